@@ -1,0 +1,40 @@
+"""GlobeCart's AWS platform: reads the environments, builds their tiers, synthesizes Terraform JSON into `cdktf.out/`.
+
+    python main.py            every environment of environments/*.toml
+    ENV=prod python main.py   one
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import stacks  # isort: split  (first, because it sets up the bindings that cdktf loads)
+
+from cdktf import App
+
+from stacks.foundation import FoundationStack
+from stacks.settings import Environment, SettingsError, load_environments
+
+ROOT = Path(__file__).resolve().parent
+
+
+def build(app: App, settings: Environment) -> None:
+    """Build the tiers of one environment, each on those above it."""
+    foundation = FoundationStack(app, settings)
+
+
+def main() -> None:
+    """Synthesize every environment, or the one that ENV names."""
+    try:
+        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV"))
+    except SettingsError as error:
+        sys.exit(str(error))
+    # The cdktf CLI says where it wants the output.
+    app = App(outdir=os.environ.get("CDKTF_OUTDIR", str(ROOT / "cdktf.out")))
+    for environment in environments:
+        build(app, environment)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

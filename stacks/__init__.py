@@ -1,0 +1,8 @@
+"""GlobeCart's platform, a stack a tier.
+
+The AWS bindings are set up here, before any tier imports them, so that only what a tier uses is loaded.
+"""
+
+from imports import load_bindings_lazily
+
+load_bindings_lazily()

@@ -1,0 +1,85 @@
+"""Every name and ARN that is computed rather than read from a resource.
+
+A tier that must name what a later tier makes (a bucket policy the trail, a key policy the log groups) finds the name
+here, and so does the tier that makes it.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from stacks.settings import Environment
+
+PROJECT = "globecart"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one environment."""
+
+    environment: str
+    account: str
+    region: str
+
+    @classmethod
+    def of(cls, settings: Environment) -> Self:
+        """The names of the environment that the settings describe."""
+        return cls(environment=settings.name, account=settings.account, region=settings.region)
+
+    def of_resource(self, what: str) -> str:
+        """`globecart-<environment>-<what>`."""
+        return f"{PROJECT}-{self.environment}-{what}"
+
+    def of_bucket(self, what: str) -> str:
+        """A bucket's name, which is unique in all of AWS; at most 63 characters."""
+        return f"{self.of_resource(what)}-{self.account}-{self.region}"
+
+    def bucket_arn(self, what: str) -> str:
+        """The ARN of a bucket, which names neither account nor Region."""
+        return f"arn:aws:s3:::{self.of_bucket(what)}"
+
+    def of_alarm(self, tier: str, what: str) -> str:
+        """An alarm's name, which sorts by tier."""
+        return self.of_resource(f"{tier}-{what}")
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of this account and Region."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+    @property
+    def role_path(self) -> str:
+        """IAM path of every role, which a deployer's policy can be bound to."""
+        return f"/{PROJECT}/{self.environment}/"
+
+    @property
+    def state_bucket(self) -> str:
+        """Bucket of the Terraform states of this environment's tiers."""
+        return self.of_bucket("state")
+
+    @property
+    def state_key(self) -> str:
+        """ARN of the alias of the key that encrypts the states. The alias stays when the key is replaced."""
+        return self.arn("kms", f"alias/{self.of_resource('state')}")
+
+    @property
+    def trail(self) -> str:
+        """The CloudTrail trail of the audit tier."""
+        return self.of_resource("trail")
+
+    @property
+    def trail_arn(self) -> str:
+        """The trail's ARN, which its bucket's and key's policies are bound to."""
+        return self.arn("cloudtrail", f"trail/{self.trail}")
+
+    @property
+    def flow_logs(self) -> str:
+        """Log group of the VPC's flow logs."""
+        return f"/{PROJECT}/{self.environment}/flow-logs"
+
+    @property
+    def database(self) -> str:
+        """Identifier of the Aurora cluster."""
+        return self.of_resource("database")
+
+    def database_log(self, kind: str) -> str:
+        """Log group that Aurora exports a log to. Aurora chooses the name, so it must be made by this one."""
+        return f"/aws/rds/cluster/{self.database}/{kind}"

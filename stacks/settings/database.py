@@ -1,0 +1,69 @@
+"""Settings of the database tier: version, capacity, readers, backups."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, MultipleOf
+from pydantic import ValidationInfo, field_validator
+
+from stacks.settings.section import InProduction, Matching, Section
+
+# Aurora Serverless v2 scales in steps of half an ACU (2 GiB of memory with the processor that goes with it), to 256.
+Capacity = Annotated[float, MultipleOf(0.5), Le(256)]
+# Aurora's limit: fifteen readers a cluster.
+Readers = Annotated[int, Ge(0), Le(15)]
+
+SUPPORTED_MAJOR_VERSIONS = ("16", "17")
+
+
+class DatabaseSettings(Section):
+    """Aurora PostgreSQL Serverless v2."""
+
+    engine_version: Annotated[
+        str,
+        Matching(
+            rf"(?:{'|'.join(SUPPORTED_MAJOR_VERSIONS)})(?:\.\d+)?",
+            f"a major version of {', '.join(SUPPORTED_MAJOR_VERSIONS)}, with or without a minor one",
+        ),
+    ] = "17"
+    """A major version alone lets AWS choose the minor one and upgrade it in the maintenance window."""
+
+    name: Annotated[
+        str, Matching(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and underscores, a letter first")
+    ] = "globecart"
+
+    minimum_capacity: Annotated[
+        Capacity, Ge(0), InProduction("below it a failover meets a cold buffer cache", at_least=2)
+    ] = 2
+    """In ACU. 0 pauses an idle cluster; its next connection waits for about 15 seconds."""
+
+    maximum_capacity: Annotated[
+        Capacity, Ge(1), InProduction("below it a sale exhausts the connections", at_least=16)
+    ] = 16
+    """In ACU."""
+
+    readers: Annotated[Readers, InProduction("a failover needs an instance to fail over to", at_least=1)] = 1
+    maximum_readers: Readers = 3
+    """Readers that load may add, the fixed ones counted in; equal to `readers` turns this off."""
+
+    backup_days: Annotated[
+        int, Ge(7), Le(35), InProduction("it is the longest that Aurora keeps for a restore to any second", at_least=35)
+    ] = 35
+
+    @field_validator("maximum_capacity")
+    @classmethod
+    def _is_not_below_the_minimum(cls, maximum: float, info: ValidationInfo) -> float:
+        if maximum < info.data.get("minimum_capacity", 0):
+            raise ValueError(f"allowed: minimum_capacity ({info.data['minimum_capacity']:g}) or more")
+        return maximum
+
+    @field_validator("maximum_readers")
+    @classmethod
+    def _are_not_below_the_fixed(cls, maximum: int, info: ValidationInfo) -> int:
+        if maximum < info.data.get("readers", 0):
+            raise ValueError(f"allowed: readers ({info.data['readers']}) or more")
+        return maximum
+
+    @property
+    def major_version(self) -> str:
+        """The version's first number, which names the parameter group family."""
+        return self.engine_version.partition(".")[0]

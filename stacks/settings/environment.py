@@ -1,0 +1,117 @@
+"""One environment's settings: whose it is, where it runs, and a section a tier."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import ValidationInfo, field_validator
+
+from stacks.settings.cache import CacheSettings
+from stacks.settings.database import DatabaseSettings
+from stacks.settings.foundation import FoundationSettings
+from stacks.settings.network import NetworkSettings
+from stacks.settings.section import InProduction, Matching, Section
+from stacks.settings.service import ServiceSettings
+
+# The retentions that CloudWatch Logs knows.
+LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
+
+REGION = Matching(
+    r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d", "a Region, as us-west-1"
+)
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAILY = Matching(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d", "hh:mm-hh:mm in UTC")
+WEEKLY = Matching(
+    rf"(?:{'|'.join(DAYS)}):(?:[01]\d|2[0-3]):[0-5]\d-(?:{'|'.join(DAYS)}):(?:[01]\d|2[0-3]):[0-5]\d",
+    "ddd:hh:mm-ddd:hh:mm in UTC",
+)
+A_DAY = timedelta(days=1)
+A_WEEK = timedelta(weeks=1)
+
+
+def _moment(text: str) -> timedelta:
+    """Since Monday, 00:00, of `hh:mm` or `ddd:hh:mm`."""
+    *day, hours, minutes = text.split(":")
+    return timedelta(days=DAYS.index(day[0]) if day else 0, hours=int(hours), minutes=int(minutes))
+
+
+class Windows(Section):
+    """When AWS may take a backup and do its maintenance, in UTC; for the database and the cache."""
+
+    backup: Annotated[str, DAILY] = "08:00-09:00"
+    maintenance: Annotated[str, WEEKLY] = "sun:10:00-sun:11:00"
+
+    @field_validator("backup", "maintenance")
+    @classmethod
+    def _is_an_hour_or_more(cls, window: str, info: ValidationInfo) -> str:
+        start, end = map(_moment, window.split("-"))
+        # ElastiCache's least for both windows; Aurora takes half of it.
+        if (end - start) % (A_DAY if info.field_name == "backup" else A_WEEK) < timedelta(hours=1):
+            raise ValueError("allowed: an hour or more")
+        return window
+
+    @field_validator("maintenance")
+    @classmethod
+    def _is_apart_from_the_backup(cls, maintenance: str, info: ValidationInfo) -> str:
+        if "backup" in info.data:
+            start, end = map(_moment, maintenance.split("-"))
+            daily_start, daily_end = map(_moment, info.data["backup"].split("-"))
+            starts_within_backup = (start - daily_start) % A_DAY < (daily_end - daily_start) % A_DAY
+            reaches_next_backup = (daily_start - start) % A_DAY < (end - start) % A_WEEK
+            if starts_within_backup or reaches_next_backup:
+                raise ValueError(f"allowed: a window apart from the daily backup, {info.data['backup']}")
+        return maintenance
+
+
+class Environment(Section):
+    """All that differs between environments. Encryption, TLS, WAF, security groups, IAM and secrets have no switch."""
+
+    # 12 characters: `globecart-<name>-public` must fit a load balancer's 32, and the longest bucket name S3's 63.
+    name: Annotated[
+        str, Matching(r"[a-z](?:-?[a-z0-9]){1,11}", "2 to 12 small letters, digits and single hyphens, a letter first")
+    ]
+    """The file's name."""
+
+    production: bool = True
+    """Whether production's demands hold."""
+
+    account: Annotated[str, Matching(r"\d{12}", "the 12 digits of an AWS account")]
+    region: Annotated[str, REGION]
+    owner: Annotated[str, Matching(r"[\w+=,.@ /:-]{3,256}", "a team or an address, in a tag's characters")]
+    """Who answers for the environment; a tag of every resource."""
+
+    permissions_boundary: Annotated[
+        str, Matching(r"arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+", "the ARN of a policy, arn:aws:iam::<account>:policy/<name>")
+    ]
+    """What no role of this environment may exceed."""
+
+    deletion_protection: Annotated[
+        bool, InProduction("nobody may delete data with a plan that was not read", only=True)
+    ] = True
+    """Covers all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty."""
+
+    log_retention_days: Annotated[
+        LogRetention, InProduction("audit logs are kept for twelve months (PCI DSS 10.5.1)", at_least=365)
+    ] = 400
+
+    windows: Windows = Windows()
+    foundation: FoundationSettings
+    network: NetworkSettings
+    database: DatabaseSettings = DatabaseSettings()
+    cache: CacheSettings = CacheSettings()
+    service: ServiceSettings
+
+    @field_validator("production")
+    @classmethod
+    def _follows_the_name(cls, production: bool, info: ValidationInfo) -> bool:
+        if not production and info.data.get("name", "").startswith("prod"):
+            raise ValueError("allowed: true, in a file whose name starts with prod")
+        return production
+
+    @field_validator("permissions_boundary")
+    @classmethod
+    def _is_of_this_account(cls, boundary: str, info: ValidationInfo) -> str:
+        # IAM's rule: a boundary is a policy of AWS or of the role's own account.
+        if "account" in info.data and boundary.split(":")[4] != info.data["account"]:
+            raise ValueError(f"allowed: a policy of account {info.data['account']}")
+        return boundary

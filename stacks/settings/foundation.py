@@ -1,0 +1,38 @@
+"""Settings of the foundation tier: who administers the keys, and who is told."""
+
+from typing import Annotated, Literal, Self
+
+from annotated_types import MinLen
+from pydantic import model_validator
+
+from stacks.settings.section import InProduction, Matching, Section
+
+RoleArn = Annotated[
+    str, Matching(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>")
+]
+
+ENDPOINTS = {"email": Matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+             "https": Matching(r"https://\S+", "an https:// address")}
+
+
+class AlarmSubscription(Section):
+    """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
+
+    protocol: Literal["email", "https"]
+    endpoint: str
+
+    @model_validator(mode="after")
+    def _endpoint_fits_protocol(self) -> Self:
+        _ = ENDPOINTS[self.protocol].check(self.endpoint)
+        return self
+
+
+class FoundationSettings(Section):
+    """Keys, log buckets, alarm topic, image repository."""
+
+    key_administrators: Annotated[tuple[RoleArn, ...], MinLen(1)]
+    """Roles that may manage the keys, but not decrypt with them."""
+
+    alarm_subscriptions: Annotated[
+        tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
+    ] = ()

@@ -1,0 +1,82 @@
+"""Settings of the network tier: the address range, the zones, and what may be reached outside."""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic.functional_validators import BeforeValidator
+
+from stacks.settings.section import InProduction, Section, frame
+
+PRIVATE_RANGES = tuple(IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+LARGEST_VPC = 16
+"""Prefix length: AWS's limit for a VPC."""
+SMALLEST_VPC = 18
+"""Prefix length: leaves an app subnet a /22, as every Fargate task takes an address of its own."""
+
+
+def _network(value: Any) -> IPv4Network:
+    try:
+        return IPv4Network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError(f"allowed: an IPv4 CIDR with no host bits, as 10.0.0.0/16 ({error})") from error
+
+
+Cidr = Annotated[IPv4Network, BeforeValidator(_network)]
+
+
+class EgressRule(Section):
+    """A range outside the VPC that tasks may open connections to."""
+
+    cidr: Cidr
+    port: Annotated[int, Ge(1), Le(65535)] = 443
+    reason: Annotated[str, MinLen(10)]
+    """The business need (PCI DSS 1.2.5); it becomes the rule's description."""
+
+    @field_validator("cidr")
+    @classmethod
+    def _is_not_the_world(cls, cidr: IPv4Network) -> IPv4Network:
+        if cidr.prefixlen < 8 or any(cidr.overlaps(private) for private in PRIVATE_RANGES):
+            raise ValueError("allowed: a public range of /8 or smaller; what lies within the VPC is not egress")
+        return cidr
+
+
+class NetworkSettings(Section):
+    """VPC, subnets, NAT, endpoints, security groups."""
+
+    cidr: Cidr
+    zones: tuple[str, ...]
+    nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", only=True)] = True
+    egress: Annotated[tuple[EgressRule, ...], Field(max_length=10)] = ()
+
+    @field_validator("cidr")
+    @classmethod
+    def _is_private_and_large_enough(cls, cidr: IPv4Network) -> IPv4Network:
+        if not any(cidr.subnet_of(private) for private in PRIVATE_RANGES):
+            raise ValueError(f"allowed: a range within {', '.join(map(str, PRIVATE_RANGES))} (RFC 1918)")
+        if not LARGEST_VPC <= cidr.prefixlen <= SMALLEST_VPC:
+            raise ValueError(f"allowed: /{LARGEST_VPC} to /{SMALLEST_VPC}, so that an app subnet holds 1,000 tasks")
+        return cidr
+
+    @field_validator("zones")
+    @classmethod
+    def _are_distinct_zones_of_the_region(cls, zones: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        region = frame(info).region
+        # The letter picks the zone's address block (network.py): AWS names no zone beyond f.
+        if region and (foreign := [zone for zone in zones if zone[:-1] != region or zone[-1:] not in "abcdefgh"]):
+            raise ValueError(f"allowed: zones of {region}, as {region}a; not {', '.join(foreign)}")
+        if len(set(zones)) < len(zones):
+            raise ValueError("allowed: each zone once")
+        if len(zones) < 2:
+            raise ValueError("allowed: two zones or more, so that the platform outlives the loss of one")
+        return zones
+
+    @field_validator("egress")
+    @classmethod
+    def _are_disjoint(cls, egress: tuple[EgressRule, ...]) -> tuple[EgressRule, ...]:
+        for position, rule in enumerate(egress):
+            for other in egress[:position]:
+                if rule.port == other.port and rule.cidr.overlaps(other.cidr):
+                    raise ValueError(f"allowed: disjoint ranges; {rule.cidr} overlaps {other.cidr} on port {rule.port}")
+        return egress

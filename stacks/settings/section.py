@@ -1,0 +1,81 @@
+"""What every section of a settings file is made of: the base model and the rules that a field can carry."""
+
+from dataclasses import dataclass
+from re import fullmatch
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+
+class Section(BaseModel):
+    """A part of a settings file: frozen, typed as strictly as TOML is, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the rule of a single field needs to know of the whole file."""
+
+    production: bool = True
+    region: str | None = None
+    """None where the file's own Region is wrong, which is reported by itself."""
+
+
+def frame(info: ValidationInfo) -> Frame:
+    """The file that a field stands in. A section that is built by itself is held to production's rules."""
+    return info.context if isinstance(info.context, Frame) else Frame()
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A text that must match a pattern from its first to its last character."""
+
+    pattern: str
+    allowed: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def matches(self, value: str) -> bool:
+        """Whether the text is allowed."""
+        return fullmatch(self.pattern, value) is not None
+
+    def check(self, value: str) -> str:
+        """The text itself, where it is allowed.
+
+        Raises:
+            ValueError: says what is.
+        """
+        if not self.matches(value):
+            raise ValueError(f"allowed: {self.allowed}")
+        return value
+
+
+@dataclass(frozen=True)
+class InProduction:
+    """What production demands of a field beyond the rest, and why."""
+
+    because: str
+    at_least: float | None = None
+    """The lowest number, or the fewest entries of a list."""
+    only: bool | None = None
+    starting: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any, info: ValidationInfo) -> Any:
+        if frame(info).production and (demand := self._unmet_by(value)):
+            raise ValueError(f"allowed in production: {demand}, because {self.because}")
+        return value
+
+    def _unmet_by(self, value: Any) -> str | None:
+        if self.at_least is not None and (len(value) if isinstance(value, tuple) else value) < self.at_least:
+            return f"at least {self.at_least:g}"
+        if self.only is not None and value is not self.only:
+            return f"only {str(self.only).lower()}"
+        if self.starting is not None and not value.startswith(self.starting):
+            return f"what starts with {self.starting}"
+        return None

@@ -1,0 +1,81 @@
+"""The base of every tier: where its state lives, how it reaches AWS, what it hands to others."""
+
+from typing import ClassVar
+
+from cdktf import S3Backend, TerraformOutput, TerraformResource, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from constructs import Construct
+
+from stacks.parts.names import PROJECT, Names
+from stacks.settings import Environment
+
+
+class TierStack(TerraformStack):
+    """One tier of one environment: a stack `<environment>-<tier>` with a state of its own."""
+
+    tier: ClassVar[str]
+
+    def __init__(self, scope: Construct, settings: Environment) -> None:
+        super().__init__(scope, f"{settings.name}-{self.tier}")
+        self.settings = settings
+        self.names = Names.of(settings)
+        self._keep_state()
+        self._reach_aws()
+
+    def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
+        """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
+        _ = TerraformOutput(
+            self, name, value=f"${{{self._address(resource)}.{attribute}}}", description=description, static_id=True
+        )
+        self.offer(resource, attribute)
+
+    def offer(self, resource: TerraformResource, *attributes: str) -> None:
+        """Offer attributes of a resource to the tiers below, whether one uses them yet or not.
+
+        A tier can only be planned once the tier above has been applied with the outputs that it reads. What is offered
+        from the start needs no second apply when somebody comes to use it.
+        """
+        for attribute in attributes:
+            _ = self.register_outgoing_cross_stack_reference(f"{self._address(resource)}.{attribute}")
+
+    @property
+    def kept(self) -> TerraformResourceLifecycle | None:
+        """The lifecycle of what keeps data: no plan destroys it where deletion protection is on."""
+        return TerraformResourceLifecycle(prevent_destroy=True) if self.settings.deletion_protection else None
+
+    @staticmethod
+    def _address(resource: TerraformResource) -> str:
+        return f"{resource.terraform_resource_type}.{resource.friendly_unique_id}"
+
+    def _keep_state(self) -> None:
+        """PCI DSS 3.5.1: states are encrypted with a key; the bucket is made before any tier."""
+        _ = S3Backend(
+            self,
+            bucket=self.names.state_bucket,
+            key=f"{self.settings.name}/{self.tier}.tfstate",
+            region=self.settings.region,
+            encrypt=True,
+            kms_key_id=self.names.state_key,
+        )
+        # S3Backend has no such argument. The lock is an object beside the state; it needs no table.
+        self.add_override("terraform.backend.s3.use_lockfile", True)
+
+    def _reach_aws(self) -> None:
+        """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""
+        _ = AwsProvider(
+            self,
+            "aws",
+            region=self.settings.region,
+            allowed_account_ids=[self.settings.account],
+            default_tags=[
+                AwsProviderDefaultTags(
+                    tags={
+                        "Project": PROJECT,
+                        "Environment": self.settings.name,
+                        "Tier": self.tier,
+                        "ManagedBy": "cdktf",
+                        "Owner": self.settings.owner,
+                    }
+                )
+            ],
+        )
