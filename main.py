@@ -13,6 +13,7 @@ import stacks  # isort: split  (first, because it sets up the bindings that cdkt
 from cdktf import App
 
 from stacks.foundation import FoundationStack
+from stacks.network import NetworkStack
 from stacks.settings import Environment, SettingsError, load_environments
 
 ROOT = Path(__file__).resolve().parent
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 def build(app: App, settings: Environment) -> None:
     """Build the tiers of one environment, each on those above it."""
     foundation = FoundationStack(app, settings)
+    network = NetworkStack(app, settings, foundation=foundation)
 
 
 def main() -> None:

@@ -15,7 +15,9 @@ class Alarm:
     """One row of a tier's table: the metric reaches the threshold for so many periods in a row."""
 
     name: str
-    """Within the tier; also the construct's id and the runbook's heading."""
+    """Within the tier; also the construct's id."""
+    runbook: str = ""
+    """Heading in the tier's runbook, where it is not the name."""
     metric: str
     namespace: str
     dimensions: Mapping[str, str] = field(default_factory=dict)
@@ -24,10 +26,10 @@ class Alarm:
     """Whether the threshold is reached from below (at least) or from above (at most)."""
     threshold: float
     unit: str
-    period: int = 60
+    period: int
     """In seconds."""
     periods: int
-    missing: Literal["breaching", "notBreaching", "missing"] = "notBreaching"
+    missing: Literal["breaching", "notBreaching", "missing"]
     """What silence means. An error count that nobody writes is no error; a heartbeat that stops is one."""
     why: str
 
@@ -48,7 +50,7 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
         tier,
         f"alarm-{alarm.name}",
         alarm_name=tier.names.of_alarm(tier.tier, alarm.name),
-        alarm_description=f"{alarm.description} Runbook: docs/runbooks/{tier.tier}.md#{alarm.name}",
+        alarm_description=f"{alarm.description} Runbook: docs/runbooks/{tier.tier}.md#{alarm.runbook or alarm.name}",
         namespace=alarm.namespace,
         metric_name=alarm.metric,
         dimensions=dict(alarm.dimensions) or None,

@@ -71,6 +71,11 @@ class Names:
         return self.arn("cloudtrail", f"trail/{self.trail}")
 
     @property
+    def metrics(self) -> str:
+        """CloudWatch namespace of the metrics that our own filters make."""
+        return f"{PROJECT}/{self.environment}"
+
+    @property
     def flow_logs(self) -> str:
         """Log group of the VPC's flow logs."""
         return f"/{PROJECT}/{self.environment}/flow-logs"

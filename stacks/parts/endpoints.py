@@ -1,0 +1,110 @@
+"""Endpoints: tasks reach AWS's services without leaving the VPC, and nobody else's account through them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.route_table import RouteTable
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from cdktf_cdktf_provider_aws.subnet import Subnet
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+
+from stacks.parts.policies import EVERYONE, Condition, allow, document, equals
+from stacks.tier import TierStack
+
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A service that tasks or the rotation use, and all that may be asked of it through the endpoint."""
+
+    service: str
+    actions: Sequence[str]
+
+
+SECRETS = Endpoint(
+    "secretsmanager",
+    (
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetRandomPassword",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+    ),
+)
+ENDPOINTS = (
+    Endpoint("ecr.api", PULL),
+    Endpoint("ecr.dkr", PULL),
+    Endpoint("kms", ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")),
+    Endpoint("logs", ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")),
+    Endpoint("monitoring", ("cloudwatch:PutMetricData",)),
+    Endpoint("sts", ("sts:AssumeRole", "sts:GetCallerIdentity")),
+)
+
+
+def interface_endpoint(
+    tier: TierStack, vpc: Vpc, endpoint: Endpoint, *, subnets: Sequence[Subnet], group: SecurityGroup
+) -> VpcEndpoint:
+    """An endpoint with an address in every one of the subnets."""
+    id = f"endpoint-{endpoint.service.replace('.', '-')}"
+    own_account = tier.settings.account
+    return VpcEndpoint(
+        tier,
+        id,
+        vpc_id=vpc.id,
+        vpc_endpoint_type="Interface",
+        service_name=f"com.amazonaws.{tier.settings.region}.{endpoint.service}",
+        subnet_ids=[subnet.id for subnet in subnets],
+        security_group_ids=[group.id],
+        private_dns_enabled=True,
+        policy=document(
+            tier,
+            f"{id}-policy",
+            allow(
+                "OwnAccount",
+                endpoint.actions,
+                ["*"],
+                to=EVERYONE,
+                when=[
+                    equals("aws:PrincipalAccount", own_account),
+                    # Absent where an action has no resource, as sts:GetCallerIdentity.
+                    Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
+                ],
+            ),
+        ),
+        tags={"Name": tier.names.of_resource(endpoint.service.replace(".", "-"))},
+    )
+
+
+def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
+    """The gateway to S3: this account's buckets, and the one that ECR keeps its layers in."""
+    region = tier.settings.region
+    return VpcEndpoint(
+        tier,
+        "endpoint-s3",
+        vpc_id=vpc.id,
+        vpc_endpoint_type="Gateway",
+        service_name=f"com.amazonaws.{region}.s3",
+        route_table_ids=[table.id for table in route_tables],
+        policy=document(
+            tier,
+            "endpoint-s3-policy",
+            allow(
+                "OwnAccount",
+                ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+                ["*"],
+                to=EVERYONE,
+                when=[
+                    equals("aws:PrincipalAccount", tier.settings.account),
+                    equals("aws:ResourceAccount", tier.settings.account),
+                ],
+            ),
+            # Layers are fetched with addresses that ECR itself has signed: no principal of ours.
+            # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+            allow(
+                "ImageLayers", ["s3:GetObject"], [f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*"], to=EVERYONE
+            ),
+        ),
+        tags={"Name": tier.names.of_resource("s3")},
+    )
