@@ -12,6 +12,7 @@ import stacks  # isort: split  (first, because it sets up the bindings that cdkt
 
 from cdktf import App
 
+from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
 from stacks.settings import Environment, SettingsError, load_environments
@@ -23,6 +24,7 @@ def build(app: App, settings: Environment) -> None:
     """Build the tiers of one environment, each on those above it."""
     foundation = FoundationStack(app, settings)
     network = NetworkStack(app, settings, foundation=foundation)
+    DatabaseStack(app, settings, foundation=foundation, network=network)
 
 
 def main() -> None:
