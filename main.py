@@ -1,21 +1,21 @@
 """GlobeCart's AWS platform: reads the environments, builds their tiers, synthesizes Terraform JSON into `cdktf.out/`.
 
-    python main.py            every environment of environments/*.toml
-    ENV=prod python main.py   one
+python main.py            every environment of environments/*.toml
+ENV=prod python main.py   one
 """
 
 import os
 import sys
 from pathlib import Path
 
-import stacks  # isort: split  (first, because it sets up the bindings that cdktf loads)
-
-from cdktf import App
-
+# Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
 from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
 from stacks.settings import Environment, SettingsError, load_environments
+
+# isort: split
+from cdktf import App
 
 ROOT = Path(__file__).resolve().parent
 

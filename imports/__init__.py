@@ -33,9 +33,9 @@ def load_bindings_lazily() -> None:
     are left alone. Where the package is not laid out as expected, it warns and leaves the stock import in place.
     """
     # In the project, not in the home folder: `make setup` warms it, and an empty or read-only home does no harm.
-    _ = os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(JSII_CACHE))
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(JSII_CACHE))
     # Node 20 is what this project runs on; the banner would be printed at each synthesis.
-    _ = os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     if BINDINGS in sys.modules:
         return
     spec = find_spec(BINDINGS)

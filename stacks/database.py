@@ -167,7 +167,7 @@ class DatabaseStack(TierStack):
             source_arn=self.names.arn("rds", "db:*"),
             why="Delivers the database's enhanced monitoring to CloudWatch",
         )
-        _ = IamRolePolicyAttachment(
+        IamRolePolicyAttachment(
             self,
             "database-monitoring-policy",
             role=role.name,
@@ -237,7 +237,7 @@ class DatabaseStack(TierStack):
             # Aurora adds readers to a cluster that has instances.
             depends_on=self.instances,
         )
-        _ = AppautoscalingPolicy(
+        AppautoscalingPolicy(
             self,
             "reader-scaling",
             name=self.names.of_resource("database-readers-cpu"),
@@ -256,7 +256,7 @@ class DatabaseStack(TierStack):
         )
 
     def _count_failed_logins(self, log: CloudwatchLogGroup) -> None:
-        _ = CloudwatchLogMetricFilter(
+        CloudwatchLogMetricFilter(
             self,
             "failed-logins",
             name=self.names.of_resource("failed-logins"),

@@ -132,9 +132,9 @@ class FoundationStack(TierStack):
     def _alarm_topic(self, key: KmsKey) -> SnsTopic:
         """PCI DSS 12.10.1: whoever answers for the environment is told."""
         topic = SnsTopic(self, "alarms", name=self.names.of_resource("alarms"), kms_master_key_id=key.arn)
-        _ = SnsTopicPolicy(self, "alarms-policy", arn=topic.arn, policy=self._who_may_publish(topic))
+        SnsTopicPolicy(self, "alarms-policy", arn=topic.arn, policy=self._who_may_publish(topic))
         for subscription in self.settings.foundation.alarm_subscriptions:
-            _ = SnsTopicSubscription(
+            SnsTopicSubscription(
                 self,
                 # Named by what it is, so that a new entry in the list moves no other.
                 f"alarms-to-{sha256(subscription.endpoint.encode()).hexdigest()[:8]}",
@@ -185,7 +185,7 @@ class FoundationStack(TierStack):
             force_delete=not self.settings.deletion_protection,
             lifecycle=self.kept,
         )
-        _ = EcrRepositoryPolicy(
+        EcrRepositoryPolicy(
             self,
             "images-policy",
             repository=repository.name,
@@ -205,7 +205,7 @@ class FoundationStack(TierStack):
                 tag_status="any", count_type="imageCountMoreThan", count_number=100
             ),
         }
-        _ = EcrLifecyclePolicy(
+        EcrLifecyclePolicy(
             self,
             "images-lifecycle",
             repository=repository.name,

@@ -34,7 +34,7 @@ from stacks.parts.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_en
 from stacks.parts.logs import log_group
 from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
-from stacks.parts.security_groups import INTERNET, S3, Flow, SecurityGroups, allow_flows, security_groups
+from stacks.parts.security_groups import INTERNET, S3, Flow, allow_flows, security_groups
 from stacks.parts.subnets import AddressPlan, Kind
 from stacks.settings import Environment
 from stacks.tier import TierStack
@@ -95,9 +95,9 @@ class NetworkStack(TierStack):
     def _lock_defaults(self) -> None:
         """PCI DSS 1.2.1: what is put in the VPC without a thought reaches nothing and nobody."""
         name = {"Name": self.names.of_resource("default-locked")}
-        _ = DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
-        _ = DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
-        _ = DefaultNetworkAcl(
+        DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
+        DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
+        DefaultNetworkAcl(
             self,
             "default-acl",
             default_network_acl_id=self.vpc.default_network_acl_id,
@@ -130,7 +130,7 @@ class NetworkStack(TierStack):
         )
         for zone, subnet in self.public_subnets.items():
             table = self._route_table("public", zone, subnet)
-            _ = Route(
+            Route(
                 self,
                 f"public-{zone[-1]}-to-internet",
                 route_table_id=table.id,
@@ -152,7 +152,10 @@ class NetworkStack(TierStack):
             depends_on=[gateway],
         )
         self.publish(
-            f"nat_address_{zone[-1]}", address, "public_ip", f"Address that tasks in {zone} have for others, as a payment provider's allow-list"
+            f"nat_address_{zone[-1]}",
+            address,
+            "public_ip",
+            f"Address that others see of the tasks in {zone}",
         )
         return nat
 
@@ -161,7 +164,7 @@ class NetworkStack(TierStack):
         app_tables: list[RouteTable] = []
         for zone, subnet in self.app_subnets.items():
             table = self._route_table("app", zone, subnet)
-            _ = Route(
+            Route(
                 self,
                 f"app-{zone[-1]}-to-nat",
                 route_table_id=table.id,
@@ -170,13 +173,13 @@ class NetworkStack(TierStack):
             )
             app_tables.append(table)
         for zone, subnet in self.data_subnets.items():
-            _ = self._route_table("data", zone, subnet)
+            self._route_table("data", zone, subnet)
         return app_tables
 
     def _route_table(self, kind: Kind, zone: str, subnet: Subnet) -> RouteTable:
         id = f"{kind}-{zone[-1]}"
         table = RouteTable(self, f"{id}-routes", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource(id)})
-        _ = RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
+        RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
         return table
 
     def _fences(self) -> None:
@@ -189,10 +192,10 @@ class NetworkStack(TierStack):
             network_acls.put_up(self, self.vpc, kind, fence, list(subnets[kind].values()))
 
     def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
-        """PCI DSS 1.4.5: credentials, keys and logs never pass the internet. Returns S3's, whose prefix list is a target."""
+        """PCI DSS 1.4.5: credentials, keys and logs never pass the internet. Returns S3's, which a flow ends at."""
         subnets = list(self.app_subnets.values())
         for endpoint in ENDPOINTS:
-            _ = interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
+            interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
         secrets = interface_endpoint(
             self, self.vpc, SECRETS, subnets=subnets, group=self.security_groups.secrets_endpoint
         )
@@ -221,7 +224,7 @@ class NetworkStack(TierStack):
             source_arn=self.names.arn("ec2", "vpc-flow-log/*"),
             why="Delivers the VPC's flow logs to their log group",
         )
-        _ = FlowLog(
+        FlowLog(
             self,
             "flow-log",
             vpc_id=self.vpc.id,
@@ -231,7 +234,7 @@ class NetworkStack(TierStack):
             max_aggregation_interval=60,  # seconds
             tags={"Name": self.names.of_resource("flow-logs")},
         )
-        _ = CloudwatchLogMetricFilter(
+        CloudwatchLogMetricFilter(
             self,
             "rejected-from-within",
             name=self.names.of_resource("rejected-from-within"),

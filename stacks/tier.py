@@ -24,7 +24,7 @@ class TierStack(TerraformStack):
 
     def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
         """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
-        _ = TerraformOutput(
+        TerraformOutput(
             self, name, value=f"${{{self._address(resource)}.{attribute}}}", description=description, static_id=True
         )
         self.offer(resource, attribute)
@@ -36,7 +36,7 @@ class TierStack(TerraformStack):
         from the start needs no second apply when somebody comes to use it.
         """
         for attribute in attributes:
-            _ = self.register_outgoing_cross_stack_reference(f"{self._address(resource)}.{attribute}")
+            self.register_outgoing_cross_stack_reference(f"{self._address(resource)}.{attribute}")
 
     @property
     def kept(self) -> TerraformResourceLifecycle | None:
@@ -49,7 +49,7 @@ class TierStack(TerraformStack):
 
     def _keep_state(self) -> None:
         """PCI DSS 3.5.1: states are encrypted with a key; the bucket is made before any tier."""
-        _ = S3Backend(
+        S3Backend(
             self,
             bucket=self.names.state_bucket,
             key=f"{self.settings.name}/{self.tier}.tfstate",
@@ -62,7 +62,7 @@ class TierStack(TerraformStack):
 
     def _reach_aws(self) -> None:
         """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""
-        _ = AwsProvider(
+        AwsProvider(
             self,
             "aws",
             region=self.settings.region,

@@ -77,7 +77,7 @@ def log_bucket(tier: TierStack, spec: LogBucket) -> S3Bucket:
     if spec.locked:
         _lock(tier, spec, bucket, versioning)
     if spec.access_log:
-        _ = S3BucketLoggingA(
+        S3BucketLoggingA(
             tier,
             f"{spec.name}-logging",
             bucket=bucket.id,
@@ -97,7 +97,7 @@ def _version(tier: TierStack, spec: LogBucket, bucket: S3Bucket) -> S3BucketVers
 
 
 def _encrypt(tier: TierStack, spec: LogBucket, bucket: S3Bucket) -> None:
-    _ = S3BucketServerSideEncryptionConfigurationA(
+    S3BucketServerSideEncryptionConfigurationA(
         tier,
         f"{spec.name}-encryption",
         bucket=bucket.id,
@@ -124,14 +124,14 @@ def _keep_private(tier: TierStack, spec: LogBucket, bucket: S3Bucket) -> None:
         ignore_public_acls=True,
         restrict_public_buckets=True,
     )
-    _ = S3BucketOwnershipControls(
+    S3BucketOwnershipControls(
         tier,
         f"{spec.name}-ownership",
         bucket=bucket.id,
         rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
     )
     everything = [bucket.arn, f"{bucket.arn}/*"]
-    _ = S3BucketPolicy(
+    S3BucketPolicy(
         tier,
         f"{spec.name}-policy",
         bucket=bucket.id,
@@ -164,7 +164,7 @@ def _keep_private(tier: TierStack, spec: LogBucket, bucket: S3Bucket) -> None:
 def _age(tier: TierStack, spec: LogBucket, bucket: S3Bucket, versioning: S3BucketVersioningA) -> None:
     """PCI DSS 10.5.1: kept for as long as the settings say, then removed."""
     days = tier.settings.log_retention_days
-    _ = S3BucketLifecycleConfiguration(
+    S3BucketLifecycleConfiguration(
         tier,
         f"{spec.name}-lifecycle",
         bucket=bucket.id,
@@ -173,7 +173,9 @@ def _age(tier: TierStack, spec: LogBucket, bucket: S3Bucket, versioning: S3Bucke
                 id="age",
                 status="Enabled",
                 filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                transition=[S3BucketLifecycleConfigurationRuleTransition(days=DAYS_BEFORE_ARCHIVE, storage_class="GLACIER_IR")]
+                transition=[
+                    S3BucketLifecycleConfigurationRuleTransition(days=DAYS_BEFORE_ARCHIVE, storage_class="GLACIER_IR")
+                ]
                 if days > DAYS_BEFORE_ARCHIVE
                 else None,
                 expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=days)],
@@ -191,7 +193,7 @@ def _age(tier: TierStack, spec: LogBucket, bucket: S3Bucket, versioning: S3Bucke
 
 
 def _lock(tier: TierStack, spec: LogBucket, bucket: S3Bucket, versioning: S3BucketVersioningA) -> None:
-    _ = S3BucketObjectLockConfigurationA(
+    S3BucketObjectLockConfigurationA(
         tier,
         f"{spec.name}-lock",
         bucket=bucket.id,

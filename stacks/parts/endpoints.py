@@ -12,7 +12,12 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from stacks.parts.policies import EVERYONE, Condition, allow, document, equals
 from stacks.tier import TierStack
 
-PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer")
+PULL = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
+)
 
 
 @dataclass(frozen=True)

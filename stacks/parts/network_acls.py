@@ -40,7 +40,7 @@ class Fence:
 
 
 def fences(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, Fence]:
-    """The fences of a VPC. What tasks reach outside (443, and `egress` of the settings) passes NAT in the public ones."""
+    """The fences of a VPC. What tasks reach outside (443, and the settings' egress) passes NAT in the public ones."""
     other_egress = [rule for rule in egress if rule.port != ports.HTTPS]
     return {
         "public": Fence(
@@ -90,7 +90,7 @@ def fences(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, Fence]
 
 def put_up(tier: TierStack, vpc: Vpc, kind: Kind, fence: Fence, subnets: Sequence[Subnet]) -> None:
     """Make one fence around its subnets."""
-    _ = NetworkAcl(
+    NetworkAcl(
         tier,
         f"acl-{kind}",
         vpc_id=vpc.id,

@@ -25,15 +25,13 @@ def service_role(
         source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy).
     """
     role = service_role_without_policy(tier, name, principal, source_arn=source_arn, why=why)
-    _ = IamRolePolicy(
+    IamRolePolicy(
         tier, f"{name}-policy", name=name, role=role.id, policy=document(tier, f"{name}-permissions", *statements)
     )
     return role
 
 
-def service_role_without_policy(
-    tier: TierStack, name: str, principal: str, *, source_arn: str, why: str
-) -> IamRole:
+def service_role_without_policy(tier: TierStack, name: str, principal: str, *, source_arn: str, why: str) -> IamRole:
     """As `service_role`, for a role whose policy is AWS's own."""
     return IamRole(
         tier,

@@ -73,7 +73,7 @@ def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], 
     """Make the rules of the flows; nothing else is let in or out."""
     for flow in flows:
         if isinstance(flow.source, str):
-            _ = VpcSecurityGroupEgressRule(
+            VpcSecurityGroupEgressRule(
                 tier,
                 f"{flow.id}-out",
                 security_group_id=getattr(groups, flow.source).id,
@@ -86,7 +86,7 @@ def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], 
                 referenced_security_group_id=_group_id(groups, flow.target),
             )
         if isinstance(flow.target, str) and flow.target != S3:
-            _ = VpcSecurityGroupIngressRule(
+            VpcSecurityGroupIngressRule(
                 tier,
                 f"{flow.id}-in",
                 security_group_id=getattr(groups, flow.target).id,

@@ -1,6 +1,6 @@
 """Settings of the database tier: version, capacity, readers, backups."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Le, MultipleOf
 from pydantic import ValidationInfo, field_validator

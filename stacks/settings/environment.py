@@ -81,14 +81,17 @@ class Environment(Section):
     """Who answers for the environment; a tag of every resource."""
 
     permissions_boundary: Annotated[
-        str, Matching(r"arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+", "the ARN of a policy, arn:aws:iam::<account>:policy/<name>")
+        str,
+        Matching(
+            r"arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+", "the ARN of a policy, arn:aws:iam::<account>:policy/<name>"
+        ),
     ]
     """What no role of this environment may exceed."""
 
     deletion_protection: Annotated[
         bool, InProduction("nobody may delete data with a plan that was not read", only=True)
     ] = True
-    """Covers all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty."""
+    """Of all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty."""
 
     log_retention_days: Annotated[
         LogRetention, InProduction("audit logs are kept for twelve months (PCI DSS 10.5.1)", at_least=365)

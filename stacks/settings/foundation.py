@@ -11,8 +11,10 @@ RoleArn = Annotated[
     str, Matching(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>")
 ]
 
-ENDPOINTS = {"email": Matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-             "https": Matching(r"https://\S+", "an https:// address")}
+ENDPOINTS = {
+    "email": Matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+    "https": Matching(r"https://\S+", "an https:// address"),
+}
 
 
 class AlarmSubscription(Section):
@@ -23,7 +25,7 @@ class AlarmSubscription(Section):
 
     @model_validator(mode="after")
     def _endpoint_fits_protocol(self) -> Self:
-        _ = ENDPOINTS[self.protocol].check(self.endpoint)
+        ENDPOINTS[self.protocol].check(self.endpoint)
         return self
 
 

@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -60,7 +59,8 @@ def _read(file: Path) -> Environment:
         raise SettingsError(f"{where}: cannot be read: {error}") from error
 
     if "name" in written:
-        raise SettingsError(f"{where}: name = {json.dumps(written['name'])}: no such key; the file's name is the environment's")
+        name = json.dumps(written["name"])
+        raise SettingsError(f"{where}: name = {name}: no such key; an environment is named by its file")
 
     region = written.get("region")
     frame = Frame(
@@ -103,7 +103,7 @@ def _keys(path: tuple[int | str, ...]) -> list[str]:
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that an annotation is made of, as `tuple[EgressRule, ...]` is of EgressRule."""
-    if isinstance(annotation, type) and not isinstance(annotation, UnionType) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
         yield from _models(argument)
@@ -112,7 +112,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def _overlaps(environments: list[Environment], folder: Path) -> list[str]:
     """Environments' networks are disjoint, so that they can be connected to one another or to one hub."""
     return [
-        f"{folder.name}/{environment.name}.toml: network.cidr = \"{environment.network.cidr}\": "
+        f'{folder.name}/{environment.name}.toml: network.cidr = "{environment.network.cidr}": '
         f"allowed: a range apart from {other.network.cidr} of {folder.name}/{other.name}.toml"
         for position, environment in enumerate(environments)
         for other in environments[:position]

@@ -72,10 +72,14 @@ class InProduction:
         return value
 
     def _unmet_by(self, value: Any) -> str | None:
-        if self.at_least is not None and (len(value) if isinstance(value, tuple) else value) < self.at_least:
+        if self.at_least is not None and self._size(value) < self.at_least:
             return f"at least {self.at_least:g}"
         if self.only is not None and value is not self.only:
             return f"only {str(self.only).lower()}"
         if self.starting is not None and not value.startswith(self.starting):
             return f"what starts with {self.starting}"
         return None
+
+    @staticmethod
+    def _size(value: Any) -> float:
+        return len(value) if isinstance(value, tuple) else value

@@ -7,7 +7,9 @@ from pydantic import ValidationInfo, field_validator
 
 from stacks.settings.section import InProduction, Matching, Section
 
-DOMAIN = Matching(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, as shop.example")
+DOMAIN = Matching(
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, as shop.example"
+)
 
 
 class ServiceSettings(Section):

@@ -1,0 +1,99 @@
+# Every target sets up what it needs; setup takes no time when nothing has changed.
+
+PIPENV_VERSION := 2026.10.3
+PYTHON := .venv/bin/python
+SETUP := .cache/setup
+export PIPENV_VENV_IN_PROJECT := 1
+export PIPENV_IGNORE_VIRTUALENVS := 1
+export PIPENV_VERBOSITY := -1
+export CHECKPOINT_DISABLE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup synth validate test unit snapshots lint bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP)/jsii $(SETUP)/node ## Install Python packages into .venv and the cdktf CLI into node_modules
+
+synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
+	@$(PYTHON) main.py
+	@ls -d cdktf.out/stacks/$(if $(ENV),$(ENV)-)*
+
+validate: setup ## Validate every stack of every environment with the real AWS provider
+	@env -u ENV $(PYTHON) main.py
+	@$(PYTHON) -m operations.validate
+
+test: lint unit validate ## Everything that must hold: lint, unit tests, snapshots, validation
+
+unit: setup ## Unit tests and snapshots, with their coverage
+	@env -u ENV $(PYTHON) -m pytest
+
+snapshots: setup ## Accept what the stacks synthesize now as the snapshots; review the difference in git
+	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov
+
+lint: setup ## ruff and basedpyright
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/basedpyright
+
+bench: setup ## Synthesis of prod beside the stock import of the bindings and beside cdktf alone
+	@$(PYTHON) -m tests.benchmarks.synth
+
+lock: $(SETUP)/pipenv ## Resolve the newest versions that Pipfile and package.json allow
+	@.cache/pipenv/bin/pipenv lock
+	@$(PYTHON) -c "$$NO_HOSTS"
+	@npm install --package-lock-only
+
+clean: ## Remove all that the other targets made
+	@rm -rf .venv node_modules .cache cdktf.out
+
+# A lock file without the hosts of registries serves whatever index pip is configured for.
+define NO_HOSTS
+import json, pathlib
+path = pathlib.Path("Pipfile.lock")
+lock = json.loads(path.read_text())
+lock["_meta"]["sources"] = []
+for category in lock.keys() - {"_meta"}:
+    for package in lock[category].values():
+        package.pop("index", None)
+path.write_text(json.dumps(lock, indent=4, sort_keys=True) + "\n")
+endef
+export NO_HOSTS
+
+$(SETUP)/pipenv: Makefile
+	@command -v git >/dev/null || { echo "git is missing: install git" >&2; exit 1; }
+	@python=$$(command -v python3.11 || command -v python3 || true); \
+	test -n "$$python" || { echo "Python is missing: install Python 3.11 with pip and venv" >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "$$python is $$("$$python" --version), but this project runs on Python 3.11: install it as python3.11" >&2; exit 1; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$$python has no venv or no pip: install python3.11-venv" >&2; exit 1; }; \
+	rm -rf .cache/pipenv && "$$python" -m venv .cache/pipenv
+	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
+	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	@mkdir -p $(@D) && touch $@
+
+$(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv
+	@echo "Installing Python packages into .venv"
+	@.cache/pipenv/bin/pipenv verify --quiet || { echo "Pipfile.lock does not belong to Pipfile: run make lock" >&2; exit 1; }
+	@.cache/pipenv/bin/pipenv sync --dev --quiet --python .cache/pipenv/bin/python
+	@touch $@
+
+$(SETUP)/jsii: $(SETUP)/python | $(SETUP)/prerequisites
+	@echo "Indexing the AWS bindings"
+	@$(PYTHON) -m imports
+	@touch $@
+
+$(SETUP)/node: package.json package-lock.json .npmrc | $(SETUP)/prerequisites
+	@echo "Installing the cdktf CLI into node_modules"
+	@npm ci --silent
+	@touch $@
+
+$(SETUP)/prerequisites: Makefile
+	@command -v node >/dev/null && command -v npm >/dev/null \
+		|| { echo "Node or npm is missing: install Node 20 or later" >&2; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' \
+		|| { echo "Node is $$(node --version): install Node 20 or later" >&2; exit 1; }
+	@command -v terraform >/dev/null || { echo "Terraform is missing: install Terraform 1.11 or later" >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@

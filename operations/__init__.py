@@ -1,0 +1,1 @@
+"""What the team runs around a deploy."""

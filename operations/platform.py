@@ -1,0 +1,203 @@
+"""The synthesized platform read back as one thing: an environment's stacks joined into one document.
+
+Tools that look at one stack at a time see half of each relation that crosses stacks. Here an environment's resources
+stand side by side, each under `<type>.<tier>_<name>`, and what one stack reads from another's remote state is replaced
+by what the other publishes there. A reference that leads nowhere is an error.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+Body = dict[str, Any]
+
+INTERPOLATION = re.compile(r"\$\{(.*?)\}", re.DOTALL)
+REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)\.outputs\.([\w-]+)")
+RESOURCE = re.compile(r"(?<![\w.-])(data\.)?(aws_\w+)\.([A-Za-z_][\w-]*)")
+# Arguments that hold addresses without the braces of an interpolation.
+BARE_ADDRESSES = ("depends_on", "replace_triggered_by")
+
+
+class PlatformError(Exception):
+    """What was synthesized cannot be read, or does not hold together."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One tier's stack as it was synthesized."""
+
+    name: str
+    tier: str
+    folder: Path
+    document: Body
+    depends_on: tuple[str, ...]
+    """Names of the stacks whose outputs it reads."""
+
+    @property
+    def backend(self) -> Body:
+        """Where its state lives."""
+        return self.document["terraform"]["backend"]["s3"]
+
+    @property
+    def providers(self) -> list[Body]:
+        """Its configurations of the AWS provider."""
+        return self.document["provider"]["aws"]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource or data source of the joined document."""
+
+    address: str
+    """Within the joined document."""
+    origin: str
+    """Within its own stack."""
+    tier: str
+    type: str
+    name: str
+    """Within its own stack."""
+    body: Body
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One environment: its stacks, and the one document that they make together."""
+
+    environment: str
+    stacks: Mapping[str, Stack]
+    """By tier, in the order of their dependencies."""
+    resources: tuple[Resource, ...]
+    data: tuple[Resource, ...]
+
+    @classmethod
+    def read(cls, folder: Path, environment: str) -> Self:
+        """Read an environment's stacks from the folder that cdktf wrote.
+
+        Raises:
+            PlatformError: nothing was synthesized there, or a reference leads nowhere.
+        """
+        stacks = {stack.tier: stack for stack in read_stacks(folder) if stack.name == f"{environment}-{stack.tier}"}
+        if not stacks:
+            raise PlatformError(f"{folder}: holds no stack of {environment}; run make synth")
+        return cls(
+            environment=environment,
+            stacks=stacks,
+            resources=tuple(_joined(stacks, "resource")),
+            data=tuple(_joined(stacks, "data")),
+        )
+
+    @property
+    def document(self) -> Body:
+        """Resources and data sources of all tiers as one Terraform JSON document, to be looked at, not applied."""
+        document: Body = {"resource": {}, "data": {}}
+        for section, resources in (("resource", self.resources), ("data", self.data)):
+            for resource in resources:
+                document[section].setdefault(resource.type, {})[resource.address.rpartition(".")[2]] = resource.body
+        return document
+
+    def of_type(self, *types: str) -> list[Resource]:
+        """The resources of some types."""
+        return [resource for resource in self.resources if resource.type in types]
+
+
+def read_stacks(folder: Path) -> list[Stack]:
+    """All stacks that cdktf wrote into a folder, each after those that it depends on.
+
+    Raises:
+        PlatformError: there is no readable manifest.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["stacks"]
+        stacks = [
+            Stack(
+                name=name,
+                tier=name.rpartition("-")[2],
+                folder=folder / entry["workingDirectory"],
+                document=json.loads((folder / entry["synthesizedStackPath"]).read_text(encoding="utf-8")),
+                depends_on=tuple(entry["dependencies"]),
+            )
+            for name, entry in manifest.items()
+        ]
+    except (OSError, ValueError, KeyError) as error:
+        raise PlatformError(f"{folder}: no output of cdktf can be read there; run make synth ({error})") from error
+    return _in_order(stacks)
+
+
+def _in_order(stacks: list[Stack]) -> list[Stack]:
+    ordered: dict[str, Stack] = {}
+    while waiting := [stack for stack in stacks if stack.name not in ordered]:
+        ready = [stack for stack in waiting if ordered.keys() >= set(stack.depends_on)]
+        if not ready:
+            raise PlatformError(
+                f"{', '.join(stack.name for stack in waiting)}: depend on one another, or on none of these"
+            )
+        ordered |= {stack.name: stack for stack in ready}
+    return list(ordered.values())
+
+
+def _joined(stacks: Mapping[str, Stack], section: str) -> Iterator[Resource]:
+    prefix = "data." if section == "data" else ""
+    for stack in stacks.values():
+        for type_, named in stack.document.get(section, {}).items():
+            if type_ == "terraform_remote_state":
+                continue
+            for name, body in named.items():
+                yield Resource(
+                    address=f"{prefix}{type_}.{stack.tier}_{name}",
+                    origin=f"{prefix}{type_}.{name}",
+                    tier=stack.tier,
+                    type=type_,
+                    name=name,
+                    body=_rewritten(body, lambda expression, stack=stack: _expression(stacks, stack, expression)),
+                )
+
+
+def _rewritten(value: Any, rewrite: Callable[[str], str], *, bare: bool = False) -> Any:
+    """A copy of a JSON value with every expression rewritten."""
+    if isinstance(value, dict):
+        return {
+            key: _rewritten(entry, rewrite, bare=key in BARE_ADDRESSES) for key, entry in value.items() if key != "//"
+        }
+    if isinstance(value, list):
+        return [_rewritten(entry, rewrite, bare=bare) for entry in value]
+    if isinstance(value, str):
+        return rewrite(value) if bare else INTERPOLATION.sub(lambda match: f"${{{rewrite(match[1])}}}", value)
+    return value
+
+
+def _expression(stacks: Mapping[str, Stack], stack: Stack, expression: str) -> str:
+    """An expression of one stack, as it reads in the joined document."""
+
+    def from_remote_state(match: re.Match[str]) -> str:
+        upstream, output = _output(stacks, stack, state=match[1], name=match[2])
+        return _expression(stacks, upstream, output)
+
+    def joined(match: re.Match[str]) -> str:
+        data, type_, name = match.groups()
+        if name not in stack.document.get("data" if data else "resource", {}).get(type_, {}):
+            raise PlatformError(f"{stack.name}: refers to {match[0]}, which it does not have")
+        return f"{data or ''}{type_}.{stack.tier}_{name}"
+
+    # Split at what another stack publishes: that is rewritten in the other's own terms.
+    parts: list[str] = []
+    position = 0
+    for match in REMOTE_STATE.finditer(expression):
+        parts += [RESOURCE.sub(joined, expression[position : match.start()]), from_remote_state(match)]
+        position = match.end()
+    return "".join([*parts, RESOURCE.sub(joined, expression[position:])])
+
+
+def _output(stacks: Mapping[str, Stack], reader: Stack, *, state: str, name: str) -> tuple[Stack, str]:
+    """The stack that a remote state belongs to, and the expression that it publishes under the name."""
+    config = reader.document.get("data", {}).get("terraform_remote_state", {}).get(state, {}).get("config", {})
+    for stack in stacks.values():
+        if config and all(stack.backend.get(argument) == config[argument] for argument in ("bucket", "key")):
+            output = stack.document.get("output", {}).get(name)
+            if output is None:
+                raise PlatformError(f"{reader.name}: reads output {name}, which {stack.name} does not publish")
+            whole = INTERPOLATION.fullmatch(str(output["value"]))
+            return stack, whole[1] if whole else json.dumps(output["value"])
+    raise PlatformError(f"{reader.name}: reads remote state {state}, which belongs to no stack of this environment")

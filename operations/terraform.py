@@ -1,0 +1,115 @@
+"""Terraform, run so that it finds the AWS provider: in a mirror on this machine, or by download."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "terraform"
+REGISTRY = "registry.terraform.io"
+OLDEST = (1, 11)
+"""State locks without a table came with 1.11."""
+
+
+class TerraformError(Exception):
+    """Terraform is missing or too old, or says that something is wrong."""
+
+
+def terraform(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> str:
+    """Run Terraform in a folder.
+
+    Returns:
+        What it prints.
+
+    Raises:
+        TerraformError: with what it says.
+    """
+    run = subprocess.run(  # noqa: S603 - the arguments are this project's own, and no shell reads them
+        [executable(), *arguments],
+        cwd=cwd,
+        env={**environment(), **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise TerraformError(f"terraform {arguments[0]}: {(run.stderr or run.stdout).strip()}")
+    return run.stdout
+
+
+def executable() -> str:
+    """Path of Terraform.
+
+    Raises:
+        TerraformError: it is not there.
+    """
+    path = shutil.which("terraform")
+    if path is None:
+        raise TerraformError("terraform is not on the PATH; install 1.11 or later")
+    return path
+
+
+def version() -> str:
+    """Terraform's version.
+
+    Raises:
+        TerraformError: it is too old.
+    """
+    found = re.search(r"Terraform v((\d+)\.(\d+)\S*)", terraform("version", cwd=ROOT))
+    if found is None or (int(found[2]), int(found[3])) < OLDEST:
+        raise TerraformError(f"terraform is {found[1] if found else 'of an unknown version'}; install 1.11 or later")
+    return found[1]
+
+
+def environment() -> dict[str, str]:
+    """The environment that Terraform runs in: this process's, with a CLI configuration that names a mirror.
+
+    A configuration file of the user's own is left in charge.
+    """
+    variables = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    if not _users_configuration().is_file():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        configuration = CACHE / "terraform.tfrc"
+        configuration.write_text(_configuration(find_mirror()), encoding="utf-8")
+        variables["TF_CLI_CONFIG_FILE"] = str(configuration)
+    return variables
+
+
+def find_mirror() -> Path | None:
+    """The first folder that holds providers: TERRAFORM_PLUGIN_MIRROR, or beneath the usual data folders."""
+    if chosen := os.environ.get("TERRAFORM_PLUGIN_MIRROR"):
+        if not (Path(chosen) / REGISTRY).is_dir():
+            raise TerraformError(f"TERRAFORM_PLUGIN_MIRROR = {chosen}: allowed: a folder that holds {REGISTRY}/")
+        return Path(chosen)
+    # Terraform's own implied mirrors, and where packages are unpacked by hand.
+    # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    folders = [
+        Path.home() / ".terraform.d" / "plugins",
+        *(Path(folder) / "terraform" / "plugins" for folder in [home, *data.split(":")]),
+        *sorted(Path("/opt").glob("*")),
+    ]
+    return next((folder for folder in folders if (folder / REGISTRY).is_dir()), None)
+
+
+def _users_configuration() -> Path:
+    return Path(os.environ.get("TF_CLI_CONFIG_FILE") or Path.home() / ".terraformrc")
+
+
+def _configuration(mirror: Path | None) -> str:
+    if mirror is None:
+        return "provider_installation {\n  direct {}\n}\n"
+    # As for Terraform's implied mirrors: what the mirror holds is not asked of the registry.
+    held = sorted(folder.relative_to(mirror).as_posix() for folder in mirror.glob(f"{REGISTRY}/*/*"))
+    return (
+        "provider_installation {\n"
+        f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+        f"  direct {{\n    exclude = {json.dumps(held)}\n  }}\n"
+        "}\n"
+    )

@@ -1,0 +1,113 @@
+"""`python -m operations.validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
+
+Stacks are validated in copies, side by side, from one initialization. What has passed is remembered by its content, so
+that only what has changed is validated again.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from operations.platform import PlatformError, Stack, read_stacks
+from operations.terraform import CACHE, ROOT, TerraformError, terraform, version
+
+AT_ONCE = 2
+"""Each runs a provider of its own: about a gigabyte of memory."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Terraform says of one stack."""
+
+    stack: str
+    problems: tuple[str, ...]
+    remembered: bool = False
+
+
+def main() -> None:
+    """Validate what `make synth` wrote. Exits with 1 where a stack is not valid."""
+    try:
+        verdicts = validate(read_stacks(ROOT / "cdktf.out"))
+    except (PlatformError, TerraformError) as error:
+        sys.exit(str(error))
+    for verdict in verdicts:
+        for problem in verdict.problems:
+            print(f"{verdict.stack}: {problem}")
+    invalid = sum(bool(verdict.problems) for verdict in verdicts)
+    unchanged = sum(verdict.remembered for verdict in verdicts)
+    print(f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)")
+    sys.exit(1 if invalid else 0)
+
+
+def validate(stacks: Sequence[Stack], cache: Path = CACHE) -> list[Verdict]:
+    """Validate stacks.
+
+    Raises:
+        TerraformError: Terraform or the provider cannot be had.
+    """
+    used = version()
+    passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
+    changed = [stack for stack in stacks if not passed[stack.name].exists()]
+    copies = {stack.name: _copy(stack, cache) for stack in changed}
+    _initialize([*copies.values()], cache)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = dict(zip(copies, pool.map(lambda copy: _problems(copy, cache), copies.values()), strict=True))
+    for name, problems in found.items():
+        if not problems:
+            passed[name].parent.mkdir(parents=True, exist_ok=True)
+            passed[name].touch()
+    return [Verdict(stack.name, found.get(stack.name, ()), remembered=stack.name not in found) for stack in stacks]
+
+
+def _fingerprint(stack: Stack, terraform_version: str) -> str:
+    """Of all that a verdict depends on; the document names the provider's exact version."""
+    return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
+
+
+def _copy(stack: Stack, cache: Path) -> Path:
+    copy = cache / "stacks" / stack.name
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
+    return copy
+
+
+def _initialize(copies: Sequence[Path], cache: Path) -> None:
+    """Install the providers once for all: every stack requires the same."""
+    if not copies:
+        return
+    first, *others = copies
+    terraform("init", "-backend=false", "-input=false", "-no-color", cwd=first, variables=_shared(cache))
+    for other in others:
+        shutil.copy(first / ".terraform.lock.hcl", other)
+
+
+def _problems(copy: Path, cache: Path) -> tuple[str, ...]:
+    try:
+        answer = terraform("validate", "-json", cwd=copy, variables=_shared(cache))
+    except TerraformError as error:
+        answer = str(error).partition(": ")[2]
+    diagnostics = json.loads(answer)["diagnostics"]
+    return tuple(
+        " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_place(diagnostic)}".split())
+        for diagnostic in diagnostics
+        if diagnostic["severity"] == "error"
+    )
+
+
+def _place(diagnostic: dict[str, dict[str, str]]) -> str:
+    context = diagnostic.get("snippet", {}).get("context")
+    return f"(in {context})" if context else ""
+
+
+def _shared(cache: Path) -> dict[str, str]:
+    return {"TF_DATA_DIR": str(cache / "data")}
+
+
+if __name__ == "__main__":
+    main()
