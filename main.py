@@ -30,7 +30,7 @@ def build(app: App, settings: Environment) -> None:
 def main() -> None:
     """Synthesize every environment, or the one that ENV names."""
     try:
-        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV"))
+        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
     except SettingsError as error:
         sys.exit(str(error))
     # The cdktf CLI says where it wants the output.

@@ -59,6 +59,7 @@ class TierStack(TerraformStack):
         )
         # S3Backend has no such argument. The lock is an object beside the state; it needs no table.
         self.add_override("terraform.backend.s3.use_lockfile", True)
+        self.add_override("terraform.required_version", ">= 1.11")
 
     def _reach_aws(self) -> None:
         """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from annotated_types import MinLen
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from stacks.settings.section import InProduction, Matching, Section
 
@@ -32,9 +31,16 @@ class AlarmSubscription(Section):
 class FoundationSettings(Section):
     """Keys, log buckets, alarm topic, image repository."""
 
-    key_administrators: Annotated[tuple[RoleArn, ...], MinLen(1)]
+    key_administrators: tuple[RoleArn, ...]
     """Roles that may manage the keys, but not decrypt with them."""
 
     alarm_subscriptions: Annotated[
         tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
     ] = ()
+
+    @field_validator("key_administrators")
+    @classmethod
+    def _is_somebody(cls, administrators: tuple[str, ...]) -> tuple[str, ...]:
+        if not administrators:
+            raise ValueError("allowed: one role or more")
+        return administrators

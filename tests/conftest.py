@@ -1,0 +1,111 @@
+"""What most tests look at: the environments as the project ships them, and variations, synthesized once a run."""
+
+import tomllib
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before cdktf, as in main.py.
+from main import ROOT, build
+from operations.platform import Platform
+from stacks.settings import Environment, load_environments
+
+# isort: split
+from cdktf import App
+
+ENVIRONMENTS = ("dev", "prod", "staging")
+THREE_ZONES: dict[str, Any] = {
+    "region": "us-west-2",
+    "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
+    "database": {"readers": 2},
+}
+
+Synthesize = Callable[..., Platform]
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """An environment's file as it is written."""
+    return tomllib.loads((ROOT / "environments" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def changed(name: str, change: dict[str, Any]) -> dict[str, Any]:
+    """An environment's file with some keys changed."""
+    return _merged(shipped(name), change)
+
+
+def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
+    """An environment of the project, with some keys changed, read as any file is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.toml").write_text(as_toml(changed(name, change or {})), encoding="utf-8")
+    (environment,) = load_environments(folder)
+    return environment
+
+
+def as_toml(table: dict[str, Any], path: str = "") -> str:
+    """TOML of a table whose values are plain; tables last, as TOML asks."""
+    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines += [f"[{path}{key}]", as_toml(value, f"{path}{key}.")]
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Synthesizes an environment with some keys changed."""
+
+    def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
+        folder = tmp_path_factory.mktemp(name)
+        app = App(outdir=str(folder / "out"))
+        build(app, settings(name, folder / "environments", change))
+        app.synth()
+        return Platform.read(folder / "out", name)
+
+    return synthesize
+
+
+@pytest.fixture(scope="session")
+def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """Every environment as shipped, from one run as `make synth` does it."""
+    folder = tmp_path_factory.mktemp("shipped")
+    app = App(outdir=str(folder))
+    for environment in load_environments(ROOT / "environments"):
+        build(app, environment)
+    app.synth()
+    return {name: Platform.read(folder, name) for name in ENVIRONMENTS}
+
+
+@pytest.fixture(scope="session")
+def prod(platforms: dict[str, Platform]) -> Platform:
+    return platforms["prod"]
+
+
+@pytest.fixture(scope="session")
+def dev(platforms: dict[str, Platform]) -> Platform:
+    return platforms["dev"]
+
+
+@pytest.fixture(scope="session")
+def three_zones(synthesize: Synthesize) -> Platform:
+    """Production in a Region of three zones, with a reader in each of the other two."""
+    return synthesize("prod", THREE_ZONES)
+
+
+def _merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = deepcopy(table)
+    for key, value in change.items():
+        merged[key] = _merged(merged.get(key, {}), value) if isinstance(value, dict) else value
+    return merged
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml_value(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

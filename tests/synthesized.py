@@ -1,0 +1,44 @@
+"""How tests look at what was synthesized."""
+
+import json
+from typing import Any
+
+from cdktf import Testing
+
+from operations.platform import Body, Platform
+
+
+def text(platform: Platform, tier: str) -> str:
+    """A tier's JSON, as cdktf's matchers take it."""
+    return json.dumps(platform.stacks[tier].document)
+
+
+def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
+    """Whether a tier has a resource with at least these properties, by cdktf's matcher."""
+    return Testing.to_have_resource_with_properties(text(platform, tier), type_, properties)
+
+
+def bodies(platform: Platform, type_: str) -> dict[str, Body]:
+    """The resources of a type, joined over the tiers, by their names within their tier."""
+    return {resource.name: resource.body for resource in platform.of_type(type_)}
+
+
+def only(platform: Platform, type_: str) -> Body:
+    """The one resource of a type."""
+    (body,) = bodies(platform, type_).values()
+    return body
+
+
+def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:
+    """The statements of a policy document, by sid."""
+    (document,) = (
+        resource.body
+        for resource in platform.data
+        if (resource.tier, resource.type, resource.name) == (tier, "aws_iam_policy_document", name)
+    )
+    return {statement["sid"]: statement for statement in document["statement"]}
+
+
+def conditions(statement: Body) -> dict[str, list[str]]:
+    """A statement's conditions: values by `test variable`."""
+    return {f"{entry['test']} {entry['variable']}": entry["values"] for entry in statement.get("condition", [])}

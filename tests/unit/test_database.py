@@ -1,0 +1,223 @@
+"""Aurora: instances, endpoints, credentials, logs, backups, scaling."""
+
+from typing import Any
+
+import pytest
+
+from operations.platform import Platform
+from stacks.database import most_connections
+from stacks.settings.database import DatabaseSettings
+from tests.conftest import Synthesize
+from tests.synthesized import bodies, conditions, has, only, statements
+
+
+def parameters(platform: Platform, type_: str) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in only(platform, type_)["parameter"]}
+
+
+def test_the_cluster_is_serverless_aurora_postgresql(prod: Platform):
+    assert has(
+        prod,
+        "database",
+        "aws_rds_cluster",
+        engine="aurora-postgresql",
+        engine_version="17",
+        serverlessv2_scaling_configuration={"min_capacity": 2, "max_capacity": 64},
+    )
+    assert {instance["instance_class"] for instance in bodies(prod, "aws_rds_cluster_instance").values()} == {
+        "db.serverless"
+    }
+
+
+def test_writer_and_reader_are_in_different_zones(prod: Platform):
+    instances = bodies(prod, "aws_rds_cluster_instance")
+    assert {name: instance["availability_zone"] for name, instance in instances.items()} == {
+        "writer": "us-west-1a",
+        "reader-1": "us-west-1b",
+    }
+
+
+def test_three_zones_have_an_instance_each(three_zones: Platform):
+    instances = bodies(three_zones, "aws_rds_cluster_instance").values()
+    assert {instance["availability_zone"] for instance in instances} == {"us-west-2a", "us-west-2b", "us-west-2c"}
+
+
+def test_the_first_reader_is_as_large_as_the_writer(three_zones: Platform):
+    instances = bodies(three_zones, "aws_rds_cluster_instance")
+    assert {name: instance["promotion_tier"] for name, instance in instances.items()} == {
+        "writer": 0,
+        "reader-1": 1,
+        "reader-2": 2,
+    }
+
+
+def test_instances_are_private_watched_and_kept_up_to_date(prod: Platform):
+    for instance in bodies(prod, "aws_rds_cluster_instance").values():
+        assert instance["publicly_accessible"] is False
+        assert instance["auto_minor_version_upgrade"] is True
+        assert instance["apply_immediately"] is False
+        assert instance["copy_tags_to_snapshot"] is True
+        assert instance["monitoring_interval"] == 60
+        assert instance["monitoring_role_arn"] == "${aws_iam_role.database_database-monitoring.arn}"
+        assert instance["performance_insights_enabled"] is True
+        assert instance["performance_insights_kms_key_id"] == "${aws_kms_key.foundation_key-database.arn}"
+        assert instance["engine_version"] == "${aws_rds_cluster.database_cluster.engine_version}"
+
+
+def test_the_cluster_is_in_the_data_subnets_behind_its_own_group(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    assert cluster["vpc_security_group_ids"] == ["${aws_security_group.network_group-database.id}"]
+    assert cluster["db_subnet_group_name"] == "${aws_db_subnet_group.database_subnets.name}"
+    assert only(prod, "aws_db_subnet_group")["subnet_ids"] == [
+        "${aws_subnet.network_data-a.id}",
+        "${aws_subnet.network_data-b.id}",
+    ]
+
+
+def test_storage_is_encrypted_with_the_databases_own_key(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    assert cluster["storage_encrypted"] is True
+    assert cluster["kms_key_id"] == "${aws_kms_key.foundation_key-database.arn}"
+
+
+def test_the_master_credential_is_rdss_own(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    assert cluster["manage_master_user_password"] is True
+    assert cluster["master_user_secret_kms_key_id"] == "${aws_kms_key.foundation_key-secrets.arn}"
+    assert cluster["master_username"] not in {"admin", "postgres", "root"}
+    assert not [argument for argument in cluster if argument.startswith("master_password")]
+
+
+def test_logins_need_tls_and_scram(prod: Platform):
+    cluster = parameters(prod, "aws_rds_cluster_parameter_group")
+    assert cluster["rds.force_ssl"] == "1"
+    assert cluster["ssl_min_protocol_version"] == "TLSv1.2"
+    assert cluster["password_encryption"] == "scram-sha-256"
+    assert only(prod, "aws_rds_cluster")["iam_database_authentication_enabled"] is True
+
+
+def test_what_the_server_reads_at_start_waits_for_it(prod: Platform):
+    methods = {
+        entry["name"]: entry["apply_method"] for entry in only(prod, "aws_rds_cluster_parameter_group")["parameter"]
+    }
+    # RDS refuses to apply a static parameter at once.
+    assert methods["shared_preload_libraries"] == methods["rds.force_ssl"] == "pending-reboot"
+    assert methods["password_encryption"] == "immediate"
+
+
+def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
+    cluster = parameters(prod, "aws_rds_cluster_parameter_group")
+    assert "pgaudit" in cluster["shared_preload_libraries"].split(",")
+    assert {"ddl", "role"} <= set(cluster["pgaudit.log"].split(","))
+    assert cluster["log_connections"] == cluster["log_disconnections"] == "1"
+    assert cluster["log_statement"] == "ddl"
+    assert int(cluster["log_min_duration_statement"]) > 0
+    assert parameters(prod, "aws_db_parameter_group")["track_io_timing"] == "1"
+
+
+@pytest.mark.parametrize(("version", "family"), [("17", "aurora-postgresql17"), ("16.6", "aurora-postgresql16")])
+def test_parameter_groups_follow_the_major_version(synthesize: Synthesize, version: str, family: str):
+    platform = synthesize("prod", {"database": {"engine_version": version}})
+    for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
+        group = only(platform, type_)
+        assert group["family"] == family
+        # The old group is in use until the upgrade is done.
+        assert group["lifecycle"] == {"create_before_destroy": True}
+        assert group["name"].endswith(version[:2])
+
+
+def test_logs_have_our_key_and_retention_before_aurora_writes_them(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    groups = {name: body for name, body in bodies(prod, "aws_cloudwatch_log_group").items() if name.startswith("log-")}
+    assert {group["name"] for group in groups.values()} == {
+        f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
+        for kind in cluster["enabled_cloudwatch_logs_exports"]
+    }
+    assert {group["kms_key_id"] for group in groups.values()} == {"${aws_kms_key.foundation_key-logs.arn}"}
+    assert {group["retention_in_days"] for group in groups.values()} == {400}
+    assert set(cluster["depends_on"]) == {f"aws_cloudwatch_log_group.database_{name}" for name in groups}
+
+
+def test_production_can_be_restored_to_any_second_of_35_days(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    assert cluster["backup_retention_period"] == 35
+    assert cluster["delete_automated_backups"] is False
+    assert cluster["copy_tags_to_snapshot"] is True
+
+
+def test_the_backup_is_not_taken_during_maintenance(prod: Platform):
+    cluster = only(prod, "aws_rds_cluster")
+    assert cluster["preferred_backup_window"] == "08:00-09:00"
+    assert cluster["preferred_maintenance_window"] == "sun:10:00-sun:11:00"
+    assert cluster["apply_immediately"] is False
+
+
+def test_deletion_follows_deletion_protection(prod: Platform, dev: Platform):
+    for platform, protected in ((prod, True), (dev, False)):
+        cluster = only(platform, "aws_rds_cluster")
+        assert cluster["deletion_protection"] is protected
+        assert cluster["skip_final_snapshot"] is not protected
+        assert cluster["final_snapshot_identifier"].endswith("-database-final")
+
+
+def test_readers_come_under_load(prod: Platform):
+    target = only(prod, "aws_appautoscaling_target")
+    assert (target["min_capacity"], target["max_capacity"]) == (1, 3)
+    assert target["scalable_dimension"] == "rds:cluster:ReadReplicaCount"
+    assert target["resource_id"] == "cluster:${aws_rds_cluster.database_cluster.cluster_identifier}"
+    tracking = only(prod, "aws_appautoscaling_policy")["target_tracking_scaling_policy_configuration"]
+    assert tracking["predefined_metric_specification"] == {"predefined_metric_type": "RDSReaderAverageCPUUtilization"}
+    assert tracking["target_value"] == 60
+
+
+def test_no_reader_comes_where_none_may(dev: Platform):
+    assert not dev.of_type("aws_appautoscaling_target", "aws_appautoscaling_policy")
+
+
+def test_only_an_idle_development_cluster_pauses(prod: Platform, dev: Platform):
+    assert "seconds_until_auto_pause" not in only(prod, "aws_rds_cluster")["serverlessv2_scaling_configuration"]
+    assert only(dev, "aws_rds_cluster")["serverlessv2_scaling_configuration"] == {
+        "min_capacity": 0,
+        "max_capacity": 2,
+        "seconds_until_auto_pause": 3600,
+    }
+
+
+def test_the_monitoring_role_is_for_rds_of_this_account(prod: Platform):
+    trust = statements(prod, "database", "database-monitoring-trust")["Assume"]
+    assert trust["principals"][0]["identifiers"] == ["monitoring.rds.amazonaws.com"]
+    assert conditions(trust)["StringEquals aws:SourceAccount"] == ["111122223333"]
+    assert only(prod, "aws_iam_role_policy_attachment")["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
+
+
+def test_the_endpoints_are_told_by_name(prod: Platform):
+    outputs = prod.stacks["database"].document["output"]
+    told = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
+    assert told["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
+    assert told["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
+    assert told["port"] == "${aws_rds_cluster.cluster.port}"
+    assert told["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
+
+
+# "Maximum connections for Aurora Serverless v2" in the Aurora User Guide; ours is to be near and not above.
+AWS_TABLE = [(1, 189), (4, 823), (8, 1669), (16, 3360), (32, 5000), (256, 5000)]
+
+
+@pytest.mark.parametrize(("capacity", "awss"), AWS_TABLE)
+def test_the_connections_alarm_knows_auroras_limit(capacity: float, awss: int):
+    wanted = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
+    assert 0.95 * awss <= most_connections(wanted) <= 1.1 * awss
+
+
+def test_a_small_minimum_caps_the_connections():
+    wanted: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
+    assert most_connections(DatabaseSettings.model_construct(**wanted)) == 2000
+
+
+def test_failed_logins_are_counted_from_the_servers_log(prod: Platform):
+    metric_filter = bodies(prod, "aws_cloudwatch_log_metric_filter")["failed-logins"]
+    assert "password authentication failed" in metric_filter["pattern"]
+    assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.database_log-postgresql.name}"
+    alarm = bodies(prod, "aws_cloudwatch_metric_alarm")["alarm-failed-logins"]
+    transformation = metric_filter["metric_transformation"]
+    assert (alarm["namespace"], alarm["metric_name"]) == (transformation["namespace"], transformation["name"])

@@ -1,0 +1,213 @@
+"""Keys, log buckets, alarm topic, image repository."""
+
+import pytest
+
+from operations.platform import Platform
+from tests.conftest import Synthesize
+from tests.synthesized import bodies, conditions, has, only, statements
+
+PURPOSES = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
+LOG_BUCKETS = ("audit", "config", "delivery")
+USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:*"}
+
+
+def test_there_is_a_key_for_each_purpose(prod: Platform):
+    assert bodies(prod, "aws_kms_key").keys() == {f"key-{purpose}" for purpose in PURPOSES}
+    assert {alias["name"] for alias in bodies(prod, "aws_kms_alias").values()} == {
+        f"alias/globecart-prod-{purpose}" for purpose in PURPOSES
+    }
+
+
+def test_keys_are_renewed_yearly_and_go_after_a_month(prod: Platform):
+    for key in bodies(prod, "aws_kms_key").values():
+        assert key["enable_key_rotation"] is True
+        assert key["rotation_period_in_days"] == 365
+        assert key["deletion_window_in_days"] == 30
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_keys_policy_names_its_account_and_administrators_who_cannot_use_it(prod: Platform, purpose: str):
+    policy = statements(prod, "foundation", f"key-{purpose}-policy")
+    assert policy["EnableIamPolicies"]["principals"] == [
+        {"type": "AWS", "identifiers": ["arn:aws:iam::111122223333:root"]}
+    ]
+    administration = policy["AdministerWithoutUse"]
+    assert administration["principals"][0]["identifiers"] == [
+        "arn:aws:iam::111122223333:role/globecart-prod-key-administrators"
+    ]
+    assert not USE & set(administration["actions"])
+    assert policy["OnlyServicesMakeGrants"]["effect"] == "Deny"
+    assert conditions(policy["OnlyServicesMakeGrants"]) == {"Bool kms:GrantIsForAWSResource": ["false"]}
+
+
+def test_only_the_logs_and_alarms_keys_let_services_in(prod: Platform):
+    owners = {"EnableIamPolicies", "AdministerWithoutUse", "OnlyServicesMakeGrants"}
+    others = {purpose: statements(prod, "foundation", f"key-{purpose}-policy").keys() - owners for purpose in PURPOSES}
+    assert others == {
+        **dict.fromkeys(PURPOSES, set()),
+        "logs": {"EncryptLogGroups", "EncryptTrail", "DescribeForTrail", "EncryptConfigRecords"},
+        "alarms": {"PublishEncrypted"},
+    }
+
+
+def test_the_logs_key_serves_this_accounts_log_groups_and_trail_alone(prod: Platform):
+    policy = statements(prod, "foundation", "key-logs-policy")
+    assert conditions(policy["EncryptLogGroups"]) == {
+        "ArnLike kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-west-1:111122223333:log-group:*"]
+    }
+    assert conditions(policy["EncryptTrail"])["StringEquals aws:SourceArn"] == [
+        "arn:aws:cloudtrail:us-west-1:111122223333:trail/globecart-prod-trail"
+    ]
+    assert conditions(policy["EncryptConfigRecords"]) == {"StringEquals aws:SourceAccount": ["111122223333"]}
+
+
+def test_log_buckets_are_versioned_private_and_owned(prod: Platform):
+    assert {bucket["bucket"] for bucket in bodies(prod, "aws_s3_bucket").values()} == {
+        f"globecart-prod-{name}-111122223333-us-west-1" for name in LOG_BUCKETS
+    }
+    assert len(bodies(prod, "aws_s3_bucket_versioning")) == len(LOG_BUCKETS)
+    for versioning in bodies(prod, "aws_s3_bucket_versioning").values():
+        assert versioning["versioning_configuration"] == {"status": "Enabled"}
+    for name in LOG_BUCKETS:
+        block = bodies(prod, "aws_s3_bucket_public_access_block")[f"{name}-public-access"]
+        assert [value for value in block.values() if isinstance(value, bool)] == [True] * 4
+        ownership = bodies(prod, "aws_s3_bucket_ownership_controls")[f"{name}-ownership"]
+        assert ownership["rule"] == {"object_ownership": "BucketOwnerEnforced"}
+
+
+@pytest.mark.parametrize(("name", "algorithm"), [("audit", "aws:kms"), ("config", "aws:kms"), ("delivery", "AES256")])
+def test_log_buckets_are_encrypted_as_their_deliverers_can(prod: Platform, name: str, algorithm: str):
+    (rule,) = bodies(prod, "aws_s3_bucket_server_side_encryption_configuration")[f"{name}-encryption"]["rule"]
+    default = rule["apply_server_side_encryption_by_default"]
+    assert default["sse_algorithm"] == algorithm
+    key = "${aws_kms_key.foundation_key-logs.arn}"
+    assert default.get("kms_master_key_id") == (key if algorithm == "aws:kms" else None)
+
+
+@pytest.mark.parametrize("name", LOG_BUCKETS)
+def test_nobody_reaches_a_log_bucket_in_plaintext_or_from_elsewhere_or_deletes_a_log(prod: Platform, name: str):
+    policy = statements(prod, "foundation", f"{name}-access")
+    denied = {sid: statement for sid, statement in policy.items() if statement["effect"] == "Deny"}
+    assert denied.keys() == {"DenyPlaintext", "DenyOldTls", "DenyOtherAccounts", "DenyDeletion"}
+    assert all(statement["principals"] == [{"type": "*", "identifiers": ["*"]}] for statement in denied.values())
+    assert conditions(denied["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}
+    assert conditions(denied["DenyOldTls"]) == {"NumericLessThan s3:TlsVersion": ["1.2"]}
+    assert conditions(denied["DenyOtherAccounts"]) == {
+        "StringNotEquals aws:PrincipalAccount": ["111122223333"],
+        "Bool aws:PrincipalIsAWSService": ["false"],
+    }
+    assert "condition" not in denied["DenyDeletion"]
+    assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(denied["DenyDeletion"]["actions"])
+
+
+def test_each_log_bucket_lets_its_own_deliverers_in_for_this_account_alone(prod: Platform):
+    allowed = {
+        name: {
+            statement["principals"][0]["identifiers"][0]
+            for statement in statements(prod, "foundation", f"{name}-access").values()
+            if statement["effect"] == "Allow"
+        }
+        for name in LOG_BUCKETS
+    }
+    assert allowed == {
+        "audit": {"cloudtrail.amazonaws.com"},
+        "config": {"config.amazonaws.com"},
+        "delivery": {"logdelivery.elasticloadbalancing.amazonaws.com", "logging.s3.amazonaws.com"},
+    }
+    for name in LOG_BUCKETS:
+        for statement in statements(prod, "foundation", f"{name}-access").values():
+            if statement["effect"] == "Allow":
+                assert {"StringEquals aws:SourceAccount", "StringEquals aws:SourceArn"} & conditions(statement).keys()
+
+
+def test_the_audit_archive_is_locked_for_as_long_as_it_is_kept(prod: Platform):
+    assert has(prod, "foundation", "aws_s3_bucket", bucket="globecart-prod-audit-111122223333-us-west-1")
+    assert bodies(prod, "aws_s3_bucket")["audit"]["object_lock_enabled"] is True
+    lock = only(prod, "aws_s3_bucket_object_lock_configuration")
+    assert lock["rule"]["default_retention"] == {"mode": "GOVERNANCE", "days": 400}
+
+
+def test_logs_are_kept_for_twelve_months_and_at_hand_for_three(prod: Platform):
+    lifecycles = bodies(prod, "aws_s3_bucket_lifecycle_configuration")
+    assert len(lifecycles) == len(LOG_BUCKETS)
+    for lifecycle in lifecycles.values():
+        (rule,) = lifecycle["rule"]
+        assert rule["status"] == "Enabled"
+        assert rule["expiration"] == [{"days": 400}]
+        # Readable at once all the same: it is not an archive that must be restored first.
+        assert rule["transition"] == [{"days": 90, "storage_class": "GLACIER_IR"}]
+        assert rule["abort_incomplete_multipart_upload"] == [{"days_after_initiation": 7}]
+
+
+def test_short_lived_logs_are_not_archived(dev: Platform):
+    for lifecycle in bodies(dev, "aws_s3_bucket_lifecycle_configuration").values():
+        (rule,) = lifecycle["rule"]
+        assert rule["expiration"] == [{"days": 30}]
+        assert "transition" not in rule
+
+
+def test_who_reads_the_archives_is_logged(prod: Platform):
+    logging = bodies(prod, "aws_s3_bucket_logging")
+    assert logging.keys() == {"audit-logging", "config-logging"}
+    assert {entry["target_bucket"] for entry in logging.values()} == {"${aws_s3_bucket.foundation_delivery.id}"}
+
+
+def test_buckets_and_images_go_with_their_content_only_without_deletion_protection(prod: Platform, dev: Platform):
+    for platform, goes in ((prod, False), (dev, True)):
+        assert {bucket["force_destroy"] for bucket in bodies(platform, "aws_s3_bucket").values()} == {goes}
+        assert only(platform, "aws_ecr_repository")["force_delete"] is goes
+
+
+def test_alarms_go_encrypted_to_everybody_who_is_named(prod: Platform):
+    assert only(prod, "aws_sns_topic")["kms_master_key_id"] == "${aws_kms_key.foundation_key-alarms.arn}"
+    subscription = only(prod, "aws_sns_topic_subscription")
+    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "oncall@globecart.example")
+
+
+def test_a_new_subscriber_moves_no_other(synthesize: Synthesize):
+    def subscribed(*endpoints: str) -> set[str]:
+        entries = [{"protocol": "email", "endpoint": endpoint} for endpoint in endpoints]
+        platform = synthesize("prod", {"foundation": {"alarm_subscriptions": entries}})
+        return set(bodies(platform, "aws_sns_topic_subscription"))
+
+    assert subscribed("a@b.example") < subscribed("c@d.example", "a@b.example")
+
+
+def test_the_topic_takes_alarms_and_events_of_this_account(prod: Platform):
+    policy = statements(prod, "foundation", "alarms-access")
+    assert conditions(policy["PublishAlarms"]) == {
+        "StringEquals aws:SourceAccount": ["111122223333"],
+        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:globecart-prod-*"],
+    }
+    assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [
+        "arn:aws:rds:us-west-1:111122223333:es:globecart-prod-*"
+    ]
+    # EventBridge delivers to no topic whose policy sets it a condition, nor through a key that does.
+    assert conditions(policy["PublishEvents"]) == {}
+    assert conditions(statements(prod, "foundation", "key-alarms-policy")["PublishEncrypted"]) == {}
+    assert conditions(policy["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}
+    assert policy["DenyOtherAccounts"]["effect"] == "Deny"
+
+
+def test_images_are_scanned_encrypted_and_never_change(prod: Platform):
+    assert has(
+        prod,
+        "foundation",
+        "aws_ecr_repository",
+        name="globecart-prod-service",
+        image_tag_mutability="IMMUTABLE",
+        image_scanning_configuration={"scan_on_push": True},
+    )
+    assert only(prod, "aws_ecr_repository")["encryption_configuration"] == [
+        {"encryption_type": "KMS", "kms_key": "${aws_kms_key.foundation_key-images.arn}"}
+    ]
+    assert statements(prod, "foundation", "images-access").keys() == {"DenyOtherAccounts"}
+
+
+def test_old_images_are_forgotten(prod: Platform):
+    (document,) = (data.body for data in prod.data if data.type == "aws_ecr_lifecycle_policy_document")
+    selections = [rule["selection"][0] for rule in document["rule"]]
+    assert [(selection["tag_status"], selection["count_number"]) for selection in selections] == [
+        ("untagged", 14),
+        ("any", 100),
+    ]

@@ -1,0 +1,312 @@
+"""Subnets, ways out, fences, flows, endpoints, flow logs."""
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from operations.platform import Body, Platform
+from stacks.network import rejected_from
+from stacks.parts.subnets import LETTERS, AddressPlan
+from tests.conftest import Synthesize
+from tests.synthesized import bodies, conditions, has, only, statements
+
+ZONES = {"a": "us-west-1a", "b": "us-west-1b"}
+ALL = "0.0.0.0/0"
+
+
+def routes(platform: Platform, kind: str) -> dict[str, Body]:
+    return {name: body for name, body in bodies(platform, "aws_route").items() if name.startswith(f"{kind}-")}
+
+
+def test_there_is_a_subnet_of_each_kind_in_each_zone(prod: Platform):
+    subnets = bodies(prod, "aws_subnet")
+    assert {name: subnet["availability_zone"] for name, subnet in subnets.items()} == {
+        f"{kind}-{letter}": zone for kind in ("public", "app", "data") for letter, zone in ZONES.items()
+    }
+    assert not any(subnet["map_public_ip_on_launch"] for subnet in subnets.values())
+
+
+@pytest.mark.parametrize("vpc", ["10.0.0.0/16", "172.16.0.0/17", "192.168.64.0/18"])
+def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str):
+    plan = AddressPlan.of(IPv4Network(vpc))
+    ranges = [plan.subnet(kind, f"us-east-1{letter}") for kind in ("app", "data", "public") for letter in LETTERS]
+    assert all(subnet.subnet_of(IPv4Network(vpc)) for subnet in ranges)
+    assert not any(a.overlaps(b) for position, a in enumerate(ranges) for b in ranges[:position])
+    assert all(plan.subnet("app", f"us-east-1{letter}").prefixlen <= 22 for letter in LETTERS)
+
+
+def test_a_zone_more_moves_no_subnet(prod: Platform, synthesize: Synthesize):
+    more = synthesize("prod", {"network": {"zones": ["us-west-1c", "us-west-1b", "us-west-1a"]}})
+    before, after = bodies(prod, "aws_subnet"), bodies(more, "aws_subnet")
+    assert {name: subnet["cidr_block"] for name, subnet in before.items()}.items() <= {
+        name: subnet["cidr_block"] for name, subnet in after.items()
+    }.items()
+    assert len(after) == 9
+
+
+def test_app_subnets_go_out_by_the_nat_of_their_own_zone(three_zones: Platform):
+    for letter in "abc":
+        route = routes(three_zones, "app")[f"app-{letter}-to-nat"]
+        assert route["destination_cidr_block"] == ALL
+        assert route["route_table_id"] == f"${{aws_route_table.network_app-{letter}-routes.id}}"
+        assert route["nat_gateway_id"] == f"${{aws_nat_gateway.network_nat-{letter}.id}}"
+        nat = bodies(three_zones, "aws_nat_gateway")[f"nat-{letter}"]
+        assert nat["subnet_id"] == f"${{aws_subnet.network_public-{letter}.id}}"
+
+
+def test_one_nat_serves_all_zones_where_the_settings_say_so(dev: Platform):
+    assert list(bodies(dev, "aws_nat_gateway")) == ["nat-a"]
+    assert {route["nat_gateway_id"] for route in routes(dev, "app").values()} == {"${aws_nat_gateway.network_nat-a.id}"}
+
+
+def test_data_subnets_have_no_way_out(prod: Platform):
+    associations = bodies(prod, "aws_route_table_association")
+    for letter in ZONES:
+        assert associations[f"data-{letter}-association"] == {
+            "subnet_id": f"${{aws_subnet.network_data-{letter}.id}}",
+            "route_table_id": f"${{aws_route_table.network_data-{letter}-routes.id}}",
+        }
+    assert not routes(prod, "data")
+    assert not any("data" in route["route_table_id"] for route in bodies(prod, "aws_route").values())
+
+
+def test_each_subnet_has_a_route_table_of_its_own(prod: Platform):
+    assert len({entry["route_table_id"] for entry in bodies(prod, "aws_route_table_association").values()}) == 6
+    assert len({entry["subnet_id"] for entry in bodies(prod, "aws_route_table_association").values()}) == 6
+
+
+def test_the_defaults_of_the_vpc_are_locked(prod: Platform):
+    assert only(prod, "aws_default_security_group").keys() == {"vpc_id", "tags"}
+    assert only(prod, "aws_default_route_table").keys() == {"default_route_table_id", "tags"}
+    assert not {"ingress", "egress", "subnet_ids"} & only(prod, "aws_default_network_acl").keys()
+
+
+def lets_through(platform: Platform, kind: str, direction: str, other: str, port: int) -> bool:
+    """Whether a network ACL lets TCP pass between its subnets and a range, on a port of the receiving side."""
+    return any(
+        rule["action"] == "allow"
+        and rule["protocol"] == "tcp"
+        and IPv4Network(other).subnet_of(IPv4Network(rule["cidr_block"]))
+        and rule["from_port"] <= port <= rule["to_port"]
+        for rule in bodies(platform, "aws_network_acl")[f"acl-{kind}"][direction]
+    )
+
+
+APP, DATA, PUBLIC = "10.0.0.0/17", "10.0.128.0/18", "10.0.192.0/19"
+CLIENT_PORT = 50000
+CONNECTIONS = [
+    ("internet to load balancer", (None, ALL), ("public", PUBLIC), 443),
+    ("redirect", (None, ALL), ("public", PUBLIC), 80),
+    ("load balancer to task", ("public", PUBLIC), ("app", APP), 8443),
+    ("task to database", ("app", APP), ("data", DATA), 5432),
+    ("task to cache", ("app", APP), ("data", DATA), 6379),
+    ("task to mount target", ("app", APP), ("app", APP), 2049),
+    ("task to endpoint", ("app", APP), ("app", APP), 443),
+    ("task to the world through NAT", ("app", APP), (None, ALL), 443),
+    ("NAT to the world", ("public", PUBLIC), (None, ALL), 443),
+    ("cache node to cache node", ("data", DATA), ("data", DATA), 16379),
+]
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "port"), [entry[1:] for entry in CONNECTIONS], ids=[c[0] for c in CONNECTIONS]
+)
+def test_network_acls_let_every_connection_and_its_answers_through(
+    prod: Platform, client: tuple[str | None, str], server: tuple[str | None, str], port: int
+):
+    (client_kind, client_range), (server_kind, server_range) = client, server
+    if client_kind:
+        assert lets_through(prod, client_kind, "egress", server_range, port)
+        assert lets_through(prod, client_kind, "ingress", server_range, CLIENT_PORT)
+    if server_kind:
+        assert lets_through(prod, server_kind, "ingress", client_range, port)
+        assert lets_through(prod, server_kind, "egress", client_range, CLIENT_PORT)
+
+
+def test_data_subnets_are_fenced_off_from_the_world_and_the_load_balancer(prod: Platform):
+    for direction in ("ingress", "egress"):
+        for port in (22, 80, 443, 5432, 6379, 8443, CLIENT_PORT):
+            assert not lets_through(prod, "data", direction, ALL, port)
+            assert not lets_through(prod, "data", direction, PUBLIC, port)
+    assert not lets_through(prod, "data", "ingress", APP, 22)
+
+
+def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
+    for acl in bodies(prod, "aws_network_acl").values():
+        assert max(len(acl["ingress"]), len(acl["egress"])) <= 20
+
+
+PROVIDER: dict[str, Any] = {
+    "network": {
+        "egress": [
+            {"cidr": "203.0.113.0/24", "port": 443, "reason": "payment provider's interface"},
+            {"cidr": "198.51.100.7/32", "port": 465, "reason": "mail to customers, by submission"},
+            {"cidr": "198.51.100.8/32", "port": 8443, "reason": "stock system of the warehouse"},
+        ]
+    }
+}
+
+
+def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, synthesize: Synthesize):
+    more = synthesize("prod", PROVIDER)
+    added = bodies(more, "aws_vpc_security_group_egress_rule").keys() - bodies(
+        prod, "aws_vpc_security_group_egress_rule"
+    )
+    rules = [bodies(more, "aws_vpc_security_group_egress_rule")[name] for name in sorted(added)]
+    assert [(rule["cidr_ipv4"], rule["from_port"]) for rule in rules] == [
+        ("198.51.100.7/32", 465),
+        ("198.51.100.8/32", 8443),
+        ("203.0.113.0/24", 443),
+    ]
+    assert "payment provider's interface" in rules[2]["description"]
+    assert {rule["security_group_id"] for rule in rules} == {"${aws_security_group.network_group-service.id}"}
+    for port, range_ in ((465, "198.51.100.7/32"), (8443, "198.51.100.8/32"), (443, "203.0.113.0/24")):
+        assert lets_through(more, "app", "egress", range_, port)
+        assert lets_through(more, "public", "ingress", APP, port)
+        assert lets_through(more, "public", "egress", range_, port)
+    assert not lets_through(prod, "app", "egress", "198.51.100.7/32", 465)
+
+
+# Written out by hand, not from the table in stacks/network.py: source, target, port.
+EXPECTED_FLOWS = {
+    (ALL, "load-balancer", 443),
+    (ALL, "load-balancer", 80),
+    ("load-balancer", "service", 8443),
+    ("service", "database", 5432),
+    ("service", "cache", 6379),
+    ("service", "files", 2049),
+    ("service", "endpoints", 443),
+    ("service", "secrets-endpoint", 443),
+    ("service", "s3", 443),
+    ("rotation", "database", 5432),
+    ("rotation", "secrets-endpoint", 443),
+}
+
+
+def party(rule: Body, argument: str) -> str:
+    group = str(rule.get(argument, ""))
+    return group.removeprefix("${aws_security_group.network_group-").removesuffix(".id}")
+
+
+def other_side(rule: Body) -> str:
+    if "prefix_list_id" in rule:
+        assert rule["prefix_list_id"] == "${aws_vpc_endpoint.network_endpoint-s3.prefix_list_id}"
+        return "s3"
+    return rule.get("cidr_ipv4") or party(rule, "referenced_security_group_id")
+
+
+def test_every_flow_is_a_way_out_and_a_way_in_and_there_is_no_other(prod: Platform):
+    ways_out = {
+        (party(rule, "security_group_id"), other_side(rule), rule["from_port"])
+        for rule in bodies(prod, "aws_vpc_security_group_egress_rule").values()
+    }
+    ways_in = {
+        (other_side(rule), party(rule, "security_group_id"), rule["from_port"])
+        for rule in bodies(prod, "aws_vpc_security_group_ingress_rule").values()
+    }
+    assert ways_out == {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}
+    assert ways_in == {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}
+    for type_ in ("aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"):
+        for rule in bodies(prod, type_).values():
+            assert rule["ip_protocol"] == "tcp"
+            assert rule["from_port"] == rule["to_port"]
+
+
+def test_groups_have_no_rules_of_their_own(prod: Platform):
+    groups = bodies(prod, "aws_security_group")
+    assert len(groups) == 8
+    assert not any({"ingress", "egress"} & group.keys() for group in groups.values())
+    assert all(group["description"] for group in groups.values())
+
+
+ENDPOINTS = ("ecr-api", "ecr-dkr", "kms", "logs", "monitoring", "secretsmanager", "sts")
+
+
+def test_services_are_reached_within_the_vpc_from_every_zone(prod: Platform):
+    endpoints = bodies(prod, "aws_vpc_endpoint")
+    assert endpoints.keys() == {f"endpoint-{name}" for name in (*ENDPOINTS, "s3")}
+    for name in ENDPOINTS:
+        endpoint = endpoints[f"endpoint-{name}"]
+        assert endpoint["service_name"] == f"com.amazonaws.us-west-1.{name.replace('-', '.')}"
+        assert endpoint["vpc_endpoint_type"] == "Interface"
+        assert endpoint["private_dns_enabled"] is True
+        assert endpoint["subnet_ids"] == [f"${{aws_subnet.network_app-{letter}.id}}" for letter in ZONES]
+
+
+def test_only_secrets_managers_endpoint_is_in_the_rotations_reach(prod: Platform):
+    groups = {
+        name: body["security_group_ids"]
+        for name, body in bodies(prod, "aws_vpc_endpoint").items()
+        if "ecr" in name or "secret" in name
+    }
+    assert groups["endpoint-secretsmanager"] == ["${aws_security_group.network_group-secrets-endpoint.id}"]
+    assert groups["endpoint-ecr-api"] == ["${aws_security_group.network_group-endpoints.id}"]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_an_endpoint_serves_this_accounts_principals_and_resources_alone(prod: Platform, name: str):
+    policy = statements(prod, "network", f"endpoint-{name}-policy")
+    assert policy.keys() == {"OwnAccount"}
+    assert conditions(policy["OwnAccount"]) == {
+        "StringEquals aws:PrincipalAccount": ["111122223333"],
+        "StringEqualsIfExists aws:ResourceAccount": ["111122223333"],
+    }
+    assert not [action for action in policy["OwnAccount"]["actions"] if "*" in action]
+
+
+def test_s3s_gateway_serves_the_app_subnets_with_own_buckets_and_image_layers(prod: Platform):
+    gateway = bodies(prod, "aws_vpc_endpoint")["endpoint-s3"]
+    assert gateway["route_table_ids"] == [f"${{aws_route_table.network_app-{letter}-routes.id}}" for letter in ZONES]
+    policy = statements(prod, "network", "endpoint-s3-policy")
+    assert conditions(policy["OwnAccount"]).keys() == {
+        "StringEquals aws:PrincipalAccount",
+        "StringEquals aws:ResourceAccount",
+    }
+    assert policy["ImageLayers"]["resources"] == ["arn:aws:s3:::prod-us-west-1-starport-layer-bucket/*"]
+    assert policy["ImageLayers"]["actions"] == ["s3:GetObject"]
+
+
+def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
+    assert has(prod, "network", "aws_flow_log", traffic_type="ALL")
+    flow_log = only(prod, "aws_flow_log")
+    assert flow_log["iam_role_arn"] == "${aws_iam_role.network_flow-logs.arn}"
+    assert flow_log["log_destination"] == "${aws_cloudwatch_log_group.network_flow-log-group.arn}"
+    deliver = statements(prod, "network", "flow-logs-permissions")["Deliver"]
+    assert {"logs:CreateLogStream", "logs:PutLogEvents"} <= set(deliver["actions"])
+    assert deliver["resources"] == [
+        "${aws_cloudwatch_log_group.network_flow-log-group.arn}",
+        "${aws_cloudwatch_log_group.network_flow-log-group.arn}:*",
+    ]
+    attached = bodies(prod, "aws_iam_role_policy")["flow-logs-policy"]
+    assert attached["role"] == "${aws_iam_role.network_flow-logs.id}"
+    trust = statements(prod, "network", "flow-logs-trust")["Assume"]
+    assert trust["principals"] == [{"type": "Service", "identifiers": ["vpc-flow-logs.amazonaws.com"]}]
+    assert conditions(trust) == {
+        "StringEquals aws:SourceAccount": ["111122223333"],
+        "ArnLike aws:SourceArn": ["arn:aws:ec2:us-west-1:111122223333:vpc-flow-log/*"],
+    }
+
+
+def test_flow_logs_are_encrypted_and_kept(prod: Platform):
+    group = bodies(prod, "aws_cloudwatch_log_group")["flow-log-group"]
+    assert group["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
+    assert group["retention_in_days"] == 400
+
+
+@pytest.mark.parametrize(
+    ("vpc", "source"), [("10.0.0.0/16", "10.0.*"), ("10.2.0.0/18", "10.2.*"), ("172.20.128.0/17", "172.20.*")]
+)
+def test_rejected_traffic_from_within_is_counted(vpc: str, source: str):
+    pattern = rejected_from(IPv4Network(vpc))
+    # The fields of a flow log record of version 2, in AWS's order.
+    fields = [field.partition("=")[0].strip() for field in pattern.strip("[]").split(",")]
+    assert len(fields) == 14
+    assert (fields[3], fields[12]) == ("source", "action")
+    assert f"source={source}" in pattern
+    assert "action=REJECT" in pattern
+
+
+def test_the_network_tells_what_people_ask_for(prod: Platform):
+    outputs = prod.stacks["network"].document["output"]
+    assert {"vpc_id", "nat_address_a", "nat_address_b", "app_subnet_a", "data_subnet_b"} <= outputs.keys()

@@ -1,0 +1,351 @@
+"""What a settings file may say, and what it is told when it says something else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.settings import Environment, SettingsError, load_environments
+from stacks.settings.cache import CacheSettings
+from stacks.settings.database import DatabaseSettings
+from tests.conftest import ENVIRONMENTS, ROOT, THREE_ZONES, as_toml, changed, settings
+
+ACCOUNT = "111122223333"
+
+
+def refusals(folder: Path, name: str, change: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        settings(name, folder / "environments", change)
+    return str(refused.value).splitlines()
+
+
+def test_the_shipped_environments_are_read():
+    assert [environment.name for environment in load_environments(ROOT / "environments")] == list(ENVIRONMENTS)
+
+
+def test_one_environment_can_be_read_by_itself():
+    (prod,) = load_environments(ROOT / "environments", only="prod")
+    assert prod.production
+    assert prod.region == "us-west-1"
+
+
+def test_production_is_the_default(tmp_path: Path):
+    bare = settings("prod", tmp_path)
+    assert bare.production
+    assert bare.deletion_protection
+    assert bare.log_retention_days >= 365
+    assert bare.network.nat_per_zone
+    assert bare.database.backup_days == 35
+
+
+def test_three_zones_of_another_region_are_accepted(tmp_path: Path):
+    assert len(settings("prod", tmp_path, THREE_ZONES).network.zones) == 3
+
+
+def test_sections_by_themselves_are_held_to_productions_rules():
+    with pytest.raises(ValueError, match="allowed in production: at least 1"):
+        DatabaseSettings(readers=0)
+    assert CacheSettings().replicas_per_shard == 1
+
+
+def test_settings_do_not_change():
+    (prod,) = load_environments(ROOT / "environments", only="prod")
+    with pytest.raises(ValueError, match="frozen"):
+        prod.database.readers = 5  # pyright: ignore[reportAttributeAccessIssue]  # that it is refused is what is tested
+
+
+SUBSCRIPTION = {"protocol": "email", "endpoint": "a@b.example"}
+EGRESS = {"cidr": "203.0.113.0/24", "port": 443, "reason": "payment provider's interface"}
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("prod", {"account": "1111"}, 'account = "1111": allowed: the 12 digits of an AWS account'),
+    ("prod", {"account": 111122223333}, "account = 111122223333: should be a valid string"),
+    ("prod", {"region": "us-wset-1"}, 'region = "us-wset-1": allowed: a Region, as us-west-1'),
+    ("prod", {"region": "cn-north-1"}, 'region = "cn-north-1": allowed: a Region, as us-west-1'),
+    ("prod", {"region": 1}, "region = 1: should be a valid string"),
+    ("prod", {"owner": ""}, 'owner = "": allowed: a team or an address, in a tag\'s characters'),
+    ("prod", {"production": False}, "production = false: allowed: true, in a file whose name starts with prod"),
+    (
+        "prod",
+        {"permissions_boundary": "arn:aws:iam::999999999999:policy/b"},
+        f'permissions_boundary = "arn:aws:iam::999999999999:policy/b": allowed: a policy of account {ACCOUNT}',
+    ),
+    (
+        "prod",
+        {"permissions_boundary": "boundary"},
+        'permissions_boundary = "boundary": allowed: the ARN of a policy, arn:aws:iam::<account>:policy/<name>',
+    ),
+    ("prod", {"deletion_protection": False}, "deletion_protection = false: allowed in production: only true"),
+    ("prod", {"log_retention_days": 180}, "log_retention_days = 180: allowed in production: at least 365"),
+    ("prod", {"log_retention_days": 366}, "log_retention_days = 366: should be 30, 60, 90"),
+    ("prod", {"windows": {"backup": "8-9"}}, 'windows.backup = "8-9": allowed: hh:mm-hh:mm in UTC'),
+    ("prod", {"windows": {"backup": "08:00-08:59"}}, 'windows.backup = "08:00-08:59": allowed: an hour or more'),
+    (
+        "prod",
+        {"windows": {"maintenance": "sun:10:00-sun:10:30"}},
+        'windows.maintenance = "sun:10:00-sun:10:30": allowed: an hour or more',
+    ),
+    (
+        "prod",
+        {"windows": {"maintenance": "sun:08:30-sun:10:00"}},
+        'windows.maintenance = "sun:08:30-sun:10:00": allowed: a window apart from the daily backup, 08:00-09:00',
+    ),
+    (
+        "prod",
+        {"windows": {"backup": "23:30-00:30", "maintenance": "sun:22:00-mon:00:00"}},
+        'windows.maintenance = "sun:22:00-mon:00:00": allowed: a window apart from the daily backup, 23:30-00:30',
+    ),
+    (
+        "prod",
+        {"windows": {"maintenance": "mon:10:00-tue:12:00"}},
+        'windows.maintenance = "mon:10:00-tue:12:00": allowed: a window apart from the daily backup, 08:00-09:00',
+    ),
+    (
+        "prod",
+        {"foundation": {"key_administrators": ["admin"]}},
+        'foundation.key_administrators.1 = "admin": allowed: the ARN of a role, arn:aws:iam::<account>:role/<name>',
+    ),
+    (
+        "prod",
+        {"foundation": {"key_administrators": []}},
+        "foundation.key_administrators = []: allowed: one role or more",
+    ),
+    (
+        "prod",
+        {"foundation": {"alarm_subscriptions": []}},
+        "foundation.alarm_subscriptions = []: allowed in production: at least 1, because somebody must be told",
+    ),
+    (
+        "prod",
+        {"foundation": {"alarm_subscriptions": [{**SUBSCRIPTION, "endpoint": "nobody"}]}},
+        'foundation.alarm_subscriptions.1 = {"protocol": "email", "endpoint": "nobody"}: allowed: an e-mail address',
+    ),
+    (
+        "prod",
+        {"foundation": {"alarm_subscriptions": [{**SUBSCRIPTION, "protocol": "https"}]}},
+        "allowed: an https:// address",
+    ),
+    (
+        "prod",
+        {"foundation": {"alarm_subscriptions": [{**SUBSCRIPTION, "phone": "1"}]}},
+        'foundation.alarm_subscriptions.1.phone = "1": no such key; allowed here: endpoint, protocol',
+    ),
+    (
+        "prod",
+        {"network": {"zones": ["us-west-1a"]}},
+        'network.zones = ["us-west-1a"]: allowed: two zones or more, so that the platform outlives the loss of one',
+    ),
+    (
+        "prod",
+        {"network": {"zones": ["us-west-1a", "us-west-1a"]}},
+        'network.zones = ["us-west-1a", "us-west-1a"]: allowed: each zone once',
+    ),
+    (
+        "prod",
+        {"network": {"zones": ["us-west-1a", "us-west-2b", "us-west-1z", ""]}},
+        "allowed: zones of us-west-1, as us-west-1a; not us-west-2b, us-west-1z, ",
+    ),
+    ("prod", {"network": {"nat_per_zone": False}}, "network.nat_per_zone = false: allowed in production: only true"),
+    (
+        "prod",
+        {"network": {"cidr": "8.8.0.0/16"}},
+        'network.cidr = "8.8.0.0/16": allowed: a range within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 (RFC 1918)',
+    ),
+    ("prod", {"network": {"cidr": "10.0.0.0/19"}}, 'network.cidr = "10.0.0.0/19": allowed: /16 to /18'),
+    ("prod", {"network": {"cidr": "10.0.0.0/15"}}, 'network.cidr = "10.0.0.0/15": allowed: /16 to /18'),
+    ("prod", {"network": {"cidr": "10.0.0.1/16"}}, "allowed: an IPv4 CIDR with no host bits, as 10.0.0.0/16"),
+    ("prod", {"network": {"cidr": 10}}, "network.cidr = 10: allowed: an IPv4 CIDR with no host bits"),
+    (
+        "prod",
+        {"network": {"egress": [{**EGRESS, "cidr": "0.0.0.0/0"}]}},
+        'network.egress.1.cidr = "0.0.0.0/0": allowed: a public range of /8 or smaller',
+    ),
+    (
+        "prod",
+        {"network": {"egress": [{**EGRESS, "cidr": "10.1.0.0/24"}]}},
+        'network.egress.1.cidr = "10.1.0.0/24": allowed: a public range of /8 or smaller',
+    ),
+    (
+        "prod",
+        {"network": {"egress": [EGRESS, {**EGRESS, "cidr": "203.0.113.128/25"}]}},
+        "allowed: disjoint ranges; 203.0.113.128/25 overlaps 203.0.113.0/24 on port 443",
+    ),
+    ("prod", {"network": {"egress": [{"cidr": "203.0.113.0/24"}]}}, "network.egress.1.reason is missing"),
+    (
+        "prod",
+        {"network": {"egress": [{**EGRESS, "reason": "because"}]}},
+        'network.egress.1.reason = "because": should have at least 10 characters',
+    ),
+    (
+        "prod",
+        {"database": {"engine_version": "15.4"}},
+        'database.engine_version = "15.4": allowed: a major version of 16, 17, with or without a minor one',
+    ),
+    (
+        "prod",
+        {"database": {"name": "Globe-Cart"}},
+        'database.name = "Globe-Cart": allowed: 1 to 63 small letters, digits and underscores, a letter first',
+    ),
+    ("prod", {"database": {"minimum_capacity": 2.3}}, "database.minimum_capacity = 2.3: should be a multiple of 0.5"),
+    ("prod", {"database": {"minimum_capacity": 1}}, "database.minimum_capacity = 1: allowed in production: at least 2"),
+    (
+        "prod",
+        {"database": {"minimum_capacity": 32, "maximum_capacity": 16}},
+        "database.maximum_capacity = 16: allowed: minimum_capacity (32) or more",
+    ),
+    (
+        "prod",
+        {"database": {"maximum_capacity": 8}},
+        "database.maximum_capacity = 8: allowed in production: at least 16",
+    ),
+    (
+        "prod",
+        {"database": {"maximum_capacity": 300}},
+        "database.maximum_capacity = 300: should be less than or equal to 256",
+    ),
+    ("prod", {"database": {"readers": 0}}, "database.readers = 0: allowed in production: at least 1"),
+    (
+        "prod",
+        {"database": {"readers": 3, "maximum_readers": 2}},
+        "database.maximum_readers = 2: allowed: readers (3) or more",
+    ),
+    ("prod", {"database": {"backup_days": 34}}, "database.backup_days = 34: allowed in production: at least 35"),
+    ("dev", {"database": {"backup_days": 1}}, "database.backup_days = 1: should be greater than or equal to 7"),
+    ("prod", {"cache": {"node_type": "r7g"}}, 'cache.node_type = "r7g": allowed: a node type, as cache.r7g.large'),
+    (
+        "prod",
+        {"cache": {"node_type": "cache.t4g.medium"}},
+        'cache.node_type = "cache.t4g.medium": allowed in production: a type that does not burst',
+    ),
+    ("prod", {"cache": {"replicas_per_shard": 0}}, "cache.replicas_per_shard = 0: allowed in production: at least 1"),
+    ("prod", {"cache": {"shards": 1}}, "cache.shards = 1: allowed in production: at least 2"),
+    (
+        "prod",
+        {"service": {"image": ":1.0"}},
+        'service.image = ":1.0": allowed in production: what starts with @sha256:',
+    ),
+    (
+        "dev",
+        {"service": {"image": "latest"}},
+        'service.image = "latest": allowed: a digest (@sha256:<64 hex digits>) or a tag (:1.4.2)',
+    ),
+    (
+        "prod",
+        {"service": {"domain": "shop.other.example"}},
+        'service.domain = "shop.other.example": allowed: globecart.example or a name that ends with .globecart.example',
+    ),
+    (
+        "prod",
+        {"service": {"hosted_zone": "no zone"}},
+        'service.hosted_zone = "no zone": allowed: a domain name, as shop.example',
+    ),
+    ("prod", {"service": {"minimum_tasks": 1}}, "service.minimum_tasks = 1: allowed in production: at least 2"),
+    (
+        "prod",
+        {"service": {"minimum_tasks": 10, "maximum_tasks": 9}},
+        "service.maximum_tasks = 9: allowed: minimum_tasks (10) or more",
+    ),
+    ("prod", {"database": {"encrypted": True}}, "database.encrypted = true: no such key; allowed here: backup_days,"),
+    ("prod", {"waf": False}, "waf = false: no such key; allowed here: account, cache, database,"),
+    ("prod", {"name": "other"}, 'name = "other": no such key; an environment is named by its file'),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "told"), REFUSED, ids=[told.partition(":")[0] for _, _, told in REFUSED])
+def test_a_wrong_value_is_refused_in_one_line(tmp_path: Path, name: str, change: dict[str, Any], told: str):
+    (line,) = refusals(tmp_path, name, change)
+    assert line.startswith(f"environments/{name}.toml: ")
+    assert told in line
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path):
+    lines = refusals(
+        tmp_path,
+        "prod",
+        {
+            "account": "1",
+            "network": {"zones": ["us-west-1a"], "cidr": "10.0.0.0/28"},
+            "database": {"minimum_capacity": 0.3, "readers": 0},
+            "colour": "blue",
+        },
+    )
+    assert [line.removeprefix("environments/prod.toml: ").partition(" ")[0] for line in lines] == [
+        "account",
+        "network.cidr",
+        "network.zones",
+        "database.minimum_capacity",
+        "database.readers",
+        "colour",
+    ]
+
+
+def test_a_missing_section_is_named(tmp_path: Path):
+    (tmp_path / "dev.toml").write_text('account = "111122223333"')
+    with pytest.raises(SettingsError, match=r"dev\.toml: network is missing"):
+        load_environments(tmp_path)
+
+
+def test_errors_of_all_files_are_told(tmp_path: Path):
+    for name in ENVIRONMENTS:
+        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {"owner": ""})))
+    with pytest.raises(SettingsError) as refused:
+        load_environments(tmp_path)
+    assert len(str(refused.value).splitlines()) == len(ENVIRONMENTS)
+
+
+def test_environments_networks_are_disjoint(tmp_path: Path):
+    for name in ("dev", "staging"):
+        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {"network": {"cidr": "10.7.0.0/16"}})))
+    with pytest.raises(
+        SettingsError, match=r'staging\.toml: network\.cidr = "10\.7\.0\.0/16": .*apart from 10\.7\.0\.0/16'
+    ):
+        load_environments(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"a = = 1", "dev.toml: not TOML: "), (b"\xff\xfe", "dev.toml: cannot be read: ")],
+)
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, told: str):
+    (tmp_path / "dev.toml").write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        load_environments(tmp_path)
+    assert told in str(refused.value)
+
+
+def test_an_unknown_environment_is_told_with_those_there_are(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"nope\.toml: there is no such environment; there are: none"):
+        load_environments(tmp_path, only="nope")
+    with pytest.raises(SettingsError, match=r"there are: dev, prod, staging"):
+        load_environments(ROOT / "environments", only="production")
+
+
+def test_an_empty_folder_is_told(tmp_path: Path):
+    with pytest.raises(SettingsError, match="there is no environment; write one"):
+        load_environments(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Prod", "a-very-long-name", "x", "two--hyphens", "ends-"])
+def test_an_environments_name_fits_awss_names(tmp_path: Path, name: str):
+    (tmp_path / f"{name}.toml").write_text(as_toml(changed("dev", {})))
+    with pytest.raises(SettingsError, match="allowed: 2 to 12 small letters, digits and single hyphens"):
+        load_environments(tmp_path)
+
+
+def test_outside_production_less_is_allowed(tmp_path: Path):
+    small: dict[str, Any] = {
+        "database": {"minimum_capacity": 0, "maximum_capacity": 1, "readers": 0, "maximum_readers": 0},
+        "cache": {"replicas_per_shard": 0, "shards": 1},
+        "service": {"minimum_tasks": 1, "image": ":1"},
+    }
+    assert isinstance(settings("dev", tmp_path, small), Environment)
+
+
+SWITCHES = ("encrypt", "tls", "ssl", "waf", "kms", "public", "iam", "secret", "password", "security_group")
+
+
+def test_nothing_that_protects_has_a_switch():
+    sections = [Environment, *(field.annotation for field in Environment.model_fields.values())]
+    keys = {key for section in sections for key in getattr(section, "model_fields", {})}
+    assert "nat_per_zone" in keys
+    assert not [key for key in keys for switch in SWITCHES if switch in key]

@@ -1,0 +1,102 @@
+"""What every tier has alike."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cdktf import App, Testing
+
+from main import build
+from operations.platform import Platform
+from stacks.foundation import FoundationStack
+from stacks.network import NetworkStack
+from tests.conftest import ENVIRONMENTS, settings
+from tests.synthesized import text
+
+TIERS = ("foundation", "network", "database")
+TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Platform], name: str, tier: str):
+    backend = platforms[name].stacks[tier].backend
+    account = platforms[name].stacks[tier].providers[0]["allowed_account_ids"][0]
+    assert backend == {
+        "bucket": f"globecart-{name}-state-{account}-us-west-1",
+        "key": f"{name}/{tier}.tfstate",
+        "region": "us-west-1",
+        "encrypt": True,
+        "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
+        "use_lockfile": True,
+    }
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
+    assert Testing.to_have_provider_with_properties(
+        text(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
+    )
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
+    (provider,) = prod.stacks[tier].providers
+    (tags,) = (default["tags"] for default in provider["default_tags"])
+    assert tags.keys() == TAGS
+    assert tags["Environment"] == "prod"
+    assert tags["Tier"] == tier
+    assert tags["ManagedBy"] == "cdktf"
+
+
+def test_terraform_is_new_enough_for_the_lock(prod: Platform):
+    assert {stack.document["terraform"]["required_version"] for stack in prod.stacks.values()} == {">= 1.11"}
+
+
+def test_a_named_output_is_also_offered_to_other_tiers(prod: Platform):
+    outputs = prod.stacks["foundation"].document["output"]
+    named = outputs["alarm_topic_arn"]
+    offered = outputs["cross-stack-output-aws_sns_topicalarmsarn"]
+    assert named["description"]
+    assert named["value"] == offered["value"] == "${aws_sns_topic.alarms.arn}"
+
+
+def test_every_named_output_has_a_description(prod: Platform):
+    outputs = [
+        (stack.name, name, output)
+        for stack in prod.stacks.values()
+        for name, output in stack.document["output"].items()
+        if not name.startswith("cross-stack-output-")
+    ]
+    assert len(outputs) > 20
+    assert not [name for *name, output in outputs if not output.get("description")]
+
+
+def test_a_tier_is_the_same_whoever_uses_it(tmp_path: Path):
+    """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
+    prod = settings("prod", tmp_path / "environments")
+    whole, alone = App(outdir=str(tmp_path / "whole")), App(outdir=str(tmp_path / "alone"))
+    build(whole, prod)
+    foundation = FoundationStack(alone, prod)
+    network_of_another = App(outdir=str(tmp_path / "network"))
+    NetworkStack(network_of_another, prod, foundation=FoundationStack(network_of_another, prod))
+    for app in (whole, alone, network_of_another):
+        app.synth()
+    assert foundation.tier == "foundation"
+    for tier, folder in (("foundation", "alone"), ("network", "network")):
+        of_whole, by_itself = (
+            json.loads((tmp_path / out / "stacks" / f"prod-{tier}" / "cdk.tf.json").read_text())
+            for out in ("whole", folder)
+        )
+        assert of_whole == by_itself
+
+
+@pytest.mark.parametrize(("name", "protected"), [("prod", True), ("staging", True), ("dev", False)])
+def test_what_keeps_data_cannot_be_destroyed_by_a_plan_where_deletion_protection_is_on(
+    platforms: dict[str, Platform], name: str, *, protected: bool
+):
+    keepers = platforms[name].of_type(
+        "aws_rds_cluster", "aws_rds_cluster_instance", "aws_kms_key", "aws_s3_bucket", "aws_cloudwatch_log_group"
+    )
+    assert len(keepers) > 10
+    assert {keeper.body.get("lifecycle", {}).get("prevent_destroy", False) for keeper in keepers} == {protected}
