@@ -4,64 +4,31 @@ A commit is on six copies in three zones before it is answered. When the writer 
 place and both endpoints follow. TLS is forced, the master credential is RDS's own, and every login is logged.
 """
 
-from cdktf_cdktf_provider_aws.appautoscaling_policy import (
-    AppautoscalingPolicy,
-    AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration,
-    AppautoscalingPolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecification,
-)
-from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
+from functools import partial
+
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
-    CloudwatchLogMetricFilter,
-    CloudwatchLogMetricFilterMetricTransformation,
-)
-from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
 from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
-from cdktf_cdktf_provider_aws.rds_cluster_parameter_group import (
-    RdsClusterParameterGroup,
-    RdsClusterParameterGroupParameter,
-)
 from constructs import Construct
 
 from stacks.foundation import FoundationStack, Keys
 from stacks.network import NetworkStack
 from stacks.parts import ports
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.logs import log_group
+from stacks.parts.autoscaling import scaling_target, track
+from stacks.parts.logs import count_in_log, log_group
+from stacks.parts.postgresql import ENGINE, GIB, cluster_parameters, instance_parameters, most_connections
 from stacks.parts.roles import service_role_without_policy
 from stacks.settings import Environment
-from stacks.settings.database import DatabaseSettings
 from stacks.tier import TierStack
 
-ENGINE = "aurora-postgresql"
 MASTER_USERNAME = "platform_master"
 """PCI DSS 2.2.2: not a name that every attacker tries first."""
 
 LOGS = ("postgresql", "iam-db-auth-error")
-
-# PostgreSQL reads these two when it starts; all others take effect at once.
-AT_START = ("rds.force_ssl", "shared_preload_libraries")
-CLUSTER_PARAMETERS = {
-    "rds.force_ssl": "1",  # PCI DSS 4.2.1: no login without TLS
-    "ssl_min_protocol_version": "TLSv1.2",
-    "password_encryption": "scram-sha-256",  # PCI DSS 8.3.2: the server keeps a verifier, never the password
-    "shared_preload_libraries": "pg_stat_statements,pgaudit",
-    "pgaudit.log": "ddl,role",  # PCI DSS 10.2.1.5: who changed what may be done; no card number is kept here
-    "log_connections": "1",  # PCI DSS 10.2.1.4
-    "log_disconnections": "1",
-    "log_statement": "ddl",
-    "log_min_duration_statement": "1000",  # milliseconds: what a customer waits for
-    "log_lock_waits": "1",
-}
-INSTANCE_PARAMETERS = {
-    "pg_stat_statements.track": "all",  # statements within functions, too
-    "track_io_timing": "1",
-    "log_temp_files": "65536",  # kilobytes: a sort that outgrows work_mem fills the instance's local storage
-}
 
 FAILED_LOGINS = "FailedLogins"
 # The second is an attempt without TLS.
@@ -81,7 +48,7 @@ class DatabaseStack(TierStack):
         self.cluster = self._cluster(foundation.keys, network, list(logs.values()))
         self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role())
         self._add_readers_under_load()
-        self._count_failed_logins(logs["postgresql"])
+        count_in_log(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
         self._watch(foundation)
         self._tell()
 
@@ -119,7 +86,7 @@ class DatabaseStack(TierStack):
             ),
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[network.security_groups.database.id],
-            db_cluster_parameter_group_name=self._cluster_parameters().name,
+            db_cluster_parameter_group_name=cluster_parameters(self).name,
             # RDS makes and rotates it. It is in no plan and in no state (PCI DSS 8.3.9, 8.6.2).
             master_username=MASTER_USERNAME,
             manage_master_user_password=True,
@@ -141,23 +108,6 @@ class DatabaseStack(TierStack):
             depends_on=logs,
         )
 
-    def _cluster_parameters(self) -> RdsClusterParameterGroup:
-        return RdsClusterParameterGroup(
-            self,
-            "cluster-parameters",
-            name=f"{self.names.database}-{self.settings.database.major_version}",
-            family=f"{ENGINE}{self.settings.database.major_version}",
-            description="TLS forced, SCRAM, audit and statement logs",
-            parameter=[
-                RdsClusterParameterGroupParameter(
-                    name=name, value=value, apply_method="pending-reboot" if name in AT_START else "immediate"
-                )
-                for name, value in CLUSTER_PARAMETERS.items()
-            ],
-            # A major upgrade comes with a group of its own, which must be there before the old one goes.
-            lifecycle={"create_before_destroy": True},
-        )
-
     def _monitoring_role(self) -> IamRole:
         role = service_role_without_policy(
             self,
@@ -177,7 +127,7 @@ class DatabaseStack(TierStack):
 
     def _writer_and_readers(self, keys: Keys, monitoring: IamRole) -> list[RdsClusterInstance]:
         """One in each zone in turn. After a failover a reader writes; the names tell how it began."""
-        parameters = self._instance_parameters()
+        parameters = instance_parameters(self)
         zones = self.settings.network.zones
         names = ["writer", *(f"reader-{number}" for number in range(1, self.settings.database.readers + 1))]
         return [
@@ -208,148 +158,91 @@ class DatabaseStack(TierStack):
             for position, name in enumerate(names)
         ]
 
-    def _instance_parameters(self) -> DbParameterGroup:
-        return DbParameterGroup(
-            self,
-            "instance-parameters",
-            name=f"{self.names.database}-{self.settings.database.major_version}",
-            family=f"{ENGINE}{self.settings.database.major_version}",
-            description="Statement statistics and timings",
-            parameter=[
-                DbParameterGroupParameter(name=name, value=value, apply_method="immediate")
-                for name, value in INSTANCE_PARAMETERS.items()
-            ],
-            lifecycle={"create_before_destroy": True},
-        )
-
     def _add_readers_under_load(self) -> None:
         wanted = self.settings.database
         if wanted.maximum_readers == wanted.readers:
             return
-        target = AppautoscalingTarget(
+        target = scaling_target(
             self,
-            "reader-target",
-            service_namespace="rds",
-            scalable_dimension="rds:cluster:ReadReplicaCount",
+            "reader",
+            dimension="rds:cluster:ReadReplicaCount",
             resource_id=f"cluster:{self.cluster.cluster_identifier}",
-            min_capacity=wanted.readers,
-            max_capacity=wanted.maximum_readers,
-            # Aurora adds readers to a cluster that has instances.
-            depends_on=self.instances,
+            between=(wanted.readers, wanted.maximum_readers),
+            after=self.instances,  # Aurora adds readers to a cluster that has instances
         )
-        AppautoscalingPolicy(
-            self,
-            "reader-scaling",
-            name=self.names.of_resource("database-readers-cpu"),
-            policy_type="TargetTrackingScaling",
-            service_namespace=target.service_namespace,
-            scalable_dimension=target.scalable_dimension,
-            resource_id=target.resource_id,
-            target_tracking_scaling_policy_configuration=AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration(
-                predefined_metric_specification=AppautoscalingPolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecification(
-                    predefined_metric_type="RDSReaderAverageCPUUtilization"
-                ),
-                target_value=60,  # percent
-                scale_out_cooldown=60,  # seconds
-                scale_in_cooldown=300,
-            ),
-        )
-
-    def _count_failed_logins(self, log: CloudwatchLogGroup) -> None:
-        CloudwatchLogMetricFilter(
-            self,
-            "failed-logins",
-            name=self.names.of_resource("failed-logins"),
-            log_group_name=log.name,
-            pattern=FAILED_LOGIN_PATTERN,
-            metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
-                name=FAILED_LOGINS, namespace=self.names.metrics, value="1", default_value="0"
-            ),
-        )
+        track(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", at=60)  # percent
 
     def _watch(self, foundation: FoundationStack) -> None:
-        cluster = {"DBClusterIdentifier": self.cluster.cluster_identifier}
+        aurora = partial(
+            Alarm,
+            namespace="AWS/RDS",
+            dimensions={"DBClusterIdentifier": self.cluster.cluster_identifier},
+            # A cluster that is gone or paused measures nothing; that it is gone, RDS's events tell.
+            missing="notBreaching",
+        )
         self.alarms = raise_alarms(
             self,
             foundation.alarm_topic,
             [
-                Alarm(
+                aurora(
                     name="capacity",
-                    namespace="AWS/RDS",
                     metric="ACUUtilization",
-                    dimensions=cluster,
                     statistic="Maximum",
                     threshold=90,
                     unit="percent of the maximum capacity",
                     period=300,
                     periods=3,
-                    missing="notBreaching",
                     why="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
                 ),
-                Alarm(
+                aurora(
                     name="cpu",
-                    namespace="AWS/RDS",
                     metric="CPUUtilization",
-                    dimensions=cluster,
                     statistic="Maximum",
                     threshold=80,
                     unit="percent",
                     period=300,
                     periods=3,
-                    missing="notBreaching",
                     why="an instance is busy with more than it can scale away, often one statement",
                 ),
-                Alarm(
+                aurora(
                     name="connections",
-                    namespace="AWS/RDS",
                     metric="DatabaseConnections",
-                    dimensions=cluster,
                     statistic="Maximum",
                     threshold=most_connections(self.settings.database) * 8 // 10,
                     unit="connections, four fifths of what an instance takes",
                     period=60,
                     periods=5,
-                    missing="notBreaching",
                     why="the next tasks will be refused; a pool leaks or is too large",
                 ),
-                Alarm(
+                aurora(
                     name="replica-lag",
-                    namespace="AWS/RDS",
                     metric="AuroraReplicaLagMaximum",
-                    dimensions=cluster,
                     statistic="Maximum",
                     threshold=1000,
                     unit="milliseconds",
                     period=60,
                     periods=5,
-                    missing="notBreaching",
                     why="readers show customers what is no longer so",
                 ),
-                Alarm(
+                aurora(
                     name="local-storage",
-                    namespace="AWS/RDS",
                     metric="FreeLocalStorage",
-                    dimensions=cluster,
                     statistic="Minimum",
                     at="most",
                     threshold=2 * GIB,
                     unit="bytes (2 GiB)",
                     period=300,
                     periods=2,
-                    missing="notBreaching",
                     why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
                 ),
-                Alarm(
+                aurora(
                     name="deadlocks",
-                    namespace="AWS/RDS",
                     metric="Deadlocks",
-                    dimensions=cluster,
                     statistic="Maximum",
                     threshold=0.05,
                     unit="a second (three a minute)",
                     period=60,
                     periods=5,
-                    missing="notBreaching",
                     why="transactions take the same rows in different orders, and customers' orders fail",
                 ),
                 Alarm(
@@ -380,16 +273,3 @@ class DatabaseStack(TierStack):
             "Secret with the master credential, which RDS makes and rotates",
         )
         self.offer(self.cluster, "arn", "id", "cluster_resource_id")
-
-
-GIB = 2**30
-
-
-def most_connections(wanted: DatabaseSettings) -> int:
-    """How many connections one instance takes, as Aurora derives `max_connections` from the maximum capacity.
-
-    Source: "Maximum connections for Aurora Serverless v2" in the Aurora User Guide: memory / 9,531,392 bytes, at most
-    5,000, and at most 2,000 where the minimum is half an ACU or less. An ACU is 2 GiB, of which Aurora keeps a tenth.
-    """
-    by_memory = int(wanted.maximum_capacity * 2 * GIB * 0.9 / 9_531_392)
-    return min(by_memory, 2000 if wanted.minimum_capacity <= 0.5 else 5000)

@@ -8,10 +8,6 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 
 from cdktf import TerraformResourceLifecycle
-from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
-    CloudwatchLogMetricFilter,
-    CloudwatchLogMetricFilterMetricTransformation,
-)
 from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
 from cdktf_cdktf_provider_aws.default_route_table import DefaultRouteTable
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
@@ -31,7 +27,7 @@ from stacks.foundation import FoundationStack
 from stacks.parts import network_acls, ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
-from stacks.parts.logs import log_group
+from stacks.parts.logs import count_in_log, log_group
 from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
 from stacks.parts.security_groups import INTERNET, S3, Flow, allow_flows, security_groups
@@ -234,15 +230,12 @@ class NetworkStack(TierStack):
             max_aggregation_interval=60,  # seconds
             tags={"Name": self.names.of_resource("flow-logs")},
         )
-        CloudwatchLogMetricFilter(
+        count_in_log(
             self,
             "rejected-from-within",
-            name=self.names.of_resource("rejected-from-within"),
-            log_group_name=logs.name,
+            logs,
             pattern=rejected_from(self.settings.network.cidr),
-            metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
-                name=REJECTED_FROM_WITHIN, namespace=self.names.metrics, value="1", default_value="0"
-            ),
+            metric=REJECTED_FROM_WITHIN,
         )
 
     def _watch(self, foundation: FoundationStack, nats: Mapping[str, NatGateway]) -> None:

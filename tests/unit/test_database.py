@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from operations.platform import Platform
-from stacks.database import most_connections
+from stacks.parts.postgresql import most_connections
 from stacks.settings.database import DatabaseSettings
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements

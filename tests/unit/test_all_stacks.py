@@ -1,0 +1,237 @@
+"""What holds across all stacks of every environment. Each check is shown to fail where it must."""
+
+import inspect
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+
+from operations.platform import Platform, Resource
+from tests.conftest import ENVIRONMENTS, THREE_ZONES, Synthesize
+
+# The order of the design: a tier knows only those before it.
+TIERS = ("foundation", "network", "database")
+OPEN_PORTS = {"80", "443"}
+INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
+
+
+@pytest.fixture(scope="module")
+def every(platforms: dict[str, Platform], three_zones: Platform, synthesize: Synthesize) -> list[Platform]:
+    """The shipped environments, production in three zones, and development with what it leaves out."""
+    return [*platforms.values(), three_zones, synthesize("dev", {**THREE_ZONES, "database": {"maximum_readers": 2}})]
+
+
+def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:
+    """The platform with arguments of the first resource of a type changed."""
+    (first, *_) = platform.of_type(type_)
+    planted = replace(first, body={**deepcopy(first.body), **arguments})
+    return replace(platform, resources=(planted, *(entry for entry in platform.resources if entry is not first)))
+
+
+def state_keys(platforms: list[Platform]) -> list[tuple[str, str]]:
+    return [
+        (stack.backend["bucket"], stack.backend["key"]) for platform in platforms for stack in platform.stacks.values()
+    ]
+
+
+def test_no_two_stacks_share_a_state(platforms: dict[str, Platform]):
+    keys = state_keys(list(platforms.values()))
+    assert len(keys) == len(TIERS) * len(ENVIRONMENTS)
+    assert len(set(keys)) == len(keys)
+
+
+def test_no_two_environments_share_a_bucket_or_an_account(platforms: dict[str, Platform]):
+    for of in (
+        lambda stack: stack.backend["bucket"],
+        lambda stack: stack.providers[0]["allowed_account_ids"][0],
+    ):
+        assert len({of(stack) for platform in platforms.values() for stack in platform.stacks.values()}) == 3
+
+
+def depending_downwards(platform: Platform) -> list[str]:
+    def position(tier: str) -> int:
+        return TIERS.index(tier)
+
+    return [
+        f"{stack.name} on {upstream}"
+        for stack in platform.stacks.values()
+        for upstream in stack.depends_on
+        if position(upstream.removeprefix(f"{platform.environment}-")) >= position(stack.tier)
+    ]
+
+
+def test_no_stack_depends_on_one_below_it(every: list[Platform]):
+    for platform in every:
+        assert not depending_downwards(platform)
+        assert platform.stacks["database"].depends_on
+
+
+def test_a_stack_that_depends_downwards_is_found(prod: Platform):
+    planted = replace(prod.stacks["network"], depends_on=("prod-database",))
+    assert depending_downwards(replace(prod, stacks={**prod.stacks, "network": planted})) == [
+        "prod-network on prod-database"
+    ]
+
+
+def undescribed_rules(platform: Platform) -> list[str]:
+    return [rule.address for rule in platform.of_type(INGRESS, EGRESS) if not rule.body.get("description")]
+
+
+def test_every_security_group_rule_says_why_it_exists(every: list[Platform]):
+    for platform in every:
+        assert len(platform.of_type(INGRESS, EGRESS)) >= 19
+        assert not undescribed_rules(platform)
+
+
+@pytest.mark.parametrize("type_", [INGRESS, EGRESS])
+def test_a_rule_that_does_not_say_why_is_found(prod: Platform, type_: str):
+    assert len(undescribed_rules(with_changed(prod, type_, description=""))) == 1
+
+
+def open_to_the_world(platform: Platform) -> set[tuple[str, ...]]:
+    arguments = ("security_group_id", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6")
+    return {
+        tuple(str(rule.body.get(argument)) for argument in arguments)
+        for rule in platform.of_type(INGRESS)
+        if str(rule.body.get("cidr_ipv4", "")).endswith("/0") or rule.body.get("cidr_ipv6")
+    }
+
+
+def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Platform]):
+    group = "${aws_security_group.network_group-load-balancer.id}"
+    for platform in every:
+        assert open_to_the_world(platform) == {(group, port, port, "0.0.0.0/0", "None") for port in OPEN_PORTS}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [{"from_port": 22, "to_port": 22}, {"cidr_ipv6": "::/0"}, {"security_group_id": "${aws_security_group.x.id}"}],
+)
+def test_another_opening_to_the_world_is_found(prod: Platform, planted: dict[str, object]):
+    assert open_to_the_world(with_changed(prod, INGRESS, **planted)) != open_to_the_world(prod)
+
+
+def unaccounted_egress(platform: Platform) -> list[str]:
+    """Ways out to the world, or of all protocols."""
+    return [
+        rule.address
+        for rule in platform.of_type(EGRESS)
+        if rule.body.get("cidr_ipv4") == "0.0.0.0/0" or rule.body["ip_protocol"] == "-1"
+    ]
+
+
+def test_nothing_may_open_connections_to_the_whole_world(every: list[Platform]):
+    for platform in every:
+        assert not unaccounted_egress(platform)
+
+
+def test_a_way_out_to_the_world_is_found(prod: Platform):
+    assert unaccounted_egress(with_changed(prod, EGRESS, cidr_ipv4="0.0.0.0/0"))
+    assert unaccounted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
+
+
+def takes_tags(type_: str) -> bool:
+    """Whether a resource type takes tags, as the bindings know it."""
+    module = import_module(f"cdktf_cdktf_provider_aws.{type_.removeprefix('aws_')}")
+    (made,) = (
+        entry
+        for entry in vars(module).values()
+        if inspect.isclass(entry) and getattr(entry, "TF_RESOURCE_TYPE", None) == type_
+    )
+    return "tags" in inspect.signature(made.__init__).parameters
+
+
+DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
+
+
+def untagged(platform: Platform) -> Iterator[Resource]:
+    """Resources that could have the default tags, and have not all of them: from another provider, or overridden."""
+    for resource in platform.resources:
+        providers = {
+            f"aws.{provider['alias']}" if "alias" in provider else "aws": provider
+            for provider in platform.stacks[resource.tier].providers
+        }
+        provider = providers[resource.body.get("provider", "aws")]
+        tags = {tag for default in provider.get("default_tags", []) for tag in default["tags"]}
+        overridden = DEFAULT_TAGS & (resource.body.get("tags") or {}).keys()
+        if takes_tags(resource.type) and (not tags >= DEFAULT_TAGS or overridden):
+            yield resource
+
+
+def test_everything_that_takes_tags_has_them(every: list[Platform]):
+    for platform in every:
+        assert sum(takes_tags(resource.type) for resource in platform.resources) > 50
+        assert not list(untagged(platform))
+
+
+def test_a_resource_without_the_tags_is_found(prod: Platform):
+    overriding = with_changed(prod, "aws_vpc", tags={"Environment": "other"})
+    assert [resource.type for resource in untagged(overriding)] == ["aws_vpc"]
+    bare = replace(prod.stacks["foundation"], document={"provider": {"aws": [{"region": "us-west-1"}]}})
+    assert len(list(untagged(replace(prod, stacks={**prod.stacks, "foundation": bare})))) > 10
+
+
+def unbounded_roles(platform: Platform) -> list[str]:
+    boundary = "arn:aws:iam::"
+    return [
+        role.address
+        for role in platform.of_type("aws_iam_role")
+        if not str(role.body.get("permissions_boundary", "")).startswith(boundary)
+        or role.body.get("max_session_duration") != 3600
+        or role.body.get("path") != f"/globecart/{platform.environment}/"
+        or not role.body.get("description")
+    ]
+
+
+def test_every_role_is_bounded_and_says_why_it_exists(every: list[Platform]):
+    for platform in every:
+        assert platform.of_type("aws_iam_role")
+        assert not unbounded_roles(platform)
+
+
+def test_a_role_without_its_bounds_is_found(prod: Platform):
+    for argument in ("permissions_boundary", "max_session_duration", "path", "description"):
+        assert unbounded_roles(with_changed(prod, "aws_iam_role", **{argument: None}))
+
+
+def loose_log_groups(platform: Platform) -> list[str]:
+    return [
+        group.address
+        for group in platform.of_type("aws_cloudwatch_log_group")
+        if group.body.get("kms_key_id") != "${aws_kms_key.foundation_key-logs.arn}"
+        or not group.body.get("retention_in_days")
+    ]
+
+
+def test_every_log_group_has_the_logs_key_and_a_retention(every: list[Platform]):
+    for platform in every:
+        assert platform.of_type("aws_cloudwatch_log_group")
+        assert not loose_log_groups(platform)
+
+
+def test_a_log_group_without_key_or_retention_is_found(prod: Platform):
+    assert loose_log_groups(with_changed(prod, "aws_cloudwatch_log_group", kms_key_id=None))
+    assert loose_log_groups(with_changed(prod, "aws_cloudwatch_log_group", retention_in_days=None))
+
+
+def secret_values(platform: Platform) -> list[str]:
+    """Arguments that would put a secret into a plan or a state."""
+    return [
+        f"{resource.address}.{argument}"
+        for resource in platform.resources
+        for argument, value in resource.body.items()
+        if value and any(word in argument for word in ("password", "secret_string", "auth_token"))
+        if argument not in {"manage_master_user_password"}
+    ]
+
+
+def test_no_secret_is_written_down(every: list[Platform]):
+    for platform in every:
+        assert not secret_values(platform)
+
+
+def test_a_secret_that_is_written_down_is_found(prod: Platform):
+    planted = with_changed(prod, "aws_rds_cluster", master_password="x")  # noqa: S106 - planted to be found
+    assert secret_values(planted) == ["aws_rds_cluster.database_cluster.master_password"]
