@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "terraform"
+PACKAGE_FOLDERS = Path("/opt")
 REGISTRY = "registry.terraform.io"
 OLDEST = (1, 11)
 """State locks without a table came with 1.11."""
@@ -86,14 +87,14 @@ def find_mirror() -> Path | None:
         if not (Path(chosen) / REGISTRY).is_dir():
             raise TerraformError(f"TERRAFORM_PLUGIN_MIRROR = {chosen}: allowed: a folder that holds {REGISTRY}/")
         return Path(chosen)
-    # Terraform's own implied mirrors, and where packages are unpacked by hand.
+    # Terraform's own implied mirrors, and then where packages are unpacked by hand.
     # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
     data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     folders = [
         Path.home() / ".terraform.d" / "plugins",
         *(Path(folder) / "terraform" / "plugins" for folder in [home, *data.split(":")]),
-        *sorted(Path("/opt").glob("*")),
+        *sorted(PACKAGE_FOLDERS.glob("*")),
     ]
     return next((folder for folder in folders if (folder / REGISTRY).is_dir()), None)
 

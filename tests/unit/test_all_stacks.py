@@ -233,5 +233,5 @@ def test_no_secret_is_written_down(every: list[Platform]):
 
 
 def test_a_secret_that_is_written_down_is_found(prod: Platform):
-    planted = with_changed(prod, "aws_rds_cluster", master_password="x")  # noqa: S106 - planted to be found
+    planted = with_changed(prod, "aws_rds_cluster", master_password="x")
     assert secret_values(planted) == ["aws_rds_cluster.database_cluster.master_password"]

@@ -44,7 +44,7 @@ def test_only_the_logs_and_alarms_keys_let_services_in(prod: Platform):
     owners = {"EnableIamPolicies", "AdministerWithoutUse", "OnlyServicesMakeGrants"}
     others = {purpose: statements(prod, "foundation", f"key-{purpose}-policy").keys() - owners for purpose in PURPOSES}
     assert others == {
-        **dict.fromkeys(PURPOSES, set()),
+        **{purpose: set() for purpose in PURPOSES},
         "logs": {"EncryptLogGroups", "EncryptTrail", "DescribeForTrail", "EncryptConfigRecords"},
         "alarms": {"PublishEncrypted"},
     }

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from main import ROOT
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
-from tests.conftest import ENVIRONMENTS, ROOT, THREE_ZONES, as_toml, changed, settings
+from tests.conftest import ENVIRONMENTS, THREE_ZONES, as_toml, changed, settings
 
 ACCOUNT = "111122223333"
 
@@ -51,7 +52,7 @@ def test_sections_by_themselves_are_held_to_productions_rules():
 def test_settings_do_not_change():
     (prod,) = load_environments(ROOT / "environments", only="prod")
     with pytest.raises(ValueError, match="frozen"):
-        prod.database.readers = 5  # pyright: ignore[reportAttributeAccessIssue]  # that it is refused is what is tested
+        prod.database.readers = 5
 
 
 SUBSCRIPTION = {"protocol": "email", "endpoint": "a@b.example"}

@@ -1,0 +1,125 @@
+"""`make bench`: what synthesis costs, against references of the same run.
+
+- lazy: `python main.py` for prod, as users run it.
+- stock: the same program with the bindings imported as they come.
+- floor: as many stacks and resources of cdktf's own generic kind, with no provider bindings at all.
+- a resource: what one more costs, from two floors of different size with a typed resource.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from main import ROOT
+from operations.platform import Platform
+
+RUNS = 3
+STOCK_RUNS = 2
+MORE = 400
+"""Resources by which the two programs differ that tell the cost of one."""
+
+LAZY = "import runpy; runpy.run_path('main.py', run_name='__main__')"
+STOCK = f"import cdktf_cdktf_provider_aws; {LAZY}"
+FLOOR = """
+from cdktf import App, TerraformResource, TerraformStack
+import os, sys
+app = App(outdir=os.environ["CDKTF_OUTDIR"])
+for tier, resources in enumerate(map(int, sys.argv[1:])):
+    stack = TerraformStack(app, f"tier-{tier}")
+    for number in range(resources):
+        resource = TerraformResource(stack, f"resource-{number}", terraform_resource_type="aws_any")
+        resource.add_override("name", f"resource-{number}")
+app.synth()
+"""
+TYPED = """
+from stacks.tier import TierStack
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+import os, sys
+app = App(outdir=os.environ["CDKTF_OUTDIR"])
+stack = TerraformStack(app, "tier")
+AwsProvider(stack, "aws", region="us-west-1")
+for number in range(int(sys.argv[1])):
+    SnsTopic(stack, f"topic-{number}", name=f"topic-{number}", kms_master_key_id="alias/key", tags={"Name": "topic"})
+app.synth()
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run."""
+
+    wall: float
+    """Seconds."""
+    peak: float
+    """Resident memory of Python and Node together, in MB."""
+
+
+def run(program: str, *arguments: str, outdir: str) -> Cost:
+    """Run a program in a process of its own, and watch it and its children."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("JSII_") and name != "NODE_OPTIONS"
+    }
+    environment |= {
+        "ENV": "prod",
+        "CDKTF_OUTDIR": outdir,
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".cache" / "jsii"),
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+    }
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
+    watched = psutil.Process(process.pid)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _resident(watched))
+        time.sleep(0.02)
+    wall = time.monotonic() - started
+    if process.returncode:
+        sys.exit(f"a program of the benchmark ended with {process.returncode}")
+    return Cost(wall, peak / 1e6)
+
+
+def _resident(process: psutil.Process) -> int:
+    total = 0
+    try:
+        for each in [process, *process.children(recursive=True)]:
+            total += each.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # it has just ended
+    return total
+
+
+def typical(program: str, *arguments: str, runs: int = RUNS) -> Cost:
+    """The median of some runs."""
+    with tempfile.TemporaryDirectory() as outdir:
+        costs = [run(program, *arguments, outdir=outdir) for _ in range(runs)]
+    return Cost(median(cost.wall for cost in costs), median(cost.peak for cost in costs))
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    with tempfile.TemporaryDirectory() as outdir:
+        run(LAZY, outdir=outdir)  # and warm the disk
+        prod = Platform.read(Path(outdir), "prod")
+    sizes = [str(sum(entry.tier == tier for entry in (*prod.resources, *prod.data))) for tier in prod.stacks]
+    lazy, floor = typical(LAZY), typical(FLOOR, *sizes)
+    stock = typical(STOCK, runs=STOCK_RUNS)
+    few, many = typical(TYPED, "1"), typical(TYPED, str(1 + MORE))
+
+    print(f"prod: {len(prod.stacks)} stacks, {len(prod.resources)} resources, {len(prod.data)} data sources\n")
+    print(f"{'':<8}{'wall':>8}{'of lazy':>10}{'peak memory':>14}")
+    for name, cost in (("lazy", lazy), ("stock", stock), ("floor", floor)):
+        print(f"{name:<8}{cost.wall:>7.2f}s{cost.wall / lazy.wall:>9.1f}x{cost.peak:>11.0f} MB")
+    print(f"\none more resource: {(many.wall - few.wall) / MORE * 1000:.1f} ms, of {MORE}")
+
+
+if __name__ == "__main__":
+    main()

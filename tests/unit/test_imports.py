@@ -1,0 +1,154 @@
+"""The bindings are loaded lazily, with the same result, and in full where they are not what was expected."""
+
+import os
+import subprocess
+import sys
+import warnings
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import imports
+from imports import BINDINGS, NODE_PRELOAD, load_bindings_lazily
+from imports import __main__ as warming
+from main import ROOT
+
+STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
+
+
+def synthesized(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_output_is_byte_for_byte_that_of_the_stock_import(tmp_path: Path):
+    programs = {"lazy": [sys.executable, "main.py"], "stock": [sys.executable, "-c", STOCK]}
+    running = {
+        name: subprocess.Popen(
+            program,
+            cwd=ROOT,
+            env={**without(os.environ, "NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(tmp_path / name)},
+        )
+        for name, program in programs.items()
+    }
+    assert {name: process.wait() for name, process in running.items()} == {"lazy": 0, "stock": 0}
+    lazy, stock = synthesized(tmp_path / "lazy"), synthesized(tmp_path / "stock")
+    assert len(lazy) > 9
+    assert lazy == stock
+
+
+def without(environment: Any, *names: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """As in a process that has not imported the bindings yet."""
+    monkeypatch.delitem(sys.modules, BINDINGS)
+    monkeypatch.delenv("NODE_OPTIONS", raising=False)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_the_package_is_there_without_having_been_executed():
+    load_bindings_lazily()
+    assert isinstance(sys.modules[BINDINGS], ModuleType)
+    assert not hasattr(sys.modules[BINDINGS], "s3_bucket_inventory")
+    assert os.environ["NODE_OPTIONS"] == f'--require="{NODE_PRELOAD}"'
+
+
+def test_the_users_own_options_for_node_are_kept(unloaded: pytest.MonkeyPatch):
+    unloaded.setenv("NODE_OPTIONS", "--max-old-space-size=4096")
+    load_bindings_lazily()
+    assert os.environ["NODE_OPTIONS"] == f'--max-old-space-size=4096 --require="{NODE_PRELOAD}"'
+
+
+def test_bindings_that_are_imported_already_are_left_alone(monkeypatch: pytest.MonkeyPatch):
+    already = ModuleType(BINDINGS)
+    monkeypatch.setitem(sys.modules, BINDINGS, already)
+    monkeypatch.setenv("NODE_OPTIONS", "")
+    load_bindings_lazily()
+    assert sys.modules[BINDINGS] is already
+    assert not os.environ["NODE_OPTIONS"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class S3Bucket: ...",  # classes in the package itself
+        "from . import s3_bucket\ndef helper(): ...",  # code beside the imports
+        "",  # nothing to import
+        None,  # no file
+    ],
+)
+def test_another_layout_falls_back_to_the_stock_import_with_a_warning(
+    unloaded: pytest.MonkeyPatch, tmp_path: Path, source: str | None
+):
+    package = tmp_path / "__init__.py"
+    if source is not None:
+        package.write_text(source)
+    unloaded.setattr(imports, "find_spec", lambda _: ModuleSpec(BINDINGS, None, origin=str(package)))
+    with pytest.warns(UserWarning, match="not laid out as expected: importing all of it, which is slow"):
+        load_bindings_lazily()
+    assert BINDINGS not in sys.modules
+    assert "NODE_OPTIONS" not in os.environ
+
+
+@pytest.mark.parametrize("spec", [None, ModuleSpec(BINDINGS, None)])
+def test_bindings_that_are_not_there_are_no_error_yet(unloaded: pytest.MonkeyPatch, spec: ModuleSpec | None):
+    unloaded.setattr(imports, "find_spec", lambda _: spec)
+    with pytest.warns(UserWarning, match="not laid out as expected"):
+        load_bindings_lazily()
+
+
+def node(index: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run Node with the preload over a package that has the index, and report what it loads and when."""
+    package = tmp_path / "node_modules" / "@cdktf" / "provider-aws" / "lib"
+    package.mkdir(parents=True)
+    (package / "index.js").write_text(index)
+    for name in ("one", "two"):
+        (package / f"{name}.js").write_text(f'console.log("loads {name}"); exports.name = "{name}";')
+    program = f"const aws = require({str(package / 'index.js')!r}); console.log('loaded'); console.log(aws.one.name);"
+    return subprocess.run(
+        ["node", "--require", str(NODE_PRELOAD), "-e", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+INDEX = """"use strict";
+exports.two = exports.one = void 0;
+exports.one = require("./one");
+exports.two = require("./two");
+"""
+
+
+def test_node_loads_a_module_when_it_is_asked_for(tmp_path: Path):
+    assert node(INDEX, tmp_path).stdout.split("\n")[:3] == ["loaded", "loads one", "one"]
+
+
+def test_node_loads_all_of_another_layout_with_a_warning(tmp_path: Path):
+    run = node(INDEX.replace('exports.two = require("./two")', 'Object.assign(exports, require("./two"))'), tmp_path)
+    assert run.stdout.split("\n")[:4] == ["loads one", "loads two", "loaded", "one"]
+    assert "not laid out as expected" in run.stderr
+
+
+def test_warming_ends_when_the_index_is_there():
+    warming.main()
+    assert list(warming.indexes(imports.JSII_CACHE))
+
+
+def test_warming_says_so_when_no_index_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"jsii wrote no index of its types in 0\.2 s; synthesis will be slower"):
+        warming.main(patience=0.2)
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_no_warning_is_given_for_the_bindings_as_they_are():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_bindings_lazily()

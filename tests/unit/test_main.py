@@ -1,0 +1,57 @@
+"""The program as it is run."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import main
+from tests.conftest import ENVIRONMENTS
+
+
+def test_every_environment_is_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
+    monkeypatch.delenv("ENV", raising=False)
+    main.main()
+    assert {path.name for path in (tmp_path / "stacks").iterdir()} == {
+        f"{name}-{tier}" for name in ENVIRONMENTS for tier in ("foundation", "network", "database")
+    }
+
+
+def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
+    monkeypatch.setenv("ENV", "dev")
+    runpy.run_path(str(main.ROOT / "main.py"), run_name="__main__")
+    assert {path.name.partition("-")[0] for path in (tmp_path / "stacks").iterdir()} == {"dev"}
+
+
+def test_it_runs_from_any_folder_and_writes_into_the_project(tmp_path: Path):
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    run = subprocess.run(
+        [sys.executable, str(main.ROOT / "main.py")],
+        cwd=tmp_path,
+        env={**environment, "ENV": "dev", "CDKTF_OUTDIR": str(tmp_path / "out")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stderr == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    run = subprocess.run(
+        [sys.executable, str(main.ROOT / "main.py")],
+        env={**environment, "ENV": "nowhere", "CDKTF_OUTDIR": str(tmp_path / "out")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr == ("environments/nowhere.toml: there is no such environment; there are: dev, prod, staging\n")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,143 @@
+"""An environment's stacks read back as one document."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.platform import Body, Platform, PlatformError, read_stacks
+
+UPSTREAM: Body = {
+    "terraform": {"backend": {"s3": {"bucket": "b", "key": "e/up.tfstate"}}},
+    "provider": {"aws": [{"region": "r"}]},
+    "resource": {"aws_vpc": {"vpc": {"//": {"metadata": {}}, "cidr_block": "10.0.0.0/16"}}},
+    "output": {
+        "id": {"value": "${aws_vpc.vpc.id}"},
+        "literal": {"value": 5},
+        "sum": {"value": "x-${aws_vpc.vpc.id}"},
+    },
+}
+
+
+def downstream(**arguments: Any) -> Body:
+    return {
+        "terraform": {"backend": {"s3": {"bucket": "b", "key": "e/down.tfstate"}}},
+        "provider": {"aws": [{"region": "r"}]},
+        "data": {
+            "terraform_remote_state": {"up": {"config": {"bucket": "b", "key": "e/up.tfstate"}}},
+            "aws_region": {"here": {}},
+        },
+        "resource": {"aws_subnet": {"one": {"vpc_id": "v", **arguments}, "two": {}}},
+    }
+
+
+def write(folder: Path, documents: dict[str, Body], **depends_on: list[str]) -> Path:
+    manifest: Body = {"stacks": {}}
+    for name, document in documents.items():
+        path = folder / "stacks" / name / "cdk.tf.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(document))
+        manifest["stacks"][name] = {
+            "workingDirectory": f"stacks/{name}",
+            "synthesizedStackPath": f"stacks/{name}/cdk.tf.json",
+            "dependencies": depends_on.get(name.rpartition("-")[2], []),
+        }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def joined(folder: Path, **arguments: Any) -> Body:
+    """The first resource of a stack that may read from the one above it."""
+    write(folder, {"e-down": downstream(**arguments), "e-up": UPSTREAM}, down=["e-up"])
+    return Platform.read(folder, "e").document["resource"]["aws_subnet"]["down_one"]
+
+
+REMOTE = "data.terraform_remote_state.up.outputs"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (f"${{{REMOTE}.id}}", "${aws_vpc.up_vpc.id}"),
+        (f"a-${{{REMOTE}.id}}-b", "a-${aws_vpc.up_vpc.id}-b"),
+        (
+            f'${{join(",", [{REMOTE}.id, aws_subnet.two.id])}}',
+            '${join(",", [aws_vpc.up_vpc.id, aws_subnet.down_two.id])}',
+        ),
+        (f"${{{REMOTE}.literal}}", "${5}"),
+        (f"${{{REMOTE}.sum}}", '${"x-${aws_vpc.up_vpc.id}"}'),
+        ("${aws_subnet.two.id}", "${aws_subnet.down_two.id}"),
+        ("${data.aws_region.here.name}", "${data.aws_region.down_here.name}"),
+        ("arn:aws:s3:::aws_subnet.two", "arn:aws:s3:::aws_subnet.two"),
+        (
+            ["${aws_subnet.two.id}", {"deep": "${aws_subnet.two.arn}"}],
+            ["${aws_subnet.down_two.id}", {"deep": "${aws_subnet.down_two.arn}"}],
+        ),
+        (True, True),
+    ],
+)
+def test_references_are_those_of_the_joined_document(tmp_path: Path, written: Any, read: Any):
+    assert joined(tmp_path, argument=written)["argument"] == read
+
+
+def test_addresses_without_braces_are_joined_too(tmp_path: Path):
+    body = joined(tmp_path, depends_on=["aws_subnet.two"], lifecycle={"replace_triggered_by": ["aws_subnet.two"]})
+    assert body["depends_on"] == ["aws_subnet.down_two"]
+    assert body["lifecycle"] == {"replace_triggered_by": ["aws_subnet.down_two"]}
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("${aws_subnet.three.id}", "e-down: refers to aws_subnet.three, which it does not have"),
+        ("${data.aws_region.there.name}", "e-down: refers to data.aws_region.there, which it does not have"),
+        (f"${{{REMOTE}.gone}}", "e-down: reads output gone, which e-up does not publish"),
+        (
+            "${data.terraform_remote_state.other.outputs.id}",
+            "e-down: reads remote state other, which belongs to no stack",
+        ),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_an_error(tmp_path: Path, written: str, told: str):
+    with pytest.raises(PlatformError, match=told):
+        joined(tmp_path, argument=written)
+
+
+def test_every_resource_says_where_it_comes_from(prod: Platform):
+    (cluster,) = prod.of_type("aws_rds_cluster")
+    assert (cluster.tier, cluster.origin, cluster.address) == (
+        "database",
+        "aws_rds_cluster.cluster",
+        "aws_rds_cluster.database_cluster",
+    )
+    assert cluster.name in prod.stacks["database"].document["resource"]["aws_rds_cluster"]
+
+
+def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform):
+    document = prod.document
+    assert sum(map(len, document["resource"].values())) == len(prod.resources)
+    assert sum(map(len, document["data"].values())) == len(prod.data)
+    text = json.dumps(document)
+    assert "terraform_remote_state" not in text
+    assert '"//"' not in text
+
+
+def test_stacks_come_after_those_that_they_read_from(prod: Platform):
+    assert list(prod.stacks) == ["foundation", "network", "database"]
+
+
+def test_a_folder_without_output_is_an_error(tmp_path: Path):
+    with pytest.raises(PlatformError, match="no output of cdktf can be read there; run make synth"):
+        read_stacks(tmp_path)
+
+
+def test_an_environment_that_was_not_synthesized_is_an_error(tmp_path: Path):
+    with pytest.raises(PlatformError, match="holds no stack of prod; run make synth"):
+        Platform.read(write(tmp_path, {"dev-up": UPSTREAM}), "prod")
+
+
+def test_stacks_that_depend_on_one_another_are_an_error(tmp_path: Path):
+    write(tmp_path, {"e-up": UPSTREAM, "e-down": downstream()}, up=["e-down"], down=["e-up"])
+    with pytest.raises(PlatformError, match="e-up, e-down: depend on one another"):
+        read_stacks(tmp_path)

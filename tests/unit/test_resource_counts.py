@@ -1,0 +1,90 @@
+"""How many resources of each type each tier has in production: at two zones, and at three with two readers.
+
+Written down, so that a change which adds or loses a resource is seen as one.
+"""
+
+from collections import Counter
+
+import pytest
+
+from operations.platform import Platform
+from tests.conftest import THREE_ZONES, Synthesize
+
+# tier: type: (at two zones, at three)
+COUNTS: dict[str, dict[str, tuple[int, int]]] = {
+    "foundation": {
+        "aws_ecr_lifecycle_policy": (1, 1),
+        "aws_ecr_repository": (1, 1),
+        "aws_ecr_repository_policy": (1, 1),
+        "aws_kms_alias": (7, 7),
+        "aws_kms_key": (7, 7),
+        "aws_s3_bucket": (3, 3),
+        "aws_s3_bucket_lifecycle_configuration": (3, 3),
+        "aws_s3_bucket_logging": (2, 2),
+        "aws_s3_bucket_object_lock_configuration": (1, 1),
+        "aws_s3_bucket_ownership_controls": (3, 3),
+        "aws_s3_bucket_policy": (3, 3),
+        "aws_s3_bucket_public_access_block": (3, 3),
+        "aws_s3_bucket_server_side_encryption_configuration": (3, 3),
+        "aws_s3_bucket_versioning": (3, 3),
+        "aws_sns_topic": (1, 1),
+        "aws_sns_topic_policy": (1, 1),
+        "aws_sns_topic_subscription": (1, 1),
+    },
+    "network": {
+        "aws_cloudwatch_log_group": (1, 1),
+        "aws_cloudwatch_log_metric_filter": (1, 1),
+        "aws_cloudwatch_metric_alarm": (3, 4),
+        "aws_default_network_acl": (1, 1),
+        "aws_default_route_table": (1, 1),
+        "aws_default_security_group": (1, 1),
+        "aws_eip": (2, 3),
+        "aws_flow_log": (1, 1),
+        "aws_iam_role": (1, 1),
+        "aws_iam_role_policy": (1, 1),
+        "aws_internet_gateway": (1, 1),
+        "aws_nat_gateway": (2, 3),
+        "aws_network_acl": (3, 3),
+        "aws_route": (4, 6),
+        "aws_route_table": (6, 9),
+        "aws_route_table_association": (6, 9),
+        "aws_security_group": (8, 8),
+        "aws_subnet": (6, 9),
+        "aws_vpc": (1, 1),
+        "aws_vpc_endpoint": (8, 8),
+        "aws_vpc_security_group_egress_rule": (9, 9),
+        "aws_vpc_security_group_ingress_rule": (10, 10),
+    },
+    "database": {
+        "aws_appautoscaling_policy": (1, 1),
+        "aws_appautoscaling_target": (1, 1),
+        "aws_cloudwatch_log_group": (2, 2),
+        "aws_cloudwatch_log_metric_filter": (1, 1),
+        "aws_cloudwatch_metric_alarm": (7, 7),
+        "aws_db_parameter_group": (1, 1),
+        "aws_db_subnet_group": (1, 1),
+        "aws_iam_role": (1, 1),
+        "aws_iam_role_policy_attachment": (1, 1),
+        "aws_rds_cluster": (1, 1),
+        "aws_rds_cluster_instance": (2, 3),
+        "aws_rds_cluster_parameter_group": (1, 1),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def at_two_and_three(synthesize: Synthesize) -> tuple[Platform, Platform]:
+    return synthesize("prod"), synthesize("prod", THREE_ZONES)
+
+
+@pytest.mark.parametrize("tier", list(COUNTS))
+def test_each_tier_has_so_many_of_each_type(at_two_and_three: tuple[Platform, Platform], tier: str):
+    two, three = (
+        Counter(resource.type for resource in platform.resources if resource.tier == tier)
+        for platform in at_two_and_three
+    )
+    assert {type_: (two[type_], three[type_]) for type_ in two | three} == COUNTS[tier]
+
+
+def test_every_tier_is_counted(prod: Platform):
+    assert list(prod.stacks) == list(COUNTS)

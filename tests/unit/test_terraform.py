@@ -1,0 +1,98 @@
+"""Terraform, and where it finds its provider."""
+
+from pathlib import Path
+
+import pytest
+
+from operations import terraform as module
+from operations.terraform import TerraformError, environment, find_mirror, terraform, version
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine with an empty home and nothing in the data folders."""
+    for name in ("TF_CLI_CONFIG_FILE", "TERRAFORM_PLUGIN_MIRROR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
+    monkeypatch.setattr(module, "PACKAGE_FOLDERS", tmp_path / "opt")
+    monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+    return monkeypatch
+
+
+def fill(folder: Path) -> Path:
+    (folder / "registry.terraform.io" / "hashicorp" / "aws").mkdir(parents=True)
+    return folder
+
+
+def configuration() -> str:
+    return Path(environment()["TF_CLI_CONFIG_FILE"]).read_text()
+
+
+def test_without_a_mirror_providers_are_downloaded(bare: pytest.MonkeyPatch):
+    assert bare
+    assert find_mirror() is None
+    assert configuration() == "provider_installation {\n  direct {}\n}\n"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["home/.terraform.d/plugins", "home/.local/share/terraform/plugins", "share/terraform/plugins", "opt/providers"],
+)
+@pytest.mark.usefixtures("bare")
+def test_a_mirror_in_the_usual_folders_is_found_and_not_asked_of_the_registry(tmp_path: Path, folder: str):
+    mirror = fill(tmp_path / folder)
+    assert find_mirror() == mirror
+    assert f'path = "{mirror}"' in configuration()
+    assert 'exclude = ["registry.terraform.io/hashicorp/aws"]' in configuration()
+
+
+def test_a_mirror_can_be_named(bare: pytest.MonkeyPatch, tmp_path: Path):
+    bare.setenv("TERRAFORM_PLUGIN_MIRROR", str(fill(tmp_path / "mine")))
+    assert find_mirror() == tmp_path / "mine"
+
+
+def test_a_named_mirror_that_is_none_is_an_error(bare: pytest.MonkeyPatch, tmp_path: Path):
+    bare.setenv("TERRAFORM_PLUGIN_MIRROR", str(tmp_path))
+    with pytest.raises(TerraformError, match=r"TERRAFORM_PLUGIN_MIRROR = .*: allowed: a folder that holds registry"):
+        find_mirror()
+
+
+def test_the_users_own_configuration_is_left_in_charge(bare: pytest.MonkeyPatch, tmp_path: Path):
+    own = tmp_path / "own.tfrc"
+    own.write_text("")
+    bare.setenv("TF_CLI_CONFIG_FILE", str(own))
+    assert environment()["TF_CLI_CONFIG_FILE"] == str(own)
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_configuration_in_the_users_home_is_left_in_charge(tmp_path: Path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".terraformrc").write_text("")
+    assert "TF_CLI_CONFIG_FILE" not in environment()
+
+
+def test_terraform_says_what_is_wrong(tmp_path: Path):
+    (tmp_path / "main.tf.json").write_text("{")
+    with pytest.raises(TerraformError, match="terraform validate: "):
+        terraform("validate", cwd=tmp_path)
+
+
+def test_missing_terraform_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TerraformError, match=r"terraform is not on the PATH; install 1\.11 or later"):
+        version()
+
+
+def test_the_version_is_told():
+    assert version().startswith("1.")
+
+
+@pytest.mark.parametrize("printed", ["Terraform v1.10.5", "something else"])
+def test_old_terraform_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str):
+    fake = tmp_path / "terraform"
+    fake.write_text(f"#!/bin/sh\necho '{printed}'\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(TerraformError, match=r"terraform is (1\.10\.5|of an unknown version); install 1\.11 or later"):
+        version()
