@@ -9,7 +9,7 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth validate test unit snapshots lint bench lock clean
+.PHONY: help setup synth validate test unit snapshots lint bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: setup ## ruff and basedpyright
 
 bench: setup ## Synthesis of prod beside the stock import of the bindings and beside cdktf alone
 	@$(PYTHON) -m tests.benchmarks.synth
+
+docs: setup ## Write the parts of docs/ that follow from the code
+	@$(PYTHON) -m operations.document
 
 lock: $(SETUP)/pipenv ## Resolve the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock

@@ -19,6 +19,8 @@ from pathlib import Path
 
 BINDINGS = "cdktf_cdktf_provider_aws"
 NODE_PRELOAD = Path(__file__).with_name("lazy_bindings.cjs")
+# In MB. V8 would take sixteen times as much for what a process of a second or two leaves behind anyway.
+YOUNG_GENERATION = "--max-semi-space-size=1"
 JSII_CACHE = Path(__file__).parent.parent / ".cache" / "jsii"
 
 # What the package may hold besides its imports of submodules: the boilerplate that jsii-pacmak writes.
@@ -44,7 +46,8 @@ def load_bindings_lazily() -> None:
         return
     sys.modules[BINDINGS] = module_from_spec(spec)
     preload = str(NODE_PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
-    os.environ["NODE_OPTIONS"] = f'{os.environ.get("NODE_OPTIONS", "")} --require="{preload}"'.lstrip()
+    # The user's own options come last, so that they win.
+    os.environ["NODE_OPTIONS"] = f'{YOUNG_GENERATION} --require="{preload}" {os.environ.get("NODE_OPTIONS", "")}'.rstrip()
 
 
 def _only_imports_submodules(spec: ModuleSpec) -> bool:

@@ -14,10 +14,15 @@ class CacheSettings(Section):
     node_type: Annotated[str, Matching(r"cache\.[a-z0-9]+\.[a-z0-9]+", "a node type, as cache.r7g.large")] = (
         "cache.r7g.large"
     )
+    """Size of every node."""
+
     shards: Annotated[int, Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)] = 2
+    """Parts that the keys are spread over."""
+
     replicas_per_shard: Annotated[
         int, Ge(0), Le(5), InProduction("a shard without a replica is lost with its node", at_least=1)
     ] = 1
+    """Copies of each shard, in other zones."""
 
     @field_validator("node_type")
     @classmethod

@@ -30,6 +30,7 @@ class DatabaseSettings(Section):
     name: Annotated[
         str, Matching(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and underscores, a letter first")
     ] = "globecart"
+    """The database within the cluster, that RDS makes with it."""
 
     minimum_capacity: Annotated[
         Capacity, Ge(0), InProduction("below it a failover meets a cold buffer cache", at_least=2)
@@ -42,12 +43,15 @@ class DatabaseSettings(Section):
     """In ACU."""
 
     readers: Annotated[Readers, InProduction("a failover needs an instance to fail over to", at_least=1)] = 1
+    """Fixed readers, in the zones after the writer's."""
+
     maximum_readers: Readers = 3
     """Readers that load may add, the fixed ones counted in; equal to `readers` turns this off."""
 
     backup_days: Annotated[
         int, Ge(7), Le(35), InProduction("it is the longest that Aurora keeps for a restore to any second", at_least=35)
     ] = 35
+    """For how long back the cluster can be restored to any second."""
 
     @field_validator("maximum_capacity")
     @classmethod

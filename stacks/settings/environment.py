@@ -39,7 +39,10 @@ class Windows(Section):
     """When AWS may take a backup and do its maintenance, in UTC; for the database and the cache."""
 
     backup: Annotated[str, DAILY] = "08:00-09:00"
+    """Daily, an hour or more, in UTC."""
+
     maintenance: Annotated[str, WEEKLY] = "sun:10:00-sun:11:00"
+    """Weekly, an hour or more, apart from the backup, in UTC."""
 
     @field_validator("backup", "maintenance")
     @classmethod
@@ -76,7 +79,11 @@ class Environment(Section):
     """Whether production's demands hold."""
 
     account: Annotated[str, Matching(r"\d{12}", "the 12 digits of an AWS account")]
+    """The account that the environment has to itself."""
+
     region: Annotated[str, REGION]
+    """Where it runs."""
+
     owner: Annotated[str, Matching(r"[\w+=,.@ /:-]{3,256}", "a team or an address, in a tag's characters")]
     """Who answers for the environment; a tag of every resource."""
 
@@ -96,6 +103,7 @@ class Environment(Section):
     log_retention_days: Annotated[
         LogRetention, InProduction("audit logs are kept for twelve months (PCI DSS 10.5.1)", at_least=365)
     ] = 400
+    """For how long log groups and log buckets keep what they get."""
 
     windows: Windows = Windows()
     foundation: FoundationSettings

@@ -20,7 +20,9 @@ class AlarmSubscription(Section):
     """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
 
     protocol: Literal["email", "https"]
+    """How."""
     endpoint: str
+    """The address, or the URL."""
 
     @model_validator(mode="after")
     def _endpoint_fits_protocol(self) -> Self:
@@ -37,6 +39,7 @@ class FoundationSettings(Section):
     alarm_subscriptions: Annotated[
         tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
     ] = ()
+    """Who is told of alarms and events."""
 
     @field_validator("key_administrators")
     @classmethod

@@ -97,16 +97,16 @@ def _keys(path: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Environment
     for part in path:
         if isinstance(part, str):
-            model = next(_models(model.model_fields[part].annotation))
+            model = next(models_in(model.model_fields[part].annotation))
     return sorted(model.model_fields.keys() - {"name"} if model is Environment else model.model_fields)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that an annotation is made of, as `tuple[EgressRule, ...]` is of EgressRule."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _overlaps(environments: list[Environment], folder: Path) -> list[str]:

@@ -30,7 +30,11 @@ class EgressRule(Section):
     """A range outside the VPC that tasks may open connections to."""
 
     cidr: Cidr
+    """A public range, /8 or smaller."""
+
     port: Annotated[int, Ge(1), Le(65535)] = 443
+    """TCP."""
+
     reason: Annotated[str, MinLen(10)]
     """The business need (PCI DSS 1.2.5); it becomes the rule's description."""
 
@@ -46,9 +50,16 @@ class NetworkSettings(Section):
     """VPC, subnets, NAT, endpoints, security groups."""
 
     cidr: Cidr
+    """The VPC's range: private, /16 to /18, and apart from the other environments'."""
+
     zones: tuple[str, ...]
+    """The zones that everything is spread over; two or more. Named, never looked up, so that a plan repeats."""
+
     nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", only=True)] = True
+    """Whether each zone has a NAT gateway of its own, or all go out by the first zone's."""
+
     egress: Annotated[tuple[EgressRule, ...], Field(max_length=10)] = ()
+    """What tasks may reach outside the VPC, beyond AWS's services; as a payment provider."""
 
     @field_validator("cidr")
     @classmethod

@@ -58,28 +58,30 @@ class InProduction:
     """What production demands of a field beyond the rest, and why."""
 
     because: str
+    # One of the three:
     at_least: float | None = None
     """The lowest number, or the fewest entries of a list."""
-    only: bool | None = None
     starting: str | None = None
+    """What the text begins with."""
+    only: bool | None = None
+    """The one value."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: Any, info: ValidationInfo) -> Any:
-        if frame(info).production and (demand := self._unmet_by(value)):
-            raise ValueError(f"allowed in production: {demand}, because {self.because}")
+        if frame(info).production and not self._met_by(value):
+            raise ValueError(f"allowed in production: {self.demand}, because {self.because}")
         return value
 
-    def _unmet_by(self, value: Any) -> str | None:
-        if self.at_least is not None and self._size(value) < self.at_least:
+    @property
+    def demand(self) -> str:
+        """What is demanded, as a person says it."""
+        if self.at_least is not None:
             return f"at least {self.at_least:g}"
-        if self.only is not None and value is not self.only:
-            return f"only {str(self.only).lower()}"
-        if self.starting is not None and not value.startswith(self.starting):
-            return f"what starts with {self.starting}"
-        return None
+        return f"what starts with {self.starting}" if self.starting else f"only {str(self.only).lower()}"
 
-    @staticmethod
-    def _size(value: Any) -> float:
-        return len(value) if isinstance(value, tuple) else value
+    def _met_by(self, value: Any) -> bool:
+        if self.at_least is not None:
+            return (len(value) if isinstance(value, tuple) else value) >= self.at_least
+        return value.startswith(self.starting) if self.starting else value is self.only

@@ -31,7 +31,10 @@ class ServiceSettings(Section):
     minimum_tasks: Annotated[
         int, Ge(1), Le(1000), InProduction("the service must outlive the loss of one", at_least=2)
     ] = 2
+    """Tasks that always run."""
+
     maximum_tasks: Annotated[int, Ge(1), Le(1000)] = 20
+    """Tasks that load may bring."""
 
     @field_validator("domain")
     @classmethod

@@ -60,7 +60,7 @@ class Cost:
     wall: float
     """Seconds."""
     peak: float
-    """Resident memory of Python and Node together, in MB."""
+    """Memory of Python and Node together, in MB; what they share is counted once (PSS)."""
 
 
 def run(program: str, *arguments: str, outdir: str) -> Cost:
@@ -79,7 +79,7 @@ def run(program: str, *arguments: str, outdir: str) -> Cost:
     watched = psutil.Process(process.pid)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, _resident(watched))
+        peak = max(peak, _memory(watched))
         time.sleep(0.02)
     wall = time.monotonic() - started
     if process.returncode:
@@ -87,11 +87,11 @@ def run(program: str, *arguments: str, outdir: str) -> Cost:
     return Cost(wall, peak / 1e6)
 
 
-def _resident(process: psutil.Process) -> int:
+def _memory(process: psutil.Process) -> int:
     total = 0
     try:
         for each in [process, *process.children(recursive=True)]:
-            total += each.memory_info().rss
+            total += each.memory_full_info().pss
     except psutil.NoSuchProcess:
         pass  # it has just ended
     return total

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import imports
-from imports import BINDINGS, NODE_PRELOAD, load_bindings_lazily
+from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily
 from imports import __main__ as warming
 from main import ROOT
 
@@ -56,13 +56,13 @@ def test_the_package_is_there_without_having_been_executed():
     load_bindings_lazily()
     assert isinstance(sys.modules[BINDINGS], ModuleType)
     assert not hasattr(sys.modules[BINDINGS], "s3_bucket_inventory")
-    assert os.environ["NODE_OPTIONS"] == f'--require="{NODE_PRELOAD}"'
+    assert os.environ["NODE_OPTIONS"] == f'{YOUNG_GENERATION} --require="{NODE_PRELOAD}"'
 
 
-def test_the_users_own_options_for_node_are_kept(unloaded: pytest.MonkeyPatch):
+def test_the_users_own_options_for_node_win(unloaded: pytest.MonkeyPatch):
     unloaded.setenv("NODE_OPTIONS", "--max-old-space-size=4096")
     load_bindings_lazily()
-    assert os.environ["NODE_OPTIONS"] == f'--max-old-space-size=4096 --require="{NODE_PRELOAD}"'
+    assert os.environ["NODE_OPTIONS"] == f'{YOUNG_GENERATION} --require="{NODE_PRELOAD}" --max-old-space-size=4096'
 
 
 def test_bindings_that_are_imported_already_are_left_alone(monkeypatch: pytest.MonkeyPatch):

@@ -55,3 +55,9 @@ def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
     assert run.stdout == ""
     assert run.stderr == ("environments/nowhere.toml: there is no such environment; there are: dev, prod, staging\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_wrong_settings_are_what_it_exits_with(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ENV", "nowhere")
+    with pytest.raises(SystemExit, match=r"environments/nowhere\.toml: there is no such environment"):
+        main.main()

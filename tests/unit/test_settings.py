@@ -43,6 +43,16 @@ def test_three_zones_of_another_region_are_accepted(tmp_path: Path):
     assert len(settings("prod", tmp_path, THREE_ZONES).network.zones) == 3
 
 
+@pytest.mark.parametrize("maintenance", ["sun:09:00-sun:10:00", "sun:23:00-mon:08:00", "wed:09:00-thu:08:00"])
+def test_maintenance_may_be_whenever_no_backup_is_taken(tmp_path: Path, maintenance: str):
+    assert settings("prod", tmp_path, {"windows": {"maintenance": maintenance}}).windows.maintenance == maintenance
+
+
+def test_a_wrong_backup_window_leaves_maintenance_to_itself(tmp_path: Path):
+    (line,) = refusals(tmp_path, "prod", {"windows": {"backup": "8", "maintenance": "sun:08:00-sun:09:00"}})
+    assert "windows.backup" in line
+
+
 def test_sections_by_themselves_are_held_to_productions_rules():
     with pytest.raises(ValueError, match="allowed in production: at least 1"):
         DatabaseSettings(readers=0)

@@ -33,12 +33,13 @@ def test_what_is_wrong_is_told_and_not_remembered(prod: Platform):
         assert any("no_such_argument" in problem for problem in verdict.problems)
 
 
-def test_what_has_passed_is_remembered_by_its_content(prod: Platform):
-    stack = prod.stacks["network"]
-    (first,) = validate([stack])
-    (second,) = validate([stack])
-    assert first.problems == second.problems == ()
-    assert second.remembered
+def test_what_has_passed_is_remembered_by_its_content(prod: Platform, dev: Platform, tmp_path: Path):
+    network, other = prod.stacks["network"], dev.stacks["network"]
+    (first,) = validate([network], tmp_path)
+    again, changed = validate([network, other], tmp_path)
+    assert first.problems == again.problems == changed.problems == ()
+    assert (first.remembered, again.remembered, changed.remembered) == (False, True, False)
+    assert all(verdict.remembered for verdict in validate([network, other], tmp_path))
 
 
 @pytest.fixture
