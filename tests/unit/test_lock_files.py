@@ -1,0 +1,38 @@
+"""Lock files belong to what they lock, and name no host: they serve whatever index a machine is configured for."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from main import ROOT
+
+PIPFILE: dict[str, Any] = tomllib.loads((ROOT / "Pipfile").read_text(encoding="utf-8"))
+PIPFILE_LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))
+CATEGORIES = {"packages": "default", "dev-packages": "develop", "checkov": "checkov"}
+
+
+@pytest.mark.parametrize(("category", "locked"), CATEGORIES.items())
+def test_every_package_is_locked_at_the_version_that_is_asked_for(category: str, locked: str):
+    for name, wanted in PIPFILE[category].items():
+        version = wanted if isinstance(wanted, str) else wanted["version"]
+        assert name in PIPFILE_LOCK[locked], "run make lock"
+        if version.startswith("=="):
+            assert PIPFILE_LOCK[locked][name]["version"] == version
+        assert PIPFILE_LOCK[locked][name]["hashes"]
+
+
+def test_the_clis_version_is_cdktfs_own():
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
+    assert package["devDependencies"]["cdktf-cli"] == PIPFILE["packages"]["cdktf"].removeprefix("==")
+    assert lock["packages"][""]["devDependencies"] == package["devDependencies"]
+
+
+def test_lock_files_name_no_host():
+    assert PIPFILE_LOCK["_meta"]["sources"] == []
+    assert "http" not in json.dumps(PIPFILE_LOCK)
+    assert '"resolved"' not in (ROOT / "package-lock.json").read_text(encoding="utf-8")
+    assert not re.search(r"^\[\[source\]\]", (ROOT / "Pipfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
