@@ -79,7 +79,8 @@ $(SETUP)/pipenv: Makefile
 
 $(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv
 	@echo "Installing Python packages into .venv"
-	@.cache/pipenv/bin/pipenv sync --dev --quiet --python .cache/pipenv/bin/python
+	@test -x $(PYTHON) || .cache/pipenv/bin/python -m venv .venv
+	@.cache/pipenv/bin/pipenv sync --dev --quiet
 	@touch $@
 
 $(SETUP)/jsii: $(SETUP)/python | $(SETUP)/prerequisites

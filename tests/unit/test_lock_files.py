@@ -33,6 +33,6 @@ def test_the_clis_version_is_cdktfs_own():
 
 def test_lock_files_name_no_host():
     assert PIPFILE_LOCK["_meta"]["sources"] == []
-    assert "http" not in json.dumps(PIPFILE_LOCK)
+    assert "://" not in json.dumps(PIPFILE_LOCK)
     assert '"resolved"' not in (ROOT / "package-lock.json").read_text(encoding="utf-8")
     assert not re.search(r"^\[\[source\]\]", (ROOT / "Pipfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
