@@ -64,18 +64,25 @@ path.write_text(json.dumps(lock, indent=4, sort_keys=True) + "\n")
 endef
 export NO_HOSTS
 
-$(SETUP)/pipenv: Makefile
-	@command -v git >/dev/null || { echo "git is missing: install git" >&2; exit 1; }
-	@python=$$(command -v python3.11 || command -v python3 || true); \
-	test -n "$$python" || { echo "Python is missing: install Python 3.11 with pip and venv" >&2; exit 1; }; \
-	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-		|| { echo "$$python is $$("$$python" --version), but this project runs on Python 3.11: install it as python3.11" >&2; exit 1; }; \
-	"$$python" -c 'import ensurepip, venv' 2>/dev/null \
-		|| { echo "$$python has no venv or no pip: install python3.11-venv" >&2; exit 1; }; \
-	rm -rf .cache/pipenv && "$$python" -m venv .cache/pipenv
-	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
-	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+PYTHON_3_11 = $(shell for python in python3.11 python3 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$python && break; done)
+
+$(SETUP)/prerequisites: Makefile
+	@for tool in git node npm terraform; do \
+		command -v $$tool >/dev/null || { echo "$$tool is missing: README.md says what you need" >&2; exit 1; }; done
+	@test -n "$(PYTHON_3_11)" \
+		|| { echo "Python 3.11 is missing; python3 is $$(python3 --version 2>&1 || true)" >&2; exit 1; }
+	@"$(PYTHON_3_11)" -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON_3_11) has no venv or no pip: install its venv package, as python3.11-venv" >&2; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
+		|| { echo "Node is $$(node --version): install Node 20 or later" >&2; exit 1; }
 	@mkdir -p $(@D) && touch $@
+
+$(SETUP)/pipenv: $(SETUP)/prerequisites
+	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
+	@rm -rf .cache/pipenv && "$(PYTHON_3_11)" -m venv .cache/pipenv
+	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	@touch $@
 
 $(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv
 	@echo "Installing Python packages into .venv"
@@ -83,20 +90,12 @@ $(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv
 	@.cache/pipenv/bin/pipenv sync --dev --quiet
 	@touch $@
 
-$(SETUP)/jsii: $(SETUP)/python | $(SETUP)/prerequisites
+$(SETUP)/jsii: $(SETUP)/python
 	@echo "Indexing the AWS bindings"
 	@$(PYTHON) -m imports
 	@touch $@
 
-$(SETUP)/node: package.json package-lock.json .npmrc | $(SETUP)/prerequisites
+$(SETUP)/node: package.json package-lock.json .npmrc $(SETUP)/prerequisites
 	@echo "Installing the cdktf CLI into node_modules"
 	@npm ci --silent
 	@touch $@
-
-$(SETUP)/prerequisites: Makefile
-	@command -v node >/dev/null && command -v npm >/dev/null \
-		|| { echo "Node or npm is missing: install Node 20 or later" >&2; exit 1; }
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' \
-		|| { echo "Node is $$(node --version): install Node 20 or later" >&2; exit 1; }
-	@command -v terraform >/dev/null || { echo "Terraform is missing: install Terraform 1.11 or later" >&2; exit 1; }
-	@mkdir -p $(@D) && touch $@
