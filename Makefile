@@ -81,7 +81,7 @@ $(SETUP)/prerequisites: Makefile
 $(SETUP)/pipenv: $(SETUP)/prerequisites
 	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
 	@rm -rf .cache/pipenv && "$(PYTHON_3_11)" -m venv .cache/pipenv
-	@.cache/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	@.cache/pipenv/bin/python -m pip install -qq --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	@touch $@
 
 $(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv

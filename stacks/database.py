@@ -8,8 +8,6 @@ from functools import partial
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
-from cdktf_cdktf_provider_aws.iam_role import IamRole
-from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
 from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
 from constructs import Construct
@@ -21,7 +19,7 @@ from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import count_in_log, log_group
 from stacks.parts.postgresql import ENGINE, GIB, cluster_parameters, instance_parameters, most_connections
-from stacks.parts.roles import service_role_without_policy
+from stacks.parts.roles import ServiceRole, service_role
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
@@ -108,30 +106,25 @@ class DatabaseStack(TierStack):
             depends_on=logs,
         )
 
-    def _monitoring_role(self) -> IamRole:
-        role = service_role_without_policy(
+    def _monitoring_role(self) -> ServiceRole:
+        return service_role(
             self,
             "database-monitoring",
             "monitoring.rds.amazonaws.com",
+            "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
             # Any instance: Aurora names the readers that it adds itself.
             source_arn=self.names.arn("rds", "db:*"),
             why="Delivers the database's enhanced monitoring to CloudWatch",
         )
-        IamRolePolicyAttachment(
-            self,
-            "database-monitoring-policy",
-            role=role.name,
-            policy_arn="arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
-        )
-        return role
 
-    def _writer_and_readers(self, keys: Keys, monitoring: IamRole) -> list[RdsClusterInstance]:
+    def _writer_and_readers(self, keys: Keys, monitoring: ServiceRole) -> list[RdsClusterInstance]:
         """One in each zone in turn. After a failover a reader writes; the names tell how it began."""
         parameters = instance_parameters(self)
         zones = self.settings.network.zones
-        names = ["writer", *(f"reader-{number}" for number in range(1, self.settings.database.readers + 1))]
-        return [
-            RdsClusterInstance(
+        instances: list[RdsClusterInstance] = []
+        for position in range(1 + self.settings.database.readers):
+            name = f"reader-{position}" if position else "writer"
+            instance = RdsClusterInstance(
                 self,
                 name,
                 identifier=f"{self.names.database}-{name}",
@@ -149,14 +142,16 @@ class DatabaseStack(TierStack):
                 preferred_maintenance_window=self.settings.windows.maintenance,
                 copy_tags_to_snapshot=True,
                 monitoring_interval=60,  # seconds
-                monitoring_role_arn=monitoring.arn,
+                monitoring_role_arn=monitoring.role.arn,
                 performance_insights_enabled=True,
                 performance_insights_kms_key_id=keys.database.arn,
                 performance_insights_retention_period=7,  # days: what AWS gives without a charge
                 lifecycle=self.kept,
+                # A cluster's first instance becomes its writer.
+                depends_on=[monitoring.permissions, *instances[:1]],
             )
-            for position, name in enumerate(names)
-        ]
+            instances.append(instance)
+        return instances
 
     def _add_readers_under_load(self) -> None:
         wanted = self.settings.database
@@ -223,6 +218,17 @@ class DatabaseStack(TierStack):
                     period=60,
                     periods=5,
                     why="readers show customers what is no longer so",
+                ),
+                aurora(
+                    name="memory",
+                    metric="FreeableMemory",
+                    statistic="Minimum",
+                    at="most",
+                    threshold=self.settings.database.maximum_capacity * 2 * GIB // 10,
+                    unit="bytes, a tenth of what the maximum capacity has",
+                    period=300,
+                    periods=3,
+                    why="at its maximum the cluster will read from disk what it used to have in memory",
                 ),
                 aurora(
                     name="local-storage",

@@ -28,7 +28,7 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from stacks.parts import deliveries
-from stacks.parts.buckets import LogBucket, log_bucket
+from stacks.parts.buckets import LogBucket
 from stacks.parts.keys import customer_key
 from stacks.parts.policies import allow, deny_other_accounts, deny_plaintext, document, equals, matches_arn, service
 from stacks.settings import Environment
@@ -92,42 +92,37 @@ class FoundationStack(TierStack):
         )
 
     def _log_buckets(self, key: KmsKey) -> LogBuckets:
-        delivery = log_bucket(
+        delivery = LogBucket(
             self,
-            LogBucket(
-                name="delivery",
-                key=None,
-                locked=False,
-                access_log=None,  # its own access logs would log their own delivery, for ever
-                policy=deliveries.access_logs(self.names, "delivery", of_buckets=["audit", "config"]),
-            ),
+            "delivery",
+            deliverers=deliveries.access_logs(self.names, "delivery", of_buckets=["audit", "config"]),
+            key=None,
+            locked=False,
+            access_log=None,  # its own access logs would log their own delivery, for ever
         )
-        audit = log_bucket(
+        audit = LogBucket(
             self,
-            LogBucket(
-                name="audit",
-                key=key,
-                locked=True,
-                access_log=delivery,
-                policy=deliveries.trail_logs(self.names, "audit"),
-            ),
+            "audit",
+            deliverers=deliveries.trail_logs(self.names, "audit"),
+            key=key,
+            locked=True,
+            access_log=delivery,
         )
-        config = log_bucket(
+        config = LogBucket(
             self,
-            LogBucket(
-                name="config",
-                key=key,
-                locked=False,
-                access_log=delivery,
-                policy=deliveries.config_records(self.names, "config"),
-            ),
+            "config",
+            deliverers=deliveries.config_records(self.names, "config"),
+            key=key,
+            locked=False,
+            access_log=delivery,
         )
-        self.publish("audit_bucket", audit, "id", "Archive of the audit trail, locked against deletion")
-        self.publish("delivery_bucket", delivery, "id", "Access logs of the load balancer and of the other buckets")
-        self.publish("config_bucket", config, "id", "Configuration history by AWS Config")
-        for bucket in (audit, delivery, config):
+        buckets = LogBuckets(audit=audit.bucket, delivery=delivery.bucket, config=config.bucket)
+        self.publish("audit_bucket", buckets.audit, "id", "Archive of the audit trail, locked against deletion")
+        self.publish("delivery_bucket", buckets.delivery, "id", "Access logs of the load balancer and of the buckets")
+        self.publish("config_bucket", buckets.config, "id", "Configuration history by AWS Config")
+        for bucket in (buckets.audit, buckets.delivery, buckets.config):
             self.offer(bucket, "arn")
-        return LogBuckets(audit=audit, delivery=delivery, config=config)
+        return buckets
 
     def _alarm_topic(self, key: KmsKey) -> SnsTopic:
         """PCI DSS 12.10.1: whoever answers for the environment is told."""
@@ -148,7 +143,7 @@ class FoundationStack(TierStack):
     def _who_may_publish(self, topic: SnsTopic) -> str:
         own_account = equals("aws:SourceAccount", self.settings.account)
         our_alarms = self.names.arn("cloudwatch", f"alarm:{self.names.of_resource('*')}")
-        our_subscriptions = self.names.arn("rds", f"es:{self.names.of_resource('*')}")
+        our_databases = self.names.arn("rds", "*")  # RDS names the cluster or instance that something happened to
         return document(
             self,
             "alarms-access",
@@ -167,7 +162,7 @@ class FoundationStack(TierStack):
                 ["sns:Publish"],
                 [topic.arn],
                 to=service("events.rds.amazonaws.com"),
-                when=[own_account, matches_arn("aws:SourceArn", our_subscriptions)],
+                when=[own_account, matches_arn("aws:SourceArn", our_databases)],
             ),
             deny_plaintext(["sns:Publish"], [topic.arn]),
             deny_other_accounts(self.settings.account, ["sns:Publish", "sns:Subscribe"], [topic.arn]),

@@ -205,7 +205,7 @@ class NetworkStack(TierStack):
     def _log_flows(self, foundation: FoundationStack) -> None:
         """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
         logs = log_group(self, "flow-log-group", self.names.flow_logs, key=foundation.keys.logs)
-        role = service_role(
+        role, permissions = service_role(
             self,
             "flow-logs",
             "vpc-flow-logs.amazonaws.com",
@@ -228,6 +228,7 @@ class NetworkStack(TierStack):
             log_destination=logs.arn,
             iam_role_arn=role.arn,
             max_aggregation_interval=60,  # seconds
+            depends_on=[permissions],
             tags={"Name": self.names.of_resource("flow-logs")},
         )
         count_in_log(
@@ -287,5 +288,5 @@ def rejected_from(vpc: IPv4Network) -> str:
     within = ".".join(str(vpc.network_address).split(".")[:2])
     return (
         f"[version, account, interface, source={within}.*, destination, source_port, destination_port, protocol, "
-        "packets, bytes, start, end, action=REJECT, status]"
+        'packets, bytes, start, end, action="REJECT", status]'
     )

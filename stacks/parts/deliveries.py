@@ -4,7 +4,7 @@ The trail and the Config recorder are made by a later tier; their names are comp
 """
 
 from stacks.parts.names import Names
-from stacks.parts.policies import Condition, Statement, allow, equals, matches_arn, service
+from stacks.parts.policies import Statement, allow, equals, matches_arn, service
 
 S3_ACCESS_PREFIX = "s3-access"
 ALB_ACCESS_PREFIX = "alb-access"
@@ -80,8 +80,6 @@ def config_records(names: Names, bucket: str) -> list[Statement]:
 
 def key_use(names: Names) -> list[Statement]:
     """What the deliverers and CloudWatch Logs do with the logs' key."""
-    cloudtrail = service("cloudtrail.amazonaws.com")
-    by_our_trail = equals("aws:SourceArn", names.trail_arn)
     return [
         allow(
             "EncryptLogGroups",
@@ -90,21 +88,15 @@ def key_use(names: Names) -> list[Statement]:
             to=service(f"logs.{names.region}.amazonaws.com"),
             when=[matches_arn("kms:EncryptionContext:aws:logs:arn", names.arn("logs", "log-group:*"))],
         ),
+        # Decrypt, and no encryption context: the bucket's key in S3 (its "bucket key") has a context of its own.
+        # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
         allow(
             "EncryptTrail",
-            ["kms:GenerateDataKey*"],
+            ["kms:GenerateDataKey*", "kms:Decrypt", "kms:DescribeKey"],
             ["*"],
-            to=cloudtrail,
-            when=[
-                by_our_trail,
-                Condition(
-                    "StringLike",
-                    "kms:EncryptionContext:aws:cloudtrail:arn",
-                    [f"arn:aws:cloudtrail:*:{names.account}:trail/*"],
-                ),
-            ],
+            to=service("cloudtrail.amazonaws.com"),
+            when=[equals("aws:SourceArn", names.trail_arn)],
         ),
-        allow("DescribeForTrail", ["kms:DescribeKey"], ["*"], to=cloudtrail, when=[by_our_trail]),
         allow(
             "EncryptConfigRecords",
             ["kms:GenerateDataKey*", "kms:Decrypt"],

@@ -66,6 +66,9 @@ def _owners(tier: TierStack) -> list[Statement]:
             ["kms:CreateGrant"],
             ["*"],
             to=EVERYONE,
-            when=[Condition("Bool", "kms:GrantIsForAWSResource", ["false"])],
+            when=[
+                Condition("Bool", "kms:GrantIsForAWSResource", ["false"]),
+                Condition("Null", "kms:ViaService", ["true"]),
+            ],
         ),
     ]

@@ -12,8 +12,15 @@ from stacks.tier import TierStack
 ENGINE = "aurora-postgresql"
 GIB = 2**30
 
-# PostgreSQL reads these two when it starts; all others take effect at once.
-AT_START = ("rds.force_ssl", "shared_preload_libraries")
+# Applied when an instance starts: the first two can be no sooner, and the others are, or may become, the engine's own
+# default, for which RDS reports this method whatever it was told; every plan would show a change.
+AT_START = (
+    "rds.force_ssl",
+    "shared_preload_libraries",
+    "password_encryption",
+    "ssl_min_protocol_version",
+    "track_io_timing",
+)
 CLUSTER_PARAMETERS = {
     "rds.force_ssl": "1",  # PCI DSS 4.2.1: no login without TLS
     "ssl_min_protocol_version": "TLSv1.2",
@@ -34,21 +41,19 @@ INSTANCE_PARAMETERS = {
 
 
 def cluster_parameters(tier: TierStack) -> RdsClusterParameterGroup:
-    """Parameters of the cluster. The name carries the major version, as a group belongs to one."""
+    """Parameters of the cluster, for its major version."""
     version = tier.settings.database.major_version
     return RdsClusterParameterGroup(
         tier,
         "cluster-parameters",
-        name=f"{tier.names.database}-{version}",
+        name_prefix=f"{tier.names.database}-{version}-",
         family=f"{ENGINE}{version}",
         description="TLS forced, SCRAM, audit and statement logs",
         parameter=[
-            RdsClusterParameterGroupParameter(
-                name=name, value=value, apply_method="pending-reboot" if name in AT_START else "immediate"
-            )
+            RdsClusterParameterGroupParameter(name=name, value=value, apply_method=_method(name))
             for name, value in CLUSTER_PARAMETERS.items()
         ],
-        # A major upgrade comes with a group of its own, which must be there before the old one goes.
+        # A group that must be replaced, as for a major version, is in use until its successor is.
         lifecycle={"create_before_destroy": True},
     )
 
@@ -59,15 +64,19 @@ def instance_parameters(tier: TierStack) -> DbParameterGroup:
     return DbParameterGroup(
         tier,
         "instance-parameters",
-        name=f"{tier.names.database}-{version}",
+        name_prefix=f"{tier.names.database}-{version}-",
         family=f"{ENGINE}{version}",
         description="Statement statistics and timings",
         parameter=[
-            DbParameterGroupParameter(name=name, value=value, apply_method="immediate")
+            DbParameterGroupParameter(name=name, value=value, apply_method=_method(name))
             for name, value in INSTANCE_PARAMETERS.items()
         ],
         lifecycle={"create_before_destroy": True},
     )
+
+
+def _method(parameter: str) -> str:
+    return "pending-reboot" if parameter in AT_START else "immediate"
 
 
 def most_connections(wanted: DatabaseSettings) -> int:

@@ -1,39 +1,34 @@
 """Roles that AWS services take on: one service each, bounded, and bound to this account."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 
 from stacks.parts.policies import Statement, allow, document, equals, matches_arn, service
 from stacks.tier import TierStack
 
 
+class ServiceRole(NamedTuple):
+    """A role, and what gives it its permissions: who uses the role at once should depend on both."""
+
+    role: IamRole
+    permissions: IamRolePolicy | IamRolePolicyAttachment
+
+
 def service_role(
-    tier: TierStack,
-    name: str,
-    principal: str,
-    statements: Sequence[Statement],
-    *,
-    source_arn: str,
-    why: str,
-) -> IamRole:
-    """A role that one service may take on for one kind of resource of this account, and all that it may do.
+    tier: TierStack, name: str, principal: str, may: Sequence[Statement] | str, *, source_arn: str, why: str
+) -> ServiceRole:
+    """A role that one service may take on for one kind of resource of this account.
 
     Args:
         principal: the service, as `vpc-flow-logs.amazonaws.com`.
+        may: all that the role may do: statements, or the ARN of a policy of AWS's own.
         source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy).
     """
-    role = service_role_without_policy(tier, name, principal, source_arn=source_arn, why=why)
-    IamRolePolicy(
-        tier, f"{name}-policy", name=name, role=role.id, policy=document(tier, f"{name}-permissions", *statements)
-    )
-    return role
-
-
-def service_role_without_policy(tier: TierStack, name: str, principal: str, *, source_arn: str, why: str) -> IamRole:
-    """As `service_role`, for a role whose policy is AWS's own."""
-    return IamRole(
+    role = IamRole(
         tier,
         name,
         name=tier.names.of_resource(name),
@@ -47,12 +42,14 @@ def service_role_without_policy(tier: TierStack, name: str, principal: str, *, s
                 ["sts:AssumeRole"],
                 [],
                 to=service(principal),
-                when=[
-                    equals("aws:SourceAccount", tier.settings.account),
-                    matches_arn("aws:SourceArn", source_arn),
-                ],
+                when=[equals("aws:SourceAccount", tier.settings.account), matches_arn("aws:SourceArn", source_arn)],
             ),
         ),
         permissions_boundary=tier.settings.permissions_boundary,
         max_session_duration=3600,  # seconds: IAM's least
     )
+    id = f"{name}-policy"
+    if isinstance(may, str):
+        return ServiceRole(role, IamRolePolicyAttachment(tier, id, role=role.name, policy_arn=may))
+    permissions = document(tier, f"{name}-permissions", *may)
+    return ServiceRole(role, IamRolePolicy(tier, id, name=name, role=role.id, policy=permissions))

@@ -11,7 +11,16 @@ from tests.conftest import ENVIRONMENTS
 
 EXPECTED = {
     "network": {"nat-ports-a", "nat-ports-b", "rejected-from-within"},
-    "database": {"capacity", "connections", "cpu", "deadlocks", "failed-logins", "local-storage", "replica-lag"},
+    "database": {
+        "capacity",
+        "connections",
+        "cpu",
+        "deadlocks",
+        "failed-logins",
+        "local-storage",
+        "memory",
+        "replica-lag",
+    },
 }
 
 

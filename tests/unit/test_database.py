@@ -51,6 +51,17 @@ def test_the_first_reader_is_as_large_as_the_writer(three_zones: Platform):
     }
 
 
+def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(three_zones: Platform):
+    permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
+    instances = bodies(three_zones, "aws_rds_cluster_instance")
+    # A cluster's first instance becomes its writer.
+    assert {name: instance["depends_on"] for name, instance in instances.items()} == {
+        "writer": [permissions],
+        "reader-1": [permissions, "aws_rds_cluster_instance.database_writer"],
+        "reader-2": [permissions, "aws_rds_cluster_instance.database_writer"],
+    }
+
+
 def test_instances_are_private_watched_and_kept_up_to_date(prod: Platform):
     for instance in bodies(prod, "aws_rds_cluster_instance").values():
         assert instance["publicly_accessible"] is False
@@ -102,7 +113,16 @@ def test_what_the_server_reads_at_start_waits_for_it(prod: Platform):
     }
     # RDS refuses to apply a static parameter at once.
     assert methods["shared_preload_libraries"] == methods["rds.force_ssl"] == "pending-reboot"
-    assert methods["password_encryption"] == "immediate"
+    assert methods["log_min_duration_statement"] == "immediate"
+
+
+def test_what_equals_aurora_17s_default_is_applied_as_rds_reports_it(prod: Platform):
+    """Else every plan would show a change: RDS reports `pending-reboot` for a value that is the default."""
+    defaults = {"password_encryption": "scram-sha-256", "ssl_min_protocol_version": "TLSv1.2", "track_io_timing": "1"}
+    for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
+        for entry in only(prod, type_)["parameter"]:
+            if defaults.get(entry["name"]) == entry["value"]:
+                assert entry["apply_method"] == "pending-reboot"
 
 
 def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
@@ -123,7 +143,7 @@ def test_parameter_groups_follow_the_major_version(synthesize: Synthesize, versi
         assert group["family"] == family
         # The old group is in use until the upgrade is done.
         assert group["lifecycle"] == {"create_before_destroy": True}
-        assert group["name"].endswith(version[:2])
+        assert group["name_prefix"] == f"globecart-prod-database-{version[:2]}-"
 
 
 def test_logs_have_our_key_and_retention_before_aurora_writes_them(prod: Platform):

@@ -278,6 +278,7 @@ def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
         "${aws_cloudwatch_log_group.network_flow-log-group.arn}",
         "${aws_cloudwatch_log_group.network_flow-log-group.arn}:*",
     ]
+    assert flow_log["depends_on"] == ["aws_iam_role_policy.network_flow-logs-policy"]
     attached = bodies(prod, "aws_iam_role_policy")["flow-logs-policy"]
     assert attached["role"] == "${aws_iam_role.network_flow-logs.id}"
     trust = statements(prod, "network", "flow-logs-trust")["Assume"]
@@ -304,7 +305,7 @@ def test_rejected_traffic_from_within_is_counted(vpc: str, source: str):
     assert len(fields) == 14
     assert (fields[3], fields[12]) == ("source", "action")
     assert f"source={source}" in pattern
-    assert "action=REJECT" in pattern
+    assert 'action="REJECT"' in pattern
 
 
 def test_the_network_tells_what_people_ask_for(prod: Platform):

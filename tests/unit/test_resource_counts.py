@@ -60,7 +60,7 @@ COUNTS: dict[str, dict[str, tuple[int, int]]] = {
         "aws_appautoscaling_target": (1, 1),
         "aws_cloudwatch_log_group": (2, 2),
         "aws_cloudwatch_log_metric_filter": (1, 1),
-        "aws_cloudwatch_metric_alarm": (7, 7),
+        "aws_cloudwatch_metric_alarm": (8, 8),
         "aws_db_parameter_group": (1, 1),
         "aws_db_subnet_group": (1, 1),
         "aws_iam_role": (1, 1),
