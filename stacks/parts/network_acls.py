@@ -3,9 +3,10 @@
 They keep no state, so answers need rules of their own: they go to a port of the asker's choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import TypeVar
 
 from cdktf_cdktf_provider_aws.network_acl import NetworkAcl, NetworkAclEgress, NetworkAclIngress
 from cdktf_cdktf_provider_aws.subnet import Subnet
@@ -16,6 +17,8 @@ from stacks.parts.security_groups import INTERNET
 from stacks.parts.subnets import AddressPlan, Kind
 from stacks.settings.network import EgressRule
 from stacks.tier import TierStack
+
+Entry = TypeVar("Entry", NetworkAclIngress, NetworkAclEgress)
 
 
 @dataclass(frozen=True)
@@ -95,27 +98,21 @@ def put_up(tier: TierStack, vpc: Vpc, kind: Kind, fence: Fence, subnets: Sequenc
         f"acl-{kind}",
         vpc_id=vpc.id,
         subnet_ids=[subnet.id for subnet in subnets],
-        ingress=[
-            NetworkAclIngress(
-                rule_no=number,
-                action="allow",
-                protocol="tcp",
-                cidr_block=str(lane.range),
-                from_port=lane.first_and_last[0],
-                to_port=lane.first_and_last[1],
-            )
-            for number, lane in enumerate(fence.into, start=100)
-        ],
-        egress=[
-            NetworkAclEgress(
-                rule_no=number,
-                action="allow",
-                protocol="tcp",
-                cidr_block=str(lane.range),
-                from_port=lane.first_and_last[0],
-                to_port=lane.first_and_last[1],
-            )
-            for number, lane in enumerate(fence.out_of, start=100)
-        ],
+        ingress=_entries(NetworkAclIngress, fence.into),
+        egress=_entries(NetworkAclEgress, fence.out_of),
         tags={"Name": tier.names.of_resource(kind)},
     )
+
+
+def _entries(entry: Callable[..., Entry], lanes: Sequence[Lane]) -> list[Entry]:
+    return [
+        entry(
+            rule_no=number,
+            action="allow",
+            protocol="tcp",
+            cidr_block=str(lane.range),
+            from_port=lane.first_and_last[0],
+            to_port=lane.first_and_last[1],
+        )
+        for number, lane in enumerate(lanes, start=100)
+    ]
