@@ -2,7 +2,14 @@
 
 PIPENV_VERSION := 2026.10.3
 PYTHON := .venv/bin/python
-SETUP := .cache/setup
+
+# Each stamp lies in what it vouches for, and goes with it.
+PREREQUISITES := .cache/prerequisites
+PIPENV := .cache/pipenv/installed-$(PIPENV_VERSION)
+PACKAGES := .venv/installed
+INDEX := .cache/jsii/indexed
+CLI := node_modules/installed
+
 export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_IGNORE_VIRTUALENVS := 1
 export PIPENV_VERBOSITY := -1
@@ -14,11 +21,11 @@ export CHECKPOINT_DISABLE := 1
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(SETUP)/jsii $(SETUP)/node ## Install Python packages into .venv and the cdktf CLI into node_modules
+setup: $(INDEX) $(CLI) ## Install Python packages into .venv and the cdktf CLI into node_modules
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
-	@ls -d cdktf.out/stacks/$(if $(ENV),$(ENV)-)*
+	@$(PYTHON) -c 'import json; [print("cdktf.out/stacks/" + name) for name in json.load(open("cdktf.out/manifest.json"))["stacks"]]'
 
 validate: setup ## Validate every stack of every environment with the real AWS provider
 	@env -u ENV $(PYTHON) main.py
@@ -43,7 +50,7 @@ bench: setup ## Synthesis of prod beside the stock import of the bindings and be
 docs: setup ## Write the parts of docs/ that follow from the code
 	@$(PYTHON) -m operations.document
 
-lock: $(SETUP)/pipenv ## Resolve the newest versions that Pipfile and package.json allow
+lock: $(PACKAGES) ## Resolve the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock
 	@$(PYTHON) -c "$$NO_HOSTS"
 	@npm install --package-lock-only
@@ -67,7 +74,7 @@ export NO_HOSTS
 PYTHON_3_11 = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$python && break; done)
 
-$(SETUP)/prerequisites: Makefile
+$(PREREQUISITES):
 	@for tool in git node npm terraform; do \
 		command -v $$tool >/dev/null || { echo "$$tool is missing: README.md says what you need" >&2; exit 1; }; done
 	@test -n "$(PYTHON_3_11)" \
@@ -78,24 +85,24 @@ $(SETUP)/prerequisites: Makefile
 		|| { echo "Node is $$(node --version): install Node 20 or later" >&2; exit 1; }
 	@mkdir -p $(@D) && touch $@
 
-$(SETUP)/pipenv: $(SETUP)/prerequisites
+$(PIPENV): | $(PREREQUISITES)
 	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
 	@rm -rf .cache/pipenv && "$(PYTHON_3_11)" -m venv .cache/pipenv
 	@.cache/pipenv/bin/python -m pip install -qq --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	@touch $@
 
-$(SETUP)/python: Pipfile Pipfile.lock $(SETUP)/pipenv
+$(PACKAGES): Pipfile Pipfile.lock $(PIPENV)
 	@echo "Installing Python packages into .venv"
 	@test -x $(PYTHON) || .cache/pipenv/bin/python -m venv .venv
 	@.cache/pipenv/bin/pipenv sync --dev --quiet
 	@touch $@
 
-$(SETUP)/jsii: $(SETUP)/python
+$(INDEX): $(PACKAGES)
 	@echo "Indexing the AWS bindings"
 	@$(PYTHON) -m imports
 	@touch $@
 
-$(SETUP)/node: package.json package-lock.json .npmrc $(SETUP)/prerequisites
+$(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
 	@echo "Installing the cdktf CLI into node_modules"
 	@npm ci --silent
 	@touch $@

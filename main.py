@@ -34,7 +34,12 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     # The cdktf CLI says where it wants the output.
-    app = App(outdir=os.environ.get("CDKTF_OUTDIR", str(ROOT / "cdktf.out")))
+    outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a folder that can be written ({error})")
+    app = App(outdir=str(outdir))
     for environment in environments:
         build(app, environment)
     app.synth()

@@ -14,9 +14,10 @@ from typing import Any, Self
 
 Body = dict[str, Any]
 
-INTERPOLATION = re.compile(r"\$\{(.*?)\}", re.DOTALL)
 REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)\.outputs\.([\w-]+)")
-RESOURCE = re.compile(r"(?<![\w.-])(data\.)?(aws_\w+)\.([A-Za-z_][\w-]*)")
+# What an expression may refer to: a resource or data source of any provider, or what no stack here has.
+REFERENCE = re.compile(r"(?<![\w.-])(data\.)?([a-z]\w*_\w+|local|module|var)\.([A-Za-z_][\w-]*)")
+LITERAL = re.compile(r'"(?:\\.|[^"\\])*"')
 # Arguments that hold addresses without the braces of an interpolation.
 BARE_ADDRESSES = ("depends_on", "replace_triggered_by")
 
@@ -121,8 +122,8 @@ def read_stacks(folder: Path) -> list[Stack]:
             )
             for name, entry in manifest.items()
         ]
-    except (OSError, ValueError, KeyError) as error:
-        raise PlatformError(f"{folder}: no output of cdktf can be read there; run make synth ({error})") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PlatformError(f"{folder}: no output of cdktf can be read there; run make synth ({error!r})") from error
     return _in_order(stacks)
 
 
@@ -164,30 +165,71 @@ def _rewritten(value: Any, rewrite: Callable[[str], str], *, bare: bool = False)
     if isinstance(value, list):
         return [_rewritten(entry, rewrite, bare=bare) for entry in value]
     if isinstance(value, str):
-        return rewrite(value) if bare else INTERPOLATION.sub(lambda match: f"${{{rewrite(match[1])}}}", value)
+        return rewrite(value) if bare else _template(value, rewrite)
     return value
+
+
+def _template(text: str, rewrite: Callable[[str], str]) -> str:
+    """A text with the expressions in its interpolations rewritten; `$${` is no interpolation."""
+    parts: list[str] = []
+    position = 0
+    while (start := text.find("${", position)) >= 0:
+        if text[start - 1 : start] == "$":
+            parts.append(text[position : start + 2])
+            position = start + 2
+            continue
+        end = _closing_brace(text, start + 2)
+        parts += [text[position:start], "${", rewrite(text[start + 2 : end]), "}"]
+        position = end + 1
+    return "".join([*parts, text[position:]])
+
+
+def _closing_brace(text: str, position: int) -> int:
+    """Where the brace closes that was opened before a position."""
+    depth = 1
+    for index in range(position, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return index
+    raise PlatformError(f"{text}: an interpolation is not closed")
 
 
 def _expression(stacks: Mapping[str, Stack], stack: Stack, expression: str) -> str:
     """An expression of one stack, as it reads in the joined document."""
 
-    def from_remote_state(match: re.Match[str]) -> str:
-        upstream, output = _output(stacks, stack, state=match[1], name=match[2])
-        return _expression(stacks, upstream, output)
-
     def joined(match: re.Match[str]) -> str:
         data, type_, name = match.groups()
-        if name not in stack.document.get("data" if data else "resource", {}).get(type_, {}):
+        known = stack.document.get("data" if data else "resource", {}).get(type_, {})
+        if name not in known or type_ == "terraform_remote_state":
             raise PlatformError(f"{stack.name}: refers to {match[0]}, which it does not have")
         return f"{data or ''}{type_}.{stack.tier}_{name}"
 
-    # Split at what another stack publishes: that is rewritten in the other's own terms.
+    def of_own(text: str) -> str:
+        return _outside(
+            LITERAL,
+            text,
+            lambda code: REFERENCE.sub(joined, code),
+            lambda literal: _template(literal[0], lambda inner: _expression(stacks, stack, inner)),
+        )
+
+    def of_other(match: re.Match[str]) -> str:
+        upstream, output = _output(stacks, stack, state=match[1], name=match[2])
+        return _expression(stacks, upstream, output)
+
+    # What another stack publishes is rewritten in the other's own terms.
+    return _outside(REMOTE_STATE, expression, of_own, of_other)
+
+
+def _outside(
+    pattern: re.Pattern[str], text: str, outside: Callable[[str], str], inside: Callable[[re.Match[str]], str]
+) -> str:
+    """A text with what matches a pattern treated in one way, and what stands around it in another."""
     parts: list[str] = []
     position = 0
-    for match in REMOTE_STATE.finditer(expression):
-        parts += [RESOURCE.sub(joined, expression[position : match.start()]), from_remote_state(match)]
+    for match in pattern.finditer(text):
+        parts += [outside(text[position : match.start()]), inside(match)]
         position = match.end()
-    return "".join([*parts, RESOURCE.sub(joined, expression[position:])])
+    return "".join([*parts, outside(text[position:])])
 
 
 def _output(stacks: Mapping[str, Stack], reader: Stack, *, state: str, name: str) -> tuple[Stack, str]:
@@ -198,6 +240,12 @@ def _output(stacks: Mapping[str, Stack], reader: Stack, *, state: str, name: str
             output = stack.document.get("output", {}).get(name)
             if output is None:
                 raise PlatformError(f"{reader.name}: reads output {name}, which {stack.name} does not publish")
-            whole = INTERPOLATION.fullmatch(str(output["value"]))
-            return stack, whole[1] if whole else json.dumps(output["value"])
+            return stack, _as_expression(output["value"])
     raise PlatformError(f"{reader.name}: reads remote state {state}, which belongs to no stack of this environment")
+
+
+def _as_expression(value: Any) -> str:
+    """An output's value, as it can stand within an expression."""
+    text = str(value)
+    is_one_interpolation = text.startswith("${") and _closing_brace(text, 2) == len(text) - 1
+    return text[2:-1] if is_one_interpolation else json.dumps(value)

@@ -76,7 +76,10 @@ def environment() -> dict[str, str]:
     if not _users_configuration().is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
         configuration = CACHE / "terraform.tfrc"
-        configuration.write_text(_configuration(find_mirror()), encoding="utf-8")
+        wanted = _configuration(find_mirror())
+        # Another Terraform may be reading it.
+        if not configuration.is_file() or configuration.read_text(encoding="utf-8") != wanted:
+            configuration.write_text(wanted, encoding="utf-8")
         variables["TF_CLI_CONFIG_FILE"] = str(configuration)
     return variables
 

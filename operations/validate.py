@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from operations.platform import PlatformError, Stack, read_stacks
 from operations.terraform import CACHE, ROOT, TerraformError, terraform, version
@@ -53,10 +54,12 @@ def validate(stacks: Sequence[Stack], cache: Path = CACHE) -> list[Verdict]:
     used = version()
     passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
     changed = [stack for stack in stacks if not passed[stack.name].exists()]
-    copies = {stack.name: _copy(stack, cache) for stack in changed}
-    _initialize([*copies.values()], cache)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = dict(zip(copies, pool.map(lambda copy: _problems(copy, cache), copies.values()), strict=True))
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=cache) as folder:
+        copies = {stack.name: _copy(stack, Path(folder)) for stack in changed}
+        _initialize([*copies.values()], cache)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = dict(zip(copies, pool.map(lambda copy: _problems(copy, cache), copies.values()), strict=True))
     for name, problems in found.items():
         if not problems:
             passed[name].parent.mkdir(parents=True, exist_ok=True)
@@ -69,30 +72,33 @@ def _fingerprint(stack: Stack, terraform_version: str) -> str:
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
-def _copy(stack: Stack, cache: Path) -> Path:
-    copy = cache / "stacks" / stack.name
-    shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
+def _copy(stack: Stack, folder: Path) -> Path:
+    copy = folder / stack.name
+    copy.mkdir()
     (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
     return copy
 
 
 def _initialize(copies: Sequence[Path], cache: Path) -> None:
-    """Install the providers once for all: every stack requires the same."""
-    if not copies:
-        return
-    first, *others = copies
-    terraform("init", "-backend=false", "-input=false", "-no-color", cwd=first, variables=_shared(cache))
-    for other in others:
-        shutil.copy(first / ".terraform.lock.hcl", other)
+    """Install the providers, once for all stacks that require the same."""
+    first_of: dict[str, Path] = {}
+    for copy in copies:
+        first = first_of.setdefault(_required_providers(copy), copy)
+        if copy is first:
+            terraform("init", "-backend=false", "-input=false", "-no-color", cwd=copy, variables=_shared(copy, cache))
+        else:
+            shutil.copy(first / ".terraform.lock.hcl", copy)
 
 
 def _problems(copy: Path, cache: Path) -> tuple[str, ...]:
     try:
-        answer = terraform("validate", "-json", cwd=copy, variables=_shared(cache))
+        answer = terraform("validate", "-json", cwd=copy, variables=_shared(copy, cache))
     except TerraformError as error:
         answer = str(error).partition(": ")[2]
-    diagnostics = json.loads(answer)["diagnostics"]
+    try:
+        diagnostics = json.loads(answer)["diagnostics"]
+    except (ValueError, KeyError):  # Terraform itself failed, and says so in words
+        return (" ".join(answer.split()),)
     return tuple(
         " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_place(diagnostic)}".split())
         for diagnostic in diagnostics
@@ -105,8 +111,13 @@ def _place(diagnostic: dict[str, dict[str, str]]) -> str:
     return f"(in {context})" if context else ""
 
 
-def _shared(cache: Path) -> dict[str, str]:
-    return {"TF_DATA_DIR": str(cache / "data")}
+def _required_providers(copy: Path) -> str:
+    required = json.loads((copy / "cdk.tf.json").read_text(encoding="utf-8"))["terraform"]["required_providers"]
+    return sha256(json.dumps(required, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _shared(copy: Path, cache: Path) -> dict[str, str]:
+    return {"TF_DATA_DIR": str(cache / "providers" / _required_providers(copy))}
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from constructs import Construct
 from stacks.foundation import FoundationStack, Keys
 from stacks.network import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import GIB, Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.postgresql import ENGINE, GIB, cluster_parameters, instance_parameters, most_connections
+from stacks.parts.postgresql import ENGINE, cluster_parameters, instance_parameters, most_connections
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.settings import Environment
 from stacks.tier import TierStack
@@ -29,8 +29,8 @@ MASTER_USERNAME = "platform_master"
 LOGS = ("postgresql", "iam-db-auth-error")
 
 FAILED_LOGINS = "FailedLogins"
-# The second is an attempt without TLS.
-FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"no pg_hba.conf entry"'
+# By password, by IAM, and without TLS.
+FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication failed" ?"no pg_hba.conf entry"'
 
 
 class DatabaseStack(TierStack):
@@ -48,7 +48,7 @@ class DatabaseStack(TierStack):
         self._add_readers_under_load()
         count_in_log(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
         self._watch(foundation)
-        self._tell()
+        self._publish_endpoints()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
         """Before the cluster, which would make them itself: without our key, and for ever."""
@@ -172,7 +172,7 @@ class DatabaseStack(TierStack):
             Alarm,
             namespace="AWS/RDS",
             dimensions={"DBClusterIdentifier": self.cluster.cluster_identifier},
-            # A cluster that is gone or paused measures nothing; that it is gone, RDS's events tell.
+            # A cluster that is paused measures nothing.
             missing="notBreaching",
         )
         self.alarms = raise_alarms(
@@ -236,7 +236,7 @@ class DatabaseStack(TierStack):
                     statistic="Minimum",
                     at="most",
                     threshold=2 * GIB,
-                    unit="bytes (2 GiB)",
+                    unit="bytes",
                     period=300,
                     periods=2,
                     why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
@@ -266,7 +266,7 @@ class DatabaseStack(TierStack):
             ],
         )
 
-    def _tell(self) -> None:
+    def _publish_endpoints(self) -> None:
         self.publish("writer_endpoint", self.cluster, "endpoint", "Where the application writes; follows a failover")
         self.publish("reader_endpoint", self.cluster, "reader_endpoint", "Where it may read, a little behind")
         self.publish("port", self.cluster, "port", "Port of both endpoints")

@@ -68,7 +68,7 @@ class FoundationStack(TierStack):
         self.log_buckets = self._log_buckets(self.keys.logs)
         self.alarm_topic = self._alarm_topic(self.keys.alarms)
         self.images = self._image_repository(self.keys.images)
-        self._forget_old_images(self.images)
+        self._forget_interrupted_pushes(self.images)
 
     def _keys(self) -> Keys:
         # No condition: EventBridge sends no source to KMS, and its messages would be lost without a sign. The topic's
@@ -132,7 +132,7 @@ class FoundationStack(TierStack):
             SnsTopicSubscription(
                 self,
                 # Named by what it is, so that a new entry in the list moves no other.
-                f"alarms-to-{sha256(subscription.endpoint.encode()).hexdigest()[:8]}",
+                f"alarms-to-{sha256(f'{subscription.protocol} {subscription.endpoint}'.encode()).hexdigest()[:8]}",
                 topic_arn=topic.arn,
                 protocol=subscription.protocol,
                 endpoint=subscription.endpoint,
@@ -190,16 +190,8 @@ class FoundationStack(TierStack):
         self.offer(repository, "arn", "name")
         return repository
 
-    def _forget_old_images(self, repository: EcrRepository) -> None:
-        selection = DataAwsEcrLifecyclePolicyDocumentRuleSelection
-        rules = {
-            "Forget interrupted pushes": selection(
-                tag_status="untagged", count_type="sinceImagePushed", count_unit="days", count_number=14
-            ),
-            "Keep enough to roll back for months": selection(
-                tag_status="any", count_type="imageCountMoreThan", count_number=100
-            ),
-        }
+    def _forget_interrupted_pushes(self, repository: EcrRepository) -> None:
+        """Tagged images stay: whichever is expired by count or age may be the one that runs."""
         EcrLifecyclePolicy(
             self,
             "images-lifecycle",
@@ -209,12 +201,18 @@ class FoundationStack(TierStack):
                 "images-retention",
                 rule=[
                     DataAwsEcrLifecyclePolicyDocumentRule(
-                        priority=priority,
-                        description=description,
-                        selection=[images],
+                        priority=1,
+                        description="Interrupted pushes",
+                        selection=[
+                            DataAwsEcrLifecyclePolicyDocumentRuleSelection(
+                                tag_status="untagged",
+                                count_type="sinceImagePushed",
+                                count_unit="days",
+                                count_number=14,
+                            )
+                        ],
                         action=[DataAwsEcrLifecyclePolicyDocumentRuleAction(type="expire")],
                     )
-                    for priority, (description, images) in enumerate(rules.items(), start=1)
                 ],
             ).json,
         )

@@ -5,7 +5,6 @@ subnets, which have no way out at all. The loss of a zone takes nothing from ano
 """
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
@@ -27,7 +26,7 @@ from stacks.foundation import FoundationStack
 from stacks.parts import network_acls, ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
-from stacks.parts.logs import count_in_log, log_group
+from stacks.parts.logs import count_in_log, log_group, rejected_from
 from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
 from stacks.parts.security_groups import INTERNET, S3, Flow, allow_flows, security_groups
@@ -45,9 +44,11 @@ ALLOWED_FLOWS = (
     Flow("service", "endpoints", ports.HTTPS, "images, logs, metrics and keys"),
     Flow("service", "secrets_endpoint", ports.HTTPS, "the database credential, when a task starts"),
     Flow("service", S3, ports.HTTPS, "layers of images"),
-    Flow("rotation", "database", ports.DATABASE, "changes the application's credential"),
+    Flow("rotation", "database", ports.DATABASE, "changes the credential of the application"),
     Flow("rotation", "secrets_endpoint", ports.HTTPS, "reads and writes the credential"),
 )
+
+REJECTED_FROM_WITHIN = "RejectedFromWithin"
 
 ZonalSubnets = Mapping[str, Subnet]
 """By zone."""
@@ -66,9 +67,9 @@ class NetworkStack(TierStack):
         self.public_subnets = self._subnets("public")
         self.app_subnets = self._subnets("app")
         self.data_subnets = self._subnets("data")
-        nats = self._ways_out()
+        nats = self._nat_gateways()
         app_tables = self._routes(nats)
-        self._fences()
+        self._network_acls()
         self.security_groups = security_groups(self, self.vpc)
         s3 = self._endpoints(app_tables)
         self._allow_flows(s3)
@@ -119,7 +120,7 @@ class NetworkStack(TierStack):
             self.publish(f"{kind}_subnet_{zone[-1]}", subnet, "id", f"The {kind} subnet in {zone}")
         return subnets
 
-    def _ways_out(self) -> Mapping[str, NatGateway]:
+    def _nat_gateways(self) -> Mapping[str, NatGateway]:
         """A NAT gateway in each zone, or one in all."""
         gateway = InternetGateway(
             self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource("internet")}
@@ -151,7 +152,7 @@ class NetworkStack(TierStack):
             f"nat_address_{zone[-1]}",
             address,
             "public_ip",
-            f"Address that others see of the tasks in {zone}",
+            f"Address of the NAT gateway in {zone}, which others see of the tasks behind it",
         )
         return nat
 
@@ -178,14 +179,14 @@ class NetworkStack(TierStack):
         RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
         return table
 
-    def _fences(self) -> None:
+    def _network_acls(self) -> None:
         subnets: dict[Kind, ZonalSubnets] = {
             "public": self.public_subnets,
             "app": self.app_subnets,
             "data": self.data_subnets,
         }
-        for kind, fence in network_acls.fences(self._plan, self.settings.network.egress).items():
-            network_acls.put_up(self, self.vpc, kind, fence, list(subnets[kind].values()))
+        for kind, rules in network_acls.rules_of(self._plan, self.settings.network.egress).items():
+            network_acls.network_acl(self, self.vpc, kind, rules, list(subnets[kind].values()))
 
     def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
         """PCI DSS 1.4.5: credentials, keys and logs never pass the internet. Returns S3's, which a flow ends at."""
@@ -275,18 +276,3 @@ class NetworkStack(TierStack):
                 ),
             ],
         )
-
-
-REJECTED_FROM_WITHIN = "RejectedFromWithin"
-
-
-def rejected_from(vpc: IPv4Network) -> str:
-    """Filter pattern of flow log records whose source lies in the VPC. Scans from the internet are noise.
-
-    A pattern knows no CIDR, so it takes the two octets that a VPC of /16 to /18 shares.
-    """
-    within = ".".join(str(vpc.network_address).split(".")[:2])
-    return (
-        f"[version, account, interface, source={within}.*, destination, source_port, destination_port, protocol, "
-        'packets, bytes, start, end, action="REJECT", status]'
-    )

@@ -9,6 +9,8 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.tier import TierStack
 
+GIB = 2**30
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
@@ -37,7 +39,13 @@ class Alarm:
     def description(self) -> str:
         """What whoever is woken reads first."""
         minutes = self.period * self.periods // 60
-        return f"{self.metric} at {self.at} {self.threshold:g} {self.unit} for {minutes} min: {self.why}."
+        return f"{self.metric} at {self.at} {self._said} for {minutes} min: {self.why}."
+
+    @property
+    def _said(self) -> str:
+        if self.unit.startswith("bytes"):
+            return f"{self.threshold / GIB:g} GiB{self.unit.removeprefix('bytes')}"
+        return f"{self.threshold:g} {self.unit}"
 
 
 def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> dict[str, CloudwatchMetricAlarm]:

@@ -22,10 +22,8 @@ def access_logs(names: Names, bucket: str, *, of_buckets: list[str]) -> list[Sta
                 for prefix in (ALB_ACCESS_PREFIX, ALB_CONNECTION_PREFIX)
             ],
             to=service("logdelivery.elasticloadbalancing.amazonaws.com"),
-            when=[
-                equals("aws:SourceAccount", names.account),
-                matches_arn("aws:SourceArn", names.arn("elasticloadbalancing", "loadbalancer/*")),
-            ],
+            # AWS's page names this condition and no other; the ARN holds the account.
+            when=[matches_arn("aws:SourceArn", names.load_balancer_arns)],
         ),
         allow(
             "DeliverBucketLogs",

@@ -71,6 +71,16 @@ class Names:
         return self.arn("cloudtrail", f"trail/{self.trail}")
 
     @property
+    def load_balancer(self) -> str:
+        """The application's load balancer; at most 32 characters."""
+        return self.of_resource("public")
+
+    @property
+    def load_balancer_arns(self) -> str:
+        """Pattern of its ARN, which ends in an id that AWS chooses."""
+        return self.arn("elasticloadbalancing", f"loadbalancer/app/{self.load_balancer}/*")
+
+    @property
     def metrics(self) -> str:
         """CloudWatch namespace of the metrics that our own filters make."""
         return f"{PROJECT}/{self.environment}"

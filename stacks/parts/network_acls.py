@@ -1,4 +1,4 @@
-"""Network ACLs: a second fence around each kind of subnet, should a security group be opened by mistake.
+"""Network ACLs: a second wall around each kind of subnet, should a security group be opened by mistake.
 
 They keep no state, so answers need rules of their own: they go to a port of the asker's choice.
 """
@@ -22,7 +22,7 @@ Entry = TypeVar("Entry", NetworkAclIngress, NetworkAclEgress)
 
 
 @dataclass(frozen=True)
-class Lane:
+class AclRule:
     """TCP that may pass between the subnets and a range, to a port or a range of ports."""
 
     range: IPv4Network
@@ -35,84 +35,98 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Fence:
-    """All that may pass into and out of one kind of subnet. AWS's limit is twenty lanes a direction."""
+class AclRules:
+    """All that may pass into and out of one kind of subnet. AWS's limit is twenty a direction."""
 
-    into: Sequence[Lane]
-    out_of: Sequence[Lane]
+    into: Sequence[AclRule]
+    out_of: Sequence[AclRule]
 
 
-def fences(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, Fence]:
-    """The fences of a VPC. What tasks reach outside (443, and the settings' egress) passes NAT in the public ones."""
+def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclRules]:
+    """The rules of a VPC's network ACLs. What tasks reach outside passes NAT in the public subnets."""
     other_egress = [rule for rule in egress if rule.port != ports.HTTPS]
     return {
-        "public": Fence(
+        "public": AclRules(
             into=[
-                Lane(INTERNET, ports.HTTPS),  # customers; and tasks, on their way out through NAT
-                Lane(INTERNET, ports.HTTP),  # customers, to be redirected
-                Lane(INTERNET, ports.EPHEMERAL),  # answers to NAT, and of tasks to the load balancer
-                *(Lane(plan.app, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
+                AclRule(INTERNET, ports.HTTPS),  # customers; and tasks, on their way out through NAT
+                AclRule(INTERNET, ports.HTTP),  # customers, to be redirected
+                AclRule(INTERNET, ports.EPHEMERAL),  # answers to NAT, and of tasks to the load balancer
+                *(AclRule(plan.app, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
             out_of=[
-                Lane(INTERNET, ports.HTTPS),  # NAT, for tasks
-                Lane(INTERNET, ports.EPHEMERAL),  # answers to customers and tasks; requests to tasks
-                *(Lane(rule.cidr, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
+                AclRule(INTERNET, ports.HTTPS),  # NAT, for tasks
+                AclRule(INTERNET, ports.EPHEMERAL),  # answers to customers and tasks; requests to tasks
+                *(AclRule(rule.cidr, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
         ),
-        "app": Fence(
+        "app": AclRules(
             into=[
-                Lane(plan.public, ports.SERVICE),  # requests, from the load balancer
-                Lane(plan.app, ports.HTTPS),  # interface endpoints
-                Lane(plan.app, ports.FILES),  # mount targets
-                Lane(INTERNET, ports.EPHEMERAL),  # answers from the world, the data subnets, S3
+                AclRule(plan.public, ports.SERVICE),  # requests, from the load balancer
+                AclRule(plan.app, ports.HTTPS),  # interface endpoints
+                AclRule(plan.app, ports.FILES),  # mount targets
+                AclRule(INTERNET, ports.EPHEMERAL),  # answers from the world, the data subnets, S3
             ],
             out_of=[
-                Lane(plan.data, ports.DATABASE),
-                Lane(plan.data, ports.CACHE),
-                Lane(plan.app, ports.FILES),
-                Lane(INTERNET, ports.HTTPS),  # interface endpoints, S3, and the world through NAT
-                *(Lane(rule.cidr, rule.port) for rule in other_egress),
-                Lane(plan.public, ports.EPHEMERAL),  # answers to the load balancer
-                Lane(plan.app, ports.EPHEMERAL),  # answers of endpoints and mount targets
+                AclRule(plan.data, ports.DATABASE),
+                AclRule(plan.data, ports.CACHE),
+                AclRule(plan.app, ports.FILES),
+                AclRule(INTERNET, ports.HTTPS),  # interface endpoints, S3, and the world through NAT
+                *(AclRule(rule.cidr, rule.port) for rule in other_egress),
+                AclRule(plan.public, ports.EPHEMERAL),  # answers to the load balancer
+                AclRule(plan.app, ports.EPHEMERAL),  # answers of endpoints and mount targets
             ],
         ),
         # PCI DSS 1.4.4: what keeps data talks to tasks and to its own kind, never to the world.
-        "data": Fence(
+        "data": AclRules(
             into=[
-                Lane(plan.app, ports.DATABASE),
-                Lane(plan.app, ports.CACHE),
-                Lane(plan.data, ports.ANY),  # cache nodes replicate on ports of AWS's choice
+                AclRule(plan.app, ports.DATABASE),
+                AclRule(plan.app, ports.CACHE),
+                AclRule(plan.data, ports.ANY),  # cache nodes replicate on ports of AWS's choice
             ],
             out_of=[
-                Lane(plan.app, ports.EPHEMERAL),
-                Lane(plan.data, ports.ANY),
+                AclRule(plan.app, ports.EPHEMERAL),
+                AclRule(plan.data, ports.ANY),
             ],
         ),
     }
 
 
-def put_up(tier: TierStack, vpc: Vpc, kind: Kind, fence: Fence, subnets: Sequence[Subnet]) -> None:
-    """Make one fence around its subnets."""
+def network_acl(tier: TierStack, vpc: Vpc, kind: Kind, rules: AclRules, subnets: Sequence[Subnet]) -> None:
+    """The network ACL of one kind of subnet."""
     NetworkAcl(
         tier,
         f"acl-{kind}",
         vpc_id=vpc.id,
         subnet_ids=[subnet.id for subnet in subnets],
-        ingress=_entries(NetworkAclIngress, fence.into),
-        egress=_entries(NetworkAclEgress, fence.out_of),
+        ingress=_entries(NetworkAclIngress, rules.into),
+        egress=_entries(NetworkAclEgress, rules.out_of),
         tags={"Name": tier.names.of_resource(kind)},
     )
 
 
-def _entries(entry: Callable[..., Entry], lanes: Sequence[Lane]) -> list[Entry]:
+def _entries(entry: Callable[..., Entry], rules: Sequence[AclRule]) -> list[Entry]:
+    # Path MTU discovery: without it, connections hang whose packets are too large for some link on the way.
+    too_large = entry(
+        rule_no=90,
+        action="allow",
+        protocol="icmp",
+        icmp_type=3,
+        icmp_code=4,
+        cidr_block=str(INTERNET),
+        from_port=0,
+        to_port=0,
+    )
     return [
-        entry(
-            rule_no=number,
-            action="allow",
-            protocol="tcp",
-            cidr_block=str(lane.range),
-            from_port=lane.first_and_last[0],
-            to_port=lane.first_and_last[1],
-        )
-        for number, lane in enumerate(lanes, start=100)
+        too_large,
+        *(
+            entry(
+                rule_no=number,
+                action="allow",
+                protocol="tcp",
+                cidr_block=str(rule.range),
+                from_port=rule.first_and_last[0],
+                to_port=rule.first_and_last[1],
+            )
+            for number, rule in enumerate(rules, start=100)
+        ),
     ]

@@ -1,22 +1,23 @@
 """Aurora PostgreSQL's own side: the parameters that differ from its defaults, and what follows from its version."""
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
 from cdktf_cdktf_provider_aws.rds_cluster_parameter_group import (
     RdsClusterParameterGroup,
     RdsClusterParameterGroupParameter,
 )
 
+from stacks.parts.alarms import GIB
 from stacks.settings.database import DatabaseSettings
 from stacks.tier import TierStack
 
 ENGINE = "aurora-postgresql"
-GIB = 2**30
 
-# Applied when an instance starts: the first two can be no sooner, and the others are, or may become, the engine's own
-# default, for which RDS reports this method whatever it was told; every plan would show a change.
+# Applied when an instance starts. The first can be no sooner. The others are, in one version or another, the engine's
+# own default, for which RDS reports this method whatever it was told: every plan would show a change.
 AT_START = (
-    "rds.force_ssl",
     "shared_preload_libraries",
+    "rds.force_ssl",
     "password_encryption",
     "ssl_min_protocol_version",
     "track_io_timing",
@@ -54,7 +55,7 @@ def cluster_parameters(tier: TierStack) -> RdsClusterParameterGroup:
             for name, value in CLUSTER_PARAMETERS.items()
         ],
         # A group that must be replaced, as for a major version, is in use until its successor is.
-        lifecycle={"create_before_destroy": True},
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
     )
 
 
@@ -71,7 +72,7 @@ def instance_parameters(tier: TierStack) -> DbParameterGroup:
             DbParameterGroupParameter(name=name, value=value, apply_method=_method(name))
             for name, value in INSTANCE_PARAMETERS.items()
         ],
-        lifecycle={"create_before_destroy": True},
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
     )
 
 

@@ -17,14 +17,14 @@ S3 = "s3"
 """S3 within the Region, by the prefix list of its gateway endpoint."""
 
 PURPOSES = {
-    "load_balancer": "Takes customers' requests from the internet",
-    "service": "The application's tasks",
+    "load_balancer": "Load balancer: takes requests of customers from the internet",
+    "service": "Tasks of the application",
     "rotation": "The function that rotates the database credential",
     "database": "Aurora PostgreSQL",
     "cache": "ElastiCache",
     "files": "Mount targets of EFS",
     "endpoints": "Interface endpoints of AWS services",
-    "secrets_endpoint": "Interface endpoint of Secrets Manager, apart from the others for the rotation's sake",
+    "secrets_endpoint": "Interface endpoint of Secrets Manager, the only one that the rotation may reach",
 }
 
 
@@ -40,12 +40,12 @@ class Flow:
     @property
     def id(self) -> str:
         """Ids of the two rules, but for their direction."""
-        return f"{_word(self.source)}-to-{_word(self.target)}-{self.port}"
+        return f"{_slug(self.source)}-to-{_slug(self.target)}-{self.port}"
 
     @property
     def description(self) -> str:
         """What both rules say in the console."""
-        return f"{self.why} ({_word(self.source)} to {_word(self.target)})"
+        return f"{self.why} ({_slug(self.source)} to {_slug(self.target)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +100,10 @@ def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], 
 
 
 def _group(tier: TierStack, vpc: Vpc, party: str) -> SecurityGroup:
-    name = tier.names.of_resource(_word(party))
+    name = tier.names.of_resource(_slug(party))
     group = SecurityGroup(
         tier,
-        f"group-{_word(party)}",
+        f"group-{_slug(party)}",
         name=name,
         vpc_id=vpc.id,
         description=PURPOSES[party],
@@ -117,7 +117,7 @@ def _group_id(groups: SecurityGroups, party: str | IPv4Network) -> str | None:
     return getattr(groups, party).id if isinstance(party, str) and party != S3 else None
 
 
-def _word(party: str | IPv4Network) -> str:
+def _slug(party: str | IPv4Network) -> str:
     if party == INTERNET:
         return "internet"
     return str(party).translate(str.maketrans("_./", "---"))

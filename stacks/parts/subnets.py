@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Literal, Self
 
-Kind = Literal["app", "data", "public"]
+from stacks.settings.network import ZONE_LETTERS
 
-LETTERS = "abcdefgh"
-"""Of zones: eight, a power of two; AWS names none beyond f."""
+Kind = Literal["app", "data", "public"]
 
 
 @dataclass(frozen=True)
@@ -38,5 +37,6 @@ class AddressPlan:
 
     def subnet(self, kind: Kind, zone: str) -> IPv4Network:
         """The range of a kind of subnet in a zone."""
+        # Eighths: the least power of two that holds every letter.
         by_zone: Sequence[IPv4Network] = list(getattr(self, kind).subnets(prefixlen_diff=3))
-        return by_zone[LETTERS.index(zone[-1])]
+        return by_zone[ZONE_LETTERS.index(zone[-1])]

@@ -11,9 +11,10 @@ from stacks.settings.section import InProduction, Matching, Section, frame
 class CacheSettings(Section):
     """ElastiCache in cluster mode."""
 
-    node_type: Annotated[str, Matching(r"cache\.[a-z0-9]+\.[a-z0-9]+", "a node type, as cache.r7g.large")] = (
-        "cache.r7g.large"
-    )
+    node_type: Annotated[
+        str,
+        Matching(r"cache\.[a-z]\d[a-z]*\.(?:micro|small|medium|\d*x?large)", "a node type, such as cache.r7g.large"),
+    ] = "cache.r7g.large"
     """Size of every node."""
 
     shards: Annotated[int, Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)] = 2

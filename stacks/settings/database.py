@@ -28,7 +28,11 @@ class DatabaseSettings(Section):
     """A major version alone lets AWS choose the minor one and upgrade it in the maintenance window."""
 
     name: Annotated[
-        str, Matching(r"[a-z][a-z0-9_]{0,62}", "1 to 63 small letters, digits and underscores, a letter first")
+        str,
+        Matching(
+            r"(?!postgres$|rdsadmin$|template[01]$)[a-z][a-z0-9_]{0,62}",
+            "1 to 63 small letters, digits and underscores, a letter first, and no name of PostgreSQL's own",
+        ),
     ] = "globecart"
     """The database within the cluster, that RDS makes with it."""
 

@@ -16,8 +16,11 @@ from stacks.settings.service import ServiceSettings
 LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
 REGION = Matching(
-    r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d", "a Region, as us-west-1"
+    r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d",
+    "a Region, such as us-west-1",
 )
+
+ACCOUNT = Matching(r"\d{12}", "the 12 digits of an AWS account")
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = Matching(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d", "hh:mm-hh:mm in UTC")
@@ -78,19 +81,20 @@ class Environment(Section):
     production: bool = True
     """Whether production's demands hold."""
 
-    account: Annotated[str, Matching(r"\d{12}", "the 12 digits of an AWS account")]
-    """The account that the environment has to itself."""
+    account: Annotated[str, ACCOUNT]
+    """The AWS account. Production never shares one with another environment."""
 
     region: Annotated[str, REGION]
     """Where it runs."""
 
-    owner: Annotated[str, Matching(r"[\w+=,.@ /:-]{3,256}", "a team or an address, in a tag's characters")]
+    owner: Annotated[str, Matching(r"\w[\w+=,.@ /:-]{2,255}", "a team or an address, in a tag's characters")]
     """Who answers for the environment; a tag of every resource."""
 
     permissions_boundary: Annotated[
         str,
         Matching(
-            r"arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+", "the ARN of a policy, arn:aws:iam::<account>:policy/<name>"
+            r"arn:aws:iam::\d{12}:policy/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
+            "the ARN of a policy, arn:aws:iam::<account>:policy/<name>",
         ),
     ]
     """What no role of this environment may exceed."""

@@ -2,17 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
-from stacks.settings.section import InProduction, Matching, Section
+from stacks.settings.section import InProduction, Matching, Section, frame
 
 RoleArn = Annotated[
-    str, Matching(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>")
+    str,
+    Matching(
+        r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
+        "the ARN of a role, arn:aws:iam::<account>:role/<name>",
+    ),
 ]
 
 ENDPOINTS = {
-    "email": Matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-    "https": Matching(r"https://\S+", "an https:// address"),
+    "email": Matching(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "an e-mail address"),
+    "https": Matching(r"https://[\w.~:/?#@!&()*+,;=%-]+", "an https:// address"),
 }
 
 
@@ -43,7 +47,17 @@ class FoundationSettings(Section):
 
     @field_validator("key_administrators")
     @classmethod
-    def _is_somebody(cls, administrators: tuple[str, ...]) -> tuple[str, ...]:
-        if not administrators:
-            raise ValueError("allowed: one role or more")
+    def _are_of_this_account(cls, administrators: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        account = frame(info).account
+        if not administrators or len(set(administrators)) < len(administrators):
+            raise ValueError("allowed: one role or more, each once")
+        if account and any(administrator.split(":")[4] != account for administrator in administrators):
+            raise ValueError(f"allowed: roles of account {account}")
         return administrators
+
+    @field_validator("alarm_subscriptions")
+    @classmethod
+    def _are_distinct(cls, subscriptions: tuple[AlarmSubscription, ...]) -> tuple[AlarmSubscription, ...]:
+        if len(set(subscriptions)) < len(subscriptions):
+            raise ValueError("allowed: each subscription once")
+        return subscriptions

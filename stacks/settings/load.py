@@ -1,7 +1,6 @@
 """Reads environments from TOML files, and says of a wrong one everything that is wrong with it."""
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +9,18 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stacks.settings.environment import REGION, Environment
-from stacks.settings.section import Frame
+from stacks.settings.environment import ACCOUNT, REGION, Environment
+from stacks.settings.section import Frame, Matching
 
-# pydantic's messages begin with what Python calls the value.
-PYDANTIC_SUBJECT = re.compile(r"^(?:Input|String|Tuple|List) should")
+# pydantic's types of errors, in TOML's words.
+TOML_TYPES = {
+    "bool_type": "allowed: true or false",
+    "float_type": "allowed: a number",
+    "int_type": "allowed: a whole number",
+    "model_type": "allowed: a section",
+    "string_type": "allowed: a text",
+    "tuple_type": "allowed: a list",
+}
 
 
 class SettingsError(Exception):
@@ -43,7 +49,7 @@ def load_environments(folder: Path, only: str | None = None) -> list[Environment
             environments.append(_read(file))
         except SettingsError as error:
             problems.append(str(error))
-    problems += _overlaps(environments, folder)
+    problems += _conflicts(environments, folder)
     if problems:
         raise SettingsError("\n".join(problems))
     return environments
@@ -53,24 +59,37 @@ def _read(file: Path) -> Environment:
     where = f"{file.parent.name}/{file.name}"
     try:
         written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: not TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{where}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
 
+    problems: list[str] = []
     if "name" in written:
-        name = json.dumps(written["name"])
-        raise SettingsError(f"{where}: name = {name}: no such key; an environment is named by its file")
-
-    region = written.get("region")
+        problems.append(
+            f"{where}: name = {_shown(written.pop('name'))}: no such key; an environment is named by its file"
+        )
     frame = Frame(
-        production=written.get("production") is not False,
-        region=region if isinstance(region, str) and REGION.matches(region) else None,
+        production=written.get("production", True) is True,
+        region=_allowed(written.get("region"), REGION),
+        account=_allowed(written.get("account"), ACCOUNT),
     )
     try:
-        return Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)
+        environment = Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)
     except ValidationError as error:
-        raise SettingsError("\n".join(f"{where}: {_problem(detail)}" for detail in error.errors())) from error
+        problems += [f"{where}: {_problem(detail)}" for detail in error.errors()]
+    else:
+        if not problems:
+            return environment
+    raise SettingsError("\n".join(problems))
+
+
+def _allowed(value: Any, rule: Matching) -> str | None:
+    return value if isinstance(value, str) and rule.matches(value) else None
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _tuples(value: Any) -> Any:
@@ -85,11 +104,11 @@ def _problem(detail: ErrorDetails) -> str:
     key = ".".join(f"{part + 1}" if isinstance(part, int) else part for part in location)
     if detail["type"] == "missing":
         return f"{key} is missing"
-    value = json.dumps(detail["input"], default=str, ensure_ascii=False)
+    value = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
         return f"{key} = {value}: no such key; allowed here: {', '.join(_keys(location[:-1]))}"
-    message = detail["msg"].removeprefix("Value error, ").replace(" after validation", "")
-    return f"{key} = {value}: {PYDANTIC_SUBJECT.sub('should', message)}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    return f"{key} = {value}: {TOML_TYPES.get(detail['type'], message)}"
 
 
 def _keys(path: tuple[int | str, ...]) -> list[str]:
@@ -109,12 +128,15 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(argument)
 
 
-def _overlaps(environments: list[Environment], folder: Path) -> list[str]:
-    """Environments' networks are disjoint, so that they can be connected to one another or to one hub."""
-    return [
-        f'{folder.name}/{environment.name}.toml: network.cidr = "{environment.network.cidr}": '
-        f"allowed: a range apart from {other.network.cidr} of {folder.name}/{other.name}.toml"
-        for position, environment in enumerate(environments)
-        for other in environments[:position]
-        if environment.network.cidr.overlaps(other.network.cidr)
-    ]
+def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
+    """What is wrong between environments, each of which is right by itself."""
+    for position, environment in enumerate(environments):
+        for other in environments[:position]:
+            where, there = f"{folder.name}/{environment.name}.toml", f"{folder.name}/{other.name}.toml"
+            # So that they can be connected to one another, or to one hub.
+            if environment.network.cidr.overlaps(other.network.cidr):
+                cidr = environment.network.cidr
+                yield f'{where}: network.cidr = "{cidr}": allowed: a range apart from {other.network.cidr} of {there}'
+            # PCI DSS 6.5.3
+            if environment.account == other.account and environment.production != other.production:
+                yield f'{where}: account = "{other.account}": allowed: another than that of {there}; one is production'

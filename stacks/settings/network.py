@@ -3,13 +3,20 @@
 from ipaddress import IPv4Network
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.functional_validators import BeforeValidator
 
-from stacks.settings.section import InProduction, Section, frame
+from stacks.settings.section import InProduction, Matching, Section, frame
 
 PRIVATE_RANGES = tuple(IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+SPECIAL_RANGES = tuple(
+    IPv4Network(cidr)
+    for cidr in ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+)
+"""This host, carriers' NAT, loopback, link-local (with the metadata service), multicast, reserved."""
+ZONE_LETTERS = "abcdef"
+"""AWS names no zone beyond f. The letter picks the zone's address range."""
 LARGEST_VPC = 16
 """Prefix length: AWS's limit for a VPC."""
 SMALLEST_VPC = 18
@@ -20,7 +27,7 @@ def _network(value: Any) -> IPv4Network:
     try:
         return IPv4Network(value if isinstance(value, str) else "")
     except ValueError as error:
-        raise ValueError(f"allowed: an IPv4 CIDR with no host bits, as 10.0.0.0/16 ({error})") from error
+        raise ValueError(f"allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16 ({error})") from error
 
 
 Cidr = Annotated[IPv4Network, BeforeValidator(_network)]
@@ -35,13 +42,19 @@ class EgressRule(Section):
     port: Annotated[int, Ge(1), Le(65535)] = 443
     """TCP."""
 
-    reason: Annotated[str, MinLen(10)]
+    reason: Annotated[
+        # EC2's characters for a description, which is this and the two parties' names within 255; no interpolation.
+        str,
+        Matching(
+            r"(?=.*\w.*\w.*\w)[\w .:/()#,@+=&;!*-]{10,200}", "10 to 200 letters, digits, spaces and .:/()#,@+=&;!*-"
+        ),
+    ]
     """The business need (PCI DSS 1.2.5); it becomes the rule's description."""
 
     @field_validator("cidr")
     @classmethod
     def _is_not_the_world(cls, cidr: IPv4Network) -> IPv4Network:
-        if cidr.prefixlen < 8 or any(cidr.overlaps(private) for private in PRIVATE_RANGES):
+        if cidr.prefixlen < 8 or any(cidr.overlaps(private) for private in (*PRIVATE_RANGES, *SPECIAL_RANGES)):
             raise ValueError("allowed: a public range of /8 or smaller; what lies within the VPC is not egress")
         return cidr
 
@@ -59,7 +72,7 @@ class NetworkSettings(Section):
     """Whether each zone has a NAT gateway of its own, or all go out by the first zone's."""
 
     egress: Annotated[tuple[EgressRule, ...], Field(max_length=10)] = ()
-    """What tasks may reach outside the VPC, beyond AWS's services; as a payment provider."""
+    """What tasks may reach outside the VPC, beyond AWS's services, such as a payment provider."""
 
     @field_validator("cidr")
     @classmethod
@@ -74,9 +87,8 @@ class NetworkSettings(Section):
     @classmethod
     def _are_distinct_zones_of_the_region(cls, zones: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         region = frame(info).region
-        # The letter picks the zone's address block (network.py): AWS names no zone beyond f.
-        if region and (foreign := [zone for zone in zones if zone[:-1] != region or zone[-1:] not in "abcdefgh"]):
-            raise ValueError(f"allowed: zones of {region}, as {region}a; not {', '.join(foreign)}")
+        if region and (foreign := [zone for zone in zones if zone not in {region + letter for letter in ZONE_LETTERS}]):
+            raise ValueError(f"allowed: zones of {region}, such as {region}a; not {', '.join(foreign)}")
         if len(set(zones)) < len(zones):
             raise ValueError("allowed: each zone once")
         if len(zones) < 2:

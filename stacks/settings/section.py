@@ -1,7 +1,7 @@
 """What every section of a settings file is made of: the base model and the rules that a field can carry."""
 
 from dataclasses import dataclass
-from re import fullmatch
+from re import ASCII, fullmatch
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
@@ -20,7 +20,8 @@ class Frame:
 
     production: bool = True
     region: str | None = None
-    """None where the file's own Region is wrong, which is reported by itself."""
+    account: str | None = None
+    """None, as the Region, where the file's own is wrong, which is reported by itself."""
 
 
 def frame(info: ValidationInfo) -> Frame:
@@ -40,7 +41,7 @@ class Matching:
 
     def matches(self, value: str) -> bool:
         """Whether the text is allowed."""
-        return fullmatch(self.pattern, value) is not None
+        return fullmatch(self.pattern, value, ASCII) is not None
 
     def check(self, value: str) -> str:
         """The text itself, where it is allowed.

@@ -8,7 +8,7 @@ from pydantic import ValidationInfo, field_validator
 from stacks.settings.section import InProduction, Matching, Section
 
 DOMAIN = Matching(
-    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, as shop.example"
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
 )
 
 
@@ -20,7 +20,7 @@ class ServiceSettings(Section):
         Matching(r"@sha256:[0-9a-f]{64}|:\w[\w.-]{0,127}", "a digest (@sha256:<64 hex digits>) or a tag (:1.4.2)"),
         InProduction("a tag can be moved to another image (PCI DSS 6.3.1)", starting="@sha256:"),
     ]
-    """What stands behind the name of this environment's own repository."""
+    """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`."""
 
     hosted_zone: Annotated[str, DOMAIN]
     """The public Route 53 zone that holds the domain."""

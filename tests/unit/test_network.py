@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from operations.platform import Body, Platform
-from stacks.network import rejected_from
-from stacks.parts.subnets import LETTERS, AddressPlan
+from stacks.parts.logs import rejected_from
+from stacks.parts.subnets import AddressPlan
+from stacks.settings.network import ZONE_LETTERS as LETTERS
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
