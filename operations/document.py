@@ -3,15 +3,13 @@
 A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`; what is around it is a person's.
 """
 
-import ast
-import inspect
 import re
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
+from typing import Literal, get_args, get_origin
 
+from annotated_types import Ge, Le, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -19,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from operations.terraform import ROOT
 from stacks.settings import Environment
 from stacks.settings.load import models_in
-from stacks.settings.section import InProduction
+from stacks.settings.section import InProduction, Matching
 
 DOCS = ROOT / "docs"
 
@@ -52,45 +50,44 @@ def with_parts(page: Path, parts: dict[str, str]) -> str:
 
 def settings_table() -> str:
     """Every key that a settings file may have."""
-    rows = ["| key | meaning | default | production demands |", "|---|---|---|---|"]
+    rows = ["| key | meaning | allowed | default | production demands |", "|---|---|---|---|---|"]
     rows += [f"| {' | '.join(row)} |" for row in _rows(Environment, "") if row[0] != "`name`"]
     return "\n".join(rows) + "\n"
 
 
-def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, str, str, str]]:
-    meanings = _attribute_docstrings(model)
+def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         key = f"{path}{name}"
-        of_list = isinstance(field.default, tuple) or "tuple" in str(field.annotation)
+        is_list = get_origin(field.annotation) is tuple
         sections = list(models_in(field.annotation))
-        if not sections or of_list:
-            yield f"`{key}`", meanings.get(name, ""), _default(field), _demands(field)
+        if not sections or is_list:
+            yield f"`{key}`", field.description or "", _allowed(field), _default(field), _demands(field)
         for section in sections:
-            yield from _rows(section, f"{key}[]." if of_list else f"{key}.")
+            yield from _rows(section, f"{key}[]." if is_list else f"{key}.")
+
+
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    limits = {type(rule): rule for rule in field.metadata}
+    words = [rule.allowed for rule in field.metadata if isinstance(rule, Matching)]
+    if Ge in limits and Le in limits:
+        words.append(f"{limits[Ge].ge} to {limits[Le].le}")
+    if MultipleOf in limits:
+        words.append(f"in steps of {limits[MultipleOf].multiple_of}")
+    return ", ".join(words)
 
 
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
-        return "must be said"
+        return "required"
     if field.default == ():
         return "none"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 
 def _demands(field: FieldInfo) -> str:
-    return "; ".join(f"{rule.demand}: {rule.because}" for rule in field.metadata if isinstance(rule, InProduction))
-
-
-def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The texts below a class's attributes, which Python itself throws away."""
-    (defined,) = ast.parse(dedent(inspect.getsource(model))).body
-    body = defined.body if isinstance(defined, ast.ClassDef) else []
-    return {
-        attribute.target.id: " ".join(below.value.value.split())
-        for attribute, below in pairwise(body)
-        if isinstance(attribute, ast.AnnAssign) and isinstance(attribute.target, ast.Name)
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
-    }
+    return "; ".join(f"{rule.demand}, as {rule.because}" for rule in field.metadata if isinstance(rule, InProduction))
 
 
 if __name__ == "__main__":

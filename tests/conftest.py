@@ -1,4 +1,4 @@
-"""What most tests look at: the environments as the project ships them, and variations, synthesized once a run."""
+"""What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run."""
 
 import tomllib
 from collections.abc import Callable
@@ -16,7 +16,10 @@ from stacks.settings import Environment, load_environments
 # isort: split
 from cdktf import App
 
+REFERENCE = Path(__file__).parent / "environments"
+"""Environments of the tests' own; those of the project are a user's to change."""
 ENVIRONMENTS = ("dev", "prod", "staging")
+SHIPPED = sorted(file.stem for file in (ROOT / "environments").glob("*.toml"))
 THREE_ZONES: dict[str, Any] = {
     "region": "us-west-2",
     "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
@@ -26,18 +29,18 @@ THREE_ZONES: dict[str, Any] = {
 Synthesize = Callable[..., Platform]
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """An environment's file as it is written."""
-    return tomllib.loads((ROOT / "environments" / f"{name}.toml").read_text(encoding="utf-8"))
+def reference(name: str) -> dict[str, Any]:
+    """A reference environment's file as it is written."""
+    return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def changed(name: str, change: dict[str, Any]) -> dict[str, Any]:
-    """An environment's file with some keys changed."""
-    return _merged(shipped(name), change)
+    """A reference environment's file with some keys changed."""
+    return _merged(reference(name), change)
 
 
 def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
-    """An environment of the project, with some keys changed, read as any file is."""
+    """A reference environment with some keys changed, read as any file is."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(as_toml(changed(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
@@ -55,7 +58,7 @@ def as_toml(table: dict[str, Any], path: str = "") -> str:
 
 @pytest.fixture(scope="session")
 def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """Synthesizes an environment with some keys changed."""
+    """Synthesizes a reference environment with some keys changed."""
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
         folder = tmp_path_factory.mktemp(name)
@@ -67,15 +70,26 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     return synthesize
 
 
-@pytest.fixture(scope="session")
-def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """Every environment as shipped, from one run as `make synth` does it."""
-    folder = tmp_path_factory.mktemp("shipped")
-    app = App(outdir=str(folder))
-    for environment in load_environments(ROOT / "environments"):
+def all_of(environments: Path, out: Path) -> dict[str, Platform]:
+    """Every environment of a folder, from one run as `make synth` does it."""
+    app = App(outdir=str(out))
+    loaded = load_environments(environments)
+    for environment in loaded:
         build(app, environment)
     app.synth()
-    return {name: Platform.read(folder, name) for name in ENVIRONMENTS}
+    return {environment.name: Platform.read(out, environment.name) for environment in loaded}
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """The project's own environments."""
+    return all_of(ROOT / "environments", tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture(scope="session")
+def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """The reference environments."""
+    return all_of(REFERENCE, tmp_path_factory.mktemp("reference"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,10 @@ from cdktf import Testing
 
 from operations.platform import Body, Platform
 
+TIERS = ("foundation", "network", "database")
+"""In the design's order: a tier knows only those before it."""
+DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
+
 
 def text(platform: Platform, tier: str) -> str:
     """A tier's JSON, as cdktf's matchers take it."""

@@ -76,7 +76,7 @@ class Environment(Section):
     name: Annotated[
         str, Matching(r"[a-z](?:-?[a-z0-9]){1,11}", "2 to 12 small letters, digits and single hyphens, a letter first")
     ]
-    """The file's name."""
+    """The file's own name."""
 
     production: bool = True
     """Whether production's demands hold."""
@@ -97,7 +97,7 @@ class Environment(Section):
             "the ARN of a policy, arn:aws:iam::<account>:policy/<name>",
         ),
     ]
-    """What no role of this environment may exceed."""
+    """The policy that no role of this environment may exceed."""
 
     deletion_protection: Annotated[
         bool, InProduction("nobody may delete data with a plan that was not read", only=True)

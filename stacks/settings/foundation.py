@@ -24,7 +24,7 @@ class AlarmSubscription(Section):
     """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
 
     protocol: Literal["email", "https"]
-    """How."""
+    """How they are told."""
     endpoint: str
     """The address, or the URL."""
 

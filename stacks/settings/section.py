@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 class Section(BaseModel):
     """A part of a settings file: frozen, typed as strictly as TOML is, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
+from tests.conftest import SHIPPED
+from tests.synthesized import TIERS
 
-STACKS = [f"{environment}-{tier}" for environment in ENVIRONMENTS for tier in ("foundation", "network", "database")]
+STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in TIERS]
 
 
 def readable(document: Body) -> Body:
@@ -28,11 +29,11 @@ def readable(document: Body) -> Body:
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_stack(platforms: dict[str, Platform], snapshot: SnapshotAssertion, name: str):
-    environment, tier = name.split("-")
-    stack = platforms[environment].stacks[tier]
+def test_stack(shipped: dict[str, Platform], snapshot: SnapshotAssertion, name: str):
+    environment, _, tier = name.rpartition("-")
+    stack = shipped[environment].stacks[tier]
     assert readable(stack.document) == snapshot(extension_class=JSONSnapshotExtension)
 
 
-def test_every_stack_has_a_snapshot(platforms: dict[str, Platform]):
-    assert {stack.name for platform in platforms.values() for stack in platform.stacks.values()} == set(STACKS)
+def test_every_stack_has_a_snapshot(shipped: dict[str, Platform]):
+    assert {stack.name for platform in shipped.values() for stack in platform.stacks.values()} == set(STACKS)

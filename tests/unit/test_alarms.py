@@ -9,17 +9,22 @@ from operations.platform import Platform, Resource
 from stacks.parts.alarms import Alarm
 from tests.conftest import ENVIRONMENTS
 
+# Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
 EXPECTED = {
-    "network": {"nat-ports-a", "nat-ports-b", "rejected-from-within"},
+    "network": {
+        "nat-ports-a": ("AWS/NATGateway", "ErrorPortAllocation", "Sum", 60, 3),
+        "nat-ports-b": ("AWS/NATGateway", "ErrorPortAllocation", "Sum", 60, 3),
+        "rejected-from-within": ("globecart/prod", "RejectedFromWithin", "Sum", 300, 1),
+    },
     "database": {
-        "capacity",
-        "connections",
-        "cpu",
-        "deadlocks",
-        "failed-logins",
-        "local-storage",
-        "memory",
-        "replica-lag",
+        "capacity": ("AWS/RDS", "ACUUtilization", "Maximum", 300, 3),
+        "connections": ("AWS/RDS", "DatabaseConnections", "Maximum", 60, 5),
+        "cpu": ("AWS/RDS", "CPUUtilization", "Maximum", 300, 3),
+        "deadlocks": ("AWS/RDS", "Deadlocks", "Maximum", 60, 5),
+        "failed-logins": ("globecart/prod", "FailedLogins", "Sum", 300, 1),
+        "local-storage": ("AWS/RDS", "FreeLocalStorage", "Minimum", 300, 2),
+        "memory": ("AWS/RDS", "FreeableMemory", "Minimum", 300, 3),
+        "replica-lag": ("AWS/RDS", "AuroraReplicaLagMaximum", "Maximum", 60, 5),
     },
 }
 
@@ -29,8 +34,10 @@ def alarms(platform: Platform) -> list[Resource]:
 
 
 def test_each_tier_has_its_alarms(prod: Platform):
-    names = {(alarm.tier, alarm.body["alarm_name"]) for alarm in alarms(prod)}
-    assert names == {(tier, f"globecart-prod-{tier}-{name}") for tier in EXPECTED for name in EXPECTED[tier]}
+    arguments = ("namespace", "metric_name", "statistic", "period", "evaluation_periods")
+    assert {
+        alarm.body["alarm_name"]: tuple(alarm.body[argument] for argument in arguments) for alarm in alarms(prod)
+    } == {f"globecart-prod-{tier}-{name}": expected for tier in EXPECTED for name, expected in EXPECTED[tier].items()}
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -85,14 +92,14 @@ def test_an_alarm_says_when_it_rings_and_why_that_matters():
         metric="FreeLocalStorage",
         statistic="Minimum",
         at="most",
-        threshold=2_000_000,
+        threshold=3 * 2**29,
         unit="bytes",
         period=300,
         periods=2,
         missing="breaching",
         why="it fills",
     )
-    assert alarm.description == "FreeLocalStorage at most 2e+06 bytes for 10 min: it fills."
+    assert alarm.description == "FreeLocalStorage at most 1.5 GiB for 10 min: it fills."
 
 
 def test_the_direction_of_an_alarm_is_its_comparison(prod: Platform):

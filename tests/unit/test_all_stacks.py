@@ -1,6 +1,7 @@
 """What holds across all stacks of every environment. Each check is shown to fail where it must."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -9,18 +10,17 @@ from importlib import import_module
 import pytest
 
 from operations.platform import Platform, Resource
-from tests.conftest import ENVIRONMENTS, THREE_ZONES, Synthesize
+from tests.conftest import THREE_ZONES, Synthesize
+from tests.synthesized import DEFAULT_TAGS, TIERS
 
-# The order of the design: a tier knows only those before it.
-TIERS = ("foundation", "network", "database")
 OPEN_PORTS = {"80", "443"}
 INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
 
 
 @pytest.fixture(scope="module")
-def every(platforms: dict[str, Platform], three_zones: Platform, synthesize: Synthesize) -> list[Platform]:
-    """The shipped environments, production in three zones, and development with what it leaves out."""
-    return [*platforms.values(), three_zones, synthesize("dev", {**THREE_ZONES, "database": {"maximum_readers": 2}})]
+def every(shipped: dict[str, Platform], three_zones: Platform, synthesize: Synthesize) -> list[Platform]:
+    """The project's environments, production in three zones, and development with what it leaves out."""
+    return [*shipped.values(), three_zones, synthesize("dev", {**THREE_ZONES, "database": {"maximum_readers": 2}})]
 
 
 def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:
@@ -36,18 +36,19 @@ def state_keys(platforms: list[Platform]) -> list[tuple[str, str]]:
     ]
 
 
-def test_no_two_stacks_share_a_state(platforms: dict[str, Platform]):
-    keys = state_keys(list(platforms.values()))
-    assert len(keys) == len(TIERS) * len(ENVIRONMENTS)
+def test_no_two_stacks_share_a_state(shipped: dict[str, Platform]):
+    keys = state_keys(list(shipped.values()))
+    assert len(keys) == len(TIERS) * len(shipped)
     assert len(set(keys)) == len(keys)
 
 
-def test_no_two_environments_share_a_bucket_or_an_account(platforms: dict[str, Platform]):
-    for of in (
-        lambda stack: stack.backend["bucket"],
-        lambda stack: stack.providers[0]["allowed_account_ids"][0],
-    ):
-        assert len({of(stack) for platform in platforms.values() for stack in platform.stacks.values()}) == 3
+def test_a_shared_state_is_found(prod: Platform):
+    assert len(set(state_keys([prod, prod]))) < len(state_keys([prod, prod]))
+
+
+def test_no_two_environments_share_a_bucket(shipped: dict[str, Platform]):
+    buckets = {stack.backend["bucket"] for platform in shipped.values() for stack in platform.stacks.values()}
+    assert len(buckets) == len(shipped)
 
 
 def depending_downwards(platform: Platform) -> list[str]:
@@ -88,6 +89,28 @@ def test_every_security_group_rule_says_why_it_exists(every: list[Platform]):
 @pytest.mark.parametrize("type_", [INGRESS, EGRESS])
 def test_a_rule_that_does_not_say_why_is_found(prod: Platform, type_: str):
     assert len(undescribed_rules(with_changed(prod, type_, description=""))) == 1
+
+
+# EC2's own: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+EC2_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+
+
+def refused_descriptions(platform: Platform) -> list[str]:
+    return [
+        entry.address
+        for entry in platform.of_type("aws_security_group", INGRESS, EGRESS)
+        if not EC2_DESCRIPTION.fullmatch(entry.body["description"])
+    ]
+
+
+def test_ec2_takes_every_description(every: list[Platform]):
+    for platform in every:
+        assert not refused_descriptions(platform)
+
+
+def test_a_description_that_ec2_refuses_is_found(prod: Platform):
+    for type_ in ("aws_security_group", INGRESS, EGRESS):
+        assert refused_descriptions(with_changed(prod, type_, description="the customer's"))
 
 
 def open_to_the_world(platform: Platform) -> set[tuple[str, ...]]:
@@ -141,9 +164,6 @@ def takes_tags(type_: str) -> bool:
         if inspect.isclass(entry) and getattr(entry, "TF_RESOURCE_TYPE", None) == type_
     )
     return "tags" in inspect.signature(made.__init__).parameters
-
-
-DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
 def untagged(platform: Platform) -> Iterator[Resource]:

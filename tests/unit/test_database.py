@@ -205,6 +205,7 @@ def test_only_an_idle_development_cluster_pauses(prod: Platform, dev: Platform):
 
 def test_the_monitoring_role_is_for_rds_of_this_account(prod: Platform):
     trust = statements(prod, "database", "database-monitoring-trust")["Assume"]
+    assert trust["actions"] == ["sts:AssumeRole"]
     assert trust["principals"][0]["identifiers"] == ["monitoring.rds.amazonaws.com"]
     assert conditions(trust)["StringEquals aws:SourceAccount"] == ["111122223333"]
     assert only(prod, "aws_iam_role_policy_attachment")["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
@@ -236,7 +237,9 @@ def test_a_small_minimum_caps_the_connections():
 
 def test_failed_logins_are_counted_from_the_servers_log(prod: Platform):
     metric_filter = bodies(prod, "aws_cloudwatch_log_metric_filter")["failed-logins"]
-    assert "password authentication failed" in metric_filter["pattern"]
+    # By password, by IAM, and without TLS; each term of its own, any of them.
+    for message in ("password authentication failed", "PAM authentication failed", "no pg_hba.conf entry"):
+        assert f'?"{message}"' in metric_filter["pattern"]
     assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.database_log-postgresql.name}"
     alarm = bodies(prod, "aws_cloudwatch_metric_alarm")["alarm-failed-logins"]
     transformation = metric_filter["metric_transformation"]

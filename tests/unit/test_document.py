@@ -10,6 +10,7 @@ from operations import document
 from operations.document import DOCS, main, settings_table, with_parts
 from stacks.settings import load_environments
 from stacks.settings.section import Section
+from tests.conftest import REFERENCE
 
 
 def test_the_settings_page_is_current():
@@ -25,7 +26,7 @@ def test_every_key_has_a_meaning():
 
 
 def test_every_key_of_the_shipped_files_is_listed():
-    (prod,) = load_environments(ROOT / "environments", only="prod")
+    (prod,) = load_environments(REFERENCE, only="prod")
     listed = set(re.findall(r"^\| `([a-z_.\[\]]+)`", settings_table(), flags=re.MULTILINE))
     for name, value in prod:
         keys = {f"{name}.{key}" for key, _ in value} if isinstance(value, Section) else {name}

@@ -122,7 +122,8 @@ def test_each_log_bucket_lets_its_own_deliverers_in_for_this_account_alone(prod:
     for name in LOG_BUCKETS:
         for statement in statements(prod, "foundation", f"{name}-access").values():
             if statement["effect"] == "Allow":
-                assert {"StringEquals aws:SourceAccount", "StringEquals aws:SourceArn"} & conditions(statement).keys()
+                bound = [value for values in conditions(statement).values() for value in values]
+                assert any("111122223333" in value for value in bound)
 
 
 def test_the_audit_archive_is_locked_for_as_long_as_it_is_kept(prod: Platform):
@@ -213,10 +214,55 @@ def test_images_are_scanned_encrypted_and_never_change(prod: Platform):
     assert statements(prod, "foundation", "images-access").keys() == {"DenyOtherAccounts"}
 
 
-def test_old_images_are_forgotten(prod: Platform):
+def test_interrupted_pushes_are_forgotten_and_no_image_that_could_run(prod: Platform):
     (document,) = (data.body for data in prod.data if data.type == "aws_ecr_lifecycle_policy_document")
-    selections = [rule["selection"][0] for rule in document["rule"]]
-    assert [(selection["tag_status"], selection["count_number"]) for selection in selections] == [
-        ("untagged", 14),
-        ("any", 100),
+    (rule,) = document["rule"]
+    assert rule["selection"] == [
+        {"tag_status": "untagged", "count_type": "sinceImagePushed", "count_unit": "days", "count_number": 14}
     ]
+
+
+def test_deliverers_may_put_logs_where_they_put_them_and_nowhere_else(prod: Platform):
+    delivered = {
+        name: {
+            (action, resource.removeprefix(f"arn:aws:s3:::globecart-prod-{name}-111122223333-us-west-1"))
+            for statement in statements(prod, "foundation", f"{name}-access").values()
+            if statement["effect"] == "Allow"
+            for action in statement["actions"]
+            for resource in statement["resources"]
+        }
+        for name in LOG_BUCKETS
+    }
+    own = "AWSLogs/111122223333"
+    assert delivered == {
+        "audit": {("s3:GetBucketAcl", ""), ("s3:PutObject", f"/{own}/*")},
+        "config": {("s3:GetBucketAcl", ""), ("s3:ListBucket", ""), ("s3:PutObject", f"/{own}/Config/*")},
+        "delivery": {
+            ("s3:PutObject", f"/alb-access/{own}/*"),
+            ("s3:PutObject", f"/alb-connection/{own}/*"),
+            ("s3:PutObject", "/s3-access/*"),
+        },
+    }
+    for name, logging in bodies(prod, "aws_s3_bucket_logging").items():
+        assert logging["target_prefix"] == f"s3-access/{name.removesuffix('-logging')}/"
+
+
+def test_only_our_load_balancer_delivers_its_logs(prod: Platform):
+    assert conditions(statements(prod, "foundation", "delivery-access")["DeliverLoadBalancerLogs"]) == {
+        "ArnLike aws:SourceArn": [
+            "arn:aws:elasticloadbalancing:us-west-1:111122223333:loadbalancer/app/globecart-prod-public/*"
+        ]
+    }
+
+
+def test_services_may_do_with_a_key_what_they_must(prod: Platform):
+    logs = statements(prod, "foundation", "key-logs-policy")
+    assert {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"} <= set(logs["EncryptLogGroups"]["actions"])
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(logs["EncryptConfigRecords"]["actions"])
+    alarms = statements(prod, "foundation", "key-alarms-policy")["PublishEncrypted"]
+    assert set(alarms["actions"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert set(alarms["principals"][0]["identifiers"]) == {
+        "cloudwatch.amazonaws.com",
+        "events.amazonaws.com",
+        "events.rds.amazonaws.com",
+    }

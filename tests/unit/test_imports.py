@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -19,24 +20,37 @@ from main import ROOT
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
 
 
-def synthesized(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+def stock_digest(folder: Path) -> str:
+    """Digest of what the stock import synthesizes, remembered for as long as nothing that it follows from changes."""
+    sources = [
+        ROOT / "main.py",
+        ROOT / "Pipfile.lock",
+        *(ROOT / "stacks").rglob("*.py"),
+        *(ROOT / "environments").glob("*"),
+    ]
+    follows_from = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+    remembered = ROOT / ".cache" / "stock" / follows_from
+    if not remembered.exists():
+        run([sys.executable, "-c", STOCK], folder)
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.write_text(digest(folder))
+    return remembered.read_text()
+
+
+def digest(folder: Path) -> str:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert len([path for path in paths if path.name == "cdk.tf.json"]) >= 3
+    return "\n".join(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
+
+
+def run(program: list[str], outdir: Path) -> None:
+    environment = {**without(os.environ, "NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(outdir)}
+    subprocess.run(program, cwd=ROOT, env=environment, check=True)
 
 
 def test_output_is_byte_for_byte_that_of_the_stock_import(tmp_path: Path):
-    programs = {"lazy": [sys.executable, "main.py"], "stock": [sys.executable, "-c", STOCK]}
-    running = {
-        name: subprocess.Popen(
-            program,
-            cwd=ROOT,
-            env={**without(os.environ, "NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(tmp_path / name)},
-        )
-        for name, program in programs.items()
-    }
-    assert {name: process.wait() for name, process in running.items()} == {"lazy": 0, "stock": 0}
-    lazy, stock = synthesized(tmp_path / "lazy"), synthesized(tmp_path / "stock")
-    assert len(lazy) > 9
-    assert lazy == stock
+    run([sys.executable, "main.py"], tmp_path / "lazy")
+    assert digest(tmp_path / "lazy") == stock_digest(tmp_path / "stock")
 
 
 def without(environment: Any, *names: str) -> dict[str, str]:
@@ -141,10 +155,12 @@ def test_warming_ends_when_the_index_is_there():
     assert list(warming.indexes(imports.JSII_CACHE))
 
 
-def test_warming_says_so_when_no_index_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_warming_says_so_when_no_index_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setenv("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(tmp_path))
-    with pytest.raises(SystemExit, match=r"jsii wrote no index of its types in 0\.2 s; synthesis will be slower"):
-        warming.main(patience=0.2)
+    warming.main(patience=0.2)
+    assert "jsii wrote no index of its types in 0.2 s; synthesis will be slower" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("unloaded")

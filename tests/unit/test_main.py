@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import main
-from tests.conftest import ENVIRONMENTS
+from tests.conftest import SHIPPED
+from tests.synthesized import TIERS
 
 
 def test_every_environment_is_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -17,15 +18,15 @@ def test_every_environment_is_synthesized(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("ENV", raising=False)
     main.main()
     assert {path.name for path in (tmp_path / "stacks").iterdir()} == {
-        f"{name}-{tier}" for name in ENVIRONMENTS for tier in ("foundation", "network", "database")
+        f"{name}-{tier}" for name in SHIPPED for tier in TIERS
     }
 
 
 def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
-    monkeypatch.setenv("ENV", "dev")
+    monkeypatch.setenv("ENV", SHIPPED[0])
     runpy.run_path(str(main.ROOT / "main.py"), run_name="__main__")
-    assert {path.name.partition("-")[0] for path in (tmp_path / "stacks").iterdir()} == {"dev"}
+    assert {path.name for path in (tmp_path / "stacks").iterdir()} == {f"{SHIPPED[0]}-{tier}" for tier in TIERS}
 
 
 def test_it_runs_from_any_folder_and_writes_into_the_project(tmp_path: Path):
@@ -33,7 +34,7 @@ def test_it_runs_from_any_folder_and_writes_into_the_project(tmp_path: Path):
     run = subprocess.run(
         [sys.executable, str(main.ROOT / "main.py")],
         cwd=tmp_path,
-        env={**environment, "ENV": "dev", "CDKTF_OUTDIR": str(tmp_path / "out")},
+        env={**environment, "ENV": SHIPPED[0], "CDKTF_OUTDIR": str(tmp_path / "out")},
         capture_output=True,
         text=True,
         check=True,
@@ -53,11 +54,18 @@ def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
     )
     assert run.returncode == 1
     assert run.stdout == ""
-    assert run.stderr == ("environments/nowhere.toml: there is no such environment; there are: dev, prod, staging\n")
+    assert run.stderr == (f"environments/nowhere.toml: there is no such environment; there are: {', '.join(SHIPPED)}\n")
     assert not (tmp_path / "out").exists()
 
 
 def test_wrong_settings_are_what_it_exits_with(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ENV", "nowhere")
     with pytest.raises(SystemExit, match=r"environments/nowhere\.toml: there is no such environment"):
+        main.main()
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "file" / "out"))
+    with pytest.raises(SystemExit, match=r"CDKTF_OUTDIR = .*: allowed: a folder that can be written"):
         main.main()

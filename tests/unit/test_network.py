@@ -96,6 +96,7 @@ def lets_through(platform: Platform, kind: str, direction: str, other: str, port
 
 APP, DATA, PUBLIC = "10.0.0.0/17", "10.0.128.0/18", "10.0.192.0/19"
 CLIENT_PORT = 50000
+PATH_MTU = {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4, "cidr_block": ALL, "action": "allow"}
 CONNECTIONS = [
     ("internet to load balancer", (None, ALL), ("public", PUBLIC), 443),
     ("redirect", (None, ALL), ("public", PUBLIC), 80),
@@ -133,6 +134,12 @@ def test_data_subnets_are_fenced_off_from_the_world_and_the_load_balancer(prod: 
     assert not lets_through(prod, "data", "ingress", APP, 22)
 
 
+def test_network_acls_let_path_mtu_discovery_through(prod: Platform):
+    for acl in bodies(prod, "aws_network_acl").values():
+        for direction in ("ingress", "egress"):
+            assert any(PATH_MTU.items() <= rule.items() for rule in acl[direction])
+
+
 def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
     for acl in bodies(prod, "aws_network_acl").values():
         assert max(len(acl["ingress"]), len(acl["egress"])) <= 20
@@ -141,7 +148,7 @@ def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
 PROVIDER: dict[str, Any] = {
     "network": {
         "egress": [
-            {"cidr": "203.0.113.0/24", "port": 443, "reason": "payment provider's interface"},
+            {"cidr": "203.0.113.0/24", "port": 443, "reason": "interface of the payment provider"},
             {"cidr": "198.51.100.7/32", "port": 465, "reason": "mail to customers, by submission"},
             {"cidr": "198.51.100.8/32", "port": 8443, "reason": "stock system of the warehouse"},
         ]
@@ -160,7 +167,7 @@ def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, 
         ("198.51.100.8/32", 8443),
         ("203.0.113.0/24", 443),
     ]
-    assert "payment provider's interface" in rules[2]["description"]
+    assert "interface of the payment provider" in rules[2]["description"]
     assert {rule["security_group_id"] for rule in rules} == {"${aws_security_group.network_group-service.id}"}
     for port, range_ in ((465, "198.51.100.7/32"), (8443, "198.51.100.8/32"), (443, "203.0.113.0/24")):
         assert lets_through(more, "app", "egress", range_, port)
@@ -221,6 +228,23 @@ def test_groups_have_no_rules_of_their_own(prod: Platform):
     assert all(group["description"] for group in groups.values())
 
 
+PULL = {f"ecr:{action}" for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")}
+# What tasks and the rotation ask of each service, written out from their roles' needs.
+USED = {
+    "ecr-api": {"ecr:GetAuthorizationToken", *PULL},
+    "ecr-dkr": {"ecr:GetAuthorizationToken", *PULL},
+    "kms": {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"},
+    "logs": {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+    "monitoring": {"cloudwatch:PutMetricData"},
+    "secretsmanager": {
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetRandomPassword",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+    },
+    "sts": {"sts:AssumeRole", "sts:GetCallerIdentity"},
+}
 ENDPOINTS = ("ecr-api", "ecr-dkr", "kms", "logs", "monitoring", "secretsmanager", "sts")
 
 
@@ -253,7 +277,7 @@ def test_an_endpoint_serves_this_accounts_principals_and_resources_alone(prod: P
         "StringEquals aws:PrincipalAccount": ["111122223333"],
         "StringEqualsIfExists aws:ResourceAccount": ["111122223333"],
     }
-    assert not [action for action in policy["OwnAccount"]["actions"] if "*" in action]
+    assert set(policy["OwnAccount"]["actions"]) == USED[name]
 
 
 def test_s3s_gateway_serves_the_app_subnets_with_own_buckets_and_image_layers(prod: Platform):
@@ -266,6 +290,7 @@ def test_s3s_gateway_serves_the_app_subnets_with_own_buckets_and_image_layers(pr
     }
     assert policy["ImageLayers"]["resources"] == ["arn:aws:s3:::prod-us-west-1-starport-layer-bucket/*"]
     assert policy["ImageLayers"]["actions"] == ["s3:GetObject"]
+    assert set(policy["OwnAccount"]["actions"]) == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
 def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
@@ -283,6 +308,7 @@ def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
     attached = bodies(prod, "aws_iam_role_policy")["flow-logs-policy"]
     assert attached["role"] == "${aws_iam_role.network_flow-logs.id}"
     trust = statements(prod, "network", "flow-logs-trust")["Assume"]
+    assert trust["actions"] == ["sts:AssumeRole"]
     assert trust["principals"] == [{"type": "Service", "identifiers": ["vpc-flow-logs.amazonaws.com"]}]
     assert conditions(trust) == {
         "StringEquals aws:SourceAccount": ["111122223333"],

@@ -70,6 +70,11 @@ REMOTE = "data.terraform_remote_state.up.outputs"
         ("${aws_subnet.two.id}", "${aws_subnet.down_two.id}"),
         ("${data.aws_region.here.name}", "${data.aws_region.down_here.name}"),
         ("arn:aws:s3:::aws_subnet.two", "arn:aws:s3:::aws_subnet.two"),
+        ("${merge({a = 1}, {b = aws_subnet.two.id})}", "${merge({a = 1}, {b = aws_subnet.down_two.id})}"),
+        ('${lookup(aws_subnet.two.tags, "aws_x.y")}', '${lookup(aws_subnet.down_two.tags, "aws_x.y")}'),
+        ('${upper("a-${aws_subnet.two.id}")}', '${upper("a-${aws_subnet.down_two.id}")}'),
+        ("$${aws_subnet.gone.id}", "$${aws_subnet.gone.id}"),
+        ("${terraform.workspace}", "${terraform.workspace}"),
         (
             ["${aws_subnet.two.id}", {"deep": "${aws_subnet.two.arn}"}],
             ["${aws_subnet.down_two.id}", {"deep": "${aws_subnet.down_two.arn}"}],
@@ -92,6 +97,11 @@ def test_addresses_without_braces_are_joined_too(tmp_path: Path):
     [
         ("${aws_subnet.three.id}", "e-down: refers to aws_subnet.three, which it does not have"),
         ("${data.aws_region.there.name}", "e-down: refers to data.aws_region.there, which it does not have"),
+        ("${random_id.nope.hex}", "refers to random_id.nope, which it does not have"),
+        ("${local.nope}", "refers to local.nope, which it does not have"),
+        ("${merge({a = 1}, {b = aws_subnet.nope.id})}", "refers to aws_subnet.nope, which it does not have"),
+        ('${data.terraform_remote_state.up.outputs["id"]}', "refers to data.terraform_remote_state.up, which"),
+        ("${aws_subnet.two.id", "an interpolation is not closed"),
         (f"${{{REMOTE}.gone}}", "e-down: reads output gone, which e-up does not publish"),
         (
             "${data.terraform_remote_state.other.outputs.id}",
@@ -130,6 +140,18 @@ def test_stacks_come_after_those_that_they_read_from(prod: Platform):
 def test_a_folder_without_output_is_an_error(tmp_path: Path):
     with pytest.raises(PlatformError, match="no output of cdktf can be read there; run make synth"):
         read_stacks(tmp_path)
+
+
+@pytest.mark.parametrize("manifest", ["[]", "null", "{", '{"stacks": []}', '{"stacks": {"a": 1}}'])
+def test_a_manifest_of_another_kind_is_an_error(tmp_path: Path, manifest: str):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(PlatformError, match="no output of cdktf can be read there; run make synth"):
+        read_stacks(tmp_path)
+
+
+def test_an_environments_name_may_have_a_hyphen(tmp_path: Path):
+    platform = Platform.read(write(tmp_path, {"prod-eu-up": UPSTREAM, "prod-up": UPSTREAM}), "prod-eu")
+    assert [(stack.name, stack.tier) for stack in platform.stacks.values()] == [("prod-eu-up", "up")]
 
 
 def test_an_environment_that_was_not_synthesized_is_an_error(tmp_path: Path):

@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from operations.platform import Platform
-from tests.conftest import THREE_ZONES, Synthesize
 
 # tier: type: (at two zones, at three)
 COUNTS: dict[str, dict[str, tuple[int, int]]] = {
@@ -72,16 +71,11 @@ COUNTS: dict[str, dict[str, tuple[int, int]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def at_two_and_three(synthesize: Synthesize) -> tuple[Platform, Platform]:
-    return synthesize("prod"), synthesize("prod", THREE_ZONES)
-
-
 @pytest.mark.parametrize("tier", list(COUNTS))
-def test_each_tier_has_so_many_of_each_type(at_two_and_three: tuple[Platform, Platform], tier: str):
+def test_each_tier_has_so_many_of_each_type(prod: Platform, three_zones: Platform, tier: str):
     two, three = (
         Counter(resource.type for resource in platform.resources if resource.tier == tier)
-        for platform in at_two_and_three
+        for platform in (prod, three_zones)
     )
     assert {type_: (two[type_], three[type_]) for type_ in two | three} == COUNTS[tier]
 

@@ -11,10 +11,7 @@ from operations.platform import Platform
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
 from tests.conftest import ENVIRONMENTS, settings
-from tests.synthesized import text
-
-TIERS = ("foundation", "network", "database")
-TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
+from tests.synthesized import DEFAULT_TAGS, TIERS, text
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -43,7 +40,7 @@ def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
 def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
     (provider,) = prod.stacks[tier].providers
     (tags,) = (default["tags"] for default in provider["default_tags"])
-    assert tags.keys() == TAGS
+    assert tags.keys() == DEFAULT_TAGS
     assert tags["Environment"] == "prod"
     assert tags["Tier"] == tier
     assert tags["ManagedBy"] == "cdktf"
