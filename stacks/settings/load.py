@@ -33,7 +33,7 @@ def load_environments(folder: Path, only: str | None = None) -> list[Environment
     Raises:
         SettingsError: with all that is wrong with all files.
     """
-    files = sorted(folder.glob("*.toml"))
+    files = sorted(folder.glob("*.toml"), key=lambda file: file.stem)
     if only is not None:
         known = ", ".join(file.stem for file in files) or "none"
         files = [file for file in files if file.stem == only]
