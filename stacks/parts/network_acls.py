@@ -44,6 +44,7 @@ class AclRules:
 
 def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclRules]:
     """The rules of a VPC's network ACLs. What tasks reach outside passes NAT in the public subnets."""
+    # Last in each list: the others keep their numbers, and no answer is lost while a rule is renumbered.
     other_egress = [rule for rule in egress if rule.port != ports.HTTPS]
     return {
         "public": AclRules(
@@ -71,9 +72,9 @@ def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclR
                 AclRule(plan.data, ports.CACHE),
                 AclRule(plan.app, ports.FILES),
                 AclRule(INTERNET, ports.HTTPS),  # interface endpoints, S3, and the world through NAT
-                *(AclRule(rule.cidr, rule.port) for rule in other_egress),
                 AclRule(plan.public, ports.EPHEMERAL),  # answers to the load balancer
                 AclRule(plan.app, ports.EPHEMERAL),  # answers of endpoints and mount targets
+                *(AclRule(rule.cidr, rule.port) for rule in other_egress),
             ],
         ),
         # PCI DSS 1.4.4: what keeps data talks to tasks and to its own kind, never to the world.
