@@ -50,9 +50,9 @@ bench: setup ## Synthesis of prod beside the stock import of the bindings and be
 docs: setup ## Write the parts of docs/ that follow from the code
 	@$(PYTHON) -m operations.document
 
-lock: $(PACKAGES) ## Resolve the newest versions that Pipfile and package.json allow
+lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock
-	@$(PYTHON) -c "$$NO_HOSTS"
+	@.cache/pipenv/bin/python -c "$$NO_HOSTS"
 	@npm install --package-lock-only
 
 clean: ## Remove all that the other targets made

@@ -30,6 +30,19 @@ class Verdict:
     remembered: bool = False
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A stack where Terraform may write beside it."""
+
+    folder: Path
+    providers: Path
+    """Where the providers that it requires are installed, for it and all that require the same."""
+
+    def terraform(self, *arguments: str) -> str:
+        """Run Terraform on it."""
+        return terraform(*arguments, cwd=self.folder, variables={"TF_DATA_DIR": str(self.providers)})
+
+
 def main() -> None:
     """Validate what `make synth` wrote. Exits with 1 where a stack is not valid."""
     try:
@@ -56,10 +69,10 @@ def validate(stacks: Sequence[Stack], cache: Path = CACHE) -> list[Verdict]:
     changed = [stack for stack in stacks if not passed[stack.name].exists()]
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=cache) as folder:
-        copies = {stack.name: _copy(stack, Path(folder)) for stack in changed}
-        _initialize([*copies.values()], cache)
+        copies = [_copy(stack, Path(folder), cache) for stack in changed]
+        _initialize(copies)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = dict(zip(copies, pool.map(lambda copy: _problems(copy, cache), copies.values()), strict=True))
+            found = dict(zip((stack.name for stack in changed), pool.map(_problems, copies), strict=True))
     for name, problems in found.items():
         if not problems:
             passed[name].parent.mkdir(parents=True, exist_ok=True)
@@ -72,27 +85,28 @@ def _fingerprint(stack: Stack, terraform_version: str) -> str:
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
-def _copy(stack: Stack, folder: Path) -> Path:
+def _copy(stack: Stack, folder: Path, cache: Path) -> Copy:
     copy = folder / stack.name
     copy.mkdir()
     (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
-    return copy
+    required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
+    return Copy(copy, cache / "providers" / sha256(required.encode()).hexdigest()[:16])
 
 
-def _initialize(copies: Sequence[Path], cache: Path) -> None:
+def _initialize(copies: Sequence[Copy]) -> None:
     """Install the providers, once for all stacks that require the same."""
-    first_of: dict[str, Path] = {}
+    first_of: dict[Path, Copy] = {}
     for copy in copies:
-        first = first_of.setdefault(_required_providers(copy), copy)
+        first = first_of.setdefault(copy.providers, copy)
         if copy is first:
-            terraform("init", "-backend=false", "-input=false", "-no-color", cwd=copy, variables=_shared(copy, cache))
+            copy.terraform("init", "-backend=false", "-input=false", "-no-color")
         else:
-            shutil.copy(first / ".terraform.lock.hcl", copy)
+            shutil.copy(first.folder / ".terraform.lock.hcl", copy.folder)
 
 
-def _problems(copy: Path, cache: Path) -> tuple[str, ...]:
+def _problems(copy: Copy) -> tuple[str, ...]:
     try:
-        answer = terraform("validate", "-json", cwd=copy, variables=_shared(copy, cache))
+        answer = copy.terraform("validate", "-json")
     except TerraformError as error:
         answer = str(error).partition(": ")[2]
     try:
@@ -109,15 +123,6 @@ def _problems(copy: Path, cache: Path) -> tuple[str, ...]:
 def _place(diagnostic: dict[str, dict[str, str]]) -> str:
     context = diagnostic.get("snippet", {}).get("context")
     return f"(in {context})" if context else ""
-
-
-def _required_providers(copy: Path) -> str:
-    required = json.loads((copy / "cdk.tf.json").read_text(encoding="utf-8"))["terraform"]["required_providers"]
-    return sha256(json.dumps(required, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _shared(copy: Path, cache: Path) -> dict[str, str]:
-    return {"TF_DATA_DIR": str(cache / "providers" / _required_providers(copy))}
 
 
 if __name__ == "__main__":

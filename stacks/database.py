@@ -18,7 +18,7 @@ from stacks.parts import ports
 from stacks.parts.alarms import GIB, Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.postgresql import ENGINE, cluster_parameters, instance_parameters, most_connections
+from stacks.parts.postgresql import ACU, ENGINE, cluster_parameters, instance_parameters, most_connections
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.settings import Environment
 from stacks.tier import TierStack
@@ -224,7 +224,7 @@ class DatabaseStack(TierStack):
                     metric="FreeableMemory",
                     statistic="Minimum",
                     at="most",
-                    threshold=self.settings.database.maximum_capacity * 2 * GIB // 10,
+                    threshold=self.settings.database.maximum_capacity * ACU // 10,
                     unit="bytes, a tenth of what the maximum capacity has",
                     period=300,
                     periods=3,

@@ -67,8 +67,9 @@ class NetworkStack(TierStack):
         self.public_subnets = self._subnets("public")
         self.app_subnets = self._subnets("app")
         self.data_subnets = self._subnets("data")
-        nats = self._nat_gateways()
-        app_tables = self._routes(nats)
+        internet = self._internet_gateway()
+        nats = self._nat_gateways(internet)
+        app_tables = self._routes(internet, nats)
         self._network_acls()
         self.security_groups = security_groups(self, self.vpc)
         s3 = self._endpoints(app_tables)
@@ -120,20 +121,11 @@ class NetworkStack(TierStack):
             self.publish(f"{kind}_subnet_{zone[-1]}", subnet, "id", f"The {kind} subnet in {zone}")
         return subnets
 
-    def _nat_gateways(self) -> Mapping[str, NatGateway]:
+    def _internet_gateway(self) -> InternetGateway:
+        return InternetGateway(self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource("internet")})
+
+    def _nat_gateways(self, gateway: InternetGateway) -> Mapping[str, NatGateway]:
         """A NAT gateway in each zone, or one in all."""
-        gateway = InternetGateway(
-            self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource("internet")}
-        )
-        for zone, subnet in self.public_subnets.items():
-            table = self._route_table("public", zone, subnet)
-            Route(
-                self,
-                f"public-{zone[-1]}-to-internet",
-                route_table_id=table.id,
-                destination_cidr_block=str(INTERNET),
-                gateway_id=gateway.id,
-            )
         zones = self.settings.network.zones if self.settings.network.nat_per_zone else self.settings.network.zones[:1]
         return {zone: self._nat(zone, gateway) for zone in zones}
 
@@ -156,8 +148,20 @@ class NetworkStack(TierStack):
         )
         return nat
 
-    def _routes(self, nats: Mapping[str, NatGateway]) -> list[RouteTable]:
-        """App subnets go out by their own zone's NAT; data subnets go nowhere (PCI DSS 1.4.4). Returns the app's."""
+    def _routes(self, gateway: InternetGateway, nats: Mapping[str, NatGateway]) -> list[RouteTable]:
+        """Public subnets go out directly, app subnets by their own zone's NAT, data subnets nowhere (PCI DSS 1.4.4).
+
+        Returns the app subnets' tables.
+        """
+        for zone, subnet in self.public_subnets.items():
+            table = self._route_table("public", zone, subnet)
+            Route(
+                self,
+                f"public-{zone[-1]}-to-internet",
+                route_table_id=table.id,
+                destination_cidr_block=str(INTERNET),
+                gateway_id=gateway.id,
+            )
         app_tables: list[RouteTable] = []
         for zone, subnet in self.app_subnets.items():
             table = self._route_table("app", zone, subnet)

@@ -1,5 +1,6 @@
 """What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run."""
 
+import os
 import tomllib
 from collections.abc import Callable
 from copy import deepcopy
@@ -45,6 +46,11 @@ def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> E
     (folder / f"{name}.toml").write_text(as_toml(changed(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
     return environment
+
+
+def environment_without(*names: str) -> dict[str, str]:
+    """This process's environment but for some variables, for a process of its own."""
+    return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def as_toml(table: dict[str, Any], path: str = "") -> str:

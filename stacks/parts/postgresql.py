@@ -12,6 +12,8 @@ from stacks.settings.database import DatabaseSettings
 from stacks.tier import TierStack
 
 ENGINE = "aurora-postgresql"
+ACU = 2 * GIB
+"""Memory of one Aurora capacity unit, in bytes."""
 
 # Applied when an instance starts. The first can be no sooner. The others are, in one version or another, the engine's
 # own default, for which RDS reports this method whatever it was told: every plan would show a change.
@@ -86,5 +88,5 @@ def most_connections(wanted: DatabaseSettings) -> int:
     Source: "Maximum connections for Aurora Serverless v2" in the Aurora User Guide: memory / 9,531,392 bytes, at most
     5,000, and at most 2,000 where the minimum is half an ACU or less. An ACU is 2 GiB, of which Aurora keeps a tenth.
     """
-    by_memory = int(wanted.maximum_capacity * 2 * GIB * 0.9 / 9_531_392)
+    by_memory = int(wanted.maximum_capacity * ACU * 0.9 / 9_531_392)
     return min(by_memory, 2000 if wanted.minimum_capacity <= 0.5 else 5000)

@@ -1,7 +1,7 @@
 """Security groups from a table of allowed flows: each flow is a way out of its source and a way into its target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
@@ -64,9 +64,7 @@ class SecurityGroups:
 
 def security_groups(tier: TierStack, vpc: Vpc) -> SecurityGroups:
     """The groups, without a rule: Terraform removes the one that AWS gives every group, to the world."""
-    return SecurityGroups(
-        **{party.name: _group(tier, vpc, party.name) for party in fields(SecurityGroups)},
-    )
+    return SecurityGroups(**{party: _group(tier, vpc, party) for party in PURPOSES})
 
 
 def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], *, s3: VpcEndpoint) -> None:

@@ -9,7 +9,7 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
-from stacks.settings.section import InProduction, Matching, Section
+from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
 from stacks.settings.service import ServiceSettings
 
 # The retentions that CloudWatch Logs knows.
@@ -96,6 +96,7 @@ class Environment(Section):
             r"arn:aws:iam::\d{12}:policy/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
             "the ARN of a policy, arn:aws:iam::<account>:policy/<name>",
         ),
+        OfOwnAccount("a policy"),  # IAM's rule for boundaries, but for AWS's own policies
     ]
     """The policy that no role of this environment may exceed."""
 
@@ -122,11 +123,3 @@ class Environment(Section):
         if not production and info.data.get("name", "").startswith("prod"):
             raise ValueError("allowed: true, in a file whose name starts with prod")
         return production
-
-    @field_validator("permissions_boundary")
-    @classmethod
-    def _is_of_this_account(cls, boundary: str, info: ValidationInfo) -> str:
-        # IAM's rule: a boundary is a policy of AWS or of the role's own account.
-        if "account" in info.data and boundary.split(":")[4] != info.data["account"]:
-            raise ValueError(f"allowed: a policy of account {info.data['account']}")
-        return boundary

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from stacks.settings.section import InProduction, Matching, Section, frame
+from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
 
 RoleArn = Annotated[
     str,
@@ -12,6 +12,7 @@ RoleArn = Annotated[
         r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
         "the ARN of a role, arn:aws:iam::<account>:role/<name>",
     ),
+    OfOwnAccount("roles"),
 ]
 
 ENDPOINTS = {
@@ -47,12 +48,9 @@ class FoundationSettings(Section):
 
     @field_validator("key_administrators")
     @classmethod
-    def _are_of_this_account(cls, administrators: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        account = frame(info).account
+    def _are_distinct_and_somebody(cls, administrators: tuple[str, ...]) -> tuple[str, ...]:
         if not administrators or len(set(administrators)) < len(administrators):
             raise ValueError("allowed: one role or more, each once")
-        if account and any(administrator.split(":")[4] != account for administrator in administrators):
-            raise ValueError(f"allowed: roles of account {account}")
         return administrators
 
     @field_validator("alarm_subscriptions")

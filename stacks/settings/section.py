@@ -55,6 +55,23 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class OfOwnAccount:
+    """An ARN that must be of the environment's account."""
+
+    what: str
+    """In the plural, or with its article."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, arn: str, info: ValidationInfo) -> str:
+        account = frame(info).account
+        if account and arn.split(":")[4] != account:
+            raise ValueError(f"allowed: {self.what} of account {account}")
+        return arn
+
+
+@dataclass(frozen=True)
 class InProduction:
     """What production demands of a field beyond the rest, and why."""
 

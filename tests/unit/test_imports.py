@@ -8,7 +8,6 @@ from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ import imports
 from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily
 from imports import __main__ as warming
 from main import ROOT
+from tests.conftest import environment_without
 
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
 
@@ -44,17 +44,13 @@ def digest(folder: Path) -> str:
 
 
 def run(program: list[str], outdir: Path) -> None:
-    environment = {**without(os.environ, "NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(outdir)}
+    environment = {**environment_without("NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(outdir)}
     subprocess.run(program, cwd=ROOT, env=environment, check=True)
 
 
 def test_output_is_byte_for_byte_that_of_the_stock_import(tmp_path: Path):
     run([sys.executable, "main.py"], tmp_path / "lazy")
     assert digest(tmp_path / "lazy") == stock_digest(tmp_path / "stock")
-
-
-def without(environment: Any, *names: str) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in names}
 
 
 @pytest.fixture

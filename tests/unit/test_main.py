@@ -1,6 +1,5 @@
 """The program as it is run."""
 
-import os
 import runpy
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import main
-from tests.conftest import SHIPPED
+from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import TIERS
 
 
@@ -30,11 +29,10 @@ def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_it_runs_from_any_folder_and_writes_into_the_project(tmp_path: Path):
-    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
     run = subprocess.run(
         [sys.executable, str(main.ROOT / "main.py")],
         cwd=tmp_path,
-        env={**environment, "ENV": SHIPPED[0], "CDKTF_OUTDIR": str(tmp_path / "out")},
+        env={**environment_without("NODE_OPTIONS"), "ENV": SHIPPED[0], "CDKTF_OUTDIR": str(tmp_path / "out")},
         capture_output=True,
         text=True,
         check=True,
@@ -44,10 +42,9 @@ def test_it_runs_from_any_folder_and_writes_into_the_project(tmp_path: Path):
 
 
 def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
-    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
     run = subprocess.run(
         [sys.executable, str(main.ROOT / "main.py")],
-        env={**environment, "ENV": "nowhere", "CDKTF_OUTDIR": str(tmp_path / "out")},
+        env={**environment_without("NODE_OPTIONS"), "ENV": "nowhere", "CDKTF_OUTDIR": str(tmp_path / "out")},
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,7 @@ import pytest
 from operations.platform import Platform
 from stacks.parts.names import Names
 from tests.conftest import ENVIRONMENTS
-from tests.synthesized import bodies
+from tests.synthesized import bodies, statements
 
 NAMES = Names(environment="prod", account="111122223333", region="us-west-1")
 # 12 characters are the settings' limit; no Region's name is longer than the second.
@@ -36,11 +36,7 @@ def test_state_names_are_the_backends_own(prod: Platform):
 
 
 def test_a_buckets_arn_is_that_of_its_policy(prod: Platform):
-    (policy,) = (
-        data.body["statement"]
-        for data in prod.data
-        if (data.type, data.name) == ("aws_iam_policy_document", "audit-access")
-    )
+    policy = statements(prod, "foundation", "audit-access").values()
     assert NAMES.bucket_arn("audit") in {resource for statement in policy for resource in statement["resources"]}
 
 
