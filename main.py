@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 
 # Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
+from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
+from stacks.observability import ObservabilityStack
+from stacks.service import ServiceStack
 from stacks.settings import Environment, SettingsError, load_environments
+from stacks.storage import StorageStack
 
 # isort: split
 from cdktf import App
@@ -24,19 +28,25 @@ def build(app: App, settings: Environment) -> None:
     """Build the tiers of one environment, each on those above it."""
     foundation = FoundationStack(app, settings)
     network = NetworkStack(app, settings, foundation=foundation)
-    DatabaseStack(app, settings, foundation=foundation, network=network)
+    database = DatabaseStack(app, settings, foundation=foundation, network=network)
+    cache = CacheStack(app, settings, foundation=foundation, network=network)
+    storage = StorageStack(app, settings, foundation=foundation, network=network)
+    service = ServiceStack(
+        app, settings, foundation=foundation, network=network, database=database, cache=cache, storage=storage
+    )
+    watched = [network, database, cache, storage, service]
+    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 
 def main() -> None:
     """Synthesize every environment, or the one that ENV names."""
-    try:
-        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
-    except SettingsError as error:
-        sys.exit(str(error))
     # The cdktf CLI says where it wants the output.
     outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")
     try:
+        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         outdir.mkdir(parents=True, exist_ok=True)
+    except SettingsError as error:
+        sys.exit(str(error))
     except OSError as error:
         sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a folder that can be written ({error})")
     app = App(outdir=str(outdir))

@@ -102,7 +102,7 @@ class DatabaseStack(TierStack):
             deletion_protection=self.settings.deletion_protection,
             skip_final_snapshot=not self.settings.deletion_protection,
             final_snapshot_identifier=f"{self.names.database}-final",
-            lifecycle=self.kept,
+            lifecycle=self.kept(),
             depends_on=logs,
         )
 
@@ -146,7 +146,7 @@ class DatabaseStack(TierStack):
                 performance_insights_enabled=True,
                 performance_insights_kms_key_id=keys.database.arn,
                 performance_insights_retention_period=7,  # days: what AWS gives without a charge
-                lifecycle=self.kept,
+                lifecycle=self.kept(),
                 # A cluster's first instance becomes its writer.
                 depends_on=[monitoring.permissions, *instances[:1]],
             )

@@ -173,12 +173,12 @@ class FoundationStack(TierStack):
         repository = EcrRepository(
             self,
             "images",
-            name=self.names.of_resource("service"),
+            name=self.names.service,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
             encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=key.arn)],
             force_delete=not self.settings.deletion_protection,
-            lifecycle=self.kept,
+            lifecycle=self.kept(),
         )
         EcrRepositoryPolicy(
             self,

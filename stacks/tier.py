@@ -1,8 +1,11 @@
 """The base of every tier: where its state lives, how it reaches AWS, what it hands to others."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from cdktf import S3Backend, TerraformOutput, TerraformResource, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
 
@@ -14,6 +17,8 @@ class TierStack(TerraformStack):
     """One tier of one environment: a stack `<environment>-<tier>` with a state of its own."""
 
     tier: ClassVar[str]
+    alarms: Mapping[str, CloudwatchMetricAlarm] = MappingProxyType({})
+    """By name; a tier that has any sets them."""
 
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, f"{settings.name}-{self.tier}")
@@ -38,10 +43,17 @@ class TierStack(TerraformStack):
         for attribute in attributes:
             self.register_outgoing_cross_stack_reference(f"{self._address(resource)}.{attribute}")
 
-    @property
-    def kept(self) -> TerraformResourceLifecycle | None:
-        """The lifecycle of what keeps data: no plan destroys it where deletion protection is on."""
-        return TerraformResourceLifecycle(prevent_destroy=True) if self.settings.deletion_protection else None
+    def kept(self, *ignored: str) -> TerraformResourceLifecycle | None:
+        """The lifecycle of what keeps data: no plan destroys it where deletion protection is on.
+
+        Args:
+            ignored: arguments that are not Terraform's to set again, as a count that autoscaling changes.
+        """
+        if not self.settings.deletion_protection and not ignored:
+            return None
+        return TerraformResourceLifecycle(
+            prevent_destroy=self.settings.deletion_protection or None, ignore_changes=list(ignored) or None
+        )
 
     @staticmethod
     def _address(resource: TerraformResource) -> str:

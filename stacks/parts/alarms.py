@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
+    CloudwatchMetricAlarm,
+    CloudwatchMetricAlarmMetricQuery,
+    CloudwatchMetricAlarmMetricQueryMetric,
+)
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.tier import TierStack
 
 GIB = 2**30
+TOO_FEW = 20
+"""Of which a share says nothing: at night, one failed request of two is not an outage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +29,11 @@ class Alarm:
     metric: str
     namespace: str
     dimensions: Mapping[str, str] = field(default_factory=dict)
-    statistic: Literal["Average", "Maximum", "Minimum", "Sum"]
+    statistic: Literal["Average", "Maximum", "Minimum", "Sum", "p99"]
+    share_of: str = ""
+    """Another metric of the same resource: the alarm is on the percentage of it that the metric is."""
+    of_any: bool = False
+    """Of whatever resource of the namespace the account has, for those that come and go under load."""
     at: Literal["least", "most"] = "least"
     """Whether the threshold is reached from below (at least) or from above (at most)."""
     threshold: float
@@ -39,7 +49,9 @@ class Alarm:
     def description(self) -> str:
         """What whoever is woken reads first."""
         minutes = self.period * self.periods // 60
-        return f"{self.metric} at {self.at} {self._said} for {minutes} min: {self.why}."
+        lasting = f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
+        what = f"{self.metric} of {self.share_of}" if self.share_of else self.metric
+        return f"{what} at {self.at} {self._said} for {lasting}: {self.why}."
 
     @property
     def _said(self) -> str:
@@ -54,18 +66,22 @@ def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> d
 
 
 def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAlarm:
+    computed = _share(alarm) if alarm.share_of else [_of_any(alarm)] if alarm.of_any else None
+    is_percentile = alarm.statistic.startswith("p")
     raised = CloudwatchMetricAlarm(
         tier,
         f"alarm-{alarm.name}",
         alarm_name=tier.names.of_alarm(tier.tier, alarm.name),
         alarm_description=f"{alarm.description} Runbook: docs/runbooks/{tier.tier}.md#{alarm.runbook or alarm.name}",
-        namespace=alarm.namespace,
-        metric_name=alarm.metric,
-        dimensions=dict(alarm.dimensions) or None,
-        statistic=alarm.statistic,
+        metric_query=computed,
+        namespace=None if computed else alarm.namespace,
+        metric_name=None if computed else alarm.metric,
+        dimensions=None if computed else dict(alarm.dimensions) or None,
+        statistic=None if computed or is_percentile else alarm.statistic,
+        extended_statistic=alarm.statistic if is_percentile else None,
         comparison_operator=f"{'GreaterThan' if alarm.at == 'least' else 'LessThan'}OrEqualToThreshold",
         threshold=alarm.threshold,
-        period=alarm.period,
+        period=None if computed else alarm.period,
         evaluation_periods=alarm.periods,
         treat_missing_data=alarm.missing,
         alarm_actions=[topic.arn],
@@ -73,3 +89,41 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
     )
     tier.offer(raised, "arn")
     return raised
+
+
+def _share(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
+    def metric(id: str, name: str) -> CloudwatchMetricAlarmMetricQuery:
+        return CloudwatchMetricAlarmMetricQuery(
+            id=id,
+            metric=CloudwatchMetricAlarmMetricQueryMetric(
+                namespace=alarm.namespace,
+                metric_name=name,
+                dimensions=dict(alarm.dimensions),
+                stat=alarm.statistic,
+                period=alarm.period,
+            ),
+        )
+
+    return [
+        metric("part", alarm.metric),
+        metric("whole", alarm.share_of),
+        CloudwatchMetricAlarmMetricQuery(
+            id="share",
+            # A load balancer writes no zeros.
+            expression=f"IF(FILL(whole, 0) > {TOO_FEW}, 100 * FILL(part, 0) / whole, 0)",
+            label=f"{alarm.metric} in percent of {alarm.share_of}",
+            return_data=True,
+        ),
+    ]
+
+
+def _of_any(alarm: Alarm) -> CloudwatchMetricAlarmMetricQuery:
+    """By Metrics Insights, CloudWatch's SQL."""
+    function = {"Average": "AVG", "Maximum": "MAX", "Minimum": "MIN", "Sum": "SUM"}[alarm.statistic]
+    return CloudwatchMetricAlarmMetricQuery(
+        id="any",
+        expression=f'SELECT {function}({alarm.metric}) FROM "{alarm.namespace}"',  # noqa: S608 - both are the code's own
+        label=alarm.metric,
+        period=alarm.period,
+        return_data=True,
+    )

@@ -49,8 +49,14 @@ def scaling_target(
     )
 
 
-def track(tier: TierStack, id: str, target: AppautoscalingTarget, metric: str, *, at: float) -> None:
-    """Keep one of Application Auto Scaling's own metrics at a value."""
+def track(
+    tier: TierStack, id: str, target: AppautoscalingTarget, metric: str, *, at: float, of: str | None = None
+) -> None:
+    """Keep one of Application Auto Scaling's own metrics at a value.
+
+    Args:
+        of: the resource that is measured, where it is not the one that is scaled.
+    """
     AppautoscalingPolicy(
         tier,
         id,
@@ -60,7 +66,7 @@ def track(tier: TierStack, id: str, target: AppautoscalingTarget, metric: str, *
         scalable_dimension=target.scalable_dimension,
         resource_id=target.resource_id,
         target_tracking_scaling_policy_configuration=AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration(
-            predefined_metric_specification=PredefinedMetric(predefined_metric_type=metric),
+            predefined_metric_specification=PredefinedMetric(predefined_metric_type=metric, resource_label=of),
             target_value=at,
             scale_out_cooldown=SCALE_OUT_COOLDOWN,
             scale_in_cooldown=SCALE_IN_COOLDOWN,

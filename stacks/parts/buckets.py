@@ -74,7 +74,7 @@ class LogBucket:
             bucket=tier.names.of_bucket(name),
             object_lock_enabled=locked,
             force_destroy=not tier.settings.deletion_protection,
-            lifecycle=tier.kept,
+            lifecycle=tier.kept(),
         )
         self._encrypt(key)
         self.policy = self._keep_private(deliverers)

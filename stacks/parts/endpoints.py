@@ -12,12 +12,9 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from stacks.parts.policies import EVERYONE, Condition, allow, document, equals
 from stacks.tier import TierStack
 
-PULL = (
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:GetAuthorizationToken",
-    "ecr:GetDownloadUrlForLayer",
-)
+LOG_IN = "ecr:GetAuthorizationToken"
+"""To all repositories at once: the only action of these that knows no resource."""
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", LOG_IN, "ecr:GetDownloadUrlForLayer")
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def customer_key(tier: TierStack, purpose: str, protects: str, *users: Statement
         enable_key_rotation=True,
         rotation_period_in_days=365,  # PCI DSS 3.7.4: a year or less
         deletion_window_in_days=30,  # KMS's longest: time to notice (PCI DSS 3.7.5)
-        lifecycle=tier.kept,
+        lifecycle=tier.kept(),
     )
     alias = KmsAlias(tier, f"alias-{purpose}", name=f"alias/{tier.names.of_resource(purpose)}", target_key_id=key.id)
     tier.publish(f"{purpose}_key_arn", key, "arn", f"KMS key that encrypts {protects}")

@@ -1,5 +1,6 @@
 """Log groups, made before what writes to them; and what is counted in them."""
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -7,8 +8,10 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
     CloudwatchLogMetricFilterMetricTransformation,
 )
+from cdktf_cdktf_provider_aws.cloudwatch_log_resource_policy import CloudwatchLogResourcePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
+from stacks.parts.policies import allow, document, equals, matches_arn, service
 from stacks.tier import TierStack
 
 
@@ -22,7 +25,34 @@ def log_group(tier: TierStack, id: str, name: str, *, key: KmsKey) -> Cloudwatch
         retention_in_days=tier.settings.log_retention_days,
         # prevent_destroy goes with the code that asks for it; this stays in the state until the group itself goes.
         skip_destroy=tier.settings.deletion_protection,
-        lifecycle=tier.kept,
+        lifecycle=tier.kept(),
+    )
+
+
+def let_services_deliver(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) -> CloudwatchLogResourcePolicy:
+    """Let AWS's log delivery write to log groups, as ElastiCache and WAF do through it.
+
+    AWS would make such a policy itself, for whoever switches the logs on, and that one would be in nobody's plan.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+    """
+    return CloudwatchLogResourcePolicy(
+        tier,
+        "log-delivery",
+        policy_name=tier.names.of_resource(f"{tier.tier}-log-delivery"),
+        policy_document=document(
+            tier,
+            "log-delivery-policy",
+            allow(
+                "Deliver",
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [f"{log.arn}:log-stream:*" for log in logs],
+                to=service("delivery.logs.amazonaws.com"),
+                when=[
+                    equals("aws:SourceAccount", tier.settings.account),
+                    matches_arn("aws:SourceArn", tier.names.arn("logs", "*")),
+                ],
+            ),
+        ),
     )
 
 

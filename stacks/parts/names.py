@@ -85,10 +85,9 @@ class Names:
         """CloudWatch namespace of the metrics that our own filters make."""
         return f"{PROJECT}/{self.environment}"
 
-    @property
-    def flow_logs(self) -> str:
-        """Log group of the VPC's flow logs."""
-        return f"/{PROJECT}/{self.environment}/flow-logs"
+    def log(self, what: str) -> str:
+        """A log group whose name is ours to choose."""
+        return f"/{PROJECT}/{self.environment}/{what}"
 
     @property
     def database(self) -> str:
@@ -98,3 +97,33 @@ class Names:
     def database_log(self, kind: str) -> str:
         """Log group that Aurora exports a log to. Aurora chooses the name, so it must be made by this one."""
         return f"/aws/rds/cluster/{self.database}/{kind}"
+
+    @property
+    def cache(self) -> str:
+        """The cache's replication group; at most 40 characters."""
+        return self.of_resource("cache")
+
+    @property
+    def cluster(self) -> str:
+        """The ECS cluster."""
+        return self.of_resource("cluster")
+
+    @property
+    def service(self) -> str:
+        """The application's ECS service, its task family, and its image repository."""
+        return self.of_resource("service")
+
+    @property
+    def container_insights(self) -> str:
+        """Log group of the cluster's Container Insights. ECS chooses the name, so it must be made by this one."""
+        return f"/aws/ecs/containerinsights/{self.cluster}/performance"
+
+    @property
+    def firewall(self) -> str:
+        """The web ACL in front of the load balancer."""
+        return self.of_resource("firewall")
+
+    @property
+    def firewall_log(self) -> str:
+        """Log group of the web ACL. WAF takes no name that begins otherwise."""
+        return f"aws-waf-logs-{self.firewall}"

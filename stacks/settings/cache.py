@@ -1,11 +1,16 @@
 """Settings of the cache tier: node type, shards, replicas."""
 
+from re import fullmatch
 from typing import Annotated
 
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
 from stacks.settings.section import InProduction, Matching, Section, frame
+
+# "Auto Scaling Valkey and Redis OSS clusters" in the ElastiCache User Guide; r6gd, which keeps data on disk as well,
+# scales by another metric and is left out.
+SCALING_NODE_TYPE = r"cache\.(?:c7gn|m5|m6g|m7g|r5|r6g|r7g)\.(?:large|xlarge|2xlarge)"
 
 
 class CacheSettings(Section):
@@ -20,6 +25,9 @@ class CacheSettings(Section):
     shards: Annotated[int, Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)] = 2
     """Parts that the keys are spread over."""
 
+    maximum_shards: Annotated[int, Ge(1), Le(90)] = 4
+    """Shards that load may bring; equal to `shards` turns this off, as it must where the node type cannot scale."""
+
     replicas_per_shard: Annotated[
         int, Ge(0), Le(5), InProduction("a shard without a replica is lost with its node", at_least=1)
     ] = 1
@@ -31,3 +39,18 @@ class CacheSettings(Section):
         if frame(info).production and node_type.startswith("cache.t"):
             raise ValueError("allowed in production: a type that does not burst, because credits run out under load")
         return node_type
+
+    @field_validator("maximum_shards")
+    @classmethod
+    def _can_be_reached(cls, maximum: int, info: ValidationInfo) -> int:
+        shards, node_type = info.data.get("shards", maximum), info.data.get("node_type")
+        if maximum < shards:
+            raise ValueError(f"allowed: shards ({shards}) or more")
+        if maximum > shards and node_type and not fullmatch(SCALING_NODE_TYPE, node_type):
+            raise ValueError(f"allowed: shards ({shards}), because {node_type} cannot be scaled by load")
+        return maximum
+
+    @property
+    def reserved_memory_percent(self) -> int:
+        """What ElastiCache keeps of a node's memory for snapshots and failovers: its advice, by the node's size."""
+        return {"micro": 50, "small": 30}.get(self.node_type.rpartition(".")[2], 25)

@@ -73,6 +73,7 @@ def _read(file: Path) -> Environment:
         production=written.get("production", True) is True,
         region=_allowed(written.get("region"), REGION),
         account=_allowed(written.get("account"), ACCOUNT),
+        zones=_zones(written.get("network")),
     )
     try:
         environment = Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)
@@ -86,6 +87,11 @@ def _read(file: Path) -> Environment:
 
 def _allowed(value: Any, rule: Matching) -> str | None:
     return value if isinstance(value, str) and rule.matches(value) else None
+
+
+def _zones(network: Any) -> int:
+    zones = network.get("zones") if isinstance(network, dict) else None
+    return len(zones) if isinstance(zones, list) else 0
 
 
 def _shown(value: Any) -> str:

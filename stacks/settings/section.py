@@ -22,6 +22,8 @@ class Frame:
     region: str | None = None
     account: str | None = None
     """None, as the Region, where the file's own is wrong, which is reported by itself."""
+    zones: int = 0
+    """How many zones the file names."""
 
 
 def frame(info: ValidationInfo) -> Frame:

@@ -1,15 +1,27 @@
-"""Settings of the service tier: image, domain, number of tasks."""
+"""Settings of the service tier: image, domain, a task's size, the number of tasks, what a client may ask."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section
+from stacks.settings.section import InProduction, Matching, Section, frame
 
 DOMAIN = Matching(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
 )
+
+# Fargate's sizes: MiB by CPU units.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
+MEMORY = {
+    256: range(512, 1024 + 1, 512),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+}
 
 
 class ServiceSettings(Section):
@@ -22,19 +34,39 @@ class ServiceSettings(Section):
     ]
     """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`."""
 
+    architecture: Literal["ARM64", "X86_64"] = "ARM64"
+    """What the image is built for."""
+
     hosted_zone: Annotated[str, DOMAIN]
     """The public Route 53 zone that holds the domain."""
 
     domain: Annotated[str, DOMAIN]
     """The name that customers use."""
 
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 1024
+    """Of a task, in units; 1024 are one processor."""
+
+    memory: int = 2048
+    """Of a task, in MiB; Fargate has a range of it for each `cpu`."""
+
     minimum_tasks: Annotated[
         int, Ge(1), Le(1000), InProduction("the service must outlive the loss of one", at_least=2)
     ] = 2
-    """Tasks that always run."""
+    """Tasks that always run. In production one for each zone, at least."""
 
     maximum_tasks: Annotated[int, Ge(1), Le(1000)] = 20
     """Tasks that load may bring."""
+
+    requests_per_task: Annotated[int, Ge(1)] = 1000
+    """A minute. More tasks come where each gets more than this."""
+
+    requests_per_client: Annotated[int, Ge(10), Le(2_000_000_000)] = 2000
+    """From one address in five minutes. WAF refuses what is above."""
+
+    large_bodies: Annotated[
+        tuple[Annotated[str, Matching(r"/[\w./~-]{1,200}", "a path, such as /uploads/")], ...], Field(max_length=5)
+    ] = ()
+    """Beginnings of the paths that take bodies above 8 KB, as uploads do. WAF sees the first 8 KB of them."""
 
     @field_validator("domain")
     @classmethod
@@ -43,6 +75,22 @@ class ServiceSettings(Section):
         if domain != zone and not domain.endswith(f".{zone}"):
             raise ValueError(f"allowed: {zone} or a name that ends with .{zone}")
         return domain
+
+    @field_validator("memory")
+    @classmethod
+    def _goes_with_the_cpu(cls, memory: int, info: ValidationInfo) -> int:
+        if cpu := info.data.get("cpu"):
+            sizes = MEMORY[cpu]
+            if memory not in sizes:
+                raise ValueError(f"allowed with {cpu} units of CPU: {sizes[0]} to {sizes[-1]} in steps of {sizes.step}")
+        return memory
+
+    @field_validator("minimum_tasks")
+    @classmethod
+    def _are_in_every_zone_in_production(cls, minimum: int, info: ValidationInfo) -> int:
+        if frame(info).production and minimum < frame(info).zones:
+            raise ValueError(f"allowed in production: a task for each of the {frame(info).zones} zones, or more")
+        return minimum
 
     @field_validator("maximum_tasks")
     @classmethod

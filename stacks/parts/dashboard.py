@@ -1,0 +1,104 @@
+"""A dashboard from a table: a row of graphs a tier, laid out on CloudWatch's grid."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COLUMNS = 24
+"""CloudWatch's grid is so wide, and grows downwards."""
+TITLE_HEIGHT = 1
+GRAPH_HEIGHT = 5
+PERIOD = 60
+"""Seconds."""
+
+Widget = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A metric of one resource."""
+
+    label: str
+    namespace: str
+    metric: str
+    dimensions: dict[str, str]
+    statistic: str = "Average"
+
+
+@dataclass(frozen=True)
+class OfAll:
+    """A metric of all resources of a namespace, for those that come and go: the highest, or their sum."""
+
+    label: str
+    namespace: str
+    metric: str
+    function: str = "MAX"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One thing to know, in its own unit."""
+
+    title: str
+    lines: Sequence[Line | OfAll]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The graphs of one tier, side by side."""
+
+    title: str
+    graphs: Sequence[Graph]
+
+
+def body(region: str, *, healthy: str, alarms: Sequence[str], rows: Sequence[Row]) -> str:
+    """The dashboard's JSON: whether all is well and what rings at the top, then the rows.
+
+    Args:
+        healthy: ARN of the alarm that stands for the whole.
+        alarms: ARNs of all others; those that ring are shown.
+    """
+    widgets = [
+        _alarms("Is the platform healthy?", [healthy], x=0, width=6),
+        _alarms("What rings", alarms, x=6, width=COLUMNS - 6, states=["ALARM", "INSUFFICIENT_DATA"]),
+    ]
+    y = GRAPH_HEIGHT
+    for row in rows:
+        widgets.append(_place(0, y, COLUMNS, TITLE_HEIGHT, "text", {"markdown": f"### {row.title}"}))
+        width = COLUMNS // len(row.graphs)
+        for position, graph in enumerate(row.graphs):
+            widgets.append(_graph(region, graph, x=position * width, y=y + TITLE_HEIGHT, width=width))
+        y += TITLE_HEIGHT + GRAPH_HEIGHT
+    return json.dumps({"widgets": widgets})
+
+
+def _alarms(title: str, alarms: Sequence[str], *, x: int, width: int, states: Sequence[str] = ()) -> Widget:
+    properties: dict[str, Any] = {"title": title, "alarms": list(alarms)}
+    if states:
+        properties |= {"states": list(states), "sortBy": "stateUpdatedTimestamp"}
+    return _place(x, 0, width, GRAPH_HEIGHT, "alarm", properties)
+
+
+def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
+    properties = {
+        "title": graph.title,
+        "region": region,
+        "view": "timeSeries",
+        "period": PERIOD,
+        "metrics": [_metric(number, line) for number, line in enumerate(graph.lines)],
+        "yAxis": {"left": {"min": 0}},
+    }
+    return _place(x, y, width, GRAPH_HEIGHT, "metric", properties)
+
+
+def _metric(number: int, line: Line | OfAll) -> list[Any]:
+    if isinstance(line, OfAll):
+        query = f'SELECT {line.function}({line.metric}) FROM "{line.namespace}"'  # noqa: S608 - the code's own words
+        return [{"id": f"q{number}", "expression": query, "label": line.label}]
+    named = [part for dimension in line.dimensions.items() for part in dimension]
+    return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]
+
+
+def _place(x: int, y: int, width: int, height: int, kind: str, properties: dict[str, Any]) -> Widget:
+    return {"type": kind, "x": x, "y": y, "width": width, "height": height, "properties": properties}

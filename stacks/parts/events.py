@@ -1,0 +1,66 @@
+"""Events that are told to people as they happen: a table, a rule each, a sentence to the topic.
+
+They are the services' own events, which EventBridge gets from them whether there is a trail or not.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
+    CloudwatchEventTarget,
+    CloudwatchEventTargetInputTransformer,
+)
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+
+from stacks.tier import TierStack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One row of the table: which event, and what is said of it."""
+
+    name: str
+    """Also the heading in the tier's runbook."""
+    source: str
+    kinds: Sequence[str]
+    """EventBridge's `detail-type`."""
+    resources: Sequence[str] = ()
+    """ARNs; empty where any of the account's is meant."""
+    detail: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What the event's detail must be; one of the values each."""
+    says: str
+    """A sentence, with `<names>` of what `quoting` finds."""
+    quoting: Mapping[str, str]
+    """JSONPath in the event by name."""
+
+
+def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
+    """Tell the topic of each of the events."""
+    for event in events:
+        pattern: dict[str, object] = {"source": [event.source], "detail-type": list(event.kinds)}
+        if event.resources:
+            pattern["resources"] = list(event.resources)
+        if event.detail:
+            pattern["detail"] = {key: list(values) for key, values in event.detail.items()}
+        rule = CloudwatchEventRule(
+            tier,
+            f"event-{event.name}",
+            name=tier.names.of_resource(event.name),
+            description=f"{', '.join(event.kinds)}: tells the alarm topic",
+            event_pattern=json.dumps(pattern),
+        )
+        runbook = f"Runbook: docs/runbooks/{tier.tier}.md#{event.name}"
+        CloudwatchEventTarget(
+            tier,
+            f"event-{event.name}-to-topic",
+            rule=rule.name,
+            target_id="alarm-topic",
+            arn=topic.arn,
+            input_transformer=CloudwatchEventTargetInputTransformer(
+                input_paths=dict(event.quoting),
+                # A JSON string, so that a person gets a sentence.
+                input_template=f'"{tier.settings.name}: {event.says} {runbook}"',
+            ),
+        )
