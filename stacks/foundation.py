@@ -138,6 +138,7 @@ class FoundationStack(TierStack):
                 endpoint=subscription.endpoint,
             )
         self.publish("alarm_topic_arn", topic, "arn", "Topic that every alarm and event goes to")
+        self.offer(topic, "name")
         return topic
 
     def _who_may_publish(self, topic: SnsTopic) -> str:

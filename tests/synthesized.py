@@ -7,7 +7,7 @@ from cdktf import Testing
 
 from operations.platform import Body, Platform
 
-TIERS = ("foundation", "network", "database")
+TIERS = ("foundation", "network", "database", "cache", "storage", "service", "observability")
 """In the design's order: a tier knows only those before it."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
@@ -22,15 +22,24 @@ def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
     return Testing.to_have_resource_with_properties(text(platform, tier), type_, properties)
 
 
-def bodies(platform: Platform, type_: str) -> dict[str, Body]:
-    """The resources of a type, joined over the tiers, by their names within their tier."""
-    return {resource.name: resource.body for resource in platform.of_type(type_)}
+def bodies(platform: Platform, type_: str, tier: str = "") -> dict[str, Body]:
+    """The resources of a type by their names within their tier, joined over the tiers, or of one alone."""
+    found = [resource for resource in platform.of_type(type_) if tier in {"", resource.tier}]
+    named = {resource.name: resource.body for resource in found}
+    assert len(named) == len(found), f"name the tier: {type_} has the same name in two"
+    return named
 
 
 def only(platform: Platform, type_: str) -> Body:
     """The one resource of a type."""
     (body,) = bodies(platform, type_).values()
     return body
+
+
+def container(platform: Platform) -> Body:
+    """The definition of the one container that a task has."""
+    (definition,) = json.loads(only(platform, "aws_ecs_task_definition")["container_definitions"])
+    return definition
 
 
 def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:

@@ -11,7 +11,10 @@ from pydantic_core import CoreSchema, core_schema
 class Section(BaseModel):
     """A part of a settings file: frozen, typed as strictly as TOML is, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    # Defaults are held to the rules, too: what is written elsewhere in a file can make one wrong.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Alarms of all tiers: whom they tell, what they say, what silence means to them."""
 
+import json
 import re
 
 import pytest
 
 from main import ROOT
-from operations.platform import Platform, Resource
+from operations.platform import Body, Platform, Resource
 from stacks.parts.alarms import Alarm
 from tests.conftest import ENVIRONMENTS
 
@@ -26,6 +27,30 @@ EXPECTED = {
         "memory": ("AWS/RDS", "FreeableMemory", "Minimum", 300, 3),
         "replica-lag": ("AWS/RDS", "AuroraReplicaLagMaximum", "Maximum", 60, 5),
     },
+    "cache": {
+        "connections": ("any of AWS/ElastiCache", "CurrConnections", "MAX", 60, 3),
+        "cpu": ("any of AWS/ElastiCache", "EngineCPUUtilization", "MAX", 300, 3),
+        "evictions": ("any of AWS/ElastiCache", "Evictions", "MAX", 60, 3),
+        "memory": ("any of AWS/ElastiCache", "DatabaseMemoryUsagePercentage", "MAX", 300, 3),
+        "replication-lag": ("any of AWS/ElastiCache", "ReplicationLag", "MAX", 60, 3),
+    },
+    "storage": {
+        "io-limit": ("AWS/EFS", "PercentIOLimit", "Maximum", 300, 3),
+    },
+    "service": {
+        "blocked": ("AWS/WAFV2", "BlockedRequests", "Sum", 300, 1),
+        "certificate": ("AWS/CertificateManager", "DaysToExpiry", "Minimum", 86400, 1),
+        "cpu": ("AWS/ECS", "CPUUtilization", "Average", 60, 10),
+        "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count of RequestCount", "Sum", 60, 3),
+        "latency": ("AWS/ApplicationELB", "TargetResponseTime", "p99", 60, 5),
+        "memory": ("AWS/ECS", "MemoryUtilization", "Maximum", 60, 10),
+        "refused": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", 60, 3),
+        "tasks": ("ECS/ContainerInsights", "RunningTaskCount", "Minimum", 60, 10),
+        "unhealthy": ("AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", 60, 5),
+    },
+    "observability": {
+        "application-errors": ("globecart/prod", "ApplicationErrors", "Sum", 300, 1),
+    },
 }
 
 
@@ -33,10 +58,26 @@ def alarms(platform: Platform) -> list[Resource]:
     return platform.of_type("aws_cloudwatch_metric_alarm")
 
 
+def measured(body: Body) -> tuple[str, str, str, int]:
+    """Namespace, metric, statistic and period of an alarm, whichever way it is made."""
+    if "metric_query" not in body:
+        statistic = body.get("statistic") or body["extended_statistic"]
+        return body["namespace"], body["metric_name"], statistic, body["period"]
+    (returned,) = (query for query in body["metric_query"] if query.get("return_data"))
+    if sql := re.fullmatch(r'SELECT (\w+)\((\w+)\) FROM "([\w/]+)"', returned["expression"]):
+        return f"any of {sql[3]}", sql[2], sql[1], returned["period"]
+    metrics = {query["id"]: query["metric"] for query in body["metric_query"] if "metric" in query}
+    part, whole = metrics["part"], metrics["whole"]
+    assert returned["expression"] == "IF(FILL(whole, 0) > 20, 100 * FILL(part, 0) / whole, 0)"
+    assert {key: part[key] for key in part if key != "metric_name"} == {
+        key: whole[key] for key in whole if key != "metric_name"
+    }
+    return part["namespace"], f"{part['metric_name']} of {whole['metric_name']}", part["stat"], part["period"]
+
+
 def test_each_tier_has_its_alarms(prod: Platform):
-    arguments = ("namespace", "metric_name", "statistic", "period", "evaluation_periods")
     assert {
-        alarm.body["alarm_name"]: tuple(alarm.body[argument] for argument in arguments) for alarm in alarms(prod)
+        alarm.body["alarm_name"]: (*measured(alarm.body), alarm.body["evaluation_periods"]) for alarm in alarms(prod)
     } == {f"globecart-prod-{tier}-{name}": expected for tier in EXPECTED for name, expected in EXPECTED[tier].items()}
 
 
@@ -54,13 +95,20 @@ def headings(tier: str) -> set[str]:
     return set(re.findall(r"^## (\S+)$", runbook, flags=re.MULTILINE))
 
 
-def test_every_alarm_names_a_runbook_that_is_there_and_every_runbook_an_alarm(prod: Platform):
-    named: dict[str, set[str]] = {}
+def test_every_alarm_names_a_runbook_of_its_own_tier(prod: Platform):
     for alarm in alarms(prod):
-        runbook, heading = alarm.body["alarm_description"].rpartition("Runbook: docs/runbooks/")[2].split("#")
-        assert runbook == f"{alarm.tier}.md"
-        named.setdefault(alarm.tier, set()).add(heading)
-    assert named == {tier: headings(tier) for tier in named}
+        assert re.search(rf"Runbook: docs/runbooks/{alarm.tier}\.md#\S+$", alarm.body["alarm_description"])
+
+
+def test_every_runbook_that_is_named_is_there_and_none_beside(prod: Platform):
+    named: dict[str, set[str]] = {}
+    for tier, stack in prod.stacks.items():
+        for runbook, heading in re.findall(r"docs/runbooks/(\w+)\.md#([\w-]+)", json.dumps(stack.document)):
+            assert runbook == tier
+            named.setdefault(tier, set()).add(heading)
+    # RDS words its messages itself, and names no runbook.
+    named["observability"].add("database-events")
+    assert named == {runbook.stem: headings(runbook.stem) for runbook in (ROOT / "docs" / "runbooks").glob("*.md")}
 
 
 def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
@@ -68,19 +116,15 @@ def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
         (entry.body["metric_transformation"]["namespace"], entry.body["metric_transformation"]["name"])
         for entry in prod.of_type("aws_cloudwatch_log_metric_filter")
     }
-    watched = {
-        (alarm.body["namespace"], alarm.body["metric_name"])
-        for alarm in alarms(prod)
-        if not alarm.body["namespace"].startswith("AWS/")
-    }
-    assert made == watched != set()
+    watched = {measured(alarm.body)[:2] for alarm in alarms(prod)}
+    assert made == {(namespace, metric) for namespace, metric in watched if namespace == "globecart/prod"} != set()
 
 
 def test_each_nat_gateway_is_watched(prod: Platform):
     watched = {
         alarm.body["dimensions"]["NatGatewayId"]
         for alarm in alarms(prod)
-        if alarm.body["metric_name"] == "ErrorPortAllocation"
+        if measured(alarm.body)[1] == "ErrorPortAllocation"
     }
     assert watched == {f"${{aws_nat_gateway.network_nat-{letter}.id}}" for letter in "ab"}
 
@@ -103,9 +147,35 @@ def test_an_alarm_says_when_it_rings_and_why_that_matters():
 
 
 def test_the_direction_of_an_alarm_is_its_comparison(prod: Platform):
-    comparisons = {alarm.name: alarm.body["comparison_operator"] for alarm in alarms(prod)}
-    assert comparisons["alarm-local-storage"] == "LessThanOrEqualToThreshold"
-    assert comparisons["alarm-cpu"] == "GreaterThanOrEqualToThreshold"
+    comparisons = {alarm.body["alarm_name"]: alarm.body["comparison_operator"] for alarm in alarms(prod)}
+    assert comparisons["globecart-prod-database-local-storage"] == "LessThanOrEqualToThreshold"
+    assert comparisons["globecart-prod-database-cpu"] == "GreaterThanOrEqualToThreshold"
+    assert comparisons["globecart-prod-service-tasks"] == "LessThanOrEqualToThreshold"
+
+
+def test_fewer_tasks_than_always_run_are_an_alarm(prod: Platform, dev: Platform):
+    for platform, always in ((prod, 4), (dev, 1)):
+        (alarm,) = (alarm.body for alarm in alarms(platform) if alarm.name == "alarm-tasks")
+        assert alarm["threshold"] == always - 1
+        # No measure at all is no task at all.
+        assert alarm["treat_missing_data"] == "breaching"
+
+
+def test_a_share_and_a_long_time_are_said_as_such():
+    alarm = Alarm(
+        name="errors",
+        namespace="AWS/ApplicationELB",
+        metric="Failed",
+        share_of="All",
+        statistic="Sum",
+        threshold=2,
+        unit="percent",
+        period=3600,
+        periods=24,
+        missing="notBreaching",
+        why="it fails",
+    )
+    assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
 def test_descriptions_fit_cloudwatch(prod: Platform):

@@ -148,7 +148,7 @@ def test_parameter_groups_follow_the_major_version(synthesize: Synthesize, versi
 
 def test_logs_have_our_key_and_retention_before_aurora_writes_them(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
-    groups = {name: body for name, body in bodies(prod, "aws_cloudwatch_log_group").items() if name.startswith("log-")}
+    groups = bodies(prod, "aws_cloudwatch_log_group", "database")
     assert {group["name"] for group in groups.values()} == {
         f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
         for kind in cluster["enabled_cloudwatch_logs_exports"]
@@ -181,17 +181,18 @@ def test_deletion_follows_deletion_protection(prod: Platform, dev: Platform):
 
 
 def test_readers_come_under_load(prod: Platform):
-    target = only(prod, "aws_appautoscaling_target")
+    target = bodies(prod, "aws_appautoscaling_target")["reader-target"]
     assert (target["min_capacity"], target["max_capacity"]) == (1, 3)
     assert target["scalable_dimension"] == "rds:cluster:ReadReplicaCount"
     assert target["resource_id"] == "cluster:${aws_rds_cluster.database_cluster.cluster_identifier}"
-    tracking = only(prod, "aws_appautoscaling_policy")["target_tracking_scaling_policy_configuration"]
+    tracking = bodies(prod, "aws_appautoscaling_policy")["reader-cpu"]["target_tracking_scaling_policy_configuration"]
     assert tracking["predefined_metric_specification"] == {"predefined_metric_type": "RDSReaderAverageCPUUtilization"}
     assert tracking["target_value"] == 60
 
 
 def test_no_reader_comes_where_none_may(dev: Platform):
-    assert not dev.of_type("aws_appautoscaling_target", "aws_appautoscaling_policy")
+    scaled = dev.of_type("aws_appautoscaling_target", "aws_appautoscaling_policy")
+    assert not [resource for resource in scaled if resource.tier == "database"]
 
 
 def test_only_an_idle_development_cluster_pauses(prod: Platform, dev: Platform):
@@ -241,6 +242,6 @@ def test_failed_logins_are_counted_from_the_servers_log(prod: Platform):
     for message in ("password authentication failed", "PAM authentication failed", "no pg_hba.conf entry"):
         assert f'?"{message}"' in metric_filter["pattern"]
     assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.database_log-postgresql.name}"
-    alarm = bodies(prod, "aws_cloudwatch_metric_alarm")["alarm-failed-logins"]
+    alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "database")["alarm-failed-logins"]
     transformation = metric_filter["metric_transformation"]
     assert (alarm["namespace"], alarm["metric_name"]) == (transformation["namespace"], transformation["name"])

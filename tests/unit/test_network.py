@@ -317,7 +317,7 @@ def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
 
 
 def test_flow_logs_are_encrypted_and_kept(prod: Platform):
-    group = bodies(prod, "aws_cloudwatch_log_group")["flow-log-group"]
+    group = bodies(prod, "aws_cloudwatch_log_group", "network")["flow-log-group"]
     assert group["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
     assert group["retention_in_days"] == 400
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from operations.platform import Body, Platform, PlatformError, read_stacks
+from tests.synthesized import TIERS
 
 UPSTREAM: Body = {
     "terraform": {"backend": {"s3": {"bucket": "b", "key": "e/up.tfstate"}}},
@@ -134,7 +135,11 @@ def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform)
 
 
 def test_stacks_come_after_those_that_they_read_from(prod: Platform):
-    assert list(prod.stacks) == ["foundation", "network", "database"]
+    assert set(prod.stacks) == set(TIERS)
+    order = list(prod.stacks)
+    for tier, stack in prod.stacks.items():
+        for upstream in stack.depends_on:
+            assert order.index(upstream.removeprefix("prod-")) < order.index(tier)
 
 
 def test_a_folder_without_output_is_an_error(tmp_path: Path):

@@ -231,6 +231,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         'cache.node_type = "cache.t4g.medium": allowed in production: a type that does not burst',
     ),
     ("prod", {"cache": {"replicas_per_shard": 0}}, "cache.replicas_per_shard = 0: allowed in production: at least 1"),
+    ("prod", {"cache": {"maximum_shards": 1}}, "cache.maximum_shards = 1: allowed: shards (2) or more"),
+    (
+        "staging",
+        {"cache": {"maximum_shards": 4}},
+        "cache.maximum_shards = 4: allowed: shards (2), because cache.t4g.medium cannot be scaled by load",
+    ),
+    ("prod", {"cache": {"node_type": "cache.r7g.4xlarge"}}, "because cache.r7g.4xlarge cannot be scaled by load"),
     ("prod", {"cache": {"shards": 1}}, "cache.shards = 1: allowed in production: at least 2"),
     (
         "prod",
@@ -253,6 +260,27 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         'service.hosted_zone = "no zone": allowed: a domain name, such as shop.example',
     ),
     ("prod", {"service": {"minimum_tasks": 1}}, "service.minimum_tasks = 1: allowed in production: at least 2"),
+    (
+        "prod",
+        {**THREE_ZONES, "service": {"minimum_tasks": 2}},
+        "service.minimum_tasks = 2: allowed in production: a task for each of the 3 zones, or more",
+    ),
+    (
+        "prod",
+        {"service": {"cpu": 1024, "memory": 1024}},
+        "service.memory = 1024: allowed with 1024 units of CPU: 2048 to 8192 in steps of 1024",
+    ),
+    ("prod", {"service": {"cpu": 1000}}, "service.cpu = 1000: allowed: 256, 512, 1024, 2048, 4096, 8192 or 16384"),
+    (
+        "prod",
+        {"service": {"requests_per_client": 5}},
+        "service.requests_per_client = 5: allowed: greater than or equal to 10",
+    ),
+    (
+        "prod",
+        {"service": {"large_bodies": ["uploads"]}},
+        'service.large_bodies.1 = "uploads": allowed: a path, such as /uploads/',
+    ),
     (
         "prod",
         {"service": {"minimum_tasks": 10, "maximum_tasks": 9}},

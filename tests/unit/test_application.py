@@ -1,0 +1,81 @@
+"""What `docs/application.md` promises an image is what the task definition gives it."""
+
+import re
+
+import pytest
+
+from main import ROOT
+from operations.platform import Platform
+from stacks.settings.service import ServiceSettings
+from stacks.storage import USES
+from tests.conftest import ENVIRONMENTS
+from tests.synthesized import container, only
+
+PAGE = (ROOT / "docs" / "application.md").read_text(encoding="utf-8")
+
+
+def table(heading: str) -> dict[str, str]:
+    """The first two columns of the table under a heading, without its head."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [[cell.strip(" `") for cell in row.strip("| ").split(" | ")] for row in re.findall(r"^\|.*", section, re.M)]
+    return {row[0]: row[1] for row in rows[2:]}
+
+
+def number(cell: str) -> int:
+    return int(cell.split("`")[0])
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_variable_is_described_and_none_besides(platforms: dict[str, Platform], name: str):
+    assert {entry["name"] for entry in container(platforms[name])["environment"]} == table("Environment").keys()
+
+
+def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):
+    promised, definition = table("Requests"), container(prod)
+    environment = {entry["name"]: entry["value"] for entry in definition["environment"]}
+    (mapping,) = definition["portMappings"]
+    assert promised["port of the container"] == str(mapping["containerPort"]) == environment["PORT"]
+    health = only(prod, "aws_lb_target_group")["health_check"]
+    assert promised["health path"] == health["path"] == environment["HEALTH_PATH"]
+
+
+def test_the_times_are_those_of_load_balancer_and_container(prod: Platform):
+    promised = table("Requests")
+    balancer, targets = only(prod, "aws_lb"), only(prod, "aws_lb_target_group")
+    idle = number(promised["an idle connection is closed by the load balancer after"])
+    assert idle == balancer["idle_timeout"]
+    longest = number(promised["the longest request"])
+    assert longest == int(targets["deregistration_delay"])
+    stop = number(promised["SIGTERM to SIGKILL"])
+    # A request that was taken is finished before the task is killed.
+    assert longest < container(prod)["stopTimeout"] == stop <= 120
+    assert f"within {targets['health_check']['timeout']} seconds while the task can take requests" in PAGE
+    (kept,) = re.findall(r"open for longer than the load balancer does, (\d+) seconds", PAGE)
+    assert int(kept) > idle
+
+
+def test_the_mounts_are_those_of_the_container(prod: Platform):
+    mounted = {mount["containerPath"] for mount in container(prod)["mountPoints"]}
+    assert mounted == table("Files").keys()
+    environment = {entry["name"]: entry["value"] for entry in container(prod)["environment"]}
+    assert {environment[f"{use.name.upper()}_PATH"] for use in USES} < mounted
+    assert f"users of their own ({' and '.join(str(use.uid) for use in USES)})" in PAGE
+
+
+def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):
+    check = container(prod)["healthCheck"]
+    assert check["command"] == ["CMD", "healthcheck"]
+    promised = (
+        f"within {check['timeout']} seconds. ECS runs it every {check['interval']} seconds, and replaces the task when "
+        f"it has failed three times in a row. The first {check['startPeriod']} seconds do not count."
+    )
+    assert check["retries"] == 3
+    assert " ".join(promised.split()) in " ".join(PAGE.split())
+
+
+def test_the_user_is_the_one_that_is_named(prod: Platform):
+    assert f"user and group `{container(prod)['user']}`" in PAGE
+
+
+def test_every_setting_that_is_named_exists():
+    assert set(re.findall(r"`service\.(\w+)`", PAGE)) <= ServiceSettings.model_fields.keys()

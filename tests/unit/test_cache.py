@@ -1,0 +1,173 @@
+"""The cache: shards and replicas, users, parameters, logs, snapshots, scaling."""
+
+import pytest
+
+from operations.platform import Body, Platform
+from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.synthesized import bodies, conditions, has, only, statements
+
+
+def replication_group(platform: Platform) -> Body:
+    return only(platform, "aws_elasticache_replication_group")
+
+
+def test_the_cache_is_redis_in_cluster_mode(prod: Platform):
+    assert has(
+        prod,
+        "cache",
+        "aws_elasticache_replication_group",
+        engine="redis",
+        engine_version="7.1",
+        node_type="cache.r7g.large",
+        num_node_groups=2,
+        replicas_per_node_group=1,
+        port=6379,
+    )
+    assert parameters(prod)["cluster-enabled"] == "yes"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_node_or_a_zone_may_be_lost(platforms: dict[str, Platform], name: str):
+    group = replication_group(platforms[name])
+    assert group["automatic_failover_enabled"] is True
+    assert group["multi_az_enabled"] is True
+    assert group["replicas_per_node_group"] >= 1
+    assert only(platforms[name], "aws_elasticache_subnet_group")["subnet_ids"] == [
+        f"${{aws_subnet.network_data-{letter}.id}}" for letter in "ab"
+    ]
+    assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
+
+
+def test_a_cache_without_replicas_is_not_said_to_span_zones(synthesize: Synthesize):
+    group = replication_group(synthesize("dev", {"cache": {"replicas_per_shard": 0}}))
+    assert group["multi_az_enabled"] is False
+    # Cluster mode refuses to be made without it.
+    assert group["automatic_failover_enabled"] is True
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_what_it_keeps_and_what_it_says_is_encrypted(platforms: dict[str, Platform], name: str):
+    group = replication_group(platforms[name])
+    assert group["at_rest_encryption_enabled"] == "true"
+    assert group["kms_key_id"] == "${aws_kms_key.foundation_key-files.arn}"
+    assert group["transit_encryption_enabled"] is True
+    assert group["transit_encryption_mode"] == "required"
+    assert group["security_group_ids"] == ["${aws_security_group.network_group-cache.id}"]
+
+
+def test_whoever_names_no_user_may_do_nothing(prod: Platform):
+    default = bodies(prod, "aws_elasticache_user")["default"]
+    assert default["user_name"] == "default"
+    assert default["access_string"].split()[0] == "off"
+    assert default["access_string"].endswith("-@all")
+
+
+def test_the_application_signs_in_by_iam_and_may_not_empty_the_cache(prod: Platform):
+    user = bodies(prod, "aws_elasticache_user")["application"]
+    assert user["authentication_mode"] == {"type": "iam"}
+    # ElastiCache's condition for IAM.
+    assert user["user_id"] == user["user_name"] == "globecart-prod-application"
+    rules = user["access_string"].split()
+    assert rules[:3] == ["on", "~*", "-@all"]
+    # What comes later wins: KEYS, FLUSHALL and their like are dangerous in Redis's own list.
+    assert rules.index("-@dangerous") > max(rules.index("+@read"), rules.index("+@write"))
+    assert not {"+@all", "+@admin", "+@dangerous"} & set(rules)
+
+
+def test_both_users_and_no_other_are_the_caches(prod: Platform):
+    group = only(prod, "aws_elasticache_user_group")
+    assert group["user_ids"] == [
+        "${aws_elasticache_user.cache_default.user_id}",
+        "${aws_elasticache_user.cache_application.user_id}",
+    ]
+    assert replication_group(prod)["user_group_ids"] == ["${aws_elasticache_user_group.cache_users.user_group_id}"]
+
+
+def parameters(platform: Platform) -> dict[str, str]:
+    group = only(platform, "aws_elasticache_parameter_group")
+    assert group["family"] == "redis7"
+    return {entry["name"]: entry["value"] for entry in group["parameter"]}
+
+
+def test_full_memory_drops_what_expires_anyway(prod: Platform):
+    assert parameters(prod)["maxmemory-policy"] == "volatile-lru"
+    assert replication_group(prod)["parameter_group_name"] == "${aws_elasticache_parameter_group.cache_parameters.name}"
+
+
+# "Managing reserved memory" in the ElastiCache User Guide.
+@pytest.mark.parametrize(
+    ("node_type", "percent"),
+    [("cache.r7g.large", "25"), ("cache.t4g.medium", "25"), ("cache.t4g.small", "30"), ("cache.t4g.micro", "50")],
+)
+def test_small_nodes_keep_a_larger_part_of_their_memory(synthesize: Synthesize, node_type: str, percent: str):
+    platform = synthesize("dev", {"cache": {"node_type": node_type}})
+    assert parameters(platform)["reserved-memory-percent"] == percent
+
+
+def test_slow_commands_and_the_engines_own_words_are_logged(prod: Platform):
+    logs = {entry["log_type"]: entry for entry in replication_group(prod)["log_delivery_configuration"]}
+    assert logs.keys() == {"slow-log", "engine-log"}
+    for kind, log in logs.items():
+        assert log["destination_type"] == "cloudwatch-logs"
+        assert log["destination"] == f"${{aws_cloudwatch_log_group.cache_log-{kind}.name}}"
+    assert replication_group(prod)["depends_on"] == ["aws_cloudwatch_log_resource_policy.cache_log-delivery"]
+
+
+def test_log_delivery_may_write_to_these_logs_for_this_account_alone(prod: Platform):
+    deliver = statements(prod, "cache", "log-delivery-policy")["Deliver"]
+    assert deliver["principals"] == [{"type": "Service", "identifiers": ["delivery.logs.amazonaws.com"]}]
+    assert deliver["resources"] == [
+        f"${{aws_cloudwatch_log_group.cache_log-{kind}.arn}}:log-stream:*" for kind in ("slow-log", "engine-log")
+    ]
+    assert conditions(deliver) == {
+        "StringEquals aws:SourceAccount": ["111122223333"],
+        "ArnLike aws:SourceArn": ["arn:aws:logs:us-west-1:111122223333:*"],
+    }
+
+
+def test_snapshots_are_kept_and_taken_apart_from_maintenance(prod: Platform):
+    group = replication_group(prod)
+    assert group["snapshot_retention_limit"] >= 7
+    assert group["snapshot_window"] == "08:00-09:00"
+    assert group["maintenance_window"] == "sun:10:00-sun:11:00"
+    assert group["final_snapshot_identifier"] == "globecart-prod-cache-final"
+    assert group["auto_minor_version_upgrade"] == "true"
+    assert group["apply_immediately"] is False
+
+
+def test_a_cache_that_may_go_goes_without_a_trace(dev: Platform):
+    assert "final_snapshot_identifier" not in replication_group(dev)
+    assert "lifecycle" not in replication_group(dev)
+
+
+def test_load_adds_shards_and_no_plan_takes_them_away(prod: Platform):
+    target = bodies(prod, "aws_appautoscaling_target")["shard-target"]
+    assert (target["min_capacity"], target["max_capacity"]) == (2, 4)
+    assert target["scalable_dimension"] == "elasticache:replication-group:NodeGroups"
+    assert target["resource_id"] == (
+        "replication-group/${aws_elasticache_replication_group.cache_cache.replication_group_id}"
+    )
+    tracked = {
+        policy["target_tracking_scaling_policy_configuration"]["predefined_metric_specification"][
+            "predefined_metric_type"
+        ]: policy["target_tracking_scaling_policy_configuration"]["target_value"]
+        for policy in bodies(prod, "aws_appautoscaling_policy").values()
+        if policy["scalable_dimension"] == "${aws_appautoscaling_target.cache_shard-target.scalable_dimension}"
+    }
+    assert tracked == {
+        "ElastiCachePrimaryEngineCPUUtilization": 60,
+        "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage": 70,
+    }
+    assert replication_group(prod)["lifecycle"] == {"prevent_destroy": True, "ignore_changes": ["num_node_groups"]}
+
+
+def test_without_scaling_the_number_of_shards_is_terraforms(dev: Platform):
+    assert "shard-target" not in bodies(dev, "aws_appautoscaling_target")
+
+
+def test_the_endpoint_is_told_by_name(prod: Platform):
+    outputs = prod.stacks["cache"].document["output"]
+    assert outputs["configuration_endpoint"]["value"] == (
+        "${aws_elasticache_replication_group.cache.configuration_endpoint_address}"
+    )
+    assert outputs["user_name"]["value"] == "${aws_elasticache_user.application.user_name}"

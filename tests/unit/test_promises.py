@@ -1,0 +1,190 @@
+"""What the platform promises as a whole, over all tiers of each environment."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from operations.platform import Body, Platform
+from tests.conftest import SHIPPED
+from tests.synthesized import bodies, container, only
+
+
+@pytest.fixture(params=[*SHIPPED, "three zones"])
+def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three_zones: Platform) -> Platform:
+    return shipped.get(request.param, three_zones)
+
+
+# Where each store of data says which key encrypts it.
+AT_REST: dict[str, Callable[[Body], Any]] = {
+    "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
+    "aws_ecr_repository": lambda body: body["encryption_configuration"][0]["kms_key"],
+    "aws_efs_file_system": lambda body: body["encrypted"] and body["kms_key_id"],
+    "aws_elasticache_replication_group": lambda body: body["at_rest_encryption_enabled"] and body["kms_key_id"],
+    "aws_rds_cluster": lambda body: body["storage_encrypted"] and body["kms_key_id"],
+    "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
+    "aws_sns_topic": lambda body: body["kms_master_key_id"],
+}
+# Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
+STORES = {
+    *AT_REST,
+    "aws_backup_vault",
+    "aws_db_instance",
+    "aws_dynamodb_table",
+    "aws_ebs_volume",
+    "aws_elasticache_cluster",
+    "aws_elasticache_serverless_cache",
+    "aws_kinesis_firehose_delivery_stream",
+    "aws_kinesis_stream",
+    "aws_opensearch_domain",
+    "aws_s3_bucket",
+    "aws_secretsmanager_secret",
+    "aws_sqs_queue",
+    "aws_ssm_parameter",
+}
+
+
+def without_our_key(platform: Platform) -> list[str]:
+    return [
+        store.address
+        for store in platform.of_type(*AT_REST)
+        if not str(AT_REST[store.type](store.body)).startswith("${aws_kms_key.foundation_key-")
+    ]
+
+
+def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
+    assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
+    assert not without_our_key(platform)
+
+
+@pytest.mark.parametrize(
+    ("type_", "argument"),
+    [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
+)
+def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
+    (store,) = prod.of_type(type_)
+    planted = replace(store, body={**store.body, argument: False})
+    others = tuple(resource for resource in prod.resources if resource is not store)
+    assert without_our_key(replace(prod, resources=(planted, *others))) == [store.address]
+
+
+def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
+    algorithms = {
+        name.removesuffix("-encryption"): body["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
+        for name, body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").items()
+    }
+    assert algorithms == {"audit": "aws:kms", "config": "aws:kms", "delivery": "AES256"}
+    assert algorithms.keys() == bodies(platform, "aws_s3_bucket").keys()
+
+
+def test_every_way_to_data_is_encrypted(platform: Platform):
+    parameters = only(platform, "aws_rds_cluster_parameter_group")["parameter"]
+    assert {"rds.force_ssl": "1"}.items() <= {entry["name"]: entry["value"] for entry in parameters}.items()
+    cache = only(platform, "aws_elasticache_replication_group")
+    assert (cache["transit_encryption_enabled"], cache["transit_encryption_mode"]) == (True, "required")
+    mounts = [
+        volume["efs_volume_configuration"]
+        for volume in only(platform, "aws_ecs_task_definition")["volume"]
+        if "efs_volume_configuration" in volume
+    ]
+    assert {mount["transit_encryption"] for mount in mounts} == {"ENABLED"}
+    assert {listener["protocol"] for listener in bodies(platform, "aws_lb_listener").values()} == {"HTTPS", "HTTP"}
+    assert only(platform, "aws_lb_target_group")["protocol"] == "HTTPS"
+    # Buckets, the topic, the file system: whoever comes without TLS is refused.
+    refusing = {
+        document.name
+        for document in platform.data
+        if document.type == "aws_iam_policy_document"
+        for statement in document.body["statement"]
+        if statement["sid"] == "DenyPlaintext"
+    }
+    assert refusing == {"alarms-access", "audit-access", "config-access", "delivery-access", "access"}
+
+
+def zones(platform: Platform) -> list[str]:
+    return sorted({subnet["availability_zone"] for subnet in bodies(platform, "aws_subnet").values()})
+
+
+def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
+    """The zones of subnets, by references to them."""
+    of_subnet = {
+        f"${{{subnet.address}.id}}": subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")
+    }
+    return sorted(of_subnet[reference] for reference in subnets)
+
+
+def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
+    everywhere = zones(platform)
+    assert len(everywhere) >= 2
+    assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
+    assert in_zones(platform, only(platform, "aws_ecs_service")["network_configuration"]["subnets"]) == everywhere
+    assert in_zones(platform, only(platform, "aws_db_subnet_group")["subnet_ids"]) == everywhere
+    assert in_zones(platform, only(platform, "aws_elasticache_subnet_group")["subnet_ids"]) == everywhere
+    mounts = bodies(platform, "aws_efs_mount_target").values()
+    assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == everywhere
+    for endpoint in bodies(platform, "aws_vpc_endpoint").values():
+        if endpoint["vpc_endpoint_type"] == "Interface":
+            assert in_zones(platform, endpoint["subnet_ids"]) == everywhere
+
+
+def test_no_single_zone_holds_all_of_anything(platform: Platform):
+    for lost in zones(platform):
+        left = [zone for zone in zones(platform) if zone != lost]
+        assert left
+        instances = bodies(platform, "aws_rds_cluster_instance").values()
+        assert {instance["availability_zone"] for instance in instances} - {lost}
+        cache = only(platform, "aws_elasticache_replication_group")
+        assert cache["multi_az_enabled"] is True
+        assert cache["replicas_per_node_group"] >= 1
+
+
+def test_production_has_a_task_for_every_zone_from_the_start(shipped: dict[str, Platform], three_zones: Platform):
+    for platform in (shipped["prod"], three_zones):
+        assert only(platform, "aws_ecs_service")["desired_count"] >= len(zones(platform))
+        (target,) = (
+            body for name, body in bodies(platform, "aws_appautoscaling_target").items() if name == "task-target"
+        )
+        assert target["min_capacity"] == only(platform, "aws_ecs_service")["desired_count"]
+
+
+def test_tasks_use_every_access_point(platform: Platform):
+    used = {
+        volume["efs_volume_configuration"]["authorization_config"]["access_point_id"]
+        for volume in only(platform, "aws_ecs_task_definition")["volume"]
+        if "efs_volume_configuration" in volume
+    }
+    points = {f"${{{point.address}.id}}" for point in platform.of_type("aws_efs_access_point")}
+    assert used == points != set()
+    assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
+
+
+# A namespace of CloudWatch for each service that a request or its data passes.
+WATCHED = {
+    "AWS/ApplicationELB",
+    "AWS/CertificateManager",
+    "AWS/ECS",
+    "AWS/EFS",
+    "AWS/ElastiCache",
+    "AWS/NATGateway",
+    "AWS/RDS",
+    "AWS/WAFV2",
+    "ECS/ContainerInsights",
+}
+
+
+def test_every_service_is_watched(platform: Platform):
+    seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
+    assert not {namespace for namespace in WATCHED if namespace not in seen}
+
+
+def test_every_service_that_can_log_does(platform: Platform):
+    groups = {group.address for group in platform.of_type("aws_cloudwatch_log_group")}
+    assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
+    assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
+    assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
+    assert only(platform, "aws_lb")["access_logs"]["enabled"] is only(platform, "aws_lb")["connection_logs"]["enabled"]
+    assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
+    assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
+    # flow logs, two of the database, two of the cache, application, firewall, Container Insights
+    assert len(groups) == 8

@@ -1,0 +1,94 @@
+"""Files: encryption, mount targets, access points, who is refused, backup."""
+
+import pytest
+
+from operations.platform import Platform
+from tests.conftest import ENVIRONMENTS
+from tests.synthesized import bodies, conditions, has, only, statements
+
+FILE_SYSTEM = "aws_efs_file_system.storage_files"
+EVERYONE = [{"type": "*", "identifiers": ["*"]}]
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_files_are_encrypted_with_our_key(platforms: dict[str, Platform], name: str):
+    assert has(platforms[name], "storage", "aws_efs_file_system", encrypted=True)
+    assert only(platforms[name], "aws_efs_file_system")["kms_key_id"] == "${aws_kms_key.foundation_key-files.arn}"
+
+
+def test_files_are_regional_and_grow_by_themselves(prod: Platform):
+    files = only(prod, "aws_efs_file_system")
+    # One Zone storage would name its zone.
+    assert "availability_zone_name" not in files
+    assert files["throughput_mode"] == "elastic"
+    assert files["protection"] == {"replication_overwrite": "ENABLED"}
+
+
+def test_what_nobody_reads_moves_to_cheaper_storage_and_back(prod: Platform):
+    assert only(prod, "aws_efs_file_system")["lifecycle_policy"] == [
+        {"transition_to_ia": "AFTER_30_DAYS"},
+        {"transition_to_archive": "AFTER_90_DAYS"},
+        {"transition_to_primary_storage_class": "AFTER_1_ACCESS"},
+    ]
+
+
+def test_there_is_a_mount_target_in_every_zone(three_zones: Platform):
+    mounts = bodies(three_zones, "aws_efs_mount_target").values()
+    assert [mount["subnet_id"] for mount in mounts] == [f"${{aws_subnet.network_app-{zone}.id}}" for zone in "abc"]
+    for mount in mounts:
+        assert mount["file_system_id"] == f"${{{FILE_SYSTEM}.id}}"
+        assert mount["security_groups"] == ["${aws_security_group.network_group-files.id}"]
+
+
+def test_each_access_point_has_an_identity_and_a_root_of_its_own(prod: Platform):
+    points = bodies(prod, "aws_efs_access_point")
+    assert points.keys() == {"uploads", "documents"}
+    users = [(point["posix_user"]["uid"], point["posix_user"]["gid"]) for point in points.values()]
+    assert len(set(users)) == len(users)
+    assert not {0, 1000} & {number for user in users for number in user}
+    for name, point in points.items():
+        root = point["root_directory"]
+        assert root["path"] == f"/{name}"
+        owner = root["creation_info"]
+        assert (owner["owner_uid"], owner["owner_gid"]) == (point["posix_user"]["uid"], point["posix_user"]["gid"])
+        # Nothing for others.
+        assert owner["permissions"] == "0750"
+
+
+def test_plaintext_and_root_and_other_accounts_are_refused(prod: Platform):
+    access = statements(prod, "storage", "access")
+    assert all(statement["effect"] == "Deny" for statement in access.values())
+    assert all(statement["resources"] == [f"${{{FILE_SYSTEM}.arn}}"] for statement in access.values())
+    assert all(statement["principals"] == EVERYONE for statement in access.values())
+    assert conditions(access["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}
+    assert access["DenyRoot"]["actions"] == ["elasticfilesystem:ClientRootAccess"]
+    assert "condition" not in access["DenyRoot"]
+    assert conditions(access["DenyOtherAccounts"])["StringNotEquals aws:PrincipalAccount"] == ["111122223333"]
+
+
+def test_there_is_no_way_around_the_access_points(prod: Platform):
+    around = statements(prod, "storage", "access")["DenyAroundAccessPoints"]
+    assert set(around["actions"]) == {
+        "elasticfilesystem:ClientMount",
+        "elasticfilesystem:ClientWrite",
+        "elasticfilesystem:ClientRootAccess",
+    }
+    # A negated operator holds for a request without the key: a mount of the file system itself.
+    assert conditions(around) == {
+        "ArnNotEquals elasticfilesystem:AccessPointArn": [
+            "${aws_efs_access_point.storage_uploads.arn}",
+            "${aws_efs_access_point.storage_documents.arn}",
+        ]
+    }
+    policy = only(prod, "aws_efs_file_system_policy")
+    assert policy["file_system_id"] == f"${{{FILE_SYSTEM}.id}}"
+    assert policy["policy"] == "${data.aws_iam_policy_document.storage_access.json}"
+
+
+def test_files_are_backed_up(prod: Platform):
+    assert only(prod, "aws_efs_backup_policy")["backup_policy"] == {"status": "ENABLED"}
+
+
+def test_no_plan_destroys_files_where_that_is_protected(prod: Platform, dev: Platform):
+    assert only(prod, "aws_efs_file_system")["lifecycle"] == {"prevent_destroy": True}
+    assert "lifecycle" not in only(dev, "aws_efs_file_system")
