@@ -144,8 +144,11 @@ class ObservabilityStack(TierStack):
                     detail={
                         "clusterArn": [service.cluster.arn],
                         "lastStatus": ["STOPPED"],
-                        # What ECS or a person stops has other codes.
-                        "stopCode": ["TaskFailedToStart", "EssentialContainerExited"],
+                        # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
+                        "$or": [
+                            {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
+                            {"stoppedReason": [{"prefix": "Task failed"}]},
+                        ],
                     },
                     says="a task stopped by itself: <reason> (<task>).",
                     quoting={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},

@@ -28,8 +28,8 @@ class Event:
     """EventBridge's `detail-type`."""
     resources: Sequence[str] = ()
     """ARNs; empty where any of the account's is meant."""
-    detail: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What the event's detail must be; one of the values each."""
+    detail: Mapping[str, object] = field(default_factory=dict)
+    """What the event's detail must be, as an event pattern says it."""
     says: str
     """A sentence, with `<names>` of what `quoting` finds."""
     quoting: Mapping[str, str]
@@ -43,7 +43,7 @@ def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
         if event.resources:
             pattern["resources"] = list(event.resources)
         if event.detail:
-            pattern["detail"] = {key: list(values) for key, values in event.detail.items()}
+            pattern["detail"] = dict(event.detail)
         rule = CloudwatchEventRule(
             tier,
             f"event-{event.name}",

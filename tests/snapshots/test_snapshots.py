@@ -3,6 +3,7 @@
 After a change that is meant: `make snapshots`.
 """
 
+import json
 from copy import deepcopy
 
 import pytest
@@ -16,8 +17,14 @@ from tests.synthesized import TIERS
 STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in TIERS]
 
 
+JSON_ARGUMENTS = ("container_definitions", "dashboard_body", "event_pattern")
+
+
 def readable(document: Body) -> Body:
-    """Without what follows from something else: construct paths, versions of cdktf and of the provider."""
+    """Without what follows from something else: construct paths, versions of cdktf and of the provider.
+
+    JSON within a string is shown as what it says, line by line.
+    """
     document = deepcopy(document)
     del document["//"]
     del document["terraform"]["required_providers"]["aws"]["version"]
@@ -25,6 +32,7 @@ def readable(document: Body) -> Body:
         for named in document.get(section, {}).values():
             for body in named.values():
                 body.pop("//", None)
+                body |= {argument: json.loads(body[argument]) for argument in JSON_ARGUMENTS if argument in body}
     return document
 
 

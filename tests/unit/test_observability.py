@@ -129,7 +129,10 @@ EXPECTED: dict[str, Body] = {
         "detail": {
             "clusterArn": ["${aws_ecs_cluster.service_cluster.arn}"],
             "lastStatus": ["STOPPED"],
-            "stopCode": ["TaskFailedToStart", "EssentialContainerExited"],
+            "$or": [
+                {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
+                {"stoppedReason": [{"prefix": "Task failed"}]},
+            ],
         },
     },
     "aws-health": {
