@@ -40,9 +40,12 @@ SNAPSHOT_DAYS = 7
 MOST_CONNECTIONS = 65_000
 """Of a node; ElastiCache's fixed `maxclients`."""
 
-# Reads and writes of keys, but not what looks at, changes or empties the whole (KEYS, FLUSHALL, CONFIG). What cluster
-# clients ask first is added at the end.
-APPLICATION_MAY = "on ~* -@all +@read +@write +@connection +@transaction +@scripting -@dangerous +cluster +info"
+# Reads and writes of keys, but not what looks at, changes or empties the whole: FLUSHALL, KEYS and CONFIG are dangerous
+# in Redis's own list, the others are named. What cluster clients ask first is added at the end.
+APPLICATION_MAY = (
+    "on ~* -@all +@read +@write +@connection +@transaction +@scripting"
+    " -@dangerous -dbsize -function -randomkey -scan -script +cluster +info"
+)
 NOBODY_MAY = "off ~keys* -@all"
 
 
@@ -65,8 +68,7 @@ class CacheStack(TierStack):
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
         return {
-            kind: log_group(self, f"log-{kind}", self.names.log(f"cache/{kind}"), key=foundation.keys.logs)
-            for kind in LOGS
+            kind: log_group(self, f"log-{kind}", self.names.cache_log(kind), key=foundation.keys.logs) for kind in LOGS
         }
 
     def _application_user(self) -> ElasticacheUser:
@@ -95,7 +97,8 @@ class CacheStack(TierStack):
             user_name="default",
             engine=ENGINE,
             access_string=NOBODY_MAY,
-            authentication_mode=ElasticacheUserAuthenticationMode(type="no-password-required"),
+            # As authentication_mode, AWS would answer with another word for it, and every plan would show a change.
+            no_password_required=True,
         )
         return ElasticacheUserGroup(
             self,

@@ -209,7 +209,7 @@ class NetworkStack(TierStack):
 
     def _log_flows(self, foundation: FoundationStack) -> None:
         """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
-        logs = log_group(self, "flow-log-group", self.names.log("flow-logs"), key=foundation.keys.logs)
+        logs = log_group(self, "flow-log-group", self.names.flow_logs, key=foundation.keys.logs)
         role, permissions = service_role(
             self,
             "flow-logs",

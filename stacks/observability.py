@@ -1,7 +1,7 @@
 """What a person sees of the platform, and what comes to tell them: one dashboard, one alarm for the whole, events.
 
-Each tier owns its alarms; here they are gathered. Failovers, failed deployments, tasks that die, AWS's own troubles and
-certificates that run out are told as they happen.
+Each tier owns its alarms; here they are gathered. Failovers of the database, failed deployments, tasks that die, AWS's
+own troubles and certificates that run out are told as they happen.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from constructs import Construct
 
 from stacks.foundation import FoundationStack
-from stacks.network import REJECTED_FROM_WITHIN
 from stacks.parts import dashboard
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.dashboard import Graph, Line, OfAll, Row
+from stacks.parts.dashboard import Row
 from stacks.parts.events import Event, tell
 from stacks.parts.logs import count_in_log
+from stacks.parts.overview import rows
 from stacks.parts.queries import save_queries
 from stacks.service import ServiceStack
 from stacks.settings import Environment
@@ -60,15 +60,16 @@ class ObservabilityStack(TierStack):
             watched: the tiers whose alarms are gathered.
         """
         super().__init__(scope, settings)
-        self._watch_application(foundation.alarm_topic, service)
+        self._watch(foundation.alarm_topic, service)
         alarms = [alarm for tier in (*watched, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
         self._tell_of_databases(foundation.alarm_topic)
         self._tell_of_events(foundation.alarm_topic, service)
         save_queries(self)
-        self._dashboard(healthy, alarms, self._rows(foundation, storage, service))
+        shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
+        self._dashboard(healthy, alarms, shown)
 
-    def _watch_application(self, topic: SnsTopic, service: ServiceStack) -> None:
+    def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
         count_in_log(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
         self.alarms = raise_alarms(
             self,
@@ -85,7 +86,20 @@ class ObservabilityStack(TierStack):
                     periods=1,
                     missing="notBreaching",
                     why="the application reports errors, whether customers see them yet or not",
-                )
+                ),
+                Alarm(
+                    name="events-lost",
+                    namespace="AWS/Events",
+                    metric="FailedInvocations",
+                    of_any=True,
+                    statistic="Sum",
+                    threshold=1,
+                    unit="events",
+                    period=300,
+                    periods=1,
+                    missing="notBreaching",
+                    why="what should have been told did not reach the topic",
+                ),
             ],
         )
 
@@ -177,118 +191,14 @@ class ObservabilityStack(TierStack):
         )
 
     def _dashboard(
-        self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[CloudwatchMetricAlarm], rows: Sequence[Row]
+        self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[CloudwatchMetricAlarm], shown: Sequence[Row]
     ) -> None:
-        shown = CloudwatchDashboard(
+        board = CloudwatchDashboard(
             self,
             "dashboard",
             dashboard_name=self.names.of_resource("platform"),
             dashboard_body=dashboard.body(
-                self.settings.region, healthy=healthy.arn, alarms=[alarm.arn for alarm in alarms], rows=rows
+                self.settings.region, healthy=healthy.arn, alarms=[alarm.arn for alarm in alarms], rows=shown
             ),
         )
-        self.publish("dashboard_name", shown, "dashboard_name", "The dashboard in CloudWatch")
-
-    def _rows(self, foundation: FoundationStack, storage: StorageStack, service: ServiceStack) -> list[Row]:
-        """From the customers inwards."""
-        elb, ecs, insights = "AWS/ApplicationELB", "AWS/ECS", "ECS/ContainerInsights"
-        balancer = {"LoadBalancer": service.entrance.load_balancer.arn_suffix}
-        tasks = {"ClusterName": self.names.cluster, "ServiceName": self.names.service}
-        rds, cluster = "AWS/RDS", {"DBClusterIdentifier": self.names.database}
-        cache = "AWS/ElastiCache"
-        efs, files = "AWS/EFS", {"FileSystemId": storage.file_system.id}
-        topic = {"TopicName": foundation.alarm_topic.name}
-        acl = {"WebACL": self.names.firewall, "Region": self.settings.region, "Rule": "ALL"}
-        return [
-            Row(
-                "Service",
-                [
-                    Graph(
-                        "Requests a minute",
-                        [
-                            Line("all", elb, "RequestCount", balancer, "Sum"),
-                            Line("failed", elb, "HTTPCode_Target_5XX_Count", balancer, "Sum"),
-                            Line("without a task", elb, "HTTPCode_ELB_5XX_Count", balancer, "Sum"),
-                            Line("blocked", "AWS/WAFV2", "BlockedRequests", acl, "Sum"),
-                        ],
-                    ),
-                    Graph(
-                        "Seconds to an answer",
-                        [
-                            Line("half of all", elb, "TargetResponseTime", balancer, "p50"),
-                            Line("99 of 100", elb, "TargetResponseTime", balancer, "p99"),
-                        ],
-                    ),
-                    Graph(
-                        "Tasks",
-                        [
-                            Line("running", insights, "RunningTaskCount", tasks),
-                            Line("desired", insights, "DesiredTaskCount", tasks),
-                        ],
-                    ),
-                    Graph(
-                        "Percent of a task",
-                        [
-                            Line("CPU", ecs, "CPUUtilization", tasks),
-                            Line("memory", ecs, "MemoryUtilization", tasks, "Maximum"),
-                        ],
-                    ),
-                ],
-            ),
-            Row(
-                "Database",
-                [
-                    Graph("Percent of the maximum capacity", [Line("used", rds, "ACUUtilization", cluster, "Maximum")]),
-                    Graph("Connections", [Line("most of an instance", rds, "DatabaseConnections", cluster, "Maximum")]),
-                    Graph(
-                        "Milliseconds that readers lag",
-                        [Line("furthest", rds, "AuroraReplicaLagMaximum", cluster, "Maximum")],
-                    ),
-                    Graph("Deadlocks a second", [Line("deadlocks", rds, "Deadlocks", cluster, "Maximum")]),
-                ],
-            ),
-            Row(
-                "Cache",
-                [
-                    Graph("Percent of a node's CPU", [OfAll("busiest", cache, "EngineCPUUtilization")]),
-                    Graph("Percent of a node's memory", [OfAll("fullest", cache, "DatabaseMemoryUsagePercentage")]),
-                    Graph("Percent found", [OfAll("least of a node", cache, "CacheHitRate", "MIN")]),
-                    Graph("Keys dropped a minute", [OfAll("most of a node", cache, "Evictions")]),
-                ],
-            ),
-            Row(
-                "Storage",
-                [
-                    Graph("Percent of the I/O limit", [Line("used", efs, "PercentIOLimit", files, "Maximum")]),
-                    Graph("Bytes a minute", [Line("metered", efs, "MeteredIOBytes", files, "Sum")]),
-                    Graph("Connections", [Line("tasks", efs, "ClientConnections", files, "Sum")]),
-                ],
-            ),
-            Row(
-                "Network",
-                [
-                    Graph("Bytes out through NAT", [OfAll("all", "AWS/NATGateway", "BytesOutToDestination", "SUM")]),
-                    Graph(
-                        "Connections that NAT has no port for",
-                        [OfAll("all", "AWS/NATGateway", "ErrorPortAllocation", "SUM")],
-                    ),
-                    Graph(
-                        "Refused from within",
-                        [Line("connections", self.names.metrics, REJECTED_FROM_WITHIN, {}, "Sum")],
-                    ),
-                ],
-            ),
-            Row(
-                "Foundation",
-                [
-                    Graph(
-                        "Messages of the alarm topic",
-                        [
-                            Line("delivered", "AWS/SNS", "NumberOfNotificationsDelivered", topic, "Sum"),
-                            Line("failed", "AWS/SNS", "NumberOfNotificationsFailed", topic, "Sum"),
-                        ],
-                    ),
-                    Graph("Bytes logged a minute", [OfAll("all", "AWS/Logs", "IncomingBytes", "SUM")]),
-                ],
-            ),
-        ]
+        self.publish("dashboard_name", board, "dashboard_name", "The dashboard in CloudWatch")

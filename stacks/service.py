@@ -27,7 +27,7 @@ from stacks.network import NetworkStack
 from stacks.parts import firewall, ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
-from stacks.parts.entrance import entrance
+from stacks.parts.entrance import Entrance, entrance
 from stacks.parts.logs import log_group
 from stacks.parts.policies import allow, equals
 from stacks.parts.roles import ServiceRole, service_role
@@ -57,16 +57,8 @@ class ServiceStack(TierStack):
         storage: StorageStack,
     ) -> None:
         super().__init__(scope, settings)
-        self.log = log_group(self, "log", self.names.log("service"), key=foundation.keys.logs)
-        self.entrance = entrance(
-            self,
-            network.vpc,
-            subnets=list(network.public_subnets.values()),
-            group=network.security_groups.load_balancer,
-            logs=foundation.log_buckets.delivery,
-            health_path=HEALTH_PATH,
-        )
-        self._put_firewall_in_front(foundation)
+        self.log = log_group(self, "log", self.names.application_log, key=foundation.keys.logs)
+        self.entrance = self._entrance(foundation, network)
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
         task = self._task(foundation, database, cache, storage)
@@ -74,10 +66,23 @@ class ServiceStack(TierStack):
         self._add_tasks_under_load()
         self._publish_names()
 
-    def _put_firewall_in_front(self, foundation: FoundationStack) -> None:
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Of the service's metrics."""
+        return {"ClusterName": self.names.cluster, "ServiceName": self.names.service}
+
+    def _entrance(self, foundation: FoundationStack, network: NetworkStack) -> Entrance:
         acl = firewall.web_acl(self)
-        firewall.guard(self, acl, self.entrance.load_balancer)
         firewall.log_requests(self, acl, foundation.keys.logs)
+        return entrance(
+            self,
+            network.vpc,
+            subnets=list(network.public_subnets.values()),
+            group=network.security_groups.load_balancer,
+            logs=foundation.log_buckets.delivery,
+            acl=acl,
+            health_path=HEALTH_PATH,
+        )
 
     def _cluster(self, foundation: FoundationStack) -> EcsCluster:
         insights = log_group(self, "insights-log", self.names.container_insights, key=foundation.keys.logs)
@@ -214,12 +219,7 @@ class ServiceStack(TierStack):
         return min(60, 90 * (zones - 1) // zones)
 
     def _watch(self, foundation: FoundationStack) -> None:
-        tasks = partial(
-            Alarm,
-            dimensions={"ClusterName": self.names.cluster, "ServiceName": self.names.service},
-            period=60,
-            periods=10,
-        )
+        tasks = partial(Alarm, dimensions=self.dimensions, period=60, periods=10)
         self.alarms = raise_alarms(
             self,
             foundation.alarm_topic,

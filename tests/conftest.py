@@ -25,6 +25,7 @@ THREE_ZONES: dict[str, Any] = {
     "region": "us-west-2",
     "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
     "database": {"readers": 2},
+    "cache": {"replicas_per_shard": 2},
 }
 
 Synthesize = Callable[..., Platform]

@@ -14,8 +14,8 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from stacks.tier import TierStack
 
 GIB = 2**30
-TOO_FEW = 20
-"""Of which a share says nothing: at night, one failed request of two is not an outage."""
+ENOUGH = 20
+"""To judge by: at night, one failed or slow request of two is not an outage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class Alarm:
     statistic: Literal["Average", "Maximum", "Minimum", "Sum", "p99"]
     share_of: str = ""
     """Another metric of the same resource: the alarm is on the percentage of it that the metric is."""
+    among: str = ""
+    """A count of the same resource: where it is small, the metric says nothing."""
     of_any: bool = False
     """Of whatever resource of the namespace the account has, for those that come and go under load."""
     at: Literal["least", "most"] = "least"
@@ -66,8 +68,8 @@ def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> d
 
 
 def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAlarm:
-    computed = _share(alarm) if alarm.share_of else [_of_any(alarm)] if alarm.of_any else None
     is_percentile = alarm.statistic.startswith("p")
+    computed = [_of_any(alarm)] if alarm.of_any else _guarded(alarm) if alarm.share_of or alarm.among else None
     raised = CloudwatchMetricAlarm(
         tier,
         f"alarm-{alarm.name}",
@@ -78,7 +80,7 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
         metric_name=None if computed else alarm.metric,
         dimensions=None if computed else dict(alarm.dimensions) or None,
         statistic=None if computed or is_percentile else alarm.statistic,
-        extended_statistic=alarm.statistic if is_percentile else None,
+        extended_statistic=alarm.statistic if is_percentile and not computed else None,
         comparison_operator=f"{'GreaterThan' if alarm.at == 'least' else 'LessThan'}OrEqualToThreshold",
         threshold=alarm.threshold,
         period=None if computed else alarm.period,
@@ -91,27 +93,30 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
     return raised
 
 
-def _share(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
-    def metric(id: str, name: str) -> CloudwatchMetricAlarmMetricQuery:
+def _guarded(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
+    """The metric, or its share, where there is enough to judge by."""
+
+    def metric(id: str, name: str, statistic: str) -> CloudwatchMetricAlarmMetricQuery:
         return CloudwatchMetricAlarmMetricQuery(
             id=id,
             metric=CloudwatchMetricAlarmMetricQueryMetric(
                 namespace=alarm.namespace,
                 metric_name=name,
                 dimensions=dict(alarm.dimensions),
-                stat=alarm.statistic,
+                stat=statistic,
                 period=alarm.period,
             ),
         )
 
+    # A load balancer writes no zeros.
+    judged = "100 * FILL(part, 0) / whole" if alarm.share_of else "part"
     return [
-        metric("part", alarm.metric),
-        metric("whole", alarm.share_of),
+        metric("part", alarm.metric, alarm.statistic),
+        metric("whole", alarm.share_of or alarm.among, "Sum"),
         CloudwatchMetricAlarmMetricQuery(
-            id="share",
-            # A load balancer writes no zeros.
-            expression=f"IF(FILL(whole, 0) > {TOO_FEW}, 100 * FILL(part, 0) / whole, 0)",
-            label=f"{alarm.metric} in percent of {alarm.share_of}",
+            id="judged",
+            expression=f"IF(FILL(whole, 0) >= {ENOUGH}, {judged}, 0)",
+            label=f"{alarm.metric} in percent of {alarm.share_of}" if alarm.share_of else alarm.metric,
             return_data=True,
         ),
     ]

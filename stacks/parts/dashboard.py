@@ -34,6 +34,8 @@ class OfAll:
     namespace: str
     metric: str
     function: str = "MAX"
+    by: str = ""
+    """The dimension that tells them apart, where the namespace also has a total of them all."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
 
 def _metric(number: int, line: Line | OfAll) -> list[Any]:
     if isinstance(line, OfAll):
-        query = f'SELECT {line.function}({line.metric}) FROM "{line.namespace}"'  # noqa: S608 - the code's own words
+        source = f'SCHEMA("{line.namespace}", {line.by})' if line.by else f'"{line.namespace}"'
+        query = f"SELECT {line.function}({line.metric}) FROM {source}"  # noqa: S608 - the code's own words
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
     named = [part for dimension in line.dimensions.items() for part in dimension]
     return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]

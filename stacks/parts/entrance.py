@@ -27,6 +27,8 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
+from cdktf_cdktf_provider_aws.wafv2_web_acl import Wafv2WebAcl
+from cdktf_cdktf_provider_aws.wafv2_web_acl_association import Wafv2WebAclAssociation
 
 from stacks.parts import ports
 from stacks.parts.alarms import Alarm
@@ -52,10 +54,16 @@ class Entrance:
     listener: LbListener
     certificate: AcmCertificate
 
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Of the load balancer's metrics."""
+        return {"LoadBalancer": self.load_balancer.arn_suffix}
+
     def alarms(self) -> list[Alarm]:
         """When customers do not get what they ask for."""
-        balancer = {"LoadBalancer": self.load_balancer.arn_suffix}
-        answers = partial(Alarm, namespace="AWS/ApplicationELB", dimensions=balancer, period=60, missing="notBreaching")
+        answers = partial(
+            Alarm, namespace="AWS/ApplicationELB", dimensions=self.dimensions, period=60, missing="notBreaching"
+        )
         return [
             answers(
                 name="errors",
@@ -80,6 +88,7 @@ class Entrance:
             answers(
                 name="latency",
                 metric="TargetResponseTime",
+                among="RequestCount",
                 statistic="p99",
                 threshold=2,
                 unit="seconds",
@@ -89,7 +98,7 @@ class Entrance:
             answers(
                 name="unhealthy",
                 metric="UnHealthyHostCount",
-                dimensions={**balancer, "TargetGroup": self.target_group.arn_suffix},
+                dimensions={**self.dimensions, "TargetGroup": self.target_group.arn_suffix},
                 statistic="Maximum",
                 threshold=1,
                 unit="tasks",
@@ -120,12 +129,14 @@ def entrance(
     subnets: Sequence[Subnet],
     group: SecurityGroup,
     logs: S3Bucket,
+    acl: Wafv2WebAcl,
     health_path: str,
 ) -> Entrance:
     """The load balancer with all that belongs to it, under the domain of the settings.
 
     Args:
         logs: bucket of access and connection logs.
+        acl: the firewall's rules.
         health_path: where a task says whether it can take requests.
     """
     zone = DataAwsRoute53Zone(tier, "zone", name=tier.settings.service.hosted_zone, private_zone=False)
@@ -133,8 +144,10 @@ def entrance(
     valid = _validated(tier, certificate, zone)
     balancer = _load_balancer(tier, subnets, group, logs)
     targets = _target_group(tier, vpc, health_path)
-    listener = _listen(tier, balancer, targets, valid)
-    _redirect_plaintext(tier, balancer)
+    # PCI DSS 6.4.1: nobody is let in before the firewall stands in front.
+    guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=balancer.arn)
+    listener = _listen(tier, balancer, targets, valid, after=guarded)
+    _redirect_plaintext(tier, balancer, after=guarded)
     Route53Record(
         tier,
         "domain",
@@ -232,7 +245,14 @@ def _target_group(tier: TierStack, vpc: Vpc, health_path: str) -> LbTargetGroup:
     )
 
 
-def _listen(tier: TierStack, balancer: Lb, targets: LbTargetGroup, certificate: AcmCertificateValidation) -> LbListener:
+def _listen(
+    tier: TierStack,
+    balancer: Lb,
+    targets: LbTargetGroup,
+    certificate: AcmCertificateValidation,
+    *,
+    after: Wafv2WebAclAssociation,
+) -> LbListener:
     return LbListener(
         tier,
         "https",
@@ -245,10 +265,11 @@ def _listen(tier: TierStack, balancer: Lb, targets: LbTargetGroup, certificate: 
         # A browser that was here once asks for no plaintext again.
         routing_http_response_strict_transport_security_header_value=f"max-age={A_YEAR}",
         routing_http_response_server_enabled=False,
+        depends_on=[after],
     )
 
 
-def _redirect_plaintext(tier: TierStack, balancer: Lb) -> None:
+def _redirect_plaintext(tier: TierStack, balancer: Lb, *, after: Wafv2WebAclAssociation) -> None:
     LbListener(
         tier,
         "http",
@@ -263,4 +284,5 @@ def _redirect_plaintext(tier: TierStack, balancer: Lb) -> None:
                 ),
             )
         ],
+        depends_on=[after],
     )

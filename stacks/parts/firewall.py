@@ -1,14 +1,13 @@
 """The web application firewall: AWS's managed rules and a limit a client, with a log of all that was asked.
 
 PCI DSS 6.4.2: it blocks, and no rule of it is turned down to counting, but for the one on large bodies where the
-settings name paths that take them; there another rule takes its place.
+settings name paths that take them; there another rule takes its place (docs/decisions/0005).
 """
 
 from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
-from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.wafv2_web_acl import (
     Wafv2WebAcl,
     Wafv2WebAclDefaultAction,
@@ -21,7 +20,6 @@ from cdktf_cdktf_provider_aws.wafv2_web_acl import (
     Wafv2WebAclRuleVisibilityConfig,
     Wafv2WebAclVisibilityConfig,
 )
-from cdktf_cdktf_provider_aws.wafv2_web_acl_association import Wafv2WebAclAssociation
 from cdktf_cdktf_provider_aws.wafv2_web_acl_logging_configuration import (
     Wafv2WebAclLoggingConfiguration,
     Wafv2WebAclLoggingConfigurationRedactedFields,
@@ -30,6 +28,7 @@ from cdktf_cdktf_provider_aws.wafv2_web_acl_logging_configuration import (
 
 from stacks.parts.alarms import Alarm
 from stacks.parts.logs import let_services_deliver, log_group
+from stacks.parts.names import Names
 from stacks.tier import TierStack
 
 # A statement can hold statements, so cdktf has no classes for it and hands it on untouched, in Terraform's own names.
@@ -48,7 +47,8 @@ LARGE_BODY_RULE = "SizeRestrictions_BODY"
 LARGE_BODY_LABEL = "awswaf:managed:aws:core-rule-set:SizeRestrictions_Body"
 
 REDACTED = ("authorization", "cookie")
-"""Headers that the log shows nothing of: with them, whoever reads it could be the customer."""
+"""Headers that the log shows nothing of: with them, whoever reads it could be the customer. WAF's samples of requests
+would show them all the same, so there are none."""
 
 
 def web_acl(tier: TierStack) -> Wafv2WebAcl:
@@ -72,14 +72,14 @@ def web_acl(tier: TierStack) -> Wafv2WebAcl:
         default_action=Wafv2WebAclDefaultAction(allow=Wafv2WebAclDefaultActionAllow()),
         rule=[_rule(priority, *entry) for priority, entry in enumerate(statements.items())],
         visibility_config=Wafv2WebAclVisibilityConfig(
-            metric_name=tier.names.firewall, cloudwatch_metrics_enabled=True, sampled_requests_enabled=True
+            metric_name=tier.names.firewall, cloudwatch_metrics_enabled=True, sampled_requests_enabled=False
         ),
     )
 
 
-def guard(tier: TierStack, acl: Wafv2WebAcl, balancer: Lb) -> None:
-    """PCI DSS 6.4.1: no request reaches the load balancer's targets around the firewall."""
-    Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=balancer.arn)
+def dimensions(names: Names, region: str) -> dict[str, str]:
+    """Of the firewall's metrics, over all rules."""
+    return {"WebACL": names.firewall, "Region": region, "Rule": "ALL"}
 
 
 def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLogGroup:
@@ -107,7 +107,7 @@ def alarm(tier: TierStack) -> Alarm:
         name="blocked",
         namespace="AWS/WAFV2",
         metric="BlockedRequests",
-        dimensions={"WebACL": tier.names.firewall, "Region": tier.settings.region, "Rule": "ALL"},
+        dimensions=dimensions(tier.names, tier.settings.region),
         statistic="Sum",
         threshold=1000,
         unit="requests",
@@ -128,7 +128,7 @@ def _rule(priority: int, name: str, statement: Statement) -> Wafv2WebAclRule:
         action=None if is_group else Wafv2WebAclRuleAction(block=Wafv2WebAclRuleActionBlock()),
         override_action=Wafv2WebAclRuleOverrideAction(none=Wafv2WebAclRuleOverrideActionNone()) if is_group else None,
         visibility_config=Wafv2WebAclRuleVisibilityConfig(
-            metric_name=name, cloudwatch_metrics_enabled=True, sampled_requests_enabled=True
+            metric_name=name, cloudwatch_metrics_enabled=True, sampled_requests_enabled=False
         ),
     )
 

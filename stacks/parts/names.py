@@ -85,9 +85,19 @@ class Names:
         """CloudWatch namespace of the metrics that our own filters make."""
         return f"{PROJECT}/{self.environment}"
 
-    def log(self, what: str) -> str:
-        """A log group whose name is ours to choose."""
-        return f"/{PROJECT}/{self.environment}/{what}"
+    @property
+    def flow_logs(self) -> str:
+        """Log group of the VPC's flow logs."""
+        return self._log("flow-logs")
+
+    @property
+    def application_log(self) -> str:
+        """Log group of what tasks write."""
+        return self._log("application")
+
+    def cache_log(self, kind: str) -> str:
+        """Log group of one of the cache's logs."""
+        return self._log(f"cache/{kind}")
 
     @property
     def database(self) -> str:
@@ -127,3 +137,6 @@ class Names:
     def firewall_log(self) -> str:
         """Log group of the web ACL. WAF takes no name that begins otherwise."""
         return f"aws-waf-logs-{self.firewall}"
+
+    def _log(self, what: str) -> str:
+        return f"/{PROJECT}/{self.environment}/{what}"

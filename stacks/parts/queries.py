@@ -24,7 +24,7 @@ def queries(names: Names) -> list[Query]:
     return [
         Query(
             "application-errors",
-            names.log("service"),
+            names.application_log,
             (
                 'filter level in ["ERROR", "CRITICAL"]',
                 "stats count(*) as errors, latest(@timestamp) as last by level, message",
@@ -55,7 +55,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "slow-cache-commands",
-            names.log("cache/slow-log"),
+            names.cache_log("slow-log"),
             ("display @timestamp, @message", "sort @timestamp desc", "limit 50"),
         ),
         Query(
@@ -70,7 +70,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "rejected-connections",
-            names.log("flow-logs"),
+            names.flow_logs,
             (
                 'filter action = "REJECT"',
                 "stats count(*) as tries by srcAddr, dstAddr, dstPort",

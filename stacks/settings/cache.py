@@ -13,6 +13,10 @@ from stacks.settings.section import InProduction, Matching, Section, frame
 SCALING_NODE_TYPE = r"cache\.(?:c7gn|m5|m6g|m7g|r5|r6g|r7g)\.(?:large|xlarge|2xlarge)"
 
 
+MOST_NODES = 90
+"""Of a cluster, shards times their nodes: AWS's quota "Nodes per cluster per instance type"."""
+
+
 class CacheSettings(Section):
     """ElastiCache in cluster mode."""
 
@@ -39,6 +43,21 @@ class CacheSettings(Section):
         if frame(info).production and node_type.startswith("cache.t"):
             raise ValueError("allowed in production: a type that does not burst, because credits run out under load")
         return node_type
+
+    @field_validator("replicas_per_shard")
+    @classmethod
+    def _outlive_a_zone_and_a_node_in_production(cls, replicas: int, info: ValidationInfo) -> int:
+        if frame(info).production and frame(info).zones > 2 and replicas < 2:
+            raise ValueError("allowed in production with three zones: 2 or more, so that a zone lost leaves a replica")
+        return replicas
+
+    @field_validator("replicas_per_shard")
+    @classmethod
+    def _fit_a_cluster(cls, replicas: int, info: ValidationInfo) -> int:
+        shards = info.data.get("maximum_shards", 1)
+        if shards * (1 + replicas) > MOST_NODES:
+            raise ValueError(f"allowed: at most {MOST_NODES} nodes in all {shards} shards, AWS's quota for a cluster")
+        return replicas
 
     @field_validator("maximum_shards")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.settings.environment import ACCOUNT, REGION, Environment
+from stacks.settings.network import ZONE_LETTERS
 from stacks.settings.section import Frame, Matching
 
 # pydantic's types of errors, in TOML's words.
@@ -73,7 +74,7 @@ def _read(file: Path) -> Environment:
         production=written.get("production", True) is True,
         region=_allowed(written.get("region"), REGION),
         account=_allowed(written.get("account"), ACCOUNT),
-        zones=_zones(written.get("network")),
+        zones=_zones(written.get("network"), written.get("region")),
     )
     try:
         environment = Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)
@@ -89,9 +90,11 @@ def _allowed(value: Any, rule: Matching) -> str | None:
     return value if isinstance(value, str) and rule.matches(value) else None
 
 
-def _zones(network: Any) -> int:
+def _zones(network: Any, region: Any) -> int:
+    """How many there are; what is no zone of the Region is reported by itself."""
     zones = network.get("zones") if isinstance(network, dict) else None
-    return len(zones) if isinstance(zones, list) else 0
+    known = {f"{region}{letter}" for letter in ZONE_LETTERS}
+    return len([zone for zone in zones if isinstance(zone, str) and zone in known]) if isinstance(zones, list) else 0
 
 
 def _shown(value: Any) -> str:

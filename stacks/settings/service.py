@@ -40,7 +40,7 @@ class ServiceSettings(Section):
     hosted_zone: Annotated[str, DOMAIN]
     """The public Route 53 zone that holds the domain."""
 
-    domain: Annotated[str, DOMAIN]
+    domain: Annotated[str, DOMAIN, Matching(".{1,64}", "64 characters at most, as in a certificate of ACM")]
     """The name that customers use."""
 
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 1024
@@ -64,7 +64,15 @@ class ServiceSettings(Section):
     """From one address in five minutes. WAF refuses what is above."""
 
     large_bodies: Annotated[
-        tuple[Annotated[str, Matching(r"/[\w./~-]{1,200}", "a path, such as /uploads/")], ...], Field(max_length=5)
+        tuple[
+            Annotated[
+                str,
+                # WAF's limit for what it looks for is 200 bytes; it sees paths without //, /./ and /../.
+                Matching(r"(?!.*//)(?!.*/\.{1,2}/)/[\w./~-]{1,199}", "a path of 200 characters at most, as /uploads/"),
+            ],
+            ...,
+        ],
+        Field(max_length=5),
     ] = ()
     """Beginnings of the paths that take bodies above 8 KB, as uploads do. WAF sees the first 8 KB of them."""
 
@@ -91,6 +99,13 @@ class ServiceSettings(Section):
         if frame(info).production and minimum < frame(info).zones:
             raise ValueError(f"allowed in production: a task for each of the {frame(info).zones} zones, or more")
         return minimum
+
+    @field_validator("large_bodies")
+    @classmethod
+    def _are_distinct(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(paths)) < len(paths):
+            raise ValueError("allowed: each path once")
+        return paths
 
     @field_validator("maximum_tasks")
     @classmethod

@@ -42,7 +42,7 @@ EXPECTED = {
         "certificate": ("AWS/CertificateManager", "DaysToExpiry", "Minimum", 86400, 1),
         "cpu": ("AWS/ECS", "CPUUtilization", "Average", 60, 10),
         "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count of RequestCount", "Sum", 60, 3),
-        "latency": ("AWS/ApplicationELB", "TargetResponseTime", "p99", 60, 5),
+        "latency": ("AWS/ApplicationELB", "TargetResponseTime among RequestCount", "p99", 60, 5),
         "memory": ("AWS/ECS", "MemoryUtilization", "Maximum", 60, 10),
         "refused": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", 60, 3),
         "tasks": ("ECS/ContainerInsights", "RunningTaskCount", "Minimum", 60, 10),
@@ -50,6 +50,7 @@ EXPECTED = {
     },
     "observability": {
         "application-errors": ("globecart/prod", "ApplicationErrors", "Sum", 300, 1),
+        "events-lost": ("any of AWS/Events", "FailedInvocations", "SUM", 300, 1),
     },
 }
 
@@ -68,11 +69,16 @@ def measured(body: Body) -> tuple[str, str, str, int]:
         return f"any of {sql[3]}", sql[2], sql[1], returned["period"]
     metrics = {query["id"]: query["metric"] for query in body["metric_query"] if "metric" in query}
     part, whole = metrics["part"], metrics["whole"]
-    assert returned["expression"] == "IF(FILL(whole, 0) > 20, 100 * FILL(part, 0) / whole, 0)"
-    assert {key: part[key] for key in part if key != "metric_name"} == {
-        key: whole[key] for key in whole if key != "metric_name"
-    }
-    return part["namespace"], f"{part['metric_name']} of {whole['metric_name']}", part["stat"], part["period"]
+    assert part["namespace"] == whole["namespace"]
+    assert part["dimensions"] == whole["dimensions"]
+    assert part["period"] == whole["period"]
+    assert whole["stat"] == "Sum"
+    relation = {
+        "IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)": "of",
+        "IF(FILL(whole, 0) >= 20, part, 0)": "among",
+    }[returned["expression"]]
+    named = f"{part['metric_name']} {relation} {whole['metric_name']}"
+    return part["namespace"], named, part["stat"], part["period"]
 
 
 def test_each_tier_has_its_alarms(prod: Platform):

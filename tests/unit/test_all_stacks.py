@@ -243,7 +243,7 @@ def secret_values(platform: Platform) -> list[str]:
         for resource in platform.resources
         for argument, value in resource.body.items()
         if value and any(word in argument for word in ("password", "secret_string", "auth_token"))
-        if argument not in {"manage_master_user_password"}
+        if argument not in {"manage_master_user_password", "no_password_required"}
     ]
 
 

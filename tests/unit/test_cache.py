@@ -60,6 +60,9 @@ def test_whoever_names_no_user_may_do_nothing(prod: Platform):
     assert default["user_name"] == "default"
     assert default["access_string"].split()[0] == "off"
     assert default["access_string"].endswith("-@all")
+    # ElastiCache answers "no-password" to authentication_mode's "no-password-required": a change in every plan.
+    assert default["no_password_required"] is True
+    assert "authentication_mode" not in default
 
 
 def test_the_application_signs_in_by_iam_and_may_not_empty_the_cache(prod: Platform):
@@ -72,6 +75,8 @@ def test_the_application_signs_in_by_iam_and_may_not_empty_the_cache(prod: Platf
     # What comes later wins: KEYS, FLUSHALL and their like are dangerous in Redis's own list.
     assert rules.index("-@dangerous") > max(rules.index("+@read"), rules.index("+@write"))
     assert not {"+@all", "+@admin", "+@dangerous"} & set(rules)
+    # What Redis does not call dangerous, and what is about the whole all the same.
+    assert {"-scan", "-randomkey", "-dbsize", "-script", "-function"} <= set(rules)
 
 
 def test_both_users_and_no_other_are_the_caches(prod: Platform):

@@ -38,7 +38,10 @@ def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str
 
 
 def test_a_zone_more_moves_no_subnet(prod: Platform, synthesize: Synthesize):
-    more = synthesize("prod", {"network": {"zones": ["us-west-1c", "us-west-1b", "us-west-1a"]}})
+    more = synthesize(
+        "prod",
+        {"network": {"zones": ["us-west-1c", "us-west-1b", "us-west-1a"]}, "cache": {"replicas_per_shard": 2}},
+    )
     before, after = bodies(prod, "aws_subnet"), bodies(more, "aws_subnet")
     assert {name: subnet["cidr_block"] for name, subnet in before.items()}.items() <= {
         name: subnet["cidr_block"] for name, subnet in after.items()

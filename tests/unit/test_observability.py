@@ -64,6 +64,34 @@ def test_every_graph_says_what_it_shows_and_where(prod: Platform):
             assert len(metric) == 1 or len(metric) % 2 == 1
 
 
+def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
+    """A wrong dimension is no error anywhere: its graph is empty."""
+
+    def measured(namespace: str, dimensions: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
+        # The cluster is named by the alarms through what RDS answers.
+        cluster = only(prod, "aws_rds_cluster")["cluster_identifier"]
+        answered = "${aws_rds_cluster.database_cluster.cluster_identifier}"
+        return namespace, frozenset((name, value.replace(answered, cluster)) for name, value in dimensions.items())
+
+    alarmed = {
+        measured(body["namespace"], body.get("dimensions", {}))
+        for alarm in prod.of_type("aws_cloudwatch_metric_alarm")
+        for body in [
+            alarm.body,
+            *(query["metric"] for query in alarm.body.get("metric_query", []) if "metric" in query),
+        ]
+        if "namespace" in body
+    }
+    graphed = {
+        measured(metric[0], dict(zip(metric[2:-1:2], metric[3:-1:2], strict=True)))
+        for widget in widgets(prod)
+        for metric in widget["properties"].get("metrics", [])
+        if len(metric) > 1
+    }
+    # No alarm is on the topic that alarms go to.
+    assert {namespace for namespace, _ in graphed - alarmed} == {"AWS/SNS"}
+
+
 def alarm_arns(platform: Platform) -> set[str]:
     return {f"${{{alarm.address}.arn}}" for alarm in platform.of_type("aws_cloudwatch_metric_alarm")}
 
@@ -74,8 +102,10 @@ def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dic
     assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
     assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == alarm_arns(platforms[name])
     assert composite["alarm_actions"] == composite["ok_actions"] == [TOPIC]
-    # CloudWatch's limit, with an ARN in place of each reference.
-    assert len(composite["alarm_rule"]) <= 10240
+    # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
+    longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+    assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
+    assert max(len(arn) for arn in alarm_arns(platforms[name])) < len(longest)
 
 
 def test_errors_of_the_application_are_counted_in_its_log(prod: Platform):

@@ -279,7 +279,31 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"service": {"large_bodies": ["uploads"]}},
-        'service.large_bodies.1 = "uploads": allowed: a path, such as /uploads/',
+        'service.large_bodies.1 = "uploads": allowed: a path of 200 characters at most, as /uploads/',
+    ),
+    (
+        "prod",
+        {"service": {"large_bodies": ["/uploads/", "/uploads/"]}},
+        'service.large_bodies = ["/uploads/", "/uploads/"]: allowed: each path once',
+    ),
+    *(
+        ("prod", {"service": {"large_bodies": [path]}}, f'service.large_bodies.1 = "{path}": allowed: a path of 200')
+        for path in ("//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x")
+    ),
+    (
+        "prod",
+        {"service": {"domain": f"{60 * 'x'}.globecart.example"}},
+        "allowed: 64 characters at most, as in a certificate of ACM",
+    ),
+    (
+        "prod",
+        {**THREE_ZONES, "cache": {"replicas_per_shard": 1}},
+        "cache.replicas_per_shard = 1: allowed in production with three zones: 2 or more",
+    ),
+    (
+        "prod",
+        {"cache": {"maximum_shards": 46}},
+        "cache.replicas_per_shard = 1: allowed: at most 90 nodes in all 46 shards",
     ),
     (
         "prod",
