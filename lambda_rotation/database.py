@@ -1,0 +1,284 @@
+"""The database's side of a rotation: roles and schema, a new password for one login, and the proof that it works.
+
+All that changes anything happens in one transaction, as the RDS master, who is no superuser. Passwords never reach the
+server, only the SCRAM verifiers made of them.
+"""
+
+import select
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, cursor, encrypt_password, set_wait_callback
+from psycopg2.sql import SQL, Composable, Identifier, Literal
+
+from lambda_rotation.credential import Credential, Login
+from lambda_rotation.deployment import Deployment
+from lambda_rotation.errors import DatabaseError, RefusedError
+
+# Seconds. A step has one connection, or two with a reader's; together they stay below the function's two minutes.
+CONNECT_TIMEOUT = 5
+LOCK_TIMEOUT = 10
+STATEMENT_TIMEOUT = 15
+ANSWER_TIMEOUT = 20
+"""Of a server that has stopped answering altogether; its own timeouts come first while it lives."""
+REPLICA_PATIENCE = 20
+
+# Of the application's own sessions, in milliseconds.
+SESSION_LIMITS = {
+    "statement_timeout": 30_000,
+    "lock_timeout": 10_000,
+    "idle_in_transaction_session_timeout": 60_000,
+}
+
+MARK = "Made by the rotation of the application's credential"
+"""Comment of our roles: one of the same name that has another origin is not taken over."""
+
+ADVISORY_LOCK = 0x676C6F6265  # "globe": any number that no other program takes
+
+
+def prepare(deployment: Deployment, master: Login, pending: Credential, *, retire_adopted: bool) -> None:
+    """Make roles and schema, as far as they are not there, and set the pending login's password.
+
+    Args:
+        retire_adopted: whether the role whose place the logins have taken may log in no more.
+
+    Raises:
+        DatabaseError: the server could not be reached or did not do it; nothing has changed.
+        RefusedError: a role or schema of the name is somebody else's; nothing has changed.
+    """
+    with transaction(deployment, deployment.host, master.username, master.password) as session:
+        _do(session, SQL("SELECT pg_advisory_xact_lock({})").format(Literal(ADVISORY_LOCK)))
+        if _value(session, SQL("SELECT pg_is_in_recovery()")):
+            raise DatabaseError(
+                "The writer's endpoint leads to a reader", "A failover is under way; the next try finds it"
+            )
+        _owner(session, deployment.owner)
+        _schema(session, deployment)
+        _login(session, deployment, pending.username)
+        if deployment.adopted:
+            _adopt(session, deployment.adopted, deployment.owner, retire=retire_adopted)
+        verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
+        _do(session, SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(pending.username), Literal(verifier)))
+        session.connection.commit()
+
+
+def prove(deployment: Deployment, pending: Credential, master: str) -> None:
+    """Log in on both endpoints and do what the application needs, and try what it must not do.
+
+    Args:
+        master: the master's name, whose place it must not be able to take.
+
+    Raises:
+        DatabaseError: something that must work does not, or the other way round.
+    """
+    with transaction(deployment, pending.host, pending.username, pending.password) as session:
+        _check_session(session, deployment, pending)
+        probe = Identifier(deployment.owner, "rotation_probe")
+        _do(session, SQL("CREATE TABLE {} (id integer)").format(probe))
+        _do(session, SQL("INSERT INTO {} VALUES (1)").format(probe))
+        for forbidden in _forbidden(master):
+            _must_be_refused(session, forbidden)
+        session.connection.rollback()
+    deadline = time.monotonic() + REPLICA_PATIENCE
+    while True:
+        try:
+            return _read(deployment, pending)
+        except DatabaseError:
+            # The role or its password may not have reached the replica yet.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _read(deployment: Deployment, pending: Credential) -> None:
+    with transaction(deployment, pending.reader_host, pending.username, pending.password) as session:
+        _check_session(session, deployment, pending)
+        schema = _value(
+            session,
+            SQL("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = {}").format(
+                Literal(deployment.owner)
+            ),
+        )
+        if not schema:
+            raise DatabaseError("The reader does not show the application's schema", WAIT)
+
+
+def _owner(session: cursor, owner: str) -> None:
+    if _is_ours(session, owner):
+        return
+    _do(session, SQL("CREATE ROLE {} NOLOGIN").format(Identifier(owner)))
+    _mark(session, owner)
+    # Who makes a role may hand it on, but not act as it: for that it has to be a member itself.
+    _do(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(Identifier(owner)))
+
+
+def _schema(session: cursor, deployment: Deployment) -> None:
+    owner = _value(
+        session,
+        SQL("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = {}").format(Literal(deployment.owner)),
+    )
+    if owner not in {None, deployment.owner}:
+        raise RefusedError(f"The schema {deployment.owner} belongs to {owner}", RENAME)
+    if owner is None:
+        role = Identifier(deployment.owner)
+        _do(session, SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(role, role))
+    _do(
+        session,
+        SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(
+            Identifier(deployment.database), Identifier(deployment.owner)
+        ),
+    )
+
+
+def _login(session: cursor, deployment: Deployment, login: str) -> None:
+    role, owner = Identifier(login), Identifier(deployment.owner)
+    if not _is_ours(session, login):
+        _do(session, SQL("CREATE ROLE {} LOGIN").format(role))
+        _mark(session, login)
+    _do(session, SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(role, Literal(deployment.connection_limit)))
+    _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(owner, role))
+    # From its first statement on, what it creates is the owner's, and so the other login's as well.
+    _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(deployment.owner)))
+    for parameter, limit in SESSION_LIMITS.items():
+        _do(session, SQL("ALTER ROLE {} SET {} = {}").format(role, Identifier(parameter), Literal(limit)))
+
+
+def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
+    """Give what the former login owns to the owner role; it may log in until the second rotation."""
+    role = Identifier(adopted)
+    found = _row(
+        session,
+        SQL("SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin FROM pg_roles WHERE rolname = {}").format(
+            Literal(adopted)
+        ),
+    )
+    if found is None or (retire and not found[1]):
+        return
+    if found[0]:
+        raise RefusedError(f"The role {adopted} may do more than an application", "Adopt the application's own role")
+    if retire:
+        _do(session, SQL("ALTER ROLE {} NOLOGIN").format(role))
+        return
+    _do(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(role))
+    _do(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(Identifier(owner)))
+    _do(session, SQL("REASSIGN OWNED BY {} TO {}").format(role, Identifier(owner)))
+    _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
+    _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
+
+
+def _is_ours(session: cursor, role: str) -> bool:
+    """Whether the role is there.
+
+    Raises:
+        RefusedError: it is, and somebody else made it.
+    """
+    found = _row(
+        session,
+        SQL("SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {}").format(Literal(role)),
+    )
+    if found is not None and found[0] != MARK:
+        raise RefusedError(f"There is a role {role} that the rotation did not make", RENAME)
+    return found is not None
+
+
+def _mark(session: cursor, role: str) -> None:
+    _do(session, SQL("COMMENT ON ROLE {} IS {}").format(Identifier(role), Literal(MARK)))
+
+
+def _check_session(session: cursor, deployment: Deployment, pending: Credential) -> None:
+    if not session.connection.info.ssl_in_use:
+        raise DatabaseError("The session is not encrypted", LOOK)
+    found = _row(session, SQL("SELECT session_user::text, current_user::text"))
+    if found != (pending.username, deployment.owner):
+        raise DatabaseError(f"The session is {found}, not {pending.username} as {deployment.owner}", LOOK)
+
+
+def _forbidden(master: str) -> Iterator[Composable]:
+    yield SQL("CREATE ROLE rotation_probe")
+    yield SQL("CREATE SCHEMA rotation_probe")
+    yield SQL("SELECT rolpassword FROM pg_authid")
+    yield SQL("SET ROLE {}").format(Identifier(master))
+
+
+def _must_be_refused(session: cursor, statement: Composable) -> None:
+    _do(session, SQL("SAVEPOINT forbidden"))
+    try:
+        session.execute(statement)
+    except pg.InsufficientPrivilege:
+        _do(session, SQL("ROLLBACK TO SAVEPOINT forbidden"))
+    else:
+        raise DatabaseError(f"The application may {statement.as_string(session)}, which it must not", LOOK)
+
+
+@contextmanager
+def transaction(deployment: Deployment, host: str, user: str, password: str) -> Generator[cursor]:
+    """A session's cursor, within a transaction that nobody else commits; every way out closes the connection.
+
+    Raises:
+        DatabaseError: the server could not be reached, or refused a statement.
+    """
+    set_wait_callback(_wait)
+    try:
+        with (
+            closing(
+                psycopg2.connect(
+                    host=host,
+                    port=deployment.port,
+                    dbname=deployment.database,
+                    user=user,
+                    password=password,
+                    sslmode="verify-full",
+                    sslrootcert=str(deployment.certificates),
+                    ssl_min_protocol_version="TLSv1.2",
+                    gssencmode="disable",
+                    connect_timeout=CONNECT_TIMEOUT,
+                    application_name="credential-rotation",
+                    options=f"-c lock_timeout={LOCK_TIMEOUT}s -c statement_timeout={STATEMENT_TIMEOUT}s",
+                )
+            ) as opened,
+            opened.cursor() as session,
+        ):
+            yield session
+    except psycopg2.Error as error:
+        raise DatabaseError(f"{user} on {host}:{deployment.port}: {_first_line(error)}", WAIT) from error
+
+
+def _wait(waiting: connection) -> None:
+    """Wait for the server, but not for ever: libpq would, for one that is there and does not answer."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    while (state := waiting.poll()) != POLL_OK:
+        left = deadline - time.monotonic()
+        ready: tuple[list[Any], ...] = ([],)
+        if left > 0 and state == POLL_READ:
+            ready = select.select([waiting.fileno()], [], [], left)
+        elif left > 0 and state == POLL_WRITE:
+            ready = select.select([], [waiting.fileno()], [], left)
+        if not any(ready):
+            raise psycopg2.OperationalError(f"no answer within {ANSWER_TIMEOUT} s")
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _do(session: cursor, statement: Composable) -> None:
+    session.execute(statement)
+
+
+def _row(session: cursor, statement: Composable) -> tuple[Any, ...] | None:
+    session.execute(statement)
+    return session.fetchone()
+
+
+def _value(session: cursor, statement: Composable) -> Any:
+    row = _row(session, statement)
+    return row[0] if row else None
+
+
+WAIT = "Secrets Manager tries again; docs/rotation.md, a rotation failed, says what to look at if it goes on"
+LOOK = "docs/rotation.md, a rotation failed"
+RENAME = "Choose another rotation.owner, or rename what is in the way"

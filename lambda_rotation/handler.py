@@ -1,0 +1,142 @@
+"""The Lambda's entry: the four steps of a rotation, each of which may be repeated.
+
+Secrets Manager calls them in their order with the token of one version, and the whole again where a step failed.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from lambda_rotation import database
+from lambda_rotation.credential import Credential, Login, username_of
+from lambda_rotation.deployment import Deployment
+from lambda_rotation.errors import DatabaseError, RefusedError, RotationError, TooSoonError
+from lambda_rotation.secret import OVERRIDE_TAG, Secret
+
+LOG = logging.getLogger("rotation")
+LOG.setLevel(logging.INFO)
+
+# Seconds. Three tries take less than a step may.
+CLIENT = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+def handle(event: Any, _context: object = None) -> None:
+    """Do the step that the event asks for.
+
+    Raises:
+        RotationError: names the step, the secret, the version and what to do. Secrets Manager tries again.
+    """
+    step = arn = token = None
+    try:
+        step, arn, token = _asked(event)
+        deployment = Deployment.of(os.environ)
+        if arn != deployment.secret_arn:
+            raise RefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
+        client = secrets_manager()
+        secret = Secret(client, deployment, token)
+        if secret.is_finished:
+            LOG.info("%s of %s, version %s: is current already", step, arn, token)
+            return
+        secret.check_pending()
+        STEPS[step](client, deployment, secret)
+    except RotationError as error:
+        message = f"{step} of {arn}, version {token}: {error}"
+        LOG.error(message)  # noqa: TRY400 - the cause's own text stays out of the log
+        raise type(error)(f"{step} of {arn}, version {token}: {error.problem}", error.remedy) from None
+    LOG.info("%s of %s, version %s: done", step, arn, token)
+
+
+@cache
+def secrets_manager() -> Any:
+    """For as long as Lambda keeps the process."""
+    return boto3.client("secretsmanager", config=CLIENT)
+
+
+def _asked(event: Any) -> tuple[str, str, str]:
+    asked = event if isinstance(event, Mapping) else {}
+    step, arn, token = (asked.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
+    if not all(isinstance(value, str) and value for value in (step, arn, token)):
+        raise RefusedError("The event names no step, secret and token", "Rotate the secret; do not call the function")
+    if step not in STEPS:
+        raise RefusedError(f"There is no step {json.dumps(step)[:40]}", "Rotate the secret; do not call the function")
+    return str(step), str(arn), str(token)
+
+
+def _create(_client: Any, deployment: Deployment, secret: Secret) -> None:
+    """Make the pending version, for the login that is not current."""
+    if secret.pending() is not None:
+        _pending(deployment, secret)
+        return
+    now = datetime.now(UTC)
+    age = secret.age(now)
+    if age is not None and age < timedelta(seconds=deployment.minimum_age) and not secret.may_rotate_early(now):
+        raise TooSoonError(
+            f"The credential is current for {age.total_seconds():.0f} s; tasks may hold the one before it",
+            f"Wait until {deployment.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
+        )
+    login = deployment.next_login(_replaced_username(secret))
+    secret.put_pending(Credential.for_login(deployment, login, secret.random_password()).dump())
+
+
+def _set(client: Any, deployment: Deployment, secret: Secret) -> None:
+    """Make the database know the pending credential."""
+    pending = _pending(deployment, secret)
+    retire = _replaced_username(secret) in deployment.logins
+    master = master_login(client, deployment)
+    try:
+        database.prepare(deployment, master, pending, retire_adopted=retire)
+    except DatabaseError:
+        # RDS may have rotated the master's password since it was read.
+        again = master_login(client, deployment)
+        if again == master:
+            raise
+        database.prepare(deployment, again, pending, retire_adopted=retire)
+
+
+def _test(client: Any, deployment: Deployment, secret: Secret) -> None:
+    """Prove that the pending credential does what the application needs, on both endpoints."""
+    database.prove(deployment, _pending(deployment, secret), master_login(client, deployment).username)
+
+
+def _finish(_client: Any, deployment: Deployment, secret: Secret) -> None:
+    """Make the pending credential the current one."""
+    _pending(deployment, secret)
+    secret.promote()
+
+
+STEPS: Mapping[str, Callable[[Any, Deployment, Secret], None]] = {
+    "createSecret": _create,
+    "setSecret": _set,
+    "testSecret": _test,
+    "finishSecret": _finish,
+}
+
+
+def _pending(deployment: Deployment, secret: Secret) -> Credential:
+    text = secret.pending()
+    if text is None:
+        raise RefusedError("The pending version has no value", "Rotate the secret; do not call the function")
+    pending = Credential.parse(text)
+    # A version that is current replaces itself, so its login can only be one of the two.
+    login = pending.username if secret.is_current else deployment.next_login(_replaced_username(secret))
+    pending.check(deployment, login if login in deployment.logins else deployment.logins[0])
+    return pending
+
+
+def _replaced_username(secret: Secret) -> str | None:
+    replaced = secret.replaced()
+    return None if replaced is None else username_of(replaced)
+
+
+def master_login(client: Any, deployment: Deployment) -> Login:
+    """The database's master, as RDS keeps it at this moment."""
+    value = client.get_secret_value(SecretId=deployment.master_secret_arn, VersionStage="AWSCURRENT")
+    return Login.parse(value["SecretString"])

@@ -1,0 +1,259 @@
+"""What nobody should send is refused, and said to be what it is; nothing of it reaches the database as SQL."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lambda_rotation import database, handler
+from lambda_rotation.credential import Credential, Login, username_of
+from lambda_rotation.deployment import Deployment
+from lambda_rotation.errors import RefusedError, RotationError
+from tests.rotation.conftest import STEPS, Rotation
+from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER
+
+A_FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NASTY = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+ENVIRONMENT = {
+    "SECRET_ARN": "arn:secret",
+    "MASTER_SECRET_ARN": "arn:master",
+    "DATABASE_ENGINE": "postgres",
+    "DATABASE_HOST": "writer",
+    "DATABASE_READER_HOST": "reader",
+    "DATABASE_PORT": "5432",
+    "DATABASE_NAME": "shop",
+    "OWNER_ROLE": "shop",
+    "CONNECTION_LIMIT": "50",
+    "MINIMUM_AGE": "0",
+}
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | NASTY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "createSecret",
+        {},
+        {"Step": "createSecret"},
+        {"Step": 1, "SecretId": "arn", "ClientRequestToken": "t"},
+        {"Step": "createSecret", "SecretId": "", "ClientRequestToken": "t"},
+        {"Step": "dropSecret", "SecretId": "arn", "ClientRequestToken": "t"},
+    ],
+)
+def test_an_event_that_is_none_is_refused(event: Any):
+    with pytest.raises(RefusedError, match="do not call the function"):
+        handler.handle(event)
+
+
+@given(ANY_JSON)
+@settings(deadline=None)
+def test_any_event_is_refused_or_understood(event: Any):
+    with pytest.raises(RefusedError):
+        handler.handle(event)
+
+
+@given(ANY_JSON)
+def test_any_version_is_a_credential_or_refused(values: Any):
+    for text in (json.dumps(values), str(values)):
+        for read in (Credential.parse, username_of, Login.parse):
+            # Whatever else it raised would fail the test.
+            with suppress(RefusedError):
+                read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "null", "[]", '"username"', '{"username": ""}', '{"username": 5}']
+)
+def test_broken_json_is_refused(text: str):
+    for read in (Credential.parse, username_of, Login.parse):
+        with pytest.raises(RefusedError):
+            read(text)
+
+
+WHOLE: Mapping[str, Any] = {
+    "username": "shop_a",
+    "password": "a-password",
+    "engine": "postgres",
+    "host": "writer",
+    "port": 5432,
+    "dbname": "shop",
+    "reader_host": "reader",
+}
+
+
+@pytest.mark.parametrize("key", list(WHOLE))
+@pytest.mark.parametrize("value", [None, "", 0, True, [], {}, "an-other", 1.5])
+def test_a_version_with_another_value_is_refused(key: str, value: Any):
+    deployment = Deployment.of(ENVIRONMENT)
+    Credential.parse(json.dumps(WHOLE)).check(deployment, "shop_a")
+    if key == "password" and value == "an-other":
+        return
+    with pytest.raises(RefusedError) as refused:
+        Credential.parse(json.dumps({**WHOLE, key: value})).check(deployment, "shop_a")
+    assert key in str(refused.value)
+    # Which key, and never what is in it.
+    assert "a-password" not in str(refused.value)
+
+
+def test_a_version_with_more_or_fewer_keys_is_refused():
+    with pytest.raises(RefusedError, match="other keys than a credential: extra"):
+        Credential.parse(json.dumps({**WHOLE, "extra": 1}))
+    with pytest.raises(RefusedError, match="other keys than a credential: host"):
+        Credential.parse(json.dumps({key: value for key, value in WHOLE.items() if key != "host"}))
+
+
+@pytest.mark.parametrize("variable", sorted(ENVIRONMENT))
+def test_a_function_that_was_deployed_wrong_says_so(variable: str):
+    with pytest.raises(RefusedError, match=f"The function's environment is wrong: .*{variable}"):
+        Deployment.of({name: value for name, value in ENVIRONMENT.items() if name != variable})
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_PORT", "CONNECTION_LIMIT", "MINIMUM_AGE"])
+def test_a_number_that_is_none_is_refused(variable: str):
+    with pytest.raises(RefusedError, match="The function's environment is wrong"):
+        Deployment.of({**ENVIRONMENT, variable: "many"})
+
+
+@given(NASTY)
+@example('shop"; DROP ROLE postgres; --')
+@example("shop\n")
+@example("pg_monitor" + 60 * "x")
+def test_only_plain_names_of_roles_are_taken(name: str):
+    for variable in ("OWNER_ROLE", "ADOPTED_ROLE"):
+        with suppress(RefusedError):
+            deployment = Deployment.of({**ENVIRONMENT, variable: name})
+            assert name.isascii()
+            assert name.replace("_", "").isalnum()
+            assert all(len(login) <= 63 for login in deployment.logins)
+
+
+@given(name=NASTY, password=NASTY)
+@A_FEW
+@example(name='a"; DROP ROLE postgres; --', password="'; DROP ROLE postgres; --")
+@example(name="%s", password="%(password)s")
+def test_names_and_passwords_are_never_read_as_sql(rotation: Rotation, name: str, password: str):
+    """However they came past the checks before: the database has them to the letter, or says no."""
+    owner = f"{name}{uuid4().hex[:8]}"
+    if len(owner.encode()) > 61:
+        return
+    deployment = Deployment(
+        secret_arn="",
+        master_secret_arn="",
+        engine="postgres",
+        host=WRITER,
+        reader_host=READER,
+        port=rotation.server.port,
+        database=rotation.database,
+        owner=owner,
+        adopted=None,
+        connection_limit=5,
+        minimum_age=0,
+        certificates=rotation.server.certificates,
+    )
+    pending = Credential.for_login(deployment, deployment.logins[0], password)
+    try:
+        database.prepare(deployment, Login(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
+    except RotationError:
+        return
+    assert {row[0] for row in rotation.server.run("SELECT rolname::text FROM pg_roles")} > {owner, deployment.logins[0]}
+    assert rotation.works(pending)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_token_that_names_nothing_is_refused(rotation: Rotation, step: str):
+    rotation.rotate()
+    with pytest.raises(RefusedError, match="The token names no version of the secret"):
+        rotation.step(step, str(uuid4()))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_stale_token_is_refused(rotation: Rotation, step: str):
+    stale = rotation.rotate()
+    rotation.rotate()
+    with pytest.raises(RefusedError, match="not pending: another rotation took its place"):
+        rotation.step(step, stale)
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_a_step_before_its_time_is_refused(rotation: Rotation, step: str):
+    rotation.rotate()
+    with pytest.raises(RefusedError, match="The pending version has no value"):
+        rotation.step(step, rotation.begin())
+
+
+def test_another_secret_is_refused(rotation: Rotation):
+    other = rotation.client.create_secret(Name=f"other-{rotation.owner}", SecretString="{}")["ARN"]
+    for arn in (other, rotation.environment["MASTER_SECRET_ARN"], rotation.owner):
+        with pytest.raises(RefusedError, match=f"This function rotates {rotation.secret_arn} alone"):
+            handler.handle({"Step": "createSecret", "SecretId": arn, "ClientRequestToken": str(uuid4())})
+
+
+def test_a_secret_whose_rotation_is_off_is_refused(rotation: Rotation):
+    rotation.enable(enabled=False)
+    with pytest.raises(RefusedError, match="Rotation is not enabled"):
+        rotation.step("createSecret", rotation.begin())
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"host": "127.0.0.66"},
+        {"reader_host": "127.0.0.66"},
+        {"dbname": "postgres"},
+        {"username": MASTER},
+        {"engine": "mysql"},
+        {"port": 1},
+    ],
+)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_pending_version_for_somewhere_else_is_refused(rotation: Rotation, step: str, planted: dict[str, Any]):
+    """Who may write the secret could otherwise have the function send passwords to a server of their own."""
+    rotation.rotate()
+    token = rotation.begin()
+    values = {**vars(rotation.current()), "username": rotation.logins[1], **planted}
+    rotation.client.put_secret_value(
+        SecretId=rotation.secret_arn,
+        ClientRequestToken=token,
+        SecretString=json.dumps(values),
+        VersionStages=["AWSPENDING"],
+    )
+    with pytest.raises(RefusedError, match=f"for another database or role: {next(iter(planted))}"):
+        rotation.step(step, token)
+
+
+def test_the_pending_version_may_not_be_for_the_login_that_is_current(rotation: Rotation):
+    rotation.rotate()
+    token = rotation.begin()
+    rotation.client.put_secret_value(
+        SecretId=rotation.secret_arn,
+        ClientRequestToken=token,
+        SecretString=rotation.current().dump(),
+        VersionStages=["AWSPENDING"],
+    )
+    with pytest.raises(RefusedError, match="for another database or role: username"):
+        rotation.step("setSecret", token)
+    assert rotation.works()
+
+
+def test_a_master_secret_of_another_kind_is_refused(rotation: Rotation):
+    rotation.client.put_secret_value(SecretId=rotation.environment["MASTER_SECRET_ARN"], SecretString="{}")
+    with pytest.raises(RefusedError, match="The master secret has no username and password"):
+        rotation.rotate()
+
+
+def test_the_master_may_not_be_taken_on_by_the_application(rotation: Rotation):
+    rotation.rotate()
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        rotation.ask(f"SET ROLE {MASTER}")

@@ -1,0 +1,337 @@
+"""Rotations as they should be: the first, many in a row, repeated steps, adoption, a master that RDS rotates."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import psycopg2
+import pytest
+from moto.secretsmanager.models import SecretsManagerBackend
+
+from lambda_rotation import database, handler
+from lambda_rotation.credential import Login
+from lambda_rotation.errors import DatabaseError, RefusedError, TooSoonError
+from tests.rotation.conftest import STEPS, Rotation
+from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
+
+
+def test_the_first_rotation_makes_roles_schema_and_the_first_version(rotation: Rotation):
+    token = rotation.rotate()
+    assert rotation.stages() == {token: {"AWSCURRENT"}}
+    credential = rotation.current()
+    assert credential.username == rotation.logins[0]
+    assert len(credential.password) >= 48
+    assert credential.password.isalnum()
+    assert rotation.ask("SELECT session_user::text, current_user::text") == [(rotation.logins[0], rotation.owner)]
+    assert rotation.ask("SELECT pg_is_in_recovery()", host=READER) == [(True,)]
+
+
+def test_a_first_version_that_aws_makes_current_at_once_is_rotated_all_the_same(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+):
+    """As AWS says of PutSecretValue: the first version for the secret is staged AWSCURRENT."""
+    plain = SecretsManagerBackend.put_secret_value
+
+    def put(self: SecretsManagerBackend, **asked: Any) -> Any:
+        asked["version_stages"].append("AWSCURRENT")
+        return plain(self, **asked)
+
+    monkeypatch.setattr(SecretsManagerBackend, "put_secret_value", put)
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    assert rotation.stages() == {token: {"AWSCURRENT", "AWSPENDING"}}
+    rotation.rotate(token)
+    assert rotation.works()
+    assert rotation.stages() == {token: {"AWSCURRENT"}}
+
+
+def test_many_rotations_in_a_row_take_turns(rotation: Rotation):
+    users: list[str] = []
+    passwords: set[str] = set()
+    for _ in range(25):
+        before = rotation.current() if users else None
+        rotation.rotate()
+        users.append(rotation.current().username)
+        passwords.add(rotation.current().password)
+        # What running tasks hold stays valid.
+        assert before is None or rotation.works(before)
+        assert rotation.works()
+    assert users == [rotation.logins[number % 2] for number in range(25)]
+    assert len(passwords) == 25
+
+
+def test_what_either_login_creates_belongs_to_both(rotation: Rotation):
+    rotation.rotate()
+    rotation.ask("CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders DEFAULT VALUES")
+    rotation.rotate()
+    rotation.ask("ALTER TABLE orders ADD COLUMN total integer; CREATE TABLE carts (id integer)")
+    rotation.rotate()
+    rotation.ask("INSERT INTO carts VALUES (1); DROP TABLE carts; INSERT INTO orders (total) VALUES (5)")
+    assert rotation.ask("SELECT count(*) FROM orders") == [(2,)]
+    owned = "SELECT tableowner, schemaname FROM pg_tables WHERE tablename = 'orders'"
+    assert rotation.ask(owned) == [(rotation.owner, rotation.owner)]
+
+
+def test_nobody_logs_in_as_the_owner_and_the_logins_may_do_little(rotation: Rotation):
+    rotation.rotate()
+    rotation.rotate()
+    roles = {
+        name: rest
+        for name, *rest in rotation.server.run(
+            "SELECT rolname::text, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR"
+            f" rolbypassrls, rolconnlimit FROM pg_roles WHERE rolname LIKE '{rotation.owner}%'"
+        )
+    }
+    assert roles.pop(rotation.owner) == [False, False, -1]
+    assert roles == {login: [True, False, 50] for login in rotation.logins}
+
+
+def test_sessions_have_limits(rotation: Rotation):
+    rotation.rotate()
+    for parameter, limit in {
+        "statement_timeout": "30s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "1min",
+    }.items():
+        assert rotation.ask(f"SHOW {parameter}") == [(limit,)]
+
+
+def test_the_server_keeps_a_verifier_and_never_saw_the_password(rotation: Rotation):
+    rotation.rotate()
+    login = rotation.current().username
+    assert str(rotation.server.run(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{login}'")[0][0]).startswith(
+        "SCRAM-SHA-256$"
+    )
+
+
+def test_every_step_can_be_repeated(rotation: Rotation):
+    rotation.rotate()
+    before = rotation.current()
+    token = rotation.begin()
+    for name in STEPS:
+        for _ in range(3):
+            rotation.step(name, token)
+            assert rotation.works(before)
+    # And once more when all is over.
+    for name in STEPS:
+        rotation.step(name, token)
+    rotation.forget_pending(token)
+    for name in STEPS:
+        rotation.step(name, token)
+    assert rotation.works()
+    assert rotation.current().username == rotation.logins[1]
+
+
+def test_a_rotation_that_was_given_up_is_taken_over_by_the_next(rotation: Rotation):
+    rotation.rotate()
+    before = rotation.current()
+    given_up = rotation.begin()
+    rotation.step("createSecret", given_up)
+    rotation.step("setSecret", given_up)
+    rotation.rotate()
+    assert rotation.works(before)
+    assert rotation.works()
+    with pytest.raises(RefusedError, match="not pending: another rotation took its place"):
+        rotation.step("finishSecret", given_up)
+
+
+def test_rotations_at_the_same_time_wait_for_one_another(rotation: Rotation):
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    failed: list[BaseException] = []
+
+    def set_secret() -> None:
+        try:
+            rotation.step("setSecret", token)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [Thread(target=set_secret) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    rotation.rotate(token)
+    assert rotation.works()
+
+
+def test_a_young_credential_is_not_replaced(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    rotation.rotate()
+    monkeypatch.setenv("MINIMUM_AGE", "3600")
+    with pytest.raises(TooSoonError, match="Wait until 3600 s have passed, or set the secret's tag RotateEarlyUntil"):
+        rotation.rotate()
+    assert rotation.works()
+
+
+@pytest.mark.parametrize(
+    ("until", "may"),
+    [
+        (datetime.now(UTC) + timedelta(hours=1), True),
+        ((datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None), True),
+        (datetime.now(UTC) - timedelta(hours=1), False),
+        ("yes", False),
+    ],
+)
+def test_a_compromised_credential_is_replaced_however_young_it_is(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, until: datetime | str, *, may: bool
+):
+    rotation.rotate()
+    before = rotation.current()
+    monkeypatch.setenv("MINIMUM_AGE", "3600")
+    value = until if isinstance(until, str) else until.isoformat()
+    rotation.client.tag_resource(SecretId=rotation.secret_arn, Tags=[{"Key": "RotateEarlyUntil", "Value": value}])
+    if may:
+        rotation.rotate()
+    else:
+        with pytest.raises(TooSoonError):
+            rotation.rotate()
+    assert (rotation.current() != before) is may
+
+
+def test_an_old_credential_is_replaced(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    token = rotation.rotate()
+    monkeypatch.setenv("MINIMUM_AGE", "3600")
+    rotation.age(token, timedelta(hours=2))
+    rotation.rotate()
+
+
+def test_a_rotation_that_was_held_up_counts_from_its_end(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    token = rotation.rotate()
+    monkeypatch.setenv("MINIMUM_AGE", "3600")
+    rotation.age(token, timedelta(hours=2), became_current=timedelta(minutes=5))
+    with pytest.raises(TooSoonError, match="is current for 30"):
+        rotation.rotate()
+
+
+def test_a_master_password_that_rds_rotated_meanwhile_is_read_once_more(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+):
+    handed_out: list[str] = []
+    plain = handler.master_login
+
+    def stale_first(*arguments: Any) -> Login:
+        master = plain(*arguments)
+        handed_out.append(master.username)
+        return Login(master.username, "stale") if len(handed_out) == 1 else master
+
+    monkeypatch.setattr(handler, "master_login", stale_first)
+    rotation.rotate()
+    assert rotation.works()
+    assert len(handed_out) == 3
+
+
+def test_a_master_password_that_is_wrong_is_told(rotation: Rotation):
+    rotation.client.put_secret_value(
+        SecretId=rotation.environment["MASTER_SECRET_ARN"],
+        SecretString=json.dumps({"username": MASTER, "password": "wrong"}),
+    )
+    with pytest.raises(DatabaseError, match=f"{MASTER} on 127.0.0.1:.*password authentication failed"):
+        rotation.rotate()
+
+
+def adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A login of before: made by the master, with a table and a secret of its own."""
+    role = f"{rotation.owner}_old"
+    master = psycopg2.connect(
+        host="127.0.0.1",
+        port=rotation.server.port,
+        dbname=rotation.database,
+        user=MASTER,
+        password=MASTER_PASSWORD,
+        sslmode="require",
+    )
+    with master, master.cursor() as cursor:
+        cursor.execute(
+            f"CREATE ROLE {role} LOGIN PASSWORD 'of-before'; GRANT ALL ON DATABASE {rotation.database} TO {role}"
+        )
+    master.close()
+    rotation.server.run(f"GRANT CREATE ON SCHEMA public TO {role}", rotation.database)
+    rotation.put_current(username=role, password="of-before")
+    rotation.ask_as(role, "of-before", "CREATE TABLE public.orders (id integer); INSERT INTO public.orders VALUES (1)")
+    monkeypatch.setenv("ADOPTED_ROLE", role)
+    return role
+
+
+def test_an_existing_login_is_adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    role = adopted(rotation, monkeypatch)
+    rotation.rotate()
+    assert rotation.current().username == rotation.logins[0]
+    # Tasks of before go on, with what they had and with what comes.
+    rotation.ask_as(role, "of-before", "INSERT INTO public.orders VALUES (2); CREATE TABLE carts (id integer)")
+    assert rotation.ask("SELECT count(*) FROM public.orders") == [(2,)]
+    rotation.ask("DROP TABLE carts")
+    rotation.rotate()
+    assert rotation.current().username == rotation.logins[1]
+    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
+        rotation.ask_as(role, "of-before", "SELECT 1")
+    rotation.rotate()
+    assert rotation.ask("SELECT count(*) FROM public.orders") == [(2,)]
+
+
+def test_a_role_that_may_more_than_an_application_is_not_adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    role = adopted(rotation, monkeypatch)
+    rotation.server.run(f"ALTER ROLE {role} CREATEROLE")
+    with pytest.raises(RefusedError, match="may do more than an application"):
+        rotation.rotate()
+    assert rotation.ask_as(role, "of-before", "SELECT count(*) FROM public.orders") == [(1,)]
+
+
+def test_an_adopted_role_that_is_gone_is_not_missed(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ADOPTED_ROLE", "nobody_of_this_name")
+    rotation.rotate()
+    assert rotation.works()
+
+
+@pytest.mark.parametrize("ending", ["", "_a"])
+def test_roles_of_another_origin_are_not_taken_over(rotation: Rotation, ending: str):
+    rotation.server.run(f"CREATE ROLE {rotation.owner}{ending}")
+    with pytest.raises(RefusedError, match=f"There is a role {rotation.owner}{ending} that the rotation did not make"):
+        rotation.rotate()
+
+
+def test_a_schema_of_another_is_not_taken_over(rotation: Rotation):
+    rotation.server.run(f"CREATE SCHEMA {rotation.owner}", rotation.database)
+    with pytest.raises(RefusedError, match=f"The schema {rotation.owner} belongs to postgres"):
+        rotation.rotate()
+    assert not rotation.server.run(f"SELECT 1 FROM pg_roles WHERE rolname LIKE '{rotation.owner}%'")
+
+
+def test_a_login_that_may_too_much_fails_the_test(rotation: Rotation):
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    rotation.step("setSecret", token)
+    rotation.server.run(f"GRANT CREATE ON DATABASE {rotation.database} TO {rotation.owner}")
+    with pytest.raises(DatabaseError, match="The application may CREATE SCHEMA rotation_probe, which it must not"):
+        rotation.step("testSecret", token)
+    assert not rotation.server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'rotation_probe'", rotation.database)
+
+
+def test_a_login_that_acts_for_itself_fails_the_test(rotation: Rotation):
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    rotation.step("setSecret", token)
+    rotation.server.run(f"ALTER ROLE {rotation.logins[0]} RESET role")
+    with pytest.raises(DatabaseError, match=f"not {rotation.logins[0]} as {rotation.owner}"):
+        rotation.step("testSecret", token)
+
+
+def test_a_replica_that_lags_is_waited_for(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    with rotation.server.paused_replica() as replay:
+        rotation.step("setSecret", token)
+        monkeypatch.setattr(time, "sleep", lambda _: replay())
+        rotation.step("testSecret", token)
+
+
+def test_a_replica_that_stays_behind_is_told(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(database, "REPLICA_PATIENCE", 0)
+    token = rotation.begin()
+    rotation.step("createSecret", token)
+    with rotation.server.paused_replica():
+        rotation.step("setSecret", token)
+        with pytest.raises(DatabaseError, match=f"{rotation.logins[0]} on {READER}"):
+            rotation.step("testSecret", token)

@@ -1,0 +1,70 @@
+"""The bundle of certificate authorities is rebuilt from what is known to be AWS's, and never from nothing."""
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations import certificates
+from operations.certificates import bundle, from_npm, main
+from tests.rotation.certificates import Authority
+
+NOW = datetime.now(UTC)
+
+
+def test_authorities_that_are_valid_are_kept_once():
+    first, second = Authority().pem.decode(), Authority().pem.decode()
+    written = bundle(f"words\n{first}{second}{first}", NOW)
+    assert written.count("BEGIN CERTIFICATE") == 2
+    assert written.startswith("# Tests, until ")
+    assert bundle(f"{second}{first}", NOW) == written
+
+
+def test_what_has_expired_is_left_out():
+    with pytest.raises(ValueError, match="no certificate that is still valid"):
+        bundle(Authority().pem.decode(), NOW + timedelta(days=30))
+
+
+def test_a_certificate_that_is_no_authority_is_refused():
+    authority = Authority()
+    with pytest.raises(ValueError, match=r"'127\.0\.0\.1' is no authority"):
+        bundle(authority.issue("127.0.0.1")[0].decode(), NOW)
+
+
+def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(certificates, "TRUSTED", tmp_path / "rds.pem")
+    (tmp_path / "downloaded.pem").write_bytes(Authority().pem)
+    main([str(tmp_path / "downloaded.pem")])
+    assert (tmp_path / "rds.pem").read_text().count("BEGIN CERTIFICATE") == 1
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_what_cannot_be_read_leaves_the_bundle_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+):
+    trusted, downloaded = tmp_path / "rds.pem", tmp_path / "downloaded.pem"
+    trusted.write_text("earlier")
+    if content:
+        downloaded.write_text(content)
+    monkeypatch.setattr(certificates, "TRUSTED", trusted)
+    with pytest.raises(SystemExit, match="not rebuilt: "):
+        main([str(downloaded)])
+    assert trusted.read_text() == "earlier"
+
+
+def test_npm_is_asked_for_the_clusters_own_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout=Authority().pem.decode())
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(certificates, "TRUSTED", tmp_path / "rds.pem")
+    main([])
+    assert "BEGIN CERTIFICATE" in from_npm()
+    assert asked[0][:2] == ["npm", "install"]
+    assert "defaults" in asked[1][-1]
+    assert "proxies" not in asked[1][-1]
