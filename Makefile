@@ -9,6 +9,7 @@ PIPENV := .cache/pipenv/installed-$(PIPENV_VERSION)
 PACKAGES := .venv/installed
 INDEX := .cache/jsii/indexed
 CLI := node_modules/installed
+ROTATION := .cache/rotation.zip
 
 export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_IGNORE_VIRTUALENVS := 1
@@ -16,12 +17,12 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth validate test unit snapshots lint bench docs lock clean
+.PHONY: help setup synth validate test unit snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INDEX) $(CLI) ## Install Python packages into .venv and the cdktf CLI into node_modules
+setup: $(INDEX) $(CLI) $(ROTATION) ## Install what is needed into .venv and node_modules, and package the rotation's function
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
@@ -49,6 +50,9 @@ bench: setup ## Synthesis of prod beside the stock import of the bindings and be
 
 docs: setup ## Write the parts of docs/ that follow from the code
 	@$(PYTHON) -m operations.document
+
+certificates: setup ## Rebuild the bundle of RDS's certificate authorities
+	@$(PYTHON) -m operations.certificates
 
 lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock
@@ -101,6 +105,10 @@ $(INDEX): $(PACKAGES)
 	@echo "Indexing the AWS bindings"
 	@$(PYTHON) -m imports
 	@touch $@
+
+$(ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py) lambda_rotation/requirements.txt lambda_rotation/certificates/rds.pem
+	@echo "Packaging the rotation's function"
+	@$(PYTHON) -m lambda_rotation.package $@
 
 $(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
 	@echo "Installing the cdktf CLI into node_modules"

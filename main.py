@@ -14,7 +14,8 @@ from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
-from stacks.service import ServiceStack
+from stacks.rotation import RotationStack
+from stacks.service import ServiceStack, Stores
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.storage import StorageStack
 
@@ -31,27 +32,26 @@ def build(app: App, settings: Environment) -> None:
     database = DatabaseStack(app, settings, foundation=foundation, network=network)
     cache = CacheStack(app, settings, foundation=foundation, network=network)
     storage = StorageStack(app, settings, foundation=foundation, network=network)
-    service = ServiceStack(
-        app, settings, foundation=foundation, network=network, database=database, cache=cache, storage=storage
-    )
-    watched = [network, database, cache, storage, service]
+    rotation = RotationStack(app, settings, foundation=foundation, network=network, database=database)
+    stores = Stores(database, cache, storage, rotation)
+    service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
+    watched = [network, *stores, service]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 
 def main() -> None:
     """Synthesize every environment, or the one that ENV names."""
-    # The cdktf CLI says where it wants the output.
-    outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")
+    outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI says where it wants it
     try:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         outdir.mkdir(parents=True, exist_ok=True)
+        app = App(outdir=str(outdir))
+        for environment in environments:
+            build(app, environment)
     except SettingsError as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a folder that can be written ({error})")
-    app = App(outdir=str(outdir))
-    for environment in environments:
-        build(app, environment)
     app.synth()
 
 

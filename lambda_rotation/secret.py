@@ -73,14 +73,16 @@ class Secret:
         )
 
     def promote(self) -> None:
-        """Make this rotation's version the current one."""
-        if self.is_current:
-            return
-        move = {"SecretId": self._arn, "VersionStage": CURRENT, "MoveToVersionId": self.token}
-        # Where nothing is current yet, nothing may be named to take the stage from.
-        if self._replaced_version:
-            move["RemoveFromVersionId"] = self._replaced_version
-        self._client.update_secret_version_stage(**move)
+        """Make this rotation's version the current one, and no longer pending: so everybody sees that it is over."""
+        if not self.is_current:
+            move = {"SecretId": self._arn, "VersionStage": CURRENT, "MoveToVersionId": self.token}
+            # Where nothing is current yet, nothing may be named to take the stage from.
+            if self._replaced_version:
+                move["RemoveFromVersionId"] = self._replaced_version
+            self._client.update_secret_version_stage(**move)
+        self._client.update_secret_version_stage(
+            SecretId=self._arn, VersionStage=PENDING, RemoveFromVersionId=self.token
+        )
 
     def random_password(self) -> str:
         """Letters and digits: safe in a URL, in a shell, and in whatever else people paste it into."""

@@ -89,6 +89,8 @@ def _copy(stack: Stack, folder: Path, cache: Path) -> Copy:
     copy = folder / stack.name
     copy.mkdir()
     (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
+    if (assets := stack.folder / "assets").is_dir():
+        (copy / "assets").symlink_to(assets.resolve())
     required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
     return Copy(copy, cache / "providers" / sha256(required.encode()).hexdigest()[:16])
 

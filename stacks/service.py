@@ -5,8 +5,10 @@ back by ECS itself, on this tier's own alarms.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_secretsmanager_secret_versions import DataAwsSecretsmanagerSecretVersions
 from cdktf_cdktf_provider_aws.ecs_cluster import EcsCluster, EcsClusterSetting
 from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCapacityProviders
 from cdktf_cdktf_provider_aws.ecs_service import (
@@ -30,14 +32,25 @@ from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.entrance import Entrance, entrance
 from stacks.parts.logs import log_group
 from stacks.parts.policies import allow, equals
+from stacks.parts.redeployment import Running, first_rotation, redeploy_after_rotation
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.parts.task import CONTAINER, HEALTH_PATH, execution_role, task_definition
+from stacks.rotation import RotationStack
 from stacks.settings import Environment
 from stacks.storage import MOUNT_AND_WRITE, StorageStack
 from stacks.tier import TierStack
 
 ROLLED_BACK_ON = ("errors", "refused", "latency", "unhealthy")
 """Alarms that mean a deployment is at fault, if one is on its way."""
+
+
+class Stores(NamedTuple):
+    """What tasks keep their data in, and what lets them in there."""
+
+    database: DatabaseStack
+    cache: CacheStack
+    storage: StorageStack
+    rotation: RotationStack
 
 
 class ServiceStack(TierStack):
@@ -52,18 +65,19 @@ class ServiceStack(TierStack):
         *,
         foundation: FoundationStack,
         network: NetworkStack,
-        database: DatabaseStack,
-        cache: CacheStack,
-        storage: StorageStack,
+        stores: Stores,
     ) -> None:
         super().__init__(scope, settings)
         self.log = log_group(self, "log", self.names.application_log, key=foundation.keys.logs)
         self.entrance = self._entrance(foundation, network)
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
-        task = self._task(foundation, database, cache, storage)
-        self.service = self._service(network, task)
+        task = self._task(foundation, stores)
+        # Late: what takes time in this tier is made while the first rotation runs.
+        rotated = first_rotation(self, stores.rotation.secret, after=self.entrance.listener)
+        self.service = self._service(network, task, rotated)
         self._add_tasks_under_load()
+        redeploy_after_rotation(self, foundation, stores.rotation.secret, Running(self.cluster, self.service))
         self._publish_names()
 
     @property
@@ -94,9 +108,9 @@ class ServiceStack(TierStack):
             depends_on=[insights],
         )
 
-    def _task(
-        self, foundation: FoundationStack, database: DatabaseStack, cache: CacheStack, storage: StorageStack
-    ) -> EcsTaskDefinition:
+    def _task(self, foundation: FoundationStack, stores: Stores) -> EcsTaskDefinition:
+        database, cache, storage, rotation = stores
+        credential, key = rotation.secret, foundation.keys.secrets
         return task_definition(
             self,
             image=f"{foundation.images.repository_url}{self.settings.service.image}",
@@ -112,9 +126,10 @@ class ServiceStack(TierStack):
                 "CACHE_USER": cache.user.user_name,
                 "CACHE_NAME": cache.replication_group.replication_group_id,
             },
+            credential=credential,
             files=storage.file_system,
             access_points=storage.access_points,
-            execution=execution_role(self, foundation.images, self.log),
+            execution=execution_role(self, foundation.images, self.log, credential, key),
             task=self._task_role(cache, storage),
             log=self.log,
         )
@@ -138,7 +153,9 @@ class ServiceStack(TierStack):
             why="What the application itself may do: its files, through their access points, and its cache",
         )
 
-    def _service(self, network: NetworkStack, task: EcsTaskDefinition) -> EcsService:
+    def _service(
+        self, network: NetworkStack, task: EcsTaskDefinition, rotated: DataAwsSecretsmanagerSecretVersions
+    ) -> EcsService:
         wanted = self.settings.service
         providers = EcsClusterCapacityProviders(
             self, "capacity", cluster_name=self.cluster.name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
@@ -181,7 +198,7 @@ class ServiceStack(TierStack):
             # Autoscaling's, once the service is there.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
             # A target group that no listener uses takes no tasks.
-            depends_on=[providers, self.entrance.listener],
+            depends_on=[providers, self.entrance.listener, rotated],
         )
 
     def _capacity(self) -> list[EcsServiceCapacityProviderStrategy]:

@@ -36,20 +36,27 @@ class Event:
     """JSONPath in the event by name."""
 
 
+def pattern(
+    source: str, kinds: Sequence[str], *, resources: Sequence[str] = (), detail: Mapping[str, object] | None = None
+) -> str:
+    """An event pattern, as EventBridge takes it."""
+    wanted: dict[str, object] = {"source": [source], "detail-type": list(kinds)}
+    if resources:
+        wanted["resources"] = list(resources)
+    if detail:
+        wanted["detail"] = dict(detail)
+    return json.dumps(wanted)
+
+
 def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
     """Tell the topic of each of the events."""
     for event in events:
-        pattern: dict[str, object] = {"source": [event.source], "detail-type": list(event.kinds)}
-        if event.resources:
-            pattern["resources"] = list(event.resources)
-        if event.detail:
-            pattern["detail"] = dict(event.detail)
         rule = CloudwatchEventRule(
             tier,
             f"event-{event.name}",
             name=tier.names.of_resource(event.name),
             description=f"{', '.join(event.kinds)}: tells the alarm topic",
-            event_pattern=json.dumps(pattern),
+            event_pattern=pattern(event.source, event.kinds, resources=event.resources, detail=event.detail),
         )
         runbook = f"Runbook: docs/runbooks/{tier.tier}.md#{event.name}"
         CloudwatchEventTarget(

@@ -138,5 +138,24 @@ class Names:
         """Log group of the web ACL. WAF takes no name that begins otherwise."""
         return f"aws-waf-logs-{self.firewall}"
 
+    @property
+    def rotation(self) -> str:
+        """The function that rotates the application's credential."""
+        return self.of_resource("rotation")
+
+    @property
+    def rotation_arn(self) -> str:
+        """The function's ARN, which its own role is bound to: a reference would be a cycle."""
+        return self.arn("lambda", f"function:{self.rotation}")
+
+    @property
+    def rotation_log(self) -> str:
+        """Log group of the rotation's function."""
+        return f"/aws/lambda/{self.rotation}"
+
+    def workflow_log(self, what: str) -> str:
+        """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""
+        return f"/aws/vendedlogs/states/{self.of_resource(what)}"
+
     def _log(self, what: str) -> str:
         return f"/{PROJECT}/{self.environment}/{what}"

@@ -52,6 +52,11 @@ def matches_arn(variable: str, *patterns: str) -> Condition:
     return Condition("ArnLike", variable, patterns)
 
 
+def via(service_name: str, region: str) -> Condition:
+    """Only as a service of AWS asks for it on the caller's behalf."""
+    return equals("kms:ViaService", f"{service_name}.{region}.amazonaws.com")
+
+
 def allow(
     sid: str,
     actions: Sequence[str],

@@ -19,14 +19,15 @@ class ServiceRole(NamedTuple):
 
 
 def service_role(
-    tier: TierStack, name: str, principal: str, may: Sequence[Statement] | str, *, source_arn: str, why: str
+    tier: TierStack, name: str, principal: str, may: Sequence[Statement] | str, *, source_arn: str | None, why: str
 ) -> ServiceRole:
     """A role that one service may take on for one kind of resource of this account.
 
     Args:
         principal: the service, as `vpc-flow-logs.amazonaws.com`.
         may: all that the role may do: statements, or the ARN of a policy of AWS's own.
-        source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy).
+        source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy); None for a
+            service that does not say for which it acts, as Lambda.
     """
     role = IamRole(
         tier,
@@ -42,7 +43,9 @@ def service_role(
                 ["sts:AssumeRole"],
                 [],
                 to=service(principal),
-                when=[equals("aws:SourceAccount", tier.settings.account), matches_arn("aws:SourceArn", source_arn)],
+                when=[equals("aws:SourceAccount", tier.settings.account), matches_arn("aws:SourceArn", source_arn)]
+                if source_arn
+                else [],
             ),
         ),
         permissions_boundary=tier.settings.permissions_boundary,

@@ -1,7 +1,7 @@
 """The task: one container that runs the application, as `docs/application.md` promises it to the image.
 
-Nothing in it is writable but a scratch volume and the files' mounts, nothing runs as root, and nothing in its
-environment is secret.
+Nothing in it is writable but a scratch volume and the files' mounts, nothing runs as root, and the one secret that it
+gets is put in by ECS at its start, from where it is kept.
 """
 
 import json
@@ -18,10 +18,12 @@ from cdktf_cdktf_provider_aws.ecs_task_definition import (
 )
 from cdktf_cdktf_provider_aws.efs_access_point import EfsAccessPoint
 from cdktf_cdktf_provider_aws.efs_file_system import EfsFileSystem
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.parts import ports
 from stacks.parts.endpoints import LOG_IN, PULL
-from stacks.parts.policies import allow
+from stacks.parts.policies import allow, via
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.tier import TierStack
 
@@ -29,6 +31,8 @@ CONTAINER = "application"
 USER = "1000:1000"
 SCRATCH = "/tmp"  # noqa: S108 - the container's own, where programs write what they do not keep
 HEALTH_PATH = "/healthz"
+SECRET_KEYS = ("username", "password")
+"""Of the credential; where the database is stands in the environment."""
 STOP_TIMEOUT = 60
 """Seconds from SIGTERM to SIGKILL."""
 
@@ -43,6 +47,7 @@ def task_definition(
     *,
     image: str,
     environment: Mapping[str, str],
+    credential: SecretsmanagerSecret,
     files: EfsFileSystem,
     access_points: Mapping[str, EfsAccessPoint],
     execution: ServiceRole,
@@ -53,6 +58,7 @@ def task_definition(
 
     Args:
         environment: variables beside those of ports and paths.
+        credential: secret whose user name and password ECS puts into variables at the task's start.
         execution: what ECS does for the task.
         task: what the application itself may do.
     """
@@ -70,7 +76,7 @@ def task_definition(
         ),
         execution_role_arn=execution.role.arn,
         task_role_arn=task.role.arn,
-        container_definitions=json.dumps([_container(tier, image, environment, list(access_points), log)]),
+        container_definitions=json.dumps([_container(tier, image, environment, credential, list(access_points), log)]),
         volume=[EcsTaskDefinitionVolume(name="scratch"), *(_files(files, *entry) for entry in access_points.items())],
         # An earlier revision stays active: ECS rolls back to it.
         skip_destroy=True,
@@ -78,7 +84,9 @@ def task_definition(
     )
 
 
-def execution_role(tier: TierStack, images: EcrRepository, log: CloudwatchLogGroup) -> ServiceRole:
+def execution_role(
+    tier: TierStack, images: EcrRepository, log: CloudwatchLogGroup, credential: SecretsmanagerSecret, key: KmsKey
+) -> ServiceRole:
     """What ECS does to start a task, and the application itself may not."""
     return service_role(
         tier,
@@ -88,14 +96,21 @@ def execution_role(tier: TierStack, images: EcrRepository, log: CloudwatchLogGro
             allow("LogInToRegistry", [LOG_IN], ["*"]),
             allow("Pull", [action for action in PULL if action != LOG_IN], [images.arn]),
             allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log.arn}:*"]),
+            allow("ReadCredential", ["secretsmanager:GetSecretValue"], [credential.arn]),
+            allow("UseKey", ["kms:Decrypt"], [key.arn], when=[via("secretsmanager", tier.settings.region)]),
         ],
         source_arn=tier.names.arn("ecs", "*"),
-        why="Pulls the image of a task and writes its log",
+        why="Pulls the image of a task, reads its credential and writes its log",
     )
 
 
 def _container(
-    tier: TierStack, image: str, environment: Mapping[str, str], uses: list[str], log: CloudwatchLogGroup
+    tier: TierStack,
+    image: str,
+    environment: Mapping[str, str],
+    credential: SecretsmanagerSecret,
+    uses: list[str],
+    log: CloudwatchLogGroup,
 ) -> dict[str, object]:
     variables = {
         **environment,
@@ -115,6 +130,9 @@ def _container(
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
         "portMappings": [{"containerPort": ports.SERVICE, "hostPort": ports.SERVICE, "protocol": "tcp"}],
         "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
+        "secrets": [
+            {"name": f"DATABASE_{key.upper()}", "valueFrom": f"{credential.arn}:{key}::"} for key in SECRET_KEYS
+        ],
         "mountPoints": [
             {"sourceVolume": volume, "containerPath": path, "readOnly": False} for volume, path in mounts.items()
         ],

@@ -9,6 +9,7 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
+from stacks.settings.rotation import RotationSettings
 from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
 from stacks.settings.service import ServiceSettings
 
@@ -115,6 +116,7 @@ class Environment(Section):
     network: NetworkSettings
     database: DatabaseSettings = DatabaseSettings()
     cache: CacheSettings = CacheSettings()
+    rotation: RotationSettings = RotationSettings()
     service: ServiceSettings
 
     @field_validator("production")

@@ -104,14 +104,7 @@ class Rotation:
         token = token or self.begin()
         for name in STEPS:
             self.step(name, token)
-        self.forget_pending(token)
         return token
-
-    def forget_pending(self, token: str) -> None:
-        """What Secrets Manager does once all steps are through."""
-        stages = self._secret.versions[token]["version_stages"]
-        if "AWSCURRENT" in stages and "AWSPENDING" in stages:
-            stages.remove("AWSPENDING")
 
     def put_current(self, **values: Any) -> None:
         """A version of before the first rotation."""

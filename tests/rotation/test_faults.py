@@ -195,7 +195,9 @@ def test_a_session_that_is_not_encrypted_is_found(monkeypatch: pytest.MonkeyPatc
     connect = psycopg2.connect
 
     def loosened(**named: Any) -> Any:
-        return connect(**(named | {"sslmode": "disable"} if "sslmode" in named else named))
+        if "sslmode" in named:
+            named["sslmode"] = "disable"
+        return connect(**named)
 
     monkeypatch.setattr(psycopg2, "connect", loosened)
     with rotation.server.plaintext(), pytest.raises(DatabaseError, match="The session is not encrypted"):
