@@ -4,10 +4,12 @@ All that changes anything happens in one transaction, as the RDS master, who is 
 server, only the SCRAM verifiers made of them.
 """
 
+import math
 import select
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg2
@@ -19,12 +21,12 @@ from lambda_rotation.credential import Credential, Login
 from lambda_rotation.deployment import Deployment
 from lambda_rotation.errors import DatabaseError, RefusedError
 
-# Seconds. A step has one connection, or two with a reader's; together they stay below the function's two minutes.
-CONNECT_TIMEOUT = 5
+# Seconds, the shorter within the longer; a test holds them against the function's own timeout.
 LOCK_TIMEOUT = 10
 STATEMENT_TIMEOUT = 15
 ANSWER_TIMEOUT = 20
 """Of a server that has stopped answering altogether; its own timeouts come first while it lives."""
+SESSION_TIMEOUT = 45
 REPLICA_PATIENCE = 20
 
 # Of the application's own sessions, in milliseconds.
@@ -36,6 +38,8 @@ SESSION_LIMITS = {
 
 MARK = "Made by the rotation of the application's credential"
 """Comment of our roles: one of the same name that has another origin is not taken over."""
+
+AUDIT_EXTENSION = "pgaudit"
 
 ADVISORY_LOCK = 0x676C6F6265  # "globe": any number that no other program takes
 
@@ -59,6 +63,7 @@ def prepare(deployment: Deployment, master: Login, pending: Credential, *, retir
         _owner(session, deployment.owner)
         _schema(session, deployment)
         _login(session, deployment, pending.username)
+        _audit(session)
         if deployment.adopted:
             _adopt(session, deployment.adopted, deployment.owner, retire=retire_adopted)
         verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
@@ -97,14 +102,8 @@ def prove(deployment: Deployment, pending: Credential, master: str) -> None:
 def _read(deployment: Deployment, pending: Credential) -> None:
     with transaction(deployment, pending.reader_host, pending.username, pending.password) as session:
         _check_session(session, deployment, pending)
-        schema = _value(
-            session,
-            SQL("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = {}").format(
-                Literal(deployment.owner)
-            ),
-        )
-        if not schema:
-            raise DatabaseError("The reader does not show the application's schema", WAIT)
+        # An error where the reader does not know the schema yet.
+        _do(session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(deployment.owner)))
 
 
 def _owner(session: cursor, owner: str) -> None:
@@ -145,6 +144,13 @@ def _login(session: cursor, deployment: Deployment, login: str) -> None:
     _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(deployment.owner)))
     for parameter, limit in SESSION_LIMITS.items():
         _do(session, SQL("ALTER ROLE {} SET {} = {}").format(role, Identifier(parameter), Literal(limit)))
+
+
+def _audit(session: cursor) -> None:
+    """PCI DSS 10.2.1.5: what the parameter group loads wants its extension made, once, by the master."""
+    missing = SQL("SELECT 1 FROM pg_available_extensions WHERE name = {} AND installed_version IS NULL")
+    if _value(session, missing.format(Literal(AUDIT_EXTENSION))):
+        _do(session, SQL("CREATE EXTENSION {}").format(Identifier(AUDIT_EXTENSION)))
 
 
 def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
@@ -222,6 +228,7 @@ def transaction(deployment: Deployment, host: str, user: str, password: str) -> 
         DatabaseError: the server could not be reached, or refused a statement.
     """
     set_wait_callback(_wait)
+    _END.set(time.monotonic() + SESSION_TIMEOUT)
     try:
         with (
             closing(
@@ -235,7 +242,6 @@ def transaction(deployment: Deployment, host: str, user: str, password: str) -> 
                     sslrootcert=str(deployment.certificates),
                     ssl_min_protocol_version="TLSv1.2",
                     gssencmode="disable",
-                    connect_timeout=CONNECT_TIMEOUT,
                     application_name="credential-rotation",
                     options=f"-c lock_timeout={LOCK_TIMEOUT}s -c statement_timeout={STATEMENT_TIMEOUT}s",
                 )
@@ -247,16 +253,17 @@ def transaction(deployment: Deployment, host: str, user: str, password: str) -> 
         raise DatabaseError(f"{user} on {host}:{deployment.port}: {_first_line(error)}", WAIT) from error
 
 
+_END: ContextVar[float] = ContextVar("_END", default=math.inf)
+"""When the session's time is over, by the monotonic clock."""
+
+
 def _wait(waiting: connection) -> None:
-    """Wait for the server, but not for ever: libpq would, for one that is there and does not answer."""
-    deadline = time.monotonic() + ANSWER_TIMEOUT
+    """How psycopg2 waits for the server: not for ever, as libpq would for one that is there and does not answer."""
+    deadline = min(_END.get(), time.monotonic() + ANSWER_TIMEOUT)
     while (state := waiting.poll()) != POLL_OK:
-        left = deadline - time.monotonic()
-        ready: tuple[list[Any], ...] = ([],)
-        if left > 0 and state == POLL_READ:
-            ready = select.select([waiting.fileno()], [], [], left)
-        elif left > 0 and state == POLL_WRITE:
-            ready = select.select([], [waiting.fileno()], [], left)
+        sockets = [waiting.fileno()]
+        left = max(0, deadline - time.monotonic())
+        ready = select.select(sockets if state == POLL_READ else [], sockets if state == POLL_WRITE else [], [], left)
         if not any(ready):
             raise psycopg2.OperationalError(f"no answer within {ANSWER_TIMEOUT} s")
 

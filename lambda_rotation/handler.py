@@ -24,8 +24,13 @@ from lambda_rotation.secret import OVERRIDE_TAG, Secret
 LOG = logging.getLogger("rotation")
 LOG.setLevel(logging.INFO)
 
-# Seconds. Three tries take less than a step may.
-CLIENT = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+# Seconds.
+CONNECT_TIMEOUT, READ_TIMEOUT, TRIES = 3, 5, 2
+CLIENT = Config(
+    connect_timeout=CONNECT_TIMEOUT,
+    read_timeout=READ_TIMEOUT,
+    retries={"mode": "standard", "total_max_attempts": TRIES},
+)
 
 
 def handle(event: Any, _context: object = None) -> None:

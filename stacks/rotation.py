@@ -51,8 +51,8 @@ from stacks.tier import TierStack
 PACKAGE = Path(__file__).resolve().parents[1] / ".cache" / "rotation.zip"
 """What `make setup` builds of `lambda_rotation/`."""
 
-TIMEOUT = 120
-"""Seconds, of one step: longer than all that it waits for takes together."""
+TIMEOUT = 300
+"""Seconds, of one step: longer than all that it waits for can take together."""
 
 INTERFACES = (
     "ec2:AssignPrivateIpAddresses",

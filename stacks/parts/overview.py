@@ -17,6 +17,7 @@ def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: Servic
         _database(names),
         _cache(),
         _storage(files),
+        _rotation(names),
         _network(names),
         _foundation(topic),
     ]
@@ -103,6 +104,23 @@ def _storage(files: EfsFileSystem) -> Row:
             Graph("Percent of the I/O limit", [Line("used", efs, "PercentIOLimit", dimensions, "Maximum")]),
             Graph("Bytes a minute", [Line("metered", efs, "MeteredIOBytes", dimensions, "Sum")]),
             Graph("Connections", [Line("tasks", efs, "ClientConnections", dimensions, "Sum")]),
+        ],
+    )
+
+
+def _rotation(names: Names) -> Row:
+    function, dimensions = "AWS/Lambda", {"FunctionName": names.rotation}
+    return Row(
+        "Rotation",
+        [
+            Graph(
+                "Steps",
+                [
+                    Line("all", function, "Invocations", dimensions, "Sum"),
+                    Line("failed", function, "Errors", dimensions, "Sum"),
+                ],
+            ),
+            Graph("Milliseconds of a step", [Line("longest", function, "Duration", dimensions, "Maximum")]),
         ],
     )
 

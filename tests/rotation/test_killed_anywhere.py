@@ -124,7 +124,12 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
 def test_a_run_that_is_killed_is_finished_by_another_rotation_as_well(rotation: Rotation):
     """Where Secrets Manager has given the first one up."""
     recorder = Recorder()
-    for number, after in points(calls_of_a_rotation(rotation)):
+    calls = calls_of_a_rotation(rotation)
+    # What leaves something behind; all others leave what these do.
+    lasting = {"PutSecretValue", "COMMIT", "UpdateSecretVersionStage"}
+    for number, after in points(calls):
+        if calls[number] not in lasting:
+            continue
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
             run(rotation, rotation.begin())
         current = rotation.current()

@@ -13,6 +13,7 @@ from moto.secretsmanager.models import SecretsManagerBackend
 from lambda_rotation import database, handler
 from lambda_rotation.credential import Login
 from lambda_rotation.errors import DatabaseError, RefusedError, TooSoonError
+from stacks.rotation import TIMEOUT
 from tests.rotation.conftest import STEPS, Rotation
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
 
@@ -332,3 +333,22 @@ def test_a_replica_that_stays_behind_is_told(rotation: Rotation, monkeypatch: py
         rotation.step("setSecret", token)
         with pytest.raises(DatabaseError, match=f"{rotation.logins[0]} on {READER}"):
             rotation.step("testSecret", token)
+
+
+def test_the_extension_of_the_audit_log_is_made_once(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    # The tests' server has no pgaudit; this one may be made by a database's owner as well.
+    monkeypatch.setattr(database, "AUDIT_EXTENSION", "hstore")
+    rotation.rotate()
+    rotation.rotate()
+    made = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'hstore'"
+    assert rotation.server.run(made, rotation.database) == [(MASTER,)]
+
+
+def test_a_step_ends_before_lambda_ends_it():
+    """However slow Secrets Manager and the database are: a step that is cut off says nothing."""
+    calls = 6  # of a step, at most: the description, three versions, the master twice
+    aws = calls * handler.TRIES * (handler.CONNECT_TIMEOUT + handler.READ_TIMEOUT)
+    set_secret = 2 * database.SESSION_TIMEOUT
+    test_secret = 2 * database.SESSION_TIMEOUT + database.REPLICA_PATIENCE
+    assert aws + max(set_secret, test_secret) < TIMEOUT
+    assert database.LOCK_TIMEOUT < database.STATEMENT_TIMEOUT < database.ANSWER_TIMEOUT < database.SESSION_TIMEOUT

@@ -37,6 +37,11 @@ EXPECTED = {
     "storage": {
         "io-limit": ("AWS/EFS", "PercentIOLimit", "Maximum", 300, 3),
     },
+    "rotation": {
+        "duration": ("AWS/Lambda", "Duration", "Maximum", 300, 1),
+        "errors": ("AWS/Lambda", "Errors", "Sum", 300, 1),
+        "throttles": ("AWS/Lambda", "Throttles", "Sum", 300, 1),
+    },
     "service": {
         "blocked": ("AWS/WAFV2", "BlockedRequests", "Sum", 300, 1),
         "certificate": ("AWS/CertificateManager", "DaysToExpiry", "Minimum", 86400, 1),

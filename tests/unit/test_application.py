@@ -27,7 +27,8 @@ def number(cell: str) -> int:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_variable_is_described_and_none_besides(platforms: dict[str, Platform], name: str):
-    assert {entry["name"] for entry in container(platforms[name])["environment"]} == table("Environment").keys()
+    given = [*container(platforms[name])["environment"], *container(platforms[name])["secrets"]]
+    assert {entry["name"] for entry in given} == table("Environment").keys()
 
 
 def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):

@@ -28,6 +28,9 @@ COMPUTED: dict[str, tuple[str, str, str]] = {
     "of_alarm": (NAMES.of_alarm("database", "cpu"), "aws_cloudwatch_metric_alarm", "alarm_name"),
     "of_bucket": (NAMES.of_bucket("audit"), "aws_s3_bucket", "bucket"),
     "of_resource": (NAMES.of_resource("alarms"), "aws_sns_topic", "name"),
+    "rotation": (NAMES.rotation, "aws_lambda_function", "function_name"),
+    "rotation_log": (NAMES.rotation_log, "aws_cloudwatch_log_group", "name"),
+    "workflow_log": (NAMES.workflow_log("redeployment"), "aws_cloudwatch_log_group", "name"),
     "service": (NAMES.service, "aws_ecs_service", "name"),
     "role_path": (NAMES.role_path, "aws_iam_role", "path"),
 }
@@ -63,6 +66,9 @@ LIMITS = {
     "aws_lb": ("name", 32),
     "aws_cloudwatch_event_rule": ("name", 64),
     "aws_wafv2_web_acl": ("name", 128),
+    "aws_lambda_function": ("function_name", 64),
+    "aws_scheduler_schedule": ("name", 64),
+    "aws_sfn_state_machine": ("name", 80),
     "aws_cloudwatch_log_group": ("name", 512),
 }
 

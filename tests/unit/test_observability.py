@@ -134,7 +134,7 @@ def test_failovers_and_changes_of_databases_are_told(prod: Platform):
 def patterns(platform: Platform) -> dict[str, Body]:
     return {
         name.removeprefix("event-"): json.loads(rule["event_pattern"])
-        for name, rule in bodies(platform, "aws_cloudwatch_event_rule").items()
+        for name, rule in bodies(platform, "aws_cloudwatch_event_rule", "observability").items()
     }
 
 
@@ -192,7 +192,7 @@ def test_no_event_needs_a_trail(prod: Platform):
 
 
 def targets(platform: Platform) -> Iterator[tuple[str, Body]]:
-    for name, target in bodies(platform, "aws_cloudwatch_event_target").items():
+    for name, target in bodies(platform, "aws_cloudwatch_event_target", "observability").items():
         yield name.removeprefix("event-").removesuffix("-to-topic"), target
 
 

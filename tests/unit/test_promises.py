@@ -23,6 +23,8 @@ AT_REST: dict[str, Callable[[Body], Any]] = {
     "aws_efs_file_system": lambda body: body["encrypted"] and body["kms_key_id"],
     "aws_elasticache_replication_group": lambda body: body["at_rest_encryption_enabled"] and body["kms_key_id"],
     "aws_rds_cluster": lambda body: body["storage_encrypted"] and body["kms_key_id"],
+    "aws_lambda_function": lambda body: body["kms_key_arn"],
+    "aws_secretsmanager_secret": lambda body: body["kms_key_id"],
     "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
     "aws_sns_topic": lambda body: body["kms_master_key_id"],
 }
@@ -39,7 +41,6 @@ STORES = {
     "aws_kinesis_stream",
     "aws_opensearch_domain",
     "aws_s3_bucket",
-    "aws_secretsmanager_secret",
     "aws_sqs_queue",
     "aws_ssm_parameter",
 }
@@ -99,7 +100,14 @@ def test_every_way_to_data_is_encrypted(platform: Platform):
         for statement in document.body["statement"]
         if statement["sid"] == "DenyPlaintext"
     }
-    assert refusing == {"alarms-access", "audit-access", "config-access", "delivery-access", "access"}
+    assert refusing == {
+        "alarms-access",
+        "audit-access",
+        "config-access",
+        "delivery-access",
+        "access",
+        "credential-access",
+    }
 
 
 def zones(platform: Platform) -> list[str]:
@@ -183,6 +191,7 @@ WATCHED = {
     "AWS/CertificateManager",
     "AWS/ECS",
     "AWS/EFS",
+    "AWS/Lambda",
     "AWS/ElastiCache",
     "AWS/NATGateway",
     "AWS/RDS",
@@ -205,5 +214,6 @@ def test_every_service_that_can_log_does(platform: Platform):
     assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
     assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
     assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights
-    assert len(groups) == 8
+    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, and two
+    # state machines
+    assert len(groups) == 11

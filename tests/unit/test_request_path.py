@@ -126,6 +126,18 @@ def test_the_task_reaches_writer_and_reader(platform: Platform, service: Body):
         assert admitted(platform, tasks, group_of(cluster, "vpc_security_group_ids"), cluster["port"])
 
 
+def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(platform: Platform):
+    function = only(platform, "aws_lambda_function")["environment"]["variables"]
+    for secret in container(platform)["secrets"]:
+        arn = secret["valueFrom"].removesuffix("::").rpartition(":")[0]
+        assert arn == function["SECRET_ARN"]
+    assert function["DATABASE_HOST"] == variables(platform)["DATABASE_WRITER_HOST"]
+    assert function["DATABASE_READER_HOST"] == variables(platform)["DATABASE_READER_HOST"]
+    group = group_of(only(platform, "aws_lambda_function")["vpc_config"], "security_group_ids")
+    cluster = followed(platform, function["DATABASE_HOST"]).body
+    assert admitted(platform, group, group_of(cluster, "vpc_security_group_ids"), cluster["port"])
+
+
 def test_the_task_reaches_the_cache_as_a_user_that_it_has(platform: Platform, service: Body):
     tasks = group_of(service["network_configuration"], "security_groups")
     cache = followed(platform, variables(platform)["CACHE_HOST"]).body

@@ -106,7 +106,7 @@ def test_ecs_and_the_application_have_roles_of_their_own(prod: Platform):
         }
 
 
-def test_ecs_may_pull_this_image_and_write_this_log(prod: Platform):
+def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret(prod: Platform):
     may = statements(prod, "service", "service-execution-permissions")
     assert {sid: (statement["actions"], statement["resources"]) for sid, statement in may.items()} == {
         # The one action that knows no resource.
@@ -119,6 +119,11 @@ def test_ecs_may_pull_this_image_and_write_this_log(prod: Platform):
             ["logs:CreateLogStream", "logs:PutLogEvents"],
             ["${aws_cloudwatch_log_group.service_log.arn}:*"],
         ),
+        "ReadCredential": (
+            ["secretsmanager:GetSecretValue"],
+            ["${aws_secretsmanager_secret.rotation_credential.arn}"],
+        ),
+        "UseKey": (["kms:Decrypt"], ["${aws_kms_key.foundation_key-secrets.arn}"]),
     }
 
 
