@@ -32,9 +32,9 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations.validate
 
-test: lint unit validate ## Everything that must hold: lint, unit tests, snapshots, validation
+test: lint unit validate ## Everything that must hold: lint, unit tests, rotation, snapshots, validation
 
-unit: setup ## Unit tests and snapshots, with their coverage
+unit: setup ## Unit tests, rotation and snapshots, with their coverage
 	@env -u ENV $(PYTHON) -m pytest
 
 snapshots: setup ## Accept what the stacks synthesize now as the snapshots; review the difference in git
@@ -45,8 +45,9 @@ lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff format --check
 	@.venv/bin/basedpyright
 
-bench: setup ## Synthesis of prod beside the stock import of the bindings and beside cdktf alone
+bench: setup ## What synthesis and a rotation cost, each beside a reference of the same run
 	@$(PYTHON) -m tests.benchmarks.synth
+	@$(PYTHON) -m tests.benchmarks.rotation
 
 docs: setup ## Write the parts of docs/ that follow from the code
 	@$(PYTHON) -m operations.document

@@ -13,7 +13,7 @@ from psycopg2.extensions import encrypt_password
 from lambda_rotation import database
 from lambda_rotation.errors import DatabaseError
 from tests.rotation.certificates import Authority
-from tests.rotation.conftest import Rotation
+from tests.rotation.scene import Rotation
 from tests.rotation.server import READER, WRITER
 
 ELSEWHERE = "127.0.0.3"

@@ -15,7 +15,7 @@ from lambda_rotation import database, handler
 from lambda_rotation.credential import Credential, Login, username_of
 from lambda_rotation.deployment import Deployment
 from lambda_rotation.errors import RefusedError, RotationError
-from tests.rotation.conftest import STEPS, Rotation
+from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER
 
 A_FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,8 +7,8 @@ import boto3
 import psycopg2
 import pytest
 
-from tests.rotation.conftest import STEPS, Rotation
 from tests.rotation.recorder import KilledError, Recorder
+from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import Server
 
 

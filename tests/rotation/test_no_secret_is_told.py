@@ -9,7 +9,7 @@ import pytest
 
 from lambda_rotation.credential import Credential, Login
 from lambda_rotation.errors import RotationError
-from tests.rotation.conftest import Rotation
+from tests.rotation.scene import Rotation
 from tests.rotation.server import MASTER_PASSWORD, until
 
 

@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from lambda_rotation import package
 from lambda_rotation.package import PackageError, build, main
 from main import ROOT
-from tests.rotation.conftest import STEPS, Rotation
+from tests.rotation.scene import STEPS, Rotation
 
 AARCH64 = 183
 """In an ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html, e_machine."""

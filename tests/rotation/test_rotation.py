@@ -14,7 +14,7 @@ from lambda_rotation import database, handler
 from lambda_rotation.credential import Login
 from lambda_rotation.errors import DatabaseError, RefusedError, TooSoonError
 from stacks.rotation import TIMEOUT
-from tests.rotation.conftest import STEPS, Rotation
+from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from lambda_rotation import database
 from lambda_rotation.secret import Secret
-from tests.rotation.conftest import Rotation
+from tests.rotation.scene import Rotation
 
 ROTATIONS = 20
 LOGINS = 2_000

@@ -1,0 +1,106 @@
+"""`make bench`, second part: what a rotation costs, beside AWS's single-user rotation of one role in the same run.
+
+- steps: wall time of each of the four, against a real PostgreSQL with TLS and moto's Secrets Manager, both on this
+  machine.
+- asked: calls to Secrets Manager and connections to the database.
+- import: of boto3, of psycopg2, and of our own modules after both.
+- zip: what Lambda unpacks.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import pytest
+from psycopg2.extensions import encrypt_password
+
+from lambda_rotation.credential import Credential
+from stacks.rotation import PACKAGE
+from tests.rotation.recorder import Recorder
+from tests.rotation.scene import STEPS, Rotation, local_aws, make_rotation
+from tests.rotation.server import running
+
+ROTATIONS = 15
+IMPORTS = 9
+IMPORT = """
+import time
+times = [time.perf_counter()]
+for names in ("boto3 botocore.config", "psycopg2 psycopg2.sql psycopg2.extensions", "lambda_rotation.handler"):
+    for name in names.split():
+        __import__(name)
+    times.append(time.perf_counter())
+print(*(1000 * (later - earlier) for earlier, later in zip(times, times[1:])))
+"""
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """How long something takes."""
+    started = time.perf_counter()
+    do()
+    return time.perf_counter() - started
+
+
+def single_user(rotation: Rotation) -> None:
+    """The same four steps for one role whose password is changed in place: less work, and logins that fail."""
+    current, token = rotation.current(), rotation.begin()
+    password = rotation.client.get_random_password(PasswordLength=64, ExcludePunctuation=True)["RandomPassword"]
+    pending = Credential(**{**vars(current), "password": password})
+    rotation.client.put_secret_value(
+        SecretId=rotation.secret_arn,
+        ClientRequestToken=token,
+        SecretString=pending.dump(),
+        VersionStages=["AWSPENDING"],
+    )
+    session = rotation.log_in(current)
+    verifier = encrypt_password(password, current.username, session, "scram-sha-256")
+    rotation.server.run(f"ALTER ROLE {current.username} PASSWORD '{verifier}'")
+    session.close()
+    rotation.ask("SELECT 1", pending)
+    (before,) = (version for version, stages in rotation.stages().items() if "AWSCURRENT" in stages)
+    rotation.client.update_secret_version_stage(
+        SecretId=rotation.secret_arn, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=before
+    )
+
+
+def imports() -> list[float]:
+    """Milliseconds: boto3, psycopg2, ours; the median of some fresh processes."""
+    runs = [
+        subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True).stdout.split()
+        for _ in range(IMPORTS)
+    ]
+    return [median(float(run[column]) for run in runs) for column in range(3)]
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    with running() as server, local_aws() as backend, pytest.MonkeyPatch.context() as patch:
+        rotation = make_rotation(server, backend, patch)
+        rotation.rotate()
+        rotation.rotate()
+        steps: dict[str, list[float]] = {step: [] for step in STEPS}
+        for _ in range(ROTATIONS):
+            token = rotation.begin()
+            for step in STEPS:
+                steps[step].append(seconds(lambda step=step, token=token: rotation.step(step, token)))
+        recorder = Recorder()
+        with recorder.recording():
+            rotation.rotate()
+        single = median(seconds(lambda: single_user(rotation)) for _ in range(ROTATIONS))
+    whole = sum(median(times) for times in steps.values())
+    print(f"\n{'rotation':<16}{'wall':>9}{'of single-user':>18}")
+    for step, times in steps.items():
+        print(f"{step:<16}{1000 * median(times):>6.0f} ms{median(times) / single:>17.1f}x")
+    print(f"{'all four':<16}{1000 * whole:>6.0f} ms{whole / single:>17.1f}x")
+    print(f"{'single-user':<16}{1000 * single:>6.0f} ms{1:>17.1f}x")
+    connections = recorder.calls.count("connect")
+    aws = sum(call[0].isupper() and call.isalpha() and not call.isupper() for call in recorder.calls)
+    print(f"asked: {aws} calls to Secrets Manager, {connections} connections to the database")
+    boto3_, psycopg2_, own = imports()
+    print(f"import: boto3 {boto3_:.0f} ms, psycopg2 {psycopg2_:.0f} ms, ours {own:.1f} ms")
+    print(f"zip: {PACKAGE.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
