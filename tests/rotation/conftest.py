@@ -1,6 +1,7 @@
 """A database and a secret for each test."""
 
 from collections.abc import Callable, Generator
+from functools import partial
 
 import pytest
 from moto.secretsmanager.models import SecretsManagerBackend
@@ -22,11 +23,13 @@ def aws() -> Generator[SecretsManagerBackend]:
 
 
 @pytest.fixture
-def new_rotation(server: Server, aws: SecretsManagerBackend, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Rotation]:
+def new_rotation(
+    server: Server, aws: SecretsManagerBackend, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Rotation]:
     """Makes one; the function is deployed for the latest."""
-    return lambda: make_rotation(server, aws, monkeypatch)
+    return partial(make_rotation, server, aws, monkeypatch)
 
 
 @pytest.fixture
-def rotation(new_rotation: Callable[[], Rotation]) -> Rotation:
+def rotation(new_rotation: Callable[..., Rotation]) -> Rotation:
     return new_rotation()

@@ -157,10 +157,13 @@ class Rotation:
         return self.ask(statement, stranger)
 
 
-def make_rotation(server: Server, backend: SecretsManagerBackend, patch: pytest.MonkeyPatch) -> Rotation:
-    """A database that is empty, and a secret without a version, which the function is deployed for."""
+def make_rotation(
+    server: Server, backend: SecretsManagerBackend, patch: pytest.MonkeyPatch, database: str | None = None
+) -> Rotation:
+    """A database that is empty, or one that is there, and a secret without a version, for the function."""
     name = f"shop{next(NUMBERS)}"
-    server.run(f"CREATE DATABASE {name} OWNER {MASTER}")
+    if database is None:
+        server.run(f"CREATE DATABASE {name} OWNER {MASTER}")
     client = boto3.client("secretsmanager")
     secret_arn = client.create_secret(Name=name)["ARN"]
     master = json.dumps({"username": MASTER, "password": MASTER_PASSWORD})
@@ -171,7 +174,7 @@ def make_rotation(server: Server, backend: SecretsManagerBackend, patch: pytest.
         "DATABASE_HOST": WRITER,
         "DATABASE_READER_HOST": READER,
         "DATABASE_PORT": str(server.port),
-        "DATABASE_NAME": name,
+        "DATABASE_NAME": database or name,
         "OWNER_ROLE": name,
         "CONNECTION_LIMIT": "50",
         "MINIMUM_AGE": "0",
