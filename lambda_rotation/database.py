@@ -7,7 +7,7 @@ server, only the SCRAM verifiers made of them.
 import math
 import select
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -44,10 +44,19 @@ AUDIT_EXTENSION = "pgaudit"
 ADVISORY_LOCK = 0x676C6F6265  # "globe": any number that no other program takes
 
 
-def prepare(deployment: Deployment, master: Login, pending: Credential, *, retire_adopted: bool) -> None:
+def prepare(
+    deployment: Deployment,
+    master: Login,
+    pending: Credential,
+    *,
+    retire_adopted: bool,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> None:
     """Make roles and schema, as far as they are not there, and set the pending login's password.
 
     Args:
+        still_wanted: asked once more while no other rotation can run, and before anything is committed; it raises where
+            another one has taken this one's place, whose current login this one would change.
         retire_adopted: whether the role whose place the logins have taken may log in no more.
 
     Raises:
@@ -68,6 +77,7 @@ def prepare(deployment: Deployment, master: Login, pending: Credential, *, retir
             _adopt(session, deployment.adopted, deployment.owner, retire=retire_adopted)
         verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
         _do(session, SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(pending.username), Literal(verifier)))
+        still_wanted()
         session.connection.commit()
 
 
@@ -103,7 +113,14 @@ def _read(deployment: Deployment, pending: Credential) -> None:
     with transaction(deployment, pending.reader_host, pending.username, pending.password) as session:
         _check_session(session, deployment, pending)
         # An error where the reader does not know the schema yet.
-        _do(session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(deployment.owner)))
+        if not _value(session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(deployment.owner))):
+            raise DatabaseError("The application may not use its schema on the reader", LOOK)
+        _do(
+            session,
+            SQL("SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace({})").format(
+                Literal(deployment.owner)
+            ),
+        )
 
 
 def _owner(session: cursor, owner: str) -> None:
@@ -118,7 +135,9 @@ def _owner(session: cursor, owner: str) -> None:
 def _schema(session: cursor, deployment: Deployment) -> None:
     owner = _value(
         session,
-        SQL("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = {}").format(Literal(deployment.owner)),
+        SQL("SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = {}").format(
+            Literal(deployment.owner)
+        ),
     )
     if owner not in {None, deployment.owner}:
         raise RefusedError(f"The schema {deployment.owner} belongs to {owner}", RENAME)
@@ -150,30 +169,37 @@ def _audit(session: cursor) -> None:
     """PCI DSS 10.2.1.5: what the parameter group loads wants its extension made, once, by the master."""
     missing = SQL("SELECT 1 FROM pg_available_extensions WHERE name = {} AND installed_version IS NULL")
     if _value(session, missing.format(Literal(AUDIT_EXTENSION))):
-        _do(session, SQL("CREATE EXTENSION {}").format(Identifier(AUDIT_EXTENSION)))
+        _do(session, SQL("CREATE EXTENSION {} SCHEMA public").format(Identifier(AUDIT_EXTENSION)))
 
 
 def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
-    """Give what the former login owns to the owner role; it may log in until the second rotation."""
-    role = Identifier(adopted)
-    found = _row(
-        session,
-        SQL("SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin FROM pg_roles WHERE rolname = {}").format(
-            Literal(adopted)
+    """Give what the former login owns to the owner role; once it is a member, the next rotation ends its logins."""
+    role, found = (
+        Identifier(adopted),
+        _row(
+            session,
+            SQL(
+                "SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin,"
+                " EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid), pg_has_role(oid, {}, 'MEMBER')"
+                " FROM pg_roles WHERE rolname = {}"
+            ).format(Literal(owner), Literal(adopted)),
         ),
     )
-    if found is None or (retire and not found[1]):
+    if found is None:
         return
-    if found[0]:
+    may_too_much, can_log_in, owns_a_database, is_member = found
+    if may_too_much:
         raise RefusedError(f"The role {adopted} may do more than an application", "Adopt the application's own role")
-    if retire:
-        _do(session, SQL("ALTER ROLE {} NOLOGIN").format(role))
-        return
+    if owns_a_database:
+        raise RefusedError(f"The role {adopted} owns a database", "Give it to the master: alter database ... owner to")
     _do(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(role))
     _do(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(Identifier(owner)))
     _do(session, SQL("REASSIGN OWNED BY {} TO {}").format(role, Identifier(owner)))
-    _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
-    _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
+    if retire and is_member and can_log_in:
+        _do(session, SQL("ALTER ROLE {} NOLOGIN").format(role))
+    elif not is_member:
+        _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
+        _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
 
 
 def _is_ours(session: cursor, role: str) -> bool:
@@ -184,7 +210,9 @@ def _is_ours(session: cursor, role: str) -> bool:
     """
     found = _row(
         session,
-        SQL("SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {}").format(Literal(role)),
+        SQL("SELECT pg_catalog.shobj_description(oid, 'pg_authid'::name) FROM pg_roles WHERE rolname = {}").format(
+            Literal(role)
+        ),
     )
     if found is not None and found[0] != MARK:
         raise RefusedError(f"There is a role {role} that the rotation did not make", RENAME)
@@ -243,7 +271,9 @@ def transaction(deployment: Deployment, host: str, user: str, password: str) -> 
                     ssl_min_protocol_version="TLSv1.2",
                     gssencmode="disable",
                     application_name="credential-rotation",
-                    options=f"-c lock_timeout={LOCK_TIMEOUT}s -c statement_timeout={STATEMENT_TIMEOUT}s",
+                    # In any other schema somebody could have planted a function that the master would run.
+                    options="-c search_path=pg_catalog"
+                    f" -c lock_timeout={LOCK_TIMEOUT}s -c statement_timeout={STATEMENT_TIMEOUT}s",
                 )
             ) as opened,
             opened.cursor() as session,

@@ -64,6 +64,8 @@ class Deployment:
         for role in filter(None, (deployment.owner, deployment.adopted)):
             if not re.fullmatch(ROLE, role):
                 raise RefusedError(f"{role!r} is no name of a role: small letters, digits, underscores", REDEPLOY)
+        if deployment.adopted in {deployment.owner, *deployment.logins}:
+            raise RefusedError(f"{deployment.adopted!r} is a role of the rotation's own, not one to adopt", REDEPLOY)
         return deployment
 
     @property

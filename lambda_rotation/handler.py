@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from lambda_rotation import database
 from lambda_rotation.credential import Credential, Login, username_of
@@ -42,21 +43,31 @@ def handle(event: Any, _context: object = None) -> None:
     step = arn = token = None
     try:
         step, arn, token = _asked(event)
-        deployment = Deployment.of(os.environ)
-        if arn != deployment.secret_arn:
-            raise RefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
-        client = secrets_manager()
-        secret = Secret(client, deployment, token)
-        if secret.is_finished:
-            LOG.info("%s of %s, version %s: is current already", step, arn, token)
-            return
-        secret.check_pending()
-        STEPS[step](client, deployment, secret)
+        _take(step, arn, token)
     except RotationError as error:
         message = f"{step} of {arn}, version {token}: {error}"
         LOG.error(message)  # noqa: TRY400 - the cause's own text stays out of the log
         raise type(error)(f"{step} of {arn}, version {token}: {error.problem}", error.remedy) from None
+    except Exception as error:
+        # By its name alone: its text is not ours, and may hold what was asked or answered.
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+        what = f"{step} of {arn}, version {token}: {type(error).__name__}{f' ({code})' if code else ''}"
+        LOG.error(what)  # noqa: TRY400 - as above
+        raise RotationError(what, "docs/rotation.md, a rotation failed") from None
     LOG.info("%s of %s, version %s: done", step, arn, token)
+
+
+def _take(step: str, arn: str, token: str) -> None:
+    deployment = Deployment.of(os.environ)
+    if arn != deployment.secret_arn:
+        raise RefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
+    client = secrets_manager()
+    secret = Secret(client, deployment, token)
+    if secret.is_finished:
+        LOG.info("%s of %s, version %s: is current already", step, arn, token)
+        return
+    secret.check_pending()
+    STEPS[step](client, deployment, secret)
 
 
 @cache
@@ -80,14 +91,15 @@ def _create(_client: Any, deployment: Deployment, secret: Secret) -> None:
     if secret.pending() is not None:
         _pending(deployment, secret)
         return
-    now = datetime.now(UTC)
-    age = secret.age(now)
+    now, replaced = datetime.now(UTC), _replaced_username(secret)
+    # Tasks hold one of the two logins, or none that would be changed.
+    age = secret.age(now) if replaced in deployment.logins else None
     if age is not None and age < timedelta(seconds=deployment.minimum_age) and not secret.may_rotate_early(now):
         raise TooSoonError(
             f"The credential is current for {age.total_seconds():.0f} s; tasks may hold the one before it",
             f"Wait until {deployment.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
         )
-    login = deployment.next_login(_replaced_username(secret))
+    login = deployment.next_login(replaced)
     secret.put_pending(Credential.for_login(deployment, login, secret.random_password()).dump())
 
 
@@ -95,15 +107,22 @@ def _set(client: Any, deployment: Deployment, secret: Secret) -> None:
     """Make the database know the pending credential."""
     pending = _pending(deployment, secret)
     retire = _replaced_username(secret) in deployment.logins
+
+    def still_wanted() -> None:
+        Secret(client, deployment, secret.token).check_pending()
+
+    def prepare(master: Login) -> None:
+        database.prepare(deployment, master, pending, retire_adopted=retire, still_wanted=still_wanted)
+
     master = master_login(client, deployment)
     try:
-        database.prepare(deployment, master, pending, retire_adopted=retire)
+        prepare(master)
     except DatabaseError:
         # RDS may have rotated the master's password since it was read.
         again = master_login(client, deployment)
         if again == master:
             raise
-        database.prepare(deployment, again, pending, retire_adopted=retire)
+        prepare(again)
 
 
 def _test(client: Any, deployment: Deployment, secret: Secret) -> None:

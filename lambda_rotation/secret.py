@@ -80,9 +80,12 @@ class Secret:
             if self._replaced_version:
                 move["RemoveFromVersionId"] = self._replaced_version
             self._client.update_secret_version_stage(**move)
-        self._client.update_secret_version_stage(
-            SecretId=self._arn, VersionStage=PENDING, RemoveFromVersionId=self.token
-        )
+        # Secrets Manager may have done that itself by now, and would refuse to do it again.
+        stages = self._client.describe_secret(SecretId=self._arn)["VersionIdsToStages"]
+        if PENDING in stages[self.token]:
+            self._client.update_secret_version_stage(
+                SecretId=self._arn, VersionStage=PENDING, RemoveFromVersionId=self.token
+            )
 
     def random_password(self) -> str:
         """Letters and digits: safe in a URL, in a shell, and in whatever else people paste it into."""

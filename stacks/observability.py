@@ -87,6 +87,23 @@ class ObservabilityStack(TierStack):
                     missing="notBreaching",
                     why="the application reports errors, whether customers see them yet or not",
                 ),
+                *(
+                    Alarm(
+                        name=f"workflows-{ended}",
+                        runbook="workflows",
+                        namespace="AWS/States",
+                        metric=metric,
+                        of_any=True,
+                        statistic="Sum",
+                        threshold=1,
+                        unit="executions",
+                        period=300,
+                        periods=1,
+                        missing="notBreaching",
+                        why="new tasks after a rotation, or the daily question after its age, came to nothing",
+                    )
+                    for ended, metric in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut"))
+                ),
                 Alarm(
                     name="events-lost",
                     namespace="AWS/Events",

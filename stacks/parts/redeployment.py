@@ -49,7 +49,8 @@ def first_rotation(
         lifecycle=TerraformResourceLifecycle(
             postcondition=[
                 Postcondition(
-                    condition=f"${{anytrue([for version in self.versions : {FINISHED}])}}",
+                    # No versions at all are null, and no list.
+                    condition=f"${{try(anytrue([for version in self.versions : {FINISHED}]), false)}}",
                     error_message="The database credential has not had its first rotation. It begins when the rotation "
                     "tier is deployed, and takes a minute; where it failed, docs/rotation.md says what to do.",
                 )

@@ -257,3 +257,31 @@ def test_the_master_may_not_be_taken_on_by_the_application(rotation: Rotation):
     rotation.rotate()
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rotation.ask(f"SET ROLE {MASTER}")
+
+
+@pytest.mark.parametrize("role", ["shop", "shop_a", "shop_b"])
+def test_a_role_of_the_rotations_own_is_not_adopted(role: str):
+    with pytest.raises(RefusedError, match="is a role of the rotation's own"):
+        Deployment.of({**ENVIRONMENT, "ADOPTED_ROLE": role})
+
+
+def test_a_function_that_somebody_planted_is_not_run_by_the_master(rotation: Rotation):
+    """CVE-2018-1058: a function of the same name that fits better, in a schema that everybody may write."""
+    rotation.rotate()
+    for statement in (
+        "CREATE TABLE public.caught (who text)",
+        "GRANT ALL ON public.caught TO PUBLIC",
+        "CREATE FUNCTION public.shobj_description(oid, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO public.caught VALUES (current_user); RETURN 'planted'; END $$",
+    ):
+        rotation.server.run(statement, rotation.database)
+    rotation.rotate()
+    assert rotation.server.run("SELECT * FROM public.caught", rotation.database) == []
+
+
+def test_what_aws_answers_is_told_by_its_code_alone(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASTER_SECRET_ARN", "arn:aws:secretsmanager:us-west-1:123456789012:secret:gone-abcdef")
+    with pytest.raises(
+        RotationError, match=r"setSecret of .*: ResourceNotFoundException \(ResourceNotFoundException\)"
+    ):
+        rotation.rotate()

@@ -93,7 +93,7 @@ def test_a_rotation_converges_wherever_it_is_killed(rotation: Rotation, capsys: 
 
 
 def test_the_first_rotation_converges_wherever_it_is_killed(
-    new_rotation: Callable[..., Rotation], capsys: pytest.CaptureFixture[str]
+    new_rotation: Callable[..., Rotation], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     recorder = Recorder()
 
@@ -111,6 +111,8 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
     tried = 0
     for number, after in points(calls):
         rotation = new_rotation(database)
+        # As it is deployed.
+        monkeypatch.setenv("MINIMUM_AGE", "3600")
         token = rotation.begin()
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
             run(rotation, token)

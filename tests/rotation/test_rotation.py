@@ -230,7 +230,7 @@ def test_a_master_password_that_is_wrong_is_told(rotation: Rotation):
         rotation.rotate()
 
 
-def adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> str:
+def adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, *, current: bool = True) -> str:
     """A login of before: made by the master, with a table and a secret of its own."""
     role = f"{rotation.owner}_old"
     master = psycopg2.connect(
@@ -247,7 +247,8 @@ def adopted(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> str:
         )
     master.close()
     rotation.server.run(f"GRANT CREATE ON SCHEMA public TO {role}", rotation.database)
-    rotation.put_current(username=role, password="of-before")
+    if current:
+        rotation.put_current(username=role, password="of-before")
     rotation.ask_as(role, "of-before", "CREATE TABLE public.orders (id integer); INSERT INTO public.orders VALUES (1)")
     monkeypatch.setenv("ADOPTED_ROLE", role)
     return role
@@ -352,3 +353,57 @@ def test_a_step_ends_before_lambda_ends_it():
     test_secret = 2 * database.SESSION_TIMEOUT + database.REPLICA_PATIENCE
     assert aws + max(set_secret, test_secret) < TIMEOUT
     assert database.LOCK_TIMEOUT < database.STATEMENT_TIMEOUT < database.ANSWER_TIMEOUT < database.SESSION_TIMEOUT
+
+
+def test_a_rotation_that_lost_its_place_commits_nothing(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    """It was slow: while it asked for the lock, it was given up, and another rotation made the same login current."""
+    rotation.rotate()
+    slow = rotation.begin()
+    rotation.step("createSecret", slow)
+    prepare = database.prepare
+
+    def after_another_rotation(*arguments: Any, **named: Any) -> None:
+        monkeypatch.setattr(database, "prepare", prepare)
+        rotation.rotate()
+        prepare(*arguments, **named)
+
+    monkeypatch.setattr(database, "prepare", after_another_rotation)
+    with pytest.raises(RefusedError, match="another rotation took its place"):
+        rotation.step("setSecret", slow)
+    assert rotation.works()
+
+
+def test_a_version_that_was_put_by_hand_need_not_grow_old(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    rotation.put_current(username="none", password="none")
+    monkeypatch.setenv("MINIMUM_AGE", "3600")
+    rotation.rotate()
+    assert rotation.works()
+
+
+def test_an_owner_whose_name_sql_has_a_use_for_is_known_again(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OWNER_ROLE", "user")
+    for _ in range(3):
+        rotation.rotate()
+    assert rotation.current().username == "user_a"
+    assert rotation.works()
+
+
+def test_a_login_that_is_adopted_late_is_not_shut_out_at_once(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    """The setting came after the first rotation."""
+    rotation.rotate()
+    role = adopted(rotation, monkeypatch, current=False)
+    rotation.rotate()
+    assert rotation.ask_as(role, "of-before", "SELECT count(*) FROM public.orders") == [(1,)]
+    assert rotation.ask("SELECT count(*) FROM public.orders") == [(1,)]
+    rotation.rotate()
+    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
+        rotation.ask_as(role, "of-before", "SELECT 1")
+    rotation.rotate()
+
+
+def test_a_login_that_owns_the_database_is_told_to_give_it_up(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+    role = adopted(rotation, monkeypatch)
+    rotation.server.run(f"ALTER DATABASE {rotation.database} OWNER TO {role}")
+    rotation.server.run(f"GRANT CREATE, CONNECT ON DATABASE {rotation.database} TO {MASTER} WITH GRANT OPTION")
+    with pytest.raises(RefusedError, match=r"owns a database\. Give it to the master"):
+        rotation.rotate()

@@ -55,6 +55,8 @@ EXPECTED = {
     },
     "observability": {
         "application-errors": ("globecart/prod", "ApplicationErrors", "Sum", 300, 1),
+        "workflows-failed": ("any of AWS/States", "ExecutionsFailed", "SUM", 300, 1),
+        "workflows-timed-out": ("any of AWS/States", "ExecutionsTimedOut", "SUM", 300, 1),
         "events-lost": ("any of AWS/Events", "FailedInvocations", "SUM", 300, 1),
     },
 }

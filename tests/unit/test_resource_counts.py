@@ -132,7 +132,7 @@ COUNTS: dict[str, dict[str, tuple[int, int]]] = {
         "aws_cloudwatch_event_rule": (5, 5),
         "aws_cloudwatch_event_target": (5, 5),
         "aws_cloudwatch_log_metric_filter": (1, 1),
-        "aws_cloudwatch_metric_alarm": (2, 2),
+        "aws_cloudwatch_metric_alarm": (4, 4),
         "aws_cloudwatch_query_definition": (6, 6),
         "aws_db_event_subscription": (4, 4),
     },
