@@ -22,7 +22,8 @@ export CHECKPOINT_DISABLE := 1
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INDEX) $(CLI) $(ROTATION) ## Install what is needed into .venv and node_modules, and package the rotation's function
+setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
+	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION)
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
