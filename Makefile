@@ -12,7 +12,6 @@ CLI := node_modules/installed
 ROTATION := .cache/rotation.zip
 
 # The rotation's tests mostly wait, so they run beside the others; what both have covered is put together.
-PYTEST := env -u ENV
 QUIETLY := --cov-report= --cov-fail-under=0
 
 export PIPENV_VENV_IN_PROJECT := 1
@@ -40,8 +39,8 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 test: lint unit validate ## Everything that must hold: lint, unit tests, rotation, snapshots, validation
 
 unit: setup ## Unit tests, rotation and snapshots, with their coverage
-	@$(PYTEST) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
-	$(PYTEST) COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
+	@env -u ENV COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
+	env -u ENV COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
 	wait $$rotation; rotation=$$?; cat .cache/rotation.log; test "$$unit $$rotation" = "0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered
 

@@ -19,7 +19,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from lambda_rotation.credential import Credential, Login
 from lambda_rotation.deployment import Deployment
-from lambda_rotation.errors import DatabaseError, RefusedError
+from lambda_rotation.errors import LOOK, DatabaseError, RefusedError
 
 # Seconds, the shorter within the longer; a test holds them against the function's own timeout.
 LOCK_TIMEOUT = 10
@@ -153,16 +153,21 @@ def _schema(session: cursor, deployment: Deployment) -> None:
 
 
 def _login(session: cursor, deployment: Deployment, login: str) -> None:
-    role, owner = Identifier(login), Identifier(deployment.owner)
+    role = Identifier(login)
     if not _is_ours(session, login):
         _do(session, SQL("CREATE ROLE {} LOGIN").format(role))
         _mark(session, login)
     _do(session, SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(role, Literal(deployment.connection_limit)))
-    _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(owner, role))
-    # From its first statement on, what it creates is the owner's, and so the other login's as well.
-    _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(deployment.owner)))
+    _act_as(session, login, deployment.owner)
     for parameter, limit in SESSION_LIMITS.items():
         _do(session, SQL("ALTER ROLE {} SET {} = {}").format(role, Identifier(parameter), Literal(limit)))
+
+
+def _act_as(session: cursor, login: str, owner: str) -> None:
+    """From its first statement on: what a login creates is the owner's, and so the other login's as well."""
+    role = Identifier(login)
+    _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
+    _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
 
 
 def _audit(session: cursor) -> None:
@@ -174,16 +179,14 @@ def _audit(session: cursor) -> None:
 
 def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
     """Give what the former login owns to the owner role; once it is a member, the next rotation ends its logins."""
-    role, found = (
-        Identifier(adopted),
-        _row(
-            session,
-            SQL(
-                "SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin,"
-                " EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid), pg_has_role(oid, {}, 'MEMBER')"
-                " FROM pg_roles WHERE rolname = {}"
-            ).format(Literal(owner), Literal(adopted)),
-        ),
+    role = Identifier(adopted)
+    found = _row(
+        session,
+        SQL(
+            "SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin,"
+            " EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid), pg_has_role(oid, {}, 'MEMBER')"
+            " FROM pg_roles WHERE rolname = {}"
+        ).format(Literal(owner), Literal(adopted)),
     )
     if found is None:
         return
@@ -198,8 +201,7 @@ def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
     if retire and is_member and can_log_in:
         _do(session, SQL("ALTER ROLE {} NOLOGIN").format(role))
     elif not is_member:
-        _do(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
-        _do(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
+        _act_as(session, adopted, owner)
 
 
 def _is_ours(session: cursor, role: str) -> bool:
@@ -317,5 +319,4 @@ def _value(session: cursor, statement: Composable) -> Any:
 
 
 WAIT = "Secrets Manager tries again; docs/rotation.md, a rotation failed, says what to look at if it goes on"
-LOOK = "docs/rotation.md, a rotation failed"
 RENAME = "Choose another rotation.owner, or rename what is in the way"

@@ -20,3 +20,8 @@ class TooSoonError(RotationError):
 
 class DatabaseError(RotationError):
     """The database could not be reached, or did not do what it was told. The next attempt may go through."""
+
+
+# Remedies of more than one failure.
+LOOK = "docs/rotation.md, a rotation failed"
+ROTATE = "Rotate the secret; do not call the function"

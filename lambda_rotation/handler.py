@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from lambda_rotation import database
 from lambda_rotation.credential import Credential, Login, username_of
 from lambda_rotation.deployment import Deployment
-from lambda_rotation.errors import DatabaseError, RefusedError, RotationError, TooSoonError
+from lambda_rotation.errors import LOOK, ROTATE, DatabaseError, RefusedError, RotationError, TooSoonError
 from lambda_rotation.secret import OVERRIDE_TAG, Secret
 
 LOG = logging.getLogger("rotation")
@@ -44,17 +44,19 @@ def handle(event: Any, _context: object = None) -> None:
     try:
         step, arn, token = _asked(event)
         _take(step, arn, token)
-    except RotationError as error:
-        message = f"{step} of {arn}, version {token}: {error}"
-        LOG.error(message)  # noqa: TRY400 - the cause's own text stays out of the log
-        raise type(error)(f"{step} of {arn}, version {token}: {error.problem}", error.remedy) from None
     except Exception as error:
-        # By its name alone: its text is not ours, and may hold what was asked or answered.
-        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-        what = f"{step} of {arn}, version {token}: {type(error).__name__}{f' ({code})' if code else ''}"
-        LOG.error(what)  # noqa: TRY400 - as above
-        raise RotationError(what, "docs/rotation.md, a rotation failed") from None
+        told = _told(f"{step} of {arn}, version {token}", error)
+        LOG.error(told)  # noqa: TRY400 - the cause's own text stays out of the log
+        raise told from None
     LOG.info("%s of %s, version %s: done", step, arn, token)
+
+
+def _told(where: str, error: Exception) -> RotationError:
+    if isinstance(error, RotationError):
+        return type(error)(f"{where}: {error.problem}", error.remedy)
+    # By its name alone: its text is not ours, and may hold what was asked or answered.
+    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+    return RotationError(f"{where}: {type(error).__name__}{f' ({code})' if code else ''}", LOOK)
 
 
 def _take(step: str, arn: str, token: str) -> None:
@@ -80,9 +82,9 @@ def _asked(event: Any) -> tuple[str, str, str]:
     asked = event if isinstance(event, Mapping) else {}
     step, arn, token = (asked.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
     if not all(isinstance(value, str) and value for value in (step, arn, token)):
-        raise RefusedError("The event names no step, secret and token", "Rotate the secret; do not call the function")
+        raise RefusedError("The event names no step, secret and token", ROTATE)
     if step not in STEPS:
-        raise RefusedError(f"There is no step {json.dumps(step)[:40]}", "Rotate the secret; do not call the function")
+        raise RefusedError(f"There is no step {json.dumps(step)[:40]}", ROTATE)
     return str(step), str(arn), str(token)
 
 
@@ -147,7 +149,7 @@ STEPS: Mapping[str, Callable[[Any, Deployment, Secret], None]] = {
 def _pending(deployment: Deployment, secret: Secret) -> Credential:
     text = secret.pending()
     if text is None:
-        raise RefusedError("The pending version has no value", "Rotate the secret; do not call the function")
+        raise RefusedError("The pending version has no value", ROTATE)
     pending = Credential.parse(text)
     # A version that is current replaces itself, so its login can only be one of the two.
     login = pending.username if secret.is_current else deployment.next_login(_replaced_username(secret))

@@ -5,9 +5,10 @@ made is staged AWSPENDING, and the last step moves AWSCURRENT to it.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lambda_rotation.errors import RefusedError
+from lambda_rotation.errors import ROTATE, RefusedError
 
 if TYPE_CHECKING:
     from lambda_rotation.deployment import Deployment
@@ -32,9 +33,7 @@ class Secret:
         if not description.get("RotationEnabled"):
             raise RefusedError("Rotation is not enabled for the secret", "Deploy the rotation tier")
         if token not in self._stages:
-            raise RefusedError(
-                "The token names no version of the secret", "Rotate the secret; do not call the function"
-            )
+            raise RefusedError("The token names no version of the secret", ROTATE)
 
     @property
     def is_finished(self) -> bool:
@@ -57,12 +56,12 @@ class Secret:
 
     def replaced(self) -> str | None:
         """The text of the version whose place this one takes; None in the first rotation."""
-        return self._text(VersionStage=CURRENT) if self._replaced_version else None
+        return self._replaced["SecretString"] if self._replaced else None
 
     def pending(self) -> str | None:
         """This rotation's version, if it has a text yet."""
         try:
-            return self._text(VersionId=self.token, VersionStage=PENDING)
+            return self._value(VersionId=self.token, VersionStage=PENDING)["SecretString"]
         except self._client.exceptions.ResourceNotFoundException:
             return None
 
@@ -95,9 +94,9 @@ class Secret:
 
     def age(self, now: datetime) -> timedelta | None:
         """For how long the version that is replaced has been current; None where there is none."""
-        if not self._replaced_version:
+        if not self._replaced:
             return None
-        made = self._client.get_secret_value(SecretId=self._arn, VersionStage=CURRENT)["CreatedDate"]
+        made = self._replaced["CreatedDate"]
         # A rotation that was held up made its version long before it became current.
         return now - max(made, self._rotated or made)
 
@@ -115,5 +114,9 @@ class Secret:
             (version for version, stages in self._stages.items() if CURRENT in stages and version != self.token), None
         )
 
-    def _text(self, **version: str) -> str:
-        return self._client.get_secret_value(SecretId=self._arn, **version)["SecretString"]
+    @cached_property
+    def _replaced(self) -> dict[str, Any] | None:
+        return self._value(VersionStage=CURRENT) if self._replaced_version else None
+
+    def _value(self, **version: str) -> dict[str, Any]:
+        return self._client.get_secret_value(SecretId=self._arn, **version)

@@ -115,6 +115,12 @@ def three_zones(synthesize: Synthesize) -> Platform:
     return synthesize("prod", THREE_ZONES)
 
 
+@pytest.fixture(params=[*SHIPPED, "three zones"])
+def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three_zones: Platform) -> Platform:
+    """Each of the project's environments, and production in three zones."""
+    return shipped.get(request.param, three_zones)
+
+
 def _merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     merged = deepcopy(table)
     for key, value in change.items():

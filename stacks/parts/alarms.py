@@ -67,6 +67,16 @@ def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> d
     return {alarm.name: _raise(tier, topic, alarm) for alarm in alarms}
 
 
+def insights(function: str, metric: str, namespace: str, by: str = "") -> str:
+    """A query of Metrics Insights, CloudWatch's SQL, over all resources of a namespace.
+
+    Args:
+        by: the dimension that tells them apart, where the namespace also has a total of them all.
+    """
+    source = f'SCHEMA("{namespace}", {by})' if by else f'"{namespace}"'
+    return f"SELECT {function}({metric}) FROM {source}"  # noqa: S608 - all of it is the code's own
+
+
 def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAlarm:
     is_percentile = alarm.statistic.startswith("p")
     computed = [_of_any(alarm)] if alarm.of_any else _guarded(alarm) if alarm.share_of or alarm.among else None
@@ -123,11 +133,10 @@ def _guarded(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
 
 
 def _of_any(alarm: Alarm) -> CloudwatchMetricAlarmMetricQuery:
-    """By Metrics Insights, CloudWatch's SQL."""
     function = {"Average": "AVG", "Maximum": "MAX", "Minimum": "MIN", "Sum": "SUM"}[alarm.statistic]
     return CloudwatchMetricAlarmMetricQuery(
         id="any",
-        expression=f'SELECT {function}({alarm.metric}) FROM "{alarm.namespace}"',  # noqa: S608 - both are the code's own
+        expression=insights(function, alarm.metric, alarm.namespace),
         label=alarm.metric,
         period=alarm.period,
         return_data=True,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.parts.alarms import insights
+
 COLUMNS = 24
 """CloudWatch's grid is so wide, and grows downwards."""
 TITLE_HEIGHT = 1
@@ -96,8 +98,7 @@ def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
 
 def _metric(number: int, line: Line | OfAll) -> list[Any]:
     if isinstance(line, OfAll):
-        source = f'SCHEMA("{line.namespace}", {line.by})' if line.by else f'"{line.namespace}"'
-        query = f"SELECT {line.function}({line.metric}) FROM {source}"  # noqa: S608 - the code's own words
+        query = insights(line.function, line.metric, line.namespace, line.by)
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
     named = [part for dimension in line.dimensions.items() for part in dimension]
     return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from lambda_rotation import deployment
 from stacks.settings.section import Matching, Section
 
-# What PostgreSQL takes without quotes; its limit is 63 characters, of which the two logins' endings take two.
-ROLE = r"(?!pg_|rds)[a-z][a-z0-9_]{0,59}"
+# PostgreSQL and RDS keep these beginnings for themselves.
+ROLE = rf"(?!pg_|rds){deployment.ROLE}"
 
 
 class RotationSettings(Section):

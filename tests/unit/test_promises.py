@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from operations.platform import Body, Platform
-from tests.conftest import SHIPPED
 from tests.synthesized import bodies, container, only
-
-
-@pytest.fixture(params=[*SHIPPED, "three zones"])
-def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three_zones: Platform) -> Platform:
-    return shipped.get(request.param, three_zones)
-
 
 # Where each store of data says which key encrypts it.
 AT_REST: dict[str, Callable[[Body], Any]] = {

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from operations.platform import Body, Platform, Resource
-from tests.conftest import SHIPPED
 from tests.synthesized import container, only
 
 REFERENCE = re.compile(r"^\$\{([\w.-]+)\.(\w+)\}$")
@@ -41,11 +40,6 @@ def admitted(platform: Platform, source: str, target: str, port: int) -> bool:
         if is_on_port(rule)
     )
     return out and into
-
-
-@pytest.fixture(params=[*SHIPPED, "three zones"])
-def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three_zones: Platform) -> Platform:
-    return shipped.get(request.param, three_zones)
 
 
 @pytest.fixture
