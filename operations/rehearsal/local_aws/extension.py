@@ -1,0 +1,51 @@
+"""How a service of moto's is extended: by subclasses of its responses and of its backend, put in their place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, cast
+
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.exceptions import ServiceException
+from moto.core.responses import BaseResponse
+
+
+class Refusal(ServiceException):
+    """What AWS answers to a request that it refuses: an error code of the service's, and a sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What takes the place of a service's classes."""
+
+    service: str
+    """moto's name of its package: `awslambda`, `applicationautoscaling`."""
+    responses: type[BaseResponse]
+    """Subclass of the service's; a method a action, in snake case."""
+    backend: type[BaseBackend] | None = None
+    """Subclass of the service's."""
+    routes: tuple[str, ...] = ()
+    """Paths that moto does not route, as its `urls.py` writes them: `{0}/2015-02-01/file-systems/<id>/protection`."""
+    serves: Mapping[str, str] = field(default_factory=dict)
+    """Terraform's resource types whose actions were added, each with what was missing."""
+
+    def install(self) -> None:
+        """Put the classes in place, for as long as this process lives. What the service holds is forgotten."""
+        urls = import_module(f"moto.{self.service}.urls")
+        for path, handler in urls.url_paths.items():
+            if getattr(handler, "__self__", None) in self.responses.__mro__:
+                urls.url_paths[path] = getattr(self.responses, handler.__name__)
+        for path in self.routes:
+            urls.url_paths[path] = self.responses.dispatch
+        if self.backend is not None:
+            # A backend looks for its paths beside the module that it comes from.
+            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+            backends = cast(BackendDict[Any], get_backend(cast(Any, self.service)))
+            backends.backend = self.backend
+            backends.clear()

@@ -1,0 +1,180 @@
+"""The way into the local AWS: tells whose account it is, notes every call, and says plainly what is not there."""
+
+import json
+import random
+import re
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import UnknownServiceError
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import NotFound
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+# Where the name that signs is not the name of botocore's model.
+MODELS = {
+    "elasticfilesystem": "efs",
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as AWS names it."""
+
+    service: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.action}"
+
+
+@dataclass
+class Weather:
+    """What a bad day adds: of all calls, a share is throttled or fails, as AWS documents that clients must expect."""
+
+    share: float = 0.0
+    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret; each run alike
+    answered: Counter[str] = field(default_factory=Counter)
+
+    def spoils(self) -> tuple[int, str] | None:
+        """HTTP status and error code for a call that is to fail."""
+        if self.chance.random() >= self.share:
+            return None
+        status, code = self.chance.choice([(400, "ThrottlingException"), (500, "InternalFailure")])
+        self.answered[code] += 1
+        return status, code
+
+
+class Gateway:
+    """A WSGI application around moto's."""
+
+    def __init__(self, account: str, log: Path) -> None:
+        self.account = account
+        self.weather = Weather()
+        self.calls: Counter[str] = Counter()
+        self.unsupported: Counter[str] = Counter()
+        """By service and action: moto has no such action, or what it has broke."""
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._log = log
+        self._lock = Lock()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        # moto asks for the account here before it guesses from the access key.
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
+        call = call_of(environ)
+        if spoilt := self.weather.spoils():
+            return self._error(call, start_response, *spoilt, "As on a bad day")
+        answer = _Answer(start_response)
+        try:
+            body = b"".join(self._moto(environ, answer.start))
+        except NotImplementedError:
+            return self._unsupported(call, start_response, "moto has no such action")
+        except Exception as error:  # whatever broke in moto is told, and the rehearsal goes on to find the next
+            self._note(call, traceback.format_exc())
+            return self._unsupported(call, start_response, f"moto broke: {error!r}")
+        if answer.is_unrouted(environ, body):
+            return self._unsupported(call, start_response, "moto has no such route")
+        self._note(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
+        answer.send()
+        return [body]
+
+    def _unsupported(self, call: Call, start_response: StartResponse, why: str) -> list[bytes]:
+        with self._lock:
+            self.unsupported[str(call)] += 1
+        # 500, which moto answers by itself, would be tried again for minutes.
+        return self._error(call, start_response, 400, "InvalidAction", f"The local AWS does not know {call}: {why}")
+
+    def _error(self, call: Call, start_response: StartResponse, status: int, code: str, message: str) -> list[bytes]:
+        self._note(call, f"{status} {code} {message}")
+        content_type, body = error_body(call, code, message)
+        start_response(
+            f"{status} {code}",
+            [
+                ("Content-Type", content_type),
+                ("Content-Length", str(len(body))),
+                ("x-amzn-ErrorType", code),
+            ],
+        )
+        return [body]
+
+    def _note(self, call: Call, outcome: str) -> None:
+        with self._lock:
+            self.calls[str(call)] += 1
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"{call} {outcome}\n")
+
+
+class _Answer:
+    """What moto answers, held back until it is known to be an answer."""
+
+    def __init__(self, start_response: StartResponse) -> None:
+        self._start_response = start_response
+        self._arguments: tuple[Any, ...] = ()
+
+    def start(self, *arguments: Any) -> Callable[[bytes], None]:
+        self._arguments = arguments
+        return lambda _: None
+
+    def send(self) -> None:
+        self._start_response(*self._arguments)
+
+    @property
+    def status(self) -> str:
+        return self._arguments[0]
+
+    def is_unrouted(self, environ: Environ, body: bytes) -> bool:
+        """Whether nobody answered: moto says 404 without a word of AWS's, which a HEAD of S3's says rightly."""
+        if not self.status.startswith(("404", "405")) or environ["REQUEST_METHOD"] == "HEAD":
+            return False
+        return not body or b"<!doctype html>" in body.lower()
+
+
+def call_of(environ: Environ) -> Call:
+    """Which service and action a request asks for, as far as it says."""
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    service = scope[1] if scope else "unsigned"
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return Call(service, target.rpartition(".")[2])
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        if action := re.search(rb"(?:^|&)Action=(\w+)", body):
+            return Call(service, action[1].decode())
+    try:
+        operation, _ = get_service_router(MODELS.get(service, service)).match(Request(dict(environ)))
+    except (NotFound, UnknownServiceError):
+        return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+    return Call(service, str(operation.name))
+
+
+def error_body(call: Call, code: str, message: str) -> tuple[str, bytes]:
+    """Content type and body of an error, in the protocol that the service speaks."""
+    try:
+        protocol = get_service_model(MODELS.get(call.service, call.service)).protocol
+    except UnknownServiceError:
+        protocol = "json"
+    if protocol in {"json", "rest-json"}:
+        return "application/json", json.dumps({"__type": code, "message": message}).encode()
+    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    if protocol == "ec2":
+        error = f"<Response><Errors>{error}</Errors></Response>"
+    elif call.service != "s3":
+        error = f"<ErrorResponse>{error}</ErrorResponse>"
+    return "text/xml", error.encode()
