@@ -1,35 +1,39 @@
-"""One environment, synthesized and deployed from a folder of the rehearsal's own, as a user would do it."""
+"""One environment, synthesized and deployed from a folder of the rehearsal's own, as a user would do it.
+
+Which AWS is asked, and which package is deployed, this process's environment says, as it does for a user.
+"""
 
 import json
-import re
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from operations.platform import Platform, Stack
-from operations.rehearsal.processes import ProgramError, run
-from operations.terraform import ROOT, environment, terraform
+from operations.rehearsal.processes import run
+from operations.terraform import CACHE, ROOT, environment, terraform
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
-DONE = re.compile(r"^(\S+) .*: (?:Creation|Destruction) complete after ")
-"""What cdktf says, with the stack's name before it, when Terraform has made or destroyed a resource."""
+PLUGINS = CACHE / "plugins"
+"""One copy of the provider for all stacks of all rehearsals."""
+Heard = Callable[[str], None]
+Started = Callable[[subprocess.Popen[str]], None]
 
 
 @dataclass
 class Deployment:
-    """An environment's stacks in a folder, and the AWS that they are deployed to."""
+    """An environment's stacks in a folder."""
 
     name: str
     """The environment's."""
     folder: Path
     """Where stacks, plans and logs go."""
-    variables: Mapping[str, str]
-    """What the environment of each program says beside what is there: which AWS is asked, which package deployed."""
-    done: Counter[str] = field(default_factory=Counter)
-    """Resources made or destroyed by the command that runs, by stack."""
+
+    @property
+    def stacks(self) -> Path:
+        """Where cdktf writes."""
+        return self.folder / "cdktf.out"
 
     @property
     def log(self) -> Path:
@@ -43,28 +47,28 @@ class Deployment:
             ProgramError: they cannot be synthesized.
         """
         self._run(str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "main.py"))
-        return Platform.read(self.folder / "cdktf.out", self.name)
+        return Platform.read(self.stacks, self.name)
 
-    def deploy(self, *stacks: str, heard: Callable[[], None] = lambda: None, started: Any = lambda _: None) -> None:
+    def deploy(self, *stacks: str, line: Heard = lambda _: None, started: Started = lambda _: None) -> None:
         """Deploy all stacks, or some whose dependencies are deployed.
 
         Args:
             stacks: names; none is all.
-            heard: called when `done` has changed.
-            started: hears of the process.
+            line: hears each line of the cdktf CLI's.
+            started: hears of its process.
 
         Raises:
-            ProgramError: the cdktf CLI ended with an error.
+            ProgramError: it ended with an error.
         """
-        self._cdktf("deploy", stacks, heard, started)
+        self._cdktf("deploy", "--skip-provider-lock", *(stacks or (f"{self.name}-*",)), line=line, started=started)
 
-    def destroy(self, heard: Callable[[], None] = lambda: None) -> None:
-        """Destroy all stacks.
+    def destroy(self, line: Heard = lambda _: None) -> None:
+        """Destroy all stacks; `line` hears each line of the cdktf CLI's.
 
         Raises:
-            ProgramError: the cdktf CLI ended with an error.
+            ProgramError: it ended with an error.
         """
-        self._cdktf("destroy", (), heard, lambda _: None)
+        self._cdktf("destroy", f"{self.name}-*", line=line)
 
     def plan(self, stack: Stack) -> dict[str, Any]:
         """What Terraform would change now, as `terraform show -json` tells a plan.
@@ -78,40 +82,23 @@ class Deployment:
 
     def terraform(self, stack: Stack, *arguments: str) -> str:
         """Run Terraform on a stack that the cdktf CLI has initialized."""
-        return terraform(*arguments, cwd=stack.folder, variables=self.variables)
+        return terraform(*arguments, cwd=stack.folder)
 
-    def _cdktf(
-        self,
-        command: str,
-        stacks: tuple[str, ...],
-        heard: Callable[[], None],
-        started: Callable[[subprocess.Popen[str]], None],
-    ) -> None:
-        self.done.clear()
-
-        def line(text: str) -> None:
-            if found := DONE.match(text):
-                self.done[found[1]] += 1
-                heard()
-
-        self._run(
-            *(str(CDKTF), command, *(stacks or (f"{self.name}-*",)), "--auto-approve", "--no-color"),
-            *("--skip-provider-lock",) if command == "deploy" else (),
-            *("--ignore-missing-stack-dependencies", f"--output={self.folder / 'cdktf.out'}"),
-            line=line,
-            started=started,
-        )
+    def _cdktf(self, *command: str, **heard: Any) -> None:
+        always = ("--auto-approve", "--no-color", "--ignore-missing-stack-dependencies")
+        self._run(str(CDKTF), *command, *always, f"--output={self.stacks}", **heard)
 
     def _run(self, *command: str, **heard: Any) -> None:
         variables = {
             **environment(),
-            **self.variables,
             "ENV": self.name,
-            "CDKTF_OUTDIR": str(self.folder / "cdktf.out"),
-            # The CLI's own folder and Terraform's plugins stay with the project.
+            "CDKTF_OUTDIR": str(self.stacks),
+            # Nothing is written to the user's home.
             "CDKTF_HOME": str(self.folder / "cdktf"),
-            "CI": "1",
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+            "TF_PLUGIN_CACHE_DIR": str(PLUGINS),
         }
+        PLUGINS.mkdir(parents=True, exist_ok=True)
         run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
 
 
@@ -128,6 +115,3 @@ def changes(plan: Mapping[str, Any]) -> list[str]:
         if change["actions"] != ["no-op"]
     ]
     return resources + outputs
-
-
-__all__ = ["Deployment", "ProgramError", "changes"]
