@@ -1,0 +1,9 @@
+"""What is changed behind Terraform's back: for each argument that the stacks set, how."""
+
+from collections.abc import Callable
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+
+Change = Callable[[LocalAws, dict[str, Any]], None]
+"""By the resource's attributes in the Terraform state."""
