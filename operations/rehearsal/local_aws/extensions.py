@@ -1,6 +1,11 @@
 """What moto is extended by."""
 
-from operations.rehearsal.local_aws import applicationautoscaling
+from operations.rehearsal.local_aws import applicationautoscaling, ec2, ecs, stepfunctions
 from operations.rehearsal.local_aws.extension import Extension
 
-EXTENSIONS: tuple[Extension, ...] = (applicationautoscaling.EXTENSION,)
+EXTENSIONS: tuple[Extension, ...] = (
+    applicationautoscaling.EXTENSION,
+    ec2.EXTENSION,
+    ecs.EXTENSION,
+    stepfunctions.EXTENSION,
+)
