@@ -1,6 +1,12 @@
 """What moto is extended by."""
 
-from operations.rehearsal.local_aws import applicationautoscaling
+from operations.rehearsal.local_aws import applicationautoscaling, efs, elasticache, kms, s3
 from operations.rehearsal.local_aws.extension import Extension
 
-EXTENSIONS: tuple[Extension, ...] = (applicationautoscaling.EXTENSION,)
+EXTENSIONS: tuple[Extension, ...] = (
+    applicationautoscaling.EXTENSION,
+    efs.EXTENSION,
+    elasticache.EXTENSION,
+    kms.EXTENSION,
+    s3.EXTENSION,
+)
