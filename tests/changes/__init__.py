@@ -1,4 +1,4 @@
-"""What is changed behind Terraform's back: for each argument that the stacks set, how."""
+"""Changes behind Terraform's back, a table a service: what the next plan must show."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,4 +6,4 @@ from typing import Any
 from operations.rehearsal.local_aws.server import LocalAws
 
 Change = Callable[[LocalAws, dict[str, Any]], None]
-"""By the resource's attributes in the Terraform state."""
+"""Changes one argument of a resource, of which the state's attributes are given, in the local AWS."""
