@@ -50,10 +50,10 @@ class Deployment:
         return Platform.read(self.stacks, self.name)
 
     def deploy(self, *stacks: str, line: Heard = lambda _: None, started: Started = lambda _: None) -> None:
-        """Deploy all stacks, or some whose dependencies are deployed.
+        """Deploy all stacks, or some.
 
         Args:
-            stacks: names; none is all.
+            stacks: names, with all that they depend on; none is all.
             line: hears each line of the cdktf CLI's.
             started: hears of its process.
 
@@ -85,8 +85,7 @@ class Deployment:
         return terraform(*arguments, cwd=stack.folder)
 
     def _cdktf(self, *command: str, **heard: Any) -> None:
-        always = ("--auto-approve", "--no-color", "--ignore-missing-stack-dependencies")
-        self._run(str(CDKTF), *command, *always, f"--output={self.stacks}", **heard)
+        self._run(str(CDKTF), *command, "--auto-approve", "--no-color", f"--output={self.stacks}", **heard)
 
     def _run(self, *command: str, **heard: Any) -> None:
         variables = {

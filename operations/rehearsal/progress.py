@@ -13,8 +13,10 @@ from rich.table import Table
 
 from operations.platform import Stack
 
-# The CLI puts the stack's name before each line of Terraform's.
-LINE = re.compile(r"^(?P<stack>\S+)  +(?P<text>\S.*)$")
+# The CLI draws on the terminal even where there is none. It puts the stack's name before the first of some lines of
+# Terraform's; the others are indented.
+DRAWN = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LINE = re.compile(r"^(?P<stack>\S*)  +(?P<text>\S.*)$")
 DONE = re.compile(r": (?:Creation|Destruction) complete after ")
 ENDED = re.compile(r"^(?:Apply|Destroy) complete!")
 ERROR = re.compile(r"^(?:│ )?Error: ")
@@ -47,6 +49,7 @@ class Progress:
         """What Terraform says was wrong."""
         self._console = console
         self._by_stack = {stack.name: tier for tier, stack in stacks.items()}
+        self._said_by = ""
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -68,10 +71,13 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Take notice of a line of the CLI's."""
-        found = LINE.match(text)
-        if not found or found["stack"] not in self._by_stack:
+        found = LINE.match(DRAWN.sub("", text))
+        if not found or (found["stack"] and found["stack"] not in self._by_stack):
             return
-        name = self._by_stack[found["stack"]]
+        self._said_by = found["stack"] or self._said_by
+        if not self._said_by:
+            return
+        name = self._by_stack[self._said_by]
         tier = self.tiers[name]
         tier.began = tier.began or time.monotonic()
         tier.done += bool(DONE.search(found["text"]))

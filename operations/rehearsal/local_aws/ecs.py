@@ -237,8 +237,8 @@ class Backend(EC2ContainerServiceBackend):
         task: Any = ServiceTask(
             cluster,
             definition,
-            None,
-            self._calculate_task_resource_requirements(definition),
+            container_instance_arn=None,
+            resource_requirements=None,
             backend=self,
             group=f"service:{service.name}",
             launch_type=service.launch_type or "FARGATE",

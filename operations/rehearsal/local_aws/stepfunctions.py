@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Generator
-from typing import Any, cast
+from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.stepfunctions.models import StateMachine
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from operations.rehearsal.local_aws.extension import Extension
@@ -25,9 +24,7 @@ class Responses(StepFunctionResponse):
         return ActionResult({"result": "FAIL" if faults else "OK", "diagnostics": faults, "truncated": False})
 
     def list_state_machine_versions(self) -> ActionResult:
-        machine = cast(
-            StateMachine, self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
-        )
+        machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
         newest_first = sorted(machine.versions.values(), key=lambda version: version.version, reverse=True)
         return ActionResult(
             {
