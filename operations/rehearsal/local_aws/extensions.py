@@ -1,6 +1,6 @@
 """What moto is extended by."""
 
-from operations.rehearsal.local_aws import applicationautoscaling, efs, elasticache, kms, s3
+from operations.rehearsal.local_aws import applicationautoscaling, efs, elasticache, kms, resourcegroupstaggingapi, s3
 from operations.rehearsal.local_aws.extension import Extension
 
 EXTENSIONS: tuple[Extension, ...] = (
@@ -8,5 +8,6 @@ EXTENSIONS: tuple[Extension, ...] = (
     efs.EXTENSION,
     elasticache.EXTENSION,
     kms.EXTENSION,
+    resourcegroupstaggingapi.EXTENSION,
     s3.EXTENSION,
 )
