@@ -75,3 +75,12 @@ def test_a_certificate_is_issued_once_dns_proves_the_domain(aws: LocalAws, acm: 
     assert (issued["Status"], issued["DomainValidationOptions"][0]["ValidationStatus"]) == ("ISSUED", "SUCCESS")
     assert issued["IssuedAt"]
     assert describe(acm, arn)["Status"] == "ISSUED"
+
+
+def test_a_certificate_that_waits_for_a_mail_waits_on(acm: Any) -> None:
+    arn = acm.request_certificate(DomainName="mail.example", ValidationMethod="EMAIL")["CertificateArn"]
+    certificate = describe(acm, arn)
+    (option,) = certificate["DomainValidationOptions"]
+    assert (certificate["Status"], option["ValidationMethod"]) == ("PENDING_VALIDATION", "EMAIL")
+    assert option["ValidationEmails"] == ["admin@mail.example"]
+    assert "ResourceRecord" not in option

@@ -36,7 +36,7 @@ def ecs(aws: LocalAws) -> Any:
     for _ in range(2):
         client.register_task_definition(
             family="application",
-            containerDefinitions=[{"name": "application", "image": "shop:1"}],
+            containerDefinitions=[{"name": "application", "image": "shop:1", "memory": 256}],
             networkMode="awsvpc",
             requiresCompatibilities=["FARGATE"],
             cpu="256",
@@ -50,6 +50,7 @@ def ecs(aws: LocalAws) -> Any:
 def network(aws: LocalAws) -> Network:
     ec2, elbv2 = aws.client("ec2"), aws.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=f"{aws.region}{zone}")["Subnet"]
         for number, zone in enumerate("ab")
