@@ -3,6 +3,7 @@
 from operations.rehearsal.local_aws import (
     acm,
     applicationautoscaling,
+    awslambda,
     cloudwatch,
     ec2,
     ecs,
@@ -13,6 +14,7 @@ from operations.rehearsal.local_aws import (
     rds,
     resourcegroupstaggingapi,
     s3,
+    secretsmanager,
     stepfunctions,
     wafv2,
 )
@@ -21,6 +23,7 @@ from operations.rehearsal.local_aws.extension import Extension
 EXTENSIONS: tuple[Extension, ...] = (
     acm.EXTENSION,
     applicationautoscaling.EXTENSION,
+    awslambda.EXTENSION,
     cloudwatch.EXTENSION,
     ec2.EXTENSION,
     ecs.EXTENSION,
@@ -31,6 +34,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     rds.EXTENSION,
     resourcegroupstaggingapi.EXTENSION,
     s3.EXTENSION,
+    secretsmanager.EXTENSION,
     stepfunctions.EXTENSION,
     wafv2.EXTENSION,
 )
