@@ -4,6 +4,8 @@ import typer
 
 from operations.bootstrap import bootstrap
 from operations.lock import lock
+from operations.orphans import orphans
+from operations.rehearsal.command import rehearse
 
 app = typer.Typer(
     help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
@@ -16,6 +18,8 @@ AWS is reached with the credentials that boto3 finds, in the environment's own a
 )
 app.command()(bootstrap)
 app.command()(lock)
+app.command()(orphans)
+app.command()(rehearse)
 
 if __name__ == "__main__":
     app(prog_name="python -m operations")
