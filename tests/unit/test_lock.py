@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 # Before cdktf, as in main.py.
 from stacks.foundation import FoundationStack
@@ -254,9 +255,8 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     (folder / "main.tf.json").write_text(json.dumps(document | {"resource": {"terraform_data": {"work": work}}}))
     terraform("init", "-input=false", "-no-color", cwd=folder)
 
-    with held_by_terraform(scene, folder):
-        with pytest.raises(TerraformError, match="Error acquiring the state lock"):
-            terraform("plan", "-input=false", "-no-color", cwd=folder)
+    with held_by_terraform(scene, folder), pytest.raises(TerraformError, match="Error acquiring the state lock"):
+        terraform("plan", "-input=false", "-no-color", cwd=folder)
     shown = scene.run("lock")
     assert f"{scene.name}-foundation" in shown.output
     assert "OperationTypeApply" in shown.output
@@ -272,3 +272,21 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     state = scene.aws.client("s3").head_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/foundation.tfstate")
     assert state["ServerSideEncryption"] == "aws:kms"
     assert state["SSEKMSKeyId"] == scene.names.state_key
+
+
+@pytest.mark.parametrize(
+    "encryption",
+    [
+        {"ServerSideEncryption": "AES256"},
+        {"ServerSideEncryption": "aws:kms"},  # which would be AWS's own key
+        {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/another"},
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32},
+    ],
+)
+def test_nothing_is_written_under_another_key(scene: Scene, encryption: dict[str, str]):
+    assert scene.run("bootstrap", "--yes").exit_code == 0
+    s3, state = scene.aws.client("s3"), {"Bucket": scene.names.state_bucket, "Key": f"{scene.name}/x.tfstate"}
+    s3.put_object(**state, Body=b"{}")
+    s3.put_object(**state, Body=b"{}", ServerSideEncryption="aws:kms", SSEKMSKeyId=scene.names.state_key)
+    with pytest.raises(ClientError, match=r"403|Forbidden|AccessDenied"):
+        s3.put_object(**state, Body=b"{}", **encryption)
