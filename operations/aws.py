@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004 - botocore's, which is none of Python's
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -153,7 +154,7 @@ def explain(error: BotoCoreError | ClientError) -> str:
         return f"the AWS credentials are not complete: {message}"
     if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
         return f"the AWS credentials cannot be had; sign in again (aws sso login): {message}"
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, ConnectionError | HTTPClientError):
         return f"AWS cannot be reached from here: {message}"
     return f"boto3: {message}"
 
