@@ -16,7 +16,7 @@ from stacks.parts import ports
 from stacks.parts.security_groups import PURPOSES
 from stacks.parts.subnets import AddressPlan, Kind
 from stacks.settings import Environment
-from tests.integration.found import Found, NothingToTestError, the_one
+from tests.integration.found import Answer, Found, NothingToTestError, the_one
 
 HERE = Path(__file__).parent
 FOUND = pytest.StashKey[Found]()
@@ -101,3 +101,9 @@ def groups(found: Found) -> dict[str, str]:
         for group in found.in_vpc("describe_security_groups", "SecurityGroups")
         if group["Description"] in parties
     }
+
+
+@pytest.fixture(scope="session")
+def cluster(found: Found) -> Answer:
+    """The Aurora cluster."""
+    return the_one("Aurora cluster", found.own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))

@@ -42,24 +42,33 @@ def expect(what: str, found: Mapping[str, Any], expected: Any) -> None:
     Args:
         found: by ARN.
     """
+    if not found:
+        pytest.fail(f"{what}: found no resource, expected one or more with {_shown(expected)}", pytrace=False)
     expect_each(what, found, dict.fromkeys(found, expected))
 
 
 def expect_each(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """As `expect`, where each is expected to be something else: both by ARN."""
     wrong = [
-        f"{arn}: {what}: found {_shown(found.get(arn, 'nothing'))}, expected {_shown(expected.get(arn, 'nothing'))}"
+        f"{arn}: {what}: {_difference(found.get(arn), expected.get(arn))}"
         for arn in sorted(found.keys() | expected.keys())
         if arn not in expected or arn not in found or not expected[arn] == found[arn]
     ]
-    if not found and not expected:
-        wrong = [f"{what}: found no resource, expected one or more"]
     if wrong:
         # Without a traceback: it would show what lies around a secret.
         pytest.fail("\n".join(wrong), pytrace=False)
 
 
+def _difference(found: Any, expected: Any) -> str:
+    said = f"found {_shown(found)}, expected {_shown(expected)}"
+    if isinstance(found, set) and isinstance(expected, set):
+        said += f"; too much: {_shown(found - expected)}; missing: {_shown(expected - found)}"
+    return said
+
+
 def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(repr, value)))}}}"
     return repr(value)

@@ -3,15 +3,17 @@
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
 import boto3
+import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stacks.parts.names import Names
 from stacks.settings import Environment, SettingsError, load_environments
 
 Answer = dict[str, Any]
@@ -94,6 +96,10 @@ class Found:
         kind = re.compile(rf"arn:[\w-]+:{service}:[\w-]*:\d*:{type_}[:/]" if type_ else rf"arn:[\w-]+:{service}:[^/]*$")
         return sorted(arn for arn in self.tags if kind.match(arn))
 
+    def ec2(self, type_: str, id: str) -> str:
+        """The ARN of what EC2 names by an id alone."""
+        return Names.of(self.settings).arn("ec2", f"{type_}/{id}")
+
     def own(self, service: str, operation: str, key: str, arn: str, **parameters: Any) -> list[Answer]:
         """Of all that an operation lists, what is the environment's: what bears its tags.
 
@@ -168,12 +174,8 @@ def refuse_writes(model: Any, **_: Any) -> None:
         raise WriteRefusedError(f"{model.service_model.service_name}:{model.name} is no reading action")
 
 
-def the_one(what: str, found: Iterable[Any]) -> Any:
-    """The only one of what was found.
-
-    Raises:
-        AssertionError: there is none, or there are several.
-    """
-    listed = list(found)
-    assert len(listed) == 1, f"{what}: found {len(listed)}, expected 1: {listed}"
-    return listed[0]
+def the_one(what: str, found: Sequence[Any]) -> Any:
+    """The only one of what was found; a test fails where there is none, or several."""
+    if len(found) != 1:
+        pytest.fail(f"{what}: found {len(found)}, expected 1: {found}", pytrace=False)
+    return found[0]

@@ -33,17 +33,26 @@ def test_there_is_a_subnet_in_every_zone(
     settings: Environment, subnets: dict[Kind, dict[str, str]], found: Found, kind: Kind
 ):
     zones = sorted(subnets[kind].values())
-    expect(f"zones of {kind} subnets", {found.vpc["VpcId"]: zones}, sorted(settings.network.zones))
+    expect(f"zones of {kind} subnets", {found.ec2("vpc", found.vpc["VpcId"]): zones}, sorted(settings.network.zones))
 
 
 def test_no_subnet_gives_public_addresses(found: Found):
-    given = {s["SubnetId"]: s["MapPublicIpOnLaunch"] for s in found.in_vpc("describe_subnets", "Subnets")}
+    given = {found.ec2("subnet", s["SubnetId"]): s["MapPublicIpOnLaunch"] for s in found.in_vpc("describe_subnets", "Subnets")}
     expect("gives public addresses", given, False)
 
 
-def test_public_subnets_lead_to_the_internet_gateway(subnets: dict[Kind, dict[str, str]], routes: dict[str, Any]):
-    kinds = {subnet: ways_out(routes, subnet, "GatewayId", "igw-") for subnet in subnets["public"]}
-    expect("leads to an internet gateway", kinds, {str(INTERNET)})
+def test_public_subnets_lead_to_the_internet_gateway(
+    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]
+):
+    ways = {
+        found.ec2("subnet", subnet): {
+            route["DestinationCidrBlock"]
+            for route in routes.get(subnet, [])
+            if route.get("GatewayId", "").startswith("igw-") and route.get("State") == "active"
+        }
+        for subnet in subnets["public"]
+    }
+    expect("leads to an internet gateway", ways, {str(INTERNET)})
 
 
 def test_tasks_leave_by_a_nat_gateway_of_their_own_zone(
@@ -56,31 +65,24 @@ def test_tasks_leave_by_a_nat_gateway_of_their_own_zone(
         if gateway["State"] == "available"
     }
     left_by = {
-        subnet: [zones.get(route["NatGatewayId"]) for route in routes.get(subnet, []) if "NatGatewayId" in route]
+        found.ec2("subnet", subnet): [zones.get(route["NatGatewayId"]) for route in routes.get(subnet, []) if "NatGatewayId" in route]
         for subnet in subnets["app"]
     }
     own = settings.network.nat_per_zone
     expect_each(
         "zones of the NAT gateways that it leads to",
         left_by,
-        {subnet: [zone if own else settings.network.zones[0]] for subnet, zone in subnets["app"].items()},
+        {found.ec2("subnet", subnet): [zone if own else settings.network.zones[0]] for subnet, zone in subnets["app"].items()},
     )
 
 
-def test_data_subnets_have_no_way_out(subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]):
+def test_data_subnets_have_no_way_out(
+    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]):
     ways = {
-        subnet: [route for route in routes.get(subnet, [{}]) if route.get("GatewayId") != "local"]
+        found.ec2("subnet", subnet): [route for route in routes.get(subnet, [{}]) if route.get("GatewayId") != "local"]
         for subnet in subnets["data"]
     }
     expect("routes beside the VPC's own", ways, [])
-
-
-def ways_out(routes: dict[str, list[Answer]], subnet: str, target: str, prefix: str) -> set[str]:
-    return {
-        route["DestinationCidrBlock"]
-        for route in routes.get(subnet, [])
-        if route.get(target, "").startswith(prefix) and route.get("State") == "active"
-    }
 
 
 @pytest.mark.parametrize("party", PURPOSES)
@@ -101,7 +103,7 @@ def test_security_group_is_the_table_of_flows(found: Found, settings: Environmen
         for rule in rules
     }
     egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in settings.network.egress]
-    expect(f"rules of {party}", {arn_of_group(found, group): allowed}, flows_of(party, [*ALLOWED_FLOWS, *egress]))
+    expect(f"rules of {party}", {found.ec2("security-group", group): allowed}, flows_of(party, [*ALLOWED_FLOWS, *egress]))
 
 
 def flows_of(party: str, flows: list[Flow]) -> set[tuple[str, str, str, int, int]]:
@@ -124,13 +126,9 @@ def prefix_lists(found: Found) -> list[Answer]:
     return [one for one in lists if one["PrefixListName"] == name]
 
 
-def arn_of_group(found: Found, group: str) -> str:
-    return the_one("ARN of a security group", [a for a in found.arns("ec2", "security-group") if a.endswith(f"/{group}")])
-
-
 def test_what_has_no_group_of_its_own_reaches_nothing_and_nobody(found: Found):
     group = the_one("default group", found.in_vpc("describe_security_groups", "SecurityGroups", group_name="default"))
-    expect("rules", {group["GroupId"]: group["IpPermissions"] + group["IpPermissionsEgress"]}, [])
+    expect("rules", {found.ec2("security-group", group["GroupId"]): group["IpPermissions"] + group["IpPermissionsEgress"]}, [])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +151,7 @@ def test_network_acl_is_the_second_wall(
     rules = rules_of(AddressPlan.of(settings.network.cidr), settings.network.egress)[kind]
     expect(
         f"entries of the {kind} subnets",
-        {acl["NetworkAclId"]: allowed},
+        {found.ec2("network-acl", acl["NetworkAclId"]): allowed},
         {
             ("in from", str(INTERNET), "icmp", 3, 4),  # path MTU discovery
             ("out to", str(INTERNET), "icmp", 3, 4),
@@ -174,20 +172,18 @@ def what_of(entry: Answer) -> tuple[str, int | None, int | None]:
 
 def test_only_nat_gateways_and_the_load_balancer_have_public_addresses(found: Found):
     public = {
-        interface["NetworkInterfaceId"]: kind_of(interface)
+        interface["NetworkInterfaceId"]: interface.get("Description", "")
         for interface in found.in_vpc("describe_network_interfaces", "NetworkInterfaces")
         if interface.get("Association", {}).get("PublicIp")
     }
-    expect_each(
-        "public address of",
-        public,
-        {id: kind if kind in {"nat_gateway", "load balancer"} else "none" for id, kind in public.items()},
-    )
-
-
-def kind_of(interface: Answer) -> str:
-    is_load_balancers = interface.get("Description", "").startswith("ELB app/")
-    return "load balancer" if is_load_balancers else interface.get("InterfaceType", "interface")
+    of_nat = {
+        address.get("NetworkInterfaceId")
+        for gateway in found.every("ec2", "describe_nat_gateways", "NatGateways")
+        for address in gateway["NatGatewayAddresses"]
+    }
+    others = {found.ec2("network-interface", id): why for id, why in public.items() if id not in of_nat}
+    # What the load balancer's interfaces say of themselves.
+    expect_each("has a public address", others, {arn: why for arn, why in others.items() if why.startswith("ELB app/")})
 
 
 def test_services_of_aws_are_reached_within_the_vpc(found: Found, settings: Environment):
@@ -205,7 +201,7 @@ def test_services_of_aws_are_reached_within_the_vpc(found: Found, settings: Envi
 
 def test_endpoints_have_an_address_in_every_zone(found: Found, subnets: dict[Kind, dict[str, str]]):
     endpoints = found.in_vpc("describe_vpc_endpoints", "VpcEndpoints", vpc_endpoint_type="Interface")
-    expect("subnets", {e["VpcEndpointId"]: set(e["SubnetIds"]) for e in endpoints}, set(subnets["app"]))
+    expect("subnets", {found.ec2("vpc-endpoint", e["VpcEndpointId"]): set(e["SubnetIds"]) for e in endpoints}, set(subnets["app"]))
 
 
 def test_all_flows_are_logged(found: Found):
@@ -215,8 +211,8 @@ def test_all_flows_are_logged(found: Found):
             "ec2", "describe_flow_logs", "FlowLogs", Filters=[{"Name": "resource-id", "Values": [found.vpc["VpcId"]]}]
         )
     ]
-    expect("flow logs, with their seconds", {found.vpc["VpcId"]: logs}, [("ALL", "ACTIVE", 60)])
+    expect("flow logs, with their seconds", {found.ec2("vpc", found.vpc["VpcId"]): logs}, [("ALL", "ACTIVE", 60)])
 
 
 def test_the_vpc_has_the_range_of_the_settings(found: Found, settings: Environment):
-    expect("range", {found.vpc["VpcId"]: IPv4Network(found.vpc["CidrBlock"])}, settings.network.cidr)
+    expect("range", {found.ec2("vpc", found.vpc["VpcId"]): IPv4Network(found.vpc["CidrBlock"])}, settings.network.cidr)
