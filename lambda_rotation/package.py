@@ -1,6 +1,7 @@
-"""`python -m lambda_rotation.package FILE [--local]`: the function's zip, the same bytes wherever it is built.
+"""`python -m lambda_rotation.package FILE [--local [--authority PEM]]`: the function's zip, the same bytes anywhere.
 
-For Lambda, or with --local for this machine's Python, so that the same package can be run here.
+For Lambda, or with --local for this machine's Python, so that the same package can be run here; then it can trust
+another database's authority in the place of RDS's.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 SOURCE = Path(__file__).parent
+AUTHORITIES = SOURCE / "certificates" / "rds.pem"
 RUNTIME = "3.13"
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 """Lambda's Amazon Linux 2023 on Graviton."""
@@ -33,17 +35,24 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m lambda_rotation.package", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--local", action="store_true", help="for this machine's Python instead of Lambda's")
+    parser.add_argument("--authority", type=Path, metavar="PEM", help="certificates to trust in the place of RDS's")
     asked = parser.parse_args(arguments)
+    if asked.authority and not asked.local:
+        parser.error("--authority is for --local alone: in Lambda the function trusts RDS, and nothing else")
     try:
-        build(asked.file, local=asked.local)
+        build(asked.file, local=asked.local, authority=asked.authority)
     except (PackageError, OSError) as error:
         sys.exit(f"{asked.file}: cannot be built: {error}")
 
 
-def build(file: Path, *, local: bool = False) -> None:
+def build(file: Path, *, local: bool = False, authority: Path | None = None) -> None:
     """Write the zip.
 
+    Args:
+        authority: certificates to trust in the place of RDS's.
+
     Raises:
+        OSError: the authority cannot be read, or the file cannot be written.
         PackageError: pip could not get what requirements.txt names.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -52,7 +61,7 @@ def build(file: Path, *, local: bool = False) -> None:
         for path in _own():
             target = folder / SOURCE.name / path.relative_to(SOURCE)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            shutil.copyfile(authority if authority and path == AUTHORITIES else path, target)
         file.parent.mkdir(parents=True, exist_ok=True)
         written = file.with_name(f"{file.name}.part")
         _zip(folder, written)

@@ -6,7 +6,6 @@ as it takes to start them anew (docs/rotation.md).
 """
 
 from functools import partial
-from pathlib import Path
 
 from cdktf import AssetType, Fn, TerraformAsset
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -33,6 +32,7 @@ from stacks.parts import ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.credential_age import check_age_daily
 from stacks.parts.logs import log_group
+from stacks.parts.package import rotation_package
 from stacks.parts.policies import (
     Condition,
     Statement,
@@ -45,11 +45,8 @@ from stacks.parts.policies import (
     via,
 )
 from stacks.parts.roles import ServiceRole, service_role
-from stacks.settings import Environment, SettingsError
+from stacks.settings import Environment
 from stacks.tier import TierStack
-
-PACKAGE = Path(__file__).resolve().parents[1] / ".cache" / "rotation.zip"
-"""What `make setup` builds of `lambda_rotation/`."""
 
 TIMEOUT = 300
 """Seconds, of one step: longer than all that it waits for can take together."""
@@ -165,9 +162,8 @@ class RotationStack(TierStack):
     def _function(
         self, network: NetworkStack, database: DatabaseStack, log: CloudwatchLogGroup, role: ServiceRole
     ) -> LambdaFunction:
-        if not PACKAGE.exists():
-            raise SettingsError(f"{PACKAGE}: there is no package of the rotation; run make setup")
-        package = TerraformAsset(self, "package", path=str(PACKAGE), type=AssetType.FILE)
+        zipped = rotation_package()
+        package = TerraformAsset(self, "package", path=str(zipped.path), type=AssetType.FILE)
         wanted = self.settings.rotation
         variables = {
             "SECRET_ARN": self.secret.arn,
@@ -188,7 +184,7 @@ class RotationStack(TierStack):
             function_name=self.names.rotation,
             description="Rotates the credential of the application",
             runtime="python3.13",
-            architectures=["arm64"],
+            architectures=[zipped.architecture],
             handler="lambda_rotation.handler.handle",
             filename=package.path,
             source_code_hash=Fn.filebase64sha256(package.path),

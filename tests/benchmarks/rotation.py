@@ -17,7 +17,7 @@ import pytest
 from psycopg2.extensions import encrypt_password
 
 from lambda_rotation.credential import Credential
-from stacks.rotation import PACKAGE
+from stacks.parts.package import PACKAGE
 from tests.rotation.recorder import Recorder
 from tests.rotation.scene import STEPS, Rotation, local_aws, make_rotation
 from tests.rotation.server import running

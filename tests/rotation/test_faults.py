@@ -12,7 +12,7 @@ from psycopg2.extensions import encrypt_password
 
 from lambda_rotation import database
 from lambda_rotation.errors import DatabaseError
-from tests.rotation.certificates import Authority
+from operations.rehearsal.authority import Authority
 from tests.rotation.scene import Rotation
 from tests.rotation.server import READER, WRITER
 

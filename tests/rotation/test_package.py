@@ -19,6 +19,7 @@ from lambda_rotation import package
 from lambda_rotation.package import PackageError, build, main
 from main import ROOT
 from tests.rotation.scene import STEPS, Rotation
+from tests.rotation.server import Server
 
 AARCH64 = 183
 """In an ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html, e_machine."""
@@ -32,9 +33,10 @@ def for_lambda(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def for_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def for_here(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("local") / "rotation.zip"
-    main([str(file), "--local"])
+    # The authorities of RDS are not those of the tests' server.
+    main([str(file), "--local", "--authority", str(server.certificates)])
     return file
 
 
@@ -109,6 +111,13 @@ def test_pip_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         build(tmp_path / "rotation.zip")
 
 
+def test_another_authority_is_for_this_machine_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as exited:
+        main([str(tmp_path / "rotation.zip"), "--authority", "authority.pem"])
+    assert exited.value.code == 2
+    assert "--authority is for --local alone" in capsys.readouterr().err
+
+
 RUN = """
 import json, os, sys
 from lambda_rotation.handler import handle
@@ -135,8 +144,6 @@ def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation
     boto3_alone(runtime)
     with ZipFile(for_here) as archive:
         archive.extractall(unpacked)
-    # The authorities of RDS are not those of the tests' server.
-    (unpacked / "lambda_rotation" / "certificates" / "rds.pem").write_bytes(rotation.server.certificates.read_bytes())
     token = rotation.begin()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -5,64 +5,21 @@ a credential for longer than two rotations.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Event, Thread
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import psycopg2
 import pytest
 
 from lambda_rotation import database
 from lambda_rotation.secret import Secret
+from operations.rehearsal.load import logging_in
 from tests.rotation.scene import Rotation
 
 ROTATIONS = 20
 LOGINS = 2_000
 APART = 2.0
 """Seconds from one move of AWSCURRENT to the next change of a role, at least."""
-PAUSE = 0.01
-"""Seconds between a client's logins."""
-
-
-@dataclass
-class Client:
-    """Logs in without an end, with a credential that it reads again when it has had it for so long."""
-
-    rotation: Rotation
-    cached_for: float
-    logins: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def run(self, stop: Event) -> None:
-        credential, read = self.rotation.current(), time.monotonic()
-        while not stop.is_set():
-            if time.monotonic() - read >= self.cached_for:
-                # Before it is asked for: what comes back is no older than that.
-                read = time.monotonic()
-                credential = self.rotation.current()
-            try:
-                self.rotation.log_in(credential).close()
-            except psycopg2.OperationalError as error:
-                self.failed.append(str(error))
-            self.logins += 1
-            time.sleep(PAUSE)
-
-
-@contextmanager
-def logging_in(rotation: Rotation, cached_for: Sequence[float]) -> Generator[list[Client]]:
-    clients = [Client(rotation, seconds) for seconds in cached_for]
-    stop = Event()
-    threads = [Thread(target=client.run, args=(stop,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        yield clients
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 class Clock:
@@ -96,7 +53,7 @@ def test_no_login_fails(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, cap
     clock = Clock(monkeypatch)
     rotation.rotate()
     cached_for = [0, 1, 0.9 * APART, 0, 1, 0.9 * APART, 0, 1]
-    with logging_in(rotation, cached_for) as clients:
+    with logging_in(rotation.current, rotation.log_in, cached_for) as clients:
         rotate(ROTATIONS, APART, rotation.rotate)
     logins, failed = sum(client.logins for client in clients), [error for client in clients for error in client.failed]
     with capsys.disabled():
@@ -111,7 +68,7 @@ def test_no_login_fails(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, cap
 
 def test_a_client_that_holds_a_credential_for_longer_than_two_rotations_fails(rotation: Rotation):
     rotation.rotate()
-    with logging_in(rotation, [60.0]) as clients:
+    with logging_in(rotation.current, rotation.log_in, [60.0]) as clients:
         rotate(4, 0.3, rotation.rotate)
     assert clients[0].failed
 
@@ -128,6 +85,6 @@ def test_a_single_login_whose_password_is_changed_fails(rotation: Rotation):
         time.sleep(0.1)
         rotation.client.put_secret_value(SecretId=rotation.secret_arn, SecretString=changed.dump())
 
-    with logging_in(rotation, [0, 0, 1, 1]) as clients:
+    with logging_in(rotation.current, rotation.log_in, [0, 0, 1, 1]) as clients:
         rotate(3, 0.5, rotate_in_place)
     assert [bool(client.failed) for client in clients] == [True] * 4

@@ -9,7 +9,7 @@ import pytest
 
 from operations import certificates
 from operations.certificates import bundle, from_npm, main
-from tests.rotation.certificates import Authority
+from operations.rehearsal.authority import Authority
 
 NOW = datetime.now(UTC)
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-import stacks.rotation
 from operations.platform import Body, Platform
-from stacks.settings import SettingsError
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, container, only, statements
 
@@ -152,14 +150,6 @@ def test_the_credential_rotates_at_once_and_every_thirty_days(platforms: dict[st
         # Without it the first rotation would begin before it may.
         "depends_on": ["aws_lambda_permission.rotation_permission"],
     }
-
-
-def test_without_a_package_there_is_one_clear_line(
-    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-):
-    monkeypatch.setattr(stacks.rotation, "PACKAGE", tmp_path / "rotation.zip")
-    with pytest.raises(SettingsError, match=r"rotation\.zip: there is no package of the rotation; run make setup"):
-        synthesize("prod")
 
 
 def definition(platform: Platform, name: str) -> Body:

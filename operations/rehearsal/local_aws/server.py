@@ -14,6 +14,7 @@ from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
+from operations.rehearsal.local_aws import run
 from operations.rehearsal.local_aws.extensions import EXTENSIONS
 from operations.rehearsal.local_aws.gateway import Gateway
 
@@ -47,6 +48,9 @@ class LocalAws:
 
     def __enter__(self) -> Self:
         os.environ.update(MOTO)
+        self.run = run.Run(self.folder, self.environment)
+        self.certificates.write_bytes(self.run.authority.pem)
+        run.begin(self.run)
         BackendDict.reset()
         for extension in EXTENSIONS:
             extension.install()
@@ -56,16 +60,23 @@ class LocalAws:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        for name in MOTO:
-            os.environ.pop(name, None)
+        # First what asks it.
+        with self.run.closing:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            for name in MOTO:
+                os.environ.pop(name, None)
 
     @property
     def endpoint(self) -> str:
         """Its address."""
         return f"http://{HOST}:{self._server.port}"
+
+    @property
+    def certificates(self) -> Path:
+        """The authority that its databases' clients trust."""
+        return self.folder / "authority.pem"
 
     @property
     def environment(self) -> Mapping[str, str]:

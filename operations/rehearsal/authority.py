@@ -1,4 +1,4 @@
-"""Certificates of the tests' own: an authority, what it issues, and what must not be trusted."""
+"""A certificate authority of a run's own, in the place of RDS's: what it issues, and what must not be trusted."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "GlobeCart rehearsal")])
 
     @cached_property
     def pem(self) -> bytes:
@@ -28,7 +28,7 @@ class Authority:
         )
 
     def issue(self, *addresses: str, expired: bool = False) -> tuple[bytes, bytes]:
-        """A certificate and its key."""
+        """A certificate, valid for a day, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, addresses[0])])
         certificate = (

@@ -1,0 +1,116 @@
+"""One environment, synthesized and deployed from a folder of the rehearsal's own, as a user would do it.
+
+Which AWS is asked, and which package is deployed, this process's environment says, as it does for a user.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from operations.platform import Platform, Stack
+from operations.rehearsal.processes import run
+from operations.terraform import CACHE, ROOT, environment, terraform
+
+CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
+PLUGINS = CACHE / "plugins"
+"""One copy of the provider for all stacks of all rehearsals."""
+Heard = Callable[[str], None]
+Started = Callable[[subprocess.Popen[str]], None]
+
+
+@dataclass
+class Deployment:
+    """An environment's stacks in a folder."""
+
+    name: str
+    """The environment's."""
+    folder: Path
+    """Where stacks, plans and logs go."""
+
+    @property
+    def stacks(self) -> Path:
+        """Where cdktf writes."""
+        return self.folder / "cdktf.out"
+
+    @property
+    def log(self) -> Path:
+        """What the programs say."""
+        return self.folder / "deploy.log"
+
+    def synthesize(self) -> Platform:
+        """Write the stacks, as `make synth` does it.
+
+        Raises:
+            ProgramError: they cannot be synthesized.
+        """
+        self._run(str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "main.py"))
+        return Platform.read(self.stacks, self.name)
+
+    def deploy(self, *stacks: str, line: Heard = lambda _: None, started: Started = lambda _: None) -> None:
+        """Deploy all stacks, or some.
+
+        Args:
+            stacks: names, with all that they depend on; none is all.
+            line: hears each line of the cdktf CLI's.
+            started: hears of its process.
+
+        Raises:
+            ProgramError: it ended with an error.
+        """
+        self._cdktf("deploy", "--skip-provider-lock", *(stacks or (f"{self.name}-*",)), line=line, started=started)
+
+    def destroy(self, line: Heard = lambda _: None) -> None:
+        """Destroy all stacks; `line` hears each line of the cdktf CLI's.
+
+        Raises:
+            ProgramError: it ended with an error.
+        """
+        self._cdktf("destroy", f"{self.name}-*", line=line)
+
+    def plan(self, stack: Stack) -> dict[str, Any]:
+        """What Terraform would change now, as `terraform show -json` tells a plan.
+
+        Raises:
+            TerraformError: it cannot be planned.
+        """
+        file = f"{stack.tier}.plan"
+        self.terraform(stack, "plan", "-input=false", "-no-color", f"-out={file}")
+        return json.loads(self.terraform(stack, "show", "-json", file))
+
+    def terraform(self, stack: Stack, *arguments: str) -> str:
+        """Run Terraform on a stack that the cdktf CLI has initialized."""
+        return terraform(*arguments, cwd=stack.folder)
+
+    def _cdktf(self, *command: str, **heard: Any) -> None:
+        self._run(str(CDKTF), *command, "--auto-approve", "--no-color", f"--output={self.stacks}", **heard)
+
+    def _run(self, *command: str, **heard: Any) -> None:
+        variables = {
+            **environment(),
+            "ENV": self.name,
+            "CDKTF_OUTDIR": str(self.stacks),
+            # Nothing is written to the user's home.
+            "CDKTF_HOME": str(self.folder / "cdktf"),
+            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+            "TF_PLUGIN_CACHE_DIR": str(PLUGINS),
+        }
+        PLUGINS.mkdir(parents=True, exist_ok=True)
+        run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
+
+
+def changes(plan: Mapping[str, Any]) -> list[str]:
+    """What a plan would change: resources with their actions, and outputs."""
+    resources = [
+        f"{change['address']}: {'/'.join(change['change']['actions'])}"
+        for change in plan.get("resource_changes", [])
+        if change["mode"] == "managed" and change["change"]["actions"] != ["no-op"]
+    ]
+    outputs = [
+        f"output {name}: {'/'.join(change['actions'])}"
+        for name, change in plan.get("output_changes", {}).items()
+        if change["actions"] != ["no-op"]
+    ]
+    return resources + outputs

@@ -1,0 +1,123 @@
+"""ElastiCache: parameter groups, user groups, replication groups as they are laid out, changes, and real deletion."""
+
+from typing import cast
+
+from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
+from moto.elasticache.responses import ElastiCacheResponse
+
+from operations.rehearsal.local_aws.elasticache_backend import Backend
+from operations.rehearsal.local_aws.extension import Extension
+
+
+class Responses(ElastiCacheResponse):
+    """With the actions on them."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.elasticache_backend)
+
+    def create_cache_parameter_group(self) -> ActionResult:
+        group = self.backend.create_parameter_group(
+            self._get_param("CacheParameterGroupName"),
+            self._get_param("CacheParameterGroupFamily"),
+            self._get_param("Description"),
+            self._get_param("Tags", []),
+        )
+        return ActionResult({"CacheParameterGroup": group})
+
+    def describe_cache_parameter_groups(self) -> ActionResult:
+        name = self._get_param("CacheParameterGroupName")
+        groups = [self.backend.parameter_group(name)] if name else list(self.backend.parameter_groups.values())
+        return PaginatedResult({"CacheParameterGroups": groups})
+
+    def describe_cache_parameters(self) -> ActionResult:
+        group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
+        return PaginatedResult({"Parameters": group.describe(self._get_param("Source"))})
+
+    def modify_cache_parameter_group(self) -> ActionResult:
+        group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
+        group.choose(self._get_param("ParameterNameValues", []))
+        return ActionResult({"CacheParameterGroupName": group.cache_parameter_group_name})
+
+    def reset_cache_parameter_group(self) -> ActionResult:
+        group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
+        everything = self._get_param("ResetAllParameters")
+        group.reset(None if everything else self._get_param("ParameterNameValues", []))
+        return ActionResult({"CacheParameterGroupName": group.cache_parameter_group_name})
+
+    def delete_cache_parameter_group(self) -> ActionResult:
+        self.backend.delete_parameter_group(self._get_param("CacheParameterGroupName"))
+        return EmptyResult()
+
+    def modify_user(self) -> ActionResult:
+        return ActionResult(self.backend.modify_user(self._get_param("UserId"), self._get_params()))
+
+    def create_user_group(self) -> ActionResult:
+        return ActionResult(
+            self.backend.create_user_group(
+                self._get_param("UserGroupId"),
+                self._get_param("Engine"),
+                self._get_param("UserIds", []),
+                self._get_param("Tags", []),
+            )
+        )
+
+    def describe_user_groups(self) -> ActionResult:
+        name = self._get_param("UserGroupId")
+        names = [name] if name else self.backend.user_groups
+        return PaginatedResult({"UserGroups": [self.backend.user_group(each) for each in names]})
+
+    def modify_user_group(self) -> ActionResult:
+        return ActionResult(self.backend.modify_user_group(self._get_param("UserGroupId"), self._get_params()))
+
+    def delete_user_group(self) -> ActionResult:
+        return ActionResult(self.backend.delete_user_group(self._get_param("UserGroupId")))
+
+    def modify_cache_subnet_group(self) -> ActionResult:
+        group = self.backend.modify_subnet_group(
+            self._get_param("CacheSubnetGroupName"),
+            self._get_param("CacheSubnetGroupDescription"),
+            self._get_param("SubnetIds", []),
+        )
+        return ActionResult({"CacheSubnetGroup": group})
+
+    def delete_cache_subnet_group(self) -> ActionResult:
+        self.backend.delete_subnet_group(self._get_param("CacheSubnetGroupName"))
+        return EmptyResult()
+
+    def modify_replication_group(self) -> ActionResult:
+        group = self.backend.change_replication_group(self._get_param("ReplicationGroupId"), self._get_params())
+        return ActionResult({"ReplicationGroup": group})
+
+    def modify_replication_group_shard_configuration(self) -> ActionResult:
+        group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
+        group.lay_out(shards=self._get_param("NodeGroupCount"), replicas=group.replicas)
+        return ActionResult({"ReplicationGroup": group})
+
+    def increase_replica_count(self) -> ActionResult:
+        group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
+        group.lay_out(shards=group.shards, replicas=self._get_param("NewReplicaCount"))
+        return ActionResult({"ReplicationGroup": group})
+
+    decrease_replica_count = increase_replica_count
+
+    def delete_replication_group(self) -> ActionResult:
+        if snapshot := self._get_param("FinalSnapshotIdentifier"):
+            self.backend.create_snapshot(snapshot, self._get_param("ReplicationGroupId"), None, None, None)
+        return super().delete_replication_group()
+
+
+EXTENSION = Extension(
+    "elasticache",
+    Responses,
+    Backend,
+    serves={
+        "aws_elasticache_parameter_group": "no actions",
+        "aws_elasticache_replication_group": (
+            "cluster mode from the parameter group, slots, zones, member clusters, most of modify, deletion"
+        ),
+        "aws_elasticache_subnet_group": "modify and delete; subnets were made up",
+        "aws_elasticache_user": "modify, deletion, no-password-required",
+        "aws_elasticache_user_group": "no actions",
+    },
+)

@@ -1,0 +1,53 @@
+"""KMS: how often a key is rotated."""
+
+import json
+from datetime import timedelta
+from typing import cast
+
+from moto.core.utils import unix_time, utcnow
+from moto.kms.exceptions import ValidationException
+from moto.kms.models import KmsBackend
+from moto.kms.responses import KmsResponse
+
+from operations.rehearsal.local_aws.extension import Extension
+
+# Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
+SHORTEST, LONGEST, USUAL = 90, 2560, 365
+
+
+class Backend(KmsBackend):
+    """With each key's period in days, by its id."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.rotation_periods: dict[str, int] = {}
+
+
+class Responses(KmsResponse):
+    """With the period where it was dropped."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.kms_backend)
+
+    def enable_key_rotation(self) -> str:
+        period = self._get_param("RotationPeriodInDays", USUAL)
+        if not SHORTEST <= period <= LONGEST:
+            raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {SHORTEST} to {LONGEST}")
+        answer = super().enable_key_rotation()
+        self.backend.rotation_periods[self._key()] = period
+        return answer
+
+    def get_key_rotation_status(self) -> str:
+        status = json.loads(super().get_key_rotation_status()) | {"KeyId": self._key()}
+        if status["KeyRotationEnabled"]:
+            period = self.backend.rotation_periods[self._key()]
+            upcoming = unix_time(utcnow() + timedelta(days=period))
+            status |= {"RotationPeriodInDays": period, "NextRotationDate": upcoming}
+        return json.dumps(status)
+
+    def _key(self) -> str:
+        return self.backend.get_key_id(self._get_param("KeyId"))
+
+
+EXTENSION = Extension("kms", Responses, Backend, serves={"aws_kms_key": "rotation period"})

@@ -1,0 +1,67 @@
+"""S3: who may deliver server access logs, by the policy's patterns; conditional writes that hold under a race."""
+
+import json
+from fnmatch import fnmatchcase
+from threading import Lock
+from typing import Any
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.responses import S3Response
+from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
+
+from operations.rehearsal.local_aws.extension import Extension
+
+
+class Bucket(FakeBucket):
+    """Lets server access logs in if its policy does, whatever pattern the policy is written with."""
+
+    @staticmethod
+    def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
+        arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
+        policy = json.loads(target_bucket.policy or "{}")
+        return any(_lets_in(statement, arn) for statement in _listed(policy.get("Statement")))
+
+
+class Backend(S3Backend):
+    """With such buckets."""
+
+    def create_bucket(self, *args: Any, **asked: Any) -> FakeBucket:
+        bucket = super().create_bucket(*args, **asked)
+        # moto names its class where it makes one.
+        bucket.__class__ = Bucket
+        return bucket
+
+
+class Responses(S3Response):
+    """One write at a time: of two that must find nothing (`If-None-Match: *`), as state locks are taken, one fails."""
+
+    _writing = Lock()
+
+    def put_object(self) -> TYPE_RESPONSE:
+        with self._writing:
+            return super().put_object()
+
+
+def _lets_in(statement: dict[str, Any], arn: str) -> bool:
+    """Whether a statement of a policy allows S3's log delivery to write an object."""
+    principal = statement.get("Principal")
+    services = _listed(principal.get("Service")) if isinstance(principal, dict) else []
+    return (
+        statement["Effect"] == "Allow"
+        and LOGGING_SERVICE_PRINCIPAL in services
+        and any(fnmatchcase("s3:putobject", action.lower()) for action in _listed(statement.get("Action")))
+        and any(fnmatchcase(arn, resource) for resource in _listed(statement.get("Resource")))
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    """IAM writes a list of one as the one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+EXTENSION = Extension(
+    "s3", Responses, Backend, serves={"aws_s3_bucket_logging": "policies were compared with three spellings"}
+)

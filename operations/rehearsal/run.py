@@ -1,0 +1,251 @@
+"""The rehearsal of one environment, step by step."""
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import psycopg2
+from rich.console import Console
+
+from lambda_rotation import package
+from lambda_rotation.credential import Credential
+from operations.platform import Platform
+from operations.rehearsal.account import furnish
+from operations.rehearsal.deployment import Deployment, changes
+from operations.rehearsal.load import logging_in
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.processes import ProgramError, run
+from operations.rehearsal.progress import Progress, resources_of
+from operations.rehearsal.report import Report
+from operations.terraform import ROOT
+from stacks.settings import Environment, load_environments
+
+FOLDER = ROOT / ".cache" / "rehearsal"
+ROTATIONS = 3
+CACHED_FOR = (0.0, 0.0, 1.0, 1.5)
+"""Seconds for which each client keeps a credential."""
+APART = 2.0
+"""Seconds between two rotations: longer than any client keeps a credential, as in production, at a smaller scale."""
+PATIENCE = 120.0
+"""Seconds that a rotation may take."""
+PLANS_AT_ONCE = 2
+"""Each runs a provider of its own: about a gigabyte of memory."""
+
+
+class RehearsalError(Exception):
+    """The rehearsal cannot go on."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """An environment on its local AWS, with the steps that can be taken there."""
+
+    settings: Environment
+    aws: LocalAws
+    deployment: Deployment
+    platform: Platform
+    console: Console
+    report: Report
+
+    def bootstrap(self) -> None:
+        """Make what must be there before the first stack, by the command that people use."""
+        furnish(self.aws, self.settings)
+        self._program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
+
+    def deploy(self) -> None:
+        """Deploy all tiers."""
+        with Progress(self.console, self.platform.stacks) as progress:
+            try:
+                self.deployment.deploy(line=progress.line)
+            except ProgramError as error:
+                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
+            finally:
+                self.report.resources = progress.done
+                self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
+
+    def rotate_under_load(self, times: int = ROTATIONS) -> None:
+        """Rotate the application's credential while clients log in with it."""
+        secret = self.secret()
+        with (
+            self.rotating_early(secret),
+            logging_in(lambda: self.credential(secret), self.log_in, CACHED_FOR) as clients,
+        ):
+            for _ in range(times):
+                time.sleep(APART)
+                self.rotate(secret)
+                self.report.rotations += 1
+            time.sleep(APART)
+        self.report.logins = sum(client.logins for client in clients)
+        failed = [error for client in clients for error in client.failed]
+        self.report.failed_logins = len(failed)
+
+    def secret(self) -> str:
+        """ARN of the application's secret, found by its tags."""
+        found = self.aws.client("resourcegroupstaggingapi").get_resources(
+            ResourceTypeFilters=["secretsmanager:secret"],
+            TagFilters=[
+                {"Key": "Environment", "Values": [self.settings.name]},
+                {"Key": "Tier", "Values": ["rotation"]},
+            ],
+        )["ResourceTagMappingList"]
+        return found[0]["ResourceARN"]
+
+    def credential(self, secret: str) -> Credential:
+        """The current one."""
+        value = self.aws.client("secretsmanager").get_secret_value(SecretId=secret)
+        return Credential.parse(value["SecretString"])
+
+    def log_in(self, credential: Credential) -> psycopg2.extensions.connection:
+        """As the application does it."""
+        return psycopg2.connect(
+            host=credential.host,
+            port=credential.port,
+            dbname=credential.dbname,
+            user=credential.username,
+            password=credential.password,
+            sslmode="verify-full",
+            sslrootcert=str(self.aws.folder / "authority.pem"),
+        )
+
+    def rotate(self, secret: str) -> None:
+        """Rotate once, and wait for the end of it.
+
+        Raises:
+            RehearsalError: it failed, or does not end.
+        """
+        client = self.aws.client("secretsmanager")
+        version = client.rotate_secret(SecretId=secret)["VersionId"]
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            stages = client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, [])
+            if "AWSCURRENT" in stages and "AWSPENDING" not in stages:
+                return
+            time.sleep(0.1)
+        raise RehearsalError(f"{secret}: a rotation did not end within {PATIENCE:.0f} s (docs/runbooks/rotation.md)")
+
+    @contextmanager
+    def rotating_early(self, secret: str) -> Generator[None]:
+        """Allow rotations of a credential that is new, as docs/rotation.md says for one that is compromised."""
+        client = self.aws.client("secretsmanager")
+        until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        client.tag_resource(SecretId=secret, Tags=[{"Key": "RotateEarlyUntil", "Value": until}])
+        try:
+            yield
+        finally:
+            client.untag_resource(SecretId=secret, TagKeys=["RotateEarlyUntil"])
+
+    def integrate(self) -> None:
+        """Run the integration tests, which see what a user's would see on AWS."""
+        results = self.deployment.folder / "integration.xml"
+        command = ("-m", "pytest", "tests/integration", "--no-cov", "--quiet", f"--junit-xml={results}")
+        try:
+            self._program("integration.log", *command)
+        except ProgramError as error:
+            if not results.exists():
+                raise RehearsalError(str(error)) from error
+        self.report.integration_passed, self.report.integration_failed = results_of(results)
+
+    def plan_again(self) -> None:
+        """Plan every tier a second time: nothing must change."""
+        with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
+            plans = pool.map(self.deployment.plan, self.platform.stacks.values())
+            found = {tier: changes(plan) for tier, plan in zip(self.platform.stacks, plans, strict=True)}
+        self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}
+
+    def destroy(self) -> None:
+        """Destroy all tiers; nothing that carries their tags may be left."""
+        with Progress(self.console, self.platform.stacks) as progress:
+            try:
+                self.deployment.destroy(line=progress.line)
+            except ProgramError as error:
+                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
+        self.report.left_behind = self.tagged()
+
+    def tagged(self) -> list[str]:
+        """ARNs of all that a tier of this environment has made."""
+        pages = (
+            self.aws.client("resourcegroupstaggingapi")
+            .get_paginator("get_resources")
+            .paginate(TagFilters=[{"Key": "Environment", "Values": [self.settings.name]}, {"Key": "Tier"}])
+        )
+        return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
+
+    def _program(self, log: str, *arguments: str) -> None:
+        run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            variables={**os.environ, "ENV": self.settings.name},
+            log=self.deployment.folder / log,
+        )
+
+
+def results_of(file: Path) -> tuple[int, list[str]]:
+    """How many tests passed, and which did not, as pytest noted it in a file; a test that was skipped did not pass."""
+    passed, failed = 0, list[str]()
+    for case in ET.parse(file).getroot().iter("testcase"):  # noqa: S314 - pytest's own
+        if {outcome.tag for outcome in case} & {"failure", "error", "skipped"}:
+            failed.append(f"{case.get('classname')}.{case.get('name')}")
+        else:
+            passed += 1
+    return passed, failed
+
+
+@contextmanager
+def staged(name: str, console: Console) -> Generator[Rehearsal]:
+    """An environment's stacks synthesized, and a local AWS for them, while the context lasts.
+
+    Raises:
+        RehearsalError: the environment is being rehearsed already.
+        SettingsError: there is no such environment, or its file is wrong.
+        ProgramError: it cannot be synthesized.
+    """
+    (settings,) = load_environments(ROOT / "environments", only=name)
+    folder = FOLDER / name
+    with ExitStack() as stack:
+        stack.enter_context(_alone(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
+        zipped = folder / "rotation.zip"
+        package.build(zipped, local=True, authority=folder / "authority.pem")
+        stack.enter_context(_environment({**aws.environment, "ROTATION_PACKAGE": str(zipped)}))
+        deployment = Deployment(name, folder)
+        platform = deployment.synthesize()
+        synthesized = sum(map(resources_of, platform.stacks.values()))
+        report = Report(name, synthesized=synthesized)
+        yield Rehearsal(settings, aws, deployment, platform, console, report)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RehearsalError(f"{folder.name} is being rehearsed already, in another process") from error
+        yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
+    """This process's environment with variables, and without any of the user's own that lead to an AWS."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,9 @@
+"""Changes behind Terraform's back, a table a service: what the next plan must show."""
+
+from collections.abc import Callable
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+
+Change = Callable[[LocalAws, dict[str, Any]], None]
+"""Changes one argument of a resource, of which the state's attributes are given, in the local AWS."""

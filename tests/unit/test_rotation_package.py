@@ -1,0 +1,83 @@
+"""Which zip of the rotation is deployed: the one for Lambda, or the one that ROTATION_PACKAGE names."""
+
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from operations.platform import Platform
+from stacks.parts import package
+from stacks.settings import SettingsError
+from tests.conftest import Synthesize
+from tests.synthesized import only
+
+MODULE = "psycopg2/_psycopg.cpython-311-{}-linux-gnu.so"
+
+
+def zipped(folder: Path, *names: str) -> Path:
+    path = folder / "another.zip"
+    with ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    return path
+
+
+@pytest.mark.parametrize(("processor", "architecture"), [("x86_64", "x86_64"), ("aarch64", "arm64")])
+def test_the_named_zip_is_deployed_for_the_processor_that_it_was_built_for(
+    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processor: str, architecture: str
+):
+    path = zipped(tmp_path, MODULE.format(processor), "lambda_rotation/handler.py")
+    monkeypatch.setenv("ROTATION_PACKAGE", str(path))
+    platform = synthesize("prod")
+    function = only(platform, "aws_lambda_function")
+    assert function["architectures"] == [architecture]
+    deployed = platform.stacks["rotation"].folder / function["filename"]
+    assert deployed.read_bytes() == path.read_bytes()
+
+
+def test_nothing_else_differs(synthesize: Synthesize, prod: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("ROTATION_PACKAGE", str(zipped(tmp_path, MODULE.format("x86_64"))))
+    named, own = only(synthesize("prod"), "aws_lambda_function"), only(prod, "aws_lambda_function")
+    assert {key for key in named if named[key] != own[key]} == {"architectures", "filename", "source_code_hash"}
+
+
+def test_without_a_package_there_is_one_clear_line(
+    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.delenv("ROTATION_PACKAGE", raising=False)
+    monkeypatch.setattr(package, "PACKAGE", tmp_path / "rotation.zip")
+    with pytest.raises(SettingsError, match=r"rotation\.zip: there is no package of the rotation; run make setup$"):
+        synthesize("prod")
+
+
+def test_a_named_zip_that_is_not_there_is_told_with_its_setting(
+    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "nowhere.zip"))
+    with pytest.raises(
+        SettingsError, match=r"^ROTATION_PACKAGE = .*nowhere\.zip: there is no package .*package wrote$"
+    ):
+        synthesize("prod")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["lambda_rotation/handler.py"], "for none of Lambda's processors"),
+        (["psycopg2/_psycopg.cpython-311-darwin.so"], "for none of Lambda's processors"),
+        ([MODULE.format("x86_64"), MODULE.format("aarch64")], "for aarch64 and x86_64"),
+    ],
+)
+def test_a_zip_that_does_not_say_its_processor_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: list[str], told: str
+):
+    monkeypatch.setenv("ROTATION_PACKAGE", str(zipped(tmp_path, *names)))
+    with pytest.raises(SettingsError, match=rf"^ROTATION_PACKAGE = .*another\.zip: holds compiled modules {told}; .*$"):
+        package.rotation_package()
+
+
+def test_what_is_no_zip_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "another.zip").write_text("no zip")
+    monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "another.zip"))
+    with pytest.raises(SettingsError, match=r"^ROTATION_PACKAGE = .*: no package of the rotation: .*not a zip file$"):
+        package.rotation_package()
