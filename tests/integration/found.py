@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
@@ -21,6 +21,8 @@ Answer = dict[str, Any]
 ENVIRONMENTS = Path(__file__).resolve().parents[2] / "environments"
 MANAGED_BY = "cdktf"
 """What every tier tags all that it makes with: `stacks/tier.py`."""
+BOOTSTRAPPED_BY = "bootstrap"
+"""The same of `python -m operations bootstrap`."""
 READING = ("Describe", "Get", "Head", "List")
 """How the names of all actions begin that are asked here. None of them changes anything."""
 
@@ -73,7 +75,9 @@ class Found:
             )
         if not self.tags:
             where = os.environ.get("AWS_ENDPOINT_URL") or f"{self.settings.region} of account {account}"
-            raise NothingToTestError(f"{name}: nothing is deployed: {where} has no resource with the tags {self.wanted}")
+            raise NothingToTestError(
+                f"{name}: nothing is deployed: {where} has no resource with the tags {self.wanted}"
+            )
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -83,18 +87,26 @@ class Found:
     @cached_property
     def tags(self) -> dict[str, dict[str, str]]:
         """The tags of every resource of the environment that the Resource Groups Tagging API knows, by ARN."""
-        filters = [{"Key": key, "Values": [value]} for key, value in self.wanted.items()]
-        tagged = self.every(
-            "resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=filters
-        )
-        return {
-            resource["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in resource["Tags"]} for resource in tagged
-        }
+        return self._tagged(self.wanted)
 
-    def arns(self, service: str, type_: str) -> list[str]:
-        """ARNs of one kind, both as ARNs write them: `rds`, `cluster`. The type is empty where ARNs have none."""
+    @cached_property
+    def bootstrapped(self) -> dict[str, dict[str, str]]:
+        """As `tags`, of what was made before the first tier: bucket and key of the states."""
+        return self._tagged({**self.wanted, "ManagedBy": BOOTSTRAPPED_BY})
+
+    def _tagged(self, tags: dict[str, str]) -> dict[str, dict[str, str]]:
+        filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
+        tagged = self.every("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=filters)
+        return {resource["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in resource["Tags"]} for resource in tagged}
+
+    def arns(self, service: str, type_: str, among: Iterable[str] | None = None) -> list[str]:
+        """ARNs of one kind, both as ARNs write them: `rds`, `cluster`. The type is empty where ARNs have none.
+
+        Args:
+            among: all that the tiers made, by default.
+        """
         kind = re.compile(rf"arn:[\w-]+:{service}:[\w-]*:\d*:{type_}[:/]" if type_ else rf"arn:[\w-]+:{service}:[^/]*$")
-        return sorted(arn for arn in self.tags if kind.match(arn))
+        return sorted(arn for arn in (self.tags if among is None else among) if kind.match(arn))
 
     def ec2(self, type_: str, id: str) -> str:
         """The ARN of what EC2 names by an id alone."""
@@ -129,7 +141,9 @@ class Found:
 
     def answer(self, service: str, operation: str, **parameters: Any) -> Answer:
         """One answer."""
-        return self._once(lambda: getattr(self._client(service), operation)(**parameters), service, operation, parameters)
+        return self._once(
+            lambda: getattr(self._client(service), operation)(**parameters), service, operation, parameters
+        )
 
     def refusal(self, service: str, operation: str, **parameters: Any) -> str:
         """The code of the error that AWS answers with; empty where it answers."""

@@ -7,7 +7,7 @@ from stacks.parts.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import AtLeast, expect, expect_each
 from tests.integration.found import Answer, Found, the_one
-from tests.integration.scaling import expect_bounds, expect_policies, scaling_target
+from tests.integration.scaling import expect_bounds, expect_policies, scaling_targets
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,9 @@ def test_every_shard_has_the_replicas_of_the_settings(cache: Answer, settings: E
 
 def test_nodes_of_a_shard_are_in_different_zones(cache: Answer, settings: Environment):
     zones = {
-        f"{cache['ARN']} {shard['NodeGroupId']}": {node["PreferredAvailabilityZone"] for node in shard["NodeGroupMembers"]}
+        f"{cache['ARN']} {shard['NodeGroupId']}": {
+            node["PreferredAvailabilityZone"] for node in shard["NodeGroupMembers"]
+        }
         for shard in cache["NodeGroups"]
     }
     several = min(1 + settings.cache.replicas_per_shard, len(settings.network.zones))
@@ -103,20 +105,20 @@ def test_logs_are_delivered(cache: Answer):
 
 
 @pytest.fixture(scope="session")
-def shards(found: Found, cache: Answer, settings: Environment) -> Answer:
-    if settings.cache.maximum_shards == settings.cache.shards:
-        pytest.skip("The settings bring no shards under load")
+def shards(found: Found, cache: Answer) -> list[Answer]:
     resource = f"replication-group/{cache['ReplicationGroupId']}"
-    return scaling_target(found, "elasticache:replication-group:NodeGroups", resource)
+    return scaling_targets(found, "elasticache:replication-group:NodeGroups", resource)
 
 
-def test_shards_are_scaled_within_the_bounds_of_the_settings(shards: Answer, settings: Environment):
-    expect_bounds(shards, settings.cache.shards, settings.cache.maximum_shards)
+def test_shards_are_scaled_within_the_bounds_of_the_settings(
+    cache: Answer, shards: list[Answer], settings: Environment
+):
+    expect_bounds(shards, cache["ARN"], settings.cache.shards, settings.cache.maximum_shards)
 
 
-def test_shards_are_added_when_cpu_or_memory_is_high(found: Found, shards: Answer):
-    expect_policies(
-        found,
-        shards,
-        {"ElastiCachePrimaryEngineCPUUtilization": 60, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage": 70},
-    )
+def test_shards_are_added_when_cpu_or_memory_is_high(found: Found, cache: Answer, shards: list[Answer]):
+    metrics = {
+        "ElastiCachePrimaryEngineCPUUtilization": 60,
+        "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage": 70,
+    }
+    expect_policies(found, shards, cache["ARN"], metrics)

@@ -10,7 +10,7 @@ from stacks.parts.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import Including, expect
 from tests.integration.found import Answer, Found, the_one
-from tests.integration.scaling import expect_bounds, expect_policies, scaling_target
+from tests.integration.scaling import expect_bounds, expect_policies, scaling_targets
 
 TLS = {"rds.force_ssl", "ssl_min_protocol_version"}
 
@@ -131,15 +131,15 @@ def test_people_can_sign_in_by_iam(cluster: Answer):
 
 
 @pytest.fixture(scope="session")
-def readers(found: Found, cluster: Answer, settings: Environment) -> Answer:
-    if settings.database.maximum_readers == settings.database.readers:
-        pytest.skip("The settings bring no readers under load")
-    return scaling_target(found, "rds:cluster:ReadReplicaCount", f"cluster:{cluster['DBClusterIdentifier']}")
+def readers(found: Found, cluster: Answer) -> list[Answer]:
+    return scaling_targets(found, "rds:cluster:ReadReplicaCount", f"cluster:{cluster['DBClusterIdentifier']}")
 
 
-def test_readers_are_scaled_within_the_bounds_of_the_settings(readers: Answer, settings: Environment):
-    expect_bounds(readers, settings.database.readers, settings.database.maximum_readers)
+def test_readers_are_scaled_within_the_bounds_of_the_settings(
+    cluster: Answer, readers: list[Answer], settings: Environment
+):
+    expect_bounds(readers, cluster["DBClusterArn"], settings.database.readers, settings.database.maximum_readers)
 
 
-def test_readers_are_added_when_cpu_is_high(found: Found, readers: Answer):
-    expect_policies(found, readers, {"RDSReaderAverageCPUUtilization": 60})
+def test_readers_are_added_when_cpu_is_high(found: Found, cluster: Answer, readers: list[Answer]):
+    expect_policies(found, readers, cluster["DBClusterArn"], {"RDSReaderAverageCPUUtilization": 60})

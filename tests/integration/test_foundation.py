@@ -33,10 +33,14 @@ def delivery_buckets(found: Found, log_buckets: list[str]) -> set[str]:
 @pytest.fixture(scope="session")
 def repository(found: Found) -> Answer:
     def tags(arn: str) -> dict[str, str]:
-        return {tag["Key"]: tag["Value"] for tag in found.every("ecr", "list_tags_for_resource", "tags", resourceArn=arn)}
+        return {
+            tag["Key"]: tag["Value"] for tag in found.every("ecr", "list_tags_for_resource", "tags", resourceArn=arn)
+        }
 
     repositories = found.every("ecr", "describe_repositories", "repositories")
-    return the_one("image repository", [r for r in repositories if tags(r["repositoryArn"]).items() >= found.wanted.items()])
+    return the_one(
+        "image repository", [r for r in repositories if tags(r["repositoryArn"]).items() >= found.wanted.items()]
+    )
 
 
 def metadata(found: Found, arns: Iterable[str]) -> dict[str, Answer]:
@@ -57,7 +61,9 @@ def test_keys_can_be_used(found: Found, keys: dict[str, str]):
 
 def test_keys_are_renewed_within_a_year(found: Found, keys: dict[str, str]):
     renewed = {arn: found.answer("kms", "get_key_rotation_status", KeyId=arn) for arn in keys.values()}
-    days = {arn: key.get("RotationPeriodInDays", YEAR.days) for arn, key in renewed.items() if key["KeyRotationEnabled"]}
+    days = {
+        arn: key.get("RotationPeriodInDays", YEAR.days) for arn, key in renewed.items() if key["KeyRotationEnabled"]
+    }
     expect("is renewed within a year", {arn: days.get(arn, 0) in range(1, YEAR.days + 1) for arn in renewed}, True)
 
 
@@ -74,7 +80,9 @@ def log_groups(found: Found) -> dict[str, Answer]:
     groups = found.every("logs", "describe_log_groups", "logGroups")
     # With or without the `:*` that log groups' ARNs have in policies.
     return {
-        arn: group for group in groups if (arn := group["arn"].removesuffix(":*")) in found.tags or f"{arn}:*" in found.tags
+        arn: group
+        for group in groups
+        if (arn := group["arn"].removesuffix(":*")) in found.tags or f"{arn}:*" in found.tags
     }
 
 

@@ -37,7 +37,10 @@ def test_there_is_a_subnet_in_every_zone(
 
 
 def test_no_subnet_gives_public_addresses(found: Found):
-    given = {found.ec2("subnet", s["SubnetId"]): s["MapPublicIpOnLaunch"] for s in found.in_vpc("describe_subnets", "Subnets")}
+    given = {
+        found.ec2("subnet", s["SubnetId"]): s["MapPublicIpOnLaunch"]
+        for s in found.in_vpc("describe_subnets", "Subnets")
+    }
     expect("gives public addresses", given, False)
 
 
@@ -65,19 +68,25 @@ def test_tasks_leave_by_a_nat_gateway_of_their_own_zone(
         if gateway["State"] == "available"
     }
     left_by = {
-        found.ec2("subnet", subnet): [zones.get(route["NatGatewayId"]) for route in routes.get(subnet, []) if "NatGatewayId" in route]
+        found.ec2("subnet", subnet): [
+            zones.get(route["NatGatewayId"]) for route in routes.get(subnet, []) if "NatGatewayId" in route
+        ]
         for subnet in subnets["app"]
     }
     own = settings.network.nat_per_zone
     expect_each(
         "zones of the NAT gateways that it leads to",
         left_by,
-        {found.ec2("subnet", subnet): [zone if own else settings.network.zones[0]] for subnet, zone in subnets["app"].items()},
+        {
+            found.ec2("subnet", subnet): [zone if own else settings.network.zones[0]]
+            for subnet, zone in subnets["app"].items()
+        },
     )
 
 
 def test_data_subnets_have_no_way_out(
-    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]):
+    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]
+):
     ways = {
         found.ec2("subnet", subnet): [route for route in routes.get(subnet, [{}]) if route.get("GatewayId") != "local"]
         for subnet in subnets["data"]
@@ -103,7 +112,9 @@ def test_security_group_is_the_table_of_flows(found: Found, settings: Environmen
         for rule in rules
     }
     egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in settings.network.egress]
-    expect(f"rules of {party}", {found.ec2("security-group", group): allowed}, flows_of(party, [*ALLOWED_FLOWS, *egress]))
+    expect(
+        f"rules of {party}", {found.ec2("security-group", group): allowed}, flows_of(party, [*ALLOWED_FLOWS, *egress])
+    )
 
 
 def flows_of(party: str, flows: list[Flow]) -> set[tuple[str, str, str, int, int]]:
@@ -128,7 +139,11 @@ def prefix_lists(found: Found) -> list[Answer]:
 
 def test_what_has_no_group_of_its_own_reaches_nothing_and_nobody(found: Found):
     group = the_one("default group", found.in_vpc("describe_security_groups", "SecurityGroups", group_name="default"))
-    expect("rules", {found.ec2("security-group", group["GroupId"]): group["IpPermissions"] + group["IpPermissionsEgress"]}, [])
+    expect(
+        "rules",
+        {found.ec2("security-group", group["GroupId"]): group["IpPermissions"] + group["IpPermissionsEgress"]},
+        [],
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -201,7 +216,11 @@ def test_services_of_aws_are_reached_within_the_vpc(found: Found, settings: Envi
 
 def test_endpoints_have_an_address_in_every_zone(found: Found, subnets: dict[Kind, dict[str, str]]):
     endpoints = found.in_vpc("describe_vpc_endpoints", "VpcEndpoints", vpc_endpoint_type="Interface")
-    expect("subnets", {found.ec2("vpc-endpoint", e["VpcEndpointId"]): set(e["SubnetIds"]) for e in endpoints}, set(subnets["app"]))
+    expect(
+        "subnets",
+        {found.ec2("vpc-endpoint", e["VpcEndpointId"]): set(e["SubnetIds"]) for e in endpoints},
+        set(subnets["app"]),
+    )
 
 
 def test_all_flows_are_logged(found: Found):

@@ -41,9 +41,7 @@ def test_tier_has_alarms(found: Found, alarms: list[Answer], tier: str):
 
 
 def test_every_alarm_tells_the_topic(alarms: list[Answer], topic: str):
-    told = {
-        one["AlarmArn"]: (one["ActionsEnabled"], one["AlarmActions"], one["OKActions"]) for one in alarms
-    }
+    told = {one["AlarmArn"]: (one["ActionsEnabled"], one["AlarmActions"], one["OKActions"]) for one in alarms}
     expect("acts, when it rings, when it stops", told, (True, [topic], [topic]))
 
 

@@ -57,7 +57,11 @@ def test_the_credential_is_rotated_as_the_settings_say(secret: Answer, function:
     rules, wanted = secret.get("RotationRules", {}), settings.rotation
     every = rules.get("ScheduleExpression") or rules.get("AutomaticallyAfterDays")
     rotated = (secret.get("RotationEnabled"), every, secret.get("RotationLambdaARN"))
-    expect("rotation, days, function", {secret["ARN"]: rotated}, (True, wanted.schedule or wanted.days, function["FunctionArn"]))
+    expect(
+        "rotation, days, function",
+        {secret["ARN"]: rotated},
+        (True, wanted.schedule or wanted.days, function["FunctionArn"]),
+    )
 
 
 def test_the_last_rotation_succeeded(secret: Answer):
@@ -107,7 +111,9 @@ def test_variables_of_the_function_are_encrypted_with_the_key_of_secrets(functio
 def test_nobody_but_secrets_manager_calls_the_function(found: Found, function: Answer, secret: Answer):
     arn = function["FunctionArn"]
     missing = found.refusal("lambda", "get_policy", FunctionName=arn)
-    statements = [] if missing else json.loads(found.answer("lambda", "get_policy", FunctionName=arn)["Policy"])["Statement"]
+    statements = (
+        [] if missing else json.loads(found.answer("lambda", "get_policy", FunctionName=arn)["Policy"])["Statement"]
+    )
     callers = {
         (json.dumps(one["Principal"]), json.dumps(one.get("Condition", {}).get("ArnLike"))) for one in statements
     }

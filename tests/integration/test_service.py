@@ -12,7 +12,7 @@ from stacks.settings import Environment
 from stacks.storage import USES
 from tests.integration.expectations import AtLeast, expect
 from tests.integration.found import Answer, Found, the_one
-from tests.integration.scaling import expect_bounds, expect_policies, scaling_target
+from tests.integration.scaling import expect_bounds, expect_policies, scaling_targets
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +62,7 @@ def listeners(found: Found, balancer: Answer) -> dict[int, Answer]:
 
 @pytest.fixture(scope="session")
 def targets(found: Found, balancer: Answer) -> Answer:
-    listed = found.every(
-        "elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer["LoadBalancerArn"]
-    )
+    listed = found.every("elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer["LoadBalancerArn"])
     return the_one("target group", listed)
 
 
@@ -105,7 +103,9 @@ def test_zones_are_balanced_again_after_one_was_lost(service: Answer):
 def test_a_failed_deployment_is_rolled_back(service: Answer):
     deployment = service["deploymentConfiguration"]
     breaker, alarms = deployment.get("deploymentCircuitBreaker", {}), deployment.get("alarms", {})
-    rolled_back = {name for name, way in (("breaker", breaker), ("alarms", alarms)) if way.get("enable") and way.get("rollback")}
+    rolled_back = {
+        name for name, way in (("breaker", breaker), ("alarms", alarms)) if way.get("enable") and way.get("rollback")
+    }
     expect("rolled back by", {service["serviceArn"]: rolled_back}, {"breaker", "alarms"})
 
 
@@ -120,7 +120,9 @@ def test_nobody_opens_a_shell_in_a_task(service: Answer):
 
 def test_tasks_get_their_login_from_the_secret(found: Found, task: Answer, container: Answer):
     secrets = {one["name"]: one["valueFrom"].split(":")[:7] for one in container.get("secrets", [])}
-    own = [arn.split(":") for arn in found.arns("secretsmanager", "secret") if found.tags[arn].get("Tier") == "rotation"]
+    own = [
+        arn.split(":") for arn in found.arns("secretsmanager", "secret") if found.tags[arn].get("Tier") == "rotation"
+    ]
     wanted = {f"DATABASE_{key}": the_one("credential", own) for key in ("USERNAME", "PASSWORD")}
     expect("variables from secrets", {task["taskDefinitionArn"]: secrets}, wanted)
 
@@ -145,29 +147,32 @@ def test_a_task_cannot_change_its_own_image(task: Answer, container: Answer):
 
 
 @pytest.fixture(scope="session")
-def tasks(found: Found, service: Answer) -> Answer:
-    resource = service["serviceArn"].rpartition(":")[2]
-    return scaling_target(found, "ecs:service:DesiredCount", resource)
+def tasks(found: Found, service: Answer) -> list[Answer]:
+    return scaling_targets(found, "ecs:service:DesiredCount", service["serviceArn"].rpartition(":")[2])
 
 
-def test_tasks_are_scaled_within_the_bounds_of_the_settings(tasks: Answer, settings: Environment):
-    expect_bounds(tasks, settings.service.minimum_tasks, settings.service.maximum_tasks)
+def test_tasks_are_scaled_within_the_bounds_of_the_settings(
+    service: Answer, tasks: list[Answer], settings: Environment
+):
+    wanted = settings.service
+    expect_bounds(tasks, service["serviceArn"], wanted.minimum_tasks, wanted.maximum_tasks)
 
 
-def test_tasks_are_added_when_cpu_or_requests_are_many(found: Found, tasks: Answer, settings: Environment):
+def test_tasks_are_added_when_cpu_or_requests_are_many(
+    found: Found, service: Answer, tasks: list[Answer], settings: Environment
+):
     zones = len(settings.network.zones)
     # Percent: what the tasks of the other zones can take over, at 90, when one is lost.
     cpu = min(60, 90 * (zones - 1) // zones)
     requests = settings.service.requests_per_task
-    expect_policies(
-        found, tasks, {"ECSServiceAverageCPUUtilization": cpu, "ALBRequestCountPerTarget": requests}
-    )
+    metrics = {"ECSServiceAverageCPUUtilization": cpu, "ALBRequestCountPerTarget": requests}
+    expect_policies(found, tasks, service["serviceArn"], metrics)
 
 
 def test_only_the_load_balancer_faces_the_internet(found: Found, balancer: Answer):
     listed = found.every("elbv2", "describe_load_balancers", "LoadBalancers")
     of_vpc = [one for one in listed if one["VpcId"] == found.vpc["VpcId"]]
-    facing = {one["LoadBalancerArn"] for one in of_vpc if one["Scheme"] == "internet-facing"}
+    facing = {one["LoadBalancerArn"] for one in of_vpc if one.get("Scheme") != "internal"}
     expect("faces the internet", {found.ec2("vpc", found.vpc["VpcId"]): facing}, {balancer["LoadBalancerArn"]})
 
 
@@ -232,8 +237,11 @@ def test_the_domain_leads_to_the_load_balancer(found: Found, balancer: Answer, s
 
 
 def test_requests_pass_the_firewall_first(balancer: Answer, firewall: Answer, found: Found):
-    its_tier = found.wanted["Environment"] in firewall.get("Name", "")
-    expect("has a firewall of ours in front", {balancer["LoadBalancerArn"]: its_tier}, True)
+    arn = firewall.get("ARN", "")
+    listed = found.answer("wafv2", "list_tags_for_resource", ResourceARN=arn) if arn else {}
+    tags = {tag["Key"]: tag["Value"] for tag in listed.get("TagInfoForResource", {}).get("TagList", [])}
+    own = tags.items() >= found.wanted.items()
+    expect("has a firewall of ours in front", {balancer["LoadBalancerArn"]: own}, True)
 
 
 def test_the_firewall_refuses_what_aws_knows_as_attacks(balancer: Answer, firewall: Answer, settings: Environment):

@@ -33,7 +33,11 @@ def denials(found: Found, files: Answer) -> list[Answer]:
         return []
     policy = found.answer("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"])["Policy"]
     everybody = ("*", {"AWS": "*"})
-    return [one for one in json.loads(policy)["Statement"] if (one["Effect"], one["Principal"] in everybody) == ("Deny", True)]
+    return [
+        one
+        for one in json.loads(policy)["Statement"]
+        if (one["Effect"], one["Principal"] in everybody) == ("Deny", True)
+    ]
 
 
 def test_there_is_a_mount_target_in_every_zone(
