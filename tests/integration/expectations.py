@@ -52,7 +52,7 @@ def expect_each(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]
     wrong = [
         f"{arn}: {what}: {_difference(found.get(arn), expected.get(arn))}"
         for arn in sorted(found.keys() | expected.keys())
-        if arn not in expected or arn not in found or not expected[arn] == found[arn]
+        if arn not in expected or arn not in found or expected[arn] != found[arn]
     ]
     if wrong:
         # Without a traceback: it would show what lies around a secret.

@@ -128,10 +128,10 @@ class Found:
             "ec2", operation, key, Filters=[{"Name": name, "Values": [value]} for name, value in wanted.items()]
         )
 
-    def every(self, service: str, operation: str, key: str, **parameters: Any) -> list[Answer]:
+    def every(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All that an operation lists, over all pages."""
 
-        def ask() -> list[Answer]:
+        def ask() -> list[Any]:
             client = self._client(service)
             if not client.can_paginate(operation):
                 return getattr(client, operation)(**parameters)[key]

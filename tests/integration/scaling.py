@@ -1,5 +1,7 @@
 """What load may bring: targets and policies of Application Auto Scaling."""
 
+from collections.abc import Mapping
+
 from tests.integration.expectations import expect
 from tests.integration.found import Answer, Found
 
@@ -24,7 +26,7 @@ def expect_bounds(targets: list[Answer], of: str, least: int, most: int) -> None
     expect("least, most, what is suspended", {of: bounds}, [(least, most, set())] if most > least else [])
 
 
-def expect_policies(found: Found, targets: list[Answer], of: str, metrics: dict[str, float]) -> None:
+def expect_policies(found: Found, targets: list[Answer], of: str, metrics: Mapping[str, float]) -> None:
     """It follows these metrics, each at its target, if it is scaled at all."""
     followed: dict[str, float] = {}
     for target in targets:

@@ -60,7 +60,7 @@ def test_performance_insights_are_encrypted_with_the_key_of_databases(instances:
     expect("Performance Insights, and their key", insights, (True, keys["database"]))
 
 
-def test_tls_is_forced(found: Found, cluster: Answer, cluster_parameters: dict[str, str]):
+def test_tls_is_forced(cluster: Answer, cluster_parameters: dict[str, str]):
     forced = {name: cluster_parameters.get(name) for name in TLS}
     wanted = {name: CLUSTER_PARAMETERS[name] for name in TLS}
     expect(f"parameters of {cluster['DBClusterParameterGroup']}", {cluster["DBClusterArn"]: forced}, wanted)

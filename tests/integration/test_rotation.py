@@ -35,7 +35,7 @@ def credential(found: Found, secret: Answer) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def function(found: Found, secret: Answer) -> Answer:
+def function(found: Found) -> Answer:
     arn = the_one("function that rotates", found.arns("lambda", "function"))
     return found.answer("lambda", "get_function_configuration", FunctionName=arn)
 
