@@ -97,6 +97,8 @@ class Deployment:
             "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
             "TF_PLUGIN_CACHE_DIR": str(PLUGINS),
         }
+        # This process's own Node options are for its own synthesis (imports/).
+        variables.pop("NODE_OPTIONS", None)
         PLUGINS.mkdir(parents=True, exist_ok=True)
         run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
 

@@ -17,6 +17,7 @@ from operations.platform import Stack
 # Terraform's; the others are indented.
 DRAWN = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LINE = re.compile(r"^(?P<stack>\S*)  +(?P<text>\S.*)$")
+BEGUN = re.compile(r": (?:Creating|Destroying)\.\.\.")
 DONE = re.compile(r": (?:Creation|Destruction) complete after ")
 ENDED = re.compile(r"^(?:Apply|Destroy) complete!")
 ERROR = re.compile(r"^(?:│ )?Error: ")
@@ -33,7 +34,7 @@ class Tier:
 
     @property
     def seconds(self) -> float:
-        """Since Terraform's first word of it, to its last."""
+        """Since its first resource was begun, to its end."""
         if self.began is None:
             return 0.0
         return (self.ended or time.monotonic()) - self.began
@@ -79,7 +80,8 @@ class Progress:
             return
         name = self._by_stack[self._said_by]
         tier = self.tiers[name]
-        tier.began = tier.began or time.monotonic()
+        if BEGUN.search(found["text"]):
+            tier.began = tier.began or time.monotonic()
         tier.done += bool(DONE.search(found["text"]))
         if ERROR.match(found["text"]):
             self.errors.append(f"{name}: {found['text']}")

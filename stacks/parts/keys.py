@@ -3,27 +3,9 @@
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
+from stacks.parts.key_administration import ADMINISTRATION
 from stacks.parts.policies import EVERYONE, Condition, Principal, Statement, account, allow, deny, document
 from stacks.tier import TierStack
-
-ADMINISTRATION = (
-    "kms:CancelKeyDeletion",
-    "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:EnableKey",
-    "kms:EnableKeyRotation",
-    "kms:GetKeyPolicy",
-    "kms:GetKeyRotationStatus",
-    "kms:ListGrants",
-    "kms:ListKeyPolicies",
-    "kms:ListResourceTags",
-    "kms:PutKeyPolicy",
-    "kms:RevokeGrant",
-    "kms:ScheduleKeyDeletion",
-    "kms:TagResource",
-    "kms:UntagResource",
-    "kms:UpdateKeyDescription",
-)
 
 
 def customer_key(tier: TierStack, purpose: str, protects: str, *users: Statement) -> KmsKey:

@@ -3,6 +3,7 @@
 from operations.rehearsal.local_aws import (
     acm,
     applicationautoscaling,
+    awslambda,
     cloudwatch,
     ec2,
     ecs,
@@ -10,7 +11,10 @@ from operations.rehearsal.local_aws import (
     elasticache,
     kms,
     logs,
+    rds,
+    resourcegroupstaggingapi,
     s3,
+    secretsmanager,
     stepfunctions,
     wafv2,
 )
@@ -19,6 +23,7 @@ from operations.rehearsal.local_aws.extension import Extension
 EXTENSIONS: tuple[Extension, ...] = (
     acm.EXTENSION,
     applicationautoscaling.EXTENSION,
+    awslambda.EXTENSION,
     cloudwatch.EXTENSION,
     ec2.EXTENSION,
     ecs.EXTENSION,
@@ -26,7 +31,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     elasticache.EXTENSION,
     kms.EXTENSION,
     logs.EXTENSION,
+    rds.EXTENSION,
+    resourcegroupstaggingapi.EXTENSION,
     s3.EXTENSION,
+    secretsmanager.EXTENSION,
     stepfunctions.EXTENSION,
     wafv2.EXTENSION,
 )

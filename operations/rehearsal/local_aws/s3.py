@@ -1,4 +1,4 @@
-"""S3: who may deliver server access logs, by the policy's patterns; conditional writes that hold under a race."""
+"""S3: policies by their patterns and conditions; conditional writes that hold under a race."""
 
 import json
 from fnmatch import fnmatchcase
@@ -11,16 +11,21 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 from operations.rehearsal.local_aws.extension import Extension
+from operations.rehearsal.local_aws.s3_policies import HEADERS, decide, keys_of, listed
 
 
 class Bucket(FakeBucket):
-    """Lets server access logs in if its policy does, whatever pattern the policy is written with."""
+    """Decides by its policy's conditions, and lets server access logs in whatever its policy's pattern."""
+
+    def get_permission(self, action: str, resource: str) -> Any:
+        policy = json.loads(self.policy or "{}")
+        return decide(policy, action, resource, keys_of(HEADERS.get({}), self.account_id))
 
     @staticmethod
     def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
         arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
         policy = json.loads(target_bucket.policy or "{}")
-        return any(_lets_in(statement, arn) for statement in _listed(policy.get("Statement")))
+        return any(_lets_in(statement, arn) for statement in listed(policy.get("Statement")))
 
 
 class Backend(S3Backend):
@@ -38,6 +43,13 @@ class Responses(S3Response):
 
     _writing = Lock()
 
+    def key_response(self, request: Any, full_url: str, headers: dict[str, Any]) -> TYPE_RESPONSE:
+        asked = HEADERS.set(request.headers)
+        try:
+            return super().key_response(request, full_url, headers)
+        finally:
+            HEADERS.reset(asked)
+
     def put_object(self) -> TYPE_RESPONSE:
         with self._writing:
             return super().put_object()
@@ -46,22 +58,21 @@ class Responses(S3Response):
 def _lets_in(statement: dict[str, Any], arn: str) -> bool:
     """Whether a statement of a policy allows S3's log delivery to write an object."""
     principal = statement.get("Principal")
-    services = _listed(principal.get("Service")) if isinstance(principal, dict) else []
+    services = listed(principal.get("Service")) if isinstance(principal, dict) else []
     return (
         statement["Effect"] == "Allow"
         and LOGGING_SERVICE_PRINCIPAL in services
-        and any(fnmatchcase("s3:putobject", action.lower()) for action in _listed(statement.get("Action")))
-        and any(fnmatchcase(arn, resource) for resource in _listed(statement.get("Resource")))
+        and any(fnmatchcase("s3:putobject", action.lower()) for action in listed(statement.get("Action")))
+        and any(fnmatchcase(arn, resource) for resource in listed(statement.get("Resource")))
     )
 
 
-def _listed(value: Any) -> list[Any]:
-    """IAM writes a list of one as the one."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 EXTENSION = Extension(
-    "s3", Responses, Backend, serves={"aws_s3_bucket_logging": "policies were compared with three spellings"}
+    "s3",
+    Responses,
+    Backend,
+    serves={
+        "aws_s3_bucket_logging": "policies were compared with three spellings",
+        "aws_s3_bucket_policy": "a statement with a condition denied always",
+    },
 )

@@ -1,0 +1,25 @@
+"""`python -m operations <command>`: what the team runs around a deploy."""
+
+import typer
+
+from operations.bootstrap import bootstrap
+from operations.lock import lock
+from operations.orphans import orphans
+from operations.rehearsal.command import rehearse
+
+app = typer.Typer(
+    help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
+
+AWS is reached with the credentials that boto3 finds, in the environment's own account and Region alone.""",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(bootstrap)
+app.command()(lock)
+app.command()(orphans)
+app.command()(rehearse)
+
+if __name__ == "__main__":
+    app(prog_name="python -m operations")

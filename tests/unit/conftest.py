@@ -1,0 +1,96 @@
+"""A local AWS for all tests of commands, and an environment in it for each."""
+
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
+
+from operations import aws as module
+from operations.__main__ import app
+from operations.rehearsal.local_aws.server import LocalAws
+from stacks.parts.names import Names
+from stacks.settings import Environment, load_environments
+from tests.conftest import as_toml, changed
+
+ACCOUNT, REGION = "123456789012", "us-west-1"
+NUMBERS = count(1)
+
+Answer = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
+    with LocalAws(ACCOUNT, REGION, tmp_path_factory.mktemp("local-aws")) as local:
+        yield local
+
+
+@dataclass
+class Scene:
+    """An environment of a name of its own, in the local AWS's account, as a command finds it."""
+
+    aws: LocalAws
+    folder: Path
+    name: str
+    monkeypatch: pytest.MonkeyPatch
+
+    def write(self, change: dict[str, Any] | None = None) -> None:
+        """Its settings, with some keys changed."""
+        iam = f"arn:aws:iam::{ACCOUNT}"
+        table = changed(
+            "dev", {"account": ACCOUNT, "permissions_boundary": f"{iam}:policy/globecart-{self.name}-boundary"}
+        )
+        table["foundation"]["key_administrators"] = [f"{iam}:role/globecart-{self.name}-key-administrators"]
+        for key, value in (change or {}).items():
+            table[key] = {**table[key], **value} if isinstance(value, dict) else value
+        (self.folder / f"{self.name}.toml").write_text(as_toml(table), encoding="utf-8")
+
+    @property
+    def settings(self) -> Environment:
+        (settings,) = load_environments(self.folder, only=self.name)
+        return settings
+
+    @property
+    def names(self) -> Names:
+        return Names.of(self.settings)
+
+    def run(self, command: str, *arguments: str, answer: str = "") -> Result:
+        """A command of `python -m operations`, in this environment."""
+        return CliRunner().invoke(app, [command, self.name, *arguments], input=answer)
+
+    def where(self, operation: str, answer: Answer) -> None:
+        """AWS answers an operation otherwise: None leaves it to the local AWS."""
+        real: Any = BaseClient._make_api_call  # pyright: ignore[reportAttributeAccessIssue] - as moto's own manual does
+
+        def call(client: Any, asked: str, arguments: dict[str, Any]) -> Any:
+            told = answer(arguments) if asked == operation else None
+            return real(client, asked, arguments) if told is None else told
+
+        self.monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+
+def refusal(operation: str, code: str, message: str = "") -> Answer:
+    """AWS's refusal of an operation."""
+
+    def refuse(_: dict[str, Any]) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+    return refuse
+
+
+@pytest.fixture
+def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(module, "ENVIRONMENTS", tmp_path)
+    scene = Scene(aws, tmp_path, f"t{next(NUMBERS)}", monkeypatch)
+    scene.write()
+    return scene

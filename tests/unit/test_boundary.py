@@ -1,0 +1,185 @@
+"""The boundary holds all that the platform's roles do, and nothing that leads further; as IAM would decide it."""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from operations.boundary import LARGEST, boundary
+from operations.platform import Body, Platform
+from stacks.parts.names import Names
+
+# What a reference to a resource stands for: part of its ARN behind account and Region, by the argument that names it.
+ARNS = {
+    "aws_cloudwatch_log_group": ("logs", "log-group:{}", "name"),
+    "aws_ecr_repository": ("ecr", "repository/{}", "name"),
+    "aws_ecs_service": ("ecs", "service/CLUSTER/{}", "name"),
+    "aws_efs_file_system": ("elasticfilesystem", "file-system/fs-1", None),
+    "aws_elasticache_replication_group": ("elasticache", "replicationgroup:{}", "replication_group_id"),
+    "aws_elasticache_user": ("elasticache", "user:{}", "user_id"),
+    "aws_kms_key": ("kms", "key/1", None),
+    "aws_rds_cluster": ("secretsmanager", "secret:rds!cluster-1-a1b2c3", None),  # of its master credential
+    "aws_secretsmanager_secret": ("secretsmanager", "secret:{}-a1b2c3", "name"),
+    "aws_sfn_state_machine": ("states", "stateMachine:{}", "name"),
+    "aws_sns_topic": ("sns", "{}", "name"),
+}
+REFERENCE = re.compile(r"\$\{(\w+)\.([\w-]+)\.[^}]*\}")
+
+
+def names_of(platform: Platform) -> Names:
+    provider = platform.stacks["network"].providers[0]
+    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"])
+
+
+def resolved(platform: Platform, resource: str) -> str:
+    """A resource as a policy names it, with its ARN in place of a reference."""
+    names = names_of(platform)
+
+    def arn(reference: re.Match[str]) -> str:
+        service, pattern, argument = ARNS[reference[1]]
+        (body,) = [each.body for each in platform.resources if each.address == f"{reference[1]}.{reference[2]}"]
+        return names.arn(service, pattern.replace("CLUSTER", names.cluster).format(body[argument] if argument else ""))
+
+    return REFERENCE.sub(arn, resource)
+
+
+def statements_of(platform: Platform) -> Iterator[Body]:
+    """All that the environment's roles are given, by policies of ours and of AWS's own."""
+    managed = json.loads(aws_managed_policies_data)
+    for given in platform.of_type("aws_iam_role_policy_attachment"):
+        yield from managed[given.body["policy_arn"].rpartition("/")[2]]["Document"]["Statement"]
+    for given in platform.of_type("aws_iam_role_policy"):
+        _, _, name = given.body["policy"].removeprefix("${").partition(".")[2].partition(".")
+        (document,) = [each for each in platform.data if each.address.endswith(f".{name.partition('.')[0]}")]
+        for statement in document.body["statement"]:
+            yield {
+                "Effect": statement["effect"],
+                "Action": statement["actions"],
+                "Resource": [resolved(platform, resource) for resource in statement["resources"]],
+            }
+
+
+def decides(document: Body, action: str, resource: str, region: str) -> str:
+    """Deny, Allow, or nothing at all."""
+    effects = {
+        statement["Effect"]
+        for statement in document["Statement"]
+        if any(fnmatchcase(action, pattern) for pattern in statement["Action"])
+        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        and statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
+        == {"StringEquals": {"aws:RequestedRegion": region}}
+    }
+    return "Deny" if "Deny" in effects else "Allow" if effects else ""
+
+
+def asked_for(platform: Platform) -> list[tuple[str, str]]:
+    names = names_of(platform)
+    # A policy of AWS's own says `*` for the Region and the account, and matches more log groups than RDS has.
+    here = f"arn:aws:logs:{names.region}:{names.account}:log-group:RDSOSMetrics"
+    return [
+        (
+            action,
+            resource.replace("arn:aws:logs:*:*:log-group:RDS*", here).replace("*", "x") if resource != "*" else "*",
+        )
+        for statement in statements_of(platform)
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+
+
+def test_it_allows_whatever_a_role_of_the_platform_is_given(platform: Platform):
+    names = names_of(platform)
+    asked = asked_for(platform)
+    assert len(asked) > 60
+    assert not [each for each in asked if decides(boundary(names), *each, names.region) != "Allow"]
+
+
+def test_it_allows_no_action_that_no_role_is_given(prod: Platform):
+    given = {action for action, _ in asked_for(prod)}
+    allowed = {
+        action
+        for each in boundary(names_of(prod))["Statement"]
+        if each["Effect"] == "Allow"
+        for action in each["Action"]
+    }
+    # The rotation needs GenerateDataKey, the topic's senders any kind of it.
+    assert given - {"kms:GenerateDataKey"} == allowed
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        # Leaving the boundary, or widening it.
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
+        "iam:CreatePolicyVersion",
+        "iam:SetDefaultPolicyVersion",
+        # Becoming more.
+        "iam:AttachRolePolicy",
+        "iam:CreateAccessKey",
+        "iam:CreateRole",
+        "iam:PassRole",
+        "iam:PutRolePolicy",
+        "iam:UpdateAssumeRolePolicy",
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithWebIdentity",
+        "ecs:ExecuteCommand",
+        "ecs:RunTask",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+        "states:UpdateStateMachine",
+        "ssm:StartSession",
+        "cloudformation:CreateStack",
+        # Opening to others.
+        "kms:PutKeyPolicy",
+        "secretsmanager:PutResourcePolicy",
+        "s3:PutBucketPolicy",
+        # Losing keys and traces.
+        "kms:ScheduleKeyDeletion",
+        "cloudtrail:StopLogging",
+        "logs:DeleteLogGroup",
+    ],
+)
+def test_it_denies_what_leads_further_whoever_else_allows_it(prod: Platform, action: str):
+    names = names_of(prod)
+    assert decides(boundary(names), action, "arn:aws:any:::thing", names.region) == "Deny"
+
+
+def test_nobody_reads_a_state(prod: Platform):
+    names = names_of(prod)
+    state = f"arn:aws:s3:::{names.state_bucket}/prod/network.tfstate"
+    assert decides(boundary(names), "s3:GetObject", state, names.region) == "Deny"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:{region}:{account}:secret:payroll-a1b2c3"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:{region}:999999999999:secret:{ours}-x-a1b2c3"),
+        ("kms:Decrypt", "arn:aws:kms:eu-west-1:{account}:key/1"),
+        ("kms:CreateGrant", "arn:aws:kms:{region}:{account}:key/1"),
+        ("sns:Publish", "arn:aws:sns:{region}:{account}:payroll"),
+        ("s3:GetObject", "arn:aws:s3:::anything/x"),
+        ("ecs:UpdateService", "arn:aws:ecs:{region}:{account}:service/other/other"),
+    ],
+)
+def test_others_things_are_out_of_its_reach(prod: Platform, action: str, resource: str):
+    names = names_of(prod)
+    arn = resource.format(region=names.region, account=names.account, ours="globecart-prod")
+    assert decides(boundary(names), action, arn, names.region) == ""
+
+
+def test_what_has_no_resource_is_bound_to_the_region(prod: Platform):
+    assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "us-west-1") == "Allow"
+    assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "eu-west-1") == ""
+
+
+def test_it_fits_a_policy_even_with_the_longest_names():
+    longest = Names("a23456789012", "1" * 12, "ap-southeast-1")
+    document: Any = boundary(longest)
+    assert len(json.dumps(document).replace(" ", "")) <= LARGEST
