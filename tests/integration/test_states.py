@@ -42,18 +42,20 @@ def test_states_are_encrypted_with_their_key(found: Found, bucket: str, arn: str
     encryption: dict[str, object] = {}
     for state in objects:
         head = found.answer("s3", "head_object", Bucket=bucket, Key=state)
-        used = head.get("SSEKMSKeyId")
-        # By its alias, or by itself.
-        resolved = found.answer("kms", "describe_key", KeyId=used)["KeyMetadata"]["Arn"] if used else None
-        encryption[f"{arn}/{state}"] = (head.get("ServerSideEncryption"), resolved)
+        encryption[f"{arn}/{state}"] = (head.get("ServerSideEncryption"), key_of(found, head.get("SSEKMSKeyId")))
     expect("encryption", encryption, ("aws:kms", key))
 
 
 def test_whatever_comes_to_the_states_is_encrypted_with_their_key(found: Found, bucket: str, arn: str, key: str):
     answer = found.answer("s3", "get_bucket_encryption", Bucket=bucket)["ServerSideEncryptionConfiguration"]
     default = answer["Rules"][0]["ApplyServerSideEncryptionByDefault"]
-    encryption = (default["SSEAlgorithm"], default.get("KMSMasterKeyID"))
+    encryption = (default["SSEAlgorithm"], key_of(found, default.get("KMSMasterKeyID")))
     expect("encryption by default", {arn: encryption}, ("aws:kms", key))
+
+
+def key_of(found: Found, named: str | None) -> str | None:
+    """ARN of a key that was named by its alias, or by its ARN."""
+    return found.answer("kms", "describe_key", KeyId=named)["KeyMetadata"]["Arn"] if named else None
 
 
 def test_every_version_of_a_state_is_kept(found: Found, bucket: str, arn: str):
