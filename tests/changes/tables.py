@@ -17,9 +17,9 @@ SERVED = sorted({type_ for extension in EXTENSIONS for type_ in extension.serves
 
 
 def _tables() -> Iterator[ModuleType]:
-    for module in iter_modules(changes.__path__, f"{changes.__name__}."):
-        if hasattr(table := import_module(module.name), "CHANGES"):
-            yield table
+    here = {module.name for module in iter_modules(changes.__path__)}
+    for service in sorted(here & {extension.service for extension in EXTENSIONS}):
+        yield import_module(f"{changes.__name__}.{service}")
 
 
 CHANGES: dict[tuple[str, str], Change] = {key: change for table in _tables() for key, change in table.CHANGES.items()}
