@@ -82,6 +82,8 @@ class Pair:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """As a parameter group has them; those that this server does not know are left out."""
     folder: Path = field(init=False)
+    _guards: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
+    _programs: Path = field(init=False)
 
     def start(self, master: Master, database: str | None = None) -> Self:
         """Start both, with a master and a database of the master's.
@@ -90,7 +92,6 @@ class Pair:
             ServerError: with the end of the server's log.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="globecart-"))
-        self._guards: dict[str, subprocess.Popen[bytes]] = {}
         try:
             self._prepare()
             self._tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
@@ -217,6 +218,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                text=True,
                 start_new_session=True,  # Ctrl-C is for us to answer
                 **self._as_server(),
             )
@@ -355,6 +357,6 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _of(pipe: IO[bytes] | None) -> IO[bytes]:
+def _of(pipe: IO[str] | None) -> IO[str]:
     assert pipe  # noqa: S101 - it was asked for
     return pipe

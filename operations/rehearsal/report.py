@@ -44,6 +44,7 @@ class Report:
         lines = [
             (self.resources != self.synthesized, f"{self.resources} of {self.synthesized} resources were deployed"),
             (bool(self.failed_logins), f"{self.failed_logins} of {self.logins} logins failed"),
+            (self.redeployments != self.rotations, f"{self.redeployments} of {self.rotations} rotations were heard of"),
             (not self.integration_passed, "no integration test passed"),
         ]
         return [

@@ -30,22 +30,28 @@ KEYS: dict[str, Callable[[], PrivateKey]] = {
 
 
 class Certificate(CertBundle):
-    """Waits for its DNS records, however long."""
+    """Waits for the proof of its domains, however long: DNS gives it, an answer to a mail never comes."""
 
-    def __init__(self, account_id: str, **parts: Any) -> None:
+    def __init__(self, account_id: str, validation_method: str, **parts: Any) -> None:
         super().__init__(account_id, **parts)
         self._account = account_id
+        self.validation_method = validation_method
 
     def check(self) -> None:
         if self.status != "PENDING_VALIDATION":
             super().check()
-        elif self._is_proven():
+        elif self.validation_method == "DNS" and self._is_proven():
             self.status = "ISSUED"
 
     def describe(self) -> dict[str, Any]:
         description = super().describe()
         if self.status == "PENDING_VALIDATION":
             del description["Certificate"]["IssuedAt"]
+        for option in description["Certificate"].get("DomainValidationOptions", []):
+            option["ValidationMethod"] = self.validation_method
+            if self.validation_method == "EMAIL":
+                del option["ResourceRecord"]
+                option["ValidationEmails"] = [f"admin@{option['DomainName']}"]
         return description
 
     def _is_proven(self) -> bool:
@@ -64,7 +70,7 @@ class Certificate(CertBundle):
 class Backend(AWSCertificateManagerBackend):
     """With keys of the algorithm that is asked for."""
 
-    def reissue(self, arn: str, algorithm: str) -> None:
+    def reissue(self, arn: str, algorithm: str, validation_method: str) -> None:
         """Put a certificate that waits for DNS, and has such a key, in the place of the one that moto made."""
         made = self._certificates[arn]
         draft, key = load_pem_x509_certificate(made.cert), KEYS[algorithm]()
@@ -79,6 +85,7 @@ class Backend(AWSCertificateManagerBackend):
         )
         certificate: Any = Certificate(
             self.account_id,
+            validation_method,
             certificate=builder.sign(
                 cast(PrivateKey, load_pem_private_key(made.key, None)), hashes.SHA256()
             ).public_bytes(Encoding.PEM),
@@ -94,7 +101,7 @@ class Backend(AWSCertificateManagerBackend):
 
 
 class Responses(AWSCertificateManagerResponse):
-    """With the algorithm in requests."""
+    """With the algorithm and the way of validation in requests."""
 
     @property
     def backend(self) -> Backend:
@@ -107,7 +114,7 @@ class Responses(AWSCertificateManagerResponse):
         requested = super().request_certificate()
         arn = cast(dict[str, str], requested.result)["CertificateArn"]
         if not isinstance(self.backend.get_certificate(arn), Certificate):
-            self.backend.reissue(arn, algorithm)
+            self.backend.reissue(arn, algorithm, self._get_param("ValidationMethod", "EMAIL"))
         return requested
 
 
@@ -116,7 +123,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     serves={
-        "aws_acm_certificate": "the key's algorithm was dropped",
+        "aws_acm_certificate": "the key's algorithm and the way of validation were dropped",
         "aws_acm_certificate_validation": "a certificate was issued after a minute, whatever DNS said",
     },
 )

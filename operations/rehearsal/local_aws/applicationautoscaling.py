@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
+from botocore.model import StringShape
 from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.applicationautoscaling.models import (
     ApplicationAutoscalingBackend,
@@ -60,11 +61,10 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
             )
         self._check_replication_group(r_id)
         if known is None:
-            known = self._add_scalable_target(
-                FakeScalableTarget(
-                    self, namespace, r_id, dimension, min_capacity, max_capacity, role_arn or "", suspended_state
-                )
+            target: Any = FakeScalableTarget(
+                self, namespace, r_id, dimension, min_capacity, max_capacity, role_arn or "", suspended_state
             )
+            known = self._add_scalable_target(target)
         known.update(min_capacity, max_capacity, suspended_state)
         return known
 
@@ -193,7 +193,8 @@ class Responses(ApplicationAutoScalingResponse):
     def _validate_params(self) -> None:
         """As AWS's own model says; moto's lists are older."""
         for name in ("ServiceNamespace", "ScalableDimension"):
-            value, allowed = self._get_param(name), get_service_model("application-autoscaling").shape_for(name).enum
+            shape = cast(StringShape, get_service_model("application-autoscaling").shape_for(name))
+            value, allowed = self._get_param(name), shape.enum
             if value is not None and value not in allowed:
                 raise AWSValidationException(
                     f"1 validation error detected: Value '{value}' at '{name[0].lower()}{name[1:]}' failed to satisfy "

@@ -109,6 +109,8 @@ class Backend(EC2Backend):
     def _sg_update_description(self, security_rule: SecurityGroupRule, rule: SecurityGroupRule) -> None:
         if isinstance(rule, Rule):
             rule.describe(security_rule.description)
+        else:  # what moto lets every group do at first
+            super()._sg_update_description(security_rule, rule)
 
     def create_flow_logs(
         self,

@@ -1,8 +1,9 @@
 """ElastiCache: parameter groups, user groups, replication groups as they are laid out, changes, and real deletion."""
 
-from typing import cast
+from typing import Any, cast
 
-from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
+from moto.core.responses import ActionResult, EmptyResult
+from moto.elasticache.models import CacheCluster
 from moto.elasticache.responses import ElastiCacheResponse
 
 from operations.rehearsal.local_aws.elasticache_backend import Backend
@@ -28,11 +29,11 @@ class Responses(ElastiCacheResponse):
     def describe_cache_parameter_groups(self) -> ActionResult:
         name = self._get_param("CacheParameterGroupName")
         groups = [self.backend.parameter_group(name)] if name else list(self.backend.parameter_groups.values())
-        return PaginatedResult({"CacheParameterGroups": groups})
+        return self._page("CacheParameterGroups", groups)
 
     def describe_cache_parameters(self) -> ActionResult:
         group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
-        return PaginatedResult({"Parameters": group.describe(self._get_param("Source"))})
+        return self._page("Parameters", group.describe(self._get_param("Source")))
 
     def modify_cache_parameter_group(self) -> ActionResult:
         group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
@@ -52,6 +53,12 @@ class Responses(ElastiCacheResponse):
     def modify_user(self) -> ActionResult:
         return ActionResult(self.backend.modify_user(self._get_param("UserId"), self._get_params()))
 
+    def describe_cache_clusters(self) -> ActionResult:
+        clusters = self.backend.describe_cache_clusters(self._get_param("CacheClusterId"))
+        if self._get_param("ShowCacheClustersNotInReplicationGroups"):
+            clusters = [cluster for cluster in clusters if isinstance(cluster, CacheCluster)]
+        return self._page("CacheClusters", clusters)
+
     def create_user_group(self) -> ActionResult:
         return ActionResult(
             self.backend.create_user_group(
@@ -65,7 +72,7 @@ class Responses(ElastiCacheResponse):
     def describe_user_groups(self) -> ActionResult:
         name = self._get_param("UserGroupId")
         names = [name] if name else self.backend.user_groups
-        return PaginatedResult({"UserGroups": [self.backend.user_group(each) for each in names]})
+        return self._page("UserGroups", [self.backend.user_group(each) for each in names])
 
     def modify_user_group(self) -> ActionResult:
         return ActionResult(self.backend.modify_user_group(self._get_param("UserGroupId"), self._get_params()))
@@ -105,6 +112,12 @@ class Responses(ElastiCacheResponse):
         if snapshot := self._get_param("FinalSnapshotIdentifier"):
             self.backend.create_snapshot(snapshot, self._get_param("ReplicationGroupId"), None, None, None)
         return super().delete_replication_group()
+
+    def _page(self, key: str, things: list[Any]) -> ActionResult:
+        """One page; moto's own pages need an attribute of their own for each thing."""
+        start, size = int(self._get_param("Marker", 0)), self._get_param("MaxRecords", 100)
+        more = {"Marker": str(start + size)} if len(things) > start + size else {}
+        return ActionResult({key: things[start : start + size], **more})
 
 
 EXTENSION = Extension(

@@ -191,7 +191,9 @@ def full_version(engine: str, version: str) -> str:
     Raises:
         Refusal: there is no such version.
     """
-    known = VERSIONS.get(engine, {})
+    if engine not in VERSIONS:
+        raise NotImplementedError(f"The versions of {engine} are not known")
+    known = VERSIONS[engine]
     if version not in known and version not in known.values():
         raise Refusal("InvalidParameterCombination", f"Cannot find version {version} for {engine}")
     return known.get(version, version)

@@ -3,6 +3,7 @@
 from operations.rehearsal.local_aws import (
     acm,
     applicationautoscaling,
+    awslambda,
     cloudwatch,
     ec2,
     ecs,
@@ -11,7 +12,9 @@ from operations.rehearsal.local_aws import (
     kms,
     logs,
     rds,
+    resourcegroupstaggingapi,
     s3,
+    secretsmanager,
     stepfunctions,
     wafv2,
 )
@@ -20,6 +23,7 @@ from operations.rehearsal.local_aws.extension import Extension
 EXTENSIONS: tuple[Extension, ...] = (
     acm.EXTENSION,
     applicationautoscaling.EXTENSION,
+    awslambda.EXTENSION,
     cloudwatch.EXTENSION,
     ec2.EXTENSION,
     ecs.EXTENSION,
@@ -28,7 +32,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     kms.EXTENSION,
     logs.EXTENSION,
     rds.EXTENSION,
+    resourcegroupstaggingapi.EXTENSION,
     s3.EXTENSION,
+    secretsmanager.EXTENSION,
     stepfunctions.EXTENSION,
     wafv2.EXTENSION,
 )

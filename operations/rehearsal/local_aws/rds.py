@@ -59,7 +59,10 @@ def change_exports(model: "Cluster | DBInstance", asked: dict[str, Any]) -> None
 class Cluster(DBCluster):
     """An Aurora PostgreSQL cluster, and the servers that it is."""
 
-    pair: Pair
+    @property
+    def pair(self) -> Pair:
+        """The servers."""
+        return vars(self)["servers"]
 
     @property
     def endpoint(self) -> str:
@@ -79,8 +82,7 @@ class Cluster(DBCluster):
         now = run.current()
         logs = now.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
-        writer, reader = addresses(cast(int, self.port))
-        self.pair = Pair(now.authority, logs, writer, reader, cast(int, self.port), parameters)
+        vars(self)["servers"] = Pair(now.authority, logs, *addresses(self.port), self.port, parameters)
         self.availability_zones = zones
         if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
             # Asked for by its major version alone, AWS tells the whole.
@@ -280,6 +282,13 @@ class Responses(RDSResponse):
         self._reset(self.backend.db_cluster_parameter_groups[name].parameters)
         return ActionResult({"DBClusterParameterGroupName": name})
 
+    def modify_event_subscription(self) -> ActionResult:
+        (subscription,) = self.backend.describe_event_subscriptions(self.params["SubscriptionName"])
+        for name in ("sns_topic_arn", "source_type", "event_categories", "enabled"):
+            if name in self.params:
+                setattr(subscription, name, self.params[name])
+        return ActionResult({"EventSubscription": subscription})
+
     def _set_ones(self, parameters: dict[str, Any]) -> ActionResult:
         """Those that somebody set; of the engine's own hundreds none is known here."""
         if self.params.get("Source") not in {None, "user"}:
@@ -302,6 +311,7 @@ EXTENSION = Extension(
         "aws_rds_cluster_instance": "had no server; Performance Insights were not kept, another CA was the default",
         "aws_rds_cluster_parameter_group": "parameters had no source and could not be reset; group was not tagged",
         "aws_db_parameter_group": "parameters had no source and could not be reset; group was not tagged",
+        "aws_db_event_subscription": "could not be changed",
         "aws_db_subnet_group": "was not among the tagged resources",
     },
 )

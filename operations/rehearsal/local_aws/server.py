@@ -45,10 +45,10 @@ class LocalAws:
         self.gateway = Gateway(account, folder / "calls.log")
         self._server = make_server(HOST, 0, self.gateway, threaded=True, request_handler=_Silent)
         self._thread = Thread(target=self._server.serve_forever, daemon=True, name="local-aws")
+        self.run = run.Run(folder, self.environment)
 
     def __enter__(self) -> Self:
         os.environ.update(MOTO)
-        self.run = run.Run(self.folder, self.environment)
         self.certificates.write_bytes(self.run.authority.pem)
         run.begin(self.run)
         BackendDict.reset()

@@ -1,0 +1,180 @@
+"""A bad day: the deployment of an environment is cut short again and again, and comes to its end all the same.
+
+One deployment goes through all of it, so that each fault meets what the one before has left.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from operations.aws import Account
+from operations.lock import Locks
+from operations.orphans import find
+from operations.rehearsal.deployment import changes
+from operations.rehearsal.processes import ProgramError, family, kill
+from operations.rehearsal.progress import Progress, resources_of
+from operations.rehearsal.run import Rehearsal, RehearsalError
+
+BAD_SHARE = 0.1
+"""Of all calls: throttled, or answered with an error of AWS's own."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a deployment is cut short: by a signal, when so many resources of a tier are done."""
+
+    by: signal.Signals
+    tier: str
+    after: int
+
+
+CUTS = (
+    Cut(signal.SIGINT, "foundation", 15),
+    Cut(signal.SIGTERM, "network", 20),
+    Cut(signal.SIGKILL, "network", 10),
+    Cut(signal.SIGKILL, "service", 10),
+)
+
+
+@dataclass
+class BadDay:
+    """What happens to one deployment, and what it came to."""
+
+    rehearsal: Rehearsal
+    tiers: tuple[str, ...]
+    """Those that are deployed, in their order."""
+
+    def happen(self) -> Iterator[tuple[str, str]]:
+        """All of it, one after the other: each fault's name, and how it was survived.
+
+        Raises:
+            RehearsalError: it was not.
+        """
+        for cut in CUTS:
+            if cut.tier in self.tiers:
+                yield f"{cut.by.name} in {cut.tier}", self.cut_short(cut)
+        yield f"{BAD_SHARE:.0%} of calls fail", self.calls_fail()
+        yield "nothing lost or doubled", self.count()
+        yield "a change behind Terraform's back", self.somebody_changes_something()
+        if "rotation" in self.tiers:
+            yield "the database is down", self.database_is_down()
+
+    def cut_short(self, cut: Cut) -> str:
+        """Deploy, and send the signal in the middle of it; what is left behind is set right by the commands for it."""
+        processes: list[subprocess.Popen[str]] = []
+
+        def line(text: str) -> None:
+            progress.line(text)
+            if processes and progress.tiers[cut.tier].done >= cut.after:
+                strike(processes.pop(), cut.by)
+
+        progress = Progress(self.rehearsal.console, self.rehearsal.platform.stacks)
+        try:
+            self._deploy(line, processes.append)
+        except ProgramError:
+            pass
+        else:
+            raise RehearsalError(f"{cut}: the deployment came to its end before that")
+        cut_after, locks, lost = progress.done, self.release(), self.adopt()
+        return f"after {cut_after} resources: {locks} stale locks released, {lost} resources imported"
+
+    def release(self) -> int:
+        """Release the locks that nobody holds any more; how many."""
+        locks = Locks(self._account)
+        stale = list(locks.seen())
+        for lock in stale:
+            locks.release(lock)
+        return len(stale)
+
+    def adopt(self) -> int:
+        """Import what is in no state; how many."""
+        lost = find(self._account, self.rehearsal.platform)
+        for orphan in lost:
+            if orphan.address is None:
+                raise RehearsalError(f"{orphan.what} could be several resources")
+            stack = self.rehearsal.platform.stacks[orphan.tier]
+            self.rehearsal.deployment.terraform(stack, "import", "-input=false", orphan.address, orphan.id)
+        return len(lost)
+
+    def calls_fail(self) -> str:
+        """Deploy to the end, while calls fail."""
+        weather = self.rehearsal.aws.gateway.weather
+        weather.share = BAD_SHARE
+        try:
+            self._deploy(lambda _: None, lambda _: None)
+        finally:
+            weather.share = 0.0
+        return ", ".join(f"{count} {code}" for code, count in sorted(weather.answered.items()))
+
+    def count(self) -> str:
+        """Whether every resource is there once, in the one state that it belongs to."""
+        if lost := find(self._account, self.rehearsal.platform):
+            raise RehearsalError(f"in no state: {', '.join(orphan.what for orphan in lost)}")
+        resources = 0
+        for tier in self.tiers:
+            stack = self.rehearsal.platform.stacks[tier]
+            listed = self.rehearsal.deployment.terraform(stack, "state", "list").split()
+            held = [address for address in listed if not address.startswith("data.")]
+            if len(held) != (wanted := resources_of(stack)):
+                raise RehearsalError(f"{stack.name}: {len(held)} of {wanted} resources are in its state")
+            if changed := changes(self.rehearsal.deployment.plan(stack)):
+                raise RehearsalError(f"{stack.name}: a second plan would change {', '.join(changed)}")
+            resources += len(held)
+        return f"{resources} resources, each in its state; second plans are empty"
+
+    def somebody_changes_something(self) -> str:
+        """Let a bucket be public, as people do in a hurry: the plan says so, and the next deployment sets it right."""
+        stack = self.rehearsal.platform.stacks["foundation"]
+        bucket = next(iter(self.rehearsal.tagged("foundation", "s3"))).rpartition(":")[2]
+        self.rehearsal.aws.client("s3").put_public_access_block(
+            Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": False}
+        )
+        found = changes(self.rehearsal.deployment.plan(stack))
+        if len(found) != 1 or not found[0].startswith("aws_s3_bucket_public_access_block."):
+            raise RehearsalError(f"{bucket} may be public, and a plan would change {', '.join(found) or 'nothing'}")
+        self.rehearsal.deployment.deploy(stack.name)
+        if left := changes(self.rehearsal.deployment.plan(stack)):
+            raise RehearsalError(f"{stack.name}: deployed again, a plan would change {', '.join(left)}")
+        return f"{found[0]}; set right"
+
+    def database_is_down(self) -> str:
+        """Rotate while the database is down: it fails clearly, the credential stays, and the next one succeeds."""
+        secret = self.rehearsal.secret()
+        before = self.rehearsal.credential(secret)
+        (cluster,) = self.rehearsal.aws.backend("rds").clusters.values()
+        with self.rehearsal.rotating_early(secret):
+            cluster.pair.pause()
+            try:
+                self.rehearsal.rotate(secret)
+            except RehearsalError as error:
+                problem = str(error)
+            else:
+                raise RehearsalError("a rotation without a database went well")
+            finally:
+                cluster.pair.resume()
+            if self.rehearsal.credential(secret) != before:
+                raise RehearsalError("a rotation that failed has changed the credential")
+            self.rehearsal.log_in(before).close()
+            self.rehearsal.rotate(secret)
+        self.rehearsal.log_in(self.rehearsal.credential(secret)).close()
+        return f"{problem}; the credential stayed, and the next rotation went well"
+
+    @property
+    def _account(self) -> Account:
+        return Account.of(self.rehearsal.settings)
+
+    def _deploy(self, line: Callable[[str], None], started: Callable[[subprocess.Popen[str]], None]) -> None:
+        stacks = [self.rehearsal.platform.stacks[tier].name for tier in self.tiers]
+        self.rehearsal.deployment.deploy(*stacks, line=line, started=started)
+
+
+def strike(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """What a person's Ctrl-C, an orderly stop, or the loss of the machine does to a program."""
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    elif number == signal.SIGTERM:
+        process.terminate()
+    else:
+        kill(family(process))

@@ -1,0 +1,115 @@
+"""What Lambda's Python runtime does in the function's own process: import the handler, call it, tell what became of it.
+
+Run as a program with nothing but the standard library: `python -I -S -B lambda_runtime.py ANSWER PATH...`. The event is
+the first line of the standard input, whose end, whenever it comes, ends this process. The answer goes to a file.
+https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+"""
+
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+REQUEST_ID = os.environ.pop("_REQUEST_ID", "")
+IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+
+
+class Context:
+    """What the handler is told of the invocation."""
+
+    def __init__(self) -> None:
+        self.aws_request_id = REQUEST_ID
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.invoked_function_arn = os.environ.pop("_FUNCTION_ARN", "")
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self._deadline = time.monotonic() + float(os.environ.pop("_TIMEOUT", "3"))
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until it is cut off."""
+        return max(0, int(1000 * (self._deadline - time.monotonic())))
+
+
+class JsonLines(logging.Formatter):
+    """A line of JSON for each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """With what AWS documents, where the record has it."""
+        line: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": REQUEST_ID,
+        }
+        if record.exc_info and record.exc_info[1]:
+            line |= described(record.exc_info[1], record.exc_info[2])
+        return json.dumps(line)
+
+
+class Text(logging.Formatter):
+    """Tab-separated, as without a log format."""
+
+    converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        """With level, time and request."""
+        at = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}Z"
+        return f"[{record.levelname}]\t{at}\t{REQUEST_ID}\t{record.getMessage()}"
+
+
+def described(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
+    """An error, as Lambda answers it."""
+    return {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "requestId": REQUEST_ID,
+        "stackTrace": traceback.format_list(traceback.extract_tb(trace)),
+    }
+
+
+def main(answer: str, paths: list[str]) -> int:
+    """Call the handler."""
+    sys.path[:0] = paths
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if IS_JSON else Text())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    if level := os.environ.get("AWS_LAMBDA_LOG_LEVEL"):
+        root.setLevel(level)
+    event = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+    try:
+        module, _, name = os.environ["_HANDLER"].rpartition(".")
+        function = getattr(importlib.import_module(module.replace("/", ".")), name)
+        result: Any = function(event, Context())
+        content, code = json.dumps(result), 0
+    except Exception as error:  # whatever the function raises is what is answered
+        trace = error.__traceback__.tb_next if error.__traceback__ else None
+        told = described(error, trace)
+        content, code = json.dumps(told), 1
+        stamp = {"timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "log_level": "ERROR"}
+        text = f"[ERROR] {told['errorType']}: {told['errorMessage']}\nTraceback (most recent call last):\n"
+        print(json.dumps(stamp | told) if IS_JSON else text + "".join(told["stackTrace"]))
+    Path(answer).write_text(content, encoding="utf-8")
+    return code
+
+
+def _end_with_the_caller() -> None:
+    while os.read(0, 1):  # past Python's own buffer, whose lock would be missed at the end
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,75 @@
+"""EFS."""
+
+import json
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes import Change
+
+
+def _file_system(**values: Any) -> Change:
+    def change(aws: LocalAws, file_system: dict[str, Any]) -> None:
+        vars(aws.backend("efs").file_systems_by_id[file_system["id"]]).update(values)
+
+    return change
+
+
+def _access_point(**values: Any) -> Change:
+    def change(aws: LocalAws, access_point: dict[str, Any]) -> None:
+        vars(aws.backend("efs").access_points[access_point["id"]]).update(values)
+
+    return change
+
+
+def _is_tagged(aws: LocalAws, thing: dict[str, Any]) -> None:
+    aws.client("efs").tag_resource(ResourceId=thing["id"], Tags=[{"Key": "Changed", "Value": "yes"}])
+
+
+def _moves_files_later(aws: LocalAws, file_system: dict[str, Any]) -> None:
+    aws.client("efs").put_lifecycle_configuration(
+        FileSystemId=file_system["id"], LifecyclePolicies=[{"TransitionToIA": "AFTER_90_DAYS"}]
+    )
+
+
+def _is_unprotected(aws: LocalAws, file_system: dict[str, Any]) -> None:
+    aws.client("efs").update_file_system_protection(
+        FileSystemId=file_system["id"], ReplicationOverwriteProtection="DISABLED"
+    )
+
+
+def _bursts(aws: LocalAws, file_system: dict[str, Any]) -> None:
+    aws.client("efs").update_file_system(FileSystemId=file_system["id"], ThroughputMode="bursting")
+
+
+def _is_not_backed_up(aws: LocalAws, policy: dict[str, Any]) -> None:
+    aws.client("efs").put_backup_policy(FileSystemId=policy["file_system_id"], BackupPolicy={"Status": "DISABLED"})
+
+
+def _lets_everybody_in(aws: LocalAws, policy: dict[str, Any]) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "elasticfilesystem:*", "Resource": "*"}
+    aws.client("efs").put_file_system_policy(
+        FileSystemId=policy["file_system_id"],
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("aws_efs_access_point", "file_system_id"): _access_point(file_system_id="fs-0123456789abcdef0"),
+    ("aws_efs_access_point", "posix_user"): _access_point(posix_user={"Uid": 0, "Gid": 0}),
+    ("aws_efs_access_point", "root_directory"): _access_point(root_directory={"Path": "/"}),
+    ("aws_efs_access_point", "tags"): _is_tagged,
+    ("aws_efs_backup_policy", "backup_policy"): _is_not_backed_up,
+    ("aws_efs_file_system", "creation_token"): _file_system(creation_token="another"),
+    ("aws_efs_file_system", "encrypted"): _file_system(encrypted=False),
+    ("aws_efs_file_system", "kms_key_id"): _file_system(kms_key_id="arn:aws:kms:us-west-1:111122223333:key/another"),
+    ("aws_efs_file_system", "lifecycle_policy"): _moves_files_later,
+    ("aws_efs_file_system", "performance_mode"): _file_system(performance_mode="maxIO"),
+    ("aws_efs_file_system", "protection"): _is_unprotected,
+    ("aws_efs_file_system", "tags"): _is_tagged,
+    ("aws_efs_file_system", "throughput_mode"): _bursts,
+    ("aws_efs_file_system_policy", "policy"): _lets_everybody_in,
+}
+UNREAD: dict[tuple[str, str], str] = {
+    ("aws_efs_backup_policy", "file_system_id"): "names it: another file system's policy is another thing",
+    ("aws_efs_file_system_policy", "file_system_id"): "names it: another file system's policy is another thing",
+}

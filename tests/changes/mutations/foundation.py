@@ -1,0 +1,99 @@
+"""Changes for test_foundation.py: keys, log groups, log buckets, topic, images."""
+
+import json
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import bucket, key, tagged, topic
+
+
+def two_purposes_share_a_key(aws: LocalAws) -> None:
+    kms = aws.client("kms")
+    (alias,) = (one["AliasName"] for one in kms.list_aliases(KeyId=key(aws, "backup"))["Aliases"])
+    kms.update_alias(AliasName=alias, TargetKeyId=key(aws, "images"))
+
+
+def log_group(aws: LocalAws) -> str:
+    """Name of a log group."""
+    return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
+
+
+def bucket_is(action: str, of: str = "config", **asked: Any) -> Mutation:
+    """Ask S3 for something that is done to a bucket."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **asked)
+
+
+def plaintext_is_let_in(aws: LocalAws) -> None:
+    s3, name = aws.client("s3"), bucket(aws, "config")
+    policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+    policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyPlaintext"]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+
+
+def logs_go_early(aws: LocalAws) -> None:
+    s3, name = aws.client("s3"), bucket(aws, "config")
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    rules[0]["Expiration"] = {"Days": 100}
+    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+
+
+def nobody_is_told(aws: LocalAws) -> None:
+    sns = aws.client("sns")
+    (one,) = sns.list_subscriptions_by_topic(TopicArn=topic(aws))["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+
+
+def repository(aws: LocalAws) -> Any:
+    """The image repository's model."""
+    (one,) = aws.backend("ecr").repositories.values()
+    return one
+
+
+def images_have_another_key(aws: LocalAws) -> None:
+    repository(aws).encryption_configuration = {"encryptionType": "KMS", "kmsKey": key(aws, "files")}
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_every_purpose_has_a_key_of_its_own": two_purposes_share_a_key,
+    "test_keys_can_be_used": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup")),
+    "test_keys_are_renewed_within_a_year": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
+    "test_log_groups_are_encrypted_with_the_key_of_logs": lambda aws: aws.client("logs").disassociate_kms_key(
+        logGroupName=log_group(aws)
+    ),
+    "test_log_groups_are_kept_as_the_settings_say": lambda aws: aws.client("logs").put_retention_policy(
+        logGroupName=log_group(aws), retentionInDays=7
+    ),
+    "test_log_buckets_are_versioned": bucket_is(
+        "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
+    ),
+    "test_log_buckets_are_closed_to_the_public": bucket_is("delete_public_access_block"),
+    "test_log_buckets_are_encrypted_with_the_key_of_logs": bucket_is(
+        "put_bucket_encryption",
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        },
+    ),
+    "test_log_buckets_refuse_plaintext": plaintext_is_let_in,
+    "test_logs_in_buckets_are_kept_as_the_settings_say": logs_go_early,
+    "test_the_audit_archive_is_locked": bucket_is(
+        "put_object_lock_configuration",
+        of="audit",
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+        },
+    ),
+    "test_messages_of_the_alarm_topic_are_encrypted_with_its_key": lambda aws: aws.client("sns").set_topic_attributes(
+        TopicArn=topic(aws), AttributeName="KmsMasterKeyId", AttributeValue=key(aws, "logs")
+    ),
+    "test_all_of_the_settings_are_told_of_alarms": nobody_is_told,
+    "test_images_never_change_once_they_are_pushed": lambda aws: aws.client("ecr").put_image_tag_mutability(
+        repositoryName=repository(aws).name, imageTagMutability="MUTABLE"
+    ),
+    "test_images_are_scanned_when_they_are_pushed": lambda aws: aws.client("ecr").put_image_scanning_configuration(
+        repositoryName=repository(aws).name, imageScanningConfiguration={"scanOnPush": False}
+    ),
+    "test_images_are_encrypted_with_their_key": images_have_another_key,
+}
+RELATED: Related = {}

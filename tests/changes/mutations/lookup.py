@@ -1,0 +1,71 @@
+"""Where a mutation finds what it changes: there is one environment, and names are as good as anything."""
+
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+
+
+def named(aws: LocalAws, type_: str, what: str) -> str:
+    """Id of a resource of EC2's, by its type there and its tag Name, `globecart-<environment>-<what>`."""
+    filters = [{"Name": "key", "Values": ["Name"]}, {"Name": "resource-type", "Values": [type_]}]
+    pages = aws.client("ec2").get_paginator("describe_tags").paginate(Filters=filters)
+    (id,) = (tag["ResourceId"] for page in pages for tag in page["Tags"] if tag["Value"].endswith(f"-{what}"))
+    return id
+
+
+def tagged(aws: LocalAws, service: str, type_: str, **tags: str) -> list[str]:
+    """ARNs of a service's resources of a type, as ARNs write both; with further tags, maybe."""
+    filters = [{"Key": key, "Values": [value]} for key, value in {"ManagedBy": "cdktf", **tags}.items()]
+    pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
+    arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]
+    return sorted(arn for arn in arns if arn.split(":")[2] == service and arn.split(":", 5)[5].startswith(type_))
+
+
+def bucket(aws: LocalAws, what: str) -> str:
+    """Name of a bucket, `globecart-<environment>-<what>-<account>-<region>`."""
+    buckets = aws.client("s3").list_buckets()["Buckets"]
+    (name,) = (one["Name"] for one in buckets if f"-{what}-{aws.account}-" in one["Name"])
+    return name
+
+
+def key(aws: LocalAws, purpose: str) -> str:
+    """ARN of a key."""
+    kms = aws.client("kms")
+    aliases = [alias for page in kms.get_paginator("list_aliases").paginate() for alias in page["Aliases"]]
+    (id,) = (one["TargetKeyId"] for one in aliases if one["AliasName"].endswith(f"-{purpose}"))
+    return kms.describe_key(KeyId=id)["KeyMetadata"]["Arn"]
+
+
+def cluster(aws: LocalAws) -> Any:
+    """The model of the Aurora cluster."""
+    (one,) = aws.backend("rds").clusters.values()
+    return one
+
+
+def instance(aws: LocalAws) -> Any:
+    """The model of one of its instances."""
+    return sorted(aws.backend("rds").databases.items())[0][1]
+
+
+def secret(aws: LocalAws) -> str:
+    """ARN of the application's credential."""
+    (arn,) = tagged(aws, "secretsmanager", "secret", Tier="rotation")
+    return arn
+
+
+def service(aws: LocalAws) -> Any:
+    """The model of the ECS service."""
+    (one,) = aws.backend("ecs").services.values()
+    return one
+
+
+def balancer(aws: LocalAws) -> str:
+    """ARN of the load balancer."""
+    (one,) = aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    return one["LoadBalancerArn"]
+
+
+def topic(aws: LocalAws) -> str:
+    """ARN of the alarm topic."""
+    (arn,) = tagged(aws, "sns", "")
+    return arn

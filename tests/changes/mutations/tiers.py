@@ -1,0 +1,30 @@
+"""Changes for test_tiers.py: resources that say they are another's."""
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import named
+from tests.synthesized import TIERS
+
+
+def is_another_tiers(tier: str) -> Mutation:
+    """Whatever the tier made says that another one did."""
+
+    def change(aws: LocalAws) -> None:
+        tagging = aws.client("resourcegroupstaggingapi")
+        pages = tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": "Tier", "Values": [tier]}])
+        for arn in [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]:
+            tagging.tag_resources(ResourceARNList=[arn], Tags={"Tier": "elsewhere"})
+
+    return change
+
+
+def is_nobodys(aws: LocalAws) -> None:
+    subnet = named(aws, "subnet", "data-a")
+    aws.client("ec2").create_tags(Resources=[subnet], Tags=[{"Key": "Owner", "Value": "nobody@globecart.example"}])
+
+
+MUTATIONS: dict[str, Mutation] = {
+    **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in TIERS},
+    "test_everything_says_whose_it_is": is_nobodys,
+}
+RELATED: Related = {}

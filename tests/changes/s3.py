@@ -1,0 +1,27 @@
+"""S3."""
+
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes import Change
+
+
+def _logs_elsewhere(aws: LocalAws, logging: dict[str, Any]) -> None:
+    aws.backend("s3").buckets[logging["bucket"]].logging["TargetBucket"] = "another"
+
+
+def _logs_under_another_prefix(aws: LocalAws, logging: dict[str, Any]) -> None:
+    told = aws.client("s3").get_bucket_logging(Bucket=logging["bucket"])["LoggingEnabled"]
+    aws.client("s3").put_bucket_logging(
+        Bucket=logging["bucket"],
+        BucketLoggingStatus={"LoggingEnabled": told | {"TargetPrefix": logging["target_prefix"] + "other/"}},
+    )
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("aws_s3_bucket_logging", "target_prefix"): _logs_under_another_prefix,
+    ("aws_s3_bucket_logging", "target_bucket"): _logs_elsewhere,
+}
+UNREAD: dict[tuple[str, str], str] = {
+    ("aws_s3_bucket_logging", "bucket"): "names it: another bucket's logging is another thing",
+}

@@ -1,0 +1,109 @@
+"""Tests of an environment as it runs, in AWS or in a rehearsal: they read, and connect to nothing that is private.
+
+ENV=prod python -m pytest tests/integration --no-cov
+"""
+
+import os
+import sys
+from collections.abc import Generator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.parts import ports
+from stacks.parts.security_groups import PURPOSES
+from stacks.parts.subnets import AddressPlan, Kind
+from stacks.settings import Environment
+from tests.integration.found import Answer, Found, NothingToTestError, the_one
+
+HERE = Path(__file__).parent
+FOUND = pytest.StashKey[Found]()
+PRIVATE = {ports.DATABASE, ports.CACHE, ports.FILES, ports.SERVICE}
+"""Ports that nobody outside the VPC has any business with."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look once whether there is anything to test: one line says why not, where each test would have failed."""
+    if session.config.option.collectonly or not any(item.path.is_relative_to(HERE) for item in session.items):
+        return
+    try:
+        session.config.stash[FOUND] = Found.of(os.environ.get("ENV"))
+    except NothingToTestError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.fixture(scope="session")
+def found(pytestconfig: pytest.Config) -> Found:
+    """All that the environment has."""
+    return pytestconfig.stash[FOUND]
+
+
+@pytest.fixture(scope="session")
+def settings(found: Found) -> Environment:
+    """What the environment's file says."""
+    return found.settings
+
+
+@pytest.fixture(scope="package", autouse=True)
+def stay_outside() -> Generator[None]:
+    """Refuse every connection to what is private, for as long as these tests run."""
+    refusing = True
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if refusing and event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][1] in PRIVATE:
+            raise PermissionError(f"{arguments[1]} is private: these tests look at the environment from outside")
+
+    sys.addaudithook(refuse)
+    yield
+    refusing = False
+
+
+@pytest.fixture(scope="session")
+def keys(found: Found) -> dict[str, str]:
+    """ARN of the key of each purpose, which its alias ends with."""
+    purposes: dict[str, str] = {}
+    for arn in found.arns("kms", "key"):
+        for alias in found.every("kms", "list_aliases", "Aliases", KeyId=arn):
+            purposes[alias["AliasName"].rpartition("-")[2]] = arn
+    return purposes
+
+
+@pytest.fixture(scope="session")
+def topic(found: Found) -> str:
+    """ARN of the topic that alarms and events go to."""
+    return the_one("alarm topic", found.arns("sns", ""))
+
+
+@pytest.fixture(scope="session")
+def subnets(found: Found, settings: Environment) -> dict[Kind, dict[str, str]]:
+    """Zones by subnet, of each kind, which the address plan tells."""
+    plan = AddressPlan.of(settings.network.cidr)
+    kinds: dict[Kind, IPv4Network] = {"app": plan.app, "data": plan.data, "public": plan.public}
+    listed = found.in_vpc("describe_subnets", "Subnets")
+    return {
+        kind: {
+            subnet["SubnetId"]: subnet["AvailabilityZone"]
+            for subnet in listed
+            if IPv4Network(subnet["CidrBlock"]).subnet_of(cidr)
+        }
+        for kind, cidr in kinds.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def groups(found: Found) -> dict[str, str]:
+    """The party that each security group is for, which its description tells, by the group's id."""
+    parties = {purpose: party for party, purpose in PURPOSES.items()}
+    return {
+        group["GroupId"]: parties[group["Description"]]
+        for group in found.in_vpc("describe_security_groups", "SecurityGroups")
+        if group["Description"] in parties
+    }
+
+
+@pytest.fixture(scope="session")
+def cluster(found: Found) -> Answer:
+    """The Aurora cluster."""
+    return the_one("Aurora cluster", found.own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))
