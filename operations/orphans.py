@@ -88,15 +88,23 @@ def _state(account: Account, backend: Mapping[str, str]) -> State:
     except account.client("s3").exceptions.NoSuchKey:
         return {}
     try:
-        resources = json.loads(answer["Body"].read())["resources"]
-        return {
-            f"{resource['type']}.{resource['name']}": instance["attributes"]
-            for resource in resources
-            if resource["mode"] == "managed"
-            for instance in resource["instances"]
-        }
+        return attributes_in(answer["Body"].read())
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(f"s3://{backend['bucket']}/{backend['key']}: no state of Terraform's ({error!r})") from error
+
+
+def attributes_in(state: str | bytes) -> State:
+    """What a state of Terraform's says of its resources.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    return {
+        f"{resource['type']}.{resource['name']}": instance["attributes"]
+        for resource in json.loads(state)["resources"]
+        if resource["mode"] == "managed"
+        for instance in resource["instances"]
+    }
 
 
 def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
