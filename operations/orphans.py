@@ -15,7 +15,7 @@ import typer
 
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, UNTAGGED, Kind
+from operations.resource_kinds import KINDS, UNTAGGED, Kind, is_leaving
 from operations.terraform import ROOT
 
 
@@ -124,7 +124,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
     for found in (found for page in pages for found in page["ResourceTagMappingList"]):
         arn: str = found["ResourceARN"]
         matches = [(kind, match[1]) for kind in KINDS if (match := re.fullmatch(kind.arn, _resource_of(arn)))]
-        if in_state & {arn, f"{arn}:*", *(id for _, id in matches)}:
+        if in_state & {arn, f"{arn}:*", *(id for _, id in matches)} or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
         yield _orphan(arn, tier, matches, missing, told)

@@ -47,9 +47,7 @@ def python(tmp_path: Path) -> Callable[..., None]:
     """Runs a program of Python's."""
 
     def python(program: str, variables: dict[str, str] | None = None, **heard: Any) -> None:
-        run(
-            [sys.executable, "-c", program], cwd=tmp_path, variables=variables or {}, log=tmp_path / "a.log", **heard
-        )
+        run([sys.executable, "-c", program], cwd=tmp_path, variables=variables or {}, log=tmp_path / "a.log", **heard)
 
     return python
 
