@@ -68,7 +68,7 @@ def test_an_environment_that_is_not_there_is_named():
 
 @pytest.mark.usefixtures("here")
 def test_where_nothing_is_deployed_the_suite_says_so():
-    with pytest.raises(NothingToTestError, match="prod: nothing is deployed: http://.* has no resource with the tags"):
+    with pytest.raises(NothingToTestError, match=r"prod: nothing is deployed: http://.* has no resource with the tags"):
         Found.of("prod")
 
 

@@ -80,7 +80,7 @@ def is_in_other_subnets(aws: LocalAws) -> None:
 
 
 def has_another_group(aws: LocalAws) -> None:
-    cluster_is(VpcSecurityGroupIds=[named(aws, "security-group", "service")])(aws)
+    cluster_is(VpcSecurityGroupIds=[named(aws, "sg", "service")])(aws)
 
 
 def master_secret_has_another_key(aws: LocalAws) -> None:

@@ -67,9 +67,7 @@ def function_is_elsewhere(aws: LocalAws) -> None:
 
 def function_has_another_group(aws: LocalAws) -> None:
     within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
-    function_is(
-        VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "security-group", "service")]}
-    )(aws)
+    function_is(VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "sg", "service")]})(aws)
 
 
 def function_has_another_key(aws: LocalAws) -> None:
