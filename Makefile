@@ -20,13 +20,22 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth validate test unit snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults integration synth validate test unit snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
 	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION)
+
+rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
+	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
+
+rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for the tiers without a database
+	@$(PYTHON) -m operations rehearse-faults $(or $(ENV),dev) $(if $(SHORT),--short)
+
+integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
+	@$(if $(ENV),,$(error ENV is missing: make integration ENV=prod))ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py

@@ -5,7 +5,7 @@ import typer
 from operations.bootstrap import bootstrap
 from operations.lock import lock
 from operations.orphans import orphans
-from operations.rehearsal.command import rehearse
+from operations.rehearsal.command import rehearse, rehearse_faults
 
 app = typer.Typer(
     help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
@@ -20,6 +20,7 @@ app.command()(bootstrap)
 app.command()(lock)
 app.command()(orphans)
 app.command()(rehearse)
+app.command()(rehearse_faults)
 
 if __name__ == "__main__":
     app(prog_name="python -m operations")

@@ -1,92 +1,132 @@
-"""`python -m operations rehearse ENV`: the whole platform on this machine."""
+"""`python -m operations rehearse ENV` and `rehearse-faults ENV`: the whole platform on this machine."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from operations.aws import RefusedError
 from operations.platform import PlatformError
+from operations.rehearsal.faults import BadDay
 from operations.rehearsal.processes import ProgramError, end_on_sigterm
 from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError
 
+Name = Annotated[
+    str, typer.Argument(metavar="ENV", help="The environment, as its file environments/ENV.toml is named.")
+]
+
+SHORT = ("foundation", "network")
+"""Tiers of the short form: they take half a minute, and show all but what needs a database."""
+
 
 def rehearse(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="An environment of environments/*.toml.")] = "dev",
+    environment: Name = "dev",
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it up at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Deploy an environment's real stacks onto a local AWS, and see it work.
 
-    The real Terraform and AWS provider deploy every tier; the credential of a real PostgreSQL is rotated under load;
-    the integration tests run; a second plan must be empty. Needs no account, no Docker and no network. An environment
-    without deletion protection is destroyed at the end.
+    The real Terraform and AWS provider deploy every tier; the credential of a real PostgreSQL is rotated while clients
+    log in; the integration tests run; a second plan must be empty. Needs no account, no Docker and no network. An
+    environment without deletion protection is destroyed at the end.
 
-    Exit codes: 0 all went well, 1 something did not, 2 wrong usage.
+    Example: `python -m operations rehearse prod --keep`
+
+    Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
     console = Console(highlight=False)
+    with _rehearsal(environment, console) as rehearsal:
+        try:
+            _through(rehearsal, keep=keep)
+        finally:
+            rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
+            rehearsal.report.write(rehearsal.deployment.folder / "report.json")
+            rehearsal.report.show(console)
+        if keep:
+            _wait(rehearsal)
+        if rehearsal.report.problems:
+            raise RehearsalError("the rehearsal did not go well")
+
+
+def rehearse_faults(
+    environment: Name = "dev",
+    *,
+    short: Annotated[bool, typer.Option("--short", help="The tiers without a database alone.")] = False,
+) -> None:
+    """Deploy an environment onto a local AWS on a bad day, and see it survive.
+
+    Deployments are interrupted, terminated and killed; calls are throttled and fail; the database is down during a
+    rotation; somebody changes something behind Terraform's back.
+
+    Exit codes: 0 all was survived; 1 something was not; 2 usage.
+    """
+    console = Console(highlight=False)
+    with _rehearsal(environment, console) as rehearsal:
+        rehearsal.bootstrap()
+        began = time.monotonic()
+        for fault, outcome in BadDay(rehearsal, SHORT if short else tuple(rehearsal.platform.stacks)).happen():
+            console.print(f"[bold]{fault}[/] ({time.monotonic() - began:.0f} s)")
+            console.print(f"  {outcome}", markup=False, soft_wrap=True)
+            began = time.monotonic()
+
+
+def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
+    steps = [
+        ("bootstrap", rehearsal.bootstrap),
+        ("deploy", rehearsal.deploy),
+        ("rotate", rehearsal.rotate_under_load),
+        ("integration tests", rehearsal.integrate),
+        ("second plan", rehearsal.plan_again),
+    ]
+    if not keep and not rehearsal.settings.deletion_protection:
+        steps.append(("destroy", rehearsal.destroy))
+    for name, step in steps:
+        rehearsal.console.print(f"[bold]{name}")
+        began = time.monotonic()
+        step()
+        rehearsal.report.seconds[name] = time.monotonic() - began
+
+
+@contextmanager
+def _rehearsal(environment: str, console: Console) -> Generator[Rehearsal]:
+    """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
+    logs = f"Logs: {FOLDER / environment}"
     end_on_sigterm()
     try:
-        good = _rehearse(environment, keep, console)
-    except (SettingsError, RehearsalError, ProgramError, PlatformError, TerraformError) as error:
-        console.print(f"{error}\nLogs: {FOLDER / environment}", markup=False, soft_wrap=True)
-        good = False
+        with staged(environment, console) as rehearsal:
+            yield rehearsal
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+    except (RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError) as error:
+        typer.echo(f"{error}\n{logs}", err=True)
     except KeyboardInterrupt:
-        console.print(f"Stopped; nothing is left running. Logs: {FOLDER / environment}", soft_wrap=True)
-        good = False
-    raise typer.Exit(0 if good else 1)
+        typer.echo(f"Stopped; nothing is left running. {logs}", err=True)
+    else:
+        return
+    raise typer.Exit(1)
 
 
-def _rehearse(environment: str, keep: bool, console: Console) -> bool:
-    with staged(environment, console) as rehearsal:
-        steps: dict[str, Callable[[], None]] = {
-            "bootstrap": rehearsal.bootstrap,
-            "deploy": rehearsal.deploy,
-            "rotate": rehearsal.rotate_under_load,
-            "integration tests": rehearsal.integrate,
-            "second plan": rehearsal.plan_again,
-        }
-        if not keep and not rehearsal.settings.deletion_protection:
-            steps["destroy"] = rehearsal.destroy
-        report = rehearsal.report
-        try:
-            for name, step in steps.items():
-                console.print(f"[bold]{name}")
-                began = time.monotonic()
-                step()
-                report.seconds[name] = time.monotonic() - began
-        finally:
-            report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
-            report.write(rehearsal.deployment.folder / "report.json")
-            report.show(console)
-        if keep:
-            _keep(rehearsal, console)
-        return not report.problems
-
-
-def _keep(rehearsal: Rehearsal, console: Console) -> None:
-    """Say how to reach it, and wait for Ctrl-C."""
-    variables = rehearsal.aws.environment
-    credential = rehearsal.credential(rehearsal.secret())
-    console.print("[bold]up until Ctrl-C")
-    console.print(
-        "\n".join(f"export {name}={value}" for name, value in variables.items()), markup=False, soft_wrap=True
-    )
-    console.print(
-        "aws ec2 describe-vpcs\n"
-        f"cd {rehearsal.platform.stacks['network'].folder} && terraform plan\n"
-        "# psql asks for the password: aws secretsmanager get-secret-value --secret-id "
-        f"{rehearsal.secret()}\n"
+def _wait(rehearsal: Rehearsal) -> None:
+    """Say how to reach it, and leave it up until Ctrl-C."""
+    secret = rehearsal.secret()
+    credential = rehearsal.credential(secret)
+    lines = [
+        "Up until Ctrl-C. In another terminal:",
+        *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
+        "aws ec2 describe-vpcs",
+        f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",
         f'psql "host={credential.host} port={credential.port} dbname={credential.dbname} user={credential.username} '
-        f'sslmode=verify-full sslrootcert={rehearsal.aws.folder / "authority.pem"}"',
-        markup=False,
-        soft_wrap=True,
-    )
+        f"sslmode=verify-full sslrootcert='{rehearsal.aws.certificates}'\"",
+        f"  # its password: aws secretsmanager get-secret-value --secret-id {secret}",
+    ]
+    rehearsal.console.print("\n".join(lines), markup=False, soft_wrap=True)
     try:
         while True:
             time.sleep(1)
     except KeyboardInterrupt:
-        console.print("Stopped; nothing is left running.")
+        rehearsal.console.print("Stopped; nothing is left running.")

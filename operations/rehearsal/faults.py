@@ -6,7 +6,6 @@ One deployment goes through all of it, so that each fault meets what the one bef
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -78,7 +77,8 @@ class BadDay:
             pass
         else:
             raise RehearsalError(f"{cut}: the deployment came to its end before that")
-        return f"after {progress.done} resources; {self.release()} stale locks released, {self.adopt()} resources imported"
+        cut_after, locks, lost = progress.done, self.release(), self.adopt()
+        return f"after {cut_after} resources: {locks} stale locks released, {lost} resources imported"
 
     def release(self) -> int:
         """Release the locks that nobody holds any more; how many."""
@@ -93,7 +93,7 @@ class BadDay:
         lost = find(self._account, self.rehearsal.platform)
         for orphan in lost:
             if orphan.address is None:
-                raise RehearsalError(f"{orphan.what} could be several resources")
+                raise RehearsalError(f"{orphan.what} could be several resources of {orphan.tier}")
             stack = self.rehearsal.platform.stacks[orphan.tier]
             self.rehearsal.deployment.terraform(stack, "import", "-input=false", orphan.address, orphan.id)
         return len(lost)
@@ -117,27 +117,49 @@ class BadDay:
             stack = self.rehearsal.platform.stacks[tier]
             listed = self.rehearsal.deployment.terraform(stack, "state", "list").split()
             held = [address for address in listed if not address.startswith("data.")]
-            if len(held) != resources_of(stack):
-                raise RehearsalError(f"{stack.name}: {len(held)} resources in its state, {resources_of(stack)} in the stack")
+            if len(held) != (wanted := resources_of(stack)):
+                raise RehearsalError(f"{stack.name}: {len(held)} of {wanted} resources are in its state")
             if changed := changes(self.rehearsal.deployment.plan(stack)):
                 raise RehearsalError(f"{stack.name}: a second plan would change {', '.join(changed)}")
             resources += len(held)
         return f"{resources} resources, each in its state; second plans are empty"
 
     def somebody_changes_something(self) -> str:
-        """Open a port to the world, as people do; the plan must say so, and set it right."""
-        stack = self.rehearsal.platform.stacks["network"]
-        client = self.rehearsal.aws.client("ec2")
-        (rule,) = client.describe_security_group_rules(
-            Filters=[{"Name": "tag:Tier", "Values": ["network"]}, {"Name": "tag:Environment", "Values": [stack.name.rpartition("-")[0]]}]
-        )["SecurityGroupRules"][:1]
-        ...
-        return ""
+        """Let a bucket be public, as people do in a hurry: the plan says so, and the next deployment sets it right."""
+        stack = self.rehearsal.platform.stacks["foundation"]
+        bucket = next(iter(self.rehearsal.tagged("foundation", "s3"))).rpartition(":")[2]
+        self.rehearsal.aws.client("s3").put_public_access_block(
+            Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": False}
+        )
+        found = changes(self.rehearsal.deployment.plan(stack))
+        if len(found) != 1 or not found[0].startswith("aws_s3_bucket_public_access_block."):
+            raise RehearsalError(f"{bucket} may be public, and a plan would change {', '.join(found) or 'nothing'}")
+        self.rehearsal.deployment.deploy(stack.name)
+        if left := changes(self.rehearsal.deployment.plan(stack)):
+            raise RehearsalError(f"{stack.name}: deployed again, a plan would change {', '.join(left)}")
+        return f"{found[0]}; set right"
 
     def database_is_down(self) -> str:
-        """Rotate while the database is down: it fails clearly, the credential stays, and the next rotation succeeds."""
-        ...
-        return ""
+        """Rotate while the database is down: it fails clearly, the credential stays, and the next one succeeds."""
+        secret = self.rehearsal.secret()
+        before = self.rehearsal.credential(secret)
+        (cluster,) = self.rehearsal.aws.backend("rds").clusters.values()
+        with self.rehearsal.rotating_early(secret):
+            cluster.pair.pause()
+            try:
+                self.rehearsal.rotate(secret)
+            except RehearsalError as error:
+                problem = str(error)
+            else:
+                raise RehearsalError("a rotation without a database went well")
+            finally:
+                cluster.pair.resume()
+            if self.rehearsal.credential(secret) != before:
+                raise RehearsalError("a rotation that failed has changed the credential")
+            self.rehearsal.log_in(before).close()
+            self.rehearsal.rotate(secret)
+        self.rehearsal.log_in(self.rehearsal.credential(secret)).close()
+        return f"{problem}; the credential stayed, and the next rotation went well"
 
     @property
     def _account(self) -> Account:

@@ -44,6 +44,7 @@ class Report:
         lines = [
             (self.resources != self.synthesized, f"{self.resources} of {self.synthesized} resources were deployed"),
             (bool(self.failed_logins), f"{self.failed_logins} of {self.logins} logins failed"),
+            (self.redeployments != self.rotations, f"{self.redeployments} of {self.rotations} rotations were heard of"),
             (not self.integration_passed, "no integration test passed"),
         ]
         return [
@@ -78,5 +79,5 @@ class Report:
             table.add_row(name, value)
         console.print(table)
         for problem in self.problems:
-            console.print(f"[red]{problem}", soft_wrap=True)
+            console.print(problem, style="red", markup=False, soft_wrap=True)
         console.print(NOT_PROVEN, style="dim")

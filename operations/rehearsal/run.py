@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,17 @@ from rich.console import Console
 
 from lambda_rotation import package
 from lambda_rotation.credential import Credential
+from operations.aws import Account
 from operations.platform import Platform
 from operations.rehearsal.account import furnish
 from operations.rehearsal.deployment import Deployment, changes
 from operations.rehearsal.load import logging_in
+from operations.rehearsal.local_aws.event_bus import deliveries
 from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
+from operations.resource_kinds import is_leaving
 from operations.terraform import ROOT
 from stacks.settings import Environment, load_environments
 
@@ -75,6 +78,7 @@ class Rehearsal:
     def rotate_under_load(self, times: int = ROTATIONS) -> None:
         """Rotate the application's credential while clients log in with it."""
         secret = self.secret()
+        before = len(deliveries(self.aws.account, self.aws.region))
         with (
             self.rotating_early(secret),
             logging_in(lambda: self.credential(secret), self.log_in, CACHED_FOR) as clients,
@@ -85,19 +89,16 @@ class Rehearsal:
                 self.report.rotations += 1
             time.sleep(APART)
         self.report.logins = sum(client.logins for client in clients)
-        failed = [error for client in clients for error in client.failed]
-        self.report.failed_logins = len(failed)
+        self.report.failed_logins = sum(len(client.failed) for client in clients)
+        self.report.redeployments = sum(
+            ":stateMachine:" in delivery.target and delivery.problem is None
+            for delivery in deliveries(self.aws.account, self.aws.region)[before:]
+        )
 
     def secret(self) -> str:
         """ARN of the application's secret, found by its tags."""
-        found = self.aws.client("resourcegroupstaggingapi").get_resources(
-            ResourceTypeFilters=["secretsmanager:secret"],
-            TagFilters=[
-                {"Key": "Environment", "Values": [self.settings.name]},
-                {"Key": "Tier", "Values": ["rotation"]},
-            ],
-        )["ResourceTagMappingList"]
-        return found[0]["ResourceARN"]
+        (secret,) = self.tagged("rotation", "secretsmanager:secret")
+        return secret
 
     def credential(self, secret: str) -> Credential:
         """The current one."""
@@ -113,24 +114,26 @@ class Rehearsal:
             user=credential.username,
             password=credential.password,
             sslmode="verify-full",
-            sslrootcert=str(self.aws.folder / "authority.pem"),
+            sslrootcert=str(self.aws.certificates),
         )
 
     def rotate(self, secret: str) -> None:
-        """Rotate once, and wait for the end of it.
+        """Rotate once, and wait for the end of it; one that has failed is tried again.
 
         Raises:
             RehearsalError: it failed, or does not end.
         """
-        client = self.aws.client("secretsmanager")
-        version = client.rotate_secret(SecretId=secret)["VersionId"]
+        client, service = self.aws.client("secretsmanager"), self.aws.backend("secretsmanager")
+        with suppress(client.exceptions.InvalidRequestException):  # the one that has failed is under way again
+            client.rotate_secret(SecretId=secret)
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            stages = client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, [])
-            if "AWSCURRENT" in stages and "AWSPENDING" not in stages:
-                return
+        while service.is_rotating(secret):
+            if time.monotonic() > deadline:
+                raise RehearsalError(f"a rotation does not end within {PATIENCE:.0f} s")
             time.sleep(0.1)
-        raise RehearsalError(f"{secret}: a rotation did not end within {PATIENCE:.0f} s (docs/runbooks/rotation.md)")
+        rotation = service.rotations[-1]
+        if rotation.problem:
+            raise RehearsalError(f"rotation failed {rotation.tries} times: {rotation.problem}")
 
     @contextmanager
     def rotating_early(self, secret: str) -> Generator[None]:
@@ -168,14 +171,22 @@ class Rehearsal:
                 self.deployment.destroy(line=progress.line)
             except ProgramError as error:
                 raise RehearsalError("\n".join(progress.errors) or str(error)) from error
-        self.report.left_behind = self.tagged()
+        account = Account.of(self.settings)
+        self.report.left_behind = [arn for arn in self.tagged() if not is_leaving(account, arn)]
 
-    def tagged(self) -> list[str]:
-        """ARNs of all that a tier of this environment has made."""
+    def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
+        """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""
         pages = (
             self.aws.client("resourcegroupstaggingapi")
             .get_paginator("get_resources")
-            .paginate(TagFilters=[{"Key": "Environment", "Values": [self.settings.name]}, {"Key": "Tier"}])
+            .paginate(
+                TagFilters=[
+                    {"Key": "Environment", "Values": [self.settings.name]},
+                    {"Key": "ManagedBy", "Values": ["cdktf"]},
+                    {"Key": "Tier", **({"Values": [tier]} if tier else {})},
+                ],
+                ResourceTypeFilters=[kind] if kind else [],
+            )
         )
         return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
 
@@ -216,7 +227,7 @@ def staged(name: str, console: Console) -> Generator[Rehearsal]:
         folder.mkdir(parents=True)
         aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
         zipped = folder / "rotation.zip"
-        package.build(zipped, local=True, authority=folder / "authority.pem")
+        package.build(zipped, local=True, authority=aws.certificates)
         stack.enter_context(_environment({**aws.environment, "ROTATION_PACKAGE": str(zipped)}))
         deployment = Deployment(name, folder)
         platform = deployment.synthesize()

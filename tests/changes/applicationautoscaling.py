@@ -22,7 +22,7 @@ def _tracks_another_value(aws: LocalAws, policy: dict[str, Any]) -> None:
 
 
 def _scales_by_steps(aws: LocalAws, policy: dict[str, Any]) -> None:
-    for each in aws.backend("application-autoscaling").policies.values():
+    for each in aws.backend("applicationautoscaling").policies.values():
         if each.policy_arn == policy["arn"]:
             each.policy_type = "StepScaling"
 

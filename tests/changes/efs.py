@@ -59,7 +59,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_efs_access_point", "root_directory"): _access_point(root_directory={"Path": "/"}),
     ("aws_efs_access_point", "tags"): _is_tagged,
     ("aws_efs_backup_policy", "backup_policy"): _is_not_backed_up,
-    ("aws_efs_file_system", "creation_token"): _file_system(creation_token="another"),  # noqa: S106 - no secret
+    ("aws_efs_file_system", "creation_token"): _file_system(creation_token="another"),
     ("aws_efs_file_system", "encrypted"): _file_system(encrypted=False),
     ("aws_efs_file_system", "kms_key_id"): _file_system(kms_key_id="arn:aws:kms:us-west-1:111122223333:key/another"),
     ("aws_efs_file_system", "lifecycle_policy"): _moves_files_later,

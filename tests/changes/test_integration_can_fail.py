@@ -1,13 +1,11 @@
 """Every integration test can fail: a change behind Terraform's back fails it, and none that it does not concern."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.run import Rehearsal, staged
+from operations.rehearsal.run import Rehearsal
 from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
 from tests.changes.mutations import (
@@ -38,15 +36,6 @@ RELATED: dict[str, set[str]] = {
 UNCHANGED = "unchanged"
 Failed = dict[str, dict[str, str]]
 """Tests that failed with what they said, by the test that the change was for."""
-
-
-@pytest.fixture(scope="session")
-def rehearsed() -> Generator[Rehearsal]:
-    """Production, deployed."""
-    with staged("prod", Console()) as rehearsal:
-        rehearsal.bootstrap()
-        rehearsal.deploy()
-        yield rehearsal
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What ElastiCache holds: parameter groups, users, subnet groups, replication groups and their clusters, tags."""
+"""What ElastiCache holds beside users: groups of parameters, subnets, and replication, with their clusters; tags."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,10 +8,11 @@ from moto.core.resource_tagging import TaggedResource
 from moto.ec2.exceptions import InvalidSubnetIdError
 from moto.ec2.models import ec2_backends
 from moto.elasticache.exceptions import CacheClusterNotFound
-from moto.elasticache.models import CacheCluster, CacheSubnetGroup, ElastiCacheBackend, User
+from moto.elasticache.models import CacheCluster, CacheSubnetGroup
 
 from operations.rehearsal.local_aws.elasticache_groups import Group
 from operations.rehearsal.local_aws.elasticache_parameters import CLUSTER_MODE, FAMILIES, ParameterGroup
+from operations.rehearsal.local_aws.elasticache_users import Users
 from operations.rehearsal.local_aws.extension import Refusal
 
 # What a request for the tags of a thing that is not there is answered with, by the kind that its ARN names.
@@ -26,14 +27,13 @@ MISSING = {
 }
 
 
-class Backend(ElastiCacheBackend):
-    """With groups of parameters and of users, and clusters that are members of replication groups."""
+class Backend(Users):
+    """With groups of parameters, and clusters that are members of replication groups."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.arn_regex = re.compile(rf"^arn:[^:]+:elasticache:[^:]*:\d*:({'|'.join(MISSING)}):.+$")
         self.parameter_groups: dict[str, ParameterGroup] = {}
-        self.user_groups: dict[str, dict[str, Any]] = {}
         for family in FAMILIES:
             plain = self._add_parameter_group(f"default.{family}", family, f"Default parameter group for {family}")
             clustered = self._add_parameter_group(
@@ -68,97 +68,8 @@ class Backend(ElastiCacheBackend):
 
     def _add_parameter_group(self, name: str, family: str, description: str) -> ParameterGroup:
         group = ParameterGroup(name, family, description, self._arn("parametergroup", name))
-        if group.defaults:
-            self.parameter_groups[name] = group
+        self.parameter_groups[name] = group
         return group
-
-    # Users and their groups
-
-    def create_user(self, *args: Any, **asked: Any) -> User:
-        if asked["authentication_type"] == "iam" and asked["user_id"] != asked["user_name"]:
-            raise Refusal("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
-        user = super().create_user(*args, **asked)
-        user.no_password_required = asked["authentication_type"] == "no-password-required"
-        return user
-
-    def describe_users(self, user_id: str | None) -> list[User]:
-        users = super().describe_users(user_id)
-        for user in users:
-            user.user_group_ids = [name for name, group in self.user_groups.items() if user.id in group["UserIds"]]
-        return users
-
-    def modify_user(self, user_id: str, asked: Mapping[str, Any]) -> User:
-        user = self.describe_users(user_id)[0]
-        user.engine = asked.get("Engine", user.engine)
-        user.access_string = asked.get("AccessString", user.access_string)
-        if "AppendAccessString" in asked:
-            user.access_string += f" {asked['AppendAccessString']}"
-        mode: Mapping[str, Any] = asked.get("AuthenticationMode", {})
-        if passwords := asked.get("Passwords") or mode.get("Passwords"):
-            user.passwords, user.authentication_type, user.no_password_required = passwords, "password", False
-        elif mode.get("Type") == "iam":
-            user.passwords, user.authentication_type, user.no_password_required = [], "iam", False
-        elif asked.get("NoPasswordRequired") or mode:
-            user.passwords, user.authentication_type, user.no_password_required = [], "no-password-required", True
-        return user
-
-    def delete_user(self, user_id: str) -> User:
-        user = self.describe_users(user_id)[0]
-        if user.name == "default" and user.user_group_ids:
-            raise Refusal("DefaultUserAssociatedToUserGroup", f"User {user_id} is the default user of a user group")
-        for name in user.user_group_ids:
-            self.user_groups[name]["UserIds"].remove(user_id)
-        self._forget(user.arn)
-        del self.users[user_id]
-        user.status = "deleting"
-        return user
-
-    def create_user_group(
-        self, name: str, engine: str, users: Sequence[str], tags: list[dict[str, str]]
-    ) -> dict[str, Any]:
-        if name in self.user_groups:
-            raise Refusal("UserGroupAlreadyExists", f"User Group {name} already exists.")
-        self._check_users(users)
-        arn = self._arn("usergroup", name)
-        self.user_groups[name] = {
-            "UserGroupId": name,
-            "Status": "active",
-            "Engine": engine.lower(),
-            "UserIds": list(users),
-            "MinimumEngineVersion": "6.0",
-            "ARN": arn,
-        }
-        self.tagging_service.tag_resource(arn, tags)
-        return self.user_group(name)
-
-    def user_group(self, name: str) -> dict[str, Any]:
-        if name not in self.user_groups:
-            raise Refusal("UserGroupNotFound", f"User Group {name} not found.")
-        users = [group.replication_group_id for group in self._groups() if name in group.user_group_ids]
-        return self.user_groups[name] | {"ReplicationGroups": users}
-
-    def modify_user_group(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        group = self.user_group(name)
-        kept = [user for user in group["UserIds"] if user not in asked.get("UserIdsToRemove", [])]
-        users = kept + asked.get("UserIdsToAdd", [])
-        self._check_users(users)
-        self.user_groups[name] |= {"UserIds": users, "Engine": asked.get("Engine", group["Engine"]).lower()}
-        return self.user_group(name)
-
-    def delete_user_group(self, name: str) -> dict[str, Any]:
-        group = self.user_group(name)
-        if group["ReplicationGroups"]:
-            raise Refusal("InvalidUserGroupState", f"User Group {name} is used by {group['ReplicationGroups']}")
-        self._forget(group["ARN"])
-        del self.user_groups[name]
-        return group | {"Status": "deleting"}
-
-    def _check_users(self, users: Sequence[str]) -> None:
-        names = [self.describe_users(user)[0].name for user in users]
-        if "default" not in names:
-            raise Refusal("DefaultUserRequired", "A user group needs a user whose name is default")
-        if len(set(names)) < len(names):
-            raise Refusal("DuplicateUserName", "Two users of a group have the same name")
 
     # Subnet groups
 
@@ -210,7 +121,8 @@ class Backend(ElastiCacheBackend):
         if name in self.replication_groups:
             raise Refusal("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
         subnets = self.describe_cache_subnet_groups(asked["cache_subnet_group_name"] or "default")[0].subnets
-        asked["cache_parameter_group_name"] = asked["cache_parameter_group_name"] or "default.redis7"
+        engine = asked["engine"] or "redis"
+        asked["cache_parameter_group_name"] = asked["cache_parameter_group_name"] or f"default.{engine}7"
         self._check_groups(asked["cache_parameter_group_name"], asked["user_group_ids"])
         if self.parameter_group(asked["cache_parameter_group_name"]).cluster_enabled:
             asked["cluster_mode"] = "enabled"
@@ -308,9 +220,3 @@ class Backend(ElastiCacheBackend):
             **{group["ARN"]: group["ARN"] for group in self.user_groups.values()},
             **{node["ARN"]: group.arn for group in self._groups() for node in group.nodes()},
         }
-
-    def _arn(self, kind: str, name: str) -> str:
-        return f"arn:{self.partition}:elasticache:{self.region_name}:{self.account_id}:{kind}:{name}"
-
-    def _forget(self, arn: str) -> None:
-        self.tagging_service.delete_all_tags_for_resource(arn)

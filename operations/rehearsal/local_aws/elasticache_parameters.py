@@ -85,6 +85,10 @@ class ParameterGroup:
     is_global: bool = False
     chosen: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.cache_parameter_group_family not in FAMILIES:
+            raise NotImplementedError(f"The parameters of {self.cache_parameter_group_family} are not known")
+
     @property
     def cluster_enabled(self) -> bool:
         """Whether clusters that use it are in cluster mode."""
@@ -93,8 +97,6 @@ class ParameterGroup:
     @property
     def defaults(self) -> Mapping[str, str]:
         """What the family says."""
-        if self.cache_parameter_group_family not in FAMILIES:
-            raise NotImplementedError(f"The parameters of {self.cache_parameter_group_family} are not known")
         return FAMILIES[self.cache_parameter_group_family]
 
     def describe(self, source: str | None) -> list[dict[str, Any]]:

@@ -1,0 +1,33 @@
+"""Changes of what the local AWS adds to ACM."""
+
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes import Change
+
+
+def _certificate(**changed: Any) -> Change:
+    return lambda aws, state: vars(aws.backend("acm").get_certificate(state["arn"])).update(changed)
+
+
+def _another_key(aws: LocalAws, state: dict[str, Any]) -> None:
+    certificate = aws.backend("acm").get_certificate(state["arn"])
+    aws.backend("acm").reissue(state["arn"], "EC_secp384r1", certificate.validation_method)
+
+
+def _tag(aws: LocalAws, state: dict[str, Any]) -> None:
+    tags = [{"Key": "Changed", "Value": "behind"}]
+    aws.client("acm").add_tags_to_certificate(CertificateArn=state["arn"], Tags=tags)
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("aws_acm_certificate", "key_algorithm"): _another_key,
+    ("aws_acm_certificate", "domain_name"): _certificate(common_name="other.example"),
+    ("aws_acm_certificate", "tags"): _tag,
+    ("aws_acm_certificate", "validation_method"): _certificate(validation_method="EMAIL"),
+}
+
+UNREAD: dict[tuple[str, str], str] = {
+    ("aws_acm_certificate_validation", "certificate_arn"): "identity: it waits for that certificate",
+    ("aws_acm_certificate_validation", "validation_record_fqdns"): "compared with the certificate at creation only",
+}

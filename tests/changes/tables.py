@@ -1,0 +1,38 @@
+"""All tables of changes, and what the stacks set that they must speak of."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from operations.platform import Platform
+from operations.rehearsal.local_aws.extensions import EXTENSIONS
+from tests import changes
+from tests.changes import Change
+
+NO_ARGUMENTS = {"depends_on", "lifecycle", "provider", "timeouts"}
+"""What Terraform itself takes."""
+SERVED = sorted({type_ for extension in EXTENSIONS for type_ in extension.serves})
+"""Types of resources of which the local AWS was taught something."""
+
+
+def _tables() -> Iterator[ModuleType]:
+    here = {module.name for module in iter_modules(changes.__path__)}
+    for service in sorted(here & {extension.service for extension in EXTENSIONS}):
+        yield import_module(f"{changes.__name__}.{service}")
+
+
+CHANGES: dict[tuple[str, str], Change] = {key: change for table in _tables() for key, change in table.CHANGES.items()}
+UNREAD: dict[tuple[str, str], str] = {
+    key: reason for table in _tables() for key, reason in getattr(table, "UNREAD", {}).items()
+}
+
+
+def arguments_of(platform: Platform) -> set[tuple[str, str]]:
+    """Type and argument of all that an environment's stacks set on what is served."""
+    return {
+        (resource.type, argument)
+        for resource in platform.of_type(*SERVED)
+        for argument, value in resource.body.items()
+        if value is not None and argument not in NO_ARGUMENTS
+    }

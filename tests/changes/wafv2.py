@@ -1,0 +1,44 @@
+"""Changes of what the local AWS mends in WAF."""
+
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes import Change
+
+SEEN = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "other"}
+
+
+def _update(**changed: Any) -> Change:
+    """Update the web ACL to what it is, but for what is changed."""
+
+    def change(aws: LocalAws, state: dict[str, Any]) -> None:
+        wafv2 = aws.client("wafv2")
+        named = {"Name": state["name"], "Id": state["id"], "Scope": state["scope"]}
+        answer = wafv2.get_web_acl(**named)
+        asked = wafv2.meta.service_model.operation_model("UpdateWebACL").input_shape.members
+        known = {name: value for name, value in answer["WebACL"].items() if name in asked}
+        wafv2.update_web_acl(**known | named | {"LockToken": answer["LockToken"]} | changed)
+
+    return change
+
+
+def _another_web_acl(aws: LocalAws, state: dict[str, Any]) -> None:
+    wafv2 = aws.client("wafv2")
+    settings = {"Scope": "REGIONAL", "DefaultAction": {"Allow": {}}, "VisibilityConfig": SEEN}
+    other = wafv2.create_web_acl(Name="other", **settings)["Summary"]["ARN"]
+    wafv2.associate_web_acl(WebACLArn=other, ResourceArn=state["resource_arn"])
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("aws_wafv2_web_acl", "default_action"): _update(DefaultAction={"Block": {}}),
+    ("aws_wafv2_web_acl", "description"): _update(Description="changed"),
+    ("aws_wafv2_web_acl", "rule"): _update(Rules=[]),
+    ("aws_wafv2_web_acl", "visibility_config"): _update(VisibilityConfig=SEEN),
+    ("aws_wafv2_web_acl_association", "web_acl_arn"): _another_web_acl,
+}
+
+UNREAD: dict[tuple[str, str], str] = {
+    ("aws_wafv2_web_acl", "name"): "identity: a web ACL is found by its name, id and scope",
+    ("aws_wafv2_web_acl", "scope"): "identity: a web ACL is found by its name, id and scope",
+    ("aws_wafv2_web_acl_association", "resource_arn"): "identity: an association is found by its resource",
+}

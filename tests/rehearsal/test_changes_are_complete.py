@@ -1,0 +1,24 @@
+"""Whoever teaches the local AWS a type of resource says how each of its arguments is changed behind Terraform's back."""
+
+from operations.platform import Platform
+from tests.changes.tables import CHANGES, SERVED, UNREAD, arguments_of
+
+
+def test_every_argument_that_a_stack_sets_has_a_change(platforms: dict[str, Platform]):
+    wanted = {key for platform in platforms.values() for key in arguments_of(platform)}
+    assert wanted - CHANGES.keys() - UNREAD.keys() == set()
+
+
+def test_no_change_is_of_an_argument_that_nobody_sets(platforms: dict[str, Platform]):
+    wanted = {key for platform in platforms.values() for key in arguments_of(platform)}
+    told = {(type_, argument) for type_, argument in CHANGES.keys() | UNREAD.keys() if argument != "tags"}
+    assert told - wanted == set()
+
+
+def test_what_is_never_read_has_a_reason():
+    assert all(UNREAD.values())
+    assert not CHANGES.keys() & UNREAD.keys()
+
+
+def test_all_that_was_added_serves_a_type():
+    assert SERVED
