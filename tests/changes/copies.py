@@ -19,7 +19,7 @@ Task = Callable[[LocalAws], Any]
 
 AT_ONCE = 2
 """A copy serves and asks in one process, and takes one processor."""
-PATIENCE = 120
+PATIENCE = 300
 """Seconds that a copy may take."""
 
 
