@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
 from main import ROOT
@@ -76,6 +77,7 @@ def test_where_nothing_is_deployed_the_suite_says_so():
 def test_without_credentials_the_suite_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it has found
     with pytest.raises(NothingToTestError, match="prod: AWS cannot be asked: Unable to locate credentials"):
         Found.of("prod")
 
