@@ -71,8 +71,5 @@ EXTENSION = Extension(
     "s3",
     Responses,
     Backend,
-    serves={
-        "aws_s3_bucket_logging": "policies were compared with three spellings",
-        "aws_s3_bucket_policy": "a statement with a condition denied always",
-    },
+    serves={"aws_s3_bucket_logging": "policies were compared with three spellings"},
 )
