@@ -55,9 +55,7 @@ def _wanted(deployed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
 
 def _task(deployed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -> Task:
     stack = deployed.platform.stacks[tier]
-    arguments = {
-        resource.origin: set(resource.body) for resource in deployed.platform.resources if resource.tier == tier
-    }
+    arguments = {resource.origin: set(resource.body) for resource in deployed.platform.resources if resource.tier == tier}
 
     def task(aws: LocalAws) -> list[tuple[str, str]]:
         state = deployed.state(stack)
@@ -69,7 +67,7 @@ def _task(deployed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) ->
             for change in plan["resource_changes"]
             if change["mode"] == "managed" and change["change"]["actions"] != ["no-op"]
             for argument in sorted(arguments[change["address"]])
-            if change["change"]["after_unknown"].get(argument) is not True
+            if not change["change"]["after_unknown"].get(argument) is True
             and (change["change"]["before"] or {}).get(argument) != (change["change"]["after"] or {}).get(argument)
         ]
 
