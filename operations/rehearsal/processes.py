@@ -1,18 +1,26 @@
-"""Programs that the rehearsal runs: each in a session of its own, so that none outlives it."""
+"""Programs that the rehearsal runs: each with a mark that all that it starts inherits, so that nothing outlives it."""
 
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Never
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import psutil
 
 GRACE = 60.0
 """Seconds that a program has to end by itself: Terraform finishes what it has begun and writes its state."""
+
+MARK = "REHEARSAL_PROGRAM"
+"""Variable of the environment: who starts a session of its own, as the cdktf CLI lets Terraform, keeps it all the same."""
+
+_marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 
 
 class ProgramError(Exception):
@@ -41,21 +49,26 @@ def run(
     Raises:
         ProgramError: it ended with another code than 0.
     """
-    with log.open("a", encoding="utf-8") as kept:
-        kept.write(f"$ {' '.join(command)}\n")
-        process = subprocess.Popen(  # noqa: S603 - the project's own programs, and no shell reads them
+    mark = uuid4().hex
+    with (
+        log.open("a", encoding="utf-8") as kept,
+        subprocess.Popen(  # noqa: S603 - the project's own programs, and no shell reads them
             command,
             cwd=cwd,
-            env=dict(variables),
+            env={**variables, MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
-        )
-        started(process)
+        ) as process,
+    ):
+        kept.write(f"$ {' '.join(command)}\n")
+        _marks[process] = mark
         last = ""
         try:
+            started(process)
             for text in process.stdout or ():
                 kept.write(text)
                 kept.flush()
@@ -69,26 +82,37 @@ def run(
 
 
 def end(process: subprocess.Popen[str], grace: float = GRACE) -> None:
-    """End a program and all that it has started: as Ctrl-C does, and after a grace, in seconds, for good."""
-    started = family(process)
+    """End a program and all that it has started: as Ctrl-C does, and after a grace, in seconds, for good.
+
+    Where the program has failed already, what it has left running has that grace too.
+    """
+    deadline = time.monotonic() + grace
+    by_itself = process.poll() is not None
     try:
-        if process.poll() is None:
+        if not by_itself:
+            # Once: Terraform takes a second one for an order to forget what it is doing.
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(grace)
-    except subprocess.TimeoutExpired:
-        pass
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+        if process.returncode or not by_itself:
+            left = [started for started in family(process) if started.pid != process.pid]
+            psutil.wait_procs(left, max(0.0, deadline - time.monotonic()))
     finally:
-        kill([*started, *family(process)])
+        kill(family(process))
         process.wait()
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """A process that runs, and all that it has started, sessions of their own included."""
+    """A program of `run`'s, as far as it runs, and all that it has started, even where it has ended itself."""
+    return [found for found in psutil.process_iter() if _mark_of(found) == _marks[process]]
+
+
+def _mark_of(process: psutil.Process) -> str | None:
     try:
-        leader = psutil.Process(process.pid)
-        return [leader, *leader.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+        return process.environ().get(MARK)
+    # Gone, another user's, or the kernel's.
+    except (psutil.Error, OSError):
+        return None
 
 
 def kill(processes: Sequence[psutil.Process]) -> None:

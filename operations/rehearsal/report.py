@@ -79,5 +79,5 @@ class Report:
             table.add_row(name, value)
         console.print(table)
         for problem in self.problems:
-            console.print(f"[red]{problem}", soft_wrap=True)
+            console.print(problem, style="red", markup=False, soft_wrap=True)
         console.print(NOT_PROVEN, style="dim")

@@ -276,7 +276,8 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     assert scene.run("lock").output == f"{scene.name}: no state is locked\n"
     state = scene.aws.client("s3").head_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/foundation.tfstate")
     assert state["ServerSideEncryption"] == "aws:kms"
-    assert state["SSEKMSKeyId"] == scene.names.state_key
+    key = scene.aws.client("kms").describe_key(KeyId=scene.names.state_key)["KeyMetadata"]
+    assert state["SSEKMSKeyId"] == key["Arn"]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ class Gateway:
         # moto asks for the account here before it guesses from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         call = call_of(environ)
-        if spoilt := self.weather.spoils():
+        with self._lock:
+            spoilt = self.weather.spoils()
+        if spoilt:
             return self._error(call, start_response, *spoilt, "As on a bad day")
         answer = _Answer(start_response)
         try:
@@ -87,7 +89,7 @@ class Gateway:
         except NotImplementedError:
             return self._unsupported(call, start_response, "moto has no such action")
         except Exception as error:  # whatever broke in moto is told, and the rehearsal goes on to find the next
-            self._note(call, traceback.format_exc())
+            self._write(traceback.format_exc())
             return self._unsupported(call, start_response, f"moto broke: {error!r}")
         if answer.is_unrouted(environ, body):
             return self._unsupported(call, start_response, "moto has no such route")
@@ -117,8 +119,11 @@ class Gateway:
     def _note(self, call: Call, outcome: str) -> None:
         with self._lock:
             self.calls[str(call)] += 1
-            with self._log.open("a", encoding="utf-8") as log:
-                log.write(f"{call} {outcome}\n")
+            self._write(f"{call} {outcome}\n")
+
+    def _write(self, text: str) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(text)
 
 
 class _Answer:
