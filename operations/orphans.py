@@ -15,7 +15,7 @@ import typer
 
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, UNTAGGED, Kind
+from operations.resource_kinds import KINDS, UNTAGGED, Kind, is_leaving
 from operations.terraform import ROOT
 
 
@@ -88,15 +88,23 @@ def _state(account: Account, backend: Mapping[str, str]) -> State:
     except account.client("s3").exceptions.NoSuchKey:
         return {}
     try:
-        resources = json.loads(answer["Body"].read())["resources"]
-        return {
-            f"{resource['type']}.{resource['name']}": instance["attributes"]
-            for resource in resources
-            if resource["mode"] == "managed"
-            for instance in resource["instances"]
-        }
+        return attributes_in(answer["Body"].read())
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(f"s3://{backend['bucket']}/{backend['key']}: no state of Terraform's ({error!r})") from error
+
+
+def attributes_in(state: str | bytes) -> State:
+    """What a state of Terraform's says of its resources.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    return {
+        f"{resource['type']}.{resource['name']}": instance["attributes"]
+        for resource in json.loads(state)["resources"]
+        if resource["mode"] == "managed"
+        for instance in resource["instances"]
+    }
 
 
 def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
@@ -116,7 +124,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
     for found in (found for page in pages for found in page["ResourceTagMappingList"]):
         arn: str = found["ResourceARN"]
         matches = [(kind, match[1]) for kind in KINDS if (match := re.fullmatch(kind.arn, _resource_of(arn)))]
-        if in_state & {arn, f"{arn}:*", *(id for _, id in matches)}:
+        if in_state & {arn, f"{arn}:*", *(id for _, id in matches)} or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
         yield _orphan(arn, tier, matches, missing, told)

@@ -80,6 +80,19 @@ KINDS = (
 )
 
 
+def is_leaving(account: Account, arn: str) -> bool:
+    """Whether it was deleted already, and AWS keeps it for a while."""
+    service, id = arn.split(":")[2], arn.rpartition("/")[2]
+    if service == "kms":
+        return account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    if service == "secretsmanager":
+        return "DeletedDate" in account.client("secretsmanager").describe_secret(SecretId=arn)
+    if ":task-definition/" in arn:
+        described = account.client("ecs").describe_task_definition(taskDefinition=arn)
+        return described["taskDefinition"]["status"] != "ACTIVE"
+    return False
+
+
 Ask = Callable[[Account, Body], str | None]
 """Asks AWS for the one that a body describes: its id for `terraform import`, or None where it is not there."""
 

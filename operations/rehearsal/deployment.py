@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operations.orphans import attributes_in
 from operations.platform import Platform, Stack
 from operations.rehearsal.processes import run
 from operations.terraform import CACHE, ROOT, environment, terraform
@@ -79,6 +80,14 @@ class Deployment:
         file = f"{stack.tier}.plan"
         self.terraform(stack, "plan", "-input=false", "-no-color", f"-out={file}")
         return json.loads(self.terraform(stack, "show", "-json", file))
+
+    def state(self, stack: Stack) -> dict[str, dict[str, Any]]:
+        """Attributes of each resource in a stack's state, by address.
+
+        Raises:
+            TerraformError: it cannot be read.
+        """
+        return attributes_in(self.terraform(stack, "state", "pull"))
 
     def terraform(self, stack: Stack, *arguments: str) -> str:
         """Run Terraform on a stack that the cdktf CLI has initialized."""

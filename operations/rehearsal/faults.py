@@ -93,7 +93,7 @@ class BadDay:
         lost = find(self._account, self.rehearsal.platform)
         for orphan in lost:
             if orphan.address is None:
-                raise RehearsalError(f"{orphan.what} could be several resources")
+                raise RehearsalError(f"{orphan.what} could be several resources of {orphan.tier}")
             stack = self.rehearsal.platform.stacks[orphan.tier]
             self.rehearsal.deployment.terraform(stack, "import", "-input=false", orphan.address, orphan.id)
         return len(lost)

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from lambda_rotation import package
 from lambda_rotation.credential import Credential
+from operations.aws import Account
 from operations.platform import Platform
 from operations.rehearsal.account import furnish
 from operations.rehearsal.deployment import Deployment, changes
@@ -27,6 +28,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
+from operations.resource_kinds import is_leaving
 from operations.terraform import ROOT
 from stacks.settings import Environment, load_environments
 
@@ -169,7 +171,8 @@ class Rehearsal:
                 self.deployment.destroy(line=progress.line)
             except ProgramError as error:
                 raise RehearsalError("\n".join(progress.errors) or str(error)) from error
-        self.report.left_behind = self.tagged()
+        account = Account.of(self.settings)
+        self.report.left_behind = [arn for arn in self.tagged() if not is_leaving(account, arn)]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
         """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""

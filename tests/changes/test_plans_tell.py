@@ -4,6 +4,8 @@ For every type of resource of which the local AWS was taught something: were it 
 it.
 """
 
+from typing import Any
+
 import pytest
 
 from operations.platform import Resource
@@ -17,12 +19,12 @@ Told = set[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def told(deployed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Told, Told]]:
+def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Told, Told]]:
     """By tier: what was changed, and what a plan shows."""
-    tiers = {tier: wanted for tier in deployed.platform.stacks if (wanted := _wanted(deployed, tier))}
-    tasks = {tier: _task(deployed, tier, wanted) for tier, wanted in tiers.items()}
+    tiers = {tier: wanted for tier in rehearsed.platform.stacks if (wanted := _wanted(rehearsed, tier))}
+    tasks = {tier: _task(rehearsed, tier, wanted) for tier, wanted in tiers.items()}
     logs = tmp_path_factory.mktemp("copies")
-    plans = dict(in_copies(deployed.aws, tasks, logs))
+    plans = dict(in_copies(rehearsed.aws, tasks, logs))
     return {
         tier: ({(resource.origin, argument) for resource, argument in wanted}, set(map(tuple, plans[tier])))
         for tier, wanted in tiers.items()
@@ -37,38 +39,46 @@ def test_a_plan_shows_nothing_else(told: dict[str, tuple[Told, Told]]):
     assert {tier: sorted(shown - changed) for tier, (changed, shown) in told.items() if shown - changed} == {}
 
 
-def test_every_argument_was_changed(deployed: Rehearsal, told: dict[str, tuple[Told, Told]]):
+def test_every_argument_was_changed(rehearsed: Rehearsal, told: dict[str, tuple[Told, Told]]):
     changed = {(address.partition(".")[0], argument) for changed, _ in told.values() for address, argument in changed}
-    assert changed == arguments_of(deployed.platform) & CHANGES.keys()
+    assert changed == arguments_of(rehearsed.platform) & CHANGES.keys()
 
 
-def _wanted(deployed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
+def _wanted(rehearsed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
     """For each argument, the first resource of the platform that sets it and leaves it to Terraform."""
     first: dict[tuple[str, str], Resource] = {}
-    for resource in deployed.platform.resources:
+    for resource in rehearsed.platform.resources:
         ignored = resource.body.get("lifecycle", {}).get("ignore_changes", [])
-        for argument, value in resource.body.items():
+        # Every resource has the tags of its provider.
+        for argument, value in {"tags": {}, **resource.body}.items():
             if value is not None and argument not in ignored and (resource.type, argument) in CHANGES:
                 first.setdefault((resource.type, argument), resource)
     return [(resource, argument) for (_, argument), resource in first.items() if resource.tier == tier]
 
 
-def _task(deployed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -> Task:
-    stack = deployed.platform.stacks[tier]
-    arguments = {resource.origin: set(resource.body) for resource in deployed.platform.resources if resource.tier == tier}
+def _differs(change: dict[str, Any], argument: str) -> bool:
+    """Whether a plan sets it to another value; one that will only be known later is a consequence of another change."""
+    before, after, unknown = (change[part] or {} for part in ("before", "after", "after_unknown"))
+    return unknown.get(argument) is not True and before.get(argument) != after.get(argument)
+
+
+def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -> Task:
+    stack = rehearsed.platform.stacks[tier]
+    arguments = {
+        resource.origin: set(resource.body) for resource in rehearsed.platform.resources if resource.tier == tier
+    }
 
     def task(aws: LocalAws) -> list[tuple[str, str]]:
-        state = deployed.state(stack)
+        state = rehearsed.state(stack)
         for resource, argument in wanted:
             CHANGES[resource.type, argument](aws, state[resource.origin])
-        plan = deployed.deployment.plan(stack)
+        plan = rehearsed.deployment.plan(stack)
         return [
-            (change["address"], argument)
+            (change["address"], "tags" if argument == "tags_all" else argument)
             for change in plan["resource_changes"]
             if change["mode"] == "managed" and change["change"]["actions"] != ["no-op"]
-            for argument in sorted(arguments[change["address"]])
-            if not change["change"]["after_unknown"].get(argument) is True
-            and (change["change"]["before"] or {}).get(argument) != (change["change"]["after"] or {}).get(argument)
+            for argument in sorted(arguments[change["address"]] - {"tags"} | {"tags_all"})
+            if _differs(change["change"], argument)
         ]
 
     return task

@@ -61,12 +61,17 @@ class Found:
             raise NothingToTestError(str(error)) from error
         found = cls(settings)
         try:
-            found._check()
+            found.check()
         except (BotoCoreError, ClientError) as error:
             raise NothingToTestError(f"{environment}: AWS cannot be asked: {error}") from error
         return found
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Whether the credentials are of the account, and anything is deployed there.
+
+        Raises:
+            NothingToTestError: they are not, or nothing is.
+        """
         name, account = self.settings.name, self.settings.account
         caller = self.answer("sts", "get_caller_identity")
         if caller["Account"] != account:

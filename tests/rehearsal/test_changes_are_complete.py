@@ -11,7 +11,8 @@ def test_every_argument_that_a_stack_sets_has_a_change(platforms: dict[str, Plat
 
 def test_no_change_is_of_an_argument_that_nobody_sets(platforms: dict[str, Platform]):
     wanted = {key for platform in platforms.values() for key in arguments_of(platform)}
-    assert (CHANGES.keys() | UNREAD.keys()) - wanted == set()
+    told = {(type_, argument) for type_, argument in CHANGES.keys() | UNREAD.keys() if argument != "tags"}
+    assert told - wanted == set()
 
 
 def test_what_is_never_read_has_a_reason():

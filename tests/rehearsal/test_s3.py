@@ -89,3 +89,33 @@ def test_of_many_who_take_a_lock_at_once_one_has_it(s3: Any) -> None:
         with ThreadPoolExecutor(8) as threads:
             assert sum(threads.map(take, range(24))) == 1
         s3.delete_object(Bucket="locked", Key="state.tflock")
+
+
+def test_objects_are_encrypted_whatever_is_told(s3: Any) -> None:
+    s3.create_bucket(Bucket="usual", CreateBucketConfiguration=REGION)
+    key = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "a-key"}}]}
+    assert algorithm(s3, "usual") == "AES256"
+    s3.put_bucket_encryption(Bucket="usual", ServerSideEncryptionConfiguration=key)
+    assert algorithm(s3, "usual") == "aws:kms"
+    s3.delete_bucket_encryption(Bucket="usual")
+    assert algorithm(s3, "usual") == "AES256"
+    s3.put_object(Bucket="usual", Key="object", Body=b"")
+    assert s3.head_object(Bucket="usual", Key="object")["ServerSideEncryption"] == "AES256"
+
+
+def algorithm(s3: Any, bucket: str) -> str:
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+
+
+def test_an_objects_key_is_told_by_its_arn(aws: LocalAws, s3: Any) -> None:
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/state", TargetKeyId=key["KeyId"])
+    alias = key["Arn"].replace(f"key/{key['KeyId']}", "alias/state")
+    for name in (alias, "alias/state", key["Arn"], key["KeyId"]):
+        s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
+        assert s3.head_object(Bucket="locked", Key="state")["SSEKMSKeyId"] == key["Arn"]
+    for name in ("alias/nowhere", "nowhere"):
+        with pytest.raises(ClientError, match=r"KMS\.NotFoundException"):
+            s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)

@@ -18,6 +18,7 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secret
 
 from lambda_rotation import handler
 from lambda_rotation.credential import Credential
+from operations.rehearsal.local_aws import secretsmanager
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER, Server
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
@@ -27,19 +28,7 @@ NUMBERS = count(1)
 
 @contextmanager
 def local_aws() -> Generator[SecretsManagerBackend]:
-    """moto's Secrets Manager, with a first version promoted as AWS does it."""
-    plain = SecretsManagerBackend.update_secret_version_stage
-
-    def update(self: SecretsManagerBackend, **asked: Any) -> Any:
-        secret = self.secrets[asked["secret_id"]]
-        assert isinstance(secret, FakeSecret)
-        if not asked["remove_from_version_id"] and not any(
-            asked["version_stage"] in version["version_stages"] for version in secret.versions.values()
-        ):
-            secret.versions[asked["move_to_version_id"]]["version_stages"].append(asked["version_stage"])
-            return secret.arn, secret.name
-        return plain(self, **asked)
-
+    """The rehearsal's Secrets Manager, in this process."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in {
             "AWS_ACCESS_KEY_ID": "tests",
@@ -47,7 +36,7 @@ def local_aws() -> Generator[SecretsManagerBackend]:
             "AWS_DEFAULT_REGION": REGION,
         }.items():
             patch.setenv(name, value)
-        patch.setattr(SecretsManagerBackend, "update_secret_version_stage", update)
+        secretsmanager.EXTENSION.install()
         yield secretsmanager_backends[ACCOUNT][REGION]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader
 from typer.testing import CliRunner, Result
 
 from operations import aws as module
@@ -21,6 +22,7 @@ from tests.conftest import as_toml, changed
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 NUMBERS = count(1)
+LOADER = Loader()
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -66,7 +68,7 @@ class Scene:
 
     def where(self, operation: str, answer: Answer) -> None:
         """AWS answers an operation otherwise: None leaves it to the local AWS."""
-        real: Any = BaseClient._make_api_call  # pyright: ignore[reportAttributeAccessIssue] - as moto's own manual does
+        real: Any = BaseClient._make_api_call  # pyright: ignore[reportPrivateUsage] - as moto's own manual does
 
         def call(client: Any, asked: str, arguments: dict[str, Any]) -> Any:
             told = answer(arguments) if asked == operation else None
@@ -91,6 +93,8 @@ def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sce
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(module, "ENVIRONMENTS", tmp_path)
+    # Each command has a session of its own; what botocore knows of the services is read once.
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
     scene = Scene(aws, tmp_path, f"t{next(NUMBERS)}", monkeypatch)
     scene.write()
     return scene

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from operations import steps
 from operations.boundary import boundary, key_administrators_permissions, key_administrators_trust
 from operations.platform import Platform
 from operations.policies import lacking
@@ -15,7 +14,7 @@ from operations.state_bucket import bucket_policy
 from operations.state_key import key_policy
 from tests.unit.conftest import ACCOUNT, Scene, refusal
 
-PLAIN = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []}}
+OTHER = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []}
 
 
 @pytest.fixture
@@ -188,7 +187,7 @@ def test_a_key_that_does_not_rotate_is_made_to(made: Scene):
 def test_policies_that_say_more_than_ours_stay(made: Scene):
     s3, kms, bucket = made.aws.client("s3"), made.aws.client("kms"), made.names.state_bucket
     stricter = bucket_policy(made.names, key_of(made))
-    stricter["Statement"].append(PLAIN["Statement"] | {"Resource": f"arn:aws:s3:::{bucket}/other/*"})
+    stricter["Statement"].append(OTHER | {"Resource": f"arn:aws:s3:::{bucket}/other/*"})
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(stricter))
     of_key = key_policy(made.names, made.settings.foundation.key_administrators)
     of_key["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "kms:Sign", "Resource": "*"})
@@ -199,7 +198,9 @@ def test_policies_that_say_more_than_ours_stay(made: Scene):
 
 
 def foreign_bucket_policy(scene: Scene) -> None:
-    scene.aws.client("s3").put_bucket_policy(Bucket=scene.names.state_bucket, Policy=json.dumps(PLAIN))
+    scene.aws.client("s3").put_bucket_policy(
+        Bucket=scene.names.state_bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": OTHER})
+    )
 
 
 def foreign_key(scene: Scene) -> None:
@@ -355,7 +356,7 @@ def test_a_key_that_got_no_alias_is_told(scene: Scene):
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
-    monkeypatch.setattr(steps.time, "sleep", waited.append)
+    monkeypatch.setattr("operations.steps.time.sleep", waited.append)
     return waited
 
 

@@ -1,6 +1,6 @@
 """`python -m operations`: help that teaches, and one line for whatever is wrong."""
 
-import subprocess
+import runpy
 import sys
 
 import pytest
@@ -14,7 +14,6 @@ from botocore.exceptions import (
 )
 from typer.testing import CliRunner
 
-from main import ROOT
 from operations.__main__ import app
 from operations.aws import explain
 from tests.unit.conftest import ACCOUNT, Scene, refusal
@@ -22,13 +21,18 @@ from tests.unit.conftest import ACCOUNT, Scene, refusal
 COMMANDS = ("bootstrap", "lock")
 
 
-def test_it_runs_as_a_module_and_lists_its_commands():
-    run = subprocess.run(
-        [sys.executable, "-m", "operations", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert "python -m operations" in run.stdout
+def test_it_runs_as_a_module_and_lists_its_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.delitem(sys.modules, "operations.__main__")
+    monkeypatch.setattr(sys, "argv", ["operations", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("operations", run_name="__main__", alter_sys=True)
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "Usage: python -m operations" in told
     for command in COMMANDS:
-        assert f" {command} " in run.stdout
+        assert f" {command} " in told
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -59,7 +63,6 @@ def test_wrong_settings_are_told(scene: Scene):
 
 
 def test_credentials_of_another_account_are_refused(scene: Scene):
-    scene.write({"account": "999999999999", "permissions_boundary": "arn:aws:iam::999999999999:policy/x"})
     scene.write(
         {
             "account": "999999999999",

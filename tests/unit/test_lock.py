@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,7 +224,7 @@ def backend(settings: Environment, folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def held_by_terraform(scene: Scene, folder: Path) -> Iterator[None]:
+def held_by_terraform(scene: Scene, folder: Path) -> Generator[None]:
     """An apply that has the lock, and is killed, so that it never gives it back."""
     apply = subprocess.Popen(
         [executable(), "apply", "-auto-approve", "-input=false", "-no-color"],

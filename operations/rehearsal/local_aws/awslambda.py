@@ -132,21 +132,22 @@ class Function(LambdaFunction):
             task, answer = folder / "task", folder / "answer"
             with ZipFile(BytesIO(self.code_bytes)) as archive:
                 archive.extractall(task)
-            began = time.monotonic()
+            began = datetime.now(UTC)
             process = PROCESSES.start(
                 [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(answer), str(task), str(boto3_folder())],
                 cwd=task,
                 env=self._environment(folder, stream, request),
             )
             output, is_late = _ended(process, json.dumps(event), int(self.timeout))
-            milliseconds = 1000 * (time.monotonic() - began)
+            ended = datetime.now(UTC)
             payload = answer.read_text(encoding="utf-8") if answer.exists() and not is_late else None
         error = "Unhandled" if is_late or process.returncode else None
         if payload is None:
             payload, told = self._no_answer(request, process.returncode, is_late=is_late)
             output += told
             error = "Unhandled"
-        log = self._framed(output, request, milliseconds, "timeout" if is_late else "error" if error else "success")
+        status = "timeout" if is_late else "error" if error else "success"
+        log = self._framed(output, request, (began, ended), status)
         self._write(stream, log)
         return Invocation(payload, error, "\n".join(log))
 
@@ -186,8 +187,10 @@ class Function(LambdaFunction):
             "_TIMEOUT": str(self.timeout),
         }
 
-    def _framed(self, output: str, request: str, milliseconds: float, status: str) -> list[str]:
+    def _framed(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
         """Between the lines of the platform's own."""
+        began, ended = between
+        milliseconds = 1000 * (ended - began).total_seconds()
         billed = int(milliseconds) + 1
         lines = output.splitlines()
         if not self.is_json:
@@ -197,9 +200,9 @@ class Function(LambdaFunction):
             start = f"START RequestId: {request} Version: {self.version}"
             return [start, *lines, f"END RequestId: {request}", f"REPORT RequestId: {request}\t{report}"]
 
-        def platform(kind: str, record: dict[str, Any]) -> str:
-            at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
-            return json.dumps({"time": at, "type": f"platform.{kind}", "record": {"requestId": request, **record}})
+        def platform(kind: str, at: datetime, record: dict[str, Any]) -> str:
+            text = f"{at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+            return json.dumps({"time": text, "type": f"platform.{kind}", "record": {"requestId": request, **record}})
 
         metrics = {
             "durationMs": round(milliseconds, 3),
@@ -207,9 +210,9 @@ class Function(LambdaFunction):
             "memorySizeMB": int(self.memory_size),
         }
         return [
-            platform("start", {"version": str(self.version)}),
+            platform("start", began, {"version": str(self.version)}),
             *lines,
-            platform("report", {"metrics": metrics, "status": status}),
+            platform("report", ended, {"metrics": metrics, "status": status}),
         ]
 
     def _write(self, stream: str, lines: list[str]) -> None:

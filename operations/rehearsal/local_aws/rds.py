@@ -43,9 +43,10 @@ def password() -> str:
 
 def keep(model: BaseModel, asked: dict[str, Any]) -> None:
     """Let a model hold what moto passes over."""
+    known = {*vars(model), *dir(type(model))}
     for name, value in asked.items():
         kept = ANSWERED_AS.get(name, name)
-        if value is not None and (kept != name or not hasattr(model, kept)):
+        if value is not None and (kept != name or kept not in known):
             setattr(model, kept, value)
 
 
@@ -139,8 +140,7 @@ class Backend(RDSBackend):
 
     def create_db_cluster(self, kwargs: dict[str, Any]) -> DBCluster:
         group = kwargs.get("db_cluster_parameter_group_name")
-        if group and not group.startswith("default.") and group not in self.db_cluster_parameter_groups:
-            raise DBClusterParameterGroupNotFoundError(group)
+        self._check_group(group)
         if kwargs["db_cluster_identifier"] in self.clusters:
             raise Refusal("DBClusterAlreadyExistsFault", "DB Cluster already exists")
         cluster = super().create_db_cluster(kwargs)
@@ -162,13 +162,15 @@ class Backend(RDSBackend):
         if identifier not in self.clusters:
             raise DBClusterNotFoundError(identifier)
         cluster = self.clusters[identifier]
-        group = kwargs.get("db_cluster_parameter_group_name")
-        if group and group not in self.db_cluster_parameter_groups:
-            raise DBClusterParameterGroupNotFoundError(group)
+        self._check_group(kwargs.get("db_cluster_parameter_group_name"))
         asked = dict(kwargs)
         if isinstance(cluster, Cluster):
-            if kwargs.get("rotate_master_user_password") and kwargs.get("apply_immediately"):
-                del kwargs["rotate_master_user_password"]
+            if kwargs.pop("rotate_master_user_password", False):
+                if not kwargs.get("apply_immediately"):
+                    raise Refusal(
+                        "InvalidParameterCombination",
+                        "You must specify apply immediately when rotating the master user password.",
+                    )
                 cluster.rotate_master()
             if new := kwargs.get("master_user_password"):
                 cluster.pair.set_password(str(cluster.master_username), new)
@@ -229,6 +231,10 @@ class Backend(RDSBackend):
         if cluster.status != state:
             raise InvalidDBClusterStateFault(f"DbCluster {identifier} is in {cluster.status} state but not in {state}")
         return cluster
+
+    def _check_group(self, name: str | None) -> None:
+        if name and not name.startswith("default.") and name not in self.db_cluster_parameter_groups:
+            raise Refusal("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
 
     def _parameters(self, group: str | None) -> dict[str, str]:
         if group is None or group not in self.db_cluster_parameter_groups:

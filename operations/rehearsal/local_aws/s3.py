@@ -1,17 +1,24 @@
-"""S3: policies by their patterns and conditions; conditional writes that hold under a race."""
+"""S3: encryption at rest always; policies by their patterns and conditions; one taker of a lock."""
 
 import json
+from copy import deepcopy
 from fnmatch import fnmatchcase
 from threading import Lock
 from typing import Any
 
 from moto.core.common_types import TYPE_RESPONSE
-from moto.s3.models import FakeBucket, S3Backend
+from moto.kms.models import kms_backends
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 from operations.rehearsal.local_aws.extension import Extension
 from operations.rehearsal.local_aws.s3_policies import HEADERS, decide, keys_of, listed
+
+# What every bucket has had since 2023.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+USUAL_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 
 
 class Bucket(FakeBucket):
@@ -35,7 +42,25 @@ class Backend(S3Backend):
         bucket = super().create_bucket(*args, **asked)
         # moto names its class where it makes one.
         bucket.__class__ = Bucket
+        bucket.encryption = deepcopy(USUAL_ENCRYPTION)
         return bucket
+
+    def delete_bucket_encryption(self, bucket_name: str) -> None:
+        self.put_bucket_encryption(bucket_name, deepcopy(USUAL_ENCRYPTION))
+
+    def put_object(self, bucket_name: str, *args: Any, **asked: Any) -> FakeKey:
+        if key := asked.get("kms_key_id"):
+            asked["kms_key_id"] = self._key_arn(key, self.get_bucket(bucket_name).region_name)
+        return super().put_object(bucket_name, *args, **asked)
+
+    def _key_arn(self, name: str, region: str) -> str:
+        """What S3 tells of an object is the key, also where an alias was asked for."""
+        kms = kms_backends[self.account_id][region]
+        identity: Any = kms.get_alias_name(name)
+        identity = kms.get_key_id_from_alias(identity) if identity.startswith("alias/") else kms.get_key_id(identity)
+        if identity not in kms.keys:
+            raise S3ClientError("KMS.NotFoundException", f"Key '{name}' does not exist")
+        return kms.keys[identity].arn
 
 
 class Responses(S3Response):
@@ -74,5 +99,6 @@ EXTENSION = Extension(
     serves={
         "aws_s3_bucket_logging": "policies were compared with three spellings",
         "aws_s3_bucket_policy": "a statement with a condition denied always",
+        "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",
     },
 )

@@ -12,7 +12,7 @@ from botocore.config import Config
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from operations.rehearsal.local_aws import run
 from operations.rehearsal.local_aws.extensions import EXTENSIONS
@@ -43,8 +43,7 @@ class LocalAws:
         self.region = region
         self.folder = folder
         self.gateway = Gateway(account, folder / "calls.log")
-        self._server = make_server(HOST, 0, self.gateway, threaded=True, request_handler=_Silent)
-        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="local-aws")
+        self._server, self._thread = self._listen()
         self.run = run.Run(folder, self.environment)
 
     def __enter__(self) -> Self:
@@ -69,6 +68,20 @@ class LocalAws:
             self._server.server_close()
             for name in MOTO:
                 os.environ.pop(name, None)
+
+    def move(self) -> None:
+        """Go on at another address, as a forked child: it has a copy of all that is here but the threads.
+
+        The parent stays where it is. The child ends by `os._exit`: what it would close is its parent's.
+        """
+        self._server.socket.close()
+        self._server, self._thread = self._listen()
+        self.run.environment = self.environment
+        self._thread.start()
+
+    def _listen(self) -> tuple[BaseWSGIServer, Thread]:
+        server = make_server(HOST, 0, self.gateway, threaded=True, request_handler=_Silent)
+        return server, Thread(target=server.serve_forever, daemon=True, name="local-aws")
 
     @property
     def endpoint(self) -> str:

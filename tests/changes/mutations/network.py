@@ -34,9 +34,7 @@ def gives_addresses(aws: LocalAws) -> None:
 
 
 def public_subnet_leads_nowhere(aws: LocalAws) -> None:
-    aws.client("ec2").delete_route(
-        RouteTableId=named(aws, "route-table", "public-a"), DestinationCidrBlock="0.0.0.0/0"
-    )
+    aws.client("ec2").delete_route(RouteTableId=named(aws, "route-table", "public-a"), DestinationCidrBlock="0.0.0.0/0")
 
 
 def tasks_leave_by_the_other_zone(aws: LocalAws) -> None:
@@ -80,9 +78,7 @@ def something_else_has_a_public_address(aws: LocalAws) -> None:
     ec2 = aws.client("ec2")
     interface = ec2.create_network_interface(SubnetId=named(aws, "subnet", "app-a"))["NetworkInterface"]
     address = ec2.allocate_address(Domain="vpc")
-    ec2.associate_address(
-        AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"]
-    )
+    ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"])
 
 
 def endpoint_is_gone(aws: LocalAws) -> None:
@@ -106,16 +102,14 @@ def vpc_has_another_range(aws: LocalAws) -> None:
 
 MUTATIONS: dict[str, Mutation] = {
     **{
-        f"test_there_is_a_subnet_in_every_zone[{kind}]": is_in_the_other_zone(kind) for kind in ("public", "app", "data")
+        f"test_there_is_a_subnet_in_every_zone[{kind}]": is_in_the_other_zone(kind)
+        for kind in ("public", "app", "data")
     },
     "test_no_subnet_gives_public_addresses": gives_addresses,
     "test_public_subnets_lead_to_the_internet_gateway": public_subnet_leads_nowhere,
     "test_tasks_leave_by_a_nat_gateway_of_their_own_zone": tasks_leave_by_the_other_zone,
     "test_data_subnets_have_no_way_out": data_subnet_leads_out,
-    **{
-        f"test_security_group_is_the_table_of_flows[{party}]": lets_in(party.replace("_", "-"))
-        for party in PURPOSES
-    },
+    **{f"test_security_group_is_the_table_of_flows[{party}]": lets_in(party.replace("_", "-")) for party in PURPOSES},
     "test_what_has_no_group_of_its_own_reaches_nothing_and_nobody": lets_in("default-locked"),
     **{f"test_network_acl_is_the_second_wall[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,

@@ -1,0 +1,143 @@
+"""Changes for test_database.py: the cluster, its instances and parameters, its readers under load."""
+
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import cluster, instance, key, named
+
+
+def cluster_is(**asked: Any) -> Mutation:
+    """Modify the cluster, at once."""
+    return lambda aws: aws.client("rds").modify_db_cluster(
+        DBClusterIdentifier=cluster(aws).db_cluster_identifier, ApplyImmediately=True, **asked
+    )
+
+
+def cluster_has(**values: Any) -> Mutation:
+    """What AWS has no action for."""
+    return lambda aws: vars(cluster(aws)).update(values)
+
+
+def instances_are(**values: Any) -> Mutation:
+    """The same, of every instance."""
+
+    def change(aws: LocalAws) -> None:
+        for one in aws.backend("rds").databases.values():
+            vars(one).update(values)
+
+    return change
+
+
+def parameter(name: str, value: str) -> Mutation:
+    """Set a parameter of the cluster's group."""
+
+    def change(aws: LocalAws) -> None:
+        rds = aws.client("rds")
+        (one,) = rds.describe_db_clusters()["DBClusters"]
+        rds.modify_db_cluster_parameter_group(
+            DBClusterParameterGroupName=one["DBClusterParameterGroup"],
+            Parameters=[{"ParameterName": name, "ParameterValue": value, "ApplyMethod": "pending-reboot"}],
+        )
+
+    return change
+
+
+def instances_time_nothing(aws: LocalAws) -> None:
+    rds = aws.client("rds")
+    group = rds.describe_db_instances()["DBInstances"][0]["DBParameterGroups"][0]["DBParameterGroupName"]
+    off = {"ParameterName": "track_io_timing", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
+    rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[off])
+
+
+def reader_is_gone(aws: LocalAws) -> None:
+    """The reader of the second zone."""
+    one = cluster(aws)
+    (reader,) = (member for member in list(one.members) if not member.is_cluster_writer)
+    one.members.remove(reader)
+
+
+def endpoints_are_one(aws: LocalAws) -> None:
+    pair = cluster(aws).pair
+    pair.reader = pair.writer
+
+
+def storage_has_another_key(aws: LocalAws) -> None:
+    cluster(aws).kms_key_id = key(aws, "files")
+
+
+def insights_have_another_key(aws: LocalAws) -> None:
+    instance(aws).performance_insights_kms_key_id = key(aws, "files")
+
+
+def is_in_other_subnets(aws: LocalAws) -> None:
+    rds = aws.client("rds")
+    (group,) = rds.describe_db_subnet_groups()["DBSubnetGroups"]
+    rds.modify_db_subnet_group(
+        DBSubnetGroupName=group["DBSubnetGroupName"],
+        SubnetIds=[named(aws, "subnet", "public-a"), named(aws, "subnet", "public-b")],
+    )
+
+
+def has_another_group(aws: LocalAws) -> None:
+    cluster_is(VpcSecurityGroupIds=[named(aws, "security-group", "service")])(aws)
+
+
+def master_secret_has_another_key(aws: LocalAws) -> None:
+    cluster(aws).master_user_secret.secret.kms_key_id = key(aws, "files")
+
+
+def scaling(dimension: str, **asked: Any) -> Mutation:
+    """Register the target of a dimension again."""
+
+    def change(aws: LocalAws) -> None:
+        scaling = aws.client("application-autoscaling")
+        namespace = dimension.partition(":")[0]
+        (target,) = scaling.describe_scalable_targets(ServiceNamespace=namespace)["ScalableTargets"]
+        known = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+        scaling.register_scalable_target(**known, **asked)
+
+    return change
+
+
+def follows_nothing(namespace: str) -> Mutation:
+    """Delete a scaling policy."""
+
+    def change(aws: LocalAws) -> None:
+        scaling = aws.client("application-autoscaling")
+        policy = scaling.describe_scaling_policies(ServiceNamespace=namespace)["ScalingPolicies"][0]
+        known = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+        scaling.delete_scaling_policy(**{name: policy[name] for name in known})
+
+    return change
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_there_are_a_writer_and_the_readers_of_the_settings": reader_is_gone,
+    "test_instances_are_spread_over_the_zones": instances_are(availability_zone="us-west-1a"),
+    "test_writer_and_reader_endpoints_differ": endpoints_are_one,
+    "test_storage_is_encrypted_with_the_key_of_databases": storage_has_another_key,
+    "test_performance_insights_are_encrypted_with_the_key_of_databases": insights_have_another_key,
+    "test_tls_is_forced": parameter("rds.force_ssl", "0"),
+    "test_logins_and_changes_are_logged": parameter("log_connections", "0"),
+    "test_logs_are_exported": cluster_is(CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}),
+    "test_instances_measure_statements": instances_time_nothing,
+    "test_no_instance_is_public": instances_are(publicly_accessible=True),
+    "test_the_cluster_is_in_the_data_subnets": is_in_other_subnets,
+    "test_the_cluster_has_its_security_group": has_another_group,
+    "test_backups_reach_as_far_back_as_the_settings_say": cluster_is(BackupRetentionPeriod=1),
+    "test_the_cluster_is_protected_as_the_settings_say": cluster_is(DeletionProtection=False),
+    "test_capacity_is_as_the_settings_say": cluster_is(
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}
+    ),
+    "test_the_master_credential_is_kept_by_rds_under_the_key_of_secrets": master_secret_has_another_key,
+    "test_people_can_sign_in_by_iam": cluster_is(EnableIAMDatabaseAuthentication=False),
+    "test_readers_are_scaled_within_the_bounds_of_the_settings": scaling("rds:cluster", MaxCapacity=15),
+    "test_readers_are_added_when_cpu_is_high": follows_nothing("rds"),
+}
+RELATED: Related = {
+    "test_there_are_a_writer_and_the_readers_of_the_settings": {
+        "test_database.py::test_instances_are_spread_over_the_zones": "the only instance of the second zone is gone",
+    },
+    "test_writer_and_reader_endpoints_differ": {},
+}

@@ -1,0 +1,70 @@
+"""Changes for test_observability.py: alarms, the one over all of them, events."""
+
+import json
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import tagged, topic
+from tests.synthesized import TIERS
+
+
+def alarms_are_another_tiers(tier: str) -> Mutation:
+    """A tier's alarms say that another one made them."""
+
+    def change(aws: LocalAws) -> None:
+        for arn in tagged(aws, "cloudwatch", "alarm", Tier=tier):
+            aws.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=[arn], Tags={"Tier": "foundation"})
+
+    return change
+
+
+def alarm(aws: LocalAws) -> str:
+    """Name of an alarm."""
+    return tagged(aws, "cloudwatch", "alarm", Tier="storage")[0].rpartition(":")[2]
+
+
+def waits_for_nothing(aws: LocalAws) -> None:
+    one = aws.backend("cloudwatch").alarms[alarm(aws)]
+    one.metric_name = None
+
+
+def composite(aws: LocalAws, **asked: Any) -> None:
+    """Put the alarm over all of them again."""
+    cloudwatch = aws.client("cloudwatch")
+    (one,) = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    kept = ("AlarmName", "AlarmRule", "AlarmActions", "OKActions", "ActionsEnabled")
+    cloudwatch.put_composite_alarm(**{**{name: one[name] for name in kept}, **asked})
+
+
+def one_is_not_gathered(aws: LocalAws) -> None:
+    (one,) = aws.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    composite(aws, AlarmRule=one["AlarmRule"].partition(" OR ")[2])
+
+
+def failovers_are_not_told(aws: LocalAws) -> None:
+    rds = aws.client("rds")
+    one = rds.describe_event_subscriptions()["EventSubscriptionsList"][0]
+    rds.delete_event_subscription(SubscriptionName=one["CustSubscriptionId"])
+
+
+def failed_deployments_are_not_told(aws: LocalAws) -> None:
+    events = aws.client("events")
+    for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
+        pattern = json.loads(events.describe_rule(Name=name)["EventPattern"])
+        if "ECS Deployment State Change" in pattern["detail-type"]:
+            events.disable_rule(Name=name)
+
+
+MUTATIONS: dict[str, Mutation] = {
+    **{f"test_tier_has_alarms[{tier}]": alarms_are_another_tiers(tier) for tier in TIERS if tier != "foundation"},
+    "test_every_alarm_tells_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
+        AlarmNames=[alarm(aws)]
+    ),
+    "test_no_alarm_waits_for_a_metric_that_is_not_there": waits_for_nothing,
+    "test_one_alarm_gathers_all": one_is_not_gathered,
+    "test_the_alarm_over_all_tells_the_topic": lambda aws: composite(aws, AlarmActions=[]),
+    "test_events_of_databases_are_told": failovers_are_not_told,
+    "test_events_of_other_services_are_told": failed_deployments_are_not_told,
+}
+RELATED: Related = {}

@@ -1,0 +1,109 @@
+"""Changes for test_rotation.py: the secret, its value and versions, the function, the daily question."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import key, named, secret, tagged
+
+
+def model(aws: LocalAws) -> Any:
+    """The secret's model."""
+    return aws.backend("secretsmanager").secrets[secret(aws)]
+
+
+def value_has(**values: Any) -> Mutation:
+    """Another value in the current version, which no action changes. Keys without a value go."""
+
+    def change(aws: LocalAws) -> None:
+        one = model(aws)
+        (current,) = (v for v in one.versions.values() if "AWSCURRENT" in v["version_stages"])
+        changed = {**json.loads(current["secret_string"]), **values}
+        text = json.dumps({key: value for key, value in changed.items() if value is not None})
+        current["secret_string"] = one.secret_string = text
+
+    return change
+
+
+def is_rotated_more_seldom(aws: LocalAws) -> None:
+    model(aws).auto_rotate_after_days = 365
+
+
+def rotation_has_failed(aws: LocalAws) -> None:
+    """It left a version that is pending, as a step does that fails."""
+    aws.client("secretsmanager").put_secret_value(SecretId=secret(aws), SecretString="{}", VersionStages=["AWSPENDING"])
+
+
+def was_last_rotated_long_ago(aws: LocalAws) -> None:
+    one = model(aws)
+    ago = timedelta(days=60)
+    last = one.last_rotation_date
+    one.last_rotation_date = last - ago if isinstance(last, datetime) else last - int(ago.total_seconds())
+
+
+def has_another_key(aws: LocalAws) -> None:
+    aws.client("secretsmanager").update_secret(SecretId=secret(aws), KmsKeyId=key(aws, "files"))
+
+
+def function(aws: LocalAws) -> str:
+    """Name of the function."""
+    (arn,) = tagged(aws, "lambda", "function")
+    return arn.rpartition(":")[2]
+
+
+def function_is(**asked: Any) -> Mutation:
+    """Update the function's configuration."""
+    return lambda aws: aws.client("lambda").update_function_configuration(FunctionName=function(aws), **asked)
+
+
+def function_is_elsewhere(aws: LocalAws) -> None:
+    within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
+    function_is(
+        VpcConfig={"SubnetIds": [named(aws, "subnet", "public-a")], "SecurityGroupIds": within["SecurityGroupIds"]}
+    )(aws)
+
+
+def function_has_another_group(aws: LocalAws) -> None:
+    within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
+    function_is(
+        VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "security-group", "service")]}
+    )(aws)
+
+
+def function_has_another_key(aws: LocalAws) -> None:
+    function_is(KMSKeyArn=key(aws, "files"))(aws)
+
+
+def anybody_calls(aws: LocalAws) -> None:
+    aws.client("lambda").add_permission(
+        FunctionName=function(aws), StatementId="anybody", Action="lambda:InvokeFunction", Principal="*"
+    )
+
+
+def nobody_asks(aws: LocalAws) -> None:
+    scheduler = aws.client("scheduler")
+    (one,) = scheduler.list_schedules()["Schedules"]
+    known = scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"])
+    kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    scheduler.update_schedule(**{name: known[name] for name in kept}, State="DISABLED")
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_the_credential_has_all_that_the_application_needs": value_has(password=None),
+    "test_the_credential_is_for_the_writer_of_the_database": value_has(host="reader.example"),
+    "test_the_credential_is_rotated_as_the_settings_say": is_rotated_more_seldom,
+    "test_the_last_rotation_succeeded": rotation_has_failed,
+    "test_the_credential_is_no_older_than_the_settings_say": was_last_rotated_long_ago,
+    "test_the_credential_is_encrypted_with_the_key_of_secrets": has_another_key,
+    "test_no_other_account_and_no_plaintext_reaches_the_credential": lambda aws: aws.client(
+        "secretsmanager"
+    ).delete_resource_policy(SecretId=secret(aws)),
+    "test_the_function_runs_in_the_app_subnets": function_is_elsewhere,
+    "test_the_function_has_its_security_group": function_has_another_group,
+    "test_variables_of_the_function_are_encrypted_with_the_key_of_secrets": function_has_another_key,
+    "test_nobody_but_secrets_manager_calls_the_function": anybody_calls,
+    "test_the_age_of_the_credential_is_asked_for_daily": nobody_asks,
+}
+RELATED: Related = {}

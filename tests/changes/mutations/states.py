@@ -1,0 +1,57 @@
+"""Changes for test_states.py: bucket and objects of the states."""
+
+import json
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import bucket
+
+
+def state(aws: LocalAws) -> dict[str, str]:
+    """Bucket and key of a state."""
+    name = bucket(aws, "state")
+    return {"Bucket": name, "Key": aws.client("s3").list_objects_v2(Bucket=name)["Contents"][0]["Key"]}
+
+
+def is_written_in_plain(aws: LocalAws) -> None:
+    s3, where = aws.client("s3"), state(aws)
+    s3.put_object(**where, Body=s3.get_object(**where)["Body"].read(), ServerSideEncryption="AES256")
+
+
+def plain_by_default(aws: LocalAws) -> None:
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    aws.client("s3").put_bucket_encryption(
+        Bucket=bucket(aws, "state"), ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+
+
+def bucket_is(action: str, **asked: Any) -> Mutation:
+    """Ask S3 for something that is done to the bucket."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, "state"), **asked)
+
+
+def plaintext_is_let_in(aws: LocalAws) -> None:
+    s3, name = aws.client("s3"), bucket(aws, "state")
+    policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+    policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyPlaintext"]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+
+
+def lock_was_left(aws: LocalAws) -> None:
+    where = state(aws)
+    aws.client("s3").put_object(Bucket=where["Bucket"], Key=f"{where['Key']}.tflock", Body=b"{}")
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_every_tier_has_a_state": lambda aws: aws.client("s3").delete_object(**state(aws)),
+    "test_states_are_encrypted_with_their_key": is_written_in_plain,
+    "test_whatever_comes_to_the_states_is_encrypted_with_their_key": plain_by_default,
+    "test_every_version_of_a_state_is_kept": bucket_is(
+        "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
+    ),
+    "test_states_are_closed_to_the_public": bucket_is("delete_public_access_block"),
+    "test_states_refuse_plaintext": plaintext_is_let_in,
+    "test_no_state_is_locked": lock_was_left,
+}
+RELATED: Related = {}

@@ -1,0 +1,62 @@
+"""Changes for test_storage.py: the file system, its mount targets, policy and access points."""
+
+import json
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import key, named
+
+
+def files(aws: LocalAws) -> str:
+    """Id of the file system."""
+    (one,) = aws.client("efs").describe_file_systems()["FileSystems"]
+    return one["FileSystemId"]
+
+
+def mount_target(aws: LocalAws) -> str:
+    """Id of a mount target."""
+    return aws.client("efs").describe_mount_targets(FileSystemId=files(aws))["MountTargets"][0]["MountTargetId"]
+
+
+def has_another_group(aws: LocalAws) -> None:
+    aws.client("efs").modify_mount_target_security_groups(
+        MountTargetId=mount_target(aws), SecurityGroups=[named(aws, "security-group", "service")]
+    )
+
+
+def has_another_key(aws: LocalAws) -> None:
+    aws.backend("efs").file_systems_by_id[files(aws)].kms_key_id = key(aws, "database")
+
+
+def without(sid: str) -> Mutation:
+    """Take a statement out of the policy."""
+
+    def change(aws: LocalAws) -> None:
+        efs, id = aws.client("efs"), files(aws)
+        policy: Any = json.loads(efs.describe_file_system_policy(FileSystemId=id)["Policy"])
+        policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != sid]
+        efs.put_file_system_policy(FileSystemId=id, Policy=json.dumps(policy))
+
+    return change
+
+
+def access_point_has_another_user(aws: LocalAws) -> None:
+    point = sorted(aws.backend("efs").access_points.items())[0][1]
+    point.posix_user = {"Uid": 0, "Gid": 0}
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_there_is_a_mount_target_in_every_zone": lambda aws: aws.client("efs").delete_mount_target(
+        MountTargetId=mount_target(aws)
+    ),
+    "test_mount_targets_have_their_security_group": has_another_group,
+    "test_files_are_encrypted_with_their_key": has_another_key,
+    "test_files_are_backed_up": lambda aws: aws.client("efs").put_backup_policy(
+        FileSystemId=files(aws), BackupPolicy={"Status": "DISABLED"}
+    ),
+    "test_nobody_mounts_without_tls": without("DenyPlaintext"),
+    "test_nobody_mounts_around_the_access_points": without("DenyAroundAccessPoints"),
+    "test_access_points_have_an_identity_and_a_root_of_their_own": access_point_has_another_user,
+}
+RELATED: Related = {}

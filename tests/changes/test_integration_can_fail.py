@@ -1,0 +1,77 @@
+"""Every integration test can fail: a change behind Terraform's back fails it, and none that it does not concern."""
+
+from pathlib import Path
+
+import pytest
+
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.run import Rehearsal
+from tests.changes.copies import Task, in_copies
+from tests.changes.integration_suite import SUITE, collected, failures
+from tests.changes.mutations import (
+    Mutation,
+    cache,
+    database,
+    foundation,
+    network,
+    observability,
+    rotation,
+    service,
+    states,
+    storage,
+    tiers,
+)
+
+MODULES = (cache, database, foundation, network, observability, rotation, service, states, storage, tiers)
+MUTATIONS: dict[str, Mutation] = {
+    f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": mutation
+    for module in MODULES
+    for test, mutation in module.MUTATIONS.items()
+}
+RELATED: dict[str, set[str]] = {
+    f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": {f"{SUITE}/{other}" for other in reasons}
+    for module in MODULES
+    for test, reasons in module.RELATED.items()
+}
+UNCHANGED = "unchanged"
+Failed = dict[str, dict[str, str]]
+"""Tests that failed with what they said, by the test that the change was for."""
+
+
+@pytest.fixture(scope="session")
+def tests() -> list[str]:
+    return collected()
+
+
+@pytest.fixture(scope="session")
+def failed(rehearsed: Rehearsal, tests: list[str], tmp_path_factory: pytest.TempPathFactory) -> Failed:
+    """What fails in a copy that nothing was done to, and in a copy for each change."""
+    assert tests  # all that the copies import is imported now
+    return run_all(rehearsed.aws, rehearsed.settings.name, MUTATIONS, tmp_path_factory.mktemp("copies"))
+
+
+def run_all(aws: LocalAws, environment: str, mutations: dict[str, Mutation], logs: Path) -> Failed:
+    suite = failures(environment)
+
+    def changed(mutation: Mutation) -> Task:
+        def task(copy: LocalAws) -> dict[str, str]:
+            mutation(copy)
+            return suite(copy)
+
+        return task
+
+    tasks: dict[str, Task] = {UNCHANGED: suite, **{test: changed(mutation) for test, mutation in mutations.items()}}
+    return dict(in_copies(aws, tasks, logs))
+
+
+def test_there_is_a_change_for_every_test(tests: list[str]):
+    assert sorted(MUTATIONS) == sorted(tests)
+
+
+def test_nothing_fails_where_nothing_was_changed(failed: Failed):
+    assert failed[UNCHANGED] == {}
+
+
+@pytest.mark.parametrize("test", MUTATIONS)
+def test_change_fails_its_test_and_no_unrelated_one(failed: Failed, test: str):
+    assert set(failed[test]) == {test} | RELATED.get(test, set())
