@@ -10,6 +10,7 @@ PACKAGES := .venv/installed
 INDEX := .cache/jsii/indexed
 CLI := node_modules/installed
 ROTATION := .cache/rotation.zip
+LOCAL_ROTATION := .cache/rotation-local.zip
 
 # The rotation's tests mostly wait, so they run beside the others; what both have covered is put together.
 QUIETLY := --cov-report= --cov-fail-under=0
@@ -26,7 +27,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
-	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION)
+	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION)
 
 rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
 	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
@@ -123,9 +124,9 @@ $(INDEX): $(PACKAGES)
 	@$(PYTHON) -m imports
 	@touch $@
 
-$(ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py) lambda_rotation/requirements.txt lambda_rotation/certificates/rds.pem
-	@echo "Packaging the rotation's function"
-	@$(PYTHON) -m lambda_rotation.package $@
+$(ROTATION) $(LOCAL_ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py lambda_rotation/*.txt lambda_rotation/*/*.pem)
+	@echo "Packaging the rotation's function into $@"
+	@$(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
 
 $(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
 	@echo "Installing the cdktf CLI into node_modules"
