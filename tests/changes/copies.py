@@ -1,5 +1,6 @@
 """Copies of the local AWS: each a forked process, so that what is changed in one is undone when it ends."""
 
+import gc
 import json
 import os
 import select
@@ -19,7 +20,7 @@ Task = Callable[[LocalAws], Any]
 
 AT_ONCE = 2
 """A copy serves and asks in one process, and takes one processor."""
-PATIENCE = 120
+PATIENCE = 300
 """Seconds that a copy may take."""
 
 
@@ -82,6 +83,8 @@ def _fork(aws: LocalAws, task: Task, log: Path) -> tuple[int, int]:
     status = 1
     try:
         os.close(reading)
+        # To look for garbage in all that was copied would copy it in earnest; it ends soon.
+        gc.disable()
         _speak_into(log)
         aws.move()
         os.environ.update(aws.environment)

@@ -1,5 +1,6 @@
 """Every integration test can fail: a change behind Terraform's back fails it, and none that it does not concern."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def run_all(aws: LocalAws, environment: str, mutations: dict[str, Mutation], log
 
     def changed(mutation: Mutation) -> Task:
         def task(copy: LocalAws) -> dict[str, str]:
-            mutation(copy)
+            try:
+                mutation(copy)
+            except Exception:  # whatever it is, it is told of this change alone
+                return {"the change itself": traceback.format_exc()}
             return suite(copy)
 
         return task
@@ -74,4 +78,4 @@ def test_nothing_fails_where_nothing_was_changed(failed: Failed):
 
 @pytest.mark.parametrize("test", MUTATIONS)
 def test_change_fails_its_test_and_no_unrelated_one(failed: Failed, test: str):
-    assert set(failed[test]) == {test} | RELATED.get(test, set())
+    assert set(failed[test]) == {test} | RELATED.get(test, set()), failed[test]

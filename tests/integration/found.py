@@ -40,9 +40,6 @@ class Found:
 
     def __init__(self, settings: Environment) -> None:
         self.settings = settings
-        # Where it is and who asks: AWS_ENDPOINT_URL and credentials come from the process's environment, as for `aws`.
-        self._session = boto3.Session(region_name=settings.region)
-        cast(Any, self._session.events).register("before-call", refuse_writes)
         self._clients: dict[str, Any] = {}
         self._answers: dict[str, Any] = {}
 
@@ -165,10 +162,14 @@ class Found:
         return self._answers[asked]
 
     def _client(self, service: str) -> Any:
+        """Where it is and who asks, the process's environment says, as for `aws`: AWS_ENDPOINT_URL, credentials."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(
-                cast(Any, service), config=Config(retries={"mode": "standard", "total_max_attempts": 6})
+            self._clients[service] = boto3.client(
+                cast(Any, service),
+                region_name=self.settings.region,
+                config=Config(retries={"mode": "standard", "total_max_attempts": 6}),
             )
+            self._clients[service].meta.events.register("before-call", refuse_writes)
         return self._clients[service]
 
     @cached_property

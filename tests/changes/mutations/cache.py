@@ -65,7 +65,7 @@ def is_in_other_subnets(aws: LocalAws) -> None:
 
 
 def has_another_group(aws: LocalAws) -> None:
-    cache_is(SecurityGroupIds=[named(aws, "security-group", "service")])(aws)
+    cache_is(SecurityGroupIds=[named(aws, "sg", "service")])(aws)
 
 
 MUTATIONS: dict[str, Mutation] = {

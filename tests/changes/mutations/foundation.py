@@ -56,7 +56,7 @@ def images_have_another_key(aws: LocalAws) -> None:
 
 MUTATIONS: dict[str, Mutation] = {
     "test_every_purpose_has_a_key_of_its_own": two_purposes_share_a_key,
-    "test_keys_can_be_used": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup")),
+    "test_keys_can_be_used": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup").rpartition("/")[2]),
     "test_keys_are_renewed_within_a_year": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
     "test_log_groups_are_encrypted_with_the_key_of_logs": lambda aws: aws.client("logs").disassociate_kms_key(
         logGroupName=log_group(aws)

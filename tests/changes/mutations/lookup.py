@@ -5,11 +5,11 @@ from typing import Any
 from operations.rehearsal.local_aws.server import LocalAws
 
 
-def named(aws: LocalAws, type_: str, what: str) -> str:
-    """Id of a resource of EC2's, by its type there and its tag Name, `globecart-<environment>-<what>`."""
-    filters = [{"Name": "key", "Values": ["Name"]}, {"Name": "resource-type", "Values": [type_]}]
-    pages = aws.client("ec2").get_paginator("describe_tags").paginate(Filters=filters)
-    (id,) = (tag["ResourceId"] for page in pages for tag in page["Tags"] if tag["Value"].endswith(f"-{what}"))
+def named(aws: LocalAws, prefix: str, what: str) -> str:
+    """Id of a resource of EC2's, by what its ids begin with and its tag Name, `globecart-<environment>-<what>`."""
+    pages = aws.client("ec2").get_paginator("describe_tags").paginate(Filters=[{"Name": "key", "Values": ["Name"]}])
+    tags = [tag for page in pages for tag in page["Tags"] if tag["Value"].endswith(f"-{what}")]
+    (id,) = (tag["ResourceId"] for tag in tags if tag["ResourceId"].startswith(f"{prefix}-"))
     return id
 
 

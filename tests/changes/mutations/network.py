@@ -34,22 +34,22 @@ def gives_addresses(aws: LocalAws) -> None:
 
 
 def public_subnet_leads_nowhere(aws: LocalAws) -> None:
-    aws.client("ec2").delete_route(RouteTableId=named(aws, "route-table", "public-a"), DestinationCidrBlock="0.0.0.0/0")
+    aws.client("ec2").delete_route(RouteTableId=named(aws, "rtb", "public-a"), DestinationCidrBlock="0.0.0.0/0")
 
 
 def tasks_leave_by_the_other_zone(aws: LocalAws) -> None:
     aws.client("ec2").replace_route(
-        RouteTableId=named(aws, "route-table", "app-a"),
+        RouteTableId=named(aws, "rtb", "app-a"),
         DestinationCidrBlock="0.0.0.0/0",
-        NatGatewayId=named(aws, "natgateway", "nat-b"),
+        NatGatewayId=named(aws, "nat", "nat-b"),
     )
 
 
 def data_subnet_leads_out(aws: LocalAws) -> None:
     aws.client("ec2").create_route(
-        RouteTableId=named(aws, "route-table", "data-b"),
+        RouteTableId=named(aws, "rtb", "data-b"),
         DestinationCidrBlock="0.0.0.0/0",
-        NatGatewayId=named(aws, "natgateway", "nat-b"),
+        NatGatewayId=named(aws, "nat", "nat-b"),
     )
 
 
@@ -57,14 +57,14 @@ def lets_in(group: str) -> Mutation:
     """SSH from anywhere."""
     anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     return lambda aws: aws.client("ec2").authorize_security_group_ingress(
-        GroupId=named(aws, "security-group", group), IpPermissions=[anywhere]
+        GroupId=named(aws, "sg", group), IpPermissions=[anywhere]
     )
 
 
 def acl_lets_out(kind: str) -> Mutation:
     """SMTP, to anywhere."""
     return lambda aws: aws.client("ec2").create_network_acl_entry(
-        NetworkAclId=named(aws, "network-acl", kind),
+        NetworkAclId=named(aws, "acl", kind),
         RuleNumber=500,
         Protocol="6",
         RuleAction="allow",
@@ -82,17 +82,17 @@ def something_else_has_a_public_address(aws: LocalAws) -> None:
 
 
 def endpoint_is_gone(aws: LocalAws) -> None:
-    aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[named(aws, "vpc-endpoint", "monitoring")])
+    aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[named(aws, "vpce", "monitoring")])
 
 
 def endpoint_is_in_one_zone(aws: LocalAws) -> None:
     aws.client("ec2").modify_vpc_endpoint(
-        VpcEndpointId=named(aws, "vpc-endpoint", "kms"), RemoveSubnetIds=[named(aws, "subnet", "app-a")]
+        VpcEndpointId=named(aws, "vpce", "kms"), RemoveSubnetIds=[named(aws, "subnet", "app-a")]
     )
 
 
 def flows_are_not_logged(aws: LocalAws) -> None:
-    aws.client("ec2").delete_flow_logs(FlowLogIds=[named(aws, "vpc-flow-log", "flow-logs")])
+    aws.client("ec2").delete_flow_logs(FlowLogIds=[named(aws, "fl", "flow-logs")])
 
 
 def vpc_has_another_range(aws: LocalAws) -> None:

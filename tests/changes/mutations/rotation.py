@@ -28,7 +28,7 @@ def value_has(**values: Any) -> Mutation:
 
 
 def is_rotated_more_seldom(aws: LocalAws) -> None:
-    model(aws).auto_rotate_after_days = 365
+    model(aws).rotation_rules = {"AutomaticallyAfterDays": 365}
 
 
 def rotation_has_failed(aws: LocalAws) -> None:
@@ -67,9 +67,7 @@ def function_is_elsewhere(aws: LocalAws) -> None:
 
 def function_has_another_group(aws: LocalAws) -> None:
     within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
-    function_is(
-        VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "security-group", "service")]}
-    )(aws)
+    function_is(VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "sg", "service")]})(aws)
 
 
 def function_has_another_key(aws: LocalAws) -> None:

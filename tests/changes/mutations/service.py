@@ -29,7 +29,7 @@ def tasks_are(**asked: Any) -> Mutation:
         if "subnets" in asked:
             network["subnets"] = [named(aws, "subnet", name) for name in asked["subnets"]]
         if "groups" in asked:
-            network["securityGroups"] = [named(aws, "security-group", name) for name in asked["groups"]]
+            network["securityGroups"] = [named(aws, "sg", name) for name in asked["groups"]]
         network["assignPublicIp"] = asked.get("public", network["assignPublicIp"])
         service_is(networkConfiguration={"awsvpcConfiguration": network})(aws)
 
@@ -87,9 +87,7 @@ def model(aws: LocalAws) -> Any:
 
 
 def balancer_has_another_group(aws: LocalAws) -> None:
-    aws.client("elbv2").set_security_groups(
-        LoadBalancerArn=balancer(aws), SecurityGroups=[named(aws, "security-group", "service")]
-    )
+    aws.client("elbv2").set_security_groups(LoadBalancerArn=balancer(aws), SecurityGroups=[named(aws, "sg", "service")])
 
 
 def listener(aws: LocalAws, port: int) -> dict[str, Any]:

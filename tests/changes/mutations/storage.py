@@ -21,7 +21,7 @@ def mount_target(aws: LocalAws) -> str:
 
 def has_another_group(aws: LocalAws) -> None:
     aws.client("efs").modify_mount_target_security_groups(
-        MountTargetId=mount_target(aws), SecurityGroups=[named(aws, "security-group", "service")]
+        MountTargetId=mount_target(aws), SecurityGroups=[named(aws, "sg", "service")]
     )
 
 
