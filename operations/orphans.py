@@ -129,7 +129,9 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
         if in_state & {arn, f"{arn}:*", *(id for _, id in matches)} or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
-        yield _orphan(arn, tier, matches, missing, told)
+        orphan = _orphan(arn, tier, matches, missing, told)
+        if not (orphan.address or "").startswith("aws_default_"):
+            yield orphan
 
 
 def _orphan(arn: str, tier: str, matches: list[tuple[Kind, str]], missing: list[Resource], told: set[str]) -> Orphan:
