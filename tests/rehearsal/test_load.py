@@ -27,7 +27,9 @@ class Database:
         self.reads += 1
         if self.unreadable:
             raise LookupError("no secret to read")
-        return Credential(username=self.user, password="p", engine="postgres", host="h", port=1, dbname="d", reader_host="r")
+        return Credential(
+            username=self.user, password="p", engine="postgres", host="h", port=1, dbname="d", reader_host="r"
+        )
 
     def log_in(self, credential: Credential) -> Any:
         if self.refuses:

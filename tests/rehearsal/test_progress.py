@@ -77,7 +77,12 @@ def test_a_line_without_a_name_is_of_the_stack_that_spoke_last():
 
 @pytest.mark.parametrize(
     "line",
-    ["", "⠹  Synthesizing", "1 Stack deploying     0 Stacks done     7 Stacks waiting", "      before any stack: Creating..."],
+    [
+        "",
+        "⠹  Synthesizing",
+        "1 Stack deploying     0 Stacks done     7 Stacks waiting",
+        "      before any stack: Creating...",
+    ],
 )
 def test_what_is_no_stacks_line_is_passed_over(line: str):
     progress, shown = watched(line)
