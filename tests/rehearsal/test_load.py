@@ -27,7 +27,9 @@ class Database:
         self.reads += 1
         if self.unreadable:
             raise LookupError("no secret to read")
-        return Credential(username=self.user, password="p", engine="postgres", host="h", port=1, dbname="d", reader_host="r")
+        return Credential(
+            username=self.user, password="p", engine="postgres", host="h", port=1, dbname="d", reader_host="r"
+        )
 
     def log_in(self, credential: Credential) -> Any:
         if self.refuses:
@@ -73,7 +75,7 @@ def test_a_credential_is_read_again_when_it_has_been_kept_for_its_time(database:
 def test_without_keeping_it_is_read_for_every_login(database: Database):
     with logging_in(database.read, database.log_in, (0.0,)) as (client,):
         wait_for(lambda: client.logins > 3)
-    assert database.reads > client.logins
+    assert database.reads >= client.logins
 
 
 def test_a_login_that_fails_is_counted_with_the_reason_and_the_next_is_tried(database: Database):

@@ -77,7 +77,12 @@ def test_a_line_without_a_name_is_of_the_stack_that_spoke_last():
 
 @pytest.mark.parametrize(
     "line",
-    ["", "⠹  Synthesizing", "1 Stack deploying     0 Stacks done     7 Stacks waiting", "      before any stack: Creating..."],
+    [
+        "",
+        "⠹  Synthesizing",
+        "1 Stack deploying     0 Stacks done     7 Stacks waiting",
+        "      before any stack: Creating...",
+    ],
 )
 def test_what_is_no_stacks_line_is_passed_over(line: str):
     progress, shown = watched(line)
@@ -103,7 +108,7 @@ def test_without_a_terminal_a_tier_is_told_when_it_is_through(ended: str):
         "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
         f"dev-cache  {ended}",
     )
-    assert shown.split() == "cache 1 of 1 0.0 s".split()
+    assert shown.split() == ["cache", "1", "of", "1", "0.0", "s"]
 
 
 def test_a_terminal_shows_every_tier_at_the_end():
