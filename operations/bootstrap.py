@@ -55,7 +55,7 @@ def bootstrap(
             return
         if not yes and not typer.confirm("Do this?"):
             raise RefusedError("nothing was done")
-        carry_out(steps, shown.print)
+        carry_out(steps, lambda line: shown.print(line, markup=False))
 
 
 def steps_of(account: Account) -> Iterator[Step]:

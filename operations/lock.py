@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 from rich.table import Table
+from rich.text import Text
 
 from operations.aws import (
     Account,
@@ -46,12 +47,11 @@ class Holder:
         told = json.loads(body)
         try:
             return cls(
-                id=str(told["ID"]),
-                operation=str(told["Operation"]),
-                who=str(told["Who"]),
-                # Nanoseconds, which Python takes, and cuts; a time without a zone would be nobody's.
+                id=_shown(told["ID"]),
+                operation=_shown(told["Operation"]),
+                who=_shown(told["Who"]),
                 created=datetime.fromisoformat(told["Created"]).astimezone(UTC),
-                terraform=str(told["Version"]),
+                terraform=_shown(told["Version"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no lock of Terraform's ({error!r})") from error
@@ -140,8 +140,8 @@ class Locks:
         now = self.at(lock.key)
         if now != lock:
             raise RefusedError(
-                f"{lock.stack}: not released: lock {lock.id} is gone, "
-                + (f"and lock {now.id} is there instead" if now else "and nobody holds the state now")
+                f"{lock.stack}: not released: lock {lock.id} was shown, and now "
+                + (now.unreadable or f"lock {now.id} is there" if now else "nobody holds the state")
             )
         self._s3.delete_object(**self._ours, Key=lock.key, VersionId=lock.version)
 
@@ -203,6 +203,11 @@ def _release(locks: Locks, chosen: list[Lock], *, asking: bool) -> None:
         raise RefusedError("\n".join(kept))
 
 
+def _shown(value: Any) -> str:
+    """What somebody wrote, without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+
+
 def _table(locks: list[Lock], now: datetime) -> Table:
     table = Table(title="Locked states", title_justify="left")
     for heading in ("stack", "who", "operation", "since", "age", "id"):
@@ -213,7 +218,7 @@ def _table(locks: list[Lock], now: datetime) -> Table:
             row = (holder.who, f"{holder.operation} ({holder.terraform})", since, age(now - holder.created), holder.id)
         else:
             row = (f"unreadable: {lock.unreadable}", "", "", "", lock.id)
-        table.add_row(lock.stack, *row)
+        table.add_row(*map(Text, (lock.stack, *row)))
     return table
 
 

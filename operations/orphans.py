@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
+from botocore.exceptions import ClientError
 
-from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
+from operations.aws import Account, EnvironmentName, RefusedError, code_of, console, ends_in_a_line, reach
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.resource_kinds import KINDS, UNTAGGED, Kind, is_leaving
 from operations.terraform import ROOT
@@ -44,8 +45,9 @@ class Orphan:
 def orphans(environment: EnvironmentName) -> None:
     """List what a tier has made and no state knows, with the command that imports or deletes it.
 
-    When: an apply was killed, or its machine died. First release its lock (`lock`), then run this, then the commands,
-    each import in the folder of its stack beneath cdktf.out/stacks; then deploy again. Changes nothing itself.
+    When: an apply was killed, or its machine died. First release its lock (`lock`), and let its state forget what is
+    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks); then run this, then the
+    commands it prints, each import in the folder of its stack; then deploy again. Changes nothing itself.
 
     Exit codes: 0 every resource is in a state, 1 some are not or it cannot be told, 2 wrong usage.
     """
@@ -127,7 +129,9 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
         if in_state & {arn, f"{arn}:*", *(id for _, id in matches)} or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
-        yield _orphan(arn, tier, matches, missing, told)
+        orphan = _orphan(arn, tier, matches, missing, told)
+        if not (orphan.address or "").startswith("aws_default_"):
+            yield orphan
 
 
 def _orphan(arn: str, tier: str, matches: list[tuple[Kind, str]], missing: list[Resource], told: set[str]) -> Orphan:
@@ -188,8 +192,18 @@ def _untagged(account: Account, platform: Platform, known: Mapping[str, State], 
         if resource.tier != tier or resource.origin in known[tier]:
             continue
         body = {name: _resolved(value, attributes) for name, value in resource.body.items()}
-        if not any("${" in str(value) for value in body.values()) and (id := UNTAGGED[resource.type](account, body)):
+        if not any("${" in str(value) for value in body.values()) and (id := _asked(account, resource, body)):
             yield Orphan(resource.origin, tier, resource.origin, id)
+
+
+def _asked(account: Account, resource: Resource, body: Body) -> str | None:
+    try:
+        return UNTAGGED[resource.type](account, body)
+    except ClientError as error:
+        # What it belongs to is gone.
+        if "NotFound" in code_of(error):
+            return None
+        raise
 
 
 def _resolved(value: Any, attributes: Mapping[str, Body]) -> Any:

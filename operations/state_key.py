@@ -13,6 +13,9 @@ from operations.steps import ABSENT, Step, as_it_is, policy_step
 from stacks.parts.key_administration import ADMINISTRATION
 from stacks.parts.names import Names
 
+DAYS = 365
+"""Between two versions of the key. PCI DSS 3.7.4: a year or less."""
+
 
 def key_policy(names: Names, administrators: tuple[str, ...]) -> Document:
     """As of the stacks' keys: IAM decides who uses it, administrators cannot, and only services make grants."""
@@ -54,11 +57,13 @@ class StateKey:
             )
             return
         yield as_it_is(what, key["Arn"])
-        rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])["KeyRotationEnabled"]
+        rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])
+        days = rotation.get("RotationPeriodInDays", DAYS) if rotation["KeyRotationEnabled"] else None
+        now = f"every {days} days" if days else "off"
         yield (
-            as_it_is("rotation of the key", "on")
-            if rotation
-            else Step("rotation of the key", "off", "a new version a year", partial(self._rotate, key["Arn"]))
+            as_it_is("rotation of the key", now)
+            if days and days <= DAYS
+            else Step("rotation of the key", now, f"every {DAYS} days", partial(self._rotate, key["Arn"]))
         )
         yield policy_step(
             "policy of the key",
@@ -106,5 +111,4 @@ class StateKey:
         self._rotate(key["KeyId"])
 
     def _rotate(self, key: str) -> None:
-        """PCI DSS 3.7.4: a year or less."""
-        self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=365)
+        self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=DAYS)

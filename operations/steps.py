@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 from rich.table import Table
+from rich.text import Text
 
 from operations.aws import code_of
 from operations.policies import Document, Statement, lacking
@@ -63,7 +64,8 @@ def table_of(steps: Sequence[Step], title: str) -> Table:
         table.add_column(heading, overflow="fold")
     for step in steps:
         style = "red" if step.refused else "" if step.make else "dim"
-        table.add_row(step.what, step.now, step.then if step.make or step.refused else "as it is", style=style)
+        then = step.then if step.make or step.refused else "as it is"
+        table.add_row(*map(Text, (step.what, step.now, then)), style=style)
     return table
 
 

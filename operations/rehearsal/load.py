@@ -28,15 +28,15 @@ class Client:
 
     def run(self, stop: Event) -> None:
         """Log in until it is told to stop."""
-        credential, read = self.read(), time.monotonic()
+        credential, read = None, 0.0
         while not stop.is_set():
-            if time.monotonic() - read >= self.cached_for:
-                # Before it is asked for: what comes back is no older than that.
-                read = time.monotonic()
-                credential = self.read()
             try:
+                if credential is None or time.monotonic() - read >= self.cached_for:
+                    # Before it is asked for: what comes back is no older than that.
+                    read = time.monotonic()
+                    credential = self.read()
                 self.log_in(credential).close()
-            except psycopg2.OperationalError as error:
+            except Exception as error:  # whatever it is, the application would not be served
                 self.failed.append(str(error))
             self.logins += 1
             time.sleep(PAUSE)

@@ -18,7 +18,7 @@ GRACE = 60.0
 """Seconds that a program has to end by itself: Terraform finishes what it has begun and writes its state."""
 
 MARK = "REHEARSAL_PROGRAM"
-"""Variable of the environment: who starts a session of its own, as the cdktf CLI lets Terraform, keeps it all the same."""
+"""Variable of the environment. Who has a session of its own, as the cdktf CLI's Terraform, has it all the same."""
 
 _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 

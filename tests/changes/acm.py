@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes import Change
 
@@ -11,8 +13,7 @@ def _certificate(**changed: Any) -> Change:
 
 
 def _another_key(aws: LocalAws, state: dict[str, Any]) -> None:
-    certificate = aws.backend("acm").get_certificate(state["arn"])
-    aws.backend("acm").reissue(state["arn"], "EC_secp384r1", certificate.validation_method)
+    _certificate(_key=ec.generate_private_key(ec.SECP384R1()))(aws, state)
 
 
 def _tag(aws: LocalAws, state: dict[str, Any]) -> None:

@@ -31,9 +31,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_cloudwatch_composite_alarm", "ok_actions"): _put("CompositeAlarm", OKActions=[]),
     ("aws_cloudwatch_metric_alarm", "alarm_actions"): _put("MetricAlarm", AlarmActions=[]),
     ("aws_cloudwatch_metric_alarm", "alarm_description"): _put("MetricAlarm", AlarmDescription="changed"),
-    ("aws_cloudwatch_metric_alarm", "comparison_operator"): _put(
-        "MetricAlarm", ComparisonOperator="LessThanOrEqualToThreshold"
-    ),
+    ("aws_cloudwatch_metric_alarm", "comparison_operator"): _put("MetricAlarm", ComparisonOperator="LessThanThreshold"),
     ("aws_cloudwatch_metric_alarm", "dimensions"): _put(
         "MetricAlarm", Dimensions=[{"Name": "Other", "Value": "other"}]
     ),
@@ -42,7 +40,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_cloudwatch_metric_alarm", "metric_query"): _put("MetricAlarm", Metrics=[_QUERY]),
     ("aws_cloudwatch_metric_alarm", "namespace"): _put("MetricAlarm", Namespace="Other"),
     ("aws_cloudwatch_metric_alarm", "ok_actions"): _put("MetricAlarm", OKActions=[]),
-    ("aws_cloudwatch_metric_alarm", "period"): _put("MetricAlarm", Period=86400),
+    ("aws_cloudwatch_metric_alarm", "period"): _put("MetricAlarm", Period=7200),
     ("aws_cloudwatch_metric_alarm", "statistic"): _put("MetricAlarm", Statistic="SampleCount"),
     ("aws_cloudwatch_metric_alarm", "threshold"): _put("MetricAlarm", Threshold=12345),
     ("aws_cloudwatch_metric_alarm", "treat_missing_data"): _put("MetricAlarm", TreatMissingData="ignore"),

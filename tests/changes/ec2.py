@@ -77,7 +77,7 @@ def _modify_rule(**changed: Any) -> Change:
             rule["ReferencedGroupId"] = group["GroupId"]
         wanted = {name: rule[name] for name in RULE if name in rule} | changed
         aws.client("ec2").modify_security_group_rules(
-            GroupId=rule["GroupId"],
+            GroupId=state["security_group_id"],
             SecurityGroupRules=[{"SecurityGroupRuleId": state["id"], "SecurityGroupRule": wanted}],
         )
 

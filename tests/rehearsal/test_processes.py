@@ -1,6 +1,5 @@
 """Programs that the rehearsal runs: heard line by line, and never outlived by what they start."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -38,7 +37,7 @@ except KeyboardInterrupt:
 """
 
 
-class Interrupted(Exception):
+class StopError(Exception):
     """Whatever ends the rehearsal while a program runs."""
 
 
@@ -126,9 +125,9 @@ def test_what_is_left_of_a_program_that_was_killed_is_found_and_ended(python: Ca
 
 def test_whatever_ends_the_rehearsal_ends_the_program_and_lets_it_finish(python: Callable[..., None], tmp_path: Path):
     def line(text: str) -> None:
-        raise Interrupted(text)
+        raise StopError(text)
 
-    with pytest.raises(Interrupted, match="begun"):
+    with pytest.raises(StopError, match="begun"):
         python(ORDERLY, line=line)
     assert (tmp_path / "state").read_text() == "whole"
 
@@ -138,9 +137,9 @@ def test_a_program_that_nobody_wants_to_hear_of_is_ended(python: Callable[..., N
 
     def started(process: subprocess.Popen[str]) -> None:
         programs.append(process)
-        raise Interrupted
+        raise StopError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StopError):
         python("import time; time.sleep(60)", started=started)
     assert programs[0].returncode
 
@@ -187,5 +186,4 @@ def test_processes_that_are_gone_need_not_be_ended():
 def test_an_orderly_stop_ends_this_process_as_ctrl_c_does():
     end_on_sigterm()
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1)
+        signal.raise_signal(signal.SIGTERM)

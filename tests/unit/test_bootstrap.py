@@ -176,12 +176,19 @@ def test_a_bucket_that_is_weaker_is_raised_and_keeps_its_own_tags(scene: Scene):
     assert scene.run("bootstrap").output.endswith("Nothing is to be done.\n")
 
 
-def test_a_key_that_does_not_rotate_is_made_to(made: Scene):
-    kms = made.aws.client("kms")
-    kms.disable_key_rotation(KeyId=key_of(made))
-    result = made.run("bootstrap", "--yes")
-    assert result.output.endswith("done: rotation of the key: a new version a year\n")
-    assert kms.get_key_rotation_status(KeyId=key_of(made))["KeyRotationEnabled"]
+def test_a_key_that_rotates_not_at_all_or_too_seldom_is_made_to(made: Scene):
+    kms, key = made.aws.client("kms"), key_of(made)
+    kms.disable_key_rotation(KeyId=key)
+    for _ in range(2):
+        result = made.run("bootstrap", "--yes")
+        assert result.output.endswith("done: rotation of the key: every 365 days\n")
+        assert kms.get_key_rotation_status(KeyId=key)["RotationPeriodInDays"] == 365
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=730)
+
+
+def test_a_key_that_rotates_more_often_keeps_its_pace(made: Scene):
+    made.aws.client("kms").enable_key_rotation(KeyId=key_of(made), RotationPeriodInDays=90)
+    assert made.run("bootstrap").output.endswith("Nothing is to be done.\n")
 
 
 def test_policies_that_say_more_than_ours_stay(made: Scene):

@@ -93,6 +93,11 @@ def test_each_lock_is_shown_with_stack_who_operation_time_age_and_id(bucket: Sce
     assert "3 h 0 min" in result.output
 
 
+def test_what_a_lock_says_is_shown_to_the_letter_but_for_what_moves_a_cursor(bucket: Scene):
+    put(bucket, "network", as_terraform_writes_it(Who="[red]ada[/] \x1b[2J"))
+    assert "[red]ada[/] ?[2J" in bucket.run("lock").output
+
+
 @pytest.mark.parametrize(
     ("elapsed", "told"),
     [
@@ -142,7 +147,7 @@ def delete(scene: Scene) -> None:
 def test_a_lock_that_is_gone_meanwhile_is_not_released(locked: tuple[Scene, Locks, Lock]):
     scene, locks, lock = locked
     delete(scene)
-    with pytest.raises(RefusedError, match=f"lock {ID} is gone, and nobody holds the state now"):
+    with pytest.raises(RefusedError, match=f"lock {ID} was shown, and now nobody holds the state"):
         locks.release(lock)
 
 
@@ -150,7 +155,7 @@ def test_another_lock_that_was_taken_meanwhile_is_not_released(locked: tuple[Sce
     scene, locks, lock = locked
     delete(scene)
     put(scene, "network", as_terraform_writes_it("the-next"))
-    with pytest.raises(RefusedError, match=f"lock {ID} is gone, and lock the-next is there instead"):
+    with pytest.raises(RefusedError, match=f"lock {ID} was shown, and now lock the-next is there"):
         locks.release(lock)
     assert held(scene) == ["network"]
 
@@ -271,7 +276,8 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     assert scene.run("lock").output == f"{scene.name}: no state is locked\n"
     state = scene.aws.client("s3").head_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/foundation.tfstate")
     assert state["ServerSideEncryption"] == "aws:kms"
-    assert state["SSEKMSKeyId"] == scene.names.state_key
+    key = scene.aws.client("kms").describe_key(KeyId=scene.names.state_key)["KeyMetadata"]
+    assert state["SSEKMSKeyId"] == key["Arn"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import cycle, islice
 from typing import Any, cast
 
+from botocore import xform_name
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
@@ -27,15 +28,6 @@ DEFAULTS: dict[str, Any] = {
     "healthCheckGracePeriodSeconds": 0,
     "placementConstraints": [],
     "placementStrategy": [],
-}
-NAMES = {
-    "availabilityZoneRebalancing": "availability_zone_rebalancing",
-    "capacityProviderStrategy": "capacity_provider_strategy",
-    "enableECSManagedTags": "enable_ecs_managed_tags",
-    "enableExecuteCommand": "enable_execute_command",
-    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
-    "placementConstraints": "placement_constraints",
-    "placementStrategy": "placement_strategy",
 }
 DEPLOYMENTS = {
     "deploymentCircuitBreaker": {"enable": False, "rollback": False},
@@ -88,7 +80,7 @@ class Backend(EC2ContainerServiceBackend):
         """Let a service that was just made run, with the settings of its request."""
         kept = cast(Any, service)
         for name, default in DEFAULTS.items():
-            setattr(kept, NAMES[name], settings.get(name, default))
+            setattr(kept, xform_name(name), settings.get(name, default))
         kept.deployment_configuration = DEPLOYMENTS | settings.get("deploymentConfiguration", {})
         kept.created_at = utcnow()
         cluster = self._get_cluster(service.cluster_name)

@@ -14,7 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
-from moto.core.request import Request
+from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -39,6 +39,8 @@ class Call:
 
     service: str
     action: str
+    content_type: str = field(default="", compare=False)
+    """Of its body: some services speak several protocols."""
 
     def __str__(self) -> str:
         return f"{self.service}:{self.action}"
@@ -155,25 +157,28 @@ def call_of(environ: Environ) -> Call:
     """Which service and action a request asks for, as far as it says."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else "unsigned"
+    content_type = environ.get("CONTENT_TYPE", "")
     if target := environ.get("HTTP_X_AMZ_TARGET"):
-        return Call(service, target.rpartition(".")[2])
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return Call(service, target.rpartition(".")[2], content_type)
+    if content_type.startswith("application/x-www-form-urlencoded"):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         if action := re.search(rb"(?:^|&)Action=(\w+)", body):
-            return Call(service, action[1].decode())
+            return Call(service, action[1].decode(), content_type)
     try:
         operation, _ = get_service_router(MODELS.get(service, service)).match(Request(dict(environ)))
-    except (NotFound, UnknownServiceError):
-        return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
-    return Call(service, str(operation.name))
+    # The last: a protocol that the service does not speak.
+    except (NotFound, UnknownServiceError, NotImplementedError):
+        return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
+    return Call(service, str(operation.name), content_type)
 
 
 def error_body(call: Call, code: str, message: str) -> tuple[str, bytes]:
-    """Content type and body of an error, in the protocol that the service speaks."""
+    """Content type and body of an error, in the protocol of the call."""
     try:
-        protocol = get_service_model(MODELS.get(call.service, call.service)).protocol
-    except UnknownServiceError:
+        model = get_service_model(MODELS.get(call.service, call.service))
+        protocol = determine_request_protocol(model, call.content_type)
+    except (UnknownServiceError, NotImplementedError):
         protocol = "json"
     if protocol in {"json", "rest-json"}:
         return "application/json", json.dumps({"__type": code, "message": message}).encode()

@@ -98,7 +98,6 @@ EXTENSION = Extension(
     Backend,
     serves={
         "aws_s3_bucket_logging": "policies were compared with three spellings",
-        "aws_s3_bucket_policy": "a statement with a condition denied always",
         "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",
     },
 )

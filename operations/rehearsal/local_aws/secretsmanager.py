@@ -18,6 +18,7 @@ from moto.secretsmanager.exceptions import (
     OperationNotPermittedOnReplica,
     ResourceNotFoundException,
     SecretNotFoundException,
+    SecretsManagerClientError,
 )
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
@@ -298,7 +299,8 @@ class Backend(SecretsManagerBackend):
         try:
             cast(awslambda.Function, backend.get_function(arn)).check(PRINCIPAL, secret.arn)
         except Refusal as error:
-            raise Refusal(
+            # No model of the service's knows this code, which IAM answers with everywhere.
+            raise SecretsManagerClientError(
                 "AccessDeniedException",
                 "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
                 f"access to the principal {PRINCIPAL}.",

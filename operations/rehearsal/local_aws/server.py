@@ -59,8 +59,10 @@ class LocalAws:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # First what asks it.
-        with self.run.closing:
+        try:
+            # First what asks it.
+            self.run.closing.close()
+        finally:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()

@@ -1,0 +1,191 @@
+"""An environment deployed as a user does it: with programs that note how they were called in the place of the real."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from operations.platform import PlatformError, Stack
+from operations.rehearsal import deployment as module
+from operations.rehearsal.account import furnish
+from operations.rehearsal.deployment import Deployment, changes
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.processes import ProgramError
+from operations.terraform import TerraformError
+from tests.conftest import settings
+
+NOTES = f"""#!{sys.executable}
+import json, os, pathlib, sys
+called = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(called))
+"""
+# Synthesizes one stack, as main.py does.
+SYNTHESIZES = """
+out = pathlib.Path(os.environ["CDKTF_OUTDIR"])
+name = os.environ["ENV"] + "-network"
+(out / "stacks" / name).mkdir(parents=True)
+document = {"terraform": {"backend": {"s3": {}}}, "resource": {"aws_vpc": {"vpc": {}}}}
+(out / "stacks" / name / "cdk.tf.json").write_text(json.dumps(document))
+entry = {"workingDirectory": f"stacks/{name}", "synthesizedStackPath": f"stacks/{name}/cdk.tf.json", "dependencies": []}
+(out / "manifest.json").write_text(json.dumps({"stacks": {name: entry}}))
+"""
+PLANS = """
+if sys.argv[1] == "show":
+    print(json.dumps({"of": sys.argv[-1]}))
+elif "-out=broken.plan" in sys.argv:
+    sys.exit("Error: it cannot be planned")
+"""
+
+
+class Programs:
+    """Executables that note how they were called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self, name: str, more: str = "") -> Path:
+        program = self.folder / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(NOTES + more)
+        program.chmod(0o755)
+        return program
+
+    def called(self, name: str) -> Mapping[str, Any]:
+        return json.loads((self.folder / name).with_suffix(".json").read_text())
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    programs = Programs(tmp_path / "programs")
+    monkeypatch.setattr(module, "CDKTF", programs.make("cdktf", "print('done')"))
+    programs.make("terraform", PLANS)
+    monkeypatch.setenv("PATH", str(programs.folder))
+    monkeypatch.setattr(module, "PLUGINS", tmp_path / "plugins")
+    return programs
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment("dev", tmp_path)
+
+
+def network(folder: Path, tier: str = "network") -> Stack:
+    return Stack(f"dev-{tier}", tier, folder, {}, ())
+
+
+def test_an_environment_is_synthesized_by_the_programs_main_into_a_folder_of_the_rehearsals(
+    programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    programs.folder = tmp_path
+    programs.make(".venv/bin/python", SYNTHESIZES)
+    platform = deployment.synthesize()
+    assert [stack.name for stack in platform.stacks.values()] == ["dev-network"]
+    assert platform.stacks["network"].folder == tmp_path / "cdktf.out" / "stacks" / "dev-network"
+    assert programs.called(".venv/bin/python")["arguments"] == [str(tmp_path / "main.py")]
+
+
+def test_what_was_not_synthesized_is_told(
+    programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    programs.folder = tmp_path
+    programs.make(".venv/bin/python")
+    with pytest.raises(PlatformError, match="run make synth"):
+        deployment.synthesize()
+
+
+@pytest.mark.parametrize(
+    ("stacks", "asked"), [((), ["dev-*"]), (("dev-foundation", "dev-network"), ["dev-foundation", "dev-network"])]
+)
+def test_all_stacks_are_deployed_or_some(
+    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], asked: list[str]
+):
+    heard, started = list[str](), list[Popen[str]]()
+    deployment.deploy(*stacks, line=heard.append, started=started.append)
+    arguments = programs.called("cdktf")["arguments"]
+    assert [argument for argument in arguments if not argument.startswith("--")] == ["deploy", *asked]
+    assert {"--auto-approve", "--skip-provider-lock", f"--output={deployment.stacks}"} <= set(arguments)
+    assert (heard, [process.returncode for process in started]) == (["done"], [0])
+    assert deployment.log.read_text().endswith("done\n")
+
+
+def test_all_stacks_are_destroyed(programs: Programs, deployment: Deployment):
+    heard = list[str]()
+    deployment.destroy(heard.append)
+    assert programs.called("cdktf")["arguments"][:2] == ["destroy", "dev-*"]
+    assert heard == ["done"]
+
+
+def test_a_deployment_that_fails_is_told(programs: Programs, deployment: Deployment):
+    programs.make("cdktf", "sys.exit('It went wrong')")
+    with pytest.raises(ProgramError, match="cdktf ended with 1: It went wrong"):
+        deployment.deploy()
+
+
+def test_the_cli_runs_as_a_user_would_run_it_but_touches_nothing_of_the_users(
+    programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("NODE_OPTIONS", "--require=lazy.js")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    deployment.deploy()
+    called = programs.called("cdktf")
+    variables = called["environment"]
+    assert called["folder"] == str(module.ROOT)
+    assert "NODE_OPTIONS" not in variables
+    assert (variables["ENV"], variables["AWS_ENDPOINT_URL"]) == ("dev", "http://127.0.0.1:1")
+    assert variables["CDKTF_OUTDIR"] == str(deployment.stacks)
+    assert Path(variables["CDKTF_HOME"]).is_relative_to(deployment.folder)
+
+
+def test_one_copy_of_the_provider_serves_all(programs: Programs, deployment: Deployment):
+    deployment.deploy()
+    variables = programs.called("cdktf")["environment"]
+    assert variables["TF_PLUGIN_CACHE_DIR"] == str(module.PLUGINS)
+    assert module.PLUGINS.is_dir()
+    assert variables["CDKTF_DISABLE_PLUGIN_CACHE_ENV"] == "1"
+
+
+def test_a_plan_is_told_as_terraform_shows_it(programs: Programs, deployment: Deployment, tmp_path: Path):
+    assert deployment.plan(network(tmp_path)) == {"of": "network.plan"}
+    assert programs.called("terraform")["folder"] == str(tmp_path)
+
+
+@pytest.mark.usefixtures("programs")
+def test_what_cannot_be_planned_is_told(deployment: Deployment, tmp_path: Path):
+    with pytest.raises(TerraformError, match="terraform plan: Error: it cannot be planned"):
+        deployment.plan(network(tmp_path, "broken"))
+
+
+def change(address: str, *actions: str, mode: str = "managed") -> dict[str, Any]:
+    return {"address": address, "mode": mode, "change": {"actions": actions and list(actions)}}
+
+
+def test_what_a_plan_would_change_are_resources_and_outputs():
+    assert changes(
+        {
+            "resource_changes": [
+                change("aws_vpc.vpc", "update"),
+                change("aws_subnet.a", "delete", "create"),
+                change("aws_subnet.b", "no-op"),
+                change("data.aws_region.here", "read", mode="data"),
+            ],
+            "output_changes": {"vpc": {"actions": ["create"]}, "same": {"actions": ["no-op"]}},
+        }
+    ) == ["aws_vpc.vpc: update", "aws_subnet.a: delete/create", "output vpc: create"]
+
+
+def test_an_empty_plan_changes_nothing():
+    assert changes({}) == []
+
+
+def test_an_account_has_the_public_zone_of_its_domain_before_the_platform_comes(aws: LocalAws, tmp_path: Path):
+    environment = settings("dev", tmp_path)
+    furnish(aws, environment)
+    zones = aws.client("route53").list_hosted_zones_by_name(DNSName=environment.service.hosted_zone)["HostedZones"]
+    assert [zone["Name"] for zone in zones] == [f"{environment.service.hosted_zone}."]
+    assert not zones[0]["Config"]["PrivateZone"]

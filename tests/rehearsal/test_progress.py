@@ -1,0 +1,121 @@
+"""What the cdktf CLI says, as a line a tier."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from operations.platform import Stack
+from operations.rehearsal import progress as module
+from operations.rehearsal.progress import Progress, resources_of
+
+# The CLI draws what it waits for, and draws over it.
+DRAWN = "\x1b[2K\x1b[1A\x1b[2K\x1b[G"
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def stack(tier: str, **resources: Any) -> Stack:
+    return Stack(f"dev-{tier}", tier, Path(), {"resource": resources}, ())
+
+
+STACKS = {
+    "network": stack("network", aws_vpc={"vpc": {}}, aws_subnet={"a": {}, "b": {}}),
+    "cache": stack("cache", aws_elasticache_user={"user": {}}),
+}
+
+
+def watched(*lines: str, terminal: bool = False) -> tuple[Progress, str]:
+    """What is known, and what is shown, when the CLI has said some lines."""
+    out = StringIO()
+    with Progress(Console(file=out, force_terminal=terminal, width=80), STACKS) as progress:
+        for line in lines:
+            progress.line(line)
+    return progress, out.getvalue()
+
+
+def test_a_stacks_resources_are_counted():
+    assert [resources_of(stack) for stack in [*STACKS.values(), Stack("a", "a", Path(), {}, ())]] == [3, 1, 0]
+
+
+def test_what_is_made_or_destroyed_is_counted_by_tier():
+    progress, _ = watched(
+        f"{DRAWN}dev-network  aws_vpc.vpc (vpc): Creating...",
+        "             aws_vpc.vpc (vpc): Creation complete after 1s [id=vpc-1]",
+        "             aws_vpc.vpc (vpc): Still creating... [10s elapsed]",
+        "             data.aws_region.here (here): Read complete after 0s",
+        "dev-cache  aws_elasticache_user.user (user): Destruction complete after 0s",
+    )
+    assert {tier: known.done for tier, known in progress.tiers.items()} == {"network": 1, "cache": 1}
+    assert progress.done == 2
+
+
+def test_a_line_without_a_name_is_of_the_stack_that_spoke_last():
+    progress, _ = watched(
+        "dev-network  aws_vpc.vpc: Creation complete after 1s",
+        "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
+        "             aws_elasticache_user.user: Creation complete after 1s",
+    )
+    assert progress.tiers["cache"].done == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "⠹  Synthesizing", "1 Stack deploying     0 Stacks done     7 Stacks waiting", "      before any stack: Creating..."],
+)
+def test_what_is_no_stacks_line_is_passed_over(line: str):
+    progress, shown = watched(line)
+    assert (progress.done, progress.errors, shown) == (0, [], "")
+
+
+def test_a_tiers_time_runs_from_its_first_resource_to_its_end(clock: Clock):
+    with Progress(Console(file=StringIO()), STACKS) as progress:
+        assert progress.tiers["network"].seconds == 0
+        progress.line("dev-network  aws_vpc.vpc: Creating...")
+        clock.now += 5
+        assert progress.tiers["network"].seconds == 5
+        progress.line("dev-network  aws_subnet.a: Creating...")
+        progress.line("dev-network  Apply complete! Resources: 3 added, 0 changed, 0 destroyed.")
+        clock.now += 5
+        assert progress.tiers["network"].seconds == 5
+
+
+@pytest.mark.parametrize("ended", ["Apply complete! Resources: 1 added", "Destroy complete! Resources: 1 destroyed."])
+def test_without_a_terminal_a_tier_is_told_when_it_is_through(ended: str):
+    _, shown = watched(
+        "dev-network  aws_vpc.vpc: Creating...",
+        "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
+        f"dev-cache  {ended}",
+    )
+    assert shown.split() == "cache 1 of 1 0.0 s".split()
+
+
+def test_a_terminal_shows_every_tier_at_the_end():
+    _, shown = watched(
+        "dev-network  aws_vpc.vpc: Creation complete after 1s", "dev-network  Apply complete!", terminal=True
+    )
+    last = shown.rpartition("network")[2]
+    assert last.split()[:4] == ["1", "of", "3", "0.0"]
+    assert "cache" in last
+
+
+@pytest.mark.parametrize("mark", ["", "│ "])
+def test_what_terraform_says_is_wrong_is_kept_with_its_tier(mark: str):
+    progress, _ = watched(f"dev-cache  {mark}Error: creating ElastiCache User: InvalidAction")
+    assert progress.errors == [f"cache: {mark}Error: creating ElastiCache User: InvalidAction"]

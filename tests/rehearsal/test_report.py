@@ -1,0 +1,86 @@
+"""What a rehearsal came to."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from operations.rehearsal.report import NOT_PROVEN, Report
+
+GOOD = Report(
+    "dev",
+    synthesized=200,
+    resources=200,
+    rotations=3,
+    logins=600,
+    redeployments=3,
+    integration_passed=40,
+    seconds={"network": 60.4, "deploy": 240.0},
+)
+
+
+def shown(report: Report) -> str:
+    out = StringIO()
+    report.show(Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_where_all_went_well_nothing_is_wrong():
+    assert GOOD.problems == []
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"resources": 199}, "199 of 200 resources were deployed"),
+        ({"failed_logins": 2}, "2 of 600 logins failed"),
+        ({"integration_passed": 0}, "no integration test passed"),
+        ({"integration_failed": ["tests.test_a[x]"]}, "integration test failed: tests.test_a[x]"),
+        (
+            {"second_plan_changes": {"network": ["aws_vpc.vpc: update"]}},
+            "network: a second plan would aws_vpc.vpc: update",
+        ),
+        ({"left_behind": ["arn:aws:s3:::b"]}, "left behind: arn:aws:s3:::b"),
+        ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not know kms:Sign (2 calls)"),
+    ],
+)
+def test_whatever_is_wrong_is_named_and_shown_as_it_is(change: dict[str, Any], problem: str):
+    report = replace(GOOD, **change)
+    assert report.problems == [problem]
+    assert f"\n{problem}\n" in shown(report)
+
+
+def test_the_summary_has_the_figures_and_what_is_not_proven():
+    text = shown(replace(GOOD, second_plan_changes={"a": ["b", "c"], "d": ["e"]}, unsupported_calls={"f": 2, "g": 3}))
+    rows = [" ".join(line.strip("│┃ ").split()) for line in text.splitlines()]
+    for row in (
+        "resources │ 200 of 200",
+        "rotations │ 3, each followed by new tasks: 3",
+        "logins meanwhile │ 600, of which failed: 0",
+        "integration tests │ 40 passed, 0 failed",
+        "second plan │ 3 changes",
+        "calls that are not supported │ 5",
+        "seconds │ network 60, deploy 240",
+    ):
+        assert row in rows
+    assert NOT_PROVEN in " ".join(text.split())
+
+
+def test_machines_read_the_same_as_json(tmp_path: Path):
+    GOOD.write(tmp_path / "report.json")
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert Report(**written) == GOOD
+    for figure in (
+        "resources",
+        "rotations",
+        "logins",
+        "failed_logins",
+        "integration_passed",
+        "second_plan_changes",
+        "unsupported_calls",
+    ):
+        assert figure in written
