@@ -185,9 +185,9 @@ def _untagged(account: Account, platform: Platform, known: Mapping[str, State], 
         if resource.tier != tier or resource.origin in known[tier]:
             continue
         kind = UNTAGGED[resource.type]
-        arguments = [_resolved(resource.body[name], attributes) for name in kind.arguments]
+        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in kind.arguments)))
         # Where it belongs to what is not there, it is not there either.
-        if None not in arguments and (id := _asked(account, kind, arguments)):
+        if len(arguments) == len(kind.arguments) and (id := _asked(account, kind, arguments)):
             yield Orphan(resource.origin, tier, resource.origin, id)
 
 
