@@ -10,8 +10,11 @@ PACKAGES := .venv/installed
 INDEX := .cache/jsii/indexed
 CLI := node_modules/installed
 ROTATION := .cache/rotation.zip
+LOCAL_ROTATION := .cache/rotation-local.zip
 
-# The rotation's tests mostly wait, so they run beside the others; what both have covered is put together.
+# The tests of the rotation and of the local AWS mostly wait, so they run beside the others; what all have covered is put
+# together.
+TESTS := env -u ENV
 QUIETLY := --cov-report= --cov-fail-under=0
 
 export PIPENV_VENV_IN_PROJECT := 1
@@ -20,19 +23,22 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults integration synth validate test unit snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-changes integration synth validate test unit snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
-	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION)
+	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION)
 
 rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
 	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
 
 rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for the tiers without a database
 	@$(PYTHON) -m operations rehearse-faults $(or $(ENV),dev) $(if $(SHORT),--short)
+
+rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
+	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov
 
 integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
 	@$(if $(ENV),,$(error ENV is missing: make integration ENV=prod))ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
@@ -47,10 +53,12 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 
 test: lint unit validate ## Everything that must hold: lint, unit tests, rotation, snapshots, validation
 
-unit: setup ## Unit tests, rotation and snapshots, with their coverage
-	@env -u ENV COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
-	env -u ENV COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
-	wait $$rotation; rotation=$$?; cat .cache/rotation.log; test "$$unit $$rotation" = "0 0"
+unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverage
+	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
+	$(TESTS) COVERAGE_FILE=.coverage.rehearsal $(PYTHON) -m pytest tests/rehearsal $(QUIETLY) >.cache/rehearsal.log 2>&1 & rehearsal=$$!; \
+	$(TESTS) COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
+	wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; \
+	cat .cache/rotation.log .cache/rehearsal.log; test "$$unit $$rotation $$rehearsal" = "0 0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered
 
 snapshots: setup ## Accept what the stacks synthesize now as the snapshots; review the difference in git
@@ -123,9 +131,9 @@ $(INDEX): $(PACKAGES)
 	@$(PYTHON) -m imports
 	@touch $@
 
-$(ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py) lambda_rotation/requirements.txt lambda_rotation/certificates/rds.pem
-	@echo "Packaging the rotation's function"
-	@$(PYTHON) -m lambda_rotation.package $@
+$(ROTATION) $(LOCAL_ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py lambda_rotation/*.txt lambda_rotation/*/*.pem)
+	@echo "Packaging the rotation's function into $@"
+	@$(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
 
 $(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
 	@echo "Installing the cdktf CLI into node_modules"

@@ -1,7 +1,7 @@
-"""`python -m lambda_rotation.package FILE [--local [--authority PEM]]`: the function's zip, the same bytes anywhere.
+"""`python -m lambda_rotation.package FILE [--local]`: the function's zip, the same bytes wherever it is built.
 
-For Lambda, or with --local for this machine's Python, so that the same package can be run here; then it can trust
-another database's authority in the place of RDS's.
+For Lambda, or with --local for this machine's Python, so that the same package can be run here; `trusting` gives such a
+one the authority of another database than RDS's.
 """
 
 import argparse
@@ -35,24 +35,18 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m lambda_rotation.package", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--local", action="store_true", help="for this machine's Python instead of Lambda's")
-    parser.add_argument("--authority", type=Path, metavar="PEM", help="certificates to trust in the place of RDS's")
     asked = parser.parse_args(arguments)
-    if asked.authority and not asked.local:
-        parser.error("--authority is for --local alone: in Lambda the function trusts RDS, and nothing else")
     try:
-        build(asked.file, local=asked.local, authority=asked.authority)
+        build(asked.file, local=asked.local)
     except (PackageError, OSError) as error:
         sys.exit(f"{asked.file}: cannot be built: {error}")
 
 
-def build(file: Path, *, local: bool = False, authority: Path | None = None) -> None:
+def build(file: Path, *, local: bool = False) -> None:
     """Write the zip.
 
-    Args:
-        authority: certificates to trust in the place of RDS's.
-
     Raises:
-        OSError: the authority cannot be read, or the file cannot be written.
+        OSError: the file cannot be written.
         PackageError: pip could not get what requirements.txt names.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -61,11 +55,23 @@ def build(file: Path, *, local: bool = False, authority: Path | None = None) -> 
         for path in _own():
             target = folder / SOURCE.name / path.relative_to(SOURCE)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(authority if authority and path == AUTHORITIES else path, target)
+            shutil.copyfile(path, target)
         file.parent.mkdir(parents=True, exist_ok=True)
         written = file.with_name(f"{file.name}.part")
         _zip(folder, written)
         written.replace(file)
+
+
+def trusting(authority: Path, package: Path, file: Path) -> None:
+    """Write a copy of a package that trusts an authority's certificates in the place of RDS's.
+
+    Raises:
+        OSError: one of the files cannot be read, or the copy cannot be written.
+    """
+    with ZipFile(package) as archive, ZipFile(file, "w", ZIP_DEFLATED) as copy:
+        for entry in archive.infolist():
+            trusts = entry.filename == AUTHORITIES.relative_to(SOURCE.parent).as_posix()
+            copy.writestr(entry, authority.read_bytes() if trusts else archive.read(entry))
 
 
 def _own() -> Iterator[Path]:

@@ -42,8 +42,9 @@ class Orphan:
 def orphans(environment: EnvironmentName) -> None:
     """List what a tier has made and no state knows, with the command that imports or deletes it.
 
-    When: an apply was killed, or its machine died. First release its lock (`lock`), then run this, then the commands,
-    each import in the folder of its stack beneath cdktf.out/stacks; then deploy again. Changes nothing itself.
+    When: an apply was killed, or its machine died. First release its lock (`lock`), and let its state forget what is
+    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks); then run this, then the
+    commands it prints, each import in the folder of its stack; then deploy again. Changes nothing itself.
 
     Exit codes: 0 every resource is in a state, 1 some are not or it cannot be told, 2 wrong usage.
     """

@@ -71,14 +71,18 @@ class Deployment:
         """
         self._cdktf("destroy", f"{self.name}-*", line=line)
 
-    def plan(self, stack: Stack) -> dict[str, Any]:
+    def plan(self, stack: Stack, *options: str) -> dict[str, Any]:
         """What Terraform would change now, as `terraform show -json` tells a plan.
+
+        Args:
+            stack: one that is deployed.
+            options: of `terraform plan`.
 
         Raises:
             TerraformError: it cannot be planned.
         """
         file = f"{stack.tier}.plan"
-        self.terraform(stack, "plan", "-input=false", "-no-color", f"-out={file}")
+        self.terraform(stack, "plan", *options, "-input=false", "-no-color", f"-out={file}")
         return json.loads(self.terraform(stack, "show", "-json", file))
 
     def state(self, stack: Stack) -> dict[str, dict[str, Any]]:

@@ -77,16 +77,21 @@ class BadDay:
             pass
         else:
             raise RehearsalError(f"{cut}: the deployment came to its end before that")
-        cut_after, locks, lost = progress.done, self.release(), self.adopt()
-        return f"after {cut_after} resources: {locks} stale locks released, {lost} resources imported"
+        stale, lost = self.release(), self.adopt()
+        return (
+            f"after {progress.done} resources: {len(stale)} stale locks released ({', '.join(stale) or 'none'}), "
+            f"{lost} resources that were in no state imported"
+        )
 
-    def release(self) -> int:
-        """Release the locks that nobody holds any more; how many."""
+    def release(self) -> list[str]:
+        """Release the locks that nobody holds any more, and let the states forget what is gone; which stacks."""
         locks = Locks(self._account)
         stale = list(locks.seen())
         for lock in stale:
             locks.release(lock)
-        return len(stale)
+            stack = self.rehearsal.platform.stacks[lock.stack.rpartition("-")[2]]
+            self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
+        return [lock.stack for lock in stale]
 
     def adopt(self) -> int:
         """Import what is in no state; how many."""

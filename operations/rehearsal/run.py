@@ -33,6 +33,8 @@ from operations.terraform import ROOT
 from stacks.settings import Environment, load_environments
 
 FOLDER = ROOT / ".cache" / "rehearsal"
+PACKAGE = ROOT / ".cache" / "rotation-local.zip"
+"""The rotation's function for this machine, which `make setup` builds."""
 ROTATIONS = 3
 CACHED_FOR = (0.0, 0.0, 1.0, 1.5)
 """Seconds for which each client keeps a credential."""
@@ -221,13 +223,15 @@ def staged(name: str, console: Console) -> Generator[Rehearsal]:
     """
     (settings,) = load_environments(ROOT / "environments", only=name)
     folder = FOLDER / name
+    if not PACKAGE.is_file():
+        raise RehearsalError(f"{PACKAGE} is missing; run make setup")
     with ExitStack() as stack:
         stack.enter_context(_alone(folder))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
         zipped = folder / "rotation.zip"
-        package.build(zipped, local=True, authority=aws.certificates)
+        package.trusting(aws.certificates, PACKAGE, zipped)
         stack.enter_context(_environment({**aws.environment, "ROTATION_PACKAGE": str(zipped)}))
         deployment = Deployment(name, folder)
         platform = deployment.synthesize()

@@ -88,7 +88,7 @@ class Environment(Section):
     region: Annotated[str, REGION]
     """Where it runs."""
 
-    owner: Annotated[str, Matching(r"\w[\w+=,.@ /:-]{2,255}", "a team or an address, in a tag's characters")]
+    owner: Annotated[str, Matching(r"\w[\w+=.@ /:-]{2,255}", "a team or an address, in a tag's characters")]
     """Who answers for the environment; a tag of every resource."""
 
     permissions_boundary: Annotated[

@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stacks.parts import ports
 from stacks.parts.names import Names
 from stacks.settings import Environment, SettingsError, load_environments
 
@@ -25,6 +26,9 @@ BOOTSTRAPPED_BY = "bootstrap"
 """The same of `python -m operations bootstrap`."""
 READING = ("Describe", "Get", "Head", "List")
 """How the names of all actions begin that are asked here. None of them changes anything."""
+
+PRIVATE = {ports.DATABASE, ports.CACHE, ports.FILES, ports.SERVICE}
+"""Ports that nobody outside the VPC has any business with."""
 
 
 class NothingToTestError(Exception):
@@ -192,6 +196,16 @@ def refuse_writes(model: Any, **_: Any) -> None:
     """
     if not model.name.startswith(READING):
         raise WriteRefusedError(f"{model.service_model.service_name}:{model.name} is no reading action")
+
+
+def stay_out(address: Any) -> None:
+    """Python asks this before every connection.
+
+    Raises:
+        PermissionError: it would lead to what is private.
+    """
+    if isinstance(address, tuple) and address[1] in PRIVATE:
+        raise PermissionError(f"{address[0]} is private: these tests look at the environment from outside")
 
 
 def the_one(what: str, found: Sequence[Any]) -> Any:

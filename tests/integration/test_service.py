@@ -212,6 +212,13 @@ def test_tasks_are_reached_by_tls(targets: Answer):
     expect("protocol, port, health check", {targets["TargetGroupArn"]: reached}, ("HTTPS", ports.SERVICE, "HTTPS"))
 
 
+def test_enough_tasks_take_requests(found: Found, targets: Answer, settings: Environment):
+    arn = targets["TargetGroupArn"]
+    states = found.every("elbv2", "describe_target_health", "TargetHealthDescriptions", TargetGroupArn=arn)
+    healthy = [one["TargetHealth"]["State"] for one in states].count("healthy")
+    expect("healthy tasks", {arn: healthy}, AtLeast(settings.service.minimum_tasks))
+
+
 def test_the_certificate_is_of_the_domain_and_valid(certificate: Answer, settings: Environment):
     told = (certificate["DomainName"], certificate["Status"])
     expect("domain and status", {certificate["CertificateArn"]: told}, (settings.service.domain, "ISSUED"))

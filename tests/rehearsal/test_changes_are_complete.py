@@ -1,4 +1,4 @@
-"""Whoever teaches the local AWS a type of resource says how each of its arguments is changed behind Terraform's back."""
+"""Who teaches the local AWS a type of resource says how each of its arguments is changed behind Terraform's back."""
 
 from operations.platform import Platform
 from tests.changes.tables import CHANGES, SERVED, UNREAD, arguments_of

@@ -13,7 +13,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from tests.conftest import settings
 from tests.integration import found as module
 from tests.integration.expectations import AtLeast, Including, expect, expect_each
-from tests.integration.found import Found, NothingToTestError, WriteRefusedError, the_one
+from tests.integration.found import Found, NothingToTestError, WriteRefusedError, stay_out, the_one
 
 ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
 
@@ -101,6 +101,17 @@ def test_what_would_change_something_is_refused_before_it_is_asked(aws: LocalAws
     with pytest.raises(WriteRefusedError, match="sns:CreateTopic is no reading action"):
         found.answer("sns", "create_topic", Name="new")
     assert aws.gateway.calls == before
+
+
+@pytest.mark.parametrize("port", [5432, 6379, 2049, 8443])
+def test_what_is_private_is_not_connected_to(port: int):
+    with pytest.raises(PermissionError, match=r"10\.0\.1\.2 is private"):
+        stay_out(("10.0.1.2", port))
+
+
+def test_aws_is_connected_to():
+    stay_out(("203.0.113.1", 443))
+    stay_out("/var/run/proxy.sock")
 
 
 def test_an_answer_is_asked_for_once(aws: LocalAws, here: Path):

@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_rotation import package
-from lambda_rotation.package import PackageError, build, main
+from lambda_rotation.package import PackageError, build, main, trusting
 from main import ROOT
 from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import Server
@@ -34,9 +34,10 @@ def for_lambda(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def for_here(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("local") / "rotation.zip"
+    folder = tmp_path_factory.mktemp("local")
+    main([str(folder / "local.zip"), "--local"])
     # The authorities of RDS are not those of the tests' server.
-    main([str(file), "--local", "--authority", str(server.certificates)])
+    trusting(server.certificates, folder / "local.zip", file := folder / "rotation.zip")
     return file
 
 
@@ -111,11 +112,12 @@ def test_pip_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         build(tmp_path / "rotation.zip")
 
 
-def test_another_authority_is_for_this_machine_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as exited:
-        main([str(tmp_path / "rotation.zip"), "--authority", "authority.pem"])
-    assert exited.value.code == 2
-    assert "--authority is for --local alone" in capsys.readouterr().err
+def test_another_authority_is_all_that_differs(for_here: Path, server: Server):
+    with ZipFile(for_here) as here, ZipFile(for_here.with_name("local.zip")) as local:
+        assert here.namelist() == local.namelist()
+        differ = [name for name in here.namelist() if here.read(name) != local.read(name)]
+        assert differ == ["lambda_rotation/certificates/rds.pem"]
+        assert here.read(differ[0]) == server.certificates.read_bytes()
 
 
 RUN = """

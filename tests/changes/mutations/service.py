@@ -124,6 +124,13 @@ def tasks_are_asked_in_plain(aws: LocalAws) -> None:
     one.protocol = "HTTP"
 
 
+def task_takes_no_requests(aws: LocalAws) -> None:
+    elb = aws.client("elbv2")
+    (group,) = elb.describe_target_groups()["TargetGroups"]
+    health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    elb.deregister_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[health[0]["Target"]])
+
+
 def certificate(aws: LocalAws) -> Any:
     """The certificate's model."""
     (arn,) = tagged(aws, "acm", "certificate")
@@ -234,6 +241,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_tls_of_customers_is_1_2_or_later": tls_is_old,
     "test_plaintext_is_redirected_to_tls": plaintext_is_answered,
     "test_tasks_are_reached_by_tls": tasks_are_asked_in_plain,
+    "test_enough_tasks_take_requests": task_takes_no_requests,
     "test_the_certificate_is_of_the_domain_and_valid": certificate_has_expired,
     "test_the_load_balancer_shows_the_certificate": another_certificate_is_shown,
     "test_the_domain_leads_to_the_load_balancer": domain_leads_elsewhere,
@@ -246,4 +254,8 @@ MUTATIONS: dict[str, Mutation] = {
     "test_the_load_balancer_is_protected_as_the_settings_say": attribute("deletion_protection.enabled", "false"),
     "test_new_tasks_are_started_after_a_rotation": rotations_are_not_noticed,
 }
-RELATED: Related = {}
+RELATED: Related = {
+    "test_as_many_tasks_run_as_the_settings_say": {
+        "test_service.py::test_enough_tasks_take_requests": "a task that does not run takes none",
+    },
+}
