@@ -8,8 +8,10 @@ tags of its own (a route, an alias) is found by what it belongs to.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -17,6 +19,9 @@ from operations.aws import Account, EnvironmentName, RefusedError, console, ends
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
 from operations.terraform import ROOT
+
+BLOCKS = "orphans.tf.json"
+"""Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,17 @@ class Orphan:
         return f"terraform import '{self.address}' '{self.id}'" if self.address else self.deletion
 
 
-def orphans(environment: EnvironmentName) -> None:
+def orphans(
+    environment: EnvironmentName,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write import blocks into the folder of each stack.")] = False,
+) -> None:
     """List what a tier has made and no state knows, with the command that imports or deletes it.
 
     When: an apply was killed, or its machine died. First release its lock (`lock`), and let its state forget what is
-    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks); then run this, then the
-    commands it prints, each import in the folder of its stack; then deploy again. Changes nothing itself.
+    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks). Then run this, and what it
+    prints, each import in the folder of its stack; or, for many, with `--write`, one `terraform apply` in that folder,
+    and delete the file that was written. Then deploy again. Changes nothing in AWS itself.
 
     Exit codes: 0 every resource is in a state, 1 some are not or it cannot be told, 2 wrong usage.
     """
@@ -58,8 +68,22 @@ def orphans(environment: EnvironmentName) -> None:
     for orphan in lost:
         console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)
     console().print(f"{len(lost)} resources of {environment} are in no state")
+    if write:
+        for file in write_blocks(lost, platform):
+            console().print(f"written: {file}", soft_wrap=True, markup=False)
     if lost:
         raise typer.Exit(1)
+
+
+def write_blocks(lost: Iterable[Orphan], platform: Platform) -> list[Path]:
+    """Write Terraform's import blocks of those whose address is known, a file a stack beside it; which files."""
+    files: list[Path] = []
+    for tier, stack in platform.stacks.items():
+        blocks = [{"to": orphan.address, "id": orphan.id} for orphan in lost if orphan.tier == tier and orphan.address]
+        if blocks:
+            files.append(file := stack.folder / BLOCKS)
+            file.write_text(json.dumps({"import": blocks}, indent=2), encoding="utf-8")
+    return files
 
 
 def find(account: Account, platform: Platform) -> list[Orphan]:
@@ -185,9 +209,9 @@ def _untagged(account: Account, platform: Platform, known: Mapping[str, State], 
         if resource.tier != tier or resource.origin in known[tier]:
             continue
         kind = UNTAGGED[resource.type]
-        arguments = [_resolved(resource.body[name], attributes) for name in kind.arguments]
+        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in kind.arguments)))
         # Where it belongs to what is not there, it is not there either.
-        if None not in arguments and (id := kind.ask(account, *arguments)):
+        if len(arguments) == len(kind.arguments) and (id := kind.ask(account, *arguments)):
             yield Orphan(resource.origin, tier, resource.origin, id)
 
 

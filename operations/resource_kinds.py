@@ -70,10 +70,6 @@ KINDS = (
     Kind(r"ec2:network-acl/(.+)", "aws_network_acl", "AWS::EC2::NetworkAcl"),
     Kind(r"ec2:route-table/(.+)", "aws_route_table", "AWS::EC2::RouteTable"),
     Kind(r"ec2:security-group/(.+)", "aws_security_group", "AWS::EC2::SecurityGroup"),
-    # What a VPC comes with: the next apply takes it over again.
-    Kind(r"ec2:network-acl/(.+)", "aws_default_network_acl", ""),
-    Kind(r"ec2:route-table/(.+)", "aws_default_route_table", ""),
-    Kind(r"ec2:security-group/(.+)", "aws_default_security_group", ""),
     Kind(r"ec2:security-group-rule/(.+)", "aws_vpc_security_group_egress_rule", "AWS::EC2::SecurityGroupEgress"),
     Kind(r"ec2:security-group-rule/(.+)", "aws_vpc_security_group_ingress_rule", "AWS::EC2::SecurityGroupIngress"),
     Kind(r"ec2:subnet/(.+)", "aws_subnet", "AWS::EC2::Subnet"),
