@@ -66,6 +66,10 @@ KINDS = (
     Kind(r"cloudwatch:alarm:(.+)", "aws_cloudwatch_metric_alarm", "AWS::CloudWatch::Alarm"),
     Kind(r"ec2:elastic-ip/(.+)", "aws_eip", "aws ec2 release-address --allocation-id {1}"),
     Kind(r"ec2:internet-gateway/(.+)", "aws_internet_gateway", "AWS::EC2::InternetGateway"),
+    # What a VPC comes with: the next apply takes it over again.
+    Kind(r"ec2:network-acl/(.+)", "aws_default_network_acl", ""),
+    Kind(r"ec2:route-table/(.+)", "aws_default_route_table", ""),
+    Kind(r"ec2:security-group/(.+)", "aws_default_security_group", ""),
     Kind(r"ec2:natgateway/(.+)", "aws_nat_gateway", "AWS::EC2::NatGateway"),
     Kind(r"ec2:network-acl/(.+)", "aws_network_acl", "AWS::EC2::NetworkAcl"),
     Kind(r"ec2:route-table/(.+)", "aws_route_table", "AWS::EC2::RouteTable"),
