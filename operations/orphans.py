@@ -8,17 +8,16 @@ tags of its own (a route, an alias) is found by what it belongs to.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import ClientError
 
-from operations.aws import Account, EnvironmentName, RefusedError, code_of, console, ends_in_a_line, reach
+from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, Untagged, is_leaving, resource_of
+from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
 from operations.terraform import ROOT
 
 BLOCKS = "orphans.tf.json"
@@ -212,18 +211,8 @@ def _untagged(account: Account, platform: Platform, known: Mapping[str, State], 
         kind = UNTAGGED[resource.type]
         arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in kind.arguments)))
         # Where it belongs to what is not there, it is not there either.
-        if len(arguments) == len(kind.arguments) and (id := _asked(account, kind, arguments)):
+        if len(arguments) == len(kind.arguments) and (id := kind.ask(account, *arguments)):
             yield Orphan(resource.origin, tier, resource.origin, id)
-
-
-def _asked(account: Account, kind: Untagged, arguments: Sequence[str]) -> str | None:
-    try:
-        return kind.ask(account, *arguments)
-    except ClientError as error:
-        # What it belongs to is gone.
-        if "NotFound" in code_of(error):
-            return None
-        raise
 
 
 def _resolved(value: str, attributes: Mapping[str, Body]) -> str | None:

@@ -589,6 +589,22 @@ def test_the_command_lists_each_with_what_mends_it_and_fails(synthesized: Deploy
     )
 
 
+def test_the_command_writes_import_blocks_for_one_apply(synthesized: Deployed, tmp_path: Path):
+    vpc = synthesized.vpc()
+    synthesized.client("sns").create_topic(Name=f"{synthesized.scene.name}-old", Tags=synthesized.listed())
+    result = synthesized.scene.run("orphans", "--write")
+    file = tmp_path / "cdktf.out" / "orphans.tf.json"
+    assert result.exit_code == 1
+    assert result.output.endswith(f"written: {file}\n")
+    assert json.loads(file.read_text()) == {"import": [{"to": "aws_vpc.vpc", "id": vpc}]}
+
+
+def test_where_nothing_can_be_imported_no_file_is_written(synthesized: Deployed, tmp_path: Path):
+    synthesized.client("sns").create_topic(Name=f"{synthesized.scene.name}-old", Tags=synthesized.listed())
+    assert synthesized.scene.run("orphans", "--write").exit_code == 1
+    assert not (tmp_path / "cdktf.out" / "orphans.tf.json").exists()
+
+
 def test_the_command_ends_well_where_nothing_is_lost(synthesized: Deployed):
     result = synthesized.scene.run("orphans")
     assert (result.exit_code, result.output) == (0, f"0 resources of {synthesized.scene.name} are in no state\n")
