@@ -20,6 +20,7 @@ from operations.platform import Body, Platform, PlatformError, Resource
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
 from operations.terraform import ROOT
 
+EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
 BLOCKS = "orphans.tf.json"
 """Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
@@ -160,7 +161,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
         if any(re.fullmatch(passed, resource_of(arn)) for passed in PASSED_OVER) or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
-        yield from _orphan(arn, tier, matches, missing, told)
+        yield from _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told)
 
 
 def _orphan(arn: str, tier: str, matches: list[Match], missing: list[Resource], told: set[str]) -> Iterator[Orphan]:
@@ -185,12 +186,17 @@ def _described(account: Account, arn: str) -> set[str]:
     if resource.startswith("kms:"):
         return {account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["Description"]}
     if resource.startswith("ec2:security-group-rule/"):
-        rules = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id])["SecurityGroupRules"]
-        return {rule["Description"] for rule in rules if "Description" in rule}
+        (rule,) = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id])["SecurityGroupRules"]
+        return {EGRESS if rule["IsEgress"] else INGRESS, rule.get("Description", "")} - {""}
     if resource.startswith("elasticloadbalancing:listener/"):
         listeners = account.client("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"]
         return {str(listener["Port"]) for listener in listeners}
     return set()
+
+
+def _may_be(match: Match, told: set[str]) -> bool:
+    """Whether what is told leaves the type open: ARNs of rules do not say in which direction they let."""
+    return match.kind.type in told or match.kind.type not in {EGRESS, INGRESS}
 
 
 def _names(body: Body) -> set[str]:

@@ -1,13 +1,20 @@
 """One local AWS for all tests: each names what it makes for itself."""
 
+import os
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
+from moto.core.base_backend import BackendDict
 
-from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.local_aws import run
+from operations.rehearsal.local_aws.extensions import EXTENSIONS
+from operations.rehearsal.local_aws.server import MOTO, LocalAws
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
+LOADER = Loader()
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +22,31 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
     folder: Path = tmp_path_factory.mktemp("local-aws")
     with LocalAws(ACCOUNT, REGION, folder) as local:
         yield local
+
+
+@contextmanager
+def another_local_aws() -> Generator[None]:
+    """For tests that start one themselves: one at a time in a process, so the one for all begins anew after it."""
+    before = run.current()
+    try:
+        yield
+    finally:
+        os.environ.update(MOTO)
+        run.begin(before)
+        BackendDict.reset()
+        for extension in EXTENSIONS:
+            extension.install()
+
+
+@pytest.fixture
+def another(aws: LocalAws) -> Generator[None]:
+    """The test starts a local AWS itself."""
+    del aws
+    with another_local_aws():
+        yield
+
+
+@pytest.fixture
+def quick_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command has a session of its own; what botocore knows of the services is read once."""
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)

@@ -1,0 +1,253 @@
+"""The rotation in a rehearsal, with the real function and a real database: under load, and on a bad day."""
+
+import json
+import os
+from collections.abc import Generator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from rich.console import Console
+
+from operations.rehearsal import load, run
+from operations.rehearsal.faults import BadDay
+from operations.rehearsal.local_aws import secretsmanager
+from operations.rehearsal.local_aws.event_bus import deliveries
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.postgresql import VERSION, free_port, until
+from operations.rehearsal.run import Rehearsal, RehearsalError, staged
+from tests.rehearsal.conftest import LOADER, another_local_aws
+from tests.rehearsal.stage import Stage
+
+TAGS = [{"Key": key, "Value": value} for key, value in (("Environment", "dev"), ("ManagedBy", "cdktf"))]
+ROTATION = [*TAGS, {"Key": "Tier", "Value": "rotation"}]
+PASSING = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
+
+
+@pytest.fixture(scope="module")
+def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Generator[Rehearsal]:
+    """An environment that has no more than a database, its rotation, and what is told of it."""
+    del aws
+    with pytest.MonkeyPatch.context() as patch, another_local_aws():
+        patch.setattr("botocore.session.create_loader", lambda *_: LOADER)
+        Stage(tmp_path_factory.mktemp("stage") / "project", patch)
+        with staged("dev", Console(file=StringIO())) as rehearsal:
+            with_tasks_to_start_anew(rehearsal.aws)
+            with_a_rotation(rehearsal.aws, with_a_database(rehearsal.aws))
+            yield rehearsal
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secretsmanager, "WAITS", (0.01,))
+    monkeypatch.setattr(run, "APART", 0.3)
+    monkeypatch.setattr(run, "CACHED_FOR", (0.0, 0.2))
+    monkeypatch.setattr(load, "PAUSE", 0.05)
+
+
+def with_a_database(aws: LocalAws) -> dict[str, Any]:
+    return aws.client("rds").create_db_cluster(
+        DBClusterIdentifier="shop",
+        Engine="aurora-postgresql",
+        EngineVersion=VERSION.split(".")[0],
+        MasterUsername="shopkeeper",
+        ManageMasterUserPassword=True,
+        DatabaseName="shop",
+        Port=free_port("127.0.0.1"),
+    )["DBCluster"]
+
+
+def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
+    """As stacks/rotation.py has it."""
+    secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
+    secret = secrets.create_secret(Name="credential", Tags=ROTATION)["ARN"]
+    function = functions.create_function(
+        FunctionName="rotation",
+        Runtime="python3.13",
+        Handler="lambda_rotation.handler.handle",
+        Role=role(aws, "lambda.amazonaws.com"),
+        Code={"ZipFile": Path(os.environ["ROTATION_PACKAGE"]).read_bytes()},
+        Timeout=60,
+        Environment={
+            "Variables": {
+                "SECRET_ARN": secret,
+                "MASTER_SECRET_ARN": database["MasterUserSecret"]["SecretArn"],
+                "DATABASE_ENGINE": "postgres",
+                "DATABASE_HOST": database["Endpoint"],
+                "DATABASE_READER_HOST": database["ReaderEndpoint"],
+                "DATABASE_PORT": str(database["Port"]),
+                "DATABASE_NAME": "shop",
+                "OWNER_ROLE": "shop",
+                "CONNECTION_LIMIT": "-1",
+                "MINIMUM_AGE": "3600",
+            }
+        },
+    )["FunctionArn"]
+    functions.add_permission(
+        FunctionName="rotation",
+        StatementId="SecretsManager",
+        Action="lambda:InvokeFunction",
+        Principal="secretsmanager.amazonaws.com",
+    )
+    secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30})
+    backend = aws.backend("secretsmanager")
+    until(lambda: not backend.is_rotating(secret), 60)
+    assert backend.rotations[-1].problem is None
+
+
+def with_tasks_to_start_anew(aws: LocalAws) -> None:
+    """As stacks/parts/redeployment.py has it."""
+    machine = aws.client("stepfunctions").create_state_machine(
+        name="redeployment", definition=json.dumps(PASSING), roleArn=role(aws, "states.amazonaws.com")
+    )["stateMachineArn"]
+    pattern = {"source": ["aws.secretsmanager"], "detail": {"labelUpdated": ["AWSCURRENT"]}}
+    aws.client("events").put_rule(Name="new-credential", EventPattern=json.dumps(pattern))
+    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": machine}])
+
+
+def role(aws: LocalAws, service: str) -> str:
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return aws.client("iam").create_role(
+        RoleName=service, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+
+
+def may_rotate_early(rehearsal: Rehearsal) -> bool:
+    described = rehearsal.aws.client("secretsmanager").describe_secret(SecretId=rehearsal.secret())
+    return "RotateEarlyUntil" in {tag["Key"] for tag in described["Tags"]}
+
+
+class Replaying(Rehearsal):
+    """A rehearsal whose rotations end as a test says, in the order in which they are asked for."""
+
+    def rotate(self, secret: str) -> None:
+        vars(self)["ends"].pop(0)(secret)
+
+
+def replaying(rehearsal: Rehearsal, *ends: Any) -> Rehearsal:
+    other = Replaying(**vars(rehearsal))
+    vars(other)["ends"] = list(ends)
+    return other
+
+
+def test_clients_go_on_logging_in_while_the_credential_is_rotated(rehearsal: Rehearsal):
+    secret = rehearsal.secret()
+    before, told = rehearsal.credential(secret), len(deliveries(rehearsal.aws.account, rehearsal.aws.region))
+    rehearsal.rotate_under_load(times=2)
+    after = rehearsal.credential(secret)
+    assert rehearsal.report.rotations == 2
+    # Two logins take turns.
+    assert (after.username, after.password != before.password) == (before.username, True)
+    rehearsal.log_in(after).close()
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        rehearsal.log_in(before)
+    assert rehearsal.report.failed_logins == 0
+    assert rehearsal.report.logins > 2
+    # The first rotation's was before that.
+    assert rehearsal.report.redeployments == 2
+    assert len(deliveries(rehearsal.aws.account, rehearsal.aws.region)) == told + 2
+    assert not may_rotate_early(rehearsal)
+
+
+def test_logins_that_fail_and_tasks_that_are_not_started_anew_are_counted(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+):
+    client = rehearsal.aws.client("events")
+    rule = client.list_targets_by_rule(Rule="new-credential")["Targets"]
+    gone = rule[0]["Arn"].replace("redeployment", "gone")
+    client.put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": gone}])
+
+    def forgets(secret: str) -> None:
+        """As a rotation that makes the current password another in the secret alone."""
+        value = json.loads(rehearsal.aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
+        rehearsal.aws.client("secretsmanager").put_secret_value(
+            SecretId=secret, SecretString=json.dumps({**value, "password": "another"})
+        )
+
+    good = rehearsal.credential(rehearsal.secret())
+    monkeypatch.setattr(rehearsal.report, "rotations", 0)
+    try:
+        replaying(rehearsal, forgets).rotate_under_load(times=1)
+    finally:
+        client.put_targets(Rule="new-credential", Targets=rule)
+        rehearsal.aws.client("secretsmanager").put_secret_value(SecretId=rehearsal.secret(), SecretString=good.dump())
+    assert 0 < rehearsal.report.failed_logins < rehearsal.report.logins
+    assert (rehearsal.report.rotations, rehearsal.report.redeployments) == (1, 0)
+
+
+def test_a_login_checks_whose_database_it_is(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    credential = rehearsal.credential(rehearsal.secret())
+    monkeypatch.setattr(LocalAws, "certificates", tmp_path / "none.pem")
+    with pytest.raises(psycopg2.OperationalError, match=r"root certificate file .* does not exist"):
+        rehearsal.log_in(credential)
+
+
+def test_a_rotation_that_does_not_end_is_told(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run, "PATIENCE", 0)
+    backend, secret = rehearsal.aws.backend("secretsmanager"), rehearsal.secret()
+    with rehearsal.rotating_early(secret):
+        with pytest.raises(RehearsalError, match="^a rotation does not end within 0 s$"):
+            rehearsal.rotate(secret)
+        until(lambda: not backend.is_rotating(secret), 60)
+
+
+def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Rehearsal):
+    secret = rehearsal.secret()
+    before = rehearsal.credential(secret)
+    with pytest.raises(
+        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential is current for"
+    ):
+        rehearsal.rotate(secret)
+    assert rehearsal.credential(secret) == before
+    # The one that has failed is tried again.
+    with rehearsal.rotating_early(secret):
+        rehearsal.rotate(secret)
+    assert rehearsal.credential(secret) != before
+
+
+def test_rotating_early_ends_with_an_error_too(rehearsal: Rehearsal):
+    with pytest.raises(ZeroDivisionError), rehearsal.rotating_early(rehearsal.secret()):
+        assert may_rotate_early(rehearsal)
+        raise ZeroDivisionError
+    assert not may_rotate_early(rehearsal)
+
+
+def test_a_database_that_is_down_fails_the_rotation_alone(rehearsal: Rehearsal):
+    before = rehearsal.credential(rehearsal.secret())
+    outcome = BadDay(rehearsal, ("rotation",)).database_is_down()
+    assert outcome.startswith("rotation failed 2 times: ")
+    assert outcome.endswith("; the credential stayed, and the next rotation went well")
+    after = rehearsal.credential(rehearsal.secret())
+    assert after.username != before.username
+    rehearsal.log_in(before).close()
+
+
+def test_a_rotation_that_goes_well_without_a_database_is_no_rotation(rehearsal: Rehearsal):
+    day = BadDay(replaying(rehearsal, lambda _: None), ("rotation",))
+    with pytest.raises(RehearsalError, match="^a rotation without a database went well$"):
+        day.database_is_down()
+    # It is up again.
+    rehearsal.log_in(rehearsal.credential(rehearsal.secret())).close()
+
+
+def test_a_rotation_that_fails_and_changes_the_credential_is_told(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+):
+    secret = rehearsal.secret()
+    good = rehearsal.credential(secret)
+    client = rehearsal.aws.client("secretsmanager")
+
+    def fails(_: str) -> None:
+        bad = {**json.loads(good.dump()), "password": "another"}
+        client.put_secret_value(SecretId=secret, SecretString=json.dumps(bad))
+        raise RehearsalError("rotation failed")
+
+    (cluster,) = rehearsal.aws.backend("rds").clusters.values()
+    monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
+    monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
+    with pytest.raises(RehearsalError, match="^a rotation that failed has changed the credential$"):
+        BadDay(replaying(rehearsal, fails), ("rotation",)).database_is_down()
+    client.put_secret_value(SecretId=secret, SecretString=good.dump())
+    assert not may_rotate_early(rehearsal)
