@@ -234,11 +234,12 @@ def test_keys_are_told_apart_by_what_they_are_for(deployed: Deployed):
 
 
 @pytest.mark.parametrize("described", [True, False])
-def test_rules_of_a_security_group_are_told_apart_by_their_description(deployed: Deployed, described: bool):
+def test_rules_of_a_security_group_are_told_apart_by_direction_and_description(deployed: Deployed, described: bool):
     client = deployed.client("ec2")
     group = client.create_security_group(GroupName="g", Description="g", VpcId=deployed.vpc(ManagedBy="hand"))
     deployed.has("aws_vpc_security_group_ingress_rule.web", description="customers")
-    deployed.has("aws_vpc_security_group_egress_rule.web", description="answers")
+    deployed.has("aws_vpc_security_group_ingress_rule.others", description="others")
+    deployed.has("aws_vpc_security_group_egress_rule.web", description="customers")
     (made,) = client.authorize_security_group_ingress(
         GroupId=group["GroupId"],
         IpPermissions=[
