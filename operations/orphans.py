@@ -7,17 +7,22 @@ tags of its own (a route, an alias) is found by what it belongs to.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from botocore.exceptions import ClientError
 
-from operations.aws import Account, EnvironmentName, RefusedError, code_of, console, ends_in_a_line, reach
+from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, UNTAGGED, Kind, is_leaving
+from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
 from operations.terraform import ROOT
+
+EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
+BLOCKS = "orphans.tf.json"
+"""Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
 
 @dataclass(frozen=True)
@@ -28,26 +33,29 @@ class Orphan:
     """Its ARN; or its address, where it has none of its own."""
     tier: str
     address: str | None
-    """The one resource of the stack that it must be; None where it could be several."""
+    """The one resource of the stack that it must be; None where it could be several, or none."""
     id: str
     """As `terraform import` takes it."""
-    deleted: str | None = None
-    """Cloud Control's name of its type, and the identifier."""
+    deletion: str = ""
+    """What deletes it."""
 
     @property
     def command(self) -> str:
         """What puts it into the state, or deletes it where nobody can say which resource it is."""
-        if self.address:
-            return f"terraform import '{self.address}' '{self.id}'"
-        return f"aws cloudcontrol delete-resource {self.deleted}"
+        return f"terraform import '{self.address}' '{self.id}'" if self.address else self.deletion
 
 
-def orphans(environment: EnvironmentName) -> None:
+def orphans(
+    environment: EnvironmentName,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write import blocks into the folder of each stack.")] = False,
+) -> None:
     """List what a tier has made and no state knows, with the command that imports or deletes it.
 
     When: an apply was killed, or its machine died. First release its lock (`lock`), and let its state forget what is
-    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks); then run this, then the
-    commands it prints, each import in the folder of its stack; then deploy again. Changes nothing itself.
+    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks). Then run this, and what it
+    prints, each import in the folder of its stack; or, for many, with `--write`, one `terraform apply` in that folder,
+    and delete the file that was written. Then deploy again. Changes nothing in AWS itself.
 
     Exit codes: 0 every resource is in a state, 1 some are not or it cannot be told, 2 wrong usage.
     """
@@ -61,8 +69,22 @@ def orphans(environment: EnvironmentName) -> None:
     for orphan in lost:
         console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)
     console().print(f"{len(lost)} resources of {environment} are in no state")
+    if write:
+        for file in write_blocks(lost, platform):
+            console().print(f"written: {file}", soft_wrap=True, markup=False)
     if lost:
         raise typer.Exit(1)
+
+
+def write_blocks(lost: Iterable[Orphan], platform: Platform) -> list[Path]:
+    """Write Terraform's import blocks of those whose address is known, a file a stack beside it; which files."""
+    files: list[Path] = []
+    for tier, stack in platform.stacks.items():
+        blocks = [{"to": orphan.address, "id": orphan.id} for orphan in lost if orphan.tier == tier and orphan.address]
+        if blocks:
+            files.append(file := stack.folder / BLOCKS)
+            file.write_text(json.dumps({"import": blocks}, indent=2), encoding="utf-8")
+    return files
 
 
 def find(account: Account, platform: Platform) -> list[Orphan]:
@@ -73,11 +95,17 @@ def find(account: Account, platform: Platform) -> list[Orphan]:
         ClientError: AWS refuses to tell.
     """
     known = {tier: _state(account, stack.backend) for tier, stack in platform.stacks.items()}
-    lost = [orphan for tier in platform.stacks for orphan in _tagged(account, platform, tier, known[tier])]
+    lost = _alone([orphan for tier in platform.stacks for orphan in _tagged(account, platform, tier, known[tier])])
     for orphan in lost:
         if orphan.address:
             known[orphan.tier][orphan.address] = {"id": orphan.id, "arn": orphan.what}
     return lost + [orphan for tier in platform.stacks for orphan in _untagged(account, platform, known, tier)]
+
+
+def _alone(lost: list[Orphan]) -> list[Orphan]:
+    """Where two would be the same resource, nobody can say which of them it is."""
+    claims = Counter((orphan.tier, orphan.address) for orphan in lost)
+    return [replace(orphan, address=None) if claims[orphan.tier, orphan.address] > 1 else orphan for orphan in lost]
 
 
 State = dict[str, Body]
@@ -102,7 +130,8 @@ def attributes_in(state: str | bytes) -> State:
         ValueError, KeyError, TypeError: it is none.
     """
     return {
-        f"{resource['type']}.{resource['name']}": instance["attributes"]
+        # One that is replaced is there beside the new until it is gone.
+        ".".join([resource["type"], resource["name"], *filter(None, [instance.get("deposed")])]): instance["attributes"]
         for resource in json.loads(state)["resources"]
         if resource["mode"] == "managed"
         for instance in resource["instances"]
@@ -110,7 +139,8 @@ def attributes_in(state: str | bytes) -> State:
 
 
 def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
-    in_state = {value for attributes in known.values() for name in ("arn", "id") if (value := attributes.get(name))}
+    arns = {str(attributes.get("arn")).removesuffix(":*") for attributes in known.values()}
+    ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
     missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
     pages = (
         account.client("resourcegroupstaggingapi")
@@ -125,61 +155,54 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
     )
     for found in (found for page in pages for found in page["ResourceTagMappingList"]):
         arn: str = found["ResourceARN"]
-        matches = [(kind, match[1]) for kind in KINDS if (match := re.fullmatch(kind.arn, _resource_of(arn)))]
-        if in_state & {arn, f"{arn}:*", *(id for _, id in matches)} or is_leaving(account, arn):
+        matches = [match for kind in KINDS if (match := kind.match(arn))]
+        if arn.removesuffix(":*") in arns or any((match.kind.type, match.groups[0]) in ids for match in matches):
+            continue
+        if any(re.fullmatch(passed, resource_of(arn)) for passed in PASSED_OVER) or is_leaving(account, arn):
             continue
         told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
-        orphan = _orphan(arn, tier, matches, missing, told)
-        if not (orphan.address or "").startswith("aws_default_"):
-            yield orphan
+        yield from _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told)
 
 
-def _orphan(arn: str, tier: str, matches: list[tuple[Kind, str]], missing: list[Resource], told: set[str]) -> Orphan:
+def _orphan(arn: str, tier: str, matches: list[Match], missing: list[Resource], told: set[str]) -> Iterator[Orphan]:
     """Which of the resources that no state has it is: the only one of its type, or the one that says its name."""
-    of_type = [(kind, id, each) for kind, id in matches for each in missing if each.type == kind.type]
-    named = [found for found in of_type if {found[1], *told} & set(_texts(found[2].body))]
-    if len(found := named or of_type) == 1:
-        kind, id, resource = found[0]
-        return Orphan(arn, tier, resource.origin, _import_id(kind, id, arn))
-    if matches:
-        kind, id = matches[0]
-        return Orphan(arn, tier, None, id, f"--type-name {kind.deleted} --identifier {arn if kind.by_arn else id}")
-    return Orphan(arn, tier, None, arn, f"--type-name <type> --identifier {arn}")
-
-
-def _import_id(kind: Kind, id: str, arn: str) -> str:
-    if kind.type == "aws_cloudwatch_event_rule":
-        return f"default/{id}"
-    if kind.type == "aws_wafv2_web_acl":
-        name, _, number = id.partition("/")
-        return f"{number}/{name}/REGIONAL"
-    return arn if kind.by_arn else id
-
-
-def _resource_of(arn: str) -> str:
-    _, _, service, _, _, resource = arn.split(":", 5)
-    return f"{service}:{resource}"
+    of_type = [(match, each) for match in matches for each in missing if each.type == match.kind.type]
+    named = [(match, each) for match, each in of_type if {*match.groups, *told} & _names(each.body)]
+    if any(not match.kind.deleted for match, _ in named):
+        return
+    candidates = named or [(match, each) for match, each in of_type if match.kind.deleted]
+    match = next((match for match, _ in candidates), next((match for match in matches if match.kind.deleted), None))
+    if match is None:
+        yield Orphan(arn, tier, None, arn, f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'")
+    else:
+        address = candidates[0][1].origin if len(candidates) == 1 else None
+        yield Orphan(arn, tier, address, match.id, match.deletion)
 
 
 def _described(account: Account, arn: str) -> set[str]:
     """What tells a resource from others of its type that have no name."""
-    resource = _resource_of(arn)
+    resource = resource_of(arn)
     id = resource.rpartition("/")[2]
     if resource.startswith("kms:"):
         return {account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["Description"]}
     if resource.startswith("ec2:security-group-rule/"):
-        rules = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id])["SecurityGroupRules"]
-        return {rule["Description"] for rule in rules}
+        (rule,) = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id])["SecurityGroupRules"]
+        return {EGRESS if rule["IsEgress"] else INGRESS, rule.get("Description", "")} - {""}
+    if resource.startswith("elasticloadbalancing:listener/"):
+        listeners = account.client("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"]
+        return {str(listener["Port"]) for listener in listeners}
     return set()
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        yield from (text for entry in value.values() for text in _texts(entry))
-    elif isinstance(value, list):
-        yield from (text for entry in value for text in _texts(entry))
-    else:
-        yield str(value)
+def _may_be(match: Match, told: set[str]) -> bool:
+    """Whether what is told leaves the type open: ARNs of rules do not say in which direction they let."""
+    return match.kind.type in told or match.kind.type not in {EGRESS, INGRESS}
+
+
+def _names(body: Body) -> set[str]:
+    """What a resource may be known by: an argument, or the tag `Name`."""
+    arguments = {str(value) for value in body.values() if isinstance(value, str | int)}
+    return (arguments | {body.get("tags", {}).get("Name", "")}) - {""}
 
 
 def _untagged(account: Account, platform: Platform, known: Mapping[str, State], tier: str) -> Iterator[Orphan]:
@@ -191,25 +214,19 @@ def _untagged(account: Account, platform: Platform, known: Mapping[str, State], 
     for resource in platform.of_type(*UNTAGGED):
         if resource.tier != tier or resource.origin in known[tier]:
             continue
-        body = {name: _resolved(value, attributes) for name, value in resource.body.items()}
-        if not any("${" in str(value) for value in body.values()) and (id := _asked(account, resource, body)):
+        kind = UNTAGGED[resource.type]
+        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in kind.arguments)))
+        # Where it belongs to what is not there, it is not there either.
+        if len(arguments) == len(kind.arguments) and (id := kind.ask(account, *arguments)):
             yield Orphan(resource.origin, tier, resource.origin, id)
 
 
-def _asked(account: Account, resource: Resource, body: Body) -> str | None:
-    try:
-        return UNTAGGED[resource.type](account, body)
-    except ClientError as error:
-        # What it belongs to is gone.
-        if "NotFound" in code_of(error):
-            return None
-        raise
-
-
-def _resolved(value: Any, attributes: Mapping[str, Body]) -> Any:
-    """A value that is one reference, as the state has it."""
-    reference = re.fullmatch(r"\$\{(\w+\.[\w-]+)\.(\w+)\}", value) if isinstance(value, str) else None
-    if reference is None or reference[1] not in attributes:
+def _resolved(value: str, attributes: Mapping[str, Body]) -> str | None:
+    """A value as it is, or, where it is a reference, as the state has it; None where nobody knows it."""
+    if "${" not in value:
         return value
+    reference = re.fullmatch(r"\$\{(\w+\.[\w-]+)\.(\w+)\}", value)
+    if reference is None or reference[1] not in attributes:
+        return None
     known = attributes[reference[1]]
     return known.get(reference[2], known["id"])

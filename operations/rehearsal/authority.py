@@ -15,7 +15,7 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "GlobeCart rehearsal")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal")])
 
     @cached_property
     def pem(self) -> bytes:

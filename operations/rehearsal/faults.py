@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from operations.aws import Account
 from operations.lock import Locks
-from operations.orphans import find
+from operations.orphans import find, write_blocks
 from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError, family, kill
 from operations.rehearsal.progress import Progress, resources_of
@@ -100,8 +100,12 @@ class BadDay:
         for orphan in lost:
             if orphan.address is None:
                 raise RehearsalError(f"{orphan.what} could be several resources of {orphan.tier}")
-            stack = self.rehearsal.platform.stacks[orphan.tier]
-            self.rehearsal.deployment.terraform(stack, "import", "-input=false", orphan.address, orphan.id)
+        for file in write_blocks(lost, self.rehearsal.platform):
+            stack = next(stack for stack in self.rehearsal.platform.stacks.values() if stack.folder == file.parent)
+            # Those alone: the rest is for the deployments that follow.
+            targets = [f"-target={orphan.address}" for orphan in lost if orphan.tier == stack.tier]
+            self.rehearsal.deployment.terraform(stack, "apply", "-auto-approve", "-input=false", *targets)
+            file.unlink()
         return len(lost)
 
     def calls_fail(self) -> str:

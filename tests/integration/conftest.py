@@ -6,12 +6,14 @@ ENV=prod python -m pytest tests/integration --no-cov
 import os
 import sys
 from collections.abc import Generator
+from dataclasses import fields
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stacks.foundation import Keys
 from stacks.parts.security_groups import PURPOSES
 from stacks.parts.subnets import AddressPlan, Kind
 from stacks.settings import Environment
@@ -59,8 +61,8 @@ def stay_outside() -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def keys(found: Found) -> dict[str, str]:
-    """ARN of the key of each purpose, which its alias ends with."""
-    purposes: dict[str, str] = {}
+    """ARN of the key of each purpose, which its alias ends with; words that no key has, where there is none."""
+    purposes = {purpose.name: f"a key whose alias ends with -{purpose.name}" for purpose in fields(Keys)}
     for arn in found.arns("kms", "key"):
         for alias in found.every("kms", "list_aliases", "Aliases", KeyId=arn):
             purposes[alias["AliasName"].rpartition("-")[2]] = arn

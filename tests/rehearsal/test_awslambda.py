@@ -53,10 +53,11 @@ def call(aws: LocalAws, name: str, event: Any = None, **asked: Any) -> tuple[Any
 
 def log(aws: LocalAws, group: str) -> list[str]:
     logs = aws.client("logs")
-    streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
     return [
         event["message"]
-        for stream in streams
+        for page in pages
+        for stream in page["logStreams"]
         for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
     ]
 

@@ -15,7 +15,7 @@ from operations.rehearsal.account import furnish
 from operations.rehearsal.deployment import Deployment, changes
 from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError
-from operations.terraform import TerraformError
+from operations.terraform import ROOT, TerraformError
 from tests.conftest import settings
 
 NOTES = f"""#!{sys.executable}
@@ -36,6 +36,9 @@ entry = {"workingDirectory": f"stacks/{name}", "synthesizedStackPath": f"stacks/
 PLANS = """
 if sys.argv[1] == "show":
     print(json.dumps({"of": sys.argv[-1]}))
+elif sys.argv[1:] == ["state", "pull"]:
+    instance = {"attributes": {"id": "vpc-1"}}
+    print(json.dumps({"resources": [{"mode": "managed", "type": "aws_vpc", "name": "vpc", "instances": [instance]}]}))
 elif "-out=broken.plan" in sys.argv:
     sys.exit("Error: it cannot be planned")
 """
@@ -135,7 +138,7 @@ def test_the_cli_runs_as_a_user_would_run_it_but_touches_nothing_of_the_users(
     deployment.deploy()
     called = programs.called("cdktf")
     variables = called["environment"]
-    assert called["folder"] == str(module.ROOT)
+    assert called["folder"] == str(ROOT)
     assert "NODE_OPTIONS" not in variables
     assert (variables["ENV"], variables["AWS_ENDPOINT_URL"]) == ("dev", "http://127.0.0.1:1")
     assert variables["CDKTF_OUTDIR"] == str(deployment.stacks)
@@ -153,6 +156,11 @@ def test_one_copy_of_the_provider_serves_all(programs: Programs, deployment: Dep
 def test_a_plan_is_told_as_terraform_shows_it(programs: Programs, deployment: Deployment, tmp_path: Path):
     assert deployment.plan(network(tmp_path)) == {"of": "network.plan"}
     assert programs.called("terraform")["folder"] == str(tmp_path)
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_state_is_told_by_address(deployment: Deployment, tmp_path: Path):
+    assert deployment.state(network(tmp_path)) == {"aws_vpc.vpc": {"id": "vpc-1"}}
 
 
 @pytest.mark.usefixtures("programs")

@@ -110,7 +110,8 @@ def test_an_action_that_is_not_there_is_named_and_counted_and_not_tried_again(
 def test_what_breaks_in_moto_is_an_answer_too_with_the_traceback_in_the_log(
     aws: LocalAws, unsupported: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ):
-    def broken(*_: Any, **__: Any) -> None:
+    def broken(next_token: str | None) -> None:
+        del next_token
         raise ZeroDivisionError("by <nothing>")
 
     monkeypatch.setattr(aws.backend("sns"), "list_topics", broken)

@@ -75,7 +75,7 @@ def test_a_credential_is_read_again_when_it_has_been_kept_for_its_time(database:
 def test_without_keeping_it_is_read_for_every_login(database: Database):
     with logging_in(database.read, database.log_in, (0.0,)) as (client,):
         wait_for(lambda: client.logins > 3)
-    assert database.reads > client.logins
+    assert database.reads >= client.logins
 
 
 def test_a_login_that_fails_is_counted_with_the_reason_and_the_next_is_tried(database: Database):

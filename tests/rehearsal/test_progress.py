@@ -108,7 +108,7 @@ def test_without_a_terminal_a_tier_is_told_when_it_is_through(ended: str):
         "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
         f"dev-cache  {ended}",
     )
-    assert shown.split() == "cache 1 of 1 0.0 s".split()
+    assert shown.split() == ["cache", "1", "of", "1", "0.0", "s"]
 
 
 def test_a_terminal_shows_every_tier_at_the_end():

@@ -309,6 +309,19 @@ def test_parameters_are_those_that_were_set_until_they_are_reset(aws: LocalAws):
         assert read(**{key: "resettable"})["Parameters"] == []
 
 
+def test_a_subnet_group_that_is_changed_is_still_there(aws: LocalAws, zones: list[str]):
+    rds = aws.client("rds")
+    (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName="shop-subnets")["DBSubnetGroups"]
+    subnets = [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
+    assert len(subnets) == len(zones)
+    rds.modify_db_subnet_group(DBSubnetGroupName="shop-subnets", SubnetIds=subnets[:1], DBSubnetGroupDescription="y")
+    (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName="shop-subnets")["DBSubnetGroups"]
+    assert [subnet["SubnetIdentifier"] for subnet in group["Subnets"]] == subnets[:1]
+    assert group["DBSubnetGroupDescription"] == "y"
+    with pytest.raises(ClientError, match="DBSubnetGroupNotFoundFault"):
+        rds.modify_db_subnet_group(DBSubnetGroupName="nowhere", SubnetIds=subnets)
+
+
 def test_groups_are_found_by_their_tags(aws: LocalAws, group: str):
     tagging = aws.client("resourcegroupstaggingapi")
     asked = tagging.get_resources(TagFilters=[{"Key": "Tier", "Values": ["database"]}], ResourceTypeFilters=["rds"])

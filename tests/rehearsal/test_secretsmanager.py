@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.secretsmanager.models import secretsmanager_backends
 
 from operations.rehearsal.local_aws import secretsmanager
+from operations.rehearsal.local_aws.awslambda import PROCESSES
 from operations.rehearsal.local_aws.event_bus import deliveries
 from operations.rehearsal.local_aws.secretsmanager import Backend, Rotation
 from operations.rehearsal.local_aws.server import LocalAws
@@ -267,7 +269,7 @@ def test_what_cannot_be_rotated_is_told(client: Any, secret: str, function: str)
 
 def test_a_replica_is_not_rotated(aws: LocalAws, client: Any):
     client.create_secret(Name="replicated", SecretString="x", AddReplicaRegions=[{"Region": "us-west-2"}])
-    backend = secretsmanager.secretsmanager_backends[aws.account]["us-west-2"]
+    backend = secretsmanager_backends[aws.account]["us-west-2"]
     with pytest.raises(Exception, match="Operation not permitted on a replica secret"):
         backend.rotate_secret("replicated")
 
@@ -352,7 +354,7 @@ def test_what_is_under_way_ends_with_the_run(aws: LocalAws, client: Any, secret:
     backend: Backend = aws.backend("secretsmanager")
     monkeypatch.setattr(backend, "_closing", Event())
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
-    until(lambda: any(process.poll() is None for process in secretsmanager.awslambda.PROCESSES._running))  # pyright: ignore[reportPrivateUsage]
+    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage]
     backend.close()
     rotation = over(aws, secret)
     assert rotation.is_over

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from operations.rehearsal.local_aws import run
-from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.local_aws.server import MOTO, LocalAws
 from operations.terraform import ROOT
 from tests.rehearsal.conftest import ACCOUNT, REGION
 
@@ -93,6 +93,25 @@ def test_outside_a_run_there_is_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("operations.rehearsal.local_aws.run._Current.run", None)
     with pytest.raises(RuntimeError, match="There is no local AWS in this process"):
         run.current()
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in MOTO:
+        # The copy takes them away at its end.
+        monkeypatch.setenv(name, os.environ[name])
+    copy = LocalAws(ACCOUNT, REGION, tmp_path)
+    before = copy.endpoint
+    copy.move()
+    try:
+        assert copy.endpoint != before
+        assert copy.run.environment["AWS_ENDPOINT_URL"] == copy.endpoint
+        assert copy.client("sts").get_caller_identity()["Account"] == ACCOUNT
+    finally:
+        copy.__exit__(None, None, None)
+    for endpoint in (before, copy.endpoint):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)
 
 
 def test_each_begins_empty_and_ends_what_asks_it_first(tmp_path: Path):

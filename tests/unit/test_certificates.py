@@ -18,7 +18,7 @@ def test_authorities_that_are_valid_are_kept_once():
     first, second = Authority().pem.decode(), Authority().pem.decode()
     written = bundle(f"words\n{first}{second}{first}", NOW)
     assert written.count("BEGIN CERTIFICATE") == 2
-    assert written.startswith("# Tests, until ")
+    assert written.startswith("# Rehearsal, until ")
     assert bundle(f"{second}{first}", NOW) == written
 
 

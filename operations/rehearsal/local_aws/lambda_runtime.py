@@ -111,5 +111,5 @@ def _end_with_the_caller() -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - in a process of its own
     sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -15,9 +15,10 @@ from moto.rds.exceptions import (
     DBClusterNotFoundError,
     DBClusterParameterGroupNotFoundError,
     DBParameterGroupNotFoundError,
+    DBSubnetGroupNotFoundError,
     InvalidDBClusterStateFault,
 )
-from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend, rds_backends
+from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, DBSubnetGroup, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
 from operations.rehearsal.local_aws import run
@@ -211,6 +212,13 @@ class Backend(RDSBackend):
         keep(instance, db_kwargs)
         return instance
 
+    def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: list[Any]) -> DBSubnetGroup:
+        if subnet_name not in self.subnet_groups:
+            raise DBSubnetGroupNotFoundError(subnet_name)
+        # moto loses it.
+        group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
+        return group
+
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
         yield from super().iter_tagged_resources()
         groups: dict[str, Any] = {
@@ -318,6 +326,6 @@ EXTENSION = Extension(
         "aws_rds_cluster_parameter_group": "parameters had no source and could not be reset; group was not tagged",
         "aws_db_parameter_group": "parameters had no source and could not be reset; group was not tagged",
         "aws_db_event_subscription": "could not be changed",
-        "aws_db_subnet_group": "was not among the tagged resources",
+        "aws_db_subnet_group": "was lost when it was changed, and was not among the tagged resources",
     },
 )

@@ -138,7 +138,11 @@ class Backend(SecretsManagerBackend):
     ) -> str:
         with self._telling(secret_id) as secret:
             answer = super().put_secret_value(
-                secret_id, secret_string, secret_binary, client_request_token, version_stages
+                secret_id=secret_id,
+                secret_string=secret_string,
+                secret_binary=secret_binary,
+                client_request_token=client_request_token,
+                version_stages=version_stages,
             )
             secret.set_default_version_id(secret.holder(CURRENT))
         return answer
@@ -308,9 +312,8 @@ class Backend(SecretsManagerBackend):
 
     def _rotate_master(self, secret: Secret) -> None:
         clusters = rds_backends[self.account_id][self.region_name].clusters.values()
-        for cluster in clusters:
-            if isinstance(cluster, rds.Cluster) and cluster.master_user_secret.secret is secret:
-                cluster.rotate_master()
+        theirs = (cluster for cluster in clusters if isinstance(cluster, rds.Cluster))
+        next(cluster for cluster in theirs if cluster.master_user_secret.secret is secret).rotate_master()
 
     def _set_next_date(self, secret: Secret) -> None:
         if secret.days:

@@ -14,11 +14,26 @@ def named(aws: LocalAws, prefix: str, what: str) -> str:
 
 
 def tagged(aws: LocalAws, service: str, type_: str, **tags: str) -> list[str]:
-    """ARNs of a service's resources of a type, as ARNs write both; with further tags, maybe."""
+    """ARNs of a service's resources of a type, as ARNs write both, or of all; with further tags, maybe."""
     filters = [{"Key": key, "Values": [value]} for key, value in {"ManagedBy": "cdktf", **tags}.items()]
     pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
     arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]
-    return sorted(arn for arn in arns if arn.split(":")[2] == service and arn.split(":", 5)[5].startswith(type_))
+    return sorted(arn for arn in arns if service in {"", arn.split(":")[2]} and arn.split(":", 5)[5].startswith(type_))
+
+
+def tag(aws: LocalAws, arn: str, **tags: str) -> None:
+    """Give a resource tags, whatever the service."""
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    # What moto's tagging API does not tag.
+    match arn.split(":")[2]:
+        case "elasticloadbalancing":
+            aws.client("elbv2").add_tags(ResourceArns=[arn], Tags=listed)
+        case "ecr":
+            aws.client("ecr").tag_resource(resourceArn=arn, tags=listed)
+        case "wafv2":
+            aws.client("wafv2").tag_resource(ResourceARN=arn, Tags=listed)
+        case _:
+            aws.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=[arn], Tags=tags)
 
 
 def bucket(aws: LocalAws, what: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
-from tests.changes.mutations.lookup import tagged, topic
+from tests.changes.mutations.lookup import tag, tagged, topic
 from tests.synthesized import TIERS
 
 
@@ -14,7 +14,7 @@ def alarms_are_another_tiers(tier: str) -> Mutation:
 
     def change(aws: LocalAws) -> None:
         for arn in tagged(aws, "cloudwatch", "alarm", Tier=tier):
-            aws.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=[arn], Tags={"Tier": "foundation"})
+            tag(aws, arn, Tier="foundation")
 
     return change
 

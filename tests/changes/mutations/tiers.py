@@ -2,7 +2,7 @@
 
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
-from tests.changes.mutations.lookup import named
+from tests.changes.mutations.lookup import named, tag, tagged
 from tests.synthesized import TIERS
 
 
@@ -10,10 +10,8 @@ def is_another_tiers(tier: str) -> Mutation:
     """Whatever the tier made says that another one did."""
 
     def change(aws: LocalAws) -> None:
-        tagging = aws.client("resourcegroupstaggingapi")
-        pages = tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": "Tier", "Values": [tier]}])
-        for arn in [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]:
-            tagging.tag_resources(ResourceARNList=[arn], Tags={"Tier": "elsewhere"})
+        for arn in tagged(aws, "", "", Tier=tier):
+            tag(aws, arn, Tier="elsewhere")
 
     return change
 
@@ -27,4 +25,10 @@ MUTATIONS: dict[str, Mutation] = {
     **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in TIERS},
     "test_everything_says_whose_it_is": is_nobodys,
 }
-RELATED: Related = {}
+RELATED: Related = {
+    f"test_tier_is_deployed[{tier}]": {
+        f"test_observability.py::test_tier_has_alarms[{tier}]": "its alarms are another tier's with all the rest"
+    }
+    for tier in TIERS
+    if tier != "foundation"
+}
