@@ -325,10 +325,15 @@ def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return days
 
 
-@pytest.mark.parametrize(("arguments", "tiers"), [([], ("foundation", "network")), (["--short"], command.SHORT)])
+@pytest.mark.parametrize(("arguments", "tiers"), [([], ("foundation", "network")), (["--short"], ("foundation",))])
 def test_each_fault_is_told_with_how_it_was_survived(
-    script: Script, day: list[tuple[str, ...]], arguments: list[str], tiers: tuple[str, ...]
+    script: Script,
+    day: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    tiers: tuple[str, ...],
 ):
+    monkeypatch.setattr(command, "SHORT", ("foundation",))
     ended = rehearse("dev", *arguments, faults=True)
     assert ended.exit_code == 0, ended.output
     assert script.done == ["bootstrap"]
@@ -351,6 +356,10 @@ def test_a_fault_that_is_not_survived_ends_with_1(script: Script, monkeypatch: p
     assert "SIGKILL in network" in ended.stdout
     assert ended.stderr == "in no state: arn:aws:sns:us-west-1:123456789012:orders\nLogs: /rehearsals/dev\n"
     assert script.ended
+
+
+def test_the_short_form_has_no_database():
+    assert "database" not in command.SHORT
 
 
 @pytest.mark.parametrize("name", ["rehearse", "rehearse-faults"])
