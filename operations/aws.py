@@ -180,8 +180,8 @@ def found(ask: Any, *missing: str, **arguments: Any) -> Any:
 
 def console() -> Console:
     """Where a command shows its tables: as wide as they are, where no terminal sets a limit."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)
 
 
 def _client(session: boto3.Session, service: str) -> Any:

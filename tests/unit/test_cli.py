@@ -15,7 +15,7 @@ from botocore.exceptions import (
 from typer.testing import CliRunner
 
 from operations.__main__ import app
-from operations.aws import explain
+from operations.aws import console, explain
 from tests.unit.conftest import ACCOUNT, Scene, refusal
 
 COMMANDS = ("bootstrap", "lock")
@@ -140,3 +140,9 @@ def test_what_does_not_reach_aws_is_told_in_one_line(error: Exception, told: str
     line = explain(error)  # pyright: ignore[reportArgumentType] - each is one of botocore's
     assert line.startswith(told)
     assert "\n" not in line
+
+
+def test_an_arn_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]):
+    arn = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
+    console().print(arn)
+    assert capsys.readouterr().out == f"{arn}\n"

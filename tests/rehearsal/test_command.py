@@ -1,0 +1,360 @@
+"""`rehearse` and `rehearse-faults`: what is done, what is told, and how each ends."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from lambda_rotation.credential import Credential
+from operations.__main__ import app
+from operations.aws import RefusedError
+from operations.platform import PlatformError
+from operations.rehearsal import command, run
+from operations.rehearsal.deployment import Deployment
+from operations.rehearsal.faults import BadDay
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.processes import ProgramError
+from operations.rehearsal.report import Report
+from operations.rehearsal.run import Rehearsal, RehearsalError
+from operations.terraform import TerraformError
+from stacks.settings import SettingsError, load_environments
+from tests.conftest import as_toml, changed
+from tests.rehearsal.stage import Stage, of_account, synthesize
+
+SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
+CREDENTIAL = Credential(
+    username="shop_a",
+    password="never shown",
+    engine="postgres",
+    host="127.0.7.1",
+    port=5432,
+    dbname="shop",
+    reader_host="127.0.7.2",
+)
+
+Step = Callable[[], None]
+
+
+@dataclass
+class Script:
+    """How each step of a rehearsal goes: well, but for those that a test says."""
+
+    folder: Path
+    aws: LocalAws
+    steps: dict[str, Step] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    change: dict[str, Any] = field(default_factory=dict)
+    """In the settings."""
+    ended: bool = False
+
+    @contextmanager
+    def staged(self, name: str, console: Console) -> Generator[Rehearsal]:
+        """In the place of a stage with a local AWS of its own."""
+        table = changed("dev", {**of_account(self.aws.account, name), **self.change})
+        (self.folder / f"{name}.toml").write_text(as_toml(table))
+        (settings,) = load_environments(self.folder, only=name)
+        deployment = Deployment(name, self.folder)
+        platform = synthesize(deployment.stacks, settings)
+        report = Report(name, synthesized=4, resources=4, integration_passed=7)
+        rehearsal = Scripted(settings, self.aws, deployment, platform, console, report)
+        vars(rehearsal)["script"] = self
+        try:
+            yield rehearsal
+        finally:
+            self.ended = True
+
+    def take(self, step: str) -> None:
+        self.done.append(step)
+        self.steps.get(step, lambda: None)()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """As it was written."""
+        return json.loads((self.folder / "report.json").read_text())
+
+
+class Scripted(Rehearsal):
+    """A rehearsal whose steps go by a script."""
+
+    @property
+    def _script(self) -> Script:
+        return vars(self)["script"]
+
+    def bootstrap(self) -> None:
+        self._script.take("bootstrap")
+
+    def deploy(self) -> None:
+        self._script.take("deploy")
+
+    def rotate_under_load(self, times: int = run.ROTATIONS) -> None:
+        self._script.take("rotate")
+        self.report.rotations = self.report.redeployments = times
+
+    def integrate(self) -> None:
+        self._script.take("integrate")
+
+    def plan_again(self) -> None:
+        self._script.take("plan again")
+
+    def destroy(self) -> None:
+        self._script.take("destroy")
+
+    def secret(self) -> str:
+        return SECRET
+
+    def credential(self, secret: str) -> Credential:
+        assert secret == SECRET
+        return CREDENTIAL
+
+
+ALL = ["bootstrap", "deploy", "rotate", "integrate", "plan again", "destroy"]
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Generator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Script]:
+    script = Script(tmp_path, aws)
+    unknown = aws.gateway.unsupported.copy()
+    aws.gateway.unsupported.clear()
+    monkeypatch.setattr(command, "staged", script.staged)
+    monkeypatch.setattr(command, "FOLDER", Path("/rehearsals"))
+    yield script
+    aws.gateway.unsupported.clear()
+    aws.gateway.unsupported.update(unknown)
+
+
+def rehearse(*arguments: str, faults: bool = False) -> Result:
+    return CliRunner().invoke(app, ["rehearse-faults" if faults else "rehearse", *arguments])
+
+
+def fails(error: BaseException) -> Step:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def in_order(text: str, *parts: str) -> bool:
+    places = [text.find(part) for part in parts]
+    return -1 not in places and places == sorted(places)
+
+
+def test_all_goes_well_step_by_step(script: Script):
+    ended = rehearse("dev")
+    assert ended.exit_code == 0, ended.output
+    assert script.done == ALL
+    assert in_order(ended.output, "bootstrap", "deploy", "rotate", "integration tests", "second plan", "destroy")
+    assert "Rehearsal of dev" in ended.output
+    assert "4 of 4" in ended.output
+    assert "Not proven by a rehearsal: " in ended.output
+    assert script.report["environment"] == "dev"
+    assert script.report["rotations"] == run.ROTATIONS
+    assert script.report["unsupported_calls"] == {}
+    assert list(script.report["seconds"]) == [
+        "bootstrap",
+        "deploy",
+        "rotate",
+        "integration tests",
+        "second plan",
+        "destroy",
+    ]
+    assert script.ended
+
+
+def test_development_is_rehearsed_where_no_environment_is_named(script: Script):
+    assert rehearse().exit_code == 0
+    assert script.report["environment"] == "dev"
+
+
+def test_what_is_protected_from_deletion_is_not_destroyed(script: Script):
+    script.change = {"deletion_protection": True}
+    assert rehearse("dev").exit_code == 0
+    assert script.done == ALL[:-1]
+
+
+def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
+    script.aws.gateway.unsupported["quicksight:ListUsers"] = 2
+    ended = rehearse("dev")
+    assert ended.exit_code == 1
+    assert script.done == ALL
+    assert "the local AWS does not know quicksight:ListUsers (2 calls)" in ended.stdout
+    assert ended.stderr == "the rehearsal did not go well\nLogs: /rehearsals/dev\n"
+    assert script.report["unsupported_calls"] == {"quicksight:ListUsers": 2}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RehearsalError("network: Error: creating EC2 VPC"),
+        RefusedError("these credentials belong to account 1"),
+        ProgramError("cdktf ended with 1"),
+        PlatformError("a reference leads nowhere"),
+        TerraformError("terraform plan: Error"),
+    ],
+)
+@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again"])
+def test_a_step_that_fails_is_the_last_and_told_in_one_line_with_the_logs(script: Script, step: str, error: Exception):
+    script.steps[step] = fails(error)
+    ended = rehearse("dev")
+    assert ended.exit_code == 1
+    assert script.done == ALL[: ALL.index(step) + 1]
+    assert ended.stderr == f"{error}\nLogs: /rehearsals/dev\n"
+    # What was seen until then is told all the same.
+    assert "Rehearsal of dev" in ended.stdout
+    assert len(script.report["seconds"]) == ALL.index(step)
+    assert script.ended
+
+
+def test_what_nobody_expects_is_not_hidden(script: Script):
+    script.steps["deploy"] = fails(ZeroDivisionError())
+    ended = rehearse("dev")
+    assert isinstance(ended.exception, ZeroDivisionError)
+    assert script.report["environment"] == "dev"
+
+
+@pytest.mark.parametrize(
+    "interruption",
+    [fails(KeyboardInterrupt()), lambda: signal.raise_signal(signal.SIGTERM)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+@pytest.mark.parametrize("step", ["deploy", "rotate"])
+def test_interrupted_it_ends_in_one_line_and_writes_its_report(script: Script, step: str, interruption: Step):
+    script.steps[step] = interruption
+    ended = rehearse("dev")
+    assert ended.exit_code == 1
+    assert ended.stderr == "Stopped; nothing is left running. Logs: /rehearsals/dev\n"
+    assert script.done[-1] == step
+    assert script.report["environment"] == "dev"
+    assert script.ended
+
+
+@pytest.mark.usefixtures("another", "quick_sessions")
+def test_wrong_settings_are_told_in_one_line_without_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Stage(tmp_path / "project", monkeypatch)
+    ended = rehearse("production")
+    assert ended.exit_code == 1
+    assert "production" in ended.stderr
+    assert "Logs" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_settings_that_are_wrong_later_are_told_too(script: Script):
+    script.steps["bootstrap"] = fails(SettingsError("network.cidr = 1: allowed: a network"))
+    assert rehearse("dev").stderr == "network.cidr = 1: allowed: a network\n"
+
+
+@pytest.mark.parametrize("arguments", [["dev", "--forever"], ["dev", "prod"], ["dev", "--short"]])
+@pytest.mark.usefixtures("script")
+def test_wrong_usage_ends_with_2(arguments: list[str]):
+    assert rehearse(*arguments).exit_code == 2
+
+
+@pytest.fixture
+def until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Ctrl-C at the third second."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    return slept
+
+
+def test_it_is_left_up_until_ctrl_c_and_says_how_to_reach_it(script: Script, until_ctrl_c: list[float]):
+    ended = rehearse("dev", "--keep")
+    assert ended.exit_code == 0, ended.output
+    assert until_ctrl_c == [1, 1, 1]
+    assert script.done == ALL[:-1]
+    for name, value in script.aws.environment.items():
+        assert f"export {name}={value}" in ended.stdout
+    assert f"terraform -chdir='{script.folder / 'cdktf.out' / 'stacks' / 'dev-network'}' plan" in ended.stdout
+    assert 'psql "host=127.0.7.1 port=5432 dbname=shop user=shop_a sslmode=verify-full ' in ended.stdout
+    assert f"sslrootcert='{script.aws.certificates}'\"" in ended.stdout
+    assert f"get-secret-value --secret-id {SECRET}" in ended.stdout
+    assert CREDENTIAL.password not in ended.output
+    assert ended.stdout.endswith("Stopped; nothing is left running.\n")
+    assert ended.stderr == ""
+
+
+@pytest.mark.usefixtures("until_ctrl_c")
+def test_what_did_not_go_well_can_be_looked_at_and_ends_with_1(script: Script):
+    script.aws.gateway.unsupported["quicksight:ListUsers"] = 1
+    ended = rehearse("dev", "--keep")
+    assert ended.exit_code == 1
+    assert in_order(ended.stdout, "does not know quicksight", "Up until Ctrl-C", "Stopped; nothing is left running.")
+    assert ended.stderr.startswith("the rehearsal did not go well\n")
+
+
+@pytest.mark.usefixtures("until_ctrl_c")
+def test_what_could_not_be_deployed_is_not_left_up(script: Script):
+    script.steps["deploy"] = fails(RehearsalError("network: Error"))
+    ended = rehearse("dev", "--keep")
+    assert ended.exit_code == 1
+    assert "Up until Ctrl-C" not in ended.stdout
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The tiers that a bad day was for; it has one fault, named after them."""
+    days: list[tuple[str, ...]] = []
+
+    def happen(day: BadDay) -> Generator[tuple[str, str]]:
+        days.append(day.tiers)
+        yield "SIGKILL in network", "1 stale locks released ([network])"
+        yield "10% of calls fail", "3 ThrottlingException"
+
+    monkeypatch.setattr(BadDay, "happen", happen)
+    return days
+
+
+@pytest.mark.parametrize(("arguments", "tiers"), [([], ("foundation", "network")), (["--short"], command.SHORT)])
+def test_each_fault_is_told_with_how_it_was_survived(
+    script: Script, day: list[tuple[str, ...]], arguments: list[str], tiers: tuple[str, ...]
+):
+    ended = rehearse("dev", *arguments, faults=True)
+    assert ended.exit_code == 0, ended.output
+    assert script.done == ["bootstrap"]
+    assert day == [tiers]
+    assert in_order(
+        ended.stdout,
+        "SIGKILL in network (0 s)\n  1 stale locks released ([network])\n",
+        "10% of calls fail (0 s)\n  3 ThrottlingException\n",
+    )
+
+
+def test_a_fault_that_is_not_survived_ends_with_1(script: Script, monkeypatch: pytest.MonkeyPatch):
+    def happen(_: BadDay) -> Generator[tuple[str, str]]:
+        yield "SIGKILL in network", "survived"
+        raise RehearsalError("in no state: arn:aws:sns:us-west-1:123456789012:orders")
+
+    monkeypatch.setattr(BadDay, "happen", happen)
+    ended = rehearse("dev", faults=True)
+    assert ended.exit_code == 1
+    assert "SIGKILL in network" in ended.stdout
+    assert ended.stderr == "in no state: arn:aws:sns:us-west-1:123456789012:orders\nLogs: /rehearsals/dev\n"
+    assert script.ended
+
+
+@pytest.mark.parametrize("name", ["rehearse", "rehearse-faults"])
+def test_each_command_says_its_exit_codes(name: str):
+    help_ = CliRunner().invoke(app, [name, "--help"])
+    assert help_.exit_code == 0
+    assert "Exit codes: 0 all " in " ".join(help_.output.split())

@@ -1,0 +1,411 @@
+"""A bad day: what each fault leaves is found and set right, and what was not survived is told."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from operations.platform import Body, Stack
+from operations.rehearsal import faults
+from operations.rehearsal.deployment import Deployment
+from operations.rehearsal.faults import BAD_SHARE, BadDay, Cut
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.processes import ProgramError, run
+from operations.rehearsal.report import Report
+from operations.rehearsal.run import Rehearsal, RehearsalError
+from stacks.parts.names import Names
+from stacks.settings import load_environments
+from tests.conftest import as_toml, changed
+from tests.rehearsal.stage import of_account, synthesize
+
+NUMBERS = count(1)
+TIERS = ("foundation", "network")
+BUCKET, BLOCK = "aws_s3_bucket.files", "aws_s3_bucket_public_access_block.files"
+ORDERS, RETURNS = "aws_sns_topic.orders", "aws_sns_topic.returns"
+
+# The cdktf CLI in the middle of a deployment; it ends itself where nobody ends it.
+DEPLOYING = """
+import sys, time
+for name in ("orders", "returns"):
+    print(f"{sys.argv[1]}-network  aws_sns_topic.{name} ({name}): Creation complete after 0s [id={name}]", flush=True)
+time.sleep(20)
+"""
+# What Terraform writes into a lock.
+LOCK = {"ID": "1", "Operation": "apply", "Who": "me@here", "Created": "2026-01-01T00:00:00Z", "Version": "1.11.4"}
+
+Act = Callable[..., None]
+ask = cache(LocalAws.client)
+"""A client costs more than what it is asked here."""
+
+
+@dataclass
+class Simulated(Deployment):
+    """Deploys nothing: what Terraform would have in its states and plans is what a test says."""
+
+    aws: LocalAws
+    bucket: str = ""
+    states: dict[str, dict[str, Body]] = field(default_factory=dict)
+    plans: list[Body] = field(default_factory=list)
+    """Of those to come: all after them are empty."""
+    acts: list[Act] = field(default_factory=list)
+    """Of deployments to come: all after them go well."""
+    deployed: list[tuple[str, ...]] = field(default_factory=list)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    """Of Terraform: tier and arguments."""
+
+    def deploy(
+        self,
+        *stacks: str,
+        line: Callable[[str], None] = lambda _: None,
+        started: Callable[[subprocess.Popen[str]], None] = lambda _: None,
+    ) -> None:
+        self.deployed.append(stacks)
+        if self.acts:
+            self.acts.pop(0)(line, started)
+
+    def terraform(self, stack: Stack, *arguments: str) -> str:
+        self.asked.append((stack.tier, *arguments))
+        match arguments:
+            case ("state", "list"):
+                return "".join(f"{address}\n" for address in (*self.states[stack.tier], "data.aws_region.here"))
+            case ("import", *_, address, id):
+                self.know(stack.tier, address, id)
+            case ("show", *_):
+                return json.dumps(self.plans.pop(0) if self.plans else {})
+            case _:
+                pass
+        return ""
+
+    def know(self, tier: str, address: str, id: str) -> None:
+        """Put a resource into a state."""
+        self.states.setdefault(tier, {})[address] = {"id": id, "arn": id}
+        resources = [
+            {
+                "mode": "managed",
+                "type": address.partition(".")[0],
+                "name": address.partition(".")[2],
+                "instances": [{"attributes": attributes}],
+            }
+            for address, attributes in self.states[tier].items()
+        ]
+        self._put(f"{self.name}/{tier}.tfstate", {"resources": resources})
+
+    def lock(self, tier: str) -> None:
+        """Let a lock be there, as of a Terraform that was killed."""
+        self._put(f"{self.name}/{tier}.tfstate.tflock", LOCK)
+
+    def _put(self, key: str, content: Body) -> None:
+        ask(self.aws, "s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(content))
+
+
+@dataclass
+class Scene:
+    """A platform that is deployed as a whole, each resource in its state."""
+
+    rehearsal: Rehearsal
+    deployment: Simulated
+    names: Names
+
+    @property
+    def day(self) -> BadDay:
+        return BadDay(self.rehearsal, TIERS)
+
+    @property
+    def aws(self) -> LocalAws:
+        return self.rehearsal.aws
+
+    @property
+    def name(self) -> str:
+        return self.rehearsal.settings.name
+
+    def tags(self, tier: str) -> list[dict[str, str]]:
+        tags = {"Environment": self.name, "ManagedBy": "cdktf", "Tier": tier}
+        return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+    def topic(self, name: str, **tags: str) -> str:
+        """One of the network's."""
+        wanted = [*self.tags("network"), *({"Key": key, "Value": value} for key, value in tags.items())]
+        return ask(self.aws, "sns").create_topic(Name=self.names.of_resource(name), Tags=wanted)["TopicArn"]
+
+    def stack(self, tier: str) -> str:
+        return f"{self.name}-{tier}"
+
+    @property
+    def locks(self) -> list[str]:
+        listed = ask(self.aws, "s3").list_objects_v2(Bucket=self.names.state_bucket).get("Contents", [])
+        return [entry["Key"] for entry in listed if entry["Key"].endswith(".tflock")]
+
+
+@pytest.fixture
+def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_sessions: None) -> Scene:
+    del quick_sessions
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    name = f"bad{next(NUMBERS)}"
+    (tmp_path / f"{name}.toml").write_text(as_toml(changed("dev", {**of_account(aws.account, name)})))
+    (settings,) = load_environments(tmp_path, only=name)
+    names = Names.of(settings)
+    s3 = ask(aws, "s3")
+    for bucket in (names.state_bucket, names.of_bucket("files")):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.put_bucket_versioning(Bucket=names.state_bucket, VersioningConfiguration={"Status": "Enabled"})
+    deployment = Simulated(name, tmp_path, aws, names.state_bucket)
+    platform = synthesize(deployment.stacks, settings)
+    rehearsal = Rehearsal(settings, aws, deployment, platform, Console(file=StringIO()), Report(name))
+    scene = Scene(rehearsal, deployment, names)
+    s3.put_bucket_tagging(Bucket=names.of_bucket("files"), Tagging={"TagSet": scene.tags("foundation")})
+    for address in (BUCKET, BLOCK):
+        deployment.know("foundation", address, names.of_bucket("files"))
+    for address in (ORDERS, RETURNS):
+        deployment.know("network", address, scene.topic(address.rpartition(".")[2]))
+    return scene
+
+
+def begun(scene: Scene, *also: Callable[[], object]) -> Act:
+    """A deployment that runs until it is ended, and leaves something behind."""
+
+    def act(line: Callable[[str], None], started: Callable[[subprocess.Popen[str]], None]) -> None:
+        for leave in also:
+            leave()
+        log = scene.deployment.folder / "deploy.log"
+        command = [sys.executable, "-I", "-S", "-c", DEPLOYING, scene.name]
+        run(command, cwd=log.parent, variables={}, log=log, line=line, started=started)
+
+    return act
+
+
+def fails(error: Exception) -> Act:
+    def act(*given: object) -> None:
+        raise error
+
+    return act
+
+
+def planned(address: str, *actions: str) -> Body:
+    return {"resource_changes": [{"address": address, "mode": "managed", "change": {"actions": list(actions)}}]}
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.Signals):
+    del scene.deployment.states["network"][RETURNS]
+    scene.deployment.know("network", ORDERS, scene.topic("orders"))
+    scene.deployment.acts = [begun(scene, lambda: scene.deployment.lock("network"))]
+    outcome = scene.day.cut_short(Cut(by, "network", 2))
+    assert outcome == (
+        f"after 2 resources: 1 stale locks released ({scene.stack('network')}), "
+        "1 resources that were in no state imported"
+    )
+    assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
+    assert scene.locks == []
+    # First the state forgets what is gone, then it learns what is there.
+    assert scene.deployment.asked == [
+        ("network", "apply", "-refresh-only", "-auto-approve", "-input=false"),
+        ("network", "import", "-input=false", RETURNS, scene.topic("returns")),
+    ]
+    assert scene.day.count().startswith("4 resources")
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_program_ends_by_the_signal(scene: Scene, by: signal.Signals):
+    programs: list[subprocess.Popen[str]] = []
+
+    def act(line: Callable[[str], None], started: Callable[[subprocess.Popen[str]], None]) -> None:
+        def both(process: subprocess.Popen[str]) -> None:
+            programs.append(process)
+            started(process)
+
+        begun(scene)(line, both)
+
+    scene.deployment.acts = [act]
+    assert "0 stale locks released (none), 0 resources" in scene.day.cut_short(Cut(by, "network", 1))
+    assert programs[0].returncode == -by
+
+
+def test_a_deployment_that_comes_to_its_end_was_not_cut_short(scene: Scene):
+    with pytest.raises(RehearsalError, match=r"SIGINT.*: the deployment came to its end before that$"):
+        scene.day.cut_short(Cut(signal.SIGINT, "network", 50))
+
+
+def test_a_deployment_that_fails_by_itself_was_not_cut_short(scene: Scene):
+    def act(line: Callable[[str], None], started: Callable[[subprocess.Popen[str]], None]) -> None:
+        log = scene.deployment.folder / "deploy.log"
+        command = [sys.executable, "-I", "-S", "-c", "raise SystemExit('Error: it is refused')"]
+        run(command, cwd=log.parent, variables={}, log=log, line=line, started=started)
+
+    scene.deployment.acts = [act]
+    with pytest.raises(RehearsalError, match=r"the deployment failed before that: .* Error: it is refused"):
+        scene.day.cut_short(Cut(signal.SIGKILL, "network", 1))
+
+
+def test_what_could_be_several_resources_is_not_imported(scene: Scene):
+    for name in ("orders", "returns"):
+        ask(scene.aws, "sns").delete_topic(TopicArn=scene.topic(name))
+    scene.deployment.states["network"].clear()
+    scene.deployment.know("network", "aws_sns_topic.other", "other")
+    lost = scene.topic("nobody")
+    with pytest.raises(RehearsalError, match=f"^{lost} could be several resources of network$"):
+        scene.day.adopt()
+    assert "import" not in {command for _, command, *_ in scene.deployment.asked}
+
+
+def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    weather = scene.aws.gateway.weather
+    monkeypatch.setattr(weather, "chance", random.Random(7))  # noqa: S311 - no secret; each run alike
+    shares: list[float] = []
+
+    def act(*given: object) -> None:
+        shares.append(weather.share)
+        weather.share = 1.0
+        for _number in range(6):
+            with pytest.raises(Exception, match=r"ThrottlingException|InternalFailure"):
+                ask(scene.aws, "sns").list_topics()
+
+    scene.deployment.acts = [act]
+    outcome = scene.day.calls_fail()
+    assert shares == [BAD_SHARE]
+    assert weather.share == 0.0
+    counted = {code: int(number) for number, code in (each.split() for each in outcome.split(", "))}
+    assert counted == weather.answered
+    assert counted.keys() == {"InternalFailure", "ThrottlingException"}
+    assert sum(counted.values()) >= 6
+    assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
+
+
+def test_after_a_deployment_that_failed_calls_no_longer_fail(scene: Scene):
+    scene.deployment.acts = [fails(ProgramError("cdktf ended with 1"))]
+    with pytest.raises(ProgramError):
+        scene.day.calls_fail()
+    assert scene.aws.gateway.weather.share == 0.0
+
+
+def test_every_resource_once_in_its_state_is_well(scene: Scene):
+    assert scene.day.count() == "4 resources, each in its state; second plans are empty"
+
+
+def test_what_is_in_no_state_is_lost(scene: Scene):
+    lost = scene.topic("doubled")
+    with pytest.raises(RehearsalError, match=f"^in no state: {lost}$"):
+        scene.day.count()
+
+
+@pytest.mark.parametrize(("change", "held"), [("lost", 1), ("doubled", 3)])
+def test_a_state_that_holds_more_or_fewer_is_told(scene: Scene, change: str, held: int):
+    if change == "lost":
+        ask(scene.aws, "sns").delete_topic(TopicArn=scene.topic("returns"))
+        del scene.deployment.states["network"][RETURNS]
+    else:
+        scene.deployment.know("network", "aws_sns_topic.again", scene.topic("again"))
+    with pytest.raises(RehearsalError, match=f"^{scene.stack('network')}: {held} of 2 resources are in its state$"):
+        scene.day.count()
+
+
+def test_a_plan_that_is_not_empty_is_told(scene: Scene):
+    scene.deployment.plans = [{}, planned(ORDERS, "update")]
+    with pytest.raises(RehearsalError) as told:
+        scene.day.count()
+    assert str(told.value) == f"{scene.stack('network')}: a second plan would change {ORDERS}: update"
+
+
+def test_tiers_that_are_not_deployed_are_not_counted(scene: Scene):
+    assert BadDay(scene.rehearsal, ("foundation",)).count().startswith("2 resources")
+
+
+def test_a_change_of_somebodys_is_found_and_set_right(scene: Scene):
+    scene.deployment.plans = [planned(BLOCK, "update")]
+    assert scene.day.somebody_changes_something() == f"{BLOCK}: update; set right"
+    changed = ask(scene.aws, "s3").get_public_access_block(Bucket=scene.names.of_bucket("files"))
+    assert changed["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] is False
+    assert scene.deployment.deployed == [(scene.stack("foundation"),)]
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ({}, "nothing"),
+        (planned(BUCKET, "update"), f"{BUCKET}: update"),
+        (
+            {
+                "resource_changes": [*planned(BLOCK, "update")["resource_changes"]],
+                "output_changes": {"a": {"actions": ["update"]}},
+            },
+            f"{BLOCK}: update, output a: update",
+        ),
+    ],
+)
+def test_a_plan_that_does_not_tell_of_it_alone_is_told(scene: Scene, plan: Body, told: str):
+    scene.deployment.plans = [plan]
+    with pytest.raises(RehearsalError, match=f" may be public, and a plan would change {told}$"):
+        scene.day.somebody_changes_something()
+    assert scene.deployment.deployed == []
+
+
+def test_a_change_that_stays_is_told(scene: Scene):
+    scene.deployment.plans = [planned(BLOCK, "update"), planned(BLOCK, "update")]
+    with pytest.raises(RehearsalError, match=f": deployed again, a plan would change {BLOCK}: update$"):
+        scene.day.somebody_changes_something()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The faults that came; each is survived by its name."""
+    came: list[str] = []
+
+    def fault(name: str) -> Callable[..., str]:
+        def happens(_: BadDay, *given: Any) -> str:
+            came.append(" ".join([name, *(f"{cut.by.name} {cut.tier} {cut.after}" for cut in given)]))
+            return came[-1]
+
+        return happens
+
+    for name in ("cut_short", "calls_fail", "count", "somebody_changes_something", "database_is_down"):
+        monkeypatch.setattr(BadDay, name, fault(name))
+    return came
+
+
+def day(scene: Scene, *tiers: str) -> Iterator[tuple[str, str]]:
+    return BadDay(scene.rehearsal, tiers).happen()
+
+
+def test_all_faults_come_one_after_the_other(scene: Scene, told: list[str]):
+    named = [name for name, _ in day(scene, "foundation", "network", "database", "rotation", "service")]
+    assert named == [
+        "SIGINT in foundation",
+        "SIGTERM in network",
+        "SIGKILL in network",
+        "SIGKILL in service",
+        "10% of calls fail",
+        "nothing lost or doubled",
+        "a change behind Terraform's back",
+        "the database is down",
+    ]
+    assert told == [
+        *(f"cut_short {cut.by.name} {cut.tier} {cut.after}" for cut in faults.CUTS),
+        "calls_fail",
+        "count",
+        "somebody_changes_something",
+        "database_is_down",
+    ]
+
+
+def test_the_short_form_has_those_faults_that_need_no_database(scene: Scene, told: list[str]):
+    outcomes = dict(day(scene, "foundation", "network"))
+    assert "SIGKILL in service" not in outcomes
+    assert "the database is down" not in outcomes
+    assert list(outcomes.values()) == told
+
+
+def test_the_next_fault_comes_when_the_one_before_was_told(scene: Scene, told: list[str]):
+    happening = day(scene, *TIERS)
+    next(happening)
+    assert len(told) == 1
