@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from operations.aws import Account
 from operations.lock import Locks
 from operations.orphans import find, write_blocks
@@ -70,7 +72,7 @@ class BadDay:
             if processes and progress.tiers[cut.tier].done >= cut.after:
                 strike(processes.pop(), cut.by)
 
-        progress = Progress(self.rehearsal.console, self.rehearsal.platform.stacks)
+        progress = Progress(Console(quiet=True), self.rehearsal.platform.stacks)
         try:
             self._deploy(line, processes.append)
         except ProgramError as error:

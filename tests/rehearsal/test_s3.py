@@ -131,6 +131,6 @@ def test_a_bucket_is_paid_for_by_its_owner(aws: LocalAws):
 def test_a_question_about_a_bucket_that_nobody_knows_is_not_answered_with_its_objects(aws: LocalAws):
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="asked-about", CreateBucketConfiguration={"LocationConstraint": aws.region})
-    with pytest.raises(ClientError, match="InvalidAction.*s3:ListBucketAnalyticsConfigurations"):
+    with pytest.raises(ClientError, match=r"InvalidAction.*s3:ListBucketAnalyticsConfigurations"):
         s3.list_bucket_analytics_configurations(Bucket="asked-about")
     assert aws.gateway.unsupported.pop("s3:ListBucketAnalyticsConfigurations")
