@@ -13,7 +13,7 @@ from rich.console import Console
 
 from operations.aws import Account
 from operations.lock import Locks
-from operations.orphans import find, write_blocks
+from operations.orphans import find, state_of, write_blocks
 from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError, family, kill
 from operations.rehearsal.progress import Progress, resources_of
@@ -93,7 +93,9 @@ class BadDay:
         for lock in stale:
             locks.release(lock)
             stack = self.rehearsal.platform.stacks[lock.stack.rpartition("-")[2]]
-            self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
+            # Terraform refuses to refresh nothing.
+            if state_of(self._account, stack.backend):
+                self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         return [lock.stack for lock in stale]
 
     def adopt(self) -> int:
