@@ -94,7 +94,7 @@ def find(account: Account, platform: Platform) -> list[Orphan]:
         RefusedError: a state cannot be read.
         ClientError: AWS refuses to tell.
     """
-    known = {tier: _state(account, stack.backend) for tier, stack in platform.stacks.items()}
+    known = {tier: state_of(account, stack.backend) for tier, stack in platform.stacks.items()}
     lost = _alone([orphan for tier in platform.stacks for orphan in _tagged(account, platform, tier, known[tier])])
     for orphan in lost:
         if orphan.address:
@@ -112,7 +112,13 @@ State = dict[str, Body]
 """Attributes by address."""
 
 
-def _state(account: Account, backend: Mapping[str, str]) -> State:
+def state_of(account: Account, backend: Mapping[str, str]) -> State:
+    """The state that a backend keeps; empty where it keeps none yet.
+
+    Raises:
+        RefusedError: it is no state.
+        ClientError: AWS refuses to tell.
+    """
     try:
         answer = account.client("s3").get_object(Bucket=backend["bucket"], Key=backend["key"])
     except account.client("s3").exceptions.NoSuchKey:

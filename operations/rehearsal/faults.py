@@ -9,9 +9,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from operations.aws import Account
 from operations.lock import Locks
-from operations.orphans import find, write_blocks
+from operations.orphans import find, state_of, write_blocks
 from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError, family, kill
 from operations.rehearsal.progress import Progress, resources_of
@@ -70,7 +72,7 @@ class BadDay:
             if processes and progress.tiers[cut.tier].done >= cut.after:
                 strike(processes.pop(), cut.by)
 
-        progress = Progress(self.rehearsal.console, self.rehearsal.platform.stacks)
+        progress = Progress(Console(quiet=True), self.rehearsal.platform.stacks)
         try:
             self._deploy(line, processes.append)
         except ProgramError as error:
@@ -91,7 +93,9 @@ class BadDay:
         for lock in stale:
             locks.release(lock)
             stack = self.rehearsal.platform.stacks[lock.stack.rpartition("-")[2]]
-            self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
+            # Terraform refuses to refresh nothing.
+            if state_of(self._account, stack.backend):
+                self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         return [lock.stack for lock in stale]
 
     def adopt(self) -> int:

@@ -119,3 +119,18 @@ def test_an_objects_key_is_told_by_its_arn(aws: LocalAws, s3: Any) -> None:
     for name in ("alias/nowhere", "nowhere"):
         with pytest.raises(ClientError, match=r"KMS\.NotFoundException"):
             s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
+
+
+def test_a_bucket_is_paid_for_by_its_owner(aws: LocalAws):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="paid-for", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    assert s3.get_bucket_request_payment(Bucket="paid-for")["Payer"] == "BucketOwner"
+    assert s3.list_objects(Bucket="paid-for", Prefix="a").get("Contents", []) == []
+
+
+def test_a_question_about_a_bucket_that_nobody_knows_is_not_answered_with_its_objects(aws: LocalAws):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="asked-about", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    with pytest.raises(ClientError, match=r"InvalidAction.*s3:ListBucketAnalyticsConfigurations"):
+        s3.list_bucket_analytics_configurations(Bucket="asked-about")
+    assert aws.gateway.unsupported.pop("s3:ListBucketAnalyticsConfigurations")

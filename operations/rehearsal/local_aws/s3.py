@@ -20,6 +20,13 @@ from operations.rehearsal.local_aws.s3_policies import HEADERS, decide, keys_of,
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
 USUAL_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 
+LISTED_BY = {"delimiter", "encoding-type", "marker", "max-keys", "prefix", "x-id", "Action", "BucketName"}
+"""Parameters of ListObjects; what SDKs add to say which action they mean; and what moto notes there for itself."""
+PAID_BY_OWNER = (
+    '<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
+)
+
 
 class Bucket(FakeBucket):
     """Decides by its policy's conditions, and lets server access logs in whatever its policy's pattern."""
@@ -78,6 +85,15 @@ class Responses(S3Response):
     def put_object(self) -> TYPE_RESPONSE:
         with self._writing:
             return super().put_object()
+
+    def list_objects(self) -> TYPE_RESPONSE:
+        """What moto answers to every question about a bucket that it does not know."""
+        if "requestPayment" in self.querystring:
+            # Nothing here lets a requester pay.
+            return 200, {}, PAID_BY_OWNER
+        if unknown := self.querystring.keys() - LISTED_BY:
+            raise NotImplementedError(f"S3 of the local AWS knows no {', '.join(sorted(unknown))} of a bucket")
+        return super().list_objects()
 
 
 def _lets_in(statement: dict[str, Any], arn: str) -> bool:
