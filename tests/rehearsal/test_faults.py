@@ -223,6 +223,15 @@ def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.S
     assert scene.day.count().startswith("4 resources")
 
 
+def test_a_stack_without_a_state_has_nothing_to_forget(scene: Scene):
+    state = f"{scene.name}/network.tfstate"
+    ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=state)
+    scene.deployment.lock("network")
+    assert scene.day.release() == [scene.stack("network")]
+    assert scene.locks == []
+    assert scene.deployment.asked == []
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_program_ends_by_the_signal(scene: Scene, by: signal.Signals):
     programs: list[subprocess.Popen[str]] = []
