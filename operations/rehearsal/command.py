@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from operations.aws import RefusedError
+from operations.aws import RefusedError, explain, settings_of
 from operations.platform import PlatformError
 from operations.rehearsal.faults import BadDay
-from operations.rehearsal.processes import ProgramError, end_on_sigterm
+from operations.rehearsal.processes import ProgramError, end_in_order
 from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError
@@ -96,14 +97,17 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
 def _rehearsal(environment: str, console: Console) -> Generator[Rehearsal]:
     """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
     logs = f"Logs: {FOLDER / environment}"
-    end_on_sigterm()
+    end_in_order()
     try:
+        settings_of(environment)
         with staged(environment, console) as rehearsal:
             yield rehearsal
     except SettingsError as error:
         typer.echo(str(error), err=True)
-    except (RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError) as error:
+    except (RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, OSError) as error:
         typer.echo(f"{error}\n{logs}", err=True)
+    except (BotoCoreError, ClientError) as error:
+        typer.echo(f"{explain(error)}\n{logs}", err=True)
     except KeyboardInterrupt:
         typer.echo(f"Stopped; nothing is left running. {logs}", err=True)
     else:
@@ -129,4 +133,4 @@ def _wait(rehearsal: Rehearsal) -> None:
         while True:
             time.sleep(1)
     except KeyboardInterrupt:
-        rehearsal.console.print("Stopped; nothing is left running.")
+        rehearsal.console.print("Stopping")

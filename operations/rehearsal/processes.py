@@ -122,11 +122,15 @@ def kill(processes: Sequence[psutil.Process]) -> None:
             process.kill()
 
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, so that all that it has started is ended with it."""
+def end_in_order() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, so that all that it has started is ended with it.
+
+    Ctrl-C itself too: what a shell runs in the background begins with SIGINT ignored, and hands that on.
+    """
 
     def interrupted(number: int, frame: FrameType | None) -> Never:
         del number, frame
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

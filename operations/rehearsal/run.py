@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,8 +99,10 @@ class Rehearsal:
 
     def secret(self) -> str:
         """ARN of the application's secret, found by its tags."""
-        (secret,) = self.tagged("rotation", "secretsmanager:secret")
-        return secret
+        found = self.tagged("rotation", "secretsmanager:secret")
+        if len(found) != 1:
+            raise RehearsalError(f"the rotation tier has {len(found)} secrets, not one")
+        return found[0]
 
     def credential(self, secret: str) -> Credential:
         """The current one."""
@@ -126,8 +128,11 @@ class Rehearsal:
             RehearsalError: it failed, or does not end.
         """
         client, service = self.aws.client("secretsmanager"), self.aws.backend("secretsmanager")
-        with suppress(client.exceptions.InvalidRequestException):  # the one that has failed is under way again
+        try:
             client.rotate_secret(SecretId=secret)
+        except client.exceptions.InvalidRequestException as error:
+            if "will be reattempted" not in str(error):  # the one that has failed is under way again
+                raise RehearsalError(str(error)) from error
         deadline = time.monotonic() + PATIENCE
         while service.is_rotating(secret):
             if time.monotonic() > deadline:

@@ -22,7 +22,12 @@ def _tables() -> Iterator[ModuleType]:
         yield import_module(f"{changes.__name__}.{service}")
 
 
-CHANGES: dict[tuple[str, str], Change] = {key: change for table in _tables() for key, change in table.CHANGES.items()}
+# The provider's own tags are all that some resources have; Terraform tells them as `tags_all`.
+CHANGES: dict[tuple[str, str], Change] = {
+    (type_, "tags" if argument == "tags_all" else argument): change
+    for table in _tables()
+    for (type_, argument), change in table.CHANGES.items()
+}
 UNREAD: dict[tuple[str, str], str] = {
     key: reason for table in _tables() for key, reason in getattr(table, "UNREAD", {}).items()
 }

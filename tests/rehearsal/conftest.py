@@ -1,6 +1,7 @@
 """One local AWS for all tests: each names what it makes for itself."""
 
 import os
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,12 @@ from operations.rehearsal.local_aws.server import MOTO, LocalAws
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 LOADER = Loader()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals() -> None:
+    """As in the foreground: what a shell runs in the background begins with Ctrl-C ignored, and hands that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

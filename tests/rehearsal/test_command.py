@@ -28,7 +28,7 @@ from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError, load_environments
 from tests.conftest import as_toml, changed
-from tests.rehearsal.stage import Stage, of_account, synthesize
+from tests.rehearsal.stage import of_account, synthesize
 
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
 CREDENTIAL = Credential(
@@ -244,13 +244,11 @@ def test_interrupted_it_ends_in_one_line_and_writes_its_report(script: Script, s
 
 
 @pytest.mark.usefixtures("another", "quick_sessions")
-def test_wrong_settings_are_told_in_one_line_without_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    Stage(tmp_path / "project", monkeypatch)
+def test_an_environment_that_nobody_wrote_is_wrong_usage():
     ended = rehearse("production")
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
     assert "production" in ended.stderr
     assert "Logs" not in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_settings_that_are_wrong_later_are_told_too(script: Script):
@@ -290,7 +288,7 @@ def test_it_is_left_up_until_ctrl_c_and_says_how_to_reach_it(script: Script, unt
     assert f"sslrootcert='{script.aws.certificates}'\"" in ended.stdout
     assert f"get-secret-value --secret-id {SECRET}" in ended.stdout
     assert CREDENTIAL.password not in ended.output
-    assert ended.stdout.endswith("Stopped; nothing is left running.\n")
+    assert ended.stdout.endswith("Stopping\n")
     assert ended.stderr == ""
 
 
@@ -299,7 +297,7 @@ def test_what_did_not_go_well_can_be_looked_at_and_ends_with_1(script: Script):
     script.aws.gateway.unsupported["quicksight:ListUsers"] = 1
     ended = rehearse("dev", "--keep")
     assert ended.exit_code == 1
-    assert in_order(ended.stdout, "does not know quicksight", "Up until Ctrl-C", "Stopped; nothing is left running.")
+    assert in_order(ended.stdout, "does not know quicksight", "Up until Ctrl-C", "Stopping")
     assert ended.stderr.startswith("the rehearsal did not go well\n")
 
 

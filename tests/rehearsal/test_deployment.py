@@ -197,3 +197,17 @@ def test_an_account_has_the_public_zone_of_its_domain_before_the_platform_comes(
     zones = aws.client("route53").list_hosted_zones_by_name(DNSName=environment.service.hosted_zone)["HostedZones"]
     assert [zone["Name"] for zone in zones] == [f"{environment.service.hosted_zone}."]
     assert not zones[0]["Config"]["PrivateZone"]
+
+
+def test_an_account_has_what_an_organization_made_there(aws: LocalAws, tmp_path: Path):
+    environment = settings("dev", tmp_path)
+    arns = {
+        "permissions_boundary": f"arn:aws:iam::{aws.account}:policy/teams/boundary",
+        "foundation": environment.foundation.model_copy(
+            update={"key_administrators": (f"arn:aws:iam::{aws.account}:role/keys",)}
+        ),
+    }
+    furnish(aws, environment.model_copy(update=arns))
+    iam = aws.client("iam")
+    assert iam.get_policy(PolicyArn=arns["permissions_boundary"])["Policy"]["Path"] == "/teams/"
+    assert iam.get_role(RoleName="keys")["Role"]["Arn"] in str(arns)

@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
+from operations.rehearsal.local_aws.gateway import THROTTLED
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.rehearsal.conftest import ACCOUNT
 
@@ -166,7 +167,7 @@ def test_what_no_client_of_awss_asks_is_named_as_far_as_it_says(
 def test_on_a_bad_day_calls_are_throttled_or_fail_in_each_services_protocol(aws: LocalAws, service: str, action: str):
     client = aws.client(service)
     answers = {refused(getattr(client, action))[:2] for _ in range(4)}
-    assert answers <= {(400, "ThrottlingException"), (500, "InternalFailure")}
+    assert answers <= {THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
     assert sum(aws.gateway.weather.answered.values()) >= 4
 
 
@@ -179,5 +180,5 @@ def test_on_most_days_no_call_fails(aws: LocalAws):
 def test_the_share_of_calls_that_fail_can_be_told(aws: LocalAws, bad_day: None):
     del bad_day
     aws.gateway.weather.share = 0.5
-    spoilt = sum(aws.gateway.weather.spoils() is not None for _ in range(1000))
+    spoilt = sum(aws.gateway.weather.spoils("sts") is not None for _ in range(1000))
     assert 400 < spoilt < 600

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from operations.rehearsal.processes import ProgramError, end, end_on_sigterm, family, kill, run
+from operations.rehearsal.processes import ProgramError, end, end_in_order, family, kill, run
 
 # Tells its number, and sleeps on whatever Ctrl-C says; with a session of its own, as a terminal's program has it.
 STUBBORN = """
@@ -184,6 +184,6 @@ def test_processes_that_are_gone_need_not_be_ended():
 
 @pytest.mark.usefixtures("handlers")
 def test_an_orderly_stop_ends_this_process_as_ctrl_c_does():
-    end_on_sigterm()
+    end_in_order()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

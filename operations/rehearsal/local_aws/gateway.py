@@ -31,6 +31,8 @@ MODELS = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
+# Who says otherwise that it is asked too much. A HEAD of S3's has no body, so that its status must tell.
+THROTTLED = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,13 @@ class Weather:
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret; each run alike
     answered: Counter[str] = field(default_factory=Counter)
 
-    def spoils(self) -> tuple[int, str] | None:
+    def spoils(self, service: str) -> tuple[int, str] | None:
         """HTTP status and error code for a call that is to fail."""
         if self.chance.random() >= self.share:
             return None
-        status, code = self.chance.choice([(400, "ThrottlingException"), (500, "InternalFailure")])
+        status, code = self.chance.choice(
+            [THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")]
+        )
         self.answered[code] += 1
         return status, code
 
@@ -82,7 +86,7 @@ class Gateway:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         call = call_of(environ)
         with self._lock:
-            spoilt = self.weather.spoils()
+            spoilt = self.weather.spoils(call.service)
         if spoilt:
             return self._error(call, start_response, *spoilt, "As on a bad day")
         answer = _Answer(start_response)
