@@ -198,6 +198,8 @@ def _explain_answer(error: ClientError) -> str:
         return f"AWS does not know these credentials, or the Region is not enabled in their account ({code}: {message})"
     if code in DENIED:
         named = re.search(r"perform: ([\w-]+:\w+)", message)
-        action = named[1] if named else S3_ACTIONS.get(error.operation_name, f"s3:{error.operation_name}")
+        # S3 alone denies without a word of what.
+        unsaid = error.operation_name if code.startswith("Unauthorized") else f"s3:{error.operation_name}"
+        action = named[1] if named else S3_ACTIONS.get(error.operation_name, unsaid)
         return f"denied: {action}; these credentials need it ({code}: {message})"
     return f"AWS refused {error.operation_name}: {code}: {message}"

@@ -15,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, reach
+from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
+from operations.lock import Locks
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
 from operations.terraform import ROOT
@@ -65,13 +66,18 @@ def orphans(
             platform = Platform.read(ROOT / "cdktf.out", environment)
         except PlatformError as error:
             raise RefusedError(str(error)) from error
+        if locks := list(Locks(account).seen()):
+            raise RefusedError(
+                f"{', '.join(lock.stack for lock in locks)}: locked; what a run under way has just made is no orphan: "
+                f"python -m operations lock {environment}"
+            )
         lost = find(account, platform)
-    for orphan in lost:
-        console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)
-    console().print(f"{len(lost)} resources of {environment} are in no state")
-    if write:
-        for file in write_blocks(lost, platform):
-            console().print(f"written: {file}", soft_wrap=True, markup=False)
+        for orphan in lost:
+            console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)
+        console().print(f"{len(lost)} resources of {environment} are in no state")
+        if write:
+            for file in write_blocks(lost, platform):
+                console().print(f"written: {file}", soft_wrap=True, markup=False)
     if lost:
         raise typer.Exit(1)
 
@@ -145,7 +151,9 @@ def attributes_in(state: str | bytes) -> State:
 
 
 def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
-    arns = {str(attributes.get("arn")).removesuffix(":*") for attributes in known.values()}
+    # Some have their ARN as their id.
+    told_by = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
+    arns = {str(name).removesuffix(":*") for names in told_by for name in names}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
     missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
     pages = (
@@ -159,14 +167,17 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
             ]
         )
     )
-    for found in (found for page in pages for found in page["ResourceTagMappingList"]):
-        arn: str = found["ResourceARN"]
+    for mapping in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+        arn: str = mapping["ResourceARN"]
         matches = [match for kind in KINDS if (match := kind.match(arn))]
         if arn.removesuffix(":*") in arns or any((match.kind.type, match.groups[0]) in ids for match in matches):
             continue
         if any(re.fullmatch(passed, resource_of(arn)) for passed in PASSED_OVER) or is_leaving(account, arn):
             continue
-        told = {tag["Value"] for tag in found["Tags"] if tag["Key"] == "Name"} | _described(account, arn)
+        described = _described(account, arn)
+        if described is None:
+            continue
+        told = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"} | described
         yield from _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told)
 
 
@@ -185,18 +196,21 @@ def _orphan(arn: str, tier: str, matches: list[Match], missing: list[Resource], 
         yield Orphan(arn, tier, address, match.id, match.deletion)
 
 
-def _described(account: Account, arn: str) -> set[str]:
-    """What tells a resource from others of its type that have no name."""
+def _described(account: Account, arn: str) -> set[str] | None:
+    """What tells a resource from others of its type that have no name; None where it is gone."""
     resource = resource_of(arn)
     id = resource.rpartition("/")[2]
     if resource.startswith("kms:"):
         return {account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["Description"]}
     if resource.startswith("ec2:security-group-rule/"):
-        (rule,) = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id])["SecurityGroupRules"]
+        ask = account.client("ec2").describe_security_group_rules
+        if (answer := found(ask, "InvalidSecurityGroupRuleId.NotFound", SecurityGroupRuleIds=[id])) is None:
+            return None
+        (rule,) = answer["SecurityGroupRules"]
         return {EGRESS if rule["IsEgress"] else INGRESS, rule.get("Description", "")} - {""}
     if resource.startswith("elasticloadbalancing:listener/"):
-        listeners = account.client("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"]
-        return {str(listener["Port"]) for listener in listeners}
+        answer = found(account.client("elbv2").describe_listeners, "ListenerNotFound", ListenerArns=[arn])
+        return answer and {str(listener["Port"]) for listener in answer["Listeners"]}
     return set()
 
 

@@ -138,15 +138,18 @@ PASSED_OVER: Mapping[str, str] = {
 
 
 def is_leaving(account: Account, arn: str) -> bool:
-    """Whether it was deleted already, and AWS keeps it for a while."""
+    """Whether it was deleted already, and AWS keeps it, or its tags, for a while."""
     service, id = arn.split(":")[2], arn.rpartition("/")[2]
     if service == "kms":
-        return account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+        key = found(account.client("kms").describe_key, "NotFoundException", KeyId=id)
+        return key is None or key["KeyMetadata"]["KeyState"] == "PendingDeletion"
     if service == "secretsmanager":
-        return "DeletedDate" in account.client("secretsmanager").describe_secret(SecretId=arn)
+        ask = account.client("secretsmanager").describe_secret
+        secret = found(ask, "ResourceNotFoundException", SecretId=arn)
+        return secret is None or "DeletedDate" in secret
     if ":natgateway/" in arn:
-        described = account.client("ec2").describe_nat_gateways(NatGatewayIds=[id])["NatGateways"]
-        return any(gateway["State"] in {"deleting", "deleted"} for gateway in described)
+        answer = found(account.client("ec2").describe_nat_gateways, "NatGatewayNotFound", NatGatewayIds=[id])
+        return not answer or any(gate["State"] in {"deleting", "deleted"} for gate in answer["NatGateways"])
     if ":task-definition/" in arn:
         described = account.client("ecs").describe_task_definition(taskDefinition=arn)
         return described["taskDefinition"]["status"] != "ACTIVE"

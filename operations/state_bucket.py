@@ -219,11 +219,12 @@ class StateBucket:
         answer = self._read("get_bucket_tagging", "NoSuchTagSet")
         there = {tag["Key"]: tag["Value"] for tag in answer["TagSet"]} if answer else {}
         wanted = self._account.tags
-        tags = [{"Key": name, "Value": value} for name, value in {**there, **wanted}.items()]
+        # What an organization says of its bucket stays.
+        tags = [{"Key": name, "Value": value} for name, value in {**wanted, **there}.items()]
         return self._raised(
             "tags of the bucket",
             _listed({name: there[name] for name in wanted if name in there}) or ABSENT,
-            _listed(wanted),
+            _listed({name: there.get(name, value) for name, value in wanted.items()}),
             "put_bucket_tagging",
             {"Tagging": {"TagSet": tags}},
         )

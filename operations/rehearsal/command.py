@@ -5,30 +5,35 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated
 
+import psycopg2
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from operations.aws import RefusedError, explain, settings_of
+from lambda_rotation.errors import RotationError
+from operations.aws import EnvironmentName, RefusedError, explain, settings_of
 from operations.platform import PlatformError
 from operations.rehearsal.faults import BadDay
+from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
 from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError
 
-Name = Annotated[
-    str, typer.Argument(metavar="ENV", help="The environment, as its file environments/ENV.toml is named.")
-]
-
+EXPECTED = (
+    *(RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, OSError),
+    *(ServerError, RotationError, psycopg2.Error),
+)
 SHORT = ("foundation", "network")
 """Tiers of the short form: they take half a minute, and show all but what needs a database."""
 
 
 def rehearse(
-    environment: Name = "dev",
+    environment: EnvironmentName = "dev",
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it up at the end, until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it up at the end, until Ctrl-C; not where a step could not be taken.")
+    ] = False,
 ) -> None:
     """Deploy an environment's real stacks onto a local AWS, and see it work.
 
@@ -55,7 +60,7 @@ def rehearse(
 
 
 def rehearse_faults(
-    environment: Name = "dev",
+    environment: EnvironmentName = "dev",
     *,
     short: Annotated[bool, typer.Option("--short", help="The tiers without a database alone.")] = False,
 ) -> None:
@@ -104,7 +109,7 @@ def _rehearsal(environment: str, console: Console) -> Generator[Rehearsal]:
             yield rehearsal
     except SettingsError as error:
         typer.echo(str(error), err=True)
-    except (RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, OSError) as error:
+    except EXPECTED as error:
         typer.echo(f"{error}\n{logs}", err=True)
     except (BotoCoreError, ClientError) as error:
         typer.echo(f"{explain(error)}\n{logs}", err=True)
@@ -121,6 +126,7 @@ def _wait(rehearsal: Rehearsal) -> None:
     credential = rehearsal.credential(secret)
     lines = [
         "Up until Ctrl-C. In another terminal:",
+        "unset $(env | sed -n 's/^\\(AWS_[^=]*\\)=.*/\\1/p')",
         *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
         "aws ec2 describe-vpcs",
         f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",

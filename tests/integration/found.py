@@ -140,8 +140,10 @@ class Found:
         def ask() -> list[Any]:
             client = self._client(service)
             if not client.can_paginate(operation):
-                return getattr(client, operation)(**parameters)[key]
-            return [entry for page in client.get_paginator(operation).paginate(**parameters) for entry in page[key]]
+                return getattr(client, operation)(**parameters).get(key, [])
+            return [
+                entry for page in client.get_paginator(operation).paginate(**parameters) for entry in page.get(key, [])
+            ]
 
         return self._once(ask, service, operation, key, parameters)
 

@@ -98,6 +98,7 @@ class Scripted(Rehearsal):
     def rotate_under_load(self, times: int = run.ROTATIONS) -> None:
         self._script.take("rotate")
         self.report.rotations = self.report.redeployments = times
+        self.report.logins = 200 * times
 
     def integrate(self) -> None:
         self._script.take("integrate")

@@ -18,9 +18,9 @@ from operations.rehearsal.processes import ProgramError
 from operations.terraform import ROOT, TerraformError
 from tests.conftest import settings
 
-NOTES = f"""#!{sys.executable}
+NOTES = """
 import json, os, pathlib, sys
-called = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+called = {"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(called))
 """
 # Synthesizes one stack, as main.py does.
@@ -53,7 +53,8 @@ class Programs:
     def make(self, name: str, more: str = "") -> Path:
         program = self.folder / name
         program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(NOTES + more)
+        (written := program.with_suffix(".py")).write_text(NOTES + more)
+        program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{written}' \"$@\"\n")
         program.chmod(0o755)
         return program
 

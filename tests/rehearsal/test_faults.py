@@ -83,6 +83,8 @@ class Simulated(Deployment):
         match arguments:
             case ("state", "list"):
                 return "".join(f"{address}\n" for address in (*self.states[stack.tier], "data.aws_region.here"))
+            case ("state", "pull"):
+                return json.dumps(self.states[stack.tier])
             case ("apply", "-auto-approve", *_):
                 for block in json.loads((stack.folder / BLOCKS).read_text())["import"]:
                     self.know(stack.tier, block["to"], block["id"])
@@ -232,7 +234,7 @@ def test_a_stack_without_a_state_has_nothing_to_forget(scene: Scene):
     assert scene.deployment.asked == []
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_ends_by_the_signal(scene: Scene, by: signal.Signals):
     programs: list[subprocess.Popen[str]] = []
 
@@ -246,6 +248,12 @@ def test_the_program_ends_by_the_signal(scene: Scene, by: signal.Signals):
     scene.deployment.acts = [act]
     assert "0 stale locks released (none), 0 resources" in scene.day.cut_short(Cut(by, "network", 1))
     assert programs[0].returncode == -by
+
+
+def test_a_program_that_is_killed_leaves_its_lock_or_nothing_was_cut_short(scene: Scene):
+    scene.deployment.acts = [begun(scene)]
+    with pytest.raises(RehearsalError, match=r"SIGKILL.*: no lock was left behind, so that nothing was cut short$"):
+        scene.day.cut_short(Cut(signal.SIGKILL, "network", 1))
 
 
 def test_a_deployment_that_comes_to_its_end_was_not_cut_short(scene: Scene):
@@ -315,6 +323,15 @@ def test_every_resource_once_in_its_state_is_well(scene: Scene):
 def test_what_is_in_no_state_is_lost(scene: Scene):
     lost = scene.topic("doubled")
     with pytest.raises(RehearsalError, match=f"^in no state: {lost}$"):
+        scene.day.count()
+
+
+def test_what_a_state_does_not_name_is_told_even_where_orphans_are_not_found(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    doubled = scene.topic("doubled")
+    monkeypatch.setattr(faults, "find", lambda *_: [])
+    with pytest.raises(RehearsalError, match=f"^{doubled} is not in the state of {scene.stack('network')}$"):
         scene.day.count()
 
 
@@ -415,6 +432,16 @@ def test_all_faults_come_one_after_the_other(scene: Scene, told: list[str]):
         "somebody_changes_something",
         "database_is_down",
     ]
+
+
+@pytest.mark.usefixtures("told")
+def test_a_call_that_the_local_aws_does_not_know_is_told_at_the_end(scene: Scene):
+    scene.aws.gateway.unsupported["quicksight:ListUsers"] += 1
+    try:
+        with pytest.raises(RehearsalError, match=r"^the local AWS does not know quicksight:ListUsers$"):
+            list(day(scene, "foundation"))
+    finally:
+        del scene.aws.gateway.unsupported["quicksight:ListUsers"]
 
 
 def test_the_short_form_has_those_faults_that_need_no_database(scene: Scene, told: list[str]):

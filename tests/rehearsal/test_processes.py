@@ -28,8 +28,8 @@ subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], start_new_session=True)
 # Writes its state when it is interrupted, as Terraform does, and takes its time for it.
 ORDERLY = """
 import pathlib, sys, time
-print("begun", flush=True)
 try:
+    print("begun", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.3)

@@ -59,7 +59,7 @@ def test_the_summary_has_the_figures_and_what_is_not_proven():
     rows = [" ".join(line.strip("│┃ ").split()) for line in text.splitlines()]
     for row in (
         "resources │ 200 of 200",
-        "rotations │ 3, each followed by new tasks: 3",
+        "rotations │ 3, of which new tasks were asked for: 3",
         "logins meanwhile │ 600, of which failed: 0",
         "integration tests │ 40 passed, 0 failed",
         "second plan │ 3 changes",

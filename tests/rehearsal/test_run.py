@@ -167,7 +167,7 @@ def test_the_command_that_people_use_makes_what_the_first_stack_needs(rehearsal:
         f"aws.ENVIRONMENTS = Path('{stage.root}/environments'); sys.argv = sys.argv[2:]; "
         "runpy.run_module('operations', run_name='__main__', alter_sys=True)"
     )
-    stage.own_python(f'PYTHONPATH={ROOT} exec {sys.executable} -c "{aimed}" "$@"')
+    stage.own_python(f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -c "{aimed}" "$@"')
     rehearsal.bootstrap()
     names = {bucket["Name"] for bucket in rehearsal.aws.client("s3").list_buckets()["Buckets"]}
     assert rehearsal.platform.stacks["foundation"].backend["bucket"] in names
