@@ -149,7 +149,7 @@ def is_leaving(account: Account, arn: str) -> bool:
         return secret is None or "DeletedDate" in secret
     if ":natgateway/" in arn:
         answer = found(account.client("ec2").describe_nat_gateways, "NatGatewayNotFound", NatGatewayIds=[id])
-        return not answer or any(gate["State"] in {"deleting", "deleted"} for gate in answer["NatGateways"])
+        return not answer or all(gate["State"] in {"deleting", "deleted"} for gate in answer["NatGateways"])
     if ":task-definition/" in arn:
         described = account.client("ecs").describe_task_definition(taskDefinition=arn)
         return described["taskDefinition"]["status"] != "ACTIVE"

@@ -606,6 +606,30 @@ def test_where_nothing_can_be_imported_no_file_is_written(synthesized: Deployed,
     assert not (tmp_path / "cdktf.out" / "orphans.tf.json").exists()
 
 
+def test_where_a_state_is_locked_nobody_is_called_an_orphan(synthesized: Deployed):
+    synthesized.vpc()
+    key = f"{synthesized.scene.name}/network.tfstate.tflock"
+    synthesized.client("s3").put_object(Bucket=synthesized.scene.names.state_bucket, Key=key, Body=b"{}")
+    result = synthesized.scene.run("orphans")
+    assert result.exit_code == 1
+    assert f"{synthesized.scene.name}-network: locked" in result.stderr
+    assert "import" not in result.output.replace("no orphan", "")
+
+
+def test_what_is_gone_and_still_listed_is_no_orphan(deployed: Deployed):
+    # The Tagging API goes on listing what was deleted, for a while.
+    deployed.has("aws_sns_topic.alarms")
+    for service, what in (
+        ("ec2", "security-group-rule/sgr-0123456789abcdef0"),
+        ("ec2", "natgateway/nat-0123456789abcdef0"),
+        ("elasticloadbalancing", f"listener/app/gone/{'1' * 16}/{'2' * 16}"),
+        ("kms", "key/12345678-1234-1234-1234-123456789012"),
+        ("secretsmanager", "secret:gone-AbCdEf"),
+    ):
+        gone = arn(service, what)
+        assert is_leaving(deployed.account, gone) or module._described(deployed.account, gone) is None, gone  # pyright: ignore[reportPrivateUsage]
+
+
 def test_the_command_ends_well_where_nothing_is_lost(synthesized: Deployed):
     result = synthesized.scene.run("orphans")
     assert (result.exit_code, result.output) == (0, f"0 resources of {synthesized.scene.name} are in no state\n")
