@@ -39,13 +39,17 @@ class StateKey:
         self._account = account
         self._kms = account.client("kms")
         self.alias = account.names.state_key
+        self._made: str | None = None
+        """ARN of the key that this process has made: the alias may not be known everywhere yet."""
 
     def steps(self) -> Iterator[Step]:
         """What is to be done about it."""
         what = f"key {self._name}"
         key = self._found()
         if key is None:
-            yield Step(what, ABSENT, "made, with its policy; a new version a year", self._make)
+            yield Step(what, ABSENT, "made, with its policy", self._make)
+            # By itself: it may have to wait until AWS knows the key everywhere, and nothing may make a second one.
+            yield Step("rotation of the key", ABSENT, f"every {DAYS} days", lambda: self._rotate(self.arn()))
             return
         if key["KeyState"] != "Enabled" or key["KeyManager"] != "CUSTOMER" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
             yield Step(
@@ -81,7 +85,7 @@ class StateKey:
 
     def arn(self) -> str:
         """ARN of the key, which is there by now."""
-        return self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
+        return self._made or self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
 
     @property
     def _name(self) -> str:
@@ -108,7 +112,7 @@ class StateKey:
                 f"{explain(error)}\nThe key {key['KeyId']} was made and has no alias, so that another run would make "
                 f"another: aws kms create-alias --alias-name {self._name} --target-key-id {key['KeyId']}"
             ) from error
-        self._rotate(key["KeyId"])
+        self._made = key["Arn"]
 
     def _rotate(self, key: str) -> None:
         self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=DAYS)

@@ -14,7 +14,10 @@ from operations.policies import Document, Statement, lacking
 ABSENT = "absent"
 
 # AWS is not yet of one mind: a role that was just made, a bucket that is being changed.
-NOT_YET = {"MalformedPolicyDocument", "MalformedPolicyDocumentException", "NoSuchBucket", "OperationAborted"}
+NOT_YET = {
+    *("MalformedPolicyDocument", "MalformedPolicyDocumentException", "NoSuchBucket", "NoSuchEntity"),
+    *("NotFoundException", "OperationAborted"),
+}
 TRIES, SECONDS_BETWEEN_TRIES = 13, 5
 
 
