@@ -4,6 +4,9 @@ For every type of resource of which the local AWS was taught something: were it 
 find it.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from operations.platform import Resource
@@ -12,34 +15,52 @@ from operations.rehearsal.run import Rehearsal
 from tests.changes.copies import Task, in_copies
 from tests.changes.tables import CHANGES, arguments_of
 
-Told = set[tuple[str, str]]
+Places = set[tuple[str, str]]
 """Address within a stack, and argument."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """Of one tier."""
+
+    changed: Places
+    shown: Places
+    """By a plan."""
+    refused: dict[str, str]
+    """Changes that could not be made, with the reason."""
+
+
 @pytest.fixture(scope="module")
-def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Told, Told]]:
-    """By tier: what was changed, and what a plan shows."""
+def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """By tier."""
     tiers = {tier: wanted for tier in rehearsed.platform.stacks if (wanted := _wanted(rehearsed, tier))}
     tasks = {tier: _task(rehearsed, tier, wanted) for tier, wanted in tiers.items()}
-    logs = tmp_path_factory.mktemp("copies")
-    plans = dict(in_copies(rehearsed.aws, tasks, logs))
+    plans = dict(in_copies(rehearsed.aws, tasks, tmp_path_factory.mktemp("copies")))
     return {
-        tier: ({(resource.origin, argument) for resource, argument in wanted}, set(map(tuple, plans[tier])))
+        tier: Told(
+            {(resource.origin, argument) for resource, argument in wanted},
+            {(address, argument) for address, argument in plans[tier]["shown"]},
+            plans[tier]["refused"],
+        )
         for tier, wanted in tiers.items()
     }
 
 
-def test_a_plan_shows_each_change(told: dict[str, tuple[Told, Told]]):
-    assert {tier: sorted(changed - shown) for tier, (changed, shown) in told.items() if changed - shown} == {}
+def test_each_change_can_be_made(told: dict[str, Told]):
+    assert {place: why for tier in told.values() for place, why in tier.refused.items()} == {}
 
 
-def test_a_plan_shows_nothing_else(told: dict[str, tuple[Told, Told]]):
-    assert {tier: sorted(shown - changed) for tier, (changed, shown) in told.items() if shown - changed} == {}
+def test_a_plan_shows_each_change(told: dict[str, Told]):
+    assert sorted(place for tier in told.values() for place in tier.changed - tier.shown) == []
 
 
-def test_every_argument_was_changed(rehearsed: Rehearsal, told: dict[str, tuple[Told, Told]]):
-    changed = {(address.partition(".")[0], argument) for changed, _ in told.values() for address, argument in changed}
-    assert changed == arguments_of(rehearsed.platform) & CHANGES.keys()
+def test_a_plan_shows_nothing_else(told: dict[str, Told]):
+    assert sorted(place for tier in told.values() for place in tier.shown - tier.changed) == []
+
+
+def test_every_argument_was_changed(rehearsed: Rehearsal, told: dict[str, Told]):
+    changed = {(address.partition(".")[0], argument) for tier in told.values() for address, argument in tier.changed}
+    assert arguments_of(rehearsed.platform) & CHANGES.keys() <= changed
 
 
 def _wanted(rehearsed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
@@ -51,7 +72,9 @@ def _wanted(rehearsed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
         for argument, value in {"tags": {}, **resource.body}.items():
             if value is not None and argument not in ignored and (resource.type, argument) in CHANGES:
                 first.setdefault((resource.type, argument), resource)
-    return [(resource, argument) for (_, argument), resource in first.items() if resource.tier == tier]
+    # In the order of the tables, which know what must come before what.
+    ordered = [(first[key], key[1]) for key in CHANGES if key in first]
+    return [(resource, argument) for resource, argument in ordered if resource.tier == tier]
 
 
 def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -> Task:
@@ -60,16 +83,21 @@ def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -
         resource.origin: set(resource.body) for resource in rehearsed.platform.resources if resource.tier == tier
     }
 
-    def task(aws: LocalAws) -> list[tuple[str, str]]:
+    def task(aws: LocalAws) -> dict[str, Any]:
         state = rehearsed.deployment.state(stack)
+        refused: dict[str, str] = {}
         for resource, argument in wanted:
-            CHANGES[resource.type, argument](aws, state[resource.origin])
+            try:
+                CHANGES[resource.type, argument](aws, state[resource.origin])
+            except Exception as error:  # all that cannot be made are told at once
+                refused[f"{resource.origin}.{argument}"] = repr(error)
         drift = rehearsed.deployment.plan(stack, "-refresh-only")["resource_drift"]
-        return [
+        shown = [
             (change["address"], "tags" if argument == "tags_all" else argument)
             for change in drift
             for argument in sorted(arguments[change["address"]] - {"tags"} | {"tags_all"})
-            if change["change"]["before"].get(argument) != change["change"]["after"].get(argument)
+            if change["change"]["before"].get(argument) != (change["change"]["after"] or {}).get(argument)
         ]
+        return {"shown": shown, "refused": refused}
 
     return task
