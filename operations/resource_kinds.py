@@ -150,6 +150,15 @@ def is_leaving(account: Account, arn: str) -> bool:
     if ":natgateway/" in arn:
         answer = found(account.client("ec2").describe_nat_gateways, "NatGatewayNotFound", NatGatewayIds=[id])
         return not answer or all(gate["State"] in {"deleting", "deleted"} for gate in answer["NatGateways"])
+    if ":cluster/" in arn and service == "ecs":
+        clusters = account.client("ecs").describe_clusters(clusters=[arn])["clusters"]
+        return all(cluster["status"] == "INACTIVE" for cluster in clusters)
+    if ":service/" in arn and service == "ecs":
+        cluster = arn.split("/")[1]
+        answer = found(
+            account.client("ecs").describe_services, "ClusterNotFoundException", cluster=cluster, services=[arn]
+        )
+        return not answer or all(each["status"] != "ACTIVE" for each in answer["services"])
     if ":task-definition/" in arn:
         described = account.client("ecs").describe_task_definition(taskDefinition=arn)
         return described["taskDefinition"]["status"] != "ACTIVE"

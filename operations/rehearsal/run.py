@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import sys
 import time
@@ -28,7 +29,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
-from operations.resource_kinds import is_leaving
+from operations.resource_kinds import PASSED_OVER, is_leaving, resource_of
 from operations.terraform import ROOT
 from stacks.settings import Environment, load_environments
 
@@ -40,6 +41,8 @@ CACHED_FOR = (0.0, 0.0, 1.0, 1.5)
 """Seconds for which each client keeps a credential."""
 APART = 2.0
 """Seconds between two rotations: longer than any client keeps a credential, as in production, at a smaller scale."""
+KEPT = "ecs:task-definition/.+"
+"""No plan destroys a revision: a rollback may need it."""
 PATIENCE = 120.0
 """Seconds that a rotation may take."""
 PLANS_AT_ONCE = 2
@@ -179,7 +182,12 @@ class Rehearsal:
             except ProgramError as error:
                 raise RehearsalError("\n".join(progress.errors) or str(error)) from error
         account = Account.of(self.settings)
-        self.report.left_behind = [arn for arn in self.tagged() if not is_leaving(account, arn)]
+        self.report.left_behind = [
+            arn
+            for arn in self.tagged()
+            if not any(re.fullmatch(kind, resource_of(arn)) for kind in (*PASSED_OVER, KEPT))
+            and not is_leaving(account, arn)
+        ]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
         """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""

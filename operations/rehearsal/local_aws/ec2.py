@@ -77,6 +77,12 @@ class Backend(EC2Backend):
         self.turns = RLock()
         super().__init__(region_name, account_id)
 
+    def delete_vpc(self, vpc_id: str) -> Any:
+        deleted = super().delete_vpc(vpc_id)
+        # What it came with goes with it.
+        self.network_acls = {id: acl for id, acl in self.network_acls.items() if acl.vpc_id != vpc_id}
+        return deleted
+
     def _iterate_security_rules(
         self,
         ip_protocol: str,
