@@ -18,7 +18,7 @@ import typer
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
 from operations.lock import Locks
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, Match, is_leaving, resource_of
+from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, resource_of
 from operations.terraform import ROOT
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
@@ -172,7 +172,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
         matches = [match for kind in KINDS if (match := kind.match(arn))]
         if arn.removesuffix(":*") in arns or any((match.kind.type, match.groups[0]) in ids for match in matches):
             continue
-        if any(re.fullmatch(passed, resource_of(arn)) for passed in PASSED_OVER) or is_leaving(account, arn):
+        if needs_nobody(account, arn):
             continue
         described = _described(account, arn)
         if described is None:

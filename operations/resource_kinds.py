@@ -137,6 +137,11 @@ PASSED_OVER: Mapping[str, str] = {
 }
 
 
+def needs_nobody(account: Account, arn: str) -> bool:
+    """Whether what carries a tier's tags is no resource that a state should know."""
+    return any(re.fullmatch(passed, resource_of(arn)) for passed in PASSED_OVER) or is_leaving(account, arn)
+
+
 def is_leaving(account: Account, arn: str) -> bool:
     """Whether it was deleted already, and AWS keeps it, or its tags, for a while."""
     service, id = arn.split(":")[2], arn.rpartition("/")[2]

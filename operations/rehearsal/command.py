@@ -45,14 +45,13 @@ def rehearse(
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
-    with _rehearsal(environment, console) as rehearsal:
+    with _rehearsal(environment) as rehearsal:
         try:
             _through(rehearsal, keep=keep)
         finally:
             rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
             rehearsal.report.write(rehearsal.deployment.folder / "report.json")
-            rehearsal.report.show(console)
+            rehearsal.report.show(rehearsal.console)
         if keep:
             _wait(rehearsal)
         if rehearsal.report.problems:
@@ -71,13 +70,12 @@ def rehearse_faults(
 
     Exit codes: 0 all was survived; 1 something was not; 2 usage.
     """
-    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
-    with _rehearsal(environment, console) as rehearsal:
+    with _rehearsal(environment) as rehearsal:
         rehearsal.bootstrap()
         began = time.monotonic()
         for fault, outcome in BadDay(rehearsal, SHORT if short else tuple(rehearsal.platform.stacks)).happen():
-            console.print(f"[bold]{fault}[/] ({time.monotonic() - began:.0f} s)")
-            console.print(f"  {outcome}", markup=False, soft_wrap=True)
+            rehearsal.console.print(f"[bold]{fault}[/] ({time.monotonic() - began:.0f} s)")
+            rehearsal.console.print(f"  {outcome}", markup=False, soft_wrap=True)
             began = time.monotonic()
 
 
@@ -99,9 +97,10 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
 
 
 @contextmanager
-def _rehearsal(environment: str, console: Console) -> Generator[Rehearsal]:
+def _rehearsal(environment: str) -> Generator[Rehearsal]:
     """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
     logs = f"Logs: {FOLDER / environment}"
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
     end_in_order()
     try:
         settings_of(environment)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError, family, kill
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.run import Rehearsal, RehearsalError
-from operations.resource_kinds import PASSED_OVER, is_leaving, resource_of
+from operations.resource_kinds import needs_nobody
 
 BAD_SHARE = 0.1
 """Of all calls: throttled, or answered with an error of AWS's own."""
@@ -145,7 +146,7 @@ class BadDay:
             state = self.rehearsal.deployment.terraform(stack, "state", "pull")
             for arn in self.rehearsal.tagged(tier):
                 # As a text, so that this asks in another way than `orphans` does.
-                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not self._needs_nobody(arn):
+                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not needs_nobody(self._account, arn):
                     raise RehearsalError(f"{arn} is not in the state of {stack.name}")
             resources += len(held)
         return f"{resources} resources, each in its state; second plans are empty"
@@ -187,10 +188,7 @@ class BadDay:
         self.rehearsal.log_in(self.rehearsal.credential(secret)).close()
         return f"{problem}; the credential stayed, and the next rotation went well"
 
-    def _needs_nobody(self, arn: str) -> bool:
-        return any(re.fullmatch(kind, resource_of(arn)) for kind in PASSED_OVER) or is_leaving(self._account, arn)
-
-    @property
+    @cached_property
     def _account(self) -> Account:
         return Account.of(self.rehearsal.settings)
 

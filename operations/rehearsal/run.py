@@ -29,7 +29,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
-from operations.resource_kinds import PASSED_OVER, is_leaving, resource_of
+from operations.resource_kinds import needs_nobody, resource_of
 from operations.terraform import ROOT
 from stacks.settings import Environment, load_environments
 
@@ -71,11 +71,9 @@ class Rehearsal:
 
     def deploy(self) -> None:
         """Deploy all tiers."""
-        with Progress(self.console, self.platform.stacks) as progress:
+        with self._progress() as progress:
             try:
                 self.deployment.deploy(line=progress.line)
-            except ProgramError as error:
-                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
             finally:
                 self.report.resources = progress.done
                 self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
@@ -176,17 +174,11 @@ class Rehearsal:
 
     def destroy(self) -> None:
         """Destroy all tiers; nothing that carries their tags may be left."""
-        with Progress(self.console, self.platform.stacks) as progress:
-            try:
-                self.deployment.destroy(line=progress.line)
-            except ProgramError as error:
-                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
+        with self._progress() as progress:
+            self.deployment.destroy(line=progress.line)
         account = Account.of(self.settings)
         self.report.left_behind = [
-            arn
-            for arn in self.tagged()
-            if not any(re.fullmatch(kind, resource_of(arn)) for kind in (*PASSED_OVER, KEPT))
-            and not is_leaving(account, arn)
+            arn for arn in self.tagged() if not re.fullmatch(KEPT, resource_of(arn)) and not needs_nobody(account, arn)
         ]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
@@ -204,6 +196,15 @@ class Rehearsal:
             )
         )
         return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
+
+    @contextmanager
+    def _progress(self) -> Generator[Progress]:
+        """A deployment's, which fails with Terraform's own words."""
+        with Progress(self.console, self.platform.stacks) as progress:
+            try:
+                yield progress
+            except ProgramError as error:
+                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
 
     def _program(self, log: str, *arguments: str) -> None:
         run(

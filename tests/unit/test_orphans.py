@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from operations import orphans as module
+from operations import resource_kinds
 from operations.aws import Account, RefusedError
 from operations.orphans import Orphan, find
 from operations.platform import Body, Platform, Resource, Stack
@@ -327,7 +328,7 @@ def test_nodes_and_tasks_and_backups_need_nobodys_care(
     deployed.has("aws_vpc.vpc")
     deployed.scene.where("GetResources", lambda _: {"ResourceTagMappingList": [mapping]})
     assert deployed.lost() == []
-    monkeypatch.setattr(module, "PASSED_OVER", {})
+    monkeypatch.setattr(resource_kinds, "PASSED_OVER", {})
     assert [orphan.what for orphan in deployed.lost()] == [arn(service, resource)]
 
 

@@ -280,7 +280,7 @@ def _ended(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[
     """What it printed, and whether it had to be cut off."""
     stdin, stdout = process.stdin, process.stdout
     assert stdin  # noqa: S101 - both were asked for
-    assert stdout  # noqa: S101
+    assert stdout  # noqa: S101 - as above
     printed: list[str] = []
     reading = Thread(target=lambda: printed.append(stdout.read()), daemon=True)
     reading.start()

@@ -5,11 +5,9 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Iterator
 from typing import Any, cast
 
 from moto.core.common_models import BaseModel
-from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 from moto.rds.exceptions import (
     DBClusterNotFoundError,
@@ -218,18 +216,6 @@ class Backend(RDSBackend):
         # moto loses it.
         group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
         return group
-
-    def iter_tagged_resources(self) -> Iterator[TaggedResource]:
-        yield from super().iter_tagged_resources()
-        groups: dict[str, Any] = {
-            "rds:cluster-pg": self.db_cluster_parameter_groups,
-            "rds:pg": self.db_parameter_groups,
-            "rds:subgrp": self.subnet_groups,
-        }
-        for kind, resources in groups.items():
-            for resource in resources.values():
-                tags = {tag["Key"]: tag["Value"] for tag in resource.get_tags()}
-                yield TaggedResource(arn=resource.arn, tags=tags, resource_type=kind)
 
     def _in_state(self, identifier: str, state: str) -> Cluster:
         cluster = self.clusters.get(identifier)
