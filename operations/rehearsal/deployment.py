@@ -93,6 +93,19 @@ class Deployment:
         """
         return attributes_in(self.terraform(stack, "state", "pull"))
 
+    def tainted(self, stack: Stack) -> list[str]:
+        """Addresses of what a stack's state calls half done.
+
+        Raises:
+            TerraformError: it cannot be read.
+        """
+        return [
+            f"{resource['type']}.{resource['name']}"
+            for resource in json.loads(self.terraform(stack, "state", "pull"))["resources"]
+            for instance in resource["instances"]
+            if instance.get("status") == "tainted"
+        ]
+
     def terraform(self, stack: Stack, *arguments: str) -> str:
         """Run Terraform on a stack that the cdktf CLI has initialized."""
         return terraform(*arguments, cwd=stack.folder)

@@ -88,10 +88,11 @@ class BadDay:
         stale = self.release()
         if cut.by == signal.SIGKILL and not stale:
             raise RehearsalError(f"{cut}: no lock was left behind, so that nothing was cut short")
+        spared = self.spare()
         lost = self.adopt()
         return (
             f"after {progress.done} resources: {len(stale)} stale locks released ({', '.join(stale) or 'none'}), "
-            f"{lost} resources that were in no state imported"
+            f"{lost} resources that were in no state imported, {spared} that were half done and protected untainted"
         )
 
     def release(self) -> list[str]:
@@ -105,6 +106,23 @@ class BadDay:
             if state_of(self._account, stack.backend):
                 self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         return [lock.stack for lock in stale]
+
+    def spare(self) -> int:
+        """Untaint what is protected, which Terraform refuses to replace: the next apply completes it. How many."""
+        protected = {
+            (resource.tier, resource.origin)
+            for resource in self.rehearsal.platform.resources
+            if resource.body.get("lifecycle", {}).get("prevent_destroy")
+        }
+        spared = 0
+        for tier in self.tiers:
+            stack = self.rehearsal.platform.stacks[tier]
+            tainted = self.rehearsal.deployment.tainted(stack) if state_of(self._account, stack.backend) else []
+            for address in tainted:
+                if (tier, address) in protected:
+                    self.rehearsal.deployment.terraform(stack, "untaint", address)
+                    spared += 1
+        return spared
 
     def adopt(self) -> int:
         """Import what is in no state; how many."""

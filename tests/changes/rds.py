@@ -130,7 +130,6 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_rds_cluster_instance", "copy_tags_to_snapshot"): _instance(CopyTagsToSnapshot=False),
     ("aws_rds_cluster_instance", "db_parameter_group_name"): _another_group,
     ("aws_rds_cluster_instance", "engine"): _instance_itself(engine="aurora-mysql"),
-    # An instance's version is its cluster's.
     ("aws_rds_cluster_instance", "engine_version"): lambda aws, it: _cluster(EngineVersion="16.4")(
         aws, {"id": it["cluster_identifier"]}
     ),
@@ -160,13 +159,18 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_db_parameter_group", "family"): _group(family="aurora-postgresql16"),
     ("aws_db_parameter_group", "parameter"): _another_parameter,
     ("aws_db_parameter_group", "tags_all"): _untag,
-    ("aws_db_subnet_group", "description"): _described_otherwise,
     ("aws_db_subnet_group", "subnet_ids"): _other_subnets,
+    # Last: new subnets come with a description.
+    ("aws_db_subnet_group", "description"): _described_otherwise,
     ("aws_db_subnet_group", "tags_all"): _untag,
     ("aws_db_event_subscription", "event_categories"): _subscription(EventCategories=["deletion"]),
     ("aws_db_event_subscription", "sns_topic"): _another_topic,
     ("aws_db_event_subscription", "source_type"): _subscription(SourceType="db-proxy"),
     ("aws_db_event_subscription", "tags_all"): _untag,
+}
+
+COMMON: dict[tuple[str, str], str] = {
+    ("aws_rds_cluster_instance", "engine_version"): "is the cluster's",
 }
 
 UNREAD: dict[tuple[str, str], str] = {

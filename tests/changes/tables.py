@@ -31,6 +31,10 @@ CHANGES: dict[tuple[str, str], Change] = {
 UNREAD: dict[tuple[str, str], str] = {
     key: reason for table in _tables() for key, reason in getattr(table, "UNREAD", {}).items()
 }
+COMMON: dict[tuple[str, str], str] = {
+    key: reason for table in _tables() for key, reason in getattr(table, "COMMON", {}).items()
+}
+"""Arguments that all resources of a type have alike, so that a change of one is a change of all; with the reason."""
 
 
 def arguments_of(platform: Platform) -> set[tuple[str, str]]:

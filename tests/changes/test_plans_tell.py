@@ -13,7 +13,7 @@ from operations.platform import Resource
 from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.run import Rehearsal
 from tests.changes.copies import Task, in_copies
-from tests.changes.tables import CHANGES, arguments_of
+from tests.changes.tables import CHANGES, COMMON, arguments_of
 
 Places = set[tuple[str, str]]
 """Address within a stack, and argument."""
@@ -38,7 +38,7 @@ def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict
     plans = dict(in_copies(rehearsed.aws, tasks, tmp_path_factory.mktemp("copies")))
     return {
         tier: Told(
-            {(resource.origin, argument) for resource, argument in wanted},
+            {place for resource, argument in wanted for place in _changed(rehearsed, resource, argument)},
             {(address, argument) for address, argument in plans[tier]["shown"]},
             plans[tier]["refused"],
         )
@@ -77,6 +77,13 @@ def _wanted(rehearsed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
     return [(resource, argument) for resource, argument in ordered if resource.tier == tier]
 
 
+def _changed(rehearsed: Rehearsal, resource: Resource, argument: str) -> Places:
+    if (resource.type, argument) not in COMMON:
+        return {(resource.origin, argument)}
+    alike = rehearsed.platform.of_type(resource.type)
+    return {(one.origin, argument) for one in alike if one.tier == resource.tier}
+
+
 def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -> Task:
     stack = rehearsed.platform.stacks[tier]
     arguments = {
@@ -84,6 +91,8 @@ def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -
     }
 
     def task(aws: LocalAws) -> dict[str, Any]:
+        # A state tells some things as they were written, until the next apply: what follows must not be mixed with it.
+        rehearsed.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         state = rehearsed.deployment.state(stack)
         refused: dict[str, str] = {}
         for resource, argument in wanted:

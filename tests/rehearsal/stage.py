@@ -25,7 +25,7 @@ def resources_of(names: Names) -> dict[str, Resources]:
     """By tier: resources of each type, by name."""
     return {
         "foundation": {
-            "aws_s3_bucket": {"files": {"bucket": names.of_bucket("files")}},
+            "aws_s3_bucket": {"files": {"bucket": names.of_bucket("files"), "lifecycle": {"prevent_destroy": True}}},
             "aws_s3_bucket_public_access_block": {
                 "files": {"bucket": "${aws_s3_bucket.files.id}", "block_public_policy": True}
             },

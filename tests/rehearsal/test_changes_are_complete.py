@@ -2,7 +2,7 @@
 
 from operations.platform import Platform
 from operations.rehearsal.local_aws.extensions import EXTENSIONS
-from tests.changes.tables import CHANGES, UNREAD, arguments_of
+from tests.changes.tables import CHANGES, COMMON, UNREAD, arguments_of
 
 
 def test_every_argument_that_a_stack_sets_has_a_change(platforms: dict[str, Platform]):
@@ -19,6 +19,11 @@ def test_no_change_is_of_an_argument_that_nobody_sets(platforms: dict[str, Platf
 def test_what_is_never_read_has_a_reason():
     assert all(UNREAD.values())
     assert not CHANGES.keys() & UNREAD.keys()
+
+
+def test_what_all_of_a_type_have_alike_has_a_reason_and_a_change():
+    assert all(COMMON.values())
+    assert COMMON.keys() <= CHANGES.keys()
 
 
 def test_all_that_was_added_serves_a_type():

@@ -67,6 +67,8 @@ class Simulated(Deployment):
     deployed: list[tuple[str, ...]] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     """Of Terraform: tier and arguments."""
+    half_done: set[str] = field(default_factory=set)
+    """Addresses."""
 
     def deploy(
         self,
@@ -84,7 +86,7 @@ class Simulated(Deployment):
             case ("state", "list"):
                 return "".join(f"{address}\n" for address in (*self.states[stack.tier], "data.aws_region.here"))
             case ("state", "pull"):
-                return json.dumps(self.states[stack.tier])
+                return json.dumps(self._state(stack.tier))
             case ("apply", "-auto-approve", *_):
                 for block in json.loads((stack.folder / BLOCKS).read_text())["import"]:
                     self.know(stack.tier, block["to"], block["id"])
@@ -97,20 +99,26 @@ class Simulated(Deployment):
     def know(self, tier: str, address: str, id: str) -> None:
         """Put a resource into a state."""
         self.states.setdefault(tier, {})[address] = {"id": id, "arn": id}
-        resources = [
-            {
-                "mode": "managed",
-                "type": address.partition(".")[0],
-                "name": address.partition(".")[2],
-                "instances": [{"attributes": attributes}],
-            }
-            for address, attributes in self.states[tier].items()
-        ]
-        self._put(f"{self.name}/{tier}.tfstate", {"resources": resources})
+        self._put(f"{self.name}/{tier}.tfstate", self._state(tier))
 
     def lock(self, tier: str) -> None:
         """Let a lock be there, as of a Terraform that was killed."""
         self._put(f"{self.name}/{tier}.tfstate.tflock", LOCK)
+
+    def _state(self, tier: str) -> Body:
+        return {
+            "resources": [
+                {
+                    "mode": "managed",
+                    "type": address.partition(".")[0],
+                    "name": address.partition(".")[2],
+                    "instances": [
+                        {"attributes": attributes} | ({"status": "tainted"} if address in self.half_done else {})
+                    ],
+                }
+                for address, attributes in self.states.get(tier, {}).items()
+            ]
+        }
 
     def _put(self, key: str, content: Body) -> None:
         ask(self.aws, "s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(content))
@@ -211,12 +219,12 @@ def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.S
     outcome = scene.day.cut_short(Cut(by, "network", 2))
     assert outcome == (
         f"after 2 resources: 1 stale locks released ({scene.stack('network')}), "
-        "1 resources that were in no state imported"
+        "1 resources that were in no state imported, 0 that were half done and protected untainted"
     )
     assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
     assert scene.locks == []
     # First the state forgets what is gone, then it learns what is there.
-    assert scene.deployment.asked == [
+    assert [asked for asked in scene.deployment.asked if "pull" not in asked] == [
         ("network", "apply", "-refresh-only", "-auto-approve", "-input=false"),
         ("network", "apply", "-auto-approve", "-input=false", f"-target={RETURNS}"),
     ]
@@ -231,6 +239,20 @@ def test_a_stack_without_a_state_has_nothing_to_forget(scene: Scene):
     scene.deployment.lock("network")
     assert scene.day.release() == [scene.stack("network")]
     assert scene.locks == []
+    assert scene.deployment.asked == []
+
+
+def test_what_is_half_done_and_protected_is_untainted(scene: Scene):
+    scene.deployment.half_done = {BUCKET, ORDERS}
+    assert scene.day.spare() == 1
+    # The topic is not protected: the next apply replaces it.
+    assert [asked for asked in scene.deployment.asked if "pull" not in asked] == [("foundation", "untaint", BUCKET)]
+
+
+def test_what_has_no_state_has_nothing_half_done(scene: Scene):
+    for tier in TIERS:
+        ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/{tier}.tfstate")
+    assert scene.day.spare() == 0
     assert scene.deployment.asked == []
 
 
