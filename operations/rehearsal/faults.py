@@ -92,7 +92,7 @@ class BadDay:
         lost = self.adopt()
         return (
             f"after {progress.done} resources: {len(stale)} stale locks released ({', '.join(stale) or 'none'}), "
-            f"{lost} resources that were in no state imported, {spared} that were half done and protected untainted"
+            f"{lost} resources that were in no state imported, {spared} protected ones untainted"
         )
 
     def release(self) -> list[str]:

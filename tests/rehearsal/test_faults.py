@@ -219,7 +219,7 @@ def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.S
     outcome = scene.day.cut_short(Cut(by, "network", 2))
     assert outcome == (
         f"after 2 resources: 1 stale locks released ({scene.stack('network')}), "
-        "1 resources that were in no state imported, 0 that were half done and protected untainted"
+        "1 resources that were in no state imported, 0 protected ones untainted"
     )
     assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
     assert scene.locks == []
