@@ -67,7 +67,7 @@ class RecoveryStack(TierStack):
             Protected("files", "EFS", storage.file_system.arn),
         ]
         backup, restores = self._roles()
-        vault = locked_vault(self, "vault", foundation.keys.backup, backup)
+        vault = locked_vault(self, "vault", self.names.vault, foundation.keys.backup, backup)
         copies = self._copies(foundation, backup)
         self._back_up(protected, self._plan(vault, copies), backup)
         self._test_restores(protected, vault, restores)
@@ -96,7 +96,9 @@ class RecoveryStack(TierStack):
 
     def _copies(self, foundation: FoundationStack, backup: ServiceRole) -> BackupVault | None:
         keys, there = foundation.second_region_keys, self.second_region
-        return locked_vault(self, "copies", keys.backup, backup, there) if keys and there else None
+        if keys is None or there is None:
+            return None
+        return locked_vault(self, "copies", self.names.copies_vault, keys.backup, backup, there)
 
     def _plan(self, vault: BackupVault, copies: BackupVault | None) -> BackupPlan:
         recovery = self.settings.recovery

@@ -54,7 +54,11 @@ class Names:
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this account and Region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        return self.arn_in(self.region, service, resource)
+
+    def arn_in(self, region: str, service: str, resource: str) -> str:
+        """The same in another Region."""
+        return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     @property
     def role_path(self) -> str:
@@ -166,8 +170,13 @@ class Names:
 
     @property
     def vault(self) -> str:
-        """The backup vault, in each Region; at most 50 characters."""
+        """The backup vault; at most 50 characters."""
         return self.of_resource("backups")
+
+    @property
+    def copies_vault(self) -> str:
+        """The vault of their copies in the second Region, of a name of its own: states tell vaults by their names."""
+        return self.of_resource("backup-copies")
 
     def workflow_log(self, what: str) -> str:
         """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""

@@ -22,7 +22,7 @@ DELETION = ("backup:DeleteRecoveryPoint", "backup:DisassociateRecoveryPoint", "b
 
 
 def locked_vault(
-    tier: TierStack, id: str, key: KmsKey, backup: ServiceRole, provider: AwsProvider | None = None
+    tier: TierStack, id: str, name: str, key: KmsKey, backup: ServiceRole, provider: AwsProvider | None = None
 ) -> BackupVault:
     """A vault that keeps no backup for less than a day's, and none for more than a month's must be kept.
 
@@ -36,7 +36,7 @@ def locked_vault(
     vault = BackupVault(
         tier,
         id,
-        name=tier.names.vault,
+        name=name,
         kms_key_arn=key.arn,
         force_destroy=not tier.settings.deletion_protection,
         lifecycle=tier.kept(),
