@@ -8,32 +8,11 @@ from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import key, topic
 
-SECOND = "us-east-2"
-
-
-def copies(aws: LocalAws) -> Any:
-    """The model of the second Region's vault."""
-    (one,) = aws.backend("backup", SECOND).vaults.values()
-    return one
-
 
 def vault(aws: LocalAws) -> str:
     """Name of the first Region's vault."""
     (one,) = aws.client("backup").list_backup_vaults()["BackupVaultList"]
     return one["BackupVaultName"]
-
-
-def copies_are_gone(aws: LocalAws) -> None:
-    aws.client("backup", SECOND).delete_backup_vault(BackupVaultName=copies(aws).backup_vault_name)
-
-
-def copies_have_another_key(aws: LocalAws) -> None:
-    copies(aws).encryption_key_arn = key(aws, "backup")
-
-
-def copies_are_unlocked(aws: LocalAws) -> None:
-    name = copies(aws).backup_vault_name
-    aws.client("backup", SECOND).delete_backup_vault_lock_configuration(BackupVaultName=name)
 
 
 def deletion_is_not_denied(aws: LocalAws) -> None:
@@ -48,6 +27,27 @@ def plan(aws: LocalAws) -> dict[str, Any]:
     backup = aws.client("backup")
     (one,) = backup.list_backup_plans()["BackupPlansList"]
     return backup.get_backup_plan(BackupPlanId=one["BackupPlanId"])
+
+
+def copies(aws: LocalAws) -> tuple[str, str]:
+    """Region and name of the vault that backups are copied to."""
+    arn = plan(aws)["BackupPlan"]["Rules"][0]["CopyActions"][0]["DestinationBackupVaultArn"]
+    return arn.split(":")[3], arn.rpartition(":")[2]
+
+
+def copies_are_gone(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.client("backup", region).delete_backup_vault(BackupVaultName=name)
+
+
+def copies_have_another_key(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.backend("backup", region).vaults[name].encryption_key_arn = key(aws, "backup")
+
+
+def copies_are_unlocked(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.client("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=name)
 
 
 def rules_are(change: Any) -> Mutation:
