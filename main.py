@@ -1,8 +1,4 @@
-"""GlobeCart's AWS platform: reads the environments, builds their tiers, synthesizes Terraform JSON into `cdktf.out/`.
-
-python main.py            every environment of environments/*.toml
-ENV=prod python main.py   one
-"""
+"""GlobeCart's AWS platform: environments/*.toml, or the one that ENV names, as Terraform JSON in `cdktf.out/`."""
 
 import os
 import sys
@@ -14,6 +10,7 @@ from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
+from stacks.recovery import RecoveryStack
 from stacks.rotation import RotationStack
 from stacks.service import ServiceStack, Stores
 from stacks.settings import Environment, SettingsError, load_environments
@@ -35,7 +32,8 @@ def build(app: App, settings: Environment) -> None:
     rotation = RotationStack(app, settings, foundation=foundation, network=network, database=database)
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
-    watched = [network, *stores, service]
+    recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
+    watched = [network, *stores, service, recovery]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 

@@ -97,9 +97,9 @@ class Account:
             "Owner": self.settings.owner,
         }
 
-    def client(self, service: str) -> Any:
-        """A client of a service in the environment's Region."""
-        return _client(self.session, service)
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A client of a service in the environment's Region, or in another."""
+        return _client(self.session, service, region)
 
 
 def settings_of(environment: str) -> Environment:
@@ -184,9 +184,9 @@ def console() -> Console:
     return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)
 
 
-def _client(session: boto3.Session, service: str) -> Any:
+def _client(session: boto3.Session, service: str, region: str | None = None) -> Any:
     patience = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
-    return session.client(cast(Any, service), config=patience)
+    return session.client(cast(Any, service), config=patience, region_name=region)
 
 
 def _explain_answer(error: ClientError) -> str:

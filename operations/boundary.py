@@ -33,6 +33,7 @@ def boundary(names: Names) -> Document:
 
 def _what_they_do(names: Names) -> list[Statement]:
     arn, ours = names.arn, names.of_resource("*")
+    everywhere = [names.arn_in(region, "kms", "key/*") for region in names.regions]
     logs = [
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
@@ -52,6 +53,40 @@ def _what_they_do(names: Names) -> list[Statement]:
             [arn("secretsmanager", f"secret:{what}") for what in (ours, "rds!cluster-*")],
         ),
         allow("Keys", ["kms:Decrypt", "kms:GenerateDataKey*"], [arn("kms", "key/*")]),
+        # For RDS and EFS alone, which decrypt in their own name what they copy and restore.
+        allow("Grants", ["kms:CreateGrant"], everywhere, when={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        allow(
+            "Backups",
+            # Of what AWS's own policies for AWS Backup allow: not to delete a database or a file system, nor to change
+            # one, which takes its own backups away from it.
+            [
+                "backup:CopyFromBackupVault",
+                "backup:CopyIntoBackupVault",
+                "backup:DescribeBackupVault",
+                "backup:TagResource",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeVpcs",
+                "elasticfilesystem:Backup",
+                "elasticfilesystem:CreateFilesystem",
+                "elasticfilesystem:DescribeFilesystems",
+                "elasticfilesystem:DescribeTags",
+                "elasticfilesystem:Restore",
+                "elasticfilesystem:TagResource",
+                "kms:DescribeKey",
+                "rds:AddTagsToResource",
+                "rds:CopyDBClusterSnapshot",
+                "rds:CreateDBClusterSnapshot",
+                "rds:DeleteDBClusterSnapshot",
+                "rds:DescribeDBClusterSnapshots",
+                "rds:DescribeDBClusters",
+                "rds:ListTagsForResource",
+                "rds:RestoreDBClusterFromSnapshot",
+                "tag:GetResources",
+            ],
+            # An ARN each, in two Regions, would fill what a policy may be long.
+            ["*"],
+            when={"StringEquals": {"aws:RequestedRegion": names.regions}},
+        ),
         allow(
             "Logs",
             [

@@ -61,7 +61,8 @@ def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
         is_list = get_origin(field.annotation) is tuple
         sections = list(models_in(field.annotation))
         if not sections or is_list:
-            yield f"`{key}`", field.description or "", _allowed(field), _default(field), _demands(field)
+            meaning = " ".join((field.description or "").split())
+            yield f"`{key}`", meaning, _allowed(field), _default(field), _demands(field)
         for section in sections:
             yield from _rows(section, f"{key}[]." if is_list else f"{key}.")
 
@@ -69,8 +70,13 @@ def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
 def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(field.annotation))
-    limits = {type(rule): rule for rule in field.metadata}
-    words = [rule.allowed for rule in field.metadata if isinstance(rule, Matching)]
+    # Where nothing is allowed, too, the rules are of the other one.
+    rules = [
+        *field.metadata,
+        *(rule for part in get_args(field.annotation) for rule in getattr(part, "__metadata__", ())),
+    ]
+    limits = {type(rule): rule for rule in rules}
+    words = [rule.allowed for rule in rules if isinstance(rule, Matching)]
     if Ge in limits and Le in limits:
         words.append(f"{limits[Ge].ge} to {limits[Le].le}")
     if MultipleOf in limits:

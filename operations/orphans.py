@@ -18,7 +18,7 @@ import typer
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
 from operations.lock import Locks
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, resource_of
+from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of
 from operations.terraform import ROOT
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
@@ -156,16 +156,17 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
     arns = {str(name).removesuffix(":*") for names in told_by for name in names}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
     missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
+    filters = [
+        {"Key": "Environment", "Values": [platform.environment]},
+        {"Key": "Tier", "Values": [tier]},
+        {"Key": "ManagedBy", "Values": ["cdktf"]},
+    ]
     pages = (
-        account.client("resourcegroupstaggingapi")
+        page
+        for region in account.names.regions
+        for page in account.client("resourcegroupstaggingapi", region)
         .get_paginator("get_resources")
-        .paginate(
-            TagFilters=[
-                {"Key": "Environment", "Values": [platform.environment]},
-                {"Key": "Tier", "Values": [tier]},
-                {"Key": "ManagedBy", "Values": ["cdktf"]},
-            ]
-        )
+        .paginate(TagFilters=filters)
     )
     for mapping in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
         arn: str = mapping["ResourceARN"]
@@ -178,7 +179,9 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
         if described is None:
             continue
         told = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"} | described
-        yield from _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told)
+        for orphan in _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told):
+            elsewhere = (region := region_of(arn)) not in {None, account.names.region}
+            yield replace(orphan, deletion=f"{orphan.deletion} --region {region}") if elsewhere else orphan
 
 
 def _orphan(arn: str, tier: str, matches: list[Match], missing: list[Resource], told: set[str]) -> Iterator[Orphan]:
@@ -201,7 +204,7 @@ def _described(account: Account, arn: str) -> set[str] | None:
     resource = resource_of(arn)
     id = resource.rpartition("/")[2]
     if resource.startswith("kms:"):
-        return {account.client("kms").describe_key(KeyId=id)["KeyMetadata"]["Description"]}
+        return {account.client("kms", region_of(arn)).describe_key(KeyId=id)["KeyMetadata"]["Description"]}
     if resource.startswith("ec2:security-group-rule/"):
         ask = account.client("ec2").describe_security_group_rules
         if (answer := found(ask, "InvalidSecurityGroupRuleId.NotFound", SecurityGroupRuleIds=[id])) is None:

@@ -58,10 +58,22 @@ def resource_of(arn: str) -> str:
     return f"{service}:{resource}"
 
 
+def region_of(arn: str) -> str | None:
+    """The Region of an ARN; None where it names none, as a bucket's."""
+    return arn.split(":")[3] or None
+
+
 ARN = "{0}"
 
 KINDS = (
     Kind(r"acm:certificate/(.+)", "aws_acm_certificate", "AWS::CertificateManager::Certificate", ARN, ARN),
+    Kind(r"backup:backup-plan:(.+)", "aws_backup_plan", "AWS::Backup::BackupPlan"),
+    Kind(r"backup:backup-vault:(.+)", "aws_backup_vault", "AWS::Backup::BackupVault"),
+    Kind(
+        r"backup:restore-testing-plan:(\w+)-[\w-]{36}",
+        "aws_backup_restore_testing_plan",
+        "AWS::Backup::RestoreTestingPlan",
+    ),
     Kind(r"cloudwatch:alarm:(.+)", "aws_cloudwatch_composite_alarm", "AWS::CloudWatch::CompositeAlarm"),
     Kind(r"cloudwatch:alarm:(.+)", "aws_cloudwatch_metric_alarm", "AWS::CloudWatch::Alarm"),
     Kind(r"ec2:elastic-ip/(.+)", "aws_eip", "aws ec2 release-address --allocation-id {1}"),
@@ -146,7 +158,7 @@ def is_leaving(account: Account, arn: str) -> bool:
     """Whether it was deleted already, and AWS keeps it, or its tags, for a while."""
     service, id = arn.split(":")[2], arn.rpartition("/")[2]
     if service == "kms":
-        key = found(account.client("kms").describe_key, "NotFoundException", KeyId=id)
+        key = found(account.client("kms", region_of(arn)).describe_key, "NotFoundException", KeyId=id)
         return key is None or key["KeyMetadata"]["KeyState"] == "PendingDeletion"
     if service == "secretsmanager":
         ask = account.client("secretsmanager").describe_secret
@@ -181,8 +193,32 @@ class Untagged:
 
 
 def _alias(account: Account, name: str) -> str | None:
-    pages = account.client("kms").get_paginator("list_aliases").paginate()
+    pages = (
+        page
+        for region in account.names.regions
+        for page in account.client("kms", region).get_paginator("list_aliases").paginate()
+    )
     return next((alias["AliasName"] for page in pages for alias in page["Aliases"] if alias["AliasName"] == name), None)
+
+
+def _backup_selection(account: Account, plan: str, name: str) -> str | None:
+    client = account.client("backup")
+    answer = found(client.list_backup_selections, "ResourceNotFoundException", BackupPlanId=plan)
+    selections = answer["BackupSelectionsList"] if answer else []
+    ids = [each["SelectionId"] for each in selections if each["SelectionName"] == name]
+    return f"{plan}|{ids[0]}" if ids else None
+
+
+def _replication(account: Account, file_system: str) -> str | None:
+    ask = account.client("efs").describe_replication_configurations
+    answer = found(ask, "ReplicationNotFound", "FileSystemNotFound", FileSystemId=file_system)
+    return file_system if answer and answer["Replications"] else None
+
+
+def _restore_selection(account: Account, plan: str, name: str) -> str | None:
+    ask = account.client("backup").get_restore_testing_selection
+    names = {"RestoreTestingPlanName": plan, "RestoreTestingSelectionName": name}
+    return f"{name}:{plan}" if found(ask, "ResourceNotFoundException", **names) else None
 
 
 def _role(account: Account, name: str) -> str | None:
@@ -245,8 +281,11 @@ def _schedule(account: Account, name: str) -> str | None:
 
 # All else without tags is put again by the next apply, without harm.
 UNTAGGED: Mapping[str, Untagged] = {
+    "aws_backup_restore_testing_selection": Untagged(("restore_testing_plan_name", "name"), _restore_selection),
+    "aws_backup_selection": Untagged(("plan_id", "name"), _backup_selection),
     "aws_cloudwatch_query_definition": Untagged(("name",), _query),
     "aws_efs_mount_target": Untagged(("file_system_id", "subnet_id"), _mount_target),
+    "aws_efs_replication_configuration": Untagged(("source_file_system_id",), _replication),
     # Has tags, which the Tagging API does not search.
     "aws_iam_role": Untagged(("name",), _role),
     "aws_kms_alias": Untagged(("name",), _alias),

@@ -49,6 +49,14 @@ class Keys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondRegionKeys:
+    """The same for what is kept in the second Region, where no key of the first can be asked for once that is lost."""
+
+    files: KmsKey
+    backup: KmsKey
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogBuckets:
     """Three, because AWS's rules differ by who delivers."""
 
@@ -65,6 +73,7 @@ class FoundationStack(TierStack):
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, settings)
         self.keys = self._keys()
+        self.second_region_keys = self._second_region_keys()
         self.log_buckets = self._log_buckets(self.keys.logs)
         self.alarm_topic = self._alarm_topic(self.keys.alarms)
         self.images = self._image_repository(self.keys.images)
@@ -89,6 +98,14 @@ class FoundationStack(TierStack):
             alarms=customer_key(self, "alarms", "messages of the alarm topic", alarm_publishers),
             images=customer_key(self, "images", "container images"),
             backup=customer_key(self, "backup", "recovery points in the backup vault"),
+        )
+
+    def _second_region_keys(self) -> SecondRegionKeys | None:
+        if (there := self.second_region) is None:
+            return None
+        return SecondRegionKeys(
+            files=customer_key(self, "files-replica", "the file system's replica in the second Region", provider=there),
+            backup=customer_key(self, "backup-copies", "copies of backups in the second Region", provider=there),
         )
 
     def _log_buckets(self, key: KmsKey) -> LogBuckets:

@@ -20,6 +20,10 @@ from cdktf_cdktf_provider_aws.efs_file_system import (
 )
 from cdktf_cdktf_provider_aws.efs_file_system_policy import EfsFileSystemPolicy
 from cdktf_cdktf_provider_aws.efs_mount_target import EfsMountTarget
+from cdktf_cdktf_provider_aws.efs_replication_configuration import (
+    EfsReplicationConfiguration,
+    EfsReplicationConfigurationDestination,
+)
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
@@ -64,7 +68,7 @@ class StorageStack(TierStack):
         self._mount_in_every_zone(network.app_subnets, network.security_groups.files)
         self.access_points = {use.name: self._access_point(use) for use in USES}
         self._refuse_all_other_ways()
-        self._watch(foundation)
+        self._watch(foundation, self._replica(foundation))
 
     def _file_system(self, key: KmsKey) -> EfsFileSystem:
         name = self.names.of_resource("files")
@@ -81,7 +85,8 @@ class StorageStack(TierStack):
                 EfsFileSystemLifecyclePolicy(transition_to_archive="AFTER_90_DAYS"),
                 EfsFileSystemLifecyclePolicy(transition_to_primary_storage_class="AFTER_1_ACCESS"),
             ],
-            # Nothing may make it the target of a replication, which would empty it.
+            # Nothing may make it the target of a replication, which would empty it; to come back from the second Region
+            # is a decision (docs/runbooks/storage.md).
             protection=EfsFileSystemProtection(replication_overwrite="ENABLED"),
             tags={"Name": name},
             lifecycle=self.kept(),
@@ -159,23 +164,49 @@ class StorageStack(TierStack):
             ),
         )
 
-    def _watch(self, foundation: FoundationStack) -> None:
-        self.alarms = raise_alarms(
+    def _replica(self, foundation: FoundationStack) -> str | None:
+        """Id of the file system that follows this one in the second Region, which EFS makes and only EFS writes to."""
+        if (keys := foundation.second_region_keys) is None:
+            return None
+        replication = EfsReplicationConfiguration(
             self,
-            foundation.alarm_topic,
-            [
-                Alarm(
-                    name="io-limit",
-                    namespace="AWS/EFS",
-                    metric="PercentIOLimit",
-                    dimensions={"FileSystemId": self.file_system.id},
-                    statistic="Maximum",
-                    threshold=90,
-                    unit="percent of the file system's operations",
-                    period=300,
-                    periods=3,
-                    missing="notBreaching",
-                    why="reads and writes of files begin to wait for one another",
-                )
-            ],
+            "replication",
+            source_file_system_id=self.file_system.id,
+            destination=EfsReplicationConfigurationDestination(
+                region=self.settings.second_region, kms_key_id=keys.files.arn
+            ),
         )
+        self.publish("replica_id", replication, "destination.0.file_system_id", "The replica in the second Region")
+        return replication.destination.file_system_id
+
+    def _watch(self, foundation: FoundationStack, replica: str | None) -> None:
+        io_limit = Alarm(
+            name="io-limit",
+            namespace="AWS/EFS",
+            metric="PercentIOLimit",
+            dimensions={"FileSystemId": self.file_system.id},
+            statistic="Maximum",
+            threshold=90,
+            unit="percent of the file system's operations",
+            period=300,
+            periods=3,
+            missing="notBreaching",
+            why="reads and writes of files begin to wait for one another",
+        )
+        alarms = [io_limit]
+        if replica:
+            behind = Alarm(
+                name="replica-behind",
+                namespace="AWS/EFS",
+                metric="TimeSinceLastSync",
+                dimensions={"FileSystemId": self.file_system.id, "DestinationFileSystemId": replica},
+                statistic="Maximum",
+                threshold=3600,  # EFS keeps most replicas within 15 minutes
+                unit="seconds",
+                period=300,
+                periods=3,
+                missing="breaching",
+                why="with the Region, so much of what was written to files would be lost",
+            )
+            alarms.append(behind)
+        self.alarms = raise_alarms(self, foundation.alarm_topic, alarms)

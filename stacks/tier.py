@@ -1,6 +1,7 @@
 """The base of every tier: where its state lives, how it reaches AWS, what it hands to others."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -25,7 +26,7 @@ class TierStack(TerraformStack):
         self.settings = settings
         self.names = Names.of(settings)
         self._keep_state()
-        self._reach_aws()
+        self._reach_aws("aws", settings.region)
 
     def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
         """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
@@ -55,6 +56,12 @@ class TierStack(TerraformStack):
             prevent_destroy=self.settings.deletion_protection or None, ignore_changes=list(ignored) or None
         )
 
+    @cached_property
+    def second_region(self) -> AwsProvider | None:
+        """The provider of what lies in the second Region; None where the settings name none."""
+        region = self.settings.second_region
+        return self._reach_aws("aws-second-region", region, alias="second_region") if region else None
+
     @staticmethod
     def _address(resource: TerraformResource) -> str:
         return f"{resource.terraform_resource_type}.{resource.friendly_unique_id}"
@@ -73,12 +80,13 @@ class TierStack(TerraformStack):
         self.add_override("terraform.backend.s3.use_lockfile", True)
         self.add_override("terraform.required_version", ">= 1.11")
 
-    def _reach_aws(self) -> None:
+    def _reach_aws(self, id: str, region: str, alias: str | None = None) -> AwsProvider:
         """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""
-        AwsProvider(
+        return AwsProvider(
             self,
-            "aws",
-            region=self.settings.region,
+            id,
+            alias=alias,
+            region=region,
             allowed_account_ids=[self.settings.account],
             default_tags=[
                 AwsProviderDefaultTags(

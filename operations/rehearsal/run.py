@@ -31,6 +31,7 @@ from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
 from operations.resource_kinds import needs_nobody, resource_of
 from operations.terraform import ROOT
+from stacks.parts.names import Names
 from stacks.settings import Environment, load_environments
 
 FOLDER = ROOT / ".cache" / "rehearsal"
@@ -183,17 +184,17 @@ class Rehearsal:
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
         """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""
+        filters = [
+            {"Key": "Environment", "Values": [self.settings.name]},
+            {"Key": "ManagedBy", "Values": ["cdktf"]},
+            {"Key": "Tier", **({"Values": [tier]} if tier else {})},
+        ]
         pages = (
-            self.aws.client("resourcegroupstaggingapi")
+            page
+            for region in Names.of(self.settings).regions
+            for page in self.aws.client("resourcegroupstaggingapi", region)
             .get_paginator("get_resources")
-            .paginate(
-                TagFilters=[
-                    {"Key": "Environment", "Values": [self.settings.name]},
-                    {"Key": "ManagedBy", "Values": ["cdktf"]},
-                    {"Key": "Tier", **({"Values": [tier]} if tier else {})},
-                ],
-                ResourceTypeFilters=[kind] if kind else [],
-            )
+            .paginate(TagFilters=filters, ResourceTypeFilters=[kind] if kind else [])
         )
         return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
 

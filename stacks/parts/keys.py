@@ -2,17 +2,21 @@
 
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.provider import AwsProvider
 
 from stacks.parts.key_administration import ADMINISTRATION
 from stacks.parts.policies import EVERYONE, Condition, Principal, Statement, account, allow, deny, document
 from stacks.tier import TierStack
 
 
-def customer_key(tier: TierStack, purpose: str, protects: str, *users: Statement) -> KmsKey:
+def customer_key(
+    tier: TierStack, purpose: str, protects: str, *users: Statement, provider: AwsProvider | None = None
+) -> KmsKey:
     """A key for one purpose, with its alias and outputs.
 
     Args:
         protects: what it encrypts, as people say it.
+        provider: of another Region than the environment's own.
         users: AWS services that use the key on their own account. A service that acts for one of our identities needs
             no statement here: that identity's IAM policy decides.
     """
@@ -25,8 +29,15 @@ def customer_key(tier: TierStack, purpose: str, protects: str, *users: Statement
         rotation_period_in_days=365,  # PCI DSS 3.7.4: a year or less
         deletion_window_in_days=30,  # KMS's longest: time to notice (PCI DSS 3.7.5)
         lifecycle=tier.kept(),
+        provider=provider,
     )
-    alias = KmsAlias(tier, f"alias-{purpose}", name=f"alias/{tier.names.of_resource(purpose)}", target_key_id=key.id)
+    alias = KmsAlias(
+        tier,
+        f"alias-{purpose}",
+        name=f"alias/{tier.names.of_resource(purpose)}",
+        target_key_id=key.id,
+        provider=provider,
+    )
     tier.publish(f"{purpose}_key_arn", key, "arn", f"KMS key that encrypts {protects}")
     tier.offer(alias, "arn")
     return key

@@ -19,11 +19,22 @@ class Names:
     environment: str
     account: str
     region: str
+    second_region: str | None = None
 
     @classmethod
     def of(cls, settings: Environment) -> Self:
         """The names of the environment that the settings describe."""
-        return cls(environment=settings.name, account=settings.account, region=settings.region)
+        return cls(
+            environment=settings.name,
+            account=settings.account,
+            region=settings.region,
+            second_region=settings.second_region,
+        )
+
+    @property
+    def regions(self) -> list[str]:
+        """Where the environment has anything: its Region, and the second one, if there is one."""
+        return [region for region in (self.region, self.second_region) if region]
 
     def of_resource(self, what: str) -> str:
         """`globecart-<environment>-<what>`."""
@@ -43,7 +54,11 @@ class Names:
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this account and Region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        return self.arn_in(self.region, service, resource)
+
+    def arn_in(self, region: str, service: str, resource: str) -> str:
+        """The same in another Region."""
+        return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     @property
     def role_path(self) -> str:
@@ -152,6 +167,16 @@ class Names:
     def rotation_log(self) -> str:
         """Log group of the rotation's function."""
         return f"/aws/lambda/{self.rotation}"
+
+    @property
+    def vault(self) -> str:
+        """The backup vault; at most 50 characters."""
+        return self.of_resource("backups")
+
+    @property
+    def copies_vault(self) -> str:
+        """The vault of their copies in the second Region, of a name of its own: states tell vaults by their names."""
+        return self.of_resource("backup-copies")
 
     def workflow_log(self, what: str) -> str:
         """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""

@@ -18,6 +18,7 @@ def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: Servic
         _cache(),
         _storage(files),
         _rotation(names),
+        _recovery(names),
         _network(names),
         _foundation(topic),
     ]
@@ -121,6 +122,29 @@ def _rotation(names: Names) -> Row:
                 ],
             ),
             Graph("Milliseconds of a step", [Line("longest", function, "Duration", dimensions, "Maximum")]),
+        ],
+    )
+
+
+def _recovery(names: Names) -> Row:
+    backup, dimensions = "AWS/Backup", {"BackupVaultName": names.vault}
+    return Row(
+        "Recovery",
+        [
+            Graph(
+                "Backups",
+                [
+                    Line("completed", backup, "NumberOfBackupJobsCompleted", dimensions, "Sum"),
+                    Line("failed", backup, "NumberOfBackupJobsFailed", dimensions, "Sum"),
+                ],
+            ),
+            Graph(
+                "Backups kept",
+                [
+                    Line("completed", backup, "NumberOfRecoveryPointsCompleted", dimensions, "Maximum"),
+                    Line("in cold storage", backup, "NumberOfRecoveryPointsCold", dimensions, "Maximum"),
+                ],
+            ),
         ],
     )
 

@@ -19,7 +19,14 @@ class ServiceRole(NamedTuple):
 
 
 def service_role(
-    tier: TierStack, name: str, principal: str, may: Sequence[Statement] | str, *, source_arn: str | None, why: str
+    tier: TierStack,
+    name: str,
+    principal: str,
+    may: Sequence[Statement] | str,
+    *,
+    source_arn: str | None,
+    source_account: bool = False,
+    why: str,
 ) -> ServiceRole:
     """A role that one service may take on for one kind of resource of this account.
 
@@ -28,7 +35,9 @@ def service_role(
         may: all that the role may do: statements, or the ARN of a policy of AWS's own.
         source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy); None for a
             service that does not say for which it acts, as Lambda.
+        source_account: whether a service that says none says the account at least, as AWS Backup.
     """
+    own_account = [equals("aws:SourceAccount", tier.settings.account)] if source_arn or source_account else []
     role = IamRole(
         tier,
         name,
@@ -43,9 +52,7 @@ def service_role(
                 ["sts:AssumeRole"],
                 [],
                 to=service(principal),
-                when=[equals("aws:SourceAccount", tier.settings.account), matches_arn("aws:SourceArn", source_arn)]
-                if source_arn
-                else [],
+                when=[*own_account, *([matches_arn("aws:SourceArn", source_arn)] if source_arn else [])],
             ),
         ),
         permissions_boundary=tier.settings.permissions_boundary,

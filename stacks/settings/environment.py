@@ -9,6 +9,7 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
+from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
 from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
 from stacks.settings.service import ServiceSettings
@@ -88,6 +89,12 @@ class Environment(Section):
     region: Annotated[str, REGION]
     """Where it runs."""
 
+    second_region: Annotated[
+        Annotated[str, REGION] | None,
+        InProduction("backups and files must outlive the loss of the first", given="a second Region"),
+    ] = None
+    """Where copies of backups and of files are kept, each under a key of that Region's; none without it."""
+
     owner: Annotated[str, Matching(r"\w[\w+=.@ /:-]{2,255}", "a team or an address, in a tag's characters")]
     """Who answers for the environment; a tag of every resource."""
 
@@ -118,6 +125,14 @@ class Environment(Section):
     cache: CacheSettings = CacheSettings()
     rotation: RotationSettings = RotationSettings()
     service: ServiceSettings
+    recovery: RecoverySettings = RecoverySettings()
+
+    @field_validator("second_region")
+    @classmethod
+    def _is_another_region(cls, second: str | None, info: ValidationInfo) -> str | None:
+        if second is not None and second == info.data.get("region"):
+            raise ValueError(f"allowed: a Region other than {second}, which is the first")
+        return second
 
     @field_validator("production")
     @classmethod

@@ -75,6 +75,7 @@ def _read(file: Path) -> Environment:
         region=_allowed(written.get("region"), REGION),
         account=_allowed(written.get("account"), ACCOUNT),
         zones=_zones(written.get("network"), written.get("region")),
+        protected=written.get("deletion_protection", True) is True,
     )
     try:
         environment = Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)

@@ -27,6 +27,8 @@ class Frame:
     """None, as the Region, where the file's own is wrong, which is reported by itself."""
     zones: int = 0
     """How many zones the file names."""
+    protected: bool = True
+    """Whether deletion protection is on."""
 
 
 def frame(info: ValidationInfo) -> Frame:
@@ -81,13 +83,15 @@ class InProduction:
     """What production demands of a field beyond the rest, and why."""
 
     because: str
-    # One of the three:
+    # One of the four:
     at_least: float | None = None
     """The lowest number, or the fewest entries of a list."""
     starting: str | None = None
     """What the text begins with."""
     only: bool | None = None
     """The one value."""
+    given: str | None = None
+    """What there must be, where nothing is the default."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
@@ -102,9 +106,13 @@ class InProduction:
         """What is demanded, as a person says it."""
         if self.at_least is not None:
             return f"at least {self.at_least:g}"
+        if self.given:
+            return self.given
         return f"what starts with {self.starting}" if self.starting else f"only {str(self.only).lower()}"
 
     def _met_by(self, value: Any) -> bool:
         if self.at_least is not None:
             return (len(value) if isinstance(value, tuple) else value) >= self.at_least
+        if self.given:
+            return value is not None
         return value.startswith(self.starting) if self.starting else value is self.only

@@ -45,6 +45,11 @@ def _is_not_backed_up(aws: LocalAws, policy: dict[str, Any]) -> None:
     aws.client("efs").put_backup_policy(FileSystemId=policy["file_system_id"], BackupPolicy={"Status": "DISABLED"})
 
 
+def _follows_elsewhere(aws: LocalAws, replication: dict[str, Any]) -> None:
+    (destination,) = aws.backend("efs").replication(replication["source_file_system_id"])["Destinations"]
+    destination["Region"] = "eu-west-1"
+
+
 def _lets_everybody_in(aws: LocalAws, policy: dict[str, Any]) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "elasticfilesystem:*", "Resource": "*"}
     aws.client("efs").put_file_system_policy(
@@ -68,8 +73,10 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_efs_file_system", "tags"): _is_tagged,
     ("aws_efs_file_system", "throughput_mode"): _bursts,
     ("aws_efs_file_system_policy", "policy"): _lets_everybody_in,
+    ("aws_efs_replication_configuration", "destination"): _follows_elsewhere,
 }
 UNREAD: dict[tuple[str, str], str] = {
     ("aws_efs_backup_policy", "file_system_id"): "names it: another file system's policy is another thing",
     ("aws_efs_file_system_policy", "file_system_id"): "names it: another file system's policy is another thing",
+    ("aws_efs_replication_configuration", "source_file_system_id"): "names it: another file system's is another thing",
 }

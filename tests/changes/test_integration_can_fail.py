@@ -16,6 +16,7 @@ from tests.changes.mutations import (
     foundation,
     network,
     observability,
+    recovery,
     rotation,
     service,
     states,
@@ -23,7 +24,7 @@ from tests.changes.mutations import (
     tiers,
 )
 
-MODULES = (cache, database, foundation, network, observability, rotation, service, states, storage, tiers)
+MODULES = (cache, database, foundation, network, observability, recovery, rotation, service, states, storage, tiers)
 MUTATIONS: dict[str, Mutation] = {
     f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": mutation
     for module in MODULES

@@ -70,6 +70,19 @@ def keys(found: Found) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def second_keys(found: Found) -> dict[str, str]:
+    """ARN of each key in the second Region, by what its alias says behind the environment's name; none without one."""
+    prefix = f"alias/{found.names.of_resource('')}"
+    return {
+        alias["AliasName"].removeprefix(prefix): arn
+        for region, there in found.everywhere.items()
+        if region != found.region
+        for arn in there.arns("kms", "key")
+        for alias in there.every("kms", "list_aliases", "Aliases", KeyId=arn)
+    }
+
+
+@pytest.fixture(scope="session")
 def topic(found: Found) -> str:
     """ARN of the topic that alarms and events go to."""
     return the_one("alarm topic", found.arns("sns", ""))

@@ -42,8 +42,10 @@ class WriteRefusedError(Exception):
 class Found:
     """An environment's resources by ARN, with their tags; and the answers of AWS, each asked for once."""
 
-    def __init__(self, settings: Environment) -> None:
+    def __init__(self, settings: Environment, region: str | None = None) -> None:
+        """What is in the environment's Region, or in another."""
         self.settings = settings
+        self.region = region or settings.region
         self._clients: dict[str, Any] = {}
         self._answers: dict[str, Any] = {}
 
@@ -66,6 +68,17 @@ class Found:
         except (BotoCoreError, ClientError) as error:
             raise NothingToTestError(f"{environment}: AWS cannot be asked: {error}") from error
         return found
+
+    @property
+    def names(self) -> Names:
+        """The environment's computed names."""
+        return Names.of(self.settings)
+
+    @cached_property
+    def everywhere(self) -> dict[str, "Found"]:
+        """What the environment has in each of its Regions."""
+        others = [region for region in self.names.regions if region != self.region]
+        return {self.region: self, **{region: Found(self.settings, region) for region in others}}
 
     def check(self) -> None:
         """Whether the credentials are of the account, and anything is deployed there.
@@ -116,7 +129,7 @@ class Found:
 
     def ec2(self, type_: str, id: str) -> str:
         """The ARN of what EC2 names by an id alone."""
-        return Names.of(self.settings).arn("ec2", f"{type_}/{id}")
+        return self.names.arn("ec2", f"{type_}/{id}")
 
     def own(self, service: str, operation: str, key: str, arn: str, **parameters: Any) -> list[Answer]:
         """Of all that an operation lists, what is the environment's: what bears its tags.
@@ -172,7 +185,7 @@ class Found:
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 cast(Any, service),
-                region_name=self.settings.region,
+                region_name=self.region,
                 config=Config(retries={"mode": "standard", "total_max_attempts": 6}),
             )
             self._clients[service].meta.events.register("before-call", refuse_writes)

@@ -1,4 +1,4 @@
-"""Files: a mount target in every zone, encrypted, backed up, and no way in but TLS and the access points."""
+"""Files: a mount target in every zone, encrypted, backed up, followed by a replica, and no way in but the right one."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from stacks.parts.subnets import Kind
 from stacks.settings import Environment
 from stacks.storage import ALL_OF_A_CLIENT, USES
-from tests.integration.expectations import expect
+from tests.integration.expectations import expect, expect_each
 from tests.integration.found import Answer, Found, the_one
 
 
@@ -68,6 +68,36 @@ def test_files_are_encrypted_with_their_key(files: Answer, keys: dict[str, str])
 def test_files_are_backed_up(found: Found, files: Answer):
     policy = found.answer("efs", "describe_backup_policy", FileSystemId=files["FileSystemId"])["BackupPolicy"]
     expect("backups", {files["FileSystemArn"]: policy["Status"]}, "ENABLED")
+
+
+@pytest.fixture(scope="session")
+def replicas(found: Found, files: Answer) -> dict[str, Answer]:
+    """Where the files are replicated to, by Region."""
+    asked = ("efs", "describe_replication_configurations")
+    if found.refusal(*asked, FileSystemId=files["FileSystemId"]):
+        return {}
+    listed = found.every(*asked, "Replications", FileSystemId=files["FileSystemId"])
+    return {destination["Region"]: destination for one in listed for destination in one["Destinations"]}
+
+
+def test_files_are_followed_by_a_replica_in_the_second_region(found: Found, files: Answer, replicas: dict[str, Answer]):
+    states = {(region, replica["Status"]) for region, replica in replicas.items()}
+    wanted = {(region, "ENABLED") for region in found.everywhere if region != found.region}
+    expect("replicas", {files["FileSystemArn"]: states}, wanted)
+
+
+def test_the_replica_is_encrypted_with_its_key(found: Found, replicas: dict[str, Answer], second_keys: dict[str, str]):
+    used: dict[str, tuple[bool, str]] = {}
+    for region, replica in replicas.items():
+        there = found.everywhere[region]
+        (one,) = there.every("efs", "describe_file_systems", "FileSystems", FileSystemId=replica["FileSystemId"])
+        used[one["FileSystemArn"]] = (one["Encrypted"], one.get("KmsKeyId"))
+    expect_each("is encrypted, and its key", used, dict.fromkeys(used, (True, second_keys.get("files-replica"))))
+
+
+def test_no_replication_overwrites_the_files(files: Answer):
+    protection = files["FileSystemProtection"]["ReplicationOverwriteProtection"]
+    expect("protection from replications", {files["FileSystemArn"]: protection}, "ENABLED")
 
 
 def test_nobody_mounts_without_tls(files: Answer, denials: list[Answer]):

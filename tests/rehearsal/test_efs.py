@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from operations.rehearsal.local_aws.server import LocalAws
 
 NOWHERE = "fs-0123456789abcdef0"
+SECOND = "us-east-2"
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +75,52 @@ def test_an_access_point_belongs_to_a_file_system_and_goes(efs: Any, files: str)
             action(**asked)
 
 
+def test_a_replica_follows_in_another_region_until_that_is_ended(aws: LocalAws, efs: Any, files: str) -> None:
+    with pytest.raises(ClientError, match="ReplicationNotFound"):
+        efs.describe_replication_configurations(FileSystemId=files)
+    key = f"arn:aws:kms:{SECOND}:{aws.account}:key/1"
+    wanted = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
+    (made,) = efs.create_replication_configuration(**wanted)["Destinations"]
+    assert (made["Status"], made["Region"]) == ("ENABLED", SECOND)
+    there = aws.client("efs", SECOND)
+    replica = described(there, made["FileSystemId"])
+    assert (replica["Encrypted"], replica["KmsKeyId"]) == (True, key)
+    assert replica["FileSystemProtection"] == {"ReplicationOverwriteProtection": "REPLICATING"}
+    (told,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
+    assert there.describe_replication_configurations()["Replications"] == [told]
+    assert told["SourceFileSystemId"] == files
+    for refused, code in (
+        (lambda: efs.create_replication_configuration(**wanted), "ReplicationAlreadyExists"),
+        (lambda: efs.delete_file_system(FileSystemId=files), "FileSystemInUse"),
+        (lambda: there.delete_file_system(FileSystemId=made["FileSystemId"]), "FileSystemInUse"),
+        (
+            lambda: there.update_file_system_protection(
+                FileSystemId=made["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
+            ),
+            "BadRequest",
+        ),
+    ):
+        with pytest.raises(ClientError, match=code):
+            refused()
+    efs.delete_replication_configuration(SourceFileSystemId=files)
+    assert efs.describe_replication_configurations()["Replications"] == []
+    freed = described(there, made["FileSystemId"])["FileSystemProtection"]
+    assert freed == {"ReplicationOverwriteProtection": "ENABLED"}
+    efs.delete_file_system(FileSystemId=files)
+
+
+def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
+    with pytest.raises(ClientError, match="InvalidAction"):
+        efs.create_replication_configuration(
+            SourceFileSystemId=files, Destinations=[{"Region": SECOND, "FileSystemId": NOWHERE}]
+        )
+
+
 @pytest.mark.parametrize(
     "ask",
     [
+        lambda efs: efs.create_replication_configuration(SourceFileSystemId=NOWHERE, Destinations=[{"Region": SECOND}]),
+        lambda efs: efs.delete_replication_configuration(SourceFileSystemId=NOWHERE),
         lambda efs: efs.create_access_point(FileSystemId=NOWHERE),
         lambda efs: efs.delete_file_system_policy(FileSystemId=NOWHERE),
         lambda efs: efs.describe_backup_policy(FileSystemId=NOWHERE),

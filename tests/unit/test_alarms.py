@@ -36,6 +36,7 @@ EXPECTED = {
     },
     "storage": {
         "io-limit": ("AWS/EFS", "PercentIOLimit", "Maximum", 300, 3),
+        "replica-behind": ("AWS/EFS", "TimeSinceLastSync", "Maximum", 300, 3),
     },
     "rotation": {
         "duration": ("AWS/Lambda", "Duration", "Maximum", 300, 1),
@@ -52,6 +53,9 @@ EXPECTED = {
         "refused": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", 60, 3),
         "tasks": ("ECS/ContainerInsights", "RunningTaskCount", "Minimum", 60, 10),
         "unhealthy": ("AWS/ApplicationELB", "UnHealthyHostCount", "Maximum", 60, 5),
+    },
+    "recovery": {
+        "no-backup": ("AWS/Backup", "NumberOfBackupJobsCompleted", "Sum", 3600, 33),
     },
     "observability": {
         "application-errors": ("globecart/prod", "ApplicationErrors", "Sum", 300, 1),

@@ -27,12 +27,57 @@ ARNS = {
     "aws_sfn_state_machine": ("states", "stateMachine:{}", "name"),
     "aws_sns_topic": ("sns", "{}", "name"),
 }
+# AWS's own policies for AWS Backup are for all that it backs up. What our stores need of them, in each Region:
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/security-iam-awsmanpol.html
+OF_USE: dict[str, list[tuple[str, str]]] = {
+    "AWSBackupServiceRolePolicyForBackup": [
+        *(
+            (f"rds:{action}", f"arn:aws:rds:{{region}}:{{account}}:{what}")
+            for what in ("cluster:globecart-prod-database", "cluster-snapshot:awsbackup:job-1")
+            for action in (
+                "AddTagsToResource",
+                "CopyDBClusterSnapshot",
+                "CreateDBClusterSnapshot",
+                "DescribeDBClusterSnapshots",
+                "DescribeDBClusters",
+                "ListTagsForResource",
+            )
+        ),
+        ("rds:DeleteDBClusterSnapshot", "arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:job-1"),
+        ("backup:CopyFromBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
+        ("backup:CopyIntoBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
+        ("backup:DescribeBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
+        ("backup:TagResource", "arn:aws:backup:{region}:{account}:recovery-point:1"),
+        ("elasticfilesystem:Backup", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("elasticfilesystem:DescribeTags", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("kms:DescribeKey", "arn:aws:kms:{region}:{account}:key/1"),
+        ("tag:GetResources", "*"),
+    ],
+    "AWSBackupServiceRolePolicyForRestores": [
+        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:cluster:awsbackup-restore-test-1"),
+        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:cluster-pg:globecart-prod-database"),
+        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:subgrp:globecart-prod-database"),
+        ("elasticfilesystem:CreateFilesystem", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("elasticfilesystem:DescribeFilesystems", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("elasticfilesystem:Restore", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("elasticfilesystem:TagResource", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("kms:DescribeKey", "arn:aws:kms:{region}:{account}:key/1"),
+        ("ec2:DescribeSecurityGroups", "*"),
+        ("ec2:DescribeSubnets", "*"),
+        ("ec2:DescribeVpcs", "*"),
+    ],
+}
 REFERENCE = re.compile(r"\$\{(\w+)\.([\w-]+)\.[^}]*\}")
 
 
 def names_of(platform: Platform) -> Names:
-    provider = platform.stacks["network"].providers[0]
-    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"])
+    provider, *second = platform.stacks["recovery"].providers
+    second_region = second[0]["region"] if second else None
+    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def resolved(platform: Platform, resource: str) -> str:
@@ -51,7 +96,20 @@ def statements_of(platform: Platform) -> Iterator[Body]:
     """All that the environment's roles are given, by policies of ours and of AWS's own."""
     managed = json.loads(aws_managed_policies_data)
     for given in platform.of_type("aws_iam_role_policy_attachment"):
-        yield from managed[given.body["policy_arn"].rpartition("/")[2]]["Document"]["Statement"]
+        name = given.body["policy_arn"].rpartition("/")[2]
+        statements = managed[name]["Document"]["Statement"]
+        if name not in OF_USE:
+            yield from statements
+            continue
+        names = names_of(platform)
+        for action, resource in OF_USE[name]:
+            # What AWS takes out of its policy is no use to us any longer.
+            assert decides({"Statement": list(map(unconditional, statements))}, action, resource, "") == "Allow"
+            yield {
+                "Effect": "Allow",
+                "Action": [action],
+                "Resource": [resource.format(region=region, account=names.account) for region in names.regions],
+            }
     for given in platform.of_type("aws_iam_role_policy"):
         _, _, name = given.body["policy"].removeprefix("${").partition(".")[2].partition(".")
         (document,) = [each for each in platform.data if each.address.endswith(f".{name.partition('.')[0]}")]
@@ -63,15 +121,36 @@ def statements_of(platform: Platform) -> Iterator[Body]:
             }
 
 
+def unconditional(statement: Body) -> Body:
+    """A statement of AWS's own, as ours are written, whatever its conditions."""
+    return {
+        "Effect": statement["Effect"],
+        "Action": listed(statement["Action"]),
+        "Resource": [
+            resource.replace(":*:*:", ":{region}:{account}:", 1) for resource in listed(statement["Resource"])
+        ],
+    }
+
+
+def region_of(statement: Body, region: str) -> bool:
+    """Whether a statement holds in a Region, if it has no other condition."""
+    condition = statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
+    return condition.keys() == {"StringEquals"} and region in listed(condition["StringEquals"]["aws:RequestedRegion"])
+
+
 def decides(document: Body, action: str, resource: str, region: str) -> str:
-    """Deny, Allow, or nothing at all."""
+    """Deny, Allow, or nothing at all.
+
+    Args:
+        region: asked of, where the resource's ARN names none.
+    """
+    here = (resource.split(":")[3] if resource.startswith("arn:") else "") or region
     effects = {
         statement["Effect"]
         for statement in document["Statement"]
         if any(fnmatchcase(action, pattern) for pattern in statement["Action"])
         and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
-        and statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
-        == {"StringEquals": {"aws:RequestedRegion": region}}
+        and region_of(statement, here)
     }
     return "Deny" if "Deny" in effects else "Allow" if effects else ""
 
@@ -107,8 +186,22 @@ def test_it_allows_no_action_that_no_role_is_given(prod: Platform):
         if each["Effect"] == "Allow"
         for action in each["Action"]
     }
-    # The rotation needs GenerateDataKey, the topic's senders any kind of it.
-    assert given - {"kms:GenerateDataKey"} == allowed
+    # The rotation needs GenerateDataKey, the topic's senders any kind of it; grants are allowed on a condition.
+    assert given - {"kms:GenerateDataKey"} == allowed - {"kms:CreateGrant"}
+
+
+def test_grants_are_made_for_services_alone(platform: Platform):
+    names = names_of(platform)
+    (grants,) = (one for one in boundary(names)["Statement"] if "kms:CreateGrant" in one["Action"])
+    assert grants["Effect"] == "Allow"
+    assert grants["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert grants["Resource"] == [f"arn:aws:kms:{region}:{names.account}:key/*" for region in names.regions]
+    managed = json.loads(aws_managed_policies_data)
+    for policy in OF_USE:
+        (given,) = (
+            one for one in managed[policy]["Document"]["Statement"] if "kms:CreateGrant" in listed(one["Action"])
+        )
+        assert given["Condition"] == grants["Condition"]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +259,11 @@ def test_nobody_reads_a_state(prod: Platform):
         ("sns:Publish", "arn:aws:sns:{region}:{account}:payroll"),
         ("s3:GetObject", "arn:aws:s3:::anything/x"),
         ("ecs:UpdateService", "arn:aws:ecs:{region}:{account}:service/other/other"),
+        # AWS's own policies for AWS Backup allow these.
+        ("rds:DeleteDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
+        ("rds:ModifyDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
+        ("elasticfilesystem:DeleteFilesystem", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
+        ("rds:CopyDBClusterSnapshot", "arn:aws:rds:eu-west-1:{account}:cluster-snapshot:awsbackup:job-1"),
     ],
 )
 def test_others_things_are_out_of_its_reach(prod: Platform, action: str, resource: str):
@@ -180,6 +278,6 @@ def test_what_has_no_resource_is_bound_to_the_region(prod: Platform):
 
 
 def test_it_fits_a_policy_even_with_the_longest_names():
-    longest = Names("a23456789012", "1" * 12, "ap-southeast-1")
+    longest = Names("a23456789012", "1" * 12, "ap-southeast-1", "ap-northeast-1")
     document: Any = boundary(longest)
     assert len(json.dumps(document).replace(" ", "")) <= LARGEST

@@ -28,6 +28,8 @@ COMPUTED: dict[str, tuple[str, str, str]] = {
     "of_alarm": (NAMES.of_alarm("database", "cpu"), "aws_cloudwatch_metric_alarm", "alarm_name"),
     "of_bucket": (NAMES.of_bucket("audit"), "aws_s3_bucket", "bucket"),
     "of_resource": (NAMES.of_resource("alarms"), "aws_sns_topic", "name"),
+    "vault": (NAMES.vault, "aws_backup_vault", "name"),
+    "copies_vault": (NAMES.copies_vault, "aws_backup_vault", "name"),
     "rotation": (NAMES.rotation, "aws_lambda_function", "function_name"),
     "rotation_log": (NAMES.rotation_log, "aws_cloudwatch_log_group", "name"),
     "workflow_log": (NAMES.workflow_log("redeployment"), "aws_cloudwatch_log_group", "name"),
@@ -54,6 +56,8 @@ def test_a_buckets_arn_is_that_of_its_policy(prod: Platform):
 
 # AWS's limit of characters for the name of a type.
 LIMITS = {
+    "aws_backup_vault": ("name", 50),
+    "aws_backup_plan": ("name", 50),
     "aws_s3_bucket": ("bucket", 63),
     "aws_iam_role": ("name", 64),
     "aws_rds_cluster": ("cluster_identifier", 63),

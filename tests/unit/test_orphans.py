@@ -25,6 +25,8 @@ PUT_AGAIN = {
     "aws_acm_certificate_validation": "waits for a certificate, and makes nothing",
     "aws_appautoscaling_policy": "PutScalingPolicy",
     "aws_appautoscaling_target": "RegisterScalableTarget",
+    "aws_backup_vault_lock_configuration": "PutBackupVaultLockConfiguration",
+    "aws_backup_vault_policy": "PutBackupVaultAccessPolicy",
     "aws_cloudwatch_dashboard": "PutDashboard",
     "aws_cloudwatch_event_target": "PutTargets",
     "aws_cloudwatch_log_metric_filter": "PutMetricFilter",
@@ -533,9 +535,96 @@ def test_a_permission_is_found_by_its_function(deployed: Deployed):
     assert deployed.commands()[1:] == [f"terraform import 'aws_lambda_permission.it' '{name}/SecretsManager'"]
 
 
+SECOND = "us-east-2"
+
+
+@pytest.fixture
+def in_two_regions(deployed: Deployed) -> Deployed:
+    deployed.scene.write({"second_region": SECOND})
+    return deployed
+
+
+def test_what_lies_in_the_second_region_is_found_there(in_two_regions: Deployed):
+    aws, name = in_two_regions.scene.aws, f"{in_two_regions.scene.name}-copies"
+    in_two_regions.has("aws_backup_vault.copies", name=name)
+    in_two_regions.has("aws_kms_key.copies", description=name)
+    in_two_regions.has("aws_kms_alias.copies", name=f"alias/{name}")
+    in_two_regions.has("aws_kms_key.here", description="here")
+    tags = [{"TagKey": key, "TagValue": value} for key, value in in_two_regions.tags().items()]
+    key = aws.client("kms", SECOND).create_key(Description=name, Tags=tags)["KeyMetadata"]["KeyId"]
+    aws.client("kms", SECOND).create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
+    aws.client("backup", SECOND).create_backup_vault(BackupVaultName=name, BackupVaultTags=in_two_regions.tags())
+    assert sorted(in_two_regions.commands()) == [
+        f"terraform import 'aws_backup_vault.copies' '{name}'",
+        f"terraform import 'aws_kms_alias.copies' 'alias/{name}'",
+        f"terraform import 'aws_kms_key.copies' '{key}'",
+    ]
+    # A key that is leaving is asked for where it is.
+    aws.client("kms", SECOND).schedule_key_deletion(KeyId=key)
+    assert f"terraform import 'aws_kms_key.copies' '{key}'" not in in_two_regions.commands()
+
+
+def test_what_lies_in_the_second_region_is_deleted_there(in_two_regions: Deployed):
+    in_two_regions.has("aws_vpc.vpc")
+    name = f"{in_two_regions.scene.name}-old"
+    in_two_regions.scene.aws.client("backup", SECOND).create_backup_vault(
+        BackupVaultName=name, BackupVaultTags=in_two_regions.tags()
+    )
+    (command,) = in_two_regions.commands()
+    assert command.endswith(f"--type-name AWS::Backup::BackupVault --identifier '{name}' --region {SECOND}")
+
+
+def test_a_selection_is_found_by_its_plan(deployed: Deployed):
+    client, name = deployed.client("backup"), f"{deployed.scene.name}-backups"
+    deployed.has("aws_backup_plan.plan", name=name)
+    deployed.has("aws_backup_selection.files", plan_id="${aws_backup_plan.network_plan.id}", name="files")
+    client.create_backup_vault(BackupVaultName=name)
+    rules = [{"RuleName": "daily", "TargetBackupVaultName": name}]
+    plan = client.create_backup_plan(BackupPlan={"BackupPlanName": name, "Rules": rules})["BackupPlanId"]
+    deployed.knows({"aws_backup_plan.plan": {"id": plan}})
+    for selection in ("database", "files"):
+        assert deployed.lost() == []
+        made = client.create_backup_selection(
+            BackupPlanId=plan, BackupSelection={"SelectionName": selection, "IamRoleArn": arn("iam", "role/x")}
+        )
+    assert deployed.commands() == [f"terraform import 'aws_backup_selection.files' '{plan}|{made['SelectionId']}'"]
+
+
+def test_a_selection_of_a_restore_test_is_found_by_its_plan(deployed: Deployed):
+    client, name = deployed.client("backup"), f"{deployed.scene.name}_restores"
+    address = "aws_backup_restore_testing_selection.files"
+    deployed.has(address, restore_testing_plan_name=name, name="files")
+    assert deployed.lost() == []
+    points = {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": ["*"], "RecoveryPointTypes": ["SNAPSHOT"]}
+    plan = {"RestoreTestingPlanName": name, "ScheduleExpression": "rate(1 day)", "RecoveryPointSelection": points}
+    client.create_restore_testing_plan(RestoreTestingPlan=plan)
+    assert deployed.lost() == []
+    client.create_restore_testing_selection(
+        RestoreTestingPlanName=name,
+        RestoreTestingSelection={
+            "RestoreTestingSelectionName": "files",
+            "IamRoleArn": arn("iam", "role/x"),
+            "ProtectedResourceType": "EFS",
+            "ProtectedResourceArns": ["*"],
+        },
+    )
+    assert deployed.commands() == [f"terraform import '{address}' 'files:{name}'"]
+
+
+def test_a_replication_is_found_by_its_file_system(deployed: Deployed):
+    client, address = deployed.client("efs"), "aws_efs_replication_configuration.replication"
+    files = client.create_file_system(CreationToken=f"{deployed.scene.name}-replicated")["FileSystemId"]
+    deployed.has(address, source_file_system_id=files)
+    assert deployed.lost() == []
+    client.create_replication_configuration(SourceFileSystemId=files, Destinations=[{"Region": SECOND}])
+    assert deployed.commands() == [f"terraform import '{address}' '{files}'"]
+
+
 @pytest.mark.parametrize(
     ("address", "body"),
     [
+        ("aws_backup_selection.it", {"plan_id": "nothing", "name": "files"}),
+        ("aws_efs_replication_configuration.it", {"source_file_system_id": "fs-0123456789abcdef0"}),
         ("aws_kms_alias.it", {"name": "alias/nothing"}),
         ("aws_iam_role.it", {"name": "nobody"}),
         ("aws_cloudwatch_query_definition.it", {"name": "nothing"}),
@@ -657,6 +746,12 @@ SPECIAL = [
         "--type-name AWS::WAFv2::WebACL --identifier 'firewall|0a1b|REGIONAL'",
     ),
     ("logs", "log-group:/globecart/prod:*", "/globecart/prod", "--identifier '/globecart/prod'"),
+    (
+        "backup",
+        "restore-testing-plan:prod_restores-12345678-1234-1234-1234-123456789012",
+        "prod_restores",
+        "--type-name AWS::Backup::RestoreTestingPlan --identifier 'prod_restores'",
+    ),
     ("ec2", "elastic-ip/eipalloc-1", "eipalloc-1", "aws ec2 release-address --allocation-id eipalloc-1"),
 ]
 

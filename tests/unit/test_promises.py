@@ -11,6 +11,7 @@ from tests.synthesized import bodies, container, only
 
 # Where each store of data says which key encrypts it.
 AT_REST: dict[str, Callable[[Body], Any]] = {
+    "aws_backup_vault": lambda body: body["kms_key_arn"],
     "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
     "aws_ecr_repository": lambda body: body["encryption_configuration"][0]["kms_key"],
     "aws_efs_file_system": lambda body: body["encrypted"] and body["kms_key_id"],
@@ -24,7 +25,6 @@ AT_REST: dict[str, Callable[[Body], Any]] = {
 # Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
 STORES = {
     *AT_REST,
-    "aws_backup_vault",
     "aws_db_instance",
     "aws_dynamodb_table",
     "aws_ebs_volume",
@@ -101,6 +101,41 @@ def test_every_way_to_data_is_encrypted(platform: Platform):
         "access",
         "credential-access",
     }
+
+
+def copied_elsewhere(platform: Platform) -> set[str]:
+    """The stores that a backup plan selects, all of whose rules copy to a vault of the second Region."""
+    there = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
+    plans = {
+        f"${{{plan.address}.id}}"
+        for plan in platform.of_type("aws_backup_plan")
+        if all(
+            there & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
+            for rule in plan.body["rule"]
+        )
+    }
+    return {
+        arn
+        for selection in bodies(platform, "aws_backup_selection").values()
+        if selection["plan_id"] in plans
+        for arn in selection["resources"]
+    }
+
+
+def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platform], three_zones: Platform):
+    for platform in (shipped["prod"], shipped["staging"], three_zones):
+        lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
+        assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
+        (first, second) = platform.stacks["recovery"].providers
+        assert first["region"] != second["region"]
+
+
+def test_a_store_that_is_not_copied_is_found(prod: Platform):
+    (plan,) = prod.of_type("aws_backup_plan")
+    rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
+    others = tuple(resource for resource in prod.resources if resource is not plan)
+    planted = replace(plan, body={**plan.body, "rule": rules})
+    assert copied_elsewhere(replace(prod, resources=(planted, *others))) == set()
 
 
 def zones(platform: Platform) -> list[str]:
@@ -181,6 +216,7 @@ def test_tasks_use_every_access_point(platform: Platform):
 # A namespace of CloudWatch for each service that a request or its data passes.
 WATCHED = {
     "AWS/ApplicationELB",
+    "AWS/Backup",
     "AWS/CertificateManager",
     "AWS/ECS",
     "AWS/EFS",

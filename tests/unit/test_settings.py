@@ -76,6 +76,32 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("prod", {"region": "us-wset-1"}, 'region = "us-wset-1": allowed: a Region, such as us-west-1'),
     ("prod", {"region": "cn-north-1"}, 'region = "cn-north-1": allowed: a Region, such as us-west-1'),
     ("prod", {"region": 1}, "region = 1: allowed: a text"),
+    (
+        "prod",
+        {"second_region": "us-west-1"},
+        'second_region = "us-west-1": allowed: a Region other than us-west-1, which is the first',
+    ),
+    ("prod", {"second_region": "us-esat-2"}, 'second_region = "us-esat-2": allowed: a Region, such as us-west-1'),
+    ("prod", {"recovery": {"daily_days": 7}}, "recovery.daily_days = 7: allowed in production: at least 35"),
+    ("dev", {"recovery": {"daily_days": 3}}, "recovery.daily_days = 3: allowed: greater than or equal to 7"),
+    ("prod", {"recovery": {"monthly_days": 120}}, "recovery.monthly_days = 120: allowed in production: at least 365"),
+    # Thirty days until it moves to cold storage, and ninety that it must stay there.
+    ("dev", {"recovery": {"monthly_days": 119}}, "monthly_days = 119: allowed: greater than or equal to 120"),
+    (
+        "dev",
+        {"recovery": {"daily_days": 200, "monthly_days": 150}},
+        "recovery.monthly_days = 150: allowed: daily_days (200) or more",
+    ),
+    (
+        "dev",
+        {"recovery": {"vault_lock": "compliance"}},
+        'recovery.vault_lock = "compliance": allowed without deletion_protection: governance, because nobody could',
+    ),
+    (
+        "prod",
+        {"recovery": {"vault_lock": "none"}},
+        "recovery.vault_lock = \"none\": allowed: 'governance' or 'compliance'",
+    ),
     ("prod", {"owner": ""}, 'owner = "": allowed: a team or an address, in a tag\'s characters'),
     ("prod", {"production": False}, "production = false: allowed: true, in a file whose name starts with prod"),
     (
@@ -347,6 +373,15 @@ def test_a_wrong_value_is_refused_in_one_line(tmp_path: Path, name: str, change:
     (line,) = refusals(tmp_path, name, change)
     assert line.startswith(f"environments/{name}.toml: ")
     assert told in line
+
+
+def test_production_has_a_second_region(tmp_path: Path):
+    written = {key: value for key, value in changed("prod", {}).items() if key != "second_region"}
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "prod.toml").write_text(as_toml(written))
+    with pytest.raises(SettingsError, match=r"second_region = null: allowed in production: a second Region, because"):
+        load_environments(folder)
 
 
 def test_all_errors_are_told_at_once(tmp_path: Path):

@@ -85,6 +85,27 @@ def test_there_is_no_way_around_the_access_points(prod: Platform):
     assert policy["policy"] == "${data.aws_iam_policy_document.storage_access.json}"
 
 
+def test_files_are_followed_by_a_replica_under_the_second_regions_key(prod: Platform, dev: Platform):
+    replication = only(prod, "aws_efs_replication_configuration")
+    assert replication["source_file_system_id"] == f"${{{FILE_SYSTEM}.id}}"
+    assert replication["destination"] == {
+        "region": "us-east-2",
+        "kms_key_id": "${aws_kms_key.foundation_key-files-replica.arn}",
+    }
+    assert not dev.of_type("aws_efs_replication_configuration")
+
+
+def test_a_replica_that_falls_behind_rings(prod: Platform, dev: Platform):
+    alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "storage")["alarm-replica-behind"]
+    replication = "aws_efs_replication_configuration.storage_replication"
+    assert alarm["dimensions"] == {
+        "FileSystemId": f"${{{FILE_SYSTEM}.id}}",
+        "DestinationFileSystemId": f"${{{replication}.destination[0].file_system_id}}",
+    }
+    assert alarm["treat_missing_data"] == "breaching"
+    assert bodies(dev, "aws_cloudwatch_metric_alarm", "storage").keys() == {"alarm-io-limit"}
+
+
 def test_files_are_backed_up(prod: Platform):
     assert only(prod, "aws_efs_backup_policy")["backup_policy"] == {"status": "ENABLED"}
 

@@ -34,16 +34,18 @@ def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
     assert Testing.to_have_provider_with_properties(
         text(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
     )
+    accounts = [provider["allowed_account_ids"] for provider in prod.stacks[tier].providers]
+    assert accounts == [["111122223333"]] * len(accounts)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
-    (provider,) = prod.stacks[tier].providers
-    (tags,) = (default["tags"] for default in provider["default_tags"])
-    assert tags.keys() == DEFAULT_TAGS
-    assert tags["Environment"] == "prod"
-    assert tags["Tier"] == tier
-    assert tags["ManagedBy"] == "cdktf"
+    for provider in prod.stacks[tier].providers:
+        (tags,) = (default["tags"] for default in provider["default_tags"])
+        assert tags.keys() == DEFAULT_TAGS
+        assert tags["Environment"] == "prod"
+        assert tags["Tier"] == tier
+        assert tags["ManagedBy"] == "cdktf"
 
 
 def test_terraform_is_new_enough_for_the_lock(prod: Platform):
@@ -95,6 +97,7 @@ def test_what_keeps_data_cannot_be_destroyed_by_a_plan_where_deletion_protection
         "aws_rds_cluster_instance",
         "aws_elasticache_replication_group",
         "aws_efs_file_system",
+        "aws_backup_vault",
         "aws_kms_key",
         "aws_s3_bucket",
         "aws_cloudwatch_log_group",

@@ -35,7 +35,10 @@ class _Silent(MotoRequestHandler):
 
 
 class LocalAws:
-    """One account in one Region, while the context lasts. One at a time in a process: moto's state is the process's."""
+    """One account, asked in one Region unless another is named, while the context lasts.
+
+    One at a time in a process: moto's state is the process's.
+    """
 
     def __init__(self, account: str, region: str, folder: Path) -> None:
         """Make one that writes its log of calls, `calls.log`, and what its services need, into a folder that exists."""
@@ -110,18 +113,18 @@ class LocalAws:
             "no_proxy": HOST,
         }
 
-    def client(self, service: str) -> Any:
-        """A client of a service, in boto3's name of it."""
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A client of a service, in boto3's name of it; of another Region, maybe."""
         return boto3.client(
             cast(Any, service),
             endpoint_url=self.endpoint,
-            region_name=self.region,
+            region_name=region or self.region,
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"max_attempts": 1}, proxies={}),
         )
 
-    def backend(self, service: str) -> Any:
+    def backend(self, service: str, region: str | None = None) -> Any:
         """What a service holds, in moto's name of it: for changes that no action of AWS's makes."""
-        region = self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
-        return get_backend(cast(Any, service))[self.account][region]
+        where = region or self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
+        return get_backend(cast(Any, service))[self.account][where]

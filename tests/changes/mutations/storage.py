@@ -29,6 +29,12 @@ def has_another_key(aws: LocalAws) -> None:
     aws.backend("efs").file_systems_by_id[files(aws)].kms_key_id = key(aws, "database")
 
 
+def replica_has_another_key(aws: LocalAws) -> None:
+    (destination,) = aws.backend("efs").replication(files(aws))["Destinations"]
+    there = aws.backend("efs", destination["Region"])
+    there.file_systems_by_id[destination["FileSystemId"]].kms_key_id = key(aws, "files")
+
+
 def without(sid: str) -> Mutation:
     """Take a statement out of the policy."""
 
@@ -54,6 +60,13 @@ MUTATIONS: dict[str, Mutation] = {
     "test_files_are_encrypted_with_their_key": has_another_key,
     "test_files_are_backed_up": lambda aws: aws.client("efs").put_backup_policy(
         FileSystemId=files(aws), BackupPolicy={"Status": "DISABLED"}
+    ),
+    "test_files_are_followed_by_a_replica_in_the_second_region": lambda aws: aws.client(
+        "efs"
+    ).delete_replication_configuration(SourceFileSystemId=files(aws)),
+    "test_the_replica_is_encrypted_with_its_key": replica_has_another_key,
+    "test_no_replication_overwrites_the_files": lambda aws: aws.client("efs").update_file_system_protection(
+        FileSystemId=files(aws), ReplicationOverwriteProtection="DISABLED"
     ),
     "test_nobody_mounts_without_tls": without("DenyPlaintext"),
     "test_nobody_mounts_around_the_access_points": without("DenyAroundAccessPoints"),

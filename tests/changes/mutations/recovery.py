@@ -1,0 +1,115 @@
+"""Changes for test_recovery.py: vaults, plan, selections, restore tests, events."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+from tests.changes.mutations.lookup import key, topic
+
+
+def vault(aws: LocalAws) -> str:
+    """Name of the first Region's vault."""
+    (one,) = aws.client("backup").list_backup_vaults()["BackupVaultList"]
+    return one["BackupVaultName"]
+
+
+def deletion_is_not_denied(aws: LocalAws) -> None:
+    backup, name = aws.client("backup"), vault(aws)
+    policy = json.loads(backup.get_backup_vault_access_policy(BackupVaultName=name)["Policy"])
+    policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyDeletion"]
+    backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=json.dumps(policy))
+
+
+def plan(aws: LocalAws) -> dict[str, Any]:
+    """The plan, as GetBackupPlan tells it."""
+    backup = aws.client("backup")
+    (one,) = backup.list_backup_plans()["BackupPlansList"]
+    return backup.get_backup_plan(BackupPlanId=one["BackupPlanId"])
+
+
+def copies(aws: LocalAws) -> tuple[str, str]:
+    """Region and name of the vault that backups are copied to."""
+    arn = plan(aws)["BackupPlan"]["Rules"][0]["CopyActions"][0]["DestinationBackupVaultArn"]
+    return arn.split(":")[3], arn.rpartition(":")[2]
+
+
+def copies_are_gone(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.client("backup", region).delete_backup_vault(BackupVaultName=name)
+
+
+def copies_have_another_key(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.backend("backup", region).vaults[name].encryption_key_arn = key(aws, "backup")
+
+
+def copies_are_unlocked(aws: LocalAws) -> None:
+    region, name = copies(aws)
+    aws.client("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=name)
+
+
+def rules_are(change: Any) -> Mutation:
+    """Change the rules of the plan."""
+
+    def mutation(aws: LocalAws) -> None:
+        known = plan(aws)
+        asked = deepcopy(known["BackupPlan"])
+        change(asked["Rules"])
+        for rule in asked["Rules"]:
+            del rule["RuleId"]
+        aws.client("backup").update_backup_plan(BackupPlanId=known["BackupPlanId"], BackupPlan=asked)
+
+    return mutation
+
+
+def files_are_not_selected(aws: LocalAws) -> None:
+    backup, id = aws.client("backup"), plan(aws)["BackupPlanId"]
+    listed = backup.list_backup_selections(BackupPlanId=id)["BackupSelectionsList"]
+    (files,) = (one for one in listed if one["SelectionName"] == "files")
+    backup.delete_backup_selection(BackupPlanId=id, SelectionId=files["SelectionId"])
+
+
+def restores(aws: LocalAws) -> dict[str, str]:
+    """The names of a tested restore."""
+    (one,) = aws.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
+    return {"RestoreTestingPlanName": one["RestoreTestingPlanName"], "RestoreTestingSelectionName": "files"}
+
+
+def who_backs_up_restores(aws: LocalAws) -> None:
+    backup, id = aws.client("backup"), plan(aws)["BackupPlanId"]
+    role = backup.list_backup_selections(BackupPlanId=id)["BackupSelectionsList"][0]["IamRoleArn"]
+    backup.update_restore_testing_selection(**restores(aws), RestoreTestingSelection={"IamRoleArn": role})
+
+
+def copies_that_fail_are_not_told(aws: LocalAws) -> None:
+    """The rule waits for something else."""
+    events = aws.client("events")
+    for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
+        if name.endswith("-copy-failed"):
+            pattern = {"source": ["aws.backup"], "detail-type": ["Backup Job State Change"]}
+            events.put_rule(Name=name, EventPattern=json.dumps(pattern), State="ENABLED")
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_there_is_a_vault_in_each_region": copies_are_gone,
+    "test_backups_are_encrypted_with_their_key": copies_have_another_key,
+    "test_no_backup_goes_before_its_age": copies_are_unlocked,
+    "test_nobody_deletes_a_backup": deletion_is_not_denied,
+    "test_database_and_files_are_backed_up": files_are_not_selected,
+    "test_backups_are_kept_as_the_settings_say": rules_are(lambda rules: rules.pop()),
+    "test_backups_are_copied_to_the_second_region": rules_are(lambda rules: rules[0].pop("CopyActions")),
+    "test_the_database_keeps_backups_of_its_own": rules_are(lambda rules: rules[0].update(EnableContinuousBackup=True)),
+    "test_restores_are_tested": lambda aws: aws.client("backup").delete_restore_testing_selection(**restores(aws)),
+    "test_who_backs_up_does_not_restore": who_backs_up_restores,
+    "test_the_region_backs_up_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
+        ResourceTypeOptInPreference={"Aurora": False}
+    ),
+    "test_failed_jobs_are_told": copies_that_fail_are_not_told,
+}
+RELATED: Related = {
+    "test_there_is_a_vault_in_each_region": {
+        "test_recovery.py::test_backups_are_copied_to_the_second_region": "they go to a vault that is not there",
+    },
+}

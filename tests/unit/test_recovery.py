@@ -1,0 +1,222 @@
+"""Backups: vaults and their locks, plan, copies, selections, restore tests, who is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from main import build
+from operations.platform import Body, Platform
+from stacks.parts.vaults import COMPLIANCE
+from tests.conftest import ENVIRONMENTS, Synthesize, settings
+from tests.synthesized import bodies, conditions, only, statements
+
+# isort: split
+from cdktf import App
+
+CLUSTER, FILES = "${aws_rds_cluster.database_cluster.arn}", "${aws_efs_file_system.storage_files.arn}"
+TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
+SECOND = "aws.second_region"
+
+
+def vaults(platform: Platform) -> dict[str, Body]:
+    return bodies(platform, "aws_backup_vault")
+
+
+def rules(platform: Platform) -> dict[str, Body]:
+    return {rule["rule_name"]: rule for rule in only(platform, "aws_backup_plan")["rule"]}
+
+
+@pytest.mark.parametrize(("name", "there"), [("prod", True), ("staging", True), ("dev", False)])
+def test_there_is_a_vault_in_each_region_under_that_regions_key(
+    platforms: dict[str, Platform], name: str, *, there: bool
+):
+    keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if there else {})
+    wanted = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
+    assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == wanted
+    of_second = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
+    assert of_second == wanted.keys() - {"vault"}
+
+
+def test_the_second_regions_keys_are_of_that_region(prod: Platform, dev: Platform):
+    def there(platform: Platform, type_: str) -> set[str]:
+        return {name for name, body in bodies(platform, type_).items() if body.get("provider") == SECOND}
+
+    assert there(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
+    assert there(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
+    assert there(dev, "aws_kms_key") == there(dev, "aws_kms_alias") == set()
+    _, second = prod.stacks["foundation"].providers
+    assert (second["alias"], second["region"]) == ("second_region", "us-east-2")
+    assert second["allowed_account_ids"] == ["111122223333"]
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_vault_is_locked_to_what_the_plan_keeps(platforms: dict[str, Platform], name: str):
+    platform = platforms[name]
+    locks = {
+        lock["backup_vault_name"]: lock for lock in bodies(platform, "aws_backup_vault_lock_configuration").values()
+    }
+    assert locks.keys() == {f"${{aws_backup_vault.recovery_{vault}.name}}" for vault in vaults(platform)}
+    kept = [rule["lifecycle"]["delete_after"] for rule in rules(platform).values()]
+    for lock in locks.values():
+        assert (lock["min_retention_days"], lock["max_retention_days"]) == (min(kept), max(kept))
+        # With it, nobody could ever undo the lock.
+        assert "changeable_for_days" not in lock
+
+
+def test_compliance_is_only_by_a_setting_and_warns(tmp_path: Path):
+    app = App(outdir=str(tmp_path / "out"))
+    build(app, settings("prod", tmp_path / "environments", {"recovery": {"vault_lock": "compliance"}}))
+    app.synth()
+    locks = bodies(Platform.read(tmp_path / "out", "prod"), "aws_backup_vault_lock_configuration").values()
+    assert [lock["changeable_for_days"] for lock in locks] == [7, 7]
+    # What the cdktf CLI shows when it synthesizes.
+    annotations = json.loads((tmp_path / "out" / "manifest.json").read_text())["stacks"]["prod-recovery"]["annotations"]
+    assert {(note["level"], note["message"]) for note in annotations} == {("@cdktf/warn", COMPLIANCE)}
+
+
+def test_nobody_but_aws_backup_itself_deletes_a_backup(prod: Platform):
+    policies = bodies(prod, "aws_backup_vault_policy")
+    assert {policy["policy"] for policy in policies.values()} == {
+        f"${{data.aws_iam_policy_document.recovery_{vault}-access.json}}" for vault in vaults(prod)
+    }
+    for vault in vaults(prod):
+        access = statements(prod, "recovery", f"{vault}-access")
+        assert {statement["effect"] for statement in access.values()} == {"Deny"}
+        assert set(access["DenyDeletion"]["actions"]) == {
+            "backup:DeleteRecoveryPoint",
+            "backup:DisassociateRecoveryPoint",
+            "backup:UpdateRecoveryPointLifecycle",
+        }
+        assert conditions(access["DenyDeletion"]) == {
+            "ArnNotLike aws:PrincipalArn": [
+                "${aws_iam_role.recovery_backup.arn}",
+                "arn:aws:iam::111122223333:role/aws-service-role/backup.amazonaws.com/*",
+            ]
+        }
+        assert access["DenyOtherAccounts"]["actions"] == ["backup:*"]
+        assert conditions(access["DenyOtherAccounts"])["StringNotEquals aws:PrincipalAccount"] == ["111122223333"]
+
+
+@pytest.mark.parametrize(("name", "days"), [("prod", (35, 365)), ("staging", (7, 120)), ("dev", (7, 120))])
+def test_a_days_and_a_months_backups_are_kept(platforms: dict[str, Platform], name: str, days: tuple[int, int]):
+    kept = {rule: body["lifecycle"]["delete_after"] for rule, body in rules(platforms[name]).items()}
+    assert kept == dict(zip(("daily", "monthly"), days, strict=True))
+
+
+def test_backups_begin_when_the_window_of_the_stores_own_ends(prod: Platform, synthesize: Synthesize):
+    assert {name: rule["schedule"] for name, rule in rules(prod).items()} == {
+        "daily": "cron(0 9 * * ? *)",
+        "monthly": "cron(0 9 1 * ? *)",
+    }
+    other = synthesize("dev", {"windows": {"backup": "23:30-00:45"}})
+    assert rules(other)["daily"]["schedule"] == "cron(45 0 * * ? *)"
+
+
+def test_a_months_backup_is_in_cold_storage_for_as_long_as_it_must(prod: Platform):
+    assert "cold_storage_after" not in rules(prod)["daily"]["lifecycle"]
+    monthly = rules(prod)["monthly"]["lifecycle"]
+    # AWS Backup's rule.
+    assert monthly["delete_after"] - monthly["cold_storage_after"] >= 90
+
+
+def test_every_backup_is_copied_and_its_copy_kept_as_long(prod: Platform, dev: Platform):
+    for rule in rules(prod).values():
+        (copy,) = rule["copy_action"]
+        assert copy["destination_vault_arn"] == "${aws_backup_vault.recovery_copies.arn}"
+        assert copy["lifecycle"] == rule["lifecycle"]
+    assert not [rule for rule in rules(dev).values() if "copy_action" in rule]
+
+
+def test_the_database_keeps_its_own_continuous_backup(prod: Platform):
+    assert {rule["enable_continuous_backup"] for rule in rules(prod).values()} == {False}
+    assert only(prod, "aws_rds_cluster")["backup_retention_period"] == 35
+
+
+def test_database_and_files_are_selected_by_arn(prod: Platform):
+    selections = bodies(prod, "aws_backup_selection").values()
+    assert sorted(arn for selection in selections for arn in selection["resources"]) == sorted([CLUSTER, FILES])
+    for selection in selections:
+        assert selection["plan_id"] == "${aws_backup_plan.recovery_plan.id}"
+        assert selection["iam_role_arn"] == "${aws_iam_role.recovery_backup.arn}"
+        assert "selection_tag" not in selection
+        # AWS Backup refuses a role that may not do it yet.
+        assert selection["depends_on"] == ["aws_iam_role_policy_attachment.recovery_backup-policy"]
+
+
+def test_backups_and_restores_have_a_role_each_of_this_account(prod: Platform):
+    policy = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor"
+    attached = bodies(prod, "aws_iam_role_policy_attachment", "recovery")
+    assert {name: body["policy_arn"] for name, body in attached.items()} == {
+        "backup-policy": f"{policy}Backup",
+        "restores-policy": f"{policy}Restores",
+    }
+    for role in ("backup", "restores"):
+        (trust,) = statements(prod, "recovery", f"{role}-trust").values()
+        assert trust["principals"] == [{"type": "Service", "identifiers": ["backup.amazonaws.com"]}]
+        assert conditions(trust) == {"StringEquals aws:SourceAccount": ["111122223333"]}
+
+
+def test_the_latest_backup_of_each_kind_is_restored_every_month(prod: Platform):
+    plan = only(prod, "aws_backup_restore_testing_plan")
+    assert plan["name"] == "globecart_prod_restores"
+    assert plan["schedule_expression"] == "cron(0 12 2 * ? *)"
+    assert plan["recovery_point_selection"] == [
+        {
+            "algorithm": "LATEST_WITHIN_WINDOW",
+            "include_vaults": ["${aws_backup_vault.recovery_vault.arn}"],
+            "recovery_point_types": ["SNAPSHOT"],
+            "selection_window_days": 7,
+        }
+    ]
+    selections = bodies(prod, "aws_backup_restore_testing_selection").values()
+    assert {one["protected_resource_type"]: one["protected_resource_arns"] for one in selections} == {
+        "Aurora": [CLUSTER],
+        "EFS": [FILES],
+    }
+    assert {one["iam_role_arn"] for one in selections} == {"${aws_iam_role.recovery_restores.arn}"}
+    assert {one["validation_window_hours"] for one in selections} == {24}
+
+
+# As AWS Backup documents its events: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "backup-failed": ("Backup Job State Change", {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]}),
+    "copy-failed": ("Copy Job State Change", {"state": ["FAILED", "PARTIAL"]}),
+    "restore-failed": ("Restore Job State Change", {"status": ["ABORTED", "FAILED"]}),
+    "restore-not-valid": ("Restore Job State Change", {"validationStatus": ["FAILED"]}),
+    "region-settings": ("Region Setting State Change", {}),
+}
+
+
+def test_jobs_that_fail_are_told(prod: Platform):
+    patterns = {
+        name.removeprefix("event-"): json.loads(rule["event_pattern"])
+        for name, rule in bodies(prod, "aws_cloudwatch_event_rule", "recovery").items()
+    }
+    assert patterns == {
+        name: {"source": ["aws.backup"], "detail-type": [kind]} | ({"detail": detail} if detail else {})
+        for name, (kind, detail) in EVENTS.items()
+    }
+    targets = bodies(prod, "aws_cloudwatch_event_target", "recovery").values()
+    assert {target["arn"] for target in targets} == {TOPIC}
+    assert len(targets) == len(EVENTS)
+
+
+def test_a_day_without_a_backup_rings(prod: Platform):
+    (alarm,) = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery").values()
+    assert alarm["dimensions"] == {"BackupVaultName": vaults(prod)["vault"]["name"]}
+    assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
+    assert alarm["threshold"] == 0
+    # Where nothing is begun, nothing is measured.
+    assert alarm["treat_missing_data"] == "breaching"
+    (rule,) = (rule for name, rule in rules(prod).items() if name == "daily")
+    longest = 24 * 60 + rule["start_window"] + rule["completion_window"]
+    assert alarm["period"] * alarm["evaluation_periods"] // 60 >= longest
+
+
+def test_vaults_can_be_emptied_only_where_all_is_disposable(prod: Platform, dev: Platform):
+    for platform, disposable in ((prod, False), (dev, True)):
+        for vault in vaults(platform).values():
+            assert vault["force_destroy"] is disposable
+            assert ("lifecycle" in vault) is not disposable
