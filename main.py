@@ -1,14 +1,11 @@
-"""GlobeCart's AWS platform: reads the environments, builds their tiers, synthesizes Terraform JSON into `cdktf.out/`.
-
-python main.py            every environment of environments/*.toml
-ENV=prod python main.py   one
-"""
+"""GlobeCart's AWS platform: environments/*.toml, or the one that ENV names, as Terraform JSON in `cdktf.out/`."""
 
 import os
 import sys
 from pathlib import Path
 
 # Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
+from stacks.audit import AuditStack
 from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
@@ -35,7 +32,8 @@ def build(app: App, settings: Environment) -> None:
     rotation = RotationStack(app, settings, foundation=foundation, network=network, database=database)
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
-    watched = [network, *stores, service]
+    audit = AuditStack(app, settings, foundation=foundation)
+    watched = [network, *stores, service, audit]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 

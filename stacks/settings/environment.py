@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from stacks.settings.audit import AuditSettings
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
@@ -118,6 +119,7 @@ class Environment(Section):
     cache: CacheSettings = CacheSettings()
     rotation: RotationSettings = RotationSettings()
     service: ServiceSettings
+    audit: AuditSettings = AuditSettings()
 
     @field_validator("production")
     @classmethod
