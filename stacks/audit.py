@@ -125,7 +125,7 @@ class AuditStack(TierStack):
                     name="trail-silent",
                     namespace="AWS/Logs",
                     metric="IncomingLogEvents",
-                    dimensions={"LogGroupName": self.log.name},
+                    dimensions={"LogGroupName": self.names.trail_log},
                     statistic="Sum",
                     at="most",
                     threshold=0,

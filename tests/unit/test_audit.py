@@ -154,7 +154,7 @@ def test_patterns_fit_cloudwatch_logs(prod: Platform):
 
 def test_a_trail_that_says_nothing_is_an_alarm(prod: Platform):
     silent = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")["alarm-trail-silent"]
-    assert silent["dimensions"] == {"LogGroupName": "${aws_cloudwatch_log_group.audit_log.name}"}
+    assert silent["dimensions"] == {"LogGroupName": bodies(prod, "aws_cloudwatch_log_group", "audit")["log"]["name"]}
     assert silent["comparison_operator"] == "LessThanOrEqualToThreshold"
     assert (silent["threshold"], silent["treat_missing_data"]) == (0, "breaching")
 

@@ -68,7 +68,7 @@ class Backend(CloudTrailBackend):
             trail.kms_key_id
             and trail.kms_key_id.rpartition("/")[2] not in kms_backends[self.account_id][self.region_name].keys
         ):
-            raise Refusal("KmsKeyDoesNotExistException", f"The key {trail.kms_key_id} does not exist.")
+            raise Refusal("KmsKeyNotFoundException", f"The key {trail.kms_key_id} does not exist.")
         if bool(trail.cw_log_group_arn) != bool(trail.cw_role_arn):
             raise Refusal("InvalidCloudWatchLogsRoleArnException", "A log group and a role come together.")
         if trail.cw_log_group_arn:
