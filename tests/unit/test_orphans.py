@@ -440,12 +440,20 @@ def record(deployed: Deployed) -> str:
     return f"{zone.removeprefix('/hostedzone/')}_shop.{domain}_A"
 
 
-@pytest.mark.parametrize("make", [alias, role, query, schedule, record])
+def hub(deployed: Deployed) -> str:
+    deployed.has("aws_securityhub_account.it")
+    deployed.client("securityhub").enable_security_hub()
+    return ACCOUNT
+
+
+@pytest.mark.parametrize("make", [alias, role, query, schedule, record, hub])
 def test_what_cannot_be_found_by_tags_is_found_by_its_name(deployed: Deployed, make: Callable[[Deployed], str]):
     id = make(deployed)
     (orphan,) = deployed.lost()
     assert orphan.what == orphan.address
     assert orphan.command == f"terraform import '{orphan.address}' '{id}'"
+    if make is hub:  # of which the account has one
+        deployed.client("securityhub").disable_security_hub()
 
 
 @pytest.fixture
@@ -547,6 +555,7 @@ def test_a_permission_is_found_by_its_function(deployed: Deployed):
         ("aws_iam_role.it", {"name": "nobody"}),
         ("aws_cloudwatch_query_definition.it", {"name": "nothing"}),
         ("aws_scheduler_schedule.it", {"name": "never"}),
+        ("aws_securityhub_account.it", {}),
         ("aws_route53_record.it", {"name": "shop.nowhere.invalid", "type": "A"}),
         ("aws_lambda_permission.it", {"function_name": "nothing", "statement_id": "a"}),
         ("aws_route.it", {"route_table_id": "${tolist(a)[0]}", "destination_cidr_block": "0.0.0.0/0"}),
@@ -656,6 +665,8 @@ def test_the_command_says_what_to_do_where_nothing_was_synthesized(
 SPECIAL = [
     ("ecs", "service/prod/web", "prod/web", "--type-name AWS::ECS::Service --identifier '{arn}|prod'"),
     ("events", "rule/rotated", "default/rotated", "--type-name AWS::Events::Rule --identifier '{arn}'"),
+    ("cloudtrail", "trail/calls", "{arn}", "--type-name AWS::CloudTrail::Trail --identifier 'calls'"),
+    ("guardduty", "detector/0a1b", "0a1b", "--type-name AWS::GuardDuty::Detector --identifier '0a1b'"),
     ("sns", "alarms", "{arn}", "--type-name AWS::SNS::Topic --identifier '{arn}'"),
     (
         "wafv2",
