@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 # Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
+from stacks.audit import AuditStack
 from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
 from stacks.foundation import FoundationStack
@@ -33,7 +34,8 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
-    watched = [network, *stores, service, recovery]
+    audit = AuditStack(app, settings, foundation=foundation)
+    watched = [network, *stores, service, recovery, audit]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 

@@ -27,8 +27,9 @@ def bootstrap(
     """Make what must exist in an environment's account before its first stack.
 
     That is: the bucket that the stacks' states lie in, and its KMS key; the permissions boundary of the platform's
-    roles; the role that administers its keys. Boundary and role are made where the settings name them
-    `globecart-ENV-boundary` and `globecart-ENV-key-administrators`; others are your organization's, and must be there.
+    roles; the role that administers its keys; AWS Config's own role, where Config is on. Boundary and administrators
+    are made where the settings name them `globecart-ENV-boundary` and `globecart-ENV-key-administrators`; others are
+    your organization's, and must be there.
 
     Once, before the first deploy, by somebody who may make roles. It shows what it will do and asks first. It deletes
     nothing, changes nothing that is stricter than its own, and does nothing at all where it refuses anything. Run it
@@ -92,6 +93,19 @@ def _identities(account: Account) -> Iterator[Step]:
             yield from _key_administrators(account, iam, role)
         else:
             yield _of_the_organization("key administrators", arn, role, our_role)
+    if account.settings.audit.config:
+        yield _config_role(account, iam)
+
+
+def _config_role(account: Account, iam: Any) -> Step:
+    """The account has one, for all its Regions and whoever records there: no environment's stack can keep it."""
+    name = account.names.config_role.rpartition("/")[2]
+    what = f"role of AWS Config {name}"
+    if found(iam.get_role, "NoSuchEntity", RoleName=name):
+        return as_it_is(what, "AWS's own")
+    return Step(
+        what, ABSENT, "AWS's own", lambda: iam.create_service_linked_role(AWSServiceName="config.amazonaws.com")
+    )
 
 
 def _of_the_organization(what: str, arn: str, there: Any, ours: str) -> Step:

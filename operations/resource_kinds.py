@@ -74,6 +74,7 @@ KINDS = (
         "aws_backup_restore_testing_plan",
         "AWS::Backup::RestoreTestingPlan",
     ),
+    Kind(r"cloudtrail:trail/(.+)", "aws_cloudtrail", "AWS::CloudTrail::Trail", ARN),
     Kind(r"cloudwatch:alarm:(.+)", "aws_cloudwatch_composite_alarm", "AWS::CloudWatch::CompositeAlarm"),
     Kind(r"cloudwatch:alarm:(.+)", "aws_cloudwatch_metric_alarm", "AWS::CloudWatch::Alarm"),
     Kind(r"ec2:elastic-ip/(.+)", "aws_eip", "aws ec2 release-address --allocation-id {1}"),
@@ -115,6 +116,7 @@ KINDS = (
         ARN,
     ),
     Kind(r"events:rule/(.+)", "aws_cloudwatch_event_rule", "AWS::Events::Rule", "default/{1}", ARN),
+    Kind(r"guardduty:detector/([^/]+)", "aws_guardduty_detector", "AWS::GuardDuty::Detector"),
     Kind(r"kms:key/(.+)", "aws_kms_key", "AWS::KMS::Key"),
     Kind(r"lambda:function:(.+)", "aws_lambda_function", "AWS::Lambda::Function"),
     Kind(r"logs:log-group:([^:]+)(?::\*)?", "aws_cloudwatch_log_group", "AWS::Logs::LogGroup"),
@@ -141,6 +143,7 @@ KINDS = (
 PASSED_OVER: Mapping[str, str] = {
     r"application-autoscaling:scalable-target/.+": "the next apply registers it again, without harm",
     r"backup:recovery-point:.+": "a backup outlives what it is of",
+    r"config:config-rule/.+": "the next apply puts it again, without harm",
     r"ec2:network-interface/.+": "comes and goes with a task",
     r"ecs:task/.+": "comes and goes with its service",
     r"elasticache:cluster:.+": "a node of a replication group",
@@ -241,6 +244,11 @@ def _of_table(account: Account, table: str, what: str) -> list[Mapping[str, str]
     return answer["RouteTables"][0][what] if answer else []
 
 
+def _hub(account: Account) -> str | None:
+    hub = found(account.client("securityhub").describe_hub, "InvalidAccessException")
+    return account.settings.account if hub else None
+
+
 def _mount_target(account: Account, file_system: str, subnet: str) -> str | None:
     answer = found(account.client("efs").describe_mount_targets, "FileSystemNotFound", FileSystemId=file_system)
     targets = answer["MountTargets"] if answer else []
@@ -294,4 +302,5 @@ UNTAGGED: Mapping[str, Untagged] = {
     "aws_route53_record": Untagged(("name", "type"), _record),
     "aws_route_table_association": Untagged(("route_table_id", "subnet_id"), _association),
     "aws_scheduler_schedule": Untagged(("name",), _schedule),
+    "aws_securityhub_account": Untagged((), _hub),
 }

@@ -7,7 +7,18 @@ from cdktf import Testing
 
 from operations.platform import Body, Platform
 
-TIERS = ("foundation", "network", "database", "cache", "storage", "rotation", "service", "recovery", "observability")
+TIERS = (
+    "foundation",
+    "network",
+    "database",
+    "cache",
+    "storage",
+    "rotation",
+    "service",
+    "recovery",
+    "audit",
+    "observability",
+)
 """In the design's order: a tier knows only those before it."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 

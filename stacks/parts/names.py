@@ -61,6 +61,11 @@ class Names:
         return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     @property
+    def config_role(self) -> str:
+        """ARN of the role that AWS Config has in every account, once it was asked for; its name is AWS's."""
+        return f"arn:aws:iam::{self.account}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
+
+    @property
     def role_path(self) -> str:
         """IAM path of every role, which a deployer's policy can be bound to."""
         return f"/{PROJECT}/{self.environment}/"
@@ -84,6 +89,11 @@ class Names:
     def trail_arn(self) -> str:
         """The trail's ARN, which its bucket's and key's policies are bound to."""
         return self.arn("cloudtrail", f"trail/{self.trail}")
+
+    @property
+    def trail_log(self) -> str:
+        """Log group of what the trail records."""
+        return self._log("trail")
 
     @property
     def load_balancer(self) -> str:

@@ -4,7 +4,7 @@ from cdktf_cdktf_provider_aws.efs_file_system import EfsFileSystem
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.network import REJECTED_FROM_WITHIN
-from stacks.parts import firewall
+from stacks.parts import firewall, watched_calls
 from stacks.parts.dashboard import Graph, Line, OfAll, Row
 from stacks.parts.names import Names
 from stacks.service import ServiceStack
@@ -20,6 +20,7 @@ def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: Servic
         _rotation(names),
         _recovery(names),
         _network(names),
+        _audit(names),
         _foundation(topic),
     ]
 
@@ -157,6 +158,23 @@ def _network(names: Names) -> Row:
             Graph("Bytes out through NAT", [OfAll("all", nat, "BytesOutToDestination", "SUM")]),
             Graph("Connections that NAT has no port for", [OfAll("all", nat, "ErrorPortAllocation", "SUM")]),
             Graph("Refused from within", [Line("connections", names.metrics, REJECTED_FROM_WITHIN, {}, "Sum")]),
+        ],
+    )
+
+
+def _audit(names: Names) -> Row:
+    log = {"LogGroupName": names.trail_log}
+    counted = {
+        row.name: Line(row.name.replace("-", " "), names.metrics, row.metric, {}, "Sum")
+        for row in watched_calls.COUNTED
+    }
+    denied = counted.pop("denied-calls")
+    return Row(
+        "Audit",
+        [
+            Graph("Calls that nobody makes in peace", list(counted.values())),
+            Graph("Calls that were denied", [denied]),
+            Graph("Calls that the trail has", [Line("all", "AWS/Logs", "IncomingLogEvents", log, "Sum")]),
         ],
     )
 

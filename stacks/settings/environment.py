@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from stacks.settings.audit import AuditSettings
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
@@ -133,6 +134,8 @@ class Environment(Section):
         if second is not None and second == info.data.get("region"):
             raise ValueError(f"allowed: a Region other than {second}, which is the first")
         return second
+
+    audit: AuditSettings = AuditSettings()
 
     @field_validator("production")
     @classmethod

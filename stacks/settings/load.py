@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from stacks.settings.audit import AuditSettings
 from stacks.settings.environment import ACCOUNT, REGION, Environment
 from stacks.settings.network import ZONE_LETTERS
 from stacks.settings.section import Frame, Matching
@@ -150,3 +151,7 @@ def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
             # PCI DSS 6.5.3
             if environment.account == other.account and environment.production != other.production:
                 yield f'{where}: account = "{other.account}": allowed: another than that of {there}; one is production'
+            if (environment.account, environment.region) == (other.account, other.region):
+                for service in AuditSettings.model_fields:
+                    if getattr(environment.audit, service) and getattr(other.audit, service):
+                        yield f"{where}: audit.{service} = true: allowed: false, since {there} has the account's own"

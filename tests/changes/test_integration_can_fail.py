@@ -11,6 +11,7 @@ from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
 from tests.changes.mutations import (
     Mutation,
+    audit,
     cache,
     database,
     foundation,
@@ -24,7 +25,20 @@ from tests.changes.mutations import (
     tiers,
 )
 
-MODULES = (cache, database, foundation, network, observability, recovery, rotation, service, states, storage, tiers)
+MODULES = (
+    audit,
+    cache,
+    database,
+    foundation,
+    network,
+    observability,
+    recovery,
+    rotation,
+    service,
+    states,
+    storage,
+    tiers,
+)
 MUTATIONS: dict[str, Mutation] = {
     f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": mutation
     for module in MODULES

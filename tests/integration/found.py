@@ -24,7 +24,7 @@ MANAGED_BY = "cdktf"
 """What every tier tags all that it makes with: `stacks/tier.py`."""
 BOOTSTRAPPED_BY = "bootstrap"
 """The same of `python -m operations bootstrap`."""
-READING = ("Describe", "Get", "Head", "List")
+READING = ("BatchGet", "Describe", "Get", "Head", "List")
 """How the names of all actions begin that are asked here. None of them changes anything."""
 
 PRIVATE = {ports.DATABASE, ports.CACHE, ports.FILES, ports.SERVICE}

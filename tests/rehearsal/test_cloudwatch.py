@@ -92,3 +92,11 @@ def test_a_deleted_alarm_is_gone_with_its_tags(cloudwatch: Any) -> None:
     put(cloudwatch, "gone")
     (told,) = cloudwatch.describe_alarms(AlarmNames=["gone"])["MetricAlarms"]
     assert cloudwatch.list_tags_for_resource(ResourceARN=told["AlarmArn"])["Tags"] == []
+
+
+def test_alarms_are_described_while_others_are_put(aws: LocalAws, cloudwatch: Any) -> None:
+    put(cloudwatch, "before")
+    described = iter(aws.backend("cloudwatch").alarms.values())
+    next(described)
+    put(cloudwatch, "meanwhile")
+    assert "meanwhile" not in {alarm.name for alarm in described}

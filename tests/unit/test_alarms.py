@@ -57,6 +57,19 @@ EXPECTED = {
     "recovery": {
         "no-backup": ("AWS/Backup", "NumberOfBackupJobsCompleted", "Sum", 3600, 33),
     },
+    "audit": {
+        "bucket-policy-changes": ("globecart/prod", "BucketPolicyChanges", "Sum", 300, 1),
+        "console-logins-without-mfa": ("globecart/prod", "ConsoleLoginsWithoutMfa", "Sum", 300, 1),
+        "denied-calls": ("globecart/prod", "DeniedCalls", "Sum", 300, 1),
+        "failed-console-logins": ("globecart/prod", "FailedConsoleLogins", "Sum", 300, 1),
+        "identity-changes": ("globecart/prod", "IdentityChanges", "Sum", 300, 1),
+        "key-loss": ("globecart/prod", "KeyLoss", "Sum", 300, 1),
+        "network-acl-changes": ("globecart/prod", "NetworkAclChanges", "Sum", 300, 1),
+        "root-use": ("globecart/prod", "RootUse", "Sum", 300, 1),
+        "route-changes": ("globecart/prod", "RouteChanges", "Sum", 300, 1),
+        "security-group-changes": ("globecart/prod", "SecurityGroupChanges", "Sum", 300, 1),
+        "trail-silent": ("AWS/Logs", "IncomingLogEvents", "Sum", 900, 4),
+    },
     "observability": {
         "application-errors": ("globecart/prod", "ApplicationErrors", "Sum", 300, 1),
         "workflows-failed": ("any of AWS/States", "ExecutionsFailed", "SUM", 300, 1),

@@ -410,3 +410,14 @@ def test_documents_are_compared_by_what_they_say():
     }
     assert not lacking(ours, theirs)
     assert lacking(ours, {"Statement": []})
+
+
+def test_the_role_of_config_is_made_where_config_is_on(made: Scene):
+    assert "role of AWS Config" not in made.run("bootstrap", "--dry-run").output
+    made.write({"audit": {"config": True}})
+    assert made.run("bootstrap", "--yes").exit_code == 0
+    role = made.aws.client("iam").get_role(RoleName="AWSServiceRoleForConfig")["Role"]
+    assert role["Arn"] == made.names.config_role
+    again = made.run("bootstrap")
+    assert again.output.endswith("Nothing is to be done.\n")
+    assert "AWS's own" in again.output

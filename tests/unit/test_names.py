@@ -11,7 +11,6 @@ NAMES = Names(environment="prod", account="111122223333", region="us-west-1")
 # 12 characters are the settings' limit; no Region's name is longer than the second.
 LONGEST = Names(environment="a-12-letters", account="111122223333", region="ap-northeast-1")
 
-# The trail is made by a tier that is still to come.
 COMPUTED: dict[str, tuple[str, str, str]] = {
     "database": (NAMES.database, "aws_rds_cluster", "cluster_identifier"),
     "database_log": (NAMES.database_log("postgresql"), "aws_cloudwatch_log_group", "name"),
@@ -32,6 +31,9 @@ COMPUTED: dict[str, tuple[str, str, str]] = {
     "copies_vault": (NAMES.copies_vault, "aws_backup_vault", "name"),
     "rotation": (NAMES.rotation, "aws_lambda_function", "function_name"),
     "rotation_log": (NAMES.rotation_log, "aws_cloudwatch_log_group", "name"),
+    "trail": (NAMES.trail, "aws_cloudtrail", "name"),
+    "trail_log": (NAMES.trail_log, "aws_cloudwatch_log_group", "name"),
+    "config_role": (NAMES.config_role, "aws_config_configuration_recorder", "role_arn"),
     "workflow_log": (NAMES.workflow_log("redeployment"), "aws_cloudwatch_log_group", "name"),
     "service": (NAMES.service, "aws_ecs_service", "name"),
     "role_path": (NAMES.role_path, "aws_iam_role", "path"),
@@ -74,6 +76,7 @@ LIMITS = {
     "aws_scheduler_schedule": ("name", 64),
     "aws_sfn_state_machine": ("name", 80),
     "aws_cloudwatch_log_group": ("name", 512),
+    "aws_cloudtrail": ("name", 128),
 }
 
 

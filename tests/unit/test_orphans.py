@@ -31,13 +31,19 @@ PUT_AGAIN = {
     "aws_cloudwatch_event_target": "PutTargets",
     "aws_cloudwatch_log_metric_filter": "PutMetricFilter",
     "aws_cloudwatch_log_resource_policy": "PutResourcePolicy",
+    "aws_config_config_rule": "PutConfigRule",
+    "aws_config_configuration_recorder": "PutConfigurationRecorder",
+    "aws_config_configuration_recorder_status": "StartConfigurationRecorder",
+    "aws_config_delivery_channel": "PutDeliveryChannel",
     "aws_ecr_lifecycle_policy": "PutLifecyclePolicy",
     "aws_ecr_repository_policy": "SetRepositoryPolicy",
     "aws_ecs_cluster_capacity_providers": "PutClusterCapacityProviders",
     "aws_efs_backup_policy": "PutBackupPolicy",
     "aws_efs_file_system_policy": "PutFileSystemPolicy",
+    "aws_guardduty_detector_feature": "UpdateDetector",
     "aws_iam_role_policy": "PutRolePolicy",
     "aws_iam_role_policy_attachment": "AttachRolePolicy",
+    "aws_inspector2_enabler": "Enable",
     "aws_s3_bucket_lifecycle_configuration": "PutBucketLifecycleConfiguration",
     "aws_s3_bucket_logging": "PutBucketLogging",
     "aws_s3_bucket_object_lock_configuration": "PutObjectLockConfiguration",
@@ -48,6 +54,7 @@ PUT_AGAIN = {
     "aws_s3_bucket_versioning": "PutBucketVersioning",
     "aws_secretsmanager_secret_policy": "PutResourcePolicy",
     "aws_secretsmanager_secret_rotation": "RotateSecret",
+    "aws_securityhub_standards_subscription": "BatchEnableStandards",
     "aws_sns_topic_policy": "SetTopicAttributes",
     "aws_sns_topic_subscription": "Subscribe answers with the one that is there",
     "aws_wafv2_web_acl_association": "AssociateWebACL",
@@ -435,12 +442,20 @@ def record(deployed: Deployed) -> str:
     return f"{zone.removeprefix('/hostedzone/')}_shop.{domain}_A"
 
 
-@pytest.mark.parametrize("make", [alias, role, query, schedule, record])
+def hub(deployed: Deployed) -> str:
+    deployed.has("aws_securityhub_account.it")
+    deployed.client("securityhub").enable_security_hub()
+    return ACCOUNT
+
+
+@pytest.mark.parametrize("make", [alias, role, query, schedule, record, hub])
 def test_what_cannot_be_found_by_tags_is_found_by_its_name(deployed: Deployed, make: Callable[[Deployed], str]):
     id = make(deployed)
     (orphan,) = deployed.lost()
     assert orphan.what == orphan.address
     assert orphan.command == f"terraform import '{orphan.address}' '{id}'"
+    if make is hub:  # of which the account has one
+        deployed.client("securityhub").disable_security_hub()
 
 
 @pytest.fixture
@@ -629,6 +644,7 @@ def test_a_replication_is_found_by_its_file_system(deployed: Deployed):
         ("aws_iam_role.it", {"name": "nobody"}),
         ("aws_cloudwatch_query_definition.it", {"name": "nothing"}),
         ("aws_scheduler_schedule.it", {"name": "never"}),
+        ("aws_securityhub_account.it", {}),
         ("aws_route53_record.it", {"name": "shop.nowhere.invalid", "type": "A"}),
         ("aws_lambda_permission.it", {"function_name": "nothing", "statement_id": "a"}),
         ("aws_route.it", {"route_table_id": "${tolist(a)[0]}", "destination_cidr_block": "0.0.0.0/0"}),
@@ -738,6 +754,8 @@ def test_the_command_says_what_to_do_where_nothing_was_synthesized(
 SPECIAL = [
     ("ecs", "service/prod/web", "prod/web", "--type-name AWS::ECS::Service --identifier '{arn}|prod'"),
     ("events", "rule/rotated", "default/rotated", "--type-name AWS::Events::Rule --identifier '{arn}'"),
+    ("cloudtrail", "trail/calls", "{arn}", "--type-name AWS::CloudTrail::Trail --identifier 'calls'"),
+    ("guardduty", "detector/0a1b", "0a1b", "--type-name AWS::GuardDuty::Detector --identifier '0a1b'"),
     ("sns", "alarms", "{arn}", "--type-name AWS::SNS::Topic --identifier '{arn}'"),
     (
         "wafv2",

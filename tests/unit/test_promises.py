@@ -243,6 +243,6 @@ def test_every_service_that_can_log_does(platform: Platform):
     assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
     assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
     assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, and two
-    # state machines
-    assert len(groups) == 11
+    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two
+    # state machines, and the trail
+    assert len(groups) == 12

@@ -337,7 +337,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "service.maximum_tasks = 9: allowed: minimum_tasks (10) or more",
     ),
     ("prod", {"database": {"encrypted": True}}, "database.encrypted = true: no such key; allowed here: backup_days,"),
-    ("prod", {"waf": False}, "waf = false: no such key; allowed here: account, cache, database,"),
+    ("prod", {"waf": False}, "waf = false: no such key; allowed here: account, audit, cache, database,"),
     ("prod", {"region": "us-west-\u0661"}, "allowed: a Region, such as us-west-1"),
     ("prod", {"owner": "   "}, "allowed: a team or an address"),
     (
@@ -435,6 +435,25 @@ def test_production_shares_no_account(tmp_path: Path):
         (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {})).replace("444455556666", ACCOUNT))
     with pytest.raises(SettingsError, match=r'staging\.toml: account = "111122223333": allowed: another than that of'):
         load_environments(tmp_path)
+
+
+def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: Path):
+    def write(name: str, change: dict[str, Any]) -> None:
+        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, change)).replace("777788889999", "444455556666"))
+
+    write("staging", {})
+    write("dev", {"audit": {"guardduty": True, "config": True}})
+    with pytest.raises(SettingsError) as refused:
+        load_environments(tmp_path)
+    assert str(refused.value).splitlines() == [
+        f"environments/staging.toml: audit.{service} = true: allowed: false, since environments/dev.toml has the "
+        "account's own".replace("environments", tmp_path.name)
+        for service in ("guardduty", "config")
+    ]
+    write("staging", {"audit": {"guardduty": False, "config": False}})
+    assert len(load_environments(tmp_path)) == 2
+    write("staging", {"region": "us-west-2", "network": {"zones": ["us-west-2a", "us-west-2b"]}})
+    assert len(load_environments(tmp_path)) == 2
 
 
 def test_a_section_that_is_none_is_told(tmp_path: Path):

@@ -17,8 +17,19 @@ SUPPRESSION = {
 }
 
 
+class Alarms(dict[str, Alarm]):
+    """By name. Those that are described stand still meanwhile: stacks are deployed side by side."""
+
+    def values(self) -> Any:
+        return list(super().values())
+
+
 class Backend(CloudWatchBackend):
     """With alarms that are changed, not made anew, when they are put again."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.alarms = Alarms()
 
     def put_metric_alarm(self, name: str, *arguments: Any, **settings: Any) -> Alarm:
         former = self.alarms.get(name)

@@ -50,6 +50,12 @@ def _of_tagger(tagger: str, things: Callable[[Any], Iterable[Any]]) -> Callable[
 # What moto's services do not tell of themselves: the service in moto's name, the type in AWS's, and how to read them.
 # IAM's roles are not found by this API. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 UNTOLD: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...] = (
+    ("cloudtrail", "cloudtrail:trail", _of_tagger("tagging_service", lambda cloudtrail: cloudtrail.trails.values())),
+    (
+        "config",
+        "config:config-rule",
+        lambda config: ((rule.config_rule_arn, rule.tags) for rule in config.config_rules.values()),
+    ),
     ("ec2", "ec2:elastic-ip", _of_ec2("elastic-ip", lambda ec2: ec2.addresses)),
     ("ec2", "ec2:network-acl", _of_ec2("network-acl", lambda ec2: ec2.network_acls.values())),
     (
@@ -88,6 +94,11 @@ UNTOLD: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...] = (
         _of_tagger(
             "tagger", lambda events: (rule for bus in events.event_buses.values() for rule in bus.rules.values())
         ),
+    ),
+    (
+        "guardduty",
+        "guardduty:detector",
+        lambda guardduty: ((guardduty.arn(detector), detector.tags) for detector in guardduty.detectors.values()),
     ),
     ("rds", "rds:cluster-pg", _of_rds("db_cluster_parameter_groups")),
     ("rds", "rds:es", _of_rds("event_subscriptions")),

@@ -26,10 +26,16 @@ def tag(aws: LocalAws, arn: str, **tags: str) -> None:
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     # What moto's tagging API does not tag.
     match arn.split(":")[2]:
+        case "cloudtrail":
+            aws.client("cloudtrail").add_tags(ResourceId=arn, TagsList=listed)
+        case "config":
+            aws.client("config").tag_resource(ResourceArn=arn, Tags=listed)
         case "elasticloadbalancing":
             aws.client("elbv2").add_tags(ResourceArns=[arn], Tags=listed)
         case "ecr":
             aws.client("ecr").tag_resource(resourceArn=arn, tags=listed)
+        case "guardduty":
+            aws.client("guardduty").tag_resource(ResourceArn=arn, Tags=tags)
         case "wafv2":
             aws.client("wafv2").tag_resource(ResourceARN=arn, Tags=listed)
         case _:

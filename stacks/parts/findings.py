@@ -1,0 +1,111 @@
+"""Services that look for trouble: GuardDuty, Security Hub, Inspector; and how their findings are told.
+
+An account has one of each in a Region, so that each can be left to whoever has it already. Findings are told whoever
+keeps the service: they reach the account's own event bus.
+"""
+
+from collections.abc import Sequence
+
+from cdktf import ITerraformDependable
+from cdktf_cdktf_provider_aws.guardduty_detector import GuarddutyDetector
+from cdktf_cdktf_provider_aws.guardduty_detector_feature import GuarddutyDetectorFeature
+from cdktf_cdktf_provider_aws.inspector2_enabler import Inspector2Enabler
+from cdktf_cdktf_provider_aws.securityhub_account import SecurityhubAccount
+from cdktf_cdktf_provider_aws.securityhub_standards_subscription import SecurityhubStandardsSubscription
+
+from stacks.parts.events import Event
+from stacks.tier import TierStack
+
+# A new detector has every feature but runtime monitoring, unless it is told otherwise.
+# https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
+FEATURES = {
+    "S3_DATA_EVENTS": True,
+    "RDS_LOGIN_EVENTS": True,
+    "LAMBDA_NETWORK_LOGS": True,
+    # There is no EKS and no EC2 instance.
+    "EKS_AUDIT_LOGS": False,
+    "EBS_MALWARE_PROTECTION": False,
+    # It makes an endpoint and a security group that nobody manages, and needs rights on a repository of AWS's.
+    "RUNTIME_MONITORING": False,
+}
+
+STANDARDS = {
+    "pci-dss": "pci-dss/v/4.0.1",
+    "foundational": "aws-foundational-security-best-practices/v/1.0.0",
+}
+
+# Inspector looks into functions' own code in these Regions alone.
+# https://docs.aws.amazon.com/config/latest/developerguide/inspector-lambda-code-scan-enabled.html
+CODE_IS_SCANNED_IN = frozenset(
+    {
+        *("ap-northeast-1", "ap-southeast-1", "ap-southeast-2"),
+        *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2"),
+        *("us-east-1", "us-east-2", "us-west-2"),
+    }
+)
+
+TOLD = (
+    Event(
+        name="threat-found",
+        source="aws.guardduty",
+        kinds=["GuardDuty Finding"],
+        # Medium and above. What is low was tried and did not succeed.
+        # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
+        detail={"severity": [{"numeric": [">=", 4]}]},
+        says="GuardDuty: <title> (<type>, severity <severity>).",
+        quoting={"title": "$.detail.title", "type": "$.detail.type", "severity": "$.detail.severity"},
+    ),
+    Event(
+        name="vulnerability-found",
+        source="aws.inspector2",
+        kinds=["Inspector2 Finding"],
+        detail={"severity": ["CRITICAL"], "status": ["ACTIVE"]},
+        says="Inspector: <title> in <where>.",
+        quoting={"title": "$.detail.title", "where": "$.resources[0]"},
+    ),
+)
+"""PCI DSS 6.3.1, 11.5.1, 12.10.5."""
+
+
+def detect_threats(tier: TierStack) -> None:
+    """PCI DSS 11.5.1: GuardDuty, with the features that there is something for."""
+    detector = GuarddutyDetector(tier, "detector", enable=True, finding_publishing_frequency="FIFTEEN_MINUTES")
+    for feature, is_on in FEATURES.items():
+        GuarddutyDetectorFeature(
+            tier,
+            f"detector-{feature.lower().replace('_', '-')}",
+            detector_id=detector.id,
+            name=feature,
+            status="ENABLED" if is_on else "DISABLED",
+        )
+    tier.publish("detector_id", detector, "id", "GuardDuty's detector")
+
+
+def check_against_standards(tier: TierStack, *, after: Sequence[ITerraformDependable]) -> None:
+    """Security Hub, with the standards that are checked.
+
+    Args:
+        after: what its checks need.
+    """
+    hub = SecurityhubAccount(
+        tier,
+        "hub",
+        enable_default_standards=False,
+        # One finding for a control, however many standards have it.
+        control_finding_generator="SECURITY_CONTROL",
+        auto_enable_controls=True,
+        depends_on=after,
+    )
+    for name, standard in STANDARDS.items():
+        SecurityhubStandardsSubscription(
+            tier,
+            f"standard-{name}",
+            standards_arn=f"arn:aws:securityhub:{tier.settings.region}::standards/{standard}",
+            depends_on=[hub],
+        )
+
+
+def look_for_vulnerabilities(tier: TierStack) -> None:
+    """PCI DSS 6.3.1, 11.3.1: Inspector, for images and functions, and for functions' code where it can."""
+    code = ["LAMBDA_CODE"] if tier.settings.region in CODE_IS_SCANNED_IN else []
+    Inspector2Enabler(tier, "inspector", account_ids=[tier.settings.account], resource_types=["ECR", "LAMBDA", *code])

@@ -1,0 +1,201 @@
+"""Which calls of AWS's API somebody is told of, as the trail records them: two tables.
+
+Counted are those that matter in whatever Region they are made, IAM's and sign-ins among them: the log group of a
+multi-Region trail is the only place that has them all. Told, with who made them, are changes of this Region's controls.
+Patterns are those of the CIS AWS Foundations Benchmark, with the names that PCI DSS adds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stacks.parts.events import Event
+
+BY_A_CALL = ["AWS API Call via CloudTrail"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """One row: what is counted in the trail's log, and from how many on in five minutes it is an alarm."""
+
+    name: str
+    """Also the alarm's, and the heading in the runbook."""
+    pattern: str
+    at_least: int = 1
+    unit: str = "calls"
+    why: str
+
+    @property
+    def metric(self) -> str:
+        """As CloudWatch writes names: `RootUse`."""
+        return self.name.title().replace("-", "")
+
+
+def calls(source: str, *actions: str) -> str:
+    """Filter pattern of calls that were carried out; those that were denied are counted as such."""
+    named = " || ".join(f'$.eventName = "{action}"' for action in actions)
+    return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({named}) }}'
+
+
+COUNTED = (
+    Counted(
+        name="root-use",
+        pattern='{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && '
+        '$.eventType != "AwsServiceEvent" }',
+        why="nobody works as the root user, whom no policy binds (PCI DSS 8.2.2, 10.2.1.2)",
+    ),
+    Counted(
+        name="failed-console-logins",
+        pattern='{ $.eventName = "ConsoleLogin" && $.errorMessage = "Failed authentication" }',
+        at_least=5,
+        unit="sign-ins",
+        why="somebody may be guessing a password (PCI DSS 10.2.1.4)",
+    ),
+    Counted(
+        name="console-logins-without-mfa",
+        # Whoever comes by an identity provider has shown a second factor there.
+        pattern='{ $.eventName = "ConsoleLogin" && $.userIdentity.type = "IAMUser" && '
+        '$.responseElements.ConsoleLogin = "Success" && $.additionalEventData.MFAUsed != "Yes" }',
+        unit="sign-ins",
+        why="a password alone was enough (PCI DSS 8.4.2)",
+    ),
+    Counted(
+        name="denied-calls",
+        pattern='{ $.errorCode = "*UnauthorizedOperation" || $.errorCode = "AccessDenied*" }',
+        at_least=25,
+        why="somebody tries what is not allowed, or a role has lost a permission (PCI DSS 10.2.1.4)",
+    ),
+    Counted(
+        name="identity-changes",
+        pattern=calls(
+            "iam",
+            *("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy"),
+            *("CreateAccessKey", "CreateLoginProfile", "CreatePolicy", "CreatePolicyVersion", "CreateUser"),
+            *("DeleteGroupPolicy", "DeletePolicy", "DeletePolicyVersion", "DeleteRolePolicy", "DeleteUserPolicy"),
+            *("DeleteRolePermissionsBoundary", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy"),
+            *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy"),
+        ),
+        why="somebody's permissions are others than before (PCI DSS 10.2.1.5)",
+    ),
+    Counted(
+        name="key-loss",
+        pattern=calls("kms", "DisableKey", "ScheduleKeyDeletion"),
+        why="what the key encrypts can no longer be read (PCI DSS 3.7.5)",
+    ),
+    Counted(
+        name="security-group-changes",
+        pattern=calls(
+            "ec2",
+            *("AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress"),
+            *("CreateSecurityGroup", "DeleteSecurityGroup", "ModifySecurityGroupRules"),
+            *("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
+        ),
+        why="who may reach whom is otherwise than before (PCI DSS 1.2.2)",
+    ),
+    Counted(
+        name="network-acl-changes",
+        pattern=calls(
+            "ec2",
+            *("CreateNetworkAcl", "CreateNetworkAclEntry", "DeleteNetworkAcl", "DeleteNetworkAclEntry"),
+            *("ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry"),
+        ),
+        why="the second fence around a kind of subnet is otherwise than before (PCI DSS 1.2.2)",
+    ),
+    Counted(
+        name="route-changes",
+        pattern=calls(
+            "ec2",
+            *("AssociateRouteTable", "CreateRoute", "CreateRouteTable", "DeleteRoute", "DeleteRouteTable"),
+            *("DisassociateRouteTable", "ReplaceRoute", "ReplaceRouteTableAssociation"),
+            *("AttachInternetGateway", "CreateInternetGateway", "DeleteInternetGateway", "DetachInternetGateway"),
+            *("AcceptVpcPeeringConnection", "CreateTransitGatewayVpcAttachment", "CreateVpnGateway"),
+        ),
+        why="there is another way into the network, or out of it (PCI DSS 1.2.2)",
+    ),
+    Counted(
+        name="bucket-policy-changes",
+        pattern=calls(
+            "s3",
+            *("DeleteBucketEncryption", "DeleteBucketLifecycle", "DeleteBucketPolicy"),
+            *(
+                "DeleteBucketPublicAccessBlock",
+                "PutBucketAcl",
+                "PutBucketLifecycle",
+                "PutBucketObjectLockConfiguration",
+            ),
+            *("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketReplication", "PutBucketVersioning"),
+        ),
+        why="who may read, change or remove logs and states is otherwise than before (PCI DSS 10.3.2)",
+    ),
+)
+
+
+def _told(name: str, source: str, what: str, *actions: str) -> Event:
+    return Event(
+        name=name,
+        source=f"aws.{source}",
+        kinds=BY_A_CALL,
+        # Also what was denied: nobody has any business to try.
+        detail={"eventName": list(actions)},
+        says=f"{what}: <action> by <who> from <address>. <error>",
+        quoting={
+            "action": "$.detail.eventName",
+            "who": "$.detail.userIdentity.arn",
+            "address": "$.detail.sourceIPAddress",
+            "error": "$.detail.errorCode",
+        },
+    )
+
+
+def told() -> Sequence[Event]:
+    """PCI DSS 10.7.2: a control that fails, or is made to, is told at once."""
+    return [
+        _told(
+            "trail-changed",
+            "cloudtrail",
+            "the audit trail was touched",
+            *("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
+        ),
+        _told("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
+        _told(
+            "firewall-changed",
+            "wafv2",
+            "the firewall was touched",
+            *("DeleteLoggingConfiguration", "DeleteWebACL", "DisassociateWebACL", "UpdateWebACL"),
+        ),
+        _told(
+            "guardduty-changed",
+            "guardduty",
+            "GuardDuty was touched",
+            # Filters and lists of trusted addresses silence findings.
+            *("CreateFilter", "CreateIPSet", "DeleteDetector", "UpdateDetector", "UpdateFilter", "UpdateIPSet"),
+        ),
+        _told(
+            "security-hub-changed",
+            "securityhub",
+            "Security Hub was touched",
+            *("BatchDisableStandards", "BatchUpdateStandardsControlAssociations", "DisableSecurityHub"),
+        ),
+        _told(
+            "config-changed",
+            "config",
+            "AWS Config was touched",
+            *("DeleteConfigRule", "DeleteConfigurationRecorder", "DeleteDeliveryChannel"),
+            *("PutConfigurationRecorder", "PutDeliveryChannel", "StopConfigurationRecorder"),
+        ),
+        _told("inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"),
+        _told(
+            "alarms-silenced",
+            "monitoring",
+            "alarms were touched",
+            *("DeleteAlarms", "DisableAlarmActions", "SetAlarmState"),
+        ),
+        Event(
+            name="rotation-failed",
+            source="aws.secretsmanager",
+            # Also of the master credential, which RDS rotates without a function of ours.
+            kinds=["AWS Service Event via CloudTrail"],
+            detail={"eventName": ["RotationFailed"]},
+            says="the rotation of a secret failed: <secret>.",
+            quoting={"secret": "$.detail.additionalEventData.SecretId"},
+        ),
+    ]

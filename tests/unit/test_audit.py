@@ -1,0 +1,312 @@
+"""Audit: the trail, what is counted and told, and the services that have a switch."""
+
+import gzip
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+from operations.platform import Body, Platform
+from stacks.parts.watched_calls import COUNTED
+from tests.conftest import ENVIRONMENTS, THREE_ZONES, Synthesize
+from tests.synthesized import bodies, conditions, has, only, statements
+
+TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
+BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
+SWITCHES = ("guardduty", "security_hub", "config", "inspector")
+OF_SWITCH = {
+    "guardduty": {"aws_guardduty_detector", "aws_guardduty_detector_feature"},
+    "security_hub": {"aws_securityhub_account", "aws_securityhub_standards_subscription"},
+    "config": {
+        "aws_config_config_rule",
+        "aws_config_configuration_recorder",
+        "aws_config_configuration_recorder_status",
+        "aws_config_delivery_channel",
+    },
+    "inspector": {"aws_inspector2_enabler"},
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_call_in_every_region_is_recorded_in_every_environment(platforms: dict[str, Platform], name: str):
+    assert has(
+        platforms[name],
+        "audit",
+        "aws_cloudtrail",
+        is_multi_region_trail=True,
+        include_global_service_events=True,
+        enable_logging=True,
+        enable_log_file_validation=True,
+    )
+    trail = only(platforms[name], "aws_cloudtrail")
+    assert trail["name"] == f"globecart-{name}-trail"
+    assert trail["s3_bucket_name"] == "${aws_s3_bucket.foundation_audit.id}"
+    assert trail["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
+
+
+def test_bucket_and_key_let_in_this_trail_and_no_other(prod: Platform):
+    arn = f"arn:aws:cloudtrail:us-west-1:111122223333:trail/{only(prod, 'aws_cloudtrail')['name']}"
+    for name, sids in {
+        "audit-access": ("CheckTrailBucket", "DeliverTrail"),
+        "key-logs-policy": ("EncryptTrail",),
+    }.items():
+        for sid in sids:
+            assert conditions(statements(prod, "foundation", name)[sid])["StringEquals aws:SourceArn"] == [arn]
+
+
+def test_the_trail_is_read_in_a_log_group_that_it_alone_may_write_to(prod: Platform):
+    trail = only(prod, "aws_cloudtrail")
+    assert trail["cloud_watch_logs_group_arn"] == "${aws_cloudwatch_log_group.audit_log.arn}:*"
+    assert trail["cloud_watch_logs_role_arn"] == "${aws_iam_role.audit_trail-log.arn}"
+    assert trail["depends_on"] == ["aws_iam_role_policy.audit_trail-log-policy"]
+    (statement,) = statements(prod, "audit", "trail-log-permissions").values()
+    assert statement["actions"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert statement["resources"] == ["${aws_cloudwatch_log_group.audit_log.arn}:log-stream:*"]
+    (trust,) = statements(prod, "audit", "trail-log-trust").values()
+    assert trust["principals"] == [{"type": "Service", "identifiers": ["cloudtrail.amazonaws.com"]}]
+
+
+def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
+    """Of each selector, what each field is compared with, and how."""
+    return [
+        {
+            field["field"]: {how: values for how, values in field.items() if how != "field"}
+            for field in selector["field_selector"]
+        }
+        for selector in only(platform, "aws_cloudtrail")["advanced_event_selector"]
+    ]
+
+
+def test_every_call_is_recorded_and_every_use_of_an_object(prod: Platform):
+    calls, objects, logs = selectors(prod)
+    # Reads and writes, and no service left out.
+    assert calls == {"eventCategory": {"equals": ["Management"]}}
+    for selector in (objects, logs):
+        assert selector["eventCategory"] == {"equals": ["Data"]}
+        assert selector["resources.type"] == {"equals": ["AWS::S3::Object"]}
+        assert "readOnly" not in selector
+
+
+def test_the_trail_does_not_record_its_own_delivery(prod: Platform):
+    _, objects, logs = selectors(prod)
+    assert set(objects["resources.ARN"]["not_starts_with"]) == BUCKETS
+    assert set(logs["resources.ARN"]["starts_with"]) == BUCKETS
+    assert logs["eventName"] == {"not_equals": ["PutObject"]}
+
+
+def test_no_plan_destroys_the_trail_where_that_is_protected(prod: Platform, dev: Platform):
+    assert only(prod, "aws_cloudtrail")["lifecycle"] == {"prevent_destroy": True}
+    assert "lifecycle" not in only(dev, "aws_cloudtrail")
+
+
+# As CloudTrail names events, of the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
+WATCHED = {
+    "identity-changes": {"PutRolePolicy", "AttachRolePolicy", "CreateAccessKey", "DeleteRolePermissionsBoundary"},
+    "key-loss": {"DisableKey", "ScheduleKeyDeletion"},
+    "security-group-changes": {
+        "AuthorizeSecurityGroupIngress",
+        "RevokeSecurityGroupEgress",
+        "ModifySecurityGroupRules",
+    },
+    "network-acl-changes": {"CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAcl"},
+    "route-changes": {"CreateRoute", "ReplaceRoute", "DeleteRoute", "AttachInternetGateway"},
+    "bucket-policy-changes": {"PutBucketPolicy", "DeleteBucketPolicy", "PutBucketLifecycle"},
+}
+
+
+def patterns(platform: Platform) -> dict[str, str]:
+    return {
+        name: body["pattern"] for name, body in bodies(platform, "aws_cloudwatch_log_metric_filter", "audit").items()
+    }
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_these_calls_are_counted(prod: Platform, name: str):
+    assert WATCHED[name] <= set(re.findall(r'\$\.eventName = "(\w+)"', patterns(prod)[name]))
+
+
+def test_root_and_sign_ins_are_counted(prod: Platform):
+    assert '$.userIdentity.type = "Root"' in patterns(prod)["root-use"]
+    assert '$.errorMessage = "Failed authentication"' in patterns(prod)["failed-console-logins"]
+    assert '$.additionalEventData.MFAUsed != "Yes"' in patterns(prod)["console-logins-without-mfa"]
+
+
+def test_what_was_denied_is_counted_once(prod: Platform):
+    counted = patterns(prod)
+    assert 'AccessDenied*"' in counted["denied-calls"]
+    assert all("$.errorCode NOT EXISTS" in counted[name] for name in WATCHED)
+
+
+def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Platform):
+    counted = bodies(prod, "aws_cloudwatch_log_metric_filter", "audit")
+    assert counted.keys() == {row.name for row in COUNTED} > WATCHED.keys()
+    alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")
+    for name, body in counted.items():
+        assert body["log_group_name"] == "${aws_cloudwatch_log_group.audit_log.name}"
+        assert body["metric_transformation"]["name"] == alarms[f"alarm-{name}"]["metric_name"]
+
+
+def test_patterns_fit_cloudwatch_logs(prod: Platform):
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
+    assert all(len(pattern) <= 1024 for pattern in patterns(prod).values())
+
+
+def test_a_trail_that_says_nothing_is_an_alarm(prod: Platform):
+    silent = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")["alarm-trail-silent"]
+    assert silent["dimensions"] == {"LogGroupName": bodies(prod, "aws_cloudwatch_log_group", "audit")["log"]["name"]}
+    assert silent["comparison_operator"] == "LessThanOrEqualToThreshold"
+    assert (silent["threshold"], silent["treat_missing_data"]) == (0, "breaching")
+
+
+def events(platform: Platform) -> dict[str, Body]:
+    return {
+        name.removeprefix("event-"): json.loads(rule["event_pattern"])
+        for name, rule in bodies(platform, "aws_cloudwatch_event_rule", "audit").items()
+    }
+
+
+# Row 44 of the controls: what each control's end is called, as CloudTrail writes it.
+ENDS = {
+    "trail-changed": ("aws.cloudtrail", {"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"}),
+    "flow-logs-deleted": ("aws.ec2", {"DeleteFlowLogs"}),
+    "firewall-changed": ("aws.wafv2", {"DisassociateWebACL", "DeleteWebACL", "UpdateWebACL"}),
+    "guardduty-changed": ("aws.guardduty", {"DeleteDetector", "UpdateDetector"}),
+    "security-hub-changed": ("aws.securityhub", {"DisableSecurityHub", "BatchDisableStandards"}),
+    "config-changed": ("aws.config", {"StopConfigurationRecorder", "DeleteConfigurationRecorder"}),
+    "inspector-changed": ("aws.inspector2", {"Disable"}),
+    "alarms-silenced": ("aws.monitoring", {"DeleteAlarms", "DisableAlarmActions"}),
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_end_of_a_control_is_told_whoever_keeps_it(platforms: dict[str, Platform], name: str):
+    told = events(platforms[name])
+    for event, (source, actions) in ENDS.items():
+        assert told[event]["source"] == [source]
+        assert told[event]["detail-type"] == ["AWS API Call via CloudTrail"]
+        assert actions <= set(told[event]["detail"]["eventName"])
+        assert told[event]["detail"].keys() == {"eventName"}  # also what was denied
+
+
+def test_a_rotation_that_fails_and_findings_are_told(prod: Platform):
+    told = events(prod)
+    assert told["rotation-failed"] == {
+        "source": ["aws.secretsmanager"],
+        "detail-type": ["AWS Service Event via CloudTrail"],
+        "detail": {"eventName": ["RotationFailed"]},
+    }
+    assert told["threat-found"] == {
+        "source": ["aws.guardduty"],
+        "detail-type": ["GuardDuty Finding"],
+        "detail": {"severity": [{"numeric": [">=", 4]}]},
+    }
+    assert told["vulnerability-found"] == {
+        "source": ["aws.inspector2"],
+        "detail-type": ["Inspector2 Finding"],
+        "detail": {"severity": ["CRITICAL"], "status": ["ACTIVE"]},
+    }
+    assert told["rule-not-met"]["detail"] == {
+        "configRuleName": [{"prefix": "globecart-prod-"}],
+        "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
+    }
+
+
+def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
+    targets = bodies(prod, "aws_cloudwatch_event_target", "audit")
+    assert {name.removeprefix("event-").removesuffix("-to-topic") for name in targets} == events(prod).keys()
+    for target in targets.values():
+        assert target["arn"] == TOPIC
+        transformer = target["input_transformer"]
+        sentence = json.loads(transformer["input_template"])
+        assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
+
+
+def types(platform: Platform) -> set[str]:
+    return {resource.type for resource in platform.resources if resource.tier == "audit"}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_each_service_has_a_switch_of_its_own(prod: Platform, synthesize: Synthesize, switch: str):
+    off = synthesize("prod", {"audit": {switch: False}})
+    assert OF_SWITCH[switch] <= types(prod)
+    assert types(prod) - types(off) == OF_SWITCH[switch]
+
+
+def test_dev_keeps_the_trail_alone(dev: Platform):
+    assert not types(dev) & set[str]().union(*OF_SWITCH.values())
+    assert "rule-not-met" not in events(dev)
+
+
+def test_guardduty_looks_at_what_there_is(prod: Platform):
+    detector = only(prod, "aws_guardduty_detector")
+    assert (detector["enable"], detector["finding_publishing_frequency"]) == (True, "FIFTEEN_MINUTES")
+    features = bodies(prod, "aws_guardduty_detector_feature").values()
+    assert all(feature["detector_id"] == "${aws_guardduty_detector.audit_detector.id}" for feature in features)
+    assert {feature["name"]: feature["status"] for feature in features} == {
+        "S3_DATA_EVENTS": "ENABLED",
+        "RDS_LOGIN_EVENTS": "ENABLED",
+        "LAMBDA_NETWORK_LOGS": "ENABLED",
+        # GuardDuty turns the first two on by itself.
+        "EKS_AUDIT_LOGS": "DISABLED",
+        "EBS_MALWARE_PROTECTION": "DISABLED",
+        "RUNTIME_MONITORING": "DISABLED",
+    }
+
+
+def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
+    hub = only(prod, "aws_securityhub_account")
+    assert hub["enable_default_standards"] is False
+    assert hub["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
+    standards = bodies(prod, "aws_securityhub_standards_subscription").values()
+    assert {standard["standards_arn"] for standard in standards} == {
+        "arn:aws:securityhub:us-west-1::standards/pci-dss/v/4.0.1",
+        "arn:aws:securityhub:us-west-1::standards/aws-foundational-security-best-practices/v/1.0.0",
+    }
+    assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
+
+
+def test_security_hub_can_use_another_ones_config(synthesize: Synthesize):
+    assert not only(synthesize("prod", {"audit": {"config": False}}), "aws_securityhub_account").get("depends_on")
+
+
+def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platform):
+    recorder = only(prod, "aws_config_configuration_recorder")
+    assert recorder["recording_group"] == {"all_supported": True, "include_global_resource_types": True}
+    # Security Hub's Config.1 asks for AWS's own role.
+    assert recorder["role_arn"] == (
+        "arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
+    )
+    channel = only(prod, "aws_config_delivery_channel")
+    assert channel["s3_bucket_name"] == "${aws_s3_bucket.foundation_config.id}"
+    assert channel["s3_kms_key_arn"] == "${aws_kms_key.foundation_key-logs.arn}"
+    assert only(prod, "aws_config_configuration_recorder_status")["is_enabled"] is True
+    locked = bodies(prod, "aws_s3_bucket_object_lock_configuration").values()
+    assert "${aws_s3_bucket.foundation_config.id}" not in {lock["bucket"] for lock in locked}
+
+
+def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_it(prod: Platform):
+    """As moto has them from AWS's pages."""
+    packed = files("moto.config.resources").joinpath("aws_managed_rules.json.gz").read_bytes()
+    known = json.loads(gzip.decompress(packed))["ManagedRules"]
+    rules = bodies(prod, "aws_config_config_rule").values()
+    assert len(rules) > 20
+    for rule in rules:
+        described = known[rule["source"]["source_identifier"]]
+        where = described["AWS Region"]
+        assert "N. California" not in where if "except" in where else where == "All supported AWS regions"
+        parameters = json.loads(rule.get("input_parameters") or "{}")
+        assert parameters.keys() <= {parameter["Name"] for parameter in described["Parameters"]}
+        assert {
+            parameter["Name"] for parameter in described["Parameters"] if not parameter["Optional"]
+        } <= parameters.keys()
+        assert re.match(r"PCI DSS \d+\.\d+(\.\d+)*: ", rule["description"])
+        assert rule["name"].startswith("globecart-prod-")
+        assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
+
+
+def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, synthesize: Synthesize):
+    assert only(prod, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA"]
+    oregon = synthesize("prod", THREE_ZONES)
+    assert only(oregon, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
+    assert only(prod, "aws_inspector2_enabler")["account_ids"] == ["111122223333"]
