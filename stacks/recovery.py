@@ -250,8 +250,8 @@ class RecoveryStack(TierStack):
                     name="region-settings",
                     source="aws.backup",
                     kinds=["Region Setting State Change"],
-                    says="what AWS Backup backs up in this Region was changed.",
-                    quoting={},
+                    says="what AWS Backup backs up in <region> was changed.",
+                    quoting={"region": "$.region"},
                 ),
             ],
         )

@@ -41,9 +41,10 @@ def repository(found: Found) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def in_use(found: Found, keys: dict[str, str]) -> list[str]:
-    """ARNs of the keys that have a purpose. Those of an environment that was there before wait for their deletion."""
-    return [arn for arn in keys.values() if arn in found.tags]
+def in_use(found: Found, keys: dict[str, str], second_keys: dict[str, str]) -> dict[str, Found]:
+    """The keys that have a purpose, with where they are. Those of an environment of before wait for their deletion."""
+    of_first = [arn for arn in keys.values() if arn in found.tags]
+    return {arn: found.everywhere[arn.split(":")[3]] for arn in (*of_first, *second_keys.values())}
 
 
 def test_every_purpose_has_a_key_of_its_own(keys: dict[str, str]):
@@ -52,13 +53,15 @@ def test_every_purpose_has_a_key_of_its_own(keys: dict[str, str]):
     expect("is a key of this environment", {arn: arn.startswith("arn:") for arn in keys.values()}, True)
 
 
-def test_keys_can_be_used(found: Found, in_use: list[str]):
-    states = {arn: found.answer("kms", "describe_key", KeyId=arn)["KeyMetadata"]["KeyState"] for arn in in_use}
+def test_keys_can_be_used(in_use: dict[str, Found]):
+    states = {
+        arn: there.answer("kms", "describe_key", KeyId=arn)["KeyMetadata"]["KeyState"] for arn, there in in_use.items()
+    }
     expect("state", states, "Enabled")
 
 
-def test_keys_are_renewed_within_a_year(found: Found, in_use: list[str]):
-    renewed = {arn: found.answer("kms", "get_key_rotation_status", KeyId=arn) for arn in in_use}
+def test_keys_are_renewed_within_a_year(in_use: dict[str, Found]):
+    renewed = {arn: there.answer("kms", "get_key_rotation_status", KeyId=arn) for arn, there in in_use.items()}
     days = {
         arn: key.get("RotationPeriodInDays", YEAR.days) for arn, key in renewed.items() if key["KeyRotationEnabled"]
     }

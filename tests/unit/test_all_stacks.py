@@ -189,7 +189,11 @@ def test_everything_that_takes_tags_has_them(every: list[Platform]):
 def test_a_resource_without_the_tags_is_found(prod: Platform):
     overriding = with_changed(prod, "aws_vpc", tags={"Environment": "other"})
     assert [resource.type for resource in untagged(overriding)] == ["aws_vpc"]
-    bare = replace(prod.stacks["foundation"], document={"provider": {"aws": [{"region": "us-west-1"}]}})
+    providers = [
+        {name: value for name, value in provider.items() if name != "default_tags"}
+        for provider in prod.stacks["foundation"].providers
+    ]
+    bare = replace(prod.stacks["foundation"], document={"provider": {"aws": providers}})
     assert len(list(untagged(replace(prod, stacks={**prod.stacks, "foundation": bare})))) > 10
 
 

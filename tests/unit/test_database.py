@@ -209,7 +209,8 @@ def test_the_monitoring_role_is_for_rds_of_this_account(prod: Platform):
     assert trust["actions"] == ["sts:AssumeRole"]
     assert trust["principals"][0]["identifiers"] == ["monitoring.rds.amazonaws.com"]
     assert conditions(trust)["StringEquals aws:SourceAccount"] == ["111122223333"]
-    assert only(prod, "aws_iam_role_policy_attachment")["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
+    (attached,) = bodies(prod, "aws_iam_role_policy_attachment", "database").values()
+    assert attached["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
 
 
 def test_the_endpoints_are_told_by_name(prod: Platform):

@@ -6,7 +6,17 @@ from operations.platform import Platform
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
-PURPOSES = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
+PURPOSES = (
+    "alarms",
+    "backup",
+    "backup-copies",
+    "database",
+    "files",
+    "files-replica",
+    "images",
+    "logs",
+    "secrets",
+)
 LOG_BUCKETS = ("audit", "config", "delivery")
 USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:*"}
 
