@@ -104,6 +104,12 @@ def test_a_log_group_needs_its_role(cloudtrail: Any, needs: dict[str, str]) -> N
     assert code_of(cloudtrail.create_trail, Name="second", **without) == "InvalidCloudWatchLogsRoleArnException"
 
 
+def test_a_trail_can_be_without_a_log_group(cloudtrail: Any) -> None:
+    cloudtrail.create_trail(Name="second", S3BucketName=BUCKET)
+    assert names(cloudtrail) == ["second"]
+    cloudtrail.delete_trail(Name="second")
+
+
 def test_a_bucket_that_lets_in_another_trail_is_no_place_for_this_one(cloudtrail: Any, needs: dict[str, str]) -> None:
     assert code_of(cloudtrail.create_trail, Name="third", **needs) == "InsufficientS3BucketPolicyException"
 
