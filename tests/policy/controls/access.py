@@ -76,7 +76,7 @@ def open_trusts(document: Document) -> Iterable[str]:
             if [principal["type"] for principal in statement["principals"]] != ["Service"] or len(services) != 1:
                 yield f"{address} trusts others than one service"
             bound = {entry["variable"] for entry in statement.get("condition") or []}
-            if not bound >= {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE:
+            if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE:
                 yield f"{address} is for anybody's {services[0]}"
 
 
@@ -170,7 +170,12 @@ CONTROLS = (
         name="no-confused-deputy",
         requirements=("7.2.5",),
         does="Each role is for one service, which takes it on for this account's own resources.",
-        checks=[Relation("one service, bound to account and resource, but Lambda, which sends neither", open_trusts)],
+        checks=[
+            Relation(
+                f"one service, bound to our account or a resource of it; {' and '.join(NO_SOURCE)} says neither",
+                open_trusts,
+            )
+        ],
         mutations=[
             Change("aws_iam_role.network_flow-logs", "assume_role_policy.statement.condition", None),
             Change(
