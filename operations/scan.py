@@ -61,6 +61,8 @@ class Scan:
     passed: int
     """How many rules held; none means that nothing was looked at."""
     findings: tuple[Finding, ...]
+    resources: frozenset[str] = frozenset()
+    """Addresses of all that the environment has."""
     unread: int = 0
     """Files that it could not read."""
     unseen: tuple[str, ...] = ()
@@ -104,9 +106,18 @@ def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
         raise ScanError(f"{file}: {error}") from error
 
 
-def judge(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> list[str]:
-    """What is wrong, a line each: findings without a waiver in force, waivers that nothing needs, scans of nothing."""
-    return [*_of_nothing(scans), *_unwaived(scans, waived, today), *_odd_waivers(scans, waived, today)]
+def judge(scans: Sequence[Scan], waived: Sequence[Waiver], today: date, *, of_all: bool = False) -> list[str]:
+    """What is wrong, a line each: findings without a waiver in force, waivers that nothing needs, scans of nothing.
+
+    Args:
+        of_all: the scans are of all environments, so that a waiver which is for none of them is for nothing.
+    """
+    return [
+        *_of_nothing(scans),
+        *_unwaived(scans, waived, today),
+        *_too_long(waived, today),
+        *_unneeded(scans, waived, of_all=of_all),
+    ]
 
 
 def _of_nothing(scans: Sequence[Scan]) -> Iterable[str]:
@@ -130,17 +141,29 @@ def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> I
                 yield f"{where}. Its waiver expired on {max(waiver.expires for waiver in covering)}"
 
 
-def _odd_waivers(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> Iterable[str]:
+def _too_long(waived: Sequence[Waiver], today: date) -> Iterable[str]:
     for waiver in waived:
         if waiver.expires > today + LONGEST:
             yield f"waiver of {waiver.check}: expires on {waiver.expires}: allowed: within {LONGEST.days} days"
-        for kind in waiver.scans:
-            asked = [scan for scan in scans if scan.kind == kind]
-            needed = {finding.resource for scan in asked for finding in scan.findings if waiver.covers(scan, finding)}
-            if not asked or (waiver.outside_production and len(asked) == 1):
-                continue  # nothing was asked, or not of each environment that it may be for
-            for resource in sorted(set(waiver.resources) - needed):
-                yield f"waiver of {waiver.check}: {resource}: {kind} do not need it"
+
+
+def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) -> Iterable[str]:
+    there = {resource for scan in scans for resource in scan.resources}
+    for waiver in waived:
+        for resource in waiver.resources:
+            if resource not in there:
+                if of_all:  # an environment may lack what another has
+                    yield f"waiver of {waiver.check}: {resource}: no environment has it"
+                continue
+            for kind in waiver.scans:
+                asked = [scan for scan in scans if scan.kind == kind]
+                needed = any(
+                    finding.resource == resource and waiver.covers(scan, finding)
+                    for scan in asked
+                    for finding in scan.findings
+                )
+                if asked and not needed and (of_all or not waiver.outside_production):
+                    yield f"waiver of {waiver.check}: {resource}: it holds in the {kind}"
 
 
 def scan_stacks(platform: Platform, *, production: bool) -> Scan:
@@ -242,6 +265,7 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
             Finding(entry["check_id"], addresses[entry["resource"].rpartition(".")[2]], entry["check_name"])
             for entry in results.get("failed_checks", ())
         ),
+        resources=frozenset(addresses.values()),
         unread=figures["parsing_errors"],
         unseen=tuple(tier for tier in platform.stacks if not any(name.startswith(f"{tier}_") for name in looked_at)),
     )

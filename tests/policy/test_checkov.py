@@ -26,7 +26,7 @@ def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
 
 
 def test_what_does_not_hold_is_waived_and_what_is_waived_does_not_hold(scans: Mapping[str, Scan]):
-    assert not judge(list(scans.values()), waivers(), TODAY)
+    assert not judge(list(scans.values()), waivers(), TODAY, of_all=True)
 
 
 def test_hundreds_of_rules_hold(scans: Mapping[str, Scan]):

@@ -14,7 +14,7 @@ from operations.scan import Finding, Scan, ScanError, Waiver, joined_plan, judge
 
 TODAY = date(2026, 12, 1)
 PORT_80 = Finding("CKV_AWS_260", "aws_lb.service_load-balancer", "no port 80")
-STACKS = Scan("stacks", True, passed=9, findings=(PORT_80,))
+STACKS = Scan("stacks", True, passed=9, findings=(PORT_80,), resources=frozenset({PORT_80.resource}))
 WAIVER = Waiver(
     check=PORT_80.check,
     resources=(PORT_80.resource,),
@@ -51,28 +51,34 @@ def test_a_waiver_that_has_expired_counts_no_more():
     assert judge([STACKS], [waiver(expires=TODAY)], TODAY) == []
 
 
-def test_a_waiver_that_nothing_needs_is_named():
-    problem = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: stacks do not need it"
-    assert judge([replace(STACKS, findings=())], [WAIVER], TODAY) == [problem]
-    (problem,) = judge([STACKS], [waiver(resources=(*WAIVER.resources, "aws_lb.gone"))], TODAY)
-    assert problem == "waiver of CKV_AWS_260: aws_lb.gone: stacks do not need it"
+CLEAN = replace(STACKS, findings=())
+HOLDS = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: it holds in the stacks"
+
+
+def test_a_waiver_of_what_holds_is_named():
+    assert judge([CLEAN], [WAIVER], TODAY) == [HOLDS]
+
+
+def test_a_waiver_for_what_is_not_there_is_named_where_all_environments_are_asked():
+    gone = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
+    assert judge([STACKS], [gone], TODAY) == []
+    assert judge([STACKS], [gone], TODAY, of_all=True) == ["waiver of CKV_AWS_260: aws_lb.gone: no environment has it"]
 
 
 def test_a_waiver_is_needed_in_each_kind_of_scan_that_it_names():
     both = waiver(scans=("stacks", "plan"))
     assert judge([STACKS], [both], TODAY) == []
-    clean = replace(STACKS, kind="plan", findings=())
-    assert judge([STACKS, clean], [both], TODAY) == [
-        "waiver of CKV_AWS_260: aws_lb.service_load-balancer: plan do not need it"
-    ]
+    assert judge([STACKS, replace(CLEAN, kind="plan")], [both], TODAY) == [HOLDS.replace("stacks", "plan")]
 
 
-def test_a_waiver_outside_production_is_needed_where_all_environments_are_asked():
+def test_a_waiver_outside_production_is_needed_in_one_of_all_environments():
     outside = waiver(outside_production=True)
     dev = replace(STACKS, production=False)
+    clean_dev = replace(dev, findings=())
     assert judge([dev], [outside], TODAY) == []
-    assert judge([replace(dev, findings=())], [outside], TODAY) == []
-    assert len(judge([replace(STACKS, findings=()), replace(dev, findings=())], [outside], TODAY)) == 1
+    assert judge([clean_dev], [outside], TODAY) == []
+    assert judge([CLEAN, dev], [outside], TODAY, of_all=True) == []
+    assert judge([CLEAN, clean_dev], [outside], TODAY, of_all=True) == [HOLDS]
 
 
 def test_a_waiver_for_ever_is_refused():
@@ -168,6 +174,7 @@ def test_an_answer_is_read_with_the_addresses_of_the_joined_document(
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
     assert found.findings == (Finding("CKV_AWS_2", address, "b"),)
     assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
+    assert address in found.resources
     assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
     assert json.loads((folder / "cdk.tf.json").read_text()) == prod.document
     assert json.loads((folder / "settings").read_text())["framework"] == ["terraform_json"]
