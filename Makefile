@@ -11,6 +11,7 @@ INDEX := .cache/jsii/indexed
 CLI := node_modules/installed
 ROTATION := .cache/rotation.zip
 LOCAL_ROTATION := .cache/rotation-local.zip
+CHECKOV := .cache/checkov/installed
 
 # The tests of the rotation and of the local AWS mostly wait, so they run beside the others; what all have covered is put
 # together.
@@ -23,13 +24,13 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults rehearse-changes integration synth validate test unit snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
-	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION)
+	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION) $(CHECKOV)
 
 rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
 	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
@@ -51,7 +52,7 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations.validate
 
-test: lint unit validate ## Everything that must hold: lint, unit tests, rotation, snapshots, validation
+test: lint unit policy validate ## Everything that must hold: lint, unit tests, rotation, snapshots, policy, validation
 
 unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverage
 	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
@@ -60,6 +61,9 @@ unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverag
 	wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; \
 	cat .cache/rotation.log .cache/rehearsal.log; test "$$unit $$rotation $$rehearsal" = "0 0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered
+
+policy: setup ## PCI DSS controls, each broken in every way that must be noticed, and checkov over all stacks
+	@$(TESTS) $(PYTHON) -m pytest tests/policy --no-cov
 
 snapshots: setup ## Accept what the stacks synthesize now as the snapshots; review the difference in git
 	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov
@@ -75,6 +79,7 @@ bench: setup ## What synthesis and a rotation cost, each beside a reference of t
 
 docs: setup ## Write the parts of docs/ that follow from the code
 	@$(PYTHON) -m operations.document
+	@$(PYTHON) -m tests.policy.document
 
 certificates: setup ## Rebuild the bundle of RDS's certificate authorities
 	@$(PYTHON) -m operations.certificates
@@ -134,6 +139,14 @@ $(INDEX): $(PACKAGES)
 $(ROTATION) $(LOCAL_ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py lambda_rotation/*.txt lambda_rotation/*/*.pem)
 	@echo "Packaging the rotation's function into $@"
 	@$(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
+
+# checkov pins what the project has in other versions, so it has an environment of its own.
+$(CHECKOV): Pipfile.lock $(PIPENV)
+	@echo "Installing checkov into $(@D)"
+	@rm -rf $(@D) && "$(PYTHON_3_11)" -m venv $(@D)
+	@.cache/pipenv/bin/pipenv requirements --categories checkov --hash >$(@D)/requirements.txt
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r $(@D)/requirements.txt
+	@touch $@
 
 $(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
 	@echo "Installing the cdktf CLI into node_modules"

@@ -5,7 +5,7 @@ A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -23,8 +23,12 @@ DOCS = ROOT / "docs"
 
 
 def main() -> None:
-    """Write all parts anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
-    pages = {DOCS / "settings.md": {"settings": settings_table()}}
+    """Write all parts anew."""
+    write({DOCS / "settings.md": {"settings": settings_table()}})
+
+
+def write(pages: Mapping[Path, Mapping[str, str]]) -> None:
+    """Write the parts of pages anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
     try:
         written = {page: with_parts(page, parts) for page, parts in pages.items()}
     except ValueError as error:
@@ -33,7 +37,7 @@ def main() -> None:
         page.write_text(text, encoding="utf-8")
 
 
-def with_parts(page: Path, parts: dict[str, str]) -> str:
+def with_parts(page: Path, parts: Mapping[str, str]) -> str:
     """A page's text with its parts as the code has them now.
 
     Raises:

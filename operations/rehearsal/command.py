@@ -17,11 +17,12 @@ from operations.rehearsal.faults import BadDay
 from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
 from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
+from operations.scan import ScanError
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError
 
 EXPECTED = (
-    *(RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, OSError),
+    *(RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, ScanError, OSError),
     *(ServerError, RotationError, psycopg2.Error),
 )
 SHORT = ("foundation", "network")
@@ -38,8 +39,8 @@ def rehearse(
     """Deploy an environment's real stacks onto a local AWS, and see it work.
 
     The real Terraform and AWS provider deploy every tier; the credential of a real PostgreSQL is rotated while clients
-    log in; the integration tests run; a second plan must be empty. Needs no account, no Docker and no network. An
-    environment without deletion protection is destroyed at the end.
+    log in; the integration tests run; a second plan must be empty, and checkov's rules must hold of it. Needs no
+    account, no Docker and no network. An environment without deletion protection is destroyed at the end.
 
     Example: `python -m operations rehearse prod --keep`
 
@@ -86,6 +87,7 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
         ("rotate", rehearsal.rotate_under_load),
         ("integration tests", rehearsal.integrate),
         ("second plan", rehearsal.plan_again),
+        ("checkov", rehearsal.ask_checkov),
     ]
     if not keep and not rehearsal.settings.deletion_protection:
         steps.append(("destroy", rehearsal.destroy))

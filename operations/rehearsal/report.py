@@ -31,6 +31,10 @@ class Report:
     integration_failed: list[str] = field(default_factory=list)
     second_plan_changes: dict[str, list[str]] = field(default_factory=dict)
     """What a second plan would change, by tier."""
+    rules_held: int = 0
+    """Of checkov's, in the second plan."""
+    rules_broken: list[str] = field(default_factory=list)
+    """Those that no waiver is for, and what is wrong with waivers."""
     left_behind: list[str] = field(default_factory=list)
     """ARNs that are there still when all has been destroyed."""
     unsupported_calls: dict[str, int] = field(default_factory=dict)
@@ -47,6 +51,7 @@ class Report:
             (not self.rotations or not self.logins, f"{self.rotations} rotations, {self.logins} logins meanwhile"),
             (self.redeployments != self.rotations, f"{self.redeployments} of {self.rotations} rotations were heard of"),
             (not self.integration_passed, "no integration test passed"),
+            (not self.rules_held, "checkov looked at nothing"),
         ]
         return [
             *(line for wrong, line in lines if wrong),
@@ -56,6 +61,7 @@ class Report:
                 for tier, found in self.second_plan_changes.items()
                 for change in found
             ),
+            *(f"checkov: {broken}" for broken in self.rules_broken),
             *(f"left behind: {arn}" for arn in self.left_behind),
             *(f"the local AWS does not know {call} ({count} calls)" for call, count in self.unsupported_calls.items()),
         ]
@@ -74,6 +80,7 @@ class Report:
             ("logins meanwhile", f"{self.logins}, of which failed: {self.failed_logins}"),
             ("integration tests", f"{self.integration_passed} passed, {len(self.integration_failed)} failed"),
             ("second plan", f"{changes} changes"),
+            ("checkov", f"{self.rules_held} rules hold, {len(self.rules_broken)} do not and should"),
             ("calls that are not supported", str(sum(self.unsupported_calls.values()))),
             ("seconds", ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())),
         ):

@@ -1,6 +1,7 @@
 """The rehearsal of one environment, step by step."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
 from operations.resource_kinds import needs_nobody, resource_of
+from operations.scan import joined_plan, judge, scan_plan, waivers
 from operations.terraform import ROOT
 from stacks.parts.names import Names
 from stacks.settings import Environment, load_environments
@@ -170,8 +172,21 @@ class Rehearsal:
         """Plan every tier a second time: nothing must change."""
         with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
             plans = pool.map(self.deployment.plan, self.platform.stacks.values())
-            found = {tier: changes(plan) for tier, plan in zip(self.platform.stacks, plans, strict=True)}
+            planned = dict(zip(self.platform.stacks, plans, strict=True))
+        found = {tier: changes(plan) for tier, plan in planned.items()}
         self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}
+        self._joined_plan.write_text(json.dumps(joined_plan(self.platform, planned)), encoding="utf-8")
+
+    def ask_checkov(self) -> None:
+        """Ask checkov of the second plan, in which every value is known.
+
+        Raises:
+            ScanError: it cannot be asked.
+        """
+        plan = json.loads(self._joined_plan.read_text(encoding="utf-8"))
+        scan = scan_plan(plan, self.platform, production=self.settings.production)
+        self.report.rules_held = scan.passed
+        self.report.rules_broken = judge([scan], waivers(), datetime.now(UTC).date())
 
     def destroy(self) -> None:
         """Destroy all tiers; nothing that carries their tags may be left."""
@@ -197,6 +212,10 @@ class Rehearsal:
             .paginate(TagFilters=filters, ResourceTypeFilters=[kind] if kind else [])
         )
         return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
+
+    @property
+    def _joined_plan(self) -> Path:
+        return self.deployment.folder / "plan.json"
 
     @contextmanager
     def _progress(self) -> Generator[Progress]:

@@ -25,6 +25,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError
 from operations.rehearsal.report import Report
 from operations.rehearsal.run import Rehearsal, RehearsalError
+from operations.scan import ScanError
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError, load_environments
 from tests.conftest import as_toml, changed
@@ -106,6 +107,10 @@ class Scripted(Rehearsal):
     def plan_again(self) -> None:
         self._script.take("plan again")
 
+    def ask_checkov(self) -> None:
+        self._script.take("ask checkov")
+        self.report.rules_held = 500
+
     def destroy(self) -> None:
         self._script.take("destroy")
 
@@ -117,7 +122,7 @@ class Scripted(Rehearsal):
         return CREDENTIAL
 
 
-ALL = ["bootstrap", "deploy", "rotate", "integrate", "plan again", "destroy"]
+ALL = ["bootstrap", "deploy", "rotate", "integrate", "plan again", "ask checkov", "destroy"]
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +164,9 @@ def test_all_goes_well_step_by_step(script: Script):
     ended = rehearse("dev")
     assert ended.exit_code == 0, ended.output
     assert script.done == ALL
-    assert in_order(ended.output, "bootstrap", "deploy", "rotate", "integration tests", "second plan", "destroy")
+    assert in_order(
+        ended.output, "bootstrap", "deploy", "rotate", "integration tests", "second plan", "checkov", "destroy"
+    )
     assert "Rehearsal of dev" in ended.output
     assert "4 of 4" in ended.output
     assert "Not proven by a rehearsal: " in ended.output
@@ -172,6 +179,7 @@ def test_all_goes_well_step_by_step(script: Script):
         "rotate",
         "integration tests",
         "second plan",
+        "checkov",
         "destroy",
     ]
     assert script.ended
@@ -206,9 +214,10 @@ def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
         ProgramError("cdktf ended with 1"),
         PlatformError("a reference leads nowhere"),
         TerraformError("terraform plan: Error"),
+        ScanError("checkov is missing"),
     ],
 )
-@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again"])
+@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again", "ask checkov"])
 def test_a_step_that_fails_is_the_last_and_told_in_one_line_with_the_logs(script: Script, step: str, error: Exception):
     script.steps[step] = fails(error)
     ended = rehearse("dev")

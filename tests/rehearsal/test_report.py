@@ -19,6 +19,7 @@ GOOD = Report(
     logins=600,
     redeployments=3,
     integration_passed=40,
+    rules_held=500,
     seconds={"network": 60.4, "deploy": 240.0},
 )
 
@@ -44,6 +45,8 @@ def test_where_all_went_well_nothing_is_wrong():
             {"second_plan_changes": {"network": ["aws_vpc.vpc: update"]}},
             "network: a second plan would aws_vpc.vpc: update",
         ),
+        ({"rules_held": 0}, "checkov looked at nothing"),
+        ({"rules_broken": ["plan: CKV_AWS_1: aws_lb.x"]}, "checkov: plan: CKV_AWS_1: aws_lb.x"),
         ({"left_behind": ["arn:aws:s3:::b"]}, "left behind: arn:aws:s3:::b"),
         ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not know kms:Sign (2 calls)"),
     ],
@@ -63,6 +66,7 @@ def test_the_summary_has_the_figures_and_what_is_not_proven():
         "logins meanwhile │ 600, of which failed: 0",
         "integration tests │ 40 passed, 0 failed",
         "second plan │ 3 changes",
+        "checkov │ 500 rules hold, 0 do not and should",
         "calls that are not supported │ 5",
         "seconds │ network 60, deploy 240",
     ):
@@ -81,6 +85,8 @@ def test_machines_read_the_same_as_json(tmp_path: Path):
         "failed_logins",
         "integration_passed",
         "second_plan_changes",
+        "rules_held",
+        "rules_broken",
         "unsupported_calls",
     ):
         assert figure in written

@@ -14,10 +14,12 @@ from zipfile import ZipFile
 import pytest
 from rich.console import Console
 
+from operations.platform import Platform
 from operations.rehearsal import run
 from operations.rehearsal.deployment import changes
 from operations.rehearsal.processes import ProgramError
 from operations.rehearsal.run import Rehearsal, RehearsalError, results_of, staged
+from operations.scan import Finding, Scan
 from operations.terraform import ROOT, TerraformError
 from stacks.settings import SettingsError
 from tests.rehearsal.stage import Stage
@@ -258,6 +260,30 @@ def test_what_a_second_plan_would_change_is_noted_by_tier(rehearsal: Rehearsal):
     rehearsal.plan_again()
     assert changes(plan) == ["aws_sns_topic.orders: delete/create", "output topic: update"]
     assert rehearsal.report.second_plan_changes == {"network": changes(plan)}
+
+
+def test_checkov_is_asked_of_all_tiers_plans_together(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+    for tier, type_, name in (("foundation", "aws_s3_bucket", "files"), ("network", "aws_sns_topic", "orders")):
+        resource = {"address": f"{type_}.{name}", "mode": "managed", "type": type_, "name": name, "values": {}}
+        planned(rehearsal, tier, {"planned_values": {"root_module": {"resources": [resource]}}})
+    asked = dict[str, Any]()
+
+    def scan_plan(plan: dict[str, Any], platform: Platform, *, production: bool) -> Scan:
+        asked.update(plan=plan, platform=platform, production=production)
+        return Scan("plan", production, passed=2, findings=(Finding("CKV_AWS_26", "aws_sns_topic.network_orders"),))
+
+    monkeypatch.setattr(run, "scan_plan", scan_plan)
+    monkeypatch.setattr(run, "waivers", lambda: ())
+    rehearsal.plan_again()
+    rehearsal.ask_checkov()
+    resources = asked["plan"]["planned_values"]["root_module"]["resources"]
+    assert [entry["address"] for entry in resources] == [
+        "aws_s3_bucket.foundation_files",
+        "aws_sns_topic.network_orders",
+    ]
+    assert (asked["platform"], asked["production"]) == (rehearsal.platform, False)
+    assert rehearsal.report.rules_held == 2
+    assert rehearsal.report.rules_broken == ["plan: CKV_AWS_26: aws_sns_topic.network_orders: . Mend it, or waive it"]
 
 
 def test_a_plan_that_cannot_be_made_is_told(rehearsal: Rehearsal, stage: Stage):

@@ -1,0 +1,1 @@
+"""What the platform promises, asked of what is synthesized: PCI DSS controls, and checkov's rules."""

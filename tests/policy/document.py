@@ -1,0 +1,67 @@
+"""`python -m tests.policy.document`: writes the parts of `docs/` that follow from what the tests check.
+
+They are not `operations.document`'s to write: the project's own code knows nothing of its tests.
+"""
+
+from collections.abc import Iterable
+
+from operations import document
+from tests.policy.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
+
+
+def main() -> None:
+    """Write all parts anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
+    document.write({document.DOCS / "controls.md": parts_of_controls()})
+
+
+def parts_of_controls() -> dict[str, str]:
+    """What `docs/controls.md` has from the table of controls."""
+    return {"controls": controls_tables(), "checks": checks(), "others": others_table()}
+
+
+def controls_tables() -> str:
+    """Every control, a table a subject."""
+    lines: list[str] = []
+    for subject in SUBJECTS:
+        rows = (
+            (
+                ", ".join(control.requirements),
+                control.does,
+                ", ".join(f"`{resource}`" for resource in control.resources),
+                f"[{control.name}](#{control.name})",
+            )
+            for control in subject.CONTROLS
+        )
+        lines += [f"### {(subject.__doc__ or '').partition('.')[0]}", ""]
+        lines += [*_table(("PCI DSS", "what the code does", "resources", "control"), rows), ""]
+    return "\n".join(lines)
+
+
+def checks() -> str:
+    """How each control is checked, and which changes must be noticed."""
+    lines: list[str] = []
+    for control in CONTROLS:
+        lines += [f"### {control.name}", "", "Checked:", ""]
+        lines += _list(check.says for check in control.checks)
+        lines += ["", "Fails when:", ""]
+        lines += [*_list(mutation.says for mutation in control.mutations), ""]
+    return "\n".join(lines)
+
+
+def others_table() -> str:
+    """What is not the code's to meet."""
+    rows = ((number, about, who) for number, (about, who) in NOT_OF_THE_CODE.items())
+    return "\n".join(_table(("PCI DSS", "about", "who must"), rows)) + "\n"
+
+
+def _list(entries: Iterable[str]) -> list[str]:
+    return [f"- {entry}" for entry in dict.fromkeys(entries)]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    cells = [head, ("---",) * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in cells]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""checkov's rules hold of every environment's joined stacks, but for what is waived. A rehearsal asks plans."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from operations.platform import Platform, Resource
+from operations.scan import Scan, judge, scan_stacks, waivers
+
+AT_ONCE = 2
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture(scope="module")
+def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
+    """By environment."""
+
+    def scan(name: str) -> Scan:
+        return scan_stacks(platforms[name], production=name == "prod")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(platforms, pool.map(scan, platforms), strict=True))
+
+
+def test_what_does_not_hold_is_waived_and_what_is_waived_does_not_hold(scans: Mapping[str, Scan]):
+    assert not judge(list(scans.values()), waivers(), TODAY, of_all=True)
+
+
+def test_hundreds_of_rules_hold(scans: Mapping[str, Scan]):
+    assert all(scan.passed > 800 for scan in scans.values())
+
+
+def test_what_is_planted_is_found_and_relations_that_cross_stacks_are_seen(prod: Platform, scans: Mapping[str, Scan]):
+    port = "aws_vpc_security_group_ingress_rule.network_internet-to-load-balancer-443-in"
+    changes = {port: {"from_port": 22, "to_port": 22}, "aws_rds_cluster.database_cluster": {"storage_encrypted": False}}
+
+    def planted(resource: Resource) -> Resource:
+        return replace(resource, body={**resource.body, **changes.get(resource.address, {})})
+
+    resources = [planted(entry) for entry in prod.resources if entry.type != "aws_wafv2_web_acl_association"]
+    found = scan_stacks(replace(prod, resources=tuple(resources)), production=True).findings
+    before = {(finding.check, finding.resource) for finding in scans["prod"].findings}
+    assert {(finding.check, finding.resource) for finding in found} - before == {
+        ("CKV2_AWS_28", "aws_lb.service_load-balancer"),
+        ("CKV_AWS_24", port),
+        ("CKV_AWS_96", "aws_rds_cluster.database_cluster"),
+    }
+
+
+def test_a_scan_of_nothing_fails(prod: Platform):
+    empty = scan_stacks(replace(prod, resources=(), data=()), production=True)
+    assert "stacks: no rule holds, so nothing was looked at" in judge([empty], (), TODAY)

@@ -1,0 +1,217 @@
+"""What is made of checkov's answers. checkov itself is asked in tests/policy and in a rehearsal."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations import scan as module
+from operations.platform import Platform
+from operations.scan import Finding, Scan, ScanError, Waiver, joined_plan, judge, scan_plan, scan_stacks, waivers
+
+TODAY = date(2026, 12, 1)
+PORT_80 = Finding("CKV_AWS_260", "aws_lb.service_load-balancer", "no port 80")
+STACKS = Scan("stacks", True, passed=9, findings=(PORT_80,), resources=frozenset({PORT_80.resource}))
+WAIVER = Waiver(
+    check=PORT_80.check,
+    resources=(PORT_80.resource,),
+    reason="it is there to be redirected",
+    expires=date(2027, 11, 30),
+    scans=("stacks",),
+)
+
+
+def waiver(**changes: Any) -> Waiver:
+    return Waiver.model_validate({**WAIVER.model_dump(), **changes})
+
+
+def test_what_is_waived_may_fail():
+    assert judge([STACKS], [WAIVER], TODAY) == []
+
+
+def test_what_nobody_waived_is_named():
+    problem = "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it"
+    assert judge([STACKS], [], TODAY) == [problem]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"check": "CKV_AWS_2"}, {"resources": ("aws_lb.other",)}, {"scans": ("plan",)}, {"outside_production": True}],
+)
+def test_a_waiver_is_for_what_it_says_alone(other: dict[str, Any]):
+    assert judge([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80. Mend it, or waive it")
+
+
+def test_a_waiver_that_has_expired_counts_no_more():
+    (problem,) = judge([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
+    assert problem.endswith("no port 80. Its waiver expired on 2026-11-30")
+    assert judge([STACKS], [waiver(expires=TODAY)], TODAY) == []
+
+
+CLEAN = replace(STACKS, findings=())
+HOLDS = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: it holds in the stacks"
+
+
+def test_a_waiver_of_what_holds_is_named():
+    assert judge([CLEAN], [WAIVER], TODAY) == [HOLDS]
+
+
+def test_a_waiver_for_what_is_not_there_is_named_where_all_environments_are_asked():
+    gone = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
+    assert judge([STACKS], [gone], TODAY) == []
+    assert judge([STACKS], [gone], TODAY, of_all=True) == ["waiver of CKV_AWS_260: aws_lb.gone: no environment has it"]
+
+
+def test_a_waiver_is_needed_in_each_kind_of_scan_that_it_names():
+    both = waiver(scans=("stacks", "plan"))
+    assert judge([STACKS], [both], TODAY) == []
+    assert judge([STACKS, replace(CLEAN, kind="plan")], [both], TODAY) == [HOLDS.replace("stacks", "plan")]
+
+
+def test_a_waiver_outside_production_is_needed_in_one_of_all_environments():
+    outside = waiver(outside_production=True)
+    dev = replace(STACKS, production=False)
+    clean_dev = replace(dev, findings=())
+    assert judge([dev], [outside], TODAY) == []
+    assert judge([clean_dev], [outside], TODAY) == []
+    assert judge([CLEAN, dev], [outside], TODAY, of_all=True) == []
+    assert judge([CLEAN, clean_dev], [outside], TODAY, of_all=True) == [HOLDS]
+
+
+def test_a_waiver_for_ever_is_refused():
+    (problem,) = judge([STACKS], [waiver(expires=date(2029, 1, 1))], TODAY)
+    assert problem == "waiver of CKV_AWS_260: expires on 2029-01-01: allowed: within 400 days"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"passed": 0}, "stacks: no rule holds, so nothing was looked at"),
+        ({"unread": 1}, "stacks: 1 files could not be read"),
+        ({"unseen": ("cache",)}, "stacks: nothing of cache was looked at"),
+    ],
+)
+def test_a_scan_of_nothing_is_no_success(change: dict[str, Any], problem: str):
+    assert judge([replace(STACKS, findings=(), **change)], [], TODAY) == [problem]
+
+
+def test_the_projects_waivers_are_read():
+    read = waivers()
+    assert len(read) > 10
+    assert len({(entry.check, resource, entry.scans) for entry in read for resource in entry.resources}) == sum(
+        len(entry.resources) for entry in read
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[waiver",
+        '[[waiver]]\ncheck = "all"',
+        '[[waiver]]\ncheck = "CKV_AWS_1"\nresources = []\nreason = "because it is so, and so"\nexpires = 2027-01-01',
+        '[[waiver]]\ncheck = "CKV_AWS_1"\nresources = ["aws_lb.x"]\nreason = "noise"\nexpires = 2027-01-01',
+        '[[waiver]]\ncheck = "CKV_AWS_1"\nresources = ["aws_lb.x"]\nreason = "because it is so, and so"',
+    ],
+)
+def test_a_wrong_waiver_is_told_with_its_file(tmp_path: Path, text: str):
+    file = tmp_path / "waivers.toml"
+    file.write_text(text)
+    with pytest.raises(ScanError, match=r"waivers\.toml: "):
+        waivers(file)
+
+
+def test_plans_are_joined_under_the_names_of_the_joined_document(prod: Platform):
+    def plan(type_: str, name: str) -> dict[str, Any]:
+        resource = {"address": f"{type_}.{name}", "mode": "managed", "type": type_, "name": name, "values": {"x": 1}}
+        return {"terraform_version": "1.11.4", "planned_values": {"root_module": {"resources": [resource]}}}
+
+    joined = joined_plan(prod, {"network": plan("aws_vpc", "vpc"), "service": plan("aws_lb", "load-balancer"), "x": {}})
+    assert joined["terraform_version"] == "1.11.4"
+    assert [entry["address"] for entry in joined["planned_values"]["root_module"]["resources"]] == [
+        "aws_vpc.network_vpc",
+        "aws_lb.service_load-balancer",
+    ]
+    expressions = {
+        entry["address"]: entry["expressions"] for entry in joined["configuration"]["root_module"]["resources"]
+    }
+    assert expressions.keys() == {entry.address for entry in prod.resources}
+    listener = expressions["aws_lb_listener.service_https"]
+    assert listener["load_balancer_arn"]["references"] == [
+        "aws_lb.service_load-balancer.arn",
+        "aws_lb.service_load-balancer",
+    ]
+    assert listener["default_action"][0]["type"] == {"constant_value": "forward"}
+    assert "depends_on" not in listener
+    assert expressions["aws_lb.service_load-balancer"]["access_logs"]["enabled"] == {"constant_value": True}
+
+
+PASSED = {"check_id": "CKV_AWS_1", "check_name": "a", "resource": "resource.network_vpc"}
+FAILED = {"check_id": "CKV_AWS_2", "check_name": "b", "resource": "data.foundation_key-logs-policy"}
+ANSWER = {
+    "summary": {"passed": 1, "failed": 1, "parsing_errors": 0},
+    "results": {"passed_checks": [PASSED], "failed_checks": [FAILED]},
+}
+
+
+def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """A program in checkov's place; it notes its settings, and what it was to look at."""
+    program = folder / "checkov"
+    program.write_text(f'#!/bin/sh\ncp "$2" {folder}/settings\ncp scanned/* {folder}\nenv >{folder}/env\n{script}')
+    program.chmod(0o755)
+    monkeypatch.setattr(module, "CHECKOV", program)
+    return folder
+
+
+def test_an_answer_is_read_with_the_addresses_of_the_joined_document(
+    prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CKV_SKIP_CHECK", "CKV_AWS_2")
+    folder = answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
+    found = scan_stacks(prod, production=True)
+    address = "data.aws_iam_policy_document.foundation_key-logs-policy"
+    assert found.findings == (Finding("CKV_AWS_2", address, "b"),)
+    assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
+    assert address in found.resources
+    assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
+    assert json.loads((folder / "cdk.tf.json").read_text()) == prod.document
+    assert json.loads((folder / "settings").read_text())["framework"] == ["terraform_json"]
+    assert "CKV_SKIP_CHECK" not in (folder / "env").read_text()
+
+
+def test_a_plan_is_asked_as_a_plan(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    nothing = json.dumps({"passed": 0, "failed": 0, "parsing_errors": 0})
+    folder = answering(tmp_path, monkeypatch, f"echo '{nothing}'")
+    found = scan_plan({"planned_values": {}}, prod, production=False)
+    assert (found.kind, found.production, found.passed, found.findings) == ("plan", False, 0, ())
+    assert json.loads((folder / "plan.json").read_text()) == {"planned_values": {}}
+    assert json.loads((folder / "settings").read_text())["framework"] == ["terraform_plan"]
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [("echo no such option >&2; exit 2", "exit code 2: no such option"), ("echo '[{}, {}]'", "2 answers")],
+)
+def test_checkovs_own_trouble_is_told(
+    prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, problem: str
+):
+    answering(tmp_path, monkeypatch, script)
+    with pytest.raises(ScanError, match=problem):
+        scan_stacks(prod, production=True)
+
+
+def test_a_checkov_that_is_not_there_is_told(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "CHECKOV", tmp_path / "nowhere")
+    with pytest.raises(ScanError, match="is missing; run make setup"):
+        scan_stacks(prod, production=True)
+
+
+def test_names_that_are_not_of_one_resource_are_refused(
+    prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
+    same = replace(prod.resources[0], address=f"aws_vpc.{prod.resources[1].address.rpartition('.')[2]}")
+    with pytest.raises(ScanError, match="the same name"):
+        scan_stacks(replace(prod, resources=(same, *prod.resources[1:])), production=True)
