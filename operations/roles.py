@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.policies import Statement
+from stacks.parts.names import PROJECT
 
+REFERENCE = re.compile(r"\$\{[^}]+\}")
 ROLE = "aws_iam_role"
 PARTS_OF_A_ROLE = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
 # What a document of the provider's calls the parts of a statement, and what IAM does.
@@ -93,6 +95,74 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
 def listed(value: Any) -> list[str]:
     """What IAM takes as one text or as a list of them, as a list."""
     return [value] if isinstance(value, str) else list(value or [])
+
+
+def roles_table(platform: Platform) -> str:
+    """The roles in Markdown: who takes each on, what for, and what it may do."""
+    rows = ["| role | taken on by | why | may |", "|---|---|---|---|"]
+    for role in roles_of(platform):
+        may = [
+            *(_told(platform, statement) for statement in role.allowed),
+            *(f"what AWS's `{arn}` says" for arn in role.managed),
+        ]
+        services = [f"`{service}`" for each in role.trust for service in listed(each["Principal"]["Service"])]
+        why = role.resource.body.get("description", "")
+        rows.append(f"| {_name(role.resource)} | {', '.join(services)} | {why} | {'; '.join(may)} |")
+    return "\n".join(rows) + "\n"
+
+
+def keys_table(platform: Platform) -> str:
+    """The keys in Markdown: which AWS services use each on their own account, and which roles may."""
+    rows = ["| key | AWS services, by the key's policy | roles, by their own |", "|---|---|---|"]
+    for key in platform.of_type("aws_kms_key"):
+        services = {
+            f"`{_general(platform, service)}`"
+            for statement in statements(platform, key.body["policy"])
+            if statement["Effect"] == "Allow" and isinstance(statement["Principal"], dict)
+            for service in listed(statement["Principal"].get("Service"))
+        }
+        roles = {
+            f"{_name(role.resource)}: {_told(platform, statement, resources=False)}"
+            for role in roles_of(platform)
+            for statement in role.allowed
+            if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
+        }
+        told = [", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"]
+        rows.append(f"| {_name(key)} | {' | '.join(told)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _told(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
+    """A statement as a person reads it."""
+    told = ", ".join(f"`{action}`" for action in listed(statement.get("Action")))
+    if resources:
+        on = (f"`{_general(platform, resource)}`" for resource in listed(statement.get("Resource")))
+        told += f" on {', '.join(on)}"
+    conditions = [
+        f"`{variable}` is `{_general(platform, '`, `'.join(listed(values)))}`"
+        for test in statement.get("Condition", {}).values()
+        for variable, values in test.items()
+    ]
+    never = "" if statement["Effect"] == "Allow" else "never "
+    return f"{never}{told}{' where ' if conditions else ''}{' and '.join(conditions)}"
+
+
+def _name(resource: Resource) -> str:
+    """What a person calls a resource: its tier, and its name there."""
+    return f"{resource.tier}/{resource.name}"
+
+
+def _general(platform: Platform, text: str) -> str:
+    """A text in which references are names, and which is so in every environment."""
+    (provider, *_) = next(iter(platform.stacks.values())).providers
+    text = REFERENCE.sub(lambda match: _name(platform.followed(match[0])), text)
+    for told, general in (
+        (provider["allowed_account_ids"][0], "<account>"),
+        (provider["region"], "<region>"),
+        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
+    ):
+        text = text.replace(told, general)
+    return text
 
 
 def _role(platform: Platform, role: Resource) -> Role:
