@@ -5,7 +5,7 @@ A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -14,20 +14,44 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from operations.platform import Platform, PlatformError
+from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
-from stacks.settings import Environment
+from operations.zones import table as zones_table
+from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.load import models_in
 from stacks.settings.section import InProduction, Matching
 
 DOCS = ROOT / "docs"
+OUT = ROOT / "cdktf.out"
+
+Pages = Mapping[Path, Mapping[str, str]]
+"""The parts of pages, by their names."""
 
 
 def main() -> None:
-    """Write all parts anew."""
-    write({DOCS / "settings.md": {"settings": settings_table()}})
+    """Write all parts anew, from the settings and from what was synthesized of them."""
+    try:
+        environments = load_environments(ROOT / "environments")
+        platforms = {settings.name: Platform.read(OUT, settings.name) for settings in environments}
+    except (PlatformError, SettingsError) as error:
+        sys.exit(str(error))
+    write(pages(environments, platforms))
 
 
-def write(pages: Mapping[Path, Mapping[str, str]]) -> None:
+def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Pages:
+    """Every page that has parts, and what they are."""
+    # Production has all the roles and keys that there are; what differs between environments is told in general.
+    shown = platforms[max(environments, key=lambda settings: settings.production).name]
+    zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
+    return {
+        DOCS / "settings.md": {"settings": settings_table()},
+        DOCS / "availability.md": {"zones": "\n".join(zones)},
+        DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
+    }
+
+
+def write(pages: Pages) -> None:
     """Write the parts of pages anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
     try:
         written = {page: with_parts(page, parts) for page, parts in pages.items()}

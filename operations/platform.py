@@ -17,6 +17,7 @@ Body = dict[str, Any]
 REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)\.outputs\.([\w-]+)")
 # What an expression may refer to: a resource or data source of any provider, or what no stack here has.
 REFERENCE = re.compile(r"(?<![\w.-])(data\.)?([a-z]\w*_\w+|local|module|var)\.([A-Za-z_][\w-]*)")
+WHOLE_REFERENCE = re.compile(r"\$\{((?:data\.)?\w+\.[\w-]+)\.[\w.\[\]]+\}")
 LITERAL = re.compile(r'"(?:\\.|[^"\\])*"')
 # Arguments that hold addresses without the braces of an interpolation.
 BARE_ADDRESSES = ("depends_on", "replace_triggered_by")
@@ -102,6 +103,18 @@ class Platform:
     def of_type(self, *types: str) -> list[Resource]:
         """The resources of some types."""
         return [resource for resource in self.resources if resource.type in types]
+
+    def followed(self, expression: str) -> Resource:
+        """The resource or data source that an expression leads to, which is a reference to an attribute and no more.
+
+        Raises:
+            PlatformError: it leads nowhere, or is more.
+        """
+        reference = WHOLE_REFERENCE.fullmatch(expression)
+        for resource in (*self.resources, *self.data):
+            if reference and resource.address == reference[1]:
+                return resource
+        raise PlatformError(f"{expression}: leads to no resource of {self.environment}")
 
 
 def read_stacks(folder: Path) -> list[Stack]:

@@ -197,29 +197,6 @@ def test_a_resource_without_the_tags_is_found(prod: Platform):
     assert len(list(untagged(replace(prod, stacks={**prod.stacks, "foundation": bare})))) > 10
 
 
-def unbounded_roles(platform: Platform) -> list[str]:
-    boundary = "arn:aws:iam::"
-    return [
-        role.address
-        for role in platform.of_type("aws_iam_role")
-        if not str(role.body.get("permissions_boundary", "")).startswith(boundary)
-        or role.body.get("max_session_duration") != 3600
-        or role.body.get("path") != f"/globecart/{platform.environment}/"
-        or not role.body.get("description")
-    ]
-
-
-def test_every_role_is_bounded_and_says_why_it_exists(every: list[Platform]):
-    for platform in every:
-        assert platform.of_type("aws_iam_role")
-        assert not unbounded_roles(platform)
-
-
-def test_a_role_without_its_bounds_is_found(prod: Platform):
-    for argument in ("permissions_boundary", "max_session_duration", "path", "description"):
-        assert unbounded_roles(with_changed(prod, "aws_iam_role", **{argument: None}))
-
-
 def loose_log_groups(platform: Platform) -> list[str]:
     return [
         group.address

@@ -7,16 +7,17 @@ import pytest
 
 from main import ROOT
 from operations import document
-from operations.document import DOCS, main, settings_table, with_parts
+from operations.document import DOCS, main, pages, settings_table, with_parts
+from operations.platform import Platform
+from operations.roles import keys_table, roles_table
 from stacks.settings import load_environments
 from stacks.settings.section import Section
 from tests.conftest import REFERENCE
 
 
-def test_the_settings_page_is_current():
-    assert with_parts(DOCS / "settings.md", {"settings": settings_table()}) == (DOCS / "settings.md").read_text(
-        encoding="utf-8"
-    ), "run make docs"
+def test_every_page_is_current(shipped: dict[str, Platform]):
+    for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
+        assert with_parts(page, parts) == page.read_text(encoding="utf-8"), "run make docs"
 
 
 def test_every_key_has_a_meaning():
@@ -33,24 +34,67 @@ def test_every_key_of_the_shipped_files_is_listed():
         assert keys - {"name"} <= listed
 
 
-def test_what_a_person_wrote_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    page = tmp_path / "settings.md"
-    page.write_text("before\n<!-- begin settings -->\nstale\n<!-- end settings -->\nafter\n")
+@pytest.fixture
+def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Platform]) -> Path:
+    """A folder with pages that are out of date."""
     monkeypatch.setattr(document, "DOCS", tmp_path)
+    monkeypatch.setattr(document, "OUT", shipped["prod"].stacks["network"].folder.parent.parent)
+    for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
+        places = [f"<!-- begin {name} -->\nstale\n<!-- end {name} -->\n" for name in parts]
+        page.write_text("\n".join(["before", *places, "after\n"]))
+    return tmp_path
+
+
+def test_what_a_person_wrote_is_kept(docs: Path):
     main()
-    text = page.read_text()
-    assert text.startswith("before\n<!-- begin settings -->\n| key |")
-    assert text.endswith("<!-- end settings -->\nafter\n")
-    assert "stale" not in text
+    texts = [page.read_text() for page in docs.iterdir()]
+    assert len(texts) == 3
+    for text in texts:
+        assert text.startswith("before\n<!-- begin ")
+        assert text.endswith(" -->\n\nafter\n")
+        assert "stale" not in text
 
 
-def test_a_page_without_a_place_is_told_and_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    page = tmp_path / "settings.md"
-    page.write_text("nothing here\n")
-    monkeypatch.setattr(document, "DOCS", tmp_path)
-    with pytest.raises(SystemExit, match="allowed: a place for settings"):
+def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
+    (docs / "security.md").write_text("nothing here\n")
+    with pytest.raises(SystemExit, match="allowed: a place for roles"):
         main()
-    assert page.read_text() == "nothing here\n"
+    assert (docs / "security.md").read_text() == "nothing here\n"
+    assert "stale" in (docs / "settings.md").read_text()
+
+
+def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(document, "OUT", tmp_path / "nothing")
+    with pytest.raises(SystemExit, match="run make synth"):
+        main()
+    assert "stale" in (docs / "settings.md").read_text()
+
+
+def test_roles_and_keys_are_told_without_an_environments_own_names(shipped: dict[str, Platform]):
+    for platform in shipped.values():
+        for told in (roles_table(platform), keys_table(platform)):
+            for own in ("${", "us-west-1", f"globecart-{platform.environment}"):
+                assert own not in told
+
+
+def test_what_a_role_may_do_is_told(prod: Platform):
+    rows = {row.split(" | ")[0].strip("| "): row for row in roles_table(prod).splitlines()}
+    assert rows["service/service-task"] == (
+        "| service/service-task | `ecs-tasks.amazonaws.com` | What the application itself may do: its files, through"
+        " their access points, and its cache | `elasticfilesystem:ClientMount`, `elasticfilesystem:ClientWrite` on"
+        " `storage/files` where `elasticfilesystem:AccessPointArn` is `storage/uploads`, `storage/documents`;"
+        " `elasticache:Connect` on `cache/cache`, `cache/application` |"
+    )
+    assert "never `ec2:AssignPrivateIpAddresses`" in rows["rotation/rotation"]
+    assert "what AWS's `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
+
+
+def test_who_uses_a_key_is_told(prod: Platform):
+    rows = {row.split(" | ")[0].strip("| "): row for row in keys_table(prod).splitlines()}
+    services = "`cloudtrail.amazonaws.com`, `config.amazonaws.com`, `logs.<region>.amazonaws.com`"
+    assert rows["foundation/key-logs"] == f"| foundation/key-logs | {services} | none |"
+    secrets = rows["foundation/key-secrets"]
+    assert "service/service-execution: `kms:Decrypt` where `kms:ViaService` is `secretsmanager." in secrets
 
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]

@@ -125,6 +125,22 @@ def test_every_resource_says_where_it_comes_from(prod: Platform):
     assert cluster.name in prod.stacks["database"].document["resource"]["aws_rds_cluster"]
 
 
+def test_an_expression_leads_to_what_it_refers_to(prod: Platform):
+    (instance, *_) = prod.of_type("aws_rds_cluster_instance")
+    assert prod.followed(instance.body["cluster_identifier"]).address == "aws_rds_cluster.database_cluster"
+    (key, *_) = prod.of_type("aws_kms_key")
+    assert prod.followed(key.body["policy"]).type == "aws_iam_policy_document"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["${aws_rds_cluster.database_gone.id}", "a-${aws_rds_cluster.database_cluster.id}", "arn:aws:iam::x", ""],
+)
+def test_an_expression_that_leads_nowhere_or_is_more_is_an_error(prod: Platform, expression: str):
+    with pytest.raises(PlatformError, match="leads to no resource of prod"):
+        prod.followed(expression)
+
+
 def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform):
     document = prod.document
     assert sum(map(len, document["resource"].values())) == len(prod.resources)

@@ -164,35 +164,6 @@ def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
             assert in_zones(platform, endpoint["subnet_ids"]) == everywhere
 
 
-@pytest.fixture(params=["prod", "staging", "three zones"])
-def protected(request: pytest.FixtureRequest, platforms: dict[str, Platform], three_zones: Platform) -> Platform:
-    return platforms.get(request.param, three_zones)
-
-
-def test_a_zone_that_is_lost_takes_nothing_from_another(protected: Platform):
-    nats = {f"${{{nat.address}.id}}": nat.body["subnet_id"] for nat in protected.of_type("aws_nat_gateway")}
-    tables = {
-        entry["route_table_id"]: entry["subnet_id"]
-        for entry in bodies(protected, "aws_route_table_association").values()
-    }
-    ways_out = [route for route in bodies(protected, "aws_route").values() if "nat_gateway_id" in route]
-    assert len(ways_out) == len(zones(protected))
-    for route in ways_out:
-        inside, outside = tables[route["route_table_id"]], nats[route["nat_gateway_id"]]
-        assert in_zones(protected, [inside]) == in_zones(protected, [outside])
-    for lost in zones(protected):
-        left = {zone for zone in zones(protected) if zone != lost}
-        instances = bodies(protected, "aws_rds_cluster_instance").values()
-        assert left & {instance["availability_zone"] for instance in instances}
-
-
-def test_a_zone_that_is_lost_leaves_each_shard_a_node(protected: Platform):
-    cache = only(protected, "aws_elasticache_replication_group")
-    assert cache["multi_az_enabled"] is True
-    # ElastiCache puts a shard's nodes into different zones for as long as there are any.
-    assert cache["replicas_per_node_group"] >= len(zones(protected)) - 1
-
-
 def test_production_has_a_task_for_every_zone_from_the_start(shipped: dict[str, Platform], three_zones: Platform):
     for platform in (shipped["prod"], three_zones):
         assert only(platform, "aws_ecs_service")["desired_count"] >= len(zones(platform))

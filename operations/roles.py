@@ -1,0 +1,224 @@
+"""The platform's IAM roles, read back from what was synthesized: who takes each on, what for, and what it may do.
+
+Statements are as IAM has them (`operations.policies`), wherever they come from: a role's own policies, policies that it
+shares with others, policies of AWS's own by their ARNs.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from operations.platform import Body, Platform, PlatformError, Resource
+from operations.policies import Statement
+from stacks.parts.names import PROJECT
+
+REFERENCE = re.compile(r"\$\{[^}]+\}")
+ROLE = "aws_iam_role"
+PARTS_OF_A_ROLE = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
+# What a document of the provider's calls the parts of a statement, and what IAM does.
+ELEMENTS = {
+    "actions": "Action",
+    "not_actions": "NotAction",
+    "resources": "Resource",
+    "not_resources": "NotResource",
+    "principals": "Principal",
+    "not_principals": "NotPrincipal",
+}
+# Merging others into it: nobody here does, and what it says would not be in its own statements.
+UNREADABLE = ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
+
+
+class Use(NamedTuple):
+    """Where a resource is given a role."""
+
+    resource: Resource
+    argument: str
+    """As `target.role_arn`."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role, and all that is said of it."""
+
+    resource: Resource
+    trust: tuple[Statement, ...]
+    allowed: tuple[Statement, ...]
+    """What policies of the platform's own say, denials among it."""
+    managed: tuple[str, ...]
+    """ARNs of policies of AWS's own."""
+    uses: tuple[Use, ...]
+
+    @property
+    def address(self) -> str:
+        """Within the joined document."""
+        return self.resource.address
+
+
+def roles_of(platform: Platform) -> list[Role]:
+    """All roles of an environment.
+
+    Raises:
+        PlatformError: a policy cannot be read.
+    """
+    return [_role(platform, resource) for resource in platform.of_type(ROLE)]
+
+
+def statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
+    """The statements of a policy as a resource is given it: a reference to a document, or its JSON.
+
+    Raises:
+        PlatformError: it is neither, or merges others.
+    """
+    if not policy.startswith("${"):
+        found = json.loads(policy)["Statement"]
+        return tuple({"Sid": "", **statement} for statement in ([found] if isinstance(found, dict) else found))
+    document = platform.followed(policy)
+    if document.type != "aws_iam_policy_document" or any(document.body.get(part) for part in UNREADABLE):
+        raise PlatformError(f"{document.address}: is no policy document that says all by itself")
+    return tuple(map(_statement, document.body["statement"]))
+
+
+def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement, ...]]]:
+    """Every policy that a resource is given, whatever it calls the argument.
+
+    Raises:
+        PlatformError: a policy cannot be read.
+    """
+    for resource in platform.resources:
+        for _, value in _texts(resource.body):
+            if value.startswith("${data.aws_iam_policy_document.") or re.match(r'\{.*"Statement"', value, re.DOTALL):
+                yield resource, statements(platform, value)
+
+
+def listed(value: Any) -> list[str]:
+    """What IAM takes as one text or as a list of them, as a list."""
+    return [value] if isinstance(value, str) else list(value or [])
+
+
+def roles_table(platform: Platform) -> str:
+    """The roles in Markdown: who takes each on, what for, and what it may do."""
+    rows = ["| role | taken on by | why | may |", "|---|---|---|---|"]
+    for role in roles_of(platform):
+        may = [
+            *(_told(platform, statement) for statement in role.allowed),
+            *(f"what AWS's `{arn}` says" for arn in role.managed),
+        ]
+        services = [f"`{service}`" for each in role.trust for service in listed(each["Principal"]["Service"])]
+        why = role.resource.body.get("description", "")
+        rows.append(f"| {_name(role.resource)} | {', '.join(services)} | {why} | {'; '.join(may)} |")
+    return "\n".join(rows) + "\n"
+
+
+def keys_table(platform: Platform) -> str:
+    """The keys in Markdown: which AWS services use each on their own account, and which roles may."""
+    rows = ["| key | AWS services, by the key's policy | roles, by their own |", "|---|---|---|"]
+    for key in platform.of_type("aws_kms_key"):
+        services = {
+            f"`{_general(platform, service)}`"
+            for statement in statements(platform, key.body["policy"])
+            if statement["Effect"] == "Allow" and isinstance(statement["Principal"], dict)
+            for service in listed(statement["Principal"].get("Service"))
+        }
+        roles = {
+            f"{_name(role.resource)}: {_told(platform, statement, resources=False)}"
+            for role in roles_of(platform)
+            for statement in role.allowed
+            if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
+        }
+        told = [", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"]
+        rows.append(f"| {_name(key)} | {' | '.join(told)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _told(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
+    """A statement as a person reads it."""
+    told = ", ".join(f"`{action}`" for action in listed(statement.get("Action")))
+    if resources:
+        on = (f"`{_general(platform, resource)}`" for resource in listed(statement.get("Resource")))
+        told += f" on {', '.join(on)}"
+    conditions = [
+        f"`{variable}` is `{_general(platform, '`, `'.join(listed(values)))}`"
+        for test in statement.get("Condition", {}).values()
+        for variable, values in test.items()
+    ]
+    never = "" if statement["Effect"] == "Allow" else "never "
+    return f"{never}{told}{' where ' if conditions else ''}{' and '.join(conditions)}"
+
+
+def _name(resource: Resource) -> str:
+    """What a person calls a resource: its tier, and its name there."""
+    return f"{resource.tier}/{resource.name}"
+
+
+def _general(platform: Platform, text: str) -> str:
+    """A text in which references are names, and which is so in every environment."""
+    (provider, *_) = next(iter(platform.stacks.values())).providers
+    text = REFERENCE.sub(lambda match: _name(platform.followed(match[0])), text)
+    for told, general in (
+        (provider["allowed_account_ids"][0], "<account>"),
+        (provider["region"], "<region>"),
+        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
+    ):
+        text = text.replace(told, general)
+    return text
+
+
+def _role(platform: Platform, role: Resource) -> Role:
+    own = [entry["policy"] for entry in role.body.get("inline_policy", []) if entry.get("policy")]
+    attached = list(role.body.get("managed_policy_arns") or [])
+    for part in platform.of_type(*PARTS_OF_A_ROLE):
+        if any(_leads_to(name, role) for name in [part.body.get("role", ""), *(part.body.get("roles") or [])]):
+            own += listed(part.body.get("policy"))
+            attached += listed(part.body.get("policy_arn"))
+    ours = [platform.followed(arn).body["policy"] for arn in attached if arn.startswith("${")]
+    return Role(
+        resource=role,
+        trust=statements(platform, role.body["assume_role_policy"]),
+        allowed=tuple(statement for policy in [*own, *ours] for statement in statements(platform, policy)),
+        managed=tuple(arn for arn in attached if not arn.startswith("${")),
+        uses=tuple(_uses(platform, role)),
+    )
+
+
+def _uses(platform: Platform, role: Resource) -> Iterator[Use]:
+    for resource in platform.resources:
+        if not resource.type.startswith("aws_iam_"):
+            for argument, value in _texts(resource.body):
+                if _leads_to(value, role):
+                    yield Use(resource, argument)
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text within a resource's arguments, with the path of its argument; a list's entries have the list's."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, path)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _texts(entry, f"{path}.{key}" if path else key)
+
+
+def _leads_to(value: str, role: Resource) -> bool:
+    return re.fullmatch(rf"\$\{{{re.escape(role.address)}\.(arn|id|name)\}}", value) is not None
+
+
+def _statement(body: Body) -> Statement:
+    statement: Statement = {"Sid": body.get("sid", ""), "Effect": body.get("effect", "Allow")}
+    for argument, element in ELEMENTS.items():
+        if value := body.get(argument):
+            statement[element] = _principal(value) if argument.endswith("principals") else value
+    conditions: dict[str, dict[str, list[str]]] = {}
+    for entry in body.get("condition", []):
+        conditions.setdefault(entry["test"], {}).setdefault(entry["variable"], []).extend(entry["values"])
+    return statement | ({"Condition": conditions} if conditions else {})
+
+
+def _principal(entries: list[Body]) -> str | dict[str, list[str]]:
+    principal: dict[str, list[str]] = {}
+    for entry in entries:
+        principal.setdefault(entry["type"], []).extend(entry["identifiers"])
+    return "*" if "*" in principal else principal

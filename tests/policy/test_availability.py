@@ -1,0 +1,196 @@
+"""Each zone is taken away from the synthesized platform: every tier must stand, and a defect in any must show."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from main import ROOT
+from operations.platform import Platform
+from operations.zones import NO_ZONE, table, verdicts, zones_of
+from stacks.settings import load_environments
+from tests.policy.planted import with_added, with_changed, without
+from tests.synthesized import TIERS
+
+A, B = "us-west-1a", "us-west-1b"
+
+
+def fallen(platform: Platform) -> dict[tuple[str, str], str]:
+    """What does not stand: by tier and zone, why."""
+    return {
+        (tier, zone): verdict.told
+        for tier, by_zone in verdicts(platform).items()
+        for zone, verdict in by_zone.items()
+        if not verdict.stands
+    }
+
+
+def test_production_stands_without_any_zone(shipped: dict[str, Platform]):
+    production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
+    for name in production:
+        print(f"\n{name}\n{table(shipped[name])}")
+        assert not fallen(shipped[name])
+    assert production
+
+
+@pytest.mark.parametrize("name", ["prod", "staging"])
+def test_the_reference_stands_without_any_zone(platforms: dict[str, Platform], name: str):
+    assert zones_of(platforms[name]) == [A, B]
+    assert not fallen(platforms[name])
+
+
+def test_three_zones_stand_without_any_of_them(three_zones: Platform):
+    assert len(zones_of(three_zones)) == 3
+    assert not fallen(three_zones)
+
+
+def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one_task(dev: Platform):
+    assert fallen(dev) == {
+        ("network", A): "no way out of its own: app-b",
+        ("service", A): "all tasks may stop at once (1 at least run), until ECS replaces them",
+        ("service", B): "all tasks may stop at once (1 at least run), until ECS replaces them",
+    }
+
+
+def test_every_tier_that_is_in_a_zone_says_by_what_it_stands(prod: Platform):
+    told = {tier: by_zone[A].told for tier, by_zone in verdicts(prod).items() if by_zone[A].told != NO_ZONE}
+    assert told == {
+        "network": "own way out: us-west-1b; 7 interface endpoints: us-west-1b",
+        "database": "can write: reader-1",
+        "cache": "nodes of each shard: 1 of 2",
+        "storage": "mount targets: us-west-1b",
+        "rotation": "function: us-west-1b",
+        "service": "load balancer: us-west-1b; tasks at once: 2 of 4; room for 4: us-west-1b",
+    }
+
+
+def changed(address: str, **arguments: Any) -> Callable[[Platform], Platform]:
+    return lambda prod: with_changed(prod, address, **arguments)
+
+
+def within(address: str, argument: str, **arguments: Any) -> Callable[[Platform], Platform]:
+    """A block of a resource's arguments is otherwise."""
+
+    def plant(prod: Platform) -> Platform:
+        (found,) = (each.body[argument] for each in prod.resources if each.address == address)
+        return with_changed(prod, address, **{argument: {**found, **arguments}})
+
+    return plant
+
+
+def subnet(kind: str, letter: str) -> str:
+    return f"${{aws_subnet.network_{kind}-{letter}.id}}"
+
+
+READER = "aws_rds_cluster_instance.database_reader-1"
+CACHE = "aws_elasticache_replication_group.cache_cache"
+SERVICE = "aws_ecs_service.service_service"
+
+# Tier, the zone without which it falls, what is told, defect.
+DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
+    (
+        "network",
+        A,
+        "no way out of its own: app-b",
+        changed("aws_route.network_app-b-to-nat", nat_gateway_id="${aws_nat_gateway.network_nat-a.id}"),
+    ),
+    (
+        "network",
+        A,
+        "no way out of its own: app-b",
+        changed("aws_nat_gateway.network_nat-b", subnet_id=subnet("public", "a")),
+    ),
+    ("network", A, "no way out of its own: app-b", lambda prod: without(prod, "aws_route.network_app-b-to-nat")),
+    (
+        "network",
+        A,
+        "no way out of its own: app-b",
+        changed("aws_route.network_app-b-to-nat", nat_gateway_id=None, vpc_peering_connection_id="pcx-1"),
+    ),
+    (
+        "network",
+        A,
+        "no way out of its own: public-b",
+        lambda prod: without(prod, "aws_route_table_association.network_public-b-association"),
+    ),
+    (
+        "network",
+        B,
+        "no address in every other zone: endpoint-kms",
+        changed("aws_vpc_endpoint.network_endpoint-kms", subnet_ids=[subnet("app", "b")]),
+    ),
+    ("database", A, "no instance that is as large as the writer", changed(READER, availability_zone=A)),
+    ("database", A, "no instance that is as large as the writer", changed(READER, promotion_tier=2)),
+    ("database", A, "no instance that is as large as the writer", lambda prod: without(prod, READER)),
+    (
+        "database",
+        A,
+        "no instance that is as large as the writer",
+        changed("aws_db_subnet_group.database_subnets", subnet_ids=[subnet("data", "a")]),
+    ),
+    ("cache", A, "a shard may lose all its nodes", changed(CACHE, replicas_per_node_group=0)),
+    ("cache", A, "a shard may lose all its nodes", changed(CACHE, multi_az_enabled=False)),
+    ("cache", A, "a shard may lose all its nodes", changed(CACHE, automatic_failover_enabled=False)),
+    (
+        "cache",
+        B,
+        "a shard may lose all its nodes",
+        changed("aws_elasticache_subnet_group.cache_subnets", subnet_ids=[subnet("data", "b")]),
+    ),
+    ("storage", A, "no mount target: us-west-1b", lambda prod: without(prod, "aws_efs_mount_target.storage_mount-b")),
+    ("storage", B, "files in one zone", changed("aws_efs_file_system.storage_files", availability_zone_name=B)),
+    (
+        "rotation",
+        B,
+        "no subnet: function",
+        within("aws_lambda_function.rotation_function", "vpc_config", subnet_ids=[subnet("app", "b")]),
+    ),
+    (
+        "service",
+        A,
+        "not in every other zone: load-balancer",
+        changed("aws_lb.service_load-balancer", subnets=[subnet("public", "a")]),
+    ),
+    (
+        "service",
+        A,
+        "not in every other zone: tasks",
+        changed("aws_lb_target_group.service_tasks", load_balancing_cross_zone_enabled="false"),
+    ),
+    (
+        "service",
+        B,
+        "all tasks may stop at once (1 at least run)",
+        changed("aws_appautoscaling_target.service_task-target", min_capacity=1),
+    ),
+    ("service", B, "all tasks may stop at once (1 at least run)", changed(SERVICE, desired_count=1)),
+    (
+        "service",
+        A,
+        "all tasks may stop at once (4 at least run)",
+        within(SERVICE, "network_configuration", subnets=[subnet("app", "a")]),
+    ),
+    ("service", A, "addresses for 2 tasks, of 8", changed("aws_subnet.network_app-b", cidr_block="10.0.16.0/28")),
+]
+
+
+@pytest.mark.parametrize(
+    ("tier", "zone", "told", "plant"), DEFECTS, ids=[f"{tier}: {told}" for tier, _, told, _ in DEFECTS]
+)
+def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plant: Callable[[Platform], Platform]):
+    planted = plant(prod)
+    assert told in fallen(planted)[tier, zone]
+    assert {each for each, _ in fallen(planted)} == {tier}
+    assert f"**lost**: {told}" in table(planted)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, tier: str):
+    for place in ({"subnet_id": subnet("app", "a")}, {"subnet_mapping": [{"subnet_id": subnet("app", "a")}]}):
+        planted = with_added(prod, tier, "aws_planted", "server", place)
+        assert fallen(planted) == {(tier, A): f"nobody says what takes the place of aws_planted.{tier}_server"}
+
+
+def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):
+    zonal = {tier for tier, by_zone in verdicts(prod).items() if by_zone[A].told != NO_ZONE}
+    assert {tier for tier, *_ in DEFECTS} == zonal

@@ -1,0 +1,341 @@
+"""Who reaches whom, on which ports: what was synthesized against matrices that are written out by hand."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from operations.platform import Platform
+from tests.conftest import Synthesize
+from tests.policy.planted import with_added, with_changed, without
+from tests.policy.reachability import INTERNET, NotUnderstoodError, Ports, Quantifier, Reachability, outside
+
+BALANCER, TASKS, ROTATION = "service/load-balancer", "service/service", "rotation/function"
+DATABASE, CACHE = "database/cluster", "cache/cache"
+
+# All there is, by security groups, routes and network ACLs together. Not made from the table of flows, which makes the
+# rules that are looked at here.
+EXPECTED: dict[tuple[str, str], Ports] = {
+    ("internet", BALANCER): ((80, 80), (443, 443)),
+    (BALANCER, TASKS): ((8443, 8443),),
+    (TASKS, DATABASE): ((5432, 5432),),
+    (TASKS, CACHE): ((6379, 6379),),
+    (TASKS, "storage/mount-a"): ((2049, 2049),),
+    (TASKS, "storage/mount-b"): ((2049, 2049),),
+    (TASKS, "network/endpoint-ecr-api"): ((443, 443),),
+    (TASKS, "network/endpoint-ecr-dkr"): ((443, 443),),
+    (TASKS, "network/endpoint-kms"): ((443, 443),),
+    (TASKS, "network/endpoint-logs"): ((443, 443),),
+    (TASKS, "network/endpoint-monitoring"): ((443, 443),),
+    (TASKS, "network/endpoint-secretsmanager"): ((443, 443),),
+    (TASKS, "network/endpoint-sts"): ((443, 443),),
+    (TASKS, "S3"): ((443, 443),),
+    (ROTATION, DATABASE): ((5432, 5432),),
+    (ROTATION, "network/endpoint-secretsmanager"): ((443, 443),),
+}
+A_THIRD_ZONE: dict[tuple[str, str], Ports] = {(TASKS, "storage/mount-c"): ((2049, 2049),)}
+
+# What is left if every security group were open: between kinds of subnet, by routes and network ACLs alone.
+CHOSEN = (1024, 65535)
+"""Where answers go."""
+WALLS: dict[tuple[str, str], Ports] = {
+    ("internet", BALANCER): ((80, 80), (443, 443), CHOSEN),
+    (BALANCER, "internet"): ((443, 443), CHOSEN),
+    (BALANCER, TASKS): (CHOSEN,),
+    (TASKS, BALANCER): ((443, 443), CHOSEN),
+    (TASKS, "internet"): ((443, 443),),
+    (TASKS, "S3"): ((443, 443),),
+    (TASKS, DATABASE): ((5432, 5432), (6379, 6379)),
+    # As answers: a connection would have to come from port 5432 or 6379 itself, for the task's answers to pass.
+    (DATABASE, TASKS): (CHOSEN,),
+}
+
+
+@pytest.mark.parametrize("quantifier", [any, all], ids=["no more", "no less"])
+def test_the_matrix_is_as_written(platform: Platform, quantifier: Quantifier):
+    zones = {subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")}
+    expected = EXPECTED | (A_THIRD_ZONE if len(zones) == 3 else {})
+    assert Reachability(platform).matrix(quantifier) == expected
+
+
+def test_the_internet_reaches_the_load_balancer_alone(platform: Platform):
+    reached = {target for source, target in Reachability(platform).matrix(any) if source == INTERNET.name}
+    assert reached == {BALANCER}
+
+
+def test_nothing_reaches_the_internet(platform: Platform):
+    assert not [source for source, target in Reachability(platform).matrix(any) if target == INTERNET.name]
+
+
+def walls(platform: Platform, quantifier: Quantifier) -> dict[tuple[str, str], Ports]:
+    """One party of each kind of subnet, and the internet, as if every security group were open."""
+    shown = {"internet", "S3", BALANCER, TASKS, DATABASE}
+    return Reachability(platform, with_groups=False).matrix(quantifier, among=shown)
+
+
+def test_network_acls_hold_back_what_an_open_security_group_would_let_through(platform: Platform):
+    assert walls(platform, any) == WALLS
+
+
+def test_no_connection_from_the_data_subnets_is_sure_of_an_answer(platform: Platform):
+    assert walls(platform, any).keys() - walls(platform, all).keys() == {(DATABASE, TASKS)}
+
+
+PAYMENT = outside("203.0.113.0/24")
+
+
+def test_what_tasks_may_reach_outside_is_what_the_settings_say(synthesize: Synthesize):
+    rules = [
+        {"cidr": "203.0.113.0/24", "reason": "payment provider"},
+        {"cidr": "198.51.100.0/24", "port": 22, "reason": "files to the warehouse"},
+    ]
+    reachability = Reachability(synthesize("prod", {"network": {"egress": rules}}))
+    tasks = reachability.parties[TASKS]
+    for quantifier in (any, all):
+        assert reachability.ports(tasks, PAYMENT, quantifier) == ((443, 443),)
+        assert reachability.ports(tasks, outside("198.51.100.0/24"), quantifier) == ((22, 22),)
+        assert not reachability.ports(tasks, outside("192.0.2.0/24"), quantifier)
+    assert not reachability.ports(reachability.parties[ROTATION], PAYMENT, any)
+    assert not reachability.ports(PAYMENT, tasks, any)
+
+
+def rule(direction: str, group: str, **arguments: Any) -> Callable[[Platform], Platform]:
+    """One more rule of a security group."""
+    body = {"security_group_id": sg(group), "ip_protocol": "tcp", **arguments}
+    return lambda prod: with_added(prod, "network", f"aws_vpc_security_group_{direction}_rule", "planted", body)
+
+
+def sg(group: str) -> str:
+    return f"${{aws_security_group.network_group-{group}.id}}"
+
+
+def port(number: int) -> dict[str, int]:
+    return {"from_port": number, "to_port": number}
+
+
+def acl(kind: str, direction: str, number: int, **arguments: Any) -> Callable[[Platform], Platform]:
+    """An entry of a network ACL is otherwise, or gone, or there is one more."""
+
+    def plant(prod: Platform) -> Platform:
+        address = f"aws_network_acl.network_acl-{kind}"
+        (found,) = (each.body[direction] for each in prod.resources if each.address == address)
+        kept = [entry for entry in found if entry["rule_no"] != number]
+        old = next((entry for entry in found if entry["rule_no"] == number), {"protocol": "tcp"})
+        changed = [{**old, **arguments, "rule_no": number}] if arguments else []
+        return with_changed(prod, address, **{direction: [*kept, *changed]})
+
+    return plant
+
+
+def number_of(prod: Platform, kind: str, direction: str, cidr: str, first: int) -> int:
+    """The number of the entry for a range and a first port."""
+    (found,) = (
+        each.body[direction] for each in prod.resources if each.address == f"aws_network_acl.network_acl-{kind}"
+    )
+    (number,) = (
+        e["rule_no"] for e in found if (e["cidr_block"], e["from_port"], e["protocol"]) == (cidr, first, "tcp")
+    )
+    return number
+
+
+def without_entry(kind: str, direction: str, cidr: str, first: int) -> Callable[[Platform], Platform]:
+    return lambda prod: acl(kind, direction, number_of(prod, kind, direction, cidr, first))(prod)
+
+
+def together(*plants: Callable[[Platform], Platform]) -> Callable[[Platform], Platform]:
+    def plant(prod: Platform) -> Platform:
+        planted = prod
+        for each in plants:
+            planted = each(planted)
+        return planted
+
+    return plant
+
+
+EVERYWHERE = "0.0.0.0/0"
+APP, DATA, PUBLIC = "10.0.0.0/17", "10.0.128.0/18", "10.0.192.0/19"
+
+# Source, target, ports that are then reached, defect.
+OPENED: list[tuple[str, str, Ports, Callable[[Platform], Platform]]] = [
+    (
+        "internet",
+        BALANCER,
+        ((80, 80), (443, 443), (8080, 8080)),
+        rule("ingress", "load-balancer", cidr_ipv4=EVERYWHERE, **port(8080)),
+    ),
+    (
+        "internet",
+        BALANCER,
+        ((80, 80), (443, 443), CHOSEN),
+        rule("ingress", "load-balancer", cidr_ipv4=EVERYWHERE, ip_protocol="-1"),
+    ),
+    (
+        BALANCER,
+        DATABASE,
+        ((5432, 5432),),
+        together(
+            rule("egress", "load-balancer", referenced_security_group_id=sg("database"), **port(5432)),
+            lambda prod: with_added(
+                prod,
+                "network",
+                "aws_vpc_security_group_ingress_rule",
+                "second",
+                {
+                    "security_group_id": sg("database"),
+                    "ip_protocol": "tcp",
+                    "referenced_security_group_id": sg("load-balancer"),
+                    **port(5432),
+                },
+            ),
+            acl("public", "egress", 200, action="allow", cidr_block=DATA, **port(5432)),
+            acl("data", "ingress", 200, action="allow", cidr_block=PUBLIC, **port(5432)),
+            acl("data", "egress", 200, action="allow", cidr_block=PUBLIC, from_port=1024, to_port=65535),
+        ),
+    ),
+    (TASKS, "internet", ((443, 443),), rule("egress", "service", cidr_ipv4=EVERYWHERE, **port(443))),
+    (
+        "internet",
+        TASKS,
+        ((8443, 8443),),
+        together(
+            lambda prod: with_changed(
+                prod,
+                "aws_ecs_service.service_service",
+                network_configuration={
+                    "subnets": ["${aws_subnet.network_public-a.id}"],
+                    "security_groups": [sg("service")],
+                    "assign_public_ip": True,
+                },
+            ),
+            rule("ingress", "service", cidr_ipv4=EVERYWHERE, **port(8443)),
+        ),
+    ),
+    (
+        TASKS,
+        "storage/mount-a",
+        ((22, 22), (2049, 2049)),
+        together(
+            rule("egress", "service", cidr_ipv4="10.0.0.0/16", **port(22)),
+            lambda prod: with_added(
+                prod,
+                "network",
+                "aws_vpc_security_group_ingress_rule",
+                "second",
+                {"security_group_id": sg("files"), "ip_protocol": "tcp", "cidr_ipv4": APP, **port(22)},
+            ),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "ports", "plant"), OPENED)
+def test_a_way_that_is_opened_is_found(
+    prod: Platform, source: str, target: str, ports: Ports, plant: Callable[[Platform], Platform]
+):
+    matrix = Reachability(plant(prod)).matrix(any)
+    assert matrix[source, target] == ports
+    assert matrix != EXPECTED
+
+
+# What is then no longer reached as it should be, from everywhere to everywhere; defect.
+CLOSED: list[tuple[set[tuple[str, str]], Callable[[Platform], Platform]]] = [
+    (
+        {(TASKS, DATABASE)},
+        lambda prod: without(prod, "aws_vpc_security_group_egress_rule.network_service-to-database-5432-out"),
+    ),
+    (
+        {(ROTATION, DATABASE)},
+        lambda prod: without(prod, "aws_vpc_security_group_ingress_rule.network_rotation-to-database-5432-in"),
+    ),
+    # Answers, which a network ACL does not know for what they are.
+    ({("internet", BALANCER), (BALANCER, TASKS)}, without_entry("public", "egress", EVERYWHERE, 1024)),
+    ({("internet", BALANCER)}, without_entry("public", "ingress", EVERYWHERE, 443)),
+    ({(BALANCER, TASKS)}, without_entry("public", "ingress", EVERYWHERE, 1024)),
+    ({(TASKS, DATABASE), (TASKS, CACHE), (ROTATION, DATABASE)}, without_entry("data", "egress", APP, 1024)),
+    ({(BALANCER, TASKS)}, without_entry("app", "egress", PUBLIC, 1024)),
+    ({(TASKS, CACHE)}, without_entry("app", "egress", DATA, 6379)),
+    # An answer to some of the ports that a client may choose is no answer.
+    (
+        {("internet", BALANCER), (BALANCER, TASKS)},
+        lambda prod: acl(
+            "public", "egress", number_of(prod, "public", "egress", EVERYWHERE, 1024), from_port=32768, to_port=60999
+        )(prod),
+    ),
+    ({(TASKS, CACHE)}, acl("data", "ingress", 50, action="deny", cidr_block="10.0.16.0/20", **port(6379))),
+    ({(TASKS, "S3")}, lambda prod: without(prod, "aws_vpc_endpoint.network_endpoint-s3")),
+    (
+        {("internet", BALANCER)},
+        lambda prod: without(prod, "aws_route.network_public-a-to-internet"),
+    ),
+    ({("internet", BALANCER)}, lambda prod: with_changed(prod, "aws_lb.service_load-balancer", internal=True)),
+]
+
+
+@pytest.mark.parametrize(("gone", "plant"), CLOSED)
+def test_a_way_that_is_closed_is_found(
+    prod: Platform, gone: set[tuple[str, str]], plant: Callable[[Platform], Platform]
+):
+    matrix = Reachability(plant(prod)).matrix(all)
+    assert {pair for pair, ports in EXPECTED.items() if matrix.get(pair) != ports} == gone
+
+
+def test_subnets_without_a_network_acl_have_the_vpcs_which_lets_nothing_through(prod: Platform):
+    planted = without(prod, "aws_network_acl.network_acl-data")
+    assert EXPECTED.keys() - Reachability(planted).matrix(any).keys() == {
+        (TASKS, DATABASE),
+        (TASKS, CACHE),
+        (ROTATION, DATABASE),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "direction", "cidr", "source", "target"),
+    [
+        ("data", "ingress", PUBLIC, BALANCER, DATABASE),
+        ("app", "ingress", EVERYWHERE, "internet", TASKS),
+        ("app", "egress", EVERYWHERE, TASKS, "internet"),
+    ],
+)
+def test_a_network_acl_that_is_opened_is_found(
+    prod: Platform, kind: str, direction: str, cidr: str, source: str, target: str
+):
+    """By the walls alone: the security groups still stand."""
+    ports = {"from_port": 0, "to_port": 65535}
+    planted = together(
+        acl(kind, direction, 200, action="allow", cidr_block=cidr, **ports),
+        acl("public", "egress", 200, action="allow", cidr_block=EVERYWHERE, **ports),
+        acl("data", "egress", 200, action="allow", cidr_block=EVERYWHERE, **ports),
+    )(prod)
+    assert Reachability(planted).matrix(any) == EXPECTED
+    if (source, target) == ("internet", TASKS):  # no route leads there, whatever the network ACL says
+        assert (source, target) not in walls(planted, any)
+    else:
+        assert walls(planted, any)[source, target] not in (WALLS.get((source, target)), ())
+
+
+def rule_changed(**arguments: Any) -> Callable[[Platform], Platform]:
+    address = "aws_vpc_security_group_egress_rule.network_service-to-database-5432-out"
+    return lambda prod: with_changed(prod, address, **arguments)
+
+
+def added(type_: str, **arguments: Any) -> Callable[[Platform], Platform]:
+    return lambda prod: with_added(prod, "network", type_, "planted", deepcopy(arguments))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        rule_changed(ip_protocol="udp"),
+        rule_changed(cidr_ipv6="::/0"),
+        acl("data", "ingress", 200, action="allow", ipv6_cidr_block="::/0", **port(5432)),
+        added("aws_vpc_peering_connection"),
+        added("aws_security_group_rule"),
+        added("aws_route", route_table_id="rtb-1", destination_cidr_block="10.9.0.0/16", transit_gateway_id="tgw-1"),
+        added("aws_instance", vpc_security_group_ids=[sg("service")], subnet_id="subnet-1"),
+        lambda prod: with_changed(prod, "aws_default_security_group.network_default-group", ingress=[{"self": True}]),
+    ],
+)
+def test_what_could_open_a_way_and_is_not_understood_is_an_error(prod: Platform, plant: Callable[[Platform], Platform]):
+    with pytest.raises(NotUnderstoodError):
+        Reachability(plant(prod)).matrix(any)
