@@ -4,9 +4,9 @@
 entry in one of their `CONTROLS`.
 """
 
-from tests.policy.controls import access, encryption, hardening, logs, monitoring, network, transit
+from tests.policy.controls import access, detection, encryption, hardening, logs, monitoring, network, transit
 
-SUBJECTS = (network, hardening, encryption, transit, access, logs, monitoring)
+SUBJECTS = (network, hardening, encryption, transit, access, logs, monitoring, detection)
 CONTROLS = tuple(control for subject in SUBJECTS for control in subject.CONTROLS)
 
 NOT_OF_THE_CODE = {

@@ -24,10 +24,11 @@ KNOWS_NO_RESOURCE = re.compile(
 )
 """Actions that AWS grants on all resources or on none."""
 
-# Lambda takes on its role without saying for which function.
-NO_SOURCE = ("lambda.amazonaws.com",)
+# AWS documents no condition for what these two take on.
+NO_SOURCE = ("cloudtrail.amazonaws.com", "lambda.amazonaws.com")
 
 RESOURCE_POLICIES = {
+    "aws_backup_vault_policy": "backup:*",
     "aws_ecr_repository_policy": "ecr:*",
     "aws_efs_file_system_policy": "elasticfilesystem:*",
     "aws_s3_bucket_policy": "s3:*",
@@ -172,7 +173,7 @@ CONTROLS = (
         does="Each role is for one service, which takes it on for this account's own resources.",
         checks=[
             Relation(
-                f"one service, bound to our account or a resource of it; {' and '.join(NO_SOURCE)} says neither",
+                f"one service, bound to our account or a resource of it, but for {' and '.join(NO_SOURCE)}",
                 open_trusts,
             )
         ],
@@ -229,8 +230,8 @@ CONTROLS = (
     Control(
         name="own-account-alone",
         requirements=("7.2.5", "7.3.3"),
-        does="Buckets, images, secret, topic and files are denied to every other account, whatever else allows it; "
-        "keys are for nobody outside it.",
+        does="Buckets, backups, images, secret, topic and files are denied to every other account, whatever else "
+        "allows it; keys are for nobody outside it.",
         checks=[
             *(
                 denies(type_, "DenyOtherAccounts", "aws:PrincipalAccount", "StringNotEquals", OWN_ACCOUNT, action)

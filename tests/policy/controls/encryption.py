@@ -16,6 +16,7 @@ from tests.policy.controls.reading import Document, values
 KEY = referring_to("aws_kms_key")
 
 ENCRYPTED_BY = {
+    "aws_backup_vault": "kms_key_arn",
     "aws_cloudwatch_log_group": "kms_key_id",
     "aws_ecr_repository": "encryption_configuration.kms_key",
     "aws_efs_file_system": "kms_key_id",
@@ -35,6 +36,7 @@ PURPOSES = {
     "secrets": [("aws_secretsmanager_secret", "kms_key_id"), ("aws_rds_cluster", "master_user_secret_kms_key_id")],
     "logs": [("aws_cloudwatch_log_group", "kms_key_id")],
     "alarms": [("aws_sns_topic", "kms_master_key_id")],
+    "backups": [("aws_backup_vault", "kms_key_arn")],
     "images": [("aws_ecr_repository", "encryption_configuration.kms_key")],
 }
 
@@ -93,7 +95,7 @@ CONTROLS = (
     Control(
         name="all-encrypted",
         requirements=("3.5.1",),
-        does="Files, cache, secrets, logs, messages, images and log archives are encrypted with keys of ours.",
+        does="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
         checks=[
             *(Every(type_, {path: KEY}) for type_, path in ENCRYPTED_BY.items()),
             Every("aws_efs_file_system", {"encrypted": True}),
