@@ -26,7 +26,9 @@ AWS_POLICIES = json.loads(aws_managed_policies_data)
 
 # Lambda takes a role on for the function that was given it, and does not say for which.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
-SENDS_NO_SOURCE = {"lambda.amazonaws.com"}
+# CloudTrail documents no source for the role by which it writes to CloudWatch Logs.
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
+SENDS_NO_SOURCE = {"cloudtrail.amazonaws.com", "lambda.amazonaws.com"}
 # SNS chooses which of the four kinds it asks for. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 PATTERNS_OF_ACTIONS = {"kms:GenerateDataKey*"}
 # Lambda makes interfaces before anything has their ids. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
@@ -48,7 +50,6 @@ ACCEPTED_OF_AWS = {
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": "monitoring.rds.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup": "backup.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores": "backup.amazonaws.com",
-    "arn:aws:iam::aws:policy/service-role/AWS_ConfigRole": "config.amazonaws.com",
 }
 # `*`, or a whole kind of resource, or of any account or Region.
 WILD = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:([\w-]+[:/])?\*|arn:[^:]*:(\*|[^:]*:\*|[^:]*:[^:]*:\*):.*")
@@ -62,7 +63,6 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
     ("aws_backup_selection", "iam_role_arn"): lambda _: TO_BACK_UP,
     ("aws_cloudtrail", "cloud_watch_logs_role_arn"): lambda _: TO_LOG,
     ("aws_cloudwatch_event_target", "role_arn"): lambda body: _to_start(body["arn"]),
-    ("aws_config_configuration_recorder", "role_arn"): lambda _: {"ec2:DescribeSecurityGroups"},
     ("aws_ecs_task_definition", "execution_role_arn"): lambda body: (
         {"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", *TO_LOG}
         | ({"secretsmanager:GetSecretValue"} if '"secrets"' in body["container_definitions"] else set())
