@@ -40,7 +40,8 @@ def review(
 
     Example: `python -m operations review network.json service.json --fail-on downtime`
 
-    Exit codes: 0 reviewed; 3 reviewed, and --fail-on was reached, or a plan is not whole; 1 refused or failed; 2 usage.
+    Exit codes: 0 reviewed; 3 reviewed, and with --fail-on: its level was reached, or a plan is not whole; 1 refused or
+    failed; 2 usage.
     """
     with ends_in_a_line():
         try:

@@ -131,8 +131,16 @@ def _within(path: str, before: Side, after: Side) -> Iterator[Difference]:
 
 
 def _differ(before: Side, after: Side) -> bool:
-    was, is_ = (None if side.value in NOTHING else side.value for side in (before, after))
-    return was != is_ or after.is_unknown
+    return _plain(before.value) != _plain(after.value) or after.is_unknown
+
+
+def _plain(value: Any) -> Any:
+    """A value without what is not set; an empty block in a list is set."""
+    if isinstance(value, dict):
+        value = {key: plain for key, entry in value.items() if (plain := _plain(entry)) is not None}
+    elif isinstance(value, list):
+        value = [{} if entry == {} else _plain(entry) or ({} if isinstance(entry, dict) else None) for entry in value]
+    return None if value in NOTHING else value
 
 
 def _keys(before: Side, after: Side) -> list[str]:

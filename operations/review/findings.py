@@ -146,9 +146,10 @@ def _findings(reviewed: Reviewed, change: ResourceChange, *, was_deleted: bool) 
     if change.action in STANDING_STILL:
         return
     is_first = reviewed.plan.is_first
+    known_as = f"{reviewed.stack} {change.address}"
     for level, argument, sentence, details in chain(
-        _of_action(change, was_deleted=was_deleted),
-        _of_arguments(change) if change.action not in {DESTROYED, "forget"} else (),
+        _of_action(change, known_as, was_deleted=was_deleted),
+        _of_arguments(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
         _of_policies(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
         _of_openings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
@@ -158,8 +159,8 @@ def _findings(reviewed: Reviewed, change: ResourceChange, *, was_deleted: bool) 
 _Found = tuple[Level, str, str, tuple[str, ...]]
 
 
-def _of_action(change: ResourceChange, *, was_deleted: bool) -> Iterator[_Found]:
-    gone = _action_rule(change, DESTROYED) if was_deleted and change.action == ADDED else None
+def _of_action(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_Found]:
+    gone = _action_rule(change, known_as, DESTROYED) if was_deleted and change.action == ADDED else None
     if gone and gone.level is Level.DATA_LOSS:
         yield gone.level, "", rules.DELETED_OUTSIDE, ()
         return
@@ -167,17 +168,17 @@ def _of_action(change: ResourceChange, *, was_deleted: bool) -> Iterator[_Found]
     # Terraform lets go of it, and AWS keeps it.
     if action != ADDED and sides(change.change)[0].at("skip_destroy").value is True:
         action = "forget" if action == DESTROYED else CHANGED
-    rule = _action_rule(change, action)
+    rule = _action_rule(change, known_as, action)
     if rule and rule.level is not Level.OTHER:
         yield rule.level, "", rule.sentence, tuple(_why(change))
 
 
-def _action_rule(change: ResourceChange, action: str) -> ActionRule | None:
+def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRule | None:
     return next(
         (
             rule
             for rule in rules.ACTION_RULES
-            if _fits(rule.types, change.type) and _fits(rule.actions, action) and _fits(rule.address, change.address)
+            if _fits(rule.types, change.type) and _fits(rule.actions, action) and _fits(rule.known_as, known_as)
         ),
         None,
     )
@@ -191,10 +192,10 @@ def _why(change: ResourceChange) -> Iterator[str]:
         yield rules.REASONS.get(change.action_reason, change.action_reason)
 
 
-def _of_arguments(change: ResourceChange) -> Iterator[_Found]:
+def _of_arguments(change: ResourceChange, known_as: str) -> Iterator[_Found]:
     is_new = change.action == ADDED
     of_type = _rules(change.type)
-    if change.action == CHANGED and change.type == "aws_lambda_function" and _fits(rules.ROTATING, change.address):
+    if change.action == CHANGED and change.type == "aws_lambda_function" and _fits(rules.ROTATING, known_as):
         yield Level.ROTATION, "", rules.ROTATES_OTHERWISE, (", ".join(arguments(change.change)),)
     for difference in differences(change.change):
         if found := _of_argument(change, difference, of_type, is_new=is_new):
@@ -314,4 +315,10 @@ def _rules(type_: str) -> tuple[Rule, ...]:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    return bool(re.fullmatch(pattern, text, re.DOTALL))
+    return bool(_compiled(pattern).fullmatch(text))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Python itself remembers fewer patterns than there are rules."""
+    return re.compile(pattern, re.DOTALL)

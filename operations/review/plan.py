@@ -234,7 +234,7 @@ def _json(file: Path, content: bytes) -> Any:
         if text.startswith('{"@level"') and error.msg == "Extra data":
             what = "what `terraform plan -json` says, line by line"
             raise RefusedError(f"{file}: no plan but {what}; allowed: {WANTED}") from error
-        is_cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        is_cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
         problem = f"truncated: {len(content)} bytes, and no end" if is_cut and text.lstrip()[:1] in "{[" else "no JSON"
         raise RefusedError(f"{file}: {problem} ({error}); allowed: {WANTED}") from error
     except RecursionError as error:

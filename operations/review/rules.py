@@ -25,6 +25,7 @@ from operations.review.worse import (
     moved,
     off,
     on,
+    other,
     sooner,
     unset,
     weaker_tls,
@@ -59,8 +60,8 @@ class ActionRule:
     """Regular expression of `plan.ACTIONS`."""
     level: Level
     sentence: str
-    address: str = ".*"
-    """Where it holds for some of the type alone."""
+    known_as: str = ".*"
+    """Regular expression of stack and address, where it holds for some of the type alone."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ GRANTING = (
 ROTATES = r"aws_secretsmanager_secret_rotation"
 
 ROTATING = r"(?i).*rotat.*"
-"""Address of what takes part in a rotation."""
+"""Stack or address of what takes part in a rotation."""
 
 ACTION_RULES = (
     # Of what keeps data or keys.
@@ -487,7 +488,7 @@ OF_TYPES = (
     ),
     Rule("aws_wafv2_web_acl", r"rule/.*/rate_based_statement/.*/limit", lower, DOWNTIME, "clients are refused sooner"),
     Rule("aws_wafv2_web_acl", r"default_action/.*/allow", gains, EXPOSURE, "the firewall lets pass what no rule names"),
-    Rule("aws_wafv2_web_acl", r"rule/.*", changed, EXPOSURE, "the firewall judges otherwise"),
+    Rule("aws_wafv2_web_acl", r"rule/.*", other, EXPOSURE, "the firewall judges otherwise"),
     Rule(
         "aws_wafv2_web_acl_logging_configuration",
         "log_destination_configs",
@@ -651,8 +652,8 @@ OF_ALL = (
     Rule(
         ANY,
         ANYWHERE
-        + r"(.*encrypt(ed|ion(_enabled|_at_rest)?)|[^/]*encrypt[^/]*/.*enabled|enable_key_rotation|.*require_ssl|https_only|enforce_https"
-        r"|enable_https_traffic_only|node_to_node_encryption)",
+        + r"(.*encrypt(ed|ion(_enabled|_at_rest)?)|[^/]*encrypt[^/]*/.*enabled|enable_key_rotation|.*require_ssl"
+        r"|https_only|enforce_https|enable_https_traffic_only|node_to_node_encryption)",
         off,
         EXPOSURE,
         "encryption goes off",

@@ -50,6 +50,11 @@ def changed(before: Any, after: Any) -> bool:
     return before != after
 
 
+def other(before: Any, after: Any) -> bool:
+    """It is another, where it is one value and there was one."""
+    return not isinstance(before, list | dict) and is_set(before) and is_set(after) and before != after
+
+
 def moved(before: Any, after: Any) -> bool:
     """It is another, and there was one."""
     return is_set(before) and before != after

@@ -4,6 +4,7 @@ import shutil
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ class Edit:
     """Keys of the environment's file."""
     stack: Callable[[Body], None] = lambda _: None
     """Done to what was synthesized of the tier."""
-    outside: Callable[[LocalAws, Body], None] = lambda _, __: None
+    outside: Callable[[LocalAws, Body], None] | None = None
     """Done to the AWS behind Terraform's back; it is given the state, by address."""
     options: tuple[str, ...] = ()
     """Of `terraform plan`."""
-    others: int | None = None
-    """Of changes that are folded away."""
+    and_more: bool = False
+    """Whether there are rows that are not named here."""
 
 
 def resource(address: str, **arguments: Any) -> Callable[[Body], None]:
@@ -56,28 +57,34 @@ def resource(address: str, **arguments: Any) -> Callable[[Body], None]:
     return edit
 
 
-def without(*addresses: str, moved_to: str = "", forgotten: bool = False) -> Callable[[Body], None]:
-    """Takes resources out of the stack."""
+def without(address: str, *, forgotten: bool = False) -> Callable[[Body], None]:
+    """Takes a resource, which no other reads, out of the stack."""
 
     def edit(document: Body) -> None:
-        for address in addresses:
-            type_, name = address.split(".")
-            body = document["resource"][type_].pop(name)
-            if moved_to:
-                document["resource"][type_][moved_to] = body
-                document["moved"] = [{"from": address, "to": f"{type_}.{moved_to}"}]
-            if forgotten:
-                document["removed"] = [{"from": address, "lifecycle": {"destroy": False}}]
+        type_, name = address.split(".")
+        del document["resource"][type_][name]
+        if not document["resource"][type_]:
+            del document["resource"][type_]
+        for other in chain.from_iterable(each.values() for each in document["resource"].values()):
+            if address in other.get("depends_on", ()):
+                other["depends_on"].remove(address)
+        outputs = document["output"]
+        document["output"] = {key: output for key, output in outputs.items() if address not in str(output["value"])}
+        if forgotten:
+            document["removed"] = [{"from": address, "lifecycle": {"destroy": False}}]
 
     return edit
 
 
-def all_of(*edits: Callable[[Body], None]) -> Callable[[Body], None]:
-    """Several in turn."""
+def renamed(address: str, name: str) -> Callable[[Body], None]:
+    """Calls a resource otherwise, and says so."""
+    type_, old = address.split(".")
 
     def edit(document: Body) -> None:
-        for each in edits:
-            each(document)
+        document["resource"][type_][name] = document["resource"][type_].pop(old)
+        for output in document["output"].values():
+            output["value"] = output["value"].replace(address, f"{type_}.{name}")
+        document["moved"] = [{"from": address, "to": f"{type_}.{name}"}]
 
     return edit
 
@@ -97,13 +104,13 @@ def _without_rule(rules: list[Body]) -> list[Body]:
     return [rule for rule in rules if rule["name"] != rules[-1]["name"]]
 
 
-def _open_bucket(aws: LocalAws, state: Body) -> None:
-    name = state["aws_s3_bucket_public_access_block.audit-public-access"]["bucket"]
-    aws.client("s3").delete_public_access_block(Bucket=name)
+def _without_prevention(lifecycle: Body) -> Body:
+    return {key: value for key, value in lifecycle.items() if key != "prevent_destroy"}
 
 
-def _delete_repository(aws: LocalAws, state: Body) -> None:
+def _delete_and_open(aws: LocalAws, state: Body) -> None:
     aws.client("ecr").delete_repository(repositoryName=state["aws_ecr_repository.images"]["name"], force=True)
+    aws.client("s3").delete_public_access_block(Bucket=state[BLOCK]["bucket"])
 
 
 CLUSTER, WRITER, READER = (
@@ -126,7 +133,7 @@ EDITS: Mapping[str, Edit] = {
         "database",
         DATA_LOSS,
         {(DATA_LOSS, CLUSTER, "deletion_protection"), (DATA_LOSS, CLUSTER, "skip_final_snapshot")},
-        settings={"deletion_protection": False},
+        stack=resource(CLUSTER, deletion_protection=False, skip_final_snapshot=True),
     ),
     "logs for less time": Edit(
         "cache",
@@ -138,24 +145,33 @@ EDITS: Mapping[str, Edit] = {
         "database",
         DATA_LOSS,
         {(DATA_LOSS, CLUSTER, "")},
-        settings={"deletion_protection": False, "database": {"name": "shop2"}},
+        settings={"database": {"name": "shop2"}},
+        stack=resource(CLUSTER, lifecycle=_without_prevention),
     ),
-    "a bucket is taken out": Edit(
+    "the versions of a bucket are taken out": Edit(
         "foundation",
         DATA_LOSS,
         {(DATA_LOSS, "aws_s3_bucket_versioning.config-versioning", "")},
         stack=without("aws_s3_bucket_versioning.config-versioning"),
     ),
-    "no versions of a bucket": Edit(
-        "foundation",
-        DATA_LOSS,
-        {(DATA_LOSS, "aws_s3_bucket_versioning.config-versioning", "versioning_configuration/0/status")},
-        stack=resource("aws_s3_bucket_versioning.config-versioning", versioning_configuration={"status": "Suspended"}),
-    ),
-    "the repository is gone": Edit(
-        "foundation", DATA_LOSS, {(DATA_LOSS, "aws_ecr_repository.images", "")}, outside=_delete_repository
+    "what was done behind Terraform's back is undone": Edit(
+        "foundation", DATA_LOSS, {(DATA_LOSS, "aws_ecr_repository.images", "")}, outside=_delete_and_open
     ),
     # Downtime.
+    "a reader is made anew": Edit(
+        "database",
+        DOWNTIME,
+        {(DOWNTIME, READER, "")},
+        stack=resource(READER, lifecycle=_without_prevention),
+        options=(f"-replace={READER}",),
+    ),
+    # A rule to a group is none to a range: AWS makes another.
+    "a rule to the world": Edit(
+        "network",
+        DOWNTIME,
+        {(DOWNTIME, SERVICE_RULE, ""), (EXPOSURE, SERVICE_RULE, "")},
+        stack=resource(SERVICE_RULE, referenced_security_group_id=None, cidr_ipv4="0.0.0.0/0"),
+    ),
     "engine upgrade": Edit(
         "database",
         DOWNTIME,
@@ -168,7 +184,6 @@ EDITS: Mapping[str, Edit] = {
     "fewer replicas, more shards": Edit(
         "cache", CAPACITY, {(CAPACITY, CACHE, "num_node_groups")}, settings={"cache": {"shards": 3}}
     ),
-    "a reader is made anew": Edit("database", DOWNTIME, {(DOWNTIME, READER, "")}, options=(f"-replace={READER}",)),
     "another range": Edit("network", DOWNTIME, settings={"network": {"cidr": "10.64.0.0/16"}}),
     "another domain": Edit("service", DOWNTIME, settings={"service": {"domain": "store.globecart.example"}}),
     "load balancer unprotected": Edit(
@@ -178,12 +193,6 @@ EDITS: Mapping[str, Edit] = {
         stack=resource("aws_lb.load-balancer", enable_deletion_protection=False),
     ),
     # Exposure.
-    "a rule to the world": Edit(
-        "network",
-        EXPOSURE,
-        {(EXPOSURE, SERVICE_RULE, "")},
-        stack=resource(SERVICE_RULE, referenced_security_group_id=None, cidr_ipv4="0.0.0.0/0"),
-    ),
     "a way out": Edit(
         "network",
         EXPOSURE,
@@ -257,7 +266,6 @@ EDITS: Mapping[str, Edit] = {
         {(EXPOSURE, CACHE, "transit_encryption_mode")},
         stack=resource(CACHE, transit_encryption_mode="preferred"),
     ),
-    "a bucket was opened": Edit("foundation", OTHER, outside=_open_bucket),
     # Rotation.
     "rotation every 15 days": Edit(
         "rotation",
@@ -291,7 +299,7 @@ EDITS: Mapping[str, Edit] = {
     "an alarm is forgotten": Edit("cache", CAPACITY, {(CAPACITY, ALARM, "")}, stack=without(ALARM, forgotten=True)),
     # Nothing of weight.
     "another image": Edit("service", OTHER, settings={"service": {"image": f"@sha256:{'9' * 64}"}}),
-    "an alarm is called otherwise": Edit("cache", OTHER, stack=without(ALARM, moved_to="alarm-processors")),
+    "an alarm is called otherwise": Edit("cache", OTHER, stack=renamed(ALARM, "alarm-processors")),
 }
 
 
