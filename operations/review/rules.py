@@ -712,7 +712,13 @@ OF_ALL = (
         EXPOSURE,
         "logging goes off",
     ),
-    Rule(ANY, ANYWHERE + r"(vpc_)?security_group(_id)?s", changed, EXPOSURE, "other security groups guard it"),
+    Rule(
+        ANY,
+        r"(?!ingress|egress)" + ANYWHERE + r"(vpc_)?security_group(_id)?s",
+        changed,
+        EXPOSURE,
+        "other security groups guard it",
+    ),
     Rule(ANY, r"permissions_boundary", moved, EXPOSURE, "another boundary, or none"),
     Rule(
         ANY,
