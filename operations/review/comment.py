@@ -95,22 +95,22 @@ def sorted_findings(reviews: Iterable[StackReview]) -> list[Finding]:
 
 def code(text: str) -> str:
     """What a plan says, as a code span that it cannot leave."""
+    text = f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
     shown = "".join(letter if letter.isprintable() else "?" for letter in text.translate(SUBSTITUTES)).strip()
-    shown = f"{shown[: LONGEST - 1]}…" if len(shown) > LONGEST else shown
     return f"`{shown or '?'}`"
 
 
 def _stacks(reviews: Sequence[StackReview]) -> list[str]:
     actions = [action for action in COLUMNS if action in ALWAYS or any(review.counts[action] for review in reviews)]
-    rows = [
+    rows = (
         f"| {code(review.stack)} | {' | '.join(str(review.counts[action]) for action in actions)} | {_worst(review)} |"
         for review in reviews
-    ]
+    )
     head = [
         f"| stack | {' | '.join(COLUMNS[action] for action in actions)} | worst |",
         f"|---|{'--:|' * len(actions)}---|",
     ]
-    shown, left = _fitting(rows, FOR_STACKS)
+    shown, left = _fitting(rows, len(reviews), FOR_STACKS)
     return head + shown + _left_out(left, "stacks")
 
 
@@ -126,8 +126,7 @@ def _worst(review: StackReview) -> str:
 def _findings(findings: Sequence[Finding]) -> list[str]:
     if not findings:
         return []
-    rows = [_finding(finding) for finding in findings]
-    shown, left = _fitting(rows, FOR_FINDINGS)
+    shown, left = _fitting(map(_finding, findings), len(findings), FOR_FINDINGS)
     counts = Counter(finding.level for finding in findings[len(shown) :])
     levels = ", ".join(f"{counts[level]} {NAMES[level]}" for level in Level if counts[level])
     return ["| level | stack | resource | what | |", "|---|---|---|---|---|", *shown, *_left_out(left, levels)]
@@ -144,24 +143,16 @@ def _finding(finding: Finding) -> str:
 
 def _details(reviews: Sequence[StackReview]) -> Iterator[list[str]]:
     """What is folded away, for what is left of the room in equal parts."""
-    lists = {
-        "All other changes": [_rest(rest) for review in reviews for rest in review.rest],
-        "Outputs": [
-            f"- {code(review.stack)}: {_verb(action)} {code(name)}"
-            for review in reviews
-            for name, action in review.outputs
-        ],
-        "Found otherwise than the state has it": [_rest(rest) for review in reviews for rest in review.drift],
-        "Put off to another plan": [
-            f"- {code(review.stack)}: {code(line)}" for review in reviews for line in review.deferred
-        ],
-        "Checks that fail": [
-            f"- {code(review.stack)}: {code(line)}" for review in reviews for line in review.failed_checks
-        ],
+    lists: dict[str, list[tuple[str, Rest | str]]] = {
+        "All other changes": [(review.stack, rest) for review in reviews for rest in review.rest],
+        "Outputs": [(review.stack, _output(*output)) for review in reviews for output in review.outputs],
+        "Found otherwise than the state has it": [(review.stack, rest) for review in reviews for rest in review.drift],
+        "Put off to another plan": [(review.stack, line) for review in reviews for line in review.deferred],
+        "Checks that fail": [(review.stack, line) for review in reviews for line in review.failed_checks],
     }
     filled = {title: lines for title, lines in lists.items() if lines}
     for title, lines in filled.items():
-        shown, left = _fitting(lines, FOR_ALL_ELSE // len(filled))
+        shown, left = _fitting((_line(*line) for line in lines), len(lines), FOR_ALL_ELSE // len(filled))
         yield [
             f"<details><summary>{title} ({len(lines)})</summary>",
             "",
@@ -172,13 +163,17 @@ def _details(reviews: Sequence[StackReview]) -> Iterator[list[str]]:
         ]
 
 
+def _line(stack: str, what: Rest | str) -> str:
+    return f"- {code(stack)}: {_rest(what) if isinstance(what, Rest) else code(what)}"
+
+
+def _output(name: str, action: str) -> str:
+    return f"{COLUMNS.get(action, action)} {name}"
+
+
 def _rest(rest: Rest) -> str:
     named = f": {', '.join(map(code, rest.arguments[:8]))}{_more(rest.arguments, 8)}" if rest.arguments else ""
-    return f"- {code(rest.stack)}: {code(rest.action)} {code(rest.address)}{named}"
-
-
-def _verb(action: str) -> str:
-    return code(COLUMNS.get(action, action))
+    return f"{code(rest.action)} {code(rest.address)}{named}"
 
 
 def _more(of: Sequence[object], shown: int) -> str:
@@ -189,15 +184,15 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _fitting(lines: Sequence[str], room: int) -> tuple[list[str], int]:
-    """As many as have room, in bytes, and how many are left."""
+def _fitting(lines: Iterable[str], number: int, room: int) -> tuple[list[str], int]:
+    """As many of a number of lines as have room, in bytes, and how many are left."""
     shown: list[str] = []
     for line in lines:
         room -= len(line.encode()) + 1
         if room < 0:
             break
         shown.append(line)
-    return shown, len(lines) - len(shown)
+    return shown, number - len(shown)
 
 
 def _left_out(left: int, what: str) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from operations.review import rules
-from operations.review.differences import Difference, Side, arguments, as_policy, differences, sides
+from operations.review.differences import UNKNOWN, Difference, Side, arguments, as_policy, differences, sides
 from operations.review.grants import grants, public, unlimited
 from operations.review.openings import WORLD, opened, undenied
 from operations.review.plan import Plan, ResourceChange, Reviewed
@@ -147,13 +147,17 @@ def _findings(reviewed: Reviewed, change: ResourceChange, *, was_deleted: bool) 
         return
     is_first = reviewed.plan.is_first
     known_as = f"{reviewed.stack} {change.address}"
+    of_action = list(_of_action(change, known_as, was_deleted=was_deleted))
+    told = {level for level, *_ in of_action}
     for level, argument, sentence, details in chain(
-        _of_action(change, known_as, was_deleted=was_deleted),
+        of_action,
         _of_arguments(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
         _of_policies(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
         _of_openings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
-        yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
+        # That all of it goes says more than what of it changes.
+        if not argument or level not in told:
+            yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
 
 
 _Found = tuple[Level, str, str, tuple[str, ...]]
@@ -301,6 +305,9 @@ def _of_policy(key: str, before: object, after: object, *, is_new: bool, is_firs
 def _of_openings(change: ResourceChange, *, is_first: bool) -> Iterator[_Found]:
     before, after = sides(change.change)
     ways = opened(change.type, before, after)
+    if change.action.startswith(REPLACED):
+        # What it leads to is made anew as well.
+        ways = [way for way in ways if way.peer != UNKNOWN]
     if world := [way.told for way in ways if way.is_to_the_world]:
         yield Level.EXPOSURE, "", rules.OPENS_TO_WORLD, tuple(world)
     if others := [way.told for way in ways if not way.is_to_the_world and not is_first]:

@@ -234,8 +234,9 @@ def _json(file: Path, content: bytes) -> Any:
         if text.startswith('{"@level"') and error.msg == "Extra data":
             what = "what `terraform plan -json` says, line by line"
             raise RefusedError(f"{file}: no plan but {what}; allowed: {WANTED}") from error
-        is_cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
-        problem = f"truncated: {len(content)} bytes, and no end" if is_cut and text.lstrip()[:1] in "{[" else "no JSON"
+        whole = text.strip()
+        is_cut = whole[:1] in ("{", "[") and (whole[-1:] not in ("}", "]") or error.pos >= len(text.rstrip()))
+        problem = f"truncated: {len(content)} bytes, and no end" if is_cut else "no JSON"
         raise RefusedError(f"{file}: {problem} ({error}); allowed: {WANTED}") from error
     except RecursionError as error:
         raise RefusedError(f"{file}: nested deeper than any plan") from error

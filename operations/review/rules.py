@@ -108,10 +108,10 @@ QUEUES = r"aws_sqs_queue|aws_kinesis_(stream|firehose_delivery_stream)|aws_msk_(
 IDENTITIES = r"aws_cognito_(user_pool|identity_pool|user)|aws_route53_zone|aws_acmpca_certificate_authority"
 # Of other providers, and of AWS's newer ones, whatever is called so.
 NAMED_LIKE_DATA = (
-    r"(?!aws_).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk|file_?system|instance"
+    r"(?!aws_|.*route_table).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk|file_?system|instance"
     r"|key_ring|crypto_key|key_vault|key_vault_(key|secret)|registry|repository|secret|secret_version|server|share"
     r"|snapshot|storage|storage_account|storage_container|table|topic|queue|vault|volume|persistent_volume(_claim)?)"
-    r"|aws_\w+_(database|domain|file_system|ledger|repository|snapshot|table|vault|volume)"
+    r"|(?!.*route_table)aws_\w+_(database|domain|file_system|ledger|repository|snapshot|table|vault|volume)"
 )
 
 # What stands between data and its loss.

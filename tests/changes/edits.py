@@ -181,11 +181,27 @@ EDITS: Mapping[str, Edit] = {
     "larger cache nodes": Edit(
         "cache", DOWNTIME, {(DOWNTIME, CACHE, "node_type")}, settings={"cache": {"node_type": "cache.r7g.xlarge"}}
     ),
-    "fewer replicas, more shards": Edit(
-        "cache", CAPACITY, {(CAPACITY, CACHE, "num_node_groups")}, settings={"cache": {"shards": 3}}
+    # Their number is autoscaling's to set; its least is what a plan shows.
+    "more shards": Edit(
+        "cache",
+        CAPACITY,
+        {(CAPACITY, "aws_appautoscaling_target.shard-target", "min_capacity")},
+        settings={"cache": {"shards": 3}},
     ),
-    "another range": Edit("network", DOWNTIME, settings={"network": {"cidr": "10.64.0.0/16"}}),
-    "another domain": Edit("service", DOWNTIME, settings={"service": {"domain": "store.globecart.example"}}),
+    "another range": Edit(
+        "network",
+        DOWNTIME,
+        {(DOWNTIME, "aws_vpc.vpc", "")},
+        and_more=True,
+        settings={"network": {"cidr": "10.64.0.0/16"}},
+    ),
+    "another domain": Edit(
+        "service",
+        DOWNTIME,
+        {(DOWNTIME, "aws_route53_record.domain", "")},
+        and_more=True,
+        settings={"service": {"domain": "store.globecart.example"}},
+    ),
     "load balancer unprotected": Edit(
         "service",
         DOWNTIME,
@@ -196,6 +212,7 @@ EDITS: Mapping[str, Edit] = {
     "a way out": Edit(
         "network",
         EXPOSURE,
+        {(EXPOSURE, "aws_vpc_security_group_egress_rule.service-to-198-51-100-0-24-443-out", "")},
         settings={"network": {"egress": [{"cidr": "198.51.100.0/24", "reason": "payment provider"}]}},
     ),
     "an older TLS policy": Edit(
