@@ -49,8 +49,8 @@ COLUMNS = {
 ALWAYS = ("create", "update", "replace", "delete")
 
 NOT_IN_PLANS = (
-    "A plan does not tell `prevent_destroy`, `ignore_changes` or `depends_on`, nor whether an apply is refused. "
-    "Where it deletes something, nothing prevents that."
+    "A plan tells neither `prevent_destroy` nor `ignore_changes`; where it deletes something, no `prevent_destroy` "
+    "holds it. Nor does it tell whether AWS takes the changes."
 )
 
 

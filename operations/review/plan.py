@@ -181,7 +181,9 @@ def read_plan(file: Path) -> Plan:
             raise RefusedError(f"{file}: no plan but {what}; allowed: {WANTED}")
     version = document["format_version"]
     if not isinstance(version, str) or not FORMAT.fullmatch(version):
-        raise RefusedError(f"{file}: format_version {_short(version)}: this reads 1.x, Terraform 0.12 to 1.x")
+        raise RefusedError(
+            f"{file}: format_version {_short(version)}: this reads 1.x, as Terraform 1.1 and later write it"
+        )
     try:
         return Plan.model_validate(document)
     except ValidationError as error:
