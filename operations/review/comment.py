@@ -64,7 +64,7 @@ def verdict(reviews: Sequence[StackReview]) -> str:
     if worst is None:
         return f"{whole}No changes{checks}"
     counts = Counter(finding.level for review in reviews for finding in review.findings)
-    others = sum(len(review.rest) + len(review.outputs) for review in reviews)
+    others = counts.pop(Level.OTHER, 0) + sum(len(review.rest) + len(review.outputs) for review in reviews)
     counted = [f"{counts[level]} {NAMES[level]}" for level in Level if counts[level]]
     return f"{whole}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{checks}"
 

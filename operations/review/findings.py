@@ -10,7 +10,7 @@ from typing import Any
 
 from operations.review import rules
 from operations.review.differences import UNKNOWN, Difference, Side, arguments, as_policy, differences, sides
-from operations.review.grants import grants, public, unlimited
+from operations.review.grants import grants, newly_allowed, public, unlimited
 from operations.review.openings import WORLD, opened, undenied
 from operations.review.plan import Plan, ResourceChange, Reviewed
 from operations.review.rules import ActionRule, Level, Rule
@@ -291,14 +291,14 @@ NO_GRANTS = {"aws_ecr_lifecycle_policy", "aws_dlm_lifecycle_policy", "aws_appaut
 
 
 def _of_policy(key: str, before: object, after: object, *, is_new: bool, is_first: bool) -> Iterator[_Found]:
-    added = grants(before, after)
+    added = {"Statement": newly_allowed(before, after)}
     for sentence, lines in (
-        (rules.GRANTS_TO_ALL, public(after)),
-        (rules.GRANTS_EVERYTHING, unlimited(after)),
-        (rules.GRANTS_NEW if is_new else rules.GRANTS, [] if is_first else added),
+        (rules.GRANTS_TO_ALL, public(added)),
+        (rules.GRANTS_EVERYTHING, unlimited(added)),
+        (rules.GRANTS_NEW if is_new else rules.GRANTS, [] if is_first else grants(before, after)),
     ):
-        if of_these := [line for line in lines if line in added]:
-            yield Level.EXPOSURE, key, sentence, tuple(of_these)
+        if lines:
+            yield Level.EXPOSURE, key, sentence, tuple(lines)
             return
 
 

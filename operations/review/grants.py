@@ -14,6 +14,7 @@ Statement = dict[str, Any]
 
 EVERYBODY = "AWS: *"
 ELEMENTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")
+PARTS = ("Principal", "Action", "Resource")
 # A condition of these holds for fewer requests where it names fewer values.
 NARROWED_BY_FEWER = re.compile(
     r"(StringEquals|StringEqualsIgnoreCase|StringLike|ArnEquals|ArnLike|IpAddress|Bool|NumericEquals|DateEquals)"
@@ -22,18 +23,13 @@ NARROWED_BY_FEWER = re.compile(
 
 def grants(before: Any, after: Any) -> list[str]:
     """What a policy document newly allows, or denies no more, a line each; `before` is None where there was none."""
-    was, is_ = list(statements(before)), list(statements(after))
-    added = [
-        f"allows {_told(new)}"
-        for new in is_
-        if _effect(new) == "allow" and not _is_covered(new, [old for old in was if _effect(old) == "allow"])
-    ]
-    lifted = [
-        f"denies no more {_told(old)}"
-        for old in was
-        if _effect(old) == "deny" and not _is_covered(old, [new for new in is_ if _effect(new) == "deny"])
-    ]
-    return added + lifted
+    allowed = [f"allows {_told(statement)}" for statement in newly_allowed(before, after)]
+    return allowed + [f"denies no more {_told(statement)}" for statement in _lacking(after, before, "deny")]
+
+
+def newly_allowed(before: Any, after: Any) -> list[Statement]:
+    """Of the statements that allow, what no statement of before allowed."""
+    return _lacking(before, after, "allow")
 
 
 def public(after: Any) -> list[str]:
@@ -71,11 +67,20 @@ def _effect(statement: Statement) -> str:
     return "deny" if statement.get("Effect") == "Deny" else "allow"
 
 
-def _is_covered(one: Statement, others: list[Statement]) -> bool:
-    """Whether others say of every part of a statement what it says, each part by one of them."""
+def _lacking(in_: Any, of: Any, effect: str) -> list[Statement]:
+    """Of one document's statements of an effect, each with that of it which no statement of another document says."""
+    there = [statement for statement in statements(in_) if _effect(statement) == effect]
+    lacking = (_without(there, statement) for statement in statements(of) if _effect(statement) == effect)
+    return [statement for statement in lacking if statement]
+
+
+def _without(others: list[Statement], one: Statement) -> Statement | None:
+    """A statement without what others say, each part of it by one of them; None where nothing is left."""
     if one.keys() - {"Sid", "Effect", "Condition", *ELEMENTS}:
-        return one in others
-    return all(any(_covers(other, part) for other in others) for part in _parts(one))
+        return None if one in others else one
+    parts = [part for part in _parts(one) if not any(_covers(other, part) for other in others)]
+    left = {element: list(dict.fromkeys(part[element] for part in parts)) for element in PARTS if element in one}
+    return {**one, **left} if parts else None
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:

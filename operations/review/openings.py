@@ -138,7 +138,9 @@ def _port(side: Side, default: int) -> int:
 
 
 def _text(rule: Side, *names: str) -> str:
-    return next((str(rule.at(name).value) for name in names if rule.at(name).value is not None), "")
+    """The first of some arguments that is set and may be told."""
+    told = (rule.at(name) for name in names)
+    return next((str(side.value) for side in told if side.value is not None and not side.is_sensitive), "")
 
 
 def _is_within(peer: str, other: str) -> bool:

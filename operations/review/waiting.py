@@ -39,13 +39,16 @@ def waiting_policy(plan: Plan, address: str, argument: str, before: Any) -> Wait
     Args:
         before: the document that it has now, or None.
     """
+    try:
+        return _waiting_policy(plan, address, argument, before)
+    except (AttributeError, KeyError, TypeError):  # Terraform would tell it otherwise
+        return None
+
+
+def _waiting_policy(plan: Plan, address: str, argument: str, before: Any) -> Waiting | None:
     module, name = _configured(plan.configuration, address)
-    expression = (name or {}).get("expressions", {}).get(argument, {})
-    sources = {
-        ".".join(reference.split(".")[:3])
-        for reference in (expression.get("references", []) if isinstance(expression, dict) else [])
-        if isinstance(reference, str) and reference.startswith(DOCUMENT)
-    }
+    references = name["expressions"][argument]["references"]
+    sources = {".".join(each.split(".")[:3]) for each in references if each.startswith(DOCUMENT)}
     if len(sources) != 1:
         return None
     wanted = module + sources.pop()
@@ -55,16 +58,13 @@ def waiting_policy(plan: Plan, address: str, argument: str, before: Any) -> Wait
 
 def _configured(configuration: Any, address: str) -> tuple[str, Any]:
     """The module of an address, as a prefix, and what the configuration says of the resource."""
-    module = configuration.get("root_module") if isinstance(configuration, dict) else None
+    module = configuration["root_module"]
     prefix = ""
     while found := MODULE.match(address):
         prefix, address = prefix + found[0], address[found.end() :]
-        call = (module or {}).get("module_calls", {}).get(found[1], {})
-        module = call.get("module") if isinstance(call, dict) else None
+        module = module["module_calls"][found[1]]["module"]
     address = address.partition("[")[0]
-    resources = module.get("resources") if isinstance(module, dict) else None
-    every = [each for each in resources or [] if isinstance(each, dict) and each.get("address") == address]
-    return prefix, every[0] if every else None
+    return prefix, next((each for each in module["resources"] if each["address"] == address), None)
 
 
 def _policy(source: Side, before: Any) -> Waiting | None:

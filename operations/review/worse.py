@@ -96,12 +96,16 @@ def is_set(value: Any) -> bool:
 
 
 def missing(of: Any, in_: Any) -> list[Any]:
-    """What one list has and another has not; a text is a list of one, an object the list of its keys."""
+    """What one list has and another has not; a text is a list of one, an object the list of its keys, and what has a
+    name is known by it.
+    """
     there = list(_items(in_))
     return [item for item in _items(of) if item not in there]
 
 
 def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, list) and all(isinstance(entry, dict) and entry.get("name") for entry in value):
+        return [entry["name"] for entry in value]
     if isinstance(value, list | dict):
         return value
     return [value] if is_set(value) else []

@@ -118,6 +118,8 @@ CLUSTER, WRITER, READER = (
     "aws_rds_cluster_instance.writer",
     "aws_rds_cluster_instance.reader-1",
 )
+KEYS = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
+LIMIT_OF_A_CLIENT = "rule/requests-per-client/statement/0/rate_based_statement/0/limit"
 CACHE = "aws_elasticache_replication_group.cache"
 SERVICE_RULE = "aws_vpc_security_group_ingress_rule.load-balancer-to-service-8443-in"
 LISTENER = "aws_lb_listener.https"
@@ -243,7 +245,7 @@ EDITS: Mapping[str, Edit] = {
     "another administrator of keys": Edit(
         "foundation",
         EXPOSURE,
-        {(EXPOSURE, f"aws_kms_key.key-{name}", "policy") for name in ("logs", "database")},
+        {(EXPOSURE, f"aws_kms_key.key-{name}", "policy") for name in KEYS},
         settings={
             "foundation": {
                 "key_administrators": [
@@ -262,6 +264,7 @@ EDITS: Mapping[str, Edit] = {
     "more requests of a client": Edit(
         "service",
         EXPOSURE,
+        {(EXPOSURE, "aws_wafv2_web_acl.firewall", LIMIT_OF_A_CLIENT)},
         settings={"service": {"requests_per_client": 20000}},
     ),
     "the firewall lacks a rule": Edit(
@@ -273,6 +276,7 @@ EDITS: Mapping[str, Edit] = {
     "somebody else hears the alarms": Edit(
         "foundation",
         EXPOSURE,
+        {(EXPOSURE, "aws_sns_topic_subscription.alarms-to-24b9a94f", "")},
         settings={
             "foundation": {"alarm_subscriptions": [{"protocol": "email", "endpoint": "night@globecart.example"}]}
         },

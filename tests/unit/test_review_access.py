@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operations.review.comment import verdict
+from operations.review.findings import review
 from operations.review.grants import grants, public, unlimited
-from tests.unit.plans import CREATE, REPLACE, UPDATE, change
+from operations.review.plan import read_plans
+from tests.unit.plans import CREATE, REPLACE, UPDATE, change, plan, write
 from tests.unit.test_review_rules import findings
 
 BUCKET = "arn:aws:s3:::b/*"
@@ -120,6 +123,11 @@ def test_a_grant_says_what_on_what_to_whom_and_when():
     ]
     left_out = {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "b", "NotPrincipal": {"AWS": "c"}}
     assert grants(None, document(left_out)) == ["allows all but iam:* on all but b to all but AWS: c"]
+
+
+def test_a_grant_says_only_what_is_new_of_a_statement():
+    before, after = document(allows(["a:1", "a:2"], **TO_A)), document(allows(["a:1", "a:2"], **TO_B))
+    assert grants(before, after) == [f"allows a:1, a:2 on {BUCKET} to AWS: arn:aws:iam::1:role/b"]
 
 
 def test_what_everybody_may_is_told_from_what_some_may():
@@ -261,6 +269,8 @@ def test_everybody_is_read_from_a_data_source(tmp_path: Path):
 def test_what_of_a_waiting_policy_is_not_known_is_taken_as_it_was_and_said_so(tmp_path: Path):
     later = {key: value for key, value in STATEMENT.items() if key != "resources"}
     assert told(tmp_path, **waiting([later], UNKNOWN_RESOURCES, IAM)) == [(ASSUMED, ())]
+    (reviewed,) = read_plans([write(tmp_path, plan(**waiting([later], UNKNOWN_RESOURCES, IAM)))])
+    assert verdict([review(reviewed)]) == "Nothing of weight: 1 other"
     more = {**later, "actions": ["s3:*"]}
     assert told(tmp_path, **waiting([more], UNKNOWN_RESOURCES, IAM))[0][0] == "its policy grants more"
 
@@ -271,7 +281,7 @@ def test_where_nobody_can_tell_what_a_policy_grants_it_is_said_so(tmp_path: Path
     assert told(tmp_path, **waiting([new], UNKNOWN_RESOURCES, IAM)) == unknown
     assert told(tmp_path, **waiting(None, True, IAM)) == unknown
     assert told(tmp_path, **waiting([STATEMENT], [{}], IAM, source_policy_documents=["{}"])) == unknown
-    for configuration in (None, {}, {"root_module": {"resources": [1]}}, {"root_module": {"resources": []}}):
+    for configuration in (None, {}, [], {"root_module": {"resources": [1]}}, {"root_module": {"resources": []}}):
         assert told(tmp_path, **{**waiting([STATEMENT], [{}], IAM), "configuration": configuration}) == unknown
     hidden = change("aws_iam_role_policy", UPDATE, {"policy": json.dumps(IAM)}, {"policy": "{}"}, before_sensitive=True)
     assert told(tmp_path, hidden) == [("its policy changes; what it grants is sensitive", ())]
@@ -327,9 +337,10 @@ def test_a_new_way_is_told_and_in_a_new_stack_only_where_it_leads_to_the_world(t
 
 def test_a_way_that_is_not_known_or_not_to_be_told_is_told_as_such(tmp_path: Path):
     later = change(RULE, UPDATE, rule(), rule(None), after_unknown={"cidr_ipv4": True})
-    hidden = change(RULE, UPDATE, rule("192.0.2.0/24"), rule("192.0.2.9/32"), after_sensitive={"cidr_ipv4": True})
+    marks = {"cidr_ipv4": True, "from_port": True, "ip_protocol": True}
+    hidden = change(RULE, UPDATE, rule("192.0.2.0/24"), rule("192.0.2.9/32"), after_sensitive=marks)
     lines = [line for _, lines in told(tmp_path, later, hidden) for line in lines]
-    assert lines == ["tcp port 443 from (known after apply)", "tcp port 443 from (sensitive)"]
+    assert lines == ["tcp port 443 from (known after apply)", "all traffic from (sensitive)"]
 
 
 def test_rules_within_groups_and_lists_are_compared(tmp_path: Path):
