@@ -599,7 +599,13 @@ OF_TYPES = (
         CAPACITY,
         "more ACU, which cost",
     ),
-    Rule("aws_rds_cluster", r"serverlessv2_scaling_configuration/.*", changed, CAPACITY, "pauses otherwise"),
+    Rule(
+        "aws_rds_cluster",
+        r"serverlessv2_scaling_configuration/.*/seconds_until_auto_pause",
+        changed,
+        CAPACITY,
+        "pauses otherwise",
+    ),
     Rule(
         "aws_efs_file_system",
         "throughput_mode|provisioned_throughput.*|lifecycle_policy.*",

@@ -295,7 +295,10 @@ EDITS: Mapping[str, Edit] = {
         settings={"rotation": {"days": 15}},
     ),
     "another function": Edit(
-        "rotation", ROTATION, {(ROTATION, FUNCTION, "")}, stack=resource(FUNCTION, memory_size=1024)
+        "rotation",
+        ROTATION,
+        {(ROTATION, FUNCTION, ""), (CAPACITY, FUNCTION, "memory_size")},
+        stack=resource(FUNCTION, memory_size=1024),
     ),
     # Capacity.
     "more ACU": Edit(
@@ -307,7 +310,10 @@ EDITS: Mapping[str, Edit] = {
     "another reader": Edit(
         "database",
         CAPACITY,
-        {(CAPACITY, "aws_rds_cluster_instance.reader-2", "")},
+        {
+            (CAPACITY, "aws_rds_cluster_instance.reader-2", ""),
+            (CAPACITY, "aws_appautoscaling_target.reader-target", "min_capacity"),
+        },
         settings={"database": {"readers": 2}},
     ),
     "larger tasks": Edit(
@@ -316,7 +322,12 @@ EDITS: Mapping[str, Edit] = {
         {(CAPACITY, "aws_ecs_task_definition.task", "cpu"), (CAPACITY, "aws_ecs_task_definition.task", "memory")},
         settings={"service": {"cpu": 2048, "memory": 4096}},
     ),
-    "more tasks": Edit("service", CAPACITY, settings={"service": {"maximum_tasks": 80}}),
+    "more tasks": Edit(
+        "service",
+        CAPACITY,
+        {(CAPACITY, "aws_appautoscaling_target.task-target", "max_capacity")},
+        settings={"service": {"maximum_tasks": 80}},
+    ),
     "an alarm is forgotten": Edit("cache", CAPACITY, {(CAPACITY, ALARM, "")}, stack=without(ALARM, forgotten=True)),
     # Nothing of weight.
     "another image": Edit("service", OTHER, settings={"service": {"image": f"@sha256:{'9' * 64}"}}),

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,15 @@ Reviewed = dict[str, Path]
 @pytest.fixture(scope="module")
 def plans(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
     """The plan of each change, as Terraform tells it."""
-    folder = tmp_path_factory.mktemp("edits")
-    tasks: dict[str, Task] = {}
-    files = {name: folder / f"{number}.json" for number, name in enumerate(EDITS)}
-    stacks = _stacks(rehearsed, folder)
-    for name, edit in EDITS.items():
-        tasks[name] = _task(rehearsed, edit, stacks(name, edit), files[name])
-    for _ in in_copies(rehearsed.aws, tasks, tmp_path_factory.mktemp("copies")):
-        pass
+    return planned(rehearsed, EDITS, tmp_path_factory.mktemp("edits"), tmp_path_factory.mktemp("copies"))
+
+
+def planned(rehearsed: Rehearsal, edits: Mapping[str, Edit], folder: Path, logs: Path) -> Reviewed:
+    """Files of the plans of some changes, each made in a copy."""
+    stack_of = _stacks(rehearsed, folder)
+    files = {name: folder / f"{number}.json" for number, name in enumerate(edits)}
+    tasks = {name: _task(rehearsed, edit, stack_of(name, edit), files[name]) for name, edit in edits.items()}
+    assert len(list(in_copies(rehearsed.aws, tasks, logs))) == len(edits)
     return files
 
 
