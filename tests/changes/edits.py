@@ -89,6 +89,17 @@ def renamed(address: str, name: str) -> Callable[[Body], None]:
     return edit
 
 
+def unprevented(*addresses: str) -> Callable[[Body], None]:
+    """Takes `prevent_destroy` from resources, without which Terraform would refuse to plan what it prevents."""
+
+    def edit(document: Body) -> None:
+        for address in addresses:
+            type_, name = address.split(".")
+            del document["resource"][type_][name]["lifecycle"]["prevent_destroy"]
+
+    return edit
+
+
 def statement(document_name: str, sid: str, **elements: Any) -> Callable[[Body], None]:
     """Changes a statement of a policy."""
 
@@ -102,10 +113,6 @@ def statement(document_name: str, sid: str, **elements: Any) -> Callable[[Body],
 
 def _without_rule(rules: list[Body]) -> list[Body]:
     return [rule for rule in rules if rule["name"] != rules[-1]["name"]]
-
-
-def _without_prevention(lifecycle: Body) -> Body:
-    return {key: value for key, value in lifecycle.items() if key != "prevent_destroy"}
 
 
 def _delete_and_open(aws: LocalAws, state: Body) -> None:
@@ -146,9 +153,10 @@ EDITS: Mapping[str, Edit] = {
     "database of another name": Edit(
         "database",
         DATA_LOSS,
-        {(DATA_LOSS, CLUSTER, "")},
+        {(DATA_LOSS, CLUSTER, ""), (DOWNTIME, WRITER, ""), (DOWNTIME, READER, "")},
         settings={"database": {"name": "shop2"}},
-        stack=resource(CLUSTER, lifecycle=_without_prevention),
+        stack=unprevented(CLUSTER, WRITER, READER),
+        and_more=True,
     ),
     "the versions of a bucket are taken out": Edit(
         "foundation",
@@ -164,7 +172,7 @@ EDITS: Mapping[str, Edit] = {
         "database",
         DOWNTIME,
         {(DOWNTIME, READER, "")},
-        stack=resource(READER, lifecycle=_without_prevention),
+        stack=unprevented(READER),
         options=(f"-replace={READER}",),
     ),
     # A rule to a group is none to a range: AWS makes another.

@@ -283,6 +283,9 @@ def test_where_nobody_can_tell_what_a_policy_grants_it_is_said_so(tmp_path: Path
     assert told(tmp_path, **waiting([STATEMENT], [{}], IAM, source_policy_documents=["{}"])) == unknown
     for configuration in (None, {}, [], {"root_module": {"resources": [1]}}, {"root_module": {"resources": []}}):
         assert told(tmp_path, **{**waiting([STATEMENT], [{}], IAM), "configuration": configuration}) == unknown
+    by_hand = {"address": "aws_iam_role_policy.it", "expressions": {"policy": {"references": ["local.policy"]}}}
+    configuration = {"root_module": {"resources": [by_hand]}}
+    assert told(tmp_path, **{**waiting([STATEMENT], [{}], IAM), "configuration": configuration}) == unknown
     hidden = change("aws_iam_role_policy", UPDATE, {"policy": json.dumps(IAM)}, {"policy": "{}"}, before_sensitive=True)
     assert told(tmp_path, hidden) == [("its policy changes; what it grants is sensitive", ())]
 

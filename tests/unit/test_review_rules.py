@@ -222,6 +222,8 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ("aws_rds_cluster", "deletion_protection", False, True, OTHER),
     ("aws_lb_listener", "ssl_policy", "ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", OTHER),
     ("aws_db_instance", "publicly_accessible", True, False, OTHER),
+    ("aws_kms_key", "deletion_window_in_days", "soon", 7, OTHER),
+    ("aws_kms_key", "deletion_window_in_days", 10**400, 7, OTHER),
     ("aws_sns_topic", "display_name", "a", "b", OTHER),
     ("aws_sns_topic", "tags/publicly_accessible", False, True, OTHER),
 ]
