@@ -15,7 +15,8 @@ LIMIT = 65536
 FOR_FINDINGS = 44000
 """Of these, for what matters; what is left is for all else."""
 FOR_STACKS = 8000
-FOR_ALL_ELSE = 9000
+FOR_HEADINGS = 3000
+"""Of all else, and for what a plan does not tell."""
 LONGEST = 160
 """Characters of a name or value."""
 SUBSTITUTES = str.maketrans({"`": "'", "|": "¦", "\n": "⏎", "\t": " "})
@@ -77,13 +78,9 @@ def worst_of(reviews: Iterable[StackReview]) -> Level | None:
 
 def comment(reviews: Sequence[StackReview]) -> str:
     """The whole comment."""
-    sections = [
-        [f"### {verdict(reviews)}"],
-        _stacks(reviews),
-        _findings(sorted_findings(reviews)),
-        *_details(reviews),
-        [NOT_IN_PLANS],
-    ]
+    sections = [[f"### {verdict(reviews)}"], _stacks(reviews), _findings(sorted_findings(reviews))]
+    room = LIMIT - FOR_HEADINGS - sum(len(line.encode()) + 1 for section in sections for line in section)
+    sections += [*_details(reviews, room), [NOT_IN_PLANS]]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
 
@@ -141,8 +138,8 @@ def _finding(finding: Finding) -> str:
     return f"| {NAMES[finding.level]} | {where} | {argument}{finding.sentence} | {details} |"
 
 
-def _details(reviews: Sequence[StackReview]) -> Iterator[list[str]]:
-    """What is folded away, for what is left of the room in equal parts."""
+def _details(reviews: Sequence[StackReview], room: int) -> Iterator[list[str]]:
+    """What is folded away, in equal parts of the room that is left, in bytes."""
     lists: dict[str, list[tuple[str, Rest | str]]] = {
         "All other changes": [(review.stack, rest) for review in reviews for rest in review.rest],
         "Outputs": [(review.stack, _output(*output)) for review in reviews for output in review.outputs],
@@ -152,7 +149,7 @@ def _details(reviews: Sequence[StackReview]) -> Iterator[list[str]]:
     }
     filled = {title: lines for title, lines in lists.items() if lines}
     for title, lines in filled.items():
-        shown, left = _fitting((_line(*line) for line in lines), len(lines), FOR_ALL_ELSE // len(filled))
+        shown, left = _fitting((_line(*line) for line in lines), len(lines), room // len(filled))
         yield [
             f"<details><summary>{title} ({len(lines)})</summary>",
             "",
