@@ -6,6 +6,7 @@ from operations.bootstrap import bootstrap
 from operations.lock import lock
 from operations.orphans import orphans
 from operations.rehearsal.command import rehearse, rehearse_faults
+from operations.review.command import review
 
 app = typer.Typer(
     help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
@@ -21,6 +22,7 @@ app.command()(lock)
 app.command()(orphans)
 app.command()(rehearse)
 app.command()(rehearse_faults)
+app.command()(review)
 
 if __name__ == "__main__":
     app(prog_name="python -m operations")

@@ -38,7 +38,7 @@ def reference(name: str) -> dict[str, Any]:
 
 def changed(name: str, change: dict[str, Any]) -> dict[str, Any]:
     """A reference environment's file with some keys changed."""
-    return _merged(reference(name), change)
+    return merged(reference(name), change)
 
 
 def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
@@ -121,11 +121,12 @@ def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three
     return shipped.get(request.param, three_zones)
 
 
-def _merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    merged = deepcopy(table)
+def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """A table with some keys changed."""
+    whole = deepcopy(table)
     for key, value in change.items():
-        merged[key] = _merged(merged.get(key, {}), value) if isinstance(value, dict) else value
-    return merged
+        whole[key] = merged(whole.get(key, {}), value) if isinstance(value, dict) else value
+    return whole
 
 
 def _toml_value(value: Any) -> str:

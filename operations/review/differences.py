@@ -1,0 +1,182 @@
+"""What differs between the two sides of a change, path by path, with what must not be told of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from operations.review.plan import Change
+
+TAGS = ("tags", "tags_all", "labels", "effective_labels", "terraform_labels")
+"""Top-level arguments whose keys are anybody's words, and no arguments."""
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+"""What providers tell of an argument that is not set."""
+SENSITIVE = "(sensitive)"
+UNKNOWN = "(known after apply)"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A value before or after a change."""
+
+    value: Any = None
+    unknown: Any = False
+    """True, or the same shape as the value with true for what is known only after the apply."""
+    sensitive: Any = False
+    """True, or the same shape with true for what nobody may read."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether any of it is known only after the apply."""
+        return _any(self.unknown)
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether any of it must not be told."""
+        return _any(self.sensitive)
+
+    @property
+    def told(self) -> str:
+        """As people may read it."""
+        if self.is_sensitive:
+            return SENSITIVE
+        if self.is_unknown and not isinstance(self.value, dict | list):
+            return UNKNOWN
+        return tell(self.value)
+
+    def at(self, key: str) -> "Side":
+        """What it holds under a key, or by a name or number in a list."""
+        value = self.value
+        if not isinstance(value, dict | list):
+            value = _document(value)
+        index = _indices(value).get(key) if isinstance(value, list) else key
+        if index is None:
+            return Side(None, self.unknown is True, self.sensitive is True)
+        return Side(_child(value, index), _mark(self.unknown, index), _mark(self.sensitive, index))
+
+    @property
+    def keys(self) -> list[str]:
+        """Under which it holds something."""
+        value = self.value if isinstance(self.value, dict | list) else _document(self.value)
+        if isinstance(value, list):
+            return list(_indices(value))
+        keys = list(value or {})
+        # What is unknown is not among the values.
+        return keys + [key for key in self.unknown if key not in keys] if isinstance(self.unknown, dict) else keys
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that is another than before, at a path such as `access_logs/0/enabled`."""
+
+    path: str
+    before: Side
+    after: Side
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether either side must not be told."""
+        return self.before.is_sensitive or self.after.is_sensitive
+
+
+def sides(change: Change) -> tuple[Side, Side]:
+    """The two sides of a change."""
+    return (
+        Side(change.before, False, change.before_sensitive),
+        Side(change.after, change.after_unknown, change.after_sensitive),
+    )
+
+
+def differences(change: Change) -> Iterator[Difference]:
+    """All that differs: whole values, and what differs within them.
+
+    What is a policy is compared by `grants`, not here; what is another JSON document in a text is looked into.
+    """
+    before, after = sides(change)
+    for key in _keys(before, after):
+        if key in TAGS:
+            continue
+        if change.before is None and after.at(key).value is None and not after.at(key).is_unknown:
+            # What is made without it, is made without it.
+            yield Difference(key, Side(), after.at(key))
+        yield from _within(key, before.at(key), after.at(key))
+
+
+def arguments(change: Change) -> list[str]:
+    """Names of the top-level arguments that differ."""
+    before, after = sides(change)
+    return sorted(key for key in _keys(before, after) if _differ(before.at(key), after.at(key)))
+
+
+def as_policy(value: Any) -> Any:
+    """A policy document in a value, or None where it is none."""
+    document = _document(value) if isinstance(value, str) else value
+    return document if isinstance(document, dict) and "Statement" in document else None
+
+
+def tell(value: Any) -> str:
+    """A value as a person writes it."""
+    if value is None:
+        return "not set"
+    return value or '""' if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _within(path: str, before: Side, after: Side) -> Iterator[Difference]:
+    if not _differ(before, after):
+        return
+    yield Difference(path, before, after)
+    if as_policy(before.value) is None and as_policy(after.value) is None:
+        for key in _keys(before, after):
+            yield from _within(f"{path}/{key.replace('/', '~1')}", before.at(key), after.at(key))
+
+
+def _differ(before: Side, after: Side) -> bool:
+    return _plain(before.value) != _plain(after.value) or after.is_unknown
+
+
+def _plain(value: Any) -> Any:
+    """A value without what is not set; an empty block in a list is set."""
+    if isinstance(value, dict):
+        value = {key: plain for key, entry in value.items() if (plain := _plain(entry)) is not None}
+    elif isinstance(value, list):
+        value = [{} if entry == {} else _plain(entry) or ({} if isinstance(entry, dict) else None) for entry in value]
+    return None if value in NOTHING else value
+
+
+def _keys(before: Side, after: Side) -> list[str]:
+    return list(dict.fromkeys([*before.keys, *after.keys]))
+
+
+def _indices(values: list[Any]) -> Mapping[str, int]:
+    """Keys of a list: names, where each has one of its own, since what Terraform tells of a set has no order."""
+    names = [value.get("name") if isinstance(value, dict) else None for value in values]
+    if values and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names):
+        return {str(name): index for index, name in enumerate(names)}
+    return {str(index): index for index in range(len(values))}
+
+
+def _child(value: Any, key: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    return value[key] if isinstance(value, list) and isinstance(key, int) and key < len(value) else None
+
+
+def _mark(marks: Any, key: str | int) -> Any:
+    return True if marks is True else _child(marks, key) or False
+
+
+def _any(marks: Any) -> bool:
+    if isinstance(marks, dict):
+        return any(map(_any, marks.values()))
+    return any(map(_any, marks)) if isinstance(marks, list) else marks is True
+
+
+def _document(value: Any) -> Any:
+    """A JSON document in a text, or None."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict | list) else None

@@ -1,0 +1,331 @@
+"""What a plan puts at stake: its changes, held against the rules."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from operations.review import rules
+from operations.review.differences import UNKNOWN, Difference, Side, arguments, as_policy, differences, sides
+from operations.review.grants import grants, newly_allowed, public, unlimited
+from operations.review.openings import WORLD, opened, undenied
+from operations.review.plan import Plan, ResourceChange, Reviewed
+from operations.review.rules import ActionRule, Level, Rule
+from operations.review.waiting import waiting_policy
+
+ADDED, CHANGED, REPLACED, DESTROYED = "create", "update", "replace", "delete"
+STANDING_STILL = {"no-op", "read"}
+# Where the whole internet may stand without being let in.
+OUTWARD = re.compile(r"(.*/)?(egress|destination|route)[^/]*(/.*)?")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is worse than before, or costs."""
+
+    level: Level
+    stack: str
+    address: str
+    action: str
+    argument: str
+    """Path of what changes; empty where it is the whole resource."""
+    sentence: str
+    details: tuple[str, ...]
+    """What it was and becomes, or why; nothing sensitive."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A change that no rule speaks of."""
+
+    stack: str
+    address: str
+    action: str
+    arguments: tuple[str, ...]
+    """Names of those that change, without their values."""
+
+
+@dataclass(frozen=True)
+class StackReview:
+    """What one plan holds."""
+
+    stack: str
+    counts: Counter[str]
+    """Of changes by their action, and of what is imported or moved."""
+    findings: tuple[Finding, ...]
+    rest: tuple[Rest, ...]
+    outputs: tuple[tuple[str, str], ...]
+    """Name and action."""
+    drift: tuple[Rest, ...]
+    """What was changed behind Terraform's back."""
+    deferred: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+    errored: bool
+    complete: bool
+
+    @property
+    def level(self) -> Level | None:
+        """The worst; None where nothing changes."""
+        if self.findings:
+            return self.findings[0].level
+        return Level.OTHER if self.rest or self.outputs else None
+
+
+def review(reviewed: Reviewed) -> StackReview:
+    """Hold a plan against the rules."""
+    plan = reviewed.plan
+    changes = [change for change in chain(plan.changes, plan.deferred) if _is_told(change)]
+    gone = {change.address for change in plan.resource_drift if change.action == "delete"}
+    found: list[Finding] = []
+    rest: list[Rest] = []
+    for change in changes:
+        of_change = list(_findings(reviewed, change, was_deleted=change.address in gone))
+        found += of_change
+        if not of_change:
+            rest.append(_rest(reviewed.stack, change))
+    return StackReview(
+        stack=reviewed.stack,
+        counts=_counts(changes),
+        findings=tuple(sorted(found, key=lambda each: (each.level.rank, _weight(each), each.address, each.argument))),
+        rest=tuple(rest),
+        outputs=tuple(
+            (name, change.actions[0]) for name, change in plan.output_changes.items() if change.actions not in NOTHING
+        ),
+        drift=tuple(filter(None, (_drift(reviewed.stack, change) for change in plan.resource_drift))),
+        deferred=tuple(f"{entry.resource_change.title}: {entry.reason}" for entry in plan.deferred_changes),
+        failed_checks=tuple(plan.failed_checks),
+        errored=plan.errored,
+        complete=plan.complete,
+    )
+
+
+NOTHING = {("no-op",), ("read",), ()}
+
+
+def _is_told(change: ResourceChange) -> bool:
+    moved_or_imported = change.previous_address is not None or change.change.importing is not None
+    return change.action not in STANDING_STILL or moved_or_imported
+
+
+def _counts(changes: Iterable[ResourceChange]) -> Counter[str]:
+    counts = Counter[str]()
+    for change in changes:
+        counts[change.action.partition(",")[0]] += change.action not in STANDING_STILL
+        counts["import"] += change.change.importing is not None
+        counts["move"] += change.previous_address is not None
+    return +counts
+
+
+def _rest(stack: str, change: ResourceChange) -> Rest:
+    named = arguments(change.change) if change.action == CHANGED else []
+    action = change.action
+    if change.previous_address is not None:
+        action = f"move from {change.previous_address}" if action == "no-op" else f"{action}, moved"
+    if change.change.importing is not None:
+        action = "import" if action == "no-op" else f"{action}, imported"
+    return Rest(stack, change.title, action, tuple(named))
+
+
+def _drift(stack: str, change: ResourceChange) -> Rest | None:
+    """Terraform also tells that what was not set is empty."""
+    rest = _rest(stack, change)
+    return rest if rest.arguments or change.action != CHANGED else None
+
+
+def _weight(finding: Finding) -> int:
+    """Within a level: what goes before what is replaced, before what changes, before what is new."""
+    order = (DESTROYED, REPLACED, CHANGED, "forget", ADDED)
+    action = finding.action.partition(",")[0]
+    return order.index(action) if action in order else 0
+
+
+def _findings(reviewed: Reviewed, change: ResourceChange, *, was_deleted: bool) -> Iterator[Finding]:
+    if change.action in STANDING_STILL:
+        return
+    is_first = reviewed.plan.is_first
+    known_as = f"{reviewed.stack} {change.address}"
+    of_action = list(_of_action(change, known_as, was_deleted=was_deleted))
+    told = {level for level, *_ in of_action}
+    for level, argument, sentence, details in chain(
+        of_action,
+        _of_arguments(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
+        _of_policies(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
+        _of_openings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
+    ):
+        # That all of it goes says more than what of it changes.
+        if not argument or level not in told:
+            yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
+
+
+_Found = tuple[Level, str, str, tuple[str, ...]]
+
+
+def _of_action(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_Found]:
+    gone = _action_rule(change, known_as, DESTROYED) if was_deleted and change.action == ADDED else None
+    if gone and gone.level is Level.DATA_LOSS:
+        yield gone.level, "", rules.DELETED_OUTSIDE, ()
+        return
+    action = change.action
+    # Terraform lets go of it, and AWS keeps it.
+    if action != ADDED and sides(change.change)[0].at("skip_destroy").value is True:
+        action = "forget" if action == DESTROYED else CHANGED
+    rule = _action_rule(change, known_as, action)
+    if rule and rule.level is not Level.OTHER:
+        yield rule.level, "", rule.sentence, tuple(_why(change))
+
+
+def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRule | None:
+    return next(
+        (
+            rule
+            for rule in rules.ACTION_RULES
+            if _fits(rule.types, change.type) and _fits(rule.actions, action) and _fits(rule.known_as, known_as)
+        ),
+        None,
+    )
+
+
+def _why(change: ResourceChange) -> Iterator[str]:
+    paths = [".".join(map(str, path)) for path in change.change.replace_paths or ()]
+    if paths:
+        yield f"because of {', '.join(sorted(paths))}"
+    if change.action_reason:
+        yield rules.REASONS.get(change.action_reason, change.action_reason)
+
+
+def _of_arguments(change: ResourceChange, known_as: str) -> Iterator[_Found]:
+    is_new = change.action == ADDED
+    of_type = _rules(change.type)
+    if change.action == CHANGED and change.type == "aws_lambda_function" and _fits(rules.ROTATING, known_as):
+        yield Level.ROTATION, "", rules.ROTATES_OTHERWISE, (", ".join(arguments(change.change)),)
+    for difference in differences(change.change):
+        if found := _of_argument(change, difference, of_type, is_new=is_new):
+            yield found
+        elif _is_new_world(change, difference):
+            yield Level.EXPOSURE, difference.path, rules.NEW_WORLD, _values(difference)
+
+
+def _of_argument(
+    change: ResourceChange, difference: Difference, of_type: tuple[Rule, ...], *, is_new: bool
+) -> _Found | None:
+    for rule in of_type:
+        if not _fits(rule.path, difference.path) or (is_new and not rule.also_new) or not _holds(rule, change):
+            continue
+        before, after = difference.before, difference.after
+        if difference.is_sensitive:
+            return rule.level, difference.path, rules.HIDDEN, ()
+        if after.is_unknown:
+            # What is replaced has much that is known later, and is told as a whole.
+            if change.action != CHANGED or before.value is None:
+                return None
+            return rule.level, difference.path, rules.LATER, _values(difference)
+        if rule.worse(before.value, after.value):
+            return rule.level, difference.path, rule.sentence, _values(difference)
+    return None
+
+
+def _holds(rule: Rule, change: ResourceChange) -> bool:
+    if rule.where is None:
+        return True
+    name, wanted = rule.where
+    return _fits(wanted, str(sides(change.change)[1].at(name).value))
+
+
+def _values(difference: Difference) -> tuple[str, ...]:
+    """Both sides; of long lists, what is in one alone."""
+    before, after = difference.before, difference.after
+    told = f"{before.told} -> {after.told}"
+    if isinstance(before.value, list) and isinstance(after.value, list) and not difference.is_sensitive:
+        without = [entry for entry in before.value if entry not in after.value]
+        with_ = [entry for entry in after.value if entry not in before.value]
+        told = f"{Side(without).told} -> {Side(with_, after.unknown).told}"
+    return (told,)
+
+
+def _is_new_world(change: ResourceChange, difference: Difference) -> bool:
+    value = difference.after.value
+    return (
+        isinstance(value, str)
+        and value in WORLD
+        and not difference.is_sensitive
+        and not OUTWARD.fullmatch(difference.path)
+        and not OUTWARD.fullmatch(change.type)
+        and not list(opened(change.type, Side(), sides(change.change)[1]))
+    )
+
+
+def _of_policies(change: ResourceChange, plan: Plan) -> Iterator[_Found]:
+    before, after = sides(change.change)
+    for key in dict.fromkeys([*before.keys, *after.keys]):
+        was, is_ = before.at(key), after.at(key)
+        documents = as_policy(was.value), as_policy(is_.value)
+        if was.value == is_.value and not is_.is_unknown:
+            continue
+        if was.is_sensitive or is_.is_sensitive:
+            if documents != (None, None):
+                yield Level.EXPOSURE, key, rules.GRANTS_SENSITIVE, ()
+        elif is_.unknown is True:
+            yield from _of_waiting_policy(change, plan, key, documents[0])
+        elif documents != (None, None):
+            yield from _of_policy(key, *documents, is_new=change.action == ADDED, is_first=plan.is_first)
+
+
+def _of_waiting_policy(change: ResourceChange, plan: Plan, key: str, before: Any) -> Iterator[_Found]:
+    waiting = waiting_policy(plan, change.address, key, before)
+    if waiting is None:
+        is_policy = before is not None or (key in POLICY_ARGUMENTS and change.type not in NO_GRANTS)
+        if is_policy and not plan.is_first:
+            yield Level.EXPOSURE, key, rules.GRANTS_UNKNOWN, ()
+        return
+    found = list(_of_policy(key, before, waiting.document, is_new=change.action == ADDED, is_first=plan.is_first))
+    yield from found
+    if waiting.assumed and not found and not plan.is_first:
+        yield Level.OTHER, key, rules.GRANTS_ASSUMED, ()
+
+
+POLICY_ARGUMENTS = {"policy", "assume_role_policy", "access_policies", "access_policy", "policy_document"}
+NO_GRANTS = {"aws_ecr_lifecycle_policy", "aws_dlm_lifecycle_policy", "aws_appautoscaling_policy"}
+
+
+def _of_policy(key: str, before: object, after: object, *, is_new: bool, is_first: bool) -> Iterator[_Found]:
+    added = {"Statement": newly_allowed(before, after)}
+    for sentence, lines in (
+        (rules.GRANTS_TO_ALL, public(added)),
+        (rules.GRANTS_EVERYTHING, unlimited(added)),
+        (rules.GRANTS_NEW if is_new else rules.GRANTS, [] if is_first else grants(before, after)),
+    ):
+        if lines:
+            yield Level.EXPOSURE, key, sentence, tuple(lines)
+            return
+
+
+def _of_openings(change: ResourceChange, *, is_first: bool) -> Iterator[_Found]:
+    before, after = sides(change.change)
+    ways = opened(change.type, before, after)
+    if change.action.startswith(REPLACED):
+        # What it leads to is made anew as well.
+        ways = [way for way in ways if way.peer != UNKNOWN]
+    if world := [way.told for way in ways if way.is_to_the_world]:
+        yield Level.EXPOSURE, "", rules.OPENS_TO_WORLD, tuple(world)
+    if others := [way.told for way in ways if not way.is_to_the_world and not is_first]:
+        yield Level.EXPOSURE, "", rules.OPENS, tuple(others)
+    if denials := undenied(change.type, before, after):
+        yield Level.EXPOSURE, "", rules.UNDENIES, tuple(denials)
+
+
+@cache
+def _rules(type_: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules.RULES if _fits(rule.types, type_))
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return bool(_compiled(pattern).fullmatch(text))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Python itself remembers fewer patterns than there are rules."""
+    return re.compile(pattern, re.DOTALL)

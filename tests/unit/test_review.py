@@ -1,0 +1,656 @@
+"""Reviews of plans: what a plan is, what a comment says, and that nothing in a plan can make it say something else."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from typer.testing import CliRunner, Result
+
+from operations.__main__ import app
+from operations.review import plan as module
+from operations.review.comment import LIMIT, comment
+from operations.review.findings import review as review_plan
+from operations.review.plan import read_plan, read_plans
+from operations.review.rules import Level
+from tests.unit.plans import CREATE, DELETE, REPLACE, STANDING, UPDATE, change, plan, write
+
+SECRET = "hunter2-and-more"
+DATABASE = change("aws_rds_cluster", DELETE, {"id": "a"}, None)
+EXPOSING = change("aws_db_instance", UPDATE, {"publicly_accessible": False}, {"publicly_accessible": True})
+HARMLESS = change("aws_sns_topic", UPDATE, {"display_name": "a"}, {"display_name": "b"})
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["review", *map(str, arguments)])
+
+
+def reviewed(folder: Path, *changes: dict[str, Any], **more: Any) -> str:
+    result = run(write(folder, plan(*changes, **more)))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def as_json(folder: Path, *changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return json.loads(run(write(folder, plan(*changes, **more)), "--json").stdout)
+
+
+def rows(told: str) -> list[list[str]]:
+    """Rows of the table of what matters."""
+    lines = [
+        line for line in told.splitlines() if re.match(r"\| (data loss|downtime|exposure|rotation|capacity)", line)
+    ]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+# What it says.
+
+
+def test_the_first_line_is_the_verdict_and_the_worst_stands_first(tmp_path: Path):
+    told = reviewed(tmp_path, HARMLESS, EXPOSING, DATABASE)
+    assert told.splitlines()[0] == "### Data is at stake: 1 data loss, 1 exposure, 1 other"
+    assert [row[0] for row in rows(told)] == ["data loss", "exposure"]
+    assert "| `network` | 0 | 2 | 0 | 1 | data loss |" in told
+    assert "<details><summary>All other changes (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`" in told
+
+
+def test_a_row_says_what_it_was_and_becomes(tmp_path: Path):
+    assert rows(reviewed(tmp_path, EXPOSING)) == [
+        [
+            "exposure",
+            "`network`",
+            "`aws_db_instance.it`",
+            "`publicly_accessible`: can be reached from the internet",
+            "`false -> true`",
+        ]
+    ]
+
+
+def test_no_changes_are_said_to_be_none(tmp_path: Path):
+    assert reviewed(tmp_path).startswith("### No changes\n")
+    assert as_json(tmp_path)["verdict"] is None
+
+
+def test_why_something_is_replaced_is_said(tmp_path: Path):
+    told = reviewed(
+        tmp_path,
+        change(
+            "aws_nat_gateway",
+            REPLACE,
+            {"subnet_id": "a"},
+            {"subnet_id": "b"},
+            replace_paths=[["subnet_id"], ["tags", 0]],
+            action_reason="replace_because_cannot_update",
+        ),
+    )
+    assert rows(told)[0][-1] == "`because of subnet_id, tags.0`<br>`AWS cannot change it in place`"
+
+
+def test_several_plans_make_one_comment_with_a_row_a_stack(tmp_path: Path):
+    files = [write(tmp_path, plan(each), f"{name}.json") for name, each in (("a", HARMLESS), ("b", DATABASE))]
+    told = run(*files).stdout
+    assert told.startswith("### Data is at stake: 1 data loss, 1 other\n")
+    assert told.index("| `a` | 0 | 1 | 0 | 0 | other |") < told.index("| `b` | 0 | 0 | 0 | 1 | data loss |")
+
+
+def tagged(**tags: str) -> dict[str, Any]:
+    return {"provider_config": {"aws": {"expressions": {"default_tags": [{"tags": {"constant_value": tags}}]}}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "configuration", "stack"),
+    [
+        ("vpc.plan.json", {}, "vpc"),
+        ("plan.json", {}, "{folder}"),
+        ("vpc.json", tagged(Environment="prod", Tier="network"), "prod-network"),
+        ("vpc.json", tagged(Environment="prod"), "vpc"),
+        ("vpc.json", [], "vpc"),
+    ],
+)
+def test_a_stack_is_called_by_its_tags_its_file_or_its_folder(
+    tmp_path: Path, name: str, configuration: Any, stack: str
+):
+    (found,) = read_plans([write(tmp_path, plan(configuration=configuration), name)])
+    assert found.stack == stack.format(folder=tmp_path.name)
+
+
+def test_two_stacks_of_one_name_are_told_apart(tmp_path: Path):
+    files = [write(folder, plan()) for name in ("a", "b") if not (folder := tmp_path / name).mkdir()]
+    assert [found.stack for found in read_plans(files)] == [f"network ({file})" for file in files]
+
+
+def test_what_is_imported_moved_forgotten_and_deposed_is_counted_and_named(tmp_path: Path):
+    same = {"display_name": "a"}
+    told = as_json(
+        tmp_path,
+        change("aws_sns_topic", ["no-op"], same, same, importing={"id": "x"}, address="aws_sns_topic.imported"),
+        change(
+            "aws_sns_topic", ["no-op"], same, same, previous_address="aws_sns_topic.old", address="aws_sns_topic.new"
+        ),
+        change("aws_sns_topic", UPDATE, same, {}, previous_address="a.b", importing={}, address="aws_sns_topic.both"),
+        change("aws_nat_gateway", ["forget"], same, None),
+        change("aws_nat_gateway", DELETE, same, None, deposed="0123abcd"),
+    )
+    (stack,) = told["stacks"]
+    assert stack["counts"] == {"import": 2, "move": 2, "update": 1, "forget": 1, "delete": 1}
+    assert [(entry["address"], entry["action"]) for entry in stack["other"]] == [
+        ("aws_sns_topic.imported", "import"),
+        ("aws_sns_topic.new", "move from aws_sns_topic.old"),
+        ("aws_sns_topic.both", "update, moved, imported"),
+    ]
+    assert [finding["address"] for finding in told["findings"]] == [
+        "aws_nat_gateway.it (deposed 0123abcd)",
+        "aws_nat_gateway.it",
+    ]
+
+
+def test_what_a_stack_keeps_when_terraform_deletes_it_is_forgotten_not_lost(tmp_path: Path):
+    kept = change("aws_cloudwatch_log_group", DELETE, {"skip_destroy": True}, None)
+    made_anew = change("aws_cloudwatch_log_group", REPLACE, {"skip_destroy": True}, {"skip_destroy": True})
+    assert [finding["level"] for finding in as_json(tmp_path, kept, made_anew)["findings"]] == ["capacity"]
+
+
+def test_data_that_is_gone_behind_terraforms_back_is_told(tmp_path: Path):
+    made_anew = change("aws_ecr_repository", CREATE, None, {"name": "a"})
+    gone = change("aws_ecr_repository", DELETE, {"name": "a"}, None)
+    (finding,) = as_json(tmp_path, made_anew, resource_drift=[gone])["findings"]
+    assert (finding["level"], finding["what"]) == (
+        "data-loss",
+        "was deleted behind Terraform's back: what the plan makes instead is empty",
+    )
+    gone = change("aws_sns_topic", DELETE, {"name": "a"}, None)
+    assert as_json(tmp_path, change("aws_sns_topic", CREATE, None, {}), resource_drift=[gone])["verdict"] == "other"
+
+
+def test_what_the_state_has_otherwise_is_listed_but_not_where_nothing_is_set_on_both_sides(tmp_path: Path):
+    drift = [
+        change("aws_sns_topic", UPDATE, {"name": "a", "tags": None}, {"name": "b", "tags": {}}),
+        change("aws_vpc", UPDATE, {"tags": None}, {"tags": {}}),
+    ]
+    told = reviewed(tmp_path, resource_drift=drift)
+    assert (
+        "Found otherwise than the state has it (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`: `name`"
+        in told
+    )
+    assert "aws_vpc" not in told
+
+
+def test_outputs_deferred_changes_and_checks_that_fail_are_told(tmp_path: Path):
+    told = reviewed(
+        tmp_path,
+        output_changes={"endpoint": {"actions": ["delete"]}, "same": {"actions": ["no-op"]}},
+        deferred_changes=[{"reason": "resource_config_unknown", "resource_change": DATABASE}],
+        checks=[
+            {"address": {"to_display": "check.health"}, "status": "fail"},
+            {"address": {"to_display": "check.other"}, "status": "pass"},
+        ],
+        complete=False,
+    )
+    assert told.splitlines()[0] == "### Data is at stake: 1 data loss, 1 other; 1 check fails"
+    assert "- `network`: `destroy endpoint`" in told
+    assert "- `network`: `aws_rds_cluster.it: resource_config_unknown`" in told
+    assert "- `network`: `check.health`" in told
+    assert "data loss; another plan must follow |" in told
+    assert "check.other" not in told
+    assert " same`" not in told
+
+
+def test_data_sources_are_no_changes(tmp_path: Path):
+    assert as_json(tmp_path, change("aws_vpc", ["read"], None, {}, mode="data"))["verdict"] is None
+
+
+def test_rows_of_one_level_begin_with_what_goes(tmp_path: Path):
+    changes = [
+        change("aws_rds_cluster", UPDATE, {"skip_final_snapshot": False}, {"skip_final_snapshot": True}, address="a.a"),
+        change("aws_rds_cluster", REPLACE, {}, {}, address="a.b"),
+        change("aws_rds_cluster", DELETE, {}, None, address="a.c"),
+    ]
+    assert [finding["address"] for finding in as_json(tmp_path, *changes)["findings"]] == ["a.c", "a.b", "a.a"]
+
+
+# Gates.
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "code"),
+    [
+        ([DATABASE], "data-loss", 3),
+        ([DATABASE], "downtime", 3),
+        ([EXPOSING], "downtime", 0),
+        ([EXPOSING], "exposure", 3),
+        ([HARMLESS], "capacity", 0),
+        ([HARMLESS], "other", 3),
+        ([], "other", 0),
+    ],
+)
+def test_a_gate_ends_with_3_at_its_level_or_worse(tmp_path: Path, changes: list[Any], level: str, code: int):
+    file = write(tmp_path, plan(*changes))
+    assert run(file).exit_code == 0
+    for options in ((), ("--json",)):
+        assert run(file, "--fail-on", level, *options).exit_code == code
+
+
+def test_a_plan_that_is_not_whole_passes_no_gate(tmp_path: Path):
+    result = run(write(tmp_path, plan(errored=True, complete=False)), "--fail-on", "data-loss")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("### Not a whole plan (`network`). No changes\n")
+    assert "not a whole plan |" in result.stdout
+
+
+def test_a_level_that_there_is_not_is_wrong_usage(tmp_path: Path):
+    assert run(write(tmp_path, plan()), "--fail-on", "boredom").exit_code == 2
+    assert run().exit_code == 2
+
+
+def test_json_has_all_that_a_comment_leaves_out(tmp_path: Path):
+    told = as_json(tmp_path, *(change("aws_rds_cluster", DELETE, {}, None, address=f"a.c{n}") for n in range(600)))
+    assert len(told["findings"]) == 600
+    assert told["verdict"] == "data-loss"
+
+
+# What is no plan.
+
+PLAN = json.dumps(plan(HARMLESS))
+NONE_OF_TERRAFORMS = "no plan that Terraform would write"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "empty; allowed: what `terraform show -json PLANFILE` writes"),
+        ("hello", "no JSON (Expecting value"),
+        (PLAN[:-20], "truncated: "),
+        (PLAN[: PLAN.index("display") + 3], "truncated: "),
+        ("[]", "no plan: JSON, but no object"),
+        ("{}", "no plan but other JSON, without a format_version"),
+        ('{"format_version": "2.0", "resource_changes": []}', 'format_version "2.0": this reads 1.x'),
+        ('{"format_version": 1, "resource_changes": []}', "format_version 1: this reads 1.x"),
+        ('{"format_version": "0.1", "resource_changes": []}', 'format_version "0.1": this reads 1.x'),
+        ('{"format_version": "1.0", "terraform_version": "1.11.4", "values": {}}', "no plan but a state, as "),
+        ('{"format_version": "1.0"}', "no plan but a state, as "),
+        ('{"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x"}', "no plan but a state itself"),
+        ('{"format_version": "1.0", "valid": true, "diagnostics": []}', "no plan but what `terraform validate -json`"),
+        ('{"format_version": "1.0", "provider_schemas": {}}', "no plan but the schemas of providers"),
+        ('{"@level":"info","@message":"x"}', "no plan but a line of `terraform plan -json`"),
+        ('{"@level":"info","@message":"x"}\n{"@level":"info"}', "no plan but what `terraform plan -json` says"),
+        ("PK\x03\x04binary", "a plan as Terraform saves it"),
+        ("[" * 20_000, "nested deeper than any plan"),
+        (f'{{"format_version": {"9" * 5000}}}', "no JSON that can be read: Exceeds the limit"),
+        (
+            '{"format_version": "1.0", "resource_changes": [{"address": 1}]}',
+            f'{NONE_OF_TERRAFORMS}: "resource_changes/0/address": Input should be a valid string',
+        ),
+        ('{"format_version": "1.0", "resource_changes": 1}', f'{NONE_OF_TERRAFORMS}: "resource_changes": '),
+        ('{"format_version": "1.0", "resource_changes": [], "errored": []}', f'{NONE_OF_TERRAFORMS}: "errored": '),
+    ],
+)
+def test_what_is_no_plan_is_told_in_one_line(tmp_path: Path, content: str, told: str):
+    result = run(file := write(tmp_path, content))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"{file}: {told}"), result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path):
+    assert run(tmp_path).stderr == f"{tmp_path}: cannot be read: Is a directory\n"
+    assert run(tmp_path / "no.json").stderr == f"{tmp_path / 'no.json'}: cannot be read: No such file or directory\n"
+    (tmp_path / "latin.json").write_bytes('{"format_version": "é"}'.encode("latin-1"))
+    assert "no JSON: invalid continuation byte at byte 20" in run(tmp_path / "latin.json").stderr
+
+
+def test_what_is_larger_than_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with (tmp_path / "huge.json").open("wb") as huge:
+        os.truncate(huge.fileno(), module.LARGEST + 1)
+    assert run(tmp_path / "huge.json").stderr.endswith(
+        "huge.json: larger than 128 MiB, which is as much as a review reads\n"
+    )
+    monkeypatch.setattr(module, "LARGEST", len(PLAN))
+    assert run(write(tmp_path, PLAN)).exit_code == 0
+
+
+def test_a_newer_minor_version_and_what_it_adds_are_read(tmp_path: Path):
+    assert as_json(tmp_path, DATABASE, format_version="1.99", new={"a": 1})["verdict"] == "data-loss"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_a_shell_of_windows_wrote_is_read(tmp_path: Path, encoding: str):
+    file = tmp_path / "plan.json"
+    file.write_bytes(PLAN.encode(encoding))
+    assert run(file).exit_code == 0
+
+
+def test_what_is_nested_as_deep_as_json_can_be_is_refused_or_reviewed(tmp_path: Path):
+    for depth in (100, 450, 900):
+        value = json.loads("[" * depth + "]" * depth)
+        result = run(write(tmp_path, plan(change("a_b", UPDATE, {"a": 1}, {"a": value}))))
+        assert result.exit_code == 0 or result.stderr.strip().endswith("nested deeper than any plan")
+
+
+# Secrets.
+
+
+SENSITIVE: list[dict[str, Any]] = [
+    change(
+        "aws_db_instance",
+        UPDATE,
+        {"instance_class": "a"},
+        {"instance_class": SECRET},
+        after_sensitive={"instance_class": True},
+    ),
+    change(
+        "aws_db_instance",
+        UPDATE,
+        {"instance_class": SECRET},
+        {"instance_class": "b"},
+        before_sensitive={"instance_class": True},
+    ),
+    change("aws_db_instance", UPDATE, {"instance_class": SECRET}, {"instance_class": "b"}, before_sensitive=True),
+    change(
+        "aws_lb",
+        UPDATE,
+        {"security_groups": ["a", SECRET]},
+        {"security_groups": ["b"]},
+        before_sensitive={"security_groups": [False, True]},
+    ),
+    change(
+        "aws_lb_listener",
+        UPDATE,
+        {"default_action": [{"target_group_arn": SECRET}]},
+        {"default_action": [{"target_group_arn": "b"}]},
+        before_sensitive={"default_action": [{"target_group_arn": True}]},
+    ),
+    change(
+        "aws_iam_role_policy",
+        UPDATE,
+        {"policy": '{"Statement": []}'},
+        {"policy": json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": SECRET}]})},
+        after_sensitive={"policy": True},
+    ),
+    change(
+        "aws_vpc_security_group_ingress_rule",
+        UPDATE,
+        {"cidr_ipv4": "10.0.0.0/8"},
+        {"cidr_ipv4": SECRET},
+        after_sensitive={"cidr_ipv4": True},
+    ),
+    change(
+        "aws_secretsmanager_secret_version",
+        UPDATE,
+        {"secret_string": SECRET},
+        {"secret_string": f"{SECRET}2"},
+        before_sensitive={"secret_string": True},
+        after_sensitive={"secret_string": True},
+    ),
+    change("aws_lambda_function", UPDATE, {"environment": [{"variables": {"A": SECRET}}]}, {"environment": []}),
+    change(
+        "aws_db_instance",
+        REPLACE,
+        {"password": SECRET},
+        {"password": f"{SECRET}3"},
+        before_sensitive={"password": True},
+        after_sensitive={"password": True},
+        replace_paths=[["password"]],
+    ),
+    change(
+        "aws_ecs_task_definition",
+        UPDATE,
+        {"container_definitions": json.dumps([{"name": "a", "privileged": False}])},
+        {"container_definitions": json.dumps([{"name": "a", "privileged": SECRET}])},
+        after_sensitive={"container_definitions": True},
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SENSITIVE)))
+def test_no_sensitive_value_is_told(tmp_path: Path, number: int):
+    file = write(tmp_path, plan(SENSITIVE[number], resource_drift=[SENSITIVE[number]]))
+    for options in ((), ("--json",)):
+        result = run(file, *options)
+        assert result.exit_code == 0
+        assert SECRET not in result.output
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_whether_something_sensitive_is_worse_is_not_told_either(tmp_path: Path, value: bool):
+    told = reviewed(
+        tmp_path,
+        change(
+            "aws_rds_cluster",
+            UPDATE,
+            {"deletion_protection": value},
+            {"deletion_protection": not value},
+            after_sensitive={"deletion_protection": True},
+        ),
+    )
+    (row,) = rows(told)
+    assert row[3] == "`deletion_protection`: changes; the values are sensitive, so for better or worse is not told"
+    assert "true" not in told
+    assert "false" not in told
+
+
+def test_what_is_known_later_is_told_as_such(tmp_path: Path):
+    told = as_json(
+        tmp_path,
+        change("aws_db_instance", UPDATE, {"instance_class": "a"}, {}, after_unknown={"instance_class": True}),
+        change("aws_db_instance", REPLACE, {"instance_class": "a"}, {}, after_unknown={"instance_class": True}),
+        change(
+            "aws_lb",
+            UPDATE,
+            {"security_groups": ["a"]},
+            {"security_groups": ["a", None]},
+            after_unknown={"security_groups": [False, True]},
+        ),
+    )
+    later = "known only after the apply, so for better or worse is not told"
+    assert [(finding["what"], finding["details"]) for finding in told["findings"] if finding["argument"]] == [
+        (later, ["a -> (known after apply)"]),
+        (later, ["[] -> [null]"]),
+    ]
+
+
+# Hostile input.
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+HOSTILE = (
+    "@everyone",
+    "a|b",
+    "`code`",
+    "``",
+    "\\|",
+    "a\\",
+    "<img src=x onerror=1>",
+    "</details>",
+    "[x](http://evil.example)",
+    "![x](http://evil.example)",
+    "http://evil.example",
+    "\n\n# heading\n",
+    "\r\n| a | b |",
+    "*x* _y_ ~z~",
+    "&lt;",
+    "<!--",
+    "\x1b[2J",
+    "\u202e",
+    "\ud800",
+    " ",
+    "",
+    "```\n",
+    "#1",
+    "x" * 5000,
+    "🦀" * 400,
+    "$\\frac{1}{2}$",
+)
+
+
+def hostile(text: str) -> dict[str, Any]:
+    """A plan with a text wherever a plan has one."""
+    told = {"reason": text, "resource_change": change(text, [text], {text: 1}, {text: 2}, address=text)}
+    return plan(
+        change(
+            "aws_rds_cluster",
+            REPLACE,
+            {text: 1},
+            {text: 2},
+            address=f'aws_rds_cluster.it["{text}"]',
+            replace_paths=[[text]],
+            action_reason=text,
+            deposed=text,
+        ),
+        change(
+            "aws_rds_cluster", UPDATE, {"port": text}, {"port": f"{text}2"}, address=f"a.{text}", previous_address=text
+        ),
+        change("aws_sns_topic", UPDATE, {text: text}, {text: f"{text}2"}, address=text),
+        change("aws_wafv2_web_acl", UPDATE, {"rule": [{"name": text, "a": 1}]}, {"rule": [{"name": text, "a": 2}]}),
+        change(
+            "aws_iam_policy",
+            UPDATE,
+            {},
+            {
+                "policy": json.dumps(
+                    {
+                        "Statement": [
+                            {
+                                "Action": text,
+                                "Resource": [text],
+                                "Principal": {text: text},
+                                "Condition": {text: {text: text}},
+                            },
+                            text,
+                        ]
+                    }
+                )
+            },
+        ),
+        change("aws_vpc_security_group_ingress_rule", CREATE, None, {"cidr_ipv4": text, "ip_protocol": text}),
+        resource_drift=[change("a_b", UPDATE, {text: 1}, {text: 2}, address=text)],
+        deferred_changes=[told],
+        output_changes={text: {"actions": [text]}},
+        checks=[{"address": {"to_display": text}, "status": "fail"}],
+        configuration=tagged(Environment=text, Tier=text),
+    )
+
+
+def shape(told: str) -> list[tuple[str, int]]:
+    """What a comment is to a reader of Markdown, without the words."""
+    found: list[tuple[str, int]] = []
+    for token in MARKDOWN.parse(told):
+        if token.type == "inline":
+            for child in token.children or []:
+                assert child.type in {"text", "code_inline", "html_inline", "softbreak"}, (child.type, child.content)
+                assert child.type != "html_inline" or child.content == "<br>"
+                if child.type == "text":
+                    assert re.fullmatch(r"[\w ,.:;'()/-]*", child.content), child.content
+        else:
+            assert token.type != "html_block" or re.fullmatch(
+                r"<details><summary>[\w ']+ \(\d+\)</summary>|</details>", token.content.strip()
+            )
+            found.append((token.type, token.level))
+    return found
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_in_a_plan_is_markup(tmp_path: Path, text: str):
+    told = run(write(tmp_path, hostile(text)))
+    assert told.exit_code == 0, told.output
+    shape(told.stdout)
+    assert json.loads(run(write(tmp_path, hostile(text)), "--json").stdout)["verdict"] == "data-loss"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=40))
+def test_no_text_is_markup(tmp_path: Path, text: str):
+    (found,) = read_plans([write(tmp_path, hostile(text))])
+    shape(comment([review_plan(found)]))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["policy", "rule", "ingress", "name", "Statement", "a"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+TYPES = ("aws_rds_cluster", "aws_network_acl", "aws_security_group", "aws_iam_role", "aws_wafv2_web_acl", "a")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    type_=st.sampled_from(TYPES),
+    actions=st.sampled_from([UPDATE, CREATE, DELETE, REPLACE]),
+    sides=st.tuples(*[JSON] * 5),
+)
+def test_whatever_a_value_is_a_review_comes_of_it(
+    tmp_path: Path, type_: str, actions: list[str], sides: tuple[Any, ...]
+):
+    before, after, unknown, *sensitive = sides
+    marks = dict(zip(("before_sensitive", "after_sensitive"), sensitive, strict=True))
+    one = change(type_, actions, before, after, after_unknown=unknown, **marks)
+    (found,) = read_plans([write(tmp_path, plan(one, resource_drift=[one]))])
+    shape(comment([review_plan(found)]))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    document=st.fixed_dictionaries(
+        {"format_version": st.just("1.2"), "resource_changes": JSON},
+        optional={
+            "resource_drift": JSON,
+            "deferred_changes": JSON,
+            "output_changes": JSON,
+            "checks": JSON,
+            "errored": JSON,
+            "configuration": JSON,
+        },
+    )
+)
+def test_whatever_a_document_is_it_is_a_plan_or_refused(tmp_path: Path, document: dict[str, Any]):
+    result = run(write(tmp_path, document))
+    if result.exit_code:
+        assert result.stderr.count("\n") == 1
+    else:
+        shape(result.stdout)
+
+
+@pytest.mark.parametrize("letter", ["a", "🦀", "|"])
+def test_a_comment_fits_and_says_what_was_left_out(tmp_path: Path, letter: str):
+    long = letter * 300
+    many = [
+        change(type_, actions, {long + "a": 1}, {long + "a": 2}, address=f"{long}{n}", previous_address=long)
+        for n in range(30)
+        for type_, actions in (("aws_rds_cluster", DELETE), ("aws_nat_gateway", DELETE), ("aws_sns_topic", UPDATE))
+    ]
+    document = plan(
+        *many,
+        resource_drift=many,
+        output_changes={f"{long}{n}": {"actions": ["create"]} for n in range(30)},
+        deferred_changes=[{"reason": long, "resource_change": each} for each in many],
+        checks=[{"address": {"to_display": f"{long}{n}"}, "status": "fail"} for n in range(30)],
+        errored=True,
+    )
+    files = [write(tmp_path, document, f"{letter}{'b' * 80}{n}.json") for n in range(3)]
+    reviews = [review_plan(found) for found in read_plans(files)]
+    told = comment([replace(review, stack=f"{review.stack}{n}") for n in range(20) for review in reviews])
+    assert len(told.encode()) < LIMIT
+    assert told.startswith("### Not a whole plan (")
+    left = re.search(r"characters: (\d+) \((\d+) data loss, (\d+) downtime\)", told)
+    assert left, told[-3000:]
+    assert int(left[1]) == int(left[2]) + int(left[3])
+    shown = sum(line.startswith(("| data loss |", "| downtime |")) for line in told.splitlines())
+    assert shown > 40
+    assert shown + int(left[1]) == 20 * sum(len(review.findings) for review in reviews)
+    assert "Left out, for GitHub's limit of 65,536 characters: " in told
+    shape(told)
+
+
+def test_the_plan_of_the_tests_is_one(tmp_path: Path):
+    found = read_plan(write(tmp_path, plan()))
+    assert [each.address for each in found.changes] == [STANDING["address"]]
+    assert not found.is_first
+    assert list(Level) == sorted(Level, key=lambda level: level.rank)
