@@ -70,9 +70,19 @@ def version() -> str:
 def environment() -> dict[str, str]:
     """The environment that Terraform runs in: this process's, with a CLI configuration that names a mirror.
 
-    A configuration file of the user's own is left in charge.
+    All stacks share one copy of each provider. A configuration file, or a plugin cache, of the user's own is left in
+    charge.
     """
-    variables = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    plugins = os.environ.get("TF_PLUGIN_CACHE_DIR") or str(CACHE / "plugins")
+    Path(plugins).mkdir(parents=True, exist_ok=True)
+    variables = {
+        **os.environ,
+        "CHECKPOINT_DISABLE": "1",
+        "TF_IN_AUTOMATION": "1",
+        "TF_PLUGIN_CACHE_DIR": plugins,
+        # Else a stack that has no lock file yet installs the provider once more, over the copy that others run.
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
+    }
     if not _users_configuration().is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
         configuration = CACHE / "terraform.tfrc"

@@ -13,11 +13,9 @@ from typing import Any
 from operations.orphans import attributes_in
 from operations.platform import Platform, Stack
 from operations.rehearsal.processes import run
-from operations.terraform import CACHE, ROOT, environment, terraform
+from operations.terraform import ROOT, environment, terraform
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
-PLUGINS = CACHE / "plugins"
-"""One copy of the provider for all stacks of all rehearsals."""
 Heard = Callable[[str], None]
 Started = Callable[[subprocess.Popen[str]], None]
 
@@ -121,11 +119,9 @@ class Deployment:
             # Nothing is written to the user's home.
             "CDKTF_HOME": str(self.folder / "cdktf"),
             "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
-            "TF_PLUGIN_CACHE_DIR": str(PLUGINS),
         }
         # This process's own Node options are for its own synthesis (imports/).
         variables.pop("NODE_OPTIONS", None)
-        PLUGINS.mkdir(parents=True, exist_ok=True)
         run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
 
 

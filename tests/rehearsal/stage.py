@@ -84,7 +84,6 @@ class Stage:
         self.patch.setattr(run, "ROOT", self.root)
         self.patch.setattr(run, "FOLDER", self.root / "rehearsal")
         self.patch.setattr(deployment, "ROOT", self.root)
-        self.patch.setattr(deployment, "PLUGINS", self.root / "plugins")
         self.patch.setattr(deployment, "CDKTF", self.root / "bin" / "cdktf")
         self.patch.setenv("PATH", f"{self.root / 'bin'}:{os.environ['PATH']}")
         self.program(".venv/bin/python", f'cp -r {self.root / "synthesized"} "$CDKTF_OUTDIR"')

@@ -1,6 +1,8 @@
 """Terraform, and where it finds its provider."""
 
+import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -11,7 +13,7 @@ from operations.terraform import TerraformError, environment, find_mirror, terra
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with an empty home and nothing in the data folders."""
-    for name in ("TF_CLI_CONFIG_FILE", "TERRAFORM_PLUGIN_MIRROR", "XDG_DATA_HOME"):
+    for name in ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TERRAFORM_PLUGIN_MIRROR", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
@@ -70,6 +72,29 @@ def test_the_configuration_in_the_users_home_is_left_in_charge(tmp_path: Path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / ".terraformrc").write_text("")
     assert "TF_CLI_CONFIG_FILE" not in environment()
+
+
+def test_a_provider_is_installed_once_for_all_stacks(bare: pytest.MonkeyPatch, tmp_path: Path):
+    mirror = fill(tmp_path / "mirror")
+    bare.setenv("TERRAFORM_PLUGIN_MIRROR", str(mirror))
+    platform = json.loads(terraform("version", "-json", cwd=tmp_path))["platform"]
+    packed = mirror / "registry.terraform.io" / "hashicorp" / "aws" / f"terraform-provider-aws_1.0.0_{platform}.zip"
+    with ZipFile(packed, "w") as file:
+        file.writestr("terraform-provider-aws_v1.0.0", "")
+    said: list[str] = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "stack.tf.json").write_text('{"terraform": {"required_providers": {"aws": {"version": "1.0.0"}}}}')
+        said.append(terraform("init", "-no-color", cwd=folder))
+    assert "Installed hashicorp/aws v1.0.0" in said[0]
+    assert "Using hashicorp/aws v1.0.0 from the shared cache directory" in said[1]
+
+
+def test_a_plugin_cache_of_the_users_own_is_left_in_charge(bare: pytest.MonkeyPatch, tmp_path: Path):
+    bare.setenv("TF_PLUGIN_CACHE_DIR", str(tmp_path / "own"))
+    assert environment()["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "own")
+    assert (tmp_path / "own").is_dir()
 
 
 def test_terraform_says_what_is_wrong(tmp_path: Path):
