@@ -57,3 +57,13 @@ def another(aws: LocalAws) -> Generator[None]:
 def quick_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command has a session of its own; what botocore knows of the services is read once."""
     monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
+
+
+@pytest.fixture
+def unsupported(aws: LocalAws) -> Generator[dict[str, int]]:
+    """What was counted as unsupported within the test, and is no other test's business."""
+    before = aws.gateway.unsupported.copy()
+    aws.gateway.unsupported.clear()
+    yield aws.gateway.unsupported
+    aws.gateway.unsupported.clear()
+    aws.gateway.unsupported.update(before)

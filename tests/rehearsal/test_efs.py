@@ -109,6 +109,7 @@ def test_a_replica_follows_in_another_region_until_that_is_ended(aws: LocalAws, 
     efs.delete_file_system(FileSystemId=files)
 
 
+@pytest.mark.usefixtures("unsupported")
 def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="InvalidAction"):
         efs.create_replication_configuration(

@@ -34,16 +34,6 @@ KNOWN = (
 
 
 @pytest.fixture
-def unsupported(aws: LocalAws) -> Generator[dict[str, int]]:
-    """What was counted as unsupported within the test, and is no other test's business."""
-    before = aws.gateway.unsupported.copy()
-    aws.gateway.unsupported.clear()
-    yield aws.gateway.unsupported
-    aws.gateway.unsupported.clear()
-    aws.gateway.unsupported.update(before)
-
-
-@pytest.fixture
 def bad_day(aws: LocalAws) -> Generator[None]:
     aws.gateway.weather.share = 1.0
     yield
