@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operations import plans
 from operations.orphans import attributes_in
+from operations.plans import PLUGINS
 from operations.platform import Platform, Stack
 from operations.rehearsal.processes import run
-from operations.terraform import CACHE, ROOT, environment, terraform
+from operations.terraform import ROOT, environment, terraform
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
-PLUGINS = CACHE / "plugins"
-"""One copy of the provider for all stacks of all rehearsals."""
 Heard = Callable[[str], None]
 Started = Callable[[subprocess.Popen[str]], None]
 
@@ -81,9 +81,7 @@ class Deployment:
         Raises:
             TerraformError: it cannot be planned.
         """
-        file = f"{stack.tier}.plan"
-        self.terraform(stack, "plan", *options, "-input=false", "-no-color", f"-out={file}")
-        return json.loads(self.terraform(stack, "show", "-json", file))
+        return plans.plan(stack, *options, run=self.terraform)
 
     def state(self, stack: Stack) -> dict[str, dict[str, Any]]:
         """Attributes of each resource in a stack's state, by address.

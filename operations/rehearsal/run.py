@@ -20,6 +20,7 @@ from rich.console import Console
 from lambda_rotation import package
 from lambda_rotation.credential import Credential
 from operations.aws import Account
+from operations.plans import AT_ONCE
 from operations.platform import Platform
 from operations.rehearsal.account import furnish
 from operations.rehearsal.deployment import Deployment, changes
@@ -45,8 +46,6 @@ KEPT = "ecs:task-definition/.+"
 """No plan destroys a revision: a rollback may need it."""
 PATIENCE = 120.0
 """Seconds that a rotation may take."""
-PLANS_AT_ONCE = 2
-"""Each runs a provider of its own: about a gigabyte of memory."""
 
 
 class RehearsalError(Exception):
@@ -167,7 +166,7 @@ class Rehearsal:
 
     def plan_again(self) -> None:
         """Plan every tier a second time: nothing must change."""
-        with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             plans = pool.map(self.deployment.plan, self.platform.stacks.values())
             found = {tier: changes(plan) for tier, plan in zip(self.platform.stacks, plans, strict=True)}
         self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}

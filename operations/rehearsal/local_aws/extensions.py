@@ -15,6 +15,7 @@ from operations.rehearsal.local_aws import (
     resourcegroupstaggingapi,
     s3,
     secretsmanager,
+    servicequotas,
     stepfunctions,
     wafv2,
 )
@@ -35,6 +36,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     resourcegroupstaggingapi.EXTENSION,
     s3.EXTENSION,
     secretsmanager.EXTENSION,
+    servicequotas.EXTENSION,
     stepfunctions.EXTENSION,
     wafv2.EXTENSION,
 )
