@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +21,7 @@ from rich.text import Text
 from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_line, progress_console, reach
 from operations.lock import refuse_locked
 from operations.orphans import state_of
-from operations.plans import AT_ONCE, in_folder, plan
+from operations.plans import AT_ONCE, Terraform, in_folder, plan
 from operations.platform import Body, Platform, Stack
 from operations.terraform import CACHE, TerraformError
 
@@ -97,11 +97,11 @@ def drift(
         raise typer.Exit(1)
 
 
-def of(stacks: Iterable[Stack]) -> Drift:
-    """What has been changed in stacks that are deployed."""
+def of(stacks: Iterable[Stack], run: Terraform = in_folder) -> Drift:
+    """What has been changed in stacks that are deployed; `run` is who runs Terraform."""
     every, told = list(stacks), Drift()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(_asked, every)
+        answers = pool.map(partial(_asked, run), every)
         for stack, answer in track(
             zip(every, answers, strict=True), "drift", len(every), console=progress_console(), transient=True
         ):
@@ -113,7 +113,7 @@ def of(stacks: Iterable[Stack]) -> Drift:
 
 
 def changes_in(stack: Stack, planned: Mapping[str, Any], schema: Schema) -> list[Change]:
-    """What a refresh-only plan of a stack tells that is somebody's change."""
+    """What a plan of a stack, refresh-only or not, tells that is somebody's change."""
     made = planned.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", [])
     return [
         change
@@ -123,16 +123,16 @@ def changes_in(stack: Stack, planned: Mapping[str, Any], schema: Schema) -> list
     ]
 
 
-def schema_of(stack: Stack, cache: Path = CACHE) -> Schema:
+def schema_of(stack: Stack, run: Terraform = in_folder) -> Schema:
     """Of the provider that a stack requires; remembered, because Terraform takes ten seconds to tell.
 
     Raises:
         TerraformError: Terraform does not tell.
     """
     required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
-    file = cache / "schemas" / f"{sha256(required.encode()).hexdigest()[:16]}.json"
+    file = CACHE / "schemas" / f"{sha256(required.encode()).hexdigest()[:16]}.json"
     if not file.is_file():
-        types = json.loads(in_folder(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
+        types = json.loads(run(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
         filled = {
             type_: [name for name, told in each["block"].get("attributes", {}).items() if told.get("computed")]
             for type_, each in types["resource_schemas"].items()
@@ -144,11 +144,11 @@ def schema_of(stack: Stack, cache: Path = CACHE) -> Schema:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _asked(stack: Stack) -> list[Change] | str:
+def _asked(run: Terraform, stack: Stack) -> list[Change] | str:
     try:
         # Without a lock: it changes nothing, and a deployment need not wait for it.
-        planned = plan(stack, "-refresh-only", "-lock=false", run=in_folder)
-        return changes_in(stack, planned, schema_of(stack))
+        planned = plan(stack, "-refresh-only", "-lock=false", run=run)
+        return changes_in(stack, planned, schema_of(stack, run))
     except TerraformError as error:
         return " ".join(str(error).split())
 

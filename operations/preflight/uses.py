@@ -64,9 +64,9 @@ def cache_nodes(account: Account, _: Demand) -> Amounts:
 
 def customer_keys(account: Account, _: Demand) -> Amounts:
     """Keys but for those that AWS made for its services, which their aliases tell."""
-    keys = len(list(pages(account, "kms", "list_keys", "Keys")))
+    keys = {key["KeyId"] for key in pages(account, "kms", "list_keys", "Keys")}
     aliases = pages(account, "kms", "list_aliases", "Aliases")
-    return {"": keys - sum(alias["AliasName"].startswith("alias/aws/") and "TargetKeyId" in alias for alias in aliases)}
+    return {"": len(keys - {each.get("TargetKeyId") for each in aliases if each["AliasName"].startswith("alias/aws/")})}
 
 
 def reserved_concurrency(account: Account, _: Demand) -> Amounts:

@@ -31,6 +31,8 @@ class Report:
     integration_failed: list[str] = field(default_factory=list)
     second_plan_changes: dict[str, list[str]] = field(default_factory=dict)
     """What a second plan would change, by tier."""
+    drift: list[str] = field(default_factory=list)
+    """What would be taken for somebody's change behind Terraform's back, where nobody has changed anything."""
     left_behind: list[str] = field(default_factory=list)
     """ARNs that are there still when all has been destroyed."""
     unsupported_calls: dict[str, int] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Report:
                 for tier, found in self.second_plan_changes.items()
                 for change in found
             ),
+            *(f"no drift, and told as such: {change}" for change in self.drift),
             *(f"left behind: {arn}" for arn in self.left_behind),
             *(f"the local AWS does not know {call} ({count} calls)" for call, count in self.unsupported_calls.items()),
         ]
