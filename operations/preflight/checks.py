@@ -67,7 +67,7 @@ def database(subject: Subject) -> Iterator[Finding]:
             f"{cluster['engine']} {wanted} on {CLASS}",
             State.STOP if missing else State.OK,
             f"not offered in {', '.join(missing)}" if missing else "offered in each zone",
-            f"choose zones of {', '.join(sorted(offered)) or 'another Region'}" if missing else "",
+            f"offered in: {', '.join(sorted(offered)) or 'no zone of this Region'}" if missing else "",
         )
 
 
