@@ -69,8 +69,8 @@ def preflight(
     Exit codes: 0 nothing stops a deployment; 1 something does, or refused or failed; 2 usage.
     """
     with ends_in_a_line():
-        platform = Platform.synthesized(environment)
         account = reach(environment)
+        platform = Platform.synthesized(environment)
         findings = look(account, platform)
         short = any(finding.figures and finding.state is State.STOP for finding in findings)
         rooms = _rooms(account, Demand(platform), regions.split(",")) if regions and short else {}

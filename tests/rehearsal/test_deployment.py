@@ -146,11 +146,11 @@ def test_the_cli_runs_as_a_user_would_run_it_but_touches_nothing_of_the_users(
     assert Path(variables["CDKTF_HOME"]).is_relative_to(deployment.folder)
 
 
-def test_one_copy_of_the_provider_serves_all(programs: Programs, deployment: Deployment):
+def test_one_copy_of_the_provider_serves_all(programs: Programs, deployment: Deployment, tmp_path: Path):
     deployment.deploy()
     variables = programs.called("cdktf")["environment"]
-    assert variables["TF_PLUGIN_CACHE_DIR"] == str(module.PLUGINS)
-    assert module.PLUGINS.is_dir()
+    assert variables["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "plugins")
+    assert (tmp_path / "plugins").is_dir()
     assert variables["CDKTF_DISABLE_PLUGIN_CACHE_ENV"] == "1"
 
 
