@@ -24,6 +24,7 @@ from operations.aws import (
     progress_console,
     reach,
 )
+from operations.orphans import State as StackState
 from operations.orphans import state_of
 from operations.platform import Platform
 from operations.preflight import quotas
@@ -118,14 +119,16 @@ def _told(what: str, make: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 def _demand(account: Account, platform: Platform) -> tuple[Demand, list[Finding]]:
     """What the stacks add; all that they hold, where a state cannot be read."""
-    states, unread = {}, list[Finding]()
+    states, unread = dict[str, StackState](), list[Finding]()
     for tier, stack in platform.stacks.items():
         try:
             states[tier] = state_of(account, stack.backend)
         except RefusedError as error:
             unread.append(Finding(f"state of {tier}", State.STOP, str(error)))
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":  # where nothing was ever deployed
+            if code_of(error) == "NoSuchBucket":
+                states[tier] = {}  # nothing was ever deployed
+            else:
                 said = f"{explain(error)}; counted as if it were not deployed"
                 unread.append(Finding(f"state of {tier}", State.UNKNOWN, said))
     return Demand(platform, states), unread

@@ -28,7 +28,7 @@ class Demand:
 
     platform: Platform
     states: Mapping[str, State] = field(default_factory=dict)
-    """By tier."""
+    """By tier; without those that could not be read."""
 
     def elsewhere(self) -> Self:
         """The same stacks where nothing is deployed yet, as in another Region."""
