@@ -3,8 +3,10 @@
 import typer
 
 from operations.bootstrap import bootstrap
+from operations.drift import drift
 from operations.lock import lock
 from operations.orphans import orphans
+from operations.preflight.command import preflight
 from operations.rehearsal.command import rehearse, rehearse_faults
 from operations.review.command import review
 
@@ -18,8 +20,10 @@ AWS is reached with the credentials that boto3 finds, in the environment's own a
     pretty_exceptions_enable=False,
 )
 app.command()(bootstrap)
+app.command()(drift)
 app.command()(lock)
 app.command()(orphans)
+app.command()(preflight)
 app.command()(rehearse)
 app.command()(rehearse_faults)
 app.command()(review)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Annotated, Any, Self, cast
 
 import boto3
@@ -23,7 +24,8 @@ from botocore.exceptions import (
 )
 from rich.console import Console
 
-from operations.terraform import ROOT
+from operations.platform import PlatformError
+from operations.terraform import ROOT, TerraformError
 from stacks.parts.names import PROJECT, Names
 from stacks.settings import Environment, SettingsError, load_environments
 
@@ -53,6 +55,8 @@ S3_ACTIONS = {
     "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
+
+_MAKING_A_CLIENT = Lock()
 
 
 class RefusedError(Exception):
@@ -101,6 +105,10 @@ class Account:
         """A client of a service in the environment's Region, or in another."""
         return _client(self.session, service, region)
 
+    def elsewhere(self, region: str) -> Self:
+        """The same account in another Region."""
+        return replace(self, session=boto3.Session(region_name=region))
+
 
 def settings_of(environment: str) -> Environment:
     """The settings of an environment that a command was given.
@@ -133,7 +141,7 @@ def ends_in_a_line() -> Generator[None]:
     """Ends the command with exit code 1 and what is wrong, where something is."""
     try:
         yield
-    except (RefusedError, SettingsError) as error:
+    except (RefusedError, SettingsError, PlatformError, TerraformError) as error:
         message = str(error)
     except (BotoCoreError, ClientError) as error:
         message = explain(error)
@@ -184,9 +192,18 @@ def console() -> Console:
     return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)
 
 
+def progress_console() -> Console:
+    """Where a command shows how far it is: never among what it prints, and nowhere without a terminal."""
+    console = Console(stderr=True)
+    return console if console.is_terminal else Console(stderr=True, quiet=True)
+
+
 def _client(session: boto3.Session, service: str, region: str | None = None) -> Any:
     patience = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
-    return session.client(cast(Any, service), config=patience, region_name=region)
+    # Sessions are for one thread at a time, clients for many:
+    # https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+    with _MAKING_A_CLIENT:
+        return session.client(cast(Any, service), config=patience, region_name=region)
 
 
 def _explain_answer(error: ClientError) -> str:

@@ -146,6 +146,16 @@ class Locks:
         self._s3.delete_object(**self._ours, Key=lock.key, VersionId=lock.version)
 
 
+def refuse_locked(account: Account, because: str) -> None:
+    """Go no further while a run is under way.
+
+    Raises:
+        RefusedError: a state is locked, or there is no bucket.
+    """
+    if stacks := [lock.stack for lock in Locks(account).seen()]:
+        raise RefusedError(f"{', '.join(stacks)}: locked; {because}: python -m operations lock {account.settings.name}")
+
+
 def lock(
     environment: EnvironmentName,
     stack: Annotated[

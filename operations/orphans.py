@@ -16,10 +16,9 @@ from typing import Annotated
 import typer
 
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
-from operations.lock import Locks
-from operations.platform import Body, Platform, PlatformError, Resource
+from operations.lock import refuse_locked
+from operations.platform import Body, Platform, Resource
 from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of
-from operations.terraform import ROOT
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
 BLOCKS = "orphans.tf.json"
@@ -62,15 +61,8 @@ def orphans(
     """
     with ends_in_a_line():
         account = reach(environment)
-        try:
-            platform = Platform.read(ROOT / "cdktf.out", environment)
-        except PlatformError as error:
-            raise RefusedError(str(error)) from error
-        if locks := list(Locks(account).seen()):
-            raise RefusedError(
-                f"{', '.join(lock.stack for lock in locks)}: locked; what a run under way has just made is no orphan: "
-                f"python -m operations lock {environment}"
-            )
+        platform = Platform.synthesized(environment)
+        refuse_locked(account, "what a run under way has just made is no orphan")
         lost = find(account, platform)
         for orphan in lost:
             console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)

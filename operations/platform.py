@@ -6,11 +6,14 @@ by what the other publishes there. A reference that leads nowhere is an error.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from operations.terraform import ROOT
 
 Body = dict[str, Any]
 
@@ -90,6 +93,15 @@ class Platform:
             resources=tuple(_joined(stacks, "resource")),
             data=tuple(_joined(stacks, "data")),
         )
+
+    @classmethod
+    def synthesized(cls, environment: str) -> Self:
+        """Read an environment's stacks from where they are synthesized: `cdktf.out`, or what CDKTF_OUTDIR names.
+
+        Raises:
+            PlatformError: nothing was synthesized there, or a reference leads nowhere.
+        """
+        return cls.read(Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out"), environment)
 
     @property
     def document(self) -> Body:

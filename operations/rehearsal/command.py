@@ -38,9 +38,10 @@ def rehearse(
 ) -> None:
     """Deploy an environment's real stacks onto a local AWS, and see it work.
 
-    The real Terraform and AWS provider deploy every tier; the credential of a real PostgreSQL is rotated while clients
-    log in; the integration tests run; a second plan must be empty, and checkov's rules must hold of it. Needs no
-    account, no Docker and no network. An environment without deletion protection is destroyed at the end.
+    What a deployment needs is looked at; the real Terraform and AWS provider deploy every tier; the credential of a
+    real PostgreSQL is rotated while clients log in; the integration tests run; a second plan must be empty, and
+    checkov's rules must hold of it. Needs no account, no Docker and no network. An environment without deletion
+    protection is destroyed at the end.
 
     Example: `python -m operations rehearse prod --keep`
 
@@ -83,6 +84,7 @@ def rehearse_faults(
 def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
     steps = [
         ("bootstrap", rehearsal.bootstrap),
+        ("preflight", rehearsal.preflight),
         ("deploy", rehearsal.deploy),
         ("rotate", rehearsal.rotate_under_load),
         ("integration tests", rehearsal.integrate),
@@ -129,7 +131,9 @@ def _wait(rehearsal: Rehearsal) -> None:
         "Up until Ctrl-C. In another terminal:",
         "unset $(env | sed -n 's/^\\(AWS_[^=]*\\)=.*/\\1/p')",
         *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
+        f"export CDKTF_OUTDIR='{rehearsal.deployment.stacks}'",
         "aws ec2 describe-vpcs",
+        f".venv/bin/python -m operations drift {rehearsal.settings.name}",
         f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",
         f'psql "host={credential.host} port={credential.port} dbname={credential.dbname} user={credential.username} '
         f"sslmode=verify-full sslrootcert='{rehearsal.aws.certificates}'\"",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operations import plans
 from operations.orphans import attributes_in
 from operations.platform import Platform, Stack
 from operations.rehearsal.processes import run
@@ -79,9 +80,7 @@ class Deployment:
         Raises:
             TerraformError: it cannot be planned.
         """
-        file = f"{stack.tier}.plan"
-        self.terraform(stack, "plan", *options, "-input=false", "-no-color", f"-out={file}")
-        return json.loads(self.terraform(stack, "show", "-json", file))
+        return plans.plan(stack, *options, run=self.terraform)
 
     def state(self, stack: Stack) -> dict[str, dict[str, Any]]:
         """Attributes of each resource in a stack's state, by address.

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from rich.console import Console
 
+from operations import drift
 from operations.aws import Account
 from operations.lock import Locks
 from operations.orphans import find, state_of, write_blocks
@@ -170,7 +171,7 @@ class BadDay:
         return f"{resources} resources, each in its state; second plans are empty"
 
     def somebody_changes_something(self) -> str:
-        """Let a bucket be public, as people do in a hurry: the plan says so, and the next deployment sets it right."""
+        """Let a bucket be public, as people do in a hurry: plan and drift say so, and a deployment sets it right."""
         stack = self.rehearsal.platform.stacks["foundation"]
         bucket = self.rehearsal.tagged("foundation", "s3")[0].rpartition(":")[2]
         self.rehearsal.aws.client("s3").put_public_access_block(
@@ -179,6 +180,9 @@ class BadDay:
         found = changes(self.rehearsal.deployment.plan(stack))
         if len(found) != 1 or not found[0].startswith("aws_s3_bucket_public_access_block."):
             raise RehearsalError(f"{bucket} may be public, and a plan would change {', '.join(found) or 'nothing'}")
+        drifted = drift.of([stack], self.rehearsal.deployment.terraform)
+        if [f"{change.address}: update" for change in drifted.changes] != found or drifted.unknown:
+            raise RehearsalError(f"{bucket} may be public, and what has drifted is {drifted}")
         self.rehearsal.deployment.deploy(stack.name)
         if left := changes(self.rehearsal.deployment.plan(stack)):
             raise RehearsalError(f"{stack.name}: deployed again, a plan would change {', '.join(left)}")

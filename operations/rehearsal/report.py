@@ -35,6 +35,8 @@ class Report:
     """Of checkov's, in the second plan."""
     rules_broken: list[str] = field(default_factory=list)
     """Those that no waiver is for, and what is wrong with waivers."""
+    drift: list[str] = field(default_factory=list)
+    """What would be taken for somebody's change behind Terraform's back, where nobody has changed anything."""
     left_behind: list[str] = field(default_factory=list)
     """ARNs that are there still when all has been destroyed."""
     unsupported_calls: dict[str, int] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Report:
                 for change in found
             ),
             *(f"checkov: {broken}" for broken in self.rules_broken),
+            *(f"no drift, and told as such: {change}" for change in self.drift),
             *(f"left behind: {arn}" for arn in self.left_behind),
             *(f"the local AWS does not know {call} ({count} calls)" for call, count in self.unsupported_calls.items()),
         ]

@@ -21,6 +21,8 @@ from rich.console import Console
 from lambda_rotation import package
 from lambda_rotation.credential import Credential
 from operations.aws import Account
+from operations.drift import changes_in, schema_of
+from operations.plans import AT_ONCE
 from operations.platform import Platform
 from operations.rehearsal.account import furnish
 from operations.rehearsal.deployment import Deployment, changes
@@ -48,8 +50,6 @@ KEPT = "ecs:task-definition/.+"
 """No plan destroys a revision: a rollback may need it."""
 PATIENCE = 120.0
 """Seconds that a rotation may take."""
-PLANS_AT_ONCE = 2
-"""Each runs a provider of its own: about a gigabyte of memory."""
 
 
 class RehearsalError(Exception):
@@ -71,6 +71,10 @@ class Rehearsal:
         """Make what must be there before the first stack, by the command that people use."""
         furnish(self.aws, self.settings)
         self._program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
+
+    def preflight(self) -> None:
+        """Look whether the account has what a deployment needs, by the command that people use."""
+        self._program("preflight.log", "-m", "operations", "preflight", self.settings.name)
 
     def deploy(self) -> None:
         """Deploy all tiers."""
@@ -169,13 +173,18 @@ class Rehearsal:
         self.report.integration_passed, self.report.integration_failed = results_of(results)
 
     def plan_again(self) -> None:
-        """Plan every tier a second time: nothing must change."""
-        with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
-            plans = pool.map(self.deployment.plan, self.platform.stacks.values())
-            planned = dict(zip(self.platform.stacks, plans, strict=True))
-        found = {tier: changes(plan) for tier, plan in planned.items()}
+        """Plan every tier a second time: nothing must change, and nobody is said to have changed anything."""
+        stacks = self.platform.stacks
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            plans = dict(zip(stacks, pool.map(self.deployment.plan, stacks.values()), strict=True))
+        found = {tier: changes(plan) for tier, plan in plans.items()}
         self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}
-        self._joined_plan.write_text(json.dumps(joined_plan(self.platform, planned)), encoding="utf-8")
+        self.report.drift = [
+            f"{tier}: {change.address} was {change.action}: {', '.join(change.arguments)}"
+            for tier, plan in plans.items()
+            for change in changes_in(stacks[tier], plan, schema_of(stacks[tier], self.deployment.terraform))
+        ]
+        self._joined_plan.write_text(json.dumps(joined_plan(self.platform, plans)), encoding="utf-8")
 
     def ask_checkov(self) -> None:
         """Ask checkov of the second plan, in which every value is known.
@@ -230,7 +239,7 @@ class Rehearsal:
         run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            variables={**os.environ, "ENV": self.settings.name},
+            variables={**os.environ, "ENV": self.settings.name, "CDKTF_OUTDIR": str(self.deployment.stacks)},
             log=self.deployment.folder / log,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from operations import drift
 from operations.platform import Body, Platform
 from operations.rehearsal import deployment, run
 from stacks.parts.names import Names
@@ -45,7 +46,8 @@ def synthesize(folder: Path, settings: Environment) -> Platform:
         path = folder / "stacks" / name
         path.mkdir(parents=True)
         backend = {"bucket": names.state_bucket, "key": f"{settings.name}/{tier}.tfstate"}
-        document = {"terraform": {"backend": {"s3": backend}}, "resource": resources}
+        terraform = {"backend": {"s3": backend}, "required_providers": {"aws": {"version": "5.100.0"}}}
+        document = {"terraform": terraform, "resource": resources}
         (path / "cdk.tf.json").write_text(json.dumps(document))
         manifest[name] = {
             "workingDirectory": f"stacks/{name}",
@@ -54,6 +56,18 @@ def synthesize(folder: Path, settings: Environment) -> Platform:
         }
     (folder / "manifest.json").write_text(json.dumps({"stacks": manifest}))
     return Platform.read(folder, settings.name)
+
+
+SCHEMA = json.dumps(
+    {
+        "provider_schemas": {
+            "registry.terraform.io/hashicorp/aws": {
+                "resource_schemas": {"aws_s3_bucket": {"block": {"attributes": {"arn": {"computed": True}}}}}
+            }
+        }
+    }
+)
+"""As Terraform tells what AWS fills in."""
 
 
 def of_account(account: str, name: str) -> dict[str, Any]:
@@ -87,8 +101,10 @@ class Stage:
         self.patch.setattr(deployment, "CDKTF", self.root / "bin" / "cdktf")
         self.patch.setenv("PATH", f"{self.root / 'bin'}:{os.environ['PATH']}")
         self.program(".venv/bin/python", f'cp -r {self.root / "synthesized"} "$CDKTF_OUTDIR"')
+        self.patch.setattr(drift, "CACHE", self.root / "cache")
         # What Terraform plans is a file beside the stack.
-        self.program("bin/terraform", 'if [ "$1" = show ]; then cat planned.json || echo "{}"; fi')
+        shows = 'if [ "$1" = show ]; then cat planned.json || echo "{}"; fi'
+        self.program("bin/terraform", f"if [ \"$1\" = providers ]; then echo '{SCHEMA}'; fi; {shows}")
 
     def program(self, name: str, script: str) -> Path:
         """Put a shell script in the place of a program."""

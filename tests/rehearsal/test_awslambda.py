@@ -298,3 +298,16 @@ def test_a_service_may_invoke_it_for_the_resource_that_the_permission_names(aws:
 def test_a_function_that_is_not_there_is_told(aws: LocalAws):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         call(aws, "nowhere")
+
+
+def test_the_accounts_concurrency_is_what_functions_have_not_reserved(aws: LocalAws):
+    def unreserved() -> int:
+        limit = aws.client("lambda").get_account_settings()["AccountLimit"]
+        assert limit["ConcurrentExecutions"] == 1000
+        return limit["UnreservedConcurrentExecutions"]
+
+    before = unreserved()
+    name = make(aws, "")
+    assert unreserved() == before
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=3)
+    assert unreserved() == before - 3

@@ -27,6 +27,6 @@ def test_what_all_of_a_type_have_alike_has_a_reason_and_a_change():
 
 
 def test_all_that_was_added_serves_a_type():
-    # The Tagging API tells of all types, and no resource is of it; of IAM's, bootstrap asks for one.
+    # The Tagging API and Service Quotas tell of all types; of IAM, bootstrap asks.
     without = {extension.service for extension in EXTENSIONS if not extension.serves}
-    assert without == {"iam", "resourcegroupstaggingapi"}
+    assert without == {"iam", "resourcegroupstaggingapi", "servicequotas"}

@@ -93,6 +93,9 @@ class Scripted(Rehearsal):
     def bootstrap(self) -> None:
         self._script.take("bootstrap")
 
+    def preflight(self) -> None:
+        self._script.take("preflight")
+
     def deploy(self) -> None:
         self._script.take("deploy")
 
@@ -122,7 +125,7 @@ class Scripted(Rehearsal):
         return CREDENTIAL
 
 
-ALL = ["bootstrap", "deploy", "rotate", "integrate", "plan again", "ask checkov", "destroy"]
+ALL = ["bootstrap", "preflight", "deploy", "rotate", "integrate", "plan again", "ask checkov", "destroy"]
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +168,8 @@ def test_all_goes_well_step_by_step(script: Script):
     assert ended.exit_code == 0, ended.output
     assert script.done == ALL
     assert in_order(
-        ended.output, "bootstrap", "deploy", "rotate", "integration tests", "second plan", "checkov", "destroy"
+        ended.output,
+        *("bootstrap", "preflight", "deploy", "rotate", "integration tests", "second plan", "checkov", "destroy"),
     )
     assert "Rehearsal of dev" in ended.output
     assert "4 of 4" in ended.output
@@ -175,6 +179,7 @@ def test_all_goes_well_step_by_step(script: Script):
     assert script.report["unsupported_calls"] == {}
     assert list(script.report["seconds"]) == [
         "bootstrap",
+        "preflight",
         "deploy",
         "rotate",
         "integration tests",
@@ -293,6 +298,7 @@ def test_it_is_left_up_until_ctrl_c_and_says_how_to_reach_it(script: Script, unt
     assert script.done == ALL[:-1]
     for name, value in script.aws.environment.items():
         assert f"export {name}={value}" in ended.stdout
+    assert f"export CDKTF_OUTDIR='{script.folder / 'cdktf.out'}'" in ended.stdout
     assert f"terraform -chdir='{script.folder / 'cdktf.out' / 'stacks' / 'dev-network'}' plan" in ended.stdout
     assert 'psql "host=127.0.7.1 port=5432 dbname=shop user=shop_a sslmode=verify-full ' in ended.stdout
     assert f"sslrootcert='{script.aws.certificates}'\"" in ended.stdout

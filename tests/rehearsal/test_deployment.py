@@ -35,11 +35,11 @@ entry = {"workingDirectory": f"stacks/{name}", "synthesizedStackPath": f"stacks/
 """
 PLANS = """
 if sys.argv[1] == "show":
-    print(json.dumps({"of": sys.argv[-1]}))
+    print(json.dumps({"of": pathlib.Path(sys.argv[-1]).name}))
 elif sys.argv[1:] == ["state", "pull"]:
     instance = {"attributes": {"id": "vpc-1"}}
     print(json.dumps({"resources": [{"mode": "managed", "type": "aws_vpc", "name": "vpc", "instances": [instance]}]}))
-elif "-out=broken.plan" in sys.argv:
+elif sys.argv[-1].endswith("/broken.plan"):
     sys.exit("Error: it cannot be planned")
 """
 

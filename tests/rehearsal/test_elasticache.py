@@ -459,3 +459,15 @@ def test_a_groups_clusters_have_its_tags(aws: LocalAws, cache: Any, network: str
 )
 def test_endpoints_name_their_region_shortly(region: str, short: str) -> None:
     assert short_region(region) == short
+
+
+@pytest.mark.parametrize(
+    ("node_type", "number"), [("cache.r7g.large", 1), ("cache.t4g.small", 1), ("cache.x9.huge", 0)]
+)
+def test_a_node_type_that_can_be_had_can_be_reserved(cache: Any, node_type: str, number: int):
+    offerings = cache.describe_reserved_cache_nodes_offerings(CacheNodeType=node_type)["ReservedCacheNodesOfferings"]
+    assert [offering["CacheNodeType"] for offering in offerings] == [node_type] * number
+
+
+def test_every_node_type_is_told_where_none_is_named(cache: Any):
+    assert len(cache.describe_reserved_cache_nodes_offerings()["ReservedCacheNodesOfferings"]) > 20

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
+from operations import drift
 from operations.orphans import BLOCKS
 from operations.platform import Body, Stack
 from operations.rehearsal import faults
@@ -31,7 +32,7 @@ from operations.rehearsal.run import Rehearsal, RehearsalError
 from stacks.parts.names import Names
 from stacks.settings import load_environments
 from tests.conftest import as_toml, changed
-from tests.rehearsal.stage import of_account, synthesize
+from tests.rehearsal.stage import SCHEMA, of_account, synthesize
 
 NUMBERS = count(1)
 TIERS = ("foundation", "network")
@@ -90,6 +91,8 @@ class Simulated(Deployment):
             case ("apply", "-auto-approve", *_):
                 for block in json.loads((stack.folder / BLOCKS).read_text())["import"]:
                     self.know(stack.tier, block["to"], block["id"])
+            case ("providers", *_):
+                return SCHEMA
             case ("show", *_):
                 return json.dumps(self.plans.pop(0) if self.plans else {})
             case _:
@@ -175,6 +178,7 @@ def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_
     for bucket in (names.state_bucket, names.of_bucket("files")):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_bucket_versioning(Bucket=names.state_bucket, VersioningConfiguration={"Status": "Enabled"})
+    monkeypatch.setattr(drift, "CACHE", tmp_path / "cache")
     deployment = Simulated(name, tmp_path, aws, names.state_bucket)
     platform = synthesize(deployment.stacks, settings)
     rehearsal = Rehearsal(settings, aws, deployment, platform, Console(file=StringIO()), Report(name))
@@ -379,8 +383,22 @@ def test_tiers_that_are_not_deployed_are_not_counted(scene: Scene):
     assert BadDay(scene.rehearsal, ("foundation",)).count().startswith("2 resources")
 
 
+DRIFTED: Body = {
+    "resource_drift": [
+        {
+            "address": BLOCK,
+            "mode": "managed",
+            "type": "aws_s3_bucket_public_access_block",
+            "name": "files",
+            "change": {"before": {"block_public_policy": True}, "after": {"block_public_policy": False}},
+        }
+    ]
+}
+"""What a refresh-only plan tells of a bucket that may be public."""
+
+
 def test_a_change_of_somebodys_is_found_and_set_right(scene: Scene):
-    scene.deployment.plans = [planned(BLOCK, "update")]
+    scene.deployment.plans = [planned(BLOCK, "update"), DRIFTED]
     assert scene.day.somebody_changes_something() == f"{BLOCK}: update; set right"
     changed = ask(scene.aws, "s3").get_public_access_block(Bucket=scene.names.of_bucket("files"))
     assert changed["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] is False
@@ -408,8 +426,15 @@ def test_a_plan_that_does_not_tell_of_it_alone_is_told(scene: Scene, plan: Body,
     assert scene.deployment.deployed == []
 
 
+def test_a_change_that_is_told_as_no_drift_is_told(scene: Scene):
+    scene.deployment.plans = [planned(BLOCK, "update"), {}]
+    with pytest.raises(RehearsalError, match=r" may be public, and what has drifted is Drift\(changes=\[\], "):
+        scene.day.somebody_changes_something()
+    assert scene.deployment.deployed == []
+
+
 def test_a_change_that_stays_is_told(scene: Scene):
-    scene.deployment.plans = [planned(BLOCK, "update"), planned(BLOCK, "update")]
+    scene.deployment.plans = [planned(BLOCK, "update"), DRIFTED, planned(BLOCK, "update")]
     with pytest.raises(RehearsalError, match=f": deployed again, a plan would change {BLOCK}: update$"):
         scene.day.somebody_changes_something()
 

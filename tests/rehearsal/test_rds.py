@@ -358,3 +358,24 @@ def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
     assert instance["Endpoint"]["Address"].endswith(".rds.amazonaws.com")
     aws.client("rds").delete_db_instance(DBInstanceIdentifier=f"{name}-1")
     aws.client("rds").delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({}, True),
+        ({"DBInstanceClass": "db.serverless", "EngineVersion": VERSION}, True),
+        ({"DBInstanceClass": "db.r7g.large"}, False),
+        ({"EngineVersion": "9.6"}, False),
+    ],
+)
+def test_what_can_be_ordered_is_what_there_is_in_each_zone(aws: LocalAws, asked: dict[str, str], offered: bool):
+    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="aurora-postgresql", **asked)
+    options = answer["OrderableDBInstanceOptions"]
+    assert [option["EngineVersion"] for option in options] == [VERSION] * offered
+    assert all(option["AvailabilityZones"] == [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}] for option in options)
+
+
+def test_of_other_engines_nothing_can_be_ordered(aws: LocalAws):
+    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="mysql")
+    assert answer["OrderableDBInstanceOptions"] == []

@@ -286,6 +286,27 @@ def test_checkov_is_asked_of_all_tiers_plans_together(rehearsal: Rehearsal, monk
     assert rehearsal.report.rules_broken == ["plan: CKV_AWS_26: aws_sns_topic.network_orders: . Mend it, or waive it"]
 
 
+def test_what_is_told_as_drift_where_nobody_changed_anything_is_a_problem(rehearsal: Rehearsal):
+    drifted = {
+        "address": "aws_s3_bucket.files",
+        "mode": "managed",
+        "type": "aws_s3_bucket",
+        "name": "files",
+        "change": {"before": {"arn": "", "bucket": "files"}, "after": {"arn": "arn:aws:s3:::files", "bucket": "other"}},
+    }
+    planned(rehearsal, "foundation", {"resource_drift": [drifted]})
+    rehearsal.plan_again()
+    assert rehearsal.report.drift == ["foundation: aws_s3_bucket.files was changed: bucket"]
+    assert any("told as such: foundation: aws_s3_bucket.files" in problem for problem in rehearsal.report.problems)
+
+
+def test_what_a_deployment_needs_is_looked_at_in_the_stacks_of_the_rehearsal(rehearsal: Rehearsal, stage: Stage):
+    stage.own_python('echo "$@ in $CDKTF_OUTDIR"; test "$3" = preflight')
+    rehearsal.preflight()
+    told = (rehearsal.deployment.folder / "preflight.log").read_text()
+    assert told.endswith(f"\n-m operations preflight dev in {rehearsal.deployment.stacks}\n")
+
+
 def test_a_plan_that_cannot_be_made_is_told(rehearsal: Rehearsal, stage: Stage):
     stage.program("bin/terraform", "echo 'Error: no valid credential sources' >&2; exit 1")
     with pytest.raises(TerraformError, match="terraform plan: Error: no valid credential sources"):

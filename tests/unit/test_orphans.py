@@ -674,7 +674,7 @@ def test_a_state_that_cannot_be_read_is_told(deployed: Deployed, state: bytes):
 @pytest.fixture
 def synthesized(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployed:
     """A stack of one network, in the folder that cdktf writes."""
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "cdktf.out"))
     name, out = f"{deployed.scene.name}-network", tmp_path / "cdktf.out"
     backend = {"bucket": deployed.scene.names.state_bucket, "key": f"{deployed.scene.name}/network.tfstate"}
     document = {"terraform": {"backend": {"s3": backend}}, "resource": {"aws_vpc": {"vpc": {}}}}
@@ -744,7 +744,7 @@ def test_the_command_ends_well_where_nothing_is_lost(synthesized: Deployed):
 def test_the_command_says_what_to_do_where_nothing_was_synthesized(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "cdktf.out"))
     result = deployed.scene.run("orphans")
     assert result.exit_code == 1
     assert "run make synth" in result.stderr

@@ -32,6 +32,8 @@ from operations.rehearsal.local_aws.extension import Extension, Refusal
 RUNTIME = Path(lambda_runtime.__file__)
 RETRIES = 2
 """Of an asynchronous invocation that failed: AWS's default."""
+CONCURRENCY = 1000
+"""Of all functions of an account in a Region: AWS's default."""
 
 # What moto passes over.
 KEPT = ("DeadLetterConfig", "FileSystemConfigs")
@@ -373,17 +375,23 @@ class Backend(LambdaBackend):
 
 
 class Responses(LambdaResponse):
-    """With invocations that are refused as AWS does it."""
+    """With invocations that are refused as AWS does it, and the account's concurrency."""
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, lambda_backends[self.current_account][self.region])
+
+    def get_account_settings(self) -> str:
+        reserved = sum(int(function.reserved_concurrency or 0) for function in self.backend.list_functions())
+        limit = {"ConcurrentExecutions": CONCURRENCY, "UnreservedConcurrentExecutions": CONCURRENCY - reserved}
+        return json.dumps({"AccountLimit": limit})
 
 
 EXTENSION = Extension(
     "awslambda",
     Responses,
     Backend,
+    routes=("{0}/(?P<api_version>[^/]+)/account-settings/?$",),
     serves={
         "aws_lambda_function": "did not run without Docker; dead letters, logging, VPC and later changes were not kept",
         "aws_lambda_permission": "was not asked for",

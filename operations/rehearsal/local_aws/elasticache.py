@@ -9,6 +9,23 @@ from moto.elasticache.responses import ElastiCacheResponse
 from operations.rehearsal.local_aws.elasticache_backend import Backend
 from operations.rehearsal.local_aws.extension import Extension
 
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
+NODE_TYPES = tuple(
+    f"cache.{family}.{size}"
+    for families, sizes in (
+        (("t3", "t4g"), ("micro", "small", "medium")),
+        (("m5", "r5"), ("large", "xlarge", "2xlarge", "4xlarge", "12xlarge", "24xlarge")),
+        (
+            ("c7gn", "m6g", "m7g", "r6g", "r7g"),
+            ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"),
+        ),
+    )
+    for family in families
+    for size in sizes
+)
+YEAR = 31536000
+"""Seconds."""
+
 
 class Responses(ElastiCacheResponse):
     """With the actions on them."""
@@ -112,6 +129,15 @@ class Responses(ElastiCacheResponse):
         if snapshot := self._get_param("FinalSnapshotIdentifier"):
             self.backend.create_snapshot(snapshot, self._get_param("ReplicationGroupId"), None, None, None)
         return super().delete_replication_group()
+
+    def describe_reserved_cache_nodes_offerings(self) -> ActionResult:
+        wanted = self._get_param("CacheNodeType")
+        offered = [each for each in NODE_TYPES if wanted in {None, each}]
+        # AWS sells them for a year or three, which is all that it tells of what can be had.
+        offerings = [
+            {"ReservedCacheNodesOfferingId": each, "CacheNodeType": each, "Duration": YEAR} for each in offered
+        ]
+        return self._page("ReservedCacheNodesOfferings", offerings)
 
     def _page(self, key: str, things: list[Any]) -> ActionResult:
         """One page; moto's own pages need an attribute of their own for each thing."""

@@ -22,6 +22,7 @@ from operations.rehearsal.local_aws import (
     s3,
     secretsmanager,
     securityhub,
+    servicequotas,
     stepfunctions,
     wafv2,
 )
@@ -49,6 +50,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     s3.EXTENSION,
     secretsmanager.EXTENSION,
     securityhub.EXTENSION,
+    servicequotas.EXTENSION,
     stepfunctions.EXTENSION,
     wafv2.EXTENSION,
 )

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from moto.core.common_models import BaseModel
 from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
 from moto.rds.exceptions import (
     DBClusterNotFoundError,
     DBClusterParameterGroupNotFoundError,
@@ -24,6 +25,7 @@ from operations.rehearsal.local_aws.extension import Extension, Refusal
 from operations.rehearsal.postgresql import VERSION, Master, Pair, ServerError, addresses
 
 ENGINE = "aurora-postgresql"
+CLASS = "db.serverless"
 CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 MANAGED_ROTATION_DAYS = 7
 """How often RDS itself rotates the master's password."""
@@ -281,6 +283,20 @@ class Responses(RDSResponse):
             raise DBClusterParameterGroupNotFoundError(name)
         self._reset(self.backend.db_cluster_parameter_groups[name].parameters)
         return ActionResult({"DBClusterParameterGroupName": name})
+
+    def describe_orderable_db_instance_options(self) -> ActionResult:
+        engine, version, kind = (self.params.get(name) for name in ("Engine", "EngineVersion", "DBInstanceClass"))
+        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, CLASS}:
+            return ActionResult({"OrderableDBInstanceOptions": []})
+        zones = ec2_backends[self.current_account][self.region].describe_availability_zones()
+        offered = {
+            "Engine": ENGINE,
+            "EngineVersion": VERSION,
+            "DBInstanceClass": CLASS,
+            "Vpc": True,
+            "AvailabilityZones": [{"Name": zone.name} for zone in zones],
+        }
+        return ActionResult({"OrderableDBInstanceOptions": [offered]})
 
     def modify_event_subscription(self) -> ActionResult:
         (subscription,) = self.backend.describe_event_subscriptions(self.params["SubscriptionName"])

@@ -1,0 +1,253 @@
+"""`python -m operations drift ENV`: what has been changed behind Terraform's back, in all tiers.
+
+A refresh-only plan compares the state with what is there. Most of what it tells is nobody's change: values that AWS
+fills in later, and what one resource of the stack does to another (a rule to its security group). What counts is what
+Terraform is told to keep, and what has been added beside what the stacks made.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_line, progress_console, reach
+from operations.lock import refuse_locked
+from operations.orphans import state_of
+from operations.plans import AT_ONCE, Terraform, in_folder, plan
+from operations.platform import Body, Platform, Stack
+from operations.terraform import CACHE, TerraformError
+
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+TAGS = "tags_all"
+"""A resource's tags with those of the whole stack, which Terraform keeps too."""
+
+Schema = Mapping[str, list[str]]
+"""By type: the arguments that AWS fills in where nobody sets them."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What somebody has done to one resource. Arguments are named, and their values never told: some are secret."""
+
+    tier: str
+    address: str
+    action: str
+    """`changed`, `deleted`, or `added to`, where Terraform would not set it right."""
+    arguments: tuple[str, ...]
+
+
+@dataclass
+class Drift:
+    """Of an environment."""
+
+    changes: list[Change] = field(default_factory=list)
+    not_deployed: list[str] = field(default_factory=list)
+    """Tiers without a state."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Why a tier could not be looked at, by tier."""
+
+    @property
+    def found(self) -> bool:
+        """Whether somebody must look at it."""
+        return bool(self.changes or self.unknown)
+
+
+def drift(
+    environment: EnvironmentName,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: the same as JSON.")] = False,
+) -> None:
+    """List what has been changed behind Terraform's back: in the console, by a script, by a person in a hurry.
+
+    A refresh-only plan of every tier that is deployed, two at a time, from what `make synth` wrote. Names resources and
+    arguments, never values. Left out is what the stacks themselves leave to others (`ignore_changes`: what scales under
+    load) and what AWS fills in. `changed` and `deleted` is what the next deployment sets right; `added to` is what it
+    would leave: a rule in a security group, a route, a policy of a role. Changes nothing, and takes no lock.
+
+    When: on a schedule, and before a deployment that somebody else prepared.
+
+    Example: `python -m operations drift prod`
+
+    Exit codes: 0 nothing was changed; 1 something was, or a tier could not be looked at, or it refused or failed;
+    2 usage. With --json, `changes` and `unknown` say which.
+    """
+    with ends_in_a_line():
+        account = reach(environment)
+        platform = Platform.synthesized(environment)
+        refuse_locked(account, "what a run under way changes is no drift")
+        states = {tier: state_of(account, stack.backend) for tier, stack in platform.stacks.items()}
+        if not any(states.values()):
+            raise RefusedError(f"{environment}: nothing is deployed")
+        deployed = [stack for tier, stack in platform.stacks.items() if states[tier]]
+        told = of(deployed)
+        told.not_deployed = [tier for tier, state in states.items() if not state]
+        if as_json:
+            typer.echo(json.dumps({"environment": environment, **asdict(told)}, indent=2))
+        else:
+            _show(told, environment, len(deployed))
+    if told.found:
+        raise typer.Exit(1)
+
+
+def of(stacks: Iterable[Stack], run: Terraform = in_folder) -> Drift:
+    """What has been changed in stacks that are deployed; `run` is who runs Terraform."""
+    every, told = list(stacks), Drift()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(partial(_asked, run), every)
+        for stack, answer in track(
+            zip(every, answers, strict=True), "drift", len(every), console=progress_console(), transient=True
+        ):
+            if isinstance(answer, str):
+                told.unknown[stack.tier] = answer
+            else:
+                told.changes += answer
+    return told
+
+
+def changes_in(stack: Stack, planned: Mapping[str, Any], schema: Schema) -> list[Change]:
+    """What a plan of a stack, refresh-only or not, tells that is somebody's change."""
+    made = planned.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", [])
+    return [
+        change
+        for entry in planned.get("resource_drift", [])
+        if entry["mode"] == "managed"
+        for change in _changes(stack, entry, made, schema)
+    ]
+
+
+def schema_of(stack: Stack, run: Terraform = in_folder) -> Schema:
+    """Of the provider that a stack requires; remembered, because Terraform takes ten seconds to tell.
+
+    Raises:
+        TerraformError: Terraform does not tell.
+    """
+    required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
+    file = CACHE / "schemas" / f"{sha256(required.encode()).hexdigest()[:16]}.json"
+    if not file.is_file():
+        types = json.loads(run(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
+        filled = {
+            type_: [name for name, told in each["block"].get("attributes", {}).items() if told.get("computed")]
+            for type_, each in types["resource_schemas"].items()
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Another may be writing it.
+        (part := file.with_suffix(f".{stack.name}")).write_text(json.dumps(filled), encoding="utf-8")
+        part.replace(file)
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _asked(run: Terraform, stack: Stack) -> list[Change] | str:
+    try:
+        # Without a lock: it changes nothing, and a deployment need not wait for it.
+        planned = plan(stack, "-refresh-only", "-lock=false", run=run)
+        return changes_in(stack, planned, schema_of(stack, run))
+    except TerraformError as error:
+        return " ".join(str(error).split())
+
+
+def _changes(stack: Stack, entry: Body, made: list[Body], schema: Schema) -> Iterator[Change]:
+    before, after = entry["change"]["before"], entry["change"]["after"]
+    if after is None:
+        yield Change(stack.tier, entry["address"], "deleted", ())
+        return
+    body = stack.document["resource"].get(entry["type"], {}).get(entry["name"], {})
+    ignored = body.get("lifecycle", {}).get("ignore_changes", [])
+    filled = set(schema.get(entry["type"], ())) - body.keys() - {TAGS}
+    differing = [name for name in sorted(before) if _plain(before[name]) != _plain(after.get(name))]
+    kept = [
+        "tags" if name == TAGS else name
+        for name in differing
+        if ignored != "all" and name not in {*ignored, *filled} and (entry["type"], name) not in ELSEWHERE
+    ]
+    if kept:
+        yield Change(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))
+    added = [
+        name
+        for name in differing
+        if (part := PARTS.get((entry["type"], name))) and part.count(after[name]) > part.ours(before["id"], made)
+    ]
+    if added:
+        yield Change(stack.tier, entry["address"], "added to", tuple(added))
+
+
+@dataclass(frozen=True)
+class Part:
+    """An argument that lists what other resources of the stack have made, and whoever else."""
+
+    type: str
+    """Of those resources."""
+    by: str
+    """The argument by which they belong to the one that lists them."""
+    count: Callable[[Any], int] = len
+
+    def ours(self, id: str, made: list[Body]) -> int:
+        """How many of them the stack has."""
+        return sum(each["type"] == self.type and each["values"][self.by] == id for each in made)
+
+
+def _peers(rules: Iterable[Mapping[str, Any]]) -> int:
+    """Rules of a security group, which are told together where they let through the same ports."""
+    kinds = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids", "security_groups")
+    return sum(sum(len(rule.get(kind) or ()) for kind in kinds) + bool(rule.get("self")) for rule in rules)
+
+
+# What a plan of whatever kind leaves as it is.
+PARTS = {
+    ("aws_iam_role", "inline_policy"): Part("aws_iam_role_policy", "role"),
+    ("aws_iam_role", "managed_policy_arns"): Part("aws_iam_role_policy_attachment", "role"),
+    ("aws_route_table", "route"): Part("aws_route", "route_table_id"),
+    ("aws_security_group", "egress"): Part("aws_vpc_security_group_egress_rule", "security_group_id", _peers),
+    ("aws_security_group", "ingress"): Part("aws_vpc_security_group_ingress_rule", "security_group_id", _peers),
+}
+# Protocols are set by name, and told by number.
+# https://www.iana.org/assignments/protocol-numbers
+PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17"}
+# What a resource of its own keeps, where the schema does not say so.
+ELSEWHERE = {
+    *PARTS,
+    *(
+        ("aws_s3_bucket", name)
+        for name in (
+            *("lifecycle_rule", "logging", "object_lock_configuration", "replication_configuration"),
+            *("server_side_encryption_configuration", "versioning"),
+        )
+    ),
+}
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """A value without what is only said in another way: nothing, in any of its forms, and the order of lists.
+
+    The provider does not tell an argument that nobody set from one that is zero.
+    """
+    if isinstance(value, Mapping):
+        said = {inner: _plain(each, inner) for inner, each in value.items()}
+        return {inner: each for inner, each in said.items() if each is not None} or None
+    if isinstance(value, list):
+        return sorted((_plain(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)) or None
+    return (PROTOCOLS.get(value, value) if name == "protocol" else value) or None
+
+
+def _show(told: Drift, environment: str, looked_at: int) -> None:
+    shown = console()
+    if told.changes:
+        table = Table(title=f"Changed behind Terraform's back in {environment}", title_justify="left")
+        for heading in ("tier", "resource", "what", "arguments"):
+            table.add_column(heading, overflow="fold")
+        for change in told.changes:
+            row = (change.tier, change.address, change.action, ", ".join(change.arguments))
+            table.add_row(*map(Text, row))
+        shown.print(table)
+    for tier, why in told.unknown.items():
+        shown.print(f"{tier}: could not be looked at: {why}", markup=False, soft_wrap=True)
+    if told.not_deployed:
+        shown.print(f"not deployed: {', '.join(told.not_deployed)}", markup=False)
+    shown.print(f"{environment}: {len(told.changes)} resources of {looked_at} tiers were changed")

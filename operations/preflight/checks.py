@@ -1,0 +1,203 @@
+"""What must be so before a deployment, quotas apart: a table of checks, each of which tells what it found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.aws import Account, code_of, found
+from operations.bootstrap import steps_of
+from operations.lock import Locks
+from operations.platform import Resource
+from operations.preflight.demand import Demand
+from operations.preflight.finding import Finding, State
+from operations.preflight.quotas import zones_of
+from operations.preflight.uses import pages
+
+CLASS = "db.serverless"
+"""Instances of Aurora Serverless v2."""
+THROUGH_A_TRAIL = "via CloudTrail"
+"""End of the `detail-type` of events that only a trail brings to EventBridge."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at."""
+
+    account: Account
+    demand: Demand
+
+    def bodies(self, type_: str) -> list[dict[str, Any]]:
+        """Of all resources of a type."""
+        return [resource.body for resource in self.demand.platform.of_type(type_)]
+
+
+def zones(subject: Subject) -> Iterator[Finding]:
+    """The settings' zones are open to the account."""
+    settings = subject.account.settings
+    usable = zones_of(subject.account)
+    missing = [zone for zone in settings.network.zones if zone not in usable]
+    yield Finding(
+        "zones",
+        State.STOP if missing else State.OK,
+        f"not open to this account: {', '.join(missing)}" if missing else ", ".join(settings.network.zones),
+        f"name others in network.zones; {settings.region} has {', '.join(usable)}" if missing else "",
+    )
+
+
+def database(subject: Subject) -> Iterator[Finding]:
+    """Aurora Serverless v2 of the cluster's version is to be had in each zone."""
+    for cluster in subject.bodies("aws_rds_cluster"):
+        wanted: str = cluster["engine_version"]
+        options = pages(
+            *(subject.account, "rds", "describe_orderable_db_instance_options", "OrderableDBInstanceOptions"),
+            Engine=cluster["engine"],
+            DBInstanceClass=CLASS,
+        )
+        # A major version stands for the newest of its minor versions.
+        offered = {
+            zone["Name"]
+            for option in options
+            if option["EngineVersion"] == wanted or option["EngineVersion"].startswith(f"{wanted}.")
+            for zone in option["AvailabilityZones"]
+        }
+        missing = [zone for zone in subject.account.settings.network.zones if zone not in offered]
+        yield Finding(
+            f"{cluster['engine']} {wanted} on {CLASS}",
+            State.STOP if missing else State.OK,
+            f"not offered in {', '.join(missing)}" if missing else "offered in each zone",
+            f"offered in: {', '.join(sorted(offered)) or 'no zone of this Region'}" if missing else "",
+        )
+
+
+def cache(subject: Subject) -> Iterator[Finding]:
+    """The cache's node type is to be had in the Region; of zones ElastiCache does not tell."""
+    elasticache = subject.account.client("elasticache")
+    for group in subject.bodies("aws_elasticache_replication_group"):
+        node_type = group["node_type"]
+        answer = found(
+            elasticache.describe_reserved_cache_nodes_offerings, "InvalidParameterValue", CacheNodeType=node_type
+        )
+        offered = bool(answer and answer["ReservedCacheNodesOfferings"])
+        yield Finding(
+            f"nodes of type {node_type}",
+            State.OK if offered else State.STOP,
+            f"{'offered' if offered else 'not offered'} in {subject.account.settings.region}",
+            "" if offered else "choose another cache.node_type",
+        )
+
+
+def buckets(subject: Subject) -> Iterator[Finding]:
+    """The names of the buckets that are to be made are free: they are unique in all of AWS."""
+    s3, account = subject.account.client("s3"), subject.account.settings.account
+    there: list[Finding] = []
+    missing = subject.demand.missing("aws_s3_bucket")
+    for bucket in missing:
+        name = bucket.body["bucket"]
+        try:
+            if found(s3.head_bucket, "404", Bucket=name, ExpectedBucketOwner=account) is None:
+                continue
+        except ClientError as error:
+            # S3 says no more of what is another's; 301 and 400 that it is in another Region.
+            if code_of(error) not in {"301", "400", "403"}:
+                raise
+            remedy = (
+                "see whose it is (aws s3api get-bucket-location); no other name will do for this account and Region"
+            )
+            there.append(
+                Finding(f"bucket {name}", State.STOP, "there, and not this account's, or not to be seen", remedy)
+            )
+        else:
+            if bucket.tier not in subject.demand.states:  # which could not be read
+                continue
+            remedy = f"python -m operations orphans {subject.account.settings.name} says how it is imported"
+            there.append(Finding(f"bucket {name}", State.STOP, "there, and in no state", remedy))
+    yield from there or [Finding("names of buckets", State.OK, f"no other account has one of {len(missing)}")]
+
+
+def hosted_zone(subject: Subject) -> Iterator[Finding]:
+    """The public zone of the service's domain is there, once."""
+    name = f"{subject.account.settings.service.hosted_zone}."
+    listed = subject.account.client("route53").list_hosted_zones_by_name(DNSName=name)["HostedZones"]
+    there = [zone for zone in listed if zone["Name"] == name and not zone["Config"]["PrivateZone"]]
+    remedy = (
+        f"make it, and name its name servers in the zone above it: aws route53 create-hosted-zone --name {name} "
+        "--caller-reference $(date +%s)"
+        if not there
+        else "Terraform cannot tell which one is meant: delete those that no name server leads to"
+    )
+    yield Finding(
+        f"hosted zone {name}",
+        State.OK if len(there) == 1 else State.STOP,
+        f"{len(there)} public zones of this name" if len(there) != 1 else "there",
+        "" if len(there) == 1 else remedy,
+    )
+
+
+def bootstrapped(subject: Subject) -> Iterator[Finding]:
+    """State bucket, its key, boundary and key administrators are as bootstrap makes them."""
+    steps = list(steps_of(subject.account))
+    open_ = [step for step in steps if step.make or step.refused]
+    yield Finding(
+        "state bucket, its key, boundary, key administrators",
+        State.STOP if open_ else State.OK,
+        "; ".join(f"{step.what}: {step.now}" for step in open_) or "as bootstrap makes them",
+        f"python -m operations bootstrap {subject.account.settings.name}" if open_ else "",
+    )
+
+
+def locks(subject: Subject) -> Iterator[Finding]:
+    """Nobody holds a lock of a state."""
+    held = [lock.stack for lock in Locks(subject.account).seen()]
+    yield Finding(
+        "locks of the states",
+        State.STOP if held else State.OK,
+        f"held: {', '.join(held)}" if held else "none",
+        f"python -m operations lock {subject.account.settings.name}" if held else "",
+    )
+
+
+def trail(subject: Subject) -> Iterator[Finding]:
+    """Where rules wait for events that come through CloudTrail, a trail brings them."""
+    waiting = [rule for rule in subject.demand.platform.of_type("aws_cloudwatch_event_rule") if _needs_a_trail(rule)]
+    if not waiting or subject.bodies("aws_cloudtrail"):
+        yield Finding("trail", State.OK, "one of the stacks' own" if waiting else "no rule needs one")
+        return
+    cloudtrail = subject.account.client("cloudtrail")
+    there = cloudtrail.describe_trails(includeShadowTrails=True)["trailList"]
+    logging = [trail for trail in there if cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"]]
+    names = ", ".join(rule.body["name"] for rule in waiting)
+    yield Finding(
+        "trail",
+        State.OK if logging else State.WARNING,
+        logging[0]["TrailARN"]
+        if logging
+        else f"none logs in this Region, so that these never hear of anything: {names}",
+        "" if logging else "let the account have a trail of management events (aws cloudtrail create-trail)",
+    )
+
+
+def _needs_a_trail(rule: Resource) -> bool:
+    return THROUGH_A_TRAIL in rule.body.get("event_pattern", "")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row of the table."""
+
+    what: str
+    """Said where it cannot be made."""
+    make: Callable[[Subject], Iterable[Finding]]
+
+
+CHECKS = (
+    Check("zones", zones),
+    Check("versions of the database", database),
+    Check("node types of the cache", cache),
+    Check("names of buckets", buckets),
+    Check("hosted zone", hosted_zone),
+    Check("state bucket, its key, boundary, key administrators", bootstrapped),
+    Check("locks of the states", locks),
+    Check("trail", trail),
+)

@@ -1,0 +1,168 @@
+"""`python -m operations preflight ENV`: whether a deployment would find what it needs, before it is begun."""
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from operations.aws import (
+    Account,
+    EnvironmentName,
+    RefusedError,
+    code_of,
+    console,
+    ends_in_a_line,
+    explain,
+    progress_console,
+    reach,
+)
+from operations.orphans import State as StackState
+from operations.orphans import state_of
+from operations.platform import Platform
+from operations.preflight import quotas
+from operations.preflight.checks import CHECKS, Subject
+from operations.preflight.demand import Demand
+from operations.preflight.finding import Finding, State
+
+AT_ONCE = 8
+"""Checks. Each asks AWS a few times, and waits."""
+STYLES = {State.OK: "dim", State.UNKNOWN: "yellow", State.WARNING: "yellow", State.STOP: "red"}
+
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        "--regions",
+        metavar="REGION,...",
+        help="Where a quota stops it, say which of these Regions have room for all of it.",
+        show_default=False,
+    ),
+]
+
+
+def preflight(
+    environment: EnvironmentName,
+    *,
+    regions: Regions = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: the same as JSON.")] = False,
+) -> None:
+    """Look whether an environment's account has what a deployment needs, before anything is made.
+
+    What the stacks that `make synth` wrote will add, and their states do not have yet, is counted and held against the
+    account's quotas and what it uses of them. Looked at as well: that the credentials are the account's; that the zones
+    are open to it and offer the database's version, and the Region the cache's node type; that the buckets' names are
+    free; the hosted zone; what bootstrap makes; locks; a trail, where a rule waits for its events. Changes nothing.
+
+    `stop` is what a deployment would fail of, `warning` what it would meet later, as when load adds what the settings
+    allow; `unknown` is what these credentials may not ask, with the action that they lack.
+
+    When: after `bootstrap`, before the first deployment of an environment, and before one that adds much.
+
+    Example: `python -m operations preflight prod --regions us-west-2,eu-central-1`
+
+    Exit codes: 0 nothing stops a deployment; 1 something does, or refused or failed; 2 usage.
+    """
+    with ends_in_a_line():
+        account = reach(environment)
+        platform = Platform.synthesized(environment)
+        findings = look(account, platform)
+        short = any(finding.figures and finding.state is State.STOP for finding in findings)
+        rooms = _rooms(account, Demand(platform), regions.split(",")) if regions and short else {}
+        if as_json:
+            told = [asdict(finding) for finding in findings]
+            typer.echo(json.dumps({"environment": environment, "findings": told, "regions": rooms}, indent=2))
+        else:
+            _show(findings, rooms, account, asked=bool(regions) or not short)
+    if any(finding.state is State.STOP for finding in findings):
+        raise typer.Exit(1)
+
+
+def look(account: Account, platform: Platform) -> list[Finding]:
+    """Make all checks, several at a time; what they found, in the order of the tables."""
+    demand, unread = _demand(account, platform)
+    subject = Subject(account, demand)
+    credentials = Finding("credentials", State.OK, f"{account.caller}, of account {account.settings.account}")
+    makes: list[Callable[[], Iterable[Finding]]] = [
+        *(partial(_told, check.what, partial(check.make, subject)) for check in CHECKS),
+        *(
+            partial(_told, quota.what, lambda quota=quota: [quotas.check(quota, account, demand)])
+            for quota in quotas.QUOTAS
+        ),
+    ]
+    return [credentials, *unread, *(finding for findings in _at_once(makes) for finding in findings)]
+
+
+def _at_once(makes: list[Callable[[], Iterable[Finding]]]) -> list[Iterable[Finding]]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(make) for make in makes]
+        for _ in track(as_completed(futures), "preflight", len(futures), console=progress_console(), transient=True):
+            pass
+        return [future.result() for future in futures]
+
+
+def _told(what: str, make: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What a check found; where AWS does not tell, that it is not known."""
+    try:
+        return list(make())
+    except RefusedError as error:
+        return [Finding(what, State.STOP, str(error))]
+    except (BotoCoreError, ClientError) as error:
+        return [Finding(what, State.UNKNOWN, explain(error))]
+
+
+def _demand(account: Account, platform: Platform) -> tuple[Demand, list[Finding]]:
+    """What the stacks add; all that they hold, where a state cannot be read."""
+    states, unread = dict[str, StackState](), list[Finding]()
+    for tier, stack in platform.stacks.items():
+        try:
+            states[tier] = state_of(account, stack.backend)
+        except RefusedError as error:
+            unread.append(Finding(f"state of {tier}", State.STOP, str(error)))
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                states[tier] = {}  # nothing was ever deployed
+            else:
+                said = f"{explain(error)}; counted as if it were not deployed"
+                unread.append(Finding(f"state of {tier}", State.UNKNOWN, said))
+    return Demand(platform, states), unread
+
+
+def _rooms(account: Account, demand: Demand, regions: Iterable[str]) -> dict[str, list[str]]:
+    """What each Region has no room for."""
+    names = [region.strip() for region in regions]
+
+    def lacking(region: str) -> list[str]:
+        try:
+            return quotas.lacking_in(region, account, demand)
+        except (BotoCoreError, ClientError) as error:
+            return [explain(error)]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(names, pool.map(lacking, names), strict=True))
+
+
+def _show(findings: list[Finding], rooms: dict[str, list[str]], account: Account, *, asked: bool) -> None:
+    shown, settings = console(), account.settings
+    title = f"Preflight of {settings.name}: account {settings.account}, {settings.region}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("what", "", "as it is"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        table.add_row(*map(Text, (finding.what, finding.state, finding.said)), style=STYLES[finding.state])
+    shown.print(table)
+    for finding in findings:
+        if finding.remedy:
+            shown.print(f"{finding.state}: {finding.what}: {finding.remedy}", markup=False, soft_wrap=True)
+    for region, lacking in rooms.items():
+        shown.print(f"{region}: {'; '.join(lacking) or 'has room for all of it'}", markup=False, soft_wrap=True)
+    if not asked:
+        shown.print("--regions REGION,... says which other Regions have room")
+    counts = ", ".join(f"{sum(finding.state is state for finding in findings)} {state}" for state in State)
+    shown.print(f"{settings.name}: {counts}")

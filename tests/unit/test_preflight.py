@@ -1,0 +1,487 @@
+"""What is looked at before a deployment: counted by hand here, and each thing that can be missing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from operations.__main__ import app
+from operations.aws import Account
+from operations.platform import Platform, Resource
+from operations.preflight import checks, quotas, uses
+from operations.preflight.checks import Subject
+from operations.preflight.demand import Demand
+from operations.preflight.finding import Finding, State
+from operations.preflight.quotas import QUOTAS, Quota
+from tests.conftest import Synthesize, all_of
+from tests.unit.conftest import Scene, refusal
+
+NAMED = {quota.what: quota for quota in QUOTAS}
+
+
+def added(platform: Platform) -> dict[str, dict[str, float]]:
+    demand = Demand(platform)
+    return {quota.what: dict(quota.added(demand)) for quota in QUOTAS}
+
+
+def test_what_production_adds(prod: Platform):
+    told = added(prod)
+    rules = told.pop("rules of a security group")
+    assert told == {
+        "VPCs": {"": 1},
+        "internet gateways": {"": 1},
+        "elastic IP addresses": {"": 2},
+        "NAT gateways of a zone": {"us-west-1a": 1, "us-west-1b": 1},
+        "interface endpoints of a VPC": {"": 7},
+        "gateway endpoints": {"": 1},
+        "security groups": {"": 9},
+        "load balancers": {"": 1},
+        "Aurora clusters": {"": 1},
+        "database instances": {"": 2},
+        "cache nodes": {"": 4},
+        "file systems": {"": 1},
+        "KMS keys": {"": 7},
+        "Lambda concurrency": {"": 1},
+        "Fargate vCPUs": {"": 4},
+        "Fargate Spot vCPUs": {"": 0},
+    }
+    # To load balancer from the world at two ports; of the service to all that it uses.
+    assert rules["group-load-balancer, ingress"] == 2
+    assert max(rules.values()) == rules["group-service, egress"] == 6
+
+
+def test_what_load_may_add_to_it(prod: Platform):
+    demand = Demand(prod)
+    more = {quota.what: told for quota in QUOTAS if (told := quota.under_load(demand).get(""))}
+    # 3 readers of 1; 4 shards of 2, with a replica each; 40 tasks of 1 vCPU, twice during a deployment, of 4.
+    assert more == {"database instances": 2, "cache nodes": 4, "Fargate vCPUs": 76}
+
+
+def test_what_three_zones_add(three_zones: Platform):
+    told = added(three_zones)
+    assert told["elastic IP addresses"] == {"": 3}
+    assert told["NAT gateways of a zone"] == {f"us-west-2{zone}": 1 for zone in "abc"}
+    assert told["cache nodes"] == {"": 6}
+
+
+def test_tasks_are_spread_over_on_demand_and_spot_as_ecs_does_it(dev: Platform):
+    # The first on demand, and of what is added three in four on Spot: 4 tasks during a deployment, half a vCPU each.
+    demand = Demand(dev)
+    assert added(dev)["Fargate vCPUs"] == {"": 0.5}
+    assert NAMED["Fargate vCPUs"].under_load(demand) == {"": 0.5}
+    assert NAMED["Fargate Spot vCPUs"].under_load(demand) == {"": 1.5}
+
+
+def test_a_reservation_takes_with_it_what_aws_keeps_for_others(synthesize: Synthesize):
+    platform = synthesize("dev", {"rotation": {"reserved_concurrency": 2}})
+    assert added(platform)["Lambda concurrency"] == {"": 102}
+
+
+def test_what_a_state_has_is_not_added(prod: Platform):
+    states = {"network": {"aws_eip.nat-address-a": {"id": "eipalloc-1"}, "aws_vpc.vpc": {"id": "vpc-1"}}}
+    demand = Demand(prod, states)
+    assert NAMED["elastic IP addresses"].added(demand) == {"": 1}
+    assert NAMED["VPCs"].added(demand) == {"": 0}
+    assert demand.id_of("aws_vpc") == "vpc-1"
+    assert demand.elsewhere().id_of("aws_vpc") is None
+
+
+def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scene: Scene, dev: Platform):
+    """Each kind is made once by hand: what is used grows by what was made."""
+    account, demand = Account.of(scene.settings), Demand(dev)
+    before = {quota.what: dict(quota.used(account, demand)) for quota in QUOTAS}
+    ec2 = scene.aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_internet_gateway()
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="us-west-1b")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)
+    for service, type_ in (("s3", "Gateway"), ("kms", "Interface"), ("sts", "Interface")):
+        name = f"com.amazonaws.us-west-1.{service}"
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType=type_)
+    scene.aws.client("kms").create_key()
+    scene.aws.client("efs").create_file_system()
+    elasticache = scene.aws.client("elasticache")
+    elasticache.create_cache_cluster(
+        CacheClusterId=scene.name, CacheNodeType="cache.t4g.small", Engine="redis", NumCacheNodes=1
+    )
+    demand = replace(demand, states={"network": {"aws_vpc.vpc": {"id": vpc}}})
+    after = {quota.what: dict(quota.used(account, demand)) for quota in QUOTAS}
+    grown = {
+        what: {place: number - before[what].get(place, 0) for place, number in places.items()}
+        for what, places in after.items()
+        if places != before[what]
+    }
+    assert grown["NAT gateways of a zone"]["us-west-1b"] == 1
+    assert {what: places.get("") for what, places in grown.items() if "zone" not in what} == {
+        "VPCs": 1,
+        "internet gateways": 1,
+        "elastic IP addresses": 1,
+        "interface endpoints of a VPC": 2,
+        "gateway endpoints": 1,
+        "security groups": 1,
+        "cache nodes": 1,
+        "file systems": 1,
+        "KMS keys": 1,
+    }
+
+
+def test_keys_that_aws_made_for_its_services_are_not_the_accounts(scene: Scene, dev: Platform):
+    account, demand = Account.of(scene.settings), Demand(dev)
+    scene.where("ListKeys", lambda _: {"Keys": [{"KeyId": "ours"}, {"KeyId": "theirs"}]})
+    aliases = [{"AliasName": "alias/aws/s3", "TargetKeyId": "theirs"}, {"AliasName": "alias/aws/rds"}]
+    scene.where("ListAliases", lambda _: {"Aliases": [*aliases, {"AliasName": "alias/ours", "TargetKeyId": "ours"}]})
+    assert uses.customer_keys(account, demand) == {"": 1}
+
+
+def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
+    account, demand = Account.of(scene.settings), Demand(dev)
+    tasks = [
+        {"cpu": "1024", "capacityProviderName": "FARGATE"},
+        {"cpu": "512"},  # started by its launch type alone
+        {"cpu": "4096", "capacityProviderName": "FARGATE_SPOT"},
+    ]
+    scene.where("ListClusters", lambda _: {"clusterArns": ["busy", "empty"]})
+    scene.where("ListTasks", lambda asked: {"taskArns": ["t"] if asked["cluster"] == "busy" else []})
+    scene.where("DescribeTasks", lambda _: {"tasks": tasks})
+    assert uses.processors("FARGATE")(account, demand) == {"": 1.5}
+    assert uses.processors("FARGATE_SPOT")(account, demand) == {"": 4}
+
+
+@pytest.fixture
+def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
+    """What AWS has granted the account."""
+    granted = scene.aws.backend("servicequotas").granted
+    yield granted
+    granted.clear()
+
+
+def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> Finding:
+    known = NAMED[what]
+    scene.aws.backend("servicequotas").granted[known.service, known.code] = quota
+    return quotas.check(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
+
+
+@pytest.mark.usefixtures("granted")
+@pytest.mark.parametrize(
+    ("what", "used", "quota", "state"),
+    [
+        ("VPCs", 4, 5, State.OK),
+        ("VPCs", 5, 5, State.STOP),
+        ("database instances", 0, 2, State.WARNING),
+        ("database instances", 0, 1, State.STOP),
+        ("database instances", 0, 4, State.OK),
+        ("Fargate Spot vCPUs", 7, 6, State.WARNING),  # too much is used already, and nothing is added
+    ],
+)
+def test_a_quota_stops_what_it_has_no_room_for(
+    scene: Scene, prod: Platform, what: str, used: float, quota: float, state: State
+):
+    assert checked(scene, prod, used=used, quota=quota, what=what).state is state
+
+
+@pytest.mark.usefixtures("granted")
+def test_what_is_told_of_a_quota_is_what_raises_it(scene: Scene, prod: Platform):
+    finding = checked(scene, prod, used=3, quota=4, what="database instances")
+    assert finding.said == "3 used, 2 added, 2 more under load; quota 4"
+    assert finding.remedy == (
+        "aws service-quotas request-service-quota-increase --service-code rds --quota-code L-7B6409FD "
+        "--desired-value 7 --region us-west-1"
+    )
+    assert finding.figures["used"] == 3
+
+
+def test_a_quota_that_aws_does_not_raise_is_told_so(scene: Scene, prod: Platform):
+    scene.where("GetServiceQuota", lambda _: {"Quota": {"Value": 0.0, "Adjustable": False}})
+    finding = quotas.check(NAMED["VPCs"], Account.of(scene.settings), Demand(prod))
+    assert finding.remedy.startswith("AWS does not raise this quota")
+
+
+def test_where_the_account_never_had_a_quota_of_its_own_awss_is_meant(scene: Scene):
+    scene.where("GetServiceQuota", refusal("GetServiceQuota", "NoSuchResourceException"))
+    assert quotas.limit_of(NAMED["elastic IP addresses"], Account.of(scene.settings))["Value"] == 5
+
+
+def test_the_zone_with_the_least_room_is_told(scene: Scene, prod: Platform):
+    crowded = replace(NAMED["NAT gateways of a zone"], used=lambda *_: {"us-west-1a": 1, "us-west-1b": 5})
+    finding = quotas.check(crowded, Account.of(scene.settings), Demand(prod))
+    assert (finding.what, finding.state) == ("NAT gateways of a zone (us-west-1b)", State.STOP)
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *chosen: Quota) -> None:
+    monkeypatch.setattr(quotas, "QUOTAS", chosen)
+
+
+def test_another_region_has_room_where_enough_of_its_zones_have(
+    scene: Scene, prod: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    account, demand = Account.of(scene.settings), Demand(prod)
+    crowded = {"us-west-2a": 5.0, "us-west-2b": 0.0, "us-west-2c": 0.0, "us-west-2d": 5.0}
+    only(monkeypatch, replace(NAMED["NAT gateways of a zone"], used=lambda *_: crowded))
+    assert quotas.lacking_in("us-west-2", account, demand) == []
+    crowded["us-west-2c"] = 5.0
+    assert quotas.lacking_in("us-west-2", account, demand) == [
+        "NAT gateways of a zone (us-west-1b): 5 used, 1 added; quota 5"
+    ]
+
+
+def test_another_region_needs_as_many_zones(scene: Scene, prod: Platform):
+    zone = {"ZoneName": "us-west-2a", "State": "available", "ZoneType": "availability-zone"}
+    local = {"ZoneName": "us-west-2-lax-1a", "State": "available", "ZoneType": "local-zone"}
+    closed = {**zone, "ZoneName": "us-west-2b", "State": "impaired"}
+    scene.where("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": [zone, local, closed]})
+    assert quotas.lacking_in("us-west-2", Account.of(scene.settings), Demand(prod)) == [
+        "zones: 1, of 2 that are needed"
+    ]
+
+
+# Checks
+
+
+@pytest.fixture
+def subject(scene: Scene, dev: Platform) -> Subject:
+    return Subject(Account.of(scene.settings), Demand(dev, {tier: {} for tier in dev.stacks}))
+
+
+def found(make: Any, subject: Subject) -> Finding:
+    (finding,) = make(subject)
+    return finding
+
+
+def test_a_zone_that_is_not_open_to_the_account_stops_it(scene: Scene, subject: Subject):
+    assert found(checks.zones, subject).state is State.OK
+    there = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
+    scene.where("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
+    finding = found(checks.zones, subject)
+    assert finding.state is State.STOP
+    assert "us-west-1b" in finding.said
+    assert finding.remedy == "name others in network.zones; us-west-1 has us-west-1a, us-west-1c"
+
+
+@pytest.mark.parametrize(("version", "state"), [("17.4", State.OK), ("17", State.OK), ("16.9", State.STOP)])
+def test_a_version_of_the_database_is_offered_in_each_zone(scene: Scene, subject: Subject, version: str, state: State):
+    zones = [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}]
+    option = {"EngineVersion": version, "AvailabilityZones": zones}
+    scene.where("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
+    assert found(checks.database, subject).state is state
+
+
+def test_a_zone_without_the_database_is_named(scene: Scene, subject: Subject):
+    option = {"EngineVersion": "17.4", "AvailabilityZones": [{"Name": "us-west-1a"}]}
+    scene.where("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
+    finding = found(checks.database, subject)
+    assert (finding.state, finding.said) == (State.STOP, "not offered in us-west-1b")
+    assert finding.remedy == "offered in: us-west-1a"
+
+
+def test_a_node_type_that_the_region_does_not_have_stops_it(scene: Scene, subject: Subject):
+    assert found(checks.cache, subject).state is State.OK
+    scene.where("DescribeReservedCacheNodesOfferings", lambda _: {"ReservedCacheNodesOfferings": []})
+    assert found(checks.cache, subject).state is State.STOP
+    scene.where(
+        "DescribeReservedCacheNodesOfferings", refusal("DescribeReservedCacheNodesOfferings", "InvalidParameterValue")
+    )
+    assert found(checks.cache, subject).remedy == "choose another cache.node_type"
+
+
+def test_names_of_buckets_are_free(subject: Subject):
+    assert found(checks.buckets, subject).said == "no other account has one of 3"
+
+
+def test_a_bucket_of_ours_that_no_state_has_is_imported(scene: Scene, subject: Subject):
+    scene.where("HeadBucket", lambda asked: {} if "audit" in asked["Bucket"] else None)
+    finding = found(checks.buckets, subject)
+    assert (finding.state, finding.said) == (State.STOP, "there, and in no state")
+    assert finding.remedy == f"python -m operations orphans {scene.name} says how it is imported"
+
+
+def test_a_bucket_of_ours_whose_state_could_not_be_read_may_be_in_it(scene: Scene, subject: Subject, dev: Platform):
+    scene.where("HeadBucket", lambda _: {})
+    assert found(checks.buckets, replace(subject, demand=Demand(dev))).state is State.OK
+
+
+@pytest.mark.parametrize("code", ["301", "400", "403"])
+def test_a_name_that_another_has_stops_it(scene: Scene, subject: Subject, code: str):
+    scene.where("HeadBucket", refusal("HeadBucket", code))
+    findings = list(checks.buckets(subject))
+    assert len(findings) == 3
+    assert {finding.state for finding in findings} == {State.STOP}
+
+
+def test_the_hosted_zone_is_there_once(scene: Scene, subject: Subject):
+    name = scene.settings.service.hosted_zone
+    zone = {"Name": f"{name}.", "Config": {"PrivateZone": False}}
+    private, other = {**zone, "Config": {"PrivateZone": True}}, {**zone, "Name": f"other.{name}."}
+    for zones, state in (
+        ([zone, private, other], State.OK),
+        ([private, other], State.STOP),
+        ([zone, zone], State.STOP),
+    ):
+        scene.where("ListHostedZonesByName", lambda _, zones=zones: {"HostedZones": zones})
+        finding = found(checks.hosted_zone, subject)
+        assert finding.state is state
+        assert bool(finding.remedy) is (state is State.STOP)
+
+
+def test_what_bootstrap_makes_must_be_there(scene: Scene, subject: Subject):
+    finding = found(checks.bootstrapped, subject)
+    assert finding.state is State.STOP
+    assert finding.remedy == f"python -m operations bootstrap {scene.name}"
+    assert scene.run("bootstrap", "--yes").exit_code == 0
+    assert found(checks.bootstrapped, subject).state is State.OK
+
+
+def test_a_lock_stops_it(scene: Scene, subject: Subject):
+    assert scene.run("bootstrap", "--yes").exit_code == 0
+    assert found(checks.locks, subject).state is State.OK
+    bucket, key = scene.names.state_bucket, f"{scene.name}/network.tfstate.tflock"
+    scene.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
+    finding = found(checks.locks, subject)
+    assert (finding.state, finding.said) == (State.STOP, f"held: {scene.name}-network")
+
+
+RULE = Resource(
+    "aws_cloudwatch_event_rule.audit_root",
+    "aws_cloudwatch_event_rule.root",
+    "audit",
+    "aws_cloudwatch_event_rule",
+    "root",
+    {"name": "root-signs-in", "event_pattern": json.dumps({"detail-type": ["AWS Console Sign In via CloudTrail"]})},
+)
+
+
+def with_resources(subject: Subject, *resources: Resource) -> Subject:
+    platform = subject.demand.platform
+    return replace(subject, demand=Demand(replace(platform, resources=(*platform.resources, *resources))))
+
+
+def without_audit(subject: Subject) -> Subject:
+    platform = subject.demand.platform
+    left = tuple(resource for resource in platform.resources if resource.tier != "audit")
+    return replace(subject, demand=Demand(replace(platform, resources=left)))
+
+
+def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subject: Subject):
+    subject = without_audit(subject)
+    assert found(checks.trail, subject).said == "no rule needs one"
+    waiting = with_resources(subject, RULE)
+    finding = found(checks.trail, waiting)
+    assert finding.state is State.WARNING
+    assert "root-signs-in" in finding.said
+    scene.aws.client("s3").create_bucket(
+        Bucket=f"{scene.name}-trail", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
+    )
+    cloudtrail = scene.aws.client("cloudtrail")
+    arn = cloudtrail.create_trail(Name=scene.name, S3BucketName=f"{scene.name}-trail")["TrailARN"]
+    assert found(checks.trail, waiting).state is State.WARNING
+    cloudtrail.start_logging(Name=scene.name)
+    assert found(checks.trail, waiting).said == arn
+    cloudtrail.delete_trail(Name=scene.name)
+
+
+def test_a_trail_of_the_stacks_own_is_one(subject: Subject):
+    assert found(checks.trail, subject).said == "one of the stacks' own"
+    trail = replace(RULE, type="aws_cloudtrail", body={})
+    assert found(checks.trail, with_resources(without_audit(subject), RULE, trail)).said == "one of the stacks' own"
+
+
+@pytest.mark.parametrize(
+    ("check", "operation"), [(checks.buckets, "HeadBucket"), (checks.zones, "DescribeAvailabilityZones")]
+)
+def test_what_else_aws_refuses_is_not_taken_for_an_answer(scene: Scene, subject: Subject, check: Any, operation: str):
+    scene.where(operation, refusal(operation, "Throttling"))
+    with pytest.raises(Exception, match="Throttling"):
+        list(check(subject))
+
+
+# The command
+
+
+@pytest.fixture
+def synthesized(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """An environment whose stacks were written, in an account that has been bootstrapped."""
+    all_of(scene.folder, tmp_path / "out")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "out"))
+    assert scene.run("bootstrap", "--yes").exit_code == 0
+    scene.where(
+        "ListHostedZonesByName",
+        lambda asked: {"HostedZones": [{"Name": asked["DNSName"], "Config": {"PrivateZone": False}}]},
+    )
+    # Other tests of this account leave what they made.
+    for quota in QUOTAS:
+        monkeypatch.setitem(scene.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
+    return scene
+
+
+def test_an_account_with_all_that_is_needed_may_be_deployed_to(synthesized: Scene):
+    result = synthesized.run("preflight")
+    assert result.exit_code == 0, result.output
+    for said in ("credentials", *NAMED):
+        assert said in result.output
+    assert result.output.endswith("0 unknown, 0 warning, 0 stop\n")
+
+
+def test_a_quota_stops_it_and_other_regions_that_have_room_are_told(synthesized: Scene):
+    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    result = synthesized.run("preflight")
+    assert result.exit_code == 1
+    assert "stop: VPCs: aws service-quotas request-service-quota-increase --service-code vpc" in result.output
+    assert "--regions REGION,... says which other Regions have room" in result.output
+    result = synthesized.run("preflight", "--regions", "us-west-2, moon-1")
+    assert "us-west-2: has room for all of it" in result.output
+    assert "moon-1: " in result.output
+    assert "--regions REGION" not in result.output
+
+
+def test_for_machines_it_is_json(synthesized: Scene):
+    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    result = synthesized.run("preflight", "--json", "--regions", "us-west-2")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    (vpcs,) = (finding for finding in told["findings"] if finding["what"] == "VPCs")
+    assert (vpcs["state"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
+    assert told["regions"] == {"us-west-2": []}
+
+
+def test_what_these_credentials_may_not_ask_is_unknown_with_the_action_and_stops_nothing(synthesized: Scene):
+    denied = "User: arn:x is not authorized to perform: servicequotas:GetServiceQuota"
+    synthesized.where("GetServiceQuota", refusal("GetServiceQuota", "AccessDeniedException", denied))
+    result = synthesized.run("preflight")
+    assert result.exit_code == 0
+    assert "denied: servicequotas:GetServiceQuota; these credentials need it" in " ".join(result.output.split())
+    assert f"{len(QUOTAS)} unknown" in result.output
+
+
+def test_a_state_that_may_not_be_read_is_unknown_and_counted_as_not_deployed(synthesized: Scene):
+    synthesized.where("GetObject", refusal("GetObject", "AccessDenied", "Access Denied"))
+    result = synthesized.run("preflight")
+    assert result.exit_code == 0
+    assert "state of network" in result.output
+    assert "counted as if it were not deployed" in " ".join(result.output.split())
+
+
+def test_a_state_that_is_none_stops_it(synthesized: Scene):
+    key = f"{synthesized.name}/network.tfstate"
+    synthesized.aws.client("s3").put_object(Bucket=synthesized.names.state_bucket, Key=key, Body=b"[]")
+    result = synthesized.run("preflight")
+    assert result.exit_code == 1
+    assert "no state of Terraform's" in " ".join(result.output.split())
+
+
+def test_before_bootstrap_it_says_what_makes_the_bucket(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    all_of(scene.folder, tmp_path / "out")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "out"))
+    result = scene.run("preflight")
+    assert result.exit_code == 1
+    assert f"python -m operations bootstrap {scene.name}" in result.output
+
+
+@pytest.mark.parametrize("command", ["preflight", "drift"])
+def test_its_help_says_when_it_is_for_with_an_example_and_its_exit_codes(command: str):
+    text = " ".join(CliRunner().invoke(app, [command, "--help"]).output.split())
+    for said in ("When: ", f"Example: python -m operations {command} prod", "Exit codes: 0 nothing ", "2 usage."):
+        assert said in text
