@@ -93,6 +93,14 @@ class Waiver(BaseModel):
         )
 
 
+class Waivers(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    waiver: tuple[Waiver, ...] = ()
+
+
 def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
     """The project's waivers.
 
@@ -100,9 +108,11 @@ def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
         ScanError: one is not as it must be.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        return tuple(Waiver.model_validate(entry) for entry in table.pop("waiver", []))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        return Waivers.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).waiver
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ScanError(f"{file}: {wrong}") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise ScanError(f"{file}: {error}") from error
 
 
