@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from operations.platform import REFERENCE, Body, Platform
 from operations.terraform import ROOT
 
-CHECKOV = ROOT / ".cache" / "checkov" / "bin" / "checkov"
-"""In an environment of its own, which `make setup` makes: it pins other versions of boto3 than the project's."""
+CHECKOV = ROOT / ".cache" / "checkov" / "bin" / "python"
+"""Of an environment of its own, which `make setup` makes: it pins other versions of boto3 than the project's. Its own
+script does not run in a folder with a space in its name."""
 WAIVERS = ROOT / "operations" / "waivers.toml"
 LONGEST = timedelta(days=400)
 """A waiver is looked at again once a year, and a month is for being late."""
@@ -303,7 +304,7 @@ def _checkov(kind: Kind, document: Body) -> dict[str, Any]:
         )
         try:
             run = subprocess.run(  # noqa: S603 - the arguments are this project's own, and no shell reads them
-                [str(CHECKOV), "--config-file", str(settings)],
+                [str(CHECKOV), "-I", "-m", "checkov.main", "--config-file", str(settings)],
                 cwd=folder,
                 env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_OTHERS)},
                 stdin=subprocess.DEVNULL,

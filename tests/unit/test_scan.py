@@ -158,9 +158,9 @@ ANSWER = {
 
 
 def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """A program in checkov's place; it notes its settings, and what it was to look at."""
-    program = folder / "checkov"
-    program.write_text(f'#!/bin/sh\ncp "$2" {folder}/settings\ncp scanned/* {folder}\nenv >{folder}/env\n{script}')
+    """A program in the place of checkov's Python; it notes its settings, and what it was to look at."""
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\ncp "$5" {folder}/settings\ncp scanned/* {folder}\nenv >{folder}/env\n{script}')
     program.chmod(0o755)
     monkeypatch.setattr(module, "CHECKOV", program)
     return folder
