@@ -372,11 +372,17 @@ def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subje
     finding = found(checks.trail, waiting)
     assert finding.state is State.WARNING
     assert "root-signs-in" in finding.said
-    scene.aws.client("s3").create_bucket(
-        Bucket=f"{scene.name}-trail", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
-    )
-    cloudtrail = scene.aws.client("cloudtrail")
-    arn = cloudtrail.create_trail(Name=scene.name, S3BucketName=f"{scene.name}-trail")["TrailARN"]
+    s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
+    bucket = f"{scene.name}-trail"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-1"})
+    delivery = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [delivery]}))
+    arn = cloudtrail.create_trail(Name=scene.name, S3BucketName=bucket)["TrailARN"]
     assert found(checks.trail, waiting).state is State.WARNING
     cloudtrail.start_logging(Name=scene.name)
     assert found(checks.trail, waiting).said == arn
