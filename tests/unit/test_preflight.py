@@ -382,11 +382,11 @@ def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subje
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [delivery]}))
-    arn = cloudtrail.create_trail(Name=scene.name, S3BucketName=bucket)["TrailARN"]
+    arn = cloudtrail.create_trail(Name=bucket, S3BucketName=bucket)["TrailARN"]
     assert found(checks.trail, waiting).state is State.WARNING
-    cloudtrail.start_logging(Name=scene.name)
+    cloudtrail.start_logging(Name=bucket)
     assert found(checks.trail, waiting).said == arn
-    cloudtrail.delete_trail(Name=scene.name)
+    cloudtrail.delete_trail(Name=bucket)
 
 
 def test_a_trail_of_the_stacks_own_is_one(subject: Subject):
