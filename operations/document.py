@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from operations import markdown
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
@@ -78,9 +79,8 @@ def with_parts(page: Path, parts: Mapping[str, str]) -> str:
 
 def settings_table() -> str:
     """Every key that a settings file may have."""
-    rows = ["| key | meaning | allowed | default | production demands |", "|---|---|---|---|---|"]
-    rows += [f"| {' | '.join(row)} |" for row in _rows(Environment, "") if row[0] != "`name`"]
-    return "\n".join(rows) + "\n"
+    head = ("key", "meaning", "allowed", "default", "production demands")
+    return markdown.table(head, (row for row in _rows(Environment, "") if row[0] != "`name`"))
 
 
 def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:

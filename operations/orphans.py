@@ -18,7 +18,7 @@ import typer
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
 from operations.lock import refuse_locked
 from operations.platform import Body, Platform, Resource
-from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of
+from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of, tagged
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
 BLOCKS = "orphans.tf.json"
@@ -148,19 +148,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: State) -> It
     arns = {str(name).removesuffix(":*") for names in told_by for name in names}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
     missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
-    filters = [
-        {"Key": "Environment", "Values": [platform.environment]},
-        {"Key": "Tier", "Values": [tier]},
-        {"Key": "ManagedBy", "Values": ["cdktf"]},
-    ]
-    pages = (
-        page
-        for region in account.names.regions
-        for page in account.client("resourcegroupstaggingapi", region)
-        .get_paginator("get_resources")
-        .paginate(TagFilters=filters)
-    )
-    for mapping in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+    for mapping in tagged(account.client, account.names, tier):
         arn: str = mapping["ResourceARN"]
         matches = [match for kind in KINDS if (match := kind.match(arn))]
         if arn.removesuffix(":*") in arns or any((match.kind.type, match.groups[0]) in ids for match in matches):

@@ -1,7 +1,7 @@
 """Policy documents as AWS takes and returns them: built from statements, and compared by what they say."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Statement = dict[str, Any]
@@ -31,8 +31,26 @@ def document(*statements: Statement) -> Document:
 
 def lacking(wanted: Document, found: Document) -> list[Statement]:
     """The statements of one document that another does not have."""
-    there = set(map(_meaning, _statements(found)))
-    return [statement for statement in _statements(wanted) if _meaning(statement) not in there]
+    there = set(map(_meaning, statements(found)))
+    return [statement for statement in statements(wanted) if _meaning(statement) not in there]
+
+
+def statements(found: Mapping[str, Any]) -> list[Statement]:
+    """Those of a document."""
+    return listed(found.get("Statement"))
+
+
+def services_of(statement: Statement) -> list[str]:
+    """The AWS services that a statement of a resource's policy, or of a trust, is about."""
+    principal = statement.get("Principal")
+    return listed(principal.get("Service")) if isinstance(principal, dict) else []
+
+
+def listed(value: Any) -> list[Any]:
+    """IAM writes a list of one as the one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _statement(
@@ -44,11 +62,6 @@ def _statement(
     if resources:  # a trust policy speaks of none
         statement["Resource"] = list(resources)
     return statement | ({"Condition": when} if when else {})
-
-
-def _statements(found: Document) -> list[Statement]:
-    statements = found.get("Statement", [])
-    return [statements] if isinstance(statements, dict) else statements
 
 
 def _meaning(statement: Statement) -> str:

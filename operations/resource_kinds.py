@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from operations.aws import Account, found
+from stacks.parts.names import Names
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,27 @@ PASSED_OVER: Mapping[str, str] = {
     r"elasticache:snapshot:.+": "a backup outlives what it is of",
     r"rds:(?:cluster-)?snapshot:.+": "a backup outlives what it is of",
 }
+
+
+def tagged(
+    client: Callable[[str, str], Any], names: Names, tier: str | None = None, kind: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """What the tiers of an environment have made, in its Regions: ARN and tags, as the Tagging API tells them.
+
+    Args:
+        client: of a service in a Region.
+        tier: of this one alone.
+        kind: of this type alone, as the Tagging API calls it.
+    """
+    filters = [
+        {"Key": "Environment", "Values": [names.environment]},
+        {"Key": "ManagedBy", "Values": ["cdktf"]},
+        {"Key": "Tier", **({"Values": [tier]} if tier else {})},
+    ]
+    for region in names.regions:
+        pages = client("resourcegroupstaggingapi", region).get_paginator("get_resources")
+        for page in pages.paginate(TagFilters=filters, ResourceTypeFilters=[kind] if kind else []):
+            yield from page["ResourceTagMappingList"]
 
 
 def needs_nobody(account: Account, arn: str) -> bool:

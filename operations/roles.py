@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from operations import markdown
 from operations.platform import Body, Platform, PlatformError, Resource
-from operations.policies import Statement
+from operations.policies import Statement, listed, services_of
 from stacks.parts.names import PROJECT
 
 REFERENCE = re.compile(r"\$\{[^}]+\}")
@@ -72,8 +73,7 @@ def statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
         PlatformError: it is neither, or merges others.
     """
     if not policy.startswith("${"):
-        found = json.loads(policy)["Statement"]
-        return tuple({"Sid": "", **statement} for statement in ([found] if isinstance(found, dict) else found))
+        return tuple({"Sid": "", **statement} for statement in listed(json.loads(policy)["Statement"]))
     document = platform.followed(policy)
     if document.type != "aws_iam_policy_document" or any(document.body.get(part) for part in UNREADABLE):
         raise PlatformError(f"{document.address}: is no policy document that says all by itself")
@@ -92,14 +92,9 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
                 yield resource, statements(platform, value)
 
 
-def listed(value: Any) -> list[str]:
-    """What IAM takes as one text or as a list of them, as a list."""
-    return [value] if isinstance(value, str) else list(value or [])
-
-
 def roles_table(platform: Platform) -> str:
     """The roles in Markdown: who takes each on, what for, and what it may do."""
-    rows = ["| role | taken on by | why | may |", "|---|---|---|---|"]
+    rows: list[tuple[str, ...]] = []
     for role in roles_of(platform):
         may = [
             *(_told(platform, statement) for statement in role.allowed),
@@ -107,19 +102,19 @@ def roles_table(platform: Platform) -> str:
         ]
         services = [f"`{service}`" for each in role.trust for service in listed(each["Principal"]["Service"])]
         why = role.resource.body.get("description", "")
-        rows.append(f"| {_name(role.resource)} | {', '.join(services)} | {why} | {'; '.join(may)} |")
-    return "\n".join(rows) + "\n"
+        rows.append((_name(role.resource), ", ".join(services), why, "; ".join(may)))
+    return markdown.table(("role", "taken on by", "why", "may"), rows)
 
 
 def keys_table(platform: Platform) -> str:
     """The keys in Markdown: which AWS services use each on their own account, and which roles may."""
-    rows = ["| key | AWS services, by the key's policy | roles, by their own |", "|---|---|---|"]
+    rows: list[tuple[str, ...]] = []
     for key in platform.of_type("aws_kms_key"):
         services = {
             f"`{_general(platform, service)}`"
             for statement in statements(platform, key.body["policy"])
-            if statement["Effect"] == "Allow" and isinstance(statement["Principal"], dict)
-            for service in listed(statement["Principal"].get("Service"))
+            if statement["Effect"] == "Allow"
+            for service in services_of(statement)
         }
         roles = {
             f"{_name(role.resource)}: {_told(platform, statement, resources=False)}"
@@ -127,9 +122,8 @@ def keys_table(platform: Platform) -> str:
             for statement in role.allowed
             if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
         }
-        told = [", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"]
-        rows.append(f"| {_name(key)} | {' | '.join(told)} |")
-    return "\n".join(rows) + "\n"
+        rows.append((_name(key), ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
+    return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
 
 
 def _told(platform: Platform, statement: Statement, *, resources: bool = True) -> str:

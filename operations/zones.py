@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from math import ceil
 from typing import Any, NamedTuple
 
+from operations import markdown
 from operations.platform import BARE_ADDRESSES, Body, Platform, Resource
 
 RESERVED_ADDRESSES = 5
@@ -92,11 +93,11 @@ def verdicts(platform: Platform) -> dict[str, dict[str, Verdict]]:
 def table(platform: Platform) -> str:
     """The verdicts in Markdown, a row a tier."""
     zones = zones_of(platform)
-    rows = [f"| tier | {' | '.join(f'without {zone}' for zone in zones)} |", f"|---|{'---|' * len(zones)}"]
-    for tier, told in verdicts(platform).items():
-        cells = [told[zone].told if told[zone].stands else f"**lost**: {told[zone].told}" for zone in zones]
-        rows.append(f"| {tier} | {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+    rows = (
+        (tier, *(told[zone].told if told[zone].stands else f"**lost**: {told[zone].told}" for zone in zones))
+        for tier, told in verdicts(platform).items()
+    )
+    return markdown.table(("tier", *(f"without {zone}" for zone in zones)), rows)
 
 
 def _of_tier(left: Left, tier: str) -> Verdict:

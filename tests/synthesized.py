@@ -6,6 +6,7 @@ from typing import Any
 from cdktf import Testing
 
 from operations.platform import Body, Platform
+from stacks.parts.names import Names
 
 TIERS = (
     "foundation",
@@ -66,3 +67,10 @@ def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:
 def conditions(statement: Body) -> dict[str, list[str]]:
     """A statement's conditions: values by `test variable`."""
     return {f"{entry['test']} {entry['variable']}": entry["values"] for entry in statement.get("condition", [])}
+
+
+def names_of(platform: Platform) -> Names:
+    """An environment's names, from what its providers are bound to."""
+    provider, *second = platform.stacks["foundation"].providers
+    second_region = second[0]["region"] if second else None
+    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)

@@ -32,7 +32,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError, run
 from operations.rehearsal.progress import Progress, resources_of
 from operations.rehearsal.report import Report
-from operations.resource_kinds import needs_nobody, resource_of
+from operations.resource_kinds import needs_nobody, resource_of, tagged
 from operations.scan import joined_plan, judge, scan_plan, waivers
 from operations.terraform import ROOT
 from stacks.parts.names import Names
@@ -208,19 +208,8 @@ class Rehearsal:
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
         """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""
-        filters = [
-            {"Key": "Environment", "Values": [self.settings.name]},
-            {"Key": "ManagedBy", "Values": ["cdktf"]},
-            {"Key": "Tier", **({"Values": [tier]} if tier else {})},
-        ]
-        pages = (
-            page
-            for region in Names.of(self.settings).regions
-            for page in self.aws.client("resourcegroupstaggingapi", region)
-            .get_paginator("get_resources")
-            .paginate(TagFilters=filters, ResourceTypeFilters=[kind] if kind else [])
-        )
-        return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
+        found = tagged(self.aws.client, Names.of(self.settings), tier, kind)
+        return sorted(mapping["ResourceARN"] for mapping in found)
 
     @property
     def _joined_plan(self) -> Path:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-Statement = dict[str, Any]
+from operations.policies import Statement, listed
 
 EVERYBODY = "AWS: *"
 ELEMENTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")
@@ -157,13 +157,7 @@ def _meaning(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [entry if isinstance(entry, str) else json.dumps(entry) for entry in _listed(value)]
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return [entry if isinstance(entry, str) else json.dumps(entry) for entry in listed(value)]
 
 
 def _told(statement: Statement) -> str:

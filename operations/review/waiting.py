@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from operations.policies import Statement
 from operations.review.differences import Side, sides
-from operations.review.grants import Statement, statements
+from operations.review.grants import statements
 from operations.review.plan import Plan
 
 DOCUMENT = "data.aws_iam_policy_document."

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from operations.policies import listed
 from stacks.parts.subnets import Kind
 from stacks.settings import Environment
 from stacks.storage import ALL_OF_A_CLIENT, USES
@@ -122,8 +123,3 @@ def test_access_points_have_an_identity_and_a_root_of_their_own(files: Answer, a
     identities = {(one["PosixUser"]["Uid"], one["RootDirectory"]["Path"]) for one in access_points}
     wanted = {(use.uid, f"/{use.name}") for use in USES}
     expect("user and root of access points", {files["FileSystemArn"]: identities}, wanted)
-
-
-def listed(value: str | list[str]) -> list[str]:
-    """What a policy writes as a text where there is only one."""
-    return [value] if isinstance(value, str) else value

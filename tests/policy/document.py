@@ -6,6 +6,7 @@ They are not `operations.document`'s to write: the project's own code knows noth
 from collections.abc import Iterable
 
 from operations import document
+from operations.markdown import table
 from tests.policy.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
 
 
@@ -33,7 +34,7 @@ def controls_tables() -> str:
             for control in subject.CONTROLS
         )
         lines += [f"### {(subject.__doc__ or '').partition('.')[0]}", ""]
-        lines += [*_table(("PCI DSS", "what the code does", "resources", "control"), rows), ""]
+        lines.append(table(("PCI DSS", "what the code does", "resources", "control"), rows))
     return "\n".join(lines)
 
 
@@ -51,16 +52,11 @@ def checks() -> str:
 def others_table() -> str:
     """What is not the code's to meet."""
     rows = ((number, about, who) for number, (about, who) in NOT_OF_THE_CODE.items())
-    return "\n".join(_table(("PCI DSS", "about", "who must"), rows)) + "\n"
+    return table(("PCI DSS", "about", "who must"), rows)
 
 
 def _list(entries: Iterable[str]) -> list[str]:
     return [f"- {entry}" for entry in dict.fromkeys(entries)]
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    cells = [head, ("---",) * len(head), *rows]
-    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in cells]
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from policy_sentry.querying.actions import get_actions_that_support_wildcard_arn
 
 from operations.boundary import boundary
 from operations.platform import Body, Platform
-from operations.policies import Statement, document
-from operations.roles import Role, Use, listed, policies_of, roles_of
-from stacks.parts.names import Names
+from operations.policies import Statement, document, listed, services_of
+from operations.roles import Role, Use, policies_of, roles_of
+from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
 
@@ -78,12 +78,6 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
 }
 
 
-def names_of(platform: Platform) -> Names:
-    """The environment's names, from what its provider is bound to."""
-    (provider, *_) = platform.stacks["foundation"].providers
-    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"])
-
-
 def wildcard_actions(platform: Platform) -> Iterator[str]:
     """No role may do whatever an action's name begins with, nor all but something."""
     for role, statement in _allowed(platform):
@@ -119,7 +113,7 @@ def trust(platform: Platform) -> Iterator[str]:
     """One service takes a role on, for this account: nobody else, and not for another's resources."""
     for role in roles_of(platform):
         for statement in role.trust:
-            principal, services = statement.get("Principal"), _services(statement)
+            principal, services = statement.get("Principal"), services_of(statement)
             if len(role.trust) != 1 or principal != {"Service": services} or len(services) != 1:
                 yield f"{role.address}: is taken on by {principal}"
             if statement["Effect"] != "Allow" or listed(statement["Action"]) != ["sts:AssumeRole"]:
@@ -175,7 +169,7 @@ def escalation(platform: Platform) -> Iterator[str]:
 def of_aws(platform: Platform) -> Iterator[str]:
     """A policy of AWS's own is one that was looked at, for the service that it was made for, and alone on its role."""
     for role in roles_of(platform):
-        services = [service for statement in role.trust for service in _services(statement)]
+        services = [service for statement in role.trust for service in services_of(statement)]
         for arn in role.managed:
             if [ACCEPTED_OF_AWS.get(arn)] != services:
                 yield f"{role.address}: {arn}"
@@ -226,12 +220,6 @@ def readers(platform: Platform) -> dict[str, set[str]]:
                 address = platform.followed(resource).address if resource.startswith("${") else resource
                 found.setdefault(address, set()).add(role.address)
     return found
-
-
-def _services(statement: Statement) -> list[str]:
-    """The services that a statement is about."""
-    principal = statement.get("Principal")
-    return listed(principal.get("Service")) if isinstance(principal, dict) else []
 
 
 def _allow(of: tuple[Statement, ...]) -> list[Statement]:

@@ -11,7 +11,9 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from operations.boundary import LARGEST, boundary
 from operations.platform import Body, Platform
+from operations.policies import listed
 from stacks.parts.names import Names
+from tests.synthesized import names_of
 
 # What a reference to a resource stands for: part of its ARN behind account and Region, by the argument that names it.
 ARNS = {
@@ -68,16 +70,6 @@ OF_USE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 REFERENCE = re.compile(r"\$\{(\w+)\.([\w-]+)\.[^}]*\}")
-
-
-def names_of(platform: Platform) -> Names:
-    provider, *second = platform.stacks["recovery"].providers
-    second_region = second[0]["region"] if second else None
-    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def resolved(platform: Platform, resource: str) -> str:

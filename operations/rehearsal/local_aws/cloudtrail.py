@@ -10,8 +10,8 @@ from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
+from operations.policies import listed, services_of, statements
 from operations.rehearsal.local_aws.extension import Extension, Refusal
-from operations.rehearsal.local_aws.s3_policies import listed
 
 Selectors = list[dict[str, Any]]
 
@@ -134,9 +134,8 @@ def _selected(trail: Trail) -> dict[str, bool]:
 def _lets_in(policy: dict[str, Any], trail: str) -> bool:
     """Whether a bucket's policy lets CloudTrail see whose it is and write, for this trail."""
     allowed = set[str]()
-    for statement in listed(policy.get("Statement")):
-        principal = statement.get("Principal")
-        services = listed(principal.get("Service")) if isinstance(principal, dict) else []
+    for statement in statements(policy):
+        services = services_of(statement)
         wanted = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", trail)
         if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in listed(wanted):
             allowed |= set(listed(statement["Action"]))

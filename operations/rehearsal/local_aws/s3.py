@@ -13,8 +13,9 @@ from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
+from operations.policies import listed, services_of, statements
 from operations.rehearsal.local_aws.extension import Extension
-from operations.rehearsal.local_aws.s3_policies import HEADERS, decide, keys_of, listed
+from operations.rehearsal.local_aws.s3_policies import HEADERS, decide, keys_of
 
 # What every bucket has had since 2023.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
@@ -39,7 +40,7 @@ class Bucket(FakeBucket):
     def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
         arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
         policy = json.loads(target_bucket.policy or "{}")
-        return any(_lets_in(statement, arn) for statement in listed(policy.get("Statement")))
+        return any(_lets_in(statement, arn) for statement in statements(policy))
 
 
 class Backend(S3Backend):
@@ -98,11 +99,9 @@ class Responses(S3Response):
 
 def _lets_in(statement: dict[str, Any], arn: str) -> bool:
     """Whether a statement of a policy allows S3's log delivery to write an object."""
-    principal = statement.get("Principal")
-    services = listed(principal.get("Service")) if isinstance(principal, dict) else []
     return (
         statement["Effect"] == "Allow"
-        and LOGGING_SERVICE_PRINCIPAL in services
+        and LOGGING_SERVICE_PRINCIPAL in services_of(statement)
         and any(fnmatchcase("s3:putobject", action.lower()) for action in listed(statement.get("Action")))
         and any(fnmatchcase(arn, resource) for resource in listed(statement.get("Resource")))
     )

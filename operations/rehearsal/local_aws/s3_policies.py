@@ -11,6 +11,8 @@ from typing import Any
 
 from moto.iam.access_control import PermissionResult
 
+from operations.policies import listed, statements
+
 Values = Iterable[str]
 
 ENCRYPTION = tuple(f"x-amz-server-side-encryption{what}" for what in ("", "-aws-kms-key-id", "-customer-algorithm"))
@@ -58,7 +60,7 @@ def decide(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[
     asked = ACTIONS.get(action, action).lower()
     effects = {
         statement["Effect"]
-        for statement in listed(policy.get("Statement"))
+        for statement in statements(policy)
         if any(fnmatchcase(asked, each.lower()) for each in listed(statement.get("Action")))
         and any(fnmatchcase(resource, each) for each in listed(statement.get("Resource")))
         and _is_about(statement.get("Principal"), keys)
@@ -71,13 +73,6 @@ def decide(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[
     if "Deny" in effects:
         return PermissionResult.DENIED
     return PermissionResult.PERMITTED if effects else PermissionResult.NEUTRAL
-
-
-def listed(value: Any) -> list[Any]:
-    """IAM writes a list of one as the one."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _is_about(principal: Any, keys: Mapping[str, str]) -> bool:

@@ -96,10 +96,8 @@ def keys_for_others(document: Document) -> Iterable[str]:
 
 
 def without_rotation(document: Document) -> Iterable[str]:
-    rotated = {rotation["secret_id"] for rotation in document.of_type("aws_secretsmanager_secret_rotation").values()}
-    for address in document.of_type("aws_secretsmanager_secret"):
-        if f"${{{address}.id}}" not in rotated:
-            yield f"{address} is never rotated"
+    for address in document.unreferred("aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"):
+        yield f"{address} is never rotated"
 
 
 def written_secrets(document: Document) -> Iterable[str]:

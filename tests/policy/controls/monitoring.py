@@ -49,10 +49,8 @@ def unheard_databases(document: Document) -> Iterable[str]:
 
 
 def unheard_topics(document: Document) -> Iterable[str]:
-    heard = {subscription["topic_arn"] for subscription in document.of_type("aws_sns_topic_subscription").values()}
-    for address in document.of_type("aws_sns_topic"):
-        if f"${{{address}.arn}}" not in heard:
-            yield f"nobody listens to {address}"
+    for address in document.unreferred("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
+        yield f"nobody listens to {address}"
 
 
 CONTROLS = (

@@ -52,6 +52,13 @@ class Document:
             if address in selectors or address.partition(".")[0] in selectors
         }
 
+    def unreferred(self, attribute: str, by: str) -> list[str]:
+        """Addresses of a type that nothing refers to: by which `type.attribute`, and at which `type.argument`."""
+        type_, _, read = attribute.partition(".")
+        referring, _, argument = by.partition(".")
+        referred = {body[argument] for body in self.of_type(referring).values()}
+        return [address for address in self.of_type(type_) if f"${{{address}.{read}}}" not in referred]
+
     def referred(self, reference: Any) -> Body:
         """The resource that an interpolation such as `${aws_kms_key.x.arn}` is about; empty where it is none."""
         found = re.match(r"\$\{([a-z]\w*\.[\w-]+)", str(reference))
