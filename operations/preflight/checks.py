@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,9 +15,12 @@ from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import zones_of
 from operations.preflight.uses import pages
+from operations.scan import WAIVERS, ScanError, waivers
 
 CLASS = "db.serverless"
 """Instances of Aurora Serverless v2."""
+SOON = timedelta(days=30)
+"""In which a waiver can be decided again without haste."""
 THROUGH_A_TRAIL = "via CloudTrail"
 """End of the `detail-type` of events that only a trail brings to EventBridge."""
 
@@ -182,6 +186,26 @@ def _needs_a_trail(rule: Resource) -> bool:
     return THROUGH_A_TRAIL in rule.body.get("event_pattern", "")
 
 
+def exceptions(_subject: Subject) -> Iterator[Finding]:
+    """No rule of checkov's is waived beyond the day that was agreed."""
+    today = datetime.now(UTC).date()
+    try:
+        waived = waivers()
+    except ScanError as error:
+        yield Finding("waivers", State.STOP, str(error), "write it as the others are")
+        return
+    expired = [waiver for waiver in waived if waiver.expires < today]
+    ending = [waiver for waiver in waived if today <= waiver.expires < today + SOON]
+    late = expired or ending
+    yield Finding(
+        "waivers",
+        State.STOP if expired else State.WARNING if ending else State.OK,
+        "; ".join(f"{waiver.check} of {', '.join(waiver.resources)}: until {waiver.expires}" for waiver in late)
+        or f"{len(waived)} in force",
+        f"mend what they excuse, or decide again, in {WAIVERS.name}" if late else "",
+    )
+
+
 @dataclass(frozen=True)
 class Check:
     """A row of the table."""
@@ -200,4 +224,5 @@ CHECKS = (
     Check("state bucket, its key, boundary, key administrators", bootstrapped),
     Check("locks of the states", locks),
     Check("trail", trail),
+    Check("waivers", exceptions),
 )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import psycopg2
@@ -13,6 +14,7 @@ from rich.console import Console
 from lambda_rotation.errors import RotationError
 from operations.aws import EnvironmentName, RefusedError, explain, settings_of
 from operations.platform import PlatformError
+from operations.rehearsal.everyday import find_a_change, review_a_change
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
@@ -40,8 +42,8 @@ def rehearse(
 
     What a deployment needs is looked at; the real Terraform and AWS provider deploy every tier; the credential of a
     real PostgreSQL is rotated while clients log in; the integration tests run; a second plan must be empty, and
-    checkov's rules must hold of it. Needs no account, no Docker and no network. An environment without deletion
-    protection is destroyed at the end.
+    checkov's rules must hold of it; the plan of a change is reviewed, and changes behind Terraform's back are found.
+    Needs no account, no Docker and no network. An environment without deletion protection is destroyed at the end.
 
     Example: `python -m operations rehearse prod --keep`
 
@@ -90,6 +92,8 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
         ("integration tests", rehearsal.integrate),
         ("second plan", rehearsal.plan_again),
         ("checkov", rehearsal.ask_checkov),
+        ("review", partial(review_a_change, rehearsal)),
+        ("drift", partial(find_a_change, rehearsal)),
     ]
     if not keep and not rehearsal.settings.deletion_protection:
         steps.append(("destroy", rehearsal.destroy))

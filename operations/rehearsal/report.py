@@ -37,6 +37,10 @@ class Report:
     """Those that no waiver is for, and what is wrong with waivers."""
     drift: list[str] = field(default_factory=list)
     """What would be taken for somebody's change behind Terraform's back, where nobody has changed anything."""
+    review: str = ""
+    """The verdict on a change that was proposed."""
+    changes_found: int = 0
+    """Of those made behind Terraform's back, when there were some."""
     left_behind: list[str] = field(default_factory=list)
     """ARNs that are there still when all has been destroyed."""
     unsupported_calls: dict[str, int] = field(default_factory=dict)
@@ -54,6 +58,8 @@ class Report:
             (self.redeployments != self.rotations, f"{self.redeployments} of {self.rotations} rotations were heard of"),
             (not self.integration_passed, "no integration test passed"),
             (not self.rules_held, "checkov looked at nothing"),
+            (not self.review, "no change was reviewed"),
+            (not self.changes_found, "no change behind Terraform's back was found"),
         ]
         return [
             *(line for wrong, line in lines if wrong),
@@ -84,6 +90,8 @@ class Report:
             ("integration tests", f"{self.integration_passed} passed, {len(self.integration_failed)} failed"),
             ("second plan", f"{changes} changes"),
             ("checkov", f"{self.rules_held} rules hold, {len(self.rules_broken)} do not and should"),
+            ("review of a change", self.review),
+            ("changes behind Terraform's back", f"{self.changes_found} found"),
             ("calls that are not supported", str(sum(self.unsupported_calls.values()))),
             ("seconds", ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())),
         ):

@@ -70,11 +70,11 @@ class Rehearsal:
     def bootstrap(self) -> None:
         """Make what must be there before the first stack, by the command that people use."""
         furnish(self.aws, self.settings)
-        self._program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
+        self.program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
 
     def preflight(self) -> None:
         """Look whether the account has what a deployment needs, by the command that people use."""
-        self._program("preflight.log", "-m", "operations", "preflight", self.settings.name)
+        self.program("preflight.log", "-m", "operations", "preflight", self.settings.name)
 
     def deploy(self) -> None:
         """Deploy all tiers."""
@@ -166,7 +166,7 @@ class Rehearsal:
         results = self.deployment.folder / "integration.xml"
         command = ("-m", "pytest", "tests/integration", "--no-cov", "--quiet", f"--junit-xml={results}")
         try:
-            self._program("integration.log", *command)
+            self.program("integration.log", *command)
         except ProgramError as error:
             if not results.exists():
                 raise RehearsalError(str(error)) from error
@@ -211,6 +211,30 @@ class Rehearsal:
         found = tagged(self.aws.client, Names.of(self.settings), tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
+    def program(self, log: str, *arguments: str, said: list[str] | None = None) -> str:
+        """Run a program of the project's own on what the rehearsal has synthesized.
+
+        Args:
+            log: name of the file, in the rehearsal's folder, that its output is added to.
+            arguments: of this Python.
+            said: takes its lines, for who wants them where it fails.
+
+        Returns:
+            What it said.
+
+        Raises:
+            ProgramError: it ended with another code than 0.
+        """
+        lines = [] if said is None else said
+        run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            variables={**os.environ, "ENV": self.settings.name, "CDKTF_OUTDIR": str(self.deployment.stacks)},
+            log=self.deployment.folder / log,
+            line=lines.append,
+        )
+        return "\n".join(lines)
+
     @property
     def _joined_plan(self) -> Path:
         return self.deployment.folder / "plan.json"
@@ -223,14 +247,6 @@ class Rehearsal:
                 yield progress
             except ProgramError as error:
                 raise RehearsalError("\n".join(progress.errors) or str(error)) from error
-
-    def _program(self, log: str, *arguments: str) -> None:
-        run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            variables={**os.environ, "ENV": self.settings.name, "CDKTF_OUTDIR": str(self.deployment.stacks)},
-            log=self.deployment.folder / log,
-        )
 
 
 def results_of(file: Path) -> tuple[int, list[str]]:

@@ -125,7 +125,28 @@ class Scripted(Rehearsal):
         return CREDENTIAL
 
 
-ALL = ["bootstrap", "preflight", "deploy", "rotate", "integrate", "plan again", "ask checkov", "destroy"]
+def review_a_change(rehearsal: Scripted) -> None:
+    vars(rehearsal)["script"].take("review")
+    rehearsal.report.review = "exposure: 1 finding"
+
+
+def find_a_change(rehearsal: Scripted) -> None:
+    vars(rehearsal)["script"].take("drift")
+    rehearsal.report.changes_found = 2
+
+
+ALL = [
+    "bootstrap",
+    "preflight",
+    "deploy",
+    "rotate",
+    "integrate",
+    "plan again",
+    "ask checkov",
+    "review",
+    "drift",
+    "destroy",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +162,8 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     unknown = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
     monkeypatch.setattr(command, "staged", script.staged)
+    monkeypatch.setattr(command, "review_a_change", review_a_change)
+    monkeypatch.setattr(command, "find_a_change", find_a_change)
     monkeypatch.setattr(command, "FOLDER", Path("/rehearsals"))
     yield script
     aws.gateway.unsupported.clear()
@@ -169,7 +192,8 @@ def test_all_goes_well_step_by_step(script: Script):
     assert script.done == ALL
     assert in_order(
         ended.output,
-        *("bootstrap", "preflight", "deploy", "rotate", "integration tests", "second plan", "checkov", "destroy"),
+        *("bootstrap", "preflight", "deploy", "rotate", "integration tests", "second plan", "checkov"),
+        *("review", "drift", "destroy"),
     )
     assert "Rehearsal of dev" in ended.output
     assert "4 of 4" in ended.output
@@ -185,6 +209,8 @@ def test_all_goes_well_step_by_step(script: Script):
         "integration tests",
         "second plan",
         "checkov",
+        "review",
+        "drift",
         "destroy",
     ]
     assert script.ended
@@ -222,7 +248,7 @@ def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
         ScanError("checkov is missing"),
     ],
 )
-@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again", "ask checkov"])
+@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again", "ask checkov", "review", "drift"])
 def test_a_step_that_fails_is_the_last_and_told_in_one_line_with_the_logs(script: Script, step: str, error: Exception):
     script.steps[step] = fails(error)
     ended = rehearse("dev")

@@ -20,6 +20,8 @@ GOOD = Report(
     redeployments=3,
     integration_passed=40,
     rules_held=500,
+    review="exposure: 1 finding",
+    changes_found=2,
     seconds={"network": 60.4, "deploy": 240.0},
 )
 
@@ -46,6 +48,8 @@ def test_where_all_went_well_nothing_is_wrong():
             "network: a second plan would aws_vpc.vpc: update",
         ),
         ({"rules_held": 0}, "checkov looked at nothing"),
+        ({"review": ""}, "no change was reviewed"),
+        ({"changes_found": 0}, "no change behind Terraform's back was found"),
         ({"rules_broken": ["plan: CKV_AWS_1: aws_lb.x"]}, "checkov: plan: CKV_AWS_1: aws_lb.x"),
         ({"left_behind": ["arn:aws:s3:::b"]}, "left behind: arn:aws:s3:::b"),
         ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not know kms:Sign (2 calls)"),
@@ -67,6 +71,8 @@ def test_the_summary_has_the_figures_and_what_is_not_proven():
         "integration tests │ 40 passed, 0 failed",
         "second plan │ 3 changes",
         "checkov │ 500 rules hold, 0 do not and should",
+        "review of a change │ exposure: 1 finding",
+        "changes behind Terraform's back │ 2 found",
         "calls that are not supported │ 5",
         "seconds │ network 60, deploy 240",
     ):

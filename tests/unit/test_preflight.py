@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from operations.preflight.checks import Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
+from operations.scan import ScanError, Waiver
 from tests.conftest import Synthesize, all_of
 from tests.unit.conftest import Scene, refusal
 
@@ -393,6 +395,31 @@ def test_a_trail_of_the_stacks_own_is_one(subject: Subject):
     assert found(checks.trail, subject).said == "one of the stacks' own"
     trail = replace(RULE, type="aws_cloudtrail", body={})
     assert found(checks.trail, with_resources(without_audit(subject), RULE, trail)).said == "one of the stacks' own"
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "remedy"),
+    [(-1, State.STOP, "decide again"), (0, State.WARNING, "decide again"), (29, State.WARNING, ""), (30, State.OK, "")],
+)
+def test_a_waiver_is_in_force_until_its_day(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, days: int, state: State, remedy: str
+):
+    until = datetime.now(UTC).date() + timedelta(days=days)
+    waiver = Waiver(check="CKV_AWS_1", resources=("aws_lb.x",), reason="as long as it is tested", expires=until)
+    monkeypatch.setattr(checks, "waivers", lambda: (waiver,))
+    finding = found(checks.exceptions, subject)
+    assert finding.state is state
+    assert remedy in finding.remedy
+    assert (str(until) in finding.said) is (state is not State.OK)
+
+
+def test_waivers_that_cannot_be_read_stop_it(subject: Subject, monkeypatch: pytest.MonkeyPatch):
+    def unreadable() -> None:
+        raise ScanError("waivers.toml: waiver.0.expires: Field required")
+
+    monkeypatch.setattr(checks, "waivers", unreadable)
+    finding = found(checks.exceptions, subject)
+    assert (finding.state, finding.said) == (State.STOP, "waivers.toml: waiver.0.expires: Field required")
 
 
 @pytest.mark.parametrize(

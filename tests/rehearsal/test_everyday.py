@@ -1,0 +1,163 @@
+"""A change that is reviewed, and one that is found: what is asked for, and what may be answered."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from operations import plans
+from operations.platform import Stack
+from operations.rehearsal.deployment import Deployment
+from operations.rehearsal.everyday import OPENED, PROVIDER, STRANGER, find_a_change, review_a_change
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.processes import ProgramError
+from operations.rehearsal.report import Report
+from operations.rehearsal.run import Rehearsal, RehearsalError
+from stacks.settings import load_environments
+from tests.conftest import as_toml, changed
+from tests.rehearsal.stage import of_account, synthesize
+
+FINDING = {
+    "level": "exposure",
+    "stack": "everyday-network",
+    "address": "aws_vpc_security_group_egress_rule.service-to-provider",
+    "what": f"tasks may reach {PROVIDER}",
+}
+REVIEW = {"summary": "Exposure: 1 finding", "findings": [FINDING]}
+CHANGES = [
+    {"tier": tier, "address": f"{type_}.x", "action": action, "arguments": arguments}
+    for tier, type_, action, arguments in OPENED
+]
+DRIFT = {"changes": CHANGES, "unknown": []}
+
+
+class Told(Rehearsal):
+    """A rehearsal whose commands tell what a test has them tell."""
+
+    told = ""
+    asked: tuple[tuple[str, ...], ...] = ()
+    opened: tuple[bool, bool] | None = None
+    """As it was when `drift` looked."""
+
+    def program(self, log: str, *arguments: str, said: list[str] | None = None) -> str:
+        del log
+        self.asked = (*self.asked, arguments)
+        if "operations.rehearsal.proposal" in arguments:
+            synthesize(Path(arguments[-1]), self.settings)
+        if "drift" in arguments:
+            assert said is not None
+            said.append(self.told)
+            self.opened = self.open
+            raise ProgramError("python ended with 1")
+        return self.told
+
+    @property
+    def open(self) -> tuple[bool, bool]:
+        """Whether the bucket may be public, and whether the group lets the stranger in."""
+        bucket, group = vars(self)["made"]
+        block = self.aws.client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        (seen,) = self.aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        return not block["BlockPublicPolicy"], STRANGER in str(seen["IpPermissions"])
+
+
+@pytest.fixture
+def rehearsal(aws: LocalAws, tmp_path: Path) -> Told:
+    (tmp_path / "dev.toml").write_text(as_toml(changed("dev", of_account(aws.account, "dev"))))
+    (settings,) = load_environments(tmp_path, only="dev")
+    # Of no other test's making.
+    settings = settings.model_copy(update={"name": "everyday"})
+    deployment = Deployment(settings.name, tmp_path)
+    platform = synthesize(deployment.stacks, settings)
+    return Told(settings, aws, deployment, platform, Console(), Report(settings.name))
+
+
+@pytest.fixture
+def furnished(rehearsal: Told) -> Generator[Told]:
+    """With a bucket and a security group."""
+    s3, ec2 = rehearsal.aws.client("s3"), rehearsal.aws.client("ec2")
+    tags = {"Environment": rehearsal.settings.name, "ManagedBy": "cdktf"}
+    bucket = "everyday-files"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": rehearsal.aws.region})
+    closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
+    of_bucket = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": of_bucket})
+    group = ec2.create_security_group(GroupName="everyday", Description="tasks")["GroupId"]
+    ec2.create_tags(
+        Resources=[group], Tags=[{"Key": key, "Value": value} for key, value in {**tags, "Tier": "network"}.items()]
+    )
+    vars(rehearsal)["made"] = bucket, group
+    yield rehearsal
+    s3.delete_bucket(Bucket=bucket)
+    ec2.delete_security_group(GroupId=group)
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stacks that were planned."""
+    stacks: list[str] = []
+
+    def plan(stack: Stack) -> dict[str, Any]:
+        stacks.append(stack.name)
+        return {"format_version": "1.2"}
+
+    monkeypatch.setattr(plans, "plan", plan)
+    return stacks
+
+
+def test_a_way_out_that_is_proposed_is_planned_and_reviewed_as_an_exposure(rehearsal: Told, planned: list[str]):
+    rehearsal.told = json.dumps(REVIEW)
+    review_a_change(rehearsal)
+    assert rehearsal.report.review == REVIEW["summary"]
+    assert planned == [f"{rehearsal.settings.name}-network"]
+    proposed, reviewed = rehearsal.asked
+    assert proposed[2:4] == (rehearsal.settings.name, PROVIDER)
+    assert json.loads(Path(reviewed[3]).read_text()) == {"format_version": "1.2"}
+
+
+@pytest.mark.usefixtures("planned")
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [],
+        [FINDING, FINDING],
+        [{**FINDING, "level": "capacity"}],
+        [{**FINDING, "stack": "everyday-service"}],
+        [{**FINDING, "address": "aws_security_group.service"}],
+        [{**FINDING, "what": "tasks may reach 0.0.0.0/0"}],
+    ],
+)
+def test_a_review_that_says_anything_else_is_no_review(rehearsal: Told, findings: list[dict[str, Any]]):
+    rehearsal.told = json.dumps({**REVIEW, "findings": findings})
+    with pytest.raises(RehearsalError, match=rf"^a way out to {PROVIDER} is proposed, and the review says "):
+        review_a_change(rehearsal)
+    assert not rehearsal.report.review
+
+
+def test_what_was_opened_is_open_while_drift_looks_and_closed_afterwards(furnished: Told):
+    furnished.told = json.dumps(DRIFT)
+    find_a_change(furnished)
+    assert furnished.asked == (("-m", "operations", "drift", furnished.settings.name, "--json"),)
+    assert furnished.opened == (True, True)
+    assert furnished.open == (False, False)
+    assert furnished.report.changes_found == len(OPENED)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({**DRIFT, "changes": []}, "a bucket and a security group were opened, and drift says"),
+        ({**DRIFT, "changes": [*CHANGES, CHANGES[0]]}, "a bucket and a security group were opened, and drift says"),
+        ({**DRIFT, "unknown": ["cache"]}, "a bucket and a security group were opened, and drift says"),
+        ("terraform is missing", "drift: terraform is missing"),
+    ],
+)
+def test_drift_that_tells_less_or_more_is_told_and_all_is_closed_again(furnished: Told, told: Any, why: str):
+    furnished.told = told if isinstance(told, str) else json.dumps(told)
+    with pytest.raises(RehearsalError, match=f"^{why}"):
+        find_a_change(furnished)
+    assert furnished.open == (False, False)
+    assert furnished.report.changes_found == 0
