@@ -21,8 +21,9 @@ from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import ROOT, environment, terraform
 
 REPOS = ROOT / "docs" / "repos.yaml"
-SHARED = (".cache", ".venv", "node_modules")
-"""What `make setup` has installed, which the copy has too."""
+SHARED = (".cache", ".venv")
+"""What `make setup` has installed, and the copy uses."""
+LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
 NOT_THE_SERVERS = {
     # Whoever runs the rehearsal is not the server; its roles are assumed by profiles.
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -84,11 +85,13 @@ class PullRequests:
             + profiles([rehearsal.settings], "source_profile = server"),
             encoding="utf-8",
         )
-        variables = {name: value for name, value in environment().items() if name not in NOT_THE_SERVERS}
-        return cls(
-            rehearsal,
-            Server.configured(REPOS, checkout, {**variables, "AWS_CONFIG_FILE": str(config)}, folder / "logs"),
-        )
+        variables = {
+            **{name: value for name, value in environment().items() if name not in NOT_THE_SERVERS},
+            "AWS_CONFIG_FILE": str(config),
+            # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
+            "AWS_ENDPOINT_URL_STS": rehearsal.aws.endpoint,
+        }
+        return cls(rehearsal, Server.configured(REPOS, checkout, variables, folder / "logs"))
 
     def play(self) -> Iterator[tuple[str, str]]:
         """What was done, and what came of it.
@@ -187,15 +190,22 @@ def check_out(checkout: Path, name: str, log: Path) -> Path:
         log: file that what programs say is added to.
 
     Raises:
+        RehearsalError: the project is not set up.
         ProgramError: it cannot be synthesized.
     """
     checkout.mkdir()
     for file in project_files():
         target = checkout / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / file, target)  # with its age, by which make knows what is set up
+        shutil.copy(ROOT / file, target)
+        # Older than what is installed: `make setup`, which the hook runs, has nothing to do.
+        os.utime(target, (LONG_AGO, LONG_AGO))
     for folder in SHARED:
         (checkout / folder).symlink_to((ROOT / folder).resolve())
+    # The cdktf CLI has no part in it. Were its folder shared, `npm ci` would empty the project's own.
+    (checkout / "node_modules").mkdir()
+    (checkout / "node_modules" / "installed").touch()
+    _refuse_to_install(checkout)
     for other in (checkout / "environments").glob("*.toml"):
         if other.stem != name:
             other.unlink()
@@ -208,6 +218,21 @@ def check_out(checkout: Path, name: str, log: Path) -> Path:
             log=log,
         )
     return checkout
+
+
+def _refuse_to_install(checkout: Path) -> None:
+    """What the copy shares must not be changed through it."""
+    variables = {name: value for name, value in os.environ.items() if name not in NOT_THE_SERVERS}
+    would = subprocess.run(
+        ["make", "--dry-run", "setup"],  # noqa: S607 - the user's own make
+        cwd=checkout,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if would.returncode or any(not line.startswith("make") for line in would.stdout.splitlines()):
+        raise RehearsalError("what the project needs is not installed: run make setup")
 
 
 def project_files() -> list[str]:
