@@ -6,7 +6,7 @@ the imports of the program. What the server itself must be told stands in docs/a
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -80,7 +80,8 @@ def configuration(stacks: Sequence[Stack], root: Path, environments: Sequence[st
     if missing:
         raise RefusedError(f"{', '.join(missing)}: not synthesized; run make synth without ENV")
     groups = order_groups(stacks)
-    sources = cache(lambda tier: sources_of(tier, root))
+    tier_of = {stack.name: stack.tier for stack in stacks}
+    sources = cache(lambda tiers: sources_of(tiers, root))
     document = {
         "version": 3,
         "automerge": False,
@@ -93,7 +94,10 @@ def configuration(stacks: Sequence[Stack], root: Path, environments: Sequence[st
         # With --enable-regexp-cmd: `atlantis plan -p 'prod-.*'`, and no expression that begins otherwise.
         "allowed_regexp_prefixes": [f"{name}-" for name in environments],
         "projects": [
-            _project(stack, groups[stack.name], sources(stack.tier))
+            # What a stack reads of another's may change with the other's module, whether it imports that or not.
+            _project(
+                stack, groups[stack.name], sources((stack.tier, *sorted(map(tier_of.__getitem__, stack.depends_on))))
+            )
             for stack in sorted(stacks, key=lambda stack: (stack.environment, groups[stack.name], stack.name))
         ],
     }
@@ -124,13 +128,13 @@ def order_groups(stacks: Sequence[Stack]) -> dict[str, int]:
     return groups
 
 
-def sources_of(tier: str, root: Path) -> list[str]:
-    """Files that a tier is made of: its module, all that it imports of this program, and the files that those name.
+def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
+    """Files that tiers are made of: their modules, all that they import of this program, and the files that those name.
 
     A folder of which every module is one of them stands for itself, so that a new module needs no new list.
     """
     found: set[Path] = set()
-    waiting = [root / "stacks" / f"{tier}.py"]
+    waiting = [root / "stacks" / f"{tier}.py" for tier in tiers]
     while waiting:
         file = waiting.pop()
         if file not in found:
