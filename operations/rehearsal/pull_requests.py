@@ -8,19 +8,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from operations.atlantis import BY_HAND, order_groups, profiles
+from operations.atlantis import BY_HAND, OUT, order_groups, profiles
 from operations.platform import Stack
 from operations.rehearsal.atlantis import Outcome, Server
+from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import run
 from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import ROOT, environment, terraform
+from stacks.settings import Environment
 
 REPOS = ROOT / "docs" / "repos.yaml"
+"""What the server is told."""
 SHARED = (".cache", ".venv")
 """What `make setup` has installed, and the copy uses."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
@@ -78,19 +81,7 @@ class PullRequests:
         """A server with a checkout, for a rehearsal that is bootstrapped."""
         folder = rehearsal.deployment.folder
         checkout = check_out(folder / "checkout", rehearsal.settings.name, folder / "checkout.log")
-        config = folder / "aws.ini"
-        key, secret = (rehearsal.aws.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-        config.write_text(
-            f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
-            + profiles([rehearsal.settings], "source_profile = server"),
-            encoding="utf-8",
-        )
-        variables = {
-            **{name: value for name, value in environment().items() if name not in NOT_THE_SERVERS},
-            "AWS_CONFIG_FILE": str(config),
-            # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
-            "AWS_ENDPOINT_URL_STS": rehearsal.aws.endpoint,
-        }
+        variables = of_server(rehearsal.aws, rehearsal.settings, folder)
         return cls(rehearsal, Server.configured(REPOS, checkout, variables, folder / "logs"))
 
     def play(self) -> Iterator[tuple[str, str]]:
@@ -161,7 +152,7 @@ class PullRequests:
         (outcome,) = self.server.apply(only=stack.name)
         if not outcome.error:
             raise RehearsalError(f"{stack.name}: was applied by the server")
-        folder = self.server.checkout / "ci-cdktf.out" / "stacks" / stack.name
+        folder = self.server.checkout / OUT / "stacks" / stack.name
         (plan_file,) = folder.glob("*.tfplan")
         terraform("apply", "-input=false", "-no-color", plan_file.name, cwd=folder)
         plan_file.unlink()
@@ -179,6 +170,20 @@ class PullRequests:
 
     def _stack(self, tier: str) -> Stack:
         return self.rehearsal.platform.stacks[tier]
+
+
+def of_server(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
+    """The environment of a server that has credentials of its own, and roles by profiles, which go into a folder."""
+    config = folder / "aws.ini"
+    key, secret = (aws.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    own = f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
+    config.write_text(own + profiles([settings], "source_profile = server"), encoding="utf-8")
+    return {
+        **{name: value for name, value in {**environment(), **aws.environment}.items() if name not in NOT_THE_SERVERS},
+        "AWS_CONFIG_FILE": str(config),
+        # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
+        "AWS_ENDPOINT_URL_STS": aws.endpoint,
+    }
 
 
 def check_out(checkout: Path, name: str, log: Path) -> Path:
@@ -209,15 +214,24 @@ def check_out(checkout: Path, name: str, log: Path) -> Path:
     for other in (checkout / "environments").glob("*.toml"):
         if other.stem != name:
             other.unlink()
+    prepare(checkout, log)
+    return checkout
+
+
+def prepare(checkout: Path, log: Path) -> None:
+    """Write a checkout's `atlantis.yaml`, as whoever proposes something does it.
+
+    Raises:
+        ProgramError: it cannot be synthesized.
+    """
     variables = {key: value for key, value in os.environ.items() if key not in {*NOT_THE_SERVERS, "ENV"}}
     for program in (["main.py"], ["-m", "operations", "atlantis"]):
         run(
             [sys.executable, *program],
             cwd=checkout,
-            variables={**variables, "CDKTF_OUTDIR": str(checkout / "ci-cdktf.out")},
+            variables={**variables, "CDKTF_OUTDIR": str(checkout / OUT)},
             log=log,
         )
-    return checkout
 
 
 def _refuse_to_install(checkout: Path) -> None:

@@ -19,7 +19,7 @@ from operations.__main__ import app
 from operations.aws import RefusedError
 from operations.platform import PlatformError
 from operations.rehearsal import command, run
-from operations.rehearsal.atlantis import AtlantisError, Server
+from operations.rehearsal.atlantis import AtlantisError
 from operations.rehearsal.deployment import Deployment
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.local_aws.server import LocalAws
@@ -387,7 +387,7 @@ def test_each_pull_request_is_told_with_what_came_of_it(
         yield "plan of all", "  10 projects, no changes"
 
     def of(rehearsal: Rehearsal) -> PullRequests:
-        return PullRequests(rehearsal, cast(Server, None))
+        return PullRequests(rehearsal, cast(Any, None))
 
     monkeypatch.setattr(PullRequests, "of", of)
     monkeypatch.setattr(PullRequests, "play", play)

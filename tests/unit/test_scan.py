@@ -221,7 +221,7 @@ def test_names_that_are_not_of_one_resource_are_refused(
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan: Scan) -> Result:
-    monkeypatch.setattr(module.Platform, "synthesized", lambda _: dev)
+    monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
     monkeypatch.setattr(module, "scan_stacks", lambda *_, **__: scan)
     monkeypatch.setattr(module, "waivers", lambda: ())
     return CliRunner().invoke(app, ["scan", "dev", *arguments])
@@ -266,7 +266,7 @@ def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    monkeypatch.setattr(module.Platform, "synthesized", lambda _: dev)
+    monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
     monkeypatch.setattr(module, "CHECKOV", Path("/nowhere/checkov"))
     ended = CliRunner().invoke(app, ["scan", "dev"])
     assert (ended.exit_code, ended.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")
