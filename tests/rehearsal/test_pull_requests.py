@@ -106,6 +106,16 @@ def test_a_group_is_applied_before_the_next_is_planned(requests: PullRequests, s
     assert len(told.splitlines()) == len(TIERS)
 
 
+def test_a_group_that_is_applied_by_hand_alone_leaves_the_server_nothing(requests: PullRequests, server: Scripted):
+    for tier in TIERS.keys() - {"access"}:
+        del cast(Any, requests.rehearsal.platform.stacks)[tier]
+    requests.deploy()
+    assert server.done[1:] == [
+        "apply access",
+        "dev-access: terraform apply -input=false -no-color dev-access-default.tfplan",
+    ]
+
+
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_a_project_that_fails_is_named(requests: PullRequests, server: Scripted, command: str):
     server.errors[f"{command} dev-network"] = "Error: no"
