@@ -24,10 +24,10 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
 	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION) $(CHECKOV)
@@ -37,6 +37,9 @@ rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 lea
 
 rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for the tiers without a database
 	@$(PYTHON) -m operations rehearse-faults $(or $(ENV),dev) $(if $(SHORT),--short)
+
+rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by the steps of Atlantis's workflows
+	@$(PYTHON) -m operations rehearse-atlantis $(or $(ENV),dev)
 
 rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
 	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov

@@ -2,13 +2,15 @@
 
 import typer
 
+from operations.atlantis import atlantis
 from operations.bootstrap import bootstrap
 from operations.drift import drift
 from operations.lock import lock
 from operations.orphans import orphans
 from operations.preflight.command import preflight
-from operations.rehearsal.command import rehearse, rehearse_faults
+from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults
 from operations.review.command import review
+from operations.scan import scan
 
 app = typer.Typer(
     help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
@@ -19,14 +21,17 @@ AWS is reached with the credentials that boto3 finds, in the environment's own a
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(atlantis)
 app.command()(bootstrap)
 app.command()(drift)
 app.command()(lock)
 app.command()(orphans)
 app.command()(preflight)
 app.command()(rehearse)
+app.command()(rehearse_atlantis)
 app.command()(rehearse_faults)
 app.command()(review)
+app.command()(scan)
 
 if __name__ == "__main__":
     app(prog_name="python -m operations")

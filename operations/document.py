@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from operations import markdown
+from operations.atlantis import profiles
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
@@ -24,6 +25,7 @@ from stacks.settings.load import models_in
 from stacks.settings.section import InProduction, Matching
 
 DOCS = ROOT / "docs"
+REPOS = ROOT / "docs" / "repos.yaml"
 OUT = ROOT / "cdktf.out"
 
 Pages = Mapping[Path, Mapping[str, str]]
@@ -46,10 +48,18 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
     shown = platforms[max(environments, key=lambda settings: settings.production).name]
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
     return {
+        DOCS / "atlantis.md": {
+            "repos": _code("yaml", REPOS.read_text(encoding="utf-8")),
+            "profiles": _code("ini", profiles(environments, "credential_source = EcsContainer")),
+        },
         DOCS / "settings.md": {"settings": settings_table()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
     }
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{language}\n{text}```\n"
 
 
 def write(pages: Pages) -> None:

@@ -42,6 +42,11 @@ class Stack:
     """Names of the stacks whose outputs it reads."""
 
     @property
+    def environment(self) -> str:
+        """The environment that it belongs to."""
+        return self.name.removesuffix(f"-{self.tier}")
+
+    @property
     def backend(self) -> Body:
         """Where its state lives."""
         return self.document["terraform"]["backend"]["s3"]
@@ -96,12 +101,12 @@ class Platform:
 
     @classmethod
     def synthesized(cls, environment: str) -> Self:
-        """Read an environment's stacks from where they are synthesized: `cdktf.out`, or what CDKTF_OUTDIR names.
+        """Read an environment's stacks from where they are synthesized.
 
         Raises:
             PlatformError: nothing was synthesized there, or a reference leads nowhere.
         """
-        return cls.read(Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out"), environment)
+        return cls.read(synthesized_in(), environment)
 
     @property
     def document(self) -> Body:
@@ -127,6 +132,11 @@ class Platform:
             if reference and resource.address == reference[1]:
                 return resource
         raise PlatformError(f"{expression}: leads to no resource of {self.environment}")
+
+
+def synthesized_in() -> Path:
+    """Where the stacks are synthesized: `cdktf.out`, or what CDKTF_OUTDIR names."""
+    return Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")
 
 
 def read_stacks(folder: Path) -> list[Stack]:

@@ -11,14 +11,16 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, settings_of
 from operations.platform import REFERENCE, Body, Platform
 from operations.terraform import ROOT
 
@@ -38,7 +40,7 @@ INTERPOLATION = re.compile(r"\$\{([^}]*)\}")
 SETTINGS_OF_OTHERS = ("BC_", "CHECKOV_", "CKV_", "PRISMA_")
 
 
-class ScanError(Exception):
+class ScanError(RefusedError):
     """checkov is not there, or does not do what it is for."""
 
 
@@ -100,6 +102,46 @@ class Waivers(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     waiver: tuple[Waiver, ...] = ()
+
+
+def scan(
+    environment: EnvironmentName,
+    *,
+    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="Tell what is wrong with one tier alone.")] = "",
+) -> None:
+    """Ask checkov's rules of an environment's synthesized stacks, and tell those that do not hold and no waiver is for.
+
+    All stacks are asked together, as a rule may be about resources of two. Reads what `make synth` wrote, and
+    operations/waivers.toml; asks nobody.
+
+    When: before a push. Atlantis does it for each stack that it plans.
+
+    Example: `python -m operations scan prod --tier network`
+
+    Exit codes: 0 all rules hold, or are waived; 1 one does not, or it refused or failed; 2 usage.
+    """
+    with ends_in_a_line():
+        platform = Platform.synthesized(environment)
+        if tier and tier not in platform.stacks:
+            raise typer.BadParameter(f"there are: {', '.join(platform.stacks)}", param_hint="--tier")
+        asked = scan_stacks(platform, production=settings_of(environment).production)
+        wrong = judge([of_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
+    for line in wrong:
+        typer.echo(line)
+    if wrong:
+        raise typer.Exit(1)
+    typer.echo(f"{environment}: {asked.passed} rules hold{f'; of {tier}, all that are not waived' if tier else ''}")
+
+
+def of_tier(scan: Scan, tier: str) -> Scan:
+    """What a scan found of one tier."""
+    own = frozenset(each for each in scan.resources if each.rpartition(".")[2].startswith(f"{tier}_"))
+    return replace(
+        scan,
+        findings=tuple(finding for finding in scan.findings if finding.resource in own),
+        resources=own,
+        unseen=tuple(name for name in scan.unseen if name == tier),
+    )
 
 
 def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:

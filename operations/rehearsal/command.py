@@ -14,17 +14,19 @@ from rich.console import Console
 from lambda_rotation.errors import RotationError
 from operations.aws import EnvironmentName, RefusedError, explain, settings_of
 from operations.platform import PlatformError
+from operations.rehearsal.atlantis import AtlantisError
 from operations.rehearsal.everyday import find_a_change, review_a_change
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
+from operations.rehearsal.pull_requests import PullRequests
 from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
 from operations.scan import ScanError
 from operations.terraform import TerraformError
 from stacks.settings import SettingsError
 
 EXPECTED = (
-    *(RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, ScanError, OSError),
+    *(AtlantisError, RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, ScanError, OSError),
     *(ServerError, RotationError, psycopg2.Error),
 )
 SHORT = ("foundation", "network")
@@ -83,6 +85,26 @@ def rehearse_faults(
             began = time.monotonic()
 
 
+def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
+    """Take pull requests to an environment on a local AWS, as Atlantis takes them.
+
+    In a copy of the project, with the server's configuration as docs/repos.yaml has it: every project is planned,
+    reviewed and applied in its order, by the workflows' own steps. A change then uses what another tier does not offer
+    yet: at once, which must fail, and in two steps, which must not. At the end no plan may have changes.
+
+    Example: `python -m operations rehearse-atlantis dev`
+
+    Exit codes: 0 all went well; 1 something did not; 2 usage.
+    """
+    with _rehearsal(environment, within="atlantis") as rehearsal:
+        rehearsal.bootstrap()
+        began = time.monotonic()
+        for step, outcome in PullRequests.of(rehearsal).play():
+            rehearsal.console.print(f"[bold]{step}[/] ({time.monotonic() - began:.0f} s)")
+            rehearsal.console.print(outcome, markup=False, soft_wrap=True)
+            began = time.monotonic()
+
+
 def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
     steps = [
         ("bootstrap", rehearsal.bootstrap),
@@ -105,14 +127,14 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
 
 
 @contextmanager
-def _rehearsal(environment: str) -> Generator[Rehearsal]:
+def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
     """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
-    logs = f"Logs: {FOLDER / environment}"
+    logs = f"Logs: {FOLDER / within / environment}"
     console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
     end_in_order()
     try:
         settings_of(environment)
-        with staged(environment, console) as rehearsal:
+        with staged(environment, console, within) as rehearsal:
             yield rehearsal
     except SettingsError as error:
         typer.echo(str(error), err=True)

@@ -261,8 +261,13 @@ def results_of(file: Path) -> tuple[int, list[str]]:
 
 
 @contextmanager
-def staged(name: str, console: Console) -> Generator[Rehearsal]:
+def staged(name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
     """An environment's stacks synthesized, and a local AWS for them, while the context lasts.
+
+    Args:
+        name: the environment's.
+        console: where it shows how far it is.
+        within: folder beneath that of all rehearsals, for one that may run beside others of the environment.
 
     Raises:
         RehearsalError: the environment is being rehearsed already.
@@ -270,7 +275,7 @@ def staged(name: str, console: Console) -> Generator[Rehearsal]:
         ProgramError: it cannot be synthesized.
     """
     (settings,) = load_environments(ROOT / "environments", only=name)
-    folder = FOLDER / name
+    folder = FOLDER / within / name
     if not PACKAGE.is_file():
         raise RehearsalError(f"{PACKAGE} is missing; run make setup")
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -19,10 +19,12 @@ from operations.__main__ import app
 from operations.aws import RefusedError
 from operations.platform import PlatformError
 from operations.rehearsal import command, run
+from operations.rehearsal.atlantis import AtlantisError
 from operations.rehearsal.deployment import Deployment
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.processes import ProgramError
+from operations.rehearsal.pull_requests import PullRequests
 from operations.rehearsal.report import Report
 from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.scan import ScanError
@@ -56,10 +58,12 @@ class Script:
     change: dict[str, Any] = field(default_factory=dict)
     """In the settings."""
     ended: bool = False
+    within: str = ""
 
     @contextmanager
-    def staged(self, name: str, console: Console) -> Generator[Rehearsal]:
+    def staged(self, name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
         """In the place of a stage with a local AWS of its own."""
+        self.within = within
         table = changed("dev", {**of_account(self.aws.account, name), **self.change})
         (self.folder / f"{name}.toml").write_text(as_toml(table))
         (settings,) = load_environments(self.folder, only=name)
@@ -398,11 +402,37 @@ def test_a_fault_that_is_not_survived_ends_with_1(script: Script, monkeypatch: p
     assert script.ended
 
 
+@pytest.mark.parametrize("error", [None, AtlantisError("pre-workflow hook: atlantis.yaml is out of date")])
+def test_each_pull_request_is_told_with_what_came_of_it(
+    script: Script, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+):
+    def play(_: PullRequests) -> Generator[tuple[str, str]]:
+        yield "first deployment", "  dev-foundation  New"
+        if error:
+            raise error
+        yield "plan of all", "  10 projects, no changes"
+
+    def of(rehearsal: Rehearsal) -> PullRequests:
+        return PullRequests(rehearsal, cast(Any, None))
+
+    monkeypatch.setattr(PullRequests, "of", of)
+    monkeypatch.setattr(PullRequests, "play", play)
+    ended = CliRunner().invoke(app, ["rehearse-atlantis"])
+    assert script.done == ["bootstrap"]
+    assert script.within == "atlantis"
+    assert "first deployment (0 s)\n  dev-foundation  New\n" in ended.stdout
+    if error:
+        assert (ended.exit_code, ended.stderr) == (1, f"{error}\nLogs: /rehearsals/atlantis/dev\n")
+    else:
+        assert ended.exit_code == 0, ended.output
+        assert "plan of all (0 s)\n  10 projects, no changes\n" in ended.stdout
+
+
 def test_the_short_form_has_no_database():
     assert "database" not in command.SHORT
 
 
-@pytest.mark.parametrize("name", ["rehearse", "rehearse-faults"])
+@pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults"])
 def test_each_command_says_its_exit_codes(name: str):
     help_ = CliRunner().invoke(app, [name, "--help"])
     assert help_.exit_code == 0

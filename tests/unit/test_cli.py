@@ -18,7 +18,7 @@ from operations.__main__ import app
 from operations.aws import console, explain
 from tests.unit.conftest import ACCOUNT, Scene, refusal
 
-COMMANDS = ("bootstrap", "lock", "review")
+COMMANDS = ("atlantis", "bootstrap", "lock", "review")
 
 
 def test_it_runs_as_a_module_and_lists_its_commands(

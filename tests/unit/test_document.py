@@ -48,7 +48,7 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Pla
 def test_what_a_person_wrote_is_kept(docs: Path):
     main()
     texts = [page.read_text() for page in docs.iterdir()]
-    assert len(texts) == 3
+    assert len(texts) == 4
     for text in texts:
         assert text.startswith("before\n<!-- begin ")
         assert text.endswith(" -->\n\nafter\n")

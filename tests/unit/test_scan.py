@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from operations import scan as module
+from operations.__main__ import app
 from operations.platform import Platform
 from operations.scan import Finding, Scan, ScanError, Waiver, joined_plan, judge, scan_plan, scan_stacks, waivers
 
@@ -216,3 +218,55 @@ def test_names_that_are_not_of_one_resource_are_refused(
     same = replace(prod.resources[0], address=f"aws_vpc.{prod.resources[1].address.rpartition('.')[2]}")
     with pytest.raises(ScanError, match="the same name"):
         scan_stacks(replace(prod, resources=(same, *prod.resources[1:])), production=True)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan: Scan) -> Result:
+    monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
+    monkeypatch.setattr(module, "scan_stacks", lambda *_, **__: scan)
+    monkeypatch.setattr(module, "waivers", lambda: ())
+    return CliRunner().invoke(app, ["scan", "dev", *arguments])
+
+
+TWO = replace(
+    STACKS,
+    findings=(PORT_80, Finding("CKV_AWS_144", "aws_s3_bucket.foundation_audit", "no copy")),
+    resources=frozenset({PORT_80.resource, "aws_s3_bucket.foundation_audit"}),
+)
+
+
+def test_a_command_tells_what_does_not_hold(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    ended = asked(monkeypatch, dev, scan=TWO)
+    assert ended.exit_code == 1
+    assert ended.stdout.splitlines() == [
+        "stacks: CKV_AWS_144: aws_s3_bucket.foundation_audit: no copy. Mend it, or waive it",
+        "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it",
+    ]
+
+
+def test_of_one_tier_only_what_is_its_own(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    ended = asked(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
+    assert ended.exit_code == 1
+    assert ended.stdout == "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it\n"
+    ended = asked(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
+    assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold; of network, all that are not waived\n")
+    ended = asked(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))
+    assert (ended.exit_code, ended.stdout) == (1, "stacks: nothing of audit was looked at\n")
+
+
+def test_what_holds_is_told_without_the_word_that_atlantis_looks_for(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    ended = asked(monkeypatch, dev, scan=CLEAN)
+    assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold\n")
+    assert "fail" not in ended.output.lower()
+
+
+def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    ended = asked(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
+    assert ended.exit_code == 2
+    assert "there are: foundation, " in " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
+    monkeypatch.setattr(module, "CHECKOV", Path("/nowhere/checkov"))
+    ended = CliRunner().invoke(app, ["scan", "dev"])
+    assert (ended.exit_code, ended.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")

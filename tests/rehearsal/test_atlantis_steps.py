@@ -1,0 +1,160 @@
+"""The steps of docs/repos.yaml as they are written, by the real Terraform, on a program of three small tiers."""
+
+import shutil
+import sys
+
+import pytest
+
+from main import ROOT
+from operations.rehearsal.atlantis import AtlantisError, Outcome, Server
+from operations.rehearsal.local_aws.server import LocalAws
+from operations.rehearsal.pull_requests import REPOS, of_server, prepare
+from stacks.parts.names import Names
+from stacks.settings import load_environments
+from tests.conftest import as_toml, changed
+from tests.rehearsal.stage import of_account
+
+NAME = "steps"
+HEAD = """
+from cdktf_cdktf_provider_aws.{module} import {resource}
+from stacks.tier import TierStack
+"""
+FILES = {
+    "Makefile": "setup:\n\t@echo set up\n",
+    "main.py": """
+import os
+from pathlib import Path
+
+from stacks.access import AccessStack
+from stacks.foundation import FoundationStack
+from stacks.network import NetworkStack
+from stacks.settings import load_environments
+from cdktf import App
+
+app = App(outdir=os.environ["CDKTF_OUTDIR"])
+for settings in load_environments(Path("environments")):
+    AccessStack(app, settings)
+    NetworkStack(app, settings, FoundationStack(app, settings))
+app.synth()
+""",
+    "stacks/foundation.py": HEAD.format(module="s3_bucket", resource="S3Bucket")
+    + """
+class FoundationStack(TierStack):
+    tier = "foundation"
+
+    def __init__(self, scope, settings):
+        super().__init__(scope, settings)
+        self.files = S3Bucket(self, "files", bucket=self.names.of_bucket("files"))
+        self.offer(self.files, "arn")
+""",
+    "stacks/network.py": HEAD.format(module="sns_topic", resource="SnsTopic")
+    + """
+class NetworkStack(TierStack):
+    tier = "network"
+
+    def __init__(self, scope, settings, foundation):
+        super().__init__(scope, settings)
+        SnsTopic(self, "orders", name=self.names.of_resource("orders"), tags={"Of": foundation.files.arn})
+""",
+    "stacks/access.py": HEAD.format(module="sns_topic", resource="SnsTopic")
+    + """
+class AccessStack(TierStack):
+    tier = "access"
+
+    def __init__(self, scope, settings):
+        super().__init__(scope, settings)
+        SnsTopic(self, "doors", name=self.names.of_resource("doors"))
+""",
+    # checkov itself takes ten seconds for each; what it is asked, and what is made of it, is looked at elsewhere.
+    ".cache/checkov/bin/python": f"""#!{sys.executable}
+import json, pathlib, sys
+folder = pathlib.Path(json.load(open(sys.argv[-1]))["directory"][0])
+resources = json.loads((folder / "cdk.tf.json").read_text())["resource"]
+passed = [{{"resource": f"{{type}}.{{name}}"}} for type, named in resources.items() for name in named]
+print(json.dumps({{"summary": {{"passed": len(passed), "parsing_errors": 0}}, "results": {{"passed_checks": passed}}}}))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    folder = tmp_path_factory.mktemp("atlantis")
+    checkout = folder / "checkout"
+    for package in ("operations", "stacks", "imports", "lambda_rotation"):
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / "environments").mkdir()
+    (checkout / "environments" / f"{NAME}.toml").write_text(
+        as_toml(changed("dev", of_account(aws.account, NAME))), encoding="utf-8"
+    )
+    for name, text in FILES.items():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(text, encoding="utf-8")
+    (checkout / ".cache" / "checkov" / "bin" / "python").chmod(0o755)
+    (checkout / ".cache" / "jsii").symlink_to(ROOT / ".cache" / "jsii")
+    (checkout / ".venv").symlink_to((ROOT / ".venv").resolve())
+    (settings,) = load_environments(checkout / "environments")
+    names = Names.of(settings)
+    aws.client("s3").create_bucket(
+        Bucket=names.state_bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
+    )
+    key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    aws.client("kms").create_alias(AliasName=f"alias/{names.state_key.partition('alias/')[2]}", TargetKeyId=key)
+    prepare(checkout, folder / "prepared.log")
+    return Server.configured(REPOS, checkout, of_server(aws, settings, folder), folder / "logs")
+
+
+def by_name(outcomes: list[Outcome]) -> dict[str, Outcome]:
+    return {outcome.project.removeprefix(f"{NAME}-"): outcome for outcome in outcomes}
+
+
+def edit(server: Server, file: str, before: str, after: str) -> None:
+    path = server.checkout / file
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def test_what_does_not_fit_its_program_is_not_planned(server: Server):
+    edit(server, "atlantis.yaml", "execution_order_group: 1", "execution_order_group: 0")
+    with pytest.raises(AtlantisError, match=r"atlantis\.yaml is out of date: run make synth"):
+        server.plan(changed=["main.py"])
+    edit(
+        server, "atlantis.yaml", "execution_order_group: 0\n    depends_on", "execution_order_group: 1\n    depends_on"
+    )
+    assert server.plan(changed=["README.md"]) == []
+
+
+def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server: Server, aws: LocalAws):
+    # Nothing is deployed: what reads of another cannot be planned before that is applied.
+    first = by_name(server.plan(changed=["main.py"]))
+    assert list(first) == ["access", "foundation", "network"]
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].said
+    assert "### Nothing of weight: " in first["foundation"].said
+    assert "review: no data is at stake" in first["foundation"].said
+    assert "rules hold; of foundation, all that are not waived" in first["foundation"].said
+    assert not first["foundation"].policies
+    assert "Unable to find remote state" in first["network"].error
+
+    # The tier that is applied by hand is refused in a line; the other of its group is applied.
+    applied = by_name(server.apply())
+    assert applied["access"].error == (
+        f"{NAME}-access is applied by an administrator, by hand: docs/atlantis.md#what-atlantis-does-not-apply"
+    )
+    assert "Apply complete! Resources: 1 added" in applied["foundation"].said
+    second = by_name(server.plan(only=f"{NAME}-network"))
+    assert not second["network"].error, second["network"].error
+    assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].said
+
+    # Another name is another bucket: its data would be lost.
+    edit(server, "stacks/foundation.py", 'of_bucket("files")', 'of_bucket("papers")')
+    lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
+    assert "### Data is at stake" in lost.said
+    assert lost.policies == ("review: fail: data is at stake, and the plan's comment says which",)
+    refused = by_name(server.apply(only=f"{NAME}-foundation"))["foundation"]
+    assert refused.error == "All policies must pass for project before running apply."
+    server.approve_policies()
+    assert "1 added, 0 changed, 1 destroyed" in by_name(server.apply(only=f"{NAME}-foundation"))["foundation"].said
+
+    # Each stage had its role.
+    roles = {role.role_arn.rpartition("/")[2] for role in aws.backend("sts").assumed_roles}
+    assert {f"globecart-{NAME}-plan", f"globecart-{NAME}-apply"} <= roles

@@ -1,0 +1,303 @@
+"""What Atlantis is told: its projects, their order, the changes that each is planned for, and the steps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from main import ROOT
+from operations import atlantis as module
+from operations.__main__ import app
+from operations.atlantis import (
+    BY_HAND,
+    FILE,
+    OUT,
+    WORKFLOW,
+    WORKFLOW_BY_HAND,
+    configuration,
+    order_groups,
+    profiles,
+    sources_of,
+)
+from operations.aws import RefusedError
+from operations.platform import Platform, Stack
+from operations.rehearsal.atlantis import modified
+from stacks.settings import load_environments
+from tests.conftest import REFERENCE, SHIPPED
+from tests.synthesized import TIERS
+
+REPOS: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "repos.yaml").read_text(encoding="utf-8"))
+# https://www.runatlantis.io/docs/repo-level-atlantis-yaml#reference
+KEYS = {
+    *("abort_on_execution_order_fail", "allowed_regexp_prefixes", "autodiscover", "automerge", "parallel_apply"),
+    *("parallel_plan", "projects", "version"),
+}
+KEYS_OF_A_PROJECT = {
+    *("autoplan", "depends_on", "dir", "execution_order_group", "name", "workflow", "workspace"),
+}
+
+
+@pytest.fixture(scope="session")
+def every(shipped: dict[str, Platform]) -> list[Stack]:
+    return [stack for platform in shipped.values() for stack in platform.stacks.values()]
+
+
+@pytest.fixture(scope="session")
+def told(every: list[Stack]) -> dict[str, Any]:
+    return yaml.safe_load(configuration(every, ROOT, SHIPPED))
+
+
+@pytest.fixture(scope="session")
+def projects(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {project["name"]: project for project in told["projects"]}
+
+
+def test_the_file_is_current(every: list[Stack]):
+    assert FILE.read_text(encoding="utf-8") == configuration(every, ROOT, SHIPPED), (
+        "run make synth, then python -m operations atlantis"
+    )
+
+
+def test_it_says_what_atlantis_knows_and_nothing_else(told: dict[str, Any]):
+    assert told["version"] == 3
+    assert told.keys() == KEYS
+    assert {key for project in told["projects"] for key in project} == KEYS_OF_A_PROJECT
+
+
+def test_what_fails_stops_what_comes_after_it(told: dict[str, Any]):
+    # Where one of the two is missing, Atlantis goes on: server/events/project_command_pool_executor.go
+    assert told["parallel_plan"]
+    assert told["parallel_apply"]
+    assert told["abort_on_execution_order_fail"]
+
+
+def test_every_stack_is_a_project_in_the_folder_that_it_is_synthesized_into(
+    projects: dict[str, dict[str, Any]], every: list[Stack]
+):
+    assert projects.keys() == {stack.name for stack in every}
+    for name, project in projects.items():
+        assert project["dir"] == f"{OUT}/stacks/{name}"
+        assert project["workspace"] == "default"
+
+
+def test_a_project_depends_on_what_the_manifest_says(projects: dict[str, dict[str, Any]], every: list[Stack]):
+    for stack in every:
+        manifest = json.loads((stack.folder.parents[1] / "manifest.json").read_text(encoding="utf-8"))
+        assert projects[stack.name].get("depends_on", []) == sorted(manifest["stacks"][stack.name]["dependencies"])
+
+
+def test_a_group_comes_right_after_the_last_that_it_needs(projects: dict[str, dict[str, Any]]):
+    for project in projects.values():
+        needed = [projects[name]["execution_order_group"] for name in project.get("depends_on", [])]
+        assert project["execution_order_group"] == max(needed, default=-1) + 1
+
+
+def test_no_group_needs_another_of_its_own(every: list[Stack]):
+    groups = order_groups(every)
+    assert all(groups[name] < groups[stack.name] for stack in every for name in stack.depends_on)
+
+
+def selected(projects: dict[str, dict[str, Any]], *changed: str) -> set[str]:
+    return {project["name"] for project in modified(projects.values(), changed)}
+
+
+def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
+    return {f"{name}-{tier}" for name in environments for tier in tiers}
+
+
+@pytest.mark.parametrize(
+    ("changed", "tiers"),
+    [
+        ("main.py", TIERS),
+        ("Pipfile.lock", TIERS),
+        ("cdktf.json", TIERS),
+        ("imports/__init__.py", TIERS),
+        ("imports/lazy_bindings.cjs", TIERS),
+        ("stacks/tier.py", TIERS),
+        ("stacks/settings/cache.py", TIERS),
+        ("stacks/settings/of_a_new_tier.py", TIERS),
+        ("stacks/parts/names.py", TIERS),
+        ("stacks/parts/firewall.py", ("service", "observability")),  # which takes the service's metrics
+        ("stacks/parts/overview.py", ("observability",)),
+        ("stacks/audit.py", ("audit", "observability")),  # which gathers its alarms, and does not import it
+        ("stacks/recovery.py", ("recovery", "observability")),
+        ("lambda_rotation/handler.py", ("rotation",)),
+        ("lambda_rotation/certificates/global-bundle.pem", ("rotation",)),
+        ("docs/atlantis.md", ()),
+        ("README.md", ()),
+        ("tests/unit/test_audit.py", ()),
+        ("operations/drift.py", ()),
+        ("stacks/parts/of_a_new_tier.py", ("observability",)),  # which reads of all others
+        ("other/main.py", ()),
+        ("main.pyc", ()),
+    ],
+)
+def test_a_change_plans_the_tiers_that_are_made_of_it(
+    projects: dict[str, dict[str, Any]], changed: str, tiers: tuple[str, ...]
+):
+    assert selected(projects, changed) == of(*tiers)
+
+
+def test_an_environments_file_plans_that_environment(projects: dict[str, dict[str, Any]]):
+    for name in SHIPPED:
+        assert selected(projects, f"environments/{name}.toml") == of(*TIERS, environments=[name])
+
+
+def test_changes_add_up(projects: dict[str, dict[str, Any]]):
+    assert selected(projects, "README.md", "lambda_rotation/handler.py", "stacks/parts/overview.py") == of(
+        "rotation", "observability"
+    )
+
+
+# What Python itself loads for a tier's module.
+LOADED = """
+import sys; import stacks.{tier}; from pathlib import Path
+print("\\n".join(str(Path(m.__file__).relative_to(Path.cwd())) for m in list(sys.modules.values())
+    if getattr(m, "__file__", None) and Path(m.__file__).is_relative_to(Path.cwd()) and ".venv" not in m.__file__))
+"""
+
+
+@pytest.mark.parametrize("tier", ["foundation", "service", "observability"])
+def test_a_tier_is_made_of_what_python_loads_for_it(tier: str):
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED.format(tier=tier)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    sources = sources_of([tier], ROOT)
+    found = {str(file.relative_to(ROOT)) for pattern in sources for file in ROOT.glob(pattern)}
+    assert {file for file in found if file.endswith(".py")} == set(run.stdout.split())
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program of one tier, with every kind of import."""
+    files = {
+        "stacks/__init__.py": "import shared.names",
+        "stacks/edge.py": "import os\nimport shared.data as data\nfrom . import near\nfrom .near import further\n"
+        "def late():\n    from shared import late\nNOT_THERE = 'table.csv'",
+        "stacks/near.py": "",
+        "stacks/other.py": "",
+        "shared/__init__.py": "",
+        "shared/names.py": "",
+        "shared/late.py": "from shared import *",
+        "shared/data.py": "TABLE = 'table.csv'; SENTENCE = 'A sentence. Of two.'",
+        "shared/table.csv": "",
+        "shared/other.csv": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_imports_of_every_kind_are_followed_and_files_that_a_module_names(program: Path):
+    assert sources_of(["edge"], program) == [
+        *("shared/*.py", "shared/table.csv", "stacks/__init__.py", "stacks/edge.py", "stacks/near.py")
+    ]
+
+
+def stack(name: str, folder: Path, *depends_on: str) -> Stack:
+    return Stack(name, name.rpartition("-")[2], folder, {}, depends_on)
+
+
+def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path):
+    (tier,) = BY_HAND
+    (program / "stacks" / f"{tier}.py").write_text("", encoding="utf-8")
+    text = configuration([stack(f"dev-{tier}", program), stack("dev-edge", program)], program, ["dev"])
+    assert {project["name"]: project["workflow"] for project in yaml.safe_load(text)["projects"]} == {
+        f"dev-{tier}": WORKFLOW_BY_HAND,
+        "dev-edge": WORKFLOW,
+    }
+
+
+def test_an_asset_that_nobody_knows_is_refused(program: Path):
+    (program / "assets" / "picture").mkdir(parents=True)
+    with pytest.raises(RefusedError, match="dev-edge: nobody says what its asset picture is built from"):
+        configuration([stack("dev-edge", program)], program, ["dev"])
+
+
+def test_an_environment_that_was_not_synthesized_is_refused(every: list[Stack]):
+    with pytest.raises(RefusedError, match=r"moon: not synthesized; run make synth without ENV"):
+        configuration(every, ROOT, [*SHIPPED, "moon"])
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: list[Stack]) -> Path:
+    """In the place of the project's own."""
+    monkeypatch.setattr(module, "FILE", tmp_path / "atlantis.yaml")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(every[0].folder.parents[1]))
+    return tmp_path / "atlantis.yaml"
+
+
+def test_it_is_written_and_then_up_to_date(file: Path):
+    stale = "atlantis.yaml is out of date: run make synth, then python -m operations atlantis\n"
+    run = CliRunner().invoke(app, ["atlantis", "--check"])
+    assert (run.exit_code, run.stderr) == (1, stale)
+    assert not file.exists()
+    assert CliRunner().invoke(app, ["atlantis"]).exit_code == 0
+    assert file.read_text(encoding="utf-8") == FILE.read_text(encoding="utf-8")
+    assert CliRunner().invoke(app, ["atlantis", "--check"]).exit_code == 0
+    file.write_text("version: 3\n", encoding="utf-8")
+    run = CliRunner().invoke(app, ["atlantis", "--check"])
+    assert (run.exit_code, run.stderr) == (1, stale)
+
+
+def test_without_stacks_it_says_how_to_come_by_them(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CDKTF_OUTDIR", str(file.parent / "nowhere"))
+    run = CliRunner().invoke(app, ["atlantis"])
+    assert run.exit_code == 1
+    assert "run make synth" in run.stderr
+
+
+def test_git_does_not_ignore_the_folder_that_atlantis_synthesizes_into():
+    ignored = [
+        subprocess.run(["git", "check-ignore", "--quiet", folder], cwd=ROOT, check=False).returncode == 0
+        for folder in (f"{OUT}/manifest.json", "cdktf.out/manifest.json")
+    ]
+    assert ignored == [False, True]
+
+
+def test_the_server_lets_a_pull_request_choose_its_workflows_and_nothing_else(projects: dict[str, dict[str, Any]]):
+    (repo,) = REPOS["repos"]
+    assert repo["allowed_overrides"] == ["workflow"]
+    assert repo["allow_custom_workflows"] is False
+    assert set(repo["allowed_workflows"]) == REPOS["workflows"].keys() == {WORKFLOW, WORKFLOW_BY_HAND}
+    assert {project["workflow"] for project in projects.values()} <= {WORKFLOW, WORKFLOW_BY_HAND}
+    for command in ("apply", "import"):
+        assert set(repo[f"{command}_requirements"]) == {"approved", "mergeable", "undiverged"}
+
+
+def test_what_is_applied_by_hand_is_planned_alike_and_no_step_applies_it():
+    ours, by_hand = REPOS["workflows"][WORKFLOW], REPOS["workflows"][WORKFLOW_BY_HAND]
+    assert by_hand["plan"] == ours["plan"]
+    assert by_hand["policy_check"] == ours["policy_check"]
+    assert "apply" not in by_hand["apply"]["steps"]
+
+
+def test_each_stage_has_a_role_of_its_own():
+    (environment,) = load_environments(REFERENCE, only="prod")
+    told = profiles([environment], "credential_source = EcsContainer")
+    assert (
+        "[profile globecart-prod-plan]\n"
+        "role_arn = arn:aws:iam::111122223333:role/globecart/prod/globecart-prod-plan\n"
+        "role_session_name = atlantis\ncredential_source = EcsContainer\n" in told
+    )
+    for stage in ("plan", "apply"):
+        first = REPOS["workflows"][WORKFLOW][stage]["steps"][0]["env"]
+        run = subprocess.run(
+            ["sh", "-c", first["command"]],
+            env={"PROJECT_NAME": "prod-network"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"[profile {run.stdout.strip()}]" in told
+        assert run.stdout.strip().endswith(f"-{stage}")
+
+
+def test_an_environments_name_may_have_a_hyphen(program: Path):
+    assert stack("eu-prod-edge", program).environment == "eu-prod"
