@@ -1,4 +1,4 @@
-"""Settings of the foundation tier: who administers the keys, and who is told."""
+"""Settings of the foundation tier: who administers the keys, who is told, and where they read what to do."""
 
 from typing import Annotated, Literal, Self
 
@@ -45,6 +45,14 @@ class FoundationSettings(Section):
         tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
     ] = ()
     """Who is told of alarms and events."""
+
+    runbooks: Annotated[
+        str,
+        # It is put into texts of JSON, JSONata and Terraform, and into an alarm's 1,024 characters.
+        Matching(r"https://[\w.~:/?@&=+%-]{1,246}[\w-]", "an https:// address, 255 characters at most, no slash last"),
+    ]
+    """Where your fork shows `docs/runbooks`: every alarm and event ends with the address of its own heading there, so
+    that whoever is woken is one click away from what to do."""
 
     @field_validator("key_administrators")
     @classmethod
