@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from operations import markdown
+from operations import markdown, runbooks
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
@@ -45,10 +45,15 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
     # Production has all the roles and keys that there are; what differs between environments is told in general.
     shown = platforms[max(environments, key=lambda settings: settings.production).name]
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
+    told: dict[Path, dict[str, str]] = {}
+    for (page, heading), facts in runbooks.facts(list(platforms.values())).items():
+        told.setdefault(DOCS / "runbooks" / f"{page}.md", {})[heading] = facts
     return {
         DOCS / "settings.md": {"settings": settings_table()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
+        DOCS / "runbooks" / "README.md": {"all": runbooks.overview(list(platforms.values()))},
+        **told,
     }
 
 
