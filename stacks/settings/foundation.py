@@ -25,9 +25,9 @@ class AlarmSubscription(Section):
     """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
 
     protocol: Literal["email", "https"]
-    """How they are told."""
+    """How they are told: `email` to people, `https` to whatever wakes them."""
     endpoint: str
-    """The address, or the URL."""
+    """The e-mail address, or the URL that the topic posts to."""
 
     @model_validator(mode="after")
     def _endpoint_fits_protocol(self) -> Self:
@@ -39,7 +39,7 @@ class FoundationSettings(Section):
     """Keys, log buckets, alarm topic, image repository."""
 
     key_administrators: tuple[RoleArn, ...]
-    """Roles that may manage the keys, but not decrypt with them."""
+    """Roles that may manage the keys, but not decrypt with them: who can lose a key cannot read by it."""
 
     alarm_subscriptions: Annotated[
         tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)

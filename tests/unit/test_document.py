@@ -7,31 +7,15 @@ import pytest
 
 from main import ROOT
 from operations import document
-from operations.document import DOCS, main, pages, settings_table, with_parts
+from operations.document import DOCS, main, pages, with_parts
 from operations.platform import Platform
 from operations.roles import keys_table, roles_table
 from stacks.settings import load_environments
-from stacks.settings.section import Section
-from tests.conftest import REFERENCE
 
 
 def test_every_page_is_current(shipped: dict[str, Platform]):
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
         assert with_parts(page, parts) == page.read_text(encoding="utf-8"), "run make docs"
-
-
-def test_every_key_has_a_meaning():
-    rows = [row.strip("| ").split(" | ") for row in settings_table().splitlines()[2:]]
-    assert len(rows) > 30
-    assert not [key for key, meaning, *_ in rows if not meaning.strip()]
-
-
-def test_every_key_of_the_shipped_files_is_listed():
-    (prod,) = load_environments(REFERENCE, only="prod")
-    listed = set(re.findall(r"^\| `([a-z_.\[\]]+)`", settings_table(), flags=re.MULTILINE))
-    for name, value in prod:
-        keys = {f"{name}.{key}" for key, _ in value} if isinstance(value, Section) else {name}
-        assert keys - {"name"} <= listed
 
 
 @pytest.fixture

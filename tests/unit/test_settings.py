@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from main import ROOT
-from operations.document import settings_table
+from operations.settings_reference import reference as settings_reference
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
@@ -519,6 +519,6 @@ SWITCHES = ("encrypt", "tls", "ssl", "waf", "kms", "public", "iam", "secret", "p
 
 
 def test_nothing_that_protects_has_a_switch():
-    keys = re.findall(r"^\| `([^`]+)`", settings_table(), flags=re.MULTILINE)
+    keys = re.findall(r"^\| `([^`]+)`", settings_reference(), flags=re.MULTILINE)
     assert "foundation.alarm_subscriptions[].endpoint" in keys
     assert not [key for key in keys for switch in SWITCHES if switch in key]
