@@ -5,24 +5,16 @@ A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args, get_origin
 
-from annotated_types import Ge, Le, MultipleOf
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
-from operations import markdown
+from operations import runbooks, settings_reference
 from operations.atlantis import profiles
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
 from operations.zones import table as zones_table
 from stacks.settings import Environment, SettingsError, load_environments
-from stacks.settings.load import models_in
-from stacks.settings.section import InProduction, Matching
 
 DOCS = ROOT / "docs"
 REPOS = ROOT / "docs" / "repos.yaml"
@@ -47,14 +39,19 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
     # Production has all the roles and keys that there are; what differs between environments is told in general.
     shown = platforms[max(environments, key=lambda settings: settings.production).name]
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
+    told: dict[Path, dict[str, str]] = {}
+    for (page, heading), facts in runbooks.facts(list(platforms.values())).items():
+        told.setdefault(DOCS / "runbooks" / f"{page}.md", {})[heading] = facts
     return {
         DOCS / "atlantis.md": {
             "repos": _code("yaml", REPOS.read_text(encoding="utf-8")),
             "profiles": _code("ini", profiles(environments, "credential_source = EcsContainer")),
         },
-        DOCS / "settings.md": {"settings": settings_table()},
+        DOCS / "settings.md": {"settings": settings_reference.reference()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
+        DOCS / "runbooks" / "README.md": {"all": runbooks.overview(list(platforms.values()))},
+        **told,
     }
 
 
@@ -85,53 +82,6 @@ def with_parts(page: Path, parts: Mapping[str, str]) -> str:
             raise ValueError(f"{page}: allowed: a place for {name}, <!-- begin {name} --> to <!-- end {name} -->")
         text = place.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
     return text
-
-
-def settings_table() -> str:
-    """Every key that a settings file may have."""
-    head = ("key", "meaning", "allowed", "default", "production demands")
-    return markdown.table(head, (row for row in _rows(Environment, "") if row[0] != "`name`"))
-
-
-def _rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        key = f"{path}{name}"
-        is_list = get_origin(field.annotation) is tuple
-        sections = list(models_in(field.annotation))
-        if not sections or is_list:
-            meaning = " ".join((field.description or "").split())
-            yield f"`{key}`", meaning, _allowed(field), _default(field), _demands(field)
-        for section in sections:
-            yield from _rows(section, f"{key}[]." if is_list else f"{key}.")
-
-
-def _allowed(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(field.annotation))
-    # Where nothing is allowed, too, the rules are of the other one.
-    rules = [
-        *field.metadata,
-        *(rule for part in get_args(field.annotation) for rule in getattr(part, "__metadata__", ())),
-    ]
-    limits = {type(rule): rule for rule in rules}
-    words = [rule.allowed for rule in rules if isinstance(rule, Matching)]
-    if Ge in limits and Le in limits:
-        words.append(f"{limits[Ge].ge} to {limits[Le].le}")
-    if MultipleOf in limits:
-        words.append(f"in steps of {limits[MultipleOf].multiple_of}")
-    return ", ".join(words)
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
-        return "required"
-    if field.default == ():
-        return "none"
-    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-
-
-def _demands(field: FieldInfo) -> str:
-    return "; ".join(f"{rule.demand}, as {rule.because}" for rule in field.metadata if isinstance(rule, InProduction))
 
 
 if __name__ == "__main__":

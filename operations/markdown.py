@@ -1,9 +1,38 @@
 """Markdown, as the generated parts of `docs/` are written in."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+from operations.platform import Platform, Resource
+from stacks.parts.names import PROJECT
+
+REFERENCE = re.compile(r"\$\{[^}]+\}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; a pipe within a cell does not end it."""
-    first, *rest = (f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in (head, *rows))
-    return "".join([first, f"|{'---|' * len(head)}\n", *rest])
+    first, *rest = (" | ".join(map(_cell, row)) for row in (head, *rows))
+    return "".join([f"| {first} |\n|{'---|' * len(head)}\n", *(f"| {row} |\n" for row in rest)])
+
+
+def name(resource: Resource) -> str:
+    """What a person calls a resource: its tier, and its name there."""
+    return f"{resource.tier}/{resource.name}"
+
+
+def general(platform: Platform, text: str) -> str:
+    """A text in which references are names, and which is so in every environment."""
+    (provider, *_) = next(iter(platform.stacks.values())).providers
+    text = REFERENCE.sub(lambda match: name(platform.followed(match[0])), text)
+    for told, instead in (
+        (provider["allowed_account_ids"][0], "<account>"),
+        (provider["region"], "<region>"),
+        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
+        (f"{PROJECT}/{platform.environment}", f"{PROJECT}/<environment>"),
+    ):
+        text = text.replace(told, instead)
+    return text
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")

@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 from operations import markdown
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.policies import Statement, listed, services_of
-from stacks.parts.names import PROJECT
 
-REFERENCE = re.compile(r"\$\{[^}]+\}")
 ROLE = "aws_iam_role"
 PARTS_OF_A_ROLE = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
 # What a document of the provider's calls the parts of a statement, and what IAM does.
@@ -102,7 +100,7 @@ def roles_table(platform: Platform) -> str:
         ]
         services = [f"`{service}`" for each in role.trust for service in listed(each["Principal"]["Service"])]
         why = role.resource.body.get("description", "")
-        rows.append((_name(role.resource), ", ".join(services), why, "; ".join(may)))
+        rows.append((markdown.name(role.resource), ", ".join(services), why, "; ".join(may)))
     return markdown.table(("role", "taken on by", "why", "may"), rows)
 
 
@@ -111,18 +109,18 @@ def keys_table(platform: Platform) -> str:
     rows: list[tuple[str, ...]] = []
     for key in platform.of_type("aws_kms_key"):
         services = {
-            f"`{_general(platform, service)}`"
+            f"`{markdown.general(platform, service)}`"
             for statement in statements(platform, key.body["policy"])
             if statement["Effect"] == "Allow"
             for service in services_of(statement)
         }
         roles = {
-            f"{_name(role.resource)}: {_told(platform, statement, resources=False)}"
+            f"{markdown.name(role.resource)}: {_told(platform, statement, resources=False)}"
             for role in roles_of(platform)
             for statement in role.allowed
             if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
         }
-        rows.append((_name(key), ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
+        rows.append((markdown.name(key), ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
     return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
 
 
@@ -130,33 +128,15 @@ def _told(platform: Platform, statement: Statement, *, resources: bool = True) -
     """A statement as a person reads it."""
     told = ", ".join(f"`{action}`" for action in listed(statement.get("Action")))
     if resources:
-        on = (f"`{_general(platform, resource)}`" for resource in listed(statement.get("Resource")))
+        on = (f"`{markdown.general(platform, resource)}`" for resource in listed(statement.get("Resource")))
         told += f" on {', '.join(on)}"
     conditions = [
-        f"`{variable}` is `{_general(platform, '`, `'.join(listed(values)))}`"
+        f"`{variable}` is `{markdown.general(platform, '`, `'.join(listed(values)))}`"
         for test in statement.get("Condition", {}).values()
         for variable, values in test.items()
     ]
     never = "" if statement["Effect"] == "Allow" else "never "
     return f"{never}{told}{' where ' if conditions else ''}{' and '.join(conditions)}"
-
-
-def _name(resource: Resource) -> str:
-    """What a person calls a resource: its tier, and its name there."""
-    return f"{resource.tier}/{resource.name}"
-
-
-def _general(platform: Platform, text: str) -> str:
-    """A text in which references are names, and which is so in every environment."""
-    (provider, *_) = next(iter(platform.stacks.values())).providers
-    text = REFERENCE.sub(lambda match: _name(platform.followed(match[0])), text)
-    for told, general in (
-        (provider["allowed_account_ids"][0], "<account>"),
-        (provider["region"], "<region>"),
-        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
-    ):
-        text = text.replace(told, general)
-    return text
 
 
 def _role(platform: Platform, role: Resource) -> Role:

@@ -126,8 +126,7 @@ class ObservabilityStack(TierStack):
             self,
             "platform-healthy",
             alarm_name=self.names.of_resource("platform-healthy"),
-            alarm_description="In alarm while any alarm of any tier is. Runbook: "
-            "docs/runbooks/observability.md#platform-healthy",
+            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook('platform-healthy')}",
             alarm_rule=" OR ".join(f'ALARM("{alarm.arn}")' for alarm in alarms),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],

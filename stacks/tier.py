@@ -35,6 +35,10 @@ class TierStack(TerraformStack):
         )
         self.offer(resource, attribute)
 
+    def runbook(self, heading: str) -> str:
+        """The end of what an alarm or event says: where to read on. A tier has a page, which has a heading each."""
+        return f"Runbook: {self.settings.foundation.runbooks}/{self.tier}.md#{heading}"
+
     def offer(self, resource: TerraformResource, *attributes: str) -> None:
         """Offer attributes of a resource to the tiers below, whether one uses them yet or not.
 

@@ -21,6 +21,8 @@ TIERS = (
     "observability",
 )
 """In the design's order: a tier knows only those before it."""
+RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
+"""Where the reference environments say that they are."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 

@@ -84,7 +84,7 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
         tier,
         f"alarm-{alarm.name}",
         alarm_name=tier.names.of_alarm(tier.tier, alarm.name),
-        alarm_description=f"{alarm.description} Runbook: docs/runbooks/{tier.tier}.md#{alarm.runbook or alarm.name}",
+        alarm_description=f"{alarm.description} {tier.runbook(alarm.runbook or alarm.name)}",
         metric_query=computed,
         namespace=None if computed else alarm.namespace,
         metric_name=None if computed else alarm.metric,

@@ -14,7 +14,6 @@ from stacks.tier import TierStack
 
 A_DAY = 24 * 60 * 60 * 1000
 """Milliseconds, which JSONata counts time in."""
-RUNBOOK = "Runbook: docs/runbooks/rotation.md#credential-age"
 
 
 def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> None:
@@ -51,7 +50,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
 
 
 def _states(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> dict[str, State]:
-    oldest = tier.settings.rotation.days + 1
+    oldest, runbook = tier.settings.rotation.days + 1, tier.runbook("credential-age")
     # It has no such date before its first rotation.
     rotated = "$exists($states.input.LastRotatedDate) ? $states.input.LastRotatedDate : $states.input.CreatedDate"
     return {
@@ -70,11 +69,11 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
         "Young": {"Type": "Succeed"},
         "Tell": tell(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {RUNBOOK}",
+            f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {runbook}",
         ),
         "TellFailure": tell(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the age of the database credential could not be asked for. {RUNBOOK}",
+            f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
             then="Failed",
         ),
         "Failed": {"Type": "Fail"},

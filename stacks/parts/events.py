@@ -58,7 +58,6 @@ def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             description=f"{', '.join(event.kinds)}: tells the alarm topic",
             event_pattern=pattern(event.source, event.kinds, resources=event.resources, detail=event.detail),
         )
-        runbook = f"Runbook: docs/runbooks/{tier.tier}.md#{event.name}"
         CloudwatchEventTarget(
             tier,
             f"event-{event.name}-to-topic",
@@ -68,6 +67,6 @@ def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             input_transformer=CloudwatchEventTargetInputTransformer(
                 input_paths=dict(event.quoting),
                 # A JSON string, so that a person gets a sentence.
-                input_template=f'"{tier.settings.name}: {event.says} {runbook}"',
+                input_template=f'"{tier.settings.name}: {event.says} {tier.runbook(event.name)}"',
             ),
         )

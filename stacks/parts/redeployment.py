@@ -142,7 +142,7 @@ def _states(tier: TierStack, foundation: FoundationStack, running: Running) -> d
         "TellFailure": tell(
             foundation.alarm_topic,
             f"{tier.settings.name}: the database credential was rotated, but no new tasks could be started."
-            " Runbook: docs/runbooks/service.md#redeployment",
+            f" {tier.runbook('redeployment')}",
             then="Failed",
         ),
         "Failed": {"Type": "Fail"},

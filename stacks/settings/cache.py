@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section, frame
+from stacks.settings.section import InProduction, Matching, Section, Unit, frame
 
 # "Auto Scaling Valkey and Redis OSS clusters" in the ElastiCache User Guide; r6gd, which keeps data on disk as well,
 # scales by another metric and is left out.
@@ -24,18 +24,24 @@ class CacheSettings(Section):
         str,
         Matching(r"cache\.[a-z]\d[a-z]*\.(?:micro|small|medium|\d*x?large)", "a node type, such as cache.r7g.large"),
     ] = "cache.r7g.large"
-    """Size of every node."""
+    """Size of every node: its memory is what fits into a shard before keys are dropped."""
 
-    shards: Annotated[int, Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)] = 2
-    """Parts that the keys are spread over."""
+    shards: Annotated[
+        int, Unit("shards"), Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)
+    ] = 2
+    """Parts that the keys are spread over, each with a thread and a memory of its own."""
 
-    maximum_shards: Annotated[int, Ge(1), Le(90)] = 4
+    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(90)] = 4
     """Shards that load may bring; equal to `shards` turns this off, as it must where the node type cannot scale."""
 
     replicas_per_shard: Annotated[
-        int, Ge(0), Le(5), InProduction("a shard without a replica is lost with its node", at_least=1)
+        int,
+        Unit("nodes of a shard"),
+        Ge(0),
+        Le(5),
+        InProduction("a shard without a replica is lost with its node", at_least=1),
     ] = 1
-    """Copies of each shard, in other zones."""
+    """Copies of each shard, in other zones. One takes over when the shard's primary is lost."""
 
     @field_validator("node_type")
     @classmethod

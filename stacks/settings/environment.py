@@ -12,7 +12,7 @@ from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
-from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
+from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section, Unit
 from stacks.settings.service import ServiceSettings
 
 # The retentions that CloudWatch Logs knows.
@@ -45,10 +45,10 @@ class Windows(Section):
     """When AWS may take a backup and do its maintenance, in UTC; for the database and the cache."""
 
     backup: Annotated[str, DAILY] = "08:00-09:00"
-    """Daily, an hour or more, in UTC."""
+    """Daily, an hour or more: when customers are fewest, since it takes memory and I/O of what runs."""
 
     maintenance: Annotated[str, WEEKLY] = "sun:10:00-sun:11:00"
-    """Weekly, an hour or more, apart from the backup, in UTC."""
+    """Weekly, an hour or more, apart from the backup: a patch may fail an instance over."""
 
     @field_validator("backup", "maintenance")
     @classmethod
@@ -82,22 +82,24 @@ class Environment(Section):
     """The file's own name."""
 
     production: bool = True
-    """Whether production's demands hold."""
+    """Whether production's demands hold, which the last column has; it must, where the name starts with `prod`."""
 
     account: Annotated[str, ACCOUNT]
-    """The AWS account. Production never shares one with another environment."""
+    """The AWS account; no deployment leaves it. Production never shares one with another environment (PCI DSS
+    6.5.3)."""
 
     region: Annotated[str, REGION]
-    """Where it runs."""
+    """Where it runs. Names, zones and states are a Region's own, so another one is another environment."""
 
     second_region: Annotated[
         Annotated[str, REGION] | None,
         InProduction("backups and files must outlive the loss of the first", given="a second Region"),
     ] = None
-    """Where copies of backups and of files are kept, each under a key of that Region's; none without it."""
+    """Where copies of backups and of files are kept, each under a key of that Region's, for when the first is lost;
+    none without it."""
 
     owner: Annotated[str, Matching(r"\w[\w+=.@ /:-]{2,255}", "a team or an address, in a tag's characters")]
-    """Who answers for the environment; a tag of every resource."""
+    """Who answers for the environment; a tag of every resource, so that whoever finds one knows whom to ask."""
 
     permissions_boundary: Annotated[
         str,
@@ -107,17 +109,19 @@ class Environment(Section):
         ),
         OfOwnAccount("a policy"),  # IAM's rule for boundaries, but for AWS's own policies
     ]
-    """The policy that no role of this environment may exceed."""
+    """The policy that no role of this environment may exceed, whatever its own policies say: who can make roles cannot
+    make one that may more."""
 
     deletion_protection: Annotated[
         bool, InProduction("nobody may delete data with a plan that was not read", only=True)
     ] = True
-    """Of all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty."""
+    """Of all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty. Off
+    where an environment is thrown away as a whole."""
 
     log_retention_days: Annotated[
-        LogRetention, InProduction("audit logs are kept for twelve months (PCI DSS 10.5.1)", at_least=365)
+        LogRetention, Unit("days"), InProduction("audit logs are kept for twelve months (PCI DSS 10.5.1)", at_least=365)
     ] = 400
-    """For how long log groups and log buckets keep what they get."""
+    """For how long log groups and log buckets keep what they get: what is found late is looked into then."""
 
     windows: Windows = Windows()
     foundation: FoundationSettings

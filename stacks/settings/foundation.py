@@ -1,4 +1,4 @@
-"""Settings of the foundation tier: who administers the keys, and who is told."""
+"""Settings of the foundation tier: who administers the keys, who is told, and where they read what to do."""
 
 from typing import Annotated, Literal, Self
 
@@ -25,9 +25,9 @@ class AlarmSubscription(Section):
     """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
 
     protocol: Literal["email", "https"]
-    """How they are told."""
+    """How they are told: `email` to people, `https` to whatever wakes them."""
     endpoint: str
-    """The address, or the URL."""
+    """The e-mail address, or the URL that the topic posts to."""
 
     @model_validator(mode="after")
     def _endpoint_fits_protocol(self) -> Self:
@@ -39,12 +39,20 @@ class FoundationSettings(Section):
     """Keys, log buckets, alarm topic, image repository."""
 
     key_administrators: tuple[RoleArn, ...]
-    """Roles that may manage the keys, but not decrypt with them."""
+    """Roles that may manage the keys, but not decrypt with them: who can lose a key cannot read by it."""
 
     alarm_subscriptions: Annotated[
         tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
     ] = ()
     """Who is told of alarms and events."""
+
+    runbooks: Annotated[
+        str,
+        # It is put into texts of JSON, JSONata and Terraform, and into an alarm's 1,024 characters.
+        Matching(r"https://[\w.~:/?@&=+%-]{1,246}[\w-]", "an https:// address, 255 characters at most, no slash last"),
+    ]
+    """Where your fork shows `docs/runbooks`: every alarm and event ends with the address of its own heading there, so
+    that whoever is woken is one click away from what to do."""
 
     @field_validator("key_administrators")
     @classmethod

@@ -7,7 +7,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.functional_validators import BeforeValidator
 
-from stacks.settings.section import InProduction, Matching, Section, frame
+from stacks.settings.section import InProduction, Matching, Section, Unit, frame
 
 PRIVATE_RANGES = tuple(IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 SPECIAL_RANGES = tuple(
@@ -37,10 +37,10 @@ class EgressRule(Section):
     """A range outside the VPC that tasks may open connections to."""
 
     cidr: Cidr
-    """A public range, /8 or smaller."""
+    """A public range, /8 or smaller: a way out to everywhere is no rule."""
 
-    port: Annotated[int, Ge(1), Le(65535)] = 443
-    """TCP."""
+    port: Annotated[int, Unit("TCP port"), Ge(1), Le(65535)] = 443
+    """Where the other end listens."""
 
     reason: Annotated[
         # EC2's characters for a description, which is this and the two parties' names within 255; no interpolation.
@@ -63,16 +63,19 @@ class NetworkSettings(Section):
     """VPC, subnets, NAT, endpoints, security groups."""
 
     cidr: Cidr
-    """The VPC's range: private, /16 to /18, and apart from the other environments'."""
+    """The VPC's range: private, /16 to /18, and apart from the other environments', so that they can be connected to
+    one another. It stays for as long as the VPC does."""
 
     zones: tuple[str, ...]
     """The zones that everything is spread over; two or more. Named, never looked up, so that a plan repeats."""
 
     nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", only=True)] = True
-    """Whether each zone has a NAT gateway of its own, or all go out by the first zone's."""
+    """Whether each zone has a NAT gateway of its own, or all go out by the first zone's, which costs less and is lost
+    with that zone."""
 
     egress: Annotated[tuple[EgressRule, ...], Field(max_length=10)] = ()
-    """What tasks may reach outside the VPC, beyond AWS's services, such as a payment provider."""
+    """What tasks may reach outside the VPC, beyond AWS's services, such as a payment provider. All else is refused (PCI
+    DSS 1.3.2)."""
 
     @field_validator("cidr")
     @classmethod

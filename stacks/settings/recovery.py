@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Section, frame
+from stacks.settings.section import InProduction, Section, Unit, frame
 
 COLD_AFTER_DAYS = 30
 """When a monthly backup of files moves to cold storage."""
@@ -17,13 +17,14 @@ class RecoverySettings(Section):
     """Backups of the database and the files, apart from the database's own."""
 
     daily_days: Annotated[
-        int, Ge(7), Le(365), InProduction("a mistake may be found weeks after it was made", at_least=35)
+        int, Unit("days"), Ge(7), Le(365), InProduction("a mistake may be found weeks after it was made", at_least=35)
     ] = 35
     """For how long a day's backup is kept. The vault lets nobody delete any that is younger."""
 
     monthly_days: Annotated[
         # What has moved to cold storage must stay there for a while.
         int,
+        Unit("days"),
         Ge(COLD_AFTER_DAYS + COLD_AT_LEAST_DAYS),
         Le(3650),
         InProduction("a month's backup is kept for a year", at_least=365),

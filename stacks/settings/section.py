@@ -62,6 +62,13 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What a number counts; for people alone."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class OfOwnAccount:
     """An ARN that must be of the environment's account."""
 

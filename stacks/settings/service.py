@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section, frame
+from stacks.settings.section import InProduction, Matching, Section, Unit, frame
 
 DOMAIN = Matching(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
@@ -32,36 +32,38 @@ class ServiceSettings(Section):
         Matching(r"@sha256:[0-9a-f]{64}|:\w[\w.-]{0,127}", "a digest (@sha256:<64 hex digits>) or a tag (:1.4.2)"),
         InProduction("a tag can be moved to another image (PCI DSS 6.3.1)", starting="@sha256:"),
     ]
-    """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`."""
+    """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`. A digest is
+    what was tested, a tag whatever it was moved to."""
 
     architecture: Literal["ARM64", "X86_64"] = "ARM64"
-    """What the image is built for."""
+    """What the image is built for. ARM64 is the cheaper of the two on Fargate."""
 
     hosted_zone: Annotated[str, DOMAIN]
-    """The public Route 53 zone that holds the domain."""
+    """The public Route 53 zone that holds the domain; its record and the certificate's proof are written there."""
 
     domain: Annotated[str, DOMAIN, Matching(".{1,64}", "64 characters at most, as in a certificate of ACM")]
-    """The name that customers use."""
+    """The name that customers use, and that the certificate is for."""
 
-    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 1024
-    """Of a task, in units; 1024 are one processor."""
+    cpu: Annotated[Literal[256, 512, 1024, 2048, 4096, 8192, 16384], Unit("CPU units, 1024 a processor")] = 1024
+    """Of a task: what one request may need. For more of them there are more tasks."""
 
-    memory: int = 2048
-    """Of a task, in MiB; Fargate has a range of it for each `cpu`."""
+    memory: Annotated[int, Unit("MiB")] = 2048
+    """Of a task, which is killed where it takes more; Fargate has a range of it for each `cpu`."""
 
     minimum_tasks: Annotated[
-        int, Ge(1), Le(1000), InProduction("the service must outlive the loss of one", at_least=2)
+        int, Unit("tasks"), Ge(1), Le(1000), InProduction("the service must outlive the loss of one", at_least=2)
     ] = 2
-    """Tasks that always run. In production one for each zone, at least."""
+    """Tasks that always run; in production one for each zone, at least. Load grows faster than tasks start: raise it
+    before a sale."""
 
-    maximum_tasks: Annotated[int, Ge(1), Le(1000)] = 20
-    """Tasks that load may bring."""
+    maximum_tasks: Annotated[int, Unit("tasks"), Ge(1), Le(1000)] = 20
+    """Tasks that load may bring. Their connections together must be fewer than the database takes."""
 
-    requests_per_task: Annotated[int, Ge(1)] = 1000
-    """A minute. More tasks come where each gets more than this."""
+    requests_per_task: Annotated[int, Unit("requests a minute"), Ge(1)] = 1000
+    """More tasks come where each gets more than this, which is seen before their CPU rises."""
 
-    requests_per_client: Annotated[int, Ge(10), Le(2_000_000_000)] = 2000
-    """From one address in five minutes. WAF refuses what is above."""
+    requests_per_client: Annotated[int, Unit("requests in five minutes"), Ge(10), Le(2_000_000_000)] = 2000
+    """From one address. WAF refuses what is above, as when passwords or cards are tried (PCI DSS 6.4.2)."""
 
     large_bodies: Annotated[
         tuple[

@@ -1,14 +1,13 @@
 """Alarms of all tiers: whom they tell, what they say, what silence means to them."""
 
-import json
 import re
 
 import pytest
 
-from main import ROOT
 from operations.platform import Body, Platform, Resource
 from stacks.parts.alarms import Alarm
-from tests.conftest import ENVIRONMENTS
+from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.synthesized import RUNBOOKS, only
 
 # Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
 EXPECTED = {
@@ -120,27 +119,10 @@ def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: 
         assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
 
 
-def headings(tier: str) -> set[str]:
-    runbook = (ROOT / "docs" / "runbooks" / f"{tier}.md").read_text(encoding="utf-8")
-    return set(re.findall(r"^## (\S+)$", runbook, flags=re.MULTILINE))
-
-
-def test_every_alarm_names_a_runbook_of_its_own_tier(prod: Platform):
-    for alarm in alarms(prod):
-        assert re.search(rf"Runbook: docs/runbooks/{alarm.tier}\.md#\S+$", alarm.body["alarm_description"])
-
-
-def test_every_runbook_that_is_named_is_there_and_none_beside(prod: Platform):
-    named: dict[str, set[str]] = {}
-    for tier, stack in prod.stacks.items():
-        for runbook, heading in re.findall(r"docs/runbooks/(\w+)\.md#([\w-]+)", json.dumps(stack.document)):
-            assert runbook == tier
-            named.setdefault(tier, set()).add(heading)
-    # RDS words its messages itself, and names no runbook.
-    named["observability"].add("database-events")
-    runbooks = {runbook.stem for runbook in (ROOT / "docs" / "runbooks").glob("*.md")}
-    # Of what no alarm tells, but Terraform.
-    assert named == {runbook: headings(runbook) for runbook in runbooks - {"state-locks"}}
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_alarm_ends_with_an_address_on_its_own_tiers_page(platforms: dict[str, Platform], name: str):
+    for alarm in alarms(platforms[name]):
+        assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
 
 
 def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
@@ -210,5 +192,10 @@ def test_a_share_and_a_long_time_are_said_as_such():
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch(prod: Platform):
-    assert all(len(alarm.body["alarm_description"]) <= 1024 for alarm in alarms(prod))
+def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(synthesize: Synthesize):
+    longest = "https://" + "a" * 247
+    wordy = synthesize("prod", {"foundation": {"runbooks": longest}})
+    composite = only(wordy, "aws_cloudwatch_composite_alarm")
+    for body in (*(alarm.body for alarm in alarms(wordy)), composite):
+        assert f"Runbook: {longest}/" in body["alarm_description"]
+        assert len(body["alarm_description"]) <= 1024

@@ -9,7 +9,7 @@ import pytest
 
 from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
-from tests.synthesized import TIERS, bodies, only
+from tests.synthesized import RUNBOOKS, TIERS, bodies, only
 
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
@@ -204,7 +204,7 @@ def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
         transformer = target["input_transformer"]
         sentence = json.loads(transformer["input_template"])
         assert sentence.startswith("prod: ")
-        assert sentence.endswith(f"Runbook: docs/runbooks/observability.md#{name}")
+        assert sentence.endswith(f"Runbook: {RUNBOOKS}/observability.md#{name}")
         # Each name in the sentence is found in the event, and each that is found is used.
         assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
 

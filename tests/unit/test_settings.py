@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from main import ROOT
-from operations.document import settings_table
+from operations.settings_reference import reference as settings_reference
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
@@ -355,6 +355,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"foundation": {"alarm_subscriptions": [{**SUBSCRIPTION, "endpoint": "${aws_kms_key.x.arn}@b.example"}]}},
         "allowed: an e-mail address",
     ),
+    (
+        "prod",
+        {"foundation": {"runbooks": "docs/runbooks"}},
+        'foundation.runbooks = "docs/runbooks": allowed: an https:// address, 255 characters at most, no slash last',
+    ),
+    ("prod", {"foundation": {"runbooks": "https://wiki.example/${var.x}"}}, "allowed: an https:// address, 255"),
+    ("prod", {"foundation": {"runbooks": "https://wiki.example/runbooks/"}}, "allowed: an https:// address, 255"),
+    ("prod", {"foundation": {"runbooks": f"https://{'a' * 248}"}}, "allowed: an https:// address, 255"),
     ("prod", {"network": {"zones": "us-west-1a"}}, 'network.zones = "us-west-1a": allowed: a list'),
     ("prod", {"network": {"nat_per_zone": 1}}, "network.nat_per_zone = 1: allowed: true or false"),
     ("prod", {"network": {"egress": [{**EGRESS, "cidr": "169.254.169.254/32"}]}}, "allowed: a public range"),
@@ -511,6 +519,6 @@ SWITCHES = ("encrypt", "tls", "ssl", "waf", "kms", "public", "iam", "secret", "p
 
 
 def test_nothing_that_protects_has_a_switch():
-    keys = re.findall(r"^\| `([^`]+)`", settings_table(), flags=re.MULTILINE)
+    keys = re.findall(r"^\| `([^`]+)`", settings_reference(), flags=re.MULTILINE)
     assert "foundation.alarm_subscriptions[].endpoint" in keys
     assert not [key for key in keys for switch in SWITCHES if switch in key]

@@ -140,8 +140,8 @@ CONTROLS = (
         requirements=("12.10.1", "12.10.5"),
         does="Every alarm says why it rings and which runbook says what to do.",
         checks=[
-            Every("aws_cloudwatch_metric_alarm", {"alarm_description": containing("Runbook: docs/runbooks/")}),
-            Every("aws_cloudwatch_composite_alarm", {"alarm_description": containing("docs/runbooks/")}),
+            Every("aws_cloudwatch_metric_alarm", {"alarm_description": containing("Runbook: https://")}),
+            Every("aws_cloudwatch_composite_alarm", {"alarm_description": containing("Runbook: https://")}),
         ],
         mutations=[
             Change("aws_cloudwatch_metric_alarm", "alarm_description", "Something is wrong"),

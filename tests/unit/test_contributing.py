@@ -1,0 +1,85 @@
+"""The examples of docs/contributing.md are made and run as they stand there, in a copy of the project."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from main import ROOT
+from tests.conftest import environment_without
+
+PAGE = ROOT / "docs" / "contributing.md"
+INSTALLED = (".venv", "node_modules", ".cache")
+LEFT = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "__snapshots__", "cdktf.out")
+
+
+def examples() -> dict[str, str]:
+    _, *parts = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT, folder, ignore=LEFT)
+    for name in INSTALLED:
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def edit(folder: Path, text: str) -> None:
+    """Make the edits of a block: of each file its hunks, whose lines it must have once."""
+    for file, hunks in re.findall(r"^--- (\S+)\n(.*?)(?=^--- |\Z)", text, flags=re.MULTILINE | re.DOTALL):
+        path = folder / file
+        for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
+            lines = hunk.splitlines()
+            assert all(line[:1] in {" ", "+", "-"} for line in lines), lines
+            before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+            after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+            found = path.read_text(encoding="utf-8")
+            assert found.count(before) == 1, f"{file} has this {found.count(before)} times:\n{before}"
+            path.write_text(found.replace(before, after), encoding="utf-8")
+
+
+def run(folder: Path, text: str) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env=environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_does_what_it_says(copy: Path, name: str):
+    made: list[str] = []
+    for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", examples()[name], flags=re.MULTILINE | re.DOTALL):
+        made.append(language)
+        match language:
+            case "diff":
+                edit(copy, text)
+            case "python":
+                named, _, code = text.partition("\n")
+                (copy / named.removeprefix("# ")).write_text(code, encoding="utf-8")
+            case _:
+                run(copy, text)
+    assert "diff" in made
+    assert "sh" in made
+
+
+def test_an_edit_that_does_not_fit_is_told(tmp_path: Path):
+    (tmp_path / "a.py").write_text("one\ntwo\ntwo\n")
+    edit(tmp_path, "--- a.py\n@@ here\n one\n-two\n+three\n")
+    assert (tmp_path / "a.py").read_text() == "one\nthree\ntwo\n"
+    with pytest.raises(AssertionError, match=r"a\.py has this 0 times"):
+        edit(tmp_path, "--- a.py\n@@\n-four\n")
+
+
+def test_a_command_that_fails_is_told(tmp_path: Path):
+    with pytest.raises(AssertionError, match="no such thing"):
+        run(tmp_path, "echo no such thing | cat\nfalse | cat\n")
