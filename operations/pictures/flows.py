@@ -98,10 +98,8 @@ def reached(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple
     return found
 
 
-def _together(
-    nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]
-) -> dict[tuple[str, str], Ports]:
-    """All that is outside as one: a range that a rule names is a part of the internet, which then is reached as well."""
+def _together(nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]) -> dict[tuple[str, str], Ports]:
+    """All that is outside as one: a range of a rule is a part of the internet, which is reached then."""
     found: dict[tuple[str, str], set[tuple[int, int]]] = {}
     for (source, target), ports in ways:
         ends = (source if nodes[source].members else OUTSIDE, target if nodes[target].members else OUTSIDE)

@@ -19,10 +19,10 @@ WIDTH = 840
 MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
 CELLS = 200
 """Where the zones' columns begin."""
-TEXT, LANE, LANE_STEP = 512, 776, 14
+TEXT, LANE, LANE_STEP = 512, 788, 14
 SLOT, LEAST, GAP = 24, 36, 6
 """Heights: of a flow's end, of a bar, and between bars."""
-SMALL, LINE = 10.5, 13
+SMALL, LINE = 11, 13
 """Size of small text, and height of its lines."""
 COLUMNS = 6
 """Tiers side by side."""
@@ -87,15 +87,18 @@ class Bar:
 
     @property
     def height(self) -> float:
-        """Room for its flows and its cells."""
+        """Room for what it tells, its flows and its cells."""
+        told = 1 + bool(self.subtitle) + bool(self.key)
         lines = max(map(len, self.cells.values()), default=0)
-        slots = len(self.incoming) + self.is_source
-        return max(LEAST, slots * SLOT + 6, lines * LINE + 14)
+        return max(LEAST, told * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
 
     def slot(self, number: int) -> float:
         """Where a flow's line runs: its text stands above."""
-        slots = len(self.incoming) + self.is_source
-        return self.top + (self.height - slots * SLOT) / 2 + number * SLOT + SLOT - 7
+        return self.top + (self.height - self._slots * SLOT) / 2 + number * SLOT + SLOT - 7
+
+    @property
+    def _slots(self) -> int:
+        return len(self.incoming) + self.is_source
 
 
 class Band(NamedTuple):
@@ -191,14 +194,16 @@ def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[F
         title=node.name.replace("-", " ").capitalize(),
         subtitle=f"{SERVICES.get(type_, type_)}{_firewall(platform, node)}, tier {_tier_of(node)}",
         key=", ".join(sorted(filter(None, keys))) or None,
-        cells={zone: wrapped(items, SMALL, room, between=", ") for zone, items in cells.items() if items},
+        cells={zone: wrapped(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
         incoming=[flow for flow in flows if flow.target == node.name],
         is_source=any(flow.source == node.name for flow in flows),
     )
 
 
 def _firewall(platform: Platform, node: Node) -> str:
-    guarded = [platform.followed(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")]
+    guarded = [
+        platform.followed(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")
+    ]
     return " behind WAF" if all(member in guarded for member in node.members) else ""
 
 
@@ -285,7 +290,7 @@ IN_A_ZONE: Mapping[str, Callable[[Platform, Resource, str], Iterator[str]]] = {
 def _legend(canvas: Canvas) -> None:
     x, y = TEXT, 24
     canvas.padlock(x, y, "muted")
-    canvas.text(x + 12, y, "encrypted, with which key", size=SMALL, colour="muted")
+    canvas.text(x + 12, y, "TLS only, or key at rest", size=SMALL, colour="muted")
     canvas.line([(x + 156, y - 4), (x + 184, y - 4)], "frame", dashed=True)
     canvas.text(x + 190, y, "not encrypted", size=SMALL, colour="muted")
 
@@ -353,16 +358,18 @@ def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Flow]) 
         if (into := [ends[flow] for flow in flows if flow.source == source])
     }
     lanes = _lanes(reach)
-    for number, source in enumerate(begins):
-        colour = LINES[number % len(LINES)]
+    colours = {source: LINES[number % len(LINES)] for number, source in enumerate(begins)}
+    # The outer ones first: where lines cross, the inner one's lane runs over the other.
+    for source in sorted(begins, key=lambda source: -lanes[source]):
+        colour = colours[source]
         x = LANE + lanes[source] * LANE_STEP
         low, high = reach[source]
-        canvas.dot(BAR_END, begins[source], colour)
-        canvas.line([(BAR_END, begins[source]), (x, begins[source])], colour)
+        canvas.line([(x, low), (x, high)], "ground", thickness=7)
         canvas.line([(x, low), (x, high)], colour)
-        for flow in flows:
-            if flow.source == source:
-                _draw_end(canvas, flow, ends[flow], x, colour)
+        canvas.line([(BAR_END, begins[source]), (x, begins[source])], colour)
+        canvas.dot(BAR_END, begins[source], colour)
+        for flow in (flow for flow in flows if flow.source == source):
+            _draw_end(canvas, flow, ends[flow], x, colour)
 
 
 def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) -> None:
@@ -437,6 +444,8 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
 
 def _lines(resources: Sequence[Resource], room: float) -> list[str]:
     counts = {type_: sum(each.type == type_ for each in resources) for type_ in NOUNS}
-    told = [f"{count} {NOUNS[type_].one if count == 1 else NOUNS[type_].many}" for type_, count in counts.items() if count]
+    told = [
+        f"{count} {NOUNS[type_].one if count == 1 else NOUNS[type_].many}" for type_, count in counts.items() if count
+    ]
     told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
-    return [line for each in told for line in wrapped(each.split(), SMALL, room)]
+    return [line for each in told for line in wrapped(each, SMALL, room)]

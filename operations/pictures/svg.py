@@ -5,7 +5,7 @@ told: so every picture lies on a ground of its own. Its text is as wide as Helve
 most machines; `width` says how wide that is, and `fits` leaves room for a wider font in their place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -17,11 +17,11 @@ WIDTHS: Mapping[str, int] = {
     character: thousandths
     for thousandths, characters in {
         222: "'ijl|",
-        278: " !,./:;I[]\\ft·",
+        278: " !,./:;I[]\\ft",
         333: "()-r`",
         389: '*"',
         500: "Jckvsxyz",
-        556: "#$0123456789?L_abdeghnopqu–",
+        556: "#$0123456789?L_abdeghnopqu",
         584: "+<=>~",
         611: "FTZ",
         667: "&ABEKPSVXY",
@@ -64,7 +64,7 @@ LINES = ("first", "second", "third", "fourth")
 
 # What a class of elements has of a colour: as its fill, or as its line.
 FILLS = ("ground", "band", "box", "cell", "text", "muted", *LINES)
-STROKES = ("frame", *LINES)
+STROKES = ("ground", "frame", "muted", *LINES)
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
@@ -77,12 +77,12 @@ def fits(text: str, size: float, room: float, *, bold: bool = False) -> bool:
     return width(text, size, bold=bold) * RESERVE <= room
 
 
-def wrapped(words: Iterable[str], size: float, room: float, *, between: str = " ") -> list[str]:
-    """Words in lines that fit; one that is wider than a line has one of its own."""
+def wrapped(text: str, size: float, room: float) -> list[str]:
+    """A text's words in lines that fit; one that is wider than a line has one of its own."""
     lines: list[str] = []
-    for word in words:
-        if lines and fits(f"{lines[-1]}{between}{word}", size, room):
-            lines[-1] += f"{between}{word}"
+    for word in text.split():
+        if lines and fits(f"{lines[-1]} {word}", size, room):
+            lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
@@ -100,17 +100,21 @@ class Canvas:
         frame = " s-frame" if framed else ""
         self._add("rect", f"f-{fill}{frame}", x=left, y=top, width=width, height=height, rx=4)
 
-    def text(self, x: float, y: float, text: str, *, size: float = 11, bold: bool = False, colour: str = "text") -> None:
+    def text(
+        self, x: float, y: float, text: str, *, size: float = 11, bold: bool = False, colour: str = "text"
+    ) -> None:
         """A line of text, whose baseline begins at a point."""
         weight = ' font-weight="bold"' if bold else ""
         place = f'x="{x:g}" y="{y:g}" font-size="{size:g}"{weight}'
         self.elements.append(f'<text class="f-{colour}" {place}>{escape(text)}</text>')
 
-    def line(self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False) -> None:
+    def line(
+        self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False, thickness: float = 1.5
+    ) -> None:
         """A line through points."""
         path = "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
         dashes = ' stroke-dasharray="5 3"' if dashed else ""
-        self.elements.append(f'<path class="s-{colour}" fill="none" stroke-width="1.5"{dashes} d="{path}"/>')
+        self.elements.append(f'<path class="s-{colour}" fill="none" stroke-width="{thickness:g}"{dashes} d="{path}"/>')
 
     def arrowhead(self, x: float, y: float, colour: str) -> None:
         """What points to the left, its point at a place."""
@@ -123,8 +127,8 @@ class Canvas:
     def padlock(self, x: float, y: float, colour: str) -> None:
         """A lock of 7 by 10, on a baseline."""
         self.elements.append(
-            f'<path class="f-{colour}" d="M{x:g} {y - 6:g} h7 v6 h-7 z"/>'
-            f'<path class="s-{colour}" fill="none" stroke-width="1.4" d="M{x + 1.5:g} {y - 6:g} v-1.5 a2 2 0 0 1 4 0 v1.5"/>'
+            f'<path class="f-{colour}" d="M{x:g} {y - 6:g} h7 v6 h-7 z"/><path class="s-{colour}" fill="none"'
+            f' stroke-width="1.4" d="M{x + 1.5:g} {y - 6:g} v-1.5 a2 2 0 0 1 4 0 v1.5"/>'
         )
 
     def svg(self, height: float, *, title: str, description: str) -> str:
