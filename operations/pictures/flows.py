@@ -88,12 +88,11 @@ def flows_of(platform: Platform) -> Flows:
 
 
 def reached(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
-    """The ports that each node reaches of each other, where there are any."""
+    """The ports that each node reaches of each, where there are any."""
     found: dict[tuple[str, str], Ports] = {}
     for source in nodes.values():
         for target in nodes.values():
-            ports = _ports(reachability, source, target) if source != target else ()
-            if ports:
+            if ports := _ports(reachability, source, target):
                 found[source.name, target.name] = ports
     return found
 

@@ -253,7 +253,7 @@ def _tasks(platform: Platform, service: Resource, _: str) -> Iterator[str]:
             ),
         ]
     )
-    yield f"{_shared(least, len(service.body['network_configuration']['subnets']))} tasks or more"
+    yield f"tasks: {_shared(least, len(service.body['network_configuration']['subnets']))} of {least} or more"
 
 
 def _instances(platform: Platform, cluster: Resource, zone: str) -> Iterator[str]:
@@ -265,8 +265,8 @@ def _instances(platform: Platform, cluster: Resource, zone: str) -> Iterator[str
 def _nodes(platform: Platform, group: Resource, _: str) -> Iterator[str]:
     """ElastiCache spreads the nodes of each shard over zones as evenly as it can."""
     subnets = platform.followed(group.body["subnet_group_name"]).body["subnet_ids"]
-    shards, nodes = group.body["num_node_groups"], 1 + group.body["replicas_per_node_group"]
-    yield f"{shards} shards, nodes of each: {_shared(nodes, len(subnets))}"
+    nodes = 1 + group.body["replicas_per_node_group"]
+    yield f"{_shared(nodes, len(subnets))} of {nodes} nodes a shard"
 
 
 def _shared(count: int, zones: int) -> str:
@@ -292,7 +292,7 @@ def _legend(canvas: Canvas) -> None:
     canvas.padlock(x, y, "muted")
     canvas.text(x + 12, y, "TLS only, or key at rest", size=SMALL, colour="muted")
     canvas.line([(x + 156, y - 4), (x + 184, y - 4)], "frame", dashed=True)
-    canvas.text(x + 190, y, "not encrypted", size=SMALL, colour="muted")
+    canvas.text(x + 190, y, "plaintext possible", size=SMALL, colour="muted")
 
 
 def _cell_width(zones: Sequence[str]) -> float:
