@@ -5,8 +5,8 @@ from operations.pictures.flows import Node, flows_of, reached, told
 from operations.platform import Platform
 from operations.reachability import INTERNET, Reachability
 
-GROUPS_ALONE = "○"
-"""Where only security groups stand between two: without them some port would be open."""
+CLOSED_TWICE = "–"  # noqa: RUF001 - a dash as people write it
+"""Where routes or network ACLs let nothing through, even if every security group were open."""
 
 
 def matrix(platform: Platform) -> str:
@@ -29,7 +29,7 @@ def matrix(platform: Platform) -> str:
         way = (source.name, target.name)
         if way in ways:
             return f"**{told(ways[way])}**"
-        return GROUPS_ALONE if way in without_groups else ""
+        return "" if way in without_groups else CLOSED_TWICE
 
     rows = (
         (node.name, *(cell(node, target) for target in nodes))

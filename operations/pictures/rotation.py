@@ -6,7 +6,8 @@ from the states of the machine that the rule starts.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lambda_rotation.handler import STEPS
@@ -15,6 +16,10 @@ from operations.platform import Body, Platform, PlatformError, Resource
 SECRETS, FUNCTION, WRITER, READER, MACHINE = "S", "F", "W", "R", "M"
 ENDPOINTS = {"DATABASE_HOST": (WRITER, "endpoint"), "DATABASE_READER_HOST": (READER, "reader_endpoint")}
 """Variables of the function, and the endpoint of a cluster that each holds."""
+
+
+LINE = 34
+"""Characters."""
 
 
 class Message(NamedTuple):
@@ -65,46 +70,78 @@ MESSAGES: Mapping[str, tuple[Message, ...]] = {
     ),
     "finishSecret": (
         Message(SECRETS, "the pending version", ("DescribeSecret", "GetSecretValue", "GetSecretValue")),
-        Message(SECRETS, "it is current", ("UpdateSecretVersionStage",)),
-        Message(SECRETS, "and no longer pending", ("DescribeSecret", "UpdateSecretVersionStage")),
+        Message(SECRETS, "AWSCURRENT moves to it", ("UpdateSecretVersionStage",)),
+        Message(SECRETS, "AWSPENDING is taken away", ("DescribeSecret", "UpdateSecretVersionStage")),
     ),
 }
 
 
-def sequence(platform: Platform) -> str:
-    """The rotation of the one secret that a function of the platform rotates, and what follows it.
+def rotation(platform: Platform) -> str:
+    """The rotation of the one secret that a function of the platform rotates.
 
     Raises:
         PlatformError: it is not rotated as the picture shows it.
     """
-    schedules = platform.of_type("aws_secretsmanager_secret_rotation")
-    if len(schedules) != 1:
-        raise PlatformError(f"{len(schedules)} secrets are rotated; the picture shows the rotation of one")
-    (schedule,) = schedules
-    secret = platform.followed(schedule.body["secret_id"])
-    function = platform.followed(schedule.body["rotation_lambda_arn"])
+    schedule, secret, function = _rotated(platform)
     participants = {
-        SECRETS: f"Secrets Manager<br/>{_name(secret)}",
-        FUNCTION: f"Lambda<br/>{_name(function)}",
+        SECRETS: _labelled("Secrets Manager", secret),
+        FUNCTION: _labelled("Lambda", function),
         **dict(_endpoints(platform, function)),
     }
     days = schedule.body["rotation_rules"]["automatically_after_days"]
     lines = [f"Note over {SECRETS},{FUNCTION}: every {days} days"]
     for step, take in STEPS.items():
         lines.append(f"{SECRETS}->>{FUNCTION}: {step}")
-        lines.append(f"Note right of {FUNCTION}: {' '.join((take.__doc__ or '').split())}")
-        lines += [f"{FUNCTION}->>{message.to}: {message.says}" for message in MESSAGES[step]]
+        lines.append(f"Note over {SECRETS},{FUNCTION}: {_broken(take.__doc__ or '')}")
+        lines += [f"{FUNCTION}->>{message.to}: {_broken(message.says)}" for message in MESSAGES[step]]
+    return _diagram(participants, lines)
+
+
+def redeployment(platform: Platform) -> str:
+    """What follows a rotation, by the rules that see it, until tasks have the new version.
+
+    Raises:
+        PlatformError: it is not as the picture shows it.
+    """
+    _, secret, _ = _rotated(platform)
+    participants = {SECRETS: _labelled("Secrets Manager", secret)}
+    lines: list[str] = []
     for rule, machine in _followers(platform, secret):
-        participants[MACHINE] = f"Step Functions<br/>{_name(machine)}"
+        participants[MACHINE] = _labelled("Step Functions", machine)
         pattern = json.loads(rule.body["event_pattern"])
         detail = ", ".join(value for values in pattern["detail"].values() for value in values)
-        lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail} ({_name(rule)})")
+        lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail}<br/>by {_name(rule)}")
         lines += _machine(platform, machine, participants)
+    if not lines:
+        raise PlatformError(f"{secret.address}: no rule starts anything when it was rotated")
     for task in platform.of_type("aws_ecs_task_definition"):
         if f"{secret.address}." in task.body["container_definitions"] and "ecs" in participants:
-            lines.append(f"ecs->>{SECRETS}: new tasks start with the current version ({_name(task)})")
+            lines.append(f"ecs->>{SECRETS}: new tasks start with the current version<br/>{_name(task)}")
+    return _diagram(participants, lines)
+
+
+def _rotated(platform: Platform) -> tuple[Resource, Resource, Resource]:
+    """Schedule, secret and function."""
+    schedules = platform.of_type("aws_secretsmanager_secret_rotation")
+    if len(schedules) != 1:
+        raise PlatformError(f"{len(schedules)} secrets are rotated; the picture shows the rotation of one")
+    (schedule,) = schedules
+    secret, function = (platform.followed(schedule.body[each]) for each in ("secret_id", "rotation_lambda_arn"))
+    return schedule, secret, function
+
+
+def _diagram(participants: Mapping[str, str], lines: Sequence[str]) -> str:
     named = [f"participant {id} as {label}" for id, label in participants.items()]
     return "\n".join(["```mermaid", "sequenceDiagram", *(f"    {line}" for line in [*named, *lines]), "```\n"])
+
+
+def _broken(text: str) -> str:
+    """A text in lines so short that the picture is legible where GitHub shows it."""
+    return "<br/>".join(textwrap.wrap(text, LINE))
+
+
+def _labelled(service: str, resource: Resource) -> str:
+    return f"{service}<br/>{_name(resource)}"
 
 
 def _name(resource: Resource) -> str:
@@ -117,7 +154,7 @@ def _endpoints(platform: Platform, function: Resource) -> Iterator[tuple[str, st
         cluster = platform.followed(variables[variable])
         if variables[variable] != f"${{{cluster.address}.{attribute}}}":
             raise PlatformError(f"{function.address}: {variable} is not the {attribute} of a cluster")
-        yield id, f"Aurora, {'writer' if id == WRITER else 'reader'}<br/>{_name(cluster)}"
+        yield id, _labelled(f"Aurora, {'writer' if id == WRITER else 'reader'}", cluster)
 
 
 def _followers(platform: Platform, secret: Resource) -> Iterator[tuple[Resource, Resource]]:
@@ -142,8 +179,7 @@ def _machine(platform: Platform, machine: Resource, participants: dict[str, str]
         begins[name] = len(lines)
         for choice in state.get("Choices", []):
             waits, back = _way_back(states, choice["Next"], begins)
-            # Outer loops would begin before inner ones; here there is one at most for each state.
-            lines.insert(begins[back], f"loop {name}: {choice['Condition'].strip('{}% ')}")
+            lines.insert(begins[back], f"loop {name}: {_condition(choice)}")
             lines += [*waits, "end"]
         if state["Type"] == "Task":
             lines.append(_task(platform, name, state, participants))
@@ -152,6 +188,11 @@ def _machine(platform: Platform, machine: Resource, participants: dict[str, str]
     for each in caught:
         lines += ["opt a state fails", _task(platform, each, states[each], participants), "end"]
     return lines
+
+
+def _condition(choice: Body) -> str:
+    """In JSONata, of what the state is given."""
+    return choice["Condition"].strip("{}% ").replace("$states.input.", "")
 
 
 def _way_back(states: Mapping[str, Body], name: str, begins: Mapping[str, int]) -> tuple[list[str], str]:
@@ -175,5 +216,5 @@ def _task(platform: Platform, name: str, state: Body, participants: dict[str, st
         for value in (value if isinstance(value, list) else [value])
         if argument in ("Service", "Services", "TopicArn")
     )
-    participants.setdefault(service, f"{service.upper()}<br/>{_name(asked)}")
+    participants.setdefault(service, _labelled(service.upper(), asked))
     return f"{MACHINE}->>{service}: {name}: {operation}"
