@@ -51,11 +51,7 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
     return {
         DOCS / "settings.md": {"settings": settings_table()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
-        DOCS / "security.md": {
-            "reachability": matrix.matrix(shown),
-            "roles": roles_table(shown),
-            "keys": keys_table(shown),
-        },
+        DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
         DOCS / "architecture.md": {"stacks": f"{stacks.flowchart(shown)}\n{stacks.table(shown)}"},
         DOCS / "rotation.md": {"rotation": rotation.rotation(shown), "redeployment": rotation.redeployment(shown)},
     }
@@ -63,7 +59,9 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
 
 def images(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Mapping[Path, str]:
     """Every picture that is a file of its own."""
-    return {DOCS / "pictures" / "platform.svg": overview.picture(_shown(environments, platforms))}
+    shown = _shown(environments, platforms)
+    drawn = {"platform": overview.picture(shown), "reachability": matrix.picture(shown)}
+    return {DOCS / "pictures" / f"{name}.svg": picture for name, picture in drawn.items()}
 
 
 def _shown(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Platform:

@@ -10,7 +10,7 @@ from math import ceil
 from typing import NamedTuple
 
 from operations.pictures.flows import Flow, Node, flows_of, key_of
-from operations.pictures.svg import LINES, Canvas, fits, wrapped
+from operations.pictures.svg import LINES, SMALL, Canvas, fits, wrapped
 from operations.platform import Platform, PlatformError, Resource
 from operations.reachability import INTERNET, S3
 from operations.zones import zones_of
@@ -22,8 +22,8 @@ CELLS = 200
 TEXT, LANE, LANE_STEP = 512, 788, 14
 SLOT, LEAST, GAP = 24, 36, 6
 """Heights: of a flow's end, of a bar, and between bars."""
-SMALL, LINE = 11, 13
-"""Size of small text, and height of its lines."""
+LINE = 13
+"""Height of a line of text."""
 COLUMNS = 6
 """Tiers side by side."""
 
@@ -290,9 +290,9 @@ IN_A_ZONE: Mapping[str, Callable[[Platform, Resource, str], Iterator[str]]] = {
 def _legend(canvas: Canvas) -> None:
     x, y = TEXT, 24
     canvas.padlock(x, y, "muted")
-    canvas.text(x + 12, y, "TLS only, or key at rest", size=SMALL, colour="muted")
+    canvas.text(x + 12, y, "TLS only, or key at rest", colour="muted")
     canvas.line([(x + 156, y - 4), (x + 184, y - 4)], "frame", dashed=True)
-    canvas.text(x + 190, y, "plaintext possible", size=SMALL, colour="muted")
+    canvas.text(x + 190, y, "plaintext possible", colour="muted")
 
 
 def _cell_width(zones: Sequence[str]) -> float:
@@ -315,9 +315,9 @@ def _draw_vpc(canvas: Canvas, vpc: Resource, top: float, zones: Sequence[str], b
     y = top + 24
     for band, height in zip(bands, heights, strict=True):
         canvas.box(MARGIN + 6, y, FRAME_END - MARGIN - 12, height, "band", framed=False)
-        canvas.text(BAR, y + 14, f"{band.kind} subnets, {band.way_out}", size=SMALL, colour="muted")
+        canvas.text(BAR, y + 14, f"{band.kind} subnets, {band.way_out}", colour="muted")
         for zone, x in _columns(zones):
-            canvas.text(x, y + 14, band.ranges.get(zone, ""), size=SMALL, colour="muted")
+            canvas.text(x, y + 14, band.ranges.get(zone, ""), colour="muted")
         inner = y + 20
         for bar in band.bars:
             inner = _draw_bar(canvas, bar, inner, zones)
@@ -335,17 +335,17 @@ def _draw_bar(canvas: Canvas, bar: Bar, top: float, zones: Sequence[str]) -> flo
     canvas.text(BAR + 8, y, bar.title, size=12, bold=True)
     if bar.subtitle:
         y += LINE
-        canvas.text(BAR + 8, y, bar.subtitle, size=SMALL, colour="muted")
+        canvas.text(BAR + 8, y, bar.subtitle, colour="muted")
     if bar.key:
         y += LINE
         canvas.padlock(BAR + 8, y, "muted")
-        canvas.text(BAR + 20, y, bar.key, size=SMALL, colour="muted")
+        canvas.text(BAR + 20, y, bar.key, colour="muted")
     for zone, x in _columns(zones):
         if lines_of_cell := bar.cells.get(zone):
             height = len(lines_of_cell) * LINE + 8
             canvas.box(x, middle - height / 2, _cell_width(zones) - 6, height, "cell", framed=False)
             for number, line in enumerate(lines_of_cell):
-                canvas.text(x + 5, middle - height / 2 + 14 + number * LINE, line, size=SMALL)
+                canvas.text(x + 5, middle - height / 2 + 14 + number * LINE, line)
     return top + bar.height + GAP
 
 
@@ -378,12 +378,12 @@ def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) ->
     x: float = TEXT
     if flow.is_encrypted:
         canvas.padlock(x, y - 4, colour)
-    canvas.text(x + 12, y - 4, flow.port, size=SMALL, bold=True, colour=colour)
+    canvas.text(x + 12, y - 4, flow.port, bold=True, colour=colour)
     x += 12 + 34
     room = LANE - 4 - x
     if not fits(flow.why, SMALL, room):
         raise PlatformError(f"the flow {flow.source} to {flow.target}: {flow.why!r} is too long to be shown")
-    canvas.text(x, y - 4, flow.why, size=SMALL)
+    canvas.text(x, y - 4, flow.why)
 
 
 def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:
@@ -435,9 +435,9 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
         for number, (name, told) in enumerate(row):
             x = MARGIN + number * (width + GAP)
             canvas.box(x, top, width, height, "box")
-            canvas.text(x + 8, top + 17, name, size=11, bold=True)
+            canvas.text(x + 8, top + 17, name, bold=True)
             for place, line in enumerate(told):
-                canvas.text(x + 8, top + 17 + (place + 1) * LINE + 2, line, size=SMALL)
+                canvas.text(x + 8, top + 17 + (place + 1) * LINE + 2, line)
         top += height + GAP
     return top - GAP
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+SMALL = 11
+"""The size of most text, in pixels."""
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 # Advance widths of Helvetica in thousandths of its size, by character; of its bold, at most a tenth more.
@@ -101,7 +103,7 @@ class Canvas:
         self._add("rect", f"f-{fill}{frame}", x=left, y=top, width=width, height=height, rx=4)
 
     def text(
-        self, x: float, y: float, text: str, *, size: float = 11, bold: bool = False, colour: str = "text"
+        self, x: float, y: float, text: str, *, size: float = SMALL, bold: bool = False, colour: str = "text"
     ) -> None:
         """A line of text, whose baseline begins at a point."""
         weight = ' font-weight="bold"' if bold else ""
