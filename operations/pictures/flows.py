@@ -6,8 +6,9 @@ routes and network ACLs. The two must say the same: neither a rule without a way
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
+from itertools import product
 
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.policies import listed
@@ -78,9 +79,10 @@ def flows_of(platform: Platform) -> Flows:
     """
     reachability = Reachability(platform)
     nodes = _nodes(platform, reachability)
-    flows = [flow for flow in _named(platform, nodes) if _is_open(reachability, nodes, flow)]
+    ways = reached(reachability, nodes)
+    flows = [flow for flow in _named(platform, nodes) if _is_open(ways, flow)]
     named = _together(nodes, (((flow.source, flow.target), (flow.ports,)) for flow in flows))
-    for (source, target), ports in _together(nodes, reached(reachability, nodes).items()).items():
+    for (source, target), ports in _together(nodes, ways.items()).items():
         if named.get((source, target)) != ports:
             told_of = told(named.get((source, target), ())) or "nothing"
             raise PlatformError(f"{source} reaches {target} on {told(ports)}; rules name {told_of}")
@@ -107,16 +109,18 @@ def _together(nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], P
 
 
 def _ports(reachability: Reachability, source: Node, target: Node) -> Ports:
-    ranges = {
-        each for one in source.parties for other in target.parties for each in reachability.ports(one, other, any)
-    }
-    return merged(sorted(ranges))
+    pairs = product(_unlike(source), _unlike(target))
+    return merged(sorted({each for pair in pairs for each in reachability.ports(*pair, any)}))
 
 
-def _is_open(reachability: Reachability, nodes: Mapping[str, Node], flow: Flow) -> bool:
+def _unlike(node: Node) -> list[Party]:
+    """One of all parties that only have other names."""
+    return list({replace(party, name=""): party for party in node.parties}.values())
+
+
+def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Flow) -> bool:
     first, last = flow.ports
-    ports = _ports(reachability, nodes[flow.source], nodes[flow.target])
-    return any(start <= first and last <= end for start, end in ports)
+    return any(start <= first and last <= end for start, end in ways.get((flow.source, flow.target), ()))
 
 
 def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:

@@ -53,6 +53,8 @@ def _drawn(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: 
         y = top + number * ROW
         canvas.text(MARGIN, y + 19, _label(source), bold=True)
         for place, target in enumerate(nodes):
+            if not source.members and not target.members:
+                continue
             x, way = left + place * column, (source.name, target.name)
             canvas.box(x, y, column - 3, ROW - 3, "cell" if way in ways else "band", framed=False)
             if way in ways:

@@ -10,8 +10,8 @@ from math import ceil
 from typing import NamedTuple
 
 from operations.pictures.flows import Flow, Node, flows_of, key_of
-from operations.pictures.svg import LINES, SMALL, Canvas, fits, wrapped
-from operations.platform import Platform, PlatformError, Resource
+from operations.pictures.svg import LINES, SMALL, Canvas, shortened, wrapped
+from operations.platform import Platform, Resource
 from operations.reachability import INTERNET, S3
 from operations.zones import zones_of
 
@@ -114,7 +114,7 @@ def picture(platform: Platform) -> str:
     """The picture as SVG.
 
     Raises:
-        PlatformError: something is in a zone, and nothing here says how it is shown.
+        PlatformError: a way is open, and no rule says why.
     """
     zones = zones_of(platform)
     found = flows_of(platform)
@@ -192,7 +192,7 @@ def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[F
     keys = {key_of(platform, member) for member in node.members} - {None}
     return Bar(
         title=node.name.replace("-", " ").capitalize(),
-        subtitle=f"{SERVICES.get(type_, type_)}{_firewall(platform, node)}, tier {_tier_of(node)}",
+        subtitle=f"{SERVICES[type_]}{_firewall(platform, node)}, tier {_tier_of(node)}",
         key=", ".join(sorted(filter(None, keys))) or None,
         cells={zone: wrapped(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
         incoming=[flow for flow in flows if flow.target == node.name],
@@ -232,13 +232,7 @@ def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
         for each, party in zip(node.members, node.parties, strict=True)
         if zone in {platform.followed(subnet).body["availability_zone"] for subnet in party.subnets}
     ]
-    return [item for each in there for item in _items(platform, each, zone)]
-
-
-def _items(platform: Platform, member: Resource, zone: str) -> Iterator[str]:
-    if member.type not in IN_A_ZONE:
-        raise PlatformError(f"{member.address}: is in {zone}, and operations/pictures/overview.py has no word for it")
-    yield from IN_A_ZONE[member.type](platform, member, zone)
+    return [item for each in there for item in IN_A_ZONE[each.type](platform, each, zone)]
 
 
 def _tasks(platform: Platform, service: Resource, _: str) -> Iterator[str]:
@@ -380,10 +374,7 @@ def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) ->
         canvas.padlock(x, y - 4, colour)
     canvas.text(x + 12, y - 4, flow.port, bold=True, colour=colour)
     x += 12 + 34
-    room = LANE - 4 - x
-    if not fits(flow.why, SMALL, room):
-        raise PlatformError(f"the flow {flow.source} to {flow.target}: {flow.why!r} is too long to be shown")
-    canvas.text(x, y - 4, flow.why)
+    canvas.text(x, y - 4, shortened(flow.why, SMALL, LANE - 4 - x))
 
 
 def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:

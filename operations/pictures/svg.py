@@ -14,14 +14,17 @@ SMALL = 11
 """The size of most text, in pixels."""
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
-# Advance widths of Helvetica in thousandths of its size, by character; of its bold, at most a tenth more.
+# Advance widths of Helvetica in thousandths of its size, by character; words of its bold are a tenth wider at most.
 WIDTHS: Mapping[str, int] = {
     character: thousandths
     for thousandths, characters in {
-        222: "'ijl|",
+        191: "'",
+        222: "ijl",
+        260: "|",
         278: " !,./:;I[]\\ft",
         333: "()-r`",
-        389: '*"',
+        355: '"',
+        389: "*",
         500: "Jckvsxyz",
         556: "#$0123456789?L_abdeghnopqu",
         584: "+<=>~",
@@ -32,6 +35,7 @@ WIDTHS: Mapping[str, int] = {
         833: "Mm",
         889: "%",
         944: "W",
+        1000: "…",
         1015: "@",
     }.items()
     for character in characters
@@ -88,6 +92,14 @@ def wrapped(text: str, size: float, room: float) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def shortened(text: str, size: float, room: float) -> str:
+    """A text, or as much of it as fits; what is left out is in the picture's description."""
+    if fits(text, size, room):
+        return text
+    kept = max(length for length in range(len(text)) if fits(f"{text[:length]}…", size, room))
+    return f"{text[:kept].rstrip()}…"
 
 
 @dataclass
