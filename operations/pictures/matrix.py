@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from operations.pictures.flows import Node, flows_of, reached, told
+from operations.pictures.flows import Flows, Node, flows_of, reached, told
 from operations.pictures.svg import SMALL, Canvas, width, wrapped
 from operations.platform import Platform
-from operations.reachability import INTERNET, Ports, Reachability
+from operations.reachability import INTERNET, Ports, Reachability, merged
 
 MARGIN, LEGEND, HEAD, NAMES, ROW = 12, 40, 40, 130, 30
 """Widths and heights: of the margin, of title and legend, of the columns' names, of the rows' names, of a row."""
@@ -21,15 +21,29 @@ def picture(platform: Platform) -> str:
         PlatformError: a way is open, and no rule says why.
     """
     found = flows_of(platform)
-    sources = {flow.source for flow in found.flows}
-
-    def place(node: Node) -> tuple[bool, bool, bool]:
-        return node.name != INTERNET.name, not node.members, node.name not in sources
-
-    nodes = sorted(found.nodes.values(), key=place)
-    ways = reached(Reachability(platform), found.nodes)
+    nodes = [found.nodes[name] for name in _in_order(found)]
+    ways = {
+        way: ports for way, ports in reached(Reachability(platform), found.nodes).items() if found.nodes[way[1]].members
+    }
+    # Of what is outside, the part that a rule names: an address there may be anybody's.
+    for flow in found.flows:
+        if not found.nodes[flow.target].members:
+            way = (flow.source, flow.target)
+            ways[way] = merged(sorted({*ways.get(way, ()), flow.ports}))
     without_groups = reached(Reachability(platform, with_groups=False), found.nodes)
     return _drawn(platform.environment, nodes, ways, without_groups)
+
+
+def _in_order(found: Flows) -> list[str]:
+    """Names of nodes: what opens connections, from the internet inwards, then all else, what is outside last."""
+    sources = {flow.source for flow in found.flows}
+    names = [INTERNET.name]
+    for name in names:
+        names += {
+            flow.target: None for flow in found.flows if flow.source == name and flow.target in sources - {*names}
+        }
+    inside = [name for name, node in found.nodes.items() if node.members]
+    return list(dict.fromkeys([*names, *(name for name in inside if name in sources), *inside, *found.nodes]))
 
 
 def _drawn(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: Ways) -> str:

@@ -26,6 +26,8 @@ LINE = 13
 """Height of a line of text."""
 COLUMNS = 6
 """Tiers side by side."""
+INDENT = 8
+"""Of what goes on in another line."""
 
 
 class Noun(NamedTuple):
@@ -44,14 +46,14 @@ NOUNS: Mapping[str, Noun] = {
     "aws_cloudtrail": Noun("trail", "trails"),
     "aws_guardduty_detector": Noun("GuardDuty detector", "GuardDuty detectors"),
     "aws_securityhub_standards_subscription": Noun("Security Hub standard", "Security Hub standards"),
-    "aws_config_config_rule": Noun("rule of AWS Config", "rules of AWS Config"),
+    "aws_config_config_rule": Noun("Config rule", "Config rules"),
     "aws_inspector2_enabler": Noun("Inspector", "Inspectors"),
     "aws_backup_vault": Noun("locked vault", "locked vaults"),
     "aws_backup_plan": Noun("backup plan", "backup plans"),
     "aws_backup_restore_testing_selection": Noun("restore test", "restore tests"),
     "aws_efs_replication_configuration": Noun("replica of files", "replicas of files"),
     "aws_cloudwatch_dashboard": Noun("dashboard", "dashboards"),
-    "aws_cloudwatch_composite_alarm": Noun("alarm over all alarms", "alarms over alarms"),
+    "aws_cloudwatch_composite_alarm": Noun("composite alarm", "composite alarms"),
     "aws_cloudwatch_metric_alarm": Noun("alarm", "alarms"),
     "aws_cloudwatch_event_rule": Noun("event rule", "event rules"),
     "aws_db_event_subscription": Noun("event subscription", "event subscriptions"),
@@ -427,16 +429,18 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
             x = MARGIN + number * (width + GAP)
             canvas.box(x, top, width, height, "box")
             canvas.text(x + 8, top + 17, name, bold=True)
-            for place, line in enumerate(told):
-                canvas.text(x + 8, top + 17 + (place + 1) * LINE + 2, line)
+            for place, (indent, line) in enumerate(told):
+                canvas.text(x + 8 + indent, top + 17 + (place + 1) * LINE + 2, line)
         top += height + GAP
     return top - GAP
 
 
-def _lines(resources: Sequence[Resource], room: float) -> list[str]:
+def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
+    """What a box tells, line by line, and how far each is indented."""
     counts = {type_: sum(each.type == type_ for each in resources) for type_ in NOUNS}
     told = [
         f"{count} {NOUNS[type_].one if count == 1 else NOUNS[type_].many}" for type_, count in counts.items() if count
     ]
     told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
-    return [line for each in told for line in wrapped(each, SMALL, room)]
+    wraps = (enumerate(wrapped(each, SMALL, room - INDENT)) for each in told)
+    return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

@@ -273,9 +273,7 @@ def test_the_second_region_is_shown_where_there_is_one(of_prod: dict[str, str], 
 
 def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
     told = words(of_prod["overview"])
-    assert {"7 KMS keys", "3 log buckets", f"{len(bodies(prod, 'aws_config_config_rule'))} rules of AWS Config"} <= set(
-        told
-    )
+    assert {"7 KMS keys", "3 log buckets", f"{len(bodies(prod, 'aws_config_config_rule'))} Config rules"} <= set(told)
     assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "access")))
     unknown = with_added(with_tier(prod, "ledger"), "ledger", "aws_qldb_ledger", "book", {})
     unknown = without(unknown, "aws_iam_role.ledger_one")
@@ -379,6 +377,17 @@ def test_the_matrix_has_every_flow_and_what_holds_the_others_back(of_prod: dict[
     assert sum(box.fill == "cell" for box in boxes) == ports.total()
     # By hand: from the internet to seven others, and between data subnets and what is outside or public.
     assert len(paths) // 2 - 1 == 7 + len(("balancer to cache", "balancer to database", "balancer to S3")) + 2 * 3
+
+
+def test_the_matrix_begins_with_the_way_of_a_request(of_prod: dict[str, str]):
+    texts = [text.text for text in drawn(of_prod["matrix"])[0] if text.colour == "text"]
+    rows = [text for text in texts[1:] if texts.count(text) == 2]
+    assert list(dict.fromkeys(rows))[:3] == ["internet", "service", "rotation"]  # a heading may take two lines
+
+
+def test_the_matrix_shows_of_what_is_outside_what_rules_name(wide: Platform):
+    ports = Counter(text.text for text in drawn(matrix.picture(wide))[0] if text.colour == "first")
+    assert ports["443"] == 1 + 4 + len(EGRESS)
 
 
 def test_the_matrix_shows_a_network_acl_that_closes(prod: Platform, of_prod: dict[str, str]):
