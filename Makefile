@@ -80,7 +80,7 @@ bench: setup ## What synthesis and a rotation cost, each beside a reference of t
 	@$(PYTHON) -m tests.benchmarks.synth
 	@$(PYTHON) -m tests.benchmarks.rotation
 
-docs: setup ## Write the parts of docs/ that follow from the code
+docs: setup ## Write the parts and pictures of docs/ that follow from the code
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations.document
 	@$(PYTHON) -m tests.policy.document

@@ -1,4 +1,4 @@
-"""`python -m operations.document`: writes the parts of `docs/` that follow from the code.
+"""`python -m operations.document`: writes the parts of `docs/` that follow from the code, and the pictures there.
 
 A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`; what is around it is a person's.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from operations import runbooks, settings_reference
 from operations.atlantis import profiles
+from operations.pictures import matrix, overview, rotation, stacks
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
@@ -25,19 +26,21 @@ Pages = Mapping[Path, Mapping[str, str]]
 
 
 def main() -> None:
-    """Write all parts anew, from the settings and from what was synthesized of them."""
+    """Write all parts and pictures anew, from the settings and from what was synthesized of them."""
     try:
         environments = load_environments(ROOT / "environments")
         platforms = {settings.name: Platform.read(OUT, settings.name) for settings in environments}
     except (PlatformError, SettingsError) as error:
         sys.exit(str(error))
     write(pages(environments, platforms))
+    for file, drawn in images(environments, platforms).items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(drawn, encoding="utf-8")
 
 
 def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Pages:
     """Every page that has parts, and what they are."""
-    # Production has all the roles and keys that there are; what differs between environments is told in general.
-    shown = platforms[max(environments, key=lambda settings: settings.production).name]
+    shown = _shown(environments, platforms)
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
     told: dict[Path, dict[str, str]] = {}
     for (page, heading), facts in runbooks.facts(list(platforms.values())).items():
@@ -51,8 +54,22 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
         DOCS / "runbooks" / "README.md": {"all": runbooks.overview(list(platforms.values()))},
+        DOCS / "architecture.md": {"stacks": f"{stacks.flowchart(shown)}\n{stacks.table(shown)}"},
+        DOCS / "rotation.md": {"rotation": rotation.rotation(shown), "redeployment": rotation.redeployment(shown)},
         **told,
     }
+
+
+def images(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Mapping[Path, str]:
+    """Every picture that is a file of its own."""
+    shown = _shown(environments, platforms)
+    drawn = {"platform": overview.picture(shown), "reachability": matrix.picture(shown)}
+    return {DOCS / "pictures" / f"{name}.svg": picture for name, picture in drawn.items()}
+
+
+def _shown(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Platform:
+    """Production: it has all that there is; what differs between environments is told in general."""
+    return platforms[max(environments, key=lambda settings: settings.production).name]
 
 
 def _code(language: str, text: str) -> str:

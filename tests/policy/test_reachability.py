@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from operations.platform import Platform
+from operations.reachability import INTERNET, NotUnderstoodError, Ports, Quantifier, Reachability, outside
 from tests.conftest import Synthesize
 from tests.policy.planted import with_added, with_changed, without
-from tests.policy.reachability import INTERNET, NotUnderstoodError, Ports, Quantifier, Reachability, outside
 
 BALANCER, TASKS, ROTATION = "service/load-balancer", "service/service", "rotation/function"
 DATABASE, CACHE = "database/cluster", "cache/cache"

@@ -7,7 +7,7 @@ import pytest
 
 from main import ROOT
 from operations import document
-from operations.document import DOCS, main, pages, with_parts
+from operations.document import DOCS, images, main, pages, with_parts
 from operations.platform import Platform
 from operations.roles import keys_table, roles_table
 from stacks.settings import load_environments
@@ -16,6 +16,15 @@ from stacks.settings import load_environments
 def test_every_page_is_current(shipped: dict[str, Platform]):
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
         assert with_parts(page, parts) == page.read_text(encoding="utf-8"), "run make docs"
+
+
+def test_every_picture_is_current_and_shown(shipped: dict[str, Platform]):
+    drawn = images(load_environments(ROOT / "environments"), shipped)
+    assert drawn.keys() == set((DOCS / "pictures").iterdir())
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for file, picture in drawn.items():
+        assert picture == file.read_text(encoding="utf-8"), "run make docs"
+        assert f"](pictures/{file.name})" in text
 
 
 @pytest.fixture
@@ -33,11 +42,16 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Pla
 def test_what_a_person_wrote_is_kept(docs: Path):
     main()
     texts = [page.read_text() for page in docs.rglob("*.md")]
-    assert len(texts) == 4 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
+    assert len(texts) == 6 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
     for text in texts:
         assert text.startswith("before\n<!-- begin ")
         assert text.endswith(" -->\n\nafter\n")
         assert "stale" not in text
+
+
+def test_pictures_are_written_beside_the_pages(docs: Path):
+    main()
+    assert {file.name for file in (docs / "pictures").iterdir()} == {"platform.svg", "reachability.svg"}
 
 
 def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):

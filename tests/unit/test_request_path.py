@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from operations.platform import Body, Platform, Resource
-from tests.policy.reachability import INTERNET, S3, Party, Reachability, name_of
+from operations.reachability import INTERNET, S3, Party, Reachability, name_of
 from tests.synthesized import container, only
 
 Reaches = Callable[[Resource | Party, Resource | Party, int], bool]

@@ -160,7 +160,7 @@ class Reachability:
             for first, after in pairwise([*self._first_ports, LAST_PORT + 1])
             if self._reaches(source, target, first, quantifier)
         )
-        return _merged(reached)
+        return merged(reached)
 
     def _reaches(self, source: Party, target: Party, port: int, quantifier: Quantifier) -> bool:
         pairs = list(product(self._places(source), self._places(target)))
@@ -333,14 +333,15 @@ class Reachability:
         return [port for port in self._first_ports if port >= first]
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> Ports:
-    merged: list[tuple[int, int]] = []
+def merged(ranges: Iterable[tuple[int, int]]) -> Ports:
+    """Ranges in their order as few as there can be: those that overlap or follow each other are one."""
+    fewest: list[tuple[int, int]] = []
     for first, last in ranges:
-        if merged and merged[-1][1] == first - 1:
-            merged[-1] = (merged[-1][0], last)
+        if fewest and first <= fewest[-1][1] + 1:
+            fewest[-1] = (fewest[-1][0], max(last, fewest[-1][1]))
         else:
-            merged.append((first, last))
-    return tuple(merged)
+            fewest.append((first, last))
+    return tuple(fewest)
 
 
 def _given(body: Body) -> set[str]:

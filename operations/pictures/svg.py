@@ -1,0 +1,172 @@
+"""SVG that GitHub shows: boxes, lines and text in two schemes of colour, light and dark.
+
+An image has no access to the page around it, and GitHub's own theme may differ from the system's, which an image is
+told: so every picture lies on a ground of its own. Its text is as wide as Helvetica's or its doubles', which are on
+most machines; `width` says how wide that is, and `fits` leaves room for a wider font in their place.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+SMALL = 11
+"""The size of most text, in pixels."""
+FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+
+# Advance widths of Helvetica in thousandths of its size, by character; words of its bold are a tenth wider at most.
+WIDTHS: Mapping[str, int] = {
+    character: thousandths
+    for thousandths, characters in {
+        191: "'",
+        222: "ijl",
+        260: "|",
+        278: " !,./:;I[]\\ft",
+        333: "()-r`",
+        355: '"',
+        389: "*",
+        500: "Jckvsxyz",
+        556: "#$0123456789?L_abdeghnopqu",
+        584: "+<=>~",
+        611: "FTZ",
+        667: "&ABEKPSVXY",
+        722: "CDHNRUw",
+        778: "GOQ",
+        833: "Mm",
+        889: "%",
+        944: "W",
+        1000: "…",
+        1015: "@",
+    }.items()
+    for character in characters
+}
+WIDEST = 1015
+BOLD = 1.1
+RESERVE = 1.05
+
+
+class Colours(NamedTuple):
+    """One colour, as it is in each scheme."""
+
+    light: str
+    dark: str
+
+
+COLOURS: Mapping[str, Colours] = {
+    "ground": Colours("#ffffff", "#0d1117"),
+    "frame": Colours("#59636e", "#9198a1"),
+    "band": Colours("#f0f3f6", "#161b22"),
+    "box": Colours("#ffffff", "#21262d"),
+    "cell": Colours("#e1ecf7", "#1f3550"),
+    "text": Colours("#1f2328", "#f0f6fc"),
+    "muted": Colours("#4a535d", "#b1bac4"),
+    # Lines, told from one another by where they run as well.
+    "first": Colours("#0a5bc4", "#6cb6ff"),
+    "second": Colours("#8a3d00", "#ffa657"),
+    "third": Colours("#6f2dbd", "#d2a8ff"),
+    "fourth": Colours("#116329", "#7ee787"),
+}
+LINES = ("first", "second", "third", "fourth")
+
+# What a class of elements has of a colour: as its fill, or as its line.
+FILLS = ("ground", "band", "box", "cell", "text", "muted", *LINES)
+STROKES = ("ground", "frame", "muted", *LINES)
+
+
+def width(text: str, size: float, *, bold: bool = False) -> float:
+    """How wide a text is, in the unit of its size."""
+    return sum(WIDTHS.get(character, WIDEST) for character in text) / 1000 * size * (BOLD if bold else 1)
+
+
+def fits(text: str, size: float, room: float, *, bold: bool = False) -> bool:
+    """Whether a text has room enough, also in a font that is somewhat wider."""
+    return width(text, size, bold=bold) * RESERVE <= room
+
+
+def wrapped(text: str, size: float, room: float) -> list[str]:
+    """A text's words in lines that fit; one that is wider than a line has one of its own."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and fits(f"{lines[-1]} {word}", size, room):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def shortened(text: str, size: float, room: float) -> str:
+    """A text, or as much of it as fits; what is left out is in the picture's description."""
+    if fits(text, size, room):
+        return text
+    kept = max(length for length in range(len(text)) if fits(f"{text[:length]}…", size, room))
+    return f"{text[:kept].rstrip()}…"
+
+
+@dataclass
+class Canvas:
+    """A picture that is being drawn; the unit is a pixel at GitHub's full width."""
+
+    width: float
+    elements: list[str] = field(default_factory=list)
+
+    def box(self, left: float, top: float, width: float, height: float, fill: str, *, framed: bool = True) -> None:
+        """A rectangle."""
+        frame = " s-frame" if framed else ""
+        self._add("rect", f"f-{fill}{frame}", x=left, y=top, width=width, height=height, rx=4)
+
+    def text(
+        self, x: float, y: float, text: str, *, size: float = SMALL, bold: bool = False, colour: str = "text"
+    ) -> None:
+        """A line of text, whose baseline begins at a point."""
+        weight = ' font-weight="bold"' if bold else ""
+        place = f'x="{x:g}" y="{y:g}" font-size="{size:g}"{weight}'
+        self.elements.append(f'<text class="f-{colour}" {place}>{escape(text)}</text>')
+
+    def line(
+        self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False, thickness: float = 1.5
+    ) -> None:
+        """A line through points."""
+        path = "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
+        dashes = ' stroke-dasharray="5 3"' if dashed else ""
+        self.elements.append(f'<path class="s-{colour}" fill="none" stroke-width="{thickness:g}"{dashes} d="{path}"/>')
+
+    def arrowhead(self, x: float, y: float, colour: str) -> None:
+        """What points to the left, its point at a place."""
+        self.elements.append(f'<path class="f-{colour}" d="M{x:g} {y:g} l8 -4 v8 z"/>')
+
+    def dot(self, x: float, y: float, colour: str) -> None:
+        """Where a line begins."""
+        self._add("circle", f"f-{colour}", cx=x, cy=y, r=3)
+
+    def padlock(self, x: float, y: float, colour: str) -> None:
+        """A lock of 7 by 10, on a baseline."""
+        self.elements.append(
+            f'<path class="f-{colour}" d="M{x:g} {y - 6:g} h7 v6 h-7 z"/><path class="s-{colour}" fill="none"'
+            f' stroke-width="1.4" d="M{x + 1.5:g} {y - 6:g} v-1.5 a2 2 0 0 1 4 0 v1.5"/>'
+        )
+
+    def svg(self, height: float, *, title: str, description: str) -> str:
+        """The picture as a file."""
+        return "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {height:g}"'
+                f' width="{self.width:g}" height="{height:g}" role="img" aria-labelledby="title description"'
+                f" font-family={quoteattr(FONT)}>",
+                f'<title id="title">{escape(title)}</title>',
+                f'<desc id="description">{escape(description)}</desc>',
+                f"<style>\n{_style('light')}\n@media (prefers-color-scheme: dark) {{\n{_style('dark')}\n}}\n</style>",
+                f'<rect class="f-ground" width="{self.width:g}" height="{height:g}"/>',
+                *self.elements,
+                "</svg>\n",
+            ]
+        )
+
+    def _add(self, element: str, classes: str, **attributes: float) -> None:
+        written = " ".join(f'{name}="{value:g}"' for name, value in attributes.items())
+        self.elements.append(f'<{element} class="{classes}" {written}/>')
+
+
+def _style(scheme: str) -> str:
+    rules = [f".f-{name} {{ fill: {getattr(COLOURS[name], scheme)} }}" for name in FILLS]
+    rules += [f".s-{name} {{ stroke: {getattr(COLOURS[name], scheme)} }}" for name in STROKES]
+    return "\n".join(rules)

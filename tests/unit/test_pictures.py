@@ -1,0 +1,523 @@
+"""Pictures show what was synthesized, all of it and nothing else, and can be read."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from operations.pictures import matrix, overview, rotation, stacks
+from operations.pictures.flows import HTTPS, IN_TRANSIT, Flow, flows_of
+from operations.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, shortened, width, wrapped
+from operations.platform import Platform, PlatformError
+from operations.reachability import WHERE
+from tests.policy.planted import with_added, with_changed, without
+from tests.synthesized import bodies
+
+# Every flow that there is, by hand: source, target, port, whether the target takes nothing without TLS.
+FLOWS = {
+    ("internet", "load-balancer", "443", True),
+    ("internet", "load-balancer", "80", False),
+    ("load-balancer", "service", "8443", True),
+    ("service", "database", "5432", True),
+    ("service", "cache", "6379", True),
+    ("service", "files", "2049", True),
+    ("service", "endpoints", "443", True),
+    ("service", "secrets-endpoint", "443", True),
+    ("service", "S3", "443", True),
+    ("rotation", "database", "5432", True),
+    ("rotation", "secrets-endpoint", "443", True),
+}
+EGRESS = {
+    "203.0.113.0/24": "payment provider, whose name and purpose are told at greater length than fits",
+    "198.51.100.0/24": "orders to the warehouse",
+}
+
+
+class Text(NamedTuple):
+    """A line of text of a picture, and where it is."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: str
+
+
+class Box(NamedTuple):
+    left: float
+    top: float
+    right: float
+    bottom: float
+    fill: str
+
+
+def drawn(svg: str) -> tuple[list[Text], list[Box], list[dict[str, str]]]:
+    """Texts, boxes and paths of a picture."""
+    elements = list(ET.fromstring(svg))  # noqa: S314 - our own
+    texts, boxes, paths = [], [], []
+    for element in elements:
+        tag, given = element.tag.rpartition("}")[2], element.attrib
+        colour = re.findall(r"f-(\w+)", given.get("class", ""))
+        if tag == "text":
+            size, x, y = (float(given[key]) for key in ("font-size", "x", "y"))
+            wide = width(element.text or "", size, bold="font-weight" in given)
+            texts.append(Text(element.text or "", x, y - size * 0.75, x + wide, y + size * 0.22, colour[0]))
+        elif tag == "rect":
+            x, y = float(given.get("x", 0)), float(given.get("y", 0))
+            boxes.append(Box(x, y, x + float(given["width"]), y + float(given["height"]), colour[0]))
+        elif tag == "path":
+            paths.append(given)
+    return texts, boxes, paths
+
+
+def words(svg: str) -> Counter[str]:
+    return Counter(text.text for text in drawn(svg)[0])
+
+
+def around(text: Text, boxes: list[Box]) -> Box:
+    """The smallest box that a text begins in."""
+    found = [box for box in boxes if box.left <= text.left <= box.right and box.top <= text.top <= box.bottom]
+    return min(found, key=lambda box: (box.right - box.left) * (box.bottom - box.top))
+
+
+@pytest.fixture(scope="module")
+def wide(three_zones: Platform) -> Platform:
+    """Three zones, and ranges of the internet that tasks may reach."""
+    planted = three_zones
+    for cidr, reason in EGRESS.items():
+        told = f"{reason} (service to {cidr.translate(str.maketrans('./', '--'))})"
+        planted = rule(planted, "egress", "service", cidr, (HTTPS, HTTPS), cidr_ipv4=cidr, description=told)
+    return planted
+
+
+@pytest.fixture(scope="module", params=["prod", "dev", "staging", "wide", "more tiers"])
+def shown(request: pytest.FixtureRequest, platforms: dict[str, Platform], wide: Platform) -> Platform:
+    if request.param == "wide":
+        return wide
+    if request.param == "more tiers":
+        return with_tier(with_tier(platforms["prod"], "access"), "ledger")
+    return platforms[request.param]
+
+
+def pictures_of(platform: Platform) -> dict[str, str]:
+    return {"overview": overview.picture(platform), "matrix": matrix.picture(platform)}
+
+
+@pytest.fixture(scope="module")
+def pictures(shown: Platform) -> dict[str, str]:
+    return pictures_of(shown)
+
+
+@pytest.fixture(scope="module")
+def of_prod(prod: Platform) -> dict[str, str]:
+    return pictures_of(prod)
+
+
+def with_tier(platform: Platform, tier: str) -> Platform:
+    """The platform with a tier that stands on nothing, and that nothing here was told of."""
+    stack = replace(platform.stacks["foundation"], tier=tier, name=f"{platform.environment}-{tier}", depends_on=())
+    more = with_added(platform, tier, "aws_iam_role", "one", {"name": "one"})
+    more = with_added(more, tier, "aws_iam_role", "two", {"name": "two"}) if tier == "access" else more
+    return replace(more, stacks={tier: stack, **platform.stacks})
+
+
+def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
+    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flows_of(platform).flows}
+
+
+@pytest.mark.parametrize("name", ["prod", "dev", "staging"])
+def test_the_flows_are_as_written(platforms: dict[str, Platform], name: str):
+    assert seen(platforms[name]) == FLOWS
+
+
+def test_what_settings_let_out_is_a_flow_whose_encryption_is_not_known(wide: Platform):
+    assert seen(wide) == FLOWS | {("service", cidr, "443", False) for cidr in EGRESS}
+
+
+def test_a_flow_has_the_reason_of_its_rule(prod: Platform):
+    reasons = {(flow.source, flow.target): flow.why for flow in flows_of(prod).flows}
+    assert reasons["service", "database"] == "orders and catalogue"
+    assert reasons["rotation", "secrets-endpoint"] == "reads and writes the credential"
+
+
+GROUP = "${{aws_security_group.network_group-{}.id}}"
+
+
+def rule(
+    platform: Platform, direction: str, group: str, name: str, ports: tuple[int, int] | None, **arguments: Any
+) -> Platform:
+    """One more rule of a security group, of some ports or all."""
+    about = {"ip_protocol": "tcp", "from_port": ports[0], "to_port": ports[1]} if ports else {"ip_protocol": "-1"}
+    body = {"security_group_id": GROUP.format(group), "description": "planted", **about, **arguments}
+    return with_added(platform, "network", f"aws_vpc_security_group_{direction}_rule", name, body)
+
+
+def opened(platform: Platform, source: str, target: str, ports: tuple[int, int] | None) -> Platform:
+    """A flow more, between two groups."""
+    half = rule(platform, "egress", source, "out", ports, referenced_security_group_id=GROUP.format(target))
+    return rule(half, "ingress", target, "into", ports, referenced_security_group_id=GROUP.format(source))
+
+
+def test_a_flow_that_is_opened_is_drawn(prod: Platform):
+    more = opened(prod, "service", "rotation", (9000, 9001))
+    assert seen(more) - FLOWS == {("service", "rotation", "9000 to 9001", True)}
+    assert {"9000 to 9001", "planted"} <= words(overview.picture(more)).keys()
+
+
+def test_a_rule_that_opens_no_way_is_not_drawn(prod: Platform):
+    assert seen(rule(prod, "egress", "service", "half", (25, 25), cidr_ipv4="192.0.2.0/24")) == FLOWS
+
+
+def test_all_protocols_are_all_ports(prod: Platform):
+    assert seen(opened(prod, "rotation", "service", None)) - FLOWS == {("rotation", "service", "0 to 65535", False)}
+
+
+def test_a_way_that_no_rule_names_as_such_is_refused(prod: Platform):
+    """By ranges of the VPC, which are nobody in particular."""
+    half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
+    with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
+        flows_of(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
+
+
+PLAIN: list[tuple[str, str, dict[str, Any]]] = [
+    ("load-balancer", "aws_lb_listener.service_https", {"protocol": "HTTP"}),
+    ("service", "aws_lb_target_group.service_tasks", {"protocol": "HTTP"}),
+    ("database", "aws_rds_cluster_parameter_group.database_cluster-parameters", {"parameter": []}),
+    ("cache", "aws_elasticache_replication_group.cache_cache", {"transit_encryption_mode": "preferred"}),
+    ("files", "aws_efs_file_system_policy.storage_policy", {"policy": json.dumps({"Statement": []})}),
+]
+
+
+@pytest.mark.parametrize(("target", "address", "change"), PLAIN, ids=[target for target, *_ in PLAIN])
+def test_a_target_that_takes_plaintext_has_no_lock(
+    prod: Platform, of_prod: dict[str, str], target: str, address: str, change: dict[str, Any]
+):
+    plain = with_changed(prod, address, **change)
+    assert all(not encrypted for _, into, _, encrypted in seen(plain) if into == target)
+    assert sum(encrypted for *_, encrypted in seen(plain)) < sum(encrypted for *_, encrypted in FLOWS)
+    assert dashes(overview.picture(plain)) > dashes(of_prod["overview"])
+
+
+def dashes(svg: str) -> int:
+    return sum("stroke-dasharray" in path for path in drawn(svg)[2])
+
+
+def test_there_are_words_for_whatever_may_be_in_the_vpc():
+    assert WHERE.keys() == IN_TRANSIT.keys() == overview.IN_A_ZONE.keys()
+    assert overview.SERVICES.keys() == WHERE.keys() | {"aws_nat_gateway"}
+    assert HTTPS == 443
+
+
+def test_every_tier_and_zone_is_shown(shown: Platform, pictures: dict[str, str]):
+    told = " ".join(words(pictures["overview"]))
+    for tier in shown.stacks:
+        assert f"tier {tier}" in told, tier
+    for subnet in shown.of_type("aws_subnet"):
+        assert subnet.body["availability_zone"] in told
+        assert subnet.body["cidr_block"] in told
+
+
+def test_what_is_in_each_zone_is_shown(wide: Platform, dev: Platform):
+    told = words(overview.picture(wide))
+    assert {told[f"us-west-2{letter}"] for letter in "abc"} == {1}
+    assert {told[f"{name}-{letter}"] for name in ("nat", "mount") for letter in "abc"} == {1}
+    assert told["writer"] == told["reader-1"] == told["reader-2"] == 1
+    assert words(overview.picture(dev))["nat-b"] == 0
+
+
+def test_what_is_kept_names_its_key(prod: Platform, of_prod: dict[str, str]):
+    told = words(of_prod["overview"])
+    assert (told["key-files"], told["key-database"]) == (2, 1)
+    other = with_changed(
+        prod, "aws_elasticache_replication_group.cache_cache", kms_key_id="${aws_kms_key.foundation_key-logs.arn}"
+    )
+    assert words(overview.picture(other))["key-logs"] == 1
+
+
+def test_the_firewall_is_told_where_there_is_one(prod: Platform, of_prod: dict[str, str]):
+    assert "ALB behind WAF, tier service" in words(of_prod["overview"])
+    bare = without(prod, "aws_wafv2_web_acl_association.service_firewall-in-front")
+    assert "ALB, tier service" in words(overview.picture(bare))
+
+
+def test_every_flow_is_an_arrow_with_its_port_and_reason(shown: Platform, pictures: dict[str, str]):
+    svg = pictures["overview"]
+    flows = flows_of(shown).flows
+    heads = [path for path in drawn(svg)[2] if " l8 -4 v8 z" in path["d"]]
+    assert len(heads) == len(flows)
+    told = [text.text for text in drawn(svg)[0]]
+    for port, count in Counter(flow.port for flow in flows).items():
+        assert told.count(port) == count
+    for flow in flows:
+        assert flow.why in told or any(text.endswith("…") and flow.why.startswith(text[:-1]) for text in told), flow
+    assert dashes(svg) == 1 + sum(not flow.is_encrypted for flow in flows)  # the legend's
+
+
+def test_a_reason_that_is_too_long_is_in_the_description(wide: Platform):
+    svg = overview.picture(wide)
+    assert any(text.startswith("payment provider, ") and text.endswith("…") for text in words(svg))
+    assert EGRESS["203.0.113.0/24"] in svg
+
+
+def test_the_second_region_is_shown_where_there_is_one(of_prod: dict[str, str], dev: Platform):
+    told = words(of_prod["overview"])
+    assert {"us-east-2", "1 replica of files", "2 KMS keys"} <= told.keys()
+    assert "In no zone" in words(overview.picture(dev))
+
+
+def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
+    told = words(of_prod["overview"])
+    assert {"7 KMS keys", "3 log buckets", f"{len(bodies(prod, 'aws_config_config_rule'))} Config rules"} <= set(told)
+    assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "access")))
+    unknown = with_added(with_tier(prod, "ledger"), "ledger", "aws_qldb_ledger", "book", {})
+    unknown = without(unknown, "aws_iam_role.ledger_one")
+    assert "1 resource" in words(overview.picture(unknown))
+
+
+def without_roles(platform: Platform) -> Platform:
+    """Without those of recovery, whose box would say the same."""
+    return without(platform, "aws_iam_role.recovery_backup")
+
+
+def test_no_text_leaves_its_box_or_meets_another(pictures: dict[str, str]):
+    for svg in pictures.values():
+        texts, boxes, _ = drawn(svg)
+        assert len(texts) > 30
+        for text in texts:
+            box = around(text, boxes)
+            assert text.left + (text.right - text.left) * RESERVE <= box.right, text
+            assert text.bottom <= box.bottom, text
+        for one, other in combinations(texts, 2):
+            apart = (
+                one.right <= other.left or other.right <= one.left or one.bottom <= other.top or other.bottom <= one.top
+            )
+            assert apart, (one, other)
+
+
+def test_no_text_of_a_flow_is_crossed_by_a_lane(pictures: dict[str, str]):
+    texts, _, paths = drawn(pictures["overview"])
+    uprights = [
+        (float(x), *sorted((float(y), float(to))))
+        for path in paths
+        for x, y, to in re.findall(r"^M([\d.]+) ([\d.]+) L\1 ([\d.]+)$", path["d"])
+    ]
+    assert uprights
+    for text in texts:
+        for x, top, bottom in uprights:
+            assert not (text.left < x < text.right and top < text.bottom and text.top < bottom), text
+
+
+def test_lanes_that_are_side_by_side_do_not_share_a_place(pictures: dict[str, str]):
+    """Two sources whose flows pass the same height would be one line."""
+    _, _, paths = drawn(pictures["overview"])
+    found = [
+        (path["class"], float(x), *sorted((float(y), float(to))))
+        for path in paths
+        for x, y, to in re.findall(r"^M([\d.]+) ([\d.]+) L\1 ([\d.]+)$", path["d"])
+        if "ground" not in path["class"]
+    ]
+    for (one, x, top, bottom), (other, x2, top2, bottom2) in combinations(found, 2):
+        assert one == other or x != x2 or bottom < top2 or bottom2 < top
+
+
+@pytest.mark.parametrize("name", ["overview", "matrix"])
+def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod: dict[str, str], name: str):
+    svg = of_prod[name]
+    root = ET.fromstring(svg)  # noqa: S314 - our own
+    assert root.attrib["role"] == "img"
+    named = {element.attrib.get("id"): element.text or "" for element in root}
+    assert root.attrib["aria-labelledby"].split() == ["title", "description"]
+    assert named["title"]
+    for flow in flows_of(prod).flows:
+        assert f"{flow.source} to {flow.target}" in named["description"]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, as WCAG 2.2 has it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_stand_out_in_both_schemes(pictures: dict[str, str], scheme: str):
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted(luminance(getattr(COLOURS[name], scheme)) for name in (one, other))
+        return (high + 0.05) / (low + 0.05)
+
+    pairs = {
+        (text.colour, around(text, boxes).fill) for texts, boxes, _ in map(drawn, pictures.values()) for text in texts
+    }
+    assert {"text", "muted", *LINES[:2]} <= {text for text, _ in pairs}
+    # Text: WCAG 2.2, 1.4.3; lines and frames: 1.4.11.
+    assert not [pair for pair in pairs if contrast(*pair) < 4.5]
+    assert not [line for line in (*LINES, "frame") for under in ("ground", "band") if contrast(line, under) < 3]
+
+
+def test_both_schemes_have_every_colour(of_prod: dict[str, str]):
+    for svg in of_prod.values():
+        light, dark = svg.partition("<style>")[2].partition("</style>")[0].split("@media (prefers-color-scheme: dark)")
+        used = set(re.findall(r"\b[fs]-\w+", " ".join(re.findall(r'class="([^"]+)"', svg))))
+        for scheme in (light, dark):
+            assert used <= set(re.findall(r"[fs]-\w+", scheme))
+        assert all(colours.light in light and colours.dark in dark for colours in COLOURS.values())
+
+
+def test_the_matrix_has_every_flow_and_what_holds_the_others_back(of_prod: dict[str, str]):
+    texts, boxes, paths = drawn(of_prod["matrix"])
+    ports = Counter(text.text for text in texts if text.colour == "first")
+    ports["443"] -= 1  # the legend's
+    assert ports == Counter({"80, 443": 1, "443": 4, "8443": 1, "6379": 1, "2049": 1, "5432": 2})
+    assert sum(box.fill == "cell" for box in boxes) == ports.total()
+    # By hand: from the internet to seven others, and between data subnets and what is outside or public.
+    assert len(paths) // 2 - 1 == 7 + len(("balancer to cache", "balancer to database", "balancer to S3")) + 2 * 3
+
+
+def test_the_matrix_begins_with_the_way_of_a_request(of_prod: dict[str, str]):
+    texts = [text.text for text in drawn(of_prod["matrix"])[0] if text.colour == "text"]
+    rows = [text for text in texts[1:] if texts.count(text) == 2]
+    assert list(dict.fromkeys(rows))[:3] == ["internet", "service", "rotation"]  # a heading may take two lines
+
+
+def test_the_matrix_shows_of_what_is_outside_what_rules_name(wide: Platform):
+    ports = Counter(text.text for text in drawn(matrix.picture(wide))[0] if text.colour == "first")
+    assert ports["443"] == 1 + 4 + len(EGRESS)
+
+
+def test_the_matrix_shows_a_network_acl_that_closes(prod: Platform, of_prod: dict[str, str]):
+    closed = with_changed(prod, "aws_network_acl.network_acl-data", ingress=[], egress=[])
+    assert len(drawn(matrix.picture(closed))[2]) > len(drawn(of_prod["matrix"])[2])
+
+
+def edges(chart: str) -> set[tuple[str, str]]:
+    return {(one, other) for one, other in re.findall(r"(\w+) --> (\w+)", chart)}
+
+
+def test_arrows_between_stacks_say_no_more_and_no_less(shown: Platform):
+    names = {stack.name: tier for tier, stack in shown.stacks.items()}
+    reads = {(names[below], tier) for tier, stack in shown.stacks.items() for below in stack.depends_on}
+    arrows = edges(stacks.flowchart(shown))
+    assert arrows <= reads
+    assert closure(arrows) == closure(reads)
+    for arrow in arrows:
+        assert arrow not in closure(arrows - {arrow})
+    assert [line.strip() for line in stacks.flowchart(shown).splitlines()[2 : 2 + len(shown.stacks)]] == list(
+        shown.stacks
+    )
+
+
+def closure(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    while more := {(one, end) for one, middle in pairs for start, end in pairs if middle == start} - pairs:
+        pairs = pairs | more
+    return pairs
+
+
+def test_the_table_of_stacks_has_all_that_each_reads(prod: Platform):
+    rows = {
+        row.split(" | ")[0].strip("| "): row.strip("| \n").split(" | ") for row in stacks.table(prod).splitlines()[2:]
+    }
+    assert list(rows) == list(prod.stacks)
+    assert set(rows["rotation"][1].split(", ")) == {"foundation", "network", "database"}
+    assert sum(int(row[-1]) for row in rows.values()) == len(prod.resources)
+
+
+def test_the_rotation_is_told_from_what_is_deployed(prod: Platform):
+    told = rotation.rotation(prod)
+    assert told.startswith("```mermaid\nsequenceDiagram\n")
+    assert re.findall(r"participant (\w+) as (.+)", told) == [
+        ("S", "Secrets Manager<br/>rotation/credential"),
+        ("F", "Lambda<br/>rotation/function"),
+        ("W", "Aurora, writer<br/>database/cluster"),
+        ("R", "Aurora, reader<br/>database/cluster"),
+    ]
+    assert re.findall(r"S->>F: (\w+)", told) == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert "every 30 days" in told
+    changed = with_changed(prod, SCHEDULE, rotation_rules={"automatically_after_days": 14})
+    assert "every 14 days" in rotation.rotation(changed)
+
+
+def test_no_line_of_a_sequence_is_longer_than_is_legible(prod: Platform):
+    for told in (rotation.rotation(prod), rotation.redeployment(prod)):
+        for line in told.splitlines()[2:-1]:
+            for part in line.partition(": ")[2].split("<br/>"):
+                assert len(part) <= 50, line
+                assert not {";", "#"} & set(part), line  # Mermaid ends a line there
+
+
+def test_what_follows_a_rotation_is_told_from_the_rule_and_the_states(prod: Platform):
+    assert [line.strip() for line in rotation.redeployment(prod).splitlines()[2:-1]] == [
+        "participant S as Secrets Manager<br/>rotation/credential",
+        "participant M as Step Functions<br/>service/redeployment-workflow",
+        "participant ecs as ECS<br/>service/service",
+        "participant sns as SNS<br/>foundation/alarms",
+        "S-->>M: Secret Label Updated: AWSCURRENT<br/>by service/credential-rotated",
+        "loop IsDeploying: $count(Services[0].Deployments) > 1",
+        "M->>ecs: Look: describeServices",
+        "Note over M: Wait 60 s",
+        "end",
+        "M->>ecs: Redeploy: updateService",
+        "opt a state fails",
+        "M->>sns: TellFailure: publish",
+        "end",
+        "ecs->>S: new tasks start with the current version<br/>service/task",
+    ]
+
+
+TASK, MACHINE = "aws_ecs_task_definition.service_task", "aws_sfn_state_machine.service_redeployment-workflow"
+
+
+def test_tasks_that_read_another_secret_are_not_told(prod: Platform):
+    other = with_changed(prod, TASK, container_definitions="[]")
+    assert "new tasks" not in rotation.redeployment(other)
+
+
+def machine(platform: Platform, old: str, new: str) -> Platform:
+    (found,) = (each for each in platform.resources if each.address == MACHINE)
+    definition = found.body["definition"]
+    assert old in definition
+    return with_changed(platform, MACHINE, definition=definition.replace(old, new))
+
+
+def test_states_that_change_change_the_picture(prod: Platform):
+    assert "Wait 90 s" in rotation.redeployment(machine(prod, '"Seconds": 60', '"Seconds": 90'))
+    assert "M->>ecs: Look: listTasks" in rotation.redeployment(machine(prod, "ecs:describeServices", "ecs:listTasks"))
+    with pytest.raises(PlatformError, match="on a way back"):
+        rotation.redeployment(machine(prod, '"Type": "Wait"', '"Type": "Pass"'))
+
+
+SCHEDULE = "aws_secretsmanager_secret_rotation.rotation_rotation-schedule"
+
+
+def test_a_rotation_that_is_not_as_the_picture_shows_it_is_refused(prod: Platform):
+    with pytest.raises(PlatformError, match="0 secrets are rotated"):
+        rotation.rotation(without(prod, SCHEDULE))
+    rules = without(prod, "aws_cloudwatch_event_target.service_credential-rotated-to-redeployment")
+    with pytest.raises(PlatformError, match="no rule starts anything"):
+        rotation.redeployment(rules)
+    (function,) = prod.of_type("aws_lambda_function")
+    variables = dict(function.body["environment"]["variables"])
+    variables["DATABASE_READER_HOST"] = variables["DATABASE_HOST"]
+    with pytest.raises(PlatformError, match="DATABASE_READER_HOST is not the reader_endpoint"):
+        rotation.rotation(with_changed(prod, function.address, environment={"variables": variables}))
+
+
+def test_text_is_measured_wrapped_and_shortened():
+    assert width("il", 10) < width("mm", 10) < width("mm", 10, bold=True)
+    assert width("漢", 10) > width("m", 10)
+    assert wrapped("a bb ccc", SMALL, 30) == ["a bb", "ccc"]
+    assert wrapped("wwwwwwwwwwww i", SMALL, 20) == ["wwwwwwwwwwww", "i"]
+    assert shortened("short", SMALL, 100) == "short"
+    cut = shortened("much too long for this", SMALL, 60)
+    assert cut.endswith("…")
+    assert fits(cut, SMALL, 60)
+
+
+def test_a_flow_says_its_ports():
+    assert Flow("a", "b", (443, 443), "", is_encrypted=True).port == "443"
+    assert Flow("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"
