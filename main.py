@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 # Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
+from stacks.access import AccessStack
 from stacks.audit import AuditStack
 from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent
 
 def build(app: App, settings: Environment) -> None:
     """Build the tiers of one environment, each on those above it."""
+    AccessStack(app, settings)
     foundation = FoundationStack(app, settings)
     network = NetworkStack(app, settings, foundation=foundation)
     database = DatabaseStack(app, settings, foundation=foundation, network=network)
@@ -34,8 +36,7 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
-    audit = AuditStack(app, settings, foundation=foundation)
-    watched = [network, *stores, service, recovery, audit]
+    watched = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 
@@ -43,10 +44,9 @@ def main() -> None:
     """Synthesize every environment, or the one that ENV names."""
     outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI says where it wants it
     try:
-        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         outdir.mkdir(parents=True, exist_ok=True)
         app = App(outdir=str(outdir))
-        for environment in environments:
+        for environment in load_environments(ROOT / "environments", only=os.environ.get("ENV") or None):
             build(app, environment)
     except SettingsError as error:
         sys.exit(str(error))
