@@ -19,8 +19,9 @@ TIERS = (
     "recovery",
     "audit",
     "observability",
+    "access",
 )
-"""In the design's order: a tier knows only those before it."""
+"""In the design's order: a tier knows only those before it; the last knows none."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 

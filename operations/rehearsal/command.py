@@ -85,10 +85,12 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
     steps = [
         ("bootstrap", rehearsal.bootstrap),
         ("preflight", rehearsal.preflight),
+        ("access", rehearsal.give_access),
         ("deploy", rehearsal.deploy),
         ("rotate", rehearsal.rotate_under_load),
         ("integration tests", rehearsal.integrate),
         ("second plan", rehearsal.plan_again),
+        ("permissions", rehearsal.hold_permissions),
         ("checkov", rehearsal.ask_checkov),
     ]
     if not keep and not rehearsal.settings.deletion_protection:

@@ -133,17 +133,10 @@ def boundary(limits: Limits) -> list[Statement]:
     worldwide = {verb for verb in verbs if verb.partition(":")[0] in OF_NO_REGION}
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
-        allow("World", sorted(worldwide), ["*"]),
+        allow("World", sorted(worldwide), ["*"], when=[_in(GLOBAL)]),
         deny("NoSecrets", [*SECRETS, "sts:Assume*"], ["*"]),
-        # Who deploys, as whom, and what bounds them and the platform's roles: all policies of the account's own.
-        deny(
-            "NoAccess",
-            CHANGES_OF_IAM,
-            [
-                f"{limits.iam}role{names.access_path}*",
-                *(f"{limits.iam}{kind}/*" for kind in ("policy", "oidc-provider")),
-            ],
-        ),
+        # Who deploys, as whom, and what bounds them and the platform's roles: all but roles of the platform, and AWS's.
+        deny("NoIdentities", CHANGES_OF_IAM, [], but=[limits.roles, f"{limits.iam}role/aws-service-role/*"]),
         deny("NoAccessState", ["s3:DeleteObject*", "s3:PutObject*"], [names.access_state]),
         deny(
             "NoOtherBoundary",
@@ -183,10 +176,7 @@ def plan(limits: Limits) -> dict[str, list[Statement]]:
             "FunctionVariables",
             ["kms:Decrypt"],
             [names.arn("kms", "key/*")],
-            when=[
-                equals("kms:ViaService", through_lambda),
-                equals("kms:EncryptionContext:aws:lambda:FunctionArn", names.rotation_arn),
-            ],
+            when=[*limits.tags("aws:ResourceTag"), equals("kms:ViaService", through_lambda)],
         ),
         deny("NoSecrets", SECRETS, ["*"]),
         deny("NoObjects", ["s3:GetObject", "s3:GetObjectVersion"], [], but=[limits.states, limits.locks]),

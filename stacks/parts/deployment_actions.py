@@ -278,7 +278,9 @@ WRITES: Mapping[str, tuple[Grant, ...]] = {
             "cluster:{ours}* parametergroup:{ours}* replicationgroup:{ours}* snapshot:{ours}* subnetgroup:{ours}* "
             "user:{ours}* usergroup:{ours}*",
         ),
-        Grant("MakeFiles", "elasticfilesystem", "CreateFileSystem", known=Known.BY_TAGS_ASKED),
+        # The replica is made in the name of whoever asks for it, without tags.
+        # https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html
+        Grant("MakeFiles", "elasticfilesystem", "CreateFileSystem"),
         Grant("TagFiles", "elasticfilesystem", "TagResource", "access-point/* file-system/*", Known.AS_TAGGED_FIRST),
         Grant(
             "Files",

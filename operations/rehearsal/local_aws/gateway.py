@@ -31,8 +31,8 @@ MODELS = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
+# In the User-Agent of Terraform's backend and of its AWS provider.
 TERRAFORM = "HashiCorp"
-"""In the User-Agent of Terraform's own backend and of its AWS provider."""
 # Who says otherwise that it is asked too much. A HEAD of S3's has no body, so that its status must tell.
 THROTTLED = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
@@ -106,7 +106,6 @@ class Gateway:
         if TERRAFORM in environ.get("HTTP_USER_AGENT", ""):
             with self._lock:
                 self.of_terraform[str(call)] += 1
-            self._write(f"TF {environ.get('HTTP_X_AMZ_MOCK','')} {environ['PATH_INFO']}?{environ.get('QUERY_STRING','')} ")
         self._note(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
         answer.send()
         return [body]
