@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
-from stacks.access import AccessStack
+from stacks.access import AccessStack  # before cdktf: it sets up the bindings, before the Node process starts
 from stacks.audit import AuditStack
 from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
@@ -44,9 +43,10 @@ def main() -> None:
     """Synthesize every environment, or the one that ENV names."""
     outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI says where it wants it
     try:
+        environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         outdir.mkdir(parents=True, exist_ok=True)
         app = App(outdir=str(outdir))
-        for environment in load_environments(ROOT / "environments", only=os.environ.get("ENV") or None):
+        for environment in environments:
             build(app, environment)
     except SettingsError as error:
         sys.exit(str(error))

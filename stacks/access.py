@@ -12,7 +12,8 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from stacks.parts import deployment
+from stacks.parts.deployment import policies
+from stacks.parts.deployment.limits import Limits
 from stacks.parts.policies import Principal, Statement, allow, document, equals
 from stacks.settings import Environment
 from stacks.tier import TierStack
@@ -30,11 +31,11 @@ class AccessStack(TierStack):
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, settings)
         self._provider = self._know_github()
-        limits = deployment.Limits.of(settings)
-        self._boundary = self._policy("boundary", deployment.boundary(limits), "What no deployment may exceed")
-        reads = self._policies(deployment.reads(limits), "How the platform is set up, and nothing that is in it")
-        states = self._policies(deployment.plan(limits), "States, to be read and locked")
-        writes = self._policies(deployment.writes(limits), "What a deployment changes")
+        limits = Limits.of(settings)
+        self._boundary = self._policy("boundary", policies.boundary(limits), "What no deployment may exceed")
+        reads = self._policies(policies.reads(limits), "How the platform is set up, and nothing that is in it")
+        states = self._policies(policies.plan(limits), "States, to be read and locked")
+        writes = self._policies(policies.writes(limits), "What a deployment changes")
         plan = self._role("plan", "Plans in pull requests, and changes nothing", "pull_request")
         self._give(plan, *reads, *states)
         apply = self._role("apply", "Applies what was reviewed", f"environment:{settings.name}")

@@ -22,6 +22,8 @@ TIERS = (
     "access",
 )
 """In the design's order: a tier knows only those before it; the last knows none."""
+SEARCHABLE = TIERS[:-1]
+"""Those with something that the Resource Groups Tagging API knows; it tells little of IAM's, and that in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 

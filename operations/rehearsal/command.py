@@ -13,6 +13,7 @@ from rich.console import Console
 from lambda_rotation.errors import RotationError
 from operations.aws import EnvironmentName, RefusedError, explain, settings_of
 from operations.platform import PlatformError
+from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
@@ -82,19 +83,20 @@ def rehearse_faults(
 
 
 def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
+    deployers = Deployers(rehearsal)
     steps = [
         ("bootstrap", rehearsal.bootstrap),
         ("preflight", rehearsal.preflight),
-        ("access", rehearsal.give_access),
-        ("deploy", rehearsal.deploy),
+        ("access", deployers.give_access),
+        ("deploy", deployers.deploy),
         ("rotate", rehearsal.rotate_under_load),
         ("integration tests", rehearsal.integrate),
-        ("second plan", rehearsal.plan_again),
-        ("permissions", rehearsal.hold_permissions),
+        ("second plan", deployers.plan_again),
+        ("permissions", deployers.hold),
         ("checkov", rehearsal.ask_checkov),
     ]
     if not keep and not rehearsal.settings.deletion_protection:
-        steps.append(("destroy", rehearsal.destroy))
+        steps.append(("destroy", deployers.destroy))
     for name, step in steps:
         rehearsal.console.print(f"[bold]{name}")
         began = time.monotonic()

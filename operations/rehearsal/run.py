@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -22,7 +22,6 @@ from lambda_rotation import package
 from lambda_rotation.credential import Credential
 from operations.aws import Account
 from operations.drift import changes_in, schema_of
-from operations.permissions import denied, unused
 from operations.plans import AT_ONCE
 from operations.platform import Platform
 from operations.rehearsal.account import furnish
@@ -42,8 +41,6 @@ from stacks.settings import Environment, load_environments
 FOLDER = ROOT / ".cache" / "rehearsal"
 PACKAGE = ROOT / ".cache" / "rotation-local.zip"
 """The rotation's function for this machine, which `make setup` builds."""
-ACCESS = "access"
-"""The tier that no deployment may change."""
 ROTATIONS = 3
 CACHED_FOR = (0.0, 0.0, 1.0, 1.5)
 """Seconds for which each client keeps a credential."""
@@ -69,8 +66,6 @@ class Rehearsal:
     platform: Platform
     console: Console
     report: Report
-    calls: dict[str, set[str]] = field(default_factory=dict)
-    """Terraform's own, by what it was doing."""
 
     def bootstrap(self) -> None:
         """Make what must be there before the first stack, by the command that people use."""
@@ -81,20 +76,11 @@ class Rehearsal:
         """Look whether the account has what a deployment needs, by the command that people use."""
         self._program("preflight.log", "-m", "operations", "preflight", self.settings.name)
 
-    def give_access(self) -> None:
-        """Deploy, as an administrator, the tier that says who deploys the others."""
-        self._deploy(ACCESS)
-
-    def deploy(self) -> None:
-        """Deploy all other tiers."""
-        with self._noting("apply"):
-            self._deploy(*self._others)
-
-    def _deploy(self, *tiers: str) -> None:
-        stacks = [self.platform.stacks[tier].name for tier in tiers]
+    def deploy(self, *tiers: str) -> None:
+        """Deploy tiers, or all."""
         with self._progress(*tiers) as progress:
             try:
-                self.deployment.deploy(*stacks, line=progress.line)
+                self.deployment.deploy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
             finally:
                 self.report.resources += progress.done
                 self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
@@ -189,7 +175,7 @@ class Rehearsal:
     def plan_again(self) -> None:
         """Plan every tier a second time: nothing must change, and nobody is said to have changed anything."""
         stacks = self.platform.stacks
-        with self._noting("plan"), ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             plans = dict(zip(stacks, pool.map(self.deployment.plan, stacks.values()), strict=True))
         found = {tier: changes(plan) for tier, plan in plans.items()}
         self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}
@@ -211,22 +197,10 @@ class Rehearsal:
         self.report.rules_held = scan.passed
         self.report.rules_broken = judge([scan], waivers(), datetime.now(UTC).date())
 
-    def hold_permissions(self) -> None:
-        """Hold the roles that deploy against the calls that Terraform made: each was theirs to make, none is idle."""
-        calls = self.calls["apply"] | self.calls["plan"]
-        for role in ("apply", "plan"):
-            self._tell_denied(role, self.calls[role])
-            # What the settings leave out is not called.
-            if self.settings.production:
-                idle = unused(calls, role, self.platform)
-                self.report.idle_actions += [f"{role}: {action}" for action in idle]
-
-    def destroy(self) -> None:
-        """Destroy all tiers, who deploys the others last; nothing that carries their tags may be left."""
-        with self._noting("destroy"):
-            self._destroy(*self._others)
-        self._tell_denied("apply", self.calls["destroy"])
-        self._destroy(ACCESS)
+    def destroy(self, *tiers: str) -> None:
+        """Destroy tiers, or all; nothing that carries tags of theirs may be left."""
+        with self._progress(*tiers) as progress:
+            self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
         account = Account.of(self.settings)
         self.report.left_behind = [
             arn for arn in self.tagged() if not re.fullmatch(KEPT, resource_of(arn)) and not needs_nobody(account, arn)
@@ -237,24 +211,6 @@ class Rehearsal:
         found = tagged(self.aws.client, Names.of(self.settings), tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
-    def _destroy(self, *tiers: str) -> None:
-        with self._progress(*tiers) as progress:
-            self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
-
-    @property
-    def _others(self) -> list[str]:
-        return [tier for tier in self.platform.stacks if tier != ACCESS]
-
-    @contextmanager
-    def _noting(self, what: str) -> Generator[None]:
-        """Note which calls Terraform makes meanwhile."""
-        before = self.aws.gateway.of_terraform.copy()
-        yield
-        self.calls[what] = set(self.aws.gateway.of_terraform - before)
-
-    def _tell_denied(self, role: str, calls: set[str]) -> None:
-        self.report.denied_calls += [f"{role}: {call}" for call in denied(calls, role, self.platform)]
-
     @property
     def _joined_plan(self) -> Path:
         return self.deployment.folder / "plan.json"
@@ -262,7 +218,8 @@ class Rehearsal:
     @contextmanager
     def _progress(self, *tiers: str) -> Generator[Progress]:
         """A deployment's, which fails with Terraform's own words."""
-        with Progress(self.console, {tier: self.platform.stacks[tier] for tier in tiers}) as progress:
+        stacks = self.platform.stacks
+        with Progress(self.console, {tier: stacks[tier] for tier in tiers or stacks}) as progress:
             try:
                 yield progress
             except ProgramError as error:

@@ -99,7 +99,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ),
     ("bounds", "access_plan: path", changed("aws_iam_role.access_plan", path="/globecart/prod/")),
     ("bounds", "max_session_duration", changed("aws_iam_role.access_plan", max_session_duration=43200)),
-    ("bounds", "data-policy: path", changed("aws_iam_policy.access_data-policy", path="/")),
+    ("bounds", "stores-policy: path", changed("aws_iam_policy.access_stores-policy", path="/")),
     ("sizes", "access_identities-policy: 6", may(*(f"sns:Number{number}" for number in range(99)))),
     ("sizes", "access_apply: 12 policies", attached_often),
     ("named_actions", "Planted: *", may("*")),

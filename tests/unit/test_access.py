@@ -9,7 +9,8 @@ import pytest
 from main import build
 from operations.platform import Platform
 from operations.roles import roles_of
-from stacks.parts.deployment_actions import DESTROYS, PASSED_TO, POLICIES_OF_AWS, WRITES
+from stacks.parts.deployment.identities import DESTROYS, PASSED_TO, POLICIES_OF_AWS
+from stacks.parts.deployment.policies import WRITES
 from stacks.settings import load_environments
 from tests.conftest import ENVIRONMENTS, Synthesize, as_toml, changed
 from tests.policy.decisions import decide
@@ -140,8 +141,7 @@ def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
         for statement in role.trust
         for service in statement["Principal"]["Service"]
     }
-    passed_by_hand = {"lambda.amazonaws.com"}
-    assert set(PASSED_TO) == services | passed_by_hand
+    assert set(PASSED_TO) == services
 
 
 def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
