@@ -121,7 +121,7 @@ def _statement(
         sid=sid,
         effect=effect,
         actions=list(actions),
-        resources=list(resources) or None,
+        resources=None if but else list(resources),
         not_resources=list(but) or None,
         principals=[DataAwsIamPolicyDocumentStatementPrincipals(type=to.type, identifiers=list(to.identifiers))]
         if to
