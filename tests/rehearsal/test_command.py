@@ -18,7 +18,8 @@ from lambda_rotation.credential import Credential
 from operations.__main__ import app
 from operations.aws import RefusedError
 from operations.platform import PlatformError
-from operations.rehearsal import command, run
+from operations.rehearsal import command, deployers, run
+from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.deployment import Deployment
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.local_aws.server import LocalAws
@@ -96,8 +97,8 @@ class Scripted(Rehearsal):
     def preflight(self) -> None:
         self._script.take("preflight")
 
-    def deploy(self) -> None:
-        self._script.take("deploy")
+    def deploy(self, *tiers: str) -> None:
+        self._script.take("deploy" if tiers != ("access",) else "give access")
 
     def rotate_under_load(self, times: int = run.ROTATIONS) -> None:
         self._script.take("rotate")
@@ -114,8 +115,9 @@ class Scripted(Rehearsal):
         self._script.take("ask checkov")
         self.report.rules_held = 500
 
-    def destroy(self) -> None:
-        self._script.take("destroy")
+    def destroy(self, *tiers: str) -> None:
+        if tiers != ("access",):
+            self._script.take("destroy")
 
     def secret(self) -> str:
         return SECRET
@@ -125,7 +127,10 @@ class Scripted(Rehearsal):
         return CREDENTIAL
 
 
-ALL = ["bootstrap", "preflight", "deploy", "rotate", "integrate", "plan again", "ask checkov", "destroy"]
+ALL = [
+    *("bootstrap", "preflight", "give access", "deploy", "rotate", "integrate", "plan again", "hold"),
+    *("ask checkov", "destroy"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +147,8 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     aws.gateway.unsupported.clear()
     monkeypatch.setattr(command, "staged", script.staged)
     monkeypatch.setattr(command, "FOLDER", Path("/rehearsals"))
+    monkeypatch.setattr(Deployers, "hold", lambda _: script.take("hold"))
+    monkeypatch.setattr(deployers, "denied", lambda *_: [])
     yield script
     aws.gateway.unsupported.clear()
     aws.gateway.unsupported.update(unknown)
@@ -169,7 +176,8 @@ def test_all_goes_well_step_by_step(script: Script):
     assert script.done == ALL
     assert in_order(
         ended.output,
-        *("bootstrap", "preflight", "deploy", "rotate", "integration tests", "second plan", "checkov", "destroy"),
+        *("bootstrap", "preflight", "access", "deploy", "rotate", "integration tests", "second plan", "permissions"),
+        *("checkov", "destroy"),
     )
     assert "Rehearsal of dev" in ended.output
     assert "4 of 4" in ended.output
@@ -180,10 +188,12 @@ def test_all_goes_well_step_by_step(script: Script):
     assert list(script.report["seconds"]) == [
         "bootstrap",
         "preflight",
+        "access",
         "deploy",
         "rotate",
         "integration tests",
         "second plan",
+        "permissions",
         "checkov",
         "destroy",
     ]
