@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# Before cdktf: the tiers' package sets up the bindings, which must be done before the Node process starts.
+from stacks.access import AccessStack  # before cdktf: it sets up the bindings, before the Node process starts
 from stacks.audit import AuditStack
 from stacks.cache import CacheStack
 from stacks.database import DatabaseStack
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent
 
 def build(app: App, settings: Environment) -> None:
     """Build the tiers of one environment, each on those above it."""
+    AccessStack(app, settings)
     foundation = FoundationStack(app, settings)
     network = NetworkStack(app, settings, foundation=foundation)
     database = DatabaseStack(app, settings, foundation=foundation, network=network)
@@ -34,8 +35,7 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
-    audit = AuditStack(app, settings, foundation=foundation)
-    watched = [network, *stores, service, recovery, audit]
+    watched = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 

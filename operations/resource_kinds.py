@@ -247,6 +247,17 @@ def _restore_selection(account: Account, plan: str, name: str) -> str | None:
     return f"{name}:{plan}" if found(ask, "ResourceNotFoundException", **names) else None
 
 
+def _policy(account: Account, path: str, name: str) -> str | None:
+    arn = f"arn:aws:iam::{account.settings.account}:policy{path}{name}"
+    return arn if found(account.client("iam").get_policy, "NoSuchEntity", PolicyArn=arn) else None
+
+
+def _provider(account: Account, url: str) -> str | None:
+    arn = f"arn:aws:iam::{account.settings.account}:oidc-provider/{url.removeprefix('https://')}"
+    ask = account.client("iam").get_open_id_connect_provider
+    return arn if found(ask, "NoSuchEntity", OpenIDConnectProviderArn=arn) else None
+
+
 def _role(account: Account, name: str) -> str | None:
     return name if found(account.client("iam").get_role, "NoSuchEntity", RoleName=name) else None
 
@@ -317,7 +328,9 @@ UNTAGGED: Mapping[str, Untagged] = {
     "aws_cloudwatch_query_definition": Untagged(("name",), _query),
     "aws_efs_mount_target": Untagged(("file_system_id", "subnet_id"), _mount_target),
     "aws_efs_replication_configuration": Untagged(("source_file_system_id",), _replication),
-    # Has tags, which the Tagging API does not search.
+    # These have tags, which the Tagging API does not search, or in another Region.
+    "aws_iam_openid_connect_provider": Untagged(("url",), _provider),
+    "aws_iam_policy": Untagged(("path", "name"), _policy),
     "aws_iam_role": Untagged(("name",), _role),
     "aws_kms_alias": Untagged(("name",), _alias),
     "aws_lambda_permission": Untagged(("function_name", "statement_id"), _permission),

@@ -55,13 +55,13 @@ class Role:
         return self.resource.address
 
 
-def roles_of(platform: Platform) -> list[Role]:
-    """All roles of an environment.
+def roles_of(platform: Platform, tier: str = "") -> list[Role]:
+    """All roles of an environment, or of one tier.
 
     Raises:
         PlatformError: a policy cannot be read.
     """
-    return [_role(platform, resource) for resource in platform.of_type(ROLE)]
+    return [_role(platform, resource) for resource in platform.of_type(ROLE) if tier in {"", resource.tier}]
 
 
 def statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
@@ -91,14 +91,16 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
 
 
 def roles_table(platform: Platform) -> str:
-    """The roles in Markdown: who takes each on, what for, and what it may do."""
+    """The services' roles in Markdown: who takes each on, what for, and what it may do."""
     rows: list[tuple[str, ...]] = []
     for role in roles_of(platform):
+        services = [f"`{service}`" for each in role.trust for service in services_of(each)]
+        if not services:  # whoever deploys: docs/access.md
+            continue
         may = [
             *(_told(platform, statement) for statement in role.allowed),
             *(f"what AWS's `{arn}` says" for arn in role.managed),
         ]
-        services = [f"`{service}`" for each in role.trust for service in listed(each["Principal"]["Service"])]
         why = role.resource.body.get("description", "")
         rows.append((markdown.name(role.resource), ", ".join(services), why, "; ".join(may)))
     return markdown.table(("role", "taken on by", "why", "may"), rows)

@@ -19,10 +19,13 @@ TIERS = (
     "recovery",
     "audit",
     "observability",
+    "access",
 )
-"""In the design's order: a tier knows only those before it."""
+"""In the design's order: a tier knows only those before it; the last knows none."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
 """Where the reference environments say that they are."""
+SEARCHABLE = TIERS[:-1]
+"""Those with something that the Resource Groups Tagging API knows; it tells little of IAM's, and that in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 

@@ -15,6 +15,7 @@ from lambda_rotation.errors import RotationError
 from operations.aws import EnvironmentName, RefusedError, explain, settings_of
 from operations.platform import PlatformError
 from operations.rehearsal.atlantis import AtlantisError
+from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.everyday import find_a_change, review_a_change
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.postgresql import ServerError
@@ -106,19 +107,22 @@ def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
 
 
 def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
+    deployers = Deployers(rehearsal)
     steps = [
         ("bootstrap", rehearsal.bootstrap),
         ("preflight", rehearsal.preflight),
-        ("deploy", rehearsal.deploy),
+        ("access", deployers.give_access),
+        ("deploy", deployers.deploy),
         ("rotate", rehearsal.rotate_under_load),
         ("integration tests", rehearsal.integrate),
-        ("second plan", rehearsal.plan_again),
+        ("second plan", deployers.plan_again),
+        ("permissions", deployers.hold),
         ("checkov", rehearsal.ask_checkov),
         ("review", partial(review_a_change, rehearsal)),
         ("drift", partial(find_a_change, rehearsal)),
     ]
     if not keep and not rehearsal.settings.deletion_protection:
-        steps.append(("destroy", rehearsal.destroy))
+        steps.append(("destroy", deployers.destroy))
     for name, step in steps:
         rehearsal.console.print(f"[bold]{name}")
         began = time.monotonic()

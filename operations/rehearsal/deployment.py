@@ -62,13 +62,13 @@ class Deployment:
         """
         self._cdktf("deploy", "--skip-provider-lock", *(stacks or (f"{self.name}-*",)), line=line, started=started)
 
-    def destroy(self, line: Heard = lambda _: None) -> None:
-        """Destroy all stacks; `line` hears each line of the cdktf CLI's.
+    def destroy(self, *stacks: str, line: Heard = lambda _: None) -> None:
+        """Destroy all stacks, or some with all that depends on them; `line` hears each line of the cdktf CLI's.
 
         Raises:
             ProgramError: it ended with an error.
         """
-        self._cdktf("destroy", f"{self.name}-*", line=line)
+        self._cdktf("destroy", *(stacks or (f"{self.name}-*",)), line=line)
 
     def plan(self, stack: Stack, *options: str) -> dict[str, Any]:
         """What Terraform would change now, as `terraform show -json` tells a plan.

@@ -35,6 +35,10 @@ class Report:
     """Of checkov's, in the second plan."""
     rules_broken: list[str] = field(default_factory=list)
     """Those that no waiver is for, and what is wrong with waivers."""
+    denied_calls: list[str] = field(default_factory=list)
+    """Calls of Terraform's that the role which is to make them may not make."""
+    idle_actions: list[str] = field(default_factory=list)
+    """What such a role may do, where nothing asked for it and nobody says why it may."""
     drift: list[str] = field(default_factory=list)
     """What would be taken for somebody's change behind Terraform's back, where nobody has changed anything."""
     review: str = ""
@@ -70,6 +74,8 @@ class Report:
                 for change in found
             ),
             *(f"checkov: {broken}" for broken in self.rules_broken),
+            *(f"who deploys may not make this call: {call}" for call in self.denied_calls),
+            *(f"who deploys has no need of this action: {action}" for action in self.idle_actions),
             *(f"no drift, and told as such: {change}" for change in self.drift),
             *(f"left behind: {arn}" for arn in self.left_behind),
             *(f"the local AWS does not know {call} ({count} calls)" for call, count in self.unsupported_calls.items()),
@@ -92,6 +98,7 @@ class Report:
             ("checkov", f"{self.rules_held} rules hold, {len(self.rules_broken)} do not and should"),
             ("review of a change", self.review),
             ("changes behind Terraform's back", f"{self.changes_found} found"),
+            ("roles that deploy", f"{len(self.denied_calls)} calls denied, {len(self.idle_actions)} actions idle"),
             ("calls that are not supported", str(sum(self.unsupported_calls.values()))),
             ("seconds", ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())),
         ):

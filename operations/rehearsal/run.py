@@ -76,13 +76,13 @@ class Rehearsal:
         """Look whether the account has what a deployment needs, by the command that people use."""
         self.program("preflight.log", "-m", "operations", "preflight", self.settings.name)
 
-    def deploy(self) -> None:
-        """Deploy all tiers."""
-        with self._progress() as progress:
+    def deploy(self, *tiers: str) -> None:
+        """Deploy tiers, or all."""
+        with self._progress(*tiers) as progress:
             try:
-                self.deployment.deploy(line=progress.line)
+                self.deployment.deploy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
             finally:
-                self.report.resources = progress.done
+                self.report.resources += progress.done
                 self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
 
     def rotate_under_load(self, times: int = ROTATIONS) -> None:
@@ -197,10 +197,10 @@ class Rehearsal:
         self.report.rules_held = scan.passed
         self.report.rules_broken = judge([scan], waivers(), datetime.now(UTC).date())
 
-    def destroy(self) -> None:
-        """Destroy all tiers; nothing that carries their tags may be left."""
-        with self._progress() as progress:
-            self.deployment.destroy(line=progress.line)
+    def destroy(self, *tiers: str) -> None:
+        """Destroy tiers, or all; nothing that carries tags of theirs may be left."""
+        with self._progress(*tiers) as progress:
+            self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
         account = Account.of(self.settings)
         self.report.left_behind = [
             arn for arn in self.tagged() if not re.fullmatch(KEPT, resource_of(arn)) and not needs_nobody(account, arn)
@@ -240,9 +240,10 @@ class Rehearsal:
         return self.deployment.folder / "plan.json"
 
     @contextmanager
-    def _progress(self) -> Generator[Progress]:
+    def _progress(self, *tiers: str) -> Generator[Progress]:
         """A deployment's, which fails with Terraform's own words."""
-        with Progress(self.console, self.platform.stacks) as progress:
+        stacks = self.platform.stacks
+        with Progress(self.console, {tier: stacks[tier] for tier in tiers or stacks}) as progress:
             try:
                 yield progress
             except ProgramError as error:

@@ -71,6 +71,33 @@ class Names:
         return f"/{PROJECT}/{self.environment}/"
 
     @property
+    def access_path(self) -> str:
+        """IAM path of the roles that deploy, and of their policies: apart from all that a deployment may change."""
+        return f"/{PROJECT}-access/{self.environment}/"
+
+    @property
+    def access_state(self) -> str:
+        """ARN of the object that says who deploys."""
+        return f"arn:aws:s3:::{self.state_bucket}/{self.environment}/access.tfstate"
+
+    @property
+    def oidc_provider(self) -> str:
+        """ARN of the provider by which the account knows GitHub's workflows; AWS makes it of the issuer's address."""
+        return f"arn:aws:iam::{self.account}:oidc-provider/token.actions.githubusercontent.com"
+
+    @property
+    def log_groups(self) -> list[str]:
+        """Patterns of all log groups' names."""
+        return [
+            self._log("*"),
+            f"{self.container_insights}*",
+            f"{self.firewall_log}*",
+            f"{self.rotation_log}*",
+            self.database_log("*"),
+            self.workflow_log("*"),
+        ]
+
+    @property
     def state_bucket(self) -> str:
         """Bucket of the Terraform states of this environment's tiers."""
         return self.of_bucket("state")

@@ -76,9 +76,10 @@ def deny(
     *,
     to: Principal | None = None,
     when: Sequence[Condition] = (),
+    but: Sequence[str] = (),
 ) -> Statement:
-    """A statement that denies, whatever else allows."""
-    return _statement("Deny", sid, actions, resources, to, when)
+    """A statement that denies, whatever else allows; in the place of resources, `but` names those that are left out."""
+    return _statement("Deny", sid, actions, resources, to, when, but)
 
 
 def deny_plaintext(actions: Sequence[str], resources: Sequence[str]) -> Statement:
@@ -114,12 +115,14 @@ def _statement(
     resources: Sequence[str],
     to: Principal | None,
     when: Sequence[Condition],
+    but: Sequence[str] = (),
 ) -> Statement:
     return DataAwsIamPolicyDocumentStatement(
         sid=sid,
         effect=effect,
         actions=list(actions),
-        resources=list(resources),
+        resources=None if but else list(resources),
+        not_resources=list(but) or None,
         principals=[DataAwsIamPolicyDocumentStatementPrincipals(type=to.type, identifiers=list(to.identifiers))]
         if to
         else None,

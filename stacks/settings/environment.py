@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from stacks.settings.access import AccessSettings
 from stacks.settings.audit import AuditSettings
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
@@ -140,6 +141,7 @@ class Environment(Section):
         return second
 
     audit: AuditSettings = AuditSettings()
+    access: AccessSettings
 
     @field_validator("production")
     @classmethod

@@ -6,14 +6,10 @@ from pydantic import field_validator, model_validator
 
 from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
 
-RoleArn = Annotated[
-    str,
-    Matching(
-        r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
-        "the ARN of a role, arn:aws:iam::<account>:role/<name>",
-    ),
-    OfOwnAccount("roles"),
-]
+ROLE = Matching(
+    r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>"
+)
+RoleArn = Annotated[str, ROLE, OfOwnAccount("roles")]
 
 ENDPOINTS = {
     "email": Matching(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "an e-mail address"),

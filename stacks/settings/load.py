@@ -151,6 +151,13 @@ def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
             # PCI DSS 6.5.3
             if environment.account == other.account and environment.production != other.production:
                 yield f'{where}: account = "{other.account}": allowed: another than that of {there}; one is production'
+            if environment.account == other.account and not (
+                environment.access.oidc_provider or other.access.oidc_provider
+            ):
+                yield (
+                    f"{where}: access.oidc_provider is missing: the ARN of the one that {there} makes, because an "
+                    "account has one"
+                )
             if (environment.account, environment.region) == (other.account, other.region):
                 for service in AuditSettings.model_fields:
                     if getattr(environment.audit, service) and getattr(other.audit, service):

@@ -11,6 +11,7 @@ from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
 from tests.changes.mutations import (
     Mutation,
+    access,
     audit,
     cache,
     database,
@@ -26,6 +27,7 @@ from tests.changes.mutations import (
 )
 
 MODULES = (
+    access,
     audit,
     cache,
     database,

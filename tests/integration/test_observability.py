@@ -9,7 +9,7 @@ import pytest
 from stacks.observability import DATABASE_EVENTS
 from tests.integration.expectations import AtLeast, Including, expect
 from tests.integration.found import Answer, Found, the_one
-from tests.synthesized import TIERS
+from tests.synthesized import SEARCHABLE
 
 SOURCES = {"aws.acm", "aws.ecs", "aws.health"}
 """Of the events that people are told of."""
@@ -34,7 +34,7 @@ def tags_of(found: Found, alarm: Answer) -> Any:
     return {tag["Key"]: tag["Value"] for tag in listed}.items()
 
 
-@pytest.mark.parametrize("tier", [tier for tier in TIERS if tier != "foundation"])
+@pytest.mark.parametrize("tier", [tier for tier in SEARCHABLE if tier != "foundation"])
 def test_tier_has_alarms(found: Found, alarms: list[Answer], tier: str):
     count = sum(found.tags[alarm["AlarmArn"]].get("Tier") == tier for alarm in alarms)
     expect("alarms", {f"Tier = {tier}": count}, AtLeast(1))

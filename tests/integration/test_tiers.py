@@ -5,10 +5,10 @@ import pytest
 from stacks.settings import Environment
 from tests.integration.expectations import AtLeast, expect
 from tests.integration.found import Found
-from tests.synthesized import TIERS
+from tests.synthesized import SEARCHABLE
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", SEARCHABLE)
 def test_tier_is_deployed(found: Found, tier: str):
     count = sum(tags.get("Tier") == tier for tags in found.tags.values())
     expect("resources with the tier's tag", {f"Tier = {tier}": count}, AtLeast(1))

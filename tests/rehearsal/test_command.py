@@ -18,8 +18,9 @@ from lambda_rotation.credential import Credential
 from operations.__main__ import app
 from operations.aws import RefusedError
 from operations.platform import PlatformError
-from operations.rehearsal import command, run
+from operations.rehearsal import command, deployers, run
 from operations.rehearsal.atlantis import AtlantisError
+from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.deployment import Deployment
 from operations.rehearsal.faults import BadDay
 from operations.rehearsal.local_aws.server import LocalAws
@@ -100,8 +101,8 @@ class Scripted(Rehearsal):
     def preflight(self) -> None:
         self._script.take("preflight")
 
-    def deploy(self) -> None:
-        self._script.take("deploy")
+    def deploy(self, *tiers: str) -> None:
+        self._script.take("deploy" if tiers != ("access",) else "give access")
 
     def rotate_under_load(self, times: int = run.ROTATIONS) -> None:
         self._script.take("rotate")
@@ -118,8 +119,9 @@ class Scripted(Rehearsal):
         self._script.take("ask checkov")
         self.report.rules_held = 500
 
-    def destroy(self) -> None:
-        self._script.take("destroy")
+    def destroy(self, *tiers: str) -> None:
+        if tiers != ("access",):
+            self._script.take("destroy")
 
     def secret(self) -> str:
         return SECRET
@@ -127,6 +129,12 @@ class Scripted(Rehearsal):
     def credential(self, secret: str) -> Credential:
         assert secret == SECRET
         return CREDENTIAL
+
+
+ALL = [
+    *("bootstrap", "preflight", "give access", "deploy", "rotate", "integrate", "plan again", "hold"),
+    *("ask checkov", "review", "drift", "destroy"),
+]
 
 
 def review_a_change(rehearsal: Scripted) -> None:
@@ -137,20 +145,6 @@ def review_a_change(rehearsal: Scripted) -> None:
 def find_a_change(rehearsal: Scripted) -> None:
     vars(rehearsal)["script"].take("drift")
     rehearsal.report.changes_found = 2
-
-
-ALL = [
-    "bootstrap",
-    "preflight",
-    "deploy",
-    "rotate",
-    "integrate",
-    "plan again",
-    "ask checkov",
-    "review",
-    "drift",
-    "destroy",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +163,8 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     monkeypatch.setattr(command, "review_a_change", review_a_change)
     monkeypatch.setattr(command, "find_a_change", find_a_change)
     monkeypatch.setattr(command, "FOLDER", Path("/rehearsals"))
+    monkeypatch.setattr(Deployers, "hold", lambda _: script.take("hold"))
+    monkeypatch.setattr(deployers, "denied", lambda *_: [])
     yield script
     aws.gateway.unsupported.clear()
     aws.gateway.unsupported.update(unknown)
@@ -196,8 +192,8 @@ def test_all_goes_well_step_by_step(script: Script):
     assert script.done == ALL
     assert in_order(
         ended.output,
-        *("bootstrap", "preflight", "deploy", "rotate", "integration tests", "second plan", "checkov"),
-        *("review", "drift", "destroy"),
+        *("bootstrap", "preflight", "access", "deploy", "rotate", "integration tests", "second plan", "permissions"),
+        *("checkov", "review", "drift", "destroy"),
     )
     assert "Rehearsal of dev" in ended.output
     assert "4 of 4" in ended.output
@@ -208,10 +204,12 @@ def test_all_goes_well_step_by_step(script: Script):
     assert list(script.report["seconds"]) == [
         "bootstrap",
         "preflight",
+        "access",
         "deploy",
         "rotate",
         "integration tests",
         "second plan",
+        "permissions",
         "checkov",
         "review",
         "drift",

@@ -117,10 +117,14 @@ def test_all_stacks_are_deployed_or_some(
     assert deployment.log.read_text().endswith("done\n")
 
 
-def test_all_stacks_are_destroyed(programs: Programs, deployment: Deployment):
+@pytest.mark.parametrize(("stacks", "asked"), [((), ["dev-*"]), (("dev-access",), ["dev-access"])])
+def test_all_stacks_are_destroyed_or_some(
+    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], asked: list[str]
+):
     heard = list[str]()
-    deployment.destroy(heard.append)
-    assert programs.called("cdktf")["arguments"][:2] == ["destroy", "dev-*"]
+    deployment.destroy(*stacks, line=heard.append)
+    arguments = programs.called("cdktf")["arguments"]
+    assert [argument for argument in arguments if not argument.startswith("--")] == ["destroy", *asked]
     assert heard == ["done"]
 
 

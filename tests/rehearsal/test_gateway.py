@@ -53,6 +53,18 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[int, str, str]:
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
+def test_what_terraform_asks_is_told_from_what_others_do(aws: LocalAws):
+    calls = aws.gateway.of_terraform
+    before = calls["sns:ListTopics"]
+    aws.client("sns").list_topics()
+    assert calls["sns:ListTopics"] == before
+    terraform = aws.client("sns")
+    name = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 terraform-provider-aws/5.100.0"
+    terraform.meta.events.register("before-sign", lambda request, **_: request.headers.add_header("User-Agent", name))
+    terraform.list_topics()
+    assert calls["sns:ListTopics"] == before + 1
+
+
 def test_the_account_is_the_environments_whatever_the_access_key(aws: LocalAws):
     assert aws.client("sts").get_caller_identity()["Account"] == ACCOUNT
 

@@ -404,6 +404,21 @@ def role(deployed: Deployed) -> str:
     return name
 
 
+def policy(deployed: Deployed) -> str:
+    name, path = f"{deployed.scene.name}-reads", "/globecart-access/"
+    deployed.has("aws_iam_policy.it", name=name, path=path)
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
+    asked = {"PolicyName": name, "Path": path, "PolicyDocument": json.dumps(document)}
+    return deployed.client("iam").create_policy(**asked)["Policy"]["Arn"]
+
+
+def provider(deployed: Deployed) -> str:
+    url = f"https://{deployed.scene.name}.example"
+    deployed.has("aws_iam_openid_connect_provider.it", url=url)
+    made = deployed.client("iam").create_open_id_connect_provider(Url=url, ClientIDList=["sts.amazonaws.com"])
+    return made["OpenIDConnectProviderArn"]
+
+
 def query(deployed: Deployed) -> str:
     client, name = deployed.client("logs"), f"{deployed.scene.name}/errors"
     deployed.has("aws_cloudwatch_query_definition.it", name=name)
@@ -448,7 +463,7 @@ def hub(deployed: Deployed) -> str:
     return ACCOUNT
 
 
-@pytest.mark.parametrize("make", [alias, role, query, schedule, record, hub])
+@pytest.mark.parametrize("make", [alias, policy, provider, role, query, schedule, record, hub])
 def test_what_cannot_be_found_by_tags_is_found_by_its_name(deployed: Deployed, make: Callable[[Deployed], str]):
     id = make(deployed)
     (orphan,) = deployed.lost()
@@ -641,6 +656,8 @@ def test_a_replication_is_found_by_its_file_system(deployed: Deployed):
         ("aws_backup_selection.it", {"plan_id": "nothing", "name": "files"}),
         ("aws_efs_replication_configuration.it", {"source_file_system_id": "fs-0123456789abcdef0"}),
         ("aws_kms_alias.it", {"name": "alias/nothing"}),
+        ("aws_iam_openid_connect_provider.it", {"url": "https://nobody.example"}),
+        ("aws_iam_policy.it", {"name": "nothing", "path": "/"}),
         ("aws_iam_role.it", {"name": "nobody"}),
         ("aws_cloudwatch_query_definition.it", {"name": "nothing"}),
         ("aws_scheduler_schedule.it", {"name": "never"}),

@@ -11,6 +11,12 @@ from operations.platform import Platform
 
 # tier: type: (at two zones, at three)
 COUNTS: dict[str, dict[str, tuple[int, int]]] = {
+    "access": {
+        "aws_iam_openid_connect_provider": (1, 1),
+        "aws_iam_policy": (11, 11),
+        "aws_iam_role": (2, 2),
+        "aws_iam_role_policy_attachment": (12, 12),
+    },
     "foundation": {
         "aws_ecr_lifecycle_policy": (1, 1),
         "aws_ecr_repository": (1, 1),

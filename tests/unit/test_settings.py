@@ -14,6 +14,7 @@ from stacks.settings.database import DatabaseSettings
 from tests.conftest import ENVIRONMENTS, REFERENCE, SHIPPED, THREE_ZONES, as_toml, changed, settings
 
 ACCOUNT = "111122223333"
+ISSUER = "token.actions.githubusercontent.com"
 
 
 def refusals(folder: Path, name: str, change: dict[str, Any]) -> list[str]:
@@ -337,7 +338,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "service.maximum_tasks = 9: allowed: minimum_tasks (10) or more",
     ),
     ("prod", {"database": {"encrypted": True}}, "database.encrypted = true: no such key; allowed here: backup_days,"),
-    ("prod", {"waf": False}, "waf = false: no such key; allowed here: account, audit, cache, database,"),
+    ("prod", {"waf": False}, "waf = false: no such key; allowed here: access, account, audit, cache, database,"),
     ("prod", {"region": "us-west-\u0661"}, "allowed: a Region, such as us-west-1"),
     ("prod", {"owner": "   "}, "allowed: a team or an address"),
     (
@@ -345,6 +346,30 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"foundation": {"key_administrators": ["arn:aws:iam::999999999999:role/admin"]}},
         f"allowed: roles of account {ACCOUNT}",
     ),
+    *(
+        ("prod", {"access": {"repository": repository}}, "allowed: a repository of GitHub's, <owner>/<name>")
+        for repository in (
+            "",
+            "globecart",
+            "globecart/*",
+            "globecart/..",
+            "-a/b",
+            "a--b/c",
+            "https://github.com/a/b",
+            "a/b/c",
+        )
+    ),
+    (
+        "prod",
+        {"access": {"oidc_provider": f"arn:aws:iam::999999999999:oidc-provider/{ISSUER}"}},
+        f"allowed: the provider of account {ACCOUNT}",
+    ),
+    (
+        "prod",
+        {"access": {"oidc_provider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/accounts.google.com"}},
+        "allowed: arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com",
+    ),
+    ("prod", {"access": {"atlantis_role": "*"}}, "allowed: the ARN of a role"),
     (
         "prod",
         {"foundation": {"alarm_subscriptions": [SUBSCRIPTION, SUBSCRIPTION]}},
@@ -449,8 +474,9 @@ def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: P
     def write(name: str, change: dict[str, Any]) -> None:
         (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, change)).replace("777788889999", "444455556666"))
 
+    provider = {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}}
     write("staging", {})
-    write("dev", {"audit": {"guardduty": True, "config": True}})
+    write("dev", {**provider, "audit": {"guardduty": True, "config": True}})
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
     assert str(refused.value).splitlines() == [
@@ -461,6 +487,23 @@ def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: P
     write("staging", {"audit": {"guardduty": False, "config": False}})
     assert len(load_environments(tmp_path)) == 2
     write("staging", {"region": "us-west-2", "network": {"zones": ["us-west-2a", "us-west-2b"]}})
+    assert len(load_environments(tmp_path)) == 2
+
+
+def test_an_account_has_one_provider_of_identities(tmp_path: Path):
+    def write(name: str, change: dict[str, Any]) -> None:
+        change = {**change, "audit": dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)}
+        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, change)).replace("777788889999", "444455556666"))
+
+    write("dev", {})
+    write("staging", {})
+    with pytest.raises(SettingsError) as refused:
+        load_environments(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path.name}/staging.toml: access.oidc_provider is missing: the ARN of the one that "
+        f"{tmp_path.name}/dev.toml makes, because an account has one"
+    )
+    write("staging", {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}})
     assert len(load_environments(tmp_path)) == 2
 
 

@@ -31,6 +31,8 @@ MODELS = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
+# In the User-Agent of Terraform's backend and of its AWS provider.
+TERRAFORM = "HashiCorp"
 # Who says otherwise that it is asked too much. A HEAD of S3's has no body, so that its status must tell.
 THROTTLED = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
@@ -74,6 +76,8 @@ class Gateway:
         self.account = account
         self.weather = Weather()
         self.calls: Counter[str] = Counter()
+        self.of_terraform: Counter[str] = Counter()
+        """Of these, what Terraform and its provider asked, by what they call themselves."""
         self.unsupported: Counter[str] = Counter()
         """By service and action: moto has no such action, or what it has broke."""
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -99,6 +103,9 @@ class Gateway:
             return self._unsupported(call, start_response, f"moto broke: {error!r}")
         if answer.is_unrouted(environ, body):
             return self._unsupported(call, start_response, "moto has no such route")
+        if TERRAFORM in environ.get("HTTP_USER_AGENT", ""):
+            with self._lock:
+                self.of_terraform[str(call)] += 1
         self._note(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
         answer.send()
         return [body]

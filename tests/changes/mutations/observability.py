@@ -6,7 +6,7 @@ from typing import Any
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import tag, tagged, topic
-from tests.synthesized import TIERS
+from tests.synthesized import SEARCHABLE
 
 
 def alarms_are_another_tiers(tier: str) -> Mutation:
@@ -57,7 +57,7 @@ def failed_deployments_are_not_told(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{f"test_tier_has_alarms[{tier}]": alarms_are_another_tiers(tier) for tier in TIERS if tier != "foundation"},
+    **{f"test_tier_has_alarms[{tier}]": alarms_are_another_tiers(tier) for tier in SEARCHABLE if tier != "foundation"},
     "test_every_alarm_tells_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
         AlarmNames=[alarm(aws)]
     ),

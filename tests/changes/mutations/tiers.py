@@ -3,7 +3,7 @@
 from operations.rehearsal.local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import named, tag, tagged
-from tests.synthesized import TIERS
+from tests.synthesized import SEARCHABLE
 
 
 def is_another_tiers(tier: str) -> Mutation:
@@ -22,13 +22,13 @@ def is_nobodys(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in TIERS},
+    **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in SEARCHABLE},
     "test_everything_says_whose_it_is": is_nobodys,
 }
 RELATED: Related = {
     f"test_tier_is_deployed[{tier}]": {
         f"test_observability.py::test_tier_has_alarms[{tier}]": "its alarms are another tier's with all the rest"
     }
-    for tier in TIERS
+    for tier in SEARCHABLE
     if tier != "foundation"
 }

@@ -13,6 +13,7 @@ from tests.policy.controls.control import (
     Relation,
     Removal,
     Value,
+    containing,
     none_of,
 )
 from tests.policy.controls.reading import Document, values
@@ -35,6 +36,10 @@ RESOURCE_POLICIES = {
     "aws_secretsmanager_secret_policy": "secretsmanager:*",
     "aws_sns_topic_policy": "sns:Publish",
 }
+
+ISSUER = "token.actions.githubusercontent.com"
+BOUNDARY = "aws_iam_policy.access_boundary-policy"
+IDENTITIES = "aws_iam_policy.access_identities-policy"
 
 OWN_ACCOUNT = Value(
     "one account", lambda found: len(found or []) == 1 and re.fullmatch(r"\d{12}", found[0]) is not None
@@ -66,9 +71,62 @@ def shared_roles(document: Document) -> Iterable[str]:
             yield f"{address}: the application has the role that reads its credential"
 
 
+def deployers(document: Document) -> dict[str, Body]:
+    """Roles of the path that no deployment may change."""
+    return {
+        address: role
+        for address, role in document.of_type("aws_iam_role").items()
+        if str(role.get("path")).startswith("/globecart-access/")
+    }
+
+
+def wide_deployers(document: Document) -> Iterable[str]:
+    """Statements of who deploys that allow a pattern of actions, or anything anywhere."""
+    for address, statement in statements(document, "aws_iam_policy"):
+        if statement["effect"] != "Allow" or address == BOUNDARY:
+            continue
+        for action in statement["actions"]:
+            if "*" in action:
+                yield f"{address}: {statement['sid']} allows {action}"
+        if "*" in statement.get("resources", ["*"]) and not statement.get("condition"):
+            yield f"{address}: {statement['sid']} is for everything in every Region"
+
+
+def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
+    """Statements that let who deploys make a role which exceeds the platform's boundary, or pass one to anybody."""
+    conditions = {"iam:CreateRole": "iam:PermissionsBoundary", "iam:PutRolePolicy": "iam:PermissionsBoundary"}
+    conditions |= {"iam:AttachRolePolicy": "iam:PermissionsBoundary", "iam:PassRole": "iam:PassedToService"}
+    for address, statement in statements(document, "aws_iam_policy"):
+        told = {entry["variable"] for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"}
+        for action in statement["actions"]:
+            if statement["effect"] == "Allow" and action in conditions and conditions[action] not in told:
+                yield f"{address}: {statement['sid']} allows {action} without {conditions[action]}"
+
+
+def tokens_of_others(document: Document) -> Iterable[str]:
+    """Roles that another repository's workflows, or this one's for another purpose, could take on."""
+    subjects = {"access_plan": r"pull_request", "access_apply": r"environment:[a-z0-9-]+"}
+    for address, role in deployers(document).items():
+        for statement in values(role, "assume_role_policy.statement")[0] or []:
+            told = {entry["variable"]: entry["values"] for entry in _exact(statement)}
+            (subject,) = told.get(f"{ISSUER}:sub", [""])[:1]
+            wanted = subjects[address.rpartition(".")[2]]
+            if not re.fullmatch(rf"repo:[\w.-]+/[\w.-]+:{wanted}", subject):
+                yield f"{address} is for {subject or 'whatever workflow'}"
+            if told.get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
+                yield f"{address} takes tokens that are not for AWS"
+
+
+def _exact(statement: Body) -> list[Body]:
+    """Conditions that hold of one value, to the letter."""
+    return [entry for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"]
+
+
 def open_trusts(document: Document) -> Iterable[str]:
     """Roles that a service could be made to take on for somebody else (the confused deputy)."""
     for address, role in document.of_type("aws_iam_role").items():
+        if address in deployers(document):
+            continue
         found = values(role, "assume_role_policy.statement")[0] or []
         if not found:
             yield f"{address} trusts whom it says in words"
@@ -154,6 +212,88 @@ CONTROLS = (
         mutations=[
             Change("aws_iam_role", "permissions_boundary", None),
             Change("aws_iam_role", "max_session_duration", 43200),
+        ],
+    ),
+    Control(
+        name="deployments-by-two-roles",
+        requirements=("6.5.4", "7.2.5", "8.6.2"),
+        does="One role plans and another applies, for workflows of one repository: the first in its pull requests, the "
+        "second in this environment alone. AWS knows them by tokens that last minutes; there is no key to keep.",
+        checks=[Relation("trust names audience and subject, to the letter", tokens_of_others)],
+        mutations=[
+            Change("aws_iam_role.access_plan", "assume_role_policy.statement.condition", None),
+            Change(
+                "aws_iam_role.access_plan",
+                f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
+                ["repo:globecart/*"],
+            ),
+            Change(
+                "aws_iam_role.access_apply",
+                f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
+                ["repo:globecart/platform:pull_request"],
+            ),
+            Change(
+                "aws_iam_role.access_apply",
+                f"assume_role_policy.statement.condition[variable={ISSUER}:sub].test",
+                "StringLike",
+            ),
+            Change(
+                "aws_iam_role.access_plan",
+                f"assume_role_policy.statement.condition[variable={ISSUER}:aud].values",
+                ["everybody"],
+            ),
+        ],
+    ),
+    Control(
+        name="deployments-least-privilege",
+        requirements=("7.2.1", "7.2.2"),
+        does="Who deploys may do named actions, to what is the environment's by name or tag; makes roles within the "
+        "platform's boundary alone, passes them on to named services, and reads no secret.",
+        checks=[
+            Relation("no pattern of actions is allowed, and nothing in every Region", wide_deployers),
+            Relation("roles are written within the boundary, and passed on by name", unbounded_writers_of_roles),
+            Every(
+                BOUNDARY,
+                {
+                    "policy.statement[sid=NoSecrets].effect": "Deny",
+                    "policy.statement[sid=NoSecrets].actions": containing(
+                        "secretsmanager:GetSecretValue", "ssm:GetParameter*", "rds-db:connect"
+                    ),
+                    "policy.statement[sid=NoIdentities].effect": "Deny",
+                    "policy.statement[sid=NoOtherBoundary].effect": "Deny",
+                    "policy.statement[sid=NoLossOfBoundaries].effect": "Deny",
+                },
+            ),
+            Every(
+                IDENTITIES,
+                {
+                    "policy.statement[sid=NoLoss].effect": "Deny",
+                    "policy.statement[sid=NoLoss].actions": containing(
+                        "cloudtrail:StopLogging", "ec2:DeleteFlowLogs", "kms:ScheduleKeyDeletion"
+                    ),
+                },
+            ),
+            Every(
+                "aws_iam_policy.access_states-policy",
+                {f"policy.statement[sid={sid}].effect": "Deny" for sid in ("NoSecrets", "NoObjects", "NoOtherKeys")},
+            ),
+        ],
+        mutations=[
+            Change("aws_iam_policy.access_stores-policy", "policy.statement[sid=Database].actions", ["rds:*"]),
+            Change("aws_iam_policy.access_reads-policy", "policy.statement[sid=Region].condition", None),
+            Change(IDENTITIES, "policy.statement[sid=BoundedRoles].condition", None),
+            Change(IDENTITIES, "policy.statement[sid=PassOn].condition", None),
+            *(
+                Change(BOUNDARY, f"policy.statement[sid={sid}].effect", "Allow")
+                for sid in ("NoSecrets", "NoIdentities", "NoOtherBoundary", "NoLossOfBoundaries")
+            ),
+            Change(BOUNDARY, "policy.statement[sid=NoSecrets].actions", ["rds-db:connect"]),
+            Change(IDENTITIES, "policy.statement[sid=NoLoss].effect", "Allow"),
+            Change(IDENTITIES, "policy.statement[sid=NoLoss].actions", ["kms:ScheduleKeyDeletion"]),
+            *(
+                Change("aws_iam_policy.access_states-policy", f"policy.statement[sid={sid}].effect", "Allow")
+                for sid in ("NoSecrets", "NoObjects", "NoOtherKeys")
+            ),
         ],
     ),
     Control(

@@ -1,0 +1,37 @@
+"""Settings of the access tier: whose workflows may plan and apply."""
+
+from typing import Annotated
+
+from stacks.settings.foundation import ROLE
+from stacks.settings.section import Matching, OfOwnAccount, Section
+
+
+class AccessSettings(Section):
+    """Who plans and who applies: GitHub's workflows of one repository, and Atlantis."""
+
+    repository: Annotated[
+        str,
+        Matching(
+            # GitHub's own rules for names of owners and of repositories.
+            r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[\w.-]{1,100}",
+            "a repository of GitHub's, <owner>/<name>, as GitHub writes it",
+        ),
+    ]
+    """Whose pull requests may plan, and whose jobs of the GitHub environment of this one's name may apply."""
+
+    oidc_provider: (
+        Annotated[
+            str,
+            Matching(
+                r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com",
+                "arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com",
+            ),
+            OfOwnAccount("the provider"),
+        ]
+        | None
+    ) = None
+    """By which AWS knows GitHub's workflows, where the account has it already; made by this environment without it.
+    An account has one."""
+
+    atlantis_role: Annotated[str, ROLE] | None = None
+    """The role of the Atlantis server's task, in whichever account, which takes on both roles; none without it."""

@@ -1,0 +1,78 @@
+"""Changes for test_access.py: the roles that deploy, and what bounds them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from operations.rehearsal.local_aws.server import LocalAws
+from tests.changes.mutations import Mutation, Related
+
+
+def role(aws: LocalAws, what: str) -> Any:
+    """A role that deploys, by the end of its name."""
+    roles = aws.client("iam").get_paginator("list_roles").paginate(PathPrefix="/globecart-access/")
+    (found,) = (one for page in roles for one in page["Roles"] if one["RoleName"].endswith(f"-{what}"))
+    return found
+
+
+def policy(aws: LocalAws, what: str) -> str:
+    """ARN of a policy of theirs, by the end of its name."""
+    pages = aws.client("iam").get_paginator("list_policies").paginate(Scope="Local")
+    (arn,) = (one["Arn"] for page in pages for one in page["Policies"] if one["PolicyName"].endswith(f"-{what}"))
+    return arn
+
+
+def trusting(change: Callable[[Any], None]) -> Mutation:
+    """Who plans is another."""
+
+    def trust(aws: LocalAws) -> None:
+        plan = role(aws, "plan")
+        document = plan["AssumeRolePolicyDocument"]
+        change(document["Statement"])
+        aws.client("iam").update_assume_role_policy(RoleName=plan["RoleName"], PolicyDocument=json.dumps(document))
+
+    return trust
+
+
+def is_any_branch(statements: Any) -> None:
+    condition = (statements[0] if isinstance(statements, list) else statements)["Condition"]
+    condition["StringLike"] = {"token.actions.githubusercontent.com:sub": "repo:globecart/*"}
+    del condition["StringEquals"]["token.actions.githubusercontent.com:sub"]
+
+
+def is_nobodys(aws: LocalAws) -> None:
+    tags = [{"Key": "Environment", "Value": "nobodys"}]
+    aws.client("iam").tag_role(RoleName=role(aws, "plan")["RoleName"], Tags=tags)
+
+
+def reads_everything(aws: LocalAws) -> None:
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    aws.client("iam").attach_role_policy(RoleName=role(aws, "plan")["RoleName"], PolicyArn=arn)
+
+
+def is_bounded_no_more(aws: LocalAws) -> None:
+    aws.client("iam").delete_role_permissions_boundary(RoleName=role(aws, "apply")["RoleName"])
+
+
+def boundary_denies_nothing(aws: LocalAws) -> None:
+    iam, arn = aws.client("iam"), policy(aws, "deployment-boundary")
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    document["Statement"] = [one for one in document["Statement"] if one["Effect"] == "Allow"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+
+
+def knows_another_audience(aws: LocalAws) -> None:
+    (provider,) = aws.backend("iam").open_id_providers.values()
+    provider.client_id_list.append("everybody")
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "test_there_are_two_roles_of_ours": is_nobodys,
+    "test_roles_are_taken_on_by_one_repository_for_one_purpose": trusting(is_any_branch),
+    "test_roles_have_policies_of_the_stack_alone": reads_everything,
+    "test_roles_are_bounded": is_bounded_no_more,
+    "test_the_boundary_denies_what_no_deployment_may": boundary_denies_nothing,
+    "test_github_is_known_by_tokens_for_aws_alone": knows_another_audience,
+}
+RELATED: Related = {}

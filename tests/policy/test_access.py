@@ -1,0 +1,342 @@
+"""Who deploys: each rule holds in every environment and fails where it is broken; and what IAM would decide."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from operations.platform import Platform
+from tests.conftest import Synthesize
+from tests.policy.decisions import decide
+from tests.policy.deployers import ISSUER, RULES
+from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed
+
+IAM = "arn:aws:iam::111122223333"
+OURS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
+ASKED = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
+BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/globecart-prod-boundary"}
+STATE_KEY = {"kms__ResourceAliases": ["alias/globecart-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
+STATES = "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod"
+KEY = "arn:aws:kms:us-west-1:111122223333:key/1"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rule_holds(platform: Platform, rule: str):
+    assert not list(RULES[rule](platform))
+
+
+def test_the_rules_hold_with_atlantis_and_the_accounts_own_provider(synthesize: Synthesize):
+    access = {
+        "atlantis_role": "arn:aws:iam::999900001111:role/atlantis/server",
+        "oidc_provider": f"{IAM}:oidc-provider/{ISSUER}",
+    }
+    platform = synthesize("prod", {"access": access})
+    assert not [found for rule in RULES.values() for found in rule(platform)]
+
+
+def may(*actions: str, on: tuple[str, ...] = ("*",), **others: Any) -> Callable[[Platform], Platform]:
+    """Who applies may do something more."""
+    statement = {"sid": "Planted", "effect": "Allow", "actions": list(actions), "resources": list(on), **others}
+    return lambda prod: with_statement(prod, "access_identities-permissions", **statement)
+
+
+def when(variable: str, *values: str, test: str = "StringEquals") -> dict[str, Any]:
+    return {"condition": [{"test": test, "variable": variable, "values": list(values)}]}
+
+
+def trusting(**arguments: Any) -> Callable[[Platform], Platform]:
+    """Whoever plans is another."""
+    return lambda prod: with_statement_changed(prod, "access_plan-trust", "GitHub", **arguments)
+
+
+def told(sub: str, aud: str = "sts.amazonaws.com", test: str = "StringEquals") -> dict[str, Any]:
+    return {
+        "condition": [
+            {"test": test, "variable": f"{ISSUER}:sub", "values": [sub]},
+            {"test": "StringEquals", "variable": f"{ISSUER}:aud", "values": [aud]},
+        ]
+    }
+
+
+def changed(address: str, **arguments: Any) -> Callable[[Platform], Platform]:
+    return lambda prod: with_changed(prod, address, **arguments)
+
+
+def attached_often(prod: Platform) -> Platform:
+    body = {"role": "${aws_iam_role.access_apply.name}", "policy_arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    for number in range(3):
+        prod = with_added(prod, "access", "aws_iam_role_policy_attachment", f"planted-{number}", body)
+    return prod
+
+
+def without_passing_on(prod: Platform) -> Platform:
+    for sid in ("PassOn", "PassOnToConfig"):
+        prod = with_statement_changed(prod, "access_identities-permissions", sid, effect="Deny")
+    return prod
+
+
+PULL_REQUEST = "repo:globecart/platform:pull_request"
+# Rule, what it tells, defect.
+DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
+    ("trust", "sub", trusting(condition=[])),
+    ("trust", "sub", trusting(**told("repo:globecart/*"))),
+    ("trust", "sub", trusting(**told("repo:globecart/platform:*"))),
+    ("trust", "sub", trusting(**told("repo:globecart/platform:environment:prod"))),
+    ("trust", "sub", trusting(**told(PULL_REQUEST, test="StringLike"))),
+    ("trust", "aud", trusting(**told(PULL_REQUEST, aud="https://github.com/globecart"))),
+    ("trust", "is for", trusting(principals=[{"type": "Federated", "identifiers": ["accounts.google.com"]}])),
+    ("trust", "is for", trusting(actions=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
+    (
+        "trust",
+        "is for {'AWS': ['arn:aws:iam::111122223333:root']}",
+        trusting(actions=["sts:AssumeRole"], principals=[{"type": "AWS", "identifiers": [f"{IAM}:root"]}]),
+    ),
+    ("trust", "is for *", trusting(actions=["sts:AssumeRole"], principals=[{"type": "*", "identifiers": ["*"]}])),
+    (
+        "bounds",
+        "permissions_boundary",
+        changed("aws_iam_role.access_apply", permissions_boundary=f"{IAM}:policy/globecart-prod-boundary"),
+    ),
+    ("bounds", "access_plan: path", changed("aws_iam_role.access_plan", path="/globecart/prod/")),
+    ("bounds", "max_session_duration", changed("aws_iam_role.access_plan", max_session_duration=43200)),
+    ("bounds", "stores-policy: path", changed("aws_iam_policy.access_stores-policy", path="/")),
+    ("sizes", "access_identities-policy: 6", may(*(f"sns:Number{number}" for number in range(99)))),
+    ("sizes", "access_apply: 12 policies", attached_often),
+    ("named_actions", "Planted: *", may("*")),
+    ("named_actions", "Planted: ec2:*", may("ec2:*")),
+    ("named_actions", "Planted: ec2:CreateVpcs", may("ec2:CreateVpcs")),
+    ("effective", "sns:Publish is of none", may("sns:Publish", on=("arn:aws:sqs:us-west-1:111122223333:x",))),
+    (
+        "effective",
+        "none of its actions is of arn:aws:rds",
+        may("rds:CreateDBCluster", on=("arn:aws:rds:us-west-1:111122223333:proxy:globecart-prod-x",)),
+    ),
+    (
+        "conditions",
+        "route53:ChangeResourceRecordSets knows no aws:ResourceTag/Project",
+        may("route53:ChangeResourceRecordSets", **when("aws:ResourceTag/Project", "globecart")),
+    ),
+    (
+        "conditions",
+        "ec2:DeleteVpc knows no aws:RequestTag/Project",
+        may("ec2:DeleteVpc", **when("aws:RequestTag/Project", "globecart")),
+    ),
+    (
+        "complete",
+        "ec2:CreateSubnet needs a vpc",
+        lambda prod: with_statement_changed(
+            prod,
+            "access_network-permissions",
+            "ChangeNetwork",
+            resources=["arn:aws:ec2:us-west-1:111122223333:subnet/*"],
+        ),
+    ),
+    ("complete", "lambda:CreateFunction needs iam:PassRole", without_passing_on),
+    ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:us-west-1:111122223333:vpc/*",))),
+    ("known_things", "rds:DeleteDBCluster on *", may("rds:DeleteDBCluster")),
+    (
+        "known_things",
+        "s3:PutBucketPolicy on",
+        may("s3:PutBucketPolicy", on=("arn:aws:s3:::globecart-*",)),
+    ),
+    (
+        "roles_of_the_platform",
+        "another boundary",
+        may("iam:CreateRole", on=(f"{IAM}:role/globecart/prod/*",)),
+    ),
+    (
+        "roles_of_the_platform",
+        "another boundary",
+        may(
+            "iam:PutRolePolicy",
+            on=(f"{IAM}:role/globecart/prod/*",),
+            **when("iam:PermissionsBoundary", f"{IAM}:policy/other"),
+        ),
+    ),
+    ("roles_of_the_platform", "to whom", may("iam:PassRole", on=(f"{IAM}:role/globecart/prod/x",))),
+    ("roles_of_the_platform", "iam:DeletePolicy on", may("iam:DeletePolicy", on=(f"{IAM}:policy/*",))),
+    ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/globecart-access/prod/*",))),
+]
+
+
+@pytest.mark.parametrize(("rule", "told", "plant"), DEFECTS, ids=[f"{rule}: {told}" for rule, told, _ in DEFECTS])
+def test_a_defect_is_found(prod: Platform, rule: str, told: str, plant: Callable[[Platform], Platform]):
+    assert any(told in found for found in RULES[rule](plant(prod)))
+
+
+def test_every_rule_has_a_defect():
+    assert {rule for rule, *_ in DEFECTS} == RULES.keys()
+
+
+EC2 = "arn:aws:ec2:us-west-1:111122223333"
+# Role, action, resource, what AWS tells of the call; and what IAM decides.
+DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
+    # Who plans reads how things are set up, and not what is in them.
+    ("allowed", "plan", "ec2:DescribeVpcs", "*", {}),
+    ("not allowed", "plan", "ec2:DescribeVpcs", "*", {"aws__RequestedRegion": "eu-west-1"}),
+    ("not allowed", "plan", "ec2:DescribeInstances", "*", {}),
+    ("allowed", "plan", "s3:GetObject", f"{STATES}/network.tfstate", {}),
+    ("allowed", "plan", "s3:PutObject", f"{STATES}/network.tfstate.tflock", {}),
+    ("allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate.tflock", {}),
+    ("not allowed", "plan", "s3:PutObject", f"{STATES}/network.tfstate", {}),
+    ("not allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
+    ("denied", "plan", "s3:GetObject", "arn:aws:s3:::globecart-prod-audit-111122223333-us-west-1/x", {}),
+    ("allowed", "plan", "kms:Decrypt", KEY, STATE_KEY),
+    ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
+    ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
+    ("denied", "plan", "kms:Decrypt", KEY, {}),
+    ("allowed", "plan", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
+    ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
+    ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", ASKED),
+    *(
+        ("denied", role, action, "arn:aws:any:::thing", {})
+        for role in ("plan", "apply")
+        for action in (
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:BatchGetSecretValue",
+            "ssm:GetParameter",
+            "ssm:GetParametersByPath",
+            "rds-db:connect",
+            "sts:AssumeRole",
+        )
+    ),
+    # Who applies makes what is tagged as ours, and changes nothing else.
+    ("allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", ASKED),
+    ("not allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", {}),
+    ("not allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", {**ASKED, "aws__RequestTag_in_Environment": "dev"}),
+    ("not allowed", "apply", "ec2:CreateVpc", "arn:aws:ec2:eu-west-1:111122223333:vpc/*", ASKED),
+    ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", OURS),
+    ("not allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", ASKED),
+    ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", OURS),
+    ("not allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", ASKED),
+    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/*", {**ASKED, "ec2__CreateAction": "CreateVpc"}),
+    ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", ASKED),
+    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-default", ASKED),
+    (
+        *("not allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
+        {**ASKED, "aws__ResourceTag_in_Environment": "dev"},
+    ),
+    ("allowed", "apply", "ec2:RevokeSecurityGroupIngress", f"{EC2}:security-group/sg-default", {}),
+    ("not allowed", "apply", "ec2:RunInstances", f"{EC2}:instance/*", ASKED),
+    (
+        "allowed",
+        "apply",
+        "rds:ModifyDBCluster",
+        "arn:aws:rds:us-west-1:111122223333:cluster:globecart-prod-database",
+        {},
+    ),
+    ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:payroll", {}),
+    (
+        "allowed",
+        "apply",
+        "backup:CreateBackupVault",
+        "arn:aws:backup:us-east-2:111122223333:backup-vault:globecart-prod-x",
+        {"aws__RequestedRegion": "us-east-2"},
+    ),
+    # Roles of the platform's path, within its boundary, for its services.
+    ("allowed", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", BOUNDED),
+    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", {}),
+    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart-prod-x", BOUNDED),
+    ("denied", "apply", "iam:PutRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-x", {}),
+    (
+        *("allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-backup"),
+        {**BOUNDED, "iam__PolicyARN": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"},
+    ),
+    (
+        *("not allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-backup"),
+        {**BOUNDED, "iam__PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    ),
+    (
+        *("allowed", "apply", "iam:PassRole", f"{IAM}:role/globecart/prod/globecart-prod-rotation"),
+        {"iam__PassedToService": "lambda.amazonaws.com"},
+    ),
+    (
+        *("not allowed", "apply", "iam:PassRole", f"{IAM}:role/globecart/prod/globecart-prod-rotation"),
+        {"iam__PassedToService": "ec2.amazonaws.com"},
+    ),
+    ("denied", "apply", "iam:DeleteRolePermissionsBoundary", f"{IAM}:role/globecart/prod/globecart-prod-x", BOUNDED),
+    (
+        "allowed",
+        "apply",
+        "iam:CreateServiceLinkedRole",
+        f"{IAM}:role/aws-service-role/rds.amazonaws.com/x",
+        {"iam__AWSServiceName": "rds.amazonaws.com"},
+    ),
+    # Nothing of who deploys, and of what bounds them.
+    *(
+        ("denied", "apply", f"iam:{action}", f"{IAM}:{on}", BOUNDED)
+        for action, on in (
+            ("AttachRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
+            ("DeleteRole", "role/globecart-access/prod/globecart-prod-plan"),
+            ("PassRole", "role/globecart-access/prod/globecart-prod-apply"),
+            ("PutRolePermissionsBoundary", "role/globecart-access/prod/globecart-prod-apply"),
+            ("PutRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
+            ("UpdateAssumeRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
+            ("CreatePolicyVersion", "policy/globecart-access/prod/globecart-prod-deployment-network"),
+            ("CreatePolicyVersion", "policy/globecart-prod-boundary"),
+            ("SetDefaultPolicyVersion", "policy/globecart-prod-boundary"),
+            ("DeletePolicy", "policy/globecart-prod-boundary"),
+            ("AddClientIDToOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
+            ("DeleteOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
+        )
+    ),
+    ("allowed", "apply", "iam:GetRole", f"{IAM}:role/globecart-access/prod/globecart-prod-apply", {}),
+    ("denied", "apply", "s3:PutObject", f"{STATES}/access.tfstate", {}),
+    ("allowed", "apply", "s3:PutObject", f"{STATES}/access.tfstate.tflock", {}),
+    ("allowed", "apply", "s3:PutObject", f"{STATES}/network.tfstate", {}),
+    ("not allowed", "apply", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
+    ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1", {}),
+    ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::globecart-prod-delivery-111122223333-us-west-1", {}),
+    # Keys are made and used through services; the states' is left alone.
+    ("allowed", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
+    ("denied", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-state"]}),
+    ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/globecart-prod-state", {}),
+    ("allowed", "apply", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
+    ("not allowed", "apply", "kms:Decrypt", KEY, OURS),
+    # Nothing that keeps data, a key or a trace is lost.
+    *(
+        ("denied", "apply", action, "arn:aws:any:::thing", OURS)
+        for action in (
+            "cloudtrail:DeleteTrail",
+            "cloudtrail:StopLogging",
+            "ec2:DeleteFlowLogs",
+            "guardduty:DeleteDetector",
+            "kms:ScheduleKeyDeletion",
+            "rds:DeleteDBCluster",
+            "s3:DeleteBucket",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("decision", "role", "action", "resource", "told"), DECISIONS)
+def test_iam_would_decide(prod: Platform, decision: str, role: str, action: str, resource: str, told: dict[str, Any]):
+    assert decide(prod, role, action, resource, **told) == decision
+
+
+@pytest.mark.parametrize("role", ["plan", "apply"])
+def test_what_is_widened_by_mistake_is_still_bounded(prod: Platform, role: str):
+    """Whatever policy comes to be attached: no other services, no credentials, and nothing of who deploys."""
+    planted = with_statement(
+        with_statement(prod, "access_reads-permissions", sid="All", effect="Allow", actions=["*"], resources=["*"]),
+        "access_boundary-permissions",
+        sid="Unrelated",
+        effect="Deny",
+        actions=["glacier:*"],
+        resources=["*"],
+    )
+    assert decide(planted, role, "ec2:CreateVpc", "*") == "allowed"
+    assert decide(planted, role, "ec2:RunInstances", "*") == "not allowed"
+    assert decide(planted, role, "secretsmanager:GetSecretValue", "*") == "denied"
+    assert decide(planted, role, "iam:CreateUser", f"{IAM}:user/x") == "denied"
+    assert decide(planted, role, "iam:CreatePolicyVersion", f"{IAM}:policy/globecart-prod-boundary") == "denied"
+
+
+def test_what_can_be_destroyed_where_nothing_is_protected(dev: Platform):
+    """Development is torn down by who applies it."""
+    tags = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "dev"}
+    region = "us-west-1:777788889999"
+    assert decide(dev, "apply", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "allowed"
+    assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:globecart-dev-x") == "allowed"
+    assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:payroll") == "not allowed"
+    assert decide(dev, "plan", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "not allowed"
