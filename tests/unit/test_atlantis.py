@@ -283,7 +283,7 @@ def test_each_stage_has_a_role_of_its_own():
     told = profiles([environment], "credential_source = EcsContainer")
     assert (
         "[profile globecart-prod-plan]\n"
-        "role_arn = arn:aws:iam::111122223333:role/globecart/prod/globecart-prod-plan\n"
+        "role_arn = arn:aws:iam::111122223333:role/globecart-access/prod/globecart-prod-plan\n"
         "role_session_name = atlantis\ncredential_source = EcsContainer\n" in told
     )
     for stage in ("plan", "apply"):

@@ -274,7 +274,7 @@ def test_the_second_region_is_shown_where_there_is_one(of_prod: dict[str, str], 
 def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
     told = words(of_prod["overview"])
     assert {"7 KMS keys", "3 log buckets", f"{len(bodies(prod, 'aws_config_config_rule'))} Config rules"} <= set(told)
-    assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "access")))
+    assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "ledger")))
     unknown = with_added(with_tier(prod, "ledger"), "ledger", "aws_qldb_ledger", "book", {})
     unknown = without(unknown, "aws_iam_role.ledger_one")
     assert "1 resource" in words(overview.picture(unknown))

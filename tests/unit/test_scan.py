@@ -262,7 +262,7 @@ def test_what_holds_is_told_without_the_word_that_atlantis_looks_for(monkeypatch
 def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     ended = asked(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
     assert ended.exit_code == 2
-    assert "there are: foundation, " in " ".join(ended.stderr.replace("│", " ").split())
+    assert "there are: access, foundation, " in " ".join(ended.stderr.replace("│", " ").split())
 
 
 def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatch, dev: Platform):
