@@ -7,6 +7,7 @@ from operations.bootstrap import bootstrap
 from operations.drift import drift
 from operations.lock import lock
 from operations.orphans import orphans
+from operations.plan_all import plan_all
 from operations.preflight.command import preflight
 from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults
 from operations.review.command import review
@@ -26,6 +27,7 @@ app.command()(bootstrap)
 app.command()(drift)
 app.command()(lock)
 app.command()(orphans)
+app.command()(plan_all)
 app.command()(preflight)
 app.command()(rehearse)
 app.command()(rehearse_atlantis)

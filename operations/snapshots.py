@@ -1,0 +1,240 @@
+"""`python -m operations.snapshots BASE`: what a change makes of the stacks, for whoever reviews it.
+
+A snapshot is one long document, in which a line says little of where it stands. Here the snapshots of two versions are
+held against each other resource by resource, as Markdown that fits into the summary of a job of GitHub's.
+
+It needs git and Python alone, so that it tells within seconds, and of a version that cannot be set up, too.
+"""
+
+import difflib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from operations.terraform import ROOT
+
+SNAPSHOTS = Path("tests/snapshots/__snapshots__/test_snapshots")
+NAME = re.compile(r"test_stack\[([A-Za-z0-9_-]+)\]\.json")
+LIMIT = 1024 * 1024
+"""Bytes of a step's summary; GitHub drops a longer one as a whole.
+
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
+"""
+FOR_HEADINGS = 300
+"""Bytes of all that stands around a stack's difference."""
+AROUND = 3
+"""Lines shown before and after what differs, as git does."""
+
+Parts = Mapping[str, list[str]]
+"""Of a stack: the lines of each resource, data source and output, by address."""
+
+
+class SnapshotsError(Exception):
+    """The snapshots of one of the two versions cannot be read."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a stack, between two versions."""
+
+    stack: str
+    added: int
+    changed: int
+    removed: int
+    """Resources, data sources, outputs and the like."""
+    lines: tuple[str, ...]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the difference between the working tree and the version that it was branched off; BASE names that."""
+    if len(arguments) != 1:
+        print("Usage: python -m operations.snapshots BASE", file=sys.stderr)
+        sys.exit(2)
+    (base,) = arguments
+    try:
+        before, after = committed(ROOT, base), present(ROOT)
+        print(summary(differences(before, after), stacks=len({*before, *after}), base=base), end="")
+    except SnapshotsError as error:
+        sys.exit(str(error))
+
+
+def committed(project: Path, base: str) -> dict[str, Parts]:
+    """Stacks as the last version has them that the working tree shares with a commit or branch, by name.
+
+    Raises:
+        SnapshotsError: there is no such version, or a snapshot of it cannot be read.
+    """
+    base = _git(project, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}").strip()
+    shared = _git(project, "merge-base", base, "HEAD").strip()
+    listed = _git(project, "ls-tree", "-z", "--name-only", shared, f"{SNAPSHOTS.as_posix()}/").split("\0")
+    return {
+        name[1]: _parts(file, _git(project, "cat-file", "blob", f"{shared}:{file}"))
+        for file in listed
+        if (name := NAME.fullmatch(file.rpartition("/")[2]))
+    }
+
+
+def present(project: Path) -> dict[str, Parts]:
+    """Stacks as the working tree has them, by name.
+
+    Raises:
+        SnapshotsError: one cannot be read.
+    """
+    return {
+        name[1]: _parts(file.name, file.read_text(encoding="utf-8"))
+        for file in (project / SNAPSHOTS).glob("*")
+        if (name := NAME.fullmatch(file.name))
+    }
+
+
+def differences(before: Mapping[str, Parts], after: Mapping[str, Parts]) -> list[Difference]:
+    """Those of all stacks that differ, by name."""
+    found = (_difference(name, before.get(name, {}), after.get(name, {})) for name in sorted({*before, *after}))
+    return [difference for difference in found if difference.lines]
+
+
+def summary(found: Sequence[Difference], *, stacks: int, base: str, limit: int = LIMIT) -> str:
+    """Of all differences, in Markdown; where they have no room, each stack's loses its end.
+
+    Args:
+        found: the differences.
+        stacks: how many stacks there are.
+        base: what they are held against, to name the command that shows all.
+        limit: bytes.
+    """
+    if not found:
+        return f"### Of {stacks} stacks, none is synthesized otherwise\n"
+    head = [
+        f"### Of {stacks} stacks, {len(found)} {'is' if len(found) == 1 else 'are'} synthesized otherwise",
+        "",
+        "| stack | added | changed | removed |",
+        "|---|--:|--:|--:|",
+        *(f"| `{each.stack}` | {each.added} | {each.changed} | {each.removed} |" for each in found),
+    ]
+    room = limit - len("\n".join(head)) - FOR_HEADINGS * len(found)
+    # What a small stack does not need of its share is left to the larger ones.
+    shown: dict[str, list[str]] = {}
+    for number, each in enumerate(sorted(found, key=lambda each: _size(each.lines))):
+        shown[each.stack] = _fitting(each.lines, room // (len(found) - number))
+        room -= _size(shown[each.stack])
+    blocks = ("\n".join(_block(each, shown[each.stack], base)) for each in found)
+    return "\n\n".join(["\n".join(head), *blocks]) + "\n"
+
+
+def _git(project: Path, *arguments: str) -> str:
+    run = subprocess.run(  # noqa: S603 - no shell reads them, and git takes none for an option
+        ["git", *arguments],  # noqa: S607 - whichever git is in use
+        cwd=project,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if run.returncode:
+        # Two versions without a common one, as in a clone that lacks it, are told without a word.
+        raise SnapshotsError(f"git {' '.join(arguments)}: {' '.join(run.stderr.split()) or 'finds none'}")
+    return run.stdout
+
+
+def _parts(name: str, text: str) -> Parts:
+    try:
+        document: dict[str, dict[str, Any]] = json.loads(text)
+        return {address: _lines(body) for address, body in _addressed(document)}
+    except (ValueError, AttributeError) as error:
+        raise SnapshotsError(f"{name}: no snapshot of a stack: {error}") from error
+
+
+def _addressed(document: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What a document holds, as Terraform addresses it."""
+    for section, entries in document.items():
+        for key, body in entries.items():
+            if section in ("resource", "data"):
+                prefix = "data." if section == "data" else ""
+                yield from ((f"{prefix}{key}.{name}", named) for name, named in body.items())
+            else:
+                yield f"{section}.{key}", body
+
+
+def _lines(body: Any) -> list[str]:
+    """With all but ASCII escaped: no letter is mistaken for another, none turns the line, and each is a byte."""
+    return json.dumps(body, indent=2, sort_keys=True).splitlines()
+
+
+def _difference(stack: str, before: Parts, after: Parts) -> Difference:
+    addresses = sorted({*before, *after})
+    changed = [name for name in addresses if name in before and name in after and before[name] != after[name]]
+    return Difference(
+        stack,
+        added=len(after.keys() - before.keys()),
+        changed=len(changed),
+        removed=len(before.keys() - after.keys()),
+        lines=tuple(line for name in addresses for line in _hunks(name, before.get(name, []), after.get(name, []))),
+    )
+
+
+def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
+    """What differs in a resource, each place under the resource's address and what it lies within."""
+    for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
+        _, first, _, there, _ = group[0]
+        lines, place = (before, first) if before else (after, there)
+        yield f"@@ {json.dumps(' '.join([address, *_within(lines, place)]))[1:-1]} @@"
+        for what, start, end, new_start, new_end in group:
+            if what == "equal":
+                yield from (f" {line}" for line in before[start:end])
+            else:
+                yield from (f"-{line}" for line in before[start:end])
+                yield from (f"+{line}" for line in after[new_start:new_end])
+
+
+def _within(lines: Sequence[str], place: int) -> list[str]:
+    """The keys that a line lies within, the outermost first, of JSON that is indented."""
+    keys: list[str] = []
+    indent = _indent(lines[place])
+    for line in reversed(lines[:place]):
+        if _indent(line) < indent:
+            indent = _indent(line)
+            if key := re.match(r' *"((?:[^"\\]|\\.)*)": ', line):
+                keys.insert(0, key[1])
+    return keys
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _size(lines: Sequence[str]) -> int:
+    """In bytes, of which each letter is one; with the ends of the lines."""
+    return sum(len(line) + 1 for line in lines)
+
+
+def _fitting(lines: Sequence[str], room: int) -> list[str]:
+    shown: list[str] = []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        shown.append(line)
+    return shown
+
+
+def _block(difference: Difference, shown: Sequence[str], base: str) -> list[str]:
+    # A block of code ends at a line of as many backticks as it began with.
+    longest = max((len(run) for line in shown for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    block = [f"<details><summary>{difference.stack}</summary>", "", f"{fence}diff", *shown, fence, ""]
+    if left := len(difference.lines) - len(shown):
+        file = SNAPSHOTS / f"test_stack[{difference.stack}].json"
+        block += [
+            f"Left out, for GitHub's limit of {LIMIT:,} bytes: {left:,} lines. All of it:",
+            f"`git diff {base} -- '{file.as_posix()}'`",
+            "",
+        ]
+    return [*block, "</details>"]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
