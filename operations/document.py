@@ -11,6 +11,7 @@ from pathlib import Path
 from operations import runbooks, settings_reference
 from operations.atlantis import profiles
 from operations.pictures import matrix, overview, rotation, stacks
+from operations.plan_all import roles as plan_roles
 from operations.platform import Platform, PlatformError
 from operations.roles import keys_table, roles_table
 from operations.terraform import ROOT
@@ -50,6 +51,7 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
             "repos": _code("yaml", REPOS.read_text(encoding="utf-8")),
             "profiles": _code("ini", profiles(environments, "credential_source = EcsContainer")),
         },
+        DOCS / "ci.md": {"plan-roles": _code("json", plan_roles(environments))},
         DOCS / "settings.md": {"settings": settings_reference.reference()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},

@@ -1,6 +1,7 @@
 """`python -m operations plan-all ENV FOLDER`: what a deployment would change, in all tiers, for `review` to read."""
 
 import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, progre
 from operations.plans import AT_ONCE, plan
 from operations.platform import Platform, Stack
 from operations.terraform import TerraformError
+from stacks.parts.names import Names
+from stacks.settings import Environment
 
 
 def plan_all(
@@ -64,3 +67,17 @@ def _planned(folder: Path, stack: Stack) -> str | None:
         return f"{stack.name}: {' '.join(str(error).split())}"
     file.write_text(json.dumps(planned), encoding="utf-8")
     return None
+
+
+def roles(environments: Iterable[Environment]) -> str:
+    """What the workflow of pull requests is told in `PLAN_ROLES`: by whom it plans which environment."""
+    told = [
+        {
+            "environment": settings.name,
+            "role": f"arn:aws:iam::{names.account}:role{names.access_path}{names.of_resource('plan')}",
+            "region": settings.region,
+        }
+        for settings in environments
+        if (names := Names.of(settings))
+    ]
+    return f"{json.dumps(told, indent=2)}\n"

@@ -25,8 +25,6 @@ LIMIT = 1024 * 1024
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
 """
-FOR_HEADINGS = 300
-"""Bytes of all that stands around a stack's difference."""
 AROUND = 3
 """Lines shown before and after what differs, as git does."""
 
@@ -116,7 +114,7 @@ def summary(found: Sequence[Difference], *, stacks: int, base: str, limit: int =
         "|---|--:|--:|--:|",
         *(f"| `{each.stack}` | {each.added} | {each.changed} | {each.removed} |" for each in found),
     ]
-    room = limit - len("\n".join(head)) - FOR_HEADINGS * len(found)
+    room = limit - _size(head) - sum(_size(_block(each, [], base)) + 1 for each in found)
     # What a small stack does not need of its share is left to the larger ones.
     shown: dict[str, list[str]] = {}
     for number, each in enumerate(sorted(found, key=lambda each: _size(each.lines))):
@@ -160,8 +158,15 @@ def _addressed(document: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
 
 
 def _lines(body: Any) -> list[str]:
-    """With all but ASCII escaped: no letter is mistaken for another, none turns the line, and each is a byte."""
-    return json.dumps(body, indent=2, sort_keys=True).splitlines()
+    return _escaped(body, indent=2).splitlines()
+
+
+def _escaped(value: Any, indent: int | None = None) -> str:
+    """JSON of ASCII alone, and without what ends a block of code.
+
+    No letter is mistaken for another, and none turns the line.
+    """
+    return json.dumps(value, indent=indent, sort_keys=True).replace("```", r"``\u0060")
 
 
 def _difference(stack: str, before: Parts, after: Parts) -> Difference:
@@ -179,9 +184,9 @@ def _difference(stack: str, before: Parts, after: Parts) -> Difference:
 def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
     """What differs in a resource, each place under the resource's address and what it lies within."""
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
-        _, first, _, there, _ = group[0]
-        lines, place = (before, first) if before else (after, there)
-        yield f"@@ {json.dumps(' '.join([address, *_within(lines, place)]))[1:-1]} @@"
+        _, start, end, new_start, _ = next(opcode for opcode in group if opcode[0] != "equal")
+        lines, place = (before, start) if start < end else (after, new_start)
+        yield f"@@ {' '.join([_escaped(address)[1:-1], *_within(lines, place)])} @@"
         for what, start, end, new_start, new_end in group:
             if what == "equal":
                 yield from (f" {line}" for line in before[start:end])
@@ -207,14 +212,14 @@ def _indent(line: str) -> int:
 
 
 def _size(lines: Sequence[str]) -> int:
-    """In bytes, of which each letter is one; with the ends of the lines."""
-    return sum(len(line) + 1 for line in lines)
+    """In bytes, with the ends of the lines."""
+    return sum(len(line.encode()) + 1 for line in lines)
 
 
 def _fitting(lines: Sequence[str], room: int) -> list[str]:
     shown: list[str] = []
     for line in lines:
-        room -= len(line) + 1
+        room -= _size([line])
         if room < 0:
             break
         shown.append(line)
@@ -222,10 +227,7 @@ def _fitting(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _block(difference: Difference, shown: Sequence[str], base: str) -> list[str]:
-    # A block of code ends at a line of as many backticks as it began with.
-    longest = max((len(run) for line in shown for run in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    block = [f"<details><summary>{difference.stack}</summary>", "", f"{fence}diff", *shown, fence, ""]
+    block = [f"<details><summary>{difference.stack}</summary>", "", "```diff", *shown, "```", ""]
     if left := len(difference.lines) - len(shown):
         file = SNAPSHOTS / f"test_stack[{difference.stack}].json"
         block += [

@@ -1,0 +1,316 @@
+"""What a change makes of the stacks: told by resource, from git alone, and never more than GitHub shows."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from main import ROOT
+from operations import snapshots as module
+from operations.snapshots import (
+    LIMIT,
+    SNAPSHOTS,
+    Difference,
+    SnapshotsError,
+    committed,
+    differences,
+    main,
+    present,
+    summary,
+)
+
+Stacks = dict[str, dict[str, Any]]
+
+TOPIC = {"resource": {"aws_sns_topic": {"alarms": {"name": "alarms", "tags": {"Owner": "us"}}}}}
+STATEMENTS = [
+    {"actions": [f"s3:{name}" for name in ("GetObject", "PutObject")], "sid": sid} for sid in ("One", "Two", "Three")
+]
+
+
+class Project:
+    """A git repository with snapshots."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / SNAPSHOTS).mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        name = ("-c", "user.name=test", "-c", "user.email=test@globecart.example")
+        run = subprocess.run(["git", *name, *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
+        return run.stdout
+
+    def file(self, stack: str) -> Path:
+        return self.folder / SNAPSHOTS / f"test_stack[{stack}].json"
+
+    def write(self, stacks: Stacks) -> None:
+        for file in (self.folder / SNAPSHOTS).glob("*"):
+            file.unlink()
+        for name, document in stacks.items():
+            self.file(name).write_text(json.dumps(document), encoding="utf-8")
+
+    def commit(self, stacks: Stacks) -> None:
+        self.write(stacks)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=a change")
+
+    def told(self, base: str = "main") -> list[Difference]:
+        return differences(committed(self.folder, base), present(self.folder))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def told(project: Project) -> Callable[[Stacks, Stacks], list[Difference]]:
+    """What is told where the first was committed, and the second is in the working tree."""
+
+    def differing(before: Stacks, after: Stacks) -> list[Difference]:
+        project.commit(before)
+        project.write(after)
+        return project.told()
+
+    return differing
+
+
+Told = Callable[[Stacks, Stacks], list[Difference]]
+
+
+def statements(statements: list[dict[str, Any]]) -> Stacks:
+    return {"dev-network": {"data": {"aws_iam_policy_document": {"access": {"statement": statements}}}}}
+
+
+def test_where_nothing_differs_nothing_is_told(told: Told):
+    assert told({"dev-network": TOPIC}, {"dev-network": TOPIC}) == []
+
+
+def test_another_order_of_keys_is_no_difference(told: Told):
+    turned = {"resource": {"aws_sns_topic": {"alarms": {"tags": {"Owner": "us"}, "name": "alarms"}}}}
+    assert told({"dev-network": TOPIC}, {"dev-network": turned}) == []
+
+
+def test_what_differs_stands_under_its_resource_and_what_it_lies_within(told: Told):
+    changed = {"resource": {"aws_sns_topic": {"alarms": {"name": "alarms", "tags": {"Owner": "them"}}}}}
+    assert told({"dev-network": TOPIC, "dev-cache": TOPIC}, {"dev-network": changed, "dev-cache": TOPIC}) == [
+        Difference(
+            "dev-network",
+            added=0,
+            changed=1,
+            removed=0,
+            lines=(
+                "@@ aws_sns_topic.alarms tags @@",
+                " {",
+                '   "name": "alarms",',
+                '   "tags": {',
+                '-    "Owner": "us"',
+                '+    "Owner": "them"',
+                "   }",
+                " }",
+            ),
+        )
+    ]
+
+
+def test_each_place_of_a_resource_is_shown_with_three_lines_around_it(told: Told):
+    after = [{**STATEMENTS[0], "sid": "First"}, STATEMENTS[1], {**STATEMENTS[2], "actions": ["s3:GetObject"]}]
+    (found,) = told(statements(STATEMENTS), statements(after))
+    assert found.changed == 1
+    heads = [line for line in found.lines if line.startswith("@@")]
+    assert heads == [
+        "@@ data.aws_iam_policy_document.access statement @@",
+        "@@ data.aws_iam_policy_document.access statement actions @@",
+    ]
+    assert len(found.lines) == 2 + (3 + 2 + 3) + (3 + 3 + 3)
+
+
+def test_what_is_new_within_a_resource_stands_under_what_it_lies_within_too(told: Told):
+    (found,) = told(statements(STATEMENTS[:1]), statements(STATEMENTS[:2]))
+    assert found.lines[0] == "@@ data.aws_iam_policy_document.access statement @@"
+    assert not [line for line in found.lines if line.startswith("-")]
+
+
+def test_a_resource_that_is_new_and_one_that_is_gone_are_shown_whole(told: Told):
+    queue = {"resource": {"aws_sqs_queue": {"orders": {"name": "orders"}}}}
+    (found,) = told({"dev-network": TOPIC}, {"dev-network": queue})
+    assert (found.added, found.changed, found.removed) == (1, 0, 1)
+    assert found.lines == (
+        *(
+            "@@ aws_sns_topic.alarms @@",
+            "-{",
+            '-  "name": "alarms",',
+            '-  "tags": {',
+            '-    "Owner": "us"',
+            "-  }",
+            "-}",
+        ),
+        *("@@ aws_sqs_queue.orders @@", "+{", '+  "name": "orders"', "+}"),
+    )
+
+
+def test_a_stack_that_is_new_and_one_that_is_gone_are_told(told: Told):
+    assert [(each.stack, each.added, each.removed) for each in told({"dev-one": TOPIC}, {"dev-two": TOPIC})] == [
+        ("dev-one", 0, 1),
+        ("dev-two", 1, 0),
+    ]
+
+
+def test_outputs_providers_and_backends_are_told_by_their_addresses(told: Told):
+    def document(value: str) -> Stacks:
+        sections = {"output": {"id": {"value": value}}, "provider": {"aws": [{"region": value}]}}
+        return {"dev-network": {**sections, "terraform": {"backend": {"s3": {"key": value}}}}}
+
+    (found,) = told(document("a"), document("b"))
+    heads = [line for line in found.lines if line.startswith("@@")]
+    assert heads == ["@@ output.id @@", "@@ provider.aws @@", "@@ terraform.backend s3 @@"]
+
+
+def test_no_letter_is_mistaken_for_another_and_none_turns_the_line(told: Told):
+    # U+202E turns what follows it.
+    after = {"resource": {"aws_sns_topic": {"a\nl\u202e": {"name": "\u0430larms`\u202e", "tags\n\u202e": {"a": "b"}}}}}
+    (found,) = told({"dev-network": TOPIC}, {"dev-network": after})
+    assert "".join(found.lines).isascii()
+    assert "".join(found.lines).isprintable()
+    assert r"@@ aws_sns_topic.a\nl\u202e @@" in found.lines
+
+
+def test_a_keys_name_is_told_whole(told: Told):
+    def document(value: str) -> Stacks:
+        return {"dev-network": {"resource": {"aws_x": {"y": {'a": "b': {"c": value}}}}}}
+
+    (found,) = told(document("1"), document("2"))
+    assert found.lines[0] == r"@@ aws_x.y a\": \"b @@"
+
+
+def test_what_others_have_changed_since_is_not_told(project: Project):
+    other = {"resource": {"aws_sqs_queue": {"orders": {}}}}
+    project.commit({"dev-network": TOPIC})
+    project.git("switch", "--quiet", "--create", "change")
+    project.commit({"dev-network": TOPIC, "dev-cache": TOPIC})
+    project.git("switch", "--quiet", "main")
+    project.commit({"dev-network": other})
+    project.git("switch", "--quiet", "change")
+    assert [each.stack for each in project.told()] == ["dev-cache"]
+
+
+def test_only_snapshots_of_stacks_are_looked_at(project: Project):
+    project.commit({"dev-network": TOPIC, "<b>": TOPIC})
+    (project.folder / SNAPSHOTS / "notes.json").write_text("no JSON")
+    assert committed(project.folder, "main").keys() == present(project.folder).keys() == {"dev-network"}
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD", "[]", '{"resource": []}', '{"resource": {"aws_x": []}}'])
+def test_what_is_no_snapshot_is_told(project: Project, text: str):
+    project.file("dev-network").write_text(text)
+    with pytest.raises(SnapshotsError, match=r"test_stack\[dev-network\]\.json: no snapshot of a stack"):
+        present(project.folder)
+
+
+def test_a_version_that_is_not_there_is_told(project: Project):
+    project.commit({})
+    for base in ("nowhere", "--all", ""):
+        with pytest.raises(SnapshotsError, match=r"git rev-parse .* fatal: "):
+            committed(project.folder, base)
+
+
+def test_versions_that_share_none_are_told(project: Project):
+    project.commit({})
+    project.git("switch", "--quiet", "--orphan", "other")
+    project.commit({"dev-network": TOPIC})
+    with pytest.raises(SnapshotsError, match=r"git merge-base .*: finds none"):
+        committed(project.folder, "main")
+
+
+def difference(stack: str, *lines: str) -> Difference:
+    return Difference(stack, added=1, changed=2, removed=3, lines=lines)
+
+
+def test_the_summary_is_a_table_and_a_folded_block_for_each_stack():
+    assert summary([difference("dev-network", "@@ a.b @@", "+{}")], stacks=33, base="main") == (
+        "### Of 33 stacks, 1 is synthesized otherwise\n\n"
+        "| stack | added | changed | removed |\n|---|--:|--:|--:|\n| `dev-network` | 1 | 2 | 3 |\n\n"
+        "<details><summary>dev-network</summary>\n\n```diff\n@@ a.b @@\n+{}\n```\n\n</details>\n"
+    )
+    two = summary([difference("dev-cache", "+{}"), difference("dev-network", "+{}")], stacks=33, base="main")
+    assert two.startswith("### Of 33 stacks, 2 are synthesized otherwise\n")
+    assert summary([], stacks=33, base="main") == "### Of 33 stacks, none is synthesized otherwise\n"
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_no_line_ends_its_block(told: Told, number: int):
+    ticks = "`" * number
+    after = {"resource": {f"aws_{ticks}": {ticks: {ticks: [{ticks: ticks}, ticks]}}}}
+    found = told({"dev-network": {}}, {"dev-network": after})
+    lines = summary(found, stacks=1, base="main").splitlines()
+    assert [line for line in lines if "```" in line] == ["```diff", "```"]
+    body = "".join(line[1:] for line in found[0].lines[found[0].lines.index("+{") :])
+    assert json.loads(body) == after["resource"][f"aws_{ticks}"][ticks]
+
+
+def blocks(text: str) -> dict[str, int]:
+    """How many lines of each stack are shown."""
+    shown = re.findall(r"<summary>([\w-]+)</summary>\n\n```diff\n(.*?)\n?```\n", text, flags=re.DOTALL)
+    return {stack: len(lines.splitlines()) for stack, lines in shown}
+
+
+def test_what_has_no_room_is_left_out_and_said_so():
+    lines = [f'+  "name": "{number:04}"' for number in range(1000)]
+    told = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
+    shown = blocks(told)["dev-network"]
+    assert 240 < shown < 270  # of 18 bytes each
+    assert f"bytes: {1000 - shown} lines. All of it:\n`git diff main -- 'tests/snapshots/" in told
+    assert "test_stack[dev-network].json'`" in told
+    assert 4980 < len(told.encode()) <= 5000
+
+
+def test_a_small_difference_is_shown_whole_beside_large_ones():
+    large = [f'+  "name": "{number:04}"' for number in range(1000)]
+    found = [difference("dev-a", *large), difference("dev-b", *large[:10]), difference("dev-c", *large[:300])]
+    shown = blocks(summary(found, stacks=3, base="main", limit=20_000))
+    assert list(shown) == ["dev-a", "dev-b", "dev-c"]
+    assert shown["dev-b"] == 10
+    assert shown["dev-c"] == 300
+    assert 700 < shown["dev-a"] < 800  # of 18 bytes each, less what the others need
+
+
+def test_nothing_is_more_than_github_takes():
+    # All that this project synthesizes, as if all of it were new.
+    told = summary(differences({}, present(ROOT)), stacks=33, base="ä" * 250)
+    assert 0.98 * LIMIT < len(told.encode()) <= LIMIT
+    assert min(blocks(told).values()) > 100
+    one = difference("dev-network", "+" + "a" * LIMIT)
+    assert len(summary([one], stacks=1, base="main").encode()) < 1000
+
+
+def test_it_prints_what_the_working_tree_has_since_it_left_the_base(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(module, "ROOT", project.folder)
+    project.commit({"dev-network": TOPIC, "dev-cache": TOPIC})
+    project.write({"dev-network": TOPIC})
+    main(["main"])
+    printed = capsys.readouterr().out
+    assert printed.startswith("### Of 2 stacks, 1 is synthesized otherwise\n")
+    assert "| `dev-cache` | 0 | 0 | 1 |" in printed
+    with pytest.raises(SystemExit, match=r"git rev-parse .*nowhere") as ended:
+        main(["nowhere"])
+    assert "\n" not in str(ended.value)
+
+
+@pytest.mark.parametrize("arguments", [[], ["main", "other"]])
+def test_wrong_usage_ends_with_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", ["snapshots", *arguments])
+    monkeypatch.delitem(sys.modules, "operations.snapshots")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("operations.snapshots", run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "Usage: python -m operations.snapshots BASE\n"
