@@ -113,6 +113,33 @@ def test_bindings_that_are_not_there_are_no_error_yet(unloaded: pytest.MonkeyPat
         load_bindings_lazily()
 
 
+def test_without_node_a_program_that_needs_it_ends_in_a_line(tmp_path: Path):
+    for program, code, told in (
+        ([sys.executable, "main.py"], 1, "node is not on the PATH; install Node 20 or later (README.md)\n"),
+        ([sys.executable, "-c", "import stacks.settings"], 0, ""),
+    ):
+        done = subprocess.run(
+            program,
+            cwd=ROOT,
+            env={**environment_without("ENV", "JSII_NODE"), "PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (code, told)
+
+
+def test_what_needs_node_is_refused_without_it_and_nothing_else(unloaded: pytest.MonkeyPatch, tmp_path: Path):
+    unloaded.setenv("PATH", str(tmp_path))
+    unloaded.delenv("JSII_NODE", raising=False)
+    unloaded.setattr(sys, "meta_path", [*sys.meta_path])
+    load_bindings_lazily()
+    finder = sys.meta_path[0]
+    assert finder.find_spec("stacks.settings", None) is None
+    with pytest.raises(SystemExit, match="node is not on the PATH"):
+        finder.find_spec("jsii", None)
+
+
 def node(index: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Run Node with the preload over a package that has the index, and report what it loads and when."""
     package = tmp_path / "node_modules" / "@cdktf" / "provider-aws" / "lib"
