@@ -155,3 +155,15 @@ def test_every_decision_is_listed_by_its_number_and_title():
     assert [(page, f"# {number}. {title}") for number, title, page in listed] == sorted(headings.items())
     assert [int(number) for number, _, _ in listed] == list(range(1, len(listed) + 1))
     assert all(int(page[:4]) == int(number) for number, _, page in listed)
+
+
+def test_the_changelog_has_the_form_that_it_says():
+    text = (DOCS / "changelog.md").read_text(encoding="utf-8")
+    first, *versions = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert first == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", version) for version in versions)
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    for part in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+        headings = re.findall(r"^### (.+)$", part, flags=re.MULTILINE)
+        assert headings == [kind for kind in kinds if kind in headings]
+        assert headings
