@@ -5,7 +5,7 @@ routes and network ACLs. The two must say the same: neither a rule without a way
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from itertools import product
