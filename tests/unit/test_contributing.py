@@ -32,6 +32,7 @@ def copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, folder, ignore=LEFT)
     for name in INSTALLED:
         (folder / name).symlink_to(ROOT / name)
+    run(folder, "git init --quiet && git add --all")
     return folder
 
 
