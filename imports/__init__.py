@@ -30,6 +30,12 @@ _DEFINITION = re.compile(r"^(?:class |@|def (?!check_type\())", re.MULTILINE)
 _SUBMODULE = re.compile(r"^from \. import \w+$", re.MULTILINE)
 
 
+def need_packages() -> None:
+    """End the program in a line where its Python is not the one that `make setup` has installed everything for."""
+    if find_spec("cdktf") is None:
+        sys.exit(f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python")
+
+
 def load_bindings_lazily() -> None:
     """Arrange for the AWS bindings to be loaded class by class.
 

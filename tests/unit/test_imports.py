@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import imports
-from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily
+from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, need_packages
 from imports import __main__ as warming
 from main import ROOT
 from tests.conftest import environment_without
@@ -111,6 +111,27 @@ def test_bindings_that_are_not_there_are_no_error_yet(unloaded: pytest.MonkeyPat
     unloaded.setattr(imports, "find_spec", lambda _: spec)
     with pytest.warns(UserWarning, match="not laid out as expected"):
         load_bindings_lazily()
+
+
+@pytest.mark.parametrize("program", [["main.py"], ["-m", "operations", "lock", "prod"]])
+def test_a_python_without_the_packages_ends_in_a_line(program: list[str]):
+    done = subprocess.run(
+        [sys.executable, "-S", *program],
+        cwd=ROOT,
+        env=environment_without("PYTHONPATH"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_packages_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch):
+    need_packages()
+    monkeypatch.setattr(imports, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="run make setup"):
+        need_packages()
 
 
 def test_without_node_a_program_that_needs_it_ends_in_a_line(tmp_path: Path):
