@@ -23,6 +23,9 @@ export PIPENV_IGNORE_VIRTUALENVS := 1
 export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
+# Before anything is set up.
+$(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
@@ -45,7 +48,7 @@ rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tes
 	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov
 
 integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
-	@$(if $(ENV),,$(error ENV is missing: make integration ENV=prod))ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
+	@ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
@@ -113,10 +116,9 @@ PYTHON_3_11 = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$python && break; done)
 
 $(PREREQUISITES):
-	@for tool in git node npm terraform; do \
-		command -v $$tool >/dev/null || { echo "$$tool is missing: README.md says what you need" >&2; exit 1; }; done
-	@test -n "$(PYTHON_3_11)" \
-		|| { echo "Python 3.11 is missing; python3 is $$(python3 --version 2>&1 || true)" >&2; exit 1; }
+	@missing=""; for tool in git node npm terraform; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+		test -z "$$missing" || { echo "not on the PATH, and README.md says that you need it:$$missing" >&2; exit 1; }
+	@test -n "$(PYTHON_3_11)" || { echo "Python 3.11 is not on the PATH, as python3.11 or python3" >&2; exit 1; }
 	@"$(PYTHON_3_11)" -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "$(PYTHON_3_11) has no venv or no pip: install its venv package, as python3.11-venv" >&2; exit 1; }
 	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \

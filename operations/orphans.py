@@ -57,7 +57,9 @@ def orphans(
     prints, each import in the folder of its stack; or, for many, with `--write`, one `terraform apply` in that folder,
     and delete the file that was written. Then deploy again. Changes nothing in AWS itself.
 
-    Exit codes: 0 every resource is in a state, 1 some are not or it cannot be told, 2 wrong usage.
+    Example: `python -m operations orphans prod`
+
+    Exit codes: 0 every resource is in a state; 1 some are not, or it cannot be told, or it refused or failed; 2 usage.
     """
     with ends_in_a_line():
         account = reach(environment)

@@ -121,10 +121,11 @@ def scan(
     Exit codes: 0 all rules hold, or are waived; 1 one does not, or it refused or failed; 2 usage.
     """
     with ends_in_a_line():
+        settings = settings_of(environment)
         platform = Platform.synthesized(environment)
         if tier and tier not in platform.stacks:
             raise typer.BadParameter(f"there are: {', '.join(platform.stacks)}", param_hint="--tier")
-        asked = scan_stacks(platform, production=settings_of(environment).production)
+        asked = scan_stacks(platform, production=settings.production)
         wrong = judge([of_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
     for line in wrong:
         typer.echo(line)

@@ -3,6 +3,7 @@
 The AWS bindings are set up here, before any tier imports them, so that only what a tier uses is loaded.
 """
 
-from imports import load_bindings_lazily
+from imports import load_bindings_lazily, need_packages
 
+need_packages()
 load_bindings_lazily()

@@ -5,7 +5,7 @@ routes and network ACLs. The two must say the same: neither a rule without a way
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from itertools import product
@@ -232,8 +232,3 @@ def key_of(platform: Platform, member: Resource) -> str | None:
     keeper = platform.followed(member.body["file_system_id"]) if member.type == "aws_efs_mount_target" else member
     key = keeper.body.get("kms_key_id")
     return platform.followed(key).name if key else None
-
-
-def zone_names(platform: Platform, subnets: Sequence[str]) -> list[str]:
-    """The zones of subnets, each once."""
-    return sorted({platform.followed(subnet).body["availability_zone"] for subnet in subnets})

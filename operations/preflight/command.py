@@ -67,7 +67,7 @@ def preflight(
 
     Example: `python -m operations preflight prod --regions us-west-2,eu-central-1`
 
-    Exit codes: 0 nothing stops a deployment; 1 something does, or refused or failed; 2 usage.
+    Exit codes: 0 nothing stops a deployment; 1 something does, or it refused or failed; 2 usage.
     """
     with ends_in_a_line():
         account = reach(environment)

@@ -1,5 +1,6 @@
 """`python -m operations`: help that teaches, and one line for whatever is wrong."""
 
+import re
 import runpy
 import sys
 
@@ -18,7 +19,18 @@ from operations.__main__ import app
 from operations.aws import console, explain
 from tests.unit.conftest import ACCOUNT, Scene, refusal
 
-COMMANDS = ("atlantis", "bootstrap", "lock", "review")
+COMMANDS = (
+    "atlantis",
+    "bootstrap",
+    "drift",
+    "lock",
+    "orphans",
+    "preflight",
+    "rehearse",
+    "rehearse-atlantis",
+    "review",
+    "scan",
+)
 
 
 def test_it_runs_as_a_module_and_lists_its_commands(
@@ -41,8 +53,7 @@ def test_each_command_says_when_it_is_for_with_an_example_and_its_exit_codes(com
     text = " ".join(help_.output.split())
     assert help_.exit_code == 0
     assert f"Example: python -m operations {command} " in text
-    assert "Exit codes: 0 " in text
-    assert "1 refused or failed; 2 usage." in text
+    assert re.search(r"Exit codes: 0 .+?; 1 .+?; 2 usage\.", text)
 
 
 @pytest.mark.parametrize("arguments", [["lock"], ["lock", "nowhere"], ["bootstrap", "dev", "--force"], ["nothing"]])

@@ -1,4 +1,4 @@
-"""The examples of docs/contributing.md are made and run as they stand there, in a copy of the project."""
+"""The examples of docs/contributing.md and the README's edits of a fork are made and run as they stand, in a copy."""
 
 import re
 import shutil
@@ -10,14 +10,20 @@ import pytest
 from main import ROOT
 from tests.conftest import environment_without
 
-PAGE = ROOT / "docs" / "contributing.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
 INSTALLED = (".venv", "node_modules", ".cache")
 LEFT = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "__snapshots__", "cdktf.out")
 
 
 def examples() -> dict[str, str]:
-    _, *parts = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    """By heading: what has an edit to be made."""
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return {name: part for name, part in zip(parts[::2], parts[1::2], strict=True) if "```diff\n" in part}
+
+
+def test_the_worked_examples_are_found():
+    assert list(examples()) == ["Make it yours", "Add an alarm", "Add a setting", "Add a flow", "Add a tier"]
 
 
 @pytest.fixture
@@ -26,6 +32,7 @@ def copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, folder, ignore=LEFT)
     for name in INSTALLED:
         (folder / name).symlink_to(ROOT / name)
+    run(folder, "git init --quiet && git add --all")
     return folder
 
 
@@ -66,9 +73,10 @@ def test_an_example_does_what_it_says(copy: Path, name: str):
             case "python":
                 named, _, code = text.partition("\n")
                 (copy / named.removeprefix("# ")).write_text(code, encoding="utf-8")
+            case "console":  # what is shown is not run
+                pass
             case _:
                 run(copy, text)
-    assert "diff" in made
     assert "sh" in made
 
 

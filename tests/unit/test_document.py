@@ -145,3 +145,25 @@ def test_the_readme_names_each_target_that_it_speaks_of():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`(?:ENV=\w+ )?make (\w+)`", (ROOT / "README.md").read_text(encoding="utf-8")):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_decision_is_listed_by_its_number_and_title():
+    folder = DOCS / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", index, flags=re.MULTILINE)
+    headings = {page.name: page.read_text(encoding="utf-8").partition("\n")[0] for page in folder.glob("0*.md")}
+    assert [(page, f"# {number}. {title}") for number, title, page in listed] == sorted(headings.items())
+    assert [int(number) for number, _, _ in listed] == list(range(1, len(listed) + 1))
+    assert all(int(page[:4]) == int(number) for number, _, page in listed)
+
+
+def test_the_changelog_has_the_form_that_it_says():
+    text = (DOCS / "changelog.md").read_text(encoding="utf-8")
+    first, *versions = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert first == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", version) for version in versions)
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    for part in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+        headings = re.findall(r"^### (.+)$", part, flags=re.MULTILINE)
+        assert headings == [kind for kind in kinds if kind in headings]
+        assert headings

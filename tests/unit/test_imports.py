@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import imports
-from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily
+from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, need_packages
 from imports import __main__ as warming
 from main import ROOT
 from tests.conftest import environment_without
@@ -111,6 +111,54 @@ def test_bindings_that_are_not_there_are_no_error_yet(unloaded: pytest.MonkeyPat
     unloaded.setattr(imports, "find_spec", lambda _: spec)
     with pytest.warns(UserWarning, match="not laid out as expected"):
         load_bindings_lazily()
+
+
+@pytest.mark.parametrize("program", [["main.py"], ["-m", "operations", "lock", "prod"]])
+def test_a_python_without_the_packages_ends_in_a_line(program: list[str]):
+    done = subprocess.run(
+        [sys.executable, "-S", *program],
+        cwd=ROOT,
+        env=environment_without("PYTHONPATH"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_packages_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch):
+    need_packages()
+    monkeypatch.setattr(imports, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="run make setup"):
+        need_packages()
+
+
+def test_without_node_a_program_that_needs_it_ends_in_a_line(tmp_path: Path):
+    for program, code, told in (
+        ([sys.executable, "main.py"], 1, "node is not on the PATH; install Node 20 or later (README.md)\n"),
+        ([sys.executable, "-c", "import stacks.settings"], 0, ""),
+    ):
+        done = subprocess.run(
+            program,
+            cwd=ROOT,
+            env={**environment_without("ENV", "JSII_NODE"), "PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (code, told)
+
+
+def test_what_needs_node_is_refused_without_it_and_nothing_else(unloaded: pytest.MonkeyPatch, tmp_path: Path):
+    unloaded.setenv("PATH", str(tmp_path))
+    unloaded.delenv("JSII_NODE", raising=False)
+    unloaded.setattr(sys, "meta_path", [*sys.meta_path])
+    load_bindings_lazily()
+    finder = sys.meta_path[0]
+    assert finder.find_spec("stacks.settings", None) is None
+    with pytest.raises(SystemExit, match="node is not on the PATH"):
+        finder.find_spec("jsii", None)
 
 
 def node(index: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

@@ -270,3 +270,9 @@ def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "CHECKOV", Path("/nowhere/checkov"))
     ended = CliRunner().invoke(app, ["scan", "dev"])
     assert (ended.exit_code, ended.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")
+
+
+def test_an_environment_that_does_not_exist_is_told_with_those_that_do():
+    ended = CliRunner().invoke(app, ["scan", "nowhere"])
+    assert ended.exit_code == 2
+    assert "there are: dev, prod, staging" in " ".join(ended.stderr.replace("│", " ").split())

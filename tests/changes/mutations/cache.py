@@ -25,11 +25,6 @@ def is_in_one_zone(aws: LocalAws) -> None:
     one.lay_out(shards=one.shards, replicas=one.replicas)
 
 
-def cache_has(**values: Any) -> Mutation:
-    """What AWS has no action for, or refuses."""
-    return lambda aws: vars(group(aws)).update(values)
-
-
 def cache_is(**asked: Any) -> Mutation:
     """Modify the replication group, at once."""
     return lambda aws: aws.client("elasticache").modify_replication_group(

@@ -14,11 +14,6 @@ def cluster_is(**asked: Any) -> Mutation:
     )
 
 
-def cluster_has(**values: Any) -> Mutation:
-    """What AWS has no action for."""
-    return lambda aws: vars(cluster(aws)).update(values)
-
-
 def instances_are(**values: Any) -> Mutation:
     """The same, of every instance."""
 
