@@ -24,7 +24,7 @@ export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by t
 
 rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
 	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov
+
+rehearse-guide: setup ## Give every command of docs/operations.md as written, to a local AWS whose accounts are empty
+	@$(PYTHON) -m operations rehearse-guide
 
 integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
 	@$(if $(ENV),,$(error ENV is missing: make integration ENV=prod))ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov

@@ -8,7 +8,7 @@ from operations.drift import drift
 from operations.lock import lock
 from operations.orphans import orphans
 from operations.preflight.command import preflight
-from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults
+from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults, rehearse_guide
 from operations.review.command import review
 from operations.scan import scan
 
@@ -30,6 +30,7 @@ app.command()(preflight)
 app.command()(rehearse)
 app.command()(rehearse_atlantis)
 app.command()(rehearse_faults)
+app.command()(rehearse_guide)
 app.command()(review)
 app.command()(scan)
 
