@@ -1,7 +1,8 @@
 """The guide `docs/operations.md`, run as it is written: its commands, one after the other, in a copy of the project.
 
 A block is a `console`: commands after `$ `, and what they print, in which `...` stands for anything, in a line or
-instead of lines. A block beneath a paragraph that begins with one of `NEEDS` is not run.
+instead of lines; what stands between two of these follows line by line. A block beneath a paragraph that begins with
+one of `NEEDS` is not run.
 """
 
 import re
@@ -66,6 +67,8 @@ def _first_absent(shown: Sequence[str], printed: Sequence[str]) -> str:
 
 
 def _fits(shown: str, printed: str) -> bool:
+    """Whether a line is what was printed; how far it is indented does not matter, nor how wide a table was."""
+    shown, printed = (" ".join(text.split()) for text in (shown, printed))
     return re.fullmatch(".*".join(map(re.escape, shown.split(LEFT_OUT))), printed) is not None
 
 
@@ -203,4 +206,6 @@ NOT_THIS_PERSONS = {
     # They come with the profile.
     *NOT_THE_SERVERS,
     *("AWS_REGION", "AWS_DEFAULT_REGION", "ENV", "CDKTF_OUTDIR"),
+    # It changes what Terraform prints.
+    "TF_IN_AUTOMATION",
 }
