@@ -27,7 +27,7 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes integration synth validate test unit policy snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by t
 
 rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
 	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov
+
+rehearse-guide: setup ## Give every command of docs/operations.md as written, to a local AWS whose accounts are empty
+	@$(PYTHON) -m operations rehearse-guide
 
 integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
 	@ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov

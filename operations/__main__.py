@@ -9,7 +9,7 @@ from operations.lock import lock
 from operations.orphans import orphans
 from operations.plan_all import plan_all
 from operations.preflight.command import preflight
-from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults
+from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults, rehearse_guide
 from operations.review.command import review
 from operations.scan import scan
 
@@ -32,6 +32,7 @@ app.command()(preflight)
 app.command()(rehearse)
 app.command()(rehearse_atlantis)
 app.command()(rehearse_faults)
+app.command()(rehearse_guide)
 app.command()(review)
 app.command()(scan)
 

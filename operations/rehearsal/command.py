@@ -1,4 +1,4 @@
-"""`python -m operations rehearse ENV` and `rehearse-faults ENV`: the whole platform on this machine."""
+"""`python -m operations rehearse ENV`, and the other rehearsals: the whole platform on this machine."""
 
 import time
 from collections.abc import Generator
@@ -18,6 +18,7 @@ from operations.rehearsal.atlantis import AtlantisError
 from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.everyday import find_a_change, review_a_change
 from operations.rehearsal.faults import BadDay
+from operations.rehearsal.guide import PAGE, Person, accounts_of, commands_of
 from operations.rehearsal.postgresql import ServerError
 from operations.rehearsal.processes import ProgramError, end_in_order
 from operations.rehearsal.pull_requests import PullRequests
@@ -104,6 +105,36 @@ def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
             rehearsal.console.print(f"[bold]{step}[/] ({time.monotonic() - began:.0f} s)")
             rehearsal.console.print(outcome, markup=False, soft_wrap=True)
             began = time.monotonic()
+
+
+def rehearse_guide() -> None:
+    """Follow docs/operations.md from its first line to its last, against a local AWS whose accounts are empty.
+
+    In a copy of the project, each command is given as it stands there, in one shell after the other, and must print
+    what the page shows. What the page marks as needing AWS itself, or Docker, is left out, and told.
+
+    Example: `python -m operations rehearse-guide`
+
+    Exit codes: 0 all went well; 1 something did not; 2 usage.
+    """
+    try:
+        accounts = accounts_of(commands_of(PAGE.read_text(encoding="utf-8")))
+    except EXPECTED as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    for environment, commands in accounts:
+        with _rehearsal(environment, within="guide") as rehearsal:
+            person = Person.of(rehearsal)
+            for command in commands:
+                rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
+                rehearsal.console.print(command.text.splitlines()[0], markup=False, soft_wrap=True, end=" ")
+                began = time.monotonic()
+                if not command.needs:
+                    person.give(command)
+                told = command.needs and f"not run: {command.needs}"
+                rehearsal.console.print(told or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
+            if unknown := rehearsal.aws.gateway.unsupported:
+                raise RehearsalError(f"the local AWS does not know {', '.join(unknown)}")
 
 
 def _through(rehearsal: Rehearsal, *, keep: bool) -> None:

@@ -199,23 +199,36 @@ def check_out(checkout: Path, name: str, log: Path) -> Path:
         ProgramError: it cannot be synthesized.
     """
     checkout.mkdir()
-    for file in project_files():
-        target = checkout / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, target)
-        # Older than what is installed: `make setup`, which the hook runs, has nothing to do.
-        os.utime(target, (LONG_AGO, LONG_AGO))
-    for folder in SHARED:
-        (checkout / folder).symlink_to((ROOT / folder).resolve())
     # The cdktf CLI has no part in it. Were its folder shared, `npm ci` would empty the project's own.
     (checkout / "node_modules").mkdir()
     (checkout / "node_modules" / "installed").touch()
-    _refuse_to_install(checkout)
+    copy_project(checkout, *SHARED)
     for other in (checkout / "environments").glob("*.toml"):
         if other.stem != name:
             other.unlink()
     prepare(checkout, log)
     return checkout
+
+
+def copy_project(checkout: Path, *shared: str) -> None:
+    """Copy the project as it stands.
+
+    Args:
+        checkout: folder that is made for it, if it is not there.
+        shared: folders of what `make setup` has installed, which the copy uses.
+
+    Raises:
+        RehearsalError: the project is not set up.
+    """
+    for file in project_files():
+        target = checkout / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, target)
+        # Older than what is installed: `make setup` has nothing to do.
+        os.utime(target, (LONG_AGO, LONG_AGO))
+    for folder in shared:
+        (checkout / folder).symlink_to((ROOT / folder).resolve())
+    _refuse_to_install(checkout)
 
 
 def prepare(checkout: Path, log: Path) -> None:

@@ -430,7 +430,7 @@ def test_the_short_form_has_no_database():
     assert "database" not in command.SHORT
 
 
-@pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults"])
+@pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults", "rehearse-guide"])
 def test_each_command_says_its_exit_codes(name: str):
     help_ = CliRunner().invoke(app, [name, "--help"])
     assert help_.exit_code == 0
