@@ -1,5 +1,9 @@
 """`python -m operations <command>`: what the team runs around a deploy."""
 
+# First: where Python is not the one that has the project's packages, it says so in a line.
+import stacks  # noqa: F401  # pyright: ignore[reportUnusedImport] - for that alone
+
+# isort: split
 import typer
 
 from operations.atlantis import atlantis
