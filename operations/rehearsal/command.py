@@ -76,6 +76,8 @@ def rehearse_faults(
     Deployments are interrupted, terminated and killed; calls are throttled and fail; the database is down during a
     rotation; somebody changes something behind Terraform's back.
 
+    Example: `python -m operations rehearse-faults staging --short`
+
     Exit codes: 0 all was survived; 1 something was not; 2 usage.
     """
     with _rehearsal(environment) as rehearsal:

@@ -19,17 +19,8 @@ from operations.__main__ import app
 from operations.aws import console, explain
 from tests.unit.conftest import ACCOUNT, Scene, refusal
 
-COMMANDS = (
-    "atlantis",
-    "bootstrap",
-    "drift",
-    "lock",
-    "orphans",
-    "preflight",
-    "rehearse",
-    "rehearse-atlantis",
-    "review",
-    "scan",
+COMMANDS = sorted(
+    each.callback.__name__.replace("_", "-") for each in app.registered_commands if each.callback is not None
 )
 
 
