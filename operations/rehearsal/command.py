@@ -133,7 +133,7 @@ def rehearse_guide() -> None:
                 began = time.monotonic()
                 if not command.needs:
                     person.give(command)
-                told = command.needs and f"not run: {command.needs}"
+                told = command.needs and f"not run: {command.needs.replace('*', '')}"
                 rehearsal.console.print(told or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
             if unknown := rehearsal.aws.gateway.unsupported:
                 raise RehearsalError(f"the local AWS does not know {', '.join(unknown)}")
