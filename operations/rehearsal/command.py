@@ -1,38 +1,15 @@
-"""`python -m operations rehearse ENV`, and the other rehearsals: the whole platform on this machine."""
+"""`python -m operations rehearse ENV`, and the other rehearsals: the whole platform on this machine.
 
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from functools import partial
+What they do is loaded by whoever starts one: it takes seconds, and no other command needs it.
+"""
+
+from types import ModuleType
 from typing import Annotated
 
-import psycopg2
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
+from botocore.exceptions import BotoCoreError
 
-from lambda_rotation.errors import RotationError
-from operations.aws import EnvironmentName, RefusedError, explain, settings_of
-from operations.platform import PlatformError
-from operations.rehearsal.atlantis import AtlantisError
-from operations.rehearsal.deployers import Deployers
-from operations.rehearsal.everyday import find_a_change, review_a_change
-from operations.rehearsal.faults import BadDay
-from operations.rehearsal.guide import PAGE, Person, accounts_of, commands_of
-from operations.rehearsal.postgresql import ServerError
-from operations.rehearsal.processes import ProgramError, end_in_order
-from operations.rehearsal.pull_requests import PullRequests
-from operations.rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
-from operations.scan import ScanError
-from operations.terraform import TerraformError
-from stacks.settings import SettingsError
-
-EXPECTED = (
-    *(AtlantisError, RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, ScanError, OSError),
-    *(ServerError, RotationError, psycopg2.Error),
-)
-SHORT = ("foundation", "network")
-"""Tiers of the short form: they take half a minute, and show all but what needs a database."""
+from operations.aws import EnvironmentName, explain
 
 
 def rehearse(
@@ -53,17 +30,7 @@ def rehearse(
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    with _rehearsal(environment) as rehearsal:
-        try:
-            _through(rehearsal, keep=keep)
-        finally:
-            rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
-            rehearsal.report.write(rehearsal.deployment.folder / "report.json")
-            rehearsal.report.show(rehearsal.console)
-        if keep:
-            _wait(rehearsal)
-        if rehearsal.report.problems:
-            raise RehearsalError("the rehearsal did not go well")
+    _rehearsals().rehearse(environment, keep=keep)
 
 
 def rehearse_faults(
@@ -80,13 +47,7 @@ def rehearse_faults(
 
     Exit codes: 0 all was survived; 1 something was not; 2 usage.
     """
-    with _rehearsal(environment) as rehearsal:
-        rehearsal.bootstrap()
-        began = time.monotonic()
-        for fault, outcome in BadDay(rehearsal, SHORT if short else tuple(rehearsal.platform.stacks)).happen():
-            rehearsal.console.print(f"[bold]{fault}[/] ({time.monotonic() - began:.0f} s)")
-            rehearsal.console.print(f"  {outcome}", markup=False, soft_wrap=True)
-            began = time.monotonic()
+    _rehearsals().rehearse_faults(environment, short=short)
 
 
 def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
@@ -100,13 +61,7 @@ def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    with _rehearsal(environment, within="atlantis") as rehearsal:
-        rehearsal.bootstrap()
-        began = time.monotonic()
-        for step, outcome in PullRequests.of(rehearsal).play():
-            rehearsal.console.print(f"[bold]{step}[/] ({time.monotonic() - began:.0f} s)")
-            rehearsal.console.print(outcome, markup=False, soft_wrap=True)
-            began = time.monotonic()
+    _rehearsals().rehearse_atlantis(environment)
 
 
 def rehearse_guide() -> None:
@@ -119,92 +74,13 @@ def rehearse_guide() -> None:
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
+    _rehearsals().rehearse_guide()
+
+
+def _rehearsals() -> ModuleType:
     try:
-        accounts = accounts_of(commands_of(PAGE.read_text(encoding="utf-8")))
-    except EXPECTED as error:
-        typer.echo(str(error), err=True)
+        from operations.rehearsal import rehearsals
+    except BotoCoreError as error:  # moto asks for AWS's configuration as soon as it is imported
+        typer.echo(explain(error), err=True)
         raise typer.Exit(1) from error
-    for environment, commands in accounts:
-        with _rehearsal(environment, within="guide") as rehearsal:
-            person = Person.of(rehearsal)
-            for command in commands:
-                rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
-                rehearsal.console.print(command.text.splitlines()[0], markup=False, soft_wrap=True, end=" ")
-                began = time.monotonic()
-                if not command.needs:
-                    person.give(command)
-                told = command.needs and f"not run: {command.needs.replace('*', '')}"
-                rehearsal.console.print(told or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
-            if unknown := rehearsal.aws.gateway.unsupported:
-                raise RehearsalError(f"the local AWS does not know {', '.join(unknown)}")
-
-
-def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
-    deployers = Deployers(rehearsal)
-    steps = [
-        ("bootstrap", rehearsal.bootstrap),
-        ("preflight", rehearsal.preflight),
-        ("access", deployers.give_access),
-        ("deploy", deployers.deploy),
-        ("rotate", rehearsal.rotate_under_load),
-        ("integration tests", rehearsal.integrate),
-        ("second plan", deployers.plan_again),
-        ("permissions", deployers.hold),
-        ("checkov", rehearsal.ask_checkov),
-        ("review", partial(review_a_change, rehearsal)),
-        ("drift", partial(find_a_change, rehearsal)),
-    ]
-    if not keep and not rehearsal.settings.deletion_protection:
-        steps.append(("destroy", deployers.destroy))
-    for name, step in steps:
-        rehearsal.console.print(f"[bold]{name}")
-        began = time.monotonic()
-        step()
-        rehearsal.report.seconds[name] = time.monotonic() - began
-
-
-@contextmanager
-def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
-    """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
-    logs = f"Logs: {FOLDER / within / environment}"
-    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
-    end_in_order()
-    try:
-        settings_of(environment)
-        with staged(environment, console, within) as rehearsal:
-            yield rehearsal
-    except SettingsError as error:
-        typer.echo(str(error), err=True)
-    except EXPECTED as error:
-        typer.echo(f"{error}\n{logs}", err=True)
-    except (BotoCoreError, ClientError) as error:
-        typer.echo(f"{explain(error)}\n{logs}", err=True)
-    except KeyboardInterrupt:
-        typer.echo(f"Stopped; nothing is left running. {logs}", err=True)
-    else:
-        return
-    raise typer.Exit(1)
-
-
-def _wait(rehearsal: Rehearsal) -> None:
-    """Say how to reach it, and leave it up until Ctrl-C."""
-    secret = rehearsal.secret()
-    credential = rehearsal.credential(secret)
-    lines = [
-        "Up until Ctrl-C. In another terminal:",
-        "unset $(env | sed -n 's/^\\(AWS_[^=]*\\)=.*/\\1/p')",
-        *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
-        f"export CDKTF_OUTDIR='{rehearsal.deployment.stacks}'",
-        "aws ec2 describe-vpcs",
-        f".venv/bin/python -m operations drift {rehearsal.settings.name}",
-        f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",
-        f'psql "host={credential.host} port={credential.port} dbname={credential.dbname} user={credential.username} '
-        f"sslmode=verify-full sslrootcert='{rehearsal.aws.certificates}'\"",
-        f"  # its password: aws secretsmanager get-secret-value --secret-id {secret}",
-    ]
-    rehearsal.console.print("\n".join(lines), markup=False, soft_wrap=True)
-    try:
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        rehearsal.console.print("Stopping")
+    return rehearsals

@@ -2,23 +2,28 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ProfileNotFound
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+import operations.rehearsal
 from lambda_rotation.credential import Credential
 from operations.__main__ import app
 from operations.aws import RefusedError
 from operations.platform import PlatformError
-from operations.rehearsal import command, deployers, run
+from operations.rehearsal import deployers, rehearsals, run
 from operations.rehearsal.atlantis import AtlantisError
 from operations.rehearsal.deployers import Deployers
 from operations.rehearsal.deployment import Deployment
@@ -29,7 +34,7 @@ from operations.rehearsal.pull_requests import PullRequests
 from operations.rehearsal.report import Report
 from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.scan import ScanError
-from operations.terraform import TerraformError
+from operations.terraform import ROOT, TerraformError
 from stacks.settings import SettingsError, load_environments
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import of_account, synthesize
@@ -159,10 +164,10 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     script = Script(tmp_path, aws)
     unknown = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
-    monkeypatch.setattr(command, "staged", script.staged)
-    monkeypatch.setattr(command, "review_a_change", review_a_change)
-    monkeypatch.setattr(command, "find_a_change", find_a_change)
-    monkeypatch.setattr(command, "FOLDER", Path("/rehearsals"))
+    monkeypatch.setattr(rehearsals, "staged", script.staged)
+    monkeypatch.setattr(rehearsals, "review_a_change", review_a_change)
+    monkeypatch.setattr(rehearsals, "find_a_change", find_a_change)
+    monkeypatch.setattr(rehearsals, "FOLDER", Path("/rehearsals"))
     monkeypatch.setattr(Deployers, "hold", lambda _: script.take("hold"))
     monkeypatch.setattr(deployers, "denied", lambda *_: [])
     yield script
@@ -315,7 +320,7 @@ def until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(rehearsals, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     return slept
 
 
@@ -375,7 +380,7 @@ def test_each_fault_is_told_with_how_it_was_survived(
     arguments: list[str],
     tiers: tuple[str, ...],
 ):
-    monkeypatch.setattr(command, "SHORT", ("foundation",))
+    monkeypatch.setattr(rehearsals, "SHORT", ("foundation",))
     ended = rehearse("dev", *arguments, faults=True)
     assert ended.exit_code == 0, ended.output
     assert script.done == ["bootstrap"]
@@ -427,7 +432,7 @@ def test_each_pull_request_is_told_with_what_came_of_it(
 
 
 def test_the_short_form_has_no_database():
-    assert "database" not in command.SHORT
+    assert "database" not in rehearsals.SHORT
 
 
 @pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults", "rehearse-guide"])
@@ -435,3 +440,26 @@ def test_each_command_says_its_exit_codes(name: str):
     help_ = CliRunner().invoke(app, [name, "--help"])
     assert help_.exit_code == 0
     assert "Exit codes: 0 all " in " ".join(help_.output.split())
+
+
+class Unloadable(MetaPathFinder):
+    """As moto is, where AWS's configuration has no such profile."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        del path, target
+        if fullname == rehearsals.__name__:
+            raise ProfileNotFound(profile="nowhere")
+
+
+def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, rehearsals.__name__)
+    monkeypatch.delattr(operations.rehearsal, "rehearsals")
+    monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
+    ended = rehearse("dev")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr == "the AWS credentials are not complete: The config profile (nowhere) could not be found\n"
+
+
+def test_no_other_command_loads_the_local_aws():
+    loaded = "import sys, operations.__main__; sys.exit('moto' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=False).returncode == 0

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from main import ROOT
 from operations.__main__ import app
-from operations.rehearsal import command as commands_module
 from operations.rehearsal import guide as module
+from operations.rehearsal import rehearsals
 from operations.rehearsal.guide import PAGE, Command, Person, accounts_of, commands_of
 from operations.rehearsal.run import RehearsalError
 from stacks.settings import load_environments
@@ -218,8 +218,8 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Followed:
 
     person = Person(tmp_path, {"PATH": "/usr/bin:/bin"}, tmp_path / "guide.log")
     person.checkout.mkdir()
-    monkeypatch.setattr(commands_module, "PAGE", tmp_path / "operations.md")
-    monkeypatch.setattr(commands_module, "_rehearsal", _rehearsal)
+    monkeypatch.setattr(rehearsals, "PAGE", tmp_path / "operations.md")
+    monkeypatch.setattr(rehearsals, "_rehearsal", _rehearsal)
     monkeypatch.setattr(Person, "of", lambda _: person)
     return follow
 
