@@ -20,6 +20,8 @@ from tests.synthesized import bodies, conditions, has, only, statements
 # isort: split
 from cdktf import App
 
+pytestmark = pytest.mark.tiers("access")
+
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = "${aws_iam_openid_connect_provider.access_github.arn}"
 IAM = "arn:aws:iam::111122223333"

@@ -12,6 +12,8 @@ from stacks.parts.watched_calls import COUNTED
 from tests.conftest import ENVIRONMENTS, THREE_ZONES, Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("audit")
+
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
 SWITCHES = ("guardduty", "security_hub", "config", "inspector")

@@ -11,7 +11,7 @@ import main
 from main import build
 from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, settings
-from tests.synthesized import DEFAULT_TAGS, TIERS, text
+from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -69,6 +69,12 @@ def test_every_named_output_has_a_description(prod: Platform):
     ]
     assert len(outputs) > 20
     assert not [name for *name, output in outputs if not output.get("description")]
+
+
+def test_a_tier_knows_those_that_it_is_handed_and_no_others(prod: Platform):
+    """Where only some tiers are tested, these are what is synthesized with them."""
+    for tier, stack in prod.stacks.items():
+        assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(USES[tier])
 
 
 def test_a_tier_is_the_same_whoever_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
