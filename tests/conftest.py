@@ -97,6 +97,7 @@ def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
 
 def variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
     """A reference environment with some keys changed, synthesized."""
+    folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
     build(app, settings(name, folder / "environments", change))
     app.synth()
@@ -122,7 +123,7 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def all_of(environments: Path, out: Path) -> dict[str, Platform]:
-    """Every environment of a folder, from one run as `make synth` does it."""
+    """Every environment of a folder, from one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
@@ -133,9 +134,13 @@ def all_of(environments: Path, out: Path) -> dict[str, Platform]:
 
 @pytest.fixture(scope="session")
 def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """The project's own environments."""
-    with no_tiers_but(looked_at):
-        return all_of(ROOT / "environments", tmp_path_factory.mktemp("shipped"))
+    """The project's own environments, synthesized as `make synth` does it."""
+    out = tmp_path_factory.mktemp("shipped")
+    with no_tiers_but(looked_at), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDKTF_OUTDIR", str(out))
+        patch.delenv("ENV", raising=False)
+        main.main()
+    return {name: Platform.read(out, name) for name in SHIPPED}
 
 
 class Platforms(Mapping[str, Platform]):

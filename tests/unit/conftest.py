@@ -28,7 +28,7 @@ Answer = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> "Generator[LocalAws]":
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator["LocalAws"]:
     from operations.rehearsal.local_aws.server import LocalAws
 
     with LocalAws(ACCOUNT, REGION, tmp_path_factory.mktemp("local-aws")) as local:
@@ -115,7 +115,7 @@ def client() -> Callable[..., Any]:
         surroundings = sorted(entry for entry in os.environ.items() if entry[0].startswith("AWS_"))
         key = repr((service, region_name or session.region_name, vars(config) if config else {}, more, surroundings))
         if key not in made:
-            made[key] = make(session, service, region_name=region_name, config=config, **more)  # pyright: ignore[reportCallIssue, reportArgumentType] - typed by service
+            made[key] = make(session, service, region_name=region_name, config=config, **more)
         return made[key]
 
     return client
