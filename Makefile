@@ -76,9 +76,8 @@ lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff format --check
 	@.venv/bin/basedpyright
 
-bench: setup ## What synthesis and a rotation cost, each beside a reference of the same run
-	@$(PYTHON) -m tests.benchmarks.synth
-	@$(PYTHON) -m tests.benchmarks.rotation
+bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, each beside a reference, for docs/benchmarks.md
+	@env -u ENV $(PYTHON) -m tests.benchmarks
 
 docs: setup ## Write the parts and pictures of docs/ that follow from the code
 	@env -u ENV $(PYTHON) main.py
