@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from main import ROOT
 from operations import markdown
@@ -10,38 +11,34 @@ from tests.conftest import environment_without
 from tests.synthesized import TIERS
 
 FLOOR = ("-c", "import main")
-ALL = ("tests/unit", "tests/snapshots")
+ALL = (("tests/unit", "tests/snapshots"), ("tests/commands",))
+"""As `make unit` runs them side by side."""
 
 
-def seconds(*arguments: str) -> float:
-    """Of a run of Python, which must succeed."""
+def seconds(*runs: Sequence[str]) -> float:
+    """Of runs of Python side by side, which must succeed."""
+    environment = environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS")
     started = time.monotonic()
-    run = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS"),
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    if run.returncode:
-        sys.exit(f"{' '.join(arguments)}: ended with {run.returncode}")
+    programs = [
+        subprocess.Popen([sys.executable, *run], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for run in runs
+    ]
+    for program, run in zip(programs, runs, strict=True):
+        if program.wait():
+            sys.exit(f"{' '.join(run)}: ended with {program.returncode}")
     return time.monotonic() - started
 
 
-def tests(*paths: str) -> float:
-    """Seconds of some tests."""
-    return seconds("-m", "pytest", *paths, "--no-cov", "-q", "-p", "no:cacheprovider")
+def tests(*paths: str) -> Sequence[str]:
+    """A run of some tests."""
+    return ("-m", "pytest", *paths, "--no-cov", "-q", "-p", "no:cacheprovider")
 
 
 def measured() -> str:
     """As Markdown."""
-    seconds(*FLOOR)  # and warm the disk
-    floor = min(seconds(*FLOOR) for _ in range(3))
-    runs: dict[str, tuple[str, ...]] = {
-        f"`tests/unit/test_{tier}.py`": (f"tests/unit/test_{tier}.py",) for tier in TIERS
-    }
-    runs["all unit and snapshot tests"] = [*ALL]
-    taken = {what: tests(*paths) for what, paths in runs.items()}
+    seconds(FLOOR)  # and warm the disk
+    floor = min(seconds(FLOOR) for _ in range(3))
+    taken = {f"`tests/unit/test_{tier}.py`": seconds(tests(f"tests/unit/test_{tier}.py")) for tier in TIERS}
+    taken["all unit and snapshot tests, in two processes"] = seconds(*(tests(*paths) for paths in ALL))
     rows = [(what, f"{took:.1f} s", f"{took / floor:.1f}x") for what, took in taken.items()]
     rows.append(("floor: Python and Node start, and the stacks are imported", f"{floor:.1f} s", "1.0x"))
     return markdown.table(("", "took", "of the floor"), rows)

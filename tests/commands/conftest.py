@@ -1,36 +1,35 @@
-"""A local AWS for all tests of commands, and an environment in it for each.
-
-What only these need is imported where they need it: it takes longer than the tests of a tier.
-"""
+"""A local AWS for all tests of commands, and an environment in it for each."""
 
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from botocore.loaders import Loader
+from typer.testing import CliRunner, Result
 
+from operations import aws as module
+from operations.__main__ import app
+from operations.rehearsal.local_aws.server import LocalAws
 from stacks.parts.names import Names
 from stacks.settings import Environment, load_environments
 from tests.conftest import as_toml, changed
 
-if TYPE_CHECKING:
-    from typer.testing import Result
-
-    from operations.rehearsal.local_aws.server import LocalAws
-
 ACCOUNT, REGION = "123456789012", "us-west-1"
 NUMBERS = count(1)
+LOADER = Loader()
 
 Answer = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator["LocalAws"]:
-    from operations.rehearsal.local_aws.server import LocalAws
-
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
     with LocalAws(ACCOUNT, REGION, tmp_path_factory.mktemp("local-aws")) as local:
         yield local
 
@@ -39,7 +38,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator["LocalAws"]:
 class Scene:
     """An environment of a name of its own, in the local AWS's account, as a command finds it."""
 
-    aws: "LocalAws"
+    aws: LocalAws
     folder: Path
     name: str
     monkeypatch: pytest.MonkeyPatch
@@ -64,18 +63,12 @@ class Scene:
     def names(self) -> Names:
         return Names.of(self.settings)
 
-    def run(self, command: str, *arguments: str, answer: str = "") -> "Result":
+    def run(self, command: str, *arguments: str, answer: str = "") -> Result:
         """A command of `python -m operations`, in this environment."""
-        from typer.testing import CliRunner
-
-        from operations.__main__ import app
-
         return CliRunner().invoke(app, [command, self.name, *arguments], input=answer)
 
     def where(self, operation: str, answer: Answer) -> None:
         """AWS answers an operation otherwise: None leaves it to the local AWS."""
-        from botocore.client import BaseClient
-
         real: Any = BaseClient._make_api_call  # pyright: ignore[reportPrivateUsage] - as moto's own manual does
 
         def call(client: Any, asked: str, arguments: dict[str, Any]) -> Any:
@@ -88,8 +81,6 @@ class Scene:
 def refusal(operation: str, code: str, message: str = "") -> Answer:
     """AWS's refusal of an operation."""
 
-    from botocore.exceptions import ClientError
-
     def refuse(_: dict[str, Any]) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
@@ -97,18 +88,8 @@ def refusal(operation: str, code: str, message: str = "") -> Answer:
 
 
 @pytest.fixture(scope="session")
-def loader() -> Any:
-    """What botocore knows of the services, read once."""
-    from botocore.loaders import Loader
-
-    return Loader()
-
-
-@pytest.fixture(scope="session")
 def client() -> Callable[..., Any]:
     """Makes a session's clients as boto3 does, but each only once: a tenth of a second goes into a client."""
-    import boto3
-
     make, made = boto3.Session.client, dict[Any, Any]()
 
     def client(session: Any, service: str, region_name: str | None = None, config: Any = None, **more: Any) -> Any:
@@ -122,18 +103,14 @@ def client() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def scene(
-    aws: "LocalAws", loader: Any, client: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Scene:
-    from operations import aws as module
-
+def scene(aws: LocalAws, client: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(module, "ENVIRONMENTS", tmp_path)
-    # Each command has a session of its own.
-    monkeypatch.setattr("botocore.session.create_loader", lambda *_: loader)
+    # Each command has a session of its own; what botocore knows of the services is read once.
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
     monkeypatch.setattr("boto3.Session.client", client)
     scene = Scene(aws, tmp_path, f"t{next(NUMBERS)}", monkeypatch)
     scene.write()

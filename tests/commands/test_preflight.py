@@ -20,8 +20,8 @@ from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
 from operations.rehearsal.local_aws.server import LocalAws
 from operations.scan import ScanError, Waiver
+from tests.commands.conftest import Scene, refusal
 from tests.conftest import Synthesize, all_of
-from tests.unit.conftest import Scene, refusal
 
 ANY = "anyname"
 """An environment's name that is nowhere in the stacks but as that."""

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from operations.__main__ import app
 from operations.aws import console, explain
-from tests.unit.conftest import ACCOUNT, Scene, refusal
+from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 COMMANDS = ("atlantis", "bootstrap", "lock", "review")
 
