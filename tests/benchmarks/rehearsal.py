@@ -43,7 +43,7 @@ def waits(log: str) -> dict[str, int]:
     return {type_: seconds - seconds % STEP for type_, seconds in taken.items() if seconds >= LEAST}
 
 
-def paths(platform: Platform, waits: Mapping[str, int]) -> dict[str, Chain]:
+def chains(platform: Platform, waits: Mapping[str, int]) -> dict[str, Chain]:
     """The longest chain of waits within each tier."""
     known = {resource.address: resource for resource in (*platform.resources, *platform.data)}
 
@@ -90,7 +90,7 @@ def measured(environment: str = "prod", folder: Path | None = None) -> str:
         sys.exit(f"no rehearsal of {environment} was seen to its end; run make rehearse ENV={environment} ({error!r})")
     platform = Platform.read(folder / "cdktf.out", environment)
     fixed = waits(log)
-    within = paths(platform, fixed)
+    within = chains(platform, fixed)
     critical, through = along_tiers(platform, within)
     rows = [
         (
