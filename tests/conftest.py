@@ -5,6 +5,7 @@ that they use.
 """
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,6 +75,13 @@ def as_toml(table: dict[str, Any], path: str = "") -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "tiers(*names): what is looked at; it is synthesized with what it uses")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where no test has imported Hypothesis, its plugin would do so at the end, for half a second and nothing."""
+    plugins = session.config.pluginmanager
+    if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+        plugins.unregister(name="hypothesispytest")
 
 
 @contextmanager
