@@ -13,8 +13,8 @@ ROTATION := .cache/rotation.zip
 LOCAL_ROTATION := .cache/rotation-local.zip
 CHECKOV := .cache/checkov/installed
 
-# The tests of the rotation and of the local AWS mostly wait, so they run beside the others; what all have covered is put
-# together.
+# The tests of the rotation and of the local AWS mostly wait, so they run beside the others, and those of commands take
+# the second core; what all have covered is put together.
 TESTS := env -u ENV
 QUIETLY := --cov-report= --cov-fail-under=0
 
@@ -64,11 +64,13 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 test: lint unit policy validate ## Everything that must hold: lint, unit tests, rotation, snapshots, policy, validation
 
 unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverage
-	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
+	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation tests/examples $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.rehearsal $(PYTHON) -m pytest tests/rehearsal $(QUIETLY) >.cache/rehearsal.log 2>&1 & rehearsal=$$!; \
+	$(TESTS) COVERAGE_FILE=.coverage.commands $(PYTHON) -m pytest tests/commands $(QUIETLY) >.cache/commands.log 2>&1 & commands=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
-	wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; \
-	cat .cache/rotation.log .cache/rehearsal.log; test "$$unit $$rotation $$rehearsal" = "0 0 0"
+	wait $$commands; commands=$$?; wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; \
+	cat .cache/commands.log .cache/rotation.log .cache/rehearsal.log; \
+	test "$$unit $$commands $$rotation $$rehearsal" = "0 0 0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered
 
 policy: setup ## PCI DSS controls, each broken in every way that must be noticed, and checkov over all stacks
@@ -83,9 +85,8 @@ lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff format --check
 	@.venv/bin/basedpyright
 
-bench: setup ## What synthesis and a rotation cost, each beside a reference of the same run
-	@$(PYTHON) -m tests.benchmarks.synth
-	@$(PYTHON) -m tests.benchmarks.rotation
+bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, each beside a reference, for docs/benchmarks.md
+	@env -u ENV $(PYTHON) -m tests.benchmarks
 
 docs: setup ## Write the parts and pictures of docs/ that follow from the code
 	@env -u ENV $(PYTHON) main.py

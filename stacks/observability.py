@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.cloudwatch_composite_alarm import CloudwatchCompositeAlarm
 from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
-from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.db_event_subscription import DbEventSubscription
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from constructs import Construct
@@ -61,7 +60,7 @@ class ObservabilityStack(TierStack):
         """
         super().__init__(scope, settings)
         self._watch(foundation.alarm_topic, service)
-        alarms = [alarm for tier in (*watched, self) for alarm in tier.alarms.values()]
+        alarms = [alarm.arn for tier in (*watched, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
         self._tell_of_databases(foundation.alarm_topic)
         self._tell_of_events(foundation.alarm_topic, service)
@@ -120,14 +119,14 @@ class ObservabilityStack(TierStack):
             ],
         )
 
-    def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[CloudwatchMetricAlarm]) -> CloudwatchCompositeAlarm:
+    def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[str]) -> CloudwatchCompositeAlarm:
         """Tells when the first alarm of all rings, and once more when the last one has stopped."""
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
             alarm_name=self.names.of_resource("platform-healthy"),
             alarm_description=f"In alarm while any alarm of any tier is. {self.runbook('platform-healthy')}",
-            alarm_rule=" OR ".join(f'ALARM("{alarm.arn}")' for alarm in alarms),
+            alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],
         )
@@ -206,15 +205,11 @@ class ObservabilityStack(TierStack):
             ],
         )
 
-    def _dashboard(
-        self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[CloudwatchMetricAlarm], shown: Sequence[Row]
-    ) -> None:
+    def _dashboard(self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[str], shown: Sequence[Row]) -> None:
         board = CloudwatchDashboard(
             self,
             "dashboard",
             dashboard_name=self.names.of_resource("platform"),
-            dashboard_body=dashboard.body(
-                self.settings.region, healthy=healthy.arn, alarms=[alarm.arn for alarm in alarms], rows=shown
-            ),
+            dashboard_body=dashboard.body(self.settings.region, healthy=healthy.arn, alarms=alarms, rows=shown),
         )
         self.publish("dashboard_name", board, "dashboard_name", "The dashboard in CloudWatch")

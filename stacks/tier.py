@@ -1,9 +1,9 @@
 """The base of every tier: where its state lives, how it reaches AWS, what it hands to others."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from cdktf import S3Backend, TerraformOutput, TerraformResource, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
@@ -30,10 +30,9 @@ class TierStack(TerraformStack):
 
     def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
         """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
-        TerraformOutput(
-            self, name, value=f"${{{self._address(resource)}.{attribute}}}", description=description, static_id=True
-        )
-        self.offer(resource, attribute)
+        address = _address(resource)
+        TerraformOutput(self, name, value=f"${{{address}.{attribute}}}", description=description, static_id=True)
+        self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
     def runbook(self, heading: str) -> str:
         """The end of what an alarm or event says: where to read on. A tier has a page, which has a heading each."""
@@ -45,8 +44,9 @@ class TierStack(TerraformStack):
         A tier can only be planned once the tier above has been applied with the outputs that it reads. What is offered
         from the start needs no second apply when somebody comes to use it.
         """
+        address = _address(resource)
         for attribute in attributes:
-            self.register_outgoing_cross_stack_reference(f"{self._address(resource)}.{attribute}")
+            self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
     def kept(self, *ignored: str) -> TerraformResourceLifecycle | None:
         """The lifecycle of what keeps data: no plan destroys it where deletion protection is on.
@@ -65,10 +65,6 @@ class TierStack(TerraformStack):
         """The provider of what lies in the second Region; None where the settings name none."""
         region = self.settings.second_region
         return self._reach_aws("aws-second-region", region, alias="second_region") if region else None
-
-    @staticmethod
-    def _address(resource: TerraformResource) -> str:
-        return f"{resource.terraform_resource_type}.{resource.friendly_unique_id}"
 
     def _keep_state(self) -> None:
         """PCI DSS 3.5.1: states are encrypted with a key; the bucket is made before any tier."""
@@ -104,3 +100,13 @@ class TierStack(TerraformStack):
                 )
             ],
         )
+
+
+def _address(resource: TerraformResource) -> str:
+    return f"{_type_of(type(resource))}.{resource.friendly_unique_id}"
+
+
+@cache
+def _type_of(bound: type[TerraformResource]) -> str:
+    """Terraform's name of a type. What is read of a construct is a question to the Node process, so it is kept."""
+    return cast(Any, bound).TF_RESOURCE_TYPE

@@ -1,18 +1,28 @@
-"""What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run."""
+"""What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run.
+
+Where all tests of a run say by the mark `tiers` what they look at, no other tiers are synthesized than these and those
+that they use.
+"""
 
 import os
+import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 # Before cdktf, as in main.py.
+import main
 from main import ROOT, build
 from operations.platform import Platform
 from stacks.settings import Environment, load_environments
+from tests.synthesized import TIERS, USES
 
 # isort: split
 from cdktf import App
@@ -63,22 +73,65 @@ def as_toml(table: dict[str, Any], path: str = "") -> str:
     return "\n".join(lines)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "tiers(*names): what is looked at; it is synthesized with what it uses")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where no test has imported Hypothesis, its plugin would do so at the end, for half a second and nothing."""
+    plugins = session.config.pluginmanager
+    if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+        plugins.unregister(name="hypothesispytest")
+
+
+@contextmanager
+def no_tiers_but(wanted: Collection[str]) -> Generator[None]:
+    """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
+    built = set(wanted)
+    for tier in reversed(TIERS):
+        if tier in built:
+            built |= set(USES[tier])
+    with pytest.MonkeyPatch.context() as patch:
+        for tier in set(TIERS) - built:
+            patch.setattr(main, f"{tier.title()}Stack", Mock())
+        yield
+
+
+def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
+    """What a test looks at: all tiers, where it says nothing."""
+    mark = node.get_closest_marker("tiers")
+    return frozenset(mark.args if mark else TIERS)
+
+
+def variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
+    """A reference environment with some keys changed, synthesized."""
+    folder.mkdir(exist_ok=True)
+    app = App(outdir=str(folder / "out"))
+    build(app, settings(name, folder / "environments", change))
+    app.synth()
+    return Platform.read(folder / "out", name)
+
+
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+def looked_at(request: pytest.FixtureRequest) -> frozenset[str]:
+    """What the tests of this run look at."""
+    return frozenset[str]().union(*map(tiers_of, request.session.items))
+
+
+@pytest.fixture(scope="module")
+def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Synthesizes a reference environment with some keys changed."""
+    wanted = tiers_of(request.node)
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
-        folder = tmp_path_factory.mktemp(name)
-        app = App(outdir=str(folder / "out"))
-        build(app, settings(name, folder / "environments", change))
-        app.synth()
-        return Platform.read(folder / "out", name)
+        with no_tiers_but(wanted):
+            return variation(tmp_path_factory.mktemp(name), name, change)
 
     return synthesize
 
 
 def all_of(environments: Path, out: Path) -> dict[str, Platform]:
-    """Every environment of a folder, from one run as `make synth` does it."""
+    """Every environment of a folder, from one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
@@ -88,37 +141,69 @@ def all_of(environments: Path, out: Path) -> dict[str, Platform]:
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """The project's own environments."""
-    return all_of(ROOT / "environments", tmp_path_factory.mktemp("shipped"))
+def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """The project's own environments, synthesized as `make synth` does it."""
+    out = tmp_path_factory.mktemp("shipped")
+    with no_tiers_but(looked_at), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDKTF_OUTDIR", str(out))
+        patch.delenv("ENV", raising=False)
+        main.main()
+    return {name: Platform.read(out, name) for name in SHIPPED}
+
+
+class Platforms(Mapping[str, Platform]):
+    """Environments by their names, each synthesized when it is first looked at."""
+
+    def __init__(self, names: Collection[str], synthesize: Callable[[str], Platform]) -> None:
+        self._names = names
+        self._synthesize = cache(synthesize)
+
+    def __getitem__(self, name: str) -> Platform:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._synthesize(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @pytest.fixture(scope="session")
-def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+def platforms(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
     """The reference environments."""
-    return all_of(REFERENCE, tmp_path_factory.mktemp("reference"))
+
+    def synthesize(name: str) -> Platform:
+        with no_tiers_but(looked_at):
+            return variation(tmp_path_factory.mktemp("reference"), name)
+
+    return Platforms(ENVIRONMENTS, synthesize)
 
 
 @pytest.fixture(scope="session")
-def prod(platforms: dict[str, Platform]) -> Platform:
+def prod(platforms: Platforms) -> Platform:
     return platforms["prod"]
 
 
 @pytest.fixture(scope="session")
-def dev(platforms: dict[str, Platform]) -> Platform:
+def dev(platforms: Platforms) -> Platform:
     return platforms["dev"]
 
 
 @pytest.fixture(scope="session")
-def three_zones(synthesize: Synthesize) -> Platform:
+def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """Production in a Region of three zones, with a reader in each of the other two."""
-    return synthesize("prod", THREE_ZONES)
+    with no_tiers_but(looked_at):
+        return variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
 @pytest.fixture(params=[*SHIPPED, "three zones"])
-def platform(request: pytest.FixtureRequest, shipped: dict[str, Platform], three_zones: Platform) -> Platform:
+def platform(request: pytest.FixtureRequest) -> Platform:
     """Each of the project's environments, and production in three zones."""
-    return shipped.get(request.param, three_zones)
+    if request.param in SHIPPED:
+        return request.getfixturevalue("shipped")[request.param]
+    return request.getfixturevalue("three_zones")
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How tests look at what was synthesized."""
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cdktf import Testing
@@ -22,6 +23,19 @@ TIERS = (
     "access",
 )
 """In the design's order: a tier knows only those before it; the last knows none."""
+_STORES = ("database", "cache", "storage")
+USES: Mapping[str, Collection[str]] = {
+    "foundation": (),
+    "network": ("foundation",),
+    **dict.fromkeys(_STORES, ("foundation", "network")),
+    "rotation": ("foundation", "network", "database"),
+    "service": ("foundation", "network", *_STORES, "rotation"),
+    "recovery": ("foundation", "database", "storage"),
+    "audit": ("foundation",),
+    "observability": TIERS[:-2],
+    "access": (),
+}
+"""The tiers that a tier is handed."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
 """Where the reference environments say that they are."""
 SEARCHABLE = TIERS[:-1]

@@ -64,7 +64,8 @@ class Alarm:
 
 def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> dict[str, CloudwatchMetricAlarm]:
     """Make a tier's alarms, which tell the topic when they ring and when they stop; by name."""
-    return {alarm.name: _raise(tier, topic, alarm) for alarm in alarms}
+    told = [topic.arn]  # read once: it is a question to the Node process
+    return {alarm.name: _raise(tier, told, alarm) for alarm in alarms}
 
 
 def insights(function: str, metric: str, namespace: str, by: str = "") -> str:
@@ -77,7 +78,7 @@ def insights(function: str, metric: str, namespace: str, by: str = "") -> str:
     return f"SELECT {function}({metric}) FROM {source}"  # noqa: S608 - all of it is the code's own
 
 
-def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAlarm:
+def _raise(tier: TierStack, told: Sequence[str], alarm: Alarm) -> CloudwatchMetricAlarm:
     is_percentile = alarm.statistic.startswith("p")
     computed = [_of_any(alarm)] if alarm.of_any else _guarded(alarm) if alarm.share_of or alarm.among else None
     raised = CloudwatchMetricAlarm(
@@ -96,8 +97,8 @@ def _raise(tier: TierStack, topic: SnsTopic, alarm: Alarm) -> CloudwatchMetricAl
         period=None if computed else alarm.period,
         evaluation_periods=alarm.periods,
         treat_missing_data=alarm.missing,
-        alarm_actions=[topic.arn],
-        ok_actions=[topic.arn],
+        alarm_actions=told,
+        ok_actions=told,
     )
     tier.offer(raised, "arn")
     return raised

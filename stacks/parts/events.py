@@ -50,6 +50,7 @@ def pattern(
 
 def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
     """Tell the topic of each of the events."""
+    told = topic.arn
     for event in events:
         rule = CloudwatchEventRule(
             tier,
@@ -63,7 +64,7 @@ def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             f"event-{event.name}-to-topic",
             rule=rule.name,
             target_id="alarm-topic",
-            arn=topic.arn,
+            arn=told,
             input_transformer=CloudwatchEventTargetInputTransformer(
                 input_paths=dict(event.quoting),
                 # A JSON string, so that a person gets a sentence.

@@ -1,4 +1,4 @@
-"""`make bench`, second part: what a rotation costs, beside AWS's single-user rotation of one role in the same run.
+"""What a rotation costs, beside AWS's single-user rotation of one role in the same run.
 
 - steps: wall time of each of the four, against a real PostgreSQL with TLS and moto's Secrets Manager, both on this
   machine.
@@ -17,6 +17,7 @@ import pytest
 from psycopg2.extensions import encrypt_password
 
 from lambda_rotation.credential import Credential
+from operations import markdown
 from stacks.parts.package import PACKAGE
 from tests.rotation.recorder import Recorder
 from tests.rotation.scene import STEPS, Rotation, local_aws, make_rotation
@@ -73,8 +74,8 @@ def imports() -> list[float]:
     return [median(float(run[column]) for run in runs) for column in range(3)]
 
 
-def main() -> None:
-    """Measure, and print a table."""
+def measured() -> str:
+    """As Markdown."""
     with running() as server, local_aws() as backend, pytest.MonkeyPatch.context() as patch:
         rotation = make_rotation(server, backend, patch)
         rotation.rotate()
@@ -89,18 +90,24 @@ def main() -> None:
             rotation.rotate()
         single = median(seconds(lambda: single_user(rotation)) for _ in range(ROTATIONS))
     whole = sum(median(times) for times in steps.values())
-    print(f"\n{'rotation':<16}{'wall':>9}{'of single-user':>18}")
-    for step, times in steps.items():
-        print(f"{step:<16}{1000 * median(times):>6.0f} ms{median(times) / single:>17.1f}x")
-    print(f"{'all four':<16}{1000 * whole:>6.0f} ms{whole / single:>17.1f}x")
-    print(f"{'single-user':<16}{1000 * single:>6.0f} ms{1:>17.1f}x")
+    rows = [
+        (name, f"{1000 * took:.0f} ms", f"{took / single:.1f}x")
+        for name, took in (
+            *((f"`{step}`", median(times)) for step, times in steps.items()),
+            ("all four", whole),
+            ("single-user", single),
+        )
+    ]
     connections = recorder.calls.count("connect")
     aws = sum(call[0].isupper() and call.isalpha() and not call.isupper() for call in recorder.calls)
-    print(f"asked: {aws} calls to Secrets Manager, {connections} connections to the database")
     boto3_, psycopg2_, own = imports()
-    print(f"import: boto3 {boto3_:.0f} ms, psycopg2 {psycopg2_:.0f} ms, ours {own:.1f} ms")
-    print(f"zip: {PACKAGE.stat().st_size / 1e6:.1f} MB")
+    return (
+        f"{markdown.table(('', 'took', 'of a single-user rotation'), rows)}\n"
+        f"A rotation asks Secrets Manager {aws} times and connects to the database {connections} times. A cold start "
+        f"imports boto3 ({boto3_:.0f} ms), psycopg2 ({psycopg2_:.0f} ms) and our own modules ({own:.1f} ms) from a zip "
+        f"of {PACKAGE.stat().st_size / 1e6:.1f} MB.\n"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    print(measured())

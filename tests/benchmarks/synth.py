@@ -1,4 +1,4 @@
-"""`make bench`: what synthesis costs, against references of the same run.
+"""What synthesis costs, against references of the same run.
 
 - lazy: `python main.py` for prod, as users run it.
 - stock: the same program with the bindings imported as they come.
@@ -18,6 +18,7 @@ from statistics import median
 import psutil
 
 from main import ROOT
+from operations import markdown
 from operations.platform import Platform
 
 RUNS = 3
@@ -104,22 +105,29 @@ def typical(program: str, *arguments: str, runs: int = RUNS) -> Cost:
     return Cost(median(cost.wall for cost in costs), median(cost.peak for cost in costs))
 
 
-def main() -> None:
-    """Measure, and print a table."""
+def sizes(platform: Platform) -> list[str]:
+    """Resources and data sources of each tier, as the floor takes them."""
+    return [str(sum(entry.tier == tier for entry in (*platform.resources, *platform.data))) for tier in platform.stacks]
+
+
+def measured() -> str:
+    """As Markdown."""
     with tempfile.TemporaryDirectory() as outdir:
         run(LAZY, outdir=outdir)  # and warm the disk
         prod = Platform.read(Path(outdir), "prod")
-    sizes = [str(sum(entry.tier == tier for entry in (*prod.resources, *prod.data))) for tier in prod.stacks]
-    lazy, floor = typical(LAZY), typical(FLOOR, *sizes)
+    lazy, floor = typical(LAZY), typical(FLOOR, *sizes(prod))
     stock = typical(STOCK, runs=STOCK_RUNS)
     few, many = typical(TYPED, "1"), typical(TYPED, str(1 + MORE))
-
-    print(f"prod: {len(prod.stacks)} stacks, {len(prod.resources)} resources, {len(prod.data)} data sources\n")
-    print(f"{'':<8}{'wall':>8}{'of lazy':>10}{'peak memory':>14}")
-    for name, cost in (("lazy", lazy), ("stock", stock), ("floor", floor)):
-        print(f"{name:<8}{cost.wall:>7.2f}s{cost.wall / lazy.wall:>9.1f}x{cost.peak:>11.0f} MB")
-    print(f"\none more resource: {(many.wall - few.wall) / MORE * 1000:.1f} ms, of {MORE}")
+    rows = [
+        (name, f"{cost.wall:.2f} s", f"{cost.wall / floor.wall:.1f}x", f"{cost.peak:.0f} MB")
+        for name, cost in (("`make synth ENV=prod`", lazy), ("with the stock import", stock), ("floor", floor))
+    ]
+    return (
+        f"{markdown.table(('', 'took', 'of the floor', 'peak memory'), rows)}\n"
+        f"{len(prod.stacks)} stacks, {len(prod.resources)} resources, {len(prod.data)} data sources. "
+        f"One more resource takes {(many.wall - few.wall) / MORE * 1000:.1f} ms, of {MORE}.\n"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    print(measured())

@@ -16,7 +16,7 @@ from operations.rehearsal.local_aws.server import LocalAws
 from operations.rehearsal.run import Rehearsal
 from tests.changes.copies import Task, in_copies
 from tests.changes.edits import EDITS, Edit, plan, synthesized
-from tests.unit.test_review import shape
+from tests.commands.test_review import shape
 
 Reviewed = dict[str, Path]
 

@@ -15,10 +15,13 @@ from stacks.settings import load_environments
 from tests.conftest import ENVIRONMENTS, Synthesize, as_toml, changed
 from tests.policy.decisions import decide
 from tests.policy.deployers import sizes
-from tests.synthesized import bodies, conditions, has, only, statements
+from tests.synthesized import TIERS, bodies, conditions, has, only, statements
 
 # isort: split
 from cdktf import App
+
+pytestmark = pytest.mark.tiers("access")
+of_all_tiers = pytest.mark.tiers(*TIERS)
 
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = "${aws_iam_openid_connect_provider.access_github.arn}"
@@ -133,6 +136,7 @@ def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
         assert not list(sizes(Platform.read(folder / "out", name)))
 
 
+@of_all_tiers
 def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
     services = {
         service
@@ -144,6 +148,7 @@ def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
     assert set(PASSED_TO) == services
 
 
+@of_all_tiers
 def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
     attached = {
         each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
@@ -186,6 +191,7 @@ MADE: dict[str, tuple[str, str, str]] = {
 }
 
 
+@of_all_tiers
 @pytest.mark.parametrize("type_", MADE)
 def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: str):
     action, arn, argument = MADE[type_]
@@ -199,6 +205,7 @@ def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: s
         assert decide(prod, "apply", action, resource_arn, **told) == "allowed", resource_arn
 
 
+@of_all_tiers
 def test_who_applies_may_make_buckets_aliases_dashboards_and_roles(prod: Platform):
     for bucket in bodies(prod, "aws_s3_bucket").values():
         assert decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket['bucket']}") == "allowed"

@@ -9,8 +9,10 @@ import pytest
 
 from operations.platform import Body, Platform
 from stacks.parts.watched_calls import COUNTED
-from tests.conftest import ENVIRONMENTS, THREE_ZONES, Synthesize
+from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
+
+pytestmark = pytest.mark.tiers("audit")
 
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
@@ -305,8 +307,7 @@ def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_
         assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
 
 
-def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, synthesize: Synthesize):
+def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, three_zones: Platform):
     assert only(prod, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA"]
-    oregon = synthesize("prod", THREE_ZONES)
-    assert only(oregon, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
+    assert only(three_zones, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
     assert only(prod, "aws_inspector2_enabler")["account_ids"] == ["111122223333"]

@@ -6,6 +6,8 @@ from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("cache")
+
 
 def replication_group(platform: Platform) -> Body:
     return only(platform, "aws_elasticache_replication_group")

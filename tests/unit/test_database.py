@@ -10,6 +10,8 @@ from stacks.settings.database import DatabaseSettings
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("database")
+
 
 def parameters(platform: Platform, type_: str) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in only(platform, type_)["parameter"]}

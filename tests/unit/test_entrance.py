@@ -6,6 +6,8 @@ from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, only
 
+pytestmark = pytest.mark.tiers("service")
+
 BALANCER = "aws_lb.service_load-balancer"
 PROOF = "tolist(aws_acm_certificate.service_certificate.domain_validation_options).0"
 

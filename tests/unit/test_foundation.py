@@ -6,6 +6,8 @@ from operations.platform import Platform
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("foundation")
+
 PURPOSES = (
     "alarms",
     "backup",

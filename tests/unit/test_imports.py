@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import typing
 import warnings
 from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +18,10 @@ from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazi
 from imports import __main__ as warming
 from main import ROOT
 from tests.conftest import environment_without
+
+# isort: split
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
 
@@ -212,3 +218,23 @@ def test_no_warning_is_given_for_the_bindings_as_they_are():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_bindings_lazily()
+
+
+def test_types_of_arguments_are_evaluated_once_and_checked_every_time():
+    stack = TerraformStack(App(), "stack")
+    for id in ("first", "second"):
+        with pytest.raises(TypeError, match="type of argument name must be"):
+            SnsTopic(stack, id, name=cast(Any, ["no name"]))
+    names = cast(Any, SnsTopic.__init__).__globals__
+    stub, *_ = (value for name, value in names.items() if name.startswith("_typecheckingstub__"))
+    assert typing.get_type_hints(stub) is typing.get_type_hints(stub)
+
+
+def test_types_of_anything_else_are_evaluated_as_ever():
+    def takes(one: "int | None") -> str:
+        return str(one)
+
+    assert typing.get_type_hints(takes) == {"one": int | None, "return": str}
+    assert typing.get_type_hints(takes) is not typing.get_type_hints(takes)
+    imports.load_bindings_lazily()
+    assert typing.get_type_hints(takes, include_extras=True) == {"one": int | None, "return": str}

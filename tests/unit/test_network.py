@@ -12,6 +12,8 @@ from stacks.settings.network import ZONE_LETTERS as LETTERS
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("network")
+
 ZONES = {"a": "us-west-1a", "b": "us-west-1b"}
 ALL = "0.0.0.0/0"
 

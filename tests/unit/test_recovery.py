@@ -15,6 +15,8 @@ from tests.synthesized import bodies, conditions, only, statements
 # isort: split
 from cdktf import App
 
+pytestmark = pytest.mark.tiers("recovery")
+
 CLUSTER, FILES = "${aws_rds_cluster.database_cluster.arn}", "${aws_efs_file_system.storage_files.arn}"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 SECOND = "aws.second_region"

@@ -9,6 +9,8 @@ from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, container, only, statements
 
+pytestmark = pytest.mark.tiers("rotation", "service")
+
 SECRET = "aws_secretsmanager_secret.rotation_credential"
 FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:globecart-prod-rotation"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"

@@ -11,6 +11,8 @@ from stacks.settings import SettingsError
 from tests.conftest import Synthesize
 from tests.synthesized import only
 
+pytestmark = pytest.mark.tiers("rotation")
+
 MODULE = "psycopg2/_psycopg.cpython-311-{}-linux-gnu.so"
 
 

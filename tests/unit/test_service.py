@@ -6,6 +6,8 @@ from operations.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, container, has, only, statements
 
+pytestmark = pytest.mark.tiers("service")
+
 POINTS = [f"${{aws_efs_access_point.storage_{use}.arn}}" for use in ("uploads", "documents")]
 
 

@@ -6,6 +6,8 @@ from operations.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, has, only, statements
 
+pytestmark = pytest.mark.tiers("storage")
+
 FILE_SYSTEM = "aws_efs_file_system.storage_files"
 EVERYONE = [{"type": "*", "identifiers": ["*"]}]
 

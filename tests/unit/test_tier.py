@@ -1,17 +1,13 @@
 """What every tier has alike."""
 
-import json
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
-from cdktf import App, Testing
+from cdktf import Testing
 
-import main
-from main import build
-from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS, settings
-from tests.synthesized import DEFAULT_TAGS, TIERS, text
+from operations.platform import Platform
+from tests.conftest import ENVIRONMENTS, no_tiers_but, variation
+from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -71,21 +67,24 @@ def test_every_named_output_has_a_description(prod: Platform):
     assert not [name for *name, output in outputs if not output.get("description")]
 
 
-def test_a_tier_is_the_same_whoever_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_tier_knows_those_that_it_is_handed_and_no_others(prod: Platform):
+    """Where only some tiers are tested, these are what is synthesized with them."""
+    for tier, stack in prod.stacks.items():
+        assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(USES[tier])
+
+
+def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
     """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
-    prod = settings("prod", tmp_path / "environments")
-    # From the last tier upwards, one fewer at a time: the first build is the whole.
-    synthesized: dict[str, Body] = {}
-    for tier in reversed(TIERS):
-        app = App(outdir=str(tmp_path / tier))
-        build(app, prod)
-        app.synth()
-        for other in TIERS[: TIERS.index(tier) + 1]:
-            written = json.loads((tmp_path / tier / "stacks" / f"prod-{other}" / "cdk.tf.json").read_text())
-            of_whole = synthesized.setdefault(other, written)
-            assert of_whole["output"].keys() == written["output"].keys()
-            assert of_whole == written
-        monkeypatch.setattr(main, f"{tier.title()}Stack", Mock())
+    used: set[str] = set()
+    # First those that use none, then with them those that use only these, and so on: each is once there with no user.
+    while users := {tier for tier in set(TIERS) - used if set(USES[tier]) <= used}:
+        with no_tiers_but(used := used | users):
+            fewer = variation(tmp_path / str(len(used)), "prod")
+        assert fewer.stacks.keys() == used
+        for tier, stack in fewer.stacks.items():
+            assert stack.document["output"].keys() == prod.stacks[tier].document["output"].keys()
+            assert stack.document == prod.stacks[tier].document
+    assert used == set(TIERS)
 
 
 @pytest.mark.parametrize(("name", "protected"), [("prod", True), ("staging", True), ("dev", False)])

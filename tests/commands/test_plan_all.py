@@ -9,8 +9,8 @@ import pytest
 from operations.plan_all import roles
 from operations.platform import Platform
 from stacks.settings import load_environments
+from tests.commands.conftest import Scene
 from tests.conftest import REFERENCE
-from tests.unit.conftest import Scene
 
 TIERS = ("foundation", "network", "service")
 # Terraform, which plans what lies beside the stack.

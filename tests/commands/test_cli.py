@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from operations.__main__ import app
 from operations.aws import console, explain
-from tests.unit.conftest import ACCOUNT, Scene, refusal
+from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 COMMANDS = sorted(
     each.callback.__name__.replace("_", "-") for each in app.registered_commands if each.callback is not None

@@ -21,7 +21,7 @@ from operations.review.rules import (
     Level,
     Rule,
 )
-from tests.unit.plans import CREATE, DELETE, REPLACE, SUCCESSOR_FIRST, UPDATE, change, nested, plan, write
+from tests.commands.plans import CREATE, DELETE, REPLACE, SUCCESSOR_FIRST, UPDATE, change, nested, plan, write
 
 KEY, OTHER_KEY = "arn:aws:kms:r:1:key/a", "arn:aws:kms:r:1:key/b"
 

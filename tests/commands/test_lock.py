@@ -25,7 +25,7 @@ from operations import terraform as module
 from operations.aws import Account, RefusedError
 from operations.lock import Lock, Locks, age
 from operations.terraform import TerraformError, executable, terraform
-from tests.unit.conftest import Scene, refusal
+from tests.commands.conftest import Scene, refusal
 
 ID = "2c9b6f5e-7a5f-a5a5-3c3c-000000000001"
 

@@ -16,7 +16,7 @@ from operations.aws import Account, RefusedError
 from operations.orphans import Orphan, find
 from operations.platform import Body, Platform, Resource, Stack
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, is_leaving, resource_of
-from tests.unit.conftest import ACCOUNT, REGION, Scene
+from tests.commands.conftest import ACCOUNT, REGION, Scene
 
 NETWORKS = count(1)
 

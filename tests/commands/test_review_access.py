@@ -12,8 +12,8 @@ from operations.review.comment import verdict
 from operations.review.findings import review
 from operations.review.grants import grants, public, unlimited
 from operations.review.plan import read_plans
-from tests.unit.plans import CREATE, REPLACE, UPDATE, change, plan, write
-from tests.unit.test_review_rules import findings
+from tests.commands.plans import CREATE, REPLACE, UPDATE, change, plan, write
+from tests.commands.test_review_rules import findings
 
 BUCKET = "arn:aws:s3:::b/*"
 DENY = {"Sid": "DenyPlaintext", "Effect": "Deny", "Action": "s3:*", "Resource": "*", "Principal": "*"}

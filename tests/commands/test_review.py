@@ -19,7 +19,7 @@ from operations.review.comment import LIMIT, comment
 from operations.review.findings import review as review_plan
 from operations.review.plan import read_plan, read_plans
 from operations.review.rules import Level
-from tests.unit.plans import CREATE, DELETE, REPLACE, STANDING, UPDATE, change, plan, write
+from tests.commands.plans import CREATE, DELETE, REPLACE, STANDING, UPDATE, change, plan, write
 
 SECRET = "hunter2-and-more"
 DATABASE = change("aws_rds_cluster", DELETE, {"id": "a"}, None)

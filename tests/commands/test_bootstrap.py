@@ -12,7 +12,7 @@ from operations.platform import Platform
 from operations.policies import lacking
 from operations.state_bucket import bucket_policy
 from operations.state_key import key_policy
-from tests.unit.conftest import ACCOUNT, Scene, refusal
+from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 OTHER = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []}
 

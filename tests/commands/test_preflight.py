@@ -18,10 +18,13 @@ from operations.preflight.checks import Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
+from operations.rehearsal.local_aws.server import LocalAws
 from operations.scan import ScanError, Waiver
+from tests.commands.conftest import Scene, refusal
 from tests.conftest import Synthesize, all_of
-from tests.unit.conftest import Scene, refusal
 
+ANY = "anyname"
+"""An environment's name that is nowhere in the stacks but as that."""
 NAMED = {quota.what: quota for quota in QUOTAS}
 
 
@@ -434,20 +437,39 @@ def test_what_else_aws_refuses_is_not_taken_for_an_answer(scene: Scene, subject:
 # The command
 
 
+@pytest.fixture(scope="module")
+def any_stacks(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stacks of a scene's environment, but that its name is another."""
+    folder = tmp_path_factory.mktemp("any")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        Scene(aws, folder, ANY, monkeypatch).write()
+    all_of(folder, folder / "out")
+    return folder / "out"
+
+
 @pytest.fixture
-def synthesized(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """An environment whose stacks were written, in an account that has been bootstrapped."""
-    all_of(scene.folder, tmp_path / "out")
+def stacks(scene: Scene, any_stacks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """An environment whose stacks were written: a name is all that one has of its own."""
+    for file in [any_stacks / "manifest.json", *any_stacks.rglob("*.tf.json")]:
+        written = tmp_path / "out" / str(file.relative_to(any_stacks)).replace(ANY, scene.name)
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(file.read_text(encoding="utf-8").replace(ANY, scene.name), encoding="utf-8")
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "out"))
-    assert scene.run("bootstrap", "--yes").exit_code == 0
-    scene.where(
+    return scene
+
+
+@pytest.fixture
+def synthesized(stacks: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """The same in an account that has been bootstrapped."""
+    assert stacks.run("bootstrap", "--yes").exit_code == 0
+    stacks.where(
         "ListHostedZonesByName",
         lambda asked: {"HostedZones": [{"Name": asked["DNSName"], "Config": {"PrivateZone": False}}]},
     )
     # Other tests of this account leave what they made.
     for quota in QUOTAS:
-        monkeypatch.setitem(scene.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
-    return scene
+        monkeypatch.setitem(stacks.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
+    return stacks
 
 
 def test_an_account_with_all_that_is_needed_may_be_deployed_to(synthesized: Scene):
@@ -505,12 +527,10 @@ def test_a_state_that_is_none_stops_it(synthesized: Scene):
     assert "no state of Terraform's" in " ".join(result.output.split())
 
 
-def test_before_bootstrap_it_says_what_makes_the_bucket(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    all_of(scene.folder, tmp_path / "out")
-    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "out"))
-    result = scene.run("preflight")
+def test_before_bootstrap_it_says_what_makes_the_bucket(stacks: Scene):
+    result = stacks.run("preflight")
     assert result.exit_code == 1
-    assert f"python -m operations bootstrap {scene.name}" in result.output
+    assert f"python -m operations bootstrap {stacks.name}" in result.output
 
 
 @pytest.mark.parametrize("command", ["preflight", "drift"])

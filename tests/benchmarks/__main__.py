@@ -1,0 +1,53 @@
+"""`make bench`: measure everything, and write `docs/benchmarks.md`."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import psutil
+
+from main import ROOT
+from operations.document import DOCS, write
+from tests.benchmarks import growth, loop, rehearsal, rotation, synth
+
+PAGE = DOCS / "benchmarks.md"
+PARTS = {
+    "synth": synth.measured,
+    "growth": growth.measured,
+    "loop": loop.measured,
+    "rotation": rotation.measured,
+    "rehearsal": rehearsal.measured,
+}
+
+
+def machine() -> str:
+    """As Markdown."""
+    terraform = json.loads(_said("terraform", "version", "-json"))["terraform_version"]
+    lock = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))["default"]
+    packages = [f"{name} {lock[name]['version'].lstrip('=')}" for name in ("cdktf", "cdktf-cdktf-provider-aws")]
+    node = _said("node", "--version").strip().lstrip("v")
+    return (
+        f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory, {platform.system()} on "
+        f"{platform.machine()}; load before the run: {os.getloadavg()[0]:.1f}. Python {platform.python_version()}, "
+        f"Node {node}, Terraform {terraform}, {', '.join(packages)}.\n"
+    )
+
+
+def main() -> None:
+    """Measure what is named, or everything, and write it into the page."""
+    named = sys.argv[1:] or list(PARTS)
+    parts = {"machine": machine()} if not sys.argv[1:] else {}
+    for name in named:
+        parts[name] = PARTS[name]()
+        print(f"{name}\n\n{parts[name]}", flush=True)
+    write({PAGE: parts})
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""How synthesis grows with environments, zones and readers, each beside one environment of production as it is."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from operations import markdown
+from tests.benchmarks.synth import typical
+from tests.conftest import THREE_ZONES, as_toml, changed
+
+GROWN = """
+import os, sys
+from pathlib import Path
+import main
+os.environ["ENV"] = ""
+main.ROOT = Path(sys.argv[1])
+main.main()
+"""
+
+
+def tables() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """What is synthesized, and the settings of its environments."""
+    yield "production", [changed("prod", {})]
+    for count in (2, 4, 8):
+        yield f"{count} environments", [changed("prod", {}) for _ in range(count)]
+    yield "three zones, two readers", [changed("prod", THREE_ZONES)]
+    for readers in (2, 5):
+        table = changed("prod", {"database": {"readers": readers, "maximum_readers": readers}})
+        yield f"{readers} readers", [table]
+
+
+def measured() -> str:
+    """As Markdown."""
+    rows: list[tuple[str, str, str]] = []
+    reference = 0.0
+    for what, environments in tables():
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "environments").mkdir()
+            for number, table in enumerate(environments):
+                text = as_toml({**table, "network": {**table["network"], "cidr": f"10.{number}.0.0/16"}})
+                # Each in an account of its own, or they would have to agree on what an account has once.
+                text = text.replace("-prod-", f"-prod{number}-").replace("111122223333", str(111122223333 + number))
+                (Path(folder) / "environments" / f"prod{number}.toml").write_text(text, encoding="utf-8")
+            cost = typical(GROWN, folder)
+        reference = reference or cost.wall
+        rows.append((what, f"{cost.wall:.2f} s", f"{cost.wall / reference:.2f}x"))
+    return markdown.table(("", "took", "of production"), rows)
+
+
+if __name__ == "__main__":
+    print(measured())
