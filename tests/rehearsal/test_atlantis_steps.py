@@ -66,12 +66,15 @@ class AccessStack(TierStack):
         SnsTopic(self, "doors", name=self.names.of_resource("doors"))
 """,
     # checkov itself takes ten seconds for each; what it is asked, and what is made of it, is looked at elsewhere.
-    ".cache/checkov/bin/python": f"""#!{sys.executable}
+    ".cache/checkov/bin/python": f"""#!/bin/sh
+exec "{sys.executable}" "$(dirname "$0")/checkov.py" "$@"
+""",
+    ".cache/checkov/bin/checkov.py": """
 import json, pathlib, sys
 folder = pathlib.Path(json.load(open(sys.argv[-1]))["directory"][0])
 resources = json.loads((folder / "cdk.tf.json").read_text())["resource"]
-passed = [{{"resource": f"{{type}}.{{name}}"}} for type, named in resources.items() for name in named]
-print(json.dumps({{"summary": {{"passed": len(passed), "parsing_errors": 0}}, "results": {{"passed_checks": passed}}}}))
+passed = [{"resource": f"{type}.{name}"} for type, named in resources.items() for name in named]
+print(json.dumps({"summary": {"passed": len(passed), "parsing_errors": 0}, "results": {"passed_checks": passed}}))
 """,
 }
 

@@ -269,7 +269,7 @@ def merged(tmp_path: Path) -> Path:
 def test_what_is_synthesized_otherwise_is_told_in_the_summary(merged: Path, tmp_path: Path):
     # A runner's Python, which has no packages.
     (programs := tmp_path / "programs").mkdir()
-    (program := programs / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (program := programs / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     program.chmod(0o755)
     (step,) = [step for step in DIFFERENCE["steps"] if "run" in step]
     run = subprocess.run(
