@@ -340,3 +340,15 @@ def test_what_can_be_destroyed_where_nothing_is_protected(dev: Platform):
     assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:globecart-dev-x") == "allowed"
     assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:payroll") == "not allowed"
     assert decide(dev, "plan", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "not allowed"
+
+
+def test_buckets_are_emptied_where_nothing_is_protected_but_for_the_states(dev: Platform, prod: Platform):
+    for platform, ours in ((dev, "allowed"), (prod, "denied")):
+        buckets = {each.name: each.body["bucket"] for each in platform.of_type("aws_s3_bucket")}
+        for bucket in buckets.values():
+            assert decide(platform, "apply", "s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/a/log") == ours
+            assert decide(platform, "plan", "s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/a/log") == "not allowed"
+    states = dev.stacks["network"].document["terraform"]["backend"]["s3"]
+    state = f"arn:aws:s3:::{states['bucket']}/{states['key']}"
+    assert decide(dev, "apply", "s3:DeleteObjectVersion", state) == "not allowed"
+    assert decide(dev, "apply", "s3:DeleteObjectVersion", "arn:aws:s3:::payroll/x") == "not allowed"

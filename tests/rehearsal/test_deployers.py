@@ -43,6 +43,20 @@ def test_who_applies_may_make_the_calls_of_a_deployment_and_who_plans_no_writes(
     ]
 
 
+def test_a_teardown_asks_by_names_that_iam_does_not_have(dev: Platform, prod: Platform):
+    calls = [
+        "backup:ListRecoveryPointsByBackupVault",
+        "s3:DeleteBucketEncryption",
+        "s3:DeleteBucketLifecycle",
+        "s3:DeleteBucketOwnershipControls",
+        "s3:DeleteObjects",
+        "s3:DeletePublicAccessBlock",
+        "s3:ListObjectVersions",
+    ]
+    assert denied(calls, "apply", dev) == []
+    assert denied(calls, "apply", prod) == ["s3:DeleteObjects (s3:DeleteObjectVersion)"]
+
+
 def test_what_needs_no_permission_is_denied_to_nobody(prod: Platform):
     assert denied(FREE, "plan", prod) == []
 

@@ -19,6 +19,7 @@ DESTROYS = frozenset(
         "logs:DeleteLogGroup",
         "rds:DeleteDBCluster",
         "s3:DeleteBucket",
+        "s3:DeleteObjectVersion",
         "secretsmanager:DeleteSecret",
         "securityhub:DisableSecurityHub",
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stacks.parts.deployment.grants import Grant
+from stacks.parts.deployment.identities import DESTROYS
 from stacks.parts.names import PROJECT, Names
 from stacks.parts.policies import Condition, equals
 from stacks.settings import Environment
@@ -65,6 +66,10 @@ class Limits:
         """Tags are this environment's: `aws:ResourceTag`, or `aws:RequestTag`."""
         return [equals(f"{of}/Project", PROJECT), equals(f"{of}/Environment", self.names.environment)]
 
+    def left(self, grant: Grant) -> list[str]:
+        """Actions of a grant: where deletion protection is on, none that destroys."""
+        return [action for action in grant.named() if not (self.protected and action in DESTROYS)]
+
     def arns(self, grant: Grant) -> list[str]:
         """What a grant is on."""
         names = self.names
@@ -73,6 +78,7 @@ class Limits:
             "{deployers}": [f"{self.iam}role{names.access_path}*"],
             "{deployers_policies}": [f"{self.iam}policy{names.access_path}*"],
             "{log_groups}": [names.arn("logs", f"log-group:{group}") for group in names.log_groups],
+            "{objects}": [f"{names.bucket_arn(bucket)}/*" for bucket in BUCKETS],
             "{oidc_provider}": [names.oidc_provider],
             "{roles}": [self.roles],
         }

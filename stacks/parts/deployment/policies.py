@@ -119,7 +119,10 @@ def plan(limits: Limits) -> dict[str, list[Statement]]:
 def writes(limits: Limits) -> dict[str, list[Statement]]:
     """What a deployment changes, by policy."""
     return {
-        **{what: [_statement(limits, grant) for grant in grants] for what, grants in WRITES.items()},
+        **{
+            what: [_statement(limits, grant) for grant in grants if limits.left(grant)]
+            for what, grants in WRITES.items()
+        },
         "identities": [
             *_states(limits),
             allow("WriteStates", ["s3:PutObject"], [limits.states]),
@@ -191,7 +194,6 @@ def _roles(limits: Limits) -> list[Statement]:
 
 def _statement(limits: Limits, grant: Grant) -> Statement:
     names = limits.names
-    actions = [action for action in grant.named() if not (limits.protected and action in DESTROYS)]
     nobodys = Condition("Null", "aws:ResourceTag/Environment", ["true"])
     when = {
         Known.BY_NAME: [],
@@ -207,7 +209,7 @@ def _statement(limits: Limits, grant: Grant) -> Statement:
     # An ARN has the Region in it.
     if grant.on == "*":
         when = [*when, _in(GLOBAL) if grant.service in OF_NO_REGION else _in(*names.regions)]
-    return allow(grant.sid, actions, limits.arns(grant), when=when)
+    return allow(grant.sid, limits.left(grant), limits.arns(grant), when=when)
 
 
 def _made_by_ec2() -> Iterator[str]:

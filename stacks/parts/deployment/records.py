@@ -72,9 +72,11 @@ RECORDS: tuple[Grant, ...] = (
     Grant(
         "Buckets",
         "s3",
-        "CreateBucket DeleteBucket DeleteBucketPolicy PutBucketLogging PutBucketObjectLockConfiguration "
-        "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging "
-        "PutBucketVersioning PutEncryptionConfiguration PutLifecycleConfiguration",
+        "CreateBucket DeleteBucket DeleteBucketPolicy ListBucketVersions PutBucketLogging "
+        "PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy "
+        "PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning PutEncryptionConfiguration "
+        "PutLifecycleConfiguration",
         "{buckets}",
     ),
+    Grant("Objects", "s3", "DeleteObjectVersion", "{objects}"),
 )

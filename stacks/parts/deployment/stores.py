@@ -65,7 +65,8 @@ BACKUPS: tuple[Grant, ...] = (
         "Vaults",
         "backup",
         "CreateBackupVault DeleteBackupVault DeleteBackupVaultAccessPolicy DeleteBackupVaultLockConfiguration "
-        "PutBackupVaultAccessPolicy PutBackupVaultLockConfiguration TagResource UntagResource",
+        "ListRecoveryPointsByBackupVault PutBackupVaultAccessPolicy PutBackupVaultLockConfiguration TagResource "
+        "UntagResource",
         "backup-vault:{ours}*",
     ),
     Grant(
