@@ -113,7 +113,7 @@ def profiles(environments: Sequence[Environment], source: str) -> str:
     """
     return "\n".join(
         f"[profile {names.of_resource(role)}]\n"
-        f"role_arn = arn:aws:iam::{names.account}:role{names.access_path}{names.of_resource(role)}\n"
+        f"role_arn = {names.deployer(role)}\n"
         f"role_session_name = atlantis\n{source}\n"
         for names in map(Names.of, environments)
         for role in ("plan", "apply")

@@ -45,14 +45,26 @@ DENIED = {"403", "AccessDenied", "AccessDeniedException", "Forbidden", "Unauthor
 # Where IAM's action is not named as S3's operation; S3 does not always say which action it denies.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 S3_ACTIONS = {
+    "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
     "DeleteObject": "s3:DeleteObjectVersion",  # what is deleted here is a version
+    "DeleteObjects": "s3:DeleteObjectVersion",
+    "DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "GetBucketCors": "s3:GetBucketCORS",
     "GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "GetBucketReplication": "s3:GetReplicationConfiguration",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "HeadBucket": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
     "PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 
@@ -190,12 +202,6 @@ def console() -> Console:
     """Where a command shows its tables: as wide as they are, where no terminal sets a limit."""
     console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
     return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)
-
-
-def progress_console() -> Console:
-    """Where a command shows how far it is: never among what it prints, and nowhere without a terminal."""
-    console = Console(stderr=True)
-    return console if console.is_terminal else Console(stderr=True, quiet=True)
 
 
 def _client(session: boto3.Session, service: str, region: str | None = None) -> Any:

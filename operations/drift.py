@@ -7,22 +7,21 @@ Terraform is told to keep, and what has been added beside what the stacks made.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any
 
 import typer
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_line, progress_console, reach
+from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_line, reach
 from operations.lock import refuse_locked
 from operations.orphans import state_of
 from operations.plans import AT_ONCE, Terraform, in_folder, plan
 from operations.platform import Body, Platform, Stack
+from operations.progress import side_by_side
 from operations.terraform import CACHE, TerraformError
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -100,15 +99,12 @@ def drift(
 def of(stacks: Iterable[Stack], run: Terraform = in_folder) -> Drift:
     """What has been changed in stacks that are deployed; `run` is who runs Terraform."""
     every, told = list(stacks), Drift()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(partial(_asked, run), every)
-        for stack, answer in track(
-            zip(every, answers, strict=True), "drift", len(every), console=progress_console(), transient=True
-        ):
-            if isinstance(answer, str):
-                told.unknown[stack.tier] = answer
-            else:
-                told.changes += answer
+    answers = side_by_side("drift", [partial(_asked, run, stack) for stack in every], AT_ONCE)
+    for stack, answer in zip(every, answers, strict=True):
+        if isinstance(answer, str):
+            told.unknown[stack.tier] = answer
+        else:
+            told.changes += answer
     return told
 
 

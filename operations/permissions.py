@@ -18,19 +18,7 @@ from operations.roles import roles_of, statements
 SERVICES = {"monitoring": "cloudwatch"}
 ACTIONS = {
     **{f"s3:{call}": action for call, action in S3_ACTIONS.items()},
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
     "s3:DeleteObject": "s3:DeleteObject",  # of a lock: it leaves the version
-    "s3:DeleteObjects": "s3:DeleteObjectVersion",  # of a bucket that is emptied
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
-    "s3:GetBucketCors": "s3:GetBucketCORS",
-    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
-    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
 }
 FREE = {"sts:GetCallerIdentity"}
 """Calls that need no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""

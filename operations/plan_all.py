@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
-from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, progress_console, reach
+from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, reach
 from operations.plans import AT_ONCE, plan
 from operations.platform import Platform, Stack
+from operations.progress import side_by_side
 from operations.terraform import TerraformError
 from stacks.parts.names import Names
 from stacks.settings import Environment
@@ -41,18 +40,10 @@ def plan_all(
     """
     with ends_in_a_line():
         reach(environment)
-        stacks = list(Platform.synthesized(environment).stacks.values())
+        stacks = Platform.synthesized(environment).stacks.values()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            tried = track(
-                pool.map(partial(_planned, folder), stacks),
-                "plan-all",
-                len(stacks),
-                console=progress_console(),
-                transient=True,
-            )
-            failed = [why for why in tried if why]
-        if failed:
+        tried = side_by_side("plan-all", [partial(_planned, folder, stack) for stack in stacks], AT_ONCE)
+        if failed := [why for why in tried if why]:
             raise RefusedError("\n".join(failed))
 
 
@@ -72,12 +63,7 @@ def _planned(folder: Path, stack: Stack) -> str | None:
 def roles(environments: Iterable[Environment]) -> str:
     """What the workflow of pull requests is told in `PLAN_ROLES`: by whom it plans which environment."""
     told = [
-        {
-            "environment": settings.name,
-            "role": f"arn:aws:iam::{names.account}:role{names.access_path}{names.of_resource('plan')}",
-            "region": settings.region,
-        }
+        {"environment": settings.name, "role": Names.of(settings).deployer("plan"), "region": settings.region}
         for settings in environments
-        if (names := Names.of(settings))
     ]
     return f"{json.dumps(told, indent=2)}\n"

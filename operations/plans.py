@@ -16,7 +16,8 @@ AT_ONCE = 2
 Terraform = Callable[..., str]
 """Runs Terraform on a stack: the stack, then arguments."""
 
-_INITIALIZING = Lock()
+INITIALIZING = Lock()
+"""Of providers, one folder at a time. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache"""
 
 
 def in_folder(stack: Stack, *arguments: str) -> str:
@@ -30,8 +31,7 @@ def in_folder(stack: Stack, *arguments: str) -> str:
     except TerraformError as error:
         if "terraform init" not in str(error):
             raise
-    # One at a time: https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
-    with _INITIALIZING:
+    with INITIALIZING:
         terraform("init", "-reconfigure", "-input=false", "-no-color", cwd=stack.folder)
     return terraform(*arguments, cwd=stack.folder)
 

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +20,6 @@ from operations.aws import (
     console,
     ends_in_a_line,
     explain,
-    progress_console,
     reach,
 )
 from operations.orphans import State as StackState
@@ -31,6 +29,7 @@ from operations.preflight import quotas
 from operations.preflight.checks import CHECKS, Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
+from operations.progress import side_by_side
 
 AT_ONCE = 8
 """Checks. Each asks AWS a few times, and waits."""
@@ -96,15 +95,8 @@ def look(account: Account, platform: Platform) -> list[Finding]:
             for quota in quotas.QUOTAS
         ),
     ]
-    return [credentials, *unread, *(finding for findings in _at_once(makes) for finding in findings)]
-
-
-def _at_once(makes: list[Callable[[], Iterable[Finding]]]) -> list[Iterable[Finding]]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(make) for make in makes]
-        for _ in track(as_completed(futures), "preflight", len(futures), console=progress_console(), transient=True):
-            pass
-        return [future.result() for future in futures]
+    found = side_by_side("preflight", makes, AT_ONCE)
+    return [credentials, *unread, *(finding for findings in found for finding in findings)]
 
 
 def _told(what: str, make: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -12,12 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, Self
 
 import yaml
 
-from operations.plans import AT_ONCE
+from operations.plans import AT_ONCE, INITIALIZING
 from operations.rehearsal.processes import ProgramError, run
 
 Body = dict[str, Any]
@@ -32,8 +31,6 @@ https://www.runatlantis.io/docs/server-side-repo-config#repo"""
 DEFAULT_STEPS: Mapping[str, list[Any]] = {"plan": ["init", "plan"], "policy_check": ["show"], "apply": ["apply"]}
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 LOCK_FILE = ".terraform.lock.hcl"
-
-_INITIALIZING = Lock()
 
 
 class AtlantisError(Exception):
@@ -239,8 +236,7 @@ class Server:
             # As Atlantis does where git does not know the file.
             # https://github.com/runatlantis/atlantis/blob/main/server/core/runtime/init_step_runner.go
             (folder / LOCK_FILE).unlink(missing_ok=True)
-            # One at a time: https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
-            with _INITIALIZING:
+            with INITIALIZING:
                 told_by("terraform", "init", "-input=false", "-upgrade", "-no-color")
         elif kind == "plan":
             told_by("terraform", "plan", "-input=false", "-refresh", "-no-color", "-out", str(plan_file))

@@ -75,6 +75,10 @@ class Names:
         """IAM path of the roles that deploy, and of their policies: apart from all that a deployment may change."""
         return f"/{PROJECT}-access/{self.environment}/"
 
+    def deployer(self, role: str) -> str:
+        """ARN of a role that deploys: `plan` or `apply`."""
+        return f"arn:aws:iam::{self.account}:role{self.access_path}{self.of_resource(role)}"
+
     @property
     def access_state(self) -> str:
         """ARN of the object that says who deploys."""

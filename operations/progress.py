@@ -1,0 +1,30 @@
+"""How far a command is, while it does several things at a time."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+T = TypeVar("T")
+
+
+def side_by_side(what: str, makes: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+    """What each of some calls returns, in their order.
+
+    Args:
+        what: is done, as it is shown.
+        makes: the calls. What one raises is raised when all have ended.
+        at_once: how many are made at a time.
+    """
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(make) for make in makes]
+        list(track(as_completed(futures), what, len(futures), console=_console(), transient=True))
+        return [future.result() for future in futures]
+
+
+def _console() -> Console:
+    """Never among what a command prints, and nowhere without a terminal."""
+    console = Console(stderr=True)
+    return console if console.is_terminal else Console(stderr=True, quiet=True)
