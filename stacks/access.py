@@ -37,9 +37,9 @@ class AccessStack(TierStack):
         states = self._policies(policies.plan(limits), "States, to be read and locked")
         writes = self._policies(policies.writes(limits), "What a deployment changes")
         plan = self._role("plan", "Plans in pull requests, and changes nothing", "pull_request")
-        self._give(plan, *reads, *states)
+        self._give("plan", plan, reads | states)
         apply = self._role("apply", "Applies what was reviewed", f"environment:{settings.name}")
-        self._give(apply, *reads, *writes)
+        self._give("apply", apply, reads | writes)
 
     def _know_github(self) -> str:
         """ARN of the account's provider of identities for GitHub's workflows."""
@@ -59,8 +59,8 @@ class AccessStack(TierStack):
             policy=document(self, f"{what}-permissions", *statements),
         )
 
-    def _policies(self, of: Mapping[str, Sequence[Statement]], why: str) -> list[IamPolicy]:
-        return [self._policy(what, statements, f"{why}: {what}") for what, statements in of.items()]
+    def _policies(self, of: Mapping[str, Sequence[Statement]], why: str) -> dict[str, IamPolicy]:
+        return {what: self._policy(what, statements, f"{why}: {what}") for what, statements in of.items()}
 
     def _role(self, what: str, why: str, workflows: str) -> IamRole:
         """PCI DSS 7.2.5, 8.6.1: taken on by these workflows of one repository alone, and by Atlantis; for an hour."""
@@ -92,7 +92,7 @@ class AccessStack(TierStack):
         self.publish(f"{what}_role_arn", role, "arn", f"{why}; who may take it on is in docs/access.md")
         return role
 
-    def _give(self, role: IamRole, *policies: IamPolicy) -> None:
-        for policy in policies:
-            id = f"{role.node.id}-may-{policy.node.id.removesuffix('-policy')}"
-            IamRolePolicyAttachment(self, id, role=role.name, policy_arn=policy.arn)
+    def _give(self, who: str, role: IamRole, policies: Mapping[str, IamPolicy]) -> None:
+        name = role.name
+        for what, policy in policies.items():
+            IamRolePolicyAttachment(self, f"{who}-may-{what}", role=name, policy_arn=policy.arn)

@@ -220,14 +220,24 @@ def test_no_warning_is_given_for_the_bindings_as_they_are():
         load_bindings_lazily()
 
 
-def test_types_of_arguments_are_evaluated_once_and_checked_every_time():
-    stack = TerraformStack(App(), "stack")
-    for id in ("first", "second"):
-        with pytest.raises(TypeError, match="type of argument name must be"):
-            SnsTopic(stack, id, name=cast(Any, ["no name"]))
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"name": ["no name"]}, "Key 'name': Unable to deserialize value as string"),
+        ({"tags": {"Name": 1}}, "Key 'Name': Unable to deserialize value as string"),
+        ({"provider": "aws"}, "Key 'provider': Unable to deserialize value as cdktf.TerraformProvider"),
+        ({"depends_on": ["vpc"]}, "Index 0: Unable to deserialize value as cdktf.ITerraformDependable"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_told_by_the_kernel(wrong: dict[str, Any], told: str):
+    with pytest.raises(RuntimeError, match=told):
+        SnsTopic(TerraformStack(App(), "stack"), "topic", **wrong)
+
+
+def test_python_does_not_evaluate_the_types_that_the_kernel_checks():
     names = cast(Any, SnsTopic.__init__).__globals__
     stub, *_ = (value for name, value in names.items() if name.startswith("_typecheckingstub__"))
-    assert typing.get_type_hints(stub) is typing.get_type_hints(stub)
+    assert typing.get_type_hints(stub)["scope"] is Any
 
 
 def test_types_of_anything_else_are_evaluated_as_ever():
