@@ -181,21 +181,14 @@ class Person:
         Raises:
             RehearsalError: it fails, or does not print what the guide shows.
         """
-        printed: list[str] = []
         after = self.folder / "variables"
         script = f"{command.text}\ncode=$?; env -0 >'{after}'; exit $code"
         where = f"{PAGE.name}:{command.line}: {command.text.splitlines()[0]}"
         try:
-            run(
-                ["bash", "-c", script],
-                cwd=self.checkout,
-                variables=self.variables,
-                log=self.log,
-                line=lambda line: printed.append(CONTROL.sub("", line).rstrip()),
-            )
+            printed = run(["bash", "-c", script], cwd=self.checkout, variables=self.variables, log=self.log)
         except ProgramError as error:
             raise RehearsalError(f"{where}: {error}") from error
-        missing = command.missing(printed)
+        missing = command.missing([CONTROL.sub("", line).rstrip() for line in printed])
         if missing is not None:
             raise RehearsalError(f"{where}: does not print: {missing} (what it prints: {self.log})")
         exported = after.read_text(encoding="utf-8").rstrip("\0").split("\0")

@@ -26,6 +26,11 @@ _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 class ProgramError(Exception):
     """A program ended with an error; says which, and where its output is."""
 
+    def __init__(self, problem: str, printed: Sequence[str] = ()) -> None:
+        """Take what is wrong, and the lines that the program printed."""
+        super().__init__(problem)
+        self.printed = printed
+
 
 def run(
     command: Sequence[str],
@@ -35,7 +40,7 @@ def run(
     log: Path,
     line: Callable[[str], None] = lambda _: None,
     started: Callable[[subprocess.Popen[str]], None] = lambda _: None,
-) -> None:
+) -> list[str]:
     """Run a program to its end; its output goes to a log, and line by line to who wants to hear it.
 
     Args:
@@ -46,8 +51,11 @@ def run(
         line: hears each line.
         started: hears of the process, once it runs.
 
+    Returns:
+        The lines that it printed.
+
     Raises:
-        ProgramError: it ended with another code than 0.
+        ProgramError: it ended with another code than 0; with the lines that it printed.
     """
     mark = uuid4().hex
     with (
@@ -66,19 +74,21 @@ def run(
     ):
         kept.write(f"$ {' '.join(command)}\n")
         _marks[process] = mark
-        last = ""
+        printed: list[str] = []
         try:
             started(process)
             for text in process.stdout or ():
                 kept.write(text)
                 kept.flush()
-                line(text.rstrip())
-                last = text.strip() or last
+                printed.append(text.rstrip())
+                line(printed[-1])
             code = process.wait()
         finally:
             end(process)
     if code:
-        raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})")
+        last = next((text.strip() for text in reversed(printed) if text), "")
+        raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})", printed)
+    return printed
 
 
 def end(process: subprocess.Popen[str], grace: float = GRACE) -> None:
