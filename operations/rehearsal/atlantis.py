@@ -197,7 +197,8 @@ class Server:
         told: list[str] = []
         set_by_steps: dict[str, str] = {}
         for step in workflow.get(stage, {"steps": DEFAULT_STEPS[stage]})["steps"]:
-            (kind, argument), *_ = step.items() if isinstance(step, dict) else [(step, None)]
+            named: Body = step if isinstance(step, dict) else {step: None}
+            kind, argument = next(iter(named.items()))
             try:
                 printed = self._step(project, kind, argument, set_by_steps)
             except ProgramError as error:

@@ -20,6 +20,9 @@ GRACE = 60.0
 MARK = "REHEARSAL_PROGRAM"
 """Variable of the environment. Who has a session of its own, as the cdktf CLI's Terraform, has it all the same."""
 
+OF_THIS_PROCESS = ("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""Variables of its own synthesis (imports/), and of a `make` that started it: no other program's."""
+
 _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 
 
@@ -30,6 +33,11 @@ class ProgramError(Exception):
         """Take what is wrong, and the lines that the program printed."""
         super().__init__(problem)
         self.printed = printed
+
+
+def without(variables: Mapping[str, str], *names: str) -> dict[str, str]:
+    """An environment, but for some of its variables."""
+    return {name: value for name, value in variables.items() if name not in names}
 
 
 def run(
