@@ -20,7 +20,6 @@ from stacks.settings import Environment, SettingsError, load_environments
 
 DOCS = ROOT / "docs"
 REPOS = ROOT / "docs" / "repos.yaml"
-OUT = ROOT / "cdktf.out"
 
 Pages = Mapping[Path, Mapping[str, str]]
 """The parts of pages, by their names."""
@@ -30,7 +29,7 @@ def main() -> None:
     """Write all parts and pictures anew, from the settings and from what was synthesized of them."""
     try:
         environments = load_environments(ROOT / "environments")
-        platforms = {settings.name: Platform.read(OUT, settings.name) for settings in environments}
+        platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
     except (PlatformError, SettingsError) as error:
         sys.exit(str(error))
     write(pages(environments, platforms))

@@ -13,6 +13,7 @@ from operations.aws import S3_ACTIONS
 from operations.platform import Platform
 from operations.policies import Statement, listed
 from operations.roles import roles_of, statements
+from stacks.parts.names import ACCESS
 
 # What signs a call by another name than IAM has for the service.
 SERVICES = {"monitoring": "cloudwatch"}
@@ -88,7 +89,7 @@ def unused(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
 
 def policies_of(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Statements of one of the access tier's roles, and those of its boundary."""
-    (role,) = (role for role in roles_of(platform, "access") if role.resource.name == name)
+    (role,) = (role for role in roles_of(platform, ACCESS) if role.resource.name == name)
     boundary = platform.followed(role.resource.body["permissions_boundary"])
     return role.allowed, statements(platform, boundary.body["policy"])
 

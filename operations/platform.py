@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,6 +51,12 @@ class Stack:
     def backend(self) -> Body:
         """Where its state lives."""
         return self.document["terraform"]["backend"]["s3"]
+
+    @property
+    def required_providers(self) -> str:
+        """The same for stacks that require the same providers in the same versions."""
+        required = json.dumps(self.document["terraform"]["required_providers"], sort_keys=True)
+        return sha256(required.encode()).hexdigest()[:16]
 
     @property
     def providers(self) -> list[Body]:
