@@ -78,6 +78,11 @@ class Resource:
     """Within its own stack."""
     body: Body
 
+    @property
+    def label(self) -> str:
+        """What a person calls it: its tier, and its name there."""
+        return f"{self.tier}/{self.name}"
+
 
 @dataclass(frozen=True)
 class Platform:
