@@ -102,7 +102,7 @@ lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json all
 	@npm install --package-lock-only
 
 clean: ## Remove all that the other targets made
-	@rm -rf .venv node_modules .cache .hypothesis cdktf.out
+	@rm -rf .venv node_modules .cache .hypothesis .pytest_cache .ruff_cache .coverage* cdktf.out
 
 # A lock file without the hosts of registries serves whatever index pip is configured for.
 define NO_HOSTS
