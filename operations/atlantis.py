@@ -22,6 +22,8 @@ from stacks.parts.names import ACCESS, Names
 from stacks.settings import Environment
 
 FILE = ROOT / "atlantis.yaml"
+REPOS = ROOT / "docs" / "repos.yaml"
+"""What the server is told at its start."""
 OUT = PurePosixPath("ci-cdktf.out")
 """Where Atlantis synthesizes, beside the file; git does not ignore it."""
 HEADER = """\

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from operations import runbooks, settings_reference
-from operations.atlantis import profiles
+from operations.atlantis import REPOS, profiles
 from operations.pictures import matrix, overview, rotation, stacks
 from operations.plan_all import roles as plan_roles
 from operations.platform import Platform, PlatformError
@@ -19,7 +19,6 @@ from operations.zones import table as zones_table
 from stacks.settings import Environment, SettingsError, load_environments
 
 DOCS = ROOT / "docs"
-REPOS = ROOT / "docs" / "repos.yaml"
 
 Pages = Mapping[Path, Mapping[str, str]]
 """The parts of pages, by their names."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from operations.atlantis import BY_HAND, OUT, order_groups, profiles
+from operations.atlantis import BY_HAND, OUT, REPOS, order_groups, profiles
 from operations.platform import Stack
 from operations.rehearsal.atlantis import Outcome, Server
 from operations.rehearsal.local_aws.server import LocalAws
@@ -22,8 +22,6 @@ from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import ROOT, environment, terraform
 from stacks.settings import Environment
 
-REPOS = ROOT / "docs" / "repos.yaml"
-"""What the server is told."""
 SHARED = (".cache", ".venv")
 """What `make setup` has installed, and the copy uses."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
