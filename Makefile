@@ -38,7 +38,7 @@ setup: ## Install what is needed into .venv and node_modules, and package the ro
 rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
 	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
 
-rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for the tiers without a database
+rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for foundation and network alone
 	@$(PYTHON) -m operations rehearse-faults $(or $(ENV),dev) $(if $(SHORT),--short)
 
 rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by the steps of Atlantis's workflows
@@ -55,7 +55,7 @@ integration: setup ## Read-only tests of what is deployed in ENV, with the AWS c
 
 synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
-	@$(PYTHON) -c 'import json; [print("cdktf.out/stacks/" + name) for name in json.load(open("cdktf.out/manifest.json"))["stacks"]]'
+	@$(PYTHON) -c 'import json, os; out = os.environ.get("CDKTF_OUTDIR") or "cdktf.out"; [print(f"{out}/stacks/{name}") for name in json.load(open(f"{out}/manifest.json"))["stacks"]]'
 
 validate: setup ## Validate every stack of every environment with the real AWS provider
 	@env -u ENV $(PYTHON) main.py
@@ -85,7 +85,7 @@ lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff format --check
 	@.venv/bin/basedpyright
 
-bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, each beside a reference, for docs/benchmarks.md
+bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, for docs/benchmarks.md
 	@env -u ENV $(PYTHON) -m tests.benchmarks
 
 docs: setup ## Write the parts and pictures of docs/ that follow from the code
@@ -102,7 +102,7 @@ lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json all
 	@npm install --package-lock-only
 
 clean: ## Remove all that the other targets made
-	@rm -rf .venv node_modules .cache .hypothesis cdktf.out
+	@rm -rf .venv node_modules .cache .hypothesis .pytest_cache .ruff_cache .coverage* cdktf.out
 
 # A lock file without the hosts of registries serves whatever index pip is configured for.
 define NO_HOSTS

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from lambda_rotation.deployment import Deployment
-from lambda_rotation.errors import RefusedError
+from lambda_rotation.errors import LOOK, RefusedError
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,10 +47,10 @@ class Credential:
         wanted = {field.name: field.type for field in fields(cls)}
         if values.keys() != wanted.keys():
             wrong = sorted(wanted.keys() ^ values.keys())
-            raise RefusedError(f"The version has other keys than a credential: {', '.join(wrong)}", LOOK)
+            raise RefusedError(f"The version has other keys than a credential: {', '.join(wrong)}", VERSIONS)
         for name, type_ in wanted.items():
             if type(values[name]) is not type_ or not values[name]:
-                raise RefusedError(f"The version's {name} is empty or of another type", LOOK)
+                raise RefusedError(f"The version's {name} is empty or of another type", VERSIONS)
         return cls(**values)
 
     def dump(self) -> str:
@@ -66,18 +66,18 @@ class Credential:
         derived = Credential.for_login(deployment, login, self.password)
         wrong = [field.name for field in fields(self) if getattr(self, field.name) != getattr(derived, field.name)]
         if wrong:
-            raise RefusedError(f"The pending version is for another database or role: {', '.join(wrong)}", LOOK)
+            raise RefusedError(f"The pending version is for another database or role: {', '.join(wrong)}", VERSIONS)
 
 
 def username_of(text: str) -> str:
-    """Who a version is for, whatever else is in it: the current one may be of before the first rotation.
+    """Who a version is for, whatever else is in it: the current one may be older than the first rotation.
 
     Raises:
         RefusedError: it names nobody.
     """
     username = _object(text).get("username")
     if not isinstance(username, str) or not username:
-        raise RefusedError("The version names no username", LOOK)
+        raise RefusedError("The version names no username", VERSIONS)
     return username
 
 
@@ -101,11 +101,11 @@ class Login:
         values = _object(text)
         username, password = values.get("username"), values.get("password")
         if not isinstance(username, str) or not isinstance(password, str) or not username or not password:
-            raise RefusedError("The master secret has no username and password", LOOK)
+            raise RefusedError("The master secret has no username and password", VERSIONS)
         return cls(username, password)
 
 
-LOOK = "Look at the secret's versions: docs/rotation.md, a rotation failed"
+VERSIONS = f"Look at the secret's versions: {LOOK}"
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _object(text: str) -> dict[str, Any]:
         values = json.loads(text)
     except (ValueError, RecursionError):
         # Without the cause: json's message shows a part of the text.
-        raise RefusedError("The version is not JSON", LOOK) from None
+        raise RefusedError("The version is not JSON", VERSIONS) from None
     if not isinstance(values, dict):
-        raise RefusedError("The version is not a JSON object", LOOK)
+        raise RefusedError("The version is not a JSON object", VERSIONS)
     return values

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from lambda_rotation.deployment import CERTIFICATES
+
 SOURCE = Path(__file__).parent
-AUTHORITIES = SOURCE / "certificates" / "rds.pem"
 RUNTIME = "3.13"
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 """Lambda's Amazon Linux 2023 on Graviton."""
@@ -70,7 +71,7 @@ def trusting(authority: Path, package: Path, file: Path) -> None:
     """
     with ZipFile(package) as archive, ZipFile(file, "w", ZIP_DEFLATED) as copy:
         for entry in archive.infolist():
-            trusts = entry.filename == AUTHORITIES.relative_to(SOURCE.parent).as_posix()
+            trusts = entry.filename == CERTIFICATES.relative_to(SOURCE.parent).as_posix()
             copy.writestr(entry, authority.read_bytes() if trusts else archive.read(entry))
 
 

@@ -18,10 +18,12 @@ import yaml
 from operations.aws import ENVIRONMENTS, RefusedError, ends_in_a_line
 from operations.platform import Stack, read_stacks, synthesized_in
 from operations.terraform import ROOT
-from stacks.parts.names import Names
+from stacks.parts.names import ACCESS, Names
 from stacks.settings import Environment
 
 FILE = ROOT / "atlantis.yaml"
+REPOS = ROOT / "docs" / "repos.yaml"
+"""What the server is told at its start."""
 OUT = PurePosixPath("ci-cdktf.out")
 """Where Atlantis synthesizes, beside the file; git does not ignore it."""
 HEADER = """\
@@ -33,7 +35,7 @@ WORKFLOW = "globecart"
 WORKFLOW_BY_HAND = "globecart-by-hand"
 BY_HAND = {
     # What applies would else be what decides what it may do.
-    "access",
+    ACCESS,
 }
 """Tiers that Atlantis plans and never applies: administrators do, with credentials of their own."""
 

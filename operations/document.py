@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from operations import runbooks, settings_reference
-from operations.atlantis import profiles
+from operations.atlantis import REPOS, profiles
 from operations.pictures import matrix, overview, rotation, stacks
 from operations.plan_all import roles as plan_roles
 from operations.platform import Platform, PlatformError
@@ -19,8 +19,6 @@ from operations.zones import table as zones_table
 from stacks.settings import Environment, SettingsError, load_environments
 
 DOCS = ROOT / "docs"
-REPOS = ROOT / "docs" / "repos.yaml"
-OUT = ROOT / "cdktf.out"
 
 Pages = Mapping[Path, Mapping[str, str]]
 """The parts of pages, by their names."""
@@ -30,7 +28,7 @@ def main() -> None:
     """Write all parts and pictures anew, from the settings and from what was synthesized of them."""
     try:
         environments = load_environments(ROOT / "environments")
-        platforms = {settings.name: Platform.read(OUT, settings.name) for settings in environments}
+        platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
     except (PlatformError, SettingsError) as error:
         sys.exit(str(error))
     write(pages(environments, platforms))

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from hashlib import sha256
 from typing import Annotated, Any
 
 import typer
@@ -125,8 +124,7 @@ def schema_of(stack: Stack, run: Terraform = in_folder) -> Schema:
     Raises:
         TerraformError: Terraform does not tell.
     """
-    required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
-    file = CACHE / "schemas" / f"{sha256(required.encode()).hexdigest()[:16]}.json"
+    file = CACHE / "schemas" / f"{stack.required_providers}.json"
     if not file.is_file():
         types = json.loads(run(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
         filled = {

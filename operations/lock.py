@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
 
 import typer
 from botocore.exceptions import ClientError
@@ -38,7 +38,7 @@ class Holder:
     terraform: str
 
     @classmethod
-    def parse(cls, body: bytes) -> "Holder":
+    def parse(cls, body: bytes) -> Self:
         """Read a lock.
 
         Raises:
@@ -232,7 +232,7 @@ def _table(locks: list[Lock], now: datetime) -> Table:
     return table
 
 
-def age(elapsed: Any) -> str:
+def age(elapsed: timedelta) -> str:
     """Two units, as a person says it."""
     minutes = max(0, int(elapsed.total_seconds())) // 60
     days, hours = divmod(minutes // 60, 24)

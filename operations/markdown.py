@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from operations.platform import Platform, Resource
+from operations.platform import Platform
 from stacks.parts.names import PROJECT
 
 REFERENCE = re.compile(r"\$\{[^}]+\}")
@@ -15,15 +15,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join([f"| {first} |\n|{'---|' * len(head)}\n", *(f"| {row} |\n" for row in rest)])
 
 
-def name(resource: Resource) -> str:
-    """What a person calls a resource: its tier, and its name there."""
-    return f"{resource.tier}/{resource.name}"
-
-
 def general(platform: Platform, text: str) -> str:
     """A text in which references are names, and which is so in every environment."""
     (provider, *_) = next(iter(platform.stacks.values())).providers
-    text = REFERENCE.sub(lambda match: name(platform.followed(match[0])), text)
+    text = REFERENCE.sub(lambda match: platform.followed(match[0]).label, text)
     for told, instead in (
         (provider["allowed_account_ids"][0], "<account>"),
         (provider["region"], "<region>"),

@@ -13,6 +13,7 @@ from operations.aws import S3_ACTIONS
 from operations.platform import Platform
 from operations.policies import Statement, listed
 from operations.roles import roles_of, statements
+from stacks.parts.names import ACCESS
 
 # What signs a call by another name than IAM has for the service.
 SERVICES = {"monitoring": "cloudwatch"}
@@ -64,7 +65,7 @@ def action_of(call: str) -> str:
 
 def denied(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
     """Calls that a role may not make: no policy allows the action, or the boundary does not, or something denies it."""
-    own, boundary = policies_of(role, platform)
+    own, boundary = deployers_policies(role, platform)
     return sorted(
         f"{call} ({action_of(call)})"
         for call in set(calls)
@@ -76,7 +77,7 @@ def unused(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
     """Actions that a role has, of services that were called, which no call was about, and no reason is known for."""
     actions = {action_of(call).lower() for call in calls}
     services = {action.partition(":")[0] for action in actions}
-    own, _ = policies_of(role, platform)
+    own, _ = deployers_policies(role, platform)
     return sorted(
         action
         for action in {action for each in own if each["Effect"] == "Allow" for action in listed(each["Action"])}
@@ -86,9 +87,9 @@ def unused(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
     )
 
 
-def policies_of(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-    """Statements of one of the access tier's roles, and those of its boundary."""
-    (role,) = (role for role in roles_of(platform, "access") if role.resource.name == name)
+def deployers_policies(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """Statements of a role that deploys, by its name in the access tier, and those of its boundary."""
+    (role,) = (role for role in roles_of(platform, ACCESS) if role.resource.name == name)
     boundary = platform.followed(role.resource.body["permissions_boundary"])
     return role.allowed, statements(platform, boundary.body["policy"])
 

@@ -11,7 +11,7 @@ from operations.platform import Stack
 from operations.terraform import TerraformError, terraform
 
 AT_ONCE = 2
-"""Plans. Each runs a provider of its own: about a gigabyte of memory."""
+"""Runs of Terraform, each with a provider of its own: about a gigabyte of memory."""
 
 Terraform = Callable[..., str]
 """Runs Terraform on a stack: the stack, then arguments."""

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,6 +53,12 @@ class Stack:
         return self.document["terraform"]["backend"]["s3"]
 
     @property
+    def required_providers(self) -> str:
+        """The same for stacks that require the same providers in the same versions."""
+        required = json.dumps(self.document["terraform"]["required_providers"], sort_keys=True)
+        return sha256(required.encode()).hexdigest()[:16]
+
+    @property
     def providers(self) -> list[Body]:
         """Its configurations of the AWS provider."""
         return self.document["provider"]["aws"]
@@ -70,6 +77,11 @@ class Resource:
     name: str
     """Within its own stack."""
     body: Body
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: its tier, and its name there."""
+        return f"{self.tier}/{self.name}"
 
 
 @dataclass(frozen=True)

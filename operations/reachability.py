@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise, product
 from typing import NamedTuple
 
-from operations.platform import Body, Platform, Resource
+from operations.platform import Body, Platform
 
 LAST_PORT = 65535
 EPHEMERAL = 1024
@@ -126,7 +126,7 @@ class Reachability:
 
     @cached_property
     def parties(self) -> dict[str, Party]:
-        """All that has an address in the VPC, by `<tier>/<name>`, and the internet and S3.
+        """All that has an address in the VPC, by its label, and the internet and S3.
 
         Raises:
             NotUnderstoodError: something has a security group, and nothing here knows where it is.
@@ -136,8 +136,7 @@ class Reachability:
             if resource.type in WHERE:
                 groups, subnets, is_public = WHERE[resource.type](self.platform, resource.body)
                 if subnets:
-                    name = f"{resource.tier}/{resource.name}"
-                    found[name] = Party(name, frozenset(groups), tuple(subnets), is_public)
+                    found[resource.label] = Party(resource.label, frozenset(groups), tuple(subnets), is_public)
             elif "${aws_security_group." in str(resource.body) and not resource.type.startswith("aws_vpc_security"):
                 raise NotUnderstoodError(resource.address)
         return found
@@ -382,8 +381,3 @@ WHERE: dict[str, Callable[[Platform, Body], Found]] = {
     # A gateway endpoint has neither: it is a route.
     "aws_vpc_endpoint": lambda _, body: (body.get("security_group_ids", []), body.get("subnet_ids", []), False),
 }
-
-
-def name_of(resource: Resource) -> str:
-    """The name of the party that a resource is."""
-    return f"{resource.tier}/{resource.name}"

@@ -102,7 +102,7 @@ def roles_table(platform: Platform) -> str:
             *(f"what AWS's `{arn}` says" for arn in role.managed),
         ]
         why = role.resource.body.get("description", "")
-        rows.append((markdown.name(role.resource), ", ".join(services), why, "; ".join(may)))
+        rows.append((role.resource.label, ", ".join(services), why, "; ".join(may)))
     return markdown.table(("role", "taken on by", "why", "may"), rows)
 
 
@@ -117,12 +117,12 @@ def keys_table(platform: Platform) -> str:
             for service in services_of(statement)
         }
         roles = {
-            f"{markdown.name(role.resource)}: {_told(platform, statement, resources=False)}"
+            f"{role.resource.label}: {_told(platform, statement, resources=False)}"
             for role in roles_of(platform)
             for statement in role.allowed
             if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
         }
-        rows.append((markdown.name(key), ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
+        rows.append((key.label, ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
     return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
 
 

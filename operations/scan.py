@@ -124,7 +124,7 @@ def scan(
         settings = settings_of(environment)
         platform = Platform.synthesized(environment)
         if tier and tier not in platform.stacks:
-            raise typer.BadParameter(f"there are: {', '.join(platform.stacks)}", param_hint="--tier")
+            raise typer.BadParameter(f"{tier}: no tier; there are: {', '.join(platform.stacks)}", param_hint="--tier")
         asked = scan_stacks(platform, production=settings.production)
         wrong = judge([of_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
     for line in wrong:

@@ -106,9 +106,9 @@ def summary(found: Sequence[Difference], *, stacks: int, base: str, limit: int =
         limit: bytes.
     """
     if not found:
-        return f"### Of {stacks} stacks, none is synthesized otherwise\n"
+        return f"### None of {stacks} stacks changes\n"
     head = [
-        f"### Of {stacks} stacks, {len(found)} {'is' if len(found) == 1 else 'are'} synthesized otherwise",
+        f"### {len(found)} of {stacks} stacks {'changes' if len(found) == 1 else 'change'}",
         "",
         "| stack | added | changed | removed |",
         "|---|--:|--:|--:|",

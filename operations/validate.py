@@ -14,11 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from operations.platform import PlatformError, Stack, read_stacks
-from operations.terraform import CACHE, ROOT, TerraformError, terraform, version
-
-AT_ONCE = 2
-"""Each runs a provider of its own: about a gigabyte of memory."""
+from operations.plans import AT_ONCE
+from operations.platform import PlatformError, Stack, read_stacks, synthesized_in
+from operations.terraform import CACHE, TerraformError, terraform, version
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Copy:
 def main() -> None:
     """Validate what `make synth` wrote. Exits with 1 where a stack is not valid."""
     try:
-        verdicts = validate(read_stacks(ROOT / "cdktf.out"))
+        verdicts = validate(read_stacks(synthesized_in()))
     except (PlatformError, TerraformError) as error:
         sys.exit(str(error))
     for verdict in verdicts:
@@ -91,8 +89,7 @@ def _copy(stack: Stack, folder: Path, cache: Path) -> Copy:
     (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
     if (assets := stack.folder / "assets").is_dir():
         (copy / "assets").symlink_to(assets.resolve())
-    required = json.dumps(stack.document["terraform"]["required_providers"], sort_keys=True)
-    return Copy(copy, cache / "providers" / sha256(required.encode()).hexdigest()[:16])
+    return Copy(copy, cache / "providers" / stack.required_providers)
 
 
 def _initialize(copies: Sequence[Copy]) -> None:

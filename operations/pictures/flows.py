@@ -12,7 +12,7 @@ from itertools import product
 
 from operations.platform import Body, Platform, PlatformError, Resource
 from operations.policies import listed
-from operations.reachability import ALL, INTERNET, LAST_PORT, S3, Party, Ports, Reachability, merged, name_of, outside
+from operations.reachability import ALL, INTERNET, LAST_PORT, S3, Party, Ports, Reachability, merged, outside
 from operations.roles import statements
 
 ENDS_OF_A_FLOW = re.compile(r" \(\S+ to \S+\)$")
@@ -124,7 +124,7 @@ def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Flow) -> bool:
 
 
 def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
-    resources = {name_of(resource): resource for resource in platform.resources}
+    resources = {resource.label: resource for resource in platform.resources}
     alike: dict[frozenset[str], list[Party]] = {}
     for party in reachability.parties.values():
         if party.groups:

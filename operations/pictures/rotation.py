@@ -110,13 +110,13 @@ def redeployment(platform: Platform) -> str:
         participants[MACHINE] = _labelled("Step Functions", machine)
         pattern = json.loads(rule.body["event_pattern"])
         detail = ", ".join(value for values in pattern["detail"].values() for value in values)
-        lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail}<br/>by {_name(rule)}")
+        lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail}<br/>by {rule.label}")
         lines += _machine(platform, machine, participants)
     if not lines:
         raise PlatformError(f"{secret.address}: no rule starts anything when it was rotated")
     for task in platform.of_type("aws_ecs_task_definition"):
         if f"{secret.address}." in task.body["container_definitions"] and "ecs" in participants:
-            lines.append(f"ecs->>{SECRETS}: new tasks start with the current version<br/>{_name(task)}")
+            lines.append(f"ecs->>{SECRETS}: new tasks start with the current version<br/>{task.label}")
     return _diagram(participants, lines)
 
 
@@ -141,11 +141,7 @@ def _broken(text: str) -> str:
 
 
 def _labelled(service: str, resource: Resource) -> str:
-    return f"{service}<br/>{_name(resource)}"
-
-
-def _name(resource: Resource) -> str:
-    return f"{resource.tier}/{resource.name}"
+    return f"{service}<br/>{resource.label}"
 
 
 def _endpoints(platform: Platform, function: Resource) -> Iterator[tuple[str, str]]:

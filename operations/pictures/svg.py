@@ -78,9 +78,9 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
     return sum(WIDTHS.get(character, WIDEST) for character in text) / 1000 * size * (BOLD if bold else 1)
 
 
-def fits(text: str, size: float, room: float, *, bold: bool = False) -> bool:
+def fits(text: str, size: float, room: float) -> bool:
     """Whether a text has room enough, also in a font that is somewhat wider."""
-    return width(text, size, bold=bold) * RESERVE <= room
+    return width(text, size) * RESERVE <= room
 
 
 def wrapped(text: str, size: float, room: float) -> list[str]:

@@ -186,7 +186,7 @@ def _needs_a_trail(rule: Resource) -> bool:
     return THROUGH_A_TRAIL in rule.body.get("event_pattern", "")
 
 
-def exceptions(_subject: Subject) -> Iterator[Finding]:
+def waivers_in_force(_subject: Subject) -> Iterator[Finding]:
     """No rule of checkov's is waived beyond the day that was agreed."""
     today = datetime.now(UTC).date()
     try:
@@ -224,5 +224,5 @@ CHECKS = (
     Check("state bucket, its key, boundary, key administrators", bootstrapped),
     Check("locks of the states", locks),
     Check("trail", trail),
-    Check("waivers", exceptions),
+    Check("waivers", waivers_in_force),
 )

@@ -1,7 +1,7 @@
 """`python -m operations preflight ENV`: whether a deployment would find what it needs, before it is begun."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -30,6 +30,7 @@ from operations.preflight.checks import CHECKS, Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.progress import side_by_side
+from stacks.settings.environment import REGION
 
 AT_ONCE = 8
 """Checks. Each asks AWS a few times, and waits."""
@@ -68,17 +69,18 @@ def preflight(
 
     Exit codes: 0 nothing stops a deployment; 1 something does, or it refused or failed; 2 usage.
     """
+    elsewhere = _named(regions) if regions else []
     with ends_in_a_line():
         account = reach(environment)
         platform = Platform.synthesized(environment)
         findings = look(account, platform)
         short = any(finding.figures and finding.state is State.STOP for finding in findings)
-        rooms = _rooms(account, Demand(platform), regions.split(",")) if regions and short else {}
+        rooms = _rooms(account, Demand(platform), elsewhere) if short else {}
         if as_json:
             told = [asdict(finding) for finding in findings]
             typer.echo(json.dumps({"environment": environment, "findings": told, "regions": rooms}, indent=2))
         else:
-            _show(findings, rooms, account, asked=bool(regions) or not short)
+            _show(findings, rooms, account, asked=bool(elsewhere) or not short)
     if any(finding.state is State.STOP for finding in findings):
         raise typer.Exit(1)
 
@@ -126,9 +128,16 @@ def _demand(account: Account, platform: Platform) -> tuple[Demand, list[Finding]
     return Demand(platform, states), unread
 
 
-def _rooms(account: Account, demand: Demand, regions: Iterable[str]) -> dict[str, list[str]]:
+def _named(regions: str) -> list[str]:
+    """The Regions of a list, each of which may be one."""
+    names = [region.strip() for region in regions.split(",")]
+    if wrong := [name for name in names if not REGION.matches(name)]:
+        raise typer.BadParameter(f"{', '.join(wrong)}: allowed, each: {REGION.allowed}", param_hint="--regions")
+    return names
+
+
+def _rooms(account: Account, demand: Demand, regions: Sequence[str]) -> dict[str, list[str]]:
     """What each Region has no room for."""
-    names = [region.strip() for region in regions]
 
     def lacking(region: str) -> list[str]:
         try:
@@ -137,7 +146,7 @@ def _rooms(account: Account, demand: Demand, regions: Iterable[str]) -> dict[str
             return [explain(error)]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(names, pool.map(lacking, names), strict=True))
+        return dict(zip(regions, pool.map(lacking, regions), strict=True))
 
 
 def _show(findings: list[Finding], rooms: dict[str, list[str]], account: Account, *, asked: bool) -> None:

@@ -7,7 +7,7 @@ lock of a project. https://www.runatlantis.io/docs
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -124,12 +124,11 @@ class Server:
         for hook in self.repo.get("pre_workflow_hooks", []):
             if command not in hook.get("commands", command):
                 continue
-            said: list[str] = []
             variables = {**self._of_pull_request(), "DIR": str(self.checkout), "COMMAND_NAME": command}
             try:
-                self._run(["sh", "-c", hook["run"]], self.checkout, variables, self.logs / "hooks.log", said)
+                self._run(["sh", "-c", hook["run"]], self.checkout, variables, self.logs / "hooks.log")
             except ProgramError as error:
-                last = next((line for line in reversed(said) if line.strip()), str(error))
+                last = next((line for line in reversed(error.printed) if line.strip()), str(error))
                 raise AtlantisError(f"pre-workflow hook: {hook['description']}: {last.strip()}") from error
 
     def _named(self, told: Body, expression: str) -> list[Body]:
@@ -198,17 +197,20 @@ class Server:
         told: list[str] = []
         set_by_steps: dict[str, str] = {}
         for step in workflow.get(stage, {"steps": DEFAULT_STEPS[stage]})["steps"]:
-            (kind, argument), *_ = step.items() if isinstance(step, dict) else [(step, None)]
-            said: list[str] = []
+            named: Body = step if isinstance(step, dict) else {step: None}
+            kind, argument = next(iter(named.items()))
             try:
-                self._step(project, kind, argument, set_by_steps, said)
+                printed = self._step(project, kind, argument, set_by_steps)
             except ProgramError as error:
-                return told, "\n".join(said) or str(error)
-            if said and kind in {"run", "plan", "apply"}:
-                told.append("\n".join(said))
+                return told, "\n".join(error.printed) or str(error)
+            if kind == "env":
+                set_by_steps[argument["name"]] = "".join(printed).strip()
+            elif printed and kind in {"run", "plan", "apply"}:
+                told.append("\n".join(printed))
         return told, ""
 
-    def _step(self, project: Body, kind: str, argument: Any, variables: dict[str, str], said: list[str]) -> None:
+    def _step(self, project: Body, kind: str, argument: Any, set_by_steps: Mapping[str, str]) -> list[str]:
+        """What a step prints; for `env`, the variable's value."""
         folder = self.checkout / project["dir"]
         log = self.logs / f"{project['name']}.log"
         plan_file, show_file = self._plan_file(project), self._plan_file(project).with_suffix(".json")
@@ -221,38 +223,34 @@ class Server:
             "REPO_REL_DIR": project["dir"],
             "SHOWFILE": str(show_file),
             "WORKSPACE": project["workspace"],
-            **variables,
+            **set_by_steps,
         }
 
-        def told_by(*command: str) -> list[str]:
-            return self._run(list(command), folder, environment, log, said)
+        def printed_by(*command: str) -> list[str]:
+            return self._run(command, folder, environment, log)
 
         if kind == "env":
-            given = argument.get("value") or "".join(told_by("sh", "-c", argument["command"])).strip()
-            variables[argument["name"]] = given
-        elif kind == "run":
-            told_by("sh", "-c", argument)
-        elif kind == "init":
+            return [argument["value"]] if argument.get("value") else printed_by("sh", "-c", argument["command"])
+        if kind == "run":
+            return printed_by("sh", "-c", argument)
+        if kind == "init":
             # As Atlantis does where git does not know the file.
             # https://github.com/runatlantis/atlantis/blob/main/server/core/runtime/init_step_runner.go
             (folder / LOCK_FILE).unlink(missing_ok=True)
             with INITIALIZING:
-                told_by("terraform", "init", "-input=false", "-upgrade", "-no-color")
-        elif kind == "plan":
-            told_by("terraform", "plan", "-input=false", "-refresh", "-no-color", "-out", str(plan_file))
-        elif kind == "show":
-            lines = told_by("terraform", "show", "-json", str(plan_file))
-            show_file.write_text("\n".join(lines), encoding="utf-8")
-        elif kind == "apply":
-            told_by("terraform", "apply", "-input=false", "-no-color", str(plan_file))
-        else:
-            raise AtlantisError(f"{project['name']}: a step {kind}, which is not played here")
+                return printed_by("terraform", "init", "-input=false", "-upgrade", "-no-color")
+        if kind == "plan":
+            return printed_by("terraform", "plan", "-input=false", "-refresh", "-no-color", "-out", str(plan_file))
+        if kind == "show":
+            printed = printed_by("terraform", "show", "-json", str(plan_file))
+            show_file.write_text("\n".join(printed), encoding="utf-8")
+            return printed
+        if kind == "apply":
+            return printed_by("terraform", "apply", "-input=false", "-no-color", str(plan_file))
+        raise AtlantisError(f"{project['name']}: a step {kind}, which is not played here")
 
-    def _run(
-        self, command: list[str], folder: Path, variables: Mapping[str, str], log: Path, said: list[str]
-    ) -> list[str]:
-        run(command, cwd=folder, variables={**self.variables, **variables}, log=log, line=said.append)
-        return said
+    def _run(self, command: Sequence[str], folder: Path, variables: Mapping[str, str], log: Path) -> list[str]:
+        return run(command, cwd=folder, variables={**self.variables, **variables}, log=log)
 
     def _plan_file(self, project: Body) -> Path:
         return self.checkout / project["dir"] / f"{project['name']}-{project['workspace']}.tfplan"

@@ -36,7 +36,7 @@ def rehearse(
 def rehearse_faults(
     environment: EnvironmentName = "dev",
     *,
-    short: Annotated[bool, typer.Option("--short", help="The tiers without a database alone.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="foundation and network alone.")] = False,
 ) -> None:
     """Deploy an environment onto a local AWS on a bad day, and see it survive.
 

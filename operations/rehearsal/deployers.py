@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 
 from operations.permissions import denied, unused
 from operations.rehearsal.run import Rehearsal
-
-ACCESS = "access"
-"""The tier that no deployment may change."""
+from stacks.parts.names import ACCESS
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 from operations import plans
 from operations.orphans import attributes_in
 from operations.platform import Platform, Stack
-from operations.rehearsal.processes import run
+from operations.rehearsal.processes import OF_THIS_PROCESS, run, without
 from operations.terraform import ROOT, environment, terraform
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
@@ -112,16 +112,17 @@ class Deployment:
 
     def _run(self, *command: str, **heard: Any) -> None:
         variables = {
-            **environment(),
+            **without(environment(), *OF_THIS_PROCESS),
+            **of_cli(self.folder),
             "ENV": self.name,
             "CDKTF_OUTDIR": str(self.stacks),
-            # Nothing is written to the user's home.
-            "CDKTF_HOME": str(self.folder / "cdktf"),
-            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
         }
-        # This process's own Node options are for its own synthesis (imports/).
-        variables.pop("NODE_OPTIONS", None)
         run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
+
+
+def of_cli(folder: Path) -> dict[str, str]:
+    """The cdktf CLI's own variables, by which it writes nothing to the user's home, but to a folder."""
+    return {"CDKTF_HOME": str(folder / "cdktf"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
 
 
 def changes(plan: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from operations import plans
@@ -45,13 +45,15 @@ def find_a_change(rehearsal: Rehearsal) -> None:
     Raises:
         RehearsalError: drift tells of less, or of more, or does not come to its end.
     """
-    said: list[str] = []
-    with _in_a_hurry(rehearsal), suppress(ProgramError):  # it ends with 1 where it finds something
-        rehearsal.program("drift.log", "-m", "operations", "drift", rehearsal.settings.name, "--json", said=said)
+    with _in_a_hurry(rehearsal):
+        try:
+            printed = rehearsal.program("drift.log", "-m", "operations", "drift", rehearsal.settings.name, "--json")
+        except ProgramError as error:  # it ends with 1 where it finds something
+            printed = "\n".join(error.printed)
     try:
-        told: dict[str, Any] = json.loads("\n".join(said))
+        told: dict[str, Any] = json.loads(printed)
     except ValueError as error:
-        raise RehearsalError(f"drift: {' '.join(said)}") from error
+        raise RehearsalError(f"drift: {' '.join(printed.split())}") from error
     found = [
         (each["tier"], each["address"].partition(".")[0], each["action"], each["arguments"]) for each in told["changes"]
     ]

@@ -12,8 +12,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Self
 
-from operations.rehearsal.processes import ProgramError, run
-from operations.rehearsal.pull_requests import NOT_THE_SERVERS, SHARED, copy_project
+from operations.rehearsal.deployment import of_cli
+from operations.rehearsal.processes import OF_THIS_PROCESS, ProgramError, run, without
+from operations.rehearsal.pull_requests import KEYS, SHARED, copy_project
 from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import ROOT, environment
 
@@ -24,6 +25,15 @@ LEFT_OUT = "..."
 PROMPT, CONTINUED = "$ ", "\\"
 SIGNED_IN = re.compile(r"export AWS_PROFILE=globecart-(\w+)")
 """The command by which the guide goes to an environment's account."""
+NOT_THIS_PERSONS = (
+    # They come with the profile.
+    *(*KEYS, "AWS_REGION", "AWS_DEFAULT_REGION"),
+    # The guide sets them, or leaves them alone.
+    *("ENV", "CDKTF_OUTDIR"),
+    # It changes what Terraform prints.
+    "TF_IN_AUTOMATION",
+)
+"""Variables that whoever follows the guide does not have."""
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours, and how the cdktf CLI draws over its last lines."""
 
@@ -162,13 +172,11 @@ class Person:
             encoding="utf-8",
         )
         variables = {
-            **{name: value for name, value in {**environment(), **given}.items() if name not in NOT_THIS_PERSONS},
+            **without({**environment(), **given}, *NOT_THIS_PERSONS, *OF_THIS_PROCESS),
+            **of_cli(folder),
             "AWS_CONFIG_FILE": str(config),
             # The provider lies in a mirror, maybe; the CLI would ask the registry for its sums.
             "CDKTF_SKIP_PROVIDER_LOCK": "true",
-            # Nothing is written to the user's home.
-            "CDKTF_HOME": str(folder / "cdktf"),
-            "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
         }
         person = cls(folder, variables, folder / "guide.log")
         person.checkout.mkdir()
@@ -181,31 +189,15 @@ class Person:
         Raises:
             RehearsalError: it fails, or does not print what the guide shows.
         """
-        printed: list[str] = []
         after = self.folder / "variables"
         script = f"{command.text}\ncode=$?; env -0 >'{after}'; exit $code"
         where = f"{PAGE.name}:{command.line}: {command.text.splitlines()[0]}"
         try:
-            run(
-                ["bash", "-c", script],
-                cwd=self.checkout,
-                variables=self.variables,
-                log=self.log,
-                line=lambda line: printed.append(CONTROL.sub("", line).rstrip()),
-            )
+            printed = run(["bash", "-c", script], cwd=self.checkout, variables=self.variables, log=self.log)
         except ProgramError as error:
             raise RehearsalError(f"{where}: {error}") from error
-        missing = command.missing(printed)
+        missing = command.missing([CONTROL.sub("", line).rstrip() for line in printed])
         if missing is not None:
             raise RehearsalError(f"{where}: does not print: {missing} (what it prints: {self.log})")
         exported = after.read_text(encoding="utf-8").rstrip("\0").split("\0")
         self.variables = dict(entry.split("=", 1) for entry in exported)
-
-
-NOT_THIS_PERSONS = {
-    # They come with the profile.
-    *NOT_THE_SERVERS,
-    *("AWS_REGION", "AWS_DEFAULT_REGION", "ENV", "CDKTF_OUTDIR"),
-    # It changes what Terraform prints.
-    "TF_IN_AUTOMATION",
-}

@@ -20,11 +20,24 @@ GRACE = 60.0
 MARK = "REHEARSAL_PROGRAM"
 """Variable of the environment. Who has a session of its own, as the cdktf CLI's Terraform, has it all the same."""
 
+OF_THIS_PROCESS = ("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""Variables of its own synthesis (imports/), and of a `make` that started it: no other program's."""
+
 _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 
 
 class ProgramError(Exception):
     """A program ended with an error; says which, and where its output is."""
+
+    def __init__(self, problem: str, printed: Sequence[str] = ()) -> None:
+        """Take what is wrong, and the lines that the program printed."""
+        super().__init__(problem)
+        self.printed = printed
+
+
+def without(variables: Mapping[str, str], *names: str) -> dict[str, str]:
+    """An environment, but for some of its variables."""
+    return {name: value for name, value in variables.items() if name not in names}
 
 
 def run(
@@ -35,7 +48,7 @@ def run(
     log: Path,
     line: Callable[[str], None] = lambda _: None,
     started: Callable[[subprocess.Popen[str]], None] = lambda _: None,
-) -> None:
+) -> list[str]:
     """Run a program to its end; its output goes to a log, and line by line to who wants to hear it.
 
     Args:
@@ -46,8 +59,11 @@ def run(
         line: hears each line.
         started: hears of the process, once it runs.
 
+    Returns:
+        The lines that it printed.
+
     Raises:
-        ProgramError: it ended with another code than 0.
+        ProgramError: it ended with another code than 0; with the lines that it printed.
     """
     mark = uuid4().hex
     with (
@@ -66,19 +82,21 @@ def run(
     ):
         kept.write(f"$ {' '.join(command)}\n")
         _marks[process] = mark
-        last = ""
+        printed: list[str] = []
         try:
             started(process)
             for text in process.stdout or ():
                 kept.write(text)
                 kept.flush()
-                line(text.rstrip())
-                last = text.strip() or last
+                printed.append(text.rstrip())
+                line(printed[-1])
             code = process.wait()
         finally:
             end(process)
     if code:
-        raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})")
+        last = next((text.strip() for text in reversed(printed) if text), "")
+        raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})", printed)
+    return printed
 
 
 def end(process: subprocess.Popen[str], grace: float = GRACE) -> None:

@@ -13,26 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from operations.atlantis import BY_HAND, OUT, order_groups, profiles
+from operations.atlantis import BY_HAND, OUT, REPOS, order_groups, profiles
 from operations.platform import Stack
 from operations.rehearsal.atlantis import Outcome, Server
 from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.processes import run
+from operations.rehearsal.processes import OF_THIS_PROCESS, run, without
 from operations.rehearsal.run import Rehearsal, RehearsalError
 from operations.terraform import ROOT, environment, terraform
 from stacks.settings import Environment
 
-REPOS = ROOT / "docs" / "repos.yaml"
-"""What the server is told."""
 SHARED = (".cache", ".venv")
 """What `make setup` has installed, and the copy uses."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
-NOT_THE_SERVERS = {
-    # Whoever runs the rehearsal is not the server; its roles are assumed by profiles.
-    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    # Of this process's own synthesis (imports/), and of a `make` that started it.
-    *("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
-}
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""Of whoever runs the rehearsal, who is not the server: that has profiles."""
 NOT_OFFERED = "This object does not have an attribute named"
 """Terraform's words where an output of another stack is not there."""
 
@@ -175,11 +169,11 @@ class PullRequests:
 def of_server(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
     """The environment of a server that has credentials of its own, and roles by profiles, which go into a folder."""
     config = folder / "aws.ini"
-    key, secret = (aws.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    key, secret = (aws.environment[name] for name in KEYS)
     own = f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
     config.write_text(own + profiles([settings], "source_profile = server"), encoding="utf-8")
     return {
-        **{name: value for name, value in {**environment(), **aws.environment}.items() if name not in NOT_THE_SERVERS},
+        **without({**environment(), **aws.environment}, *KEYS, *OF_THIS_PROCESS),
         "AWS_CONFIG_FILE": str(config),
         # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
         "AWS_ENDPOINT_URL_STS": aws.endpoint,
@@ -237,7 +231,7 @@ def prepare(checkout: Path, log: Path) -> None:
     Raises:
         ProgramError: it cannot be synthesized.
     """
-    variables = {key: value for key, value in os.environ.items() if key not in {*NOT_THE_SERVERS, "ENV"}}
+    variables = without(os.environ, *OF_THIS_PROCESS, "ENV")
     for program in (["main.py"], ["-m", "operations", "atlantis"]):
         run(
             [sys.executable, *program],
@@ -249,11 +243,10 @@ def prepare(checkout: Path, log: Path) -> None:
 
 def _refuse_to_install(checkout: Path) -> None:
     """What the copy shares must not be changed through it."""
-    variables = {name: value for name, value in os.environ.items() if name not in NOT_THE_SERVERS}
     would = subprocess.run(
         ["make", "--dry-run", "setup"],  # noqa: S607 - the user's own make
         cwd=checkout,
-        env=variables,
+        env=without(os.environ, *OF_THIS_PROCESS),
         capture_output=True,
         text=True,
         check=False,

@@ -31,7 +31,7 @@ EXPECTED = (
     *(ServerError, RotationError, psycopg2.Error),
 )
 SHORT = ("foundation", "network")
-"""Tiers of the short form: they take half a minute, and show all but what needs a database."""
+"""Tiers of the short form, which shows all but what needs a database."""
 
 
 def rehearse(environment: str, *, keep: bool) -> None:

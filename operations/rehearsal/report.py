@@ -9,7 +9,7 @@ from rich.table import Table
 
 NOT_PROVEN = (
     "Not proven by a rehearsal: that IAM, KMS and the network enforce what they are told, quotas, failover, engine "
-    "versions, and whatever else AWS itself checks."
+    "versions, that a backup can be restored, and whatever else AWS itself checks."
 )
 
 

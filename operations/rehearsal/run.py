@@ -211,29 +211,26 @@ class Rehearsal:
         found = tagged(self.aws.client, Names.of(self.settings), tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
-    def program(self, log: str, *arguments: str, said: list[str] | None = None) -> str:
+    def program(self, log: str, *arguments: str) -> str:
         """Run a program of the project's own on what the rehearsal has synthesized.
 
         Args:
             log: name of the file, in the rehearsal's folder, that its output is added to.
             arguments: of this Python.
-            said: takes its lines, for who wants them where it fails.
 
         Returns:
-            What it said.
+            What it printed.
 
         Raises:
             ProgramError: it ended with another code than 0.
         """
-        lines = [] if said is None else said
-        run(
+        printed = run(
             [sys.executable, *arguments],
             cwd=ROOT,
             variables={**os.environ, "ENV": self.settings.name, "CDKTF_OUTDIR": str(self.deployment.stacks)},
             log=self.deployment.folder / log,
-            line=lines.append,
         )
-        return "\n".join(lines)
+        return "\n".join(printed)
 
     @property
     def _joined_plan(self) -> Path:

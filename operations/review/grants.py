@@ -1,7 +1,7 @@
 """Whether a policy allows more than the one before it, statement by statement.
 
 It errs to one side. Each part of what is allowed (a principal, an action, a resource) must have been allowed by one
-statement of before, with the same conditions or fewer; what was denied must still be denied by one. All else is told as
+earlier statement, with the same conditions or fewer; what was denied must still be denied by one. All else is told as
 a grant, even where a person could show that two statements together, or a condition in other words, come to the same.
 """
 
@@ -28,7 +28,7 @@ def grants(before: Any, after: Any) -> list[str]:
 
 
 def newly_allowed(before: Any, after: Any) -> list[Statement]:
-    """Of the statements that allow, what no statement of before allowed."""
+    """Of the statements that allow, what no earlier statement allowed."""
     return _lacking(before, after, "allow")
 
 

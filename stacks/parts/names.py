@@ -10,6 +10,8 @@ from typing import Self
 from stacks.settings import Environment
 
 PROJECT = "globecart"
+ACCESS = "access"
+"""The tier of the roles that deploy: administrators apply it, and no deployment changes it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Names:
     @property
     def access_state(self) -> str:
         """ARN of the object that says who deploys."""
-        return f"arn:aws:s3:::{self.state_bucket}/{self.environment}/access.tfstate"
+        return f"arn:aws:s3:::{self.state_bucket}/{self.environment}/{ACCESS}.tfstate"
 
     @property
     def oidc_provider(self) -> str:

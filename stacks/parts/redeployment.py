@@ -1,6 +1,6 @@
 """What the service has to do with rotations: no tasks before the first, and new ones after each.
 
-Tasks read the credential when they start, and the one of before is changed by the next rotation. Secrets Manager says
+Tasks read the credential when they start, and the previous one is changed by the next rotation. Secrets Manager says
 itself when a version becomes current, without a trail. A state machine waits until no deployment is under way, because
 its tasks may have read either credential, and starts one.
 """

@@ -12,7 +12,6 @@ from stacks.settings.section import InProduction, Matching, Section, Unit, frame
 # scales by another metric and is left out.
 SCALING_NODE_TYPE = r"cache\.(?:c7gn|m5|m6g|m7g|r5|r6g|r7g)\.(?:large|xlarge|2xlarge)"
 
-
 MOST_NODES = 90
 """Of a cluster, shards times their nodes: AWS's quota "Nodes per cluster per instance type"."""
 
@@ -27,11 +26,11 @@ class CacheSettings(Section):
     """Size of every node: its memory is what fits into a shard before keys are dropped."""
 
     shards: Annotated[
-        int, Unit("shards"), Ge(1), Le(90), InProduction("one shard's failover must not stop all", at_least=2)
+        int, Unit("shards"), Ge(1), Le(MOST_NODES), InProduction("one shard's failover must not stop all", at_least=2)
     ] = 2
     """Parts that the keys are spread over, each with a thread and a memory of its own."""
 
-    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(90)] = 4
+    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(MOST_NODES)] = 4
     """Shards that load may bring; equal to `shards` turns this off, as it must where the node type cannot scale."""
 
     replicas_per_shard: Annotated[

@@ -132,6 +132,8 @@ class Environment(Section):
     rotation: RotationSettings = RotationSettings()
     service: ServiceSettings
     recovery: RecoverySettings = RecoverySettings()
+    audit: AuditSettings = AuditSettings()
+    access: AccessSettings
 
     @field_validator("second_region")
     @classmethod
@@ -139,9 +141,6 @@ class Environment(Section):
         if second is not None and second == info.data.get("region"):
             raise ValueError(f"allowed: a Region other than {second}, which is the first")
         return second
-
-    audit: AuditSettings = AuditSettings()
-    access: AccessSettings
 
     @field_validator("production")
     @classmethod

@@ -119,6 +119,8 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{key} = {value}: no such key; allowed here: {', '.join(_keys(location[:-1]))}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    if detail["input"] is None:  # TOML has no null: a default that production does not take
+        return f"{key} is missing: {message}"
     return f"{key} = {value}: {TOML_TYPES.get(detail['type'], message)}"
 
 

@@ -22,12 +22,16 @@ LARGEST_VPC = 16
 SMALLEST_VPC = 18
 """Prefix length: leaves an app subnet a /22, as every Fargate task takes an address of its own."""
 
+CIDR_ALLOWED = "allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16"
+
 
 def _network(value: Any) -> IPv4Network:
+    if not isinstance(value, str):
+        raise ValueError(f"{CIDR_ALLOWED}, as a text")  # noqa: TRY004 - pydantic tells a ValueError alone
     try:
-        return IPv4Network(value if isinstance(value, str) else "")
+        return IPv4Network(value)
     except ValueError as error:
-        raise ValueError(f"allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16 ({error})") from error
+        raise ValueError(f"{CIDR_ALLOWED} ({error})") from error
 
 
 Cidr = Annotated[IPv4Network, BeforeValidator(_network)]

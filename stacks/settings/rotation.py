@@ -27,7 +27,7 @@ class RotationSettings(Section):
     take turns."""
 
     adopted: Annotated[str, Matching(rf"|{ROLE}", "the name of a role, in small letters, digits and underscores")] = ""
-    """A login of before, whose place the two take: its objects go to the owner."""
+    """A login that is there already, whose place the two take: its objects go to the owner."""
 
     connection_limit: Annotated[int, Unit("connections"), Ge(1), Le(5000)] = 400
     """Connections that each login may have at a time, so that some are left to the rotation and to people."""

@@ -7,3 +7,6 @@ from operations.rehearsal.local_aws.server import LocalAws
 
 Change = Callable[[LocalAws, dict[str, Any]], None]
 """Changes one argument of a resource, of which the state's attributes are given, in the local AWS."""
+
+IDENTIFIES = "is its identifier: another is another resource"
+"""Why a plan need not show that an argument was changed."""

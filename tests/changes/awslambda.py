@@ -3,9 +3,7 @@
 from typing import Any
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.changes import Change
-
-IDENTIFIES = "is its identifier: another is another resource"
+from tests.changes import IDENTIFIES, Change
 
 
 def _function(**asked: Any) -> Change:

@@ -3,9 +3,8 @@
 from typing import Any
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
-IDENTIFIES = "is its identifier: another is another resource"
 ON_DELETION = "is told at its deletion alone"
 
 

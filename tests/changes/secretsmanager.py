@@ -4,9 +4,7 @@ import json
 from typing import Any
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.changes import Change
-
-IDENTIFIES = "is its identifier: another is another resource"
+from tests.changes import IDENTIFIES, Change
 
 
 def _secret(**asked: Any) -> Change:

@@ -410,7 +410,7 @@ def test_a_waiver_is_in_force_until_its_day(
     until = datetime.now(UTC).date() + timedelta(days=days)
     waiver = Waiver(check="CKV_AWS_1", resources=("aws_lb.x",), reason="as long as it is tested", expires=until)
     monkeypatch.setattr(checks, "waivers", lambda: (waiver,))
-    finding = found(checks.exceptions, subject)
+    finding = found(checks.waivers_in_force, subject)
     assert finding.state is state
     assert remedy in finding.remedy
     assert (str(until) in finding.said) is (state is not State.OK)
@@ -421,7 +421,7 @@ def test_waivers_that_cannot_be_read_stop_it(subject: Subject, monkeypatch: pyte
         raise ScanError("waivers.toml: waiver.0.expires: Field required")
 
     monkeypatch.setattr(checks, "waivers", unreadable)
-    finding = found(checks.exceptions, subject)
+    finding = found(checks.waivers_in_force, subject)
     assert (finding.state, finding.said) == (State.STOP, "waivers.toml: waiver.0.expires: Field required")
 
 
@@ -486,10 +486,17 @@ def test_a_quota_stops_it_and_other_regions_that_have_room_are_told(synthesized:
     assert result.exit_code == 1
     assert "stop: VPCs: aws service-quotas request-service-quota-increase --service-code vpc" in result.output
     assert "--regions REGION,... says which other Regions have room" in result.output
-    result = synthesized.run("preflight", "--regions", "us-west-2, moon-1")
+    result = synthesized.run("preflight", "--regions", "us-west-2, eu-west-9")
     assert "us-west-2: has room for all of it" in result.output
-    assert "moon-1: " in result.output
+    assert "eu-west-9: " in result.output
     assert "--regions REGION" not in result.output
+
+
+@pytest.mark.parametrize("regions", ["moon-1", "us-west-2,", "us-west-2 eu-west-1"])
+def test_what_is_no_region_is_refused_before_anything_is_asked(scene: Scene, regions: str):
+    result = scene.run("preflight", "--regions", regions)
+    assert result.exit_code == 2
+    assert "allowed, each: a Region, such as us-west-1" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_for_machines_it_is_json(synthesized: Scene):

@@ -33,15 +33,15 @@ def test_what_has_passed_is_remembered_by_its_content(prod: Platform, tmp_path: 
 
 
 @pytest.fixture
-def in_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+def empty_outdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
     return monkeypatch
 
 
 def test_it_ends_with_0_and_a_count_where_all_is_valid(
-    in_project: pytest.MonkeyPatch, prod: Platform, capsys: pytest.CaptureFixture[str]
+    empty_outdir: pytest.MonkeyPatch, prod: Platform, capsys: pytest.CaptureFixture[str]
 ):
-    in_project.setattr(module, "read_stacks", lambda _: [prod.stacks["network"]])
+    empty_outdir.setattr(module, "read_stacks", lambda _: [prod.stacks["network"]])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
@@ -49,9 +49,9 @@ def test_it_ends_with_0_and_a_count_where_all_is_valid(
 
 
 def test_it_ends_with_1_and_a_line_a_problem_each_time(
-    in_project: pytest.MonkeyPatch, prod: Platform, capsys: pytest.CaptureFixture[str]
+    empty_outdir: pytest.MonkeyPatch, prod: Platform, capsys: pytest.CaptureFixture[str]
 ):
-    in_project.setattr(module, "read_stacks", lambda _: [broken(prod.stacks["foundation"])])
+    empty_outdir.setattr(module, "read_stacks", lambda _: [broken(prod.stacks["foundation"])])
     for _ in range(2):
         with pytest.raises(SystemExit) as ended:
             main()
@@ -62,15 +62,15 @@ def test_it_ends_with_1_and_a_line_a_problem_each_time(
         assert last == "0 of 1 stacks are valid (0 unchanged since the last time)"
 
 
-@pytest.mark.usefixtures("in_project")
+@pytest.mark.usefixtures("empty_outdir")
 def test_it_says_so_where_nothing_was_synthesized():
     with pytest.raises(SystemExit, match="no output of cdktf can be read there; run make synth"):
         main()
 
 
-def test_it_says_so_where_terraform_is_missing(in_project: pytest.MonkeyPatch, prod: Platform, tmp_path: Path):
-    in_project.setattr(module, "read_stacks", lambda _: [prod.stacks["network"]])
-    in_project.setenv("PATH", str(tmp_path))
+def test_it_says_so_where_terraform_is_missing(empty_outdir: pytest.MonkeyPatch, prod: Platform, tmp_path: Path):
+    empty_outdir.setattr(module, "read_stacks", lambda _: [prod.stacks["network"]])
+    empty_outdir.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match="terraform is not on the PATH"):
         main()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from operations.permissions import policies_of
+from operations.permissions import deployers_policies
 from operations.platform import Platform
 from operations.policies import Statement, listed
 
@@ -26,7 +26,7 @@ def decide(platform: Platform, role: str, action: str, resource: str, **told: st
     context = {"aws:RequestedRegion": region} | {
         key.replace("__", ":").replace("_in_", "/"): value for key, value in told.items()
     }
-    own, boundary = policies_of(role, platform)
+    own, boundary = deployers_policies(role, platform)
     effects = [_effects(policy, action, resource, context) for policy in (own, boundary)]
     if any("Deny" in each for each in effects):
         return "denied"

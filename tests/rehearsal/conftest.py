@@ -2,11 +2,13 @@
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from moto.core.base_backend import BackendDict
 
@@ -16,6 +18,13 @@ from operations.rehearsal.local_aws.server import MOTO, LocalAws
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 LOADER = Loader()
+
+
+def code_of(ask: Callable[..., object], **asked: Any) -> str:
+    """The error code by which a call is refused."""
+    with pytest.raises(ClientError) as error:
+        ask(**asked)
+    return error.value.response["Error"]["Code"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from main import ROOT
+from operations.atlantis import REPOS
 from operations.rehearsal.atlantis import AtlantisError, Outcome, Server
 from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.pull_requests import REPOS, of_server, prepare
+from operations.rehearsal.pull_requests import of_server, prepare
 from stacks.parts.names import Names
 from stacks.settings import load_environments
 from tests.conftest import as_toml, changed

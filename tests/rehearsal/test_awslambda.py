@@ -210,7 +210,7 @@ def test_what_is_under_way_ends_with_the_run(aws: LocalAws):
     name = make(aws, "import time\ndef handle(event, context):\n    time.sleep(60)", Timeout=60)
     aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")
     began = time.monotonic()
-    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage]
+    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage] - nothing else says what runs
     for _ in range(3):  # the tries
         time.sleep(0.3)
         PROCESSES.end()

@@ -1,14 +1,13 @@
 """What the local AWS mends in CloudTrail."""
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.rehearsal.conftest import ACCOUNT, REGION
+from tests.rehearsal.conftest import ACCOUNT, REGION, code_of
 
 BUCKET, GROUP = "trail-archive", "trail-log"
 GROUP_ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
@@ -63,12 +62,6 @@ def trail(cloudtrail: Any, needs: dict[str, str]) -> Generator[str]:
 
 def names(cloudtrail: Any) -> list[str]:
     return [trail["Name"] for trail in cloudtrail.describe_trails()["trailList"]]
-
-
-def code_of(ask: Callable[..., object], **asked: Any) -> str:
-    with pytest.raises(ClientError) as error:
-        ask(**asked)
-    return error.value.response["Error"]["Code"]
 
 
 def test_a_trail_is_described_as_it_was_made(cloudtrail: Any, trail: str, needs: dict[str, str]) -> None:

@@ -1,13 +1,12 @@
 """What the local AWS mends in AWS Config, and the name of Config's own role in IAM."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.rehearsal.conftest import ACCOUNT, REGION
+from tests.rehearsal.conftest import ACCOUNT, REGION, code_of
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
 RULE = {"ConfigRuleName": "trail", "Source": {"Owner": "AWS", "SourceIdentifier": "CLOUD_TRAIL_ENABLED"}}
@@ -33,12 +32,6 @@ def recorder(config: Any) -> Generator[str]:
     )
     yield "recorder"
     config.delete_configuration_recorder(ConfigurationRecorderName="recorder")
-
-
-def code_of(ask: Callable[..., object], **asked: Any) -> str:
-    with pytest.raises(ClientError) as error:
-        ask(**asked)
-    return error.value.response["Error"]["Code"]
 
 
 def test_another_services_own_role_keeps_its_name(aws: LocalAws) -> None:

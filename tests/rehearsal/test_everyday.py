@@ -42,16 +42,14 @@ class Told(Rehearsal):
     opened: tuple[bool, bool] | None = None
     """As it was when `drift` looked."""
 
-    def program(self, log: str, *arguments: str, said: list[str] | None = None) -> str:
+    def program(self, log: str, *arguments: str) -> str:
         del log
         self.asked = (*self.asked, arguments)
         if "operations.rehearsal.proposal" in arguments:
             synthesize(Path(arguments[-1]), self.settings)
         if "drift" in arguments:
-            assert said is not None
-            said.append(self.told)
             self.opened = self.open
-            raise ProgramError("python ended with 1")
+            raise ProgramError("python ended with 1", [self.told])
         return self.told
 
     @property

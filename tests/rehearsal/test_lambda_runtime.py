@@ -90,5 +90,5 @@ def test_the_callers_end_is_the_process_s(monkeypatch: pytest.MonkeyPatch):
     said, ended = iter([b"x", b""]), []
     monkeypatch.setattr(os, "read", lambda *_: next(said))
     monkeypatch.setattr(os, "_exit", ended.append)
-    lambda_runtime._end_with_the_caller()  # pyright: ignore[reportPrivateUsage]
+    lambda_runtime._end_with_the_caller()  # pyright: ignore[reportPrivateUsage] - what runs in a process of its own
     assert ended == [1]

@@ -39,6 +39,6 @@ def test_the_authority_is_a_file_that_clients_can_name(aws: LocalAws):
 
 
 def test_without_a_local_aws_there_is_no_run(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run._Current, "run", None)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(run._Current, "run", None)  # pyright: ignore[reportPrivateUsage] - as if none had begun
     with pytest.raises(RuntimeError, match="There is no local AWS in this process"):
         run.current()

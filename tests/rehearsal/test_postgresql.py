@@ -157,7 +157,7 @@ def test_where_files_cannot_have_a_second_name_they_are_copied(tmp_path: Path, m
 
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "one").write_text("content")
-    postgresql._link(str(tmp_path / "one"), str(tmp_path / "two"))  # pyright: ignore[reportPrivateUsage]
+    postgresql._link(str(tmp_path / "one"), str(tmp_path / "two"))  # pyright: ignore[reportPrivateUsage] - the fallback is seen here alone
     assert (tmp_path / "two").read_text() == "content"
 
 

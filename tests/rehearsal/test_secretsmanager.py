@@ -354,7 +354,7 @@ def test_what_is_under_way_ends_with_the_run(aws: LocalAws, client: Any, secret:
     backend: Backend = aws.backend("secretsmanager")
     monkeypatch.setattr(backend, "_closing", Event())
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
-    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage]
+    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage] - nothing else says what runs
     backend.close()
     rotation = over(aws, secret)
     assert rotation.is_over

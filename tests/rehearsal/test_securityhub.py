@@ -1,13 +1,12 @@
 """What the local AWS adds to Security Hub."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from operations.rehearsal.local_aws.server import LocalAws
-from tests.rehearsal.conftest import ACCOUNT, REGION
+from tests.rehearsal.conftest import ACCOUNT, REGION, code_of
 
 PCI = f"arn:aws:securityhub:{REGION}::standards/pci-dss/v/4.0.1"
 HUB = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:hub/default"
@@ -23,12 +22,6 @@ def hub(securityhub: Any) -> Generator[None]:
     securityhub.enable_security_hub(EnableDefaultStandards=False, Tags={"a": "1"})
     yield
     securityhub.disable_security_hub()
-
-
-def code_of(ask: Callable[..., object], **asked: Any) -> str:
-    with pytest.raises(ClientError) as error:
-        ask(**asked)
-    return error.value.response["Error"]["Code"]
 
 
 def enabled(securityhub: Any) -> list[str]:

@@ -34,7 +34,7 @@ def test_a_certificate_that_is_no_authority_is_refused():
 
 
 def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(certificates, "TRUSTED", tmp_path / "rds.pem")
+    monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     (tmp_path / "downloaded.pem").write_bytes(Authority().pem)
     main([str(tmp_path / "downloaded.pem")])
     assert (tmp_path / "rds.pem").read_text().count("BEGIN CERTIFICATE") == 1
@@ -48,7 +48,7 @@ def test_what_cannot_be_read_leaves_the_bundle_that_is_there(
     trusted.write_text("earlier")
     if content:
         downloaded.write_text(content)
-    monkeypatch.setattr(certificates, "TRUSTED", trusted)
+    monkeypatch.setattr(certificates, "CERTIFICATES", trusted)
     with pytest.raises(SystemExit, match="not rebuilt: "):
         main([str(downloaded)])
     assert trusted.read_text() == "earlier"
@@ -62,7 +62,7 @@ def test_npm_is_asked_for_the_clusters_own_authorities(tmp_path: Path, monkeypat
         return subprocess.CompletedProcess(command, 0, stdout=Authority().pem.decode())
 
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(certificates, "TRUSTED", tmp_path / "rds.pem")
+    monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     main([])
     assert "BEGIN CERTIFICATE" in from_npm()
     assert asked[0][:2] == ["npm", "install"]

@@ -31,7 +31,7 @@ def test_every_picture_is_current_and_shown(shipped: dict[str, Platform]):
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Platform]) -> Path:
     """A folder with pages that are out of date."""
     monkeypatch.setattr(document, "DOCS", tmp_path)
-    monkeypatch.setattr(document, "OUT", shipped["prod"].stacks["network"].folder.parent.parent)
+    monkeypatch.setenv("CDKTF_OUTDIR", str(shipped["prod"].stacks["network"].folder.parent.parent))
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
         places = [f"<!-- begin {name} -->\nstale\n<!-- end {name} -->\n" for name in parts]
         page.parent.mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
 
 
 def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(document, "OUT", tmp_path / "nothing")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nothing"))
     with pytest.raises(SystemExit, match="run make synth"):
         main()
     assert "stale" in (docs / "settings.md").read_text()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from operations.platform import Body, Platform, Resource
-from operations.reachability import INTERNET, S3, Party, Reachability, name_of
+from operations.reachability import INTERNET, S3, Party, Reachability
 from tests.synthesized import container, only
 
 Reaches = Callable[[Resource | Party, Resource | Party, int], bool]
@@ -27,7 +27,7 @@ def reaches(platform: Platform) -> Reaches:
     reachability = Reachability(platform)
 
     def party(of: Resource | Party) -> Party:
-        return of if isinstance(of, Party) else reachability.parties[name_of(of)]
+        return of if isinstance(of, Party) else reachability.parties[of.label]
 
     def reaches(source: Resource | Party, target: Resource | Party, port: int) -> bool:
         return any(first <= port <= last for first, last in reachability.ports(party(source), party(target), all))

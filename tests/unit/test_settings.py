@@ -194,7 +194,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("prod", {"network": {"cidr": "10.0.0.0/19"}}, 'network.cidr = "10.0.0.0/19": allowed: /16 to /18'),
     ("prod", {"network": {"cidr": "10.0.0.0/15"}}, 'network.cidr = "10.0.0.0/15": allowed: /16 to /18'),
     ("prod", {"network": {"cidr": "10.0.0.1/16"}}, "allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16"),
-    ("prod", {"network": {"cidr": 10}}, "network.cidr = 10: allowed: an IPv4 CIDR with no host bits"),
+    (
+        "prod",
+        {"network": {"cidr": 10}},
+        "network.cidr = 10: allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16, as a text",
+    ),
     (
         "prod",
         {"network": {"egress": [{**EGRESS, "cidr": "0.0.0.0/0"}]}},
@@ -413,7 +417,9 @@ def test_production_has_a_second_region(tmp_path: Path):
     folder = tmp_path / "environments"
     folder.mkdir()
     (folder / "prod.toml").write_text(as_toml(written))
-    with pytest.raises(SettingsError, match=r"second_region = null: allowed in production: a second Region, because"):
+    with pytest.raises(
+        SettingsError, match=r"second_region is missing: allowed in production: a second Region, because"
+    ):
         load_environments(folder)
 
 

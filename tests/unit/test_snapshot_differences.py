@@ -234,13 +234,13 @@ def difference(stack: str, *lines: str) -> Difference:
 
 def test_the_summary_is_a_table_and_a_folded_block_for_each_stack():
     assert summary([difference("dev-network", "@@ a.b @@", "+{}")], stacks=33, base="main") == (
-        "### Of 33 stacks, 1 is synthesized otherwise\n\n"
+        "### 1 of 33 stacks changes\n\n"
         "| stack | added | changed | removed |\n|---|--:|--:|--:|\n| `dev-network` | 1 | 2 | 3 |\n\n"
         "<details><summary>dev-network</summary>\n\n```diff\n@@ a.b @@\n+{}\n```\n\n</details>\n"
     )
     two = summary([difference("dev-cache", "+{}"), difference("dev-network", "+{}")], stacks=33, base="main")
-    assert two.startswith("### Of 33 stacks, 2 are synthesized otherwise\n")
-    assert summary([], stacks=33, base="main") == "### Of 33 stacks, none is synthesized otherwise\n"
+    assert two.startswith("### 2 of 33 stacks change\n")
+    assert summary([], stacks=33, base="main") == "### None of 33 stacks changes\n"
 
 
 @pytest.mark.parametrize("number", range(1, 9))
@@ -297,7 +297,7 @@ def test_it_prints_what_the_working_tree_has_since_it_left_the_base(
     project.write({"dev-network": TOPIC})
     main(["main"])
     printed = capsys.readouterr().out
-    assert printed.startswith("### Of 2 stacks, 1 is synthesized otherwise\n")
+    assert printed.startswith("### 1 of 2 stacks changes\n")
     assert "| `dev-cache` | 0 | 0 | 1 |" in printed
     with pytest.raises(SystemExit, match=r"git rev-parse .*nowhere") as ended:
         main(["nowhere"])

@@ -266,7 +266,7 @@ def merged(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def test_what_is_synthesized_otherwise_is_told_in_the_summary(merged: Path, tmp_path: Path):
+def test_what_changes_in_the_stacks_is_told_in_the_summary(merged: Path, tmp_path: Path):
     # A runner's Python, which has no packages.
     (programs := tmp_path / "programs").mkdir()
     (program := programs / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
@@ -282,6 +282,6 @@ def test_what_is_synthesized_otherwise_is_told_in_the_summary(merged: Path, tmp_
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     told = (tmp_path / "summary").read_text(encoding="utf-8")
-    assert told.startswith("### Of 2 stacks, 1 is synthesized otherwise\n")
+    assert told.startswith("### 1 of 2 stacks changes\n")
     assert '-  "value": "a"\n+  "value": "b"\n' in told
     assert "somebody else" not in told

@@ -358,7 +358,7 @@ class Backend(LambdaBackend):
     def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
         function = super().create_function(spec)
         # moto makes its own class by name, and a copy where a version is published at once.
-        for made in (function, self._lambdas._get_latest(spec["FunctionName"])):  # pyright: ignore[reportPrivateUsage]
+        for made in (function, self._lambdas._get_latest(spec["FunctionName"])):  # pyright: ignore[reportPrivateUsage] - moto's own
             made.__class__ = Function
             cast(Function, made).hold(spec)
         return function

@@ -71,7 +71,7 @@ def emit(
     for rule in list(backend.event_buses["default"].rules.values()):
         # A rule without a pattern goes by its schedule.
         is_wanted = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
-        if is_wanted and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType]
+        if is_wanted and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - its keys are what moto looks for
             for target in list(rule.targets):
                 _deliver(backend, rule, target, event)
     return event

@@ -45,7 +45,7 @@ class Extension:
             urls.url_paths[path] = self.responses.dispatch
         if self.backend is not None:
             # A backend looks for its paths beside the module that it comes from.
-            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto's own
             backends = cast(BackendDict[Any], get_backend(cast(Any, self.service)))
             backends.backend = self.backend
             backends.clear()

@@ -75,7 +75,7 @@ class Cluster(DBCluster):
         return self.pair.reader
 
     @property
-    def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's always gives one
         """Of the first Serverless alone, which this is not."""
         return None
 
@@ -241,7 +241,7 @@ class Backend(RDSBackend):
     def _zones(self, cluster: DBCluster) -> list[str]:
         """Those of its subnets."""
         group = self.subnet_groups.get(cluster.db_subnet_group_name)
-        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage]
+        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's own
         return sorted({subnet.availability_zone for subnet in subnets}) or cast(list[str], cluster.availability_zones)
 
 
