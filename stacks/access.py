@@ -14,11 +14,12 @@ from constructs import Construct
 
 from stacks.parts.deployment import policies
 from stacks.parts.deployment.limits import Limits
+from stacks.parts.names import ACCESS
 from stacks.parts.policies import Principal, Statement, allow, document, equals
 from stacks.settings import Environment
+from stacks.settings.access import ISSUER
 from stacks.tier import TierStack
 
-ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 """Whom GitHub's tokens are for. https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services"""
 
@@ -26,7 +27,7 @@ AUDIENCE = "sts.amazonaws.com"
 class AccessStack(TierStack):
     """The plan role, the apply role, what each may do, and what neither may whoever comes to allow it."""
 
-    tier = "access"
+    tier = ACCESS
 
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, settings)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stacks.settings import Environment
+from stacks.settings.access import ISSUER
 
 PROJECT = "globecart"
 ACCESS = "access"
@@ -89,7 +90,7 @@ class Names:
     @property
     def oidc_provider(self) -> str:
         """ARN of the provider by which the account knows GitHub's workflows; AWS makes it of the issuer's address."""
-        return f"arn:aws:iam::{self.account}:oidc-provider/token.actions.githubusercontent.com"
+        return f"arn:aws:iam::{self.account}:oidc-provider/{ISSUER}"
 
     @property
     def log_groups(self) -> list[str]:

@@ -1,9 +1,13 @@
 """Settings of the access tier: whose workflows may plan and apply."""
 
+import re
 from typing import Annotated
 
 from stacks.settings.foundation import ROLE
 from stacks.settings.section import Matching, OfOwnAccount, Section
+
+ISSUER = "token.actions.githubusercontent.com"
+"""Of the tokens by which GitHub's workflows say who they are."""
 
 
 class AccessSettings(Section):
@@ -23,8 +27,8 @@ class AccessSettings(Section):
         Annotated[
             str,
             Matching(
-                r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com",
-                "arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com",
+                rf"arn:aws:iam::\d{{12}}:oidc-provider/{re.escape(ISSUER)}",
+                f"arn:aws:iam::<account>:oidc-provider/{ISSUER}",
             ),
             OfOwnAccount("the provider"),
         ]
