@@ -6,7 +6,7 @@ import pytest
 
 from operations.platform import Body, Platform, Resource
 from stacks.parts.alarms import Alarm
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS, OTHERWISE
 from tests.synthesized import RUNBOOKS, only
 
 # Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
@@ -192,9 +192,8 @@ def test_a_share_and_a_long_time_are_said_as_such():
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(synthesize: Synthesize):
-    longest = "https://" + "a" * 247
-    wordy = synthesize("prod", {"foundation": {"runbooks": longest}})
+def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
+    wordy, longest = otherwise["prod"], OTHERWISE["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]

@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from operations.platform import Platform, Resource
-from tests.conftest import THREE_ZONES, Synthesize
+from tests.conftest import Platforms
 from tests.synthesized import DEFAULT_TAGS, TIERS
 
 OPEN_PORTS = {"80", "443"}
@@ -18,9 +18,9 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, synthesize: Synthesize) -> list[Platform]:
-    """The project's environments, production in three zones, and development with what it leaves out."""
-    return [*shipped.values(), three_zones, synthesize("dev", {**THREE_ZONES, "database": {"maximum_readers": 2}})]
+def every(shipped: dict[str, Platform], three_zones: Platform, otherwise: Platforms) -> list[Platform]:
+    """The project's environments, production in three zones, and reference environments with what they leave out."""
+    return [*shipped.values(), three_zones, *otherwise.values()]
 
 
 def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:

@@ -1,12 +1,11 @@
 """The rotation tier: the secret, its function, the schedule, the check of its age; and the service's part in it."""
 
 import json
-from typing import Any
 
 import pytest
 
 from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, container, only, statements
 
 pytestmark = pytest.mark.tiers("rotation", "service")
@@ -87,22 +86,13 @@ def test_the_function_logs_json_into_a_log_of_ours_and_is_traced(prod: Platform)
     assert function["depends_on"] == ["aws_iam_role_policy.rotation_rotation-policy"]
 
 
-def test_settings_reach_the_function(synthesize: Synthesize):
-    wanted: dict[str, Any] = {
-        "owner": "shop",
-        "adopted": "old_shop",
-        "connection_limit": 10,
-        "minimum_age_hours": 2,
-        "reserved_concurrency": 1,
-        "schedule": "cron(0 3 1 * ? *)",
-    }
-    platform = synthesize("prod", {"rotation": wanted})
-    function = only(platform, "aws_lambda_function")
+def test_settings_reach_the_function(otherwise: dict[str, Platform]):
+    function = only(otherwise["prod"], "aws_lambda_function")
     assert function["reserved_concurrent_executions"] == 1
     variables = function["environment"]["variables"]
     assert (variables["OWNER_ROLE"], variables["ADOPTED_ROLE"]) == ("shop", "old_shop")
     assert (variables["CONNECTION_LIMIT"], variables["MINIMUM_AGE"]) == ("10", "7200")
-    rules = only(platform, "aws_secretsmanager_secret_rotation")["rotation_rules"]
+    rules = only(otherwise["prod"], "aws_secretsmanager_secret_rotation")["rotation_rules"]
     assert rules == {"schedule_expression": "cron(0 3 1 * ? *)"}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, container, has, only, statements
 
 pytestmark = pytest.mark.tiers("service")
@@ -31,13 +31,12 @@ def test_what_runs_is_the_image_of_the_settings_from_our_own_repository(prod: Pl
     assert container(dev)["image"] == f"{repository}:0.1.0"
 
 
-def test_the_task_has_the_size_and_the_processor_of_the_settings(prod: Platform, synthesize: Synthesize):
+def test_the_task_has_the_size_and_the_processor_of_the_settings(prod: Platform, otherwise: dict[str, Platform]):
     arguments = {"network_mode": "awsvpc", "requires_compatibilities": ["FARGATE"], "cpu": "1024", "memory": "2048"}
     assert has(prod, "service", "aws_ecs_task_definition", **arguments)
     assert only(prod, "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "ARM64"
-    other = synthesize("dev", {"service": {"cpu": 4096, "memory": 8192, "architecture": "X86_64"}})
-    assert has(other, "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
-    assert only(other, "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
+    assert has(otherwise["dev"], "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
+    assert only(otherwise["dev"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
