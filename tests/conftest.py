@@ -62,7 +62,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
             "adopted": "old_shop",
             "connection_limit": 10,
             "minimum_age_hours": 2,
-            "reserved_concurrency": 1,
+            "reserved_concurrency": 2,
             "schedule": "cron(0 3 1 * ? *)",
         },
         "service": {"requests_per_client": 300, "large_bodies": ["/uploads/", "/imports/"]},

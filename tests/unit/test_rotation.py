@@ -88,7 +88,7 @@ def test_the_function_logs_json_into_a_log_of_ours_and_is_traced(prod: Platform)
 
 def test_settings_reach_the_function(otherwise: dict[str, Platform]):
     function = only(otherwise["prod"], "aws_lambda_function")
-    assert function["reserved_concurrent_executions"] == 1
+    assert function["reserved_concurrent_executions"] == 2
     variables = function["environment"]["variables"]
     assert (variables["OWNER_ROLE"], variables["ADOPTED_ROLE"]) == ("shop", "old_shop")
     assert (variables["CONNECTION_LIMIT"], variables["MINIMUM_AGE"]) == ("10", "7200")
