@@ -55,7 +55,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
                 {"cidr": "198.51.100.8/32", "port": 8443, "reason": "stock system of the warehouse"},
             ],
         },
-        "database": {"engine_version": "16.6"},
+        "database": {"engine_version": "16.6", "readers": 2},
         "cache": {"replicas_per_shard": 2},
         "rotation": {
             "owner": "shop",
@@ -65,7 +65,13 @@ OTHERWISE: dict[str, dict[str, Any]] = {
             "reserved_concurrency": 2,
             "schedule": "cron(0 3 1 * ? *)",
         },
-        "service": {"requests_per_client": 300, "large_bodies": ["/uploads/", "/imports/"]},
+        "service": {
+            "cpu": 4096,
+            "memory": 8192,
+            "architecture": "X86_64",
+            "requests_per_client": 300,
+            "large_bodies": ["/uploads/", "/imports/"],
+        },
         "recovery": {"vault_lock": "compliance"},
         "audit": {"config": False},
         "access": {
@@ -79,7 +85,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
         "windows": {"backup": "23:30-00:45"},
         "database": {"engine_version": "17", "readers": 2, "maximum_readers": 2},
         "cache": {"node_type": "cache.t4g.micro", "replicas_per_shard": 0},
-        "service": {"cpu": 4096, "memory": 8192, "architecture": "X86_64", "large_bodies": ["/uploads/"]},
+        "service": {"large_bodies": ["/uploads/"]},
         "audit": {"inspector": True},
     },
 }

@@ -45,13 +45,13 @@ def test_a_zone_more_moves_no_subnet(prod: Platform, otherwise: dict[str, Platfo
     assert len(after) == 9
 
 
-def test_app_subnets_go_out_by_the_nat_of_their_own_zone(three_zones: Platform):
+def test_app_subnets_go_out_by_the_nat_of_their_own_zone(otherwise: dict[str, Platform]):
     for letter in "abc":
-        route = routes(three_zones, "app")[f"app-{letter}-to-nat"]
+        route = routes(otherwise["prod"], "app")[f"app-{letter}-to-nat"]
         assert route["destination_cidr_block"] == ALL
         assert route["route_table_id"] == f"${{aws_route_table.network_app-{letter}-routes.id}}"
         assert route["nat_gateway_id"] == f"${{aws_nat_gateway.network_nat-{letter}.id}}"
-        nat = bodies(three_zones, "aws_nat_gateway")[f"nat-{letter}"]
+        nat = bodies(otherwise["prod"], "aws_nat_gateway")[f"nat-{letter}"]
         assert nat["subnet_id"] == f"${{aws_subnet.network_public-{letter}.id}}"
 
 
