@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -155,6 +156,7 @@ def test_a_way_out_to_the_world_is_found(prod: Platform):
     assert unaccounted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
 
 
+@cache
 def takes_tags(type_: str) -> bool:
     """Whether a resource type takes tags, as the bindings know it."""
     module = import_module(f"cdktf_cdktf_provider_aws.{type_.removeprefix('aws_')}")
