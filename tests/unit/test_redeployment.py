@@ -1,4 +1,4 @@
-"""Between rotations: the check of the credential's age, new tasks after each rotation, and who may read the credential."""
+"""Between rotations: the check of the credential's age, the new tasks after each, and who may read the credential."""
 
 import json
 
