@@ -198,3 +198,16 @@ def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherw
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]
         assert len(body["alarm_description"]) <= 1024
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform], name: str):
+    composite = only(platforms[name], "aws_cloudwatch_composite_alarm")
+    arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platforms[name])}
+    assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
+    assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+    assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+    # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
+    longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+    assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
+    assert max(len(arn) for arn in arns) < len(longest)
