@@ -154,16 +154,18 @@ class Reachability:
         """The ports of one party that another reaches, as ranges."""
         if source.outside and target.outside:
             return ()
+        pairs = list(product(self._places(source), self._places(target)))
         reached = (
             (first, after - 1)
             for first, after in pairwise([*self._first_ports, LAST_PORT + 1])
-            if self._reaches(source, target, first, quantifier)
+            if pairs and self._reaches(source, target, pairs, first, quantifier)
         )
         return merged(reached)
 
-    def _reaches(self, source: Party, target: Party, port: int, quantifier: Quantifier) -> bool:
-        pairs = list(product(self._places(source), self._places(target)))
-        return bool(pairs) and quantifier(
+    def _reaches(
+        self, source: Party, target: Party, pairs: Collection[tuple[Place, Place]], port: int, quantifier: Quantifier
+    ) -> bool:
+        return quantifier(
             self._groups_admit(source, target, one, other, port)
             and any(
                 all(self._acl_admits(hop, all) for hop in there)
@@ -293,9 +295,13 @@ class Reachability:
         ]
 
     def _addresses(self, within: IPv4Network) -> list[IPv4Address]:
+        return sorted({within.network_address} | {address for address in self._bounds if address in within})
+
+    @cached_property
+    def _bounds(self) -> set[IPv4Address]:
+        """The first address of each range that a rule names, and the first behind it."""
         bounds = {each.network_address for each in self._named_ranges}
-        bounds |= {each.broadcast_address + 1 for each in self._named_ranges if each != WORLD}
-        return sorted({within.network_address} | {address for address in bounds if address in within})
+        return bounds | {each.broadcast_address + 1 for each in self._named_ranges if each != WORLD}
 
     @cached_property
     def _vpc(self) -> IPv4Network:

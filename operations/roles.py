@@ -6,7 +6,7 @@ shares with others, policies of AWS's own by their ARNs.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ ELEMENTS = {
     "principals": "Principal",
     "not_principals": "NotPrincipal",
 }
+REFERENCE = re.compile(rf"\$\{{({ROLE}\.[\w-]+)\.(?:arn|id|name)\}}")
 # Merging others into it: nobody here does, and what it says would not be in its own statements.
 UNREADABLE = ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
 
@@ -61,7 +62,12 @@ def roles_of(platform: Platform, tier: str = "") -> list[Role]:
     Raises:
         PlatformError: a policy cannot be read.
     """
-    return [_role(platform, resource) for resource in platform.of_type(ROLE) if tier in {"", resource.tier}]
+    uses = _uses(platform)
+    return [
+        _role(platform, resource, uses.get(resource.address, ()))
+        for resource in platform.of_type(ROLE)
+        if tier in {"", resource.tier}
+    ]
 
 
 def statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
@@ -109,6 +115,7 @@ def roles_table(platform: Platform) -> str:
 def keys_table(platform: Platform) -> str:
     """The keys in Markdown: which AWS services use each on their own account, and which roles may."""
     rows: list[tuple[str, ...]] = []
+    every = roles_of(platform)
     for key in platform.of_type("aws_kms_key"):
         services = {
             f"`{markdown.general(platform, service)}`"
@@ -118,7 +125,7 @@ def keys_table(platform: Platform) -> str:
         }
         roles = {
             f"{role.resource.label}: {_told(platform, statement, resources=False)}"
-            for role in roles_of(platform)
+            for role in every
             for statement in role.allowed
             if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
         }
@@ -141,11 +148,12 @@ def _told(platform: Platform, statement: Statement, *, resources: bool = True) -
     return f"{never}{told}{' where ' if conditions else ''}{' and '.join(conditions)}"
 
 
-def _role(platform: Platform, role: Resource) -> Role:
+def _role(platform: Platform, role: Resource, uses: Iterable[Use]) -> Role:
     own = [entry["policy"] for entry in role.body.get("inline_policy", []) if entry.get("policy")]
     attached = list(role.body.get("managed_policy_arns") or [])
     for part in platform.of_type(*PARTS_OF_A_ROLE):
-        if any(_leads_to(name, role) for name in [part.body.get("role", ""), *(part.body.get("roles") or [])]):
+        names = [part.body.get("role", ""), *(part.body.get("roles") or [])]
+        if role.address in map(_leads_to, names):
             own += listed(part.body.get("policy"))
             attached += listed(part.body.get("policy_arn"))
     ours = [platform.followed(arn).body["policy"] for arn in attached if arn.startswith("${")]
@@ -154,16 +162,19 @@ def _role(platform: Platform, role: Resource) -> Role:
         trust=statements(platform, role.body["assume_role_policy"]),
         allowed=tuple(statement for policy in [*own, *ours] for statement in statements(platform, policy)),
         managed=tuple(arn for arn in attached if not arn.startswith("${")),
-        uses=tuple(_uses(platform, role)),
+        uses=tuple(uses),
     )
 
 
-def _uses(platform: Platform, role: Resource) -> Iterator[Use]:
+def _uses(platform: Platform) -> Mapping[str, Sequence[Use]]:
+    """By the role's address; IAM's own resources are parts of a role."""
+    found: dict[str, list[Use]] = {}
     for resource in platform.resources:
         if not resource.type.startswith("aws_iam_"):
             for argument, value in _texts(resource.body):
-                if _leads_to(value, role):
-                    yield Use(resource, argument)
+                if address := _leads_to(value):
+                    found.setdefault(address, []).append(Use(resource, argument))
+    return found
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -178,8 +189,10 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(entry, f"{path}.{key}" if path else key)
 
 
-def _leads_to(value: str, role: Resource) -> bool:
-    return re.fullmatch(rf"\$\{{{re.escape(role.address)}\.(arn|id|name)\}}", value) is not None
+def _leads_to(value: str) -> str | None:
+    """The address of the role that a text refers to, if it is that and no more."""
+    reference = REFERENCE.fullmatch(value)
+    return reference[1] if reference else None
 
 
 def _statement(body: Body) -> Statement:

@@ -56,13 +56,13 @@ def main() -> None:
     sys.exit(1 if invalid else 0)
 
 
-def validate(stacks: Sequence[Stack], cache: Path = CACHE) -> list[Verdict]:
+def validate(stacks: Sequence[Stack], cache: Path | None = None) -> list[Verdict]:
     """Validate stacks.
 
     Raises:
         TerraformError: Terraform or the provider cannot be had.
     """
-    used = version()
+    cache, used = cache or CACHE, version()
     passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
     changed = [stack for stack in stacks if not passed[stack.name].exists()]
     cache.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,59 @@ THREE_ZONES: dict[str, Any] = {
     "database": {"readers": 2},
     "cache": {"replicas_per_shard": 2},
 }
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "prod": {
+        "foundation": {
+            # As long as there may be one.
+            "runbooks": "https://" + "a" * 247,
+            "alarm_subscriptions": [
+                {"protocol": "email", "endpoint": "before@globecart.example"},
+                {"protocol": "email", "endpoint": "oncall@globecart.example"},
+            ],
+        },
+        "network": {
+            "zones": ["us-west-1c", "us-west-1b", "us-west-1a"],
+            "egress": [
+                {"cidr": "203.0.113.0/24", "port": 443, "reason": "interface of the payment provider"},
+                {"cidr": "198.51.100.7/32", "port": 465, "reason": "mail to customers, by submission"},
+                {"cidr": "198.51.100.8/32", "port": 8443, "reason": "stock system of the warehouse"},
+            ],
+        },
+        "database": {"engine_version": "16.6", "readers": 2},
+        "cache": {"replicas_per_shard": 2},
+        "rotation": {
+            "owner": "shop",
+            "adopted": "old_shop",
+            "connection_limit": 10,
+            "minimum_age_hours": 2,
+            "reserved_concurrency": 2,
+            "schedule": "cron(0 3 1 * ? *)",
+        },
+        "service": {
+            "cpu": 4096,
+            "memory": 8192,
+            "architecture": "X86_64",
+            "requests_per_client": 300,
+            "large_bodies": ["/uploads/", "/imports/"],
+        },
+        "recovery": {"vault_lock": "compliance"},
+        "audit": {"config": False},
+        "access": {
+            "oidc_provider": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com",
+            "atlantis_role": "arn:aws:iam::999900001111:role/atlantis/server",
+        },
+    },
+    "dev": {
+        "region": "us-west-2",
+        "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
+        "windows": {"backup": "23:30-00:45"},
+        "database": {"engine_version": "17", "readers": 2, "maximum_readers": 2},
+        "cache": {"node_type": "cache.t4g.micro", "replicas_per_shard": 0},
+        "service": {"large_bodies": ["/uploads/"]},
+        "audit": {"inspector": True},
+    },
+}
+"""What the reference environments leave to its default, or say, is said otherwise: one synthesis for all who look."""
 
 Synthesize = Callable[..., Platform]
 
@@ -189,6 +242,17 @@ def prod(platforms: Platforms) -> Platform:
 @pytest.fixture(scope="session")
 def dev(platforms: Platforms) -> Platform:
     return platforms["dev"]
+
+
+@pytest.fixture(scope="session")
+def otherwise(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Reference environments with other settings."""
+
+    def synthesize(name: str) -> Platform:
+        with no_tiers_but(looked_at):
+            return variation(tmp_path_factory.mktemp("otherwise"), name, OTHERWISE[name])
+
+    return Platforms(OTHERWISE, synthesize)
 
 
 @pytest.fixture(scope="session")

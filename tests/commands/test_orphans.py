@@ -811,9 +811,9 @@ def test_an_arn_is_passed_over_only_where_it_is_no_resource_of_a_stack(prod: Pla
 
 
 def test_of_every_type_that_the_stacks_have_it_is_decided_how_it_is_found(
-    prod: Platform, dev: Platform, three_zones: Platform
+    prod: Platform, dev: Platform, otherwise: dict[str, Platform]
 ):
-    types = {resource.type for platform in (prod, dev, three_zones) for resource in platform.resources}
+    types = {resource.type for platform in (prod, dev, otherwise["prod"]) for resource in platform.resources}
     decided = {kind.type for kind in KINDS} | UNTAGGED.keys() | PUT_AGAIN.keys()
     assert types - decided == set()
     assert decided - types == set()

@@ -2,31 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from main import build
 from operations.platform import Platform
-from operations.roles import roles_of
-from stacks.parts.deployment.identities import DESTROYS, PASSED_TO, POLICIES_OF_AWS
+from stacks.parts.deployment.identities import DESTROYS
 from stacks.parts.deployment.policies import WRITES
-from stacks.settings import load_environments
-from tests.conftest import ENVIRONMENTS, Synthesize, as_toml, changed
-from tests.policy.decisions import decide
+from tests.conftest import ENVIRONMENTS, OTHERWISE, all_of, as_toml, changed, no_tiers_but
 from tests.policy.deployers import sizes
-from tests.synthesized import TIERS, bodies, conditions, has, only, statements
-
-# isort: split
-from cdktf import App
+from tests.synthesized import bodies, conditions, has, statements
 
 pytestmark = pytest.mark.tiers("access")
-of_all_tiers = pytest.mark.tiers(*TIERS)
 
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = "${aws_iam_openid_connect_provider.access_github.arn}"
 IAM = "arn:aws:iam::111122223333"
-HERE = "us-west-1:111122223333"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -74,18 +64,16 @@ def test_the_account_knows_github_by_a_provider_that_the_stack_makes(prod: Platf
     )
 
 
-def test_a_provider_that_is_there_already_is_named_and_not_made(synthesize: Synthesize):
-    there = f"{IAM}:oidc-provider/{ISSUER}"
-    platform = synthesize("prod", {"access": {"oidc_provider": there}})
+def test_a_provider_that_is_there_already_is_named_and_not_made(otherwise: dict[str, Platform]):
+    platform, there = otherwise["prod"], f"{IAM}:oidc-provider/{ISSUER}"
     assert not platform.of_type("aws_iam_openid_connect_provider")
     for role in ("plan", "apply"):
         (principal,) = statements(platform, "access", f"{role}-trust")["GitHub"]["principals"]
         assert principal == {"type": "Federated", "identifiers": [there]}
 
 
-def test_atlantis_takes_on_both_by_its_servers_role(synthesize: Synthesize):
-    server = "arn:aws:iam::999900001111:role/atlantis/server"
-    platform = synthesize("prod", {"access": {"atlantis_role": server}})
+def test_atlantis_takes_on_both_by_its_servers_role(otherwise: dict[str, Platform]):
+    platform, server = otherwise["prod"], OTHERWISE["prod"]["access"]["atlantis_role"]
     for role in ("plan", "apply"):
         trusted = statements(platform, "access", f"{role}-trust")["Atlantis"]
         assert trusted["actions"] == ["sts:AssumeRole"]
@@ -129,98 +117,8 @@ def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
         if not protected:
             table |= {"production": False, "deletion_protection": False}
         (folder / f"{name}.toml").write_text(as_toml(table), encoding="utf-8")
-        (settings,) = load_environments(folder)
-        app = App(outdir=str(folder / "out"))
-        build(app, settings)
-        app.synth()
-        assert not list(sizes(Platform.read(folder / "out", name)))
-
-
-@of_all_tiers
-def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
-    services = {
-        service
-        for role in roles_of(prod)
-        if role.resource.tier != "access"
-        for statement in role.trust
-        for service in statement["Principal"]["Service"]
-    }
-    assert set(PASSED_TO) == services
-
-
-@of_all_tiers
-def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
-    attached = {
-        each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
-    }
-    assert set(POLICIES_OF_AWS) == attached
-
-
-# What makes a resource that is known by its name: IAM's action, its ARN behind account and Region, the name's argument.
-MADE: dict[str, tuple[str, str, str]] = {
-    "aws_backup_vault": ("backup:CreateBackupVault", "backup-vault:{}", "name"),
-    "aws_cloudtrail": ("cloudtrail:CreateTrail", "trail/{}", "name"),
-    "aws_cloudwatch_composite_alarm": ("cloudwatch:PutCompositeAlarm", "alarm:{}", "alarm_name"),
-    "aws_cloudwatch_event_rule": ("events:PutRule", "rule/{}", "name"),
-    "aws_cloudwatch_log_group": ("logs:CreateLogGroup", "log-group:{}", "name"),
-    "aws_cloudwatch_metric_alarm": ("cloudwatch:PutMetricAlarm", "alarm:{}", "alarm_name"),
-    "aws_db_event_subscription": ("rds:CreateEventSubscription", "es:{}", "name"),
-    "aws_db_parameter_group": ("rds:CreateDBParameterGroup", "pg:{}x", "name_prefix"),
-    "aws_db_subnet_group": ("rds:CreateDBSubnetGroup", "subgrp:{}", "name"),
-    "aws_ecr_repository": ("ecr:CreateRepository", "repository/{}", "name"),
-    "aws_ecs_cluster": ("ecs:CreateCluster", "cluster/{}", "name"),
-    "aws_ecs_service": ("ecs:CreateService", "service/globecart-prod-cluster/{}", "name"),
-    "aws_elasticache_parameter_group": ("elasticache:CreateCacheParameterGroup", "parametergroup:{}", "name"),
-    "aws_elasticache_replication_group": (
-        "elasticache:CreateReplicationGroup",
-        "replicationgroup:{}",
-        "replication_group_id",
-    ),
-    "aws_elasticache_subnet_group": ("elasticache:CreateCacheSubnetGroup", "subnetgroup:{}", "name"),
-    "aws_elasticache_user": ("elasticache:CreateUser", "user:{}", "user_id"),
-    "aws_elasticache_user_group": ("elasticache:CreateUserGroup", "usergroup:{}", "user_group_id"),
-    "aws_lambda_function": ("lambda:CreateFunction", "function:{}", "function_name"),
-    "aws_rds_cluster": ("rds:CreateDBCluster", "cluster:{}", "cluster_identifier"),
-    "aws_rds_cluster_instance": ("rds:CreateDBInstance", "db:{}", "identifier"),
-    "aws_rds_cluster_parameter_group": ("rds:CreateDBClusterParameterGroup", "cluster-pg:{}x", "name_prefix"),
-    "aws_scheduler_schedule": ("scheduler:CreateSchedule", "schedule/default/{}", "name"),
-    "aws_secretsmanager_secret": ("secretsmanager:CreateSecret", "secret:{}-a1b2c3", "name"),
-    "aws_sfn_state_machine": ("states:CreateStateMachine", "stateMachine:{}", "name"),
-    "aws_sns_topic": ("sns:CreateTopic", "{}", "name"),
-    "aws_wafv2_web_acl": ("wafv2:CreateWebACL", "regional/webacl/{}/1", "name"),
-}
-
-
-@of_all_tiers
-@pytest.mark.parametrize("type_", MADE)
-def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: str):
-    action, arn, argument = MADE[type_]
-    made = prod.of_type(type_)
-    assert made
-    for resource in made:
-        # What lies in the second Region is there by a provider of its own.
-        region = "us-east-2:111122223333" if "provider" in resource.body else HERE
-        resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
-        told: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
-        assert decide(prod, "apply", action, resource_arn, **told) == "allowed", resource_arn
-
-
-@of_all_tiers
-def test_who_applies_may_make_buckets_aliases_dashboards_and_roles(prod: Platform):
-    for bucket in bodies(prod, "aws_s3_bucket").values():
-        assert decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket['bucket']}") == "allowed"
-    for alias in prod.of_type("aws_kms_alias"):
-        region = "us-east-2" if "provider" in alias.body else "us-west-1"
-        arn = f"arn:aws:kms:{region}:111122223333:{alias.body['name']}"
-        assert decide(prod, "apply", "kms:CreateAlias", arn) == "allowed"
-    dashboard = only(prod, "aws_cloudwatch_dashboard")["dashboard_name"]
-    arn = f"arn:aws:cloudwatch::111122223333:dashboard/{dashboard}"
-    assert decide(prod, "apply", "cloudwatch:PutDashboard", arn) == "allowed"
-    for role in prod.of_type("aws_iam_role"):
-        if role.tier != "access":
-            arn = f"{IAM}:role{role.body['path']}{role.body['name']}"
-            bounded = {"iam__PermissionsBoundary": role.body["permissions_boundary"]}
-            assert decide(prod, "apply", "iam:CreateRole", arn, **bounded) == "allowed"
+        with no_tiers_but({"access"}):
+            assert not list(sizes(all_of(folder, folder / "out")[name]))
 
 
 def test_what_is_destroyed_is_something_that_can_be_made(prod: Platform):

@@ -6,7 +6,7 @@ import pytest
 
 from operations.platform import Body, Platform, Resource
 from stacks.parts.alarms import Alarm
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS, OTHERWISE
 from tests.synthesized import RUNBOOKS, only
 
 # Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
@@ -192,10 +192,22 @@ def test_a_share_and_a_long_time_are_said_as_such():
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(synthesize: Synthesize):
-    longest = "https://" + "a" * 247
-    wordy = synthesize("prod", {"foundation": {"runbooks": longest}})
+def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
+    wordy, longest = otherwise["prod"], OTHERWISE["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]
         assert len(body["alarm_description"]) <= 1024
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform], name: str):
+    composite = only(platforms[name], "aws_cloudwatch_composite_alarm")
+    arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platforms[name])}
+    assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
+    assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+    assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+    # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
+    longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+    assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
+    assert max(len(arn) for arn in arns) < len(longest)

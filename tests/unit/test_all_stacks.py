@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 
 import pytest
 
 from operations.platform import Platform, Resource
-from tests.conftest import THREE_ZONES, Synthesize
+from tests.conftest import Platforms
 from tests.synthesized import DEFAULT_TAGS, TIERS
 
 OPEN_PORTS = {"80", "443"}
@@ -18,9 +19,9 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, synthesize: Synthesize) -> list[Platform]:
-    """The project's environments, production in three zones, and development with what it leaves out."""
-    return [*shipped.values(), three_zones, synthesize("dev", {**THREE_ZONES, "database": {"maximum_readers": 2}})]
+def every(shipped: dict[str, Platform], three_zones: Platform, otherwise: Platforms) -> list[Platform]:
+    """The project's environments, production in three zones, and reference environments with what they leave out."""
+    return [*shipped.values(), three_zones, *otherwise.values()]
 
 
 def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:
@@ -155,6 +156,7 @@ def test_a_way_out_to_the_world_is_found(prod: Platform):
     assert unaccounted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
 
 
+@cache
 def takes_tags(type_: str) -> bool:
     """Whether a resource type takes tags, as the bindings know it."""
     module = import_module(f"cdktf_cdktf_provider_aws.{type_.removeprefix('aws_')}")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import main
 from main import ROOT
 from operations import atlantis as module
 from operations.__main__ import app
@@ -154,22 +156,25 @@ def test_changes_add_up(projects: dict[str, dict[str, Any]]):
     )
 
 
-# What Python itself loads for a tier's module.
-LOADED = """
-import sys; import stacks.{tier}; from pathlib import Path
-print("\\n".join(str(Path(m.__file__).relative_to(Path.cwd())) for m in list(sys.modules.values())
-    if getattr(m, "__file__", None) and Path(m.__file__).is_relative_to(Path.cwd()) and ".venv" not in m.__file__))
-"""
+def loaded() -> dict[str, Path]:
+    """The program's own modules that are loaded, and their files within the project."""
+    found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+    files = {name: Path(file) for name, file in found.items() if file}
+    here = Path(main.__file__).parent  # as Python found it, with links in it or not
+    return {
+        name: file.relative_to(here)
+        for name, file in files.items()
+        if file.is_relative_to(here) and not file.is_relative_to(here / ".venv")
+    }
 
 
 @pytest.mark.parametrize("tier", ["foundation", "service", "observability"])
-def test_a_tier_is_made_of_what_python_loads_for_it(tier: str):
-    run = subprocess.run(
-        [sys.executable, "-c", LOADED.format(tier=tier)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    sources = sources_of([tier], ROOT)
-    found = {str(file.relative_to(ROOT)) for pattern in sources for file in ROOT.glob(pattern)}
-    assert {file for file in found if file.endswith(".py")} == set(run.stdout.split())
+def test_a_tier_is_made_of_what_python_loads_for_it(monkeypatch: pytest.MonkeyPatch, tier: str):
+    for name in loaded():  # as if none had been
+        monkeypatch.delitem(sys.modules, name)
+    import_module(f"stacks.{tier}")
+    found = {file.relative_to(ROOT) for pattern in sources_of([tier], ROOT) for file in ROOT.glob(pattern)}
+    assert {file for file in found if file.suffix == ".py"} == set(loaded().values())
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("cache")
@@ -40,8 +40,9 @@ def test_a_node_or_a_zone_may_be_lost(platforms: dict[str, Platform], name: str)
     assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
 
 
-def test_a_cache_without_replicas_is_not_said_to_span_zones(synthesize: Synthesize):
-    group = replication_group(synthesize("dev", {"cache": {"replicas_per_shard": 0}}))
+def test_a_cache_without_replicas_is_not_said_to_span_zones(otherwise: dict[str, Platform]):
+    group = replication_group(otherwise["dev"])
+    assert group["replicas_per_node_group"] == 0
     assert group["multi_az_enabled"] is False
     # Cluster mode refuses to be made without it.
     assert group["automatic_failover_enabled"] is True
@@ -102,13 +103,11 @@ def test_full_memory_drops_what_expires_anyway(prod: Platform):
 
 
 # "Managing reserved memory" in the ElastiCache User Guide.
-@pytest.mark.parametrize(
-    ("node_type", "percent"),
-    [("cache.r7g.large", "25"), ("cache.t4g.medium", "25"), ("cache.t4g.small", "30"), ("cache.t4g.micro", "50")],
-)
-def test_small_nodes_keep_a_larger_part_of_their_memory(synthesize: Synthesize, node_type: str, percent: str):
-    platform = synthesize("dev", {"cache": {"node_type": node_type}})
-    assert parameters(platform)["reserved-memory-percent"] == percent
+def test_small_nodes_keep_a_larger_part_of_their_memory(platforms: dict[str, Platform], otherwise: dict[str, Platform]):
+    assert {
+        replication_group(platform)["node_type"]: parameters(platform)["reserved-memory-percent"]
+        for platform in (*platforms.values(), otherwise["dev"])
+    } == {"cache.r7g.large": "25", "cache.t4g.medium": "25", "cache.t4g.small": "30", "cache.t4g.micro": "50"}
 
 
 def test_slow_commands_and_the_engines_own_words_are_logged(prod: Platform):

@@ -7,7 +7,6 @@ import pytest
 from operations.platform import Platform
 from stacks.parts.postgresql import most_connections
 from stacks.settings.database import DatabaseSettings
-from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("database")
@@ -39,13 +38,13 @@ def test_writer_and_reader_are_in_different_zones(prod: Platform):
     }
 
 
-def test_three_zones_have_an_instance_each(three_zones: Platform):
-    instances = bodies(three_zones, "aws_rds_cluster_instance").values()
-    assert {instance["availability_zone"] for instance in instances} == {"us-west-2a", "us-west-2b", "us-west-2c"}
+def test_three_zones_have_an_instance_each(otherwise: dict[str, Platform]):
+    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance").values()
+    assert {instance["availability_zone"] for instance in instances} == {"us-west-1a", "us-west-1b", "us-west-1c"}
 
 
-def test_the_first_reader_is_as_large_as_the_writer(three_zones: Platform):
-    instances = bodies(three_zones, "aws_rds_cluster_instance")
+def test_the_first_reader_is_as_large_as_the_writer(otherwise: dict[str, Platform]):
+    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
     assert {name: instance["promotion_tier"] for name, instance in instances.items()} == {
         "writer": 0,
         "reader-1": 1,
@@ -53,9 +52,9 @@ def test_the_first_reader_is_as_large_as_the_writer(three_zones: Platform):
     }
 
 
-def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(three_zones: Platform):
+def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(otherwise: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
-    instances = bodies(three_zones, "aws_rds_cluster_instance")
+    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
     # A cluster's first instance becomes its writer.
     assert {name: instance["depends_on"] for name, instance in instances.items()} == {
         "writer": [permissions],
@@ -137,15 +136,15 @@ def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
     assert parameters(prod, "aws_db_parameter_group")["track_io_timing"] == "1"
 
 
-@pytest.mark.parametrize(("version", "family"), [("17", "aurora-postgresql17"), ("16.6", "aurora-postgresql16")])
-def test_parameter_groups_follow_the_major_version(synthesize: Synthesize, version: str, family: str):
-    platform = synthesize("prod", {"database": {"engine_version": version}})
+@pytest.mark.parametrize(("name", "version", "major"), [("dev", "17", "17"), ("prod", "16.6", "16")])
+def test_parameter_groups_follow_the_major_version(otherwise: dict[str, Platform], name: str, version: str, major: str):
+    assert only(otherwise[name], "aws_rds_cluster")["engine_version"] == version
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
-        group = only(platform, type_)
-        assert group["family"] == family
+        group = only(otherwise[name], type_)
+        assert group["family"] == f"aurora-postgresql{major}"
         # The old group is in use until the upgrade is done.
         assert group["lifecycle"] == {"create_before_destroy": True}
-        assert group["name_prefix"] == f"globecart-prod-database-{version[:2]}-"
+        assert group["name_prefix"] == f"globecart-{name}-database-{major}-"
 
 
 def test_logs_have_our_key_and_retention_before_aurora_writes_them(prod: Platform):

@@ -1,6 +1,7 @@
 """Documentation that follows from the code is current."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def prose(page: Path) -> str:
     return re.sub(r"(?<!`)`[^`\n]+`(?!`)", lambda span: re.sub(r"[\[\]()#]", "", span[0]), text)
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Of a page's headings, as GitHub makes them; of two that are alike the second has a number."""
     found: list[str] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from operations.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS, Synthesize
+from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, only
 
 pytestmark = pytest.mark.tiers("service")
@@ -130,7 +130,7 @@ def test_the_firewall_stands_before_the_load_balancer_and_blocks(platforms: dict
         assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
 
 
-def test_a_client_may_ask_so_often(prod: Platform, synthesize: Synthesize):
+def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform]):
     rule = rules(prod)["requests-per-client"]
     assert rule["action"] == {"block": {}}
     assert rule["statement"]["rate_based_statement"] == {
@@ -138,8 +138,8 @@ def test_a_client_may_ask_so_often(prod: Platform, synthesize: Synthesize):
         "aggregate_key_type": "IP",
         "evaluation_window_sec": 300,
     }
-    stricter = synthesize("prod", {"service": {"requests_per_client": 300}})
-    assert rules(stricter)["requests-per-client"]["statement"]["rate_based_statement"]["limit"] == 300
+    stricter = rules(otherwise["prod"])["requests-per-client"]
+    assert stricter["statement"]["rate_based_statement"]["limit"] == 300
 
 
 def test_rules_are_asked_in_an_order_of_their_own_and_measured(prod: Platform):
@@ -166,8 +166,8 @@ def elsewhere(platform: Platform) -> Body:
     return path["not_statement"]["statement"]
 
 
-def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(synthesize: Synthesize):
-    platform = synthesize("prod", {"service": {"large_bodies": ["/uploads/"]}})
+def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise: dict[str, Platform]):
+    platform = otherwise["dev"]
     common = rules(platform)["common"]
     assert common["override_action"] == {"none": {}}
     assert common["statement"]["managed_rule_group_statement"]["rule_action_override"] == {
@@ -186,9 +186,8 @@ def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(synthesize
     }
 
 
-def test_several_paths_may_take_large_bodies(synthesize: Synthesize):
-    platform = synthesize("prod", {"service": {"large_bodies": ["/uploads/", "/imports/"]}})
-    paths = elsewhere(platform)["or_statement"]["statement"]
+def test_several_paths_may_take_large_bodies(otherwise: dict[str, Platform]):
+    paths = elsewhere(otherwise["prod"])["or_statement"]["statement"]
     assert [path["byte_match_statement"]["search_string"] for path in paths] == ["/uploads/", "/imports/"]
 
 

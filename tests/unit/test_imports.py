@@ -5,7 +5,6 @@ import subprocess
 import sys
 import typing
 import warnings
-from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -22,41 +21,6 @@ from tests.conftest import environment_without
 # isort: split
 from cdktf import App, TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
-
-STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
-
-
-def stock_digest(folder: Path) -> str:
-    """Digest of what the stock import synthesizes, remembered for as long as nothing that it follows from changes."""
-    sources = [
-        ROOT / "main.py",
-        ROOT / "Pipfile.lock",
-        *(ROOT / "stacks").rglob("*.py"),
-        *(ROOT / "environments").glob("*"),
-    ]
-    follows_from = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
-    remembered = ROOT / ".cache" / "stock" / follows_from
-    if not remembered.exists():
-        run([sys.executable, "-c", STOCK], folder)
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(digest(folder))
-    return remembered.read_text()
-
-
-def digest(folder: Path) -> str:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    assert len([path for path in paths if path.name == "cdk.tf.json"]) >= 3
-    return "\n".join(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
-
-
-def run(program: list[str], outdir: Path) -> None:
-    environment = {**environment_without("NODE_OPTIONS", "ENV"), "CDKTF_OUTDIR": str(outdir)}
-    subprocess.run(program, cwd=ROOT, env=environment, check=True)
-
-
-def test_output_is_byte_for_byte_that_of_the_stock_import(tmp_path: Path):
-    run([sys.executable, "main.py"], tmp_path / "lazy")
-    assert digest(tmp_path / "lazy") == stock_digest(tmp_path / "stock")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Subnets, ways out, fences, flows, endpoints, flow logs."""
 
 from ipaddress import IPv4Network
-from typing import Any
 
 import pytest
 
@@ -9,7 +8,6 @@ from operations.platform import Body, Platform
 from stacks.parts.logs import rejected_from
 from stacks.parts.subnets import AddressPlan
 from stacks.settings.network import ZONE_LETTERS as LETTERS
-from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("network")
@@ -39,25 +37,21 @@ def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str
     assert all(plan.subnet("app", f"us-east-1{letter}").prefixlen <= 22 for letter in LETTERS)
 
 
-def test_a_zone_more_moves_no_subnet(prod: Platform, synthesize: Synthesize):
-    more = synthesize(
-        "prod",
-        {"network": {"zones": ["us-west-1c", "us-west-1b", "us-west-1a"]}, "cache": {"replicas_per_shard": 2}},
-    )
-    before, after = bodies(prod, "aws_subnet"), bodies(more, "aws_subnet")
+def test_a_zone_more_moves_no_subnet(prod: Platform, otherwise: dict[str, Platform]):
+    before, after = bodies(prod, "aws_subnet"), bodies(otherwise["prod"], "aws_subnet")
     assert {name: subnet["cidr_block"] for name, subnet in before.items()}.items() <= {
         name: subnet["cidr_block"] for name, subnet in after.items()
     }.items()
     assert len(after) == 9
 
 
-def test_app_subnets_go_out_by_the_nat_of_their_own_zone(three_zones: Platform):
+def test_app_subnets_go_out_by_the_nat_of_their_own_zone(otherwise: dict[str, Platform]):
     for letter in "abc":
-        route = routes(three_zones, "app")[f"app-{letter}-to-nat"]
+        route = routes(otherwise["prod"], "app")[f"app-{letter}-to-nat"]
         assert route["destination_cidr_block"] == ALL
         assert route["route_table_id"] == f"${{aws_route_table.network_app-{letter}-routes.id}}"
         assert route["nat_gateway_id"] == f"${{aws_nat_gateway.network_nat-{letter}.id}}"
-        nat = bodies(three_zones, "aws_nat_gateway")[f"nat-{letter}"]
+        nat = bodies(otherwise["prod"], "aws_nat_gateway")[f"nat-{letter}"]
         assert nat["subnet_id"] == f"${{aws_subnet.network_public-{letter}.id}}"
 
 
@@ -150,19 +144,8 @@ def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
         assert max(len(acl["ingress"]), len(acl["egress"])) <= 20
 
 
-PROVIDER: dict[str, Any] = {
-    "network": {
-        "egress": [
-            {"cidr": "203.0.113.0/24", "port": 443, "reason": "interface of the payment provider"},
-            {"cidr": "198.51.100.7/32", "port": 465, "reason": "mail to customers, by submission"},
-            {"cidr": "198.51.100.8/32", "port": 8443, "reason": "stock system of the warehouse"},
-        ]
-    }
-}
-
-
-def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, synthesize: Synthesize):
-    more = synthesize("prod", PROVIDER)
+def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, otherwise: dict[str, Platform]):
+    more = otherwise["prod"]
     added = bodies(more, "aws_vpc_security_group_egress_rule").keys() - bodies(
         prod, "aws_vpc_security_group_egress_rule"
     )

@@ -25,41 +25,42 @@ def zipped(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize(("processor", "architecture"), [("x86_64", "x86_64"), ("aarch64", "arm64")])
-def test_the_named_zip_is_deployed_for_the_processor_that_it_was_built_for(
-    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processor: str, architecture: str
+def test_a_zip_says_itself_for_which_processor_it_was_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processor: str, architecture: str
 ):
     path = zipped(tmp_path, MODULE.format(processor), "lambda_rotation/handler.py")
     monkeypatch.setenv("ROTATION_PACKAGE", str(path))
+    assert package.rotation_package() == (path, architecture)
+
+
+def test_the_named_zip_is_deployed_for_its_processor_and_nothing_else_differs(
+    synthesize: Synthesize, prod: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    own = only(prod, "aws_lambda_function")
+    (built_for,) = own["architectures"]
+    processor, architecture = ("aarch64", "arm64") if built_for == "x86_64" else ("x86_64", "x86_64")
+    path = zipped(tmp_path, MODULE.format(processor))
+    monkeypatch.setenv("ROTATION_PACKAGE", str(path))
     platform = synthesize("prod")
-    function = only(platform, "aws_lambda_function")
-    assert function["architectures"] == [architecture]
-    deployed = platform.stacks["rotation"].folder / function["filename"]
-    assert deployed.read_bytes() == path.read_bytes()
-
-
-def test_nothing_else_differs(synthesize: Synthesize, prod: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv("ROTATION_PACKAGE", str(zipped(tmp_path, MODULE.format("x86_64"))))
-    named, own = only(synthesize("prod"), "aws_lambda_function"), only(prod, "aws_lambda_function")
+    named = only(platform, "aws_lambda_function")
+    assert named["architectures"] == [architecture]
+    assert (platform.stacks["rotation"].folder / named["filename"]).read_bytes() == path.read_bytes()
     assert {key for key in named if named[key] != own[key]} == {"architectures", "filename", "source_code_hash"}
 
 
-def test_without_a_package_there_is_one_clear_line(
-    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_without_a_package_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("ROTATION_PACKAGE", raising=False)
     monkeypatch.setattr(package, "PACKAGE", tmp_path / "rotation.zip")
     with pytest.raises(SettingsError, match=r"rotation\.zip: there is no package of the rotation; run make setup$"):
-        synthesize("prod")
+        package.rotation_package()
 
 
-def test_a_named_zip_that_is_not_there_is_told_with_its_setting(
-    synthesize: Synthesize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_a_named_zip_that_is_not_there_is_told_with_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "nowhere.zip"))
     with pytest.raises(
         SettingsError, match=r"^ROTATION_PACKAGE = .*nowhere\.zip: there is no package .*package wrote$"
     ):
-        synthesize("prod")
+        package.rotation_package()
 
 
 @pytest.mark.parametrize(

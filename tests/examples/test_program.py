@@ -1,0 +1,88 @@
+"""The program whole, as people run it: a process of its own, with the project's environments."""
+
+import runpy
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+import main
+from imports import BINDINGS
+from main import ROOT
+from tests.conftest import SHIPPED, environment_without
+from tests.synthesized import TIERS
+
+STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
+
+
+def run(folder: Path, *arguments: str, out: Path, env: str = "") -> subprocess.CompletedProcess[str]:
+    """Python in a folder, with all environments or one."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**environment_without("NODE_OPTIONS"), "ENV": env, "CDKTF_OUTDIR": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The program run elsewhere than in the project, and where."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    return folder, run(folder, str(ROOT / "main.py"), out=folder / "out")
+
+
+def test_it_runs_from_any_folder_and_writes_where_it_is_told(ended: tuple[Path, subprocess.CompletedProcess[str]]):
+    folder, program = ended
+    assert (program.returncode, program.stdout, program.stderr) == (0, "", "")
+    assert [path.name for path in folder.iterdir()] == ["out"]
+    stacks = {path.name for path in (folder / "out" / "stacks").iterdir()}
+    assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in TIERS}
+
+
+def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
+    monkeypatch.setenv("ENV", SHIPPED[0])
+    runpy.run_path(str(main.ROOT / "main.py"), run_name="__main__")
+    assert {path.name for path in (tmp_path / "stacks").iterdir()} == {f"{SHIPPED[0]}-{tier}" for tier in TIERS}
+
+
+def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
+    program = run(tmp_path, str(ROOT / "main.py"), out=tmp_path / "out", env="nowhere")
+    told = f"environments/nowhere.toml: there is no such environment; there are: {', '.join(SHIPPED)}\n"
+    assert (program.returncode, program.stdout, program.stderr) == (1, "", told)
+    assert not (tmp_path / "out").exists()
+
+
+def stock_digest(folder: Path) -> str:
+    """Digest of what the stock import synthesizes, remembered for as long as nothing that it follows from changes."""
+    sources = [
+        ROOT / "main.py",
+        ROOT / "Pipfile.lock",
+        *(ROOT / "stacks").rglob("*.py"),
+        *(ROOT / "environments").glob("*"),
+    ]
+    follows_from = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+    remembered = ROOT / ".cache" / "stock" / follows_from
+    if not remembered.exists():
+        program = run(ROOT, "-c", STOCK, out=folder)
+        assert program.returncode == 0, program.stderr
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.write_text(digest(folder))
+    return remembered.read_text()
+
+
+def digest(folder: Path) -> str:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert len([path for path in paths if path.name == "cdk.tf.json"]) >= 3
+    return "\n".join(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
+
+
+def test_output_is_byte_for_byte_that_of_the_stock_import(
+    tmp_path: Path, ended: tuple[Path, subprocess.CompletedProcess[str]]
+):
+    assert digest(ended[0] / "out") == stock_digest(tmp_path)

@@ -1,0 +1,97 @@
+"""What the roles that deploy are given, beside what all tiers make."""
+
+from typing import Any
+
+import pytest
+
+from operations.platform import Platform
+from operations.roles import roles_of
+from stacks.parts.deployment.identities import PASSED_TO, POLICIES_OF_AWS
+from tests.policy.decisions import decide
+from tests.synthesized import bodies, only
+
+IAM = "arn:aws:iam::111122223333"
+HERE = "us-west-1:111122223333"
+
+
+def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
+    services = {
+        service
+        for role in roles_of(prod)
+        if role.resource.tier != "access"
+        for statement in role.trust
+        for service in statement["Principal"]["Service"]
+    }
+    assert set(PASSED_TO) == services
+
+
+def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
+    attached = {
+        each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
+    }
+    assert set(POLICIES_OF_AWS) == attached
+
+
+# What makes a resource that is known by its name: IAM's action, its ARN behind account and Region, the name's argument.
+MADE: dict[str, tuple[str, str, str]] = {
+    "aws_backup_vault": ("backup:CreateBackupVault", "backup-vault:{}", "name"),
+    "aws_cloudtrail": ("cloudtrail:CreateTrail", "trail/{}", "name"),
+    "aws_cloudwatch_composite_alarm": ("cloudwatch:PutCompositeAlarm", "alarm:{}", "alarm_name"),
+    "aws_cloudwatch_event_rule": ("events:PutRule", "rule/{}", "name"),
+    "aws_cloudwatch_log_group": ("logs:CreateLogGroup", "log-group:{}", "name"),
+    "aws_cloudwatch_metric_alarm": ("cloudwatch:PutMetricAlarm", "alarm:{}", "alarm_name"),
+    "aws_db_event_subscription": ("rds:CreateEventSubscription", "es:{}", "name"),
+    "aws_db_parameter_group": ("rds:CreateDBParameterGroup", "pg:{}x", "name_prefix"),
+    "aws_db_subnet_group": ("rds:CreateDBSubnetGroup", "subgrp:{}", "name"),
+    "aws_ecr_repository": ("ecr:CreateRepository", "repository/{}", "name"),
+    "aws_ecs_cluster": ("ecs:CreateCluster", "cluster/{}", "name"),
+    "aws_ecs_service": ("ecs:CreateService", "service/globecart-prod-cluster/{}", "name"),
+    "aws_elasticache_parameter_group": ("elasticache:CreateCacheParameterGroup", "parametergroup:{}", "name"),
+    "aws_elasticache_replication_group": (
+        "elasticache:CreateReplicationGroup",
+        "replicationgroup:{}",
+        "replication_group_id",
+    ),
+    "aws_elasticache_subnet_group": ("elasticache:CreateCacheSubnetGroup", "subnetgroup:{}", "name"),
+    "aws_elasticache_user": ("elasticache:CreateUser", "user:{}", "user_id"),
+    "aws_elasticache_user_group": ("elasticache:CreateUserGroup", "usergroup:{}", "user_group_id"),
+    "aws_lambda_function": ("lambda:CreateFunction", "function:{}", "function_name"),
+    "aws_rds_cluster": ("rds:CreateDBCluster", "cluster:{}", "cluster_identifier"),
+    "aws_rds_cluster_instance": ("rds:CreateDBInstance", "db:{}", "identifier"),
+    "aws_rds_cluster_parameter_group": ("rds:CreateDBClusterParameterGroup", "cluster-pg:{}x", "name_prefix"),
+    "aws_scheduler_schedule": ("scheduler:CreateSchedule", "schedule/default/{}", "name"),
+    "aws_secretsmanager_secret": ("secretsmanager:CreateSecret", "secret:{}-a1b2c3", "name"),
+    "aws_sfn_state_machine": ("states:CreateStateMachine", "stateMachine:{}", "name"),
+    "aws_sns_topic": ("sns:CreateTopic", "{}", "name"),
+    "aws_wafv2_web_acl": ("wafv2:CreateWebACL", "regional/webacl/{}/1", "name"),
+}
+
+
+@pytest.mark.parametrize("type_", MADE)
+def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: str):
+    action, arn, argument = MADE[type_]
+    made = prod.of_type(type_)
+    assert made
+    for resource in made:
+        # What lies in the second Region is there by a provider of its own.
+        region = "us-east-2:111122223333" if "provider" in resource.body else HERE
+        resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
+        told: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
+        assert decide(prod, "apply", action, resource_arn, **told) == "allowed", resource_arn
+
+
+def test_who_applies_may_make_buckets_aliases_dashboards_and_roles(prod: Platform):
+    for bucket in bodies(prod, "aws_s3_bucket").values():
+        assert decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket['bucket']}") == "allowed"
+    for alias in prod.of_type("aws_kms_alias"):
+        region = "us-east-2" if "provider" in alias.body else "us-west-1"
+        arn = f"arn:aws:kms:{region}:111122223333:{alias.body['name']}"
+        assert decide(prod, "apply", "kms:CreateAlias", arn) == "allowed"
+    dashboard = only(prod, "aws_cloudwatch_dashboard")["dashboard_name"]
+    arn = f"arn:aws:cloudwatch::111122223333:dashboard/{dashboard}"
+    assert decide(prod, "apply", "cloudwatch:PutDashboard", arn) == "allowed"
+    for role in prod.of_type("aws_iam_role"):
+        if role.tier != "access":
+            arn = f"{IAM}:role{role.body['path']}{role.body['name']}"
+            bounded = {"iam__PermissionsBoundary": role.body["permissions_boundary"]}
+            assert decide(prod, "apply", "iam:CreateRole", arn, **bounded) == "allowed"
