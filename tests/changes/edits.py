@@ -125,7 +125,7 @@ CLUSTER, WRITER, READER = (
     "aws_rds_cluster_instance.writer",
     "aws_rds_cluster_instance.reader-1",
 )
-KEYS = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
+KEYS = ("alarms", "backup", "backup-copies", "database", "files", "files-replica", "images", "logs", "secrets")
 LIMIT_OF_A_CLIENT = "rule/requests-per-client/statement/0/rate_based_statement/0/limit"
 CACHE = "aws_elasticache_replication_group.cache"
 SERVICE_RULE = "aws_vpc_security_group_ingress_rule.load-balancer-to-service-8443-in"

@@ -96,4 +96,8 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "test_images_are_encrypted_with_their_key": images_have_another_key,
 }
-RELATED: Related = {}
+RELATED: Related = {
+    "test_every_purpose_has_a_key_of_its_own": {
+        "test_recovery.py::test_backups_are_encrypted_with_their_key": "the key that is called theirs is another now",
+    },
+}
