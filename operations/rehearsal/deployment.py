@@ -17,6 +17,8 @@ from operations.rehearsal.processes import OF_THIS_PROCESS, run, without
 from operations.terraform import ROOT, environment, terraform
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
+PARALLELISM = 20
+"""Terraform's. Of its usual ten, nine would be keys, which wait for thirteen seconds while all else is held up."""
 Heard = Callable[[str], None]
 Started = Callable[[subprocess.Popen[str]], None]
 
@@ -108,7 +110,8 @@ class Deployment:
         return terraform(*arguments, cwd=stack.folder)
 
     def _cdktf(self, *command: str, **heard: Any) -> None:
-        self._run(str(CDKTF), *command, "--auto-approve", "--no-color", f"--output={self.stacks}", **heard)
+        flags = ("--auto-approve", "--no-color", f"--terraform-parallelism={PARALLELISM}", f"--output={self.stacks}")
+        self._run(str(CDKTF), *command, *flags, **heard)
 
     def _run(self, *command: str, **heard: Any) -> None:
         variables = {
