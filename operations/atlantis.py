@@ -6,7 +6,7 @@ the imports of the program. What the server itself must be told stands in docs/a
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -83,8 +83,7 @@ def configuration(stacks: Sequence[Stack], root: Path, environments: Sequence[st
         raise RefusedError(f"{', '.join(missing)}: not synthesized; run make synth without ENV")
     groups = order_groups(stacks)
     tier_of = {stack.name: stack.tier for stack in stacks}
-    named_in = cache(_named_in)
-    sources = cache(lambda tiers: sources_of(tiers, root, named_in))
+    sources = cache(lambda tiers: sources_of(tiers, root))
     document = {
         "version": 3,
         "automerge": False,
@@ -131,19 +130,11 @@ def order_groups(stacks: Sequence[Stack]) -> dict[str, int]:
     return groups
 
 
-def sources_of(
-    tiers: Iterable[str], root: Path, named_in: Callable[[Path, Path], Iterable[Path]] | None = None
-) -> list[str]:
+def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     """Files that tiers are made of: their modules, all that they import of this program, and the files that those name.
 
     A folder of which every module is one of them stands for itself, so that a new module needs no new list.
-
-    Args:
-        tiers: as their modules are called.
-        root: the program's folder.
-        named_in: what a module names, where a caller asks of the same modules more than once and reads each once.
     """
-    named_in = named_in or _named_in
     found: set[Path] = set()
     waiting = [root / "stacks" / f"{tier}.py" for tier in tiers]
     while waiting:
@@ -151,7 +142,7 @@ def sources_of(
         if file not in found:
             found.add(file)
             if file.suffix == ".py":
-                waiting += named_in(file, root)
+                waiting += _named_in(file, root)
     paths = sorted(file.relative_to(root) for file in found)
     lines: list[str] = []
     for folder, files in groupby(paths, key=lambda path: path.parent):
@@ -198,24 +189,29 @@ def _assets(stack: Stack) -> Iterator[str]:
         yield ASSETS[folder.name]
 
 
-def _named_in(file: Path, root: Path) -> frozenset[Path]:
+def _named_in(file: Path, root: Path) -> Iterator[Path]:
     """Modules of this program that a module imports, with the packages that they are in, and files beside it."""
-    found: set[Path] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _nodes(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                found.update(_modules(alias.name, root))
+                yield from _modules(alias.name, root)
         elif isinstance(node, ast.ImportFrom):
             # What is imported from a package may be a module of it.
             package = [*file.relative_to(root).parts[: -node.level]] if node.level else []
             base = ".".join([*package, *([node.module] if node.module else [])])
             for alias in node.names:
-                found.update(_modules(f"{base}.{alias.name}", root))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME_OF_A_FILE.fullmatch(node.value):
+                yield from _modules(f"{base}.{alias.name}", root)
+        elif isinstance(node.value, str) and NAME_OF_A_FILE.fullmatch(node.value):
             beside = file.with_name(node.value)
             if beside.is_file():
-                found.add(beside)
-    return frozenset(found)
+                yield beside
+
+
+@cache
+def _nodes(source: str) -> Sequence[ast.Import | ast.ImportFrom | ast.Constant]:
+    """Of a module, what may name a file; tiers share modules, and each is parsed once."""
+    nodes = ast.walk(ast.parse(source))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Constant)]
 
 
 def _modules(name: str, root: Path) -> Iterator[Path]:

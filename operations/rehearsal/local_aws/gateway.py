@@ -7,7 +7,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -81,7 +80,7 @@ class Gateway:
         """Of these, what Terraform and its provider asked, by what they call themselves."""
         self.unsupported: Counter[str] = Counter()
         """By service and action: moto has no such action, or what it has broke."""
-        self._moto = _Dispatcher(create_backend_app)
+        self._moto = _Dispatcher()
         self._log = log
         self._lock = Lock()
 
@@ -143,9 +142,9 @@ class Gateway:
 class _Dispatcher(DomainDispatcherApplication):
     """moto's, which looks into its folders at every request for a service that a host is of."""
 
-    @cached_property
-    def _found(self) -> dict[str | None, Any]:
-        return {}
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._found: dict[str | None, Any] = {}
 
     def get_backend_for_host(self, host: str | None) -> Any:
         if host not in self._found:
