@@ -66,11 +66,12 @@ test: lint unit policy validate ## Everything that must hold: lint, unit tests, 
 unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverage
 	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation tests/examples $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.rehearsal $(PYTHON) -m pytest tests/rehearsal $(QUIETLY) >.cache/rehearsal.log 2>&1 & rehearsal=$$!; \
+	$(TESTS) COVERAGE_FILE=.coverage.local-aws $(PYTHON) -m pytest tests/local_aws $(QUIETLY) >.cache/local-aws.log 2>&1 & local_aws=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.commands $(PYTHON) -m pytest tests/commands $(QUIETLY) >.cache/commands.log 2>&1 & commands=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
-	wait $$commands; commands=$$?; wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; \
-	cat .cache/commands.log .cache/rotation.log .cache/rehearsal.log; \
-	test "$$unit $$commands $$rotation $$rehearsal" = "0 0 0 0"
+	wait $$commands; commands=$$?; wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; wait $$local_aws; local_aws=$$?; \
+	cat .cache/commands.log .cache/rotation.log .cache/local-aws.log .cache/rehearsal.log; \
+	test "$$unit $$commands $$rotation $$local_aws $$rehearsal" = "0 0 0 0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered
 
 policy: setup ## PCI DSS controls, each broken in every way that must be noticed, and checkov over all stacks
@@ -90,7 +91,7 @@ bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of pro
 
 docs: setup ## Write the parts and pictures of docs/ that follow from the code
 	@env -u ENV $(PYTHON) main.py
-	@$(PYTHON) -m operations.document
+	@$(PYTHON) -m operations.document.command
 	@$(PYTHON) -m tests.policy.document
 
 certificates: setup ## Rebuild the bundle of RDS's certificate authorities

@@ -4,23 +4,22 @@ import os
 import sys
 from pathlib import Path
 
-from stacks.access import AccessStack  # before cdktf: it sets up the bindings, before the Node process starts
-from stacks.audit import AuditStack
-from stacks.cache import CacheStack
-from stacks.database import DatabaseStack
-from stacks.foundation import FoundationStack
-from stacks.network import NetworkStack
-from stacks.observability import ObservabilityStack
-from stacks.recovery import RecoveryStack
-from stacks.rotation import RotationStack
-from stacks.service import ServiceStack, Stores
+from stacks import ROOT  # before cdktf: it sets up the bindings, before the Node process starts
+from stacks.access.stack import AccessStack
+from stacks.audit.stack import AuditStack
+from stacks.cache.stack import CacheStack
+from stacks.database.stack import DatabaseStack
+from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
+from stacks.observability.stack import ObservabilityStack
+from stacks.recovery.stack import RecoveryStack
+from stacks.rotation.stack import RotationStack
+from stacks.service.stack import ServiceStack, Stores
 from stacks.settings import Environment, SettingsError, load_environments
-from stacks.storage import StorageStack
+from stacks.storage.stack import StorageStack
 
 # isort: split
 from cdktf import App
-
-ROOT = Path(__file__).resolve().parent
 
 
 def build(app: App, settings: Environment) -> None:

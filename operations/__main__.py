@@ -7,15 +7,15 @@ import stacks  # noqa: F401  # pyright: ignore[reportUnusedImport] - for that al
 import typer
 
 from operations.atlantis import atlantis
-from operations.bootstrap import bootstrap
+from operations.bootstrap.command import bootstrap
 from operations.drift import drift
 from operations.lock import lock
 from operations.orphans import orphans
 from operations.plan_all import plan_all
 from operations.preflight.command import preflight
-from operations.rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults, rehearse_guide
 from operations.review.command import review
-from operations.scan import scan
+from operations.scan.command import scan
+from rehearsal.command import rehearse, rehearse_atlantis, rehearse_faults, rehearse_guide
 
 app = typer.Typer(
     help="""What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.

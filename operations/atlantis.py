@@ -16,10 +16,10 @@ import typer
 import yaml
 
 from operations.aws import ENVIRONMENTS, RefusedError, ends_in_a_line
-from operations.platform import Stack, read_stacks, synthesized_in
-from operations.terraform import ROOT
-from stacks.parts.names import ACCESS, Names
+from stacks import ROOT
+from stacks.names import ACCESS, Names
 from stacks.settings import Environment
+from synthesized.platform import Stack, read_stacks, synthesized_in
 
 FILE = ROOT / "atlantis.yaml"
 REPOS = ROOT / "docs" / "repos.yaml"
@@ -136,7 +136,7 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     A folder of which every module is one of them stands for itself, so that a new module needs no new list.
     """
     found: set[Path] = set()
-    waiting = [root / "stacks" / f"{tier}.py" for tier in tiers]
+    waiting = [root / "stacks" / tier / "stack.py" for tier in tiers]
     while waiting:
         file = waiting.pop()
         if file not in found:

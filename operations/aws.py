@@ -24,10 +24,12 @@ from botocore.exceptions import (
 )
 from rich.console import Console
 
-from operations.platform import PlatformError
-from operations.terraform import ROOT, TerraformError
-from stacks.parts.names import PROJECT, Names
+from operations.terraform import TerraformError
+from stacks import ROOT
+from stacks.names import PROJECT, Names
 from stacks.settings import Environment, SettingsError, load_environments
+from synthesized.permissions import S3_ACTIONS
+from synthesized.platform import PlatformError
 
 ENVIRONMENTS = ROOT / "environments"
 
@@ -41,32 +43,6 @@ NO_CREDENTIALS = (
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 UNKNOWN = {"AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}
 DENIED = {"403", "AccessDenied", "AccessDeniedException", "Forbidden", "UnauthorizedOperation"}
-
-# Where IAM's action is not named as S3's operation; S3 does not always say which action it denies.
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-S3_ACTIONS = {
-    "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "DeleteObject": "s3:DeleteObjectVersion",  # what is deleted here is a version
-    "DeleteObjects": "s3:DeleteObjectVersion",
-    "DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
-    "GetBucketCors": "s3:GetBucketCORS",
-    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "GetBucketReplication": "s3:GetReplicationConfiguration",
-    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
-    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "ListObjectVersions": "s3:ListBucketVersions",
-    "ListObjectsV2": "s3:ListBucket",
-    "PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
-    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-}
 
 _MAKING_A_CLIENT = Lock()
 

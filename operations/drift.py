@@ -19,9 +19,9 @@ from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_lin
 from operations.lock import refuse_locked
 from operations.orphans import state_of
 from operations.plans import AT_ONCE, Terraform, in_folder, plan
-from operations.platform import Body, Platform, Stack
 from operations.progress import side_by_side
 from operations.terraform import CACHE, TerraformError
+from synthesized.platform import Body, Platform, Stack
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 TAGS = "tags_all"

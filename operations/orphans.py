@@ -17,8 +17,8 @@ import typer
 
 from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
 from operations.lock import refuse_locked
-from operations.platform import Body, Platform, Resource
 from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of, tagged
+from synthesized.platform import Body, Platform, Resource
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
 BLOCKS = "orphans.tf.json"

@@ -10,11 +10,11 @@ import typer
 
 from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, reach
 from operations.plans import AT_ONCE, plan
-from operations.platform import Platform, Stack
 from operations.progress import side_by_side
 from operations.terraform import TerraformError
-from stacks.parts.names import Names
+from stacks.names import Names
 from stacks.settings import Environment
+from synthesized.platform import Platform, Stack
 
 
 def plan_all(

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-from operations.platform import Stack
 from operations.terraform import TerraformError, terraform
+from synthesized.platform import Stack
 
 AT_ONCE = 2
 """Runs of Terraform, each with a provider of its own: about a gigabyte of memory."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.aws import Account, found
-from stacks.parts.names import Names
+from stacks.names import Names
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from operations.terraform import ROOT
+from stacks import ROOT
 
 SNAPSHOTS = Path("tests/snapshots/__snapshots__/test_snapshots")
 NAME = re.compile(r"test_stack\[([A-Za-z0-9_-]+)\]\.json")

@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from stacks import ROOT
+
 CACHE = ROOT / ".cache" / "terraform"
 PACKAGE_FOLDERS = Path("/opt")
 REGISTRY = "registry.terraform.io"

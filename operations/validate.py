@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from operations.plans import AT_ONCE
-from operations.platform import PlatformError, Stack, read_stacks, synthesized_in
 from operations.terraform import CACHE, TerraformError, terraform, version
+from synthesized.platform import PlatformError, Stack, read_stacks, synthesized_in
 
 
 @dataclass(frozen=True)

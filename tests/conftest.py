@@ -19,9 +19,10 @@ import pytest
 
 # Before cdktf, as in main.py.
 import main
-from main import ROOT, build
-from operations.platform import Platform
+from main import build
+from stacks import ROOT
 from stacks.settings import Environment, load_environments
+from synthesized.platform import Platform
 from tests.synthesized import TIERS, USES
 
 # isort: split

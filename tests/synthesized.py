@@ -6,8 +6,8 @@ from typing import Any
 
 from cdktf import Testing
 
-from operations.platform import Body, Platform
-from stacks.parts.names import Names
+from stacks.names import Names
+from synthesized.platform import Body, Platform
 
 TIERS = (
     "foundation",

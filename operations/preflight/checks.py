@@ -8,14 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations.aws import Account, code_of, found
-from operations.bootstrap import steps_of
+from operations.bootstrap.command import steps_of
 from operations.lock import Locks
-from operations.platform import Resource
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import zones_of
 from operations.preflight.uses import pages
-from operations.scan import WAIVERS, ScanError, waivers
+from operations.scan.command import WAIVERS, ScanError, waivers
+from synthesized.platform import Resource
 
 CLASS = "db.serverless"
 """Instances of Aurora Serverless v2."""

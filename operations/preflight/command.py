@@ -24,13 +24,13 @@ from operations.aws import (
 )
 from operations.orphans import State as StackState
 from operations.orphans import state_of
-from operations.platform import Platform
 from operations.preflight import quotas
 from operations.preflight.checks import CHECKS, Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.progress import side_by_side
 from stacks.settings.environment import REGION
+from synthesized.platform import Platform
 
 AT_ONCE = 8
 """Checks. Each asks AWS a few times, and waits."""

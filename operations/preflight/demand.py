@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from operations.orphans import State
-from operations.platform import Platform, Resource
+from synthesized.platform import Platform, Resource
 
 Amounts = Mapping[str, float]
 """By place."""

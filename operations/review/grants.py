@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from operations.policies import Statement, listed
+from synthesized.policies import Statement, listed
 
 EVERYBODY = "AWS: *"
 ELEMENTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")

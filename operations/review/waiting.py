@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from operations.policies import Statement
 from operations.review.differences import Side, sides
 from operations.review.grants import statements
 from operations.review.plan import Plan
+from synthesized.policies import Statement
 
 DOCUMENT = "data.aws_iam_policy_document."
 OTHER_SOURCES = ("override_policy_documents", "source_policy_documents", "override_json", "source_json")

@@ -8,8 +8,8 @@ import sys
 
 import psutil
 
-from main import ROOT
-from operations.document import DOCS, write
+from operations.document.command import DOCS, write
+from stacks import ROOT
 from tests.benchmarks import growth, loop, rehearsal, rotation, synth
 
 PAGE = DOCS / "benchmarks.md"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from main import ROOT
-from operations import markdown
-from operations.platform import Platform
-from operations.rehearsal.progress import DRAWN
+from rehearsal.progress import DRAWN
+from stacks import ROOT
+from synthesized import markdown
+from synthesized.platform import Platform
 
 FOLDER = ROOT / ".cache" / "rehearsal"
 CREATED = re.compile(r"\b(aws_\w+)\.[\w-]+ .*: Creation complete after (?:(\d+)m)?(\d+)s")

@@ -17,9 +17,9 @@ from statistics import median
 
 import psutil
 
-from main import ROOT
-from operations import markdown
-from operations.platform import Platform
+from stacks import ROOT
+from synthesized import markdown
+from synthesized.platform import Platform
 
 RUNS = 3
 STOCK_RUNS = 2

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 
 Change = Callable[[LocalAws, dict[str, Any]], None]
 """Changes one argument of a resource, of which the state's attributes are given, in the local AWS."""

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import pytest
 from rich.console import Console
 
-from operations.rehearsal.run import Rehearsal, staged
+from rehearsal.run import Rehearsal, staged
 
 
 @pytest.fixture(scope="session")

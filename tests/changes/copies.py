@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 
 Task = Callable[[LocalAws], Any]
 """What is done with a copy. It returns what JSON can tell."""

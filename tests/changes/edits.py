@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 # Before cdktf, as in main.py.
-from main import ROOT, build
-from operations.platform import Body, Platform, Stack
+from main import build
+from stacks import ROOT
 from stacks.settings import load_environments
+from synthesized.platform import Body, Platform, Stack
 
 # isort: split
 from cdktf import App
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from operations.review.rules import CAPACITY, DATA_LOSS, DOWNTIME, EXPOSURE, OTHER, ROTATION, Level
 from operations.terraform import terraform
 from tests.conftest import as_toml, merged

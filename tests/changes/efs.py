@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes import Change
 
 

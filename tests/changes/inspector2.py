@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes import Change
 
 

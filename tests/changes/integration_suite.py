@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 
 SUITE = "tests/integration"
 # What is imported already cannot be rewritten, and these tests say themselves what is wrong.

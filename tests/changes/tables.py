@@ -5,8 +5,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
-from operations.platform import Platform
-from operations.rehearsal.local_aws.extensions import EXTENSIONS
+from local_aws.extensions import EXTENSIONS
+from synthesized.platform import Platform
 from tests import changes
 from tests.changes import Change
 

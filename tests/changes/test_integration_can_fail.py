@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.run import Rehearsal
+from local_aws.server import LocalAws
+from rehearsal.run import Rehearsal
 from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
 from tests.changes.mutations import (

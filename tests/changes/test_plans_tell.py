@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Resource
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.run import Rehearsal
+from local_aws.server import LocalAws
+from rehearsal.run import Rehearsal
+from synthesized.platform import Resource
 from tests.changes.copies import Task, in_copies
 from tests.changes.tables import CHANGES, COMMON, arguments_of
 

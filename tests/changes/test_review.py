@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from local_aws.server import LocalAws
 from operations.__main__ import app
-from operations.platform import Stack
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.run import Rehearsal
+from rehearsal.run import Rehearsal
+from synthesized.platform import Stack
 from tests.changes.copies import Task, in_copies
 from tests.changes.edits import EDITS, Edit, plan, synthesized
 from tests.commands.test_review import shape

@@ -19,10 +19,10 @@ from typer.testing import CliRunner, Result
 from urllib3 import HTTPHeaderDict, HTTPResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from local_aws.server import LocalAws
 from operations import aws as module
 from operations.__main__ import app
-from operations.rehearsal.local_aws.server import LocalAws
-from stacks.parts.names import Names
+from stacks.names import Names
 from stacks.settings import Environment, load_environments
 from tests.conftest import as_toml, changed
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from operations.document import with_parts
-from operations.platform import Platform
+from operations.document.command import with_parts
+from synthesized.platform import Platform
 from tests.benchmarks import rehearsal
 from tests.benchmarks.__main__ import PAGE, PARTS
 from tests.benchmarks.rehearsal import Chain, along_tiers, chains, waits

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from operations.boundary import boundary, key_administrators_permissions, key_administrators_trust
-from operations.platform import Platform
-from operations.policies import lacking
-from operations.state_bucket import bucket_policy
-from operations.state_key import key_policy
+from operations.bootstrap.boundary import boundary, key_administrators_permissions, key_administrators_trust
+from operations.bootstrap.state_bucket import bucket_policy
+from operations.bootstrap.state_key import key_policy
+from synthesized.platform import Platform
+from synthesized.policies import lacking
 from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 OTHER = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []}
@@ -363,7 +363,7 @@ def test_a_key_that_got_no_alias_is_told(scene: Scene):
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
-    monkeypatch.setattr("operations.steps.time.sleep", waited.append)
+    monkeypatch.setattr("operations.bootstrap.steps.time.sleep", waited.append)
     return waited
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from operations import drift as module
 from operations.drift import Change, changes_in, schema_of
-from operations.platform import Stack
+from synthesized.platform import Stack
 from tests.commands.conftest import Scene
 
 FILLED = {"aws_security_group": ["arn", "egress", "ingress", "tags_all"], "aws_s3_bucket": ["arn", "policy"]}

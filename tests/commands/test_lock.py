@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 # Before cdktf, as in main.py.
-from stacks.foundation import FoundationStack
+from stacks.foundation.stack import FoundationStack
 from stacks.settings import Environment
 
 # isort: split

@@ -14,8 +14,8 @@ from operations import orphans as module
 from operations import resource_kinds
 from operations.aws import Account, RefusedError
 from operations.orphans import Orphan, find
-from operations.platform import Body, Platform, Resource, Stack
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, is_leaving, resource_of
+from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 
 NETWORKS = count(1)

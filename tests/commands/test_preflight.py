@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from local_aws.server import LocalAws
 from operations.__main__ import app
 from operations.aws import Account
-from operations.platform import Platform, Resource
 from operations.preflight import checks, quotas, uses
 from operations.preflight.checks import Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.scan import ScanError, Waiver
+from operations.scan.command import ScanError, Waiver
+from synthesized.platform import Platform, Resource
 from tests.commands.conftest import Scene, refusal
 from tests.conftest import all_of
 

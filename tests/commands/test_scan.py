@@ -9,10 +9,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from operations import scan as module
 from operations.__main__ import app
-from operations.platform import Platform
-from operations.scan import Finding, Scan, ScanError, Waiver, joined_plan, judge, scan_plan, scan_stacks, waivers
+from operations.scan import command as module
+from operations.scan.command import (
+    Finding,
+    Scan,
+    ScanError,
+    Waiver,
+    joined_plan,
+    judge,
+    scan_plan,
+    scan_stacks,
+    waivers,
+)
+from synthesized.platform import Platform
 
 TODAY = date(2026, 12, 1)
 PORT_80 = Finding("CKV_AWS_260", "aws_lb.service_load-balancer", "no port 80")

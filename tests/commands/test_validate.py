@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from operations import validate as module
-from operations.platform import Stack
 from operations.terraform import TerraformError
 from operations.validate import main, validate
+from synthesized.platform import Stack
 
 
 def stack(name: str, **arguments: Any) -> Stack:

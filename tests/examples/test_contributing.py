@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from main import ROOT
+from stacks import ROOT
 from tests.conftest import environment_without
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")

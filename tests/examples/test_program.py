@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import main
 from imports import BINDINGS
-from main import ROOT
+from stacks import ROOT
 from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import TIERS
 
@@ -47,7 +46,7 @@ def test_it_runs_from_any_folder_and_writes_where_it_is_told(ended: tuple[Path, 
 def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
     monkeypatch.setenv("ENV", SHIPPED[0])
-    runpy.run_path(str(main.ROOT / "main.py"), run_name="__main__")
+    runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert {path.name for path in (tmp_path / "stacks").iterdir()} == {f"{SHIPPED[0]}-{tier}" for tier in TIERS}
 
 

@@ -3,8 +3,8 @@
 from copy import deepcopy
 from dataclasses import replace
 
-from operations.platform import Platform, Stack
 from operations.validate import validate
+from synthesized.platform import Platform, Stack
 from tests.synthesized import TIERS
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from stacks.foundation import Keys
-from stacks.parts.security_groups import PURPOSES
-from stacks.parts.subnets import AddressPlan, Kind
+from stacks.foundation.stack import Keys
+from stacks.network.flows import PURPOSES
+from stacks.network.subnets import AddressPlan, Kind
 from stacks.settings import Environment
 from tests.integration.found import Answer, Found, NothingToTestError, stay_out, the_one
 

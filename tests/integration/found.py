@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stacks.names import Names
 from stacks.parts import ports
-from stacks.parts.names import Names
 from stacks.settings import Environment, SettingsError, load_environments
 
 Answer = dict[str, Any]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from operations.policies import listed, statements
 from stacks.settings import Environment
+from synthesized.policies import listed, statements
 from tests.integration.expectations import Including, expect, expect_each
 from tests.integration.found import Answer, Found
 

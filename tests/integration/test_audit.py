@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from stacks.parts.findings import CODE_IS_SCANNED_IN, FEATURES, STANDARDS
-from stacks.parts.names import Names
-from stacks.parts.recorder import RULES
-from stacks.parts.watched_calls import COUNTED
+from stacks.audit.config_recorder import RULES
+from stacks.audit.detection import CODE_IS_SCANNED_IN, FEATURES, STANDARDS
+from stacks.audit.watched_calls import COUNTED
+from stacks.names import Names
 from stacks.settings import Environment
 from tests.integration.expectations import Including, expect, expect_each
 from tests.integration.found import Answer, Found, the_one

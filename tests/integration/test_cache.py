@@ -2,8 +2,8 @@
 
 import pytest
 
-from stacks.cache import APPLICATION_MAY, LOGS, SNAPSHOT_DAYS
-from stacks.parts.subnets import Kind
+from stacks.cache.stack import APPLICATION_MAY, LOGS, SNAPSHOT_DAYS
+from stacks.network.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import AtLeast, expect, expect_each
 from tests.integration.found import Answer, Found, the_one

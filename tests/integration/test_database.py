@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from stacks.database import LOGS
-from stacks.parts.postgresql import CLUSTER_PARAMETERS, INSTANCE_PARAMETERS
-from stacks.parts.subnets import Kind
+from stacks.database.parameters import CLUSTER_PARAMETERS, INSTANCE_PARAMETERS
+from stacks.database.stack import LOGS
+from stacks.network.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import Including, expect
 from tests.integration.found import Answer, Found, the_one

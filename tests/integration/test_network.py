@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from stacks.network import ALLOWED_FLOWS
-from stacks.parts.endpoints import ENDPOINTS, SECRETS
-from stacks.parts.network_acls import rules_of
-from stacks.parts.security_groups import INTERNET, PURPOSES, S3, Flow
-from stacks.parts.subnets import AddressPlan, Kind
+from stacks.network.endpoints import ENDPOINTS, SECRETS
+from stacks.network.flows import ALLOWED_FLOWS, INTERNET, PURPOSES, S3, Flow
+from stacks.network.network_acls import rules_of
+from stacks.network.subnets import AddressPlan, Kind
 from stacks.settings import Environment
 from tests.integration.expectations import expect, expect_each
 from tests.integration.found import Answer, Found, the_one

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stacks.observability import DATABASE_EVENTS
+from stacks.observability.stack import DATABASE_EVENTS
 from tests.integration.expectations import AtLeast, Including, expect
 from tests.integration.found import Answer, Found, the_one
 from tests.synthesized import SEARCHABLE

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stacks.parts.vaults import DELETION
+from stacks.recovery.vaults import DELETION
 from stacks.settings import Environment
 from tests.integration.expectations import Including, expect, expect_each
 from tests.integration.found import Answer, Found, the_one

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stacks.parts.subnets import Kind
+from stacks.network.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import Including, expect
 from tests.integration.found import Answer, Found, the_one

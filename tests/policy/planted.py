@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from operations.platform import Body, Platform, Resource
+from synthesized.platform import Body, Platform, Resource
 
 
 def with_changed(platform: Platform, address: str, **arguments: Any) -> Platform:

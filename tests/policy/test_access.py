@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.conftest import Synthesize
 from tests.policy.decisions import decide
 from tests.policy.deployers import ISSUER, RULES

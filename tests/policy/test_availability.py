@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from main import ROOT
-from operations.platform import Platform
-from operations.zones import NO_ZONE, table, verdicts, zones_of
+from stacks import ROOT
 from stacks.settings import load_environments
+from synthesized.platform import Platform
+from synthesized.zones import NO_ZONE, table, verdicts, zones_of
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import TIERS
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from operations.platform import Platform, Resource
-from operations.scan import Scan, judge, scan_stacks, waivers
+from operations.scan.command import Scan, judge, scan_stacks, waivers
+from synthesized.platform import Platform, Resource
 
 AT_ONCE = 2
 TODAY = datetime.now(UTC).date()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from operations.document import DOCS, with_parts
-from operations.platform import Platform
-from tests.policy.controls import CONTROLS, NOT_OF_THE_CODE
-from tests.policy.controls.control import Control, Every, Mutation
-from tests.policy.controls.reading import Document
+from operations.document.command import DOCS, with_parts
+from synthesized.controls import CONTROLS, NOT_OF_THE_CODE
+from synthesized.controls.control import Control, Every, Mutation
+from synthesized.controls.reading import Document
+from synthesized.platform import Platform
 from tests.policy.document import parts_of_controls
 
 # What PCI DSS v4.0.1 asks of a platform's code, by hand: the table must not lose one of them.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.policy.iam import RULES, readers
 from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed, without
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Platform
-from operations.reachability import INTERNET, NotUnderstoodError, Ports, Quantifier, Reachability, outside
+from synthesized.platform import Platform
+from synthesized.reachability import INTERNET, NotUnderstoodError, Ports, Quantifier, Reachability, outside
 from tests.conftest import Synthesize
 from tests.policy.planted import with_added, with_changed, without
 

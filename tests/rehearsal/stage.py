@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from operations import drift
-from operations.platform import Body, Platform
-from operations.rehearsal import deployment, run
-from stacks.parts.names import Names
+from rehearsal import deployment, run
+from stacks.names import Names
 from stacks.settings import Environment, load_environments
+from synthesized.platform import Body, Platform
 from tests.conftest import as_toml, changed
 
 Resources = dict[str, dict[str, Body]]

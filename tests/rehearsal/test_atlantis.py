@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.rehearsal.atlantis import AtlantisError, Outcome, Server, modified
+from rehearsal.atlantis import AtlantisError, Outcome, Server, modified
 
 Body = dict[str, Any]
 
@@ -287,8 +287,8 @@ def test_without_a_workflow_terraform_is_run_as_atlantis_runs_it(configure: Conf
     [
         ("../../../main.py", "main.py", True),
         ("../../../stacks/*.py", "stacks/tier.py", True),
-        ("../../../stacks/*.py", "stacks/parts/names.py", False),
-        ("../../../stacks/**/*.py", "stacks/parts/names.py", True),
+        ("../../../stacks/*.py", "stacks/names.py", False),
+        ("../../../stacks/**/*.py", "stacks/names.py", True),
         ("../../../stacks/**/*.py", "stacks/tier.py", True),
         ("../../../lambda_rotation/**", "lambda_rotation/certificates/rds.pem", True),
         ("../../../lambda_rotation", "lambda_rotation/certificates/rds.pem", True),

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from main import ROOT
+from local_aws.server import LocalAws
 from operations.atlantis import REPOS
-from operations.rehearsal.atlantis import AtlantisError, Outcome, Server
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.pull_requests import of_server, prepare
-from stacks.parts.names import Names
+from rehearsal.atlantis import AtlantisError, Outcome, Server
+from rehearsal.pull_requests import of_server, prepare
+from stacks import ROOT
+from stacks.names import Names
 from stacks.settings import load_environments
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import of_account
@@ -26,9 +26,9 @@ FILES = {
 import os
 from pathlib import Path
 
-from stacks.access import AccessStack
-from stacks.foundation import FoundationStack
-from stacks.network import NetworkStack
+from stacks.access.stack import AccessStack
+from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
 from stacks.settings import load_environments
 from cdktf import App
 
@@ -38,7 +38,7 @@ for settings in load_environments(Path("environments")):
     NetworkStack(app, settings, FoundationStack(app, settings))
 app.synth()
 """,
-    "stacks/foundation.py": HEAD.format(module="s3_bucket", resource="S3Bucket")
+    "stacks/foundation/stack.py": HEAD.format(module="s3_bucket", resource="S3Bucket")
     + """
 class FoundationStack(TierStack):
     tier = "foundation"
@@ -48,7 +48,7 @@ class FoundationStack(TierStack):
         self.files = S3Bucket(self, "files", bucket=self.names.of_bucket("files"))
         self.offer(self.files, "arn")
 """,
-    "stacks/network.py": HEAD.format(module="sns_topic", resource="SnsTopic")
+    "stacks/network/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
 class NetworkStack(TierStack):
     tier = "network"
@@ -57,7 +57,7 @@ class NetworkStack(TierStack):
         super().__init__(scope, settings)
         SnsTopic(self, "orders", name=self.names.of_resource("orders"), tags={"Of": foundation.files.arn})
 """,
-    "stacks/access.py": HEAD.format(module="sns_topic", resource="SnsTopic")
+    "stacks/access/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
 class AccessStack(TierStack):
     tier = "access"
@@ -150,7 +150,7 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].said
 
     # Another name is another bucket: its data would be lost.
-    edit(server, "stacks/foundation.py", 'of_bucket("files")', 'of_bucket("papers")')
+    edit(server, "stacks/foundation/stack.py", 'of_bucket("files")', 'of_bucket("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
     assert "### Data is at stake" in lost.said
     assert lost.policies == ("review: fail: data is at stake, and the plan's comment says which",)

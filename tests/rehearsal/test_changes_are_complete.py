@@ -1,7 +1,7 @@
 """Who teaches the local AWS a type of resource says how each of its arguments is changed behind Terraform's back."""
 
-from operations.platform import Platform
-from operations.rehearsal.local_aws.extensions import EXTENSIONS
+from local_aws.extensions import EXTENSIONS
+from synthesized.platform import Platform
 from tests.changes.tables import CHANGES, COMMON, UNREAD, arguments_of
 
 

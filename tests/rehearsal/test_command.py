@@ -18,24 +18,25 @@ from botocore.exceptions import ProfileNotFound
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-import operations.rehearsal
+import rehearsal
 from lambda_rotation.credential import Credential
+from local_aws.server import LocalAws
 from operations.__main__ import app
 from operations.aws import RefusedError
-from operations.platform import PlatformError
-from operations.rehearsal import deployers, rehearsals, run
-from operations.rehearsal.atlantis import AtlantisError
-from operations.rehearsal.deployers import Deployers
-from operations.rehearsal.deployment import Deployment
-from operations.rehearsal.faults import BadDay
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.processes import ProgramError
-from operations.rehearsal.pull_requests import PullRequests
-from operations.rehearsal.report import Report
-from operations.rehearsal.run import Rehearsal, RehearsalError
-from operations.scan import ScanError
-from operations.terraform import ROOT, TerraformError
+from operations.scan.command import ScanError
+from operations.terraform import TerraformError
+from rehearsal import deployers, rehearsals, run
+from rehearsal.atlantis import AtlantisError
+from rehearsal.deployers import Deployers
+from rehearsal.deployment import Deployment
+from rehearsal.faults import BadDay
+from rehearsal.processes import ProgramError
+from rehearsal.pull_requests import PullRequests
+from rehearsal.report import Report
+from rehearsal.run import Rehearsal, RehearsalError
+from stacks import ROOT
 from stacks.settings import SettingsError, load_environments
+from synthesized.platform import PlatformError
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import of_account, synthesize
 
@@ -453,7 +454,7 @@ class Unloadable(MetaPathFinder):
 
 def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, rehearsals.__name__)
-    monkeypatch.delattr(operations.rehearsal, "rehearsals")
+    monkeypatch.delattr(rehearsal, "rehearsals")
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
     ended = rehearse("dev")
     assert (ended.exit_code, ended.stdout) == (1, "")

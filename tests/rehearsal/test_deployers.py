@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from operations.permissions import FREE, action_of, denied, unused
-from operations.platform import Platform
-from operations.policies import listed
-from operations.rehearsal.deployers import Deployers
-from operations.rehearsal.report import Report
-from operations.rehearsal.run import Rehearsal
-from operations.roles import roles_of
+from rehearsal.deployers import Deployers
+from rehearsal.report import Report
+from rehearsal.run import Rehearsal
+from synthesized.permissions import FREE, action_of, denied, unused
+from synthesized.platform import Platform
+from synthesized.policies import listed
+from synthesized.roles import roles_of
 from tests.policy.planted import with_statement, with_statement_changed
 
 CALLS = {"ec2:CreateVpc", "ec2:DescribeVpcs", "monitoring:PutMetricAlarm", "s3:HeadObject", "sts:GetCallerIdentity"}

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from operations.platform import PlatformError, Stack
-from operations.rehearsal import deployment as module
-from operations.rehearsal.account import furnish
-from operations.rehearsal.deployment import Deployment, changes
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.processes import ProgramError
-from operations.terraform import ROOT, TerraformError
+from local_aws.server import LocalAws
+from operations.terraform import TerraformError
+from rehearsal import deployment as module
+from rehearsal.account import furnish
+from rehearsal.deployment import Deployment, changes
+from rehearsal.processes import ProgramError
+from stacks import ROOT
+from synthesized.platform import PlatformError, Stack
 from tests.conftest import settings
 
 NOTES = """

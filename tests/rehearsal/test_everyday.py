@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from local_aws.server import LocalAws
 from operations import plans
-from operations.platform import Stack
-from operations.rehearsal.deployment import Deployment
-from operations.rehearsal.everyday import OPENED, PROVIDER, STRANGER, find_a_change, review_a_change
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.processes import ProgramError
-from operations.rehearsal.report import Report
-from operations.rehearsal.run import Rehearsal, RehearsalError
+from rehearsal.deployment import Deployment
+from rehearsal.everyday import OPENED, PROVIDER, STRANGER, find_a_change, review_a_change
+from rehearsal.processes import ProgramError
+from rehearsal.report import Report
+from rehearsal.run import Rehearsal, RehearsalError
 from stacks.settings import load_environments
+from synthesized.platform import Stack
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import of_account, synthesize
 
@@ -45,7 +45,7 @@ class Told(Rehearsal):
     def program(self, log: str, *arguments: str) -> str:
         del log
         self.asked = (*self.asked, arguments)
-        if "operations.rehearsal.proposal" in arguments:
+        if "rehearsal.proposal" in arguments:
             synthesize(Path(arguments[-1]), self.settings)
         if "drift" in arguments:
             self.opened = self.open

@@ -19,18 +19,18 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
+from local_aws.server import LocalAws
 from operations import drift
 from operations.orphans import BLOCKS
-from operations.platform import Body, Stack
-from operations.rehearsal import faults
-from operations.rehearsal.deployment import Deployment
-from operations.rehearsal.faults import BAD_SHARE, BadDay, Cut
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.processes import ProgramError, run
-from operations.rehearsal.report import Report
-from operations.rehearsal.run import Rehearsal, RehearsalError
-from stacks.parts.names import Names
+from rehearsal import faults
+from rehearsal.deployment import Deployment
+from rehearsal.faults import BAD_SHARE, BadDay, Cut
+from rehearsal.processes import ProgramError, run
+from rehearsal.report import Report
+from rehearsal.run import Rehearsal, RehearsalError
+from stacks.names import Names
 from stacks.settings import load_environments
+from synthesized.platform import Body, Stack
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import SCHEMA, of_account, synthesize
 

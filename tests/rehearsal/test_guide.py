@@ -11,12 +11,12 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from main import ROOT
 from operations.__main__ import app
-from operations.rehearsal import guide as module
-from operations.rehearsal import rehearsals
-from operations.rehearsal.guide import PAGE, Command, Person, accounts_of, commands_of
-from operations.rehearsal.run import RehearsalError
+from rehearsal import guide as module
+from rehearsal import rehearsals
+from rehearsal.guide import PAGE, Command, Person, accounts_of, commands_of
+from rehearsal.run import RehearsalError
+from stacks import ROOT
 from stacks.settings import load_environments
 
 

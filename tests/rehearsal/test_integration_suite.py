@@ -8,8 +8,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from main import ROOT
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
+from stacks import ROOT
 from tests.conftest import settings
 from tests.integration import found as module
 from tests.integration.expectations import AtLeast, Including, expect, expect_each

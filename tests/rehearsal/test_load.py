@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from lambda_rotation.credential import Credential
-from operations.rehearsal.load import logging_in
+from rehearsal.load import logging_in
 
 
 @dataclass

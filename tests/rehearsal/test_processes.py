@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from operations.rehearsal.processes import ProgramError, end, end_in_order, family, kill, run
+from rehearsal.processes import ProgramError, end, end_in_order, family, kill, run
 
 # Tells its number, and sleeps on whatever Ctrl-C says; with a session of its own, as a terminal's program has it.
 STUBBORN = """

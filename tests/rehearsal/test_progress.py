@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from operations.platform import Stack
-from operations.rehearsal import progress as module
-from operations.rehearsal.progress import Progress, resources_of
+from rehearsal import progress as module
+from rehearsal.progress import Progress, resources_of
+from synthesized.platform import Stack
 
 # The CLI draws what it waits for, and draws over it.
 DRAWN = "\x1b[2K\x1b[1A\x1b[2K\x1b[G"

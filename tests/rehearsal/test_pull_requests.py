@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from main import ROOT
-from operations.platform import Stack
-from operations.rehearsal import pull_requests as module
-from operations.rehearsal.atlantis import Outcome
-from operations.rehearsal.pull_requests import OFFER, USE, Edit, PullRequests, check_out, project_files
-from operations.rehearsal.run import RehearsalError
 from operations.terraform import TerraformError
+from rehearsal import pull_requests as module
+from rehearsal.atlantis import Outcome
+from rehearsal.pull_requests import OFFER, USE, Edit, PullRequests, check_out, project_files
+from rehearsal.run import RehearsalError
+from stacks import ROOT
+from synthesized.platform import Stack
 
 TIERS = {
     "access": (),
@@ -36,8 +36,8 @@ class Scripted:
         self.policies: tuple[str, ...] = ()
         self.statuses: dict[str, str] = {}
         self.planned: dict[str, tuple[str, ...]] = {
-            "stacks/audit.py": ("audit",),
-            "stacks/foundation.py": ("foundation", "network", "audit", "observability"),
+            "stacks/audit/stack.py": ("audit",),
+            "stacks/foundation/stack.py": ("foundation", "network", "audit", "observability"),
         }
         self.changes: set[str] = set(TIERS)
 
@@ -160,7 +160,7 @@ def test_else_it_is_told_what_came_of_it(
     requests: PullRequests, server: Scripted, error: str, planned: tuple[str, ...]
 ):
     server.errors["plan dev-audit"] = error
-    server.planned["stacks/audit.py"] = planned
+    server.planned["stacks/audit/stack.py"] = planned
     with pytest.raises(RehearsalError, match="dev-audit alone should have failed"):
         requests.use_at_once()
 
@@ -176,8 +176,8 @@ class InTurn(Scripted):
 def test_in_two_steps_it_is_offered_and_then_used(requests: PullRequests, server: Scripted):
     server.__class__ = InTurn
     assert requests.use_in_two_steps().splitlines() == [
-        "  stacks/foundation.py: 4 planned; dev-foundation changes and is applied",
-        "  stacks/audit.py: 1 planned; dev-audit changes and is applied",
+        "  stacks/foundation/stack.py: 4 planned; dev-foundation changes and is applied",
+        "  stacks/audit/stack.py: 1 planned; dev-audit changes and is applied",
     ]
     assert OFFER.line in (server.checkout / OFFER.file).read_text(encoding="utf-8")
     assert USE.line in (server.checkout / USE.file).read_text(encoding="utf-8")
@@ -216,7 +216,7 @@ def test_a_line_that_is_not_there_once_is_told(tmp_path: Path):
 
 def test_the_projects_files_are_those_of_git():
     files = project_files()
-    assert {"main.py", "atlantis.yaml", "docs/repos.yaml", "operations/rehearsal/pull_requests.py"} <= set(files)
+    assert {"main.py", "atlantis.yaml", "docs/repos.yaml", "rehearsal/pull_requests.py"} <= set(files)
     assert not [file for file in files if file.startswith((".venv/", ".cache/", "node_modules/", "cdktf.out/"))]
 
 

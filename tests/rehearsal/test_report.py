@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from operations.rehearsal.report import NOT_PROVEN, Report
+from rehearsal.report import NOT_PROVEN, Report
 
 GOOD = Report(
     "dev",

@@ -12,14 +12,14 @@ import psycopg2
 import pytest
 from rich.console import Console
 
-from operations.rehearsal import load, run
-from operations.rehearsal.faults import BadDay
-from operations.rehearsal.local_aws import secretsmanager
-from operations.rehearsal.local_aws.event_bus import deliveries
-from operations.rehearsal.local_aws.server import LocalAws
-from operations.rehearsal.postgresql import VERSION, free_port, until
-from operations.rehearsal.run import Rehearsal, RehearsalError, staged
-from tests.rehearsal.conftest import LOADER, another_local_aws
+from local_aws import secretsmanager
+from local_aws.event_bus import deliveries
+from local_aws.postgresql import VERSION, free_port, until
+from local_aws.server import LocalAws
+from rehearsal import load, run
+from rehearsal.faults import BadDay
+from rehearsal.run import Rehearsal, RehearsalError, staged
+from tests.local_aws.conftest import LOADER, another_local_aws
 from tests.rehearsal.stage import Stage
 
 TAGS = [{"Key": key, "Value": value} for key, value in (("Environment", "dev"), ("ManagedBy", "cdktf"))]
@@ -61,7 +61,7 @@ def with_a_database(aws: LocalAws) -> dict[str, Any]:
 
 
 def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
-    """As stacks/rotation.py has it."""
+    """As stacks/rotation/stack.py has it."""
     secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
     secret = secrets.create_secret(Name="credential", Tags=ROTATION)["ARN"]
     function = functions.create_function(
@@ -99,7 +99,7 @@ def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
 
 
 def with_tasks_to_start_anew(aws: LocalAws) -> None:
-    """As stacks/parts/redeployment.py has it."""
+    """As stacks/service/redeployment.py has it."""
     machine = aws.client("stepfunctions").create_state_machine(
         name="redeployment", definition=json.dumps(PASSING), roleArn=role(aws, "states.amazonaws.com")
     )["stateMachineArn"]

@@ -14,14 +14,15 @@ from zipfile import ZipFile
 import pytest
 from rich.console import Console
 
-from operations.platform import Platform
-from operations.rehearsal import run
-from operations.rehearsal.deployment import changes
-from operations.rehearsal.processes import ProgramError
-from operations.rehearsal.run import Rehearsal, RehearsalError, results_of, staged
-from operations.scan import Finding, Scan
-from operations.terraform import ROOT, TerraformError
+from operations.scan.command import Finding, Scan
+from operations.terraform import TerraformError
+from rehearsal import run
+from rehearsal.deployment import changes
+from rehearsal.processes import ProgramError
+from rehearsal.run import Rehearsal, RehearsalError, results_of, staged
+from stacks import ROOT
 from stacks.settings import SettingsError
+from synthesized.platform import Platform
 from tests.rehearsal.stage import Stage
 
 # As the CLI draws them where there is no terminal.

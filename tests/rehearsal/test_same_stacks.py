@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lambda_rotation import package
-from main import ROOT
-from operations.platform import Platform
-from operations.rehearsal.run import PACKAGE
+from rehearsal.run import PACKAGE
+from stacks import ROOT
+from synthesized.platform import Platform
 from tests.conftest import SHIPPED, all_of
 
 # On a machine with Lambda's own processor, the package is for the same.

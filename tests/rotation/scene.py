@@ -18,7 +18,7 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secret
 
 from lambda_rotation import handler
 from lambda_rotation.credential import Credential
-from operations.rehearsal.local_aws import secretsmanager
+from local_aws import secretsmanager
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER, Server
 
 ACCOUNT, REGION = "123456789012", "us-west-1"

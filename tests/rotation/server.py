@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operations.rehearsal.authority import Authority
-from operations.rehearsal.postgresql import Master, Pair, free_port, until
+from local_aws.authority import Authority
+from local_aws.postgresql import Master, Pair, free_port, until
 
 __all__ = ["MASTER", "MASTER_PASSWORD", "READER", "WRITER", "Server", "running", "until"]
 

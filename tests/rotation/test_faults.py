@@ -12,7 +12,7 @@ from psycopg2.extensions import encrypt_password
 
 from lambda_rotation import database
 from lambda_rotation.errors import DatabaseError
-from operations.rehearsal.authority import Authority
+from local_aws.authority import Authority
 from tests.rotation.scene import Rotation
 from tests.rotation.server import READER, WRITER
 

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from lambda_rotation import package
 from lambda_rotation.package import PackageError, build, main, trusting
-from main import ROOT
+from stacks import ROOT
 from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import Server
 

@@ -8,7 +8,7 @@ import pytest
 from lambda_rotation import database
 from lambda_rotation.deployment import Deployment
 from lambda_rotation.handler import STEPS
-from operations.pictures.rotation import MESSAGES, READER, SECRETS, WRITER, Message
+from operations.document.pictures.rotation import MESSAGES, READER, SECRETS, WRITER, Message
 from tests.rotation.recorder import Recorder
 from tests.rotation.scene import Rotation
 from tests.rotation.server import READER as READER_HOST

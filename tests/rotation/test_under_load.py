@@ -13,7 +13,7 @@ import pytest
 
 from lambda_rotation import database
 from lambda_rotation.secret import Secret
-from operations.rehearsal.load import logging_in
+from rehearsal.load import logging_in
 from tests.rotation.scene import Rotation
 
 ROTATIONS = 20

@@ -10,7 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.conftest import SHIPPED
 from tests.synthesized import TIERS
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from operations.platform import Platform
-from stacks.parts.deployment.identities import DESTROYS
-from stacks.parts.deployment.policies import WRITES
+from stacks.access.identities import DESTROYS
+from stacks.access.policies import WRITES
+from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS, OTHERWISE, all_of, as_toml, changed, no_tiers_but
 from tests.policy.deployers import sizes
 from tests.synthesized import bodies, conditions, has, statements

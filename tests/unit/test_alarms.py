@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from operations.platform import Body, Platform, Resource
 from stacks.parts.alarms import Alarm
+from synthesized.platform import Body, Platform, Resource
 from tests.conftest import ENVIRONMENTS, OTHERWISE
 from tests.synthesized import RUNBOOKS, only
 

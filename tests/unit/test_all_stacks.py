@@ -10,7 +10,7 @@ from importlib import import_module
 
 import pytest
 
-from operations.platform import Platform, Resource
+from synthesized.platform import Platform, Resource
 from tests.conftest import Platforms
 from tests.synthesized import DEFAULT_TAGS, TIERS
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from main import ROOT
-from operations.platform import Platform
+from stacks import ROOT
 from stacks.settings.service import ServiceSettings
-from stacks.storage import USES
+from stacks.storage.stack import USES
+from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import container, only
 

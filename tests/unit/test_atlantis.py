@@ -12,7 +12,6 @@ import yaml
 from typer.testing import CliRunner
 
 import main
-from main import ROOT
 from operations import atlantis as module
 from operations.__main__ import app
 from operations.atlantis import (
@@ -27,9 +26,10 @@ from operations.atlantis import (
     sources_of,
 )
 from operations.aws import RefusedError
-from operations.platform import Platform, Stack
-from operations.rehearsal.atlantis import modified
+from rehearsal.atlantis import modified
+from stacks import ROOT
 from stacks.settings import load_environments
+from synthesized.platform import Platform, Stack
 from tests.conftest import REFERENCE, SHIPPED
 from tests.synthesized import TIERS
 
@@ -123,11 +123,11 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("stacks/tier.py", TIERS),
         ("stacks/settings/cache.py", TIERS),
         ("stacks/settings/of_a_new_tier.py", TIERS),
-        ("stacks/parts/names.py", TIERS),
-        ("stacks/parts/firewall.py", ("service", "observability")),  # which takes the service's metrics
-        ("stacks/parts/overview.py", ("observability",)),
-        ("stacks/audit.py", ("audit", "observability")),  # which gathers its alarms, and does not import it
-        ("stacks/recovery.py", ("recovery", "observability")),
+        ("stacks/names.py", TIERS),
+        ("stacks/service/waf.py", ("service", "observability")),  # which takes the service's metrics
+        ("stacks/observability/dashboard_rows.py", ("observability",)),
+        ("stacks/audit/stack.py", ("audit", "observability")),  # which gathers its alarms, and does not import it
+        ("stacks/recovery/stack.py", ("recovery", "observability")),
         ("lambda_rotation/handler.py", ("rotation",)),
         ("lambda_rotation/certificates/global-bundle.pem", ("rotation",)),
         ("docs/atlantis.md", ()),
@@ -151,9 +151,9 @@ def test_an_environments_file_plans_that_environment(projects: dict[str, dict[st
 
 
 def test_changes_add_up(projects: dict[str, dict[str, Any]]):
-    assert selected(projects, "README.md", "lambda_rotation/handler.py", "stacks/parts/overview.py") == of(
-        "rotation", "observability"
-    )
+    assert selected(
+        projects, "README.md", "lambda_rotation/handler.py", "stacks/observability/dashboard_rows.py"
+    ) == of("rotation", "observability")
 
 
 def loaded() -> dict[str, Path]:

@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from operations.platform import Body, Platform
-from stacks.parts.watched_calls import COUNTED
+from stacks.audit.watched_calls import COUNTED
+from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS, Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from operations.boundary import LARGEST, boundary
-from operations.platform import Body, Platform
-from operations.policies import listed
-from stacks.parts.names import Names
+from operations.bootstrap.boundary import LARGEST, boundary
+from stacks.names import Names
+from synthesized.platform import Body, Platform
+from synthesized.policies import listed
 from tests.synthesized import names_of
 
 # What a reference to a resource stands for: part of its ARN behind account and Region, by the argument that names it.

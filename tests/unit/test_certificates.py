@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from local_aws.authority import Authority
 from operations import certificates
 from operations.certificates import bundle, from_npm, main
-from operations.rehearsal.authority import Authority
 
 NOW = datetime.now(UTC)
 

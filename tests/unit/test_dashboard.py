@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import TIERS, only
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Platform
-from stacks.parts.postgresql import most_connections
+from stacks.database.parameters import most_connections
 from stacks.settings.database import DatabaseSettings
+from synthesized.platform import Platform
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("database")

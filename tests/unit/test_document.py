@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from main import ROOT
-from operations import document
-from operations.document import DOCS, images, main, pages, with_parts
-from operations.platform import Platform
-from operations.roles import keys_table, roles_table
+from operations.document import command as document
+from operations.document.command import DOCS, images, main, pages, with_parts
+from stacks import ROOT
 from stacks.settings import load_environments
+from synthesized.platform import Platform
+from synthesized.roles import keys_table, roles_table
 
 
 def test_every_page_is_current(shipped: dict[str, Platform]):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, only
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.conftest import OTHERWISE
 from tests.synthesized import bodies, conditions, has, only, statements
 

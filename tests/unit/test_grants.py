@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Platform
-from operations.roles import roles_of
-from stacks.parts.deployment.identities import PASSED_TO, POLICIES_OF_AWS
+from stacks.access.identities import PASSED_TO, POLICIES_OF_AWS
+from synthesized.platform import Platform
+from synthesized.roles import roles_of
 from tests.policy.decisions import decide
 from tests.synthesized import bodies, only
 

@@ -15,7 +15,7 @@ import pytest
 import imports
 from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, need_packages
 from imports import __main__ as warming
-from main import ROOT
+from stacks import ROOT
 from tests.conftest import environment_without
 
 # isort: split

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from main import ROOT
+from stacks import ROOT
 
 PIPFILE: dict[str, Any] = tomllib.loads((ROOT / "Pipfile").read_text(encoding="utf-8"))
 PIPFILE_LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import main
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.conftest import SHIPPED
 from tests.synthesized import TIERS
 

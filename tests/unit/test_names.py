@@ -2,8 +2,8 @@
 
 import pytest
 
-from operations.platform import Platform
-from stacks.parts.names import Names
+from stacks.names import Names
+from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import statements
 

@@ -4,10 +4,10 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from operations.platform import Body, Platform
+from stacks.network.subnets import AddressPlan
 from stacks.parts.logs import rejected_from
-from stacks.parts.subnets import AddressPlan
 from stacks.settings.network import ZONE_LETTERS as LETTERS
+from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("network")
@@ -164,7 +164,7 @@ def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, 
     assert not lets_through(prod, "app", "egress", "198.51.100.7/32", 465)
 
 
-# Written out by hand, not from the table in stacks/network.py: source, target, port.
+# Written out by hand, not from the table in stacks/network/stack.py: source, target, port.
 EXPECTED_FLOWS = {
     (ALL, "load-balancer", 443),
     (ALL, "load-balancer", 80),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.synthesized import RUNBOOKS, bodies
 
 pytestmark = pytest.mark.tiers("observability")

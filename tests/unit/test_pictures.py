@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from operations.pictures import matrix, overview, rotation, stacks
-from operations.pictures.flows import HTTPS, IN_TRANSIT, Flow, flows_of
-from operations.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, shortened, width, wrapped
-from operations.platform import Platform, PlatformError
-from operations.reachability import WHERE
+from operations.document.pictures import matrix, overview, rotation, stacks
+from operations.document.pictures.flows import HTTPS, IN_TRANSIT, Flow, flows_of
+from operations.document.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, shortened, width, wrapped
+from synthesized.platform import Platform, PlatformError
+from synthesized.reachability import WHERE
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import bodies
 

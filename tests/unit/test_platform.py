@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Body, Platform, PlatformError, read_stacks
+from synthesized.platform import Body, Platform, PlatformError, read_stacks
 from tests.synthesized import TIERS
 
 UPSTREAM: Body = {

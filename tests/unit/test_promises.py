@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, container, only
 
 # Where each store of data says which key encrypts it.

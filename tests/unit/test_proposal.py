@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from operations.platform import Platform
-from operations.rehearsal.proposal import propose
+from rehearsal.proposal import propose
 from stacks.settings import SettingsError
+from synthesized.platform import Platform
 
 
 def test_one_way_out_is_added_and_nothing_else(tmp_path: Path, dev: Platform):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from operations.platform import Body, Platform
-from stacks.parts.vaults import COMPLIANCE
+from stacks.recovery.vaults import COMPLIANCE
+from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, only, statements
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from operations.platform import Body, Platform
+from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, conditions, container, only, statements
 
 pytestmark = pytest.mark.tiers("rotation", "service")

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from operations.platform import Body, Platform, Resource
-from operations.reachability import INTERNET, S3, Party, Reachability
+from synthesized.platform import Body, Platform, Resource
+from synthesized.reachability import INTERNET, S3, Party, Reachability
 from tests.synthesized import container, only
 
 Reaches = Callable[[Resource | Party, Resource | Party, int], bool]

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 
 # tier: type: (at two zones, at three)
 COUNTS: dict[str, dict[str, tuple[int, int]]] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import conditions, only, statements
 

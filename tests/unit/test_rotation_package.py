@@ -5,9 +5,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from operations.platform import Platform
-from stacks.parts import package
+from stacks.rotation import package
 from stacks.settings import SettingsError
+from synthesized.platform import Platform
 from tests.conftest import Synthesize
 from tests.synthesized import only
 

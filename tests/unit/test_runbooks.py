@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from main import ROOT
-from operations import runbooks
-from operations.platform import Platform, PlatformError
+from stacks import ROOT
+from synthesized import runbooks
+from synthesized.platform import Platform, PlatformError
 from tests.aws_commands import Command, commands_in
 from tests.synthesized import RUNBOOKS
 

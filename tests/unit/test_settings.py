@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from main import ROOT
-from operations.settings_reference import reference as settings_reference
+from operations.document.settings_reference import reference as settings_reference
+from stacks import ROOT
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings

@@ -6,7 +6,7 @@ import pytest
 from annotated_types import Ge, Le, MaxLen, MultipleOf
 from pydantic import Field, field_validator
 
-from operations.settings_reference import reference, rows, sections_of
+from operations.document.settings_reference import reference, rows, sections_of
 from stacks.settings import Environment, load_environments
 from stacks.settings.section import InProduction, Matching, Section, Unit
 from tests.conftest import REFERENCE

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from main import ROOT
 from operations import snapshots as module
 from operations.snapshots import (
     LIMIT,
@@ -24,6 +23,7 @@ from operations.snapshots import (
     present,
     summary,
 )
+from stacks import ROOT
 
 Stacks = dict[str, dict[str, Any]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from main import ROOT
+from stacks import ROOT
 
 SOURCES = [ROOT / "main.py", *sorted((ROOT / "stacks").rglob("*.py"))]
 

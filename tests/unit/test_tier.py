@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cdktf import Testing
 
-from operations.platform import Platform
+from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS, no_tiers_but, variation
 from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from main import ROOT
 from operations.__main__ import app
 from operations.snapshots import SNAPSHOTS
 from operations.terraform import OLDEST
+from stacks import ROOT
 
 Job = dict[str, Any]
 Step = dict[str, Any]

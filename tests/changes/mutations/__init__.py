@@ -5,7 +5,7 @@ A module has MUTATIONS, the change by the test that it fails, and RELATED where 
 
 from collections.abc import Callable
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 
 Mutation = Callable[[LocalAws], object]
 """What it returns is of no interest."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import key, tagged, topic
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.database import follows_nothing, scaling
 from tests.changes.mutations.lookup import key, named

@@ -3,8 +3,8 @@
 from ipaddress import ip_network
 from typing import Any
 
-from operations.rehearsal.local_aws.server import LocalAws
-from stacks.parts.security_groups import PURPOSES
+from local_aws.server import LocalAws
+from stacks.network.flows import PURPOSES
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import named
 

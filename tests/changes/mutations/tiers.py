@@ -1,6 +1,6 @@
 """Changes for test_tiers.py: resources that say they are another's."""
 
-from operations.rehearsal.local_aws.server import LocalAws
+from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import named, tag, tagged
 from tests.synthesized import SEARCHABLE

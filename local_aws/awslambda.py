@@ -1,0 +1,399 @@
+"""Lambda: a function really runs, from its zip alone and in a process of its own, for those who may invoke it."""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import distribution
+from io import BytesIO
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, cast
+from uuid import uuid4
+from zipfile import ZipFile
+
+from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.awslambda.responses import LambdaResponse
+from moto.ec2.models import ec2_backends
+
+from local_aws import lambda_runtime, run
+from local_aws.extension import Extension, Refusal
+
+RUNTIME = Path(lambda_runtime.__file__)
+RETRIES = 2
+"""Of an asynchronous invocation that failed: AWS's default."""
+CONCURRENCY = 1000
+"""Of all functions of an account in a Region: AWS's default."""
+
+# What moto passes over.
+KEPT = ("DeadLetterConfig", "FileSystemConfigs")
+# What moto takes at creation and passes over in an update, by its attribute.
+UPDATED = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What became of a call."""
+
+    payload: str
+    error: str | None
+    """As the header X-Amz-Function-Error has it."""
+    log: str
+
+
+class Function(LambdaFunction):
+    """One that runs."""
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What moto passes over."""
+        return vars(self).setdefault("passed_over", {})
+
+    @property
+    def logging(self) -> dict[str, str]:
+        """How it was told to log."""
+        return vars(self).setdefault("logging_asked", {})
+
+    def hold(self, asked: Mapping[str, Any]) -> None:
+        """Hold what moto passes over."""
+        self.kept.update({name: asked[name] for name in KEPT if name in asked})
+        self.logging.update(asked.get("LoggingConfig") or {})
+        for name in asked.keys() & UPDATED.keys():
+            setattr(self, UPDATED[name], asked[name])
+        if storage := asked.get("EphemeralStorage"):
+            self.ephemeral_storage = storage["Size"]
+
+    @property
+    def logging_config(self) -> dict[str, str]:
+        """Where and how it logs, with AWS's defaults."""
+        levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+        defaults = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
+        return {**defaults, **(levels if self.is_json else {}), **self.logging}
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its log is lines of JSON."""
+        return self.logging.get("LogFormat") == "JSON"
+
+    @property
+    def vpc_config(self) -> dict[str, Any] | None:
+        config = super().vpc_config
+        if config and config.get("SubnetIds"):
+            subnet = ec2_backends[self.account_id][self.region].get_subnet(config["SubnetIds"][0])
+            config["VpcId"] = subnet.vpc_id
+        return config
+
+    def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
+        return {**super().get_configuration(on_create), **self.kept, "LoggingConfig": self.logging_config}
+
+    def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
+        self.hold(config_updates)
+        super().update_configuration(config_updates)
+        return self.get_configuration()
+
+    def update_function_code(self, updated_spec: dict[str, Any]) -> dict[str, Any]:
+        if architectures := updated_spec.get("Architectures"):
+            self.architectures = architectures
+        return super().update_function_code(updated_spec)
+
+    def invoke(self, body: str, request_headers: Any, response_headers: Any) -> str:
+        kind = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        event = json.loads(body or "{}")
+        if kind == "Event":
+            Thread(target=self._try, args=(event,), daemon=True).start()
+        if kind != "RequestResponse":
+            return ""
+        ended = self.run(event)
+        if ended.error:
+            response_headers["x-amz-function-error"] = ended.error
+        response_headers["x-amz-executed-version"] = str(self.version)
+        response_headers["x-amz-log-result"] = base64.b64encode(ended.log.encode()[-4096:]).decode()
+        return ended.payload
+
+    def _try(self, event: Any) -> None:
+        for _ in range(1 + RETRIES):
+            if not self.run(event).error:
+                return
+
+    def run(self, event: Any) -> Invocation:
+        """Run the handler, and log what it says."""
+        request = str(uuid4())
+        stream = f"{datetime.now(UTC):%Y/%m/%d}/[{self.version}]{uuid4().hex}"
+        with tempfile.TemporaryDirectory(prefix="globecart-lambda-") as name:
+            folder = Path(name)
+            task, answer = folder / "task", folder / "answer"
+            with ZipFile(BytesIO(self.code_bytes)) as archive:
+                archive.extractall(task)
+            began = datetime.now(UTC)
+            process = PROCESSES.start(
+                [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(answer), str(task), str(boto3_folder())],
+                cwd=task,
+                env=self._environment(folder, stream, request),
+            )
+            output, is_late = _ended(process, json.dumps(event), int(self.timeout))
+            ended = datetime.now(UTC)
+            payload = answer.read_text(encoding="utf-8") if answer.exists() and not is_late else None
+        error = "Unhandled" if is_late or process.returncode else None
+        if payload is None:
+            payload, told = self._no_answer(request, process.returncode, is_late=is_late)
+            output += told
+            error = "Unhandled"
+        status = "timeout" if is_late else "error" if error else "success"
+        log = self._framed(output, request, (began, ended), status)
+        self._write(stream, log)
+        return Invocation(payload, error, "\n".join(log))
+
+    def _no_answer(self, request: str, code: int, *, is_late: bool) -> tuple[str, str]:
+        if is_late:
+            kind, told = "Sandbox.Timedout", f"Task timed out after {int(self.timeout)}.00 seconds"
+            line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request} {told}\n"
+        else:
+            kind, told = "Runtime.ExitError", f"Runtime exited with error: exit status {code}"
+            line = f"RequestId: {request} Error: {told}\n{kind}\n"
+        return json.dumps({"errorType": kind, "errorMessage": f"RequestId: {request} Error: {told}"}), line
+
+    def _environment(self, folder: Path, stream: str, request: str) -> dict[str, str]:
+        """Made from nothing: what the function was given, and what Lambda adds."""
+        logging = self.logging_config
+        levels = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if self.is_json else {}
+        return {
+            **self.environment_vars,
+            **run.current().environment,
+            **levels,
+            "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.run_time}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_size),
+            "AWS_LAMBDA_FUNCTION_NAME": self.function_name,
+            "AWS_LAMBDA_FUNCTION_VERSION": str(self.version),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": logging["LogGroup"],
+            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+            "LAMBDA_TASK_ROOT": str(folder / "task"),
+            "LANG": "en_US.UTF-8",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "TMPDIR": str(folder),
+            "TZ": ":UTC",
+            "_FUNCTION_ARN": self.function_arn,
+            "_HANDLER": str(self.handler),
+            "_REQUEST_ID": request,
+            "_TIMEOUT": str(self.timeout),
+        }
+
+    def _framed(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
+        """Between the lines of the platform's own."""
+        began, ended = between
+        milliseconds = 1000 * (ended - began).total_seconds()
+        billed = int(milliseconds) + 1
+        lines = output.splitlines()
+        if not self.is_json:
+            report = (
+                f"Duration: {milliseconds:.2f} ms\tBilled Duration: {billed} ms\tMemory Size: {self.memory_size} MB"
+            )
+            start = f"START RequestId: {request} Version: {self.version}"
+            return [start, *lines, f"END RequestId: {request}", f"REPORT RequestId: {request}\t{report}"]
+
+        def platform(kind: str, at: datetime, record: dict[str, Any]) -> str:
+            text = f"{at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+            return json.dumps({"time": text, "type": f"platform.{kind}", "record": {"requestId": request, **record}})
+
+        metrics = {
+            "durationMs": round(milliseconds, 3),
+            "billedDurationMs": billed,
+            "memorySizeMB": int(self.memory_size),
+        }
+        return [
+            platform("start", began, {"version": str(self.version)}),
+            *lines,
+            platform("report", ended, {"metrics": metrics, "status": status}),
+        ]
+
+    def _write(self, stream: str, lines: list[str]) -> None:
+        group = self.logging_config["LogGroup"]
+        logs = self.logs_backend
+        logs.ensure_log_group(group)
+        logs.create_log_stream(group, stream)
+        at = int(1000 * time.time())
+        logs.put_log_events(group, stream, [{"timestamp": at, "message": line} for line in lines])
+
+    def check(self, service: str, source_arn: str) -> None:
+        """Whether its policy lets a service of AWS's invoke it, on behalf of a resource of this account's.
+
+        Raises:
+            Refusal: it does not.
+        """
+        source = {"AWS:SourceAccount": self.account_id, "AWS:SourceArn": source_arn}
+        if not any(_allows(statement, service, source) for statement in self.policy.statements):
+            raise Refusal(
+                "AccessDeniedException",
+                f"User: {service} is not authorized to perform: lambda:InvokeFunction on resource: {self.function_arn}"
+                " because no resource-based policy allows the lambda:InvokeFunction action",
+            )
+
+
+class _Processes:
+    """Those under way, which end with the run."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def start(self, command: list[str], **how: Any) -> "subprocess.Popen[str]":
+        with self.lock:
+            self._running = {process for process in self._running if process.poll() is None}
+            process = subprocess.Popen(  # noqa: S603 - all of it is ours
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                **how,
+            )
+            self._running.add(process)
+        return process
+
+    def end(self) -> None:
+        with self.lock:
+            for process in self._running:
+                kill(process)
+
+
+PROCESSES = _Processes()
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """It and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _ended(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
+    """What it printed, and whether it had to be cut off."""
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin  # noqa: S101 - both were asked for
+    assert stdout  # noqa: S101 - as above
+    printed: list[str] = []
+    reading = Thread(target=lambda: printed.append(stdout.read()), daemon=True)
+    reading.start()
+    with contextlib.suppress(BrokenPipeError):
+        stdin.write(f"{event}\n")
+        stdin.flush()
+    is_late = False
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        is_late = True
+    kill(process)
+    process.wait()
+    reading.join()
+    stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        stdin.close()
+    return "".join(printed), is_late
+
+
+@cache
+def _boto3_parts() -> dict[str, Path]:
+    """boto3 and what it needs, as they are installed here: by the name at the top."""
+    parts: dict[str, Path] = {}
+    waiting = ["boto3"]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        installed = distribution(name)
+        for file in installed.files or []:
+            top = file.parts[0]
+            if not top.endswith(".dist-info") and top not in {"..", "__pycache__"}:
+                parts[top] = Path(str(installed.locate_file(top)))
+        waiting += [re.split(r"[\s<>=!~;\[(]", need)[0] for need in installed.requires or [] if "extra ==" not in need]
+    return parts
+
+
+def boto3_folder() -> Path:
+    """What Lambda's runtime has beside the standard library."""
+    folder = run.current().folder / "lambda-runtime"
+    with PROCESSES.lock:
+        if not folder.exists():
+            folder.mkdir()
+            for name, path in _boto3_parts().items():
+                (folder / name).symlink_to(path)
+    return folder
+
+
+def _allows(statement: Mapping[str, Any], service: str, source: Mapping[str, str]) -> bool:
+    principal = statement.get("Principal")
+    if statement["Effect"] != "Allow" or principal not in ("*", {"Service": service}):
+        return False
+    if statement["Action"] not in {"lambda:InvokeFunction", "lambda:*", "*"}:
+        return False
+    conditions: Mapping[str, Mapping[str, str]] = statement.get("Condition") or {}
+    return all(
+        _like(pattern, source.get(key, "")) if operator == "ArnLike" else source.get(key) == pattern
+        for operator, wanted in conditions.items()
+        for key, pattern in wanted.items()
+    )
+
+
+def _like(pattern: str, arn: str) -> bool:
+    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn))
+
+
+class Backend(LambdaBackend):
+    """With functions that run."""
+
+    def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
+        function = super().create_function(spec)
+        # moto makes its own class by name, and a copy where a version is published at once.
+        for made in (function, self._lambdas._get_latest(spec["FunctionName"])):  # pyright: ignore[reportPrivateUsage] - moto's own
+            made.__class__ = Function
+            cast(Function, made).hold(spec)
+        return function
+
+    def invoke_as(self, service: str, source_arn: str, function_arn: str, event: Any) -> Invocation:
+        """Invoke a function as a service of AWS's does it for a resource.
+
+        Raises:
+            Refusal: the function's policy does not allow it.
+        """
+        function = cast(Function, self.get_function(function_arn))
+        function.check(service, source_arn)
+        return function.run(event)
+
+
+class Responses(LambdaResponse):
+    """With invocations that are refused as AWS does it, and the account's concurrency."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, lambda_backends[self.current_account][self.region])
+
+    def get_account_settings(self) -> str:
+        reserved = sum(int(function.reserved_concurrency or 0) for function in self.backend.list_functions())
+        limit = {"ConcurrentExecutions": CONCURRENCY, "UnreservedConcurrentExecutions": CONCURRENCY - reserved}
+        return json.dumps({"AccountLimit": limit})
+
+
+EXTENSION = Extension(
+    "awslambda",
+    Responses,
+    Backend,
+    routes=("{0}/(?P<api_version>[^/]+)/account-settings/?$",),
+    serves={
+        "aws_lambda_function": "did not run without Docker; dead letters, logging, VPC and later changes were not kept",
+        "aws_lambda_permission": "was not asked for",
+    },
+)

@@ -1,0 +1,150 @@
+"""CloudTrail: a trail needs what it names, keeps the selectors that it was given last, and goes for good."""
+
+import json
+from typing import Any, cast
+
+from moto.cloudtrail.models import CloudTrailBackend, Trail, cloudtrail_backends
+from moto.cloudtrail.responses import CloudTrailResponse
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
+
+from local_aws.extension import Extension, Refusal
+from local_aws.policies import listed, services_of, statements
+
+Selectors = list[dict[str, Any]]
+
+# What a trail has that nobody gave any.
+# https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html
+USUAL: Selectors = [
+    {
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": True,
+        "DataResources": [],
+        "ExcludeManagementEventSources": [],
+    }
+]
+# https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+OPERATORS = {"Equals", "StartsWith", "EndsWith", "NotEquals", "NotStartsWith", "NotEndsWith"}
+ONE_OF = {"eventCategory", "readOnly", "resources.type"}
+"""Fields that are compared with Equals alone."""
+
+
+class Backend(CloudTrailBackend):
+    """With trails that are checked as they are made and changed."""
+
+    def create_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
+        if name in self.trails:
+            raise Refusal("TrailAlreadyExistsException", f"Trail {name} already exists for {self.account_id}")
+        trail = super().create_trail(name, *args, **asked)
+        try:
+            self.check(trail)
+        except Refusal:
+            del self.trails[name]
+            raise
+        trail.event_selectors = list(USUAL)
+        return trail
+
+    def update_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
+        trail = self.get_trail(name)
+        before = dict(vars(trail))
+        super().update_trail(name, *args, **asked)
+        try:
+            self.check(trail)
+        except Refusal:
+            vars(trail).update(before)
+            raise
+        return trail
+
+    def check(self, trail: Trail) -> None:
+        """Refuse a trail that cannot be delivered: bucket and its policy, key, log group and role."""
+        buckets = s3_backends[self.account_id][self.partition].buckets
+        if trail.bucket_name not in buckets:
+            raise Refusal("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
+        if not _lets_in(json.loads(buckets[trail.bucket_name].policy or "{}"), trail.arn):
+            raise Refusal("InsufficientS3BucketPolicyException", f"Incorrect S3 bucket policy: {trail.bucket_name}")
+        if (
+            trail.kms_key_id
+            and trail.kms_key_id.rpartition("/")[2] not in kms_backends[self.account_id][self.region_name].keys
+        ):
+            raise Refusal("KmsKeyNotFoundException", f"The key {trail.kms_key_id} does not exist.")
+        if bool(trail.cw_log_group_arn) != bool(trail.cw_role_arn):
+            raise Refusal("InvalidCloudWatchLogsRoleArnException", "A log group and a role come together.")
+        if trail.cw_log_group_arn:
+            group = trail.cw_log_group_arn.split(":", 6)[6].removesuffix(":*")
+            if group not in logs_backends[self.account_id][self.region_name].groups:
+                raise Refusal("InvalidCloudWatchLogsLogGroupArnException", f"The log group {group} does not exist.")
+            roles = iam_backends[self.account_id][self.partition].roles.values()
+            if trail.cw_role_arn not in {role.arn for role in roles}:
+                raise Refusal("InvalidCloudWatchLogsRoleArnException", f"Access denied: {trail.cw_role_arn}")
+
+    def put_event_selectors(
+        self, trail_name: str, event_selectors: Selectors, advanced_event_selectors: Selectors
+    ) -> tuple[str, Selectors, Selectors]:
+        for selector in advanced_event_selectors or []:
+            for field in selector["FieldSelectors"]:
+                used = OPERATORS & field.keys()
+                if not used or (field["Field"] in ONE_OF and used != {"Equals"}):
+                    raise Refusal(
+                        "InvalidEventSelectorsException", f"The field {field['Field']} cannot be compared so."
+                    )
+        trail = self.get_trail(trail_name)
+        # Each kind takes the place of the other.
+        trail.event_selectors = event_selectors or []
+        trail.advanced_event_selectors = advanced_event_selectors or []
+        return trail.arn, trail.event_selectors, trail.advanced_event_selectors
+
+    def put_insight_selectors(
+        self, trail_name: str, insight_selectors: list[dict[str, str]]
+    ) -> tuple[str, list[dict[str, str]]]:
+        trail = self.get_trail(trail_name)
+        trail.insight_selectors = list(insight_selectors)
+        return trail.arn, trail.insight_selectors
+
+    def delete_trail(self, name: str) -> None:
+        trail = self.get_trail(name)
+        self.tagging_service.delete_all_tags_for_resource(trail.arn)
+        del self.trails[trail.trail_name]
+
+
+class Responses(CloudTrailResponse):
+    """Which say of a trail whether it has selectors of its own."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, cloudtrail_backends[self.current_account][self.region])
+
+    def get_trail(self) -> str:
+        trail = self.backend.get_trail(self._get_param("Name"))
+        return json.dumps({"Trail": trail.description(include_region=True) | _selected(trail)})
+
+    def describe_trails(self) -> str:
+        asked = self._get_param("trailNameList") or []
+        trails = self.backend.describe_trails(self._get_bool_param("includeShadowTrails", True))
+        told = [trail for trail in trails if not asked or {trail.trail_name, trail.arn} & set(asked)]
+        return json.dumps({"trailList": [trail.description(include_region=True) | _selected(trail) for trail in told]})
+
+
+def _selected(trail: Trail) -> dict[str, bool]:
+    own = trail.advanced_event_selectors or trail.event_selectors != USUAL
+    return {"HasCustomEventSelectors": bool(own), "HasInsightSelectors": bool(trail.insight_selectors)}
+
+
+def _lets_in(policy: dict[str, Any], trail: str) -> bool:
+    """Whether a bucket's policy lets CloudTrail see whose it is and write, for this trail."""
+    allowed = set[str]()
+    for statement in statements(policy):
+        services = services_of(statement)
+        wanted = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", trail)
+        if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in listed(wanted):
+            allowed |= set(listed(statement["Action"]))
+    return allowed >= {"s3:GetBucketAcl", "s3:PutObject"}
+
+
+EXTENSION = Extension(
+    "cloudtrail",
+    Responses,
+    Backend,
+    serves={"aws_cloudtrail": "nothing was checked; selectors were kept beside those that replaced them"},
+)

@@ -1,0 +1,96 @@
+"""CloudWatch: composite alarms, and alarms described by their type, each with a state that it keeps."""
+
+import re
+from typing import Any, cast
+
+from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from local_aws.extension import Extension, Refusal
+
+RULE_MAXIMUM = 10_240
+SUPPRESSION = {
+    "ActionsSuppressor": "actions_suppressor",
+    "ActionsSuppressorWaitPeriod": "actions_suppressor_wait_period",
+    "ActionsSuppressorExtensionPeriod": "actions_suppressor_extension_period",
+}
+
+
+class Alarms(dict[str, Alarm]):
+    """By name. Those that are described stand still meanwhile: stacks are deployed side by side."""
+
+    def values(self) -> Any:
+        return list(super().values())
+
+
+class Backend(CloudWatchBackend):
+    """With alarms that are changed, not made anew, when they are put again."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.alarms = Alarms()
+
+    def put_metric_alarm(self, name: str, *arguments: Any, **settings: Any) -> Alarm:
+        former = self.alarms.get(name)
+        if former:
+            settings["tags"] = None  # AWS takes tags with a new alarm only
+        alarm = super().put_metric_alarm(name, *arguments, **settings)
+        if former:
+            for state in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
+                setattr(alarm, state, getattr(former, state))
+        return alarm
+
+    def delete_alarms(self, alarm_names: list[str]) -> None:
+        if missing := [name for name in alarm_names if name not in self.alarms]:
+            raise Refusal("ResourceNotFound", f"Alarms not found: {', '.join(missing)}")
+        for name in alarm_names:
+            self.tagger.delete_all_tags_for_resource(self.alarms[name].alarm_arn)
+        super().delete_alarms(alarm_names)
+
+    def require(self, rule: str) -> None:
+        """Refuse a rule that is too long, or of alarms that are not there."""
+        if len(rule) > RULE_MAXIMUM:
+            raise Refusal("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
+        named = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
+        missing = [name for name in named if name.rpartition(":alarm:")[2] not in self.alarms]
+        if missing:
+            raise Refusal("ValidationError", f"Alarms of the alarm rule do not exist: {', '.join(missing)}")
+
+
+class Responses(CloudWatchResponse):
+    """With the actions on composite alarms."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, cloudwatch_backends[self.current_account][self.region])
+
+    def put_composite_alarm(self) -> EmptyResult:
+        self.backend.require(self._get_param("AlarmRule"))
+        self.put_metric_alarm()
+        alarm = cast(Any, self.backend.alarms[self._get_param("AlarmName")])
+        for name, attribute in SUPPRESSION.items():
+            setattr(alarm, attribute, self._get_param(name))
+        return EmptyResult()
+
+    def describe_alarms(self) -> ActionResult:
+        described = cast(dict[str, list[Alarm]], super().describe_alarms().result)
+        # Unless asked for, there are no composite alarms in the answer.
+        kinds = self._get_param("AlarmTypes") or ["MetricAlarm"]
+        return ActionResult(
+            {
+                "MetricAlarms": described["MetricAlarms"] if "MetricAlarm" in kinds else [],
+                "CompositeAlarms": described["CompositeAlarms"] if "CompositeAlarm" in kinds else [],
+            }
+        )
+
+
+EXTENSION = Extension(
+    "cloudwatch",
+    Responses,
+    Backend,
+    serves={
+        "aws_cloudwatch_composite_alarm": "there were none",
+        "aws_cloudwatch_metric_alarm": "deletion left the tags",
+    },
+)

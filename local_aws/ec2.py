@@ -1,0 +1,220 @@
+"""EC2: what ICMP a network ACL lets through, what security group rules are for, where flow logs go; one call at a time.
+
+Terraform asks for a VPC's parts side by side, and moto looks before it adds: without turns, rules are lost or doubled.
+"""
+
+import json
+from collections.abc import Generator
+from threading import RLock
+from typing import Any, cast
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.flow_logs import FlowLogs
+from moto.ec2.models.network_acls import NetworkAclEntry
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.vpcs import VPCEndPoint
+from moto.ec2.responses import EC2Response
+
+from local_aws.extension import Extension, Refusal
+
+# What AWS writes to a bucket unless told otherwise.
+FILES = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": False}
+
+
+class Rule(SecurityGroupRule):
+    """Says what it is for, whatever it lets through: addresses, a group or a prefix list."""
+
+    def __init__(self, *arguments: Any, prefix_list_id: dict[str, str] | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, prefix_list_id=prefix_list_id, **settings)
+        self._prefix_list = prefix_list_id or {}
+
+    def __eq__(self, other: object) -> bool:
+        """Whether AWS takes the other for a duplicate: descriptions do not count."""
+        return isinstance(other, SecurityGroupRule) and _lets_through(self) == _lets_through(other)
+
+    @property
+    def description(self) -> str | None:
+        return self._peer.get("Description")
+
+    def describe(self, text: str | None) -> None:
+        """Say what it is for; nothing, if there is no text."""
+        self._peer.pop("Description", None)
+        if text:
+            self._peer["Description"] = text
+
+    def let_through(self, wanted: dict[str, Any]) -> None:
+        """Take another group or prefix list, and the description, from a request to modify."""
+        if group := wanted.get("ReferencedGroupId"):
+            self.source_group = {**self.source_group, "GroupId": group}
+        if prefix_list := wanted.get("PrefixListId"):
+            self.prefix_list_id = prefix_list
+            self._prefix_list = {"PrefixListId": prefix_list}
+        self.describe(wanted.get("Description"))
+
+    @property
+    def _peer(self) -> dict[str, str]:
+        return self._prefix_list or self.source_group or self.ip_range
+
+
+def _lets_through(rule: SecurityGroupRule) -> tuple[object, ...]:
+    addresses = rule.ip_range.get("CidrIp"), rule.ip_range.get("CidrIpv6")
+    return (
+        rule.ip_protocol,
+        rule.from_port,
+        rule.to_port,
+        *addresses,
+        rule.source_group.get("GroupId"),
+        rule.prefix_list_id,
+    )
+
+
+class Backend(EC2Backend):
+    """With rules that are described, endpoints whose private names can be switched, logs that know their group."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        self.turns = RLock()
+        super().__init__(region_name, account_id)
+
+    def delete_vpc(self, vpc_id: str) -> Any:
+        deleted = super().delete_vpc(vpc_id)
+        # What it came with goes with it.
+        self.network_acls = {id: acl for id, acl in self.network_acls.items() if acl.vpc_id != vpc_id}
+        return deleted
+
+    def _iterate_security_rules(
+        self,
+        ip_protocol: str,
+        group_id: str,
+        from_port: str,
+        to_port: str,
+        ip_ranges: list[Any],
+        source_groups: list[dict[str, Any]],
+        prefix_list_ids: list[dict[str, str]],
+        is_egress: bool = False,
+        tags: dict[str, str] | None = None,
+    ) -> Generator[SecurityGroupRule]:
+        peers = [
+            *({"ip_range": addresses} for addresses in ip_ranges),
+            *({"ip_range": None, "source_group": group} for group in source_groups),
+            *({"ip_range": None, "prefix_list_id": prefix_list} for prefix_list in prefix_list_ids),
+        ]
+        for peer in peers:
+            rule = Rule(self, ip_protocol, group_id, from_port, to_port, is_egress=is_egress, tags=tags, **peer)
+            yield cast(SecurityGroupRule, rule)  # moto's __new__ says no more than BaseModel
+
+    def modify_security_group_rules(self, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
+        super().modify_security_group_rules(group_id, rules)
+        group = self.get_security_group_from_id(group_id)
+        for rule_id, wanted in rules.items():
+            rule = group and group.get_rule(rule_id)
+            if isinstance(rule, Rule):
+                rule.let_through(wanted)
+
+    def _sg_update_description(self, security_rule: SecurityGroupRule, rule: SecurityGroupRule) -> None:
+        if isinstance(rule, Rule):
+            rule.describe(security_rule.description)
+        else:  # what moto lets every group do at first
+            super()._sg_update_description(security_rule, rule)
+
+    def create_flow_logs(
+        self,
+        resource_type: str,
+        resource_ids: list[str],
+        traffic_type: str,
+        deliver_logs_permission_arn: str,
+        log_destination_type: str,
+        log_destination: str,
+        log_group_name: str,
+        log_format: str,
+        max_aggregation_interval: int,
+    ) -> tuple[list[FlowLogs], list[Any]]:
+        if log_destination and log_destination_type in {None, "cloud-watch-logs"}:
+            log_group_name = log_destination.split(":")[6]
+        return super().create_flow_logs(
+            resource_type,
+            resource_ids,
+            traffic_type,
+            deliver_logs_permission_arn,
+            log_destination_type,
+            log_destination,
+            log_group_name,
+            log_format,
+            max_aggregation_interval,
+        )
+
+    def delete_network_acl_entry(self, network_acl_id: str, rule_number: int, egress: bool) -> NetworkAclEntry:
+        entries = self.get_network_acl(network_acl_id).entries
+        if not any(entry.rule_number == rule_number and entry.egress == egress for entry in entries):
+            raise Refusal(
+                "InvalidNetworkAclEntry.NotFound",
+                f"The specified network acl entry with rule number '{rule_number}' does not exist",
+            )
+        return super().delete_network_acl_entry(network_acl_id, rule_number, egress)
+
+
+class Responses(EC2Response):
+    """Calls take turns."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, ec2_backends[self.current_account][self.region])
+
+    def call_action(self) -> TYPE_RESPONSE:
+        with self.backend.turns:
+            return super().call_action()
+
+    def create_network_acl_entry(self) -> EmptyResult:
+        self.backend.create_network_acl_entry(**self._entry())
+        return EmptyResult()
+
+    def replace_network_acl_entry(self) -> EmptyResult:
+        self.backend.replace_network_acl_entry(**self._entry())
+        return EmptyResult()
+
+    def _entry(self) -> dict[str, Any]:
+        ports, icmp = self._get_param("PortRange", {}), self._get_param("IcmpTypeCode", {})
+        return {
+            "network_acl_id": self._get_param("NetworkAclId"),
+            "rule_number": self._get_param("RuleNumber"),
+            "protocol": self._get_param("Protocol"),
+            "rule_action": self._get_param("RuleAction"),
+            "egress": self._get_param("Egress"),
+            "cidr_block": self._get_param("CidrBlock"),
+            "ipv6_cidr_block": self._get_param("Ipv6CidrBlock"),
+            "icmp_code": icmp.get("Code"),
+            "icmp_type": icmp.get("Type"),
+            "port_range_from": ports.get("From"),
+            "port_range_to": ports.get("To"),
+        }
+
+    def create_flow_logs(self) -> ActionResult:
+        made = super().create_flow_logs()
+        if self._get_param("LogDestinationType") == "s3":
+            options = FILES | self._get_param("DestinationOptions", {})
+            for flow_log in cast(dict[str, list[str]], made.result)["FlowLogIds"]:
+                cast(Any, self.backend.flow_logs[flow_log]).destination_options = options
+        return made
+
+    def modify_vpc_endpoint(self) -> ActionResult:
+        endpoint = self.backend.describe_vpc_endpoints([self._get_param("VpcEndpointId")])[0]
+        if (private_names := self._get_param("PrivateDnsEnabled")) is not None:
+            endpoint.private_dns_enabled = private_names
+        if self._get_param("ResetPolicy"):
+            endpoint.policy_document = json.dumps(VPCEndPoint.DEFAULT_POLICY)
+        return super().modify_vpc_endpoint()
+
+
+EXTENSION = Extension(
+    "ec2",
+    Responses,
+    Backend,
+    serves={
+        "aws_flow_log": "logs to a log group's ARN were said to fail; a bucket's options were dropped",
+        "aws_network_acl": "ICMP's type and code were dropped",
+        "aws_vpc_endpoint": "whether private names are used could not be changed",
+        "aws_vpc_security_group_egress_rule": "descriptions of rules for groups and prefix lists were dropped",
+        "aws_vpc_security_group_ingress_rule": "descriptions of rules for groups were dropped",
+    },
+)

@@ -1,0 +1,307 @@
+"""ECS: services keep all that they are told, and run: tasks in every subnet, registered with the load balancer.
+
+A deployment is over at once: its tasks run, and those of the one before are stopped.
+"""
+
+from datetime import datetime
+from itertools import cycle, islice
+from typing import Any, cast
+
+from botocore import xform_name
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
+from moto.ecs.models import Cluster, ClusterFailure, EC2ContainerServiceBackend, Service, Task, ecs_backends
+from moto.ecs.responses import EC2ContainerServiceResponse
+from moto.elbv2.models import elbv2_backends
+from moto.moto_api._internal import mock_random
+
+from local_aws.extension import Extension, Refusal
+
+# What CreateService takes and moto leaves out, and what each is when nothing is said.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+DEFAULTS: dict[str, Any] = {
+    "availabilityZoneRebalancing": "ENABLED",
+    "capacityProviderStrategy": [],
+    "enableECSManagedTags": False,
+    "enableExecuteCommand": False,
+    "healthCheckGracePeriodSeconds": 0,
+    "placementConstraints": [],
+    "placementStrategy": [],
+}
+DEPLOYMENTS = {
+    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+    "bakeTimeInMinutes": 0,
+}
+# A change of these starts new tasks; all else holds for those that run.
+STARTS_TASKS = (
+    "task_definition",
+    "network_configuration",
+    "load_balancers",
+    "platform_version",
+    "capacity_provider_strategy",
+    "launch_type",
+)
+
+
+class ServiceTask(Task):
+    """Runs until it is stopped."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.target_groups: list[str] = []
+        self.stopped_at: datetime | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return _details(self.attachments[0])["privateIPv4Address"]
+
+    def advance(self) -> None:
+        """Change nothing: to be described ends no task."""
+
+
+class Backend(EC2ContainerServiceBackend):
+    """With services whose tasks run."""
+
+    def tasks_of(self, service: Service) -> list[ServiceTask]:
+        tasks = self.tasks.get(service.cluster_name, {}).values()
+        group = f"service:{service.name}"
+        return [
+            task
+            for task in tasks
+            if isinstance(task, ServiceTask) and task.group == group and task.desired_status == "RUNNING"
+        ]
+
+    def start(self, service: Service, settings: dict[str, Any]) -> None:
+        """Let a service that was just made run, with the settings of its request."""
+        kept = cast(Any, service)
+        for name, default in DEFAULTS.items():
+            setattr(kept, xform_name(name), settings.get(name, default))
+        kept.deployment_configuration = DEPLOYMENTS | settings.get("deploymentConfiguration", {})
+        kept.created_at = utcnow()
+        cluster = self._get_cluster(service.cluster_name)
+        if not settings.get("launchType"):
+            kept.capacity_provider_strategy = (
+                kept.capacity_provider_strategy or cluster.default_capacity_provider_strategy or []
+            )
+            if kept.capacity_provider_strategy:
+                service.launch_type = None
+        self._deploy(service)
+
+    def update_service(self, service_properties: dict[str, Any]) -> Service:
+        service = self._get_service(
+            service_properties.get("cluster", "default"), service_properties["service"].split("/")[-1]
+        )
+        if service.status != "ACTIVE":
+            raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+        # Parts that are left out stay as they are.
+        if told := service_properties.get("deployment_configuration"):
+            service_properties["deployment_configuration"] = cast(Any, service).deployment_configuration | told
+        if wanted := service_properties.get("task_definition"):
+            service_properties["task_definition"] = self.describe_task_definition(wanted).arn
+        forced = service_properties.get("force_new_deployment")
+        before = [getattr(service, name) for name in STARTS_TASKS]
+        super().update_service(service_properties)
+        if forced or before != [getattr(service, name) for name in STARTS_TASKS]:
+            self._deploy(service)
+        else:
+            self._scale(service)
+        return service
+
+    def delete_service(self, cluster_name: str, service_name: str, force: bool) -> Service:
+        service = super().delete_service(cluster_name, service_name.split("/")[-1], force)
+        service.desired_count = 0
+        self._scale(service)
+        service.deployments = []
+        return service
+
+    def list_services(
+        self, cluster_str: str, scheduling_strategy: str | None = None, launch_type: str | None = None
+    ) -> list[str]:
+        gone = {service.arn for service in self.services.values() if service.status == "INACTIVE"}
+        arns = super().list_services(cluster_str, scheduling_strategy, launch_type)
+        return [arn for arn in arns if arn not in gone]
+
+    def list_tasks(
+        self,
+        cluster_str: str | None = None,
+        container_instance: str | None = None,
+        family: str | None = None,
+        started_by: str | None = None,
+        service_name: str | None = None,
+        desiredStatus: str | None = None,  # noqa: N803 - moto's name
+    ) -> list[Task]:
+        tasks = super().list_tasks(
+            cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
+        )
+        group = f"service:{(service_name or '').split('/')[-1]}"
+        return [task for task in tasks if not service_name or task.group == group]
+
+    def stop_task(self, cluster_str: str, task_str: str, reason: str) -> Task:
+        """Stop it; a service starts another in its place."""
+        task = super().stop_task(cluster_str, task_str, reason)
+        if isinstance(task, ServiceTask):
+            self._leave(task)
+            service = self._get_service(cluster_str, task.group.removeprefix("service:"))
+            self._scale(service)
+        return task
+
+    def describe_clusters(self, cluster_names: list[str]) -> tuple[list[Cluster], list[ClusterFailure]]:
+        clusters, failures = super().describe_clusters(cluster_names)
+        for cluster in clusters:
+            services = [service for service in self.services.values() if service.cluster_name == cluster.name]
+            cluster.active_services_count = sum(service.status == "ACTIVE" for service in services)
+            tasks = self.tasks.get(cluster.name, {}).values()
+            cluster.running_tasks_count = sum(task.desired_status == "RUNNING" for task in tasks)
+            cluster.pending_tasks_count = 0
+        return clusters, failures
+
+    def _deploy(self, service: Service) -> None:
+        """Start new tasks, and stop those that ran."""
+        former = self.tasks_of(service)
+        kept, now = cast(Any, service), utcnow()
+        deployment_id = f"ecs-svc/{mock_random.randint(10**18, 10**19)}"
+        service.deployments = [
+            {
+                "id": deployment_id,
+                "status": "PRIMARY",
+                "taskDefinition": service.task_definition,
+                "failedTasks": 0,
+                "pendingCount": 0,
+                "createdAt": now,
+                "capacityProviderStrategy": kept.capacity_provider_strategy,
+                "launchType": service.launch_type,
+                "platformVersion": service.platform_version,
+                "platformFamily": "Linux",
+                "networkConfiguration": service.network_configuration,
+                "rolloutState": "COMPLETED",
+                "rolloutStateReason": f"ECS deployment {deployment_id} completed.",
+            }
+        ]
+        for task in former:
+            self._stop(task, f"Scaling activity initiated by (deployment {task.started_by})")
+        self._scale(service)
+
+    def _scale(self, service: Service) -> None:
+        """Start or stop as many tasks as make the desired count."""
+        running = self.tasks_of(service)
+        subnets = service.network_configuration.get("awsvpcConfiguration", {}).get("subnets", [])
+        for subnet in islice(cycle(subnets or [None]), len(running), max(len(running), service.desired_count)):
+            self._run(service, subnet)
+        for task in running[service.desired_count :]:
+            self._stop(task, f"Scaling activity initiated by (deployment {task.started_by})")
+        service.running_count, service.pending_count = service.desired_count, 0
+        for deployment in service.deployments:
+            deployment |= {
+                "desiredCount": service.desired_count,
+                "runningCount": service.desired_count,
+                "updatedAt": utcnow(),
+            }
+        service.events = [
+            {
+                "id": str(mock_random.uuid4()),
+                "createdAt": utcnow(),
+                "message": f"(service {service.name}) has reached a steady state.",
+            },
+            *service.events,
+        ]
+
+    def _run(self, service: Service, subnet: str | None) -> None:
+        cluster, kept = self._get_cluster(service.cluster_name), cast(Any, service)
+        definition = self.describe_task_definition(service.task_definition or "")
+        networking = service.network_configuration
+        if subnet:
+            networking = {"awsvpcConfiguration": {**networking["awsvpcConfiguration"], "subnets": [subnet]}}
+        providers = [part["capacityProvider"] for part in kept.capacity_provider_strategy]
+        tags = service.tags if service.propagate_tags == "SERVICE" else []
+        if service.propagate_tags == "TASK_DEFINITION":
+            tags = definition.tags
+        if kept.enable_ecs_managed_tags:
+            tags = [
+                *tags,
+                {"key": "aws:ecs:clusterName", "value": cluster.name},
+                {"key": "aws:ecs:serviceName", "value": service.name},
+            ]
+        task: Any = ServiceTask(
+            cluster,
+            definition,
+            container_instance_arn=None,
+            resource_requirements=None,
+            backend=self,
+            group=f"service:{service.name}",
+            launch_type=service.launch_type or "FARGATE",
+            started_by=service.deployments[0]["id"],
+            tags=tags,
+            networking_configuration=networking,
+            platform_version=service.platform_version,
+            capacity_provider_name=providers[0] if providers else None,
+        )
+        task.cpu, task.memory = definition.cpu, definition.memory
+        task.created_at = task.started_at = utcnow()
+        task.health_status, task.connectivity = "HEALTHY", "CONNECTED"
+        task.enable_execute_command = kept.enable_execute_command
+        if subnet:
+            task.availability_zone = self._network.get_subnet(subnet).availability_zone
+        for container in task.containers:
+            container.task_arn, container.last_status = task.task_arn, "RUNNING"
+        self.tasks.setdefault(cluster.name, {})[task.task_arn] = task
+        for balancer in service.load_balancers:
+            task.target_groups.append(balancer["targetGroupArn"])
+            target = {"Id": task.address, "Port": balancer["containerPort"]}
+            self._target_group(balancer["targetGroupArn"]).register([target])
+
+    def _stop(self, task: ServiceTask, reason: str) -> None:
+        super().stop_task(task.cluster_name, task.id, reason)
+        self._leave(task)
+
+    def _leave(self, task: ServiceTask) -> None:
+        """Give back its place in the load balancer and in the subnet."""
+        task.stopped_at = utcnow()
+        for arn in task.target_groups:
+            if group := self._target_group(arn):
+                group.deregister([{"Id": task.address}])
+        for attachment in task.attachments:
+            self._network.enis.pop(_details(attachment)["networkInterfaceId"], None)
+            attachment["status"] = "DELETED"
+
+    def _target_group(self, arn: str) -> Any:
+        return elbv2_backends[self.account_id][self.region_name].target_groups.get(arn)
+
+    @property
+    def _network(self) -> Any:
+        return ec2_backends[self.account_id][self.region_name]
+
+
+def _details(attachment: dict[str, Any]) -> dict[str, str]:
+    return {detail["name"]: detail["value"] for detail in attachment["details"]}
+
+
+class Responses(EC2ContainerServiceResponse):
+    """With all that CreateService is told."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, ecs_backends[self.current_account][self.region])
+
+    def create_service(self) -> ActionResult:
+        cluster = self._get_param("cluster", "default").split("/")[-1]
+        existing = self.backend.services.get(f"{cluster}:{self._get_param('serviceName')}")
+        if existing and existing.status == "ACTIVE":
+            raise Refusal("InvalidParameterException", "Creation of service was not idempotent.")
+        made = super().create_service()
+        self.backend.start(cast(dict[str, Service], made.result)["service"], self._get_params())
+        return made
+
+
+EXTENSION = Extension(
+    "ecs",
+    Responses,
+    Backend,
+    serves={
+        "aws_ecs_service": "half of what it is told was dropped, and no tasks ran",
+    },
+)

@@ -1,0 +1,133 @@
+"""ElastiCache's parameter groups: what each family's parameters are, and what a group changes of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_aws.extension import Refusal
+
+# Valkey 7.2 and Redis OSS 7 have the same.
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
+_SEVEN = {
+    "acl-pubsub-default": "allchannels",
+    "activedefrag": "no",
+    "active-defrag-cycle-max": "75",
+    "active-defrag-cycle-min": "5",
+    "active-defrag-ignore-bytes": "104857600",
+    "active-defrag-max-scan-fields": "1000",
+    "active-defrag-threshold-lower": "10",
+    "active-defrag-threshold-upper": "100",
+    "active-expire-effort": "1",
+    "activerehashing": "yes",
+    "appendfsync": "everysec",
+    "appendonly": "no",
+    "client-output-buffer-limit-normal-hard-limit": "0",
+    "client-output-buffer-limit-normal-soft-limit": "0",
+    "client-output-buffer-limit-normal-soft-seconds": "0",
+    "client-output-buffer-limit-pubsub-hard-limit": "33554432",
+    "client-output-buffer-limit-pubsub-soft-limit": "8388608",
+    "client-output-buffer-limit-pubsub-soft-seconds": "60",
+    "client-query-buffer-limit": "1073741824",
+    "close-on-replica-write": "yes",
+    "cluster-allow-pubsubshard-when-down": "yes",
+    "cluster-allow-reads-when-down": "no",
+    "cluster-enabled": "no",
+    "cluster-require-full-coverage": "no",
+    "databases": "16",
+    "hash-max-listpack-entries": "512",
+    "hash-max-listpack-value": "64",
+    "hll-sparse-max-bytes": "3000",
+    "latency-tracking": "no",
+    "lazyfree-lazy-eviction": "no",
+    "lazyfree-lazy-expire": "no",
+    "lazyfree-lazy-server-del": "no",
+    "lazyfree-lazy-user-del": "no",
+    "lfu-decay-time": "1",
+    "lfu-log-factor": "10",
+    "list-compress-depth": "0",
+    "list-max-listpack-size": "-2",
+    "maxclients": "65000",
+    "maxmemory-policy": "volatile-lru",
+    "maxmemory-samples": "3",
+    "min-replicas-max-lag": "10",
+    "min-replicas-to-write": "0",
+    "notify-keyspace-events": "",
+    "proto-max-bulk-len": "536870912",
+    "repl-backlog-size": "1048576",
+    "repl-backlog-ttl": "3600",
+    "repl-timeout": "60",
+    "replica-ignore-maxmemory": "yes",
+    "replica-lazy-flush": "no",
+    "reserved-memory-percent": "25",
+    "set-max-intset-entries": "512",
+    "slowlog-log-slower-than": "10000",
+    "slowlog-max-len": "128",
+    "stream-node-max-bytes": "4096",
+    "stream-node-max-entries": "100",
+    "tcp-keepalive": "300",
+    "timeout": "0",
+    "tracking-table-max-keys": "1000000",
+    "zset-max-listpack-entries": "128",
+    "zset-max-listpack-value": "64",
+}
+FAMILIES: Mapping[str, Mapping[str, str]] = {"redis7": _SEVEN, "valkey7": _SEVEN}
+CLUSTER_MODE = "cluster-enabled"
+
+
+@dataclass
+class ParameterGroup:
+    """A family's parameters, and those of them that somebody set."""
+
+    cache_parameter_group_name: str
+    cache_parameter_group_family: str
+    description: str
+    arn: str
+    is_global: bool = False
+    chosen: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.cache_parameter_group_family not in FAMILIES:
+            raise NotImplementedError(f"The parameters of {self.cache_parameter_group_family} are not known")
+
+    @property
+    def cluster_enabled(self) -> bool:
+        """Whether clusters that use it are in cluster mode."""
+        return {**self.defaults, **self.chosen}[CLUSTER_MODE] == "yes"
+
+    @property
+    def defaults(self) -> Mapping[str, str]:
+        """What the family says."""
+        return FAMILIES[self.cache_parameter_group_family]
+
+    def describe(self, source: str | None) -> list[dict[str, Any]]:
+        """All its parameters, or those of one source: `user`, `system`."""
+        parameters = [
+            {
+                "ParameterName": name,
+                "ParameterValue": self.chosen.get(name, default),
+                "Source": "user" if name in self.chosen else "system",
+                "DataType": "integer" if default.lstrip("-").isdigit() else "string",
+                "IsModifiable": True,
+            }
+            for name, default in self.defaults.items()
+        ]
+        return [parameter for parameter in parameters if source in {None, parameter["Source"]}]
+
+    def choose(self, parameters: Iterable[Mapping[str, str]]) -> None:
+        """Set parameters, all or none."""
+        chosen = {each["ParameterName"]: each["ParameterValue"] for each in parameters}
+        self._check(chosen)
+        self.chosen |= chosen
+
+    def reset(self, parameters: Iterable[Mapping[str, str]] | None) -> None:
+        """Back to the family's defaults: these parameters, or all."""
+        names = set(self.chosen) if parameters is None else {each["ParameterName"] for each in parameters}
+        self._check(names)
+        self.chosen = {name: value for name, value in self.chosen.items() if name not in names}
+
+    def _check(self, names: Iterable[str]) -> None:
+        name = self.cache_parameter_group_name
+        if name.startswith("default."):
+            raise Refusal("InvalidParameterValue", f"The parameter group {name} cannot be modified")
+        if strangers := sorted(set(names) - set(self.defaults)):
+            raise Refusal("InvalidParameterValue", f"{self.cache_parameter_group_family} has no {strangers}")

@@ -1,0 +1,110 @@
+"""ElastiCache's users and their groups."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moto.elasticache.models import ElastiCacheBackend, User
+
+from local_aws.extension import Refusal
+
+
+class Users(ElastiCacheBackend):
+    """With changes of users, groups of them, and real deletion."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.user_groups: dict[str, dict[str, Any]] = {}
+
+    def create_user(self, *args: Any, **asked: Any) -> User:
+        if asked["authentication_type"] == "iam" and asked["user_id"] != asked["user_name"]:
+            raise Refusal("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
+        user = super().create_user(*args, **asked)
+        user.no_password_required = asked["authentication_type"] == "no-password-required"
+        return user
+
+    def describe_users(self, user_id: str | None) -> list[User]:
+        users = super().describe_users(user_id)
+        for user in users:
+            user.user_group_ids = [name for name, group in self.user_groups.items() if user.id in group["UserIds"]]
+        return users
+
+    def modify_user(self, user_id: str, asked: Mapping[str, Any]) -> User:
+        user = self.describe_users(user_id)[0]
+        user.engine = asked.get("Engine", user.engine)
+        user.access_string = asked.get("AccessString", user.access_string)
+        if "AppendAccessString" in asked:
+            user.access_string += f" {asked['AppendAccessString']}"
+        mode: Mapping[str, Any] = asked.get("AuthenticationMode", {})
+        if passwords := asked.get("Passwords") or mode.get("Passwords"):
+            user.passwords, user.authentication_type, user.no_password_required = passwords, "password", False
+        elif mode.get("Type") == "iam":
+            user.passwords, user.authentication_type, user.no_password_required = [], "iam", False
+        elif asked.get("NoPasswordRequired") or mode:
+            user.passwords, user.authentication_type, user.no_password_required = [], "no-password-required", True
+        return user
+
+    def delete_user(self, user_id: str) -> User:
+        user = self.describe_users(user_id)[0]
+        if user.name == "default" and user.user_group_ids:
+            raise Refusal("DefaultUserAssociatedToUserGroup", f"User {user_id} is the default user of a user group")
+        for name in user.user_group_ids:
+            self.user_groups[name]["UserIds"].remove(user_id)
+        self._forget(user.arn)
+        del self.users[user_id]
+        user.status = "deleting"
+        return user
+
+    def create_user_group(
+        self, name: str, engine: str, users: Sequence[str], tags: list[dict[str, str]]
+    ) -> dict[str, Any]:
+        if name in self.user_groups:
+            raise Refusal("UserGroupAlreadyExists", f"User Group {name} already exists.")
+        self._check_users(users)
+        arn = self._arn("usergroup", name)
+        self.user_groups[name] = {
+            "UserGroupId": name,
+            "Status": "active",
+            "Engine": engine.lower(),
+            "UserIds": list(users),
+            "MinimumEngineVersion": "6.0",
+            "ARN": arn,
+        }
+        self.tagging_service.tag_resource(arn, tags)
+        return self.user_group(name)
+
+    def user_group(self, name: str) -> dict[str, Any]:
+        if name not in self.user_groups:
+            raise Refusal("UserGroupNotFound", f"User Group {name} not found.")
+        users = [
+            group.replication_group_id for group in self.replication_groups.values() if name in group.user_group_ids
+        ]
+        return self.user_groups[name] | {"ReplicationGroups": users}
+
+    def modify_user_group(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        group = self.user_group(name)
+        kept = [user for user in group["UserIds"] if user not in asked.get("UserIdsToRemove", [])]
+        users = kept + asked.get("UserIdsToAdd", [])
+        self._check_users(users)
+        self.user_groups[name] |= {"UserIds": users, "Engine": asked.get("Engine", group["Engine"]).lower()}
+        return self.user_group(name)
+
+    def delete_user_group(self, name: str) -> dict[str, Any]:
+        group = self.user_group(name)
+        if group["ReplicationGroups"]:
+            raise Refusal("InvalidUserGroupState", f"User Group {name} is used by {group['ReplicationGroups']}")
+        self._forget(group["ARN"])
+        del self.user_groups[name]
+        return group | {"Status": "deleting"}
+
+    def _check_users(self, users: Sequence[str]) -> None:
+        names = [self.describe_users(user)[0].name for user in users]
+        if "default" not in names:
+            raise Refusal("DefaultUserRequired", "A user group needs a user whose name is default")
+        if len(set(names)) < len(names):
+            raise Refusal("DuplicateUserName", "Two users of a group have the same name")
+
+    def _arn(self, kind: str, name: str) -> str:
+        return f"arn:{self.partition}:elasticache:{self.region_name}:{self.account_id}:{kind}:{name}"
+
+    def _forget(self, arn: str) -> None:
+        self.tagging_service.delete_all_tags_for_resource(arn)

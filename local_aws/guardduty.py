@@ -1,0 +1,116 @@
+"""GuardDuty: one detector, with all its features, each of which stays as it is until it is changed; and tags."""
+
+import json
+from typing import Any, cast
+from urllib.parse import unquote
+
+from moto.guardduty.models import Detector, GuardDutyBackend
+from moto.guardduty.responses import GuardDutyResponse
+
+from local_aws.extension import Extension, Refusal
+
+Features = list[dict[str, Any]]
+
+# A detector begins with these, all on but runtime monitoring.
+# https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
+ON = (
+    *("CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS", "S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION"),
+    *("RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"),
+)
+OFF = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
+ALWAYS = {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
+FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
+
+
+class Backend(GuardDutyBackend):
+    """With one detector at most."""
+
+    def create_detector(
+        self,
+        enable: bool,
+        finding_publishing_frequency: str,
+        data_sources: dict[str, Any],
+        tags: dict[str, str],
+        features: Features,
+    ) -> str:
+        if self.detectors:
+            raise Refusal(
+                "BadRequestException",
+                "The request is rejected because a detector already exists for the current account.",
+            )
+        every = [
+            {"name": name, "status": status} for status, names in (("ENABLED", ON), ("DISABLED", OFF)) for name in names
+        ]
+        created = super().create_detector(enable, finding_publishing_frequency, data_sources, tags, every)
+        self.change(self.detectors[created], features)
+        return created
+
+    def update_detector(
+        self,
+        detector_id: str,
+        enable: bool,
+        finding_publishing_frequency: str,
+        data_sources: dict[str, Any],
+        features: Features,
+    ) -> None:
+        detector = self.get_detector(detector_id)
+        if finding_publishing_frequency not in {None, *FREQUENCIES}:
+            raise Refusal("BadRequestException", f"findingPublishingFrequency: {finding_publishing_frequency}")
+        self.change(detector, features)
+        super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
+
+    def change(self, detector: Detector, features: Features | None) -> None:
+        """Set features; those that are not named stay as they are."""
+        there = {feature["name"]: feature for feature in detector.features}
+        for feature in features or []:
+            if feature["name"] not in there.keys() - ALWAYS or feature["status"] not in {"ENABLED", "DISABLED"}:
+                raise Refusal("BadRequestException", f"features: {feature['name']} = {feature['status']}")
+        for feature in features or []:
+            there[feature["name"]].update(feature)
+
+    def delete_detector(self, detector_id: str) -> None:
+        self.get_detector(detector_id)
+        super().delete_detector(detector_id)
+
+    def arn(self, detector: Detector) -> str:
+        return f"arn:{self.partition}:guardduty:{self.region_name}:{self.account_id}:detector/{detector.id}"
+
+    def tagged(self, arn: str) -> Detector:
+        """The detector that an ARN names."""
+        return self.get_detector(arn.rpartition("/")[2])
+
+
+class Responses(GuardDutyResponse):
+    """With the actions on tags."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.guardduty_backend)
+
+    @property
+    def _tagged(self) -> Detector:
+        return self.backend.tagged(unquote(self.path.partition("/tags/")[2]))
+
+    def list_tags_for_resource(self) -> str:
+        return json.dumps({"tags": self._tagged.tags})
+
+    def tag_resource(self) -> str:
+        self._tagged.tags.update(self._get_param("tags"))
+        return "{}"
+
+    def untag_resource(self) -> str:
+        for key in self.querystring.get("tagKeys", []):
+            self._tagged.tags.pop(key, None)
+        return "{}"
+
+
+EXTENSION = Extension(
+    "guardduty",
+    Responses,
+    Backend,
+    routes=("{0}/tags/(?P<resource_arn>.+)$",),
+    serves={
+        "aws_guardduty_detector": "no tags after its making; several could be made",
+        "aws_guardduty_detector_feature": "one that was set forgot the others",
+    },
+)

@@ -1,0 +1,58 @@
+"""Inspector: what a client needs that waits for it, and what AWS refuses."""
+
+import json
+from typing import Any, cast
+
+from moto.inspector2.models import Inspector2Backend
+from moto.inspector2.responses import Inspector2Response
+
+from local_aws.extension import Extension, Refusal
+
+KINDS = {"EC2", "ECR", "LAMBDA", "LAMBDA_CODE"}
+
+
+class Backend(Inspector2Backend):
+    """With what is known of an account that nobody has enabled yet."""
+
+    def enable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
+        self._check(resource_types)
+        # A function's code is looked into where its packages are.
+        if "LAMBDA_CODE" in resource_types and "LAMBDA" not in resource_types:
+            raise Refusal("ValidationException", "LAMBDA_CODE can be enabled with LAMBDA alone")
+        return super().enable(account_ids or [self.account_id], resource_types)
+
+    def disable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
+        self._check(resource_types)
+        return super().disable(account_ids or [self.account_id], resource_types or sorted(KINDS))
+
+    def batch_get_account_status(self, account_ids: list[str]) -> list[dict[str, Any]]:
+        asked = account_ids or [self.account_id]
+        for account in asked:
+            if account not in self.account_status:
+                super().disable([account], [])
+        return super().batch_get_account_status(asked)
+
+    @staticmethod
+    def _check(resource_types: list[str]) -> None:
+        if unknown := set(resource_types or []) - KINDS:
+            raise Refusal("ValidationException", f"resourceTypes: {', '.join(sorted(unknown))}")
+
+
+class Responses(Inspector2Response):
+    """With accounts that were not named."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.inspector2_backend)
+
+    def batch_get_account_status(self) -> str:
+        accounts = self.backend.batch_get_account_status(self._get_param("accountIds"))
+        return json.dumps({"accounts": accounts, "failedAccounts": []})
+
+
+EXTENSION = Extension(
+    "inspector2",
+    Responses,
+    Backend,
+    serves={"aws_inspector2_enabler": "an account that was never enabled was not told of"},
+)

@@ -1,0 +1,65 @@
+"""KMS: how often a key is rotated, and no key pair for a key that has none."""
+
+import json
+from datetime import timedelta
+from typing import Any, cast
+
+from moto.core.utils import unix_time, utcnow
+from moto.kms import models, utils
+from moto.kms.exceptions import ValidationException
+from moto.kms.models import KmsBackend
+from moto.kms.responses import KmsResponse
+
+from local_aws.extension import Extension
+
+# Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
+SHORTEST, LONGEST, USUAL = 90, 2560, 365
+
+
+_key_pair = utils.generate_private_key
+
+
+def _private_key(key_spec: str) -> Any:
+    """moto makes an RSA key of every key, for a tenth of a second; only those that sign use it."""
+    return None if key_spec == "SYMMETRIC_DEFAULT" else _key_pair(key_spec)
+
+
+cast(Any, models).generate_private_key = _private_key
+
+
+class Backend(KmsBackend):
+    """With each key's period in days, by its id."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.rotation_periods: dict[str, int] = {}
+
+
+class Responses(KmsResponse):
+    """With the period where it was dropped."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.kms_backend)
+
+    def enable_key_rotation(self) -> str:
+        period = self._get_param("RotationPeriodInDays", USUAL)
+        if not SHORTEST <= period <= LONGEST:
+            raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {SHORTEST} to {LONGEST}")
+        answer = super().enable_key_rotation()
+        self.backend.rotation_periods[self._key()] = period
+        return answer
+
+    def get_key_rotation_status(self) -> str:
+        status = json.loads(super().get_key_rotation_status()) | {"KeyId": self._key()}
+        if status["KeyRotationEnabled"]:
+            period = self.backend.rotation_periods[self._key()]
+            upcoming = unix_time(utcnow() + timedelta(days=period))
+            status |= {"RotationPeriodInDays": period, "NextRotationDate": upcoming}
+        return json.dumps(status)
+
+    def _key(self) -> str:
+        return self.backend.get_key_id(self._get_param("KeyId"))
+
+
+EXTENSION = Extension("kms", Responses, Backend, serves={"aws_kms_key": "rotation period"})

@@ -1,0 +1,119 @@
+"""CloudWatch Logs: saved queries, keys that are changed, metric filters that are put again and go with their group."""
+
+from typing import Any, cast
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import unix_time_millis, utcnow
+from moto.logs.models import LogGroup, LogsBackend, logs_backends
+from moto.logs.responses import LogsResponse
+from moto.moto_api._internal import mock_random
+
+from local_aws.extension import Extension, Refusal
+
+
+class Backend(LogsBackend):
+    """With saved queries, by their ids."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.query_definitions: dict[str, dict[str, Any]] = {}
+
+    def group(self, name: str) -> LogGroup:
+        if name not in self.groups:
+            raise Refusal("ResourceNotFoundException", "The specified log group does not exist.")
+        return self.groups[name]
+
+    def query(self, query_id: str) -> dict[str, Any]:
+        if query_id not in self.query_definitions:
+            raise Refusal("ResourceNotFoundException", "The specified query definition does not exist.")
+        return self.query_definitions[query_id]
+
+    def put_metric_filter(
+        self, filter_name: str, filter_pattern: str, log_group_name: str, metric_transformations: str
+    ) -> None:
+        self.group(log_group_name)
+        super().delete_metric_filter(filter_name, log_group_name)
+        super().put_metric_filter(filter_name, filter_pattern, log_group_name, metric_transformations)
+        self.filters.metric_filters[-1]["creationTime"] = int(unix_time_millis(utcnow()))
+
+    def describe_metric_filters(
+        self,
+        prefix: str | None = None,
+        log_group_name: str | None = None,
+        metric_name: str | None = None,
+        metric_namespace: str | None = None,
+    ) -> list[dict[str, Any]]:
+        if log_group_name:
+            self.group(log_group_name)
+        return super().describe_metric_filters(prefix, log_group_name, metric_name, metric_namespace)
+
+    def delete_metric_filter(self, filter_name: str | None = None, log_group_name: str | None = None) -> None:
+        self.group(log_group_name or "")
+        found = super().describe_metric_filters(filter_name, log_group_name)
+        if not any(one["filterName"] == filter_name for one in found):
+            raise Refusal("ResourceNotFoundException", "The specified metric filter does not exist.")
+        super().delete_metric_filter(filter_name, log_group_name)
+
+    def delete_log_group(self, log_group_name: str) -> None:
+        super().delete_log_group(log_group_name)
+        filters = self.filters.metric_filters
+        filters[:] = [one for one in filters if one["logGroupName"] != log_group_name]
+
+
+class Responses(LogsResponse):
+    """With the actions on saved queries and on keys."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, logs_backends[self.current_account][self.region])
+
+    def put_query_definition(self) -> ActionResult:
+        query_id = self._get_param("queryDefinitionId")
+        if query_id:
+            self.backend.query(query_id)
+        else:
+            query_id = str(mock_random.uuid4())
+        self.backend.query_definitions[query_id] = {
+            "queryDefinitionId": query_id,
+            "name": self._get_param("name"),
+            "queryString": self._get_param("queryString"),
+            "queryLanguage": self._get_param("queryLanguage", "CWLI"),
+            "logGroupNames": self._get_param("logGroupNames", []),
+            "lastModified": int(unix_time_millis(utcnow())),
+        }
+        return ActionResult({"queryDefinitionId": query_id})
+
+    def describe_query_definitions(self) -> ActionResult:
+        prefix = self._get_param("queryDefinitionNamePrefix", "")
+        language = self._get_param("queryLanguage")
+        queries = [
+            query
+            for query in self.backend.query_definitions.values()
+            if query["name"].startswith(prefix) and language in {None, query["queryLanguage"]}
+        ]
+        return ActionResult({"queryDefinitions": queries})
+
+    def delete_query_definition(self) -> ActionResult:
+        query = self.backend.query(self._get_param("queryDefinitionId"))
+        del self.backend.query_definitions[query["queryDefinitionId"]]
+        return ActionResult({"success": True})
+
+    def associate_kms_key(self) -> EmptyResult:
+        self.backend.group(self._get_param("logGroupName")).kms_key_id = self._get_param("kmsKeyId")
+        return EmptyResult()
+
+    def disassociate_kms_key(self) -> EmptyResult:
+        self.backend.group(self._get_param("logGroupName")).kms_key_id = None
+        return EmptyResult()
+
+
+EXTENSION = Extension(
+    "logs",
+    Responses,
+    Backend,
+    serves={
+        "aws_cloudwatch_log_group": "keys could not be changed",
+        "aws_cloudwatch_log_metric_filter": "a filter that was put again was doubled",
+        "aws_cloudwatch_query_definition": "there were none",
+    },
+)

@@ -1,0 +1,333 @@
+"""RDS: Aurora PostgreSQL is a real PostgreSQL, whose master's secret works; nothing that was asked for is forgotten."""
+
+import copy
+import json
+import secrets
+import string
+import time
+from typing import Any, cast
+
+from moto.core.common_models import BaseModel
+from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
+from moto.rds.exceptions import (
+    DBClusterNotFoundError,
+    DBClusterParameterGroupNotFoundError,
+    DBParameterGroupNotFoundError,
+    DBSubnetGroupNotFoundError,
+    InvalidDBClusterStateFault,
+)
+from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, DBSubnetGroup, RDSBackend, rds_backends
+from moto.rds.responses import RDSResponse
+
+from local_aws import run
+from local_aws.extension import Extension, Refusal
+from local_aws.postgresql import VERSION, Master, Pair, ServerError, addresses
+
+ENGINE = "aurora-postgresql"
+CLASS = "db.serverless"
+CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
+MANAGED_ROTATION_DAYS = 7
+"""How often RDS itself rotates the master's password."""
+
+# What is asked for by one name and answered by another.
+ANSWERED_AS = {
+    "enable_performance_insights": "performance_insights_enabled",
+    "enable_iam_database_authentication": "iam_auth",
+}
+
+
+def password() -> str:
+    """As RDS makes them; without what PostgreSQL's connection strings would have to quote."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
+
+
+def keep(model: BaseModel, asked: dict[str, Any]) -> None:
+    """Let a model hold what moto passes over."""
+    known = {*vars(model), *dir(type(model))}
+    for name, value in asked.items():
+        kept = ANSWERED_AS.get(name, name)
+        if value is not None and (kept != name or kept not in known):
+            setattr(model, kept, value)
+
+
+def change_exports(model: "Cluster | DBInstance", asked: dict[str, Any]) -> None:
+    """Which logs go to CloudWatch."""
+    wanted: Any = asked.get("cloudwatch_logs_export_configuration") or {}
+    kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in wanted.get("DisableLogTypes", [])]
+    model.enabled_cloudwatch_logs_exports = [*kept, *wanted.get("EnableLogTypes", [])]
+
+
+class Cluster(DBCluster):
+    """An Aurora PostgreSQL cluster, and the servers that it is."""
+
+    @property
+    def pair(self) -> Pair:
+        """The servers."""
+        return vars(self)["servers"]
+
+    @property
+    def endpoint(self) -> str:
+        return self.pair.writer
+
+    @property
+    def reader_endpoint(self) -> str:
+        return self.pair.reader
+
+    @property
+    def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's always gives one
+        """Of the first Serverless alone, which this is not."""
+        return None
+
+    def begin(self, parameters: dict[str, str], zones: list[str]) -> None:
+        """Start the servers."""
+        now = run.current()
+        logs = now.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
+        logs.mkdir()
+        vars(self)["servers"] = Pair(now.authority, logs, *addresses(self.port), self.port, parameters)
+        self.availability_zones = zones
+        if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
+            # Asked for by its major version alone, AWS tells the whole.
+            self.engine_version = VERSION
+        wanted = password() if self.manage_master_user_password else self._master_user_password
+        self.pair.start(Master(str(self.master_username), wanted), self.database_name)
+        now.closing.callback(self.pair.stop)
+        if self.manage_master_user_password:
+            self.hand_over(wanted)
+
+    def hand_over(self, wanted: str) -> None:
+        """Write the master's password into the secret that RDS manages, as its first version."""
+        secret = self.master_user_secret.secret
+        content = json.dumps({"username": self.master_username, "password": wanted})
+        secret.secret_string = content
+        (version,) = secret.versions.values()
+        version["secret_string"] = content
+        secret.rotation_requested = secret.rotation_enabled = True
+        secret.auto_rotate_after_days = MANAGED_ROTATION_DAYS
+        secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
+
+    def rotate_master(self) -> None:
+        """Another password, in the database and in the secret."""
+        wanted = password()
+        self.pair.set_password(str(self.master_username), wanted)
+        secret = self.master_user_secret.secret
+        content = json.dumps({"username": self.master_username, "password": wanted})
+        secretsmanager: Any = self.backend.secretsmanager
+        secretsmanager.put_secret_value(secret.arn, content, "", None, ["AWSCURRENT"])
+        secret.last_rotation_date = int(time.time())
+        secret.next_rotation_date = secret.last_rotation_date + MANAGED_ROTATION_DAYS * 86400
+
+
+class Instance(DBInstanceClustered):
+    """An instance of such a cluster."""
+
+    @property
+    def address(self) -> str:
+        pair = cast(Cluster, self.cluster).pair
+        return pair.writer if self.is_cluster_writer else pair.reader
+
+    def adopt(self) -> None:
+        """Take from the cluster what is the cluster's, and a name of its own for the instance's life."""
+        self.port = self.cluster.port
+        self.dbi_resource_id = "db-" + "".join(
+            secrets.choice(string.ascii_uppercase + string.digits) for _ in range(26)
+        )
+        if self.ca_certificate_identifier == "rds-ca-default":
+            self.ca_certificate_identifier = CERTIFICATE_AUTHORITY
+
+
+class Backend(RDSBackend):
+    """With clusters that are servers."""
+
+    def create_db_cluster(self, kwargs: dict[str, Any]) -> DBCluster:
+        group = kwargs.get("db_cluster_parameter_group_name")
+        self._check_group(group)
+        if kwargs["db_cluster_identifier"] in self.clusters:
+            raise Refusal("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+        cluster = super().create_db_cluster(kwargs)
+        keep(cluster, kwargs)
+        if cluster.engine == ENGINE:
+            # moto makes its own class by name.
+            cluster.__class__ = Cluster
+            try:
+                cast(Cluster, cluster).begin(self._parameters(group), self._zones(cluster))
+            except ServerError as error:
+                del self.clusters[cluster.db_cluster_identifier]
+                if cluster.manage_master_user_password:
+                    cluster.master_user_secret.delete_secret()
+                raise Refusal("InvalidParameterValue", str(error)) from error
+        return cluster
+
+    def modify_db_cluster(self, kwargs: dict[str, Any]) -> DBCluster:
+        identifier = kwargs["db_cluster_identifier"]
+        if identifier not in self.clusters:
+            raise DBClusterNotFoundError(identifier)
+        cluster = self.clusters[identifier]
+        self._check_group(kwargs.get("db_cluster_parameter_group_name"))
+        asked = dict(kwargs)
+        if isinstance(cluster, Cluster):
+            if kwargs.pop("rotate_master_user_password", False):
+                if not kwargs.get("apply_immediately"):
+                    raise Refusal(
+                        "InvalidParameterCombination",
+                        "You must specify apply immediately when rotating the master user password.",
+                    )
+                cluster.rotate_master()
+            if new := kwargs.get("master_user_password"):
+                cluster.pair.set_password(str(cluster.master_username), new)
+        changed = super().modify_db_cluster(kwargs)
+        keep(cluster, asked)
+        change_exports(cast(Cluster, cluster), asked)
+        return changed
+
+    def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> DBCluster:
+        cluster = super().delete_db_cluster(cluster_identifier, snapshot_name)
+        if isinstance(cluster, Cluster):
+            cluster.pair.stop()
+        cluster.status = "deleting"
+        return cluster
+
+    def stop_db_cluster(self, cluster_identifier: str) -> DBCluster:
+        cluster = self._in_state(cluster_identifier, "available")
+        cluster.pair.pause()
+        cluster.status = "stopped"
+        return _as(cluster, "stopping")
+
+    def start_db_cluster(self, cluster_identifier: str) -> DBCluster:
+        cluster = self._in_state(cluster_identifier, "stopped")
+        cluster.pair.resume()
+        cluster.status = "available"
+        return _as(cluster, "starting")
+
+    def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
+        instance = super().create_db_instance(db_kwargs)
+        keep(instance, db_kwargs)
+        if isinstance(instance, DBInstanceClustered) and isinstance(instance.cluster, Cluster):
+            instance.__class__ = Instance
+            cast(Instance, instance).adopt()
+        return instance
+
+    def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
+        instance = super().modify_db_instance(db_instance_identifier, db_kwargs)
+        keep(instance, db_kwargs)
+        return instance
+
+    def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: list[Any]) -> DBSubnetGroup:
+        if subnet_name not in self.subnet_groups:
+            raise DBSubnetGroupNotFoundError(subnet_name)
+        # moto loses it.
+        group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
+        return group
+
+    def _in_state(self, identifier: str, state: str) -> Cluster:
+        cluster = self.clusters.get(identifier)
+        if not isinstance(cluster, Cluster):
+            raise DBClusterNotFoundError(identifier)
+        cluster.status  # noqa: B018 - what was made is available from the first look on
+        if cluster.status != state:
+            raise InvalidDBClusterStateFault(f"DbCluster {identifier} is in {cluster.status} state but not in {state}")
+        return cluster
+
+    def _check_group(self, name: str | None) -> None:
+        if name and not name.startswith("default.") and name not in self.db_cluster_parameter_groups:
+            raise Refusal("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
+
+    def _parameters(self, group: str | None) -> dict[str, str]:
+        if group is None or group not in self.db_cluster_parameter_groups:
+            return {}
+        values = self.db_cluster_parameter_groups[group].parameters.values()
+        return {value["ParameterName"]: value["ParameterValue"] for value in values}
+
+    def _zones(self, cluster: DBCluster) -> list[str]:
+        """Those of its subnets."""
+        group = self.subnet_groups.get(cluster.db_subnet_group_name)
+        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's own
+        return sorted({subnet.availability_zone for subnet in subnets}) or cast(list[str], cluster.availability_zones)
+
+
+def _as(cluster: Cluster, status: str) -> Cluster:
+    shown = copy.copy(cluster)
+    shown.status = status
+    return shown
+
+
+class Responses(RDSResponse):
+    """With parameters as they were set, and unset."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, rds_backends[self.current_account][self.region])
+
+    def describe_db_parameters(self) -> ActionResult:
+        name = self.params.get("DBParameterGroupName")
+        if name not in self.backend.db_parameter_groups:
+            raise DBParameterGroupNotFoundError(name)
+        return self._set_ones(self.backend.db_parameter_groups[name].parameters)
+
+    def describe_db_cluster_parameters(self) -> ActionResult:
+        name = self.params.get("DBClusterParameterGroupName")
+        if name not in self.backend.db_cluster_parameter_groups:
+            raise DBClusterParameterGroupNotFoundError(name)
+        return self._set_ones(self.backend.db_cluster_parameter_groups[name].parameters)
+
+    def reset_db_parameter_group(self) -> ActionResult:
+        name = self.params.get("DBParameterGroupName")
+        if name not in self.backend.db_parameter_groups:
+            raise DBParameterGroupNotFoundError(name)
+        self._reset(self.backend.db_parameter_groups[name].parameters)
+        return ActionResult({"DBParameterGroupName": name})
+
+    def reset_db_cluster_parameter_group(self) -> ActionResult:
+        name = self.params.get("DBClusterParameterGroupName")
+        if name not in self.backend.db_cluster_parameter_groups:
+            raise DBClusterParameterGroupNotFoundError(name)
+        self._reset(self.backend.db_cluster_parameter_groups[name].parameters)
+        return ActionResult({"DBClusterParameterGroupName": name})
+
+    def describe_orderable_db_instance_options(self) -> ActionResult:
+        engine, version, kind = (self.params.get(name) for name in ("Engine", "EngineVersion", "DBInstanceClass"))
+        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, CLASS}:
+            return ActionResult({"OrderableDBInstanceOptions": []})
+        zones = ec2_backends[self.current_account][self.region].describe_availability_zones()
+        offered = {
+            "Engine": ENGINE,
+            "EngineVersion": VERSION,
+            "DBInstanceClass": CLASS,
+            "Vpc": True,
+            "AvailabilityZones": [{"Name": zone.name} for zone in zones],
+        }
+        return ActionResult({"OrderableDBInstanceOptions": [offered]})
+
+    def modify_event_subscription(self) -> ActionResult:
+        (subscription,) = self.backend.describe_event_subscriptions(self.params["SubscriptionName"])
+        for name in ("sns_topic_arn", "source_type", "event_categories", "enabled"):
+            if name in self.params:
+                setattr(subscription, name, self.params[name])
+        return ActionResult({"EventSubscription": subscription})
+
+    def _set_ones(self, parameters: dict[str, Any]) -> ActionResult:
+        """Those that somebody set; of the engine's own hundreds none is known here."""
+        if self.params.get("Source") not in {None, "user"}:
+            return ActionResult({"Parameters": []})
+        return ActionResult({"Parameters": [{**value, "Source": "user"} for value in parameters.values()]})
+
+    def _reset(self, parameters: dict[str, Any]) -> None:
+        named = [parameter["ParameterName"] for parameter in self.params.get("Parameters") or []]
+        for name in list(parameters) if self.params.get("ResetAllParameters") else named:
+            parameters.pop(name, None)
+
+
+EXTENSION = Extension(
+    "rds",
+    Responses,
+    Backend,
+    serves={
+        "aws_rds_cluster": "had no server, an empty v1 scaling configuration, a constant master secret; log exports, "
+        "IAM authentication and Database Insights were not changed or not kept",
+        "aws_rds_cluster_instance": "had no server; Performance Insights were not kept, another CA was the default",
+        "aws_rds_cluster_parameter_group": "parameters had no source and could not be reset; group was not tagged",
+        "aws_db_parameter_group": "parameters had no source and could not be reset; group was not tagged",
+        "aws_db_event_subscription": "could not be changed",
+        "aws_db_subnet_group": "was lost when it was changed, and was not among the tagged resources",
+    },
+)

@@ -1,0 +1,118 @@
+"""S3: encryption at rest always; policies by their patterns and conditions; one taker of a lock."""
+
+import json
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from threading import Lock
+from typing import Any
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.kms.models import kms_backends
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
+from moto.s3.responses import S3Response
+from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
+
+from local_aws.extension import Extension
+from local_aws.policies import listed, services_of, statements
+from local_aws.s3_policies import HEADERS, decide, keys_of
+
+# What every bucket has had since 2023.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+USUAL_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+
+LISTED_BY = {"delimiter", "encoding-type", "marker", "max-keys", "prefix", "x-id", "Action", "BucketName"}
+"""Parameters of ListObjects; what SDKs add to say which action they mean; and what moto notes there for itself."""
+PAID_BY_OWNER = (
+    '<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
+)
+
+
+class Bucket(FakeBucket):
+    """Decides by its policy's conditions, and lets server access logs in whatever its policy's pattern."""
+
+    def get_permission(self, action: str, resource: str) -> Any:
+        policy = json.loads(self.policy or "{}")
+        return decide(policy, action, resource, keys_of(HEADERS.get({}), self.account_id))
+
+    @staticmethod
+    def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
+        arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
+        policy = json.loads(target_bucket.policy or "{}")
+        return any(_lets_in(statement, arn) for statement in statements(policy))
+
+
+class Backend(S3Backend):
+    """With such buckets."""
+
+    def create_bucket(self, *args: Any, **asked: Any) -> FakeBucket:
+        bucket = super().create_bucket(*args, **asked)
+        # moto names its class where it makes one.
+        bucket.__class__ = Bucket
+        bucket.encryption = deepcopy(USUAL_ENCRYPTION)
+        return bucket
+
+    def delete_bucket_encryption(self, bucket_name: str) -> None:
+        self.put_bucket_encryption(bucket_name, deepcopy(USUAL_ENCRYPTION))
+
+    def put_object(self, bucket_name: str, *args: Any, **asked: Any) -> FakeKey:
+        if key := asked.get("kms_key_id"):
+            asked["kms_key_id"] = self._key_arn(key, self.get_bucket(bucket_name).region_name)
+        return super().put_object(bucket_name, *args, **asked)
+
+    def _key_arn(self, name: str, region: str) -> str:
+        """What S3 tells of an object is the key, also where an alias was asked for."""
+        kms = kms_backends[self.account_id][region]
+        identity: Any = kms.get_alias_name(name)
+        identity = kms.get_key_id_from_alias(identity) if identity.startswith("alias/") else kms.get_key_id(identity)
+        if identity not in kms.keys:
+            raise S3ClientError("KMS.NotFoundException", f"Key '{name}' does not exist")
+        return kms.keys[identity].arn
+
+
+class Responses(S3Response):
+    """One write at a time: of two that must find nothing (`If-None-Match: *`), as state locks are taken, one fails."""
+
+    _writing = Lock()
+
+    def key_response(self, request: Any, full_url: str, headers: dict[str, Any]) -> TYPE_RESPONSE:
+        asked = HEADERS.set(request.headers)
+        try:
+            return super().key_response(request, full_url, headers)
+        finally:
+            HEADERS.reset(asked)
+
+    def put_object(self) -> TYPE_RESPONSE:
+        with self._writing:
+            return super().put_object()
+
+    def list_objects(self) -> TYPE_RESPONSE:
+        """What moto answers to every question about a bucket that it does not know."""
+        if "requestPayment" in self.querystring:
+            # Nothing here lets a requester pay.
+            return 200, {}, PAID_BY_OWNER
+        if unknown := self.querystring.keys() - LISTED_BY:
+            raise NotImplementedError(f"S3 of the local AWS knows no {', '.join(sorted(unknown))} of a bucket")
+        return super().list_objects()
+
+
+def _lets_in(statement: dict[str, Any], arn: str) -> bool:
+    """Whether a statement of a policy allows S3's log delivery to write an object."""
+    return (
+        statement["Effect"] == "Allow"
+        and LOGGING_SERVICE_PRINCIPAL in services_of(statement)
+        and any(fnmatchcase("s3:putobject", action.lower()) for action in listed(statement.get("Action")))
+        and any(fnmatchcase(arn, resource) for resource in listed(statement.get("Resource")))
+    )
+
+
+EXTENSION = Extension(
+    "s3",
+    Responses,
+    Backend,
+    serves={
+        "aws_s3_bucket_logging": "policies were compared with three spellings",
+        "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",
+    },
+)

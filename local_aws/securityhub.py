@@ -1,0 +1,156 @@
+"""Security Hub: how it finds, which standards it checks, and tags."""
+
+import json
+from typing import Any, cast
+from urllib.parse import unquote
+
+from moto.securityhub.models import SecurityHubBackend
+from moto.securityhub.responses import SecurityHubResponse
+
+from local_aws.extension import Extension, Refusal
+
+# https://docs.aws.amazon.com/securityhub/latest/userguide/standards-reference.html
+STANDARDS = (
+    *("aws-foundational-security-best-practices/v/1.0.0", "aws-resource-tagging-standard/v/1.0.0"),
+    *("cis-aws-foundations-benchmark/v/1.4.0", "cis-aws-foundations-benchmark/v/3.0.0"),
+    *("nist-800-53/v/5.0.0", "nist-800-171/v/2.0.0", "pci-dss/v/3.2.1", "pci-dss/v/4.0.1"),
+)
+USUAL = {"AutoEnableControls": True, "ControlFindingGenerator": "SECURITY_CONTROL"}
+
+
+class Backend(SecurityHubBackend):
+    """With subscriptions of standards, by their ARNs."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.configuration: dict[str, Any] = dict(USUAL)
+        self.subscriptions: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, str] = {}
+
+    @property
+    def arn(self) -> str:
+        return f"arn:{self.partition}:securityhub:{self.region_name}:{self.account_id}:hub/default"
+
+    def require(self) -> None:
+        """Refuse what needs the hub."""
+        if not self.enabled:
+            raise Refusal("InvalidAccessException", f"Account {self.account_id} is not subscribed to AWS Security Hub")
+
+    def enable_security_hub(
+        self, enable_default_standards: bool = True, tags: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        if self.enabled:
+            raise Refusal("ResourceConflictException", "Account is already subscribed to Security Hub")
+        super().enable_security_hub(enable_default_standards, tags)
+        self.configuration, self.subscriptions = dict(USUAL), {}
+        if enable_default_standards:
+            self.subscribe(STANDARDS[0])
+        return {}
+
+    def describe_hub(self, hub_arn: str | None = None) -> dict[str, Any]:
+        return super().describe_hub(hub_arn) | self.configuration
+
+    def subscribe(self, standard: str) -> dict[str, Any]:
+        """Check a standard, from `pci-dss/v/4.0.1` on."""
+        self.require()
+        if standard not in STANDARDS:
+            raise Refusal("InvalidInputException", f"No such standard: {standard}")
+        path, _, version = standard.partition("/v/")
+        arn = f"{self.arn.removesuffix('hub/default')}subscription/{path}/v/{version}"
+        return self.subscriptions.setdefault(
+            arn,
+            {
+                "StandardsSubscriptionArn": arn,
+                "StandardsArn": f"arn:{self.partition}:securityhub:{self.region_name}::standards/{standard}",
+                "StandardsInput": {},
+                "StandardsStatus": "READY",
+            },
+        )
+
+    def unsubscribe(self, arn: str) -> dict[str, Any]:
+        """Check a standard no longer."""
+        self.require()
+        if arn not in self.subscriptions:
+            raise Refusal("InvalidInputException", f"No such subscription: {arn}")
+        return self.subscriptions.pop(arn) | {"StandardsStatus": "DELETING"}
+
+
+class Responses(SecurityHubResponse):
+    """With the actions on the hub's configuration, standards and tags."""
+
+    @property
+    def backend(self) -> Backend:
+        return cast(Backend, self.securityhub_backend)
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        return json.loads(self.body or "{}")
+
+    def enable_security_hub(self) -> str:
+        answer = super().enable_security_hub()
+        if generator := self._asked.get("ControlFindingGenerator"):
+            self.backend.configuration["ControlFindingGenerator"] = generator
+        return answer
+
+    def describe_hub(self) -> str:
+        asked = self.querystring.get("HubArn", [None])[0]
+        return json.dumps(self.backend.describe_hub(hub_arn=asked))
+
+    def update_security_hub_configuration(self) -> str:
+        self.backend.require()
+        self.backend.configuration |= self._asked
+        return "{}"
+
+    def batch_enable_standards(self) -> str:
+        asked = [
+            request["StandardsArn"].partition("standards/")[2]
+            for request in self._asked["StandardsSubscriptionRequests"]
+        ]
+        return json.dumps({"StandardsSubscriptions": [self.backend.subscribe(standard) for standard in asked]})
+
+    def batch_disable_standards(self) -> str:
+        asked = self._asked["StandardsSubscriptionArns"]
+        return json.dumps({"StandardsSubscriptions": [self.backend.unsubscribe(arn) for arn in asked]})
+
+    def get_enabled_standards(self) -> str:
+        self.backend.require()
+        asked = self._asked.get("StandardsSubscriptionArns")
+        told = [each for arn, each in self.backend.subscriptions.items() if not asked or arn in asked]
+        return json.dumps({"StandardsSubscriptions": told})
+
+    def list_tags_for_resource(self) -> str:
+        self._require_tagged()
+        return json.dumps({"Tags": self.backend.tags})
+
+    def tag_resource(self) -> str:
+        self._require_tagged()
+        self.backend.tags |= self._asked["Tags"]
+        return "{}"
+
+    def untag_resource(self) -> str:
+        self._require_tagged()
+        for key in self.querystring.get("tagKeys", []):
+            self.backend.tags.pop(key, None)
+        return "{}"
+
+    def _require_tagged(self) -> None:
+        self.backend.require()
+        if (arn := unquote(self.path.partition("/tags/")[2])) != self.backend.arn:
+            raise Refusal("ResourceNotFoundException", f"No such resource: {arn}")
+
+
+EXTENSION = Extension(
+    "securityhub",
+    Responses,
+    Backend,
+    routes=(
+        "{0}/standards/register$",
+        "{0}/standards/deregister$",
+        "{0}/standards/get$",
+        "{0}/tags/(?P<resource_arn>.+)$",
+    ),
+    serves={
+        "aws_securityhub_account": "its configuration could not be changed",
+        "aws_securityhub_standards_subscription": "there were none",
+    },
+)

@@ -1,0 +1,42 @@
+"""WAF: a web ACL can lose all its rules, and a resource stands behind one web ACL at a time."""
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.wafv2.models import WAFV2Backend
+from moto.wafv2.responses import WAFV2Response
+
+from local_aws.extension import Extension, Refusal
+
+
+class Backend(WAFV2Backend):
+    """With associations that replace each other, and stand in the way of deletion."""
+
+    def associate_web_acl(self, web_acl_arn: str, resource_arn: str) -> None:
+        if web_acl_arn in self.wacls:
+            self.disassociate_web_acl(resource_arn)
+        super().associate_web_acl(web_acl_arn, resource_arn)
+
+    def delete_web_acl(self, name: str, scope: str, _id: str, lock_token: str) -> None:
+        if self.get_web_acl(None, name, _id).associated_resources:
+            raise Refusal("WAFAssociatedItemException", "The web ACL still stands before a resource.")
+        super().delete_web_acl(name, scope, _id, lock_token)
+
+
+class Responses(WAFV2Response):
+    """With rules that can be taken away."""
+
+    def update_web_acl(self) -> TYPE_RESPONSE:
+        updated = super().update_web_acl()
+        if not self._get_param("Rules"):
+            self.wafv2_backend.get_web_acl(None, self._get_param("Name"), self._get_param("Id")).rules = []
+        return updated
+
+
+EXTENSION = Extension(
+    "wafv2",
+    Responses,
+    Backend,
+    serves={
+        "aws_wafv2_web_acl": "the last rules could not be taken away",
+        "aws_wafv2_web_acl_association": "a resource could stand behind several",
+    },
+)

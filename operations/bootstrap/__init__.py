@@ -1,0 +1,1 @@
+"""`python -m operations bootstrap`: what must exist before the first stack."""

@@ -1,0 +1,118 @@
+"""The key that encrypts an environment's states."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.aws import Account, RefusedError, explain, found
+from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
+from stacks.foundation.key_administration import ADMINISTRATION
+from stacks.names import Names
+from synthesized.policies import Document, allow, deny, document
+
+DAYS = 365
+"""Between two versions of the key. PCI DSS 3.7.4: a year or less."""
+
+
+def key_policy(names: Names, administrators: tuple[str, ...]) -> Document:
+    """As of the stacks' keys: IAM decides who uses it, administrators cannot, and only services make grants."""
+    return document(
+        allow("EnableIamPolicies", ["kms:*"], ["*"], to={"AWS": f"arn:aws:iam::{names.account}:root"}),
+        allow("AdministerWithoutUse", ADMINISTRATION, ["*"], to={"AWS": list(administrators)}),
+        deny(
+            "OnlyServicesMakeGrants",
+            ["kms:CreateGrant"],
+            ["*"],
+            to="*",
+            when={"Bool": {"kms:GrantIsForAWSResource": "false"}, "Null": {"kms:ViaService": "true"}},
+        ),
+    )
+
+
+class StateKey:
+    """The key that encrypts the states, by its alias, which stays when the key is replaced."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._kms = account.client("kms")
+        self.alias = account.names.state_key
+        self._made: str | None = None
+        """ARN of the key that this process has made: the alias may not be known everywhere yet."""
+
+    def steps(self) -> Iterator[Step]:
+        """What is to be done about it."""
+        what = f"key {self._name}"
+        key = self._found()
+        if key is None:
+            yield Step(what, ABSENT, "made, with its policy", self._make)
+            # By itself: it may have to wait until AWS knows the key everywhere, and nothing may make a second one.
+            yield Step("rotation of the key", ABSENT, f"every {DAYS} days", lambda: self._rotate(self.arn()))
+            return
+        if key["KeyState"] != "Enabled" or key["KeyManager"] != "CUSTOMER" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
+            yield Step(
+                what,
+                f"{key['Arn']}: {key['KeyState']}, {key['KeyManager']}, {key['KeySpec']}",
+                "left as it is",
+                remedy="it must be enabled, the customer's and SYMMETRIC_DEFAULT: enable it (aws kms enable-key, or "
+                f"aws kms cancel-key-deletion), or let the alias lead to one that is: {self.alias}",
+            )
+            return
+        yield as_it_is(what, key["Arn"])
+        rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])
+        days = rotation.get("RotationPeriodInDays", DAYS) if rotation["KeyRotationEnabled"] else None
+        now = f"every {days} days" if days else "off"
+        yield (
+            as_it_is("rotation of the key", now)
+            if days and days <= DAYS
+            else Step("rotation of the key", now, f"every {DAYS} days", partial(self._rotate, key["Arn"]))
+        )
+        yield policy_step(
+            "policy of the key",
+            self._policy,
+            json.loads(self._kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]),
+            "IAM decides, administrators do not use it, only services make grants",
+            lambda: None,  # there is no key without a policy
+            "add what it lacks (aws kms put-key-policy), or let the alias lead to a key of its own",
+        )
+
+    def found_arn(self) -> str | None:
+        """ARN of the key that the alias leads to, if there is one."""
+        key = self._found()
+        return key["Arn"] if key else None
+
+    def arn(self) -> str:
+        """ARN of the key, which is there by now."""
+        return self._made or self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
+
+    @property
+    def _name(self) -> str:
+        return self.alias.rpartition(":")[2]
+
+    @property
+    def _policy(self) -> Document:
+        return key_policy(self._account.names, self._account.settings.foundation.key_administrators)
+
+    def _found(self) -> dict[str, Any] | None:
+        answer = found(self._kms.describe_key, "NotFoundException", KeyId=self.alias)
+        return answer and answer["KeyMetadata"]
+
+    def _make(self) -> None:
+        key = self._kms.create_key(
+            Description=f"Encrypts the Terraform states of {self._account.settings.name}",
+            Policy=json.dumps(self._policy),
+            Tags=[{"TagKey": name, "TagValue": value} for name, value in self._account.tags.items()],
+        )["KeyMetadata"]
+        try:
+            self._kms.create_alias(AliasName=self._name, TargetKeyId=key["KeyId"])
+        except ClientError as error:
+            raise RefusedError(
+                f"{explain(error)}\nThe key {key['KeyId']} was made and has no alias, so that another run would make "
+                f"another: aws kms create-alias --alias-name {self._name} --target-key-id {key['KeyId']}"
+            ) from error
+        self._made = key["Arn"]
+
+    def _rotate(self, key: str) -> None:
+        self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=DAYS)

@@ -1,0 +1,1 @@
+"""`python -m operations document`: the generated parts of `docs/`, and its pictures."""

@@ -1,0 +1,446 @@
+"""The platform by tiers and zones with its flows, as one picture: zones are columns, subnets bands, nodes bars.
+
+A flow runs from the bar of its source by a lane at the right into the bar of its target. What is in no zone stands
+beneath, by tier.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
+
+from operations.document.pictures.flows import Flow, Node, flows_of, key_of
+from operations.document.pictures.svg import LINES, SMALL, Canvas, shortened, wrapped
+from synthesized.platform import Platform, Resource
+from synthesized.reachability import INTERNET, S3
+from synthesized.zones import zones_of
+
+WIDTH = 840
+MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
+CELLS = 200
+"""Where the zones' columns begin."""
+TEXT, LANE, LANE_STEP = 512, 788, 14
+SLOT, LEAST, GAP = 24, 36, 6
+"""Heights: of a flow's end, of a bar, and between bars."""
+LINE = 13
+"""Height of a line of text."""
+COLUMNS = 6
+"""Tiers side by side."""
+INDENT = 8
+"""Of what goes on in another line."""
+
+
+class Noun(NamedTuple):
+    """What a person calls a resource of a type."""
+
+    one: str
+    many: str
+
+
+# What a tier holds that is in no zone, in the order in which it is told. What belongs to another resource is not.
+NOUNS: Mapping[str, Noun] = {
+    "aws_kms_key": Noun("KMS key", "KMS keys"),
+    "aws_s3_bucket": Noun("log bucket", "log buckets"),
+    "aws_sns_topic": Noun("alarm topic", "alarm topics"),
+    "aws_ecr_repository": Noun("image repository", "image repositories"),
+    "aws_cloudtrail": Noun("trail", "trails"),
+    "aws_guardduty_detector": Noun("GuardDuty detector", "GuardDuty detectors"),
+    "aws_securityhub_standards_subscription": Noun("Security Hub standard", "Security Hub standards"),
+    "aws_config_config_rule": Noun("Config rule", "Config rules"),
+    "aws_inspector2_enabler": Noun("Inspector", "Inspectors"),
+    "aws_backup_vault": Noun("locked vault", "locked vaults"),
+    "aws_backup_plan": Noun("backup plan", "backup plans"),
+    "aws_backup_restore_testing_selection": Noun("restore test", "restore tests"),
+    "aws_efs_replication_configuration": Noun("replica of files", "replicas of files"),
+    "aws_cloudwatch_dashboard": Noun("dashboard", "dashboards"),
+    "aws_cloudwatch_composite_alarm": Noun("composite alarm", "composite alarms"),
+    "aws_cloudwatch_metric_alarm": Noun("alarm", "alarms"),
+    "aws_cloudwatch_event_rule": Noun("event rule", "event rules"),
+    "aws_db_event_subscription": Noun("event subscription", "event subscriptions"),
+    "aws_cloudwatch_query_definition": Noun("saved query", "saved queries"),
+    "aws_iam_role": Noun("IAM role", "IAM roles"),
+}
+# What AWS calls the members of a node.
+SERVICES: Mapping[str, str] = {
+    "aws_ecs_service": "ECS on Fargate",
+    "aws_efs_mount_target": "EFS",
+    "aws_elasticache_replication_group": "ElastiCache",
+    "aws_lambda_function": "Lambda",
+    "aws_lb": "ALB",
+    "aws_nat_gateway": "NAT",
+    "aws_rds_cluster": "Aurora",
+    "aws_vpc_endpoint": "PrivateLink",
+}
+WAYS_OUT = ("internet gateway", "out by NAT", "no way out")
+
+
+@dataclass
+class Bar:
+    """A bar of the picture, with what it tells, and the flows that end and begin at it."""
+
+    title: str
+    subtitle: str = ""
+    key: str | None = None
+    cells: Mapping[str, list[str]] = field(default_factory=dict)
+    """Lines by zone."""
+    incoming: list[Flow] = field(default_factory=list)
+    is_source: bool = False
+    top: float = 0
+
+    @property
+    def height(self) -> float:
+        """Room for what it tells, its flows and its cells."""
+        told = 1 + bool(self.subtitle) + bool(self.key)
+        lines = max(map(len, self.cells.values()), default=0)
+        return max(LEAST, told * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
+
+    def slot(self, number: int) -> float:
+        """Where a flow's line runs: its text stands above."""
+        return self.top + (self.height - self._slots * SLOT) / 2 + number * SLOT + SLOT - 7
+
+    @property
+    def _slots(self) -> int:
+        return len(self.incoming) + self.is_source
+
+
+class Band(NamedTuple):
+    """The subnets of a kind in all zones."""
+
+    kind: str
+    way_out: str
+    ranges: Mapping[str, str]
+    bars: list[Bar]
+
+
+def picture(platform: Platform) -> str:
+    """The picture as SVG.
+
+    Raises:
+        PlatformError: a way is open, and no rule says why.
+    """
+    zones = zones_of(platform)
+    found = flows_of(platform)
+    bars = {node.name: _bar(platform, node, zones, found.flows) for node in found.nodes.values() if node.members}
+    outside = {node.name: _bar_outside(node, found.flows) for node in found.outside()}
+    bands = _bands(platform, zones, found.nodes, bars)
+    (vpc,) = platform.of_type("aws_vpc")
+    region = _regions(platform)[0]
+    title = f"{platform.environment} in {region}: tiers, zones and flows"
+
+    canvas = Canvas(WIDTH)
+    canvas.text(MARGIN, 24, title, size=15, bold=True)
+    _legend(canvas)
+    y: float = 40
+    if INTERNET.name in outside:
+        y = _draw_bar(canvas, outside[INTERNET.name], y, zones) + 4
+    y = _draw_vpc(canvas, vpc, y, zones, bands) + 8
+    for name, bar in outside.items():
+        if name != INTERNET.name:
+            y = _draw_bar(canvas, bar, y, zones)
+    _draw_flows(canvas, outside | bars, found.flows)
+    y = _draw_rest(canvas, platform, y + 12, shown={_tier_of(node) for node in found.nodes.values() if node.members})
+    return canvas.svg(y + MARGIN, title=title, description=_description(zones, found.flows))
+
+
+def _description(zones: Sequence[str], flows: Sequence[Flow]) -> str:
+    told = (
+        f"{flow.source} to {flow.target} on {flow.port}, {'' if flow.is_encrypted else 'not '}encrypted: {flow.why}."
+        for flow in flows
+    )
+    return f"Zones: {', '.join(zones)}. Flows: {' '.join(told)}"
+
+
+def _bands(platform: Platform, zones: Sequence[str], nodes: Mapping[str, Node], bars: Mapping[str, Bar]) -> list[Band]:
+    ranges: dict[str, dict[str, str]] = {}
+    rank: dict[str, int] = {}
+    for subnet in platform.of_type("aws_subnet"):
+        kind = _kind(subnet)
+        ranges.setdefault(kind, {})[subnet.body["availability_zone"]] = subnet.body["cidr_block"]
+        rank[kind] = _way_out(platform, subnet)
+    there: dict[str, list[Bar]] = {kind: [] for kind in sorted(ranges, key=lambda kind: (rank[kind], kind))}
+    for name, bar in sorted(bars.items(), key=lambda named: (not named[1].is_source, -len(named[1].incoming))):
+        there[_kind(platform.followed(nodes[name].subnets[0]))].append(bar)
+    nats = platform.of_type("aws_nat_gateway")
+    for kind in {_kind(platform.followed(nat.body["subnet_id"])) for nat in nats}:
+        there[kind].append(_bar_of_nats(platform, nats, zones, kind))
+    return [Band(kind, WAYS_OUT[rank[kind]], ranges[kind], found) for kind, found in there.items()]
+
+
+def _kind(subnet: Resource) -> str:
+    """A subnet's name but for its zone's letter."""
+    return subnet.name.rpartition("-")[0]
+
+
+def _way_out(platform: Platform, subnet: Resource) -> int:
+    tables = {
+        each.body["route_table_id"]
+        for each in platform.of_type("aws_route_table_association")
+        if platform.followed(each.body["subnet_id"]) == subnet
+    }
+    routes = [each.body for each in platform.of_type("aws_route") if each.body["route_table_id"] in tables]
+    if any(route.get("gateway_id") for route in routes):
+        return 0
+    return 1 if any(route.get("nat_gateway_id") for route in routes) else 2
+
+
+def _tier_of(node: Node) -> str:
+    return node.members[0].tier
+
+
+def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[Flow]) -> Bar:
+    type_ = node.members[0].type
+    cells = {zone: _cell(platform, node, zone) for zone in zones}
+    room = _cell_width(zones) - 10
+    keys = {key_of(platform, member) for member in node.members} - {None}
+    return Bar(
+        title=node.name.replace("-", " ").capitalize(),
+        subtitle=f"{SERVICES[type_]}{_firewall(platform, node)}, tier {_tier_of(node)}",
+        key=", ".join(sorted(filter(None, keys))) or None,
+        cells={zone: wrapped(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
+        incoming=[flow for flow in flows if flow.target == node.name],
+        is_source=any(flow.source == node.name for flow in flows),
+    )
+
+
+def _firewall(platform: Platform, node: Node) -> str:
+    guarded = [
+        platform.followed(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")
+    ]
+    return " behind WAF" if all(member in guarded for member in node.members) else ""
+
+
+def _bar_outside(node: Node, flows: Sequence[Flow]) -> Bar:
+    return Bar(
+        title=node.name.capitalize(),
+        subtitle="by its gateway endpoint" if node.name == S3.name else "",
+        incoming=[flow for flow in flows if flow.target == node.name],
+        is_source=any(flow.source == node.name for flow in flows),
+    )
+
+
+def _bar_of_nats(platform: Platform, nats: Sequence[Resource], zones: Sequence[str], kind: str) -> Bar:
+    there: dict[str, list[str]] = {}
+    for nat in nats:
+        subnet = platform.followed(nat.body["subnet_id"])
+        if _kind(subnet) == kind:
+            there.setdefault(subnet.body["availability_zone"], []).append(nat.name)
+    cells = {zone: there[zone] for zone in zones if zone in there}
+    return Bar("NAT gateways", f"{SERVICES[nats[0].type]}, tier {nats[0].tier}", cells=cells)
+
+
+def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
+    there = [
+        each
+        for each, party in zip(node.members, node.parties, strict=True)
+        if zone in {platform.followed(subnet).body["availability_zone"] for subnet in party.subnets}
+    ]
+    return [item for each in there for item in IN_A_ZONE[each.type](platform, each, zone)]
+
+
+def _tasks(platform: Platform, service: Resource, _: str) -> Iterator[str]:
+    """ECS spreads tasks over zones as evenly as it can."""
+    least = min(
+        [
+            service.body["desired_count"],
+            *(
+                each.body["min_capacity"]
+                for each in platform.of_type("aws_appautoscaling_target")
+                if service.address in str(each.body["resource_id"])
+            ),
+        ]
+    )
+    yield f"tasks: {_shared(least, len(service.body['network_configuration']['subnets']))} of {least} or more"
+
+
+def _instances(platform: Platform, cluster: Resource, zone: str) -> Iterator[str]:
+    for each in platform.of_type("aws_rds_cluster_instance"):
+        if each.body["availability_zone"] == zone and platform.followed(each.body["cluster_identifier"]) == cluster:
+            yield each.name
+
+
+def _nodes(platform: Platform, group: Resource, _: str) -> Iterator[str]:
+    """ElastiCache spreads the nodes of each shard over zones as evenly as it can."""
+    subnets = platform.followed(group.body["subnet_group_name"]).body["subnet_ids"]
+    nodes = 1 + group.body["replicas_per_node_group"]
+    yield f"{_shared(nodes, len(subnets))} of {nodes} nodes a shard"
+
+
+def _shared(count: int, zones: int) -> str:
+    """How many of so many are in each zone."""
+    least, most = count // zones, ceil(count / zones)
+    return str(least) if least == most else f"{least} to {most}"
+
+
+# What a member has in a zone that it is in.
+IN_A_ZONE: Mapping[str, Callable[[Platform, Resource, str], Iterator[str]]] = {
+    "aws_ecs_service": _tasks,
+    "aws_efs_mount_target": lambda _, mount, __: iter([mount.name]),
+    "aws_elasticache_replication_group": _nodes,
+    "aws_lambda_function": lambda *_: iter(["network interface"]),
+    "aws_lb": lambda *_: iter(["public address"]),
+    "aws_rds_cluster": _instances,
+    "aws_vpc_endpoint": lambda _, endpoint, __: iter([endpoint.name.removeprefix("endpoint-")]),
+}
+
+
+def _legend(canvas: Canvas) -> None:
+    x, y = TEXT, 24
+    canvas.padlock(x, y, "muted")
+    canvas.text(x + 12, y, "TLS only, or key at rest", colour="muted")
+    canvas.line([(x + 156, y - 4), (x + 184, y - 4)], "frame", dashed=True)
+    canvas.text(x + 190, y, "plaintext possible", colour="muted")
+
+
+def _cell_width(zones: Sequence[str]) -> float:
+    return (BAR_END - CELLS) / len(zones)
+
+
+def _columns(zones: Sequence[str]) -> Iterator[tuple[str, float]]:
+    for number, zone in enumerate(zones):
+        yield zone, CELLS + number * _cell_width(zones)
+
+
+def _draw_vpc(canvas: Canvas, vpc: Resource, top: float, zones: Sequence[str], bands: Sequence[Band]) -> float:
+    """The VPC from a height on; returns where it ends."""
+    heights = [sum(bar.height + GAP for bar in band.bars) + 24 for band in bands]
+    end = top + 24 + sum(heights) + 6 * len(bands)
+    canvas.box(MARGIN, top, FRAME_END - MARGIN, end - top, "ground")
+    canvas.text(MARGIN + 8, top + 16, f"VPC {vpc.body['cidr_block']}", bold=True)
+    for zone, x in _columns(zones):
+        canvas.text(x, top + 16, zone, bold=True)
+    y = top + 24
+    for band, height in zip(bands, heights, strict=True):
+        canvas.box(MARGIN + 6, y, FRAME_END - MARGIN - 12, height, "band", framed=False)
+        canvas.text(BAR, y + 14, f"{band.kind} subnets, {band.way_out}", colour="muted")
+        for zone, x in _columns(zones):
+            canvas.text(x, y + 14, band.ranges.get(zone, ""), colour="muted")
+        inner = y + 20
+        for bar in band.bars:
+            inner = _draw_bar(canvas, bar, inner, zones)
+        y += height + 6
+    return end
+
+
+def _draw_bar(canvas: Canvas, bar: Bar, top: float, zones: Sequence[str]) -> float:
+    """A bar from a height on; returns where the next begins."""
+    bar.top = top
+    canvas.box(BAR, top, BAR_END - BAR, bar.height, "box")
+    middle = top + bar.height / 2
+    lines = 1 + bool(bar.subtitle) + bool(bar.key)
+    y = middle - lines * LINE / 2 + 10
+    canvas.text(BAR + 8, y, bar.title, size=12, bold=True)
+    if bar.subtitle:
+        y += LINE
+        canvas.text(BAR + 8, y, bar.subtitle, colour="muted")
+    if bar.key:
+        y += LINE
+        canvas.padlock(BAR + 8, y, "muted")
+        canvas.text(BAR + 20, y, bar.key, colour="muted")
+    for zone, x in _columns(zones):
+        if lines_of_cell := bar.cells.get(zone):
+            height = len(lines_of_cell) * LINE + 8
+            canvas.box(x, middle - height / 2, _cell_width(zones) - 6, height, "cell", framed=False)
+            for number, line in enumerate(lines_of_cell):
+                canvas.text(x + 5, middle - height / 2 + 14 + number * LINE, line)
+    return top + bar.height + GAP
+
+
+def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Flow]) -> None:
+    begins = {name: bar.slot(len(bar.incoming)) for name, bar in bars.items() if bar.is_source}
+    ends = {flow: bars[flow.target].slot(bars[flow.target].incoming.index(flow)) for flow in flows}
+    reach = {
+        source: (min(own, *into), max(own, *into))
+        for source, own in begins.items()
+        if (into := [ends[flow] for flow in flows if flow.source == source])
+    }
+    lanes = _lanes(reach)
+    colours = {source: LINES[number % len(LINES)] for number, source in enumerate(begins)}
+    # The outer ones first: where lines cross, the inner one's lane runs over the other.
+    for source in sorted(begins, key=lambda source: -lanes[source]):
+        colour = colours[source]
+        x = LANE + lanes[source] * LANE_STEP
+        low, high = reach[source]
+        canvas.line([(x, low), (x, high)], "ground", thickness=7)
+        canvas.line([(x, low), (x, high)], colour)
+        canvas.line([(BAR_END, begins[source]), (x, begins[source])], colour)
+        canvas.dot(BAR_END, begins[source], colour)
+        for flow in (flow for flow in flows if flow.source == source):
+            _draw_end(canvas, flow, ends[flow], x, colour)
+
+
+def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) -> None:
+    canvas.line([(lane, y), (BAR_END + 8, y)], colour, dashed=not flow.is_encrypted)
+    canvas.arrowhead(BAR_END, y, colour)
+    x: float = TEXT
+    if flow.is_encrypted:
+        canvas.padlock(x, y - 4, colour)
+    canvas.text(x + 12, y - 4, flow.port, bold=True, colour=colour)
+    x += 12 + 34
+    canvas.text(x, y - 4, shortened(flow.why, SMALL, LANE - 4 - x))
+
+
+def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:
+    """A lane for each source, the innermost that is free where it runs; those with the shortest way choose first."""
+    taken: list[list[tuple[float, float]]] = []
+    lanes: dict[str, int] = {}
+    for source, (low, high) in sorted(reach.items(), key=lambda named: named[1][1] - named[1][0]):
+        number = 0
+        while number < len(taken) and any(low <= end and start <= high for start, end in taken[number]):
+            number += 1
+        if number == len(taken):
+            taken.append([])
+        taken[number].append((low, high))
+        lanes[source] = number
+    return lanes
+
+
+def _regions(platform: Platform) -> list[str]:
+    """The environment's Region, and the second one where there is one."""
+    found = [provider["region"] for stack in platform.stacks.values() for provider in stack.providers]
+    return list(dict.fromkeys(found))
+
+
+def _region_of(platform: Platform, resource: Resource) -> str:
+    if resource.type == "aws_efs_replication_configuration":
+        return resource.body["destination"]["region"]
+    alias = resource.body.get("provider", "").partition(".")[2]
+    regions = {each.get("alias", ""): each["region"] for each in platform.stacks[resource.tier].providers}
+    return regions[alias]
+
+
+def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str]) -> float:
+    """What is in no zone: the tiers that nothing of is shown above, and the other Region; returns where it ends."""
+    region, *others = _regions(platform)
+    here = [each for each in platform.resources if _region_of(platform, each) == region]
+    groups = {
+        f"tier {tier}": [each for each in here if each.tier == tier] for tier in platform.stacks if tier not in shown
+    }
+    for other in others:
+        groups[other] = [each for each in platform.resources if _region_of(platform, each) == other]
+    canvas.text(MARGIN, top + 8, "In no zone" + (", and in the second Region" if others else ""), bold=True)
+    top += 16
+    columns = min(len(groups), COLUMNS)
+    width = (WIDTH - 2 * MARGIN + GAP) / columns - GAP
+    lines = {name: _lines(resources, width - 16) for name, resources in groups.items()}
+    for first in range(0, len(groups), columns):
+        row = list(lines.items())[first : first + columns]
+        height = max(len(told) for _, told in row) * LINE + 30
+        for number, (name, told) in enumerate(row):
+            x = MARGIN + number * (width + GAP)
+            canvas.box(x, top, width, height, "box")
+            canvas.text(x + 8, top + 17, name, bold=True)
+            for place, (indent, line) in enumerate(told):
+                canvas.text(x + 8 + indent, top + 17 + (place + 1) * LINE + 2, line)
+        top += height + GAP
+    return top - GAP
+
+
+def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
+    """What a box tells, line by line, and how far each is indented."""
+    counts = {type_: sum(each.type == type_ for each in resources) for type_ in NOUNS}
+    told = [
+        f"{count} {NOUNS[type_].one if count == 1 else NOUNS[type_].many}" for type_, count in counts.items() if count
+    ]
+    told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
+    wraps = (enumerate(wrapped(each, SMALL, room - INDENT)) for each in told)
+    return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

@@ -1,0 +1,130 @@
+"""The settings' reference, from their models: each key with its type, unit, range and default, and why it is there."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Le, MaxLen, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from stacks.settings import Environment
+from stacks.settings.load import models_in
+from stacks.settings.section import InProduction, Matching, Unit
+from synthesized import markdown
+
+HEAD = ("key", "type", "allowed", "default", "what for", "production demands")
+TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}
+BY_THE_FILE = {"name"}
+"""What no file says, since its own name does."""
+
+
+def reference() -> str:
+    """Every key that a settings file may have, in Markdown: those of no section, then section by section."""
+    whole = _table(Environment, "")
+    sections = (
+        f"### `[{name}]`\n\n{_words(section.__doc__)}\n\n{_table(section, f'{name}.')}"
+        for name, section in sections_of(Environment).items()
+    )
+    return "\n".join([f"### Of the whole environment\n\n{_words(Environment.__doc__)}\n\n{whole}", *sections])
+
+
+def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """A model's sections by their keys; lists of sections are keys."""
+    fields = ((name, field.annotation) for name, field in model.model_fields.items() if not _is_list(field))
+    return {name: section for name, annotation in fields for section in models_in(annotation)}
+
+
+def rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
+    """A row a key of a section, and of the sections that its lists are made of."""
+    for name, field in model.model_fields.items():
+        if name in sections_of(model) or (model is Environment and name in BY_THE_FILE):
+            continue
+        allowed = "; ".join([*_allowed(field), *_rules(model, name)])
+        # What a person fills in would be a tag of HTML's.
+        allowed = allowed.replace("<", r"\<")
+        yield f"`{path}{name}`", _type(field), allowed, _default(field), _words(field.description), _demands(field)
+        if _is_list(field):
+            for entry in models_in(field.annotation):
+                yield from rows(entry, f"{path}{name}[].")
+
+
+def _table(model: type[BaseModel], path: str) -> str:
+    return markdown.table(HEAD, rows(model, path))
+
+
+def _words(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
+def _type(field: FieldInfo) -> str:
+    (name,) = {_type_name(each) for each in _plain(field.annotation)}
+    units = [rule.name for rule in _metadata(field) if isinstance(rule, Unit)]
+    return ", ".join([f"list of {name}s" if _is_list(field) else name, *units])
+
+
+def _plain(annotation: Any) -> Iterator[type]:
+    """The types that a value can have; nothing is none of them."""
+    if isinstance(annotation, type):
+        if annotation is not type(None):
+            yield annotation
+    elif get_origin(annotation) is Literal:
+        yield from map(type, get_args(annotation))
+    elif hasattr(annotation, "__metadata__"):
+        yield from _plain(annotation.__origin__)
+    else:
+        for part in get_args(annotation):
+            if part is not Ellipsis:
+                yield from _plain(part)
+
+
+def _type_name(type_: type) -> str:
+    return "section" if issubclass(type_, BaseModel) else TYPES[type_]
+
+
+def _metadata(field: FieldInfo) -> list[Any]:
+    """The rules of a field; where nothing is allowed, too, those of the other one; and those of a list's entries."""
+    parts = get_args(field.annotation)
+    return [*field.metadata, *(rule for part in parts for rule in getattr(part, "__metadata__", ()))]
+
+
+def _allowed(field: FieldInfo) -> Iterator[str]:
+    rules = {type(rule): rule for rule in _metadata(field)}
+    if get_origin(field.annotation) is Literal:
+        yield ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    yield from (rule.allowed for rule in _metadata(field) if isinstance(rule, Matching))
+    least, most = rules.get(Ge), rules.get(Le)
+    steps = f", in steps of {rules[MultipleOf].multiple_of}" if MultipleOf in rules else ""
+    if least and most:
+        yield f"{least.ge} to {most.le}{steps}"
+    elif least:
+        yield f"{least.ge} or more{steps}"
+    elif most:
+        yield f"{most.le} or less{steps}"
+    if MaxLen in rules:
+        yield f"{rules[MaxLen].max_length} at most"
+
+
+def _rules(model: type[BaseModel], name: str) -> Iterator[str]:
+    """What a field is held to beside others; a validator's name says it."""
+    decorators = model.__pydantic_decorators__
+    for rule, decorator in decorators.field_validators.items():
+        if name in decorator.info.fields:
+            yield rule.strip("_").replace("_", " ")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default in ((), "", None):
+        return "none"
+    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+
+
+def _demands(field: FieldInfo) -> str:
+    return "; ".join(f"{rule.demand}, as {rule.because}" for rule in field.metadata if isinstance(rule, InProduction))

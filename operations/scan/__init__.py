@@ -1,0 +1,1 @@
+"""`python -m operations scan`: checkov over a whole environment."""

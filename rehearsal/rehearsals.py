@@ -1,0 +1,164 @@
+"""The rehearsals that people start: the whole platform on this machine."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg2
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from lambda_rotation.errors import RotationError
+from local_aws.postgresql import ServerError
+from operations.aws import RefusedError, explain, settings_of
+from operations.scan.command import ScanError
+from operations.terraform import TerraformError
+from rehearsal.atlantis import AtlantisError
+from rehearsal.deployers import Deployers
+from rehearsal.everyday import find_a_change, review_a_change
+from rehearsal.faults import BadDay
+from rehearsal.guide import PAGE, Person, accounts_of, commands_of
+from rehearsal.processes import ProgramError, end_in_order
+from rehearsal.pull_requests import PullRequests
+from rehearsal.run import FOLDER, Rehearsal, RehearsalError, staged
+from stacks.settings import SettingsError
+from synthesized.platform import PlatformError
+
+EXPECTED = (
+    *(AtlantisError, RehearsalError, RefusedError, ProgramError, PlatformError, TerraformError, ScanError, OSError),
+    *(ServerError, RotationError, psycopg2.Error),
+)
+SHORT = ("foundation", "network")
+"""Tiers of the short form, which shows all but what needs a database."""
+
+
+def rehearse(environment: str, *, keep: bool) -> None:
+    """Deploy it, see that it works, and leave it up until Ctrl-C where it is to be kept."""
+    with _rehearsal(environment) as rehearsal:
+        try:
+            _through(rehearsal, keep=keep)
+        finally:
+            rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
+            rehearsal.report.write(rehearsal.deployment.folder / "report.json")
+            rehearsal.report.show(rehearsal.console)
+        if keep:
+            _wait(rehearsal)
+        if rehearsal.report.problems:
+            raise RehearsalError("the rehearsal did not go well")
+
+
+def rehearse_faults(environment: str, *, short: bool) -> None:
+    """Deploy it on a bad day."""
+    with _rehearsal(environment) as rehearsal:
+        rehearsal.bootstrap()
+        began = time.monotonic()
+        for fault, outcome in BadDay(rehearsal, SHORT if short else tuple(rehearsal.platform.stacks)).happen():
+            rehearsal.console.print(f"[bold]{fault}[/] ({time.monotonic() - began:.0f} s)")
+            rehearsal.console.print(f"  {outcome}", markup=False, soft_wrap=True)
+            began = time.monotonic()
+
+
+def rehearse_atlantis(environment: str) -> None:
+    """Take pull requests to it."""
+    with _rehearsal(environment, within="atlantis") as rehearsal:
+        rehearsal.bootstrap()
+        began = time.monotonic()
+        for step, outcome in PullRequests.of(rehearsal).play():
+            rehearsal.console.print(f"[bold]{step}[/] ({time.monotonic() - began:.0f} s)")
+            rehearsal.console.print(outcome, markup=False, soft_wrap=True)
+            began = time.monotonic()
+
+
+def rehearse_guide() -> None:
+    """Follow the guide."""
+    try:
+        accounts = accounts_of(commands_of(PAGE.read_text(encoding="utf-8")))
+    except EXPECTED as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    for environment, commands in accounts:
+        with _rehearsal(environment, within="guide") as rehearsal:
+            person = Person.of(rehearsal)
+            for command in commands:
+                rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
+                rehearsal.console.print(command.text.splitlines()[0], markup=False, soft_wrap=True, end=" ")
+                began = time.monotonic()
+                if not command.needs:
+                    person.give(command)
+                told = command.needs and f"not run: {command.needs.replace('*', '')}"
+                rehearsal.console.print(told or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
+            if unknown := rehearsal.aws.gateway.unsupported:
+                raise RehearsalError(f"the local AWS does not know {', '.join(unknown)}")
+
+
+def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
+    deployers = Deployers(rehearsal)
+    steps = [
+        ("bootstrap", rehearsal.bootstrap),
+        ("preflight", rehearsal.preflight),
+        ("access", deployers.give_access),
+        ("deploy", deployers.deploy),
+        ("rotate", rehearsal.rotate_under_load),
+        ("integration tests", rehearsal.integrate),
+        ("second plan", deployers.plan_again),
+        ("permissions", deployers.hold),
+        ("checkov", rehearsal.ask_checkov),
+        ("review", partial(review_a_change, rehearsal)),
+        ("drift", partial(find_a_change, rehearsal)),
+    ]
+    if not keep and not rehearsal.settings.deletion_protection:
+        steps.append(("destroy", deployers.destroy))
+    for name, step in steps:
+        rehearsal.console.print(f"[bold]{name}")
+        began = time.monotonic()
+        step()
+        rehearsal.report.seconds[name] = time.monotonic() - began
+
+
+@contextmanager
+def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
+    """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
+    logs = f"Logs: {FOLDER / within / environment}"
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
+    end_in_order()
+    try:
+        settings_of(environment)
+        with staged(environment, console, within) as rehearsal:
+            yield rehearsal
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+    except EXPECTED as error:
+        typer.echo(f"{error}\n{logs}", err=True)
+    except (BotoCoreError, ClientError) as error:
+        typer.echo(f"{explain(error)}\n{logs}", err=True)
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped; nothing is left running. {logs}", err=True)
+    else:
+        return
+    raise typer.Exit(1)
+
+
+def _wait(rehearsal: Rehearsal) -> None:
+    """Say how to reach it, and leave it up until Ctrl-C."""
+    secret = rehearsal.secret()
+    credential = rehearsal.credential(secret)
+    lines = [
+        "Up until Ctrl-C. In another terminal:",
+        "unset $(env | sed -n 's/^\\(AWS_[^=]*\\)=.*/\\1/p')",
+        *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
+        f"export CDKTF_OUTDIR='{rehearsal.deployment.stacks}'",
+        "aws ec2 describe-vpcs",
+        f".venv/bin/python -m operations drift {rehearsal.settings.name}",
+        f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",
+        f'psql "host={credential.host} port={credential.port} dbname={credential.dbname} user={credential.username} '
+        f"sslmode=verify-full sslrootcert='{rehearsal.aws.certificates}'\"",
+        f"  # its password: aws secretsmanager get-secret-value --secret-id {secret}",
+    ]
+    rehearsal.console.print("\n".join(lines), markup=False, soft_wrap=True)
+    try:
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        rehearsal.console.print("Stopping")

@@ -1,0 +1,1 @@
+"""Who may plan and apply, and what neither may."""

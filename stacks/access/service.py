@@ -1,0 +1,58 @@
+"""What a deployment changes of what runs: tasks, functions, workflows, and what starts them."""
+
+from stacks.access.grants import Grant, Known
+
+SERVICE: tuple[Grant, ...] = (
+    Grant(
+        "Images",
+        "ecr",
+        "CreateRepository DeleteLifecyclePolicy DeleteRepository DeleteRepositoryPolicy "
+        "PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy SetRepositoryPolicy TagResource "
+        "UntagResource",
+        "repository/{ours}*",
+    ),
+    Grant(
+        "Containers",
+        "ecs",
+        "CreateCluster CreateService DeleteCluster DeleteService PutClusterCapacityProviders TagResource "
+        "UntagResource UpdateCluster UpdateService",
+        "cluster/{ours}* service/{ours}*/{ours}* task-definition/{ours}*:*",
+    ),
+    Grant("Task", "ecs", "RegisterTaskDefinition", known=Known.BY_TAGS_ASKED),
+    Grant("OldTask", "ecs", "DeregisterTaskDefinition"),
+    Grant(
+        "MakeScaling",
+        "application-autoscaling",
+        "RegisterScalableTarget TagResource",
+        "scalable-target/*",
+        Known.BY_TAGS_ASKED,
+    ),
+    Grant(
+        "Scaling",
+        "application-autoscaling",
+        "DeleteScalingPolicy DeregisterScalableTarget PutScalingPolicy RegisterScalableTarget TagResource "
+        "UntagResource",
+        "scalable-target/*",
+        Known.BY_TAGS,
+    ),
+    Grant(
+        "Functions",
+        "lambda",
+        "AddPermission CreateFunction DeleteFunction RemovePermission TagResource UntagResource UpdateFunctionCode "
+        "UpdateFunctionConfiguration",
+        "function:{ours}*",
+    ),
+    Grant("Schedules", "scheduler", "CreateSchedule DeleteSchedule UpdateSchedule", "schedule/default/{ours}*"),
+    Grant(
+        "Workflows",
+        "states",
+        "CreateStateMachine DeleteStateMachine TagResource UntagResource UpdateStateMachine",
+        "stateMachine:{ours}*",
+    ),
+    Grant(
+        "Events",
+        "events",
+        "DeleteRule PutRule PutTargets RemoveTargets TagResource UntagResource",
+        "rule/{ours}*",
+    ),
+)

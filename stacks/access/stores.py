@@ -1,0 +1,92 @@
+"""What a deployment changes of what keeps data, of its backups, and of keys."""
+
+from stacks.access.grants import Grant, Known
+
+STORES: tuple[Grant, ...] = (
+    Grant(
+        "Database",
+        "rds",
+        "AddTagsToResource CreateDBCluster CreateDBClusterParameterGroup CreateDBClusterSnapshot CreateDBInstance "
+        "CreateDBParameterGroup CreateDBSubnetGroup CreateEventSubscription DeleteDBCluster "
+        "DeleteDBClusterParameterGroup DeleteDBInstance DeleteDBParameterGroup DeleteDBSubnetGroup "
+        "DeleteEventSubscription ModifyDBCluster ModifyDBClusterParameterGroup ModifyDBInstance "
+        "ModifyDBParameterGroup ModifyDBSubnetGroup ModifyEventSubscription RebootDBInstance "
+        "RemoveTagsFromResource ResetDBClusterParameterGroup ResetDBParameterGroup",
+        "cluster:{ours}* cluster-pg:{ours}* cluster-snapshot:{ours}* db:{ours}* es:{ours}* pg:{ours}* "
+        "subgrp:{ours}* og:default:*",
+    ),
+    Grant(
+        "Cache",
+        "elasticache",
+        "AddTagsToResource CreateCacheParameterGroup CreateCacheSubnetGroup CreateReplicationGroup CreateSnapshot "
+        "CreateUser CreateUserGroup DecreaseReplicaCount DeleteCacheParameterGroup DeleteCacheSubnetGroup "
+        "DeleteReplicationGroup DeleteUser DeleteUserGroup IncreaseReplicaCount ModifyCacheParameterGroup "
+        "ModifyCacheSubnetGroup ModifyReplicationGroup ModifyReplicationGroupShardConfiguration ModifyUser "
+        "ModifyUserGroup RemoveTagsFromResource ResetCacheParameterGroup",
+        "cluster:{ours}* parametergroup:{ours}* replicationgroup:{ours}* snapshot:{ours}* subnetgroup:{ours}* "
+        "user:{ours}* usergroup:{ours}*",
+    ),
+    # The replica is made in the name of whoever asks for it, without tags.
+    # https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html
+    Grant("MakeFiles", "elasticfilesystem", "CreateFileSystem"),
+    Grant("TagFiles", "elasticfilesystem", "TagResource", "access-point/* file-system/*", Known.AS_TAGGED_FIRST),
+    Grant(
+        "Files",
+        "elasticfilesystem",
+        "CreateAccessPoint CreateMountTarget CreateReplicationConfiguration DeleteAccessPoint DeleteFileSystem "
+        "DeleteFileSystemPolicy DeleteMountTarget DeleteReplicationConfiguration ModifyMountTargetSecurityGroups "
+        "PutBackupPolicy PutFileSystemPolicy PutLifecycleConfiguration TagResource UntagResource UpdateFileSystem "
+        "UpdateFileSystemProtection",
+        "access-point/* file-system/*",
+        Known.BY_TAGS,
+    ),
+    Grant(
+        "Secrets",
+        "secretsmanager",
+        "CancelRotateSecret CreateSecret DeleteResourcePolicy DeleteSecret PutResourcePolicy RotateSecret "
+        "TagResource UntagResource UpdateSecret",
+        "secret:{ours}*",
+    ),
+    # RDS makes the master's, of a name of its own, in the name of whoever asks.
+    Grant("MasterSecret", "secretsmanager", "CreateSecret RotateSecret TagResource", "secret:rds!cluster-*"),
+)
+
+BACKUPS: tuple[Grant, ...] = (
+    Grant("MakePlan", "backup", "CreateBackupPlan", "backup-plan:*", Known.BY_TAGS_ASKED),
+    Grant("TagPlan", "backup", "TagResource", "backup-plan:*", Known.AS_TAGGED_FIRST),
+    Grant(
+        "Plan",
+        "backup",
+        "CreateBackupSelection DeleteBackupPlan DeleteBackupSelection TagResource UntagResource UpdateBackupPlan",
+        "backup-plan:*",
+        Known.BY_TAGS,
+    ),
+    Grant(
+        "Vaults",
+        "backup",
+        "CreateBackupVault DeleteBackupVault DeleteBackupVaultAccessPolicy DeleteBackupVaultLockConfiguration "
+        "ListRecoveryPointsByBackupVault PutBackupVaultAccessPolicy PutBackupVaultLockConfiguration TagResource "
+        "UntagResource",
+        "backup-vault:{ours}*",
+    ),
+    Grant(
+        "RestoreTests",
+        "backup",
+        "CreateRestoreTestingPlan CreateRestoreTestingSelection DeleteRestoreTestingPlan "
+        "DeleteRestoreTestingSelection TagResource UntagResource UpdateRestoreTestingPlan "
+        "UpdateRestoreTestingSelection",
+        "restore-testing-plan:{snake}*",
+    ),
+    Grant("VaultStorage", "backup-storage", "MountCapsule"),
+    Grant("MakeKey", "kms", "CreateKey", known=Known.BY_TAGS_ASKED),
+    Grant("TagKey", "kms", "TagResource", "key/*", Known.AS_TAGGED_FIRST),
+    Grant(
+        "Keys",
+        "kms",
+        "CreateAlias DeleteAlias EnableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource "
+        "UpdateAlias UpdateKeyDescription",
+        "key/*",
+        Known.BY_TAGS,
+    ),
+    Grant("Aliases", "kms", "CreateAlias DeleteAlias UpdateAlias", "alias/{ours}*"),
+)

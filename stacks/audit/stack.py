@@ -1,0 +1,156 @@
+"""Who did what: a trail of every call in every Region, kept where nobody can change it, and watched.
+
+Calls that nobody makes in peace ring an alarm; changes of the controls themselves are told with who made them. Threats,
+vulnerabilities and what is no longer as it should be are told as they are found, by services that each have a switch.
+"""
+
+from cdktf_cdktf_provider_aws.cloudtrail import (
+    Cloudtrail,
+    CloudtrailAdvancedEventSelector,
+    CloudtrailAdvancedEventSelectorFieldSelector,
+)
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from constructs import Construct
+
+from stacks.audit import detection
+from stacks.audit.config_recorder import record, rule_not_met
+from stacks.audit.watched_calls import COUNTED, told
+from stacks.foundation.stack import FoundationStack
+from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.events import tell
+from stacks.parts.logs import count_in_log, log_group
+from stacks.parts.policies import allow
+from stacks.parts.roles import service_role
+from stacks.settings import Environment
+from stacks.tier import TierStack
+
+Field = CloudtrailAdvancedEventSelectorFieldSelector
+
+
+class AuditStack(TierStack):
+    """CloudTrail with its alarms; GuardDuty, Security Hub, AWS Config and Inspector, where the settings say so."""
+
+    tier = "audit"
+
+    def __init__(self, scope: Construct, settings: Environment, *, foundation: FoundationStack) -> None:
+        super().__init__(scope, settings)
+        self.log = log_group(self, "log", self.names.trail_log, key=foundation.keys.logs)
+        self._record_calls(foundation)
+        self._watch(foundation.alarm_topic)
+        self._tell_of_events(foundation.alarm_topic)
+        self._look_for_trouble(foundation)
+
+    def _record_calls(self, foundation: FoundationStack) -> None:
+        """PCI DSS 10.2.1, 10.3.2, 10.3.4."""
+        role, permissions = service_role(
+            self,
+            "trail-log",
+            "cloudtrail.amazonaws.com",
+            [allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{self.log.arn}:log-stream:*"])],
+            # AWS documents no condition for it. Only who may pass this role on can name it in a trail.
+            # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
+            source_arn=None,
+            why="CloudTrail writes the trail to its log group",
+        )
+        trail = Cloudtrail(
+            self,
+            "trail",
+            name=self.names.trail,
+            s3_bucket_name=foundation.log_buckets.audit.id,
+            kms_key_id=foundation.keys.logs.arn,
+            is_multi_region_trail=True,
+            include_global_service_events=True,
+            enable_log_file_validation=True,
+            enable_logging=True,
+            cloud_watch_logs_group_arn=f"{self.log.arn}:*",
+            cloud_watch_logs_role_arn=role.arn,
+            advanced_event_selector=self._recorded(foundation),
+            lifecycle=self.kept(),
+            depends_on=[permissions],
+        )
+        self.publish("trail_arn", trail, "arn", "Trail of every call in every Region")
+
+    def _recorded(self, foundation: FoundationStack) -> list[CloudtrailAdvancedEventSelector]:
+        """Calls; and who reads or writes which object of whatever bucket, the Terraform states' first of all.
+
+        What is delivered to the log buckets is left out: the trail would record its own delivery, and deliver that.
+        """
+        buckets = foundation.log_buckets
+        logs = [f"{bucket.arn}/" for bucket in (buckets.audit, buckets.delivery, buckets.config)]
+        objects = [
+            Field(field="eventCategory", equal_to=["Data"]),
+            Field(field="resources.type", equal_to=["AWS::S3::Object"]),
+        ]
+        return [
+            CloudtrailAdvancedEventSelector(
+                name="Calls", field_selector=[Field(field="eventCategory", equal_to=["Management"])]
+            ),
+            CloudtrailAdvancedEventSelector(
+                name="Objects of all buckets but those of logs",
+                field_selector=[*objects, Field(field="resources.ARN", not_starts_with=logs)],
+            ),
+            CloudtrailAdvancedEventSelector(
+                name="Logs, whoever reads or removes them",
+                field_selector=[
+                    *objects,
+                    Field(field="resources.ARN", starts_with=logs),
+                    Field(field="eventName", not_equals=["PutObject"]),
+                ],
+            ),
+        ]
+
+    def _watch(self, topic: SnsTopic) -> None:
+        for row in COUNTED:
+            count_in_log(self, row.name, self.log, pattern=row.pattern, metric=row.metric)
+        self.alarms = raise_alarms(
+            self,
+            topic,
+            [
+                *(
+                    Alarm(
+                        name=row.name,
+                        namespace=self.names.metrics,
+                        metric=row.metric,
+                        statistic="Sum",
+                        threshold=row.at_least,
+                        unit=row.unit,
+                        period=300,
+                        periods=1,
+                        missing="notBreaching",
+                        why=row.why,
+                    )
+                    for row in COUNTED
+                ),
+                Alarm(
+                    name="trail-silent",
+                    namespace="AWS/Logs",
+                    metric="IncomingLogEvents",
+                    dimensions={"LogGroupName": self.names.trail_log},
+                    statistic="Sum",
+                    at="most",
+                    threshold=0,
+                    unit="events",
+                    period=900,
+                    periods=4,
+                    # CloudWatch Logs writes no zeros.
+                    missing="breaching",
+                    why="the trail was stopped or cannot be delivered (PCI DSS 10.7.2)",
+                ),
+            ],
+        )
+
+    def _tell_of_events(self, topic: SnsTopic) -> None:
+        of_rules = [rule_not_met(self.names)] if self.settings.audit.config else []
+        tell(self, topic, [*told(), *detection.TOLD, *of_rules])
+
+    def _look_for_trouble(self, foundation: FoundationStack) -> None:
+        audit = self.settings.audit
+        recording = (
+            [record(self, bucket=foundation.log_buckets.config, key=foundation.keys.logs)] if audit.config else []
+        )
+        if audit.guardduty:
+            detection.detect_threats(self)
+        if audit.security_hub:
+            detection.check_against_standards(self, after=recording)
+        if audit.inspector:
+            detection.look_for_vulnerabilities(self)

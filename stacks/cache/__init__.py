@@ -1,0 +1,1 @@
+"""ElastiCache in cluster mode."""

@@ -1,0 +1,1 @@
+"""Aurora PostgreSQL Serverless v2."""

@@ -1,0 +1,281 @@
+"""The database: Aurora PostgreSQL Serverless v2, a writer and readers in different zones, one endpoint for each.
+
+A commit is on six copies in three zones before it is answered. When the writer is lost, the first reader takes its
+place and both endpoints follow. TLS is forced, the master credential is RDS's own, and every login is logged.
+"""
+
+from functools import partial
+
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
+from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
+from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
+from constructs import Construct
+
+from stacks.database.parameters import ACU, ENGINE, cluster_parameters, instance_parameters, most_connections
+from stacks.foundation.stack import FoundationStack, Keys
+from stacks.network.stack import NetworkStack
+from stacks.parts import ports
+from stacks.parts.alarms import GIB, Alarm, raise_alarms
+from stacks.parts.autoscaling import scaling_target, track
+from stacks.parts.logs import count_in_log, log_group
+from stacks.parts.roles import ServiceRole, service_role
+from stacks.settings import Environment
+from stacks.tier import TierStack
+
+MASTER_USERNAME = "platform_master"
+"""PCI DSS 2.2.2: not a name that every attacker tries first."""
+
+LOGS = ("postgresql", "iam-db-auth-error")
+
+FAILED_LOGINS = "FailedLogins"
+# By password, by IAM, and without TLS.
+FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication failed" ?"no pg_hba.conf entry"'
+
+
+class DatabaseStack(TierStack):
+    """Aurora cluster, instances, parameter groups, reader autoscaling."""
+
+    tier = "database"
+
+    def __init__(
+        self, scope: Construct, settings: Environment, *, foundation: FoundationStack, network: NetworkStack
+    ) -> None:
+        super().__init__(scope, settings)
+        logs = self._logs(foundation)
+        self.cluster = self._cluster(foundation.keys, network, list(logs.values()))
+        self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role())
+        self._add_readers_under_load()
+        count_in_log(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
+        self._watch(foundation)
+        self._publish_endpoints()
+
+    def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
+        """Before the cluster, which would make them itself: without our key, and for ever."""
+        return {
+            kind: log_group(self, f"log-{kind}", self.names.database_log(kind), key=foundation.keys.logs)
+            for kind in LOGS
+        }
+
+    def _cluster(self, keys: Keys, network: NetworkStack, logs: list[CloudwatchLogGroup]) -> RdsCluster:
+        wanted = self.settings.database
+        subnets = DbSubnetGroup(
+            self,
+            "subnets",
+            name=self.names.database,
+            description="Data subnets of every zone",
+            subnet_ids=[subnet.id for subnet in network.data_subnets.values()],
+        )
+        return RdsCluster(
+            self,
+            "cluster",
+            cluster_identifier=self.names.database,
+            engine=ENGINE,
+            engine_mode="provisioned",  # what Serverless v2 is called
+            engine_version=wanted.engine_version,
+            # Extended support is paid by the hour once a version is old; an upgrade on our own day is cheaper.
+            engine_lifecycle_support="open-source-rds-extended-support-disabled",
+            database_name=wanted.name,
+            port=ports.DATABASE,
+            serverlessv2_scaling_configuration=RdsClusterServerlessv2ScalingConfiguration(
+                min_capacity=wanted.minimum_capacity,
+                max_capacity=wanted.maximum_capacity,
+                seconds_until_auto_pause=3600 if wanted.minimum_capacity == 0 else None,
+            ),
+            db_subnet_group_name=subnets.name,
+            vpc_security_group_ids=[network.security_groups.database.id],
+            db_cluster_parameter_group_name=cluster_parameters(self).name,
+            # RDS makes and rotates it. It is in no plan and in no state (PCI DSS 8.3.9, 8.6.2).
+            master_username=MASTER_USERNAME,
+            manage_master_user_password=True,
+            master_user_secret_kms_key_id=keys.secrets.arn,
+            iam_database_authentication_enabled=True,
+            storage_encrypted=True,
+            kms_key_id=keys.database.arn,
+            enabled_cloudwatch_logs_exports=list(LOGS),
+            backup_retention_period=wanted.backup_days,
+            preferred_backup_window=self.settings.windows.backup,
+            preferred_maintenance_window=self.settings.windows.maintenance,
+            copy_tags_to_snapshot=True,
+            apply_immediately=False,
+            delete_automated_backups=not self.settings.deletion_protection,
+            deletion_protection=self.settings.deletion_protection,
+            skip_final_snapshot=not self.settings.deletion_protection,
+            final_snapshot_identifier=f"{self.names.database}-final",
+            lifecycle=self.kept(),
+            depends_on=logs,
+        )
+
+    def _monitoring_role(self) -> ServiceRole:
+        return service_role(
+            self,
+            "database-monitoring",
+            "monitoring.rds.amazonaws.com",
+            "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
+            # Any instance: Aurora names the readers that it adds itself.
+            source_arn=self.names.arn("rds", "db:*"),
+            why="Delivers the database's enhanced monitoring to CloudWatch",
+        )
+
+    def _writer_and_readers(self, keys: Keys, monitoring: ServiceRole) -> list[RdsClusterInstance]:
+        """One in each zone in turn. After a failover a reader writes; the names tell how it began."""
+        parameters = instance_parameters(self)
+        zones = self.settings.network.zones
+        instances: list[RdsClusterInstance] = []
+        for position in range(1 + self.settings.database.readers):
+            name = f"reader-{position}" if position else "writer"
+            instance = RdsClusterInstance(
+                self,
+                name,
+                identifier=f"{self.names.database}-{name}",
+                cluster_identifier=self.cluster.id,
+                engine=ENGINE,
+                engine_version=self.cluster.engine_version,
+                instance_class="db.serverless",
+                availability_zone=zones[position % len(zones)],
+                # Aurora keeps tiers 0 and 1 as large as the writer: the first to take over is ready for its load.
+                promotion_tier=position,
+                db_parameter_group_name=parameters.name,
+                publicly_accessible=False,
+                auto_minor_version_upgrade=True,
+                apply_immediately=False,
+                preferred_maintenance_window=self.settings.windows.maintenance,
+                copy_tags_to_snapshot=True,
+                monitoring_interval=60,  # seconds
+                monitoring_role_arn=monitoring.role.arn,
+                performance_insights_enabled=True,
+                performance_insights_kms_key_id=keys.database.arn,
+                performance_insights_retention_period=7,  # days: what AWS gives without a charge
+                lifecycle=self.kept(),
+                # A cluster's first instance becomes its writer.
+                depends_on=[monitoring.permissions, *instances[:1]],
+            )
+            instances.append(instance)
+        return instances
+
+    def _add_readers_under_load(self) -> None:
+        wanted = self.settings.database
+        if wanted.maximum_readers == wanted.readers:
+            return
+        target = scaling_target(
+            self,
+            "reader",
+            dimension="rds:cluster:ReadReplicaCount",
+            resource_id=f"cluster:{self.cluster.cluster_identifier}",
+            between=(wanted.readers, wanted.maximum_readers),
+            after=self.instances,  # Aurora adds readers to a cluster that has instances
+        )
+        track(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", at=60)  # percent
+
+    def _watch(self, foundation: FoundationStack) -> None:
+        aurora = partial(
+            Alarm,
+            namespace="AWS/RDS",
+            dimensions={"DBClusterIdentifier": self.cluster.cluster_identifier},
+            # A cluster that is paused measures nothing.
+            missing="notBreaching",
+        )
+        self.alarms = raise_alarms(
+            self,
+            foundation.alarm_topic,
+            [
+                aurora(
+                    name="capacity",
+                    metric="ACUUtilization",
+                    statistic="Maximum",
+                    threshold=90,
+                    unit="percent of the maximum capacity",
+                    period=300,
+                    periods=3,
+                    why="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
+                ),
+                aurora(
+                    name="cpu",
+                    metric="CPUUtilization",
+                    statistic="Maximum",
+                    threshold=80,
+                    unit="percent",
+                    period=300,
+                    periods=3,
+                    why="an instance is busy with more than it can scale away, often one statement",
+                ),
+                aurora(
+                    name="connections",
+                    metric="DatabaseConnections",
+                    statistic="Maximum",
+                    threshold=most_connections(self.settings.database) * 8 // 10,
+                    unit="connections, four fifths of what an instance takes",
+                    period=60,
+                    periods=5,
+                    why="the next tasks will be refused; a pool leaks or is too large",
+                ),
+                aurora(
+                    name="replica-lag",
+                    metric="AuroraReplicaLagMaximum",
+                    statistic="Maximum",
+                    threshold=1000,
+                    unit="milliseconds",
+                    period=60,
+                    periods=5,
+                    why="readers show customers what is no longer so",
+                ),
+                aurora(
+                    name="memory",
+                    metric="FreeableMemory",
+                    statistic="Minimum",
+                    at="most",
+                    threshold=self.settings.database.maximum_capacity * ACU // 10,
+                    unit="bytes, a tenth of what the maximum capacity has",
+                    period=300,
+                    periods=3,
+                    why="at its maximum the cluster will read from disk what it used to have in memory",
+                ),
+                aurora(
+                    name="local-storage",
+                    metric="FreeLocalStorage",
+                    statistic="Minimum",
+                    at="most",
+                    threshold=2 * GIB,
+                    unit="bytes",
+                    period=300,
+                    periods=2,
+                    why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
+                ),
+                aurora(
+                    name="deadlocks",
+                    metric="Deadlocks",
+                    statistic="Maximum",
+                    threshold=0.05,
+                    unit="a second (three a minute)",
+                    period=60,
+                    periods=5,
+                    why="transactions take the same rows in different orders, and customers' orders fail",
+                ),
+                Alarm(
+                    name="failed-logins",
+                    namespace=self.names.metrics,
+                    metric=FAILED_LOGINS,
+                    statistic="Sum",
+                    threshold=10,
+                    unit="logins",
+                    period=300,
+                    periods=1,
+                    missing="notBreaching",
+                    why="tasks hold a credential that no longer works, or somebody guesses (PCI DSS 10.7.2)",
+                ),
+            ],
+        )
+
+    def _publish_endpoints(self) -> None:
+        self.publish("writer_endpoint", self.cluster, "endpoint", "Where the application writes; follows a failover")
+        self.publish("reader_endpoint", self.cluster, "reader_endpoint", "Where it may read, a little behind")
+        self.publish("port", self.cluster, "port", "Port of both endpoints")
+        self.publish("database_name", self.cluster, "database_name", "Database within the cluster")
+        self.publish("cluster_identifier", self.cluster, "cluster_identifier", "The cluster, as RDS's commands take it")
+        self.publish(
+            "master_secret_arn",
+            self.cluster,
+            "master_user_secret[0].secret_arn",
+            "Secret with the master credential, which RDS makes and rotates",
+        )
+        self.offer(self.cluster, "arn", "id", "cluster_resource_id")

@@ -1,0 +1,1 @@
+"""What all tiers use: keys, log buckets, the alarm topic, the image repository."""

@@ -1,0 +1,1 @@
+"""VPC, subnets, and every flow that is allowed."""

@@ -1,0 +1,138 @@
+"""Security groups from a table of allowed flows: each flow is a way out of its source and a way into its target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
+
+from stacks.parts import ports
+from stacks.tier import TierStack
+
+INTERNET = IPv4Network("0.0.0.0/0")
+S3 = "s3"
+"""S3 within the Region, by the prefix list of its gateway endpoint."""
+
+PURPOSES = {
+    "load_balancer": "Load balancer: takes requests of customers from the internet",
+    "service": "Tasks of the application",
+    "rotation": "The function that rotates the database credential",
+    "database": "Aurora PostgreSQL",
+    "cache": "ElastiCache",
+    "files": "Mount targets of EFS",
+    "endpoints": "Interface endpoints of AWS services",
+    "secrets_endpoint": "Interface endpoint of Secrets Manager, the only one that the rotation may reach",
+}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Who may open a connection to whom, on which TCP port, and why (PCI DSS 1.2.5)."""
+
+    source: str | IPv4Network
+    target: str | IPv4Network
+    port: int
+    why: str
+
+    @property
+    def id(self) -> str:
+        """Ids of the two rules, but for their direction."""
+        return f"{_slug(self.source)}-to-{_slug(self.target)}-{self.port}"
+
+    @property
+    def description(self) -> str:
+        """What both rules say in the console."""
+        return f"{self.why} ({_slug(self.source)} to {_slug(self.target)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroups:
+    """One a party; a resource gets the one of its own."""
+
+    load_balancer: SecurityGroup
+    service: SecurityGroup
+    rotation: SecurityGroup
+    database: SecurityGroup
+    cache: SecurityGroup
+    files: SecurityGroup
+    endpoints: SecurityGroup
+    secrets_endpoint: SecurityGroup
+
+
+ALLOWED_FLOWS = (
+    Flow(INTERNET, "load_balancer", ports.HTTPS, "customers"),
+    Flow(INTERNET, "load_balancer", ports.HTTP, "customers, redirected to HTTPS"),
+    Flow("load_balancer", "service", ports.SERVICE, "requests, encrypted to the task"),
+    Flow("service", "database", ports.DATABASE, "orders and catalogue"),
+    Flow("service", "cache", ports.CACHE, "sessions and cached pages"),
+    Flow("service", "files", ports.FILES, "files that outlive a task"),
+    Flow("service", "endpoints", ports.HTTPS, "images, logs, metrics and keys"),
+    Flow("service", "secrets_endpoint", ports.HTTPS, "the database credential, when a task starts"),
+    Flow("service", S3, ports.HTTPS, "layers of images"),
+    Flow("rotation", "database", ports.DATABASE, "changes the credential of the application"),
+    Flow("rotation", "secrets_endpoint", ports.HTTPS, "reads and writes the credential"),
+)
+"""Every flow within the VPC; `network.egress` of the settings adds what tasks may reach outside."""
+
+
+def security_groups(tier: TierStack, vpc: Vpc) -> SecurityGroups:
+    """The groups, without a rule: Terraform removes the one that AWS gives every group, to the world."""
+    return SecurityGroups(**{party: _group(tier, vpc, party) for party in PURPOSES})
+
+
+def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], *, s3: VpcEndpoint) -> None:
+    """Make the rules of the flows; nothing else is let in or out."""
+    for flow in flows:
+        if isinstance(flow.source, str):
+            VpcSecurityGroupEgressRule(
+                tier,
+                f"{flow.id}-out",
+                security_group_id=getattr(groups, flow.source).id,
+                description=flow.description,
+                ip_protocol="tcp",
+                from_port=flow.port,
+                to_port=flow.port,
+                cidr_ipv4=str(flow.target) if isinstance(flow.target, IPv4Network) else None,
+                prefix_list_id=s3.prefix_list_id if flow.target == S3 else None,
+                referenced_security_group_id=_group_id(groups, flow.target),
+            )
+        if isinstance(flow.target, str) and flow.target != S3:
+            VpcSecurityGroupIngressRule(
+                tier,
+                f"{flow.id}-in",
+                security_group_id=getattr(groups, flow.target).id,
+                description=flow.description,
+                ip_protocol="tcp",
+                from_port=flow.port,
+                to_port=flow.port,
+                cidr_ipv4=str(flow.source) if isinstance(flow.source, IPv4Network) else None,
+                referenced_security_group_id=_group_id(groups, flow.source),
+            )
+
+
+def _group(tier: TierStack, vpc: Vpc, party: str) -> SecurityGroup:
+    name = tier.names.of_resource(_slug(party))
+    group = SecurityGroup(
+        tier,
+        f"group-{_slug(party)}",
+        name=name,
+        vpc_id=vpc.id,
+        description=PURPOSES[party],
+        tags={"Name": name},
+    )
+    tier.offer(group, "id")
+    return group
+
+
+def _group_id(groups: SecurityGroups, party: str | IPv4Network) -> str | None:
+    return getattr(groups, party).id if isinstance(party, str) and party != S3 else None
+
+
+def _slug(party: str | IPv4Network) -> str:
+    if party == INTERNET:
+        return "internet"
+    return str(party).translate(str.maketrans("_./", "---"))

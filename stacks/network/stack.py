@@ -1,0 +1,268 @@
+"""The network: three kinds of subnet in every zone, a way out of each zone of its own, and no flow that is not named.
+
+Customers reach the load balancer in the public subnets; tasks run in the app subnets; what keeps data is in the data
+subnets, which have no way out at all. The loss of a zone takes nothing from another.
+"""
+
+from collections.abc import Mapping
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
+from cdktf_cdktf_provider_aws.default_route_table import DefaultRouteTable
+from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
+from cdktf_cdktf_provider_aws.eip import Eip
+from cdktf_cdktf_provider_aws.flow_log import FlowLog
+from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
+from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
+from cdktf_cdktf_provider_aws.route import Route
+from cdktf_cdktf_provider_aws.route_table import RouteTable
+from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociation
+from cdktf_cdktf_provider_aws.subnet import Subnet
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from constructs import Construct
+
+from stacks.foundation.stack import FoundationStack
+from stacks.network import network_acls
+from stacks.network.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
+from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, security_groups
+from stacks.network.subnets import AddressPlan, Kind
+from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.logs import count_in_log, log_group, rejected_from
+from stacks.parts.policies import allow
+from stacks.parts.roles import service_role
+from stacks.settings import Environment
+from stacks.tier import TierStack
+
+REJECTED_FROM_WITHIN = "RejectedFromWithin"
+
+ZonalSubnets = Mapping[str, Subnet]
+"""By zone."""
+
+
+class NetworkStack(TierStack):
+    """VPC, subnets, NAT, routes, network ACLs, security groups, endpoints, flow logs."""
+
+    tier = "network"
+
+    def __init__(self, scope: Construct, settings: Environment, *, foundation: FoundationStack) -> None:
+        super().__init__(scope, settings)
+        self._plan = AddressPlan.of(settings.network.cidr)
+        self.vpc = self._vpc()
+        self._lock_defaults()
+        self.public_subnets = self._subnets("public")
+        self.app_subnets = self._subnets("app")
+        self.data_subnets = self._subnets("data")
+        internet = self._internet_gateway()
+        nats = self._nat_gateways(internet)
+        app_tables = self._routes(internet, nats)
+        self._network_acls()
+        self.security_groups = security_groups(self, self.vpc)
+        s3 = self._endpoints(app_tables)
+        self._allow_flows(s3)
+        self._log_flows(foundation)
+        self._watch(foundation, nats)
+
+    def _vpc(self) -> Vpc:
+        vpc = Vpc(
+            self,
+            "vpc",
+            cidr_block=str(self.settings.network.cidr),
+            enable_dns_support=True,
+            enable_dns_hostnames=True,  # interface endpoints answer to their services' own names
+            tags={"Name": self.names.of_resource("vpc")},
+        )
+        self.publish("vpc_id", vpc, "id", "The environment's VPC")
+        self.offer(vpc, "arn", "cidr_block")
+        return vpc
+
+    def _lock_defaults(self) -> None:
+        """PCI DSS 1.2.1: what is put in the VPC without a thought reaches nothing and nobody."""
+        name = {"Name": self.names.of_resource("default-locked")}
+        DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
+        DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
+        DefaultNetworkAcl(
+            self,
+            "default-acl",
+            default_network_acl_id=self.vpc.default_network_acl_id,
+            # AWS puts a subnet here when it leaves another ACL; that is not for this resource to undo.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["subnet_ids"]),
+            tags=name,
+        )
+
+    def _subnets(self, kind: Kind) -> ZonalSubnets:
+        subnets = {
+            zone: Subnet(
+                self,
+                f"{kind}-{zone[-1]}",
+                vpc_id=self.vpc.id,
+                availability_zone=zone,
+                cidr_block=str(self._plan.subnet(kind, zone)),
+                map_public_ip_on_launch=False,
+                tags={"Name": self.names.of_resource(f"{kind}-{zone[-1]}")},
+            )
+            for zone in self.settings.network.zones
+        }
+        for zone, subnet in subnets.items():
+            self.publish(f"{kind}_subnet_{zone[-1]}", subnet, "id", f"The {kind} subnet in {zone}")
+        return subnets
+
+    def _internet_gateway(self) -> InternetGateway:
+        return InternetGateway(self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource("internet")})
+
+    def _nat_gateways(self, gateway: InternetGateway) -> Mapping[str, NatGateway]:
+        """A NAT gateway in each zone, or one in all."""
+        zones = self.settings.network.zones if self.settings.network.nat_per_zone else self.settings.network.zones[:1]
+        return {zone: self._nat(zone, gateway) for zone in zones}
+
+    def _nat(self, zone: str, gateway: InternetGateway) -> NatGateway:
+        name = {"Name": self.names.of_resource(f"nat-{zone[-1]}")}
+        address = Eip(self, f"nat-address-{zone[-1]}", domain="vpc", tags=name, depends_on=[gateway])
+        nat = NatGateway(
+            self,
+            f"nat-{zone[-1]}",
+            allocation_id=address.id,
+            subnet_id=self.public_subnets[zone].id,
+            tags=name,
+            depends_on=[gateway],
+        )
+        self.publish(
+            f"nat_address_{zone[-1]}",
+            address,
+            "public_ip",
+            f"Address of the NAT gateway in {zone}, which others see of the tasks behind it",
+        )
+        return nat
+
+    def _routes(self, gateway: InternetGateway, nats: Mapping[str, NatGateway]) -> list[RouteTable]:
+        """Public subnets go out directly, app subnets by their own zone's NAT, data subnets nowhere (PCI DSS 1.4.4).
+
+        Returns the app subnets' tables.
+        """
+        for zone, subnet in self.public_subnets.items():
+            table = self._route_table("public", zone, subnet)
+            Route(
+                self,
+                f"public-{zone[-1]}-to-internet",
+                route_table_id=table.id,
+                destination_cidr_block=str(INTERNET),
+                gateway_id=gateway.id,
+            )
+        app_tables: list[RouteTable] = []
+        for zone, subnet in self.app_subnets.items():
+            table = self._route_table("app", zone, subnet)
+            Route(
+                self,
+                f"app-{zone[-1]}-to-nat",
+                route_table_id=table.id,
+                destination_cidr_block=str(INTERNET),
+                nat_gateway_id=nats.get(zone, next(iter(nats.values()))).id,
+            )
+            app_tables.append(table)
+        for zone, subnet in self.data_subnets.items():
+            self._route_table("data", zone, subnet)
+        return app_tables
+
+    def _route_table(self, kind: Kind, zone: str, subnet: Subnet) -> RouteTable:
+        id = f"{kind}-{zone[-1]}"
+        table = RouteTable(self, f"{id}-routes", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource(id)})
+        RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
+        return table
+
+    def _network_acls(self) -> None:
+        subnets: dict[Kind, ZonalSubnets] = {
+            "public": self.public_subnets,
+            "app": self.app_subnets,
+            "data": self.data_subnets,
+        }
+        for kind, rules in network_acls.rules_of(self._plan, self.settings.network.egress).items():
+            network_acls.network_acl(self, self.vpc, kind, rules, list(subnets[kind].values()))
+
+    def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
+        """PCI DSS 1.4.5: credentials, keys and logs never pass the internet. Returns S3's, which a flow ends at."""
+        subnets = list(self.app_subnets.values())
+        for endpoint in ENDPOINTS:
+            interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
+        secrets = interface_endpoint(
+            self, self.vpc, SECRETS, subnets=subnets, group=self.security_groups.secrets_endpoint
+        )
+        self.offer(secrets, "id")
+        return s3_endpoint(self, self.vpc, app_tables)
+
+    def _allow_flows(self, s3: VpcEndpoint) -> None:
+        egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in self.settings.network.egress]
+        allow_flows(self, self.security_groups, [*ALLOWED_FLOWS, *egress], s3=s3)
+
+    def _log_flows(self, foundation: FoundationStack) -> None:
+        """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
+        logs = log_group(self, "flow-log-group", self.names.flow_logs, key=foundation.keys.logs)
+        role, permissions = service_role(
+            self,
+            "flow-logs",
+            "vpc-flow-logs.amazonaws.com",
+            [
+                allow(
+                    "Deliver",
+                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                    [logs.arn, f"{logs.arn}:*"],
+                ),
+                allow("Find", ["logs:DescribeLogGroups"], ["*"]),
+            ],
+            source_arn=self.names.arn("ec2", "vpc-flow-log/*"),
+            why="Delivers the VPC's flow logs to their log group",
+        )
+        FlowLog(
+            self,
+            "flow-log",
+            vpc_id=self.vpc.id,
+            traffic_type="ALL",
+            log_destination=logs.arn,
+            iam_role_arn=role.arn,
+            max_aggregation_interval=60,  # seconds
+            depends_on=[permissions],
+            tags={"Name": self.names.of_resource("flow-logs")},
+        )
+        count_in_log(
+            self,
+            "rejected-from-within",
+            logs,
+            pattern=rejected_from(self.settings.network.cidr),
+            metric=REJECTED_FROM_WITHIN,
+        )
+
+    def _watch(self, foundation: FoundationStack, nats: Mapping[str, NatGateway]) -> None:
+        self.alarms = raise_alarms(
+            self,
+            foundation.alarm_topic,
+            [
+                *(
+                    Alarm(
+                        name=f"nat-ports-{zone[-1]}",
+                        runbook="nat-ports",
+                        namespace="AWS/NATGateway",
+                        metric="ErrorPortAllocation",
+                        dimensions={"NatGatewayId": nat.id},
+                        statistic="Sum",
+                        threshold=1,
+                        unit="failed connections",
+                        period=60,
+                        periods=3,
+                        missing="notBreaching",
+                        why=f"tasks in {zone} cannot open connections to the outside, as to the payment provider",
+                    )
+                    for zone, nat in nats.items()
+                ),
+                Alarm(
+                    name="rejected-from-within",
+                    namespace=self.names.metrics,
+                    metric=REJECTED_FROM_WITHIN,
+                    statistic="Sum",
+                    threshold=100,
+                    unit="records",
+                    period=300,
+                    periods=1,
+                    missing="notBreaching",
+                    why="something within the VPC tries what it may not: a rule is missing, or somebody looks around",
+                ),
+            ],
+        )

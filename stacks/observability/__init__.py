@@ -1,0 +1,1 @@
+"""Dashboard, saved queries, events, and the alarm that combines all others."""

@@ -1,0 +1,197 @@
+"""The rows of the dashboard: the numbers that matter of each tier, from the customers inwards."""
+
+from cdktf_cdktf_provider_aws.efs_file_system import EfsFileSystem
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+
+from stacks.audit import watched_calls
+from stacks.names import Names
+from stacks.network.stack import REJECTED_FROM_WITHIN
+from stacks.observability.dashboard import Graph, Line, OfAll, Row
+from stacks.service import waf
+from stacks.service.stack import ServiceStack
+
+
+def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: ServiceStack) -> list[Row]:
+    """A row a tier."""
+    return [
+        _service(names, service),
+        _database(names),
+        _cache(),
+        _storage(files),
+        _rotation(names),
+        _recovery(names),
+        _network(names),
+        _audit(names),
+        _foundation(topic),
+    ]
+
+
+def _service(names: Names, service: ServiceStack) -> Row:
+    elb, balancer = "AWS/ApplicationELB", service.entrance.dimensions
+    ecs, insights, tasks = "AWS/ECS", "ECS/ContainerInsights", service.dimensions
+    acl = waf.dimensions(names, names.region)
+    return Row(
+        "Service",
+        [
+            Graph(
+                "Requests a minute",
+                [
+                    Line("all", elb, "RequestCount", balancer, "Sum"),
+                    Line("failed", elb, "HTTPCode_Target_5XX_Count", balancer, "Sum"),
+                    Line("without a task", elb, "HTTPCode_ELB_5XX_Count", balancer, "Sum"),
+                    Line("blocked", "AWS/WAFV2", "BlockedRequests", acl, "Sum"),
+                ],
+            ),
+            Graph(
+                "Seconds to an answer",
+                [
+                    Line("half of all", elb, "TargetResponseTime", balancer, "p50"),
+                    Line("99 of 100", elb, "TargetResponseTime", balancer, "p99"),
+                ],
+            ),
+            Graph(
+                "Tasks",
+                [
+                    Line("running", insights, "RunningTaskCount", tasks),
+                    Line("desired", insights, "DesiredTaskCount", tasks),
+                ],
+            ),
+            Graph(
+                "Percent of a task",
+                [
+                    Line("CPU", ecs, "CPUUtilization", tasks),
+                    Line("memory", ecs, "MemoryUtilization", tasks, "Maximum"),
+                ],
+            ),
+        ],
+    )
+
+
+def _database(names: Names) -> Row:
+    rds, cluster = "AWS/RDS", {"DBClusterIdentifier": names.database}
+    return Row(
+        "Database",
+        [
+            Graph("Percent of the maximum capacity", [Line("used", rds, "ACUUtilization", cluster, "Maximum")]),
+            Graph("Connections", [Line("most of an instance", rds, "DatabaseConnections", cluster, "Maximum")]),
+            Graph(
+                "Milliseconds that readers lag",
+                [Line("furthest", rds, "AuroraReplicaLagMaximum", cluster, "Maximum")],
+            ),
+            Graph("Deadlocks a second", [Line("deadlocks", rds, "Deadlocks", cluster, "Maximum")]),
+        ],
+    )
+
+
+def _cache() -> Row:
+    cache = "AWS/ElastiCache"
+    return Row(
+        "Cache",
+        [
+            Graph("Percent of a node's CPU", [OfAll("busiest", cache, "EngineCPUUtilization")]),
+            Graph("Percent of a node's memory", [OfAll("fullest", cache, "DatabaseMemoryUsagePercentage")]),
+            Graph(
+                "Keys asked for a minute",
+                [OfAll("found", cache, "CacheHits", "SUM"), OfAll("missed", cache, "CacheMisses", "SUM")],
+            ),
+            Graph("Keys dropped a minute", [OfAll("most of a node", cache, "Evictions")]),
+        ],
+    )
+
+
+def _storage(files: EfsFileSystem) -> Row:
+    efs, dimensions = "AWS/EFS", {"FileSystemId": files.id}
+    return Row(
+        "Storage",
+        [
+            Graph("Percent of the I/O limit", [Line("used", efs, "PercentIOLimit", dimensions, "Maximum")]),
+            Graph("Bytes a minute", [Line("metered", efs, "MeteredIOBytes", dimensions, "Sum")]),
+            Graph("Connections", [Line("tasks", efs, "ClientConnections", dimensions, "Sum")]),
+        ],
+    )
+
+
+def _rotation(names: Names) -> Row:
+    function, dimensions = "AWS/Lambda", {"FunctionName": names.rotation}
+    return Row(
+        "Rotation",
+        [
+            Graph(
+                "Steps",
+                [
+                    Line("all", function, "Invocations", dimensions, "Sum"),
+                    Line("failed", function, "Errors", dimensions, "Sum"),
+                ],
+            ),
+            Graph("Milliseconds of a step", [Line("longest", function, "Duration", dimensions, "Maximum")]),
+        ],
+    )
+
+
+def _recovery(names: Names) -> Row:
+    backup, dimensions = "AWS/Backup", {"BackupVaultName": names.vault}
+    return Row(
+        "Recovery",
+        [
+            Graph(
+                "Backups",
+                [
+                    Line("completed", backup, "NumberOfBackupJobsCompleted", dimensions, "Sum"),
+                    Line("failed", backup, "NumberOfBackupJobsFailed", dimensions, "Sum"),
+                ],
+            ),
+            Graph(
+                "Backups kept",
+                [
+                    Line("completed", backup, "NumberOfRecoveryPointsCompleted", dimensions, "Maximum"),
+                    Line("in cold storage", backup, "NumberOfRecoveryPointsCold", dimensions, "Maximum"),
+                ],
+            ),
+        ],
+    )
+
+
+def _network(names: Names) -> Row:
+    nat = "AWS/NATGateway"
+    return Row(
+        "Network",
+        [
+            Graph("Bytes out through NAT", [OfAll("all", nat, "BytesOutToDestination", "SUM")]),
+            Graph("Connections that NAT has no port for", [OfAll("all", nat, "ErrorPortAllocation", "SUM")]),
+            Graph("Refused from within", [Line("connections", names.metrics, REJECTED_FROM_WITHIN, {}, "Sum")]),
+        ],
+    )
+
+
+def _audit(names: Names) -> Row:
+    log = {"LogGroupName": names.trail_log}
+    counted = {
+        row.name: Line(row.name.replace("-", " "), names.metrics, row.metric, {}, "Sum")
+        for row in watched_calls.COUNTED
+    }
+    denied = counted.pop("denied-calls")
+    return Row(
+        "Audit",
+        [
+            Graph("Calls that nobody makes in peace", list(counted.values())),
+            Graph("Calls that were denied", [denied]),
+            Graph("Calls that the trail has", [Line("all", "AWS/Logs", "IncomingLogEvents", log, "Sum")]),
+        ],
+    )
+
+
+def _foundation(topic: SnsTopic) -> Row:
+    sns, dimensions = "AWS/SNS", {"TopicName": topic.name}
+    return Row(
+        "Foundation",
+        [
+            Graph(
+                "Messages of the alarm topic",
+                [
+                    Line("delivered", sns, "NumberOfNotificationsDelivered", dimensions, "Sum"),
+                    Line("failed", sns, "NumberOfNotificationsFailed", dimensions, "Sum"),
+                ],
+            ),
+            Graph("Bytes logged a minute", [OfAll("all", "AWS/Logs", "IncomingBytes", "SUM", by="LogGroupName")]),
+        ],
+    )

@@ -1,0 +1,93 @@
+"""Saved queries of CloudWatch Logs Insights: what one asks first when something rings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_query_definition import CloudwatchQueryDefinition
+
+from stacks.names import Names
+from stacks.tier import TierStack
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query, and the log group that it asks."""
+
+    name: str
+    log: str
+    steps: Sequence[str]
+    """In Logs Insights' language, which puts a bar between them."""
+
+
+def queries(names: Names) -> list[Query]:
+    """The queries, by what they find."""
+    return [
+        Query(
+            "application-errors",
+            names.application_log,
+            (
+                'filter level in ["ERROR", "CRITICAL"]',
+                "stats count(*) as errors, latest(@timestamp) as last by level, message",
+                "sort errors desc",
+                "limit 50",
+            ),
+        ),
+        Query(
+            "slow-statements",
+            names.database_log("postgresql"),
+            (
+                "filter @message like /duration: [0-9.]+ ms/",
+                "parse @message /duration: (?<milliseconds>[0-9.]+) ms/",
+                "sort milliseconds desc",
+                "display @timestamp, milliseconds, @message",
+                "limit 50",
+            ),
+        ),
+        Query(
+            "failed-logins",
+            names.database_log("postgresql"),
+            (
+                "filter @message like /authentication failed|no pg_hba.conf entry/",
+                "display @timestamp, @message",
+                "sort @timestamp desc",
+                "limit 50",
+            ),
+        ),
+        Query(
+            "slow-cache-commands",
+            names.cache_log("slow-log"),
+            ("display @timestamp, @message", "sort @timestamp desc", "limit 50"),
+        ),
+        Query(
+            "blocked-requests",
+            names.firewall_log,
+            (
+                'filter action = "BLOCK"',
+                "stats count(*) as requests by terminatingRuleId, httpRequest.clientIp, httpRequest.uri",
+                "sort requests desc",
+                "limit 50",
+            ),
+        ),
+        Query(
+            "rejected-connections",
+            names.flow_logs,
+            (
+                'filter action = "REJECT"',
+                "stats count(*) as tries by srcAddr, dstAddr, dstPort",
+                "sort tries desc",
+                "limit 50",
+            ),
+        ),
+    ]
+
+
+def save_queries(tier: TierStack) -> None:
+    """Save them under the environment's folder, as the console shows the slashes of a name."""
+    for query in queries(tier.names):
+        CloudwatchQueryDefinition(
+            tier,
+            f"query-{query.name}",
+            name=f"{tier.names.metrics}/{query.name}",
+            log_group_names=[query.log],
+            query_string="\n| ".join(query.steps),
+        )

@@ -1,0 +1,215 @@
+"""What a person sees of the platform, and what comes to tell them: one dashboard, one alarm for the whole, events.
+
+Each tier owns its alarms; here they are gathered. Failovers of the database, failed deployments, tasks that die, AWS's
+own troubles and certificates that run out are told as they happen.
+"""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.cloudwatch_composite_alarm import CloudwatchCompositeAlarm
+from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
+from cdktf_cdktf_provider_aws.db_event_subscription import DbEventSubscription
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from constructs import Construct
+
+from stacks.foundation.stack import FoundationStack
+from stacks.observability import dashboard
+from stacks.observability.dashboard import Row
+from stacks.observability.dashboard_rows import rows
+from stacks.observability.queries import save_queries
+from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.events import Event, tell
+from stacks.parts.logs import count_in_log
+from stacks.service.stack import ServiceStack
+from stacks.settings import Environment
+from stacks.storage.stack import StorageStack
+from stacks.tier import TierStack
+
+APPLICATION_ERRORS = "ApplicationErrors"
+ERROR_PATTERN = '{ $.level = "ERROR" || $.level = "CRITICAL" }'
+
+# RDS's kinds of source, and which of their events. PCI DSS 11.5.2, as Security Hub's RDS.19 to RDS.22 read it, asks for
+# changes, maintenance and failures.
+DATABASE_EVENTS = {
+    "db-cluster": ("failover", "failure", "maintenance"),
+    "db-instance": ("availability", "configuration change", "deletion", "failure", "maintenance", "recovery"),
+    "db-parameter-group": ("configuration change",),
+    "db-security-group": ("configuration change", "failure"),
+}
+
+
+class ObservabilityStack(TierStack):
+    """Dashboard, composite alarm, event subscriptions and rules, saved queries."""
+
+    tier = "observability"
+
+    def __init__(
+        self,
+        scope: Construct,
+        settings: Environment,
+        *,
+        foundation: FoundationStack,
+        storage: StorageStack,
+        service: ServiceStack,
+        watched: Sequence[TierStack],
+    ) -> None:
+        """Gather what the other tiers have.
+
+        Args:
+            watched: the tiers whose alarms are gathered.
+        """
+        super().__init__(scope, settings)
+        self._watch(foundation.alarm_topic, service)
+        alarms = [alarm.arn for tier in (*watched, self) for alarm in tier.alarms.values()]
+        healthy = self._platform_healthy(foundation.alarm_topic, alarms)
+        self._tell_of_databases(foundation.alarm_topic)
+        self._tell_of_events(foundation.alarm_topic, service)
+        save_queries(self)
+        shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
+        self._dashboard(healthy, alarms, shown)
+
+    def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
+        count_in_log(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
+        self.alarms = raise_alarms(
+            self,
+            topic,
+            [
+                Alarm(
+                    name="application-errors",
+                    namespace=self.names.metrics,
+                    metric=APPLICATION_ERRORS,
+                    statistic="Sum",
+                    threshold=25,
+                    unit="lines",
+                    period=300,
+                    periods=1,
+                    missing="notBreaching",
+                    why="the application reports errors, whether customers see them yet or not",
+                ),
+                *(
+                    Alarm(
+                        name=f"workflows-{ended}",
+                        runbook="workflows",
+                        namespace="AWS/States",
+                        metric=metric,
+                        of_any=True,
+                        statistic="Sum",
+                        threshold=1,
+                        unit="executions",
+                        period=300,
+                        periods=1,
+                        missing="notBreaching",
+                        why="new tasks after a rotation, or the daily question after its age, came to nothing",
+                    )
+                    for ended, metric in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut"))
+                ),
+                Alarm(
+                    name="events-lost",
+                    namespace="AWS/Events",
+                    metric="FailedInvocations",
+                    of_any=True,
+                    statistic="Sum",
+                    threshold=1,
+                    unit="events",
+                    period=300,
+                    periods=1,
+                    missing="notBreaching",
+                    why="what should have been told did not reach the topic",
+                ),
+            ],
+        )
+
+    def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[str]) -> CloudwatchCompositeAlarm:
+        """Tells when the first alarm of all rings, and once more when the last one has stopped."""
+        return CloudwatchCompositeAlarm(
+            self,
+            "platform-healthy",
+            alarm_name=self.names.of_resource("platform-healthy"),
+            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook('platform-healthy')}",
+            alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
+            alarm_actions=[topic.arn],
+            ok_actions=[topic.arn],
+        )
+
+    def _tell_of_databases(self, topic: SnsTopic) -> None:
+        """Of all in the account, since Aurora names the readers that it adds itself."""
+        for kind, categories in DATABASE_EVENTS.items():
+            DbEventSubscription(
+                self,
+                f"{kind}-events",
+                name=self.names.of_resource(f"{kind}-events"),
+                source_type=kind,
+                event_categories=list(categories),
+                sns_topic=topic.arn,
+            )
+
+    def _tell_of_events(self, topic: SnsTopic, service: ServiceStack) -> None:
+        tell(
+            self,
+            topic,
+            [
+                Event(
+                    name="deployment-failed",
+                    source="aws.ecs",
+                    kinds=["ECS Deployment State Change"],
+                    resources=[service.service.id],
+                    detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+                    says="a deployment failed and is rolled back: <reason>",
+                    quoting={"reason": "$.detail.reason"},
+                ),
+                Event(
+                    name="tasks-not-placed",
+                    source="aws.ecs",
+                    kinds=["ECS Service Action"],
+                    resources=[service.service.id],
+                    detail={"eventType": ["WARN", "ERROR"]},
+                    says="ECS cannot run the service as it should: <what>.",
+                    quoting={"what": "$.detail.eventName"},
+                ),
+                Event(
+                    name="task-stopped",
+                    source="aws.ecs",
+                    kinds=["ECS Task State Change"],
+                    detail={
+                        "clusterArn": [service.cluster.arn],
+                        "lastStatus": ["STOPPED"],
+                        # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
+                        "$or": [
+                            {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
+                            {"stoppedReason": [{"prefix": "Task failed"}]},
+                        ],
+                    },
+                    says="a task stopped by itself: <reason> (<task>).",
+                    quoting={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
+                ),
+                Event(
+                    name="aws-health",
+                    source="aws.health",
+                    kinds=["AWS Health Event"],
+                    detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
+                    says="AWS tells of <code> at <service>.",
+                    quoting={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
+                ),
+                Event(
+                    name="certificate-expiry",
+                    source="aws.acm",
+                    kinds=[
+                        "ACM Certificate Approaching Expiration",
+                        "ACM Certificate Expired",
+                        "ACM Certificate Renewal Action Required",
+                    ],
+                    resources=[service.entrance.certificate.arn],
+                    says="<what>.",
+                    quoting={"what": "$.detail-type"},
+                ),
+            ],
+        )
+
+    def _dashboard(self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[str], shown: Sequence[Row]) -> None:
+        board = CloudwatchDashboard(
+            self,
+            "dashboard",
+            dashboard_name=self.names.of_resource("platform"),
+            dashboard_body=dashboard.body(self.settings.region, healthy=healthy.arn, alarms=alarms, rows=shown),
+        )
+        self.publish("dashboard_name", board, "dashboard_name", "The dashboard in CloudWatch")

@@ -1,0 +1,1 @@
+"""Backups beyond those of the services themselves, and their copies."""

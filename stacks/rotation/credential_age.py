@@ -1,0 +1,80 @@
+"""A daily question: has the credential been rotated? A metric alarm looks back for seven days at most."""
+
+from cdktf_cdktf_provider_aws.scheduler_schedule import (
+    SchedulerSchedule,
+    SchedulerScheduleFlexibleTimeWindow,
+    SchedulerScheduleTarget,
+)
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
+
+from stacks.foundation.stack import FoundationStack
+from stacks.parts.policies import allow
+from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.tier import TierStack
+
+A_DAY = 24 * 60 * 60 * 1000
+"""Milliseconds, which JSONata counts time in."""
+
+
+def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> None:
+    """Tell the topic of a credential that is a day older than it may be, or whose age cannot be asked for."""
+    why = "Asks daily for the age of the database credential"
+    machine = workflow(
+        tier,
+        "credential-age",
+        _states(tier, foundation, secret),
+        may=[allow("AskForAge", ["secretsmanager:DescribeSecret"], [secret.arn])],
+        topic=foundation.alarm_topic,
+        topic_key=foundation.keys.alarms,
+        log_key=foundation.keys.logs,
+        minutes=5,
+        why=why,
+    )
+    start = starter(
+        tier,
+        "credential-age",
+        "scheduler.amazonaws.com",
+        machine,
+        source_arn=tier.names.arn("scheduler", "schedule-group/default"),
+    )
+    SchedulerSchedule(
+        tier,
+        "credential-age-daily",
+        name=tier.names.of_resource("credential-age"),
+        description=why,
+        schedule_expression="rate(1 day)",
+        flexible_time_window=SchedulerScheduleFlexibleTimeWindow(mode="OFF"),
+        target=SchedulerScheduleTarget(arn=machine.arn, role_arn=start.role.arn),
+        depends_on=[start.permissions],
+    )
+
+
+def _states(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> dict[str, State]:
+    oldest, runbook = tier.settings.rotation.days + 1, tier.runbook("credential-age")
+    # It has no such date before its first rotation.
+    rotated = "$exists($states.input.LastRotatedDate) ? $states.input.LastRotatedDate : $states.input.CreatedDate"
+    return {
+        "Ask": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:secretsmanager:describeSecret",
+            "Arguments": {"SecretId": secret.arn},
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "TellFailure"}],
+            "Next": "IsOld",
+        },
+        "IsOld": {
+            "Type": "Choice",
+            "Choices": [{"Condition": f"{{% $toMillis({rotated}) < $millis() - {oldest * A_DAY} %}}", "Next": "Tell"}],
+            "Default": "Young",
+        },
+        "Young": {"Type": "Succeed"},
+        "Tell": tell(
+            foundation.alarm_topic,
+            f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {runbook}",
+        ),
+        "TellFailure": tell(
+            foundation.alarm_topic,
+            f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
+            then="Failed",
+        ),
+        "Failed": {"Type": "Fail"},
+    }

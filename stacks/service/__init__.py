@@ -1,0 +1,1 @@
+"""The application on Fargate, behind the load balancer and WAF."""

@@ -1,0 +1,288 @@
+"""The way in: a name, its certificate, a load balancer that speaks TLS to customers and to tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.acm_certificate import AcmCertificate
+from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateValidation
+from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
+from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs, LbConnectionLogs
+from cdktf_cdktf_provider_aws.lb_listener import (
+    LbListener,
+    LbListenerDefaultAction,
+    LbListenerDefaultActionRedirect,
+)
+from cdktf_cdktf_provider_aws.lb_target_group import (
+    LbTargetGroup,
+    LbTargetGroupHealthCheck,
+    LbTargetGroupStickiness,
+    LbTargetGroupTargetGroupHealth,
+    LbTargetGroupTargetGroupHealthDnsFailover,
+    LbTargetGroupTargetGroupHealthUnhealthyStateRouting,
+)
+from cdktf_cdktf_provider_aws.route53_record import Route53Record, Route53RecordAlias
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from cdktf_cdktf_provider_aws.subnet import Subnet
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from cdktf_cdktf_provider_aws.wafv2_web_acl import Wafv2WebAcl
+from cdktf_cdktf_provider_aws.wafv2_web_acl_association import Wafv2WebAclAssociation
+
+from stacks.foundation.deliveries import ALB_ACCESS_PREFIX, ALB_CONNECTION_PREFIX
+from stacks.parts import ports
+from stacks.parts.alarms import Alarm
+from stacks.tier import TierStack
+
+# PCI DSS 4.2.1: TLS 1.3, and of 1.2 what has forward secrecy and authenticates what it encrypts.
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+A_YEAR = 365 * 24 * 60 * 60
+"""Seconds."""
+IDLE_TIMEOUT = 60
+"""Seconds that the load balancer keeps an idle connection. Tasks must keep it longer, or a request finds it closed."""
+DEREGISTRATION_DELAY = 45
+"""Seconds that a task which goes still has for the requests it took: the longest that one may last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """What stands between customers and tasks."""
+
+    load_balancer: Lb
+    target_group: LbTargetGroup
+    listener: LbListener
+    certificate: AcmCertificate
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Of the load balancer's metrics."""
+        return {"LoadBalancer": self.load_balancer.arn_suffix}
+
+    def alarms(self) -> list[Alarm]:
+        """When customers do not get what they ask for."""
+        answers = partial(
+            Alarm, namespace="AWS/ApplicationELB", dimensions=self.dimensions, period=60, missing="notBreaching"
+        )
+        return [
+            answers(
+                name="errors",
+                metric="HTTPCode_Target_5XX_Count",
+                share_of="RequestCount",
+                statistic="Sum",
+                threshold=2,
+                unit="percent",
+                periods=3,
+                why="the application fails for customers",
+            ),
+            answers(
+                name="refused",
+                # A number: the load balancer counts no request that it finds no task for.
+                metric="HTTPCode_ELB_5XX_Count",
+                statistic="Sum",
+                threshold=20,
+                unit="answers a minute",
+                periods=3,
+                why="the load balancer finds no task that answers",
+            ),
+            answers(
+                name="latency",
+                metric="TargetResponseTime",
+                among="RequestCount",
+                statistic="p99",
+                threshold=2,
+                unit="seconds",
+                periods=5,
+                why="one customer in a hundred waits long enough to leave",
+            ),
+            answers(
+                name="unhealthy",
+                metric="UnHealthyHostCount",
+                dimensions={**self.dimensions, "TargetGroup": self.target_group.arn_suffix},
+                statistic="Maximum",
+                threshold=1,
+                unit="tasks",
+                periods=5,
+                why="tasks run that cannot answer",
+            ),
+            Alarm(
+                name="certificate",
+                namespace="AWS/CertificateManager",
+                metric="DaysToExpiry",
+                dimensions={"CertificateArn": self.certificate.arn},
+                statistic="Minimum",
+                at="most",
+                threshold=30,
+                unit="days",
+                period=24 * 60 * 60,
+                periods=1,
+                missing="notBreaching",
+                why="ACM should have renewed the certificate by now; without it nobody gets in",
+            ),
+        ]
+
+
+def entrance(
+    tier: TierStack,
+    vpc: Vpc,
+    *,
+    subnets: Sequence[Subnet],
+    group: SecurityGroup,
+    logs: S3Bucket,
+    acl: Wafv2WebAcl,
+    health_path: str,
+) -> Entrance:
+    """The load balancer with all that belongs to it, under the domain of the settings.
+
+    Args:
+        logs: bucket of access and connection logs.
+        acl: the firewall's rules.
+        health_path: where a task says whether it can take requests.
+    """
+    zone = DataAwsRoute53Zone(tier, "zone", name=tier.settings.service.hosted_zone, private_zone=False)
+    certificate = _certificate(tier)
+    valid = _validated(tier, certificate, zone)
+    balancer = _load_balancer(tier, subnets, group, logs)
+    targets = _target_group(tier, vpc, health_path)
+    # PCI DSS 6.4.1: nobody is let in before the firewall stands in front.
+    guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=balancer.arn)
+    listener = _listen(tier, balancer, targets, valid, after=guarded)
+    _redirect_plaintext(tier, balancer, after=guarded)
+    Route53Record(
+        tier,
+        "domain",
+        zone_id=zone.zone_id,
+        name=tier.settings.service.domain,
+        type="A",
+        alias=Route53RecordAlias(name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=True),
+    )
+    return Entrance(load_balancer=balancer, target_group=targets, listener=listener, certificate=certificate)
+
+
+def _certificate(tier: TierStack) -> AcmCertificate:
+    """PCI DSS 4.2.1.1: ACM renews it for as long as the record that validates it stands."""
+    return AcmCertificate(
+        tier,
+        "certificate",
+        domain_name=tier.settings.service.domain,
+        validation_method="DNS",
+        key_algorithm="EC_prime256v1",
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        tags={"Name": tier.names.service},
+    )
+
+
+def _validated(tier: TierStack, certificate: AcmCertificate, zone: DataAwsRoute53Zone) -> AcmCertificateValidation:
+    proof = certificate.domain_validation_options.get(0)
+    record = Route53Record(
+        tier,
+        "certificate-proof",
+        zone_id=zone.zone_id,
+        name=proof.resource_record_name,
+        type=proof.resource_record_type,
+        records=[proof.resource_record_value],
+        ttl=300,  # seconds
+        # Its name follows from account and domain, so that of a certificate which is replaced is the same record.
+        allow_overwrite=True,
+    )
+    return AcmCertificateValidation(
+        tier, "certificate-valid", certificate_arn=certificate.arn, validation_record_fqdns=[record.fqdn]
+    )
+
+
+def _load_balancer(tier: TierStack, subnets: Sequence[Subnet], group: SecurityGroup, logs: S3Bucket) -> Lb:
+    return Lb(
+        tier,
+        "load-balancer",
+        name=tier.names.load_balancer,
+        load_balancer_type="application",
+        internal=False,
+        subnets=[subnet.id for subnet in subnets],
+        security_groups=[group.id],
+        idle_timeout=IDLE_TIMEOUT,
+        # PCI DSS 6.2.4: what a task could read in another way than the load balancer and WAF did is not passed on.
+        drop_invalid_header_fields=True,
+        desync_mitigation_mode="defensive",
+        enable_zonal_shift=True,
+        enable_deletion_protection=tier.settings.deletion_protection,
+        # While WAF cannot be asked, nobody is let in (docs/decisions/0005).
+        enable_waf_fail_open=False,
+        access_logs=LbAccessLogs(bucket=logs.id, prefix=ALB_ACCESS_PREFIX, enabled=True),
+        connection_logs=LbConnectionLogs(bucket=logs.id, prefix=ALB_CONNECTION_PREFIX, enabled=True),
+    )
+
+
+def _target_group(tier: TierStack, vpc: Vpc, health_path: str) -> LbTargetGroup:
+    return LbTargetGroup(
+        tier,
+        "tasks",
+        name_prefix="tasks-",  # at most 6 characters
+        vpc_id=vpc.id,
+        target_type="ip",
+        port=ports.SERVICE,
+        protocol="HTTPS",
+        deregistration_delay=str(DEREGISTRATION_DELAY),
+        load_balancing_algorithm_type="least_outstanding_requests",
+        # Sessions are in the cache; any task may take any request.
+        stickiness=LbTargetGroupStickiness(type="lb_cookie", enabled=False),
+        health_check=LbTargetGroupHealthCheck(
+            path=health_path,
+            protocol="HTTPS",
+            matcher="200",
+            interval=10,  # seconds
+            timeout=5,
+            healthy_threshold=2,
+            unhealthy_threshold=3,
+        ),
+        # A zone without a healthy task is taken out of the name's addresses.
+        target_group_health=LbTargetGroupTargetGroupHealth(
+            dns_failover=LbTargetGroupTargetGroupHealthDnsFailover(minimum_healthy_targets_count="1"),
+            unhealthy_state_routing=LbTargetGroupTargetGroupHealthUnhealthyStateRouting(
+                minimum_healthy_targets_count=1
+            ),
+        ),
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+    )
+
+
+def _listen(
+    tier: TierStack,
+    balancer: Lb,
+    targets: LbTargetGroup,
+    certificate: AcmCertificateValidation,
+    *,
+    after: Wafv2WebAclAssociation,
+) -> LbListener:
+    return LbListener(
+        tier,
+        "https",
+        load_balancer_arn=balancer.arn,
+        port=ports.HTTPS,
+        protocol="HTTPS",
+        ssl_policy=TLS_POLICY,
+        certificate_arn=certificate.certificate_arn,
+        default_action=[LbListenerDefaultAction(type="forward", target_group_arn=targets.arn)],
+        # A browser that was here once asks for no plaintext again.
+        routing_http_response_strict_transport_security_header_value=f"max-age={A_YEAR}",
+        routing_http_response_server_enabled=False,
+        depends_on=[after],
+    )
+
+
+def _redirect_plaintext(tier: TierStack, balancer: Lb, *, after: Wafv2WebAclAssociation) -> None:
+    LbListener(
+        tier,
+        "http",
+        load_balancer_arn=balancer.arn,
+        port=ports.HTTP,
+        protocol="HTTP",
+        default_action=[
+            LbListenerDefaultAction(
+                type="redirect",
+                redirect=LbListenerDefaultActionRedirect(
+                    status_code="HTTP_301", protocol="HTTPS", port=str(ports.HTTPS)
+                ),
+            )
+        ],
+        depends_on=[after],
+    )

@@ -1,0 +1,149 @@
+"""What the service has to do with rotations: no tasks before the first, and new ones after each.
+
+Tasks read the credential when they start, and the previous one is changed by the next rotation. Secrets Manager says
+itself when a version becomes current, without a trail. A state machine waits until no deployment is under way, because
+its tasks may have read either credential, and starts one.
+"""
+
+from typing import NamedTuple
+
+from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+from cdktf_cdktf_provider_aws.data_aws_secretsmanager_secret_versions import DataAwsSecretsmanagerSecretVersions
+from cdktf_cdktf_provider_aws.ecs_cluster import EcsCluster
+from cdktf_cdktf_provider_aws.ecs_service import EcsService
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
+
+from stacks.foundation.stack import FoundationStack
+from stacks.parts.events import pattern
+from stacks.parts.policies import allow, matches_arn
+from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.tier import TierStack
+
+LONGEST_DEPLOYMENT = 45
+"""Minutes; less than the hour for which a credential is not replaced."""
+
+
+class Running(NamedTuple):
+    """The service, and the cluster that it runs in."""
+
+    cluster: EcsCluster
+    service: EcsService
+
+
+FINISHED = 'contains(version.version_stages, "AWSCURRENT") && !contains(version.version_stages, "AWSPENDING")'
+
+
+def first_rotation(
+    tier: TierStack, secret: SecretsmanagerSecret, *, after: ITerraformDependable
+) -> DataAwsSecretsmanagerSecretVersions:
+    """Fails the plan or the deployment where there is no credential yet. It reads no value of the secret.
+
+    Without a credential tasks would not start, and ECS would go on trying.
+    """
+    return DataAwsSecretsmanagerSecretVersions(
+        tier,
+        "credential-versions",
+        secret_id=secret.id,
+        lifecycle=TerraformResourceLifecycle(
+            postcondition=[
+                Postcondition(
+                    # No versions at all are null, and no list.
+                    condition=f"${{try(anytrue([for version in self.versions : {FINISHED}]), false)}}",
+                    error_message="The database credential has not had its first rotation. It begins when the rotation "
+                    "tier is deployed, and takes a minute; where it failed, docs/rotation.md says what to do.",
+                )
+            ]
+        ),
+        depends_on=[after],
+    )
+
+
+def redeploy_after_rotation(
+    tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret, running: Running
+) -> None:
+    """Start new tasks whenever a version of the secret becomes current."""
+    machine = workflow(
+        tier,
+        "redeployment",
+        _states(tier, foundation, running),
+        may=[
+            allow(
+                "Redeploy",
+                ["ecs:DescribeServices", "ecs:UpdateService"],
+                [running.service.id],
+                when=[matches_arn("ecs:cluster", running.cluster.arn)],
+            )
+        ],
+        topic=foundation.alarm_topic,
+        topic_key=foundation.keys.alarms,
+        log_key=foundation.keys.logs,
+        minutes=LONGEST_DEPLOYMENT,
+        why="Starts new tasks after the database credential was rotated",
+    )
+    name = tier.names.of_resource("credential-rotated")
+    rule = CloudwatchEventRule(
+        tier,
+        "credential-rotated",
+        name=name,
+        description="The database credential was rotated: starts new tasks",
+        event_pattern=pattern(
+            "aws.secretsmanager",
+            ["Secret Label Updated"],
+            resources=[secret.arn],
+            detail={"labelUpdated": ["AWSCURRENT"]},
+        ),
+    )
+    start = starter(
+        tier,
+        "redeployment",
+        "events.amazonaws.com",
+        machine,
+        source_arn=tier.names.arn("events", f"rule/{name}"),
+    )
+    CloudwatchEventTarget(
+        tier,
+        "credential-rotated-to-redeployment",
+        rule=rule.name,
+        target_id="redeployment",
+        arn=machine.arn,
+        role_arn=start.role.arn,
+        depends_on=[start.permissions],
+    )
+
+
+def _states(tier: TierStack, foundation: FoundationStack, running: Running) -> dict[str, State]:
+    which = {"Cluster": running.cluster.arn, "Service": running.service.name}
+    failure = [{"ErrorEquals": ["States.ALL"], "Next": "TellFailure"}]
+    return {
+        "Look": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:ecs:describeServices",
+            "Arguments": {"Cluster": which["Cluster"], "Services": [which["Service"]]},
+            "Catch": failure,
+            "Next": "IsDeploying",
+        },
+        "IsDeploying": {
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $count($states.input.Services[0].Deployments) > 1 %}", "Next": "Wait"}],
+            "Default": "Redeploy",
+        },
+        "Wait": {"Type": "Wait", "Seconds": 60, "Next": "Look"},
+        "Redeploy": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:ecs:updateService",
+            "Arguments": {**which, "ForceNewDeployment": True},
+            # What it answers is the whole service; nobody needs it.
+            "Output": {},
+            "Catch": failure,
+            "End": True,
+        },
+        "TellFailure": tell(
+            foundation.alarm_topic,
+            f"{tier.settings.name}: the database credential was rotated, but no new tasks could be started."
+            f" {tier.runbook('redeployment')}",
+            then="Failed",
+        ),
+        "Failed": {"Type": "Fail"},
+    }

@@ -1,0 +1,292 @@
+"""The application: tasks on Fargate in every zone, behind a firewall and a load balancer that speaks TLS both ways.
+
+Half of the tasks can go with a zone and the others carry on. A deployment that makes customers wait or fail is rolled
+back by ECS itself, on this tier's own alarms.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_secretsmanager_secret_versions import DataAwsSecretsmanagerSecretVersions
+from cdktf_cdktf_provider_aws.ecs_cluster import EcsCluster, EcsClusterSetting
+from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCapacityProviders
+from cdktf_cdktf_provider_aws.ecs_service import (
+    EcsService,
+    EcsServiceAlarms,
+    EcsServiceCapacityProviderStrategy,
+    EcsServiceDeploymentCircuitBreaker,
+    EcsServiceLoadBalancer,
+    EcsServiceNetworkConfiguration,
+)
+from cdktf_cdktf_provider_aws.ecs_task_definition import EcsTaskDefinition
+from constructs import Construct
+
+from stacks.cache.stack import CacheStack
+from stacks.database.stack import DatabaseStack
+from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
+from stacks.parts import ports
+from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.autoscaling import scaling_target, track
+from stacks.parts.logs import log_group
+from stacks.parts.policies import allow, equals
+from stacks.parts.roles import ServiceRole, service_role
+from stacks.rotation.stack import RotationStack
+from stacks.service import waf
+from stacks.service.load_balancer import Entrance, entrance
+from stacks.service.redeployment import Running, first_rotation, redeploy_after_rotation
+from stacks.service.task import CONTAINER, HEALTH_PATH, execution_role, task_definition
+from stacks.settings import Environment
+from stacks.storage.stack import MOUNT_AND_WRITE, StorageStack
+from stacks.tier import TierStack
+
+ROLLED_BACK_ON = ("errors", "refused", "latency", "unhealthy")
+"""Alarms that mean a deployment is at fault, if one is on its way."""
+
+
+class Stores(NamedTuple):
+    """What tasks keep their data in, and what lets them in there."""
+
+    database: DatabaseStack
+    cache: CacheStack
+    storage: StorageStack
+    rotation: RotationStack
+
+
+class ServiceStack(TierStack):
+    """ECS cluster and service, task roles, load balancer, certificate, firewall, autoscaling."""
+
+    tier = "service"
+
+    def __init__(
+        self,
+        scope: Construct,
+        settings: Environment,
+        *,
+        foundation: FoundationStack,
+        network: NetworkStack,
+        stores: Stores,
+    ) -> None:
+        super().__init__(scope, settings)
+        self.log = log_group(self, "log", self.names.application_log, key=foundation.keys.logs)
+        self.entrance = self._entrance(foundation, network)
+        self._watch(foundation)
+        self.cluster = self._cluster(foundation)
+        task = self._task(foundation, stores)
+        # Late: what takes time in this tier is made while the first rotation runs.
+        rotated = first_rotation(self, stores.rotation.secret, after=self.entrance.listener)
+        self.service = self._service(network, task, rotated)
+        self._add_tasks_under_load()
+        redeploy_after_rotation(self, foundation, stores.rotation.secret, Running(self.cluster, self.service))
+        self._publish_names()
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Of the service's metrics."""
+        return {"ClusterName": self.names.cluster, "ServiceName": self.names.service}
+
+    def _entrance(self, foundation: FoundationStack, network: NetworkStack) -> Entrance:
+        acl = waf.web_acl(self)
+        waf.log_requests(self, acl, foundation.keys.logs)
+        return entrance(
+            self,
+            network.vpc,
+            subnets=list(network.public_subnets.values()),
+            group=network.security_groups.load_balancer,
+            logs=foundation.log_buckets.delivery,
+            acl=acl,
+            health_path=HEALTH_PATH,
+        )
+
+    def _cluster(self, foundation: FoundationStack) -> EcsCluster:
+        insights = log_group(self, "insights-log", self.names.container_insights, key=foundation.keys.logs)
+        return EcsCluster(
+            self,
+            "cluster",
+            name=self.names.cluster,
+            setting=[EcsClusterSetting(name="containerInsights", value="enhanced")],
+            depends_on=[insights],
+        )
+
+    def _task(self, foundation: FoundationStack, stores: Stores) -> EcsTaskDefinition:
+        database, cache, storage, rotation = stores
+        credential, key = rotation.secret, foundation.keys.secrets
+        return task_definition(
+            self,
+            image=f"{foundation.images.repository_url}{self.settings.service.image}",
+            environment={
+                "ENVIRONMENT": self.settings.name,
+                "AWS_REGION": self.settings.region,
+                "DATABASE_WRITER_HOST": database.cluster.endpoint,
+                "DATABASE_READER_HOST": database.cluster.reader_endpoint,
+                "DATABASE_PORT": str(ports.DATABASE),
+                "DATABASE_NAME": database.cluster.database_name,
+                "CACHE_HOST": cache.replication_group.configuration_endpoint_address,
+                "CACHE_PORT": str(ports.CACHE),
+                "CACHE_USER": cache.user.user_name,
+                "CACHE_NAME": cache.replication_group.replication_group_id,
+            },
+            credential=credential,
+            files=storage.file_system,
+            access_points=storage.access_points,
+            execution=execution_role(self, foundation.images, self.log, credential, key),
+            task=self._task_role(cache, storage),
+            log=self.log,
+        )
+
+    def _task_role(self, cache: CacheStack, storage: StorageStack) -> ServiceRole:
+        points = [point.arn for point in storage.access_points.values()]
+        return service_role(
+            self,
+            "service-task",
+            "ecs-tasks.amazonaws.com",
+            [
+                allow(
+                    "UseFiles",
+                    MOUNT_AND_WRITE,
+                    [storage.file_system.arn],
+                    when=[equals("elasticfilesystem:AccessPointArn", *points)],
+                ),
+                allow("UseCache", ["elasticache:Connect"], [cache.replication_group.arn, cache.user.arn]),
+            ],
+            source_arn=self.names.arn("ecs", "*"),
+            why="What the application itself may do: its files, through their access points, and its cache",
+        )
+
+    def _service(
+        self, network: NetworkStack, task: EcsTaskDefinition, rotated: DataAwsSecretsmanagerSecretVersions
+    ) -> EcsService:
+        wanted = self.settings.service
+        providers = EcsClusterCapacityProviders(
+            self, "capacity", cluster_name=self.cluster.name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
+        )
+        return EcsService(
+            self,
+            "service",
+            name=self.names.service,
+            cluster=self.cluster.arn,
+            task_definition=task.arn,
+            desired_count=wanted.minimum_tasks,
+            capacity_provider_strategy=self._capacity(),
+            # The provider would replace a service whose capacity strategy changes, were it not told to redeploy it.
+            force_new_deployment=True,
+            platform_version="LATEST",
+            network_configuration=EcsServiceNetworkConfiguration(
+                subnets=[subnet.id for subnet in network.app_subnets.values()],
+                security_groups=[network.security_groups.service.id],
+                assign_public_ip=False,
+            ),
+            availability_zone_rebalancing="ENABLED",
+            load_balancer=[
+                EcsServiceLoadBalancer(
+                    target_group_arn=self.entrance.target_group.arn,
+                    container_name=CONTAINER,
+                    container_port=ports.SERVICE,
+                )
+            ],
+            health_check_grace_period_seconds=90,
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
+            alarms=EcsServiceAlarms(
+                enable=True, rollback=True, alarm_names=[self.alarms[name].alarm_name for name in ROLLED_BACK_ON]
+            ),
+            # PCI DSS 2.2.7, 8.4.2: nobody opens a shell where cards are paid with.
+            enable_execute_command=False,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            # Autoscaling's, once the service is there.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
+            # A target group that no listener uses takes no tasks.
+            depends_on=[providers, self.entrance.listener, rotated],
+        )
+
+    def _capacity(self) -> list[EcsServiceCapacityProviderStrategy]:
+        """What always runs is on demand. Spot, which AWS takes back in two minutes, is for the extra load of tests."""
+        base = self.settings.service.minimum_tasks
+        on_demand = EcsServiceCapacityProviderStrategy(capacity_provider="FARGATE", base=base, weight=1)
+        if self.settings.production:
+            return [on_demand]
+        return [on_demand, EcsServiceCapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=3)]
+
+    def _add_tasks_under_load(self) -> None:
+        wanted = self.settings.service
+        balancer, targets = self.entrance.load_balancer, self.entrance.target_group
+        target = scaling_target(
+            self,
+            "task",
+            dimension="ecs:service:DesiredCount",
+            resource_id=f"service/{self.cluster.name}/{self.service.name}",
+            between=(wanted.minimum_tasks, wanted.maximum_tasks),
+            after=[self.service],
+        )
+        track(self, "task-cpu", target, "ECSServiceAverageCPUUtilization", at=self._cpu_target())
+        track(
+            self,
+            "task-requests",
+            target,
+            "ALBRequestCountPerTarget",
+            at=wanted.requests_per_task,
+            of=f"{balancer.arn_suffix}/{targets.arn_suffix}",
+        )
+
+    def _cpu_target(self) -> int:
+        """Percent: what the tasks of the other zones can take over, at 90, until those of a lost zone are replaced."""
+        zones = len(self.settings.network.zones)
+        return min(60, 90 * (zones - 1) // zones)
+
+    def _watch(self, foundation: FoundationStack) -> None:
+        tasks = partial(Alarm, dimensions=self.dimensions, period=60, periods=10)
+        self.alarms = raise_alarms(
+            self,
+            foundation.alarm_topic,
+            [
+                *self.entrance.alarms(),
+                waf.alarm(self),
+                tasks(
+                    name="tasks",
+                    namespace="ECS/ContainerInsights",
+                    metric="RunningTaskCount",
+                    statistic="Minimum",
+                    at="most",
+                    threshold=self.settings.service.minimum_tasks - 1,
+                    unit="tasks, fewer than always run",
+                    missing="breaching",
+                    why="tasks stop, or cannot be placed",
+                ),
+                tasks(
+                    name="cpu",
+                    namespace="AWS/ECS",
+                    metric="CPUUtilization",
+                    statistic="Average",
+                    threshold=85,
+                    unit="percent",
+                    missing="notBreaching",
+                    why="autoscaling is at service.maximum_tasks, or too slow",
+                ),
+                tasks(
+                    name="memory",
+                    namespace="AWS/ECS",
+                    metric="MemoryUtilization",
+                    statistic="Maximum",
+                    threshold=90,
+                    unit="percent",
+                    missing="notBreaching",
+                    why="a task will soon be killed for want of memory",
+                ),
+            ],
+        )
+
+    def _publish_names(self) -> None:
+        balancer = self.entrance.load_balancer
+        self.publish("load_balancer_name", balancer, "name", "The load balancer, as its commands take it")
+        self.publish("load_balancer_address", balancer, "dns_name", "What the domain's record points to")
+        self.publish("cluster_name", self.cluster, "name", "The ECS cluster")
+        self.publish("service_name", self.service, "name", "The ECS service")
+        self.publish("log_group", self.log, "name", "What the application logs")
+        self.offer(balancer, "arn", "arn_suffix")
+        self.offer(self.entrance.target_group, "arn_suffix")
+        self.offer(self.entrance.certificate, "arn")
+        self.offer(self.cluster, "arn")
+        self.offer(self.service, "id")

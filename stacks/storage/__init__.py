@@ -1,0 +1,1 @@
+"""EFS for the tasks."""

@@ -1,0 +1,293 @@
+"""PCI DSS 10 and 11: nobody acts unseen, and what guards does not stop without a word."""
+
+from collections.abc import Iterable
+
+from synthesized.controls.control import (
+    Change,
+    Control,
+    Every,
+    Relation,
+    Removal,
+    at_most,
+    containing,
+    referring_to,
+)
+from synthesized.controls.reading import Document, values
+
+FEATURES = ("LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS", "S3_DATA_EVENTS")
+"""Of GuardDuty's, those that have something to look at here."""
+
+TOLD = {
+    "aws.backup": {"state": {"ABORTED", "EXPIRED", "FAILED"}},
+    "aws.cloudtrail": {"eventName": {"DeleteTrail", "StopLogging", "UpdateTrail"}},
+    "aws.config": {"eventName": {"DeleteConfigurationRecorder", "StopConfigurationRecorder"}},
+    "aws.ec2": {"eventName": {"DeleteFlowLogs"}},
+    "aws.guardduty": {"eventName": {"DeleteDetector", "UpdateDetector"}},
+    "aws.inspector2": {"eventName": {"Disable"}},
+    "aws.secretsmanager": {"eventName": {"RotationFailed"}},
+    "aws.securityhub": {"eventName": {"DisableSecurityHub"}},
+    "aws.wafv2": {"eventName": {"DeleteWebACL", "DisassociateWebACL"}},
+}
+"""By source of an event: what it says where a control fails or is switched off."""
+
+FOUND = {
+    "aws.guardduty": "GuardDuty Finding",
+    "aws.inspector2": "Inspector2 Finding",
+    "aws.config": "Config Rules Compliance Change",
+}
+"""Findings, by their source."""
+
+COUNTED = {
+    "root-use": ('"Root"',),
+    "failed-console-logins": ("ConsoleLogin", "Failed authentication"),
+    "identity-changes": ("PutRolePolicy", "CreateAccessKey", "AttachRolePolicy", "UpdateAssumeRolePolicy"),
+    "security-group-changes": ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
+    "route-changes": ("CreateRoute", "ReplaceRoute"),
+    "bucket-policy-changes": ("PutBucketPolicy", "DeleteBucketPolicy"),
+}
+"""By metric filter: what its pattern must look for."""
+
+
+def unrecorded_objects(document: Document) -> Iterable[str]:
+    for address, trail in document.of_type("aws_cloudtrail").items():
+        kinds = set[str]()
+        for selector in trail.get("advanced_event_selector") or []:
+            kinds |= {kind for field in selector["field_selector"] for kind in field.get("equals") or []}
+        for kind in sorted({"Management", "Data", "AWS::S3::Object"} - kinds):
+            yield f"{address} does not record {kind}"
+
+
+def uncounted(document: Document) -> Iterable[str]:
+    """Metric filters that nobody hears of."""
+    alarms = {
+        (alarm.get("namespace"), alarm.get("metric_name"))
+        for alarm in document.of_type("aws_cloudwatch_metric_alarm").values()
+    }
+    for address, entry in document.of_type("aws_cloudwatch_log_metric_filter").items():
+        metric = entry["metric_transformation"]
+        if (metric["namespace"], metric["name"]) not in alarms:
+            yield f"{address}: no alarm looks at {metric['name']}"
+
+
+def untold(document: Document) -> Iterable[str]:
+    rules = [rule["event_pattern"] for rule in document.of_type("aws_cloudwatch_event_rule").values()]
+    for source, wanted in TOLD.items():
+        for key, names in wanted.items():
+            told = {
+                name
+                for rule in rules
+                if source in rule["source"]
+                for found in values(rule, f"detail.{key}")
+                for name in found or []
+            }
+            for name in sorted(names - told):
+                yield f"nobody is told of {name} of {source}"
+
+
+def unheard_findings(document: Document) -> Iterable[str]:
+    heard = {
+        (source, kind)
+        for rule in document.of_type("aws_cloudwatch_event_rule").values()
+        for source in rule["event_pattern"]["source"]
+        for kind in rule["event_pattern"].get("detail-type", [])
+    }
+    for pair in FOUND.items():
+        if pair not in heard:
+            yield f"nobody is told of a {pair[1]}"
+
+
+def idle_features(document: Document) -> Iterable[str]:
+    enabled = {
+        feature["name"]
+        for feature in document.of_type("aws_guardduty_detector_feature").values()
+        if feature["status"] == "ENABLED"
+    }
+    for feature in FEATURES:
+        if feature not in enabled:
+            yield f"GuardDuty does not look at {feature}"
+
+
+def missing_standards(document: Document) -> Iterable[str]:
+    standards = [body["standards_arn"] for body in document.of_type("aws_securityhub_standards_subscription").values()]
+    if not any("/pci-dss/v/4" in arn for arn in standards):
+        yield "Security Hub does not look for PCI DSS 4"
+
+
+CONTROLS = (
+    Control(
+        name="trail",
+        requirements=("10.2.1",),
+        does="A trail records every call in every Region, and who reads and writes objects.",
+        checks=[
+            Every(
+                "aws_cloudtrail",
+                {"is_multi_region_trail": True, "include_global_service_events": True, "enable_logging": True},
+            ),
+            Relation("it records management events, and data events of S3 objects", unrecorded_objects),
+        ],
+        mutations=[
+            Change("aws_cloudtrail", "is_multi_region_trail", False),
+            Change("aws_cloudtrail", "include_global_service_events", False),
+            Change("aws_cloudtrail", "enable_logging", False),
+            Change("aws_cloudtrail", "advanced_event_selector", None),
+        ],
+    ),
+    Control(
+        name="trail-intact",
+        requirements=("10.3.2", "10.3.4"),
+        does="The trail's files are signed, under the logs' key, and lie in the archive that is locked.",
+        checks=[
+            Every(
+                "aws_cloudtrail",
+                {
+                    "enable_log_file_validation": True,
+                    "kms_key_id": referring_to("aws_kms_key"),
+                    "s3_bucket_name": "${aws_s3_bucket.foundation_audit.id}",
+                },
+            )
+        ],
+        mutations=[
+            Change("aws_cloudtrail", "enable_log_file_validation", False),
+            Change("aws_cloudtrail", "kms_key_id", None),
+            Change("aws_cloudtrail", "s3_bucket_name", "${aws_s3_bucket.foundation_config.id}"),
+        ],
+    ),
+    Control(
+        name="trail-watched",
+        requirements=("10.3.3", "10.4.1.1"),
+        does="What the trail records reaches a log group at once, where what nobody does in peace rings.",
+        checks=[
+            Every(
+                "aws_cloudtrail",
+                {
+                    "cloud_watch_logs_group_arn": referring_to("aws_cloudwatch_log_group"),
+                    "cloud_watch_logs_role_arn": referring_to("aws_iam_role"),
+                },
+            ),
+            *(
+                Every(f"aws_cloudwatch_log_metric_filter.audit_{name}", {"pattern": containing(*words)})
+                for name, words in COUNTED.items()
+            ),
+            Relation("an alarm looks at each metric that a filter makes", uncounted),
+        ],
+        mutations=[
+            Change("aws_cloudtrail", "cloud_watch_logs_group_arn", None),
+            Change("aws_cloudtrail", "cloud_watch_logs_role_arn", None),
+            *(Change(f"aws_cloudwatch_log_metric_filter.audit_{name}", "pattern", "{ $.x = 1 }") for name in COUNTED),
+            Removal("aws_cloudwatch_metric_alarm.audit_alarm-root-use", "nobody is told of root's use"),
+        ],
+    ),
+    Control(
+        name="key-loss",
+        requirements=("3.7.5", "3.7.7"),
+        does="Whoever disables a key or has it deleted is noticed at once, while it can be undone.",
+        checks=[
+            Every(
+                "aws_cloudwatch_log_metric_filter.audit_key-loss",
+                {"pattern": containing('"kms.amazonaws.com"', '"DisableKey"', '"ScheduleKeyDeletion"')},
+            ),
+            Every(
+                "aws_cloudwatch_metric_alarm",
+                {"threshold": at_most(1), "evaluation_periods": 1},
+                where={"metric_name": "KeyLoss"},
+            ),
+        ],
+        mutations=[
+            Change(
+                "aws_cloudwatch_log_metric_filter.audit_key-loss",
+                "pattern",
+                '{ $.eventSource = "kms.amazonaws.com" && $.eventName = "DisableKey" }',
+            ),
+            Change("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "threshold", 10),
+            Change("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "evaluation_periods", 12),
+        ],
+    ),
+    Control(
+        name="controls-that-fail",
+        requirements=("10.7.2", "10.7.3"),
+        does="Whoever switches off trail, flow logs, firewall, GuardDuty, Config, Inspector or Security Hub is told "
+        "of, as a rotation and a backup that fail.",
+        checks=[Relation(f"events of {', '.join(TOLD)} are told", untold)],
+        mutations=[
+            Removal(f"aws_cloudwatch_event_rule.{rule}", f"there is no rule {rule}")
+            for rule in (
+                "audit_event-trail-changed",
+                "audit_event-flow-logs-deleted",
+                "audit_event-firewall-changed",
+                "audit_event-guardduty-changed",
+                "audit_event-config-changed",
+                "audit_event-inspector-changed",
+                "audit_event-security-hub-changed",
+                "audit_event-rotation-failed",
+                "recovery_event-backup-failed",
+            )
+        ],
+    ),
+    Control(
+        name="threats",
+        requirements=("11.5.1", "12.10.5"),
+        does="GuardDuty looks for intruders in calls, connections, logins to the database and objects; its findings "
+        "are told.",
+        checks=[
+            Every("aws_guardduty_detector", {"enable": True}),
+            Relation(f"{', '.join(FEATURES)} are enabled", idle_features),
+            Relation(f"each {', '.join(FOUND.values())} is told", unheard_findings),
+        ],
+        mutations=[
+            Change("aws_guardduty_detector", "enable", False),
+            *(
+                Change(
+                    f"aws_guardduty_detector_feature.audit_detector-{name.lower().replace('_', '-')}",
+                    "status",
+                    "DISABLED",
+                )
+                for name in FEATURES
+            ),
+            Removal("aws_cloudwatch_event_rule.audit_event-threat-found", "nobody is told of what GuardDuty finds"),
+            Removal(
+                "aws_cloudwatch_event_rule.audit_event-vulnerability-found", "nobody is told of what Inspector finds"
+            ),
+            Removal("aws_cloudwatch_event_rule.audit_event-rule-not-met", "nobody is told of what Config finds"),
+        ],
+    ),
+    Control(
+        name="vulnerabilities",
+        requirements=("6.3.1", "11.3.1"),
+        does="Inspector looks through images and functions as long as they are there, not only when they come.",
+        checks=[Every("aws_inspector2_enabler", {"resource_types": containing("ECR", "LAMBDA")})],
+        mutations=[Change("aws_inspector2_enabler", "resource_types", ["EC2"])],
+    ),
+    Control(
+        name="change-detection",
+        requirements=("11.5.2",),
+        does="AWS Config records every change of every resource, and Security Hub compares what is there with PCI DSS.",
+        checks=[
+            Every(
+                "aws_config_configuration_recorder",
+                {
+                    "recording_group.all_supported": True,
+                    "recording_group.include_global_resource_types": True,
+                    "recording_mode.recording_frequency": "CONTINUOUS",
+                },
+            ),
+            Every("aws_config_configuration_recorder_status", {"is_enabled": True}),
+            Every(
+                "aws_config_delivery_channel",
+                {"s3_bucket_name": referring_to("aws_s3_bucket"), "s3_kms_key_arn": referring_to("aws_kms_key")},
+            ),
+            Relation("Security Hub is subscribed to PCI DSS 4", missing_standards),
+        ],
+        mutations=[
+            Change("aws_config_configuration_recorder", "recording_group.all_supported", False),
+            Change("aws_config_configuration_recorder", "recording_group.include_global_resource_types", False),
+            Change("aws_config_configuration_recorder", "recording_mode.recording_frequency", "DAILY"),
+            Change("aws_config_configuration_recorder_status", "is_enabled", False),
+            Change("aws_config_delivery_channel", "s3_bucket_name", "elsewhere"),
+            Change("aws_config_delivery_channel", "s3_kms_key_arn", None),
+            Removal(
+                "aws_securityhub_standards_subscription.audit_standard-pci-dss",
+                "Security Hub does not look for PCI DSS",
+            ),
+        ],
+    ),
+)

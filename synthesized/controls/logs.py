@@ -1,0 +1,311 @@
+"""PCI DSS 10: what happened is written down, kept, and kept from being changed."""
+
+from collections.abc import Iterable
+
+from synthesized.controls.control import (
+    IS_SET,
+    Change,
+    Control,
+    Every,
+    Relation,
+    Removal,
+    at_least,
+    containing,
+    one_of,
+    referring_to,
+)
+from synthesized.controls.reading import Document, values
+
+A_YEAR = 365
+"""Days: PCI DSS 10.5.1."""
+AT_HAND = 90
+"""Days that stay readable at once, of the same requirement."""
+SLOW = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes from which an object must first be restored."""
+
+AUDIT_BUCKET = "aws_s3_bucket.foundation_audit"
+REDACTED = {"authorization", "cookie"}
+
+
+def open_buckets(document: Document) -> Iterable[str]:
+    for address in document.of_type("aws_s3_bucket"):
+        for type_ in (
+            "aws_s3_bucket_public_access_block",
+            "aws_s3_bucket_ownership_controls",
+            "aws_s3_bucket_versioning",
+        ):
+            if f"${{{address}.id}}" not in {body["bucket"] for body in document.of_type(type_).values()}:
+                yield f"{address} has no {type_}"
+
+
+def unlogged_buckets(document: Document) -> Iterable[str]:
+    logging = document.of_type("aws_s3_bucket_logging").values()
+    logged, targets = {entry["bucket"] for entry in logging}, {entry["target_bucket"] for entry in logging}
+    if logged & targets:
+        yield f"{logged & targets} would log their own delivery"
+    for address in document.of_type("aws_s3_bucket"):
+        if f"${{{address}.id}}" not in logged | targets:
+            yield f"nobody knows who reads {address}"
+
+
+def early_archives(document: Document) -> Iterable[str]:
+    for address, body in document.of_type("aws_s3_bucket_lifecycle_configuration").items():
+        for rule in body["rule"]:
+            for move in rule.get("transition") or []:
+                if move["storage_class"] in SLOW and move["days"] < AT_HAND:
+                    yield f"{address}: not readable at once after {move['days']} days"
+
+
+def unknown_log_groups(document: Document) -> Iterable[str]:
+    """Groups that AWS would make itself, without retention and key, because ours has another name or is not there."""
+    names = {group["name"] for group in document.of_type("aws_cloudwatch_log_group").values()}
+    wanted = [
+        f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
+        for cluster in document.of_type("aws_rds_cluster").values()
+        for kind in cluster["enabled_cloudwatch_logs_exports"] or []
+    ]
+    wanted += [f"/aws/lambda/{body['function_name']}" for body in document.of_type("aws_lambda_function").values()]
+    wanted += [
+        f"/aws/ecs/containerinsights/{body['name']}/performance"
+        for body in document.of_type("aws_ecs_cluster").values()
+    ]
+    for name in wanted:
+        if name not in names:
+            yield f"AWS would make {name} itself"
+
+
+def readable_secrets(document: Document) -> Iterable[str]:
+    for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
+        hidden = set(values(logging, "redacted_fields.single_header.name"))
+        for header in sorted(REDACTED - hidden):
+            yield f"{address}: the log shows the header {header}"
+    for address, acl in document.of_type("aws_wafv2_web_acl").items():
+        if any(
+            values(acl, "visibility_config.sampled_requests_enabled")
+            + values(acl, "rule.visibility_config.sampled_requests_enabled")
+        ):
+            yield f"{address}: samples show all headers"
+
+
+def unwritten_firewall_logs(document: Document) -> Iterable[str]:
+    logged = {
+        logging["resource_arn"] for logging in document.of_type("aws_wafv2_web_acl_logging_configuration").values()
+    }
+    for address in document.of_type("aws_wafv2_web_acl"):
+        if f"${{{address}.arn}}" not in logged:
+            yield f"{address} logs nothing"
+    for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
+        for destination in logging["log_destination_configs"]:
+            if not str(document.referred(destination).get("name")).startswith("aws-waf-logs-"):
+                yield f"{address}: WAF delivers to no such name as that of {destination}"
+
+
+CONTROLS = (
+    Control(
+        name="what-is-logged",
+        requirements=("10.2.1", "10.4.2"),
+        does="Load balancer, database, cache, tasks, function and state machines log what is asked of them.",
+        checks=[
+            Every("aws_lb", {"access_logs.enabled": True, "connection_logs.enabled": True}),
+            Every(
+                "aws_rds_cluster",
+                {"enabled_cloudwatch_logs_exports": containing("postgresql")},
+            ),
+            Every(
+                "aws_rds_cluster_parameter_group",
+                {
+                    "parameter[name=shared_preload_libraries].value": containing("pgaudit"),
+                    "parameter[name=pgaudit.log].value": containing("ddl", "role"),
+                    "parameter[name=log_connections].value": "1",
+                    "parameter[name=log_disconnections].value": "1",
+                    "parameter[name=log_statement].value": one_of("ddl", "mod", "all"),
+                    "parameter[name=log_min_duration_statement].value": at_least(0),
+                },
+            ),
+            Every(
+                "aws_elasticache_replication_group",
+                {
+                    "log_delivery_configuration[log_type=slow-log].destination": IS_SET,
+                    "log_delivery_configuration[log_type=engine-log].destination": IS_SET,
+                },
+            ),
+            Every(
+                "aws_ecs_task_definition",
+                {
+                    "container_definitions.logConfiguration.logDriver": "awslogs",
+                    "container_definitions.logConfiguration.options.awslogs-group": referring_to(
+                        "aws_cloudwatch_log_group"
+                    ),
+                },
+            ),
+            Every("aws_lambda_function", {"logging_config.log_group": referring_to("aws_cloudwatch_log_group")}),
+            Every(
+                "aws_sfn_state_machine",
+                {
+                    "logging_configuration.level": one_of("ERROR", "ALL"),
+                    "logging_configuration.log_destination": referring_to("aws_cloudwatch_log_group"),
+                },
+            ),
+        ],
+        mutations=[
+            Change("aws_lb", "access_logs.enabled", False),
+            Change("aws_lb", "connection_logs", None),
+            Change("aws_rds_cluster", "enabled_cloudwatch_logs_exports", ["iam-db-auth-error"]),
+            *(
+                Change("aws_rds_cluster_parameter_group", f"parameter[name={name}].value", value)
+                for name, value in (
+                    ("shared_preload_libraries", "pg_stat_statements"),
+                    ("pgaudit.log", "none"),
+                    ("log_connections", "0"),
+                    ("log_disconnections", "0"),
+                    ("log_statement", "none"),
+                    ("log_min_duration_statement", "-1"),
+                )
+            ),
+            Change("aws_elasticache_replication_group", "log_delivery_configuration", []),
+            Change("aws_ecs_task_definition", "container_definitions.logConfiguration.logDriver", "none"),
+            Change(
+                "aws_ecs_task_definition", "container_definitions.logConfiguration.options.awslogs-group", "elsewhere"
+            ),
+            Change("aws_lambda_function", "logging_config.log_group", None),
+            Change("aws_sfn_state_machine", "logging_configuration.level", "OFF"),
+            Change("aws_sfn_state_machine", "logging_configuration", None),
+        ],
+    ),
+    Control(
+        name="firewall-logs",
+        requirements=("10.2.1", "10.4.2"),
+        does="The firewall logs every request and which rule refused it, but nothing that would let a reader be the "
+        "customer.",
+        checks=[
+            Relation("each web ACL logs to a group whose name WAF takes", unwritten_firewall_logs),
+            Relation(
+                f"the headers {', '.join(sorted(REDACTED))} are in no log, and no requests are sampled",
+                readable_secrets,
+            ),
+        ],
+        mutations=[
+            Removal("aws_wafv2_web_acl_logging_configuration", "the web ACL logs nothing"),
+            Change("aws_wafv2_web_acl_logging_configuration", "redacted_fields", None),
+            Change(
+                "aws_wafv2_web_acl_logging_configuration", "redacted_fields", [{"single_header": {"name": "cookie"}}]
+            ),
+            Change(
+                "aws_wafv2_web_acl_logging_configuration",
+                "log_destination_configs",
+                ["${aws_cloudwatch_log_group.service_log.arn}"],
+            ),
+            Change("aws_wafv2_web_acl", "rule[name=common].visibility_config.sampled_requests_enabled", True),
+        ],
+    ),
+    Control(
+        name="private-logs",
+        requirements=("1.4.4", "10.3.1", "10.3.2"),
+        does="Log buckets are open to nobody: no access list, no public policy; who reads them is logged in another.",
+        checks=[
+            Every(
+                "aws_s3_bucket_public_access_block",
+                dict.fromkeys(
+                    ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"), True
+                ),
+            ),
+            Every("aws_s3_bucket_ownership_controls", {"rule.object_ownership": "BucketOwnerEnforced"}),
+            Relation("every bucket has all three, and versions", open_buckets),
+            Relation(
+                "every bucket's readers are logged, but those of the bucket that holds these logs", unlogged_buckets
+            ),
+        ],
+        mutations=[
+            *(
+                Change("aws_s3_bucket_public_access_block", argument, False)
+                for argument in (
+                    "block_public_acls",
+                    "block_public_policy",
+                    "ignore_public_acls",
+                    "restrict_public_buckets",
+                )
+            ),
+            Change("aws_s3_bucket_ownership_controls", "rule.object_ownership", "ObjectWriter"),
+            Removal(
+                "aws_s3_bucket_public_access_block.foundation_config-public-access", "a bucket has no access block"
+            ),
+            Removal("aws_s3_bucket_logging.foundation_audit-logging", "nobody knows who reads the audit archive"),
+            Change(
+                "aws_s3_bucket_logging.foundation_audit-logging",
+                "target_bucket",
+                "${aws_s3_bucket.foundation_audit.id}",
+            ),
+        ],
+    ),
+    Control(
+        name="unchangeable-logs",
+        requirements=("10.3.2", "10.3.4"),
+        does="Nobody deletes a log before its age: every object has versions, no request may delete, and the audit "
+        "archive is under Object Lock.",
+        checks=[
+            Every("aws_s3_bucket_versioning", {"versioning_configuration.status": "Enabled"}),
+            Every(
+                "aws_s3_bucket_policy",
+                {
+                    "policy.statement[sid=DenyDeletion].effect": "Deny",
+                    "policy.statement[sid=DenyDeletion].principals.identifiers": ["*"],
+                    "policy.statement[sid=DenyDeletion].condition": None,
+                    "policy.statement[sid=DenyDeletion].actions": containing(
+                        "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"
+                    ),
+                },
+            ),
+            Every(AUDIT_BUCKET, {"object_lock_enabled": True, "force_destroy": False}),
+            Every(
+                "aws_s3_bucket_object_lock_configuration",
+                {"rule.default_retention.days": at_least(A_YEAR), "bucket": f"${{{AUDIT_BUCKET}.id}}"},
+            ),
+        ],
+        mutations=[
+            Change("aws_s3_bucket_versioning", "versioning_configuration.status", "Suspended"),
+            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].effect", "Allow"),
+            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].principals.identifiers", ["x"]),
+            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].actions", ["s3:DeleteObject"]),
+            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].condition", [{"test": "Bool"}]),
+            Change(AUDIT_BUCKET, "object_lock_enabled", False),
+            Change(AUDIT_BUCKET, "force_destroy", True),
+            Change("aws_s3_bucket_object_lock_configuration", "rule.default_retention.days", 90),
+            Change("aws_s3_bucket_object_lock_configuration", "bucket", "${aws_s3_bucket.foundation_config.id}"),
+        ],
+    ),
+    Control(
+        name="retention",
+        requirements=("10.5.1",),
+        does="Logs are kept for more than twelve months, the last three of them readable at once.",
+        checks=[
+            Every("aws_cloudwatch_log_group", {"retention_in_days": at_least(A_YEAR)}),
+            Every(
+                "aws_s3_bucket_lifecycle_configuration",
+                {"rule.expiration.days": at_least(A_YEAR), "rule.status": "Enabled"},
+            ),
+            Relation(f"no log goes to {' or '.join(SLOW)} before day {AT_HAND}", early_archives),
+        ],
+        mutations=[
+            Change("aws_cloudwatch_log_group", "retention_in_days", 90),
+            Change("aws_cloudwatch_log_group", "retention_in_days", None),
+            Change("aws_s3_bucket_lifecycle_configuration", "rule.expiration", [{"days": 180}]),
+            Change(
+                "aws_s3_bucket_lifecycle_configuration",
+                "rule.transition",
+                [{"days": 30, "storage_class": "DEEP_ARCHIVE"}],
+            ),
+            Change("aws_s3_bucket_lifecycle_configuration", "rule.status", "Disabled"),
+        ],
+    ),
+    Control(
+        name="log-groups-of-ours",
+        requirements=("10.5.1",),
+        does="Groups whose name AWS chooses are made before it would make them, without a key and without an end.",
+        checks=[Relation("database, function and Container Insights find their groups", unknown_log_groups)],
+        mutations=[
+            Change("aws_cloudwatch_log_group.database_log-postgresql", "name", "/globecart/prod/database"),
+            Change("aws_cloudwatch_log_group.rotation_log", "name", "/globecart/prod/rotation"),
+            Change("aws_cloudwatch_log_group.service_insights-log", "name", "/globecart/prod/insights"),
+        ],
+    ),
+)

@@ -1,0 +1,195 @@
+"""PCI DSS 4: what is sent cannot be read on its way."""
+
+from typing import Any
+
+from synthesized.controls.control import (
+    IS_SET,
+    Change,
+    Control,
+    Every,
+    Mutation,
+    Removal,
+    Value,
+    one_of,
+    referring_to,
+)
+
+TLS = Value("a policy of TLS 1.2 and 1.3", lambda policy: str(policy).startswith("ELBSecurityPolicy-TLS13-1-2-"))
+
+
+def denies(type_: str, sid: str, variable: str, test: str, values: Any, action: str) -> Every:
+    """Every policy of a type denies all principals an action under a condition."""
+    statement = f"policy.statement[sid={sid}]"
+    condition = f"{statement}.condition[variable={variable}]"
+    return Every(
+        type_,
+        {
+            f"{statement}.effect": "Deny",
+            f"{statement}.principals.identifiers": ["*"],
+            f"{statement}.actions": Value(f"with `{action}`", lambda actions: action in (actions or ())),
+            f"{condition}.test": test,
+            f"{condition}.values": values,
+        },
+    )
+
+
+def denies_plaintext(type_: str, action: str) -> Every:
+    """Every policy of a type denies whoever comes without TLS."""
+    return denies(type_, "DenyPlaintext", "aws:SecureTransport", "Bool", ["false"], action)
+
+
+def loosened(type_: str, sid: str) -> list[Mutation]:
+    """A Deny that allows, that is for somebody, or for another case."""
+    return [
+        Change(type_, f"policy.statement[sid={sid}].effect", "Allow"),
+        Change(type_, f"policy.statement[sid={sid}].principals.identifiers", ["arn:aws:iam::111122223333:role/x"]),
+        Change(type_, f"policy.statement[sid={sid}].actions", []),
+        Change(type_, f"policy.statement[sid={sid}].condition", None),
+    ]
+
+
+CONTROLS = (
+    Control(
+        name="tls-to-customers",
+        requirements=("4.2.1",),
+        does="Customers are served over TLS 1.2 or 1.3; who comes without is sent there, for good.",
+        checks=[
+            Every("aws_lb_listener", {"protocol": one_of("HTTPS", "HTTP")}),
+            Every("aws_lb_listener", {"ssl_policy": TLS, "certificate_arn": IS_SET}, where={"protocol": "HTTPS"}),
+            Every(
+                "aws_lb_listener",
+                {
+                    "default_action.type": "redirect",
+                    "default_action.redirect.protocol": "HTTPS",
+                    "default_action.redirect.status_code": "HTTP_301",
+                },
+                where={"protocol": "HTTP"},
+            ),
+        ],
+        mutations=[
+            Change("aws_lb_listener.service_https", "ssl_policy", "ELBSecurityPolicy-2016-08"),
+            Change("aws_lb_listener.service_https", "certificate_arn", None),
+            Change("aws_lb_listener.service_http", "protocol", "TCP"),
+            Change("aws_lb_listener.service_http", "default_action.type", "forward"),
+            Change("aws_lb_listener.service_http", "default_action.redirect.protocol", "HTTP"),
+            Change("aws_lb_listener.service_http", "default_action.redirect.status_code", "HTTP_302"),
+        ],
+    ),
+    Control(
+        name="tls-to-tasks",
+        requirements=("4.2.1",),
+        does="The load balancer speaks TLS to tasks, too.",
+        checks=[Every("aws_lb_target_group", {"protocol": "HTTPS", "health_check.protocol": "HTTPS"})],
+        mutations=[
+            Change("aws_lb_target_group", "protocol", "HTTP"),
+            Change("aws_lb_target_group", "health_check.protocol", "HTTP"),
+        ],
+    ),
+    Control(
+        name="tls-to-database",
+        requirements=("4.2.1",),
+        does="The database takes no login without TLS 1.2. Clients check its certificate: the rotation's function "
+        "does, and [the application's contract](application.md) asks it of the image.",
+        checks=[
+            Every(
+                "aws_rds_cluster_parameter_group",
+                {
+                    "parameter[name=rds.force_ssl].value": "1",
+                    "parameter[name=ssl_min_protocol_version].value": one_of("TLSv1.2", "TLSv1.3"),
+                },
+            ),
+            Every(
+                "aws_rds_cluster", {"db_cluster_parameter_group_name": referring_to("aws_rds_cluster_parameter_group")}
+            ),
+        ],
+        mutations=[
+            Change("aws_rds_cluster_parameter_group", "parameter[name=rds.force_ssl].value", "0"),
+            Change("aws_rds_cluster_parameter_group", "parameter[name=ssl_min_protocol_version].value", "TLSv1.1"),
+            Change("aws_rds_cluster", "db_cluster_parameter_group_name", "default.aurora-postgresql17"),
+        ],
+    ),
+    Control(
+        name="tls-to-cache",
+        requirements=("4.2.1",),
+        does="The cache takes no connection without TLS.",
+        checks=[
+            Every(
+                "aws_elasticache_replication_group",
+                {"transit_encryption_enabled": True, "transit_encryption_mode": "required"},
+            )
+        ],
+        mutations=[
+            Change("aws_elasticache_replication_group", "transit_encryption_enabled", False),
+            Change("aws_elasticache_replication_group", "transit_encryption_mode", "preferred"),
+        ],
+    ),
+    Control(
+        name="tls-to-files",
+        requirements=("4.2.1",),
+        does="Files are mounted over TLS, and refused to whoever comes otherwise.",
+        checks=[
+            Every(
+                "aws_ecs_task_definition",
+                {"volume.efs_volume_configuration.transit_encryption": "ENABLED"},
+            ),
+            denies_plaintext("aws_efs_file_system_policy", "elasticfilesystem:*"),
+        ],
+        mutations=[
+            Change(
+                "aws_ecs_task_definition",
+                "volume[name=uploads].efs_volume_configuration.transit_encryption",
+                "DISABLED",
+            ),
+            *loosened("aws_efs_file_system_policy", "DenyPlaintext"),
+        ],
+    ),
+    Control(
+        name="tls-to-services",
+        requirements=("4.2.1", "3.5.1"),
+        does="Log buckets take TLS 1.2 or later; the secret and the topic take TLS.",
+        checks=[
+            denies_plaintext("aws_s3_bucket_policy", "s3:*"),
+            denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
+            denies_plaintext("aws_secretsmanager_secret_policy", "secretsmanager:*"),
+            denies_plaintext("aws_sns_topic_policy", "sns:Publish"),
+        ],
+        mutations=[
+            *loosened("aws_s3_bucket_policy", "DenyPlaintext"),
+            *loosened("aws_s3_bucket_policy", "DenyOldTls"),
+            *loosened("aws_secretsmanager_secret_policy", "DenyPlaintext"),
+            *loosened("aws_sns_topic_policy", "DenyPlaintext"),
+        ],
+    ),
+    Control(
+        name="certificate",
+        requirements=("4.2.1.1",),
+        does="ACM makes and renews the certificate, of a key that is strong enough; one that runs out is told.",
+        checks=[
+            Every(
+                "aws_acm_certificate",
+                {
+                    "validation_method": "DNS",
+                    "key_algorithm": one_of("EC_prime256v1", "EC_secp384r1", "RSA_2048", "RSA_3072", "RSA_4096"),
+                    "lifecycle.create_before_destroy": True,
+                },
+            ),
+            Every(
+                "aws_cloudwatch_metric_alarm",
+                {
+                    "comparison_operator": "LessThanOrEqualToThreshold",
+                    "threshold": Value("14 to 60", lambda days: 14 <= days <= 60),
+                },
+                where={"namespace": "AWS/CertificateManager", "metric_name": "DaysToExpiry"},
+            ),
+        ],
+        mutations=[
+            Change("aws_acm_certificate", "validation_method", "EMAIL"),
+            Change("aws_acm_certificate", "key_algorithm", "RSA_1024"),
+            Change("aws_acm_certificate", "lifecycle.create_before_destroy", False),
+            Change("aws_cloudwatch_metric_alarm.service_alarm-certificate", "threshold", 0),
+            Removal(
+                "aws_cloudwatch_metric_alarm.service_alarm-certificate", "nobody is told that the certificate runs out"
+            ),
+        ],
+    ),
+)

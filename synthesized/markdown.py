@@ -1,0 +1,33 @@
+"""Markdown, as the generated parts of `docs/` are written in."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from stacks.names import PROJECT
+from synthesized.platform import Platform
+
+REFERENCE = re.compile(r"\$\{[^}]+\}")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a pipe within a cell does not end it."""
+    first, *rest = (" | ".join(map(_cell, row)) for row in (head, *rows))
+    return "".join([f"| {first} |\n|{'---|' * len(head)}\n", *(f"| {row} |\n" for row in rest)])
+
+
+def general(platform: Platform, text: str) -> str:
+    """A text in which references are names, and which is so in every environment."""
+    (provider, *_) = next(iter(platform.stacks.values())).providers
+    text = REFERENCE.sub(lambda match: platform.followed(match[0]).label, text)
+    for told, instead in (
+        (provider["allowed_account_ids"][0], "<account>"),
+        (provider["region"], "<region>"),
+        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
+        (f"{PROJECT}/{platform.environment}", f"{PROJECT}/<environment>"),
+    ):
+        text = text.replace(told, instead)
+    return text
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")

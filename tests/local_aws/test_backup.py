@@ -1,0 +1,231 @@
+"""AWS Backup of the local AWS."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT
+
+SECOND = "us-east-2"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@pytest.fixture(scope="module")
+def backup(aws: LocalAws) -> Any:
+    return aws.client("backup")
+
+
+@pytest.fixture
+def vault(backup: Any) -> str:
+    name = f"vault-{uuid4()}"
+    backup.create_backup_vault(BackupVaultName=name, BackupVaultTags={"Owner": "us"})
+    return name
+
+
+def rule(vault: str, days: int = 35) -> dict[str, Any]:
+    return {"RuleName": "daily", "TargetBackupVaultName": vault, "Lifecycle": {"DeleteAfterDays": days}}
+
+
+@pytest.fixture
+def plan(backup: Any, vault: str) -> str:
+    asked = {"BackupPlanName": vault, "Rules": [rule(vault)]}
+    return backup.create_backup_plan(BackupPlan=asked, BackupPlanTags={"Owner": "us"})["BackupPlanId"]
+
+
+@pytest.fixture
+def restores(backup: Any, vault: str) -> str:
+    name = f"restores_{uuid4().hex}"
+    backup.create_restore_testing_plan(
+        RestoreTestingPlan={
+            "RestoreTestingPlanName": name,
+            "ScheduleExpression": "cron(0 12 2 * ? *)",
+            "RecoveryPointSelection": points(backup, vault),
+        },
+        Tags={"Owner": "us"},
+    )
+    return name
+
+
+def points(backup: Any, vault: str) -> dict[str, Any]:
+    arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    return {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": [arn], "RecoveryPointTypes": ["SNAPSHOT"]}
+
+
+def test_a_vault_is_locked_within_bounds_and_can_be_unlocked(backup: Any, vault: str):
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7, MaxRetentionDays=120)
+    locked = backup.describe_backup_vault(BackupVaultName=vault)
+    assert (locked["Locked"], locked["MinRetentionDays"], locked["MaxRetentionDays"]) == (True, 7, 120)
+    # Governance: it would say since when nobody can undo it.
+    assert "LockDate" not in locked
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    assert backup.describe_backup_vault(BackupVaultName=vault)["Locked"] is False
+
+
+def test_a_lock_in_compliance_mode_says_since_when(backup: Any, vault: str):
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7, ChangeableForDays=3)
+    assert backup.describe_backup_vault(BackupVaultName=vault)["LockDate"]
+
+
+def test_a_vaults_policy_is_put_told_and_deleted(backup: Any, vault: str):
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.get_backup_vault_access_policy(BackupVaultName=vault)
+    backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=POLICY)
+    told = backup.get_backup_vault_access_policy(BackupVaultName=vault)
+    assert (told["BackupVaultName"], told["Policy"]) == (vault, POLICY)
+    backup.delete_backup_vault_access_policy(BackupVaultName=vault)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.get_backup_vault_access_policy(BackupVaultName=vault)
+
+
+def test_each_region_has_vaults_of_its_own(aws: LocalAws, backup: Any, vault: str):
+    there = aws.client("backup", SECOND)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        there.describe_backup_vault(BackupVaultName=vault)
+    there.create_backup_vault(BackupVaultName=vault)
+    there.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7)
+    assert f":{SECOND}:" in there.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    assert backup.describe_backup_vault(BackupVaultName=vault)["Locked"] is False
+
+
+def test_a_vault_goes_with_its_tags_when_it_is_empty(aws: LocalAws, backup: Any, vault: str):
+    arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Owner": "us"}
+    assert backup.list_recovery_points_by_backup_vault(BackupVaultName=vault)["RecoveryPoints"] == []
+    model = aws.backend("backup").vaults[vault]
+    model.num_of_recovery_points = 1
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        backup.delete_backup_vault(BackupVaultName=vault)
+    model.num_of_recovery_points = 0
+    backup.delete_backup_vault(BackupVaultName=vault)
+    assert backup.list_tags(ResourceArn=arn)["Tags"] == {}
+
+
+def test_tags_come_and_go(backup: Any, plan: str):
+    arn = backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"]
+    backup.tag_resource(ResourceArn=arn, Tags={"Tier": "recovery"})
+    backup.untag_resource(ResourceArn=arn, TagKeyList=["Owner"])
+    assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Tier": "recovery"}
+
+
+def test_all_that_has_tags_is_found_by_them(aws: LocalAws, backup: Any, vault: str, plan: str, restores: str):
+    pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate()
+    found = {entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]}
+    assert found >= {
+        backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"],
+        backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"],
+        backup.get_restore_testing_plan(RestoreTestingPlanName=restores)["RestoreTestingPlan"]["RestoreTestingPlanArn"],
+    }
+
+
+def test_a_plan_can_be_changed_and_gets_a_version(backup: Any, vault: str, plan: str):
+    before = backup.get_backup_plan(BackupPlanId=plan)
+    changed = {"BackupPlanName": vault, "Rules": [rule(vault, days=36)]}
+    assert backup.update_backup_plan(BackupPlanId=plan, BackupPlan=changed)["BackupPlanId"] == plan
+    after = backup.get_backup_plan(BackupPlanId=plan)
+    assert after["BackupPlan"]["Rules"][0]["Lifecycle"] == {"DeleteAfterDays": 36}
+    assert after["BackupPlanArn"] == before["BackupPlanArn"]
+    assert after["VersionId"] != before["VersionId"]
+
+
+def test_a_plan_needs_its_vault(backup: Any):
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.create_backup_plan(BackupPlan={"BackupPlanName": "nowhere", "Rules": [rule("nowhere")]})
+
+
+def test_selections_belong_to_a_plan_which_goes_after_them(backup: Any, vault: str, plan: str):
+    selected = {"SelectionName": "files", "IamRoleArn": ROLE, "Resources": ["arn:aws:elasticfilesystem:::x"]}
+    id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selected)["SelectionId"]
+    assert backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)["BackupSelection"] == selected
+    (listed,) = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
+    assert (listed["SelectionId"], listed["SelectionName"], listed["IamRoleArn"]) == (id, "files", ROLE)
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        backup.delete_backup_plan(BackupPlanId=plan)
+    backup.delete_backup_selection(BackupPlanId=plan, SelectionId=id)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)
+    backup.delete_backup_plan(BackupPlanId=plan)
+    # Its name is free again.
+    assert backup.create_backup_plan(BackupPlan={"BackupPlanName": vault, "Rules": [rule(vault)]})["BackupPlanId"]
+
+
+def test_a_restore_test_is_made_changed_and_deleted(backup: Any, vault: str, restores: str):
+    def told() -> Any:
+        return backup.get_restore_testing_plan(RestoreTestingPlanName=restores)["RestoreTestingPlan"]
+
+    assert (told()["StartWindowHours"], told()["RecoveryPointSelection"]["SelectionWindowDays"]) == (24, 30)
+    listed = backup.list_restore_testing_plans()["RestoreTestingPlans"]
+    assert restores in {each["RestoreTestingPlanName"] for each in listed}
+    assert backup.list_tags(ResourceArn=told()["RestoreTestingPlanArn"])["Tags"] == {"Owner": "us"}
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_plan(RestoreTestingPlan={key: told()[key] for key in PLAN})
+    backup.update_restore_testing_plan(
+        RestoreTestingPlanName=restores,
+        RestoreTestingPlan={"RecoveryPointSelection": {**points(backup, vault), "SelectionWindowDays": 3}},
+    )
+    backup.update_restore_testing_plan(RestoreTestingPlanName=restores, RestoreTestingPlan={"StartWindowHours": 8})
+    assert (told()["StartWindowHours"], told()["RecoveryPointSelection"]["SelectionWindowDays"]) == (8, 3)
+    backup.delete_restore_testing_plan(RestoreTestingPlanName=restores)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        told()
+
+
+PLAN = ("RestoreTestingPlanName", "ScheduleExpression", "RecoveryPointSelection")
+
+
+def test_selections_of_a_restore_test_go_before_it(backup: Any, restores: str):
+    selected = {
+        "RestoreTestingSelectionName": "files",
+        "IamRoleArn": ROLE,
+        "ProtectedResourceType": "EFS",
+        "ProtectedResourceArns": ["arn:aws:elasticfilesystem:::x"],
+        "ValidationWindowHours": 24,
+    }
+    names = {"RestoreTestingPlanName": restores, "RestoreTestingSelectionName": "files"}
+    backup.create_restore_testing_selection(RestoreTestingPlanName=restores, RestoreTestingSelection=selected)
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_selection(RestoreTestingPlanName=restores, RestoreTestingSelection=selected)
+    backup.update_restore_testing_selection(**names, RestoreTestingSelection={"ValidationWindowHours": 4})
+    told = backup.get_restore_testing_selection(**names)["RestoreTestingSelection"]
+    assert told.items() >= {**selected, "ValidationWindowHours": 4}.items()
+    listed = backup.list_restore_testing_selections(RestoreTestingPlanName=restores)["RestoreTestingSelections"]
+    assert [each["RestoreTestingSelectionName"] for each in listed] == ["files"]
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        backup.delete_restore_testing_plan(RestoreTestingPlanName=restores)
+    backup.delete_restore_testing_selection(**names)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.get_restore_testing_selection(**names)
+
+
+def test_a_region_backs_up_all_types_until_it_is_told_otherwise(backup: Any):
+    def told() -> Any:
+        return backup.describe_region_settings()["ResourceTypeOptInPreference"]
+
+    assert all(told().values())
+    backup.update_region_settings(ResourceTypeOptInPreference={"EFS": False})
+    assert [type_ for type_, wanted in told().items() if not wanted] == ["EFS"]
+    backup.update_region_settings(ResourceTypeOptInPreference={"EFS": True})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda backup: backup.describe_backup_vault(BackupVaultName="nowhere"),
+        lambda backup: backup.delete_backup_vault(BackupVaultName="nowhere"),
+        lambda backup: backup.put_backup_vault_access_policy(BackupVaultName="nowhere", Policy=POLICY),
+        lambda backup: backup.delete_backup_vault_access_policy(BackupVaultName="nowhere"),
+        lambda backup: backup.list_recovery_points_by_backup_vault(BackupVaultName="nowhere"),
+        lambda backup: backup.list_backup_selections(BackupPlanId="nowhere"),
+        lambda backup: backup.delete_backup_plan(BackupPlanId="nowhere"),
+        lambda backup: backup.list_restore_testing_selections(RestoreTestingPlanName="nowhere"),
+        lambda backup: backup.delete_restore_testing_plan(RestoreTestingPlanName="nowhere"),
+    ],
+)
+def test_what_is_not_there_is_told(backup: Any, ask: Callable[[Any], Any]):
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        ask(backup)

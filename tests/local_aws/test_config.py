@@ -1,0 +1,97 @@
+"""What the local AWS mends in AWS Config, and the name of Config's own role in IAM."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT, REGION, code_of
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
+RULE = {"ConfigRuleName": "trail", "Source": {"Owner": "AWS", "SourceIdentifier": "CLOUD_TRAIL_ENABLED"}}
+PLACE = {"LocationConstraint": REGION}
+
+
+@pytest.fixture(scope="module")
+def config(aws: LocalAws) -> Any:
+    made = aws.client("iam").create_service_linked_role(AWSServiceName="config.amazonaws.com")["Role"]
+    assert made["Arn"] == ROLE
+    return aws.client("config")
+
+
+@pytest.fixture
+def recorder(config: Any) -> Generator[str]:
+    config.put_configuration_recorder(
+        ConfigurationRecorder={
+            "name": "recorder",
+            "roleARN": ROLE,
+            "recordingGroup": {"allSupported": True},
+            "recordingMode": {"recordingFrequency": "DAILY"},
+        }
+    )
+    yield "recorder"
+    config.delete_configuration_recorder(ConfigurationRecorderName="recorder")
+
+
+def test_another_services_own_role_keeps_its_name(aws: LocalAws) -> None:
+    role = aws.client("iam").create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com")["Role"]
+    assert role["RoleName"] == "AWSServiceRoleForAutoScaling"
+
+
+def test_a_recorder_keeps_how_often_it_records(config: Any, recorder: str) -> None:
+    def told() -> dict[str, Any]:
+        return config.describe_configuration_recorders(ConfigurationRecorderNames=[recorder])["ConfigurationRecorders"][
+            0
+        ]
+
+    assert told()["recordingMode"]["recordingFrequency"] == "DAILY"
+    config.put_configuration_recorder(ConfigurationRecorder={"name": recorder, "roleARN": ROLE})
+    assert told()["recordingMode"]["recordingFrequency"] == "CONTINUOUS"
+
+
+def test_a_recorder_needs_a_role_and_a_frequency_that_there_is(config: Any) -> None:
+    ask = config.put_configuration_recorder
+    nobodys = {"name": "other", "roleARN": ROLE + "2"}
+    assert code_of(ask, ConfigurationRecorder=nobodys) == "InvalidRoleException"
+    hourly = {"name": "other", "roleARN": ROLE, "recordingMode": {"recordingFrequency": "HOURLY"}}
+    assert code_of(ask, ConfigurationRecorder=hourly) == "ValidationException"
+
+
+def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, config: Any, recorder: str) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="config-open", CreateBucketConfiguration=PLACE)
+    s3.create_bucket(Bucket="config-locked", CreateBucketConfiguration=PLACE, ObjectLockEnabledForBucket=True)
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    s3.put_object_lock_configuration(Bucket="config-locked", ObjectLockConfiguration=lock)
+
+    def put(bucket: str) -> None:
+        config.put_delivery_channel(DeliveryChannel={"name": "channel", "s3BucketName": bucket})
+
+    assert recorder
+    assert code_of(put, bucket="config-nowhere") == "NoSuchBucketException"
+    assert code_of(put, bucket="config-locked") == "InsufficientDeliveryPolicyException"
+    put("config-open")
+    (told,) = config.describe_delivery_channels()["DeliveryChannels"]
+    assert told["s3BucketName"] == "config-open"
+    config.delete_delivery_channel(DeliveryChannelName="channel")
+
+
+def test_a_rule_needs_a_recorder(config: Any) -> None:
+    assert code_of(config.put_config_rule, ConfigRule=RULE) == "NoAvailableConfigurationRecorderException"
+
+
+def test_a_rule_that_is_put_again_keeps_its_tags_and_is_found_by_them(
+    aws: LocalAws, config: Any, recorder: str
+) -> None:
+    assert recorder
+    config.put_config_rule(ConfigRule=RULE, Tags=[{"Key": "of", "Value": "config"}])
+    config.put_config_rule(ConfigRule={**RULE, "Description": "changed"})
+    (told,) = config.describe_config_rules(ConfigRuleNames=["trail"])["ConfigRules"]
+    assert told["Description"] == "changed"
+    tags = config.list_tags_for_resource(ResourceArn=told["ConfigRuleArn"])["Tags"]
+    assert tags == [{"Key": "of", "Value": "config"}]
+    filters = [{"Key": "of", "Values": ["config"]}]
+    found = aws.client("resourcegroupstaggingapi").get_resources(TagFilters=filters)["ResourceTagMappingList"]
+    assert [each["ResourceARN"] for each in found] == [told["ConfigRuleArn"]]
+    config.delete_config_rule(ConfigRuleName="trail")

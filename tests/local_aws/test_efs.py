@@ -1,0 +1,137 @@
+"""EFS of the local AWS."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+
+NOWHERE = "fs-0123456789abcdef0"
+SECOND = "us-east-2"
+
+
+@pytest.fixture(scope="module")
+def efs(aws: LocalAws) -> Any:
+    return aws.client("efs")
+
+
+@pytest.fixture
+def files(efs: Any, request: pytest.FixtureRequest) -> str:
+    return efs.create_file_system(CreationToken=request.node.name)["FileSystemId"]
+
+
+def described(efs: Any, files: str) -> dict[str, Any]:
+    return efs.describe_file_systems(FileSystemId=files)["FileSystems"][0]
+
+
+def test_a_file_system_is_protected_until_it_is_told_otherwise(efs: Any, files: str) -> None:
+    assert described(efs, files)["FileSystemProtection"] == {"ReplicationOverwriteProtection": "ENABLED"}
+    efs.update_file_system_protection(FileSystemId=files, ReplicationOverwriteProtection="DISABLED")
+    assert described(efs, files)["FileSystemProtection"] == {"ReplicationOverwriteProtection": "DISABLED"}
+    with pytest.raises(ClientError, match="BadRequest"):
+        efs.update_file_system_protection(FileSystemId=files, ReplicationOverwriteProtection="REPLICATING")
+
+
+def test_throughput_can_be_changed(efs: Any, files: str) -> None:
+    told = efs.update_file_system(FileSystemId=files, ThroughputMode="provisioned", ProvisionedThroughputInMibps=64.0)
+    assert (told["ThroughputMode"], told["ProvisionedThroughputInMibps"]) == ("provisioned", 64.0)
+    efs.update_file_system(FileSystemId=files, ProvisionedThroughputInMibps=128.0)
+    assert described(efs, files)["ProvisionedThroughputInMibps"] == 128.0
+    efs.update_file_system(FileSystemId=files, ThroughputMode="provisioned")
+    assert described(efs, files)["ProvisionedThroughputInMibps"] == 128.0
+    efs.update_file_system(FileSystemId=files, ThroughputMode="elastic")
+    assert "ProvisionedThroughputInMibps" not in described(efs, files)
+
+
+def test_backups_are_as_told(efs: Any, files: str) -> None:
+    with pytest.raises(ClientError, match="PolicyNotFound"):
+        efs.describe_backup_policy(FileSystemId=files)
+    for status in ("ENABLED", "DISABLED"):
+        efs.put_backup_policy(FileSystemId=files, BackupPolicy={"Status": status})
+        assert efs.describe_backup_policy(FileSystemId=files)["BackupPolicy"] == {"Status": status}
+
+
+def test_a_policy_can_be_deleted(efs: Any, files: str) -> None:
+    efs.put_file_system_policy(FileSystemId=files, Policy='{"Statement": []}')
+    assert efs.describe_file_system_policy(FileSystemId=files)["Policy"] == '{"Statement": []}'
+    efs.delete_file_system_policy(FileSystemId=files)
+    with pytest.raises(ClientError, match="PolicyNotFound"):
+        efs.describe_file_system_policy(FileSystemId=files)
+
+
+def test_an_access_point_belongs_to_a_file_system_and_goes(efs: Any, files: str) -> None:
+    point = efs.create_access_point(FileSystemId=files, Tags=[{"Key": "Name", "Value": "uploads"}])["AccessPointId"]
+    efs.tag_resource(ResourceId=point, Tags=[{"Key": "Owner", "Value": "us"}])
+    efs.untag_resource(ResourceId=point, TagKeys=["Name"])
+    assert efs.list_tags_for_resource(ResourceId=point)["Tags"] == [{"Key": "Owner", "Value": "us"}]
+    efs.delete_access_point(AccessPointId=point)
+    for action, asked in (
+        (efs.delete_access_point, {"AccessPointId": point}),
+        (efs.list_tags_for_resource, {"ResourceId": point}),
+    ):
+        with pytest.raises(ClientError, match="AccessPointNotFound"):
+            action(**asked)
+
+
+def test_a_replica_follows_in_another_region_until_that_is_ended(aws: LocalAws, efs: Any, files: str) -> None:
+    with pytest.raises(ClientError, match="ReplicationNotFound"):
+        efs.describe_replication_configurations(FileSystemId=files)
+    key = f"arn:aws:kms:{SECOND}:{aws.account}:key/1"
+    wanted = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
+    (made,) = efs.create_replication_configuration(**wanted)["Destinations"]
+    assert (made["Status"], made["Region"]) == ("ENABLED", SECOND)
+    there = aws.client("efs", SECOND)
+    replica = described(there, made["FileSystemId"])
+    assert (replica["Encrypted"], replica["KmsKeyId"]) == (True, key)
+    assert replica["FileSystemProtection"] == {"ReplicationOverwriteProtection": "REPLICATING"}
+    (told,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
+    assert there.describe_replication_configurations()["Replications"] == [told]
+    assert told["SourceFileSystemId"] == files
+    for refused, code in (
+        (lambda: efs.create_replication_configuration(**wanted), "ReplicationAlreadyExists"),
+        (lambda: efs.delete_file_system(FileSystemId=files), "FileSystemInUse"),
+        (lambda: there.delete_file_system(FileSystemId=made["FileSystemId"]), "FileSystemInUse"),
+        (
+            lambda: there.update_file_system_protection(
+                FileSystemId=made["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
+            ),
+            "BadRequest",
+        ),
+    ):
+        with pytest.raises(ClientError, match=code):
+            refused()
+    efs.delete_replication_configuration(SourceFileSystemId=files)
+    assert efs.describe_replication_configurations()["Replications"] == []
+    freed = described(there, made["FileSystemId"])["FileSystemProtection"]
+    assert freed == {"ReplicationOverwriteProtection": "ENABLED"}
+    efs.delete_file_system(FileSystemId=files)
+
+
+@pytest.mark.usefixtures("unsupported")
+def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
+    with pytest.raises(ClientError, match="InvalidAction"):
+        efs.create_replication_configuration(
+            SourceFileSystemId=files, Destinations=[{"Region": SECOND, "FileSystemId": NOWHERE}]
+        )
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda efs: efs.create_replication_configuration(SourceFileSystemId=NOWHERE, Destinations=[{"Region": SECOND}]),
+        lambda efs: efs.delete_replication_configuration(SourceFileSystemId=NOWHERE),
+        lambda efs: efs.create_access_point(FileSystemId=NOWHERE),
+        lambda efs: efs.delete_file_system_policy(FileSystemId=NOWHERE),
+        lambda efs: efs.describe_backup_policy(FileSystemId=NOWHERE),
+        lambda efs: efs.describe_file_system_policy(FileSystemId=NOWHERE),
+        lambda efs: efs.list_tags_for_resource(ResourceId=NOWHERE),
+        lambda efs: efs.put_backup_policy(FileSystemId=NOWHERE, BackupPolicy={"Status": "ENABLED"}),
+        lambda efs: efs.put_file_system_policy(FileSystemId=NOWHERE, Policy="{}"),
+        lambda efs: efs.update_file_system(FileSystemId=NOWHERE, ThroughputMode="elastic"),
+    ],
+)
+def test_a_file_system_that_is_not_there_is_told(efs: Any, ask: Callable[[Any], Any]) -> None:
+    with pytest.raises(ClientError, match="FileSystemNotFound"):
+        ask(efs)

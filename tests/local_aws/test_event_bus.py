@@ -1,0 +1,158 @@
+"""The event bus: which rules get an event of AWS's own, what their targets are handed, and that it is noted."""
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+
+from local_aws import event_bus
+from local_aws.event_bus import Delivery, deliveries
+from local_aws.postgresql import until
+from local_aws.server import LocalAws
+from tests.local_aws.test_awslambda import log
+from tests.local_aws.test_awslambda import make as make_function
+
+NUMBERS = count(1)
+SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:shop-abcdef"
+PATTERN = {
+    "source": ["aws.shop"],
+    "detail-type": ["Order Placed"],
+    "resources": [SECRET],
+    "detail": {"kind": ["book"]},
+}
+
+
+def subscribe(aws: LocalAws, arn: str, *, pattern: dict[str, Any] | None = None, **target: Any) -> str:
+    events, name = aws.client("events"), f"rule-{next(NUMBERS)}"
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern or PATTERN))
+    events.put_targets(Rule=name, Targets=[{"Id": "one", "Arn": arn, **target}])
+    return name
+
+
+def emit(aws: LocalAws, source: str = "aws.shop", **detail: str) -> event_bus.Event:
+    return event_bus.emit(
+        aws.account,
+        aws.region,
+        source=source,
+        kind="Order Placed",
+        resources=[SECRET],
+        detail={"kind": "book", "title": 'The "Art"', **detail},
+    )
+
+
+def delivered(aws: LocalAws, rule: str) -> list[Delivery]:
+    return [delivery for delivery in deliveries(aws.account, aws.region) if delivery.rule == rule]
+
+
+@pytest.fixture
+def queue(aws: LocalAws) -> str:
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName=f"queue-{next(NUMBERS)}")["QueueUrl"]
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def received(aws: LocalAws, queue: str) -> list[str]:
+    sqs = aws.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue.split(":")[-1])["QueueUrl"]
+    return [
+        message["Body"] for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    ]
+
+
+def test_a_rule_that_matches_gets_the_whole_event(aws: LocalAws, queue: str):
+    rule = subscribe(aws, queue)
+    event = emit(aws)
+    (body,) = received(aws, queue)
+    assert json.loads(body) == event
+    assert event["account"] == aws.account
+    assert event["detail-type"] == "Order Placed"
+    (delivery,) = delivered(aws, rule)
+    assert (delivery.target, delivery.event, delivery.input, delivery.problem) == (queue, event, body, None)
+
+
+def test_other_events_disabled_rules_and_schedules_get_nothing(aws: LocalAws, queue: str):
+    rule = subscribe(aws, queue)
+    emit(aws, source="aws.other")
+    emit(aws, kind="shoe")
+    aws.client("events").put_rule(Name="daily", ScheduleExpression="rate(1 day)")
+    aws.client("events").put_targets(Rule="daily", Targets=[{"Id": "one", "Arn": queue}])
+    aws.client("events").disable_rule(Name=rule)
+    emit(aws)
+    assert received(aws, queue) == []
+    assert delivered(aws, rule) == delivered(aws, "daily") == []
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ({"Input": '{"constant": 1}'}, '{"constant": 1}'),
+        ({"InputPath": "$.detail.kind"}, '"book"'),
+        ({"InputPath": "$.resources[0]"}, f'"{SECRET}"'),
+        ({"InputPath": "$.detail.kind.of"}, '""'),
+        (
+            {"InputTransformer": {"InputPathsMap": {"t": "$.detail.title"}, "InputTemplate": '"Sold: <t>, <other>"'}},
+            r'"Sold: The \"Art\", <other>"',
+        ),
+        (
+            {"InputTransformer": {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '{"a": <d>, "b": "<d>"}'}},
+            f'{{"a": ["{SECRET}"], "b": "[\\"{SECRET}\\"]"}}',
+        ),
+    ],
+)
+def test_a_target_is_handed_what_it_asks_for(aws: LocalAws, queue: str, target: dict[str, Any], expected: str):
+    subscribe(aws, queue, **target)
+    emit(aws)
+    assert received(aws, queue) == [expected]
+
+
+def test_a_template_knows_the_rule_and_the_event(aws: LocalAws, queue: str):
+    template = '{"rule": <aws.events.rule-name>, "event": <aws.events.event.json>}'
+    rule = subscribe(aws, queue, InputTransformer={"InputTemplate": template})
+    event = emit(aws)
+    assert [json.loads(body) for body in received(aws, queue)] == [{"rule": rule, "event": event}]
+
+
+def test_a_state_machine_is_started(aws: LocalAws):
+    trust = {"Version": "2012-10-17", "Statement": []}
+    role = aws.client("iam").create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    states = aws.client("stepfunctions")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = states.create_state_machine(name="machine", definition=definition, roleArn=role)["stateMachineArn"]
+    subscribe(aws, machine, InputPath="$.detail", RoleArn=role)
+    emit(aws)
+    (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
+    asked = states.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(asked) == {"kind": "book", "title": 'The "Art"'}
+
+
+def test_a_topic_gets_a_sentence_or_the_event(aws: LocalAws, queue: str):
+    sns = aws.client("sns")
+    topic = sns.create_topic(Name="told")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
+    subscribe(aws, topic, InputTransformer={"InputPathsMap": {"kind": "$.detail.kind"}, "InputTemplate": '"A <kind>"'})
+    subscribe(aws, topic)
+    event = emit(aws)
+    sentence, whole = sorted(received(aws, queue))
+    assert sentence == "A book"
+    assert json.loads(whole) == event
+
+
+def test_a_log_group_and_a_function_get_it(aws: LocalAws):
+    aws.client("logs").create_log_group(logGroupName="/aws/events/shop")
+    subscribe(aws, "arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/shop:*", Input='"to the log"')
+    name = make_function(aws, "def handle(event, context): print(event)")
+    subscribe(aws, f"arn:aws:lambda:us-west-1:123456789012:function:{name}", Input='"to the function"')
+    emit(aws)
+    assert log(aws, "/aws/events/shop") == ['"to the log"']
+    groups = aws.client("logs").describe_log_groups
+    until(lambda: bool(groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]))
+    until(lambda: "to the function" in log(aws, f"/aws/lambda/{name}"))
+
+
+def test_what_does_not_arrive_is_noted_with_why(aws: LocalAws):
+    missing = subscribe(aws, "arn:aws:states:us-west-1:123456789012:stateMachine:nowhere")
+    unknown = subscribe(aws, "arn:aws:kinesis:us-west-1:123456789012:stream/one")
+    emit(aws)
+    assert "StateMachineDoesNotExist" in str(delivered(aws, missing)[0].problem)
+    assert "delivers nothing to arn:aws:kinesis" in str(delivered(aws, unknown)[0].problem)

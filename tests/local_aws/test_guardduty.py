@@ -1,0 +1,83 @@
+"""What the local AWS mends in GuardDuty."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT, REGION
+
+
+@pytest.fixture(scope="module")
+def guardduty(aws: LocalAws) -> Any:
+    return aws.client("guardduty")
+
+
+@pytest.fixture
+def detector(guardduty: Any) -> Generator[str]:
+    created = guardduty.create_detector(
+        Enable=True, Tags={"a": "1"}, Features=[{"Name": "EKS_AUDIT_LOGS", "Status": "DISABLED"}]
+    )["DetectorId"]
+    yield created
+    if created in guardduty.list_detectors()["DetectorIds"]:
+        guardduty.delete_detector(DetectorId=created)
+
+
+def features(guardduty: Any, detector: str) -> dict[str, str]:
+    return {each["Name"]: each["Status"] for each in guardduty.get_detector(DetectorId=detector)["Features"]}
+
+
+def test_a_new_detector_has_all_but_runtime_monitoring_and_what_was_asked(guardduty: Any, detector: str) -> None:
+    off = {name for name, status in features(guardduty, detector).items() if status == "DISABLED"}
+    assert off == {"EKS_AUDIT_LOGS", "EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING"}
+    assert guardduty.get_detector(DetectorId=detector)["FindingPublishingFrequency"] == "SIX_HOURS"
+
+
+def test_a_feature_that_is_set_leaves_the_others(guardduty: Any, detector: str) -> None:
+    before = features(guardduty, detector)
+    guardduty.update_detector(DetectorId=detector, Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}])
+    assert features(guardduty, detector) == before | {"RDS_LOGIN_EVENTS": "DISABLED"}
+    guardduty.update_detector(DetectorId=detector, Enable=False, FindingPublishingFrequency="ONE_HOUR")
+    told = guardduty.get_detector(DetectorId=detector)
+    assert (told["Status"], told["FindingPublishingFrequency"]) == ("DISABLED", "ONE_HOUR")
+    assert features(guardduty, detector)["RDS_LOGIN_EVENTS"] == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Features": [{"Name": "FLOW_LOGS", "Status": "DISABLED"}]},
+        {"Features": [{"Name": "OTHER", "Status": "ENABLED"}]},
+        {"Features": [{"Name": "S3_DATA_EVENTS", "Status": "ON"}]},
+        {"FindingPublishingFrequency": "DAILY"},
+    ],
+)
+def test_what_there_is_not_is_refused(guardduty: Any, detector: str, wrong: dict[str, Any]) -> None:
+    before = features(guardduty, detector)
+    with pytest.raises(ClientError, match="BadRequestException"):
+        guardduty.update_detector(DetectorId=detector, **wrong)
+    assert features(guardduty, detector) == before
+
+
+def test_there_is_one_detector(guardduty: Any, detector: str) -> None:
+    with pytest.raises(ClientError, match="already exists"):
+        guardduty.create_detector(Enable=True)
+    assert guardduty.list_detectors()["DetectorIds"] == [detector]
+
+
+def test_a_detector_that_is_gone_cannot_be_deleted(guardduty: Any, detector: str) -> None:
+    guardduty.delete_detector(DetectorId=detector)
+    with pytest.raises(ClientError, match="BadRequestException"):
+        guardduty.delete_detector(DetectorId=detector)
+
+
+def test_tags_are_kept_and_found(aws: LocalAws, guardduty: Any, detector: str) -> None:
+    arn = f"arn:aws:guardduty:{REGION}:{ACCOUNT}:detector/{detector}"
+    guardduty.tag_resource(ResourceArn=arn, Tags={"b": "2", "c": "3"})
+    guardduty.untag_resource(ResourceArn=arn, TagKeys=["a", "c"])
+    assert guardduty.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"b": "2"}
+    filters = [{"Key": "b", "Values": ["2"]}]
+    found = aws.client("resourcegroupstaggingapi").get_resources(TagFilters=filters)["ResourceTagMappingList"]
+    assert [each["ResourceARN"] for each in found] == [arn]

@@ -1,0 +1,44 @@
+"""What the local AWS mends in Inspector."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT
+
+
+@pytest.fixture(scope="module")
+def inspector(aws: LocalAws) -> Any:
+    return aws.client("inspector2")
+
+
+def statuses(inspector: Any, *accounts: str) -> dict[str, str]:
+    (account,) = inspector.batch_get_account_status(accountIds=list(accounts))["accounts"]
+    return {kind: state["status"] for kind, state in account["resourceState"].items()}
+
+
+def test_what_is_enabled_is_told_and_what_never_was(inspector: Any) -> None:
+    assert set(statuses(inspector).values()) == {"DISABLED"}
+    inspector.enable(resourceTypes=["ECR", "LAMBDA"])
+    on = {kind for kind, status in statuses(inspector, ACCOUNT).items() if status == "ENABLED"}
+    assert on == {"ecr", "lambda"}
+    inspector.disable(accountIds=[ACCOUNT], resourceTypes=["ECR"])
+    assert statuses(inspector)["ecr"] == "DISABLED"
+    inspector.disable()
+    assert set(statuses(inspector).values()) == {"DISABLED"}
+
+
+def test_code_is_not_looked_into_alone(inspector: Any) -> None:
+    with pytest.raises(ClientError, match="LAMBDA alone"):
+        inspector.enable(resourceTypes=["LAMBDA_CODE"])
+    inspector.enable(resourceTypes=["LAMBDA", "LAMBDA_CODE"])
+    assert statuses(inspector)["lambdaCode"] == "ENABLED"
+    inspector.disable()
+
+
+@pytest.mark.parametrize("action", ["enable", "disable"])
+def test_what_there_is_not_is_refused(inspector: Any, action: str) -> None:
+    with pytest.raises(ClientError, match="MAINFRAME"):
+        getattr(inspector, action)(resourceTypes=["MAINFRAME"])

@@ -1,0 +1,53 @@
+"""KMS of the local AWS."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+
+
+@pytest.fixture(scope="module")
+def kms(aws: LocalAws) -> Any:
+    return aws.client("kms")
+
+
+@pytest.fixture
+def key(kms: Any) -> dict[str, str]:
+    return kms.create_key()["KeyMetadata"]
+
+
+def test_a_key_is_rotated_as_often_as_told(kms: Any, key: dict[str, str]) -> None:
+    kms.enable_key_rotation(KeyId=key["Arn"], RotationPeriodInDays=180)
+    status = kms.get_key_rotation_status(KeyId=key["KeyId"])
+    assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 180)
+    assert status["KeyId"] == key["KeyId"]
+    upcoming = status["NextRotationDate"] - datetime.now(tz=UTC)
+    assert timedelta(days=179) < upcoming <= timedelta(days=180)
+
+
+def test_a_key_is_rotated_once_a_year_if_nothing_is_told(kms: Any, key: dict[str, str]) -> None:
+    kms.enable_key_rotation(KeyId=key["KeyId"])
+    assert kms.get_key_rotation_status(KeyId=key["KeyId"])["RotationPeriodInDays"] == 365
+
+
+def test_a_key_that_is_not_rotated_has_no_period(kms: Any, key: dict[str, str]) -> None:
+    kms.enable_key_rotation(KeyId=key["KeyId"])
+    kms.disable_key_rotation(KeyId=key["KeyId"])
+    status = kms.get_key_rotation_status(KeyId=key["KeyId"])
+    assert status["KeyRotationEnabled"] is False
+    assert "RotationPeriodInDays" not in status
+
+
+def test_only_a_key_that_signs_has_a_key_pair(kms: Any, key: dict[str, str]) -> None:
+    with pytest.raises(ClientError, match="ValidationException"):
+        kms.sign(KeyId=key["KeyId"], Message=b"a", SigningAlgorithm="RSASSA_PSS_SHA_256")
+    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
+    assert kms.sign(KeyId=signing["KeyId"], Message=b"a", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
+
+
+def test_a_period_out_of_bounds_is_refused(kms: Any, key: dict[str, str]) -> None:
+    with pytest.raises(ClientError, match="ValidationException"):
+        kms.enable_key_rotation(KeyId=key["KeyId"], RotationPeriodInDays=2561)

@@ -1,0 +1,94 @@
+"""The function's own process, seen from within: what it calls, answers and logs."""
+
+import io
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_aws import lambda_runtime
+
+ENVIRONMENT = {
+    "AWS_LAMBDA_FUNCTION_NAME": "shop",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "group",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+    "AWS_LAMBDA_LOG_LEVEL": "INFO",
+    "_TIMEOUT": "5",
+}
+CODE = """
+import logging
+import os
+def answer(event, context):
+    logging.getLogger("shop").info("asked for %s", event)
+    return [event, context.function_name, 0 < context.get_remaining_time_in_millis() <= 5000]
+def fail(event, context):
+    raise ValueError("no such shelf")
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "shop_of_the_test.py").write_text(CODE)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lambda_runtime, "_end_with_the_caller", lambda: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b'"a book"\n')))
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+
+    def run(function: str) -> tuple[int, Any]:
+        monkeypatch.setenv("_HANDLER", f"shop_of_the_test.{function}")
+        code = lambda_runtime.main(str(tmp_path / "answer"), [str(tmp_path)])
+        return code, json.loads((tmp_path / "answer").read_text())
+
+    return run
+
+
+def test_what_the_handler_returns_is_the_answer(run: Any, capsys: pytest.CaptureFixture[str]):
+    assert run("answer") == (0, ["a book", "shop", True])
+    assert "\tasked for a book" in capsys.readouterr().err
+
+
+def test_an_error_is_the_answer_with_its_trace(run: Any, capsys: pytest.CaptureFixture[str]):
+    code, answer = run("fail")
+    assert code == 1
+    assert (answer["errorType"], answer["errorMessage"]) == ("ValueError", "no such shelf")
+    assert "in fail" in answer["stackTrace"][-1]
+    assert "[ERROR] ValueError: no such shelf" in capsys.readouterr().out
+
+
+def test_in_json_all_is_json(run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lambda_runtime, "IS_JSON", True)
+    monkeypatch.delenv("AWS_LAMBDA_LOG_LEVEL")
+    run("fail")
+    assert json.loads(capsys.readouterr().out)["errorType"] == "ValueError"
+    try:
+        {}["shelf"]
+    except KeyError:
+        logging.getLogger("shop").exception("trouble")
+    logging.getLogger("shop").warning("plain")
+    trouble, plain = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (trouble["level"], trouble["message"], trouble["errorType"]) == ("ERROR", "trouble", "KeyError")
+    assert "errorType" not in plain
+
+
+def test_a_handler_that_is_not_there_is_an_error(run: Any):
+    code, answer = run("nothing")
+    assert (code, answer["errorType"]) == (1, "AttributeError")
+
+
+def test_the_callers_end_is_the_process_s(monkeypatch: pytest.MonkeyPatch):
+    said, ended = iter([b"x", b""]), []
+    monkeypatch.setattr(os, "read", lambda *_: next(said))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    lambda_runtime._end_with_the_caller()  # pyright: ignore[reportPrivateUsage] - what runs in a process of its own
+    assert ended == [1]

@@ -1,0 +1,91 @@
+"""What the local AWS adds to CloudWatch Logs."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT, REGION
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def logs(aws: LocalAws) -> Any:
+    return aws.client("logs")
+
+
+def test_a_query_is_kept_changed_and_deleted(logs: Any) -> None:
+    query = {"name": "shop/errors", "queryString": "limit 5", "logGroupNames": ["application"]}
+    query_id = logs.put_query_definition(**query)["queryDefinitionId"]
+    other = logs.put_query_definition(name="other", queryString="limit 5", queryLanguage="SQL")["queryDefinitionId"]
+
+    def found(**asked: str) -> dict[str, Any]:
+        queries = logs.describe_query_definitions(**asked)["queryDefinitions"]
+        return {one["queryDefinitionId"]: one for one in queries}
+
+    told = found(queryDefinitionNamePrefix="shop/")
+    assert {name: told[query_id][name] for name in query} == query
+    assert (list(told), told[query_id]["queryLanguage"]) == ([query_id], "CWLI")
+    assert list(found(queryLanguage="SQL")) == [other]
+    changed = logs.put_query_definition(queryDefinitionId=query_id, name="shop/errors", queryString="limit 6")
+    assert changed["queryDefinitionId"] == query_id
+    assert found()[query_id]["queryString"] == "limit 6"
+    assert logs.delete_query_definition(queryDefinitionId=query_id)["success"]
+    assert list(found()) == [other]
+
+
+@pytest.mark.parametrize(
+    ("action", "request_"),
+    [
+        ("delete_query_definition", {"queryDefinitionId": "nothing"}),
+        ("put_query_definition", {"queryDefinitionId": "nothing", "name": "a", "queryString": "limit 1"}),
+        ("associate_kms_key", {"logGroupName": "nothing", "kmsKeyId": KEY}),
+        ("describe_metric_filters", {"logGroupName": "nothing"}),
+        ("delete_metric_filter", {"logGroupName": "nothing", "filterName": "nothing"}),
+    ],
+)
+def test_what_is_not_there_is_said_to_be_missing(logs: Any, action: str, request_: dict[str, str]) -> None:
+    with pytest.raises(ClientError) as error:
+        getattr(logs, action)(**request_)
+    assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_the_key_of_a_log_group_can_be_changed_and_taken_away(logs: Any) -> None:
+    logs.create_log_group(logGroupName="keyed")
+
+    def key() -> str | None:
+        return logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0].get("kmsKeyId")
+
+    logs.associate_kms_key(logGroupName="keyed", kmsKeyId=KEY)
+    assert key() == KEY
+    logs.disassociate_kms_key(logGroupName="keyed")
+    assert key() is None
+
+
+def test_a_metric_filter_that_is_put_again_is_changed_and_goes_with_its_group(logs: Any) -> None:
+    logs.create_log_group(logGroupName="filtered")
+    metric = [{"metricName": "Errors", "metricNamespace": "shop", "metricValue": "1", "defaultValue": 0.0}]
+
+    def put(pattern: str) -> None:
+        logs.put_metric_filter(
+            logGroupName="filtered", filterName="errors", filterPattern=pattern, metricTransformations=metric
+        )
+
+    def found() -> list[dict[str, Any]]:
+        return logs.describe_metric_filters(filterNamePrefix="err")["metricFilters"]
+
+    put("first")
+    put("second")
+    (told,) = found()
+    assert (told["filterPattern"], told["metricTransformations"]) == ("second", metric)
+    assert told["creationTime"]
+    logs.delete_metric_filter(logGroupName="filtered", filterName="errors")
+    with pytest.raises(ClientError) as error:
+        logs.delete_metric_filter(logGroupName="filtered", filterName="errors")
+    assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    put("third")
+    logs.delete_log_group(logGroupName="filtered")
+    assert found() == []
+    assert logs.describe_metric_filters()["metricFilters"] == []

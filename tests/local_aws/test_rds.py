@@ -1,0 +1,381 @@
+"""RDS: a cluster is a database that one can log in to, and what it was told comes back."""
+
+import json
+from collections.abc import Generator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.postgresql import VERSION, free_port
+from local_aws.server import LocalAws
+
+NUMBERS = count(1)
+MAJOR = VERSION.split(".")[0]
+
+
+def make(aws: LocalAws, **asked: Any) -> dict[str, Any]:
+    name = f"shop-{next(NUMBERS)}"
+    wanted = {
+        "DBClusterIdentifier": name,
+        "Engine": "aurora-postgresql",
+        "EngineVersion": MAJOR,
+        "MasterUsername": "shopkeeper",
+        "ManageMasterUserPassword": True,
+        "DatabaseName": "shop",
+        "Port": free_port("127.0.0.1"),
+        **asked,
+    }
+    given = {key: value for key, value in wanted.items() if value is not None}
+    return aws.client("rds").create_db_cluster(**given)["DBCluster"]
+
+
+def described(aws: LocalAws, name: str) -> dict[str, Any]:
+    (cluster,) = aws.client("rds").describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+    return cluster
+
+
+def log_in(aws: LocalAws, cluster: dict[str, Any], host: str = "Endpoint", password: str | None = None):
+    login = {"username": cluster["MasterUsername"], "password": password}
+    if password is None:
+        arn = cluster["MasterUserSecret"]["SecretArn"]
+        login = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+    return psycopg2.connect(
+        host=cluster[host],
+        port=cluster["Port"],
+        dbname="shop",
+        user=login["username"],
+        password=login["password"],
+        sslmode="verify-full",
+        sslrootcert=str(aws.certificates),
+    )
+
+
+@pytest.fixture(scope="module")
+def key(aws: LocalAws) -> str:
+    return aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="module")
+def group(aws: LocalAws) -> str:
+    rds, name = aws.client("rds"), "shop-parameters"
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name,
+        DBParameterGroupFamily=f"aurora-postgresql{MAJOR}",
+        Description="x",
+        Tags=[{"Key": "Tier", "Value": "database"}],
+    )
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name,
+        Parameters=[
+            {"ParameterName": "log_min_duration_statement", "ParameterValue": "1000", "ApplyMethod": "immediate"}
+        ],
+    )
+    return name
+
+
+@pytest.fixture(scope="module")
+def zones(aws: LocalAws) -> list[str]:
+    """Of the subnets in the group `shop-subnets`."""
+    ec2, zones = aws.client("ec2"), ["us-west-1a", "us-west-1b"]
+    network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=network, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for number, zone in enumerate(zones)
+    ]
+    aws.client("rds").create_db_subnet_group(
+        DBSubnetGroupName="shop-subnets", DBSubnetGroupDescription="x", SubnetIds=subnets
+    )
+    return zones
+
+
+@pytest.fixture(scope="module")
+def cluster(aws: LocalAws, key: str, group: str, zones: list[str]) -> Generator[dict[str, Any]]:
+    made = make(
+        aws,
+        MasterUserSecretKmsKeyId=key,
+        DBClusterParameterGroupName=group,
+        DBSubnetGroupName="shop-subnets",
+        EngineLifecycleSupport="open-source-rds-extended-support-disabled",
+        EnableCloudwatchLogsExports=["postgresql"],
+        EnableIAMDatabaseAuthentication=True,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 4},
+        DatabaseInsightsMode="standard",
+    )
+    assert zones == made["AvailabilityZones"]
+    yield described(aws, made["DBClusterIdentifier"])
+    aws.client("rds").delete_db_cluster(DBClusterIdentifier=made["DBClusterIdentifier"], SkipFinalSnapshot=True)
+
+
+def test_both_endpoints_are_one_database_and_differ(aws: LocalAws, cluster: dict[str, Any]):
+    assert cluster["Endpoint"] != cluster["ReaderEndpoint"]
+    for endpoint, is_replica in (("Endpoint", False), ("ReaderEndpoint", True)):
+        with closing(log_in(aws, cluster, endpoint)) as session, session.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery(), current_setting('log_min_duration_statement')")
+            assert cursor.fetchone() == (is_replica, "1s")
+
+
+def test_the_masters_secret_is_rds_own_with_the_key_that_was_named(aws: LocalAws, cluster: dict[str, Any], key: str):
+    assert cluster["MasterUserSecret"]["KmsKeyId"] == key
+    secret = aws.client("secretsmanager").describe_secret(SecretId=cluster["MasterUserSecret"]["SecretArn"])
+    assert secret["OwningService"] == "rds"
+    assert secret["Name"].startswith("rds!cluster-")
+    assert secret["RotationEnabled"]
+    assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
+    assert "RotationLambdaARN" not in secret
+
+
+def test_the_master_is_rotated_by_rds_or_through_its_secret(aws: LocalAws, cluster: dict[str, Any]):
+    rds, arn = aws.client("rds"), cluster["MasterUserSecret"]["SecretArn"]
+    secrets = aws.client("secretsmanager")
+    former = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
+    name = cluster["DBClusterIdentifier"]
+    with pytest.raises(ClientError, match="apply immediately"):
+        rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True)
+    rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True, ApplyImmediately=True)
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        log_in(aws, cluster, password=former)
+    log_in(aws, cluster).close()
+    secrets.rotate_secret(SecretId=arn)
+    log_in(aws, cluster).close()
+    previous = secrets.get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")["SecretString"]
+    assert json.loads(previous)["password"] != former
+    assert secrets.describe_secret(SecretId=arn)["LastRotatedDate"]
+
+
+def test_what_was_asked_for_comes_back(cluster: dict[str, Any]):
+    assert cluster["EngineVersion"] == VERSION
+    assert cluster["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
+    assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    assert cluster["IAMDatabaseAuthenticationEnabled"] is True
+    assert cluster["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 4.0}
+    assert cluster["DatabaseInsightsMode"] == "standard"
+    assert "ScalingConfigurationInfo" not in cluster
+
+
+def test_what_is_changed_comes_back_changed(aws: LocalAws, cluster: dict[str, Any]):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    rds.modify_db_cluster(
+        DBClusterIdentifier=name,
+        EnableIAMDatabaseAuthentication=False,
+        CloudwatchLogsExportConfiguration={"EnableLogTypes": ["instance"], "DisableLogTypes": ["postgresql"]},
+        EngineVersion=VERSION,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 8},
+    )
+    changed = described(aws, name)
+    assert changed["IAMDatabaseAuthenticationEnabled"] is False
+    assert changed["EnabledCloudwatchLogsExports"] == ["instance"]
+    assert changed["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 1.0, "MaxCapacity": 8.0}
+    log_in(aws, cluster).close()
+
+
+def test_instances_are_where_the_cluster_is(aws: LocalAws, cluster: dict[str, Any], key: str):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    role = "arn:aws:iam::123456789012:role/monitoring"
+    for suffix, zone in (("writer", "us-west-1a"), ("reader", "us-west-1b")):
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"{name}-{suffix}",
+            DBClusterIdentifier=name,
+            DBInstanceClass="db.serverless",
+            Engine="aurora-postgresql",
+            AvailabilityZone=zone,
+            EnablePerformanceInsights=True,
+            PerformanceInsightsKMSKeyId=key,
+            PerformanceInsightsRetentionPeriod=7,
+            MonitoringInterval=60,
+            MonitoringRoleArn=role,
+        )
+    writer, reader = rds.describe_db_instances(Filters=[{"Name": "db-cluster-id", "Values": [name]}])["DBInstances"]
+    assert writer["Endpoint"] == {"Address": cluster["Endpoint"], "Port": cluster["Port"]}
+    assert reader["Endpoint"] == {"Address": cluster["ReaderEndpoint"], "Port": cluster["Port"]}
+    assert writer["DbiResourceId"] != reader["DbiResourceId"]
+    assert writer["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+    assert writer["PerformanceInsightsEnabled"] is True
+    assert writer["PerformanceInsightsKMSKeyId"] == key
+    assert writer["PerformanceInsightsRetentionPeriod"] == 7
+    assert (writer["MonitoringInterval"], writer["MonitoringRoleArn"]) == (60, role)
+    rds.modify_db_instance(
+        DBInstanceIdentifier=f"{name}-reader", EnablePerformanceInsights=False, ApplyImmediately=True
+    )
+    (changed,) = rds.describe_db_instances(DBInstanceIdentifier=f"{name}-reader")["DBInstances"]
+    assert changed["PerformanceInsightsEnabled"] is False
+    with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
+        rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+    for suffix in ("reader", "writer"):
+        rds.delete_db_instance(DBInstanceIdentifier=f"{name}-{suffix}")
+
+
+def test_an_instance_keeps_the_authority_that_was_named_for_it(aws: LocalAws, cluster: dict[str, Any]):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    instance = rds.create_db_instance(
+        DBInstanceIdentifier=f"{name}-other",
+        DBClusterIdentifier=name,
+        DBInstanceClass="db.serverless",
+        Engine="aurora-postgresql",
+        CACertificateIdentifier="rds-ca-ecc384-g1",
+    )["DBInstance"]
+    assert instance["CACertificateIdentifier"] == "rds-ca-ecc384-g1"
+    rds.delete_db_instance(DBInstanceIdentifier=f"{name}-other")
+
+
+def test_a_cluster_that_is_deleted_is_stopped_and_gone(aws: LocalAws):
+    made = make(aws, ManageMasterUserPassword=None, MasterUserPassword="known to us", DBClusterParameterGroupName=None)
+    name = made["DBClusterIdentifier"]
+    log_in(aws, made, password="known to us").close()
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, MasterUserPassword="changed by us")
+    log_in(aws, made, password="changed by us").close()
+    folder: Path = aws.backend("rds").clusters[name].pair.folder
+    assert aws.client("rds").delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)["DBCluster"]
+    assert not folder.exists()
+    with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
+        log_in(aws, made, password="changed by us")
+    with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
+        described(aws, name)
+
+
+def test_a_cluster_can_be_stopped_and_started(aws: LocalAws):
+    rds, made = aws.client("rds"), make(aws)
+    name = made["DBClusterIdentifier"]
+    with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
+        rds.start_db_cluster(DBClusterIdentifier=name)
+    assert rds.stop_db_cluster(DBClusterIdentifier=name)["DBCluster"]["Status"] == "stopping"
+    with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
+        log_in(aws, made)
+    assert rds.start_db_cluster(DBClusterIdentifier=name)["DBCluster"]["Status"] == "starting"
+    log_in(aws, made).close()
+    rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+    with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
+        rds.stop_db_cluster(DBClusterIdentifier=name)
+
+
+def test_what_is_not_there_is_told_as_aws_tells_it(aws: LocalAws, cluster: dict[str, Any]):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    with pytest.raises(ClientError, match="DBClusterAlreadyExistsFault"):
+        make(aws, DBClusterIdentifier=name)
+    with pytest.raises(ClientError, match="DBClusterParameterGroupNotFound"):
+        make(aws, DBClusterParameterGroupName="nowhere")
+    with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
+        rds.modify_db_cluster(DBClusterIdentifier="nowhere", BackupRetentionPeriod=3)
+    with pytest.raises(ClientError, match="DBClusterParameterGroupNotFound"):
+        rds.modify_db_cluster(DBClusterIdentifier=name, DBClusterParameterGroupName="nowhere")
+    for ask in (rds.describe_db_parameters, rds.reset_db_parameter_group):
+        with pytest.raises(ClientError, match="DBParameterGroupNotFound"):
+            ask(DBParameterGroupName="nowhere")
+    for ask in (rds.describe_db_cluster_parameters, rds.reset_db_cluster_parameter_group):
+        with pytest.raises(ClientError, match="DBParameterGroupNotFound"):
+            ask(DBClusterParameterGroupName="nowhere")
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_a_server_that_does_not_start_leaves_no_cluster(aws: LocalAws, managed: bool):
+    rds, name = aws.client("rds"), f"broken-parameters-{managed}".lower()
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
+    )
+    broken = {"ParameterName": "log_statement", "ParameterValue": "nonsense", "ApplyMethod": "immediate"}
+    rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=name, Parameters=[broken])
+    password = {} if managed else {"ManageMasterUserPassword": None, "MasterUserPassword": "long enough"}
+    with pytest.raises(ClientError, match="invalid value for parameter"):
+        make(aws, DBClusterIdentifier=name, DBClusterParameterGroupName=name, **password)
+    with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
+        described(aws, name)
+
+
+def test_parameters_are_those_that_were_set_until_they_are_reset(aws: LocalAws):
+    rds = aws.client("rds")
+    for kind, key in (
+        ("db_cluster_parameter_group", "DBClusterParameterGroupName"),
+        ("db_parameter_group", "DBParameterGroupName"),
+    ):
+        read = getattr(rds, f"describe_{kind.removesuffix('_group')}s")
+        getattr(rds, f"create_{kind}")(
+            **{key: "resettable"}, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
+        )
+        one, two, three = (
+            {"ParameterName": name, "ParameterValue": "1", "ApplyMethod": "immediate"} for name in ("a", "b", "c")
+        )
+        getattr(rds, f"modify_{kind}")(**{key: "resettable"}, Parameters=[one, two, three])
+        assert read(**{key: "resettable"})["Parameters"] == [
+            {**parameter, "Source": "user"} for parameter in (one, two, three)
+        ]
+        assert read(**{key: "resettable"}, Source="engine-default")["Parameters"] == []
+        getattr(rds, f"reset_{kind}")(**{key: "resettable"}, Parameters=[one])
+        assert [one["ParameterName"] for one in read(**{key: "resettable"}, Source="user")["Parameters"]] == ["b", "c"]
+        getattr(rds, f"reset_{kind}")(**{key: "resettable"}, ResetAllParameters=True)
+        assert read(**{key: "resettable"})["Parameters"] == []
+
+
+def test_a_subnet_group_that_is_changed_is_still_there(aws: LocalAws, zones: list[str]):
+    rds = aws.client("rds")
+    (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName="shop-subnets")["DBSubnetGroups"]
+    subnets = [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
+    assert len(subnets) == len(zones)
+    rds.modify_db_subnet_group(DBSubnetGroupName="shop-subnets", SubnetIds=subnets[:1], DBSubnetGroupDescription="y")
+    (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName="shop-subnets")["DBSubnetGroups"]
+    assert [subnet["SubnetIdentifier"] for subnet in group["Subnets"]] == subnets[:1]
+    assert group["DBSubnetGroupDescription"] == "y"
+    with pytest.raises(ClientError, match="DBSubnetGroupNotFoundFault"):
+        rds.modify_db_subnet_group(DBSubnetGroupName="nowhere", SubnetIds=subnets)
+
+
+def test_groups_are_found_by_their_tags(aws: LocalAws, group: str):
+    tagging = aws.client("resourcegroupstaggingapi")
+    asked = tagging.get_resources(TagFilters=[{"Key": "Tier", "Values": ["database"]}], ResourceTypeFilters=["rds"])
+    assert [found["ResourceARN"] for found in asked["ResourceTagMappingList"]] == [
+        f"arn:aws:rds:us-west-1:123456789012:cluster-pg:{group}"
+    ]
+
+
+def test_an_event_subscription_can_be_changed(aws: LocalAws):
+    rds, topic = aws.client("rds"), aws.client("sns").create_topic(Name="events")["TopicArn"]
+    rds.create_event_subscription(
+        SubscriptionName="failovers", SnsTopicArn=topic, SourceType="db-cluster", EventCategories=["failover"]
+    )
+    rds.modify_event_subscription(SubscriptionName="failovers", EventCategories=["failure", "failover"], Enabled=False)
+    (changed,) = rds.describe_event_subscriptions(SubscriptionName="failovers")["EventSubscriptionsList"]
+    assert changed["EventCategoriesList"] == ["failure", "failover"]
+    assert changed["Enabled"] is False
+    assert changed["SourceType"] == "db-cluster"
+    rds.delete_event_subscription(SubscriptionName="failovers")
+
+
+def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
+    made = make(aws, Engine="aurora-mysql", EngineVersion="8.0.mysql_aurora.3.08.0")
+    name = made["DBClusterIdentifier"]
+    assert made["Endpoint"].endswith(".rds.amazonaws.com")
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, BackupRetentionPeriod=9)
+    assert described(aws, name)["BackupRetentionPeriod"] == 9
+    instance = aws.client("rds").create_db_instance(
+        DBInstanceIdentifier=f"{name}-1",
+        DBClusterIdentifier=name,
+        DBInstanceClass="db.r7g.large",
+        Engine="aurora-mysql",
+    )["DBInstance"]
+    assert instance["Endpoint"]["Address"].endswith(".rds.amazonaws.com")
+    aws.client("rds").delete_db_instance(DBInstanceIdentifier=f"{name}-1")
+    aws.client("rds").delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({}, True),
+        ({"DBInstanceClass": "db.serverless", "EngineVersion": VERSION}, True),
+        ({"DBInstanceClass": "db.r7g.large"}, False),
+        ({"EngineVersion": "9.6"}, False),
+    ],
+)
+def test_what_can_be_ordered_is_what_there_is_in_each_zone(aws: LocalAws, asked: dict[str, str], offered: bool):
+    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="aurora-postgresql", **asked)
+    options = answer["OrderableDBInstanceOptions"]
+    assert [option["EngineVersion"] for option in options] == [VERSION] * offered
+    assert all(option["AvailabilityZones"] == [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}] for option in options)
+
+
+def test_of_other_engines_nothing_can_be_ordered(aws: LocalAws):
+    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="mysql")
+    assert answer["OrderableDBInstanceOptions"] == []

@@ -1,0 +1,136 @@
+"""S3 of the local AWS."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import LocalAws
+
+PRECONDITION_FAILED = 412
+REGION = {"LocationConstraint": "us-west-1"}
+DELIVERY = {
+    "Effect": "Allow",
+    "Principal": {"Service": "logging.s3.amazonaws.com"},
+    "Action": "s3:PutObject",
+    "Resource": "arn:aws:s3:::deliveries/s3/*",
+}
+
+
+@pytest.fixture(scope="module")
+def s3(aws: LocalAws) -> Any:
+    client = aws.client("s3")
+    for bucket in ("logged", "deliveries", "locked"):
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration=REGION)
+    return client
+
+
+def deliver(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") -> None:
+    s3.put_bucket_policy(
+        Bucket="deliveries", Policy=json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    )
+    s3.put_bucket_logging(
+        Bucket="logged",
+        BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "deliveries", "TargetPrefix": prefix}},
+    )
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {},
+        {"Resource": ["arn:aws:s3:::deliveries/AWSLogs/*", "arn:aws:s3:::deliveries/s3/logged/*"]},
+        {"Action": ["s3:GetObject", "s3:Put*"]},
+        {"Principal": {"Service": ["delivery.logs.amazonaws.com", "logging.s3.amazonaws.com"]}},
+    ],
+)
+def test_logs_are_delivered_where_the_policy_lets_them_in(s3: Any, spelling: dict[str, Any]) -> None:
+    everybody = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    deliver(s3, everybody, DELIVERY | spelling)
+    told = s3.get_bucket_logging(Bucket="logged")["LoggingEnabled"]
+    assert (told["TargetBucket"], told["TargetPrefix"]) == ("deliveries", "s3/logged/")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"Effect": "Deny"},
+        {"Principal": "*"},
+        {"Principal": {"AWS": "*"}},
+        {"Action": "s3:GetObject"},
+        {"Resource": "arn:aws:s3:::deliveries/elsewhere/*"},
+    ],
+)
+def test_logs_are_not_delivered_elsewhere(s3: Any, spelling: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
+        deliver(s3, DELIVERY | spelling)
+
+
+def test_logs_are_not_delivered_to_a_bucket_without_a_policy(s3: Any) -> None:
+    with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
+        s3.put_bucket_logging(
+            Bucket="logged", BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "locked", "TargetPrefix": ""}}
+        )
+
+
+def test_of_many_who_take_a_lock_at_once_one_has_it(s3: Any) -> None:
+    s3.put_bucket_versioning(Bucket="locked", VersioningConfiguration={"Status": "Enabled"})
+
+    def take(number: int) -> bool:
+        try:
+            s3.put_object(Bucket="locked", Key="state.tflock", Body=str(number), IfNoneMatch="*")
+        except ClientError as error:
+            return error.response["ResponseMetadata"]["HTTPStatusCode"] != PRECONDITION_FAILED
+        return True
+
+    for _ in range(2):
+        with ThreadPoolExecutor(8) as threads:
+            assert sum(threads.map(take, range(24))) == 1
+        s3.delete_object(Bucket="locked", Key="state.tflock")
+
+
+def test_objects_are_encrypted_whatever_is_told(s3: Any) -> None:
+    s3.create_bucket(Bucket="usual", CreateBucketConfiguration=REGION)
+    key = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "a-key"}}]}
+    assert algorithm(s3, "usual") == "AES256"
+    s3.put_bucket_encryption(Bucket="usual", ServerSideEncryptionConfiguration=key)
+    assert algorithm(s3, "usual") == "aws:kms"
+    s3.delete_bucket_encryption(Bucket="usual")
+    assert algorithm(s3, "usual") == "AES256"
+    s3.put_object(Bucket="usual", Key="object", Body=b"")
+    assert s3.head_object(Bucket="usual", Key="object")["ServerSideEncryption"] == "AES256"
+
+
+def algorithm(s3: Any, bucket: str) -> str:
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+
+
+def test_an_objects_key_is_told_by_its_arn(aws: LocalAws, s3: Any) -> None:
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/state", TargetKeyId=key["KeyId"])
+    alias = key["Arn"].replace(f"key/{key['KeyId']}", "alias/state")
+    for name in (alias, "alias/state", key["Arn"], key["KeyId"]):
+        s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
+        assert s3.head_object(Bucket="locked", Key="state")["SSEKMSKeyId"] == key["Arn"]
+    for name in ("alias/nowhere", "nowhere"):
+        with pytest.raises(ClientError, match=r"KMS\.NotFoundException"):
+            s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
+
+
+def test_a_bucket_is_paid_for_by_its_owner(aws: LocalAws):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="paid-for", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    assert s3.get_bucket_request_payment(Bucket="paid-for")["Payer"] == "BucketOwner"
+    assert s3.list_objects(Bucket="paid-for", Prefix="a").get("Contents", []) == []
+
+
+def test_a_question_about_a_bucket_that_nobody_knows_is_not_answered_with_its_objects(aws: LocalAws):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="asked-about", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    with pytest.raises(ClientError, match=r"InvalidAction.*s3:ListBucketAnalyticsConfigurations"):
+        s3.list_bucket_analytics_configurations(Bucket="asked-about")
+    assert aws.gateway.unsupported.pop("s3:ListBucketAnalyticsConfigurations")

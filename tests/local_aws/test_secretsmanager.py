@@ -1,0 +1,361 @@
+"""Secrets Manager: labels, rotations, their failures, and what the event bus is told."""
+
+import json
+from collections.abc import Generator
+from datetime import timedelta
+from itertools import count
+from threading import Event
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.secretsmanager.models import secretsmanager_backends
+
+from local_aws import secretsmanager
+from local_aws.awslambda import PROCESSES
+from local_aws.event_bus import deliveries
+from local_aws.postgresql import until
+from local_aws.secretsmanager import Backend, Rotation
+from local_aws.server import LocalAws
+from tests.local_aws.test_awslambda import log
+from tests.local_aws.test_awslambda import make as make_function
+
+NUMBERS = count(1)
+CODE = """
+import os
+def handle(event, context):
+    secret, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
+    print(step)
+    if step == os.environ.get("FAILS"):
+        raise ValueError("told to fail")
+    if step not in ("createSecret", "finishSecret"):
+        return
+    import boto3
+    client = boto3.client("secretsmanager")
+    if step == "createSecret":
+        client.put_secret_value(
+            SecretId=secret, ClientRequestToken=token, SecretString=token, VersionStages=["AWSPENDING"]
+        )
+    if step == "finishSecret" and os.environ.get("FORGETS") != "yes":
+        stages = client.describe_secret(SecretId=secret)["VersionIdsToStages"]
+        current = [version for version, labels in stages.items() if "AWSCURRENT" in labels]
+        former = {"RemoveFromVersionId": current[0]} if current else {}
+        client.update_secret_version_stage(
+            SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token, **former
+        )
+        client.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=token)
+"""
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secretsmanager, "WAITS", (0.01, 0.01, 0.01, 0.01))
+
+
+@pytest.fixture
+def client(aws: LocalAws) -> Any:
+    return aws.client("secretsmanager")
+
+
+@pytest.fixture
+def secret(client: Any) -> str:
+    """ARN of one without a version."""
+    return client.create_secret(Name=f"secret-{next(NUMBERS)}")["ARN"]
+
+
+@pytest.fixture(scope="module")
+def function(aws: LocalAws) -> str:
+    name = make_function(aws, CODE, Timeout=30)
+    aws.client("lambda").add_permission(
+        FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
+    )
+    return f"arn:aws:lambda:us-west-1:123456789012:function:{name}"
+
+
+@pytest.fixture
+def told(aws: LocalAws, function: str) -> Generator[Any]:
+    """Lets the function's environment be another for a test."""
+
+    def tell(**variables: str) -> None:
+        aws.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+
+    yield tell
+    tell()
+
+
+def over(aws: LocalAws, secret: str) -> Rotation:
+    """The latest rotation, once it is over."""
+    backend: Backend = aws.backend("secretsmanager")
+    until(lambda: not backend.is_rotating(secret), 60)
+    return [rotation for rotation in backend.rotations if rotation.secret == secret][-1]
+
+
+def stages(client: Any, secret: str) -> dict[str, str]:
+    """The version of each label."""
+    versions = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
+    return {label: version for version, labels in versions.items() for label in labels}
+
+
+def value(client: Any, secret: str, **which: str) -> str:
+    return client.get_secret_value(SecretId=secret, **which)["SecretString"]
+
+
+def test_a_secret_without_a_version_gets_its_first_by_rotation(aws: LocalAws, client: Any, secret: str, function: str):
+    asked = client.rotate_secret(
+        SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30}
+    )
+    # It goes on after the answer.
+    assert stages(client, secret) == {"AWSPENDING": asked["VersionId"]}
+    assert "LastRotatedDate" not in client.describe_secret(SecretId=secret)
+    rotation = over(aws, secret)
+    assert rotation.succeeded
+    assert rotation.tries == 1
+    assert stages(client, secret) == {"AWSCURRENT": asked["VersionId"]}
+    assert value(client, secret) == asked["VersionId"]
+    described = client.describe_secret(SecretId=secret)
+    assert described["RotationEnabled"] is True
+    assert described["RotationLambdaARN"] == function
+    assert described["RotationRules"] == {"AutomaticallyAfterDays": 30}
+    ahead = described["NextRotationDate"] - described["LastRotatedDate"]
+    assert timedelta(days=29) < ahead <= timedelta(days=30)
+
+
+def test_each_rotation_moves_the_labels(aws: LocalAws, client: Any, secret: str, function: str):
+    first = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
+    assert over(aws, secret).succeeded
+    second = client.rotate_secret(SecretId=secret, ClientRequestToken="second-" * 5)["VersionId"]
+    assert second == "second-" * 5
+    assert over(aws, secret).succeeded
+    assert stages(client, secret) == {"AWSCURRENT": second, "AWSPREVIOUS": first}
+    assert value(client, secret) == second
+    assert value(client, secret, VersionStage="AWSPREVIOUS") == first
+    third = client.rotate_secret(SecretId=secret)["VersionId"]
+    assert over(aws, secret).succeeded
+    assert stages(client, secret) == {"AWSCURRENT": third, "AWSPREVIOUS": second}
+    assert first not in client.describe_secret(SecretId=secret)["VersionIdsToStages"]
+    listed = client.list_secret_version_ids(SecretId=secret)
+    assert listed["ARN"] == secret
+    assert {version["VersionId"] for version in listed["Versions"]} == {second, third}
+    every = client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=True)["Versions"]
+    assert {version["VersionId"] for version in every} == {first, second, third}
+
+
+@pytest.mark.parametrize("step", ["createSecret", "testSecret", "finishSecret"])
+def test_a_rotation_that_fails_is_tried_five_times_and_leaves_the_labels(
+    aws: LocalAws, client: Any, secret: str, function: str, told: Any, step: str
+):
+    group = f"/aws/lambda/{function.split(':')[-1]}"
+    aws.backend("logs").ensure_log_group(group)
+    before = log(aws, group).count(step)
+    client.put_secret_value(SecretId=secret, SecretString="of before")
+    current = stages(client, secret)["AWSCURRENT"]
+    told(FAILS=step)
+    pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
+    rotation = over(aws, secret)
+    assert not rotation.succeeded
+    assert rotation.tries == 5
+    assert step in str(rotation.problem)
+    assert "told to fail" in str(rotation.problem)
+    assert stages(client, secret) == {"AWSCURRENT": current, "AWSPENDING": pending}
+    assert value(client, secret) == "of before"
+    assert "LastRotatedDate" not in client.describe_secret(SecretId=secret)
+    assert log(aws, group).count(step) == before + 5
+
+
+def test_a_rotation_under_way_is_repeated_and_no_other_is_begun(
+    aws: LocalAws, client: Any, secret: str, function: str, told: Any
+):
+    told(FAILS="setSecret")
+    pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
+    with pytest.raises(ClientError, match=r"InvalidRequestException.* A previous rotation isn't complete"):
+        client.rotate_secret(SecretId=secret)
+    assert client.rotate_secret(SecretId=secret, ClientRequestToken=pending)["VersionId"] == pending
+    assert not over(aws, secret).succeeded
+    told()
+    with pytest.raises(ClientError, match="That rotation will be reattempted"):
+        client.rotate_secret(SecretId=secret)
+    assert over(aws, secret).succeeded
+    assert stages(client, secret) == {"AWSCURRENT": pending}
+
+
+def test_a_rotation_is_taken_back_by_taking_its_label(
+    aws: LocalAws, client: Any, secret: str, function: str, told: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(secretsmanager, "WAITS", (3.0,))
+    told(FAILS="createSecret")
+    pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
+    backend: Backend = aws.backend("secretsmanager")
+    until(lambda: backend.rotations[-1].problem is not None)
+    client.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=pending)
+    assert over(aws, secret).tries == 1
+
+
+def test_a_function_that_does_not_make_its_version_current_has_failed(
+    aws: LocalAws, client: Any, secret: str, function: str, told: Any
+):
+    told(FORGETS="yes")
+    client.rotate_secret(SecretId=secret, RotationLambdaARN=function)
+    assert over(aws, secret).problem == "finishSecret: the version is not current"
+
+
+def test_a_function_that_is_gone_fails_the_rotation(
+    aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch
+):
+    name = make_function(aws, "import time\ndef handle(event, context): raise ValueError", Timeout=30)
+    aws.client("lambda").add_permission(
+        FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
+    )
+    monkeypatch.setattr(secretsmanager, "WAITS", (2.0,))
+    client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
+    backend: Backend = aws.backend("secretsmanager")
+    until(lambda: backend.rotations[-1].problem is not None)
+    aws.client("lambda").delete_function(FunctionName=name)
+    assert "Function not found" in str(over(aws, secret).problem)
+
+
+def test_rotating_later_tests_the_function_alone(aws: LocalAws, client: Any, secret: str, function: str):
+    client.put_secret_value(SecretId=secret, SecretString="of before")
+    before = stages(client, secret)
+    client.rotate_secret(
+        SecretId=secret,
+        RotationLambdaARN=function,
+        RotateImmediately=False,
+        RotationRules={"ScheduleExpression": "rate(10 days)", "Duration": "2h"},
+    )
+    assert over(aws, secret).tries == 1
+    assert stages(client, secret) == before
+    described = client.describe_secret(SecretId=secret)
+    assert described["RotationRules"] == {
+        "AutomaticallyAfterDays": 10,
+        "Duration": "2h",
+        "ScheduleExpression": "rate(10 days)",
+    }
+    assert "LastRotatedDate" not in described
+
+
+@pytest.mark.parametrize(("schedule", "days"), [("rate(4 hours)", 1), ("cron(0 8 1 * ? *)", None)])
+def test_a_schedule_is_kept(aws: LocalAws, client: Any, secret: str, function: str, schedule: str, days: int | None):
+    rules = {"ScheduleExpression": schedule}
+    client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotateImmediately=False, RotationRules=rules)
+    told = client.describe_secret(SecretId=secret)["RotationRules"]
+    assert told == {**rules, **({"AutomaticallyAfterDays": days} if days else {})}
+    over(aws, secret)
+
+
+def test_without_the_functions_permission_nothing_is_begun(aws: LocalAws, client: Any, secret: str):
+    name = make_function(aws, CODE)
+    with pytest.raises(ClientError, match=r"AccessDeniedException.* cannot invoke the specified Lambda function"):
+        client.rotate_secret(
+            SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}"
+        )
+    assert "RotationEnabled" not in client.describe_secret(SecretId=secret)
+
+
+def test_what_cannot_be_rotated_is_told(client: Any, secret: str, function: str):
+    with pytest.raises(ClientError, match=r"InvalidRequestException.* doesn't already have a Lambda function ARN"):
+        client.rotate_secret(SecretId=secret)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.rotate_secret(SecretId="nowhere")
+    for rules in (
+        {"AutomaticallyAfterDays": 1001},
+        {"AutomaticallyAfterDays": 3, "ScheduleExpression": "rate(3 days)"},
+    ):
+        with pytest.raises(ClientError, match="InvalidParameterException"):
+            client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules=rules)
+    client.delete_secret(SecretId=secret)
+    with pytest.raises(ClientError, match="marked for deletion"):
+        client.rotate_secret(SecretId=secret, RotationLambdaARN=function)
+
+
+def test_a_replica_is_not_rotated(aws: LocalAws, client: Any):
+    client.create_secret(Name="replicated", SecretString="x", AddReplicaRegions=[{"Region": "us-west-2"}])
+    backend = secretsmanager_backends[aws.account]["us-west-2"]
+    with pytest.raises(Exception, match="Operation not permitted on a replica secret"):
+        backend.rotate_secret("replicated")
+
+
+def test_a_rotation_that_is_cancelled_has_no_next_date(aws: LocalAws, client: Any, secret: str, function: str):
+    client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 3})
+    over(aws, secret)
+    client.cancel_rotate_secret(SecretId=secret)
+    described = client.describe_secret(SecretId=secret)
+    assert described["RotationEnabled"] is False
+    assert "NextRotationDate" not in described
+
+
+def test_labels_move_as_aws_moves_them(client: Any, secret: str):
+    one = client.put_secret_value(SecretId=secret, SecretString="one")["VersionId"]
+    two = client.put_secret_value(SecretId=secret, SecretString="two")["VersionId"]
+    assert stages(client, secret) == {"AWSCURRENT": two, "AWSPREVIOUS": one}
+
+    def move(**asked: str) -> None:
+        client.update_secret_version_stage(SecretId=secret, **asked)
+
+    with pytest.raises(ClientError, match="Staging label AWSCURRENT"):
+        move(VersionStage="AWSCURRENT", MoveToVersionId=one)
+    with pytest.raises(ClientError, match="AWSCURRENT is not attached to version"):
+        move(VersionStage="AWSCURRENT", MoveToVersionId=one, RemoveFromVersionId=one)
+    with pytest.raises(ClientError, match="can't remove staging label AWSCURRENT"):
+        move(VersionStage="AWSCURRENT", RemoveFromVersionId=two)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        move(VersionStage="AWSCURRENT", MoveToVersionId="0" * 36, RemoveFromVersionId=two)
+    move(VersionStage="AWSCURRENT", MoveToVersionId=one, RemoveFromVersionId=two)
+    assert stages(client, secret) == {"AWSCURRENT": one, "AWSPREVIOUS": two}
+    assert value(client, secret) == "one"
+    move(VersionStage="AWSCURRENT", MoveToVersionId=one, RemoveFromVersionId=one)
+    assert stages(client, secret) == {"AWSCURRENT": one, "AWSPREVIOUS": two}
+    move(VersionStage="ours", MoveToVersionId=two)
+    assert value(client, secret, VersionStage="ours") == "two"
+    three = client.put_secret_value(SecretId=secret, SecretString="three")["VersionId"]
+    assert stages(client, secret)["AWSCURRENT"] == three
+    assert stages(client, secret)["AWSPREVIOUS"] == one
+
+
+def test_a_secret_without_a_current_version_has_no_value(client: Any, secret: str):
+    with pytest.raises(ClientError, match=r"ResourceNotFoundException.* staging label: AWSCURRENT"):
+        value(client, secret)
+    pending = client.put_secret_value(SecretId=secret, SecretString="x", VersionStages=["AWSPENDING", "AWSCURRENT"])
+    assert value(client, secret, VersionId=pending["VersionId"]) == "x"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        value(client, "nowhere")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.update_secret(SecretId="nowhere", SecretString="x")
+
+
+def test_the_event_bus_is_told_of_each_move_but_for_pending_and_previous(aws: LocalAws, client: Any, secret: str):
+    events, rule = aws.client("events"), f"labels-{next(NUMBERS)}"
+    pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "resources": [secret]}
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    aws.client("logs").create_log_group(logGroupName=f"/aws/events/{rule}")
+    group = f"arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/{rule}"
+    events.put_targets(Rule=rule, Targets=[{"Id": "log", "Arn": group}])
+    one = client.put_secret_value(SecretId=secret, SecretString="one")["VersionId"]
+    client.put_secret_value(SecretId=secret, SecretString="two", VersionStages=["AWSPENDING"])
+    client.update_secret_version_stage(SecretId=secret, VersionStage="ours", MoveToVersionId=one)
+    three = client.update_secret(SecretId=secret, SecretString="three")["VersionId"]
+    client.update_secret(SecretId=secret, Description="no label moves")
+    name = client.describe_secret(SecretId=secret)["Name"]
+    delivered = [delivery.event["detail"] for delivery in deliveries(aws.account, aws.region) if delivery.rule == rule]
+    assert delivered == [
+        {"name": name, "labelUpdated": "AWSCURRENT", "versionId": one},
+        {"name": name, "labelUpdated": "ours", "versionId": one},
+        {"name": name, "labelUpdated": "AWSCURRENT", "versionId": three},
+    ]
+    logged = [json.loads(line)["detail"] for line in log(aws, f"/aws/events/{rule}")]
+    assert sorted(logged, key=str) == sorted(delivered, key=str)
+
+
+def test_what_is_under_way_ends_with_the_run(aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch):
+    name = make_function(aws, "import time\ndef handle(event, context): time.sleep(60)", Timeout=60)
+    aws.client("lambda").add_permission(
+        FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
+    )
+    monkeypatch.setattr(secretsmanager, "WAITS", (60.0,))
+    backend: Backend = aws.backend("secretsmanager")
+    monkeypatch.setattr(backend, "_closing", Event())
+    client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
+    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage] - nothing else says what runs
+    backend.close()
+    rotation = over(aws, secret)
+    assert rotation.is_over
+    assert rotation.tries == 1

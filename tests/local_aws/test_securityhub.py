@@ -1,0 +1,95 @@
+"""What the local AWS adds to Security Hub."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from local_aws.server import LocalAws
+from tests.local_aws.conftest import ACCOUNT, REGION, code_of
+
+PCI = f"arn:aws:securityhub:{REGION}::standards/pci-dss/v/4.0.1"
+HUB = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:hub/default"
+
+
+@pytest.fixture(scope="module")
+def securityhub(aws: LocalAws) -> Any:
+    return aws.client("securityhub")
+
+
+@pytest.fixture
+def hub(securityhub: Any) -> Generator[None]:
+    securityhub.enable_security_hub(EnableDefaultStandards=False, Tags={"a": "1"})
+    yield
+    securityhub.disable_security_hub()
+
+
+def enabled(securityhub: Any) -> list[str]:
+    return [each["StandardsArn"] for each in securityhub.get_enabled_standards()["StandardsSubscriptions"]]
+
+
+def test_nothing_is_told_without_a_hub(securityhub: Any) -> None:
+    for ask in (securityhub.get_enabled_standards, securityhub.describe_hub):
+        assert code_of(ask) == "InvalidAccessException"
+    request = [{"StandardsArn": PCI}]
+    assert (
+        code_of(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidAccessException"
+    )
+
+
+@pytest.mark.usefixtures("hub")
+def test_there_is_one_hub(securityhub: Any) -> None:
+    assert code_of(securityhub.enable_security_hub) == "ResourceConflictException"
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_hub_is_configured(securityhub: Any) -> None:
+    told = securityhub.describe_hub()
+    assert (told["AutoEnableControls"], told["ControlFindingGenerator"]) == (True, "SECURITY_CONTROL")
+    securityhub.update_security_hub_configuration(ControlFindingGenerator="STANDARD_CONTROL")
+    securityhub.update_security_hub_configuration(AutoEnableControls=False)
+    told = securityhub.describe_hub(HubArn=HUB)
+    assert (told["AutoEnableControls"], told["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
+    assert code_of(securityhub.describe_hub, HubArn=HUB + "2") == "ResourceNotFoundException"
+
+
+def test_a_hub_begins_as_it_was_asked_to(securityhub: Any) -> None:
+    securityhub.enable_security_hub(ControlFindingGenerator="STANDARD_CONTROL")
+    assert securityhub.describe_hub()["ControlFindingGenerator"] == "STANDARD_CONTROL"
+    assert [arn.partition("standards/")[2].partition("/")[0] for arn in enabled(securityhub)] == [
+        "aws-foundational-security-best-practices"
+    ]
+    securityhub.disable_security_hub()
+
+
+@pytest.mark.usefixtures("hub")
+def test_standards_are_checked_until_they_are_disabled(securityhub: Any) -> None:
+    assert enabled(securityhub) == []
+    request = [{"StandardsArn": PCI}]
+    securityhub.batch_enable_standards(StandardsSubscriptionRequests=request)
+    (subscription,) = securityhub.batch_enable_standards(StandardsSubscriptionRequests=request)[
+        "StandardsSubscriptions"
+    ]
+    arn = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:subscription/pci-dss/v/4.0.1"
+    assert (subscription["StandardsSubscriptionArn"], subscription["StandardsStatus"]) == (arn, "READY")
+    assert enabled(securityhub) == [PCI]
+    asked = securityhub.get_enabled_standards(StandardsSubscriptionArns=["other"])
+    assert asked["StandardsSubscriptions"] == []
+    gone = securityhub.batch_disable_standards(StandardsSubscriptionArns=[arn])
+    assert gone["StandardsSubscriptions"][0]["StandardsStatus"] == "DELETING"
+    assert enabled(securityhub) == []
+    assert code_of(securityhub.batch_disable_standards, StandardsSubscriptionArns=[arn]) == "InvalidInputException"
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_standard_that_there_is_not_is_refused(securityhub: Any) -> None:
+    request = [{"StandardsArn": PCI.replace("4.0.1", "5")}]
+    assert code_of(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidInputException"
+
+
+@pytest.mark.usefixtures("hub")
+def test_the_hub_has_tags(securityhub: Any) -> None:
+    securityhub.tag_resource(ResourceArn=HUB, Tags={"b": "2"})
+    securityhub.untag_resource(ResourceArn=HUB, TagKeys=["a"])
+    assert securityhub.list_tags_for_resource(ResourceArn=HUB)["Tags"] == {"b": "2"}
+    assert code_of(securityhub.list_tags_for_resource, ResourceArn=HUB + "2") == "ResourceNotFoundException"

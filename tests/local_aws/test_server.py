@@ -1,0 +1,126 @@
+"""The local AWS as a process sees it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws import run
+from local_aws.server import MOTO, LocalAws
+from stacks import ROOT
+from tests.local_aws.conftest import ACCOUNT, REGION
+
+# One at a time in a process, so those that come and go have one of their own.
+TWO = """
+import os, pathlib, sys
+from local_aws.server import LocalAws
+
+folder = pathlib.Path(sys.argv[1])
+for _ in range(2):
+    with LocalAws("210987654321", "eu-central-1", folder) as aws:
+        s3 = aws.client("s3")
+        print([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
+        s3.create_bucket(Bucket="one-at-a-time", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        aws.run.closing.callback(lambda: print("asked", len(s3.list_buckets()["Buckets"])))
+        print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ, aws.endpoint)
+    print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ)
+"""
+
+
+@pytest.fixture
+def ambient(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment that the local AWS tells, and nothing else of AWS's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_it_listens_on_the_loopback_alone(aws: LocalAws):
+    host, _, port = aws.endpoint.removeprefix("http://").partition(":")
+    assert host == "127.0.0.1"
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", int(port)), timeout=1):
+        pass
+
+
+@pytest.mark.usefixtures("ambient")
+def test_its_environment_is_all_that_a_client_needs():
+    assert boto3.client("sts").get_caller_identity()["Account"] == ACCOUNT
+    assert boto3.client("sts").meta.region_name == REGION
+
+
+@pytest.mark.usefixtures("ambient")
+def test_a_users_own_configuration_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\nendpoint_url = http://example.invalid\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert boto3.Session().available_profiles == []
+    assert boto3.client("sts").get_caller_identity()["Account"] == ACCOUNT
+
+
+def test_a_client_of_its_own_asks_it_and_does_not_try_again_for_long(aws: LocalAws):
+    client = aws.client("iam")
+    assert client.meta.endpoint_url == aws.endpoint
+    with pytest.raises(ClientError) as told:
+        client.get_role(RoleName="nobody")
+    metadata: Any = told.value.response["ResponseMetadata"]
+    assert metadata["RetryAttempts"] == 0
+
+
+@pytest.mark.parametrize(("service", "place"), [("iam", "aws"), ("s3", "aws"), ("rds", REGION), ("kms", REGION)])
+def test_what_a_service_holds_can_be_reached(aws: LocalAws, service: str, place: str):
+    backend = aws.backend(service)
+    assert (backend.account_id, backend.region_name) == (ACCOUNT, place)
+
+
+def test_awss_own_managed_policies_are_there(aws: LocalAws):
+    arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+    assert aws.client("iam").get_policy(PolicyArn=arn)["Policy"]["Arn"] == arn
+
+
+def test_the_authority_that_clients_trust_is_a_file(aws: LocalAws):
+    assert aws.certificates.read_bytes() == aws.run.authority.pem
+    assert run.current() is aws.run
+
+
+def test_outside_a_run_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("local_aws.run._Current.run", None)
+    with pytest.raises(RuntimeError, match="There is no local AWS in this process"):
+        run.current()
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in MOTO:
+        # The copy takes them away at its end.
+        monkeypatch.setenv(name, os.environ[name])
+    copy = LocalAws(ACCOUNT, REGION, tmp_path)
+    before = copy.endpoint
+    copy.move()
+    try:
+        assert copy.endpoint != before
+        assert copy.run.environment["AWS_ENDPOINT_URL"] == copy.endpoint
+        assert copy.client("sts").get_caller_identity()["Account"] == ACCOUNT
+    finally:
+        copy.__exit__(None, None, None)
+    for endpoint in (before, copy.endpoint):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)
+
+
+def test_each_begins_empty_and_ends_what_asks_it_first(tmp_path: Path):
+    told = subprocess.run(
+        [sys.executable, "-c", TWO, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert told[0::4] == ["[]", "[]"]
+    for up, asked, down in (told[1:4], told[5:8]):
+        begun, endpoint = up.split()
+        assert (begun, asked, down) == ("True", "asked 1", "False")
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)
