@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from operations.aws import ENVIRONMENTS, RefusedError, ends_in_a_line
+from operations.account import ENVIRONMENTS
+from operations.errors import RefusedError, ends_in_a_line
 from stacks import ROOT
 from stacks.names import ACCESS, Names
 from stacks.settings import Environment

@@ -15,11 +15,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from operations.aws import EnvironmentName, RefusedError, console, ends_in_a_line, reach
+from operations.account import EnvironmentName, reach
+from operations.errors import RefusedError, ends_in_a_line
 from operations.lock import refuse_locked
 from operations.orphans import state_of
 from operations.plans import AT_ONCE, Terraform, in_folder, plan
-from operations.progress import side_by_side
+from operations.terminal import console, side_by_side
 from operations.terraform import CACHE, TerraformError
 from synthesized.platform import Body, Platform, Stack
 

@@ -11,17 +11,9 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.aws import (
-    Account,
-    EnvironmentName,
-    RefusedError,
-    code_of,
-    console,
-    ends_in_a_line,
-    explain,
-    found,
-    reach,
-)
+from operations.account import Account, EnvironmentName, reach
+from operations.errors import RefusedError, code_of, ends_in_a_line, explain, found
+from operations.terminal import console
 
 SUFFIX = ".tfstate.tflock"
 """Terraform locks the state `<key>` by an object `<key>.tflock` beside it."""

@@ -15,9 +15,11 @@ from typing import Annotated
 
 import typer
 
-from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach
+from operations.account import Account, EnvironmentName, reach
+from operations.errors import RefusedError, ends_in_a_line, found
 from operations.lock import refuse_locked
 from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of, tagged
+from operations.terminal import console
 from synthesized.platform import Body, Platform, Resource
 
 EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"

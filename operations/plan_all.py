@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, reach
+from operations.account import EnvironmentName, reach
+from operations.errors import RefusedError, ends_in_a_line
 from operations.plans import AT_ONCE, plan
-from operations.progress import side_by_side
+from operations.terminal import side_by_side
 from operations.terraform import TerraformError
 from stacks.names import Names
 from stacks.settings import Environment

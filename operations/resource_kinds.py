@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from operations.aws import Account, found
+from operations.account import Account
+from operations.errors import found
 from stacks.names import Names
 
 

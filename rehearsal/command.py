@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError
 
-from operations.aws import EnvironmentName, explain
+from operations.account import EnvironmentName
+from operations.errors import explain
 
 
 def rehearse(

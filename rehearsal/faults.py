@@ -14,7 +14,7 @@ from functools import cached_property
 from rich.console import Console
 
 from operations import drift
-from operations.aws import Account
+from operations.account import Account
 from operations.lock import Locks
 from operations.orphans import find, state_of, write_blocks
 from operations.resource_kinds import needs_nobody

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from lambda_rotation.errors import RotationError
 from local_aws.postgresql import ServerError
-from operations.aws import RefusedError, explain, settings_of
+from operations.account import settings_of
+from operations.errors import RefusedError, explain
 from operations.scan.command import ScanError
 from operations.terraform import TerraformError
 from rehearsal.atlantis import AtlantisError

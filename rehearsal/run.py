@@ -22,7 +22,7 @@ from lambda_rotation import package
 from lambda_rotation.credential import Credential
 from local_aws.event_bus import deliveries
 from local_aws.server import LocalAws
-from operations.aws import Account
+from operations.account import Account
 from operations.drift import changes_in, schema_of
 from operations.plans import AT_ONCE
 from operations.resource_kinds import needs_nobody, resource_of, tagged

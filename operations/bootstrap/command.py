@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from operations.aws import Account, EnvironmentName, RefusedError, console, ends_in_a_line, found, reach, settings_of
+from operations.account import Account, EnvironmentName, reach, settings_of
 from operations.bootstrap.boundary import boundary, key_administrators_permissions, key_administrators_trust, of_ours
 from operations.bootstrap.state_bucket import StateBucket
 from operations.bootstrap.state_key import StateKey
 from operations.bootstrap.steps import ABSENT, Step, as_it_is, carry_out, policy_step, table_of
+from operations.errors import RefusedError, ends_in_a_line, found
+from operations.terminal import console
 from stacks.names import Names
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.aws import Account, code_of, found
+from operations.account import Account
 from operations.bootstrap.state_key import StateKey
 from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
+from operations.errors import code_of, found
 from stacks.names import Names
 from synthesized.policies import Document, deny, document
 

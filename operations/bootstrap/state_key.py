@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.aws import Account, RefusedError, explain, found
+from operations.account import Account
 from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
+from operations.errors import RefusedError, explain, found
 from stacks.foundation.key_administration import ADMINISTRATION
 from stacks.names import Names
 from synthesized.policies import Document, allow, deny, document

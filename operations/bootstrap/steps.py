@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.aws import code_of
+from operations.errors import code_of
 from synthesized.policies import Document, Statement, lacking
 
 ABSENT = "absent"

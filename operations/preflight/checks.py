@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.aws import Account, code_of, found
+from operations.account import Account
 from operations.bootstrap.command import steps_of
+from operations.errors import code_of, found
 from operations.lock import Locks
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State

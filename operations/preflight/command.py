@@ -12,23 +12,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.aws import (
-    Account,
-    EnvironmentName,
-    RefusedError,
-    code_of,
-    console,
-    ends_in_a_line,
-    explain,
-    reach,
-)
+from operations.account import Account, EnvironmentName, reach
+from operations.errors import RefusedError, code_of, ends_in_a_line, explain
 from operations.orphans import State as StackState
 from operations.orphans import state_of
 from operations.preflight import quotas
 from operations.preflight.checks import CHECKS, Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
-from operations.progress import side_by_side
+from operations.terminal import console, side_by_side
 from stacks.settings.environment import REGION
 from synthesized.platform import Platform
 

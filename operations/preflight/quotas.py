@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from operations.aws import Account, found
+from operations.account import Account
+from operations.errors import found
 from operations.preflight import demand as added
 from operations.preflight import uses as used
 from operations.preflight.demand import Amounts, Demand

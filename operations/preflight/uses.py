@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from operations.aws import Account
+from operations.account import Account
 from operations.preflight.demand import Amounts, Demand
 
 Count = Callable[[Account, Demand], Amounts]

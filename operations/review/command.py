@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.aws import RefusedError, ends_in_a_line
+from operations.errors import RefusedError, ends_in_a_line
 from operations.review.comment import comment, sorted_findings, verdict, worst_of
 from operations.review.findings import Finding, Rest, StackReview
 from operations.review.findings import review as review_plan

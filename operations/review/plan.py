@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from operations.aws import RefusedError
+from operations.errors import RefusedError
 
 LARGEST = 128 * 2**20
 """Bytes. Ten thousand resources make a plan of about 100 MB; Python takes about eight times of it in memory."""

@@ -20,7 +20,8 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from operations.aws import EnvironmentName, RefusedError, ends_in_a_line, settings_of
+from operations.account import EnvironmentName, settings_of
+from operations.errors import RefusedError, ends_in_a_line
 from stacks import ROOT
 from synthesized.platform import REFERENCE, Body, Platform
 

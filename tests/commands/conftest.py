@@ -20,7 +20,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from local_aws.server import LocalAws
-from operations import aws as module
+from operations import account as module
 from operations.__main__ import app
 from stacks.names import Names
 from stacks.settings import Environment, load_environments

@@ -16,7 +16,8 @@ from botocore.exceptions import (
 from typer.testing import CliRunner
 
 from operations.__main__ import app
-from operations.aws import console, explain
+from operations.errors import explain
+from operations.terminal import console
 from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 COMMANDS = sorted(

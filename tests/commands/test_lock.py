@@ -22,7 +22,8 @@ from stacks.settings import Environment
 from cdktf import App
 
 from operations import terraform as module
-from operations.aws import Account, RefusedError
+from operations.account import Account
+from operations.errors import RefusedError
 from operations.lock import Lock, Locks, age
 from operations.terraform import TerraformError, executable, terraform
 from tests.commands.conftest import Scene, refusal

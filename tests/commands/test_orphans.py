@@ -12,7 +12,8 @@ import pytest
 
 from operations import orphans as module
 from operations import resource_kinds
-from operations.aws import Account, RefusedError
+from operations.account import Account
+from operations.errors import RefusedError
 from operations.orphans import Orphan, find
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, is_leaving, resource_of
 from synthesized.platform import Body, Platform, Resource, Stack

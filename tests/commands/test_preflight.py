@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from local_aws.server import LocalAws
 from operations.__main__ import app
-from operations.aws import Account
+from operations.account import Account
 from operations.preflight import checks, quotas, uses
 from operations.preflight.checks import Subject
 from operations.preflight.demand import Demand

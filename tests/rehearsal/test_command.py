@@ -22,7 +22,7 @@ import rehearsal
 from lambda_rotation.credential import Credential
 from local_aws.server import LocalAws
 from operations.__main__ import app
-from operations.aws import RefusedError
+from operations.errors import RefusedError
 from operations.scan.command import ScanError
 from operations.terraform import TerraformError
 from rehearsal import deployers, rehearsals, run

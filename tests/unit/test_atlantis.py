@@ -25,7 +25,7 @@ from operations.atlantis import (
     profiles,
     sources_of,
 )
-from operations.aws import RefusedError
+from operations.errors import RefusedError
 from rehearsal.atlantis import modified
 from stacks import ROOT
 from stacks.settings import load_environments

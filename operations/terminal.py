@@ -1,4 +1,4 @@
-"""How far a command is, while it does several things at a time."""
+"""What a command shows in a terminal: tables, and how far it is."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,3 +28,9 @@ def _console() -> Console:
     """Never among what a command prints, and nowhere without a terminal."""
     console = Console(stderr=True)
     return console if console.is_terminal else Console(stderr=True, quiet=True)
+
+
+def console() -> Console:
+    """Where a command shows its tables: as wide as they are, where no terminal sets a limit."""
+    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)

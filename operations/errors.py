@@ -1,0 +1,102 @@
+"""What goes wrong in a command, in one line: what is wrong, and what to do where that is known."""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's, which is none of Python's
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from operations.terraform import TerraformError
+from stacks.settings import SettingsError
+from synthesized.permissions import S3_ACTIONS
+from synthesized.platform import PlatformError
+
+NO_CREDENTIALS = (
+    "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login)"
+)
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+UNKNOWN = {"AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}
+DENIED = {"403", "AccessDenied", "AccessDeniedException", "Forbidden", "UnauthorizedOperation"}
+
+
+class RefusedError(Exception):
+    """A command does not do what it was asked: why, and what to do."""
+
+
+@contextmanager
+def ends_in_a_line() -> Generator[None]:
+    """Ends the command with exit code 1 and what is wrong, where something is."""
+    try:
+        yield
+    except (RefusedError, SettingsError, PlatformError, TerraformError) as error:
+        message = str(error)
+    except (BotoCoreError, ClientError) as error:
+        message = explain(error)
+    else:
+        return
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def explain(error: BotoCoreError | ClientError) -> str:
+    """What AWS or boto3 refused, in one line, with what to do where that is known."""
+    if isinstance(error, ClientError):
+        return _explain_answer(error)
+    message = " ".join(str(error).split())
+    if isinstance(error, NoCredentialsError):
+        return NO_CREDENTIALS
+    if isinstance(error, PartialCredentialsError | ProfileNotFound):
+        return f"the AWS credentials are not complete: {message}"
+    if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
+        return f"the AWS credentials cannot be had; sign in again (aws sso login): {message}"
+    if isinstance(error, ConnectionError | HTTPClientError):
+        return f"AWS cannot be reached from here: {message}"
+    return f"boto3: {message}"
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's code of an error."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def found(ask: Any, *missing: str, **arguments: Any) -> Any:
+    """What AWS answers, or None where it answers that there is no such thing, by one of the codes.
+
+    Raises:
+        ClientError: any other.
+    """
+    try:
+        return ask(**arguments)
+    except ClientError as error:
+        if code_of(error) in missing:
+            return None
+        raise
+
+
+def _explain_answer(error: ClientError) -> str:
+    code = code_of(error)
+    message = " ".join(error.response.get("Error", {}).get("Message", "").split())
+    if code in EXPIRED:
+        return f"the AWS credentials have expired; sign in again, or get new ones ({code})"
+    if code in UNKNOWN:
+        return f"AWS does not know these credentials, or the Region is not enabled in their account ({code}: {message})"
+    if code in DENIED:
+        named = re.search(r"perform: ([\w-]+:\w+)", message)
+        # S3 alone denies without a word of what.
+        unsaid = error.operation_name if code.startswith("Unauthorized") else f"s3:{error.operation_name}"
+        action = named[1] if named else S3_ACTIONS.get(error.operation_name, unsaid)
+        return f"denied: {action}; these credentials need it ({code}: {message})"
+    return f"AWS refused {error.operation_name}: {code}: {message}"
