@@ -167,7 +167,7 @@ def test_stacks_that_cannot_be_synthesized_end_it_and_it_can_be_begun_again(stag
 def test_the_command_that_people_use_makes_what_the_first_stack_needs(rehearsal: Rehearsal, stage: Stage):
     aimed = (
         "import runpy, sys; from pathlib import Path; from operations import account; "
-        f"aws.ENVIRONMENTS = Path('{stage.root}/environments'); sys.argv = sys.argv[2:]; "
+        f"account.ENVIRONMENTS = Path('{stage.root}/environments'); sys.argv = sys.argv[2:]; "
         "runpy.run_module('operations', run_name='__main__', alter_sys=True)"
     )
     stage.own_python(f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -c "{aimed}" "$@"')
