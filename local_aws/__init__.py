@@ -1,5 +1,5 @@
-"""A local AWS: moto's server, and a module a service for what moto lacks or gets wrong.
+"""A local AWS: moto's server, with a module for each service of which moto lacks something or gets it wrong.
 
-A module extends moto's own classes of responses and backends, so that it can be offered to moto as it is. What neither
-has is answered with a clear error, counted, and never passed over.
+`python -m local_aws` serves one. The modules extend moto's own classes, so that each can be offered to moto as it is. A
+call that neither serves is answered with an error that names it, and counted.
 """

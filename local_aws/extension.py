@@ -1,4 +1,4 @@
-"""How a service of moto's is extended: by subclasses of its responses and of its backend, put in their place."""
+"""How a service of moto's is extended: by subclasses of its classes, put in their place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.common_models import BaseModel
 from moto.core.exceptions import ServiceException
 from moto.core.responses import BaseResponse
 
@@ -27,24 +28,29 @@ class Extension:
     service: str
     """moto's name of its package: `awslambda`, `applicationautoscaling`."""
     responses: type[BaseResponse]
-    """Subclass of the service's; a method a action, in snake case."""
+    """Subclass of the service's; a method an action, in snake case."""
     backend: type[BaseBackend] | None = None
     """Subclass of the service's."""
+    models: tuple[type[BaseModel], ...] = ()
+    """Subclasses of what moto's backend creates by its class's name: a function, a bucket."""
     routes: tuple[str, ...] = ()
     """Paths that moto does not route, as its `urls.py` writes them: `{0}/2015-02-01/file-systems/<id>/protection`."""
     serves: Mapping[str, str] = field(default_factory=dict)
-    """Terraform's resource types whose actions were added, each with what was missing."""
+    """Terraform's resource types whose actions were added or changed, each with what was missing."""
 
     def install(self) -> None:
-        """Put the classes in place, for as long as this process lives. What the service holds is forgotten."""
+        """Put the classes in place, for as long as this process lives. What the service holds is lost."""
         urls = import_module(f"moto.{self.service}.urls")
         for path, handler in urls.url_paths.items():
             if getattr(handler, "__self__", None) in self.responses.__mro__:
                 urls.url_paths[path] = getattr(self.responses, handler.__name__)
         for path in self.routes:
             urls.url_paths[path] = self.responses.dispatch
+        for model in self.models:
+            (base,) = model.__bases__
+            setattr(import_module(base.__module__), base.__name__, model)
         if self.backend is not None:
-            # A backend looks for its paths beside the module that it comes from.
+            # moto looks for a backend's paths in `urls.py` beside the module that its class comes from.
             self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto's own
             backends = cast(BackendDict[Any], get_backend(cast(Any, self.service)))
             backends.backend = self.backend

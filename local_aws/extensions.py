@@ -1,6 +1,7 @@
 """What moto is extended by."""
 
-from local_aws import (
+from local_aws.extension import Extension
+from local_aws.services import (
     acm,
     applicationautoscaling,
     awslambda,
@@ -12,6 +13,7 @@ from local_aws import (
     ecs,
     efs,
     elasticache,
+    events,
     guardduty,
     iam,
     inspector2,
@@ -26,7 +28,6 @@ from local_aws import (
     stepfunctions,
     wafv2,
 )
-from local_aws.extension import Extension
 
 EXTENSIONS: tuple[Extension, ...] = (
     acm.EXTENSION,
@@ -40,6 +41,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ecs.EXTENSION,
     efs.EXTENSION,
     elasticache.EXTENSION,
+    events.EXTENSION,
     guardduty.EXTENSION,
     iam.EXTENSION,
     inspector2.EXTENSION,

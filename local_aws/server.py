@@ -1,6 +1,7 @@
-"""The local AWS as a process sees it: a server on a free loopback port, and the environment that points at it."""
+"""The local AWS as a program uses it: a server on a loopback port, and the environment that clients need."""
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
@@ -14,13 +15,13 @@ from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import run
+from local_aws import session
 from local_aws.extensions import EXTENSIONS
 from local_aws.gateway import Gateway
 
 HOST = "127.0.0.1"
 
-# What moto is to do, which it reads from its own process's environment as it goes.
+# moto's settings, which it reads from its own process's environment at each use.
 MOTO = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
@@ -28,43 +29,55 @@ MOTO = {
 
 
 class _Silent(MotoRequestHandler):
-    """The gateway keeps the log."""
+    """Without a log: the gateway has its own."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
 class LocalAws:
-    """One account, asked in one Region unless another is named, while the context lasts.
+    """One account, served while the context lasts; one at a time in a process, as moto's state is the process's."""
 
-    One at a time in a process: moto's state is the process's.
-    """
+    def __init__(self, account: str, region: str, folder: Path, port: int = 0) -> None:
+        """Listen on a port; requests are answered within the context.
 
-    def __init__(self, account: str, region: str, folder: Path) -> None:
-        """Make one that writes its log of calls, `calls.log`, and what its services need, into a folder that exists."""
+        Args:
+            account: twelve digits.
+            region: the clients' default; each may name another.
+            folder: where the log of calls, `calls.log`, the databases' logs and their certificate authority are
+                written. It must exist.
+            port: 0 for any that is free.
+
+        Raises:
+            OSError: the port is in use.
+        """
         self.account = account
         self.region = region
         self.folder = folder
         self.gateway = Gateway(account, folder / "calls.log")
-        self._server, self._thread = self._listen()
-        self.run = run.Run(folder, self.environment)
+        self._server, self._thread = self._listen(port)
+        self.session = session.Session(folder, self.environment)
 
     def __enter__(self) -> Self:
+        self.certificates.write_bytes(self.session.authority.pem)
+        self.reset()
+        self._thread.start()
+        return self
+
+    def reset(self) -> None:
+        """Make this the process's local AWS, with empty services."""
         os.environ.update(MOTO)
-        self.certificates.write_bytes(self.run.authority.pem)
-        run.begin(self.run)
+        session.begin(self.session)
         BackendDict.reset()
         for extension in EXTENSIONS:
             extension.install()
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # First what asks it.
-            self.run.closing.close()
+            # First its clients: functions, and databases.
+            self.session.close()
         finally:
             self._server.shutdown()
             self._thread.join()
@@ -73,17 +86,21 @@ class LocalAws:
                 os.environ.pop(name, None)
 
     def move(self) -> None:
-        """Go on at another address, as a forked child: it has a copy of all that is here but the threads.
+        """Go on at another port in a forked child, which has a copy of everything but the threads.
 
-        The parent stays where it is. The child ends by `os._exit`: what it would close is its parent's.
+        The child must end by `os._exit`: what it would close is its parent's.
         """
         self._server.socket.close()
-        self._server, self._thread = self._listen()
-        self.run.environment = self.environment
+        self._server, self._thread = self._listen(0)
+        self.session.environment = self.environment
         self._thread.start()
 
-    def _listen(self) -> tuple[BaseWSGIServer, Thread]:
-        server = make_server(HOST, 0, self.gateway, threaded=True, request_handler=_Silent)
+    def _listen(self, port: int) -> tuple[BaseWSGIServer, Thread]:
+        # werkzeug would end the process where a port is in use.
+        with socket.create_server((HOST, port)) as listening:
+            server = make_server(
+                HOST, port, self.gateway, threaded=True, request_handler=_Silent, fd=listening.fileno()
+            )
         return server, Thread(target=server.serve_forever, daemon=True, name="local-aws")
 
     @property
@@ -93,20 +110,19 @@ class LocalAws:
 
     @property
     def certificates(self) -> Path:
-        """The authority that its databases' clients trust."""
+        """The certificate authority that its databases' clients trust."""
         return self.folder / "authority.pem"
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a client's environment needs, and all that it needs: `aws`, Terraform, boto3 then ask the local AWS."""
+        """Variables with which `aws`, Terraform and the SDKs use the local AWS, and nothing of the user's own."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",  # AWS's own example of a key
-            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",  # AWS's own example
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # Nothing of the user's own account may be used.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": HOST,
@@ -114,7 +130,7 @@ class LocalAws:
         }
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """A client of a service, in boto3's name of it; of another Region, maybe."""
+        """A boto3 client, by boto3's name of the service; of the default Region, if none is named."""
         return boto3.client(
             cast(Any, service),
             endpoint_url=self.endpoint,
@@ -125,6 +141,6 @@ class LocalAws:
         )
 
     def backend(self, service: str, region: str | None = None) -> Any:
-        """What a service holds, in moto's name of it: for changes that no action of AWS's makes."""
+        """moto's backend of a service, by moto's name of it: for changes that no AWS action makes."""
         where = region or self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
         return get_backend(cast(Any, service))[self.account][where]

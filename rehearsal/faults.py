@@ -141,13 +141,13 @@ class BadDay:
 
     def calls_fail(self) -> str:
         """Deploy to the end, while calls fail."""
-        weather = self.rehearsal.aws.gateway.weather
-        weather.share = BAD_SHARE
+        faults = self.rehearsal.aws.gateway.faults
+        faults.share = BAD_SHARE
         try:
             self._deploy(lambda _: None, lambda _: None)
         finally:
-            weather.share = 0.0
-        return ", ".join(f"{count} {code}" for code, count in sorted(weather.answered.items()))
+            faults.share = 0.0
+        return ", ".join(f"{count} {code}" for code, count in sorted(faults.injected.items()))
 
     def count(self) -> str:
         """Whether every resource is there once, in the one state that it belongs to."""

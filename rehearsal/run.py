@@ -20,7 +20,6 @@ from rich.console import Console
 
 from lambda_rotation import package
 from lambda_rotation.credential import Credential
-from local_aws.event_bus import deliveries
 from local_aws.server import LocalAws
 from operations.account import Account
 from operations.drift import changes_in, schema_of
@@ -88,7 +87,8 @@ class Rehearsal:
     def rotate_under_load(self, times: int = ROTATIONS) -> None:
         """Rotate the application's credential while clients log in with it."""
         secret = self.secret()
-        before = len(deliveries(self.aws.account, self.aws.region))
+        deliveries = self.aws.backend("events").deliveries
+        before = len(deliveries)
         with (
             self.rotating_early(secret),
             logging_in(lambda: self.credential(secret), self.log_in, CACHED_FOR) as clients,
@@ -101,8 +101,7 @@ class Rehearsal:
         self.report.logins = sum(client.logins for client in clients)
         self.report.failed_logins = sum(len(client.failed) for client in clients)
         self.report.redeployments = sum(
-            ":stateMachine:" in delivery.target and delivery.problem is None
-            for delivery in deliveries(self.aws.account, self.aws.region)[before:]
+            ":stateMachine:" in delivery.target and delivery.problem is None for delivery in deliveries[before:]
         )
 
     def secret(self) -> str:

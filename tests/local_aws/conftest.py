@@ -1,6 +1,5 @@
 """One local AWS for all tests: each names what it makes for itself."""
 
-import os
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,11 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
-from moto.core.base_backend import BackendDict
 
-from local_aws import run
-from local_aws.extensions import EXTENSIONS
-from local_aws.server import MOTO, LocalAws
+from local_aws.server import LocalAws
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 LOADER = Loader()
@@ -41,24 +37,18 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
 
 
 @contextmanager
-def another_local_aws() -> Generator[None]:
+def another_local_aws(aws: LocalAws) -> Generator[None]:
     """For tests that start one themselves: one at a time in a process, so the one for all begins anew after it."""
-    before = run.current()
     try:
         yield
     finally:
-        os.environ.update(MOTO)
-        run.begin(before)
-        BackendDict.reset()
-        for extension in EXTENSIONS:
-            extension.install()
+        aws.reset()
 
 
 @pytest.fixture
 def another(aws: LocalAws) -> Generator[None]:
     """The test starts a local AWS itself."""
-    del aws
-    with another_local_aws():
+    with another_local_aws(aws):
         yield
 
 

@@ -12,9 +12,10 @@ from zipfile import ZipFile
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.awslambda import PROCESSES, Backend
 from local_aws.postgresql import until
 from local_aws.server import LocalAws
+from local_aws.services.awslambda import Backend
+from local_aws.session import Processes
 
 NUMBERS = count(1)
 TRUST = {
@@ -206,15 +207,16 @@ def test_an_asynchronous_call_answers_at_once_and_is_tried_three_times(aws: Loca
     until(lambda: log(aws, f"/aws/lambda/{fine}").count("tried") == 1)
 
 
-def test_what_is_under_way_ends_with_the_run(aws: LocalAws):
+def test_what_is_under_way_ends_with_the_session(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(aws.session, "processes", processes := Processes())
     name = make(aws, "import time\ndef handle(event, context):\n    time.sleep(60)", Timeout=60)
+    aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
     aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")
-    began = time.monotonic()
-    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage] - nothing else says what runs
-    for _ in range(3):  # the tries
-        time.sleep(0.3)
-        PROCESSES.end()
-    assert time.monotonic() - began < 30
+    until(processes.are_running)
+    processes.end()
+    # All three tries: what is started after the end is killed at once.
+    until(lambda: "\n".join(log(aws, f"/aws/lambda/{name}")).count("Runtime.ExitError") == 3)
+    assert not processes.are_running()
 
 
 def test_what_was_asked_for_comes_back_and_can_be_changed(aws: LocalAws):

@@ -1,4 +1,4 @@
-"""The way into the local AWS: every call is noted, and what is not there is said plainly."""
+"""The entry of every request: it is logged and counted, and what is not supported is refused by its name."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -34,11 +34,11 @@ KNOWN = (
 
 
 @pytest.fixture
-def bad_day(aws: LocalAws) -> Generator[None]:
-    aws.gateway.weather.share = 1.0
+def faults(aws: LocalAws) -> Generator[None]:
+    aws.gateway.faults.share = 1.0
     yield
-    aws.gateway.weather.share = 0.0
-    aws.gateway.weather.answered.clear()
+    aws.gateway.faults.share = 0.0
+    aws.gateway.faults.injected.clear()
 
 
 def last_line(aws: LocalAws) -> str:
@@ -164,23 +164,23 @@ def test_what_no_client_of_awss_asks_is_named_as_far_as_it_says(
     assert last_line(aws).startswith(named)
 
 
-@pytest.mark.usefixtures("bad_day")
+@pytest.mark.usefixtures("faults")
 @pytest.mark.parametrize(("service", "action"), KNOWN)
-def test_on_a_bad_day_calls_are_throttled_or_fail_in_each_services_protocol(aws: LocalAws, service: str, action: str):
+def test_calls_are_throttled_or_fail_in_each_services_protocol(aws: LocalAws, service: str, action: str):
     client = aws.client(service)
     answers = {refused(getattr(client, action))[:2] for _ in range(4)}
     assert answers <= {THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
-    assert sum(aws.gateway.weather.answered.values()) >= 4
+    assert sum(aws.gateway.faults.injected.values()) >= 4
 
 
-def test_on_most_days_no_call_fails(aws: LocalAws):
+def test_without_faults_no_call_fails(aws: LocalAws):
     for _ in range(20):
         aws.client("sts").get_caller_identity()
-    assert not aws.gateway.weather.answered
+    assert not aws.gateway.faults.injected
 
 
-def test_the_share_of_calls_that_fail_can_be_told(aws: LocalAws, bad_day: None):
-    del bad_day
-    aws.gateway.weather.share = 0.5
-    spoilt = sum(aws.gateway.weather.spoils("sts") is not None for _ in range(1000))
-    assert 400 < spoilt < 600
+def test_the_share_of_calls_that_fail_can_be_set(aws: LocalAws, faults: None):
+    del faults
+    aws.gateway.faults.share = 0.5
+    failed = sum(aws.gateway.faults.draw("sts") is not None for _ in range(1000))
+    assert 400 < failed < 600

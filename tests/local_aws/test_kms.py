@@ -41,13 +41,6 @@ def test_a_key_that_is_not_rotated_has_no_period(kms: Any, key: dict[str, str]) 
     assert "RotationPeriodInDays" not in status
 
 
-def test_only_a_key_that_signs_has_a_key_pair(kms: Any, key: dict[str, str]) -> None:
-    with pytest.raises(ClientError, match="ValidationException"):
-        kms.sign(KeyId=key["KeyId"], Message=b"a", SigningAlgorithm="RSASSA_PSS_SHA_256")
-    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
-    assert kms.sign(KeyId=signing["KeyId"], Message=b"a", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
-
-
 def test_a_period_out_of_bounds_is_refused(kms: Any, key: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         kms.enable_key_rotation(KeyId=key["KeyId"], RotationPeriodInDays=2561)

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from local_aws import postgresql
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 from local_aws.postgresql import Master, Pair, ServerError, addresses, free_port, until
 
 MASTER = Master("shopkeeper", "a password; with 'quotes'")
@@ -29,7 +29,7 @@ PARAMETERS = {
 
 
 def pair_in(logs: Path, **parameters: str) -> Pair:
-    return Pair(Authority(), logs, "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"), parameters)
+    return Pair(CertificateAuthority(), logs, "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"), parameters)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_what_is_written_is_on_the_reader_where_nothing_can_be_written(pair: Pai
 def test_who_comes_without_tls_or_trusts_another_authority_is_not_in(pair: Pair, tmp_path: Path):
     with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry .* no encryption"):
         log_in(pair, "127.0.0.1", "disable")
-    (tmp_path / "other.pem").write_bytes(Authority().pem)
+    (tmp_path / "other.pem").write_bytes(CertificateAuthority().pem)
     with pytest.raises(psycopg2.OperationalError, match="SSL error"):
         psycopg2.connect(host="127.0.0.1", port=pair.port, sslmode="verify-full", sslrootcert=tmp_path / "other.pem")
 
@@ -164,9 +164,9 @@ def test_where_files_cannot_have_a_second_name_they_are_copied(tmp_path: Path, m
 HOLD = """
 import sys, time
 from pathlib import Path
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 from local_aws.postgresql import Master, Pair, free_port
-pair = Pair(Authority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
+pair = Pair(CertificateAuthority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
 pair.start(Master("shopkeeper", "password"))
 servers = [pair.folder.joinpath(member, "postmaster.pid").read_text().split()[0] for member in ("writer", "reader")]
 print(pair.folder, *servers)

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.iam.access_control import PermissionResult
 
-from local_aws.s3_policies import decide, keys_of
 from local_aws.server import LocalAws
+from local_aws.services.s3_policies import decide, keys_of
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 OBJECT = "arn:aws:s3:::bucket/key"

@@ -11,12 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.secretsmanager.models import secretsmanager_backends
 
-from local_aws import secretsmanager
-from local_aws.awslambda import PROCESSES
-from local_aws.event_bus import deliveries
 from local_aws.postgresql import until
-from local_aws.secretsmanager import Backend, Rotation
 from local_aws.server import LocalAws
+from local_aws.services import secretsmanager
+from local_aws.services.secretsmanager import Backend, Rotation
+from local_aws.session import Processes
 from tests.local_aws.test_awslambda import log
 from tests.local_aws.test_awslambda import make as make_function
 
@@ -335,7 +334,7 @@ def test_the_event_bus_is_told_of_each_move_but_for_pending_and_previous(aws: Lo
     three = client.update_secret(SecretId=secret, SecretString="three")["VersionId"]
     client.update_secret(SecretId=secret, Description="no label moves")
     name = client.describe_secret(SecretId=secret)["Name"]
-    delivered = [delivery.event["detail"] for delivery in deliveries(aws.account, aws.region) if delivery.rule == rule]
+    delivered = [delivery.event["detail"] for delivery in aws.backend("events").deliveries if delivery.rule == rule]
     assert delivered == [
         {"name": name, "labelUpdated": "AWSCURRENT", "versionId": one},
         {"name": name, "labelUpdated": "ours", "versionId": one},
@@ -345,7 +344,9 @@ def test_the_event_bus_is_told_of_each_move_but_for_pending_and_previous(aws: Lo
     assert sorted(logged, key=str) == sorted(delivered, key=str)
 
 
-def test_what_is_under_way_ends_with_the_run(aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_under_way_ends_with_the_session(
+    aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch
+):
     name = make_function(aws, "import time\ndef handle(event, context): time.sleep(60)", Timeout=60)
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
@@ -353,8 +354,10 @@ def test_what_is_under_way_ends_with_the_run(aws: LocalAws, client: Any, secret:
     monkeypatch.setattr(secretsmanager, "WAITS", (60.0,))
     backend: Backend = aws.backend("secretsmanager")
     monkeypatch.setattr(backend, "_closing", Event())
+    monkeypatch.setattr(aws.session, "processes", processes := Processes())
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
-    until(lambda: any(process.poll() is None for process in PROCESSES._running))  # pyright: ignore[reportPrivateUsage] - nothing else says what runs
+    until(processes.are_running)
+    processes.end()
     backend.close()
     rotation = over(aws, secret)
     assert rotation.is_over

@@ -11,9 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import run
+from local_aws import session
 from local_aws.server import MOTO, LocalAws
-from stacks import ROOT
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 # One at a time in a process, so those that come and go have one of their own.
@@ -27,7 +26,7 @@ for _ in range(2):
         s3 = aws.client("s3")
         print([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
         s3.create_bucket(Bucket="one-at-a-time", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        aws.run.closing.callback(lambda: print("asked", len(s3.list_buckets()["Buckets"])))
+        aws.session.cleanup.callback(lambda: print("asked", len(s3.list_buckets()["Buckets"])))
         print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ, aws.endpoint)
     print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ)
 """
@@ -85,14 +84,8 @@ def test_awss_own_managed_policies_are_there(aws: LocalAws):
 
 
 def test_the_authority_that_clients_trust_is_a_file(aws: LocalAws):
-    assert aws.certificates.read_bytes() == aws.run.authority.pem
-    assert run.current() is aws.run
-
-
-def test_outside_a_run_there_is_none(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("local_aws.run._Current.run", None)
-    with pytest.raises(RuntimeError, match="There is no local AWS in this process"):
-        run.current()
+    assert aws.certificates.read_bytes() == aws.session.authority.pem
+    assert session.current() is aws.session
 
 
 @pytest.mark.usefixtures("aws")
@@ -105,7 +98,7 @@ def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Pa
     copy.move()
     try:
         assert copy.endpoint != before
-        assert copy.run.environment["AWS_ENDPOINT_URL"] == copy.endpoint
+        assert copy.session.environment["AWS_ENDPOINT_URL"] == copy.endpoint
         assert copy.client("sts").get_caller_identity()["Account"] == ACCOUNT
     finally:
         copy.__exit__(None, None, None)
@@ -116,7 +109,7 @@ def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Pa
 
 def test_each_begins_empty_and_ends_what_asks_it_first(tmp_path: Path):
     told = subprocess.run(
-        [sys.executable, "-c", TWO, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", TWO, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert told[0::4] == ["[]", "[]"]
     for up, asked, down in (told[1:4], told[5:8]):

@@ -311,13 +311,13 @@ def test_what_could_be_several_resources_is_not_imported(scene: Scene):
 
 
 def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monkeypatch: pytest.MonkeyPatch):
-    weather = scene.aws.gateway.weather
-    monkeypatch.setattr(weather, "chance", random.Random(7))  # noqa: S311 - no secret; each run alike
+    faults = scene.aws.gateway.faults
+    monkeypatch.setattr(faults, "random", random.Random(7))  # noqa: S311 - no secret; each run alike
     shares: list[float] = []
 
     def act(*_: object) -> None:
-        shares.append(weather.share)
-        weather.share = 1.0
+        shares.append(faults.share)
+        faults.share = 1.0
         address = urlsplit(scene.aws.endpoint).netloc
         for _number in range(6):
             with closing(HTTPConnection(address)) as connection:
@@ -327,9 +327,9 @@ def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monke
     scene.deployment.acts = [act]
     outcome = scene.day.calls_fail()
     assert shares == [BAD_SHARE]
-    assert weather.share == 0.0
+    assert faults.share == 0.0
     counted = {code: int(number) for number, code in (each.split() for each in outcome.split(", "))}
-    assert counted == weather.answered
+    assert counted == faults.injected
     assert counted.keys() == {"InternalFailure", "ThrottlingException"}
     assert sum(counted.values()) == 6
     assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
@@ -339,7 +339,7 @@ def test_after_a_deployment_that_failed_calls_no_longer_fail(scene: Scene):
     scene.deployment.acts = [fails(ProgramError("cdktf ended with 1"))]
     with pytest.raises(ProgramError):
         scene.day.calls_fail()
-    assert scene.aws.gateway.weather.share == 0.0
+    assert scene.aws.gateway.faults.share == 0.0
 
 
 def test_every_resource_once_in_its_state_is_well(scene: Scene):

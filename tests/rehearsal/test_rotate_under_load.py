@@ -12,10 +12,9 @@ import psycopg2
 import pytest
 from rich.console import Console
 
-from local_aws import secretsmanager
-from local_aws.event_bus import deliveries
 from local_aws.postgresql import VERSION, free_port, until
 from local_aws.server import LocalAws
+from local_aws.services import secretsmanager
 from rehearsal import load, run
 from rehearsal.faults import BadDay
 from rehearsal.run import Rehearsal, RehearsalError, staged
@@ -30,8 +29,7 @@ PASSING = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 @pytest.fixture(scope="module")
 def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Generator[Rehearsal]:
     """An environment that has no more than a database, its rotation, and what is told of it."""
-    del aws
-    with pytest.MonkeyPatch.context() as patch, another_local_aws():
+    with pytest.MonkeyPatch.context() as patch, another_local_aws(aws):
         patch.setattr("botocore.session.create_loader", lambda *_: LOADER)
         Stage(tmp_path_factory.mktemp("stage") / "project", patch)
         with staged("dev", Console(file=StringIO())) as rehearsal:
@@ -135,7 +133,7 @@ def replaying(rehearsal: Rehearsal, *ends: Any) -> Rehearsal:
 
 def test_clients_go_on_logging_in_while_the_credential_is_rotated(rehearsal: Rehearsal):
     secret = rehearsal.secret()
-    before, told = rehearsal.credential(secret), len(deliveries(rehearsal.aws.account, rehearsal.aws.region))
+    before, told = rehearsal.credential(secret), len(rehearsal.aws.backend("events").deliveries)
     rehearsal.rotate_under_load(times=2)
     after = rehearsal.credential(secret)
     assert rehearsal.report.rotations == 2
@@ -148,7 +146,7 @@ def test_clients_go_on_logging_in_while_the_credential_is_rotated(rehearsal: Reh
     assert rehearsal.report.logins > 2
     # The first rotation's was before that.
     assert rehearsal.report.redeployments == 2
-    assert len(deliveries(rehearsal.aws.account, rehearsal.aws.region)) == told + 2
+    assert len(rehearsal.aws.backend("events").deliveries) == told + 2
     assert not may_rotate_early(rehearsal)
 
 

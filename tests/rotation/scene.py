@@ -18,7 +18,7 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secret
 
 from lambda_rotation import handler
 from lambda_rotation.credential import Credential
-from local_aws import secretsmanager
+from local_aws.services import events, secretsmanager
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER, Server
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
@@ -36,7 +36,8 @@ def local_aws() -> Generator[SecretsManagerBackend]:
             "AWS_DEFAULT_REGION": REGION,
         }.items():
             patch.setenv(name, value)
-        secretsmanager.EXTENSION.install()
+        for extension in (events.EXTENSION, secretsmanager.EXTENSION):
+            extension.install()
         yield secretsmanager_backends[ACCOUNT][REGION]
 
 

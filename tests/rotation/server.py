@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 from local_aws.postgresql import Master, Pair, free_port, until
 
 __all__ = ["MASTER", "MASTER_PASSWORD", "READER", "WRITER", "Server", "running", "until"]
@@ -68,7 +68,7 @@ class Server(Pair):
 def running() -> Generator[Server]:
     """Start a pair on a free port, and stop it."""
     with tempfile.TemporaryDirectory(prefix="rotation-") as logs:
-        server = Server(Authority(), Path(logs), WRITER, READER, free_port(WRITER), PARAMETERS)
+        server = Server(CertificateAuthority(), Path(logs), WRITER, READER, free_port(WRITER), PARAMETERS)
         server.start(Master(MASTER, MASTER_PASSWORD))
         try:
             yield server

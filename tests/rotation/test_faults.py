@@ -12,7 +12,7 @@ from psycopg2.extensions import encrypt_password
 
 from lambda_rotation import database
 from lambda_rotation.errors import DatabaseError
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 from tests.rotation.scene import Rotation
 from tests.rotation.server import READER, WRITER
 
@@ -154,7 +154,7 @@ def test_a_certificate_of_another_name(unchanged: Rotation, monkeypatch: pytest.
 
 def test_a_certificate_of_another_authority(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     other = tmp_path / "other.pem"
-    other.write_bytes(Authority().pem)
+    other.write_bytes(CertificateAuthority().pem)
     monkeypatch.setattr("lambda_rotation.deployment.CERTIFICATES", other)
     # Of the same name as the one that is trusted, so it is the signature that differs.
     assert "signature failure" in failure(unchanged)

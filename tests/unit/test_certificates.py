@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.authority import Authority
+from local_aws.certificate_authority import CertificateAuthority
 from operations import certificates
 from operations.certificates import bundle, from_npm, main
 
@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 
 
 def test_authorities_that_are_valid_are_kept_once():
-    first, second = Authority().pem.decode(), Authority().pem.decode()
+    first, second = CertificateAuthority().pem.decode(), CertificateAuthority().pem.decode()
     written = bundle(f"words\n{first}{second}{first}", NOW)
     assert written.count("BEGIN CERTIFICATE") == 2
     assert written.startswith("# Rehearsal, until ")
@@ -24,18 +24,18 @@ def test_authorities_that_are_valid_are_kept_once():
 
 def test_what_has_expired_is_left_out():
     with pytest.raises(ValueError, match="no certificate that is still valid"):
-        bundle(Authority().pem.decode(), NOW + timedelta(days=30))
+        bundle(CertificateAuthority().pem.decode(), NOW + timedelta(days=30))
 
 
 def test_a_certificate_that_is_no_authority_is_refused():
-    authority = Authority()
+    authority = CertificateAuthority()
     with pytest.raises(ValueError, match=r"'127\.0\.0\.1' is no authority"):
         bundle(authority.issue("127.0.0.1")[0].decode(), NOW)
 
 
 def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
-    (tmp_path / "downloaded.pem").write_bytes(Authority().pem)
+    (tmp_path / "downloaded.pem").write_bytes(CertificateAuthority().pem)
     main([str(tmp_path / "downloaded.pem")])
     assert (tmp_path / "rds.pem").read_text().count("BEGIN CERTIFICATE") == 1
 
@@ -59,7 +59,7 @@ def test_npm_is_asked_for_the_clusters_own_authorities(tmp_path: Path, monkeypat
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         asked.append(command)
-        return subprocess.CompletedProcess(command, 0, stdout=Authority().pem.decode())
+        return subprocess.CompletedProcess(command, 0, stdout=CertificateAuthority().pem.decode())
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")

@@ -10,6 +10,7 @@ from typing import Any, cast
 from moto.core.common_models import BaseModel
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.rds import models
 from moto.rds.exceptions import (
     DBClusterNotFoundError,
     DBClusterParameterGroupNotFoundError,
@@ -17,10 +18,11 @@ from moto.rds.exceptions import (
     DBSubnetGroupNotFoundError,
     InvalidDBClusterStateFault,
 )
-from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, DBSubnetGroup, RDSBackend, rds_backends
+from moto.rds.models import DBInstance, DBInstanceClustered, DBSubnetGroup, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
+from moto.secretsmanager.models import FakeSecret
 
-from local_aws import run
+from local_aws import session
 from local_aws.extension import Extension, Refusal
 from local_aws.postgresql import VERSION, Master, Pair, ServerError, addresses
 
@@ -51,47 +53,49 @@ def keep(model: BaseModel, asked: dict[str, Any]) -> None:
             setattr(model, kept, value)
 
 
-def change_exports(model: "Cluster | DBInstance", asked: dict[str, Any]) -> None:
+def change_exports(model: "DBCluster | DBInstance", asked: dict[str, Any]) -> None:
     """Which logs go to CloudWatch."""
     wanted: Any = asked.get("cloudwatch_logs_export_configuration") or {}
     kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in wanted.get("DisableLogTypes", [])]
     model.enabled_cloudwatch_logs_exports = [*kept, *wanted.get("EnableLogTypes", [])]
 
 
-class Cluster(DBCluster):
-    """An Aurora PostgreSQL cluster, and the servers that it is."""
+class DBCluster(models.DBCluster):
+    """A cluster; one of Aurora PostgreSQL is a pair of servers.
 
-    @property
-    def pair(self) -> Pair:
-        """The servers."""
-        return vars(self)["servers"]
+    By moto's name: it is a part of the tags of the master's secret.
+    """
+
+    def __init__(self, backend: RDSBackend, **settings: Any) -> None:
+        super().__init__(backend, **settings)
+        self.pair: Pair | None = None
 
     @property
     def endpoint(self) -> str:
-        return self.pair.writer
+        return self.pair.writer if self.pair else super().endpoint
 
     @property
     def reader_endpoint(self) -> str:
-        return self.pair.reader
+        return self.pair.reader if self.pair else super().reader_endpoint
 
     @property
     def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's always gives one
-        """Of the first Serverless alone, which this is not."""
-        return None
+        """Of Serverless v1 alone, which Aurora PostgreSQL is not here."""
+        return None if self.pair else super().scaling_configuration_info
 
-    def begin(self, parameters: dict[str, str], zones: list[str]) -> None:
+    def start(self, parameters: dict[str, str], zones: list[str]) -> None:
         """Start the servers."""
-        now = run.current()
-        logs = now.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
+        here = session.current()
+        logs = here.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
-        vars(self)["servers"] = Pair(now.authority, logs, *addresses(self.port), self.port, parameters)
+        pair = self.pair = Pair(here.authority, logs, *addresses(self.port), self.port, parameters)
         self.availability_zones = zones
         if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
-            # Asked for by its major version alone, AWS tells the whole.
+            # AWS answers a request for a major version with the whole.
             self.engine_version = VERSION
         wanted = password() if self.manage_master_user_password else self._master_user_password
-        self.pair.start(Master(str(self.master_username), wanted), self.database_name)
-        now.closing.callback(self.pair.stop)
+        pair.start(Master(str(self.master_username), wanted), self.database_name)
+        here.cleanup.callback(pair.stop)
         if self.manage_master_user_password:
             self.hand_over(wanted)
 
@@ -107,9 +111,10 @@ class Cluster(DBCluster):
         secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
 
     def rotate_master(self) -> None:
-        """Another password, in the database and in the secret."""
+        """Set another password in the database, if there is one, and in the secret."""
         wanted = password()
-        self.pair.set_password(str(self.master_username), wanted)
+        if self.pair:
+            self.pair.set_password(str(self.master_username), wanted)
         secret = self.master_user_secret.secret
         content = json.dumps({"username": self.master_username, "password": wanted})
         secretsmanager: Any = self.backend.secretsmanager
@@ -119,15 +124,10 @@ class Cluster(DBCluster):
 
 
 class Instance(DBInstanceClustered):
-    """An instance of such a cluster."""
+    """An instance of a cluster."""
 
-    @property
-    def address(self) -> str:
-        pair = cast(Cluster, self.cluster).pair
-        return pair.writer if self.is_cluster_writer else pair.reader
-
-    def adopt(self) -> None:
-        """Take from the cluster what is the cluster's, and a name of its own for the instance's life."""
+    def __init__(self, db_cluster_identifier: str, **settings: Any) -> None:
+        super().__init__(db_cluster_identifier, **settings)
         self.port = self.cluster.port
         self.dbi_resource_id = "db-" + "".join(
             secrets.choice(string.ascii_uppercase + string.digits) for _ in range(26)
@@ -135,22 +135,27 @@ class Instance(DBInstanceClustered):
         if self.ca_certificate_identifier == "rds-ca-default":
             self.ca_certificate_identifier = CERTIFICATE_AUTHORITY
 
+    @property
+    def address(self) -> str:
+        pair = cast(DBCluster, self.cluster).pair
+        if pair is None:
+            return super().address
+        return pair.writer if self.is_cluster_writer else pair.reader
+
 
 class Backend(RDSBackend):
     """With clusters that are servers."""
 
-    def create_db_cluster(self, kwargs: dict[str, Any]) -> DBCluster:
+    def create_db_cluster(self, kwargs: dict[str, Any]) -> models.DBCluster:
         group = kwargs.get("db_cluster_parameter_group_name")
         self._check_group(group)
         if kwargs["db_cluster_identifier"] in self.clusters:
             raise Refusal("DBClusterAlreadyExistsFault", "DB Cluster already exists")
-        cluster = super().create_db_cluster(kwargs)
+        cluster = cast(DBCluster, super().create_db_cluster(kwargs))
         keep(cluster, kwargs)
         if cluster.engine == ENGINE:
-            # moto makes its own class by name.
-            cluster.__class__ = Cluster
             try:
-                cast(Cluster, cluster).begin(self._parameters(group), self._zones(cluster))
+                cluster.start(self._parameters(group), self._zones(cluster))
             except ServerError as error:
                 del self.clusters[cluster.db_cluster_identifier]
                 if cluster.manage_master_user_password:
@@ -158,14 +163,14 @@ class Backend(RDSBackend):
                 raise Refusal("InvalidParameterValue", str(error)) from error
         return cluster
 
-    def modify_db_cluster(self, kwargs: dict[str, Any]) -> DBCluster:
+    def modify_db_cluster(self, kwargs: dict[str, Any]) -> models.DBCluster:
         identifier = kwargs["db_cluster_identifier"]
         if identifier not in self.clusters:
             raise DBClusterNotFoundError(identifier)
-        cluster = self.clusters[identifier]
+        cluster = cast(DBCluster, self.clusters[identifier])
         self._check_group(kwargs.get("db_cluster_parameter_group_name"))
         asked = dict(kwargs)
-        if isinstance(cluster, Cluster):
+        if cluster.pair:
             if kwargs.pop("rotate_master_user_password", False):
                 if not kwargs.get("apply_immediately"):
                     raise Refusal(
@@ -177,34 +182,31 @@ class Backend(RDSBackend):
                 cluster.pair.set_password(str(cluster.master_username), new)
         changed = super().modify_db_cluster(kwargs)
         keep(cluster, asked)
-        change_exports(cast(Cluster, cluster), asked)
+        change_exports(cluster, asked)
         return changed
 
-    def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> DBCluster:
-        cluster = super().delete_db_cluster(cluster_identifier, snapshot_name)
-        if isinstance(cluster, Cluster):
+    def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> models.DBCluster:
+        cluster = cast(DBCluster, super().delete_db_cluster(cluster_identifier, snapshot_name))
+        if cluster.pair:
             cluster.pair.stop()
         cluster.status = "deleting"
         return cluster
 
-    def stop_db_cluster(self, cluster_identifier: str) -> DBCluster:
-        cluster = self._in_state(cluster_identifier, "available")
-        cluster.pair.pause()
+    def stop_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
+        cluster, pair = self._in_state(cluster_identifier, "available")
+        pair.pause()
         cluster.status = "stopped"
         return _as(cluster, "stopping")
 
-    def start_db_cluster(self, cluster_identifier: str) -> DBCluster:
-        cluster = self._in_state(cluster_identifier, "stopped")
-        cluster.pair.resume()
+    def start_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
+        cluster, pair = self._in_state(cluster_identifier, "stopped")
+        pair.resume()
         cluster.status = "available"
         return _as(cluster, "starting")
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         instance = super().create_db_instance(db_kwargs)
         keep(instance, db_kwargs)
-        if isinstance(instance, DBInstanceClustered) and isinstance(instance.cluster, Cluster):
-            instance.__class__ = Instance
-            cast(Instance, instance).adopt()
         return instance
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
@@ -219,14 +221,20 @@ class Backend(RDSBackend):
         group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
         return group
 
-    def _in_state(self, identifier: str, state: str) -> Cluster:
-        cluster = self.clusters.get(identifier)
-        if not isinstance(cluster, Cluster):
+    def rotate_master(self, secret: FakeSecret) -> None:
+        """Set another password for the master whose secret this is."""
+        clusters = (cast(DBCluster, cluster) for cluster in self.clusters.values())
+        managed = [cluster for cluster in clusters if cluster.manage_master_user_password]
+        next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master()
+
+    def _in_state(self, identifier: str, state: str) -> tuple[DBCluster, Pair]:
+        cluster = cast(DBCluster | None, self.clusters.get(identifier))
+        if cluster is None or cluster.pair is None:
             raise DBClusterNotFoundError(identifier)
         cluster.status  # noqa: B018 - what was made is available from the first look on
         if cluster.status != state:
             raise InvalidDBClusterStateFault(f"DbCluster {identifier} is in {cluster.status} state but not in {state}")
-        return cluster
+        return cluster, cluster.pair
 
     def _check_group(self, name: str | None) -> None:
         if name and not name.startswith("default.") and name not in self.db_cluster_parameter_groups:
@@ -242,10 +250,10 @@ class Backend(RDSBackend):
         """Those of its subnets."""
         group = self.subnet_groups.get(cluster.db_subnet_group_name)
         subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's own
-        return sorted({subnet.availability_zone for subnet in subnets}) or cast(list[str], cluster.availability_zones)
+        return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 
-def _as(cluster: Cluster, status: str) -> Cluster:
+def _as(cluster: DBCluster, status: str) -> DBCluster:
     shown = copy.copy(cluster)
     shown.status = status
     return shown
@@ -321,6 +329,7 @@ EXTENSION = Extension(
     "rds",
     Responses,
     Backend,
+    models=(DBCluster, Instance),
     serves={
         "aws_rds_cluster": "had no server, an empty v1 scaling configuration, a constant master secret; log exports, "
         "IAM authentication and Database Insights were not changed or not kept",

@@ -1,4 +1,4 @@
-"""A certificate authority of a run's own, in the place of RDS's: what it issues, and what must not be trusted."""
+"""A certificate authority in the place of RDS's, made anew for each session."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-class Authority:
-    """Issues certificates for addresses."""
+class CertificateAuthority:
+    """Issues certificates for IP addresses."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Local AWS")])
 
     @cached_property
     def pem(self) -> bytes:
@@ -28,7 +28,7 @@ class Authority:
         )
 
     def issue(self, *addresses: str, expired: bool = False) -> tuple[bytes, bytes]:
-        """A certificate, valid for a day, and its key."""
+        """A certificate, valid for a day or expired a day ago, and its key; both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, addresses[0])])
         certificate = (

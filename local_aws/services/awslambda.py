@@ -3,9 +3,7 @@
 import base64
 import contextlib
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +24,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
 from moto.ec2.models import ec2_backends
 
-from local_aws import lambda_runtime, run
+from local_aws import lambda_runtime, session
 from local_aws.extension import Extension, Refusal
 
 RUNTIME = Path(lambda_runtime.__file__)
@@ -35,10 +33,11 @@ RETRIES = 2
 CONCURRENCY = 1000
 """Of all functions of an account in a Region: AWS's default."""
 
-# What moto passes over.
+# What moto drops.
 KEPT = ("DeadLetterConfig", "FileSystemConfigs")
-# What moto takes at creation and passes over in an update, by its attribute.
+# What moto takes at creation and drops in an update, by its attribute.
 UPDATED = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
+MAKING_FOLDER = Lock()
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,21 @@ class Invocation:
 class Function(LambdaFunction):
     """One that runs."""
 
-    @property
-    def kept(self) -> dict[str, Any]:
-        """What moto passes over."""
-        return vars(self).setdefault("passed_over", {})
+    def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
+        super().__init__(account_id, spec, region, version)
+        self.kept: dict[str, Any] = {}
+        """What moto drops."""
+        self.logging: dict[str, str] = {}
+        """Its logging configuration, without defaults."""
+        self.keep(spec)
 
-    @property
-    def logging(self) -> dict[str, str]:
-        """How it was told to log."""
-        return vars(self).setdefault("logging_asked", {})
-
-    def hold(self, asked: Mapping[str, Any]) -> None:
-        """Hold what moto passes over."""
-        self.kept.update({name: asked[name] for name in KEPT if name in asked})
-        self.logging.update(asked.get("LoggingConfig") or {})
-        for name in asked.keys() & UPDATED.keys():
-            setattr(self, UPDATED[name], asked[name])
-        if storage := asked.get("EphemeralStorage"):
+    def keep(self, settings: Mapping[str, Any]) -> None:
+        """Keep what moto drops of a request to create or update it."""
+        self.kept = self.kept | {name: settings[name] for name in KEPT if name in settings}
+        self.logging = self.logging | (settings.get("LoggingConfig") or {})
+        for name in settings.keys() & UPDATED.keys():
+            setattr(self, UPDATED[name], settings[name])
+        if storage := settings.get("EphemeralStorage"):
             self.ephemeral_storage = storage["Size"]
 
     @property
@@ -97,7 +94,7 @@ class Function(LambdaFunction):
         return {**super().get_configuration(on_create), **self.kept, "LoggingConfig": self.logging_config}
 
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
-        self.hold(config_updates)
+        self.keep(config_updates)
         super().update_configuration(config_updates)
         return self.get_configuration()
 
@@ -129,13 +126,13 @@ class Function(LambdaFunction):
         """Run the handler, and log what it says."""
         request = str(uuid4())
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[{self.version}]{uuid4().hex}"
-        with tempfile.TemporaryDirectory(prefix="globecart-lambda-") as name:
+        with tempfile.TemporaryDirectory(prefix="local-aws-lambda-") as name:
             folder = Path(name)
             task, answer = folder / "task", folder / "answer"
             with ZipFile(BytesIO(self.code_bytes)) as archive:
                 archive.extractall(task)
             began = datetime.now(UTC)
-            process = PROCESSES.start(
+            process = session.current().processes.start(
                 [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(answer), str(task), str(boto3_folder())],
                 cwd=task,
                 env=self._environment(folder, stream, request),
@@ -168,7 +165,7 @@ class Function(LambdaFunction):
         levels = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if self.is_json else {}
         return {
             **self.environment_vars,
-            **run.current().environment,
+            **session.current().environment,
             **levels,
             "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.run_time}",
@@ -226,7 +223,7 @@ class Function(LambdaFunction):
         logs.put_log_events(group, stream, [{"timestamp": at, "message": line} for line in lines])
 
     def check(self, service: str, source_arn: str) -> None:
-        """Whether its policy lets a service of AWS's invoke it, on behalf of a resource of this account's.
+        """Check that its policy allows an AWS service to invoke it on behalf of a resource of this account.
 
         Raises:
             Refusal: it does not.
@@ -238,44 +235,6 @@ class Function(LambdaFunction):
                 f"User: {service} is not authorized to perform: lambda:InvokeFunction on resource: {self.function_arn}"
                 " because no resource-based policy allows the lambda:InvokeFunction action",
             )
-
-
-class _Processes:
-    """Those under way, which end with the run."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self._running: set[subprocess.Popen[str]] = set()
-
-    def start(self, command: list[str], **how: Any) -> "subprocess.Popen[str]":
-        with self.lock:
-            self._running = {process for process in self._running if process.poll() is None}
-            process = subprocess.Popen(  # noqa: S603 - all of it is ours
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-                **how,
-            )
-            self._running.add(process)
-        return process
-
-    def end(self) -> None:
-        with self.lock:
-            for process in self._running:
-                kill(process)
-
-
-PROCESSES = _Processes()
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
-    """It and what it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _ended(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
@@ -294,7 +253,7 @@ def _ended(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[
         process.wait(timeout)
     except subprocess.TimeoutExpired:
         is_late = True
-    kill(process)
+    session.kill(process)
     process.wait()
     reading.join()
     stdout.close()
@@ -325,8 +284,8 @@ def _boto3_parts() -> dict[str, Path]:
 
 def boto3_folder() -> Path:
     """What Lambda's runtime has beside the standard library."""
-    folder = run.current().folder / "lambda-runtime"
-    with PROCESSES.lock:
+    folder = session.current().folder / "lambda-runtime"
+    with MAKING_FOLDER:
         if not folder.exists():
             folder.mkdir()
             for name, path in _boto3_parts().items():
@@ -354,14 +313,6 @@ def _like(pattern: str, arn: str) -> bool:
 
 class Backend(LambdaBackend):
     """With functions that run."""
-
-    def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
-        function = super().create_function(spec)
-        # moto makes its own class by name, and a copy where a version is published at once.
-        for made in (function, self._lambdas._get_latest(spec["FunctionName"])):  # pyright: ignore[reportPrivateUsage] - moto's own
-            made.__class__ = Function
-            cast(Function, made).hold(spec)
-        return function
 
     def invoke_as(self, service: str, source_arn: str, function_arn: str, event: Any) -> Invocation:
         """Invoke a function as a service of AWS's does it for a resource.
@@ -391,6 +342,7 @@ EXTENSION = Extension(
     "awslambda",
     Responses,
     Backend,
+    models=(Function,),
     routes=("{0}/(?P<api_version>[^/]+)/account-settings/?$",),
     serves={
         "aws_lambda_function": "did not run without Docker; dead letters, logging, VPC and later changes were not kept",

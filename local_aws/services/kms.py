@@ -1,11 +1,10 @@
-"""KMS: how often a key is rotated, and no key pair for a key that has none."""
+"""KMS: how often a key is rotated."""
 
 import json
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from moto.core.utils import unix_time, utcnow
-from moto.kms import models, utils
 from moto.kms.exceptions import ValidationException
 from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
@@ -14,17 +13,6 @@ from local_aws.extension import Extension
 
 # Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
 SHORTEST, LONGEST, USUAL = 90, 2560, 365
-
-
-_key_pair = utils.generate_private_key
-
-
-def _private_key(key_spec: str) -> Any:
-    """moto makes an RSA key of every key, for a tenth of a second; only those that sign use it."""
-    return None if key_spec == "SYMMETRIC_DEFAULT" else _key_pair(key_spec)
-
-
-cast(Any, models).generate_private_key = _private_key
 
 
 class Backend(KmsBackend):

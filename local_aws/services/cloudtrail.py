@@ -1,6 +1,7 @@
 """CloudTrail: a trail needs what it names, keeps the selectors that it was given last, and goes for good."""
 
 import json
+from copy import copy
 from typing import Any, cast
 
 from moto.cloudtrail.models import CloudTrailBackend, Trail, cloudtrail_backends
@@ -47,13 +48,12 @@ class Backend(CloudTrailBackend):
         return trail
 
     def update_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
-        trail = self.get_trail(name)
-        before = dict(vars(trail))
-        super().update_trail(name, *args, **asked)
+        before = copy(self.get_trail(name))
+        trail = super().update_trail(name, *args, **asked)
         try:
             self.check(trail)
         except Refusal:
-            vars(trail).update(before)
+            self.trails[before.trail_name] = before
             raise
         return trail
 

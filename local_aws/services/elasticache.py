@@ -6,8 +6,8 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.elasticache.models import CacheCluster
 from moto.elasticache.responses import ElastiCacheResponse
 
-from local_aws.elasticache_backend import Backend
 from local_aws.extension import Extension
+from local_aws.services.elasticache_backend import Backend
 
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
 NODE_TYPES = tuple(

@@ -15,7 +15,7 @@ from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 from local_aws.extension import Extension
 from local_aws.policies import listed, services_of, statements
-from local_aws.s3_policies import HEADERS, decide, keys_of
+from local_aws.services.s3_policies import HEADERS, decide, keys_of
 
 # What every bucket has had since 2023.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
@@ -32,6 +32,10 @@ PAID_BY_OWNER = (
 class Bucket(FakeBucket):
     """Decides by its policy's conditions, and lets server access logs in whatever its policy's pattern."""
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.encryption = deepcopy(USUAL_ENCRYPTION)
+
     def get_permission(self, action: str, resource: str) -> Any:
         policy = json.loads(self.policy or "{}")
         return decide(policy, action, resource, keys_of(HEADERS.get({}), self.account_id))
@@ -45,13 +49,6 @@ class Bucket(FakeBucket):
 
 class Backend(S3Backend):
     """With such buckets."""
-
-    def create_bucket(self, *args: Any, **asked: Any) -> FakeBucket:
-        bucket = super().create_bucket(*args, **asked)
-        # moto names its class where it makes one.
-        bucket.__class__ = Bucket
-        bucket.encryption = deepcopy(USUAL_ENCRYPTION)
-        return bucket
 
     def delete_bucket_encryption(self, bucket_name: str) -> None:
         self.put_bucket_encryption(bucket_name, deepcopy(USUAL_ENCRYPTION))
@@ -111,6 +108,7 @@ EXTENSION = Extension(
     "s3",
     Responses,
     Backend,
+    models=(Bucket,),
     serves={
         "aws_s3_bucket_logging": "policies were compared with three spellings",
         "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",

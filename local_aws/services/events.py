@@ -1,23 +1,26 @@
-"""The account's event bus for what AWS's own services send: rules that match get the event, and each delivery is noted.
+"""EventBridge: rules get the events that AWS's own services send, and each delivery is kept.
 
-Targets that moto carries get what EventBridge would hand them: its input, a part of the event, or a filled template.
+A target that moto serves gets what EventBridge would send it: its constant input, a part of the event, or a filled
+template.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from moto.awslambda.models import lambda_backends
-from moto.events.models import EventsBackend, Rule, events_backends
+from moto.events.models import EventsBackend, Rule
+from moto.events.responses import EventsHandler
 from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.models import stepfunctions_backends
+
+from local_aws.extension import Extension
 
 Event = Mapping[str, Any]
 
@@ -32,66 +35,50 @@ class Delivery:
     event: Event
     input: str
     problem: str | None
-    """None where it arrived."""
+    """Why it did not arrive."""
 
 
-@dataclass
-class _Book:
-    """Of all deliveries, in the account's own backend so that it ends with it."""
+class Backend(EventsBackend):
+    """With the events of AWS's own services on the account's default bus."""
 
-    lock: Lock = field(default_factory=Lock)
-    deliveries: list[Delivery] = field(default_factory=list)
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.deliveries: list[Delivery] = []
+        """All of them, the latest last."""
 
-
-def deliveries(account: str, region: str) -> list[Delivery]:
-    """What was delivered so far."""
-    return list(_book(events_backends[account][region]).deliveries)
-
-
-def emit(
-    account: str, region: str, *, source: str, kind: str, resources: list[str], detail: Mapping[str, str]
-) -> Event:
-    """Let a service of AWS's send an event.
-
-    Args:
-        kind: EventBridge's `detail-type`.
-    """
-    event: Event = {
-        "version": "0",
-        "id": str(uuid4()),
-        "detail-type": kind,
-        "source": source,
-        "account": account,
-        "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "region": region,
-        "resources": resources,
-        "detail": dict(detail),
-    }
-    backend: EventsBackend = events_backends[account][region]
-    for rule in list(backend.event_buses["default"].rules.values()):
-        # A rule without a pattern goes by its schedule.
-        is_wanted = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
-        if is_wanted and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - its keys are what moto looks for
-            for target in list(rule.targets):
-                _deliver(backend, rule, target, event)
-    return event
+    def emit(self, *, source: str, detail_type: str, resources: list[str], detail: Mapping[str, str]) -> Event:
+        """Send an event as a service of AWS's does it."""
+        event: Event = {
+            "version": "0",
+            "id": str(uuid4()),
+            "detail-type": detail_type,
+            "source": source,
+            "account": self.account_id,
+            "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "region": self.region_name,
+            "resources": resources,
+            "detail": dict(detail),
+        }
+        for rule in list(self.event_buses["default"].rules.values()):
+            # A rule without a pattern has a schedule.
+            is_wanted = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
+            if is_wanted and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - its keys are what moto looks for
+                self.deliveries += [_deliver(rule, target, event) for target in list(rule.targets)]
+        return event
 
 
-def _deliver(backend: EventsBackend, rule: Rule, target: Mapping[str, Any], event: Event) -> None:
-    arn = str(target["Arn"])
-    text = input_of(target, event, rule)
+def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
+    arn, text = str(target["Arn"]), input_of(target, event, rule)
     problem = None
     try:
         TARGETS.get(arn.split(":")[2], _refuse)(arn, text)
-    except Exception as error:  # EventBridge takes note of a delivery that fails, and the sender goes on
+    except Exception as error:  # as on EventBridge, whose senders do not learn of a delivery that fails
         problem = f"{type(error).__name__}: {error}"
-    book = _book(backend)
-    with book.lock:
-        book.deliveries.append(Delivery(rule.name, arn, event, text, problem))
+    return Delivery(rule.name, arn, event, text, problem)
 
 
 def input_of(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
-    """What a target is handed: its constant, a part of the event, a template that is filled, or the whole event."""
+    """What a target gets: its constant, a part of the event, a filled template, or the whole event."""
     if (constant := target.get("Input")) is not None:
         return constant
     if path := target.get("InputPath"):
@@ -107,7 +94,7 @@ def input_of(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
         "aws.events.event.json": event,
     }
     template = str(transformer["InputTemplate"])
-    # Within quotes a text stands as it is, elsewhere with quotes of its own.
+    # A string is inserted as it is within quotes, and quoted elsewhere.
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', template)
     return "".join(_fill(piece, values, is_quoted=piece.startswith('"')) for piece in pieces)
 
@@ -142,7 +129,7 @@ def _start_execution(arn: str, text: str) -> None:
 
 def _publish(arn: str, text: str) -> None:
     _, _, _, region, account, *_ = arn.split(":")
-    # A template that is one JSON string is a sentence to people.
+    # A template that is one JSON string is a message to people.
     message = json.loads(text)
     sns_backends[account][region].publish(message if isinstance(message, str) else text, arn)
 
@@ -167,7 +154,7 @@ def _invoke(arn: str, text: str) -> None:
 
 
 def _refuse(arn: str, _text: str) -> None:
-    raise NotImplementedError(f"the local AWS delivers nothing to {arn}")
+    raise NotImplementedError(f"The local AWS delivers nothing to {arn}")
 
 
 TARGETS: Mapping[str, Callable[[str, str], None]] = {
@@ -179,7 +166,4 @@ TARGETS: Mapping[str, Callable[[str, str], None]] = {
 }
 
 
-def _book(backend: EventsBackend) -> _Book:
-    book = vars(backend).setdefault("deliveries", _Book())
-    assert isinstance(book, _Book)  # noqa: S101 - nobody else has this name
-    return book
+EXTENSION = Extension("events", EventsHandler, Backend)

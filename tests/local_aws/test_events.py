@@ -1,4 +1,4 @@
-"""The event bus: which rules get an event of AWS's own, what their targets are handed, and that it is noted."""
+"""EventBridge: which rules get an event of an AWS service, what their targets get, and that each delivery is kept."""
 
 import json
 from itertools import count
@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from local_aws import event_bus
-from local_aws.event_bus import Delivery, deliveries
 from local_aws.postgresql import until
 from local_aws.server import LocalAws
+from local_aws.services.events import Delivery, Event
 from tests.local_aws.test_awslambda import log
 from tests.local_aws.test_awslambda import make as make_function
 
@@ -30,19 +29,17 @@ def subscribe(aws: LocalAws, arn: str, *, pattern: dict[str, Any] | None = None,
     return name
 
 
-def emit(aws: LocalAws, source: str = "aws.shop", **detail: str) -> event_bus.Event:
-    return event_bus.emit(
-        aws.account,
-        aws.region,
+def emit(aws: LocalAws, source: str = "aws.shop", **detail: str) -> Event:
+    return aws.backend("events").emit(
         source=source,
-        kind="Order Placed",
+        detail_type="Order Placed",
         resources=[SECRET],
         detail={"kind": "book", "title": 'The "Art"', **detail},
     )
 
 
 def delivered(aws: LocalAws, rule: str) -> list[Delivery]:
-    return [delivery for delivery in deliveries(aws.account, aws.region) if delivery.rule == rule]
+    return [delivery for delivery in aws.backend("events").deliveries if delivery.rule == rule]
 
 
 @pytest.fixture

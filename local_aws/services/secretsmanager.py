@@ -11,6 +11,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from moto.awslambda.models import lambda_backends
+from moto.events.models import events_backends
 from moto.rds.models import rds_backends
 from moto.secretsmanager.exceptions import (
     InvalidParameterException,
@@ -23,8 +24,9 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from local_aws import awslambda, event_bus, rds, run
+from local_aws import session
 from local_aws.extension import Extension, Refusal
+from local_aws.services import awslambda, events, rds
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 PRINCIPAL = "secretsmanager.amazonaws.com"
@@ -58,10 +60,10 @@ class Rotation:
 class Secret(FakeSecret):
     """With the rules of its rotation as they were given."""
 
-    @property
-    def rules(self) -> dict[str, Any]:
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.rules: dict[str, Any] = {}
         """When it rotates."""
-        return vars(self).setdefault("rotation_rules", {})
 
     def to_dict(self) -> dict[str, Any]:
         told = super().to_dict()
@@ -209,7 +211,7 @@ class Backend(SecretsManagerBackend):
                 "You can't perform this operation on the secret because it was marked for deletion."
             )
         if secret.owning_service == "rds":
-            self._rotate_master(secret)
+            cast(rds.Backend, rds_backends[self.account_id][self.region_name]).rotate_master(secret)
             return secret.to_short_dict()
         function = rotation_lambda_arn or secret.rotation_lambda_arn
         if not function:
@@ -224,7 +226,7 @@ class Backend(SecretsManagerBackend):
         secret.rotation_requested = secret.rotation_enabled = True
         secret.rotation_lambda_arn = function
         if rotation_rules:
-            vars(secret)["rotation_rules"] = dict(rotation_rules)
+            secret.rules = dict(rotation_rules)
             secret.auto_rotate_after_days = rotation_rules.get("AutomaticallyAfterDays", 0)
         self._set_next_date(secret)
         if not rotate_immediately:
@@ -251,17 +253,10 @@ class Backend(SecretsManagerBackend):
         return any(rotation.secret == arn and not rotation.is_over for rotation in self.rotations)
 
     def close(self) -> None:
-        """End what is under way."""
+        """Wait for the end of the rotations under way, whose functions no longer run, and try none again."""
         self._closing.set()
-        awslambda.PROCESSES.end()
         for thread in self._threads:
             thread.join()
-
-    def _add_secret(self, *arguments: Any, **named: Any) -> tuple[FakeSecret, bool]:
-        secret, is_new = super()._add_secret(*arguments, **named)
-        # moto makes its own class by name.
-        secret.__class__ = Secret
-        return secret, is_new
 
     def _find(self, secret_id: str) -> Secret:
         if secret_id not in self.secrets:
@@ -279,11 +274,9 @@ class Backend(SecretsManagerBackend):
         yield secret
         for stage, version in secret.labels().items():
             if stage not in UNQUIET and before.get(stage) != version:
-                event_bus.emit(
-                    self.account_id,
-                    self.region_name,
+                cast(events.Backend, events_backends[self.account_id][self.region_name]).emit(
                     source="aws.secretsmanager",
-                    kind="Secret Label Updated",
+                    detail_type="Secret Label Updated",
                     resources=[secret.arn],
                     detail={"name": secret.name, "labelUpdated": stage, "versionId": version},
                 )
@@ -310,11 +303,6 @@ class Backend(SecretsManagerBackend):
                 f"access to the principal {PRINCIPAL}.",
             ) from error
 
-    def _rotate_master(self, secret: Secret) -> None:
-        clusters = rds_backends[self.account_id][self.region_name].clusters.values()
-        theirs = (cluster for cluster in clusters if isinstance(cluster, rds.Cluster))
-        next(cluster for cluster in theirs if cluster.master_user_secret.secret is secret).rotate_master()
-
     def _set_next_date(self, secret: Secret) -> None:
         if secret.days:
             secret.next_rotation_date = int(time.time()) + secret.days * DAY
@@ -330,7 +318,7 @@ class Backend(SecretsManagerBackend):
         rotation = Rotation(secret.arn, version)
         self.rotations.append(rotation)
         if not self._threads:
-            run.current().closing.callback(self.close)
+            session.current().cleanup.callback(self.close)
         thread = Thread(target=work, args=(secret, rotation), daemon=True, name=f"rotation of {secret.name}")
         self._threads.append(thread)
         thread.start()
@@ -388,6 +376,7 @@ EXTENSION = Extension(
     "secretsmanager",
     Responses,
     Backend,
+    models=(Secret,),
     serves={
         "aws_secretsmanager_secret": "labels were wrong after UpdateSecretVersionStage, and nobody was told",
         "aws_secretsmanager_secret_policy": "served by moto; belongs to the secret",

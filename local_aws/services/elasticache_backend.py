@@ -10,10 +10,10 @@ from moto.ec2.models import ec2_backends
 from moto.elasticache.exceptions import CacheClusterNotFound
 from moto.elasticache.models import CacheCluster, CacheSubnetGroup
 
-from local_aws.elasticache_groups import Group
-from local_aws.elasticache_parameters import CLUSTER_MODE, FAMILIES, ParameterGroup
-from local_aws.elasticache_users import Users
 from local_aws.extension import Refusal
+from local_aws.services.elasticache_groups import Group
+from local_aws.services.elasticache_parameters import CLUSTER_MODE, FAMILIES, ParameterGroup
+from local_aws.services.elasticache_users import Users
 
 # What a request for the tags of a thing that is not there is answered with, by the kind that its ARN names.
 MISSING = {

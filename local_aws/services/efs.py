@@ -80,12 +80,6 @@ class Backend(EFSBackend):
         self.replications: dict[str, dict[str, Any]] = {}
         """By the source's id and by the replica's, each in its Region."""
 
-    def create_file_system(self, *args: Any, **asked: Any) -> FileSystem:
-        file_system = super().create_file_system(*args, **asked)
-        # moto names its class where it makes one.
-        file_system.__class__ = ProtectedFileSystem
-        return file_system
-
     def file_system(self, file_system_id: str) -> ProtectedFileSystem:
         if file_system_id not in self.file_systems_by_id:
             raise FileSystemNotFound(file_system_id)
@@ -103,20 +97,17 @@ class Backend(EFSBackend):
             raise ReplicationAlreadyExists(source_id)
         if asked.keys() - {"Region", "KmsKeyId"}:
             raise NotImplementedError(f"CreateReplicationConfiguration: {', '.join(asked)}")
-        there = cast(Backend, efs_backends[self.account_id][asked["Region"]])
-        replica = cast(
-            ProtectedFileSystem,
-            there.create_file_system(
-                creation_token=f"replica-of-{source_id}",
-                performance_mode=source.performance_mode,
-                encrypted=True,
-                kms_key_id=asked.get("KmsKeyId"),
-                throughput_mode=source.throughput_mode,
-                provisioned_throughput_in_mibps=None,
-                availability_zone_name=None,
-                backup=True,
-                tags=[],
-            ),
+        there: Any = efs_backends[self.account_id][asked["Region"]]
+        replica: ProtectedFileSystem = there.create_file_system(
+            creation_token=f"replica-of-{source_id}",
+            performance_mode=source.performance_mode,
+            encrypted=True,
+            kms_key_id=asked.get("KmsKeyId"),
+            throughput_mode=source.throughput_mode,
+            provisioned_throughput_in_mibps=None,
+            availability_zone_name=None,
+            backup=True,
+            tags=[],
         )
         replica.follow(following=True)
         replication = {
@@ -245,6 +236,7 @@ EXTENSION = Extension(
     "efs",
     Responses,
     Backend,
+    models=(ProtectedFileSystem,),
     routes=(
         "/2015-02-01/file-systems/<file_system_id>/protection",
         "/2015-02-01/file-systems/<file_system_id>/replication-configuration",
