@@ -1,6 +1,7 @@
 """The local AWS as a program uses it: a server on a loopback port, and the environment that clients need."""
 
 import os
+import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,6 +129,14 @@ class LocalAws:
             "NO_PROXY": HOST,
             "no_proxy": HOST,
         }
+
+    @property
+    def exports(self) -> list[str]:
+        """The environment as lines for a shell, without what the user's own has of AWS."""
+        return [
+            r"unset $(env | sed -n 's/^\(AWS_[^=]*\)=.*/\1/p')",
+            *(f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()),
+        ]
 
     def client(self, service: str, region: str | None = None) -> Any:
         """A boto3 client, by boto3's name of the service; of the default Region, if none is named."""

@@ -46,11 +46,12 @@ class Processes:
         return any(process.poll() is None for process in self._running)
 
     def end(self) -> None:
-        """Kill them."""
+        """Kill them, and wait until they are gone."""
         with self._lock:
             self._has_ended = True
             for process in self._running:
                 kill(process)
+                process.wait()
 
 
 def kill(process: "subprocess.Popen[str]") -> None:

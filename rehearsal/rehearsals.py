@@ -147,8 +147,7 @@ def _wait(rehearsal: Rehearsal) -> None:
     credential = rehearsal.credential(secret)
     lines = [
         "Up until Ctrl-C. In another terminal:",
-        "unset $(env | sed -n 's/^\\(AWS_[^=]*\\)=.*/\\1/p')",
-        *(f"export {name}={value}" for name, value in rehearsal.aws.environment.items()),
+        *rehearsal.aws.exports,
         f"export CDKTF_OUTDIR='{rehearsal.deployment.stacks}'",
         "aws ec2 describe-vpcs",
         f".venv/bin/python -m operations drift {rehearsal.settings.name}",

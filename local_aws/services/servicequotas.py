@@ -1,4 +1,4 @@
-"""Service Quotas: those of a new account, of all that the platform is made of; moto knows VPC's alone."""
+"""Service Quotas: AWS's defaults of more services than VPC, and those that an account was granted."""
 
 from typing import Any, cast
 
@@ -8,7 +8,7 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 
 from local_aws.extension import Extension
 
-# Service, code, name and what AWS gives by default, as each service's page of
+# Service, code, name and default, as on each service's page of
 # https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html has it.
 DEFAULTS = (
     ("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5.0),
@@ -25,11 +25,12 @@ DEFAULTS = (
 
 
 class Backend(ServiceQuotasBackend):
-    """With quotas that are the account's own, by service and code, where AWS has granted others."""
+    """With quotas that an account was granted."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.granted: dict[tuple[str, str], float] = {}
+        """Values, by service and code."""
 
     def list_aws_default_service_quotas(self, service_code: str) -> list[dict[str, Any]]:
         quotas = [self._quota(*default) for default in DEFAULTS if default[0] == service_code]
@@ -40,7 +41,7 @@ class Backend(ServiceQuotasBackend):
         return quota | {"Value": self.granted.get((service_code, quota_code), quota["Value"])}
 
     def default(self, service_code: str, quota_code: str) -> dict[str, Any]:
-        """As AWS gives it to everybody."""
+        """AWS's default."""
         quotas = {quota["QuotaCode"]: quota for quota in self.list_aws_default_service_quotas(service_code)}
         return quotas.get(quota_code) or super().get_service_quota(service_code, quota_code)
 
@@ -59,7 +60,7 @@ class Backend(ServiceQuotasBackend):
 
 
 class Responses(ServiceQuotasResponse):
-    """With AWS's own quotas one by one."""
+    """With a single default quota."""
 
     @property
     def backend(self) -> Backend:

@@ -108,9 +108,9 @@ def test_a_vault_goes_with_its_tags_when_it_is_empty(aws: LocalAws, backup: Any,
 
 def test_tags_come_and_go(backup: Any, plan: str):
     arn = backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"]
-    backup.tag_resource(ResourceArn=arn, Tags={"Tier": "recovery"})
+    backup.tag_resource(ResourceArn=arn, Tags={"Team": "recovery"})
     backup.untag_resource(ResourceArn=arn, TagKeyList=["Owner"])
-    assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Tier": "recovery"}
+    assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Team": "recovery"}
 
 
 def test_all_that_has_tags_is_found_by_them(aws: LocalAws, backup: Any, vault: str, plan: str, restores: str):

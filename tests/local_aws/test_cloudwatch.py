@@ -40,12 +40,12 @@ def test_a_composite_alarm_is_described_as_it_was_put(cloudwatch: Any) -> None:
         "ActionsSuppressorWaitPeriod": 60,
         "ActionsSuppressorExtensionPeriod": 120,
     }
-    cloudwatch.put_composite_alarm(**wanted, Tags=[{"Key": "Tier", "Value": "service"}])
+    cloudwatch.put_composite_alarm(**wanted, Tags=[{"Key": "Team", "Value": "service"}])
     answer = cloudwatch.describe_alarms(AlarmNames=["whole"], AlarmTypes=["CompositeAlarm"])
     (told,) = answer["CompositeAlarms"]
     assert {name: told[name] for name in wanted} == wanted
     tags = cloudwatch.list_tags_for_resource(ResourceARN=told["AlarmArn"])["Tags"]
-    assert tags == [{"Key": "Tier", "Value": "service"}]
+    assert tags == [{"Key": "Team", "Value": "service"}]
 
 
 def test_composite_alarms_are_described_only_when_asked_for(cloudwatch: Any) -> None:

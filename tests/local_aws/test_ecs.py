@@ -134,7 +134,7 @@ def test_a_service_is_described_as_it_was_made(ecs: Any, network: Network) -> No
         "platformVersion": "LATEST",
     }
     service = Service(ecs, "told")
-    tags = [{"key": "Tier", "value": "service"}]
+    tags = [{"key": "Team", "value": "service"}]
     create(service, network, **wanted, deploymentConfiguration=deployment, tags=tags)
     told = service.describe()
     assert {name: told[name] for name in wanted} == wanted
@@ -142,7 +142,7 @@ def test_a_service_is_described_as_it_was_made(ecs: Any, network: Network) -> No
     assert "launchType" not in told
     task = service.tasks()[0]
     assert {tag["key"]: tag["value"] for tag in task["tags"]} == {
-        "Tier": "service",
+        "Team": "service",
         "aws:ecs:clusterName": CLUSTER,
         "aws:ecs:serviceName": "told",
     }

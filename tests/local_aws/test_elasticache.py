@@ -449,9 +449,9 @@ def test_a_groups_clusters_have_its_tags(aws: LocalAws, cache: Any, network: str
     for arn in (cluster, made["ARN"]):
         assert cache.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "Owner", "Value": "us"}]
     tagging = aws.client("resourcegroupstaggingapi")
-    tagging.tag_resources(ResourceARNList=[cluster], Tags={"Tier": "cache"})
+    tagging.tag_resources(ResourceARNList=[cluster], Tags={"Team": "cache"})
     tagging.untag_resources(ResourceARNList=[cluster], TagKeys=["Owner"])
-    assert cache.list_tags_for_resource(ResourceName=made["ARN"])["TagList"] == [{"Key": "Tier", "Value": "cache"}]
+    assert cache.list_tags_for_resource(ResourceName=made["ARN"])["TagList"] == [{"Key": "Team", "Value": "cache"}]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def group(aws: LocalAws) -> str:
         DBClusterParameterGroupName=name,
         DBParameterGroupFamily=f"aurora-postgresql{MAJOR}",
         Description="x",
-        Tags=[{"Key": "Tier", "Value": "database"}],
+        Tags=[{"Key": "Team", "Value": "database"}],
     )
     rds.modify_db_cluster_parameter_group(
         DBClusterParameterGroupName=name,
@@ -324,7 +324,7 @@ def test_a_subnet_group_that_is_changed_is_still_there(aws: LocalAws, zones: lis
 
 def test_groups_are_found_by_their_tags(aws: LocalAws, group: str):
     tagging = aws.client("resourcegroupstaggingapi")
-    asked = tagging.get_resources(TagFilters=[{"Key": "Tier", "Values": ["database"]}], ResourceTypeFilters=["rds"])
+    asked = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["database"]}], ResourceTypeFilters=["rds"])
     assert [found["ResourceARN"] for found in asked["ResourceTagMappingList"]] == [
         f"arn:aws:rds:us-west-1:123456789012:cluster-pg:{group}"
     ]

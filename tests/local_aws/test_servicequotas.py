@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from operations.preflight.quotas import QUOTAS
+from local_aws.services.servicequotas import DEFAULTS
 
 ADDRESSES = {"ServiceCode": "ec2", "QuotaCode": "L-0263D0A3"}
 
@@ -18,12 +18,14 @@ def quotas(aws: LocalAws) -> Iterator[Any]:
     aws.backend("servicequotas").granted.clear()
 
 
-@pytest.mark.parametrize("quota", QUOTAS, ids=[quota.what for quota in QUOTAS])
-def test_all_that_is_looked_at_before_a_deployment_is_there(quotas: Any, quota: Any):
-    named = {"ServiceCode": quota.service, "QuotaCode": quota.code}
-    told = quotas.get_service_quota(**named)["Quota"]
-    assert (told["ServiceCode"], told["QuotaCode"]) == (quota.service, quota.code)
-    assert told["Value"] == quotas.get_aws_default_service_quota(**named)["Quota"]["Value"] > 0
+@pytest.mark.parametrize(
+    ("service", "code"), [*(default[:2] for default in DEFAULTS), ("vpc", "L-F678F1CE")], ids=lambda name: name
+)
+def test_a_new_account_has_awss_defaults(quotas: Any, service: str, code: str):
+    named = {"ServiceCode": service, "QuotaCode": code}
+    quota = quotas.get_service_quota(**named)["Quota"]
+    assert (quota["ServiceCode"], quota["QuotaCode"]) == (service, code)
+    assert quota["Value"] == quotas.get_aws_default_service_quota(**named)["Quota"]["Value"] > 0
 
 
 def test_what_was_granted_is_the_accounts_and_awss_stays(quotas: Any, aws: LocalAws):

@@ -1,0 +1,94 @@
+"""`python -m local_aws`: serve the local AWS by itself."""
+
+import os
+import re
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+from botocore.session import Session
+
+MAXIMUM_PORT = 65535
+
+app = typer.Typer(rich_markup_mode="markdown", add_completion=False, pretty_exceptions_enable=False)
+
+
+class StartError(Exception):
+    """The local AWS cannot be started."""
+
+
+@app.command()
+def serve(
+    account: Annotated[str, typer.Option(help="The account's ID, 12 digits.")] = "123456789012",
+    region: Annotated[str, typer.Option(help="The clients' default Region.")] = "us-west-1",
+    folder: Annotated[
+        Path | None, typer.Option(help="An existing folder for logs. By default a temporary one.", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1. 0 takes a free one.")] = 0,
+) -> None:
+    """Serve a local AWS until Ctrl-C or SIGTERM, for `aws`, Terraform and the SDKs.
+
+    It prints the environment variables that clients need, as lines for a shell. Run it to try Terraform or a script
+    without an account. Aurora PostgreSQL clusters are real PostgreSQL servers, and Lambda functions in Python run. All
+    other services are moto's. It begins empty, keeps nothing, and ends all that it started.
+
+    Example: `python -m local_aws --port 4566`
+
+    Exit codes: 0 it was ended; 1 it could not be started; 2 usage.
+    """
+    has_ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: has_ended.set())
+    _forget_the_users_aws()
+    try:
+        _check(account, region, folder, port)
+        _serve(account, region, folder, port, has_ended)
+    except (StartError, OSError) as error:
+        typer.echo(f"The local AWS could not be started: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _serve(account: str, region: str, folder: Path | None, port: int, has_ended: Event) -> None:
+    # It takes seconds to load, of which help and mistakes need none.
+    from local_aws.server import LocalAws
+
+    with ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
+        try:
+            aws = LocalAws(account, region, folder, port)
+        except OSError as error:
+            raise StartError(f"port {port}: {os.strerror(error.errno or 0)}") from error
+        stack.enter_context(aws)
+        lines = [
+            f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
+            *aws.exports,
+            f"# Ctrl-C, or `kill {os.getpid()}`, ends it.",
+        ]
+        typer.echo("\n".join(lines))
+        has_ended.wait()
+
+
+def _forget_the_users_aws() -> None:
+    """Neither moto nor botocore shall read the user's AWS configuration, which may be wrong or name an endpoint."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+
+def _check(account: str, region: str, folder: Path | None, port: int) -> None:
+    if not re.fullmatch(r"\d{12}", account):
+        raise StartError(f"{account} is not an account's ID, which has 12 digits")
+    if region not in Session().get_available_regions("ec2"):
+        raise StartError(f"{region} is not a Region")
+    if folder and not folder.is_dir():
+        raise StartError(f"{folder} is not a folder")
+    if not 0 <= port <= MAXIMUM_PORT:
+        raise StartError(f"port {port} is not within 0 and {MAXIMUM_PORT}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m local_aws")
