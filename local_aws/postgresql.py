@@ -35,7 +35,7 @@ START_TIMEOUT = 60
 
 # Ours, whatever a parameter group says.
 SETTINGS = {
-    "fsync": "off",  # nothing outlives the run
+    "fsync": "off",  # nothing outlives the server
     "unix_socket_permissions": "0700",  # who comes by the socket needs no password
     "ssl": "on",
     "ssl_cert_file": "server.pem",

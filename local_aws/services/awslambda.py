@@ -187,7 +187,7 @@ class Function(LambdaFunction):
         }
 
     def _framed(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
-        """Between the lines of the platform's own."""
+        """Between the lines that Lambda itself logs."""
         began, ended = between
         milliseconds = 1000 * (ended - began).total_seconds()
         billed = int(milliseconds) + 1

@@ -18,7 +18,7 @@ SUPPRESSION = {
 
 
 class Alarms(dict[str, Alarm]):
-    """By name. Those that are described stand still meanwhile: stacks are deployed side by side."""
+    """By name. moto iterates over a copy: other requests and scaling policies put alarms meanwhile."""
 
     def values(self) -> Any:
         return list(super().values())

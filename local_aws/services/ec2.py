@@ -1,10 +1,9 @@
-"""EC2: what ICMP a network ACL lets through, what security group rules are for, where flow logs go; one call at a time.
+"""EC2: ICMP in network ACLs, descriptions of security group rules, destinations of flow logs; one call at a time.
 
-Terraform asks for a VPC's parts side by side, and moto looks before it adds: without turns, rules are lost or doubled.
+Terraform creates a VPC's parts side by side, and moto checks before it adds: without turns, rules are lost or doubled.
 """
 
 import json
-from collections.abc import Generator
 from threading import RLock
 from typing import Any, cast
 
@@ -24,10 +23,23 @@ FILES = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHour
 
 
 class Rule(SecurityGroupRule):
-    """Says what it is for, whatever it lets through: addresses, a group or a prefix list."""
+    """Keeps its description, whatever it lets through: addresses, a group or a prefix list."""
 
-    def __init__(self, *arguments: Any, prefix_list_id: dict[str, str] | None = None, **settings: Any) -> None:
-        super().__init__(*arguments, prefix_list_id=prefix_list_id, **settings)
+    def __init__(
+        self,
+        ec2_backend: Any,
+        ip_protocol: str,
+        group_id: str,
+        from_port: str | None,
+        to_port: str | None,
+        ip_range: dict[str, str] | None,
+        source_group: dict[str, str] | None = None,
+        prefix_list_id: dict[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, source_group, prefix_list_id, **settings
+        )
         self._prefix_list = prefix_list_id or {}
 
     def __eq__(self, other: object) -> bool:
@@ -39,7 +51,7 @@ class Rule(SecurityGroupRule):
         return self._peer.get("Description")
 
     def describe(self, text: str | None) -> None:
-        """Say what it is for; nothing, if there is no text."""
+        """Set its description, or remove it if there is no text."""
         self._peer.pop("Description", None)
         if text:
             self._peer["Description"] = text
@@ -73,50 +85,20 @@ def _lets_through(rule: SecurityGroupRule) -> tuple[object, ...]:
 class Backend(EC2Backend):
     """With rules that are described, endpoints whose private names can be switched, logs that know their group."""
 
-    def __init__(self, region_name: str, account_id: str) -> None:
-        self.turns = RLock()
-        super().__init__(region_name, account_id)
-
     def delete_vpc(self, vpc_id: str) -> Any:
         deleted = super().delete_vpc(vpc_id)
         # What it came with goes with it.
         self.network_acls = {id: acl for id, acl in self.network_acls.items() if acl.vpc_id != vpc_id}
         return deleted
 
-    def _iterate_security_rules(
-        self,
-        ip_protocol: str,
-        group_id: str,
-        from_port: str,
-        to_port: str,
-        ip_ranges: list[Any],
-        source_groups: list[dict[str, Any]],
-        prefix_list_ids: list[dict[str, str]],
-        is_egress: bool = False,
-        tags: dict[str, str] | None = None,
-    ) -> Generator[SecurityGroupRule]:
-        peers = [
-            *({"ip_range": addresses} for addresses in ip_ranges),
-            *({"ip_range": None, "source_group": group} for group in source_groups),
-            *({"ip_range": None, "prefix_list_id": prefix_list} for prefix_list in prefix_list_ids),
-        ]
-        for peer in peers:
-            rule = Rule(self, ip_protocol, group_id, from_port, to_port, is_egress=is_egress, tags=tags, **peer)
-            yield cast(SecurityGroupRule, rule)  # moto's __new__ says no more than BaseModel
-
     def modify_security_group_rules(self, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
         super().modify_security_group_rules(group_id, rules)
         group = self.get_security_group_from_id(group_id)
         for rule_id, wanted in rules.items():
-            rule = group and group.get_rule(rule_id)
-            if isinstance(rule, Rule):
-                rule.let_through(wanted)
+            cast(Rule, group and group.get_rule(rule_id)).let_through(wanted)
 
     def _sg_update_description(self, security_rule: SecurityGroupRule, rule: SecurityGroupRule) -> None:
-        if isinstance(rule, Rule):
-            rule.describe(security_rule.description)
-        else:  # what moto lets every group do at first
-            super()._sg_update_description(security_rule, rule)
+        cast(Rule, rule).describe(security_rule.description)
 
     def create_flow_logs(
         self,
@@ -155,14 +137,16 @@ class Backend(EC2Backend):
 
 
 class Responses(EC2Response):
-    """Calls take turns."""
+    """One call at a time."""
+
+    _turn = RLock()
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, ec2_backends[self.current_account][self.region])
 
     def call_action(self) -> TYPE_RESPONSE:
-        with self.backend.turns:
+        with self._turn:
             return super().call_action()
 
     def create_network_acl_entry(self) -> EmptyResult:
@@ -210,6 +194,7 @@ EXTENSION = Extension(
     "ec2",
     Responses,
     Backend,
+    models=(Rule,),
     serves={
         "aws_flow_log": "logs to a log group's ARN were said to fail; a bucket's options were dropped",
         "aws_network_acl": "ICMP's type and code were dropped",

@@ -45,7 +45,8 @@ def password() -> str:
 
 
 def keep(model: BaseModel, asked: dict[str, Any]) -> None:
-    """Let a model hold what moto passes over."""
+    """Let a model keep what moto drops."""
+    # Without `hasattr`, which would run properties of moto's that raise.
     known = {*vars(model), *dir(type(model))}
     for name, value in asked.items():
         kept = ANSWERED_AS.get(name, name)

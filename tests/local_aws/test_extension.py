@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
+from moto.pipes import models
 from moto.pipes.models import EventBridgePipesBackend
 from moto.pipes.responses import EventBridgePipesResponse
 from moto.pipes.urls import url_paths
@@ -17,6 +18,10 @@ from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 PATH = "{0}/v1/pipes/(?P<Name>[^/]+)/stop$"
+
+
+class Pipe(models.Pipe):
+    """One of our own."""
 
 
 class Backend(EventBridgePipesBackend):
@@ -47,7 +52,7 @@ def pipes(aws: LocalAws) -> Iterator[Any]:
     del url_paths[PATH]
     # As some of moto's services have it beside their own.
     url_paths["{0}/nothing$"] = no_response
-    Extension("pipes", Responses, Backend, routes=(PATH,)).install()
+    Extension("pipes", Responses, Backend, models=(Pipe,), routes=(PATH,)).install()
     yield aws.client("pipes")
     assert url_paths.pop("{0}/nothing$") is no_response
     url_paths.update(routed)
@@ -62,6 +67,11 @@ def test_what_moto_has_goes_on_working(pipes: Any):
     role = f"arn:aws:iam::{ACCOUNT}:role/pipe"
     pipes.create_pipe(Name="known", Source="arn:aws:sqs:::a", Target="arn:aws:sqs:::b", RoleArn=role)
     assert pipes.describe_pipe(Name="known")["RoleArn"] == role
+
+
+def test_what_moto_makes_by_its_classs_name_is_of_the_subclass(pipes: Any, aws: LocalAws):
+    pipes.create_pipe(Name="made", Source="arn:aws:sqs:::a", Target="arn:aws:sqs:::b", RoleArn="arn:aws:iam:::role/a")
+    assert isinstance(aws.backend("pipes").pipes["made"], Pipe)
 
 
 def test_an_action_can_be_added_with_its_path(pipes: Any):
