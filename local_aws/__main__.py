@@ -47,7 +47,7 @@ def serve(
     try:
         _check(account, region, folder, port)
         _serve(account, region, folder, port, has_ended)
-    except (StartError, OSError) as error:
+    except StartError as error:
         typer.echo(f"The local AWS could not be started: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -59,10 +59,9 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
     with ExitStack() as stack:
         folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
         try:
-            aws = LocalAws(account, region, folder, port)
+            aws = stack.enter_context(LocalAws(account, region, folder, port))
         except OSError as error:
-            raise StartError(f"port {port}: {os.strerror(error.errno or 0)}") from error
-        stack.enter_context(aws)
+            raise StartError(f"{error.filename or f'port {port}'}: {os.strerror(error.errno or 0)}") from error
         lines = [
             f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
             *aws.exports,
