@@ -34,7 +34,7 @@ def serve(
 
     It prints the environment variables that clients need, as lines for a shell. Run it to try Terraform or a script
     without an account. Aurora PostgreSQL clusters are real PostgreSQL servers, and Lambda functions in Python run. All
-    other services are moto's. It begins empty, keeps nothing, and ends all that it started.
+    other services are moto's. It begins empty, keeps nothing but logs, and ends all that it started.
 
     Example: `python -m local_aws --port 4566`
 

@@ -349,6 +349,9 @@ def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
     assert made["Endpoint"].endswith(".rds.amazonaws.com")
     aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, BackupRetentionPeriod=9)
     assert described(aws, name)["BackupRetentionPeriod"] == 9
+    secret = aws.client("secretsmanager").get_secret_value(SecretId=made["MasterUserSecret"]["SecretArn"])
+    aws.client("secretsmanager").rotate_secret(SecretId=secret["ARN"])
+    assert aws.client("secretsmanager").get_secret_value(SecretId=secret["ARN"])["VersionId"] != secret["VersionId"]
     instance = aws.client("rds").create_db_instance(
         DBInstanceIdentifier=f"{name}-1",
         DBClusterIdentifier=name,

@@ -27,6 +27,6 @@ def test_what_all_of_a_type_have_alike_has_a_reason_and_a_change():
 
 
 def test_all_that_was_added_serves_a_type():
-    # The Tagging API and Service Quotas tell of all types; of IAM, bootstrap asks.
+    # The Tagging API and Service Quotas answer for all types, EventBridge's rules for no argument; IAM for bootstrap.
     without = {extension.service for extension in EXTENSIONS if not extension.serves}
-    assert without == {"iam", "resourcegroupstaggingapi", "servicequotas"}
+    assert without == {"events", "iam", "resourcegroupstaggingapi", "servicequotas"}
