@@ -215,3 +215,11 @@ def test_an_endpoint_can_be_changed(ec2: Any, vpc: str) -> None:
     assert (told("PrivateDnsEnabled"), told("PolicyDocument")) == (False, "{}")
     ec2.modify_vpc_endpoint(VpcEndpointId=made, ResetPolicy=True)
     assert '"Allow"' in told("PolicyDocument")
+
+
+def test_a_vpcs_default_acl_goes_with_it(ec2: Any):
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    assert len(ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]) == 1
+    ec2.delete_vpc(VpcId=vpc)
+    assert ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"] == []
