@@ -18,8 +18,8 @@ from rich.text import Text
 from operations.account import EnvironmentName, reach
 from operations.errors import RefusedError, ends_in_a_line
 from operations.lock import refuse_locked
-from operations.orphans import state_of
 from operations.plans import AT_ONCE, Terraform, in_folder, plan
+from operations.states import state_of
 from operations.terminal import console, side_by_side
 from operations.terraform import CACHE, TerraformError
 from synthesized.platform import Body, Platform, Stack

@@ -16,9 +16,10 @@ from typing import Annotated
 import typer
 
 from operations.account import Account, EnvironmentName, reach
-from operations.errors import RefusedError, ends_in_a_line, found
+from operations.errors import ends_in_a_line, found
 from operations.lock import refuse_locked
 from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of, tagged
+from operations.states import TerraformState, state_of
 from operations.terminal import console
 from synthesized.platform import Body, Platform, Resource
 
@@ -110,43 +111,7 @@ def _alone(lost: list[Orphan]) -> list[Orphan]:
     return [replace(orphan, address=None) if claims[orphan.tier, orphan.address] > 1 else orphan for orphan in lost]
 
 
-State = dict[str, Body]
-"""Attributes by address."""
-
-
-def state_of(account: Account, backend: Mapping[str, str]) -> State:
-    """The state that a backend keeps; empty where it keeps none yet.
-
-    Raises:
-        RefusedError: it is no state.
-        ClientError: AWS refuses to tell.
-    """
-    try:
-        answer = account.client("s3").get_object(Bucket=backend["bucket"], Key=backend["key"])
-    except account.client("s3").exceptions.NoSuchKey:
-        return {}
-    try:
-        return attributes_in(answer["Body"].read())
-    except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f"s3://{backend['bucket']}/{backend['key']}: no state of Terraform's ({error!r})") from error
-
-
-def attributes_in(state: str | bytes) -> State:
-    """What a state of Terraform's says of its resources.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is none.
-    """
-    return {
-        # One that is replaced is there beside the new until it is gone.
-        ".".join([resource["type"], resource["name"], *filter(None, [instance.get("deposed")])]): instance["attributes"]
-        for resource in json.loads(state)["resources"]
-        if resource["mode"] == "managed"
-        for instance in resource["instances"]
-    }
-
-
-def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
+def _tagged(account: Account, platform: Platform, tier: str, known: TerraformState) -> Iterator[Orphan]:
     # Some have their ARN as their id.
     told_by = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
     arns = {str(name).removesuffix(":*") for names in told_by for name in names}
@@ -212,7 +177,7 @@ def _names(body: Body) -> set[str]:
     return (arguments | {body.get("tags", {}).get("Name", "")}) - {""}
 
 
-def _untagged(account: Account, platform: Platform, known: Mapping[str, State], tier: str) -> Iterator[Orphan]:
+def _untagged(account: Account, platform: Platform, known: Mapping[str, TerraformState], tier: str) -> Iterator[Orphan]:
     attributes = {
         resource.address: known[resource.tier][resource.origin]
         for resource in platform.resources

@@ -16,8 +16,9 @@ from rich.console import Console
 from operations import drift
 from operations.account import Account
 from operations.lock import Locks
-from operations.orphans import find, state_of, write_blocks
+from operations.orphans import find, write_blocks
 from operations.resource_kinds import needs_nobody
+from operations.states import state_of
 from rehearsal.deployment import changes
 from rehearsal.processes import ProgramError, family, kill
 from rehearsal.progress import Progress, resources_of

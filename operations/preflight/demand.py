@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from operations.orphans import State
+from operations.states import TerraformState
 from synthesized.platform import Platform, Resource
 
 Amounts = Mapping[str, float]
@@ -27,7 +27,7 @@ class Demand:
     """The stacks, and what has been made of them."""
 
     platform: Platform
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, TerraformState] = field(default_factory=dict)
     """By tier; without those that could not be read."""
 
     def elsewhere(self) -> Self:

@@ -18,6 +18,7 @@ from operations.orphans import Orphan, find
 from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, is_leaving, resource_of
 from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
+from tests.states import state
 
 NETWORKS = count(1)
 
@@ -90,19 +91,13 @@ class Deployed:
         self.stacks.setdefault(tier, Stack(f"{self.scene.name}-{tier}", tier, Path(), document, ()))
         self.resources.append(Resource(f"{type_}.{tier}_{name}", address, tier, type_, name, body))
 
-    def knows(self, states: dict[str, Body], tier: str = "network", **more: Any) -> None:
+    def knows(self, resources: dict[str, Body], tier: str = "network", deposed: str = "") -> None:
         """A tier's state knows resources: attributes by address."""
-        resources = [
-            {"mode": "managed", "type": type_, "name": name, "instances": [{"attributes": attributes, **more}]}
-            for address, attributes in states.items()
-            for type_, _, name in [address.partition(".")]
-        ]
-        data = {"mode": "data", "type": "aws_region", "name": "here", "instances": [{"attributes": {"id": "x"}}]}
-        self.put(json.dumps({"version": 4, "resources": [*resources, data]}).encode(), tier)
+        self.put(json.dumps(state(resources, deposed=deposed)).encode(), tier)
 
-    def put(self, state: bytes, tier: str = "network") -> None:
+    def put(self, content: bytes, tier: str = "network") -> None:
         key = f"{self.scene.name}/{tier}.tfstate"
-        self.client("s3").put_object(Bucket=self.scene.names.state_bucket, Key=key, Body=state)
+        self.client("s3").put_object(Bucket=self.scene.names.state_bucket, Key=key, Body=content)
 
     def tags(self, tier: str = "network", **more: str) -> dict[str, str]:
         return {"Environment": self.scene.name, "Tier": tier, "ManagedBy": "cdktf", **more}
@@ -681,10 +676,10 @@ def test_a_record_beside_another_is_not_taken_for_it(deployed: Deployed):
     assert deployed.lost() == []
 
 
-@pytest.mark.parametrize("state", [b"{", b"[]", b'{"resources": [{}]}'])
-def test_a_state_that_cannot_be_read_is_told(deployed: Deployed, state: bytes):
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"resources": [{}]}'])
+def test_a_state_that_cannot_be_read_is_told(deployed: Deployed, content: bytes):
     deployed.has("aws_vpc.vpc")
-    deployed.put(state)
+    deployed.put(content)
     with pytest.raises(RefusedError, match=r"s3://.*/network\.tfstate: no state of Terraform's"):
         deployed.lost()
 
