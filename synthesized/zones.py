@@ -12,7 +12,6 @@ from ipaddress import IPv4Network
 from math import ceil
 from typing import Any, NamedTuple
 
-from synthesized import markdown
 from synthesized.platform import BARE_ADDRESSES, Body, Platform, Resource
 
 RESERVED_ADDRESSES = 5
@@ -88,16 +87,6 @@ def verdicts(platform: Platform) -> dict[str, dict[str, Verdict]]:
     """For each tier, and each zone that may be lost, whether the tier stands."""
     without = {zone: Left(platform, zone) for zone in zones_of(platform)}
     return {tier: {zone: _of_tier(left, tier) for zone, left in without.items()} for tier in platform.stacks}
-
-
-def table(platform: Platform) -> str:
-    """The verdicts in Markdown, a row a tier."""
-    zones = zones_of(platform)
-    rows = (
-        (tier, *(told[zone].told if told[zone].stands else f"**lost**: {told[zone].told}" for zone in zones))
-        for tier, told in verdicts(platform).items()
-    )
-    return markdown.table(("tier", *(f"without {zone}" for zone in zones)), rows)
 
 
 def _of_tier(left: Left, tier: str) -> Verdict:

@@ -13,7 +13,7 @@ def state(resources: Mapping[str, Body], *, tainted: Collection[str] = (), depos
 
 def _resource(address: str, attributes: Body, tainted: Collection[str], deposed: str) -> Body:
     type_, _, name = address.partition(".")
-    instance = {"attributes": attributes}
+    instance: Body = {"attributes": attributes}
     if address in tainted:
         instance["status"] = "tainted"
     if deposed:

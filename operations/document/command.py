@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from operations.atlantis import REPOS, profiles
-from operations.document import settings_reference
+from operations.document import runbooks, settings_reference
 from operations.document.pictures import matrix, overview, rotation, stacks
+from operations.document.tables import keys_table, roles_table, zones_table
 from operations.plan_all import roles as plan_roles
 from stacks import ROOT
 from stacks.settings import Environment, SettingsError, load_environments
-from synthesized import runbooks
 from synthesized.platform import Platform, PlatformError
-from synthesized.roles import keys_table, roles_table
-from synthesized.zones import table as zones_table
 
 DOCS = ROOT / "docs"
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from operations.document import markdown
 from stacks.settings import Environment
 from stacks.settings.load import models_in
 from stacks.settings.section import InProduction, Matching, Unit
-from synthesized import markdown
 
 HEAD = ("key", "type", "allowed", "default", "what for", "production demands")
 TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}

@@ -6,8 +6,8 @@ They are not `operations.document.command`'s to write: the project's own code kn
 from collections.abc import Iterable
 
 from operations.document import command as document
+from operations.document.markdown import table
 from synthesized.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
-from synthesized.markdown import table
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from operations.document.tables import zones_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.zones import NO_ZONE, table, verdicts, zones_of
+from synthesized.zones import NO_ZONE, verdicts, zones_of
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import TIERS
 
@@ -28,7 +29,7 @@ def fallen(platform: Platform) -> dict[tuple[str, str], str]:
 def test_production_stands_without_any_zone(shipped: dict[str, Platform]):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
     for name in production:
-        print(f"\n{name}\n{table(shipped[name])}")
+        print(f"\n{name}\n{zones_table(shipped[name])}")
         assert not fallen(shipped[name])
     assert production
 
@@ -181,7 +182,7 @@ def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plan
     planted = plant(prod)
     assert told in fallen(planted)[tier, zone]
     assert {each for each, _ in fallen(planted)} == {tier}
-    assert f"**lost**: {told}" in table(planted)
+    assert f"**lost**: {told}" in zones_table(planted)
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -8,10 +8,10 @@ import pytest
 
 from operations.document import command as document
 from operations.document.command import DOCS, images, main, pages, with_parts
+from operations.document.tables import keys_table, roles_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.roles import keys_table, roles_table
 
 
 def test_every_page_is_current(shipped: dict[str, Platform]):
