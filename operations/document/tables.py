@@ -4,17 +4,16 @@ from operations.document import markdown
 from synthesized.platform import Platform
 from synthesized.policies import Statement, listed, services_of
 from synthesized.roles import roles_of, statements
-from synthesized.zones import verdicts, zones_of
+from synthesized.zones import verdicts
 
 
 def zones_table(platform: Platform) -> str:
     """Whether each tier stands without each zone: a row a tier."""
-    zones = zones_of(platform)
     rows = (
-        (tier, *(verdict.told if verdict.stands else f"**lost**: {verdict.told}" for verdict in by_zone.values()))
+        (tier, *(verdict.reason if verdict.stands else f"**lost**: {verdict.reason}" for verdict in by_zone.values()))
         for tier, by_zone in verdicts(platform).items()
     )
-    return markdown.table(("tier", *(f"without {zone}" for zone in zones)), rows)
+    return markdown.table(("tier", *(f"without {zone}" for zone in platform.zones)), rows)
 
 
 def roles_table(platform: Platform) -> str:

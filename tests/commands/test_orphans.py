@@ -1,7 +1,6 @@
 """What a killed apply leaves behind: found by its tags, or by what it belongs to, with the command that mends it."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,61 +9,16 @@ from typing import Any
 
 import pytest
 
-from operations import orphans as module
-from operations import resource_kinds
 from operations.account import Account
 from operations.errors import RefusedError
+from operations.inventory import described
 from operations.orphans import Orphan, find
-from operations.resource_kinds import KINDS, PASSED_OVER, UNTAGGED, is_leaving, resource_of
+from synthesized.catalogue import matches
 from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 from tests.states import state
 
 NETWORKS = count(1)
-
-# What has no tags that can be searched for, and is put again by the next apply, without harm.
-PUT_AGAIN = {
-    "aws_acm_certificate_validation": "waits for a certificate, and makes nothing",
-    "aws_appautoscaling_policy": "PutScalingPolicy",
-    "aws_appautoscaling_target": "RegisterScalableTarget",
-    "aws_backup_vault_lock_configuration": "PutBackupVaultLockConfiguration",
-    "aws_backup_vault_policy": "PutBackupVaultAccessPolicy",
-    "aws_cloudwatch_dashboard": "PutDashboard",
-    "aws_cloudwatch_event_target": "PutTargets",
-    "aws_cloudwatch_log_metric_filter": "PutMetricFilter",
-    "aws_cloudwatch_log_resource_policy": "PutResourcePolicy",
-    "aws_config_config_rule": "PutConfigRule",
-    "aws_config_configuration_recorder": "PutConfigurationRecorder",
-    "aws_config_configuration_recorder_status": "StartConfigurationRecorder",
-    "aws_config_delivery_channel": "PutDeliveryChannel",
-    "aws_ecr_lifecycle_policy": "PutLifecyclePolicy",
-    "aws_ecr_repository_policy": "SetRepositoryPolicy",
-    "aws_ecs_cluster_capacity_providers": "PutClusterCapacityProviders",
-    "aws_efs_backup_policy": "PutBackupPolicy",
-    "aws_efs_file_system_policy": "PutFileSystemPolicy",
-    "aws_guardduty_detector_feature": "UpdateDetector",
-    "aws_iam_role_policy": "PutRolePolicy",
-    "aws_iam_role_policy_attachment": "AttachRolePolicy",
-    "aws_inspector2_enabler": "Enable",
-    "aws_s3_bucket_lifecycle_configuration": "PutBucketLifecycleConfiguration",
-    "aws_s3_bucket_logging": "PutBucketLogging",
-    "aws_s3_bucket_object_lock_configuration": "PutObjectLockConfiguration",
-    "aws_s3_bucket_ownership_controls": "PutBucketOwnershipControls",
-    "aws_s3_bucket_policy": "PutBucketPolicy",
-    "aws_s3_bucket_public_access_block": "PutPublicAccessBlock",
-    "aws_s3_bucket_server_side_encryption_configuration": "PutBucketEncryption",
-    "aws_s3_bucket_versioning": "PutBucketVersioning",
-    "aws_secretsmanager_secret_policy": "PutResourcePolicy",
-    "aws_secretsmanager_secret_rotation": "RotateSecret",
-    "aws_securityhub_standards_subscription": "BatchEnableStandards",
-    "aws_sns_topic_policy": "SetTopicAttributes",
-    "aws_sns_topic_subscription": "Subscribe answers with the one that is there",
-    "aws_wafv2_web_acl_association": "AssociateWebACL",
-    "aws_wafv2_web_acl_logging_configuration": "PutLoggingConfiguration",
-}
-
-# What a resource says of itself, and AWS in the ARN or when it is asked.
-TELLING = ("alarm_name", "bucket", "description", "identifier", "name", "port", "user_id")
 
 
 @dataclass
@@ -333,7 +287,7 @@ def test_nodes_and_tasks_and_backups_need_nobodys_care(
     deployed.has("aws_vpc.vpc")
     deployed.scene.where("GetResources", lambda _: {"ResourceTagMappingList": [mapping]})
     assert deployed.lost() == []
-    monkeypatch.setattr(resource_kinds, "PASSED_OVER", {})
+    monkeypatch.setattr(matches, "IGNORED", [])
     assert [orphan.what for orphan in deployed.lost()] == [arn(service, resource)]
 
 
@@ -381,7 +335,7 @@ def test_what_was_deleted_and_is_still_to_be_seen_is_not_lost(deployed: Deployed
     gone = make(deployed)
     for type_ in ("aws_kms_key", "aws_secretsmanager_secret", "aws_ecs_task_definition", "aws_nat_gateway"):
         deployed.has(f"{type_}.only")
-    assert is_leaving(deployed.account, gone)
+    assert described(deployed.account, gone) is None
     assert deployed.lost() == []
 
 
@@ -746,7 +700,7 @@ def test_what_is_gone_and_still_listed_is_no_orphan(deployed: Deployed):
         ("secretsmanager", "secret:gone-AbCdEf"),
     ):
         gone = arn(service, what)
-        assert is_leaving(deployed.account, gone) or module._described(deployed.account, gone) is None, gone  # pyright: ignore[reportPrivateUsage]
+        assert described(deployed.account, gone) is None, gone
 
 
 def test_the_command_ends_well_where_nothing_is_lost(synthesized: Deployed):
@@ -761,72 +715,3 @@ def test_the_command_says_what_to_do_where_nothing_was_synthesized(
     result = deployed.scene.run("orphans")
     assert result.exit_code == 1
     assert "run make synth" in result.stderr
-
-
-# ARN, and what imports and deletes it where that is not the id alone.
-SPECIAL = [
-    ("ecs", "service/prod/web", "prod/web", "--type-name AWS::ECS::Service --identifier '{arn}|prod'"),
-    ("events", "rule/rotated", "default/rotated", "--type-name AWS::Events::Rule --identifier '{arn}'"),
-    ("cloudtrail", "trail/calls", "{arn}", "--type-name AWS::CloudTrail::Trail --identifier 'calls'"),
-    ("guardduty", "detector/0a1b", "0a1b", "--type-name AWS::GuardDuty::Detector --identifier '0a1b'"),
-    ("sns", "alarms", "{arn}", "--type-name AWS::SNS::Topic --identifier '{arn}'"),
-    (
-        "wafv2",
-        "regional/webacl/firewall/0a1b",
-        "0a1b/firewall/REGIONAL",
-        "--type-name AWS::WAFv2::WebACL --identifier 'firewall|0a1b|REGIONAL'",
-    ),
-    ("logs", "log-group:/globecart/prod:*", "/globecart/prod", "--identifier '/globecart/prod'"),
-    (
-        "backup",
-        "restore-testing-plan:prod_restores-12345678-1234-1234-1234-123456789012",
-        "prod_restores",
-        "--type-name AWS::Backup::RestoreTestingPlan --identifier 'prod_restores'",
-    ),
-    ("ec2", "elastic-ip/eipalloc-1", "eipalloc-1", "aws ec2 release-address --allocation-id eipalloc-1"),
-]
-
-
-@pytest.mark.parametrize(("service", "resource", "id", "deletion"), SPECIAL)
-def test_terraform_and_cloud_control_each_have_their_own_name_of_a_thing(
-    service: str, resource: str, id: str, deletion: str
-):
-    named = arn(service, resource)
-    (match,) = [match for kind in KINDS if (match := kind.match(named))]
-    assert match.id == id.format(arn=named)
-    assert match.deletion.endswith(deletion.format(arn=named))
-
-
-def test_an_arn_is_passed_over_only_where_it_is_no_resource_of_a_stack(prod: Platform):
-    kinds = {kind.type for kind in KINDS}
-    for type_ in {resource.type for resource in prod.resources} & kinds:
-        for kind in (kind for kind in KINDS if kind.type == type_):
-            example = re.sub(r"\(.*?\)", "a", kind.arn)
-            assert not any(re.fullmatch(passed, example) for passed in PASSED_OVER)
-    assert resource_of("arn:aws:s3:::b") == "s3:b"
-
-
-def test_of_every_type_that_the_stacks_have_it_is_decided_how_it_is_found(
-    prod: Platform, dev: Platform, otherwise: dict[str, Platform]
-):
-    types = {resource.type for platform in (prod, dev, otherwise["prod"]) for resource in platform.resources}
-    decided = {kind.type for kind in KINDS} | UNTAGGED.keys() | PUT_AGAIN.keys()
-    assert types - decided == set()
-    assert decided - types == set()
-    assert not UNTAGGED.keys() & PUT_AGAIN.keys()
-
-
-def test_what_is_found_by_its_arguments_always_has_them(prod: Platform):
-    for resource in prod.of_type(*UNTAGGED):
-        assert set(UNTAGGED[resource.type].arguments) <= resource.body.keys()
-
-
-def test_of_each_type_every_resource_can_be_told_from_the_others(prod: Platform):
-    """Those that have a name of their own in the ARN, in the tag `Name`, or in what is asked of AWS beside it."""
-    for type_ in {kind.type for kind in KINDS}:
-        for tier in prod.stacks:
-            several = [resource.body for resource in prod.of_type(type_) if resource.tier == tier]
-            told = [{body.get(name) for name in TELLING} | {body.get("tags", {}).get("Name")} for body in several]
-            own = [names - {None} for names in told]
-            assert len(several) == 1 or all(own), (type_, tier)
-            assert len({frozenset(names) for names in own}) == len(several), (type_, tier)
