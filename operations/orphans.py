@@ -127,24 +127,25 @@ def _tagged(account: Account, platform: Platform, tier: str, known: TerraformSta
         if is_ignored(arn) or (matches := described(account, arn)) is None:
             continue
         name = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"}
-        for orphan in _orphan(arn, tier, {match: texts | name for match, texts in matches.items()}, missing):
+        orphan = _orphan(arn, tier, {match: texts | name for match, texts in matches.items()}, missing)
+        if orphan:
             elsewhere = (region := region_of(arn)) not in {None, account.names.region}
             yield replace(orphan, deletion=f"{orphan.deletion} --region {region}") if elsewhere else orphan
 
 
-def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Iterator[Orphan]:
-    """Which missing resource it is: the only one of its type, or the one that has one of its names."""
+def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Orphan | None:
+    """Which missing resource it is: the only one of its type, or the one with one of its names; None: it is adopted."""
     of_type = [(match, each) for match in matches for each in missing if each.type == match.type]
     named = [(match, each) for match, each in of_type if {*match.groups, *matches[match]} & _names(each.body)]
     if any(not match.deletion for match, _ in named):
-        return
+        return None
     candidates = named or [(match, each) for match, each in of_type if match.deletion]
     match = next((match for match, _ in candidates), next((match for match in matches if match.deletion), None))
     if match is None:
-        yield Orphan(arn, tier, None, arn, f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'")
-    else:
-        address = candidates[0][1].origin if len(candidates) == 1 else None
-        yield Orphan(arn, tier, address, match.import_id, match.deletion)
+        unknown = f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'"
+        return Orphan(arn, tier, None, arn, unknown)
+    address = candidates[0][1].origin if len(candidates) == 1 else None
+    return Orphan(arn, tier, address, match.import_id, match.deletion)
 
 
 def _names(body: Body) -> set[str]:
