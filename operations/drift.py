@@ -163,7 +163,7 @@ def _changes(stack: Stack, entry: Body, made: list[Body], schema: Schema) -> Ite
     kept = [
         "tags" if name == TAGS else name
         for name in differing
-        if ignored != "all" and name not in {*ignored, *filled} and name not in separate
+        if ignored != "all" and name not in {*ignored, *filled, *separate}
     ]
     if kept:
         yield Change(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))

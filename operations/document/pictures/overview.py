@@ -28,8 +28,6 @@ COLUMNS = 6
 """Tiers side by side."""
 INDENT = 8
 """Of what goes on in another line."""
-
-
 WAYS_OUT = ("internet gateway", "out by NAT", "no way out")
 
 
