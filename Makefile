@@ -59,7 +59,7 @@ synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=p
 
 validate: setup ## Validate every stack of every environment with the real AWS provider
 	@env -u ENV $(PYTHON) main.py
-	@$(PYTHON) -m operations.validate
+	@$(PYTHON) -m operations validate
 
 test: lint unit policy validate ## Everything that must hold: lint, unit tests, rotation, snapshots, policy, validation
 
@@ -91,11 +91,10 @@ bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of pro
 
 docs: setup ## Write the parts and pictures of docs/ that follow from the code
 	@env -u ENV $(PYTHON) main.py
-	@$(PYTHON) -m operations.document.command
-	@$(PYTHON) -m tests.policy.document
+	@$(PYTHON) -m operations document
 
 certificates: setup ## Rebuild the bundle of RDS's certificate authorities
-	@$(PYTHON) -m operations.certificates
+	@$(PYTHON) -m operations certificates
 
 lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock

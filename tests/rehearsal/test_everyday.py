@@ -45,7 +45,7 @@ class Told(Rehearsal):
     def program(self, log: str, *arguments: str) -> str:
         del log
         self.asked = (*self.asked, arguments)
-        if "rehearsal.proposal" in arguments:
+        if "propose" in arguments:
             synthesize(Path(arguments[-1]), self.settings)
         if "drift" in arguments:
             self.opened = self.open
