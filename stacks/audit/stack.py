@@ -19,9 +19,9 @@ from stacks.foundation.stack import FoundationStack
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.events import tell
 from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
 from stacks.settings import Environment
+from stacks.statements import allow
 from stacks.tier import TierStack
 
 Field = CloudtrailAdvancedEventSelectorFieldSelector

@@ -30,8 +30,9 @@ from constructs import Construct
 from stacks.foundation import deliveries
 from stacks.foundation.buckets import LogBucket
 from stacks.foundation.keys import customer_key
-from stacks.parts.policies import allow, deny_other_accounts, deny_plaintext, document, equals, matches_arn, service
+from stacks.parts.policy_documents import document
 from stacks.settings import Environment
+from stacks.statements import allow, deny_other_accounts, deny_plaintext, equals, matches_arn, service
 from stacks.tier import TierStack
 
 

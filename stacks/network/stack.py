@@ -29,9 +29,9 @@ from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, sec
 from stacks.network.subnets import AddressPlan, Kind
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.logs import count_in_log, log_group, rejected_from
-from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
 from stacks.settings import Environment
+from stacks.statements import allow
 from stacks.tier import TierStack
 
 REJECTED_FROM_WITHIN = "RejectedFromWithin"

@@ -11,7 +11,8 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
 from cdktf_cdktf_provider_aws.cloudwatch_log_resource_policy import CloudwatchLogResourcePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
-from stacks.parts.policies import allow, document, equals, matches_arn, service
+from stacks.parts.policy_documents import document
+from stacks.statements import allow, equals, matches_arn, service
 from stacks.tier import TierStack
 
 

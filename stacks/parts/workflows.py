@@ -13,8 +13,8 @@ from cdktf_cdktf_provider_aws.sfn_state_machine import (
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.parts.logs import log_group
-from stacks.parts.policies import Statement, allow, via
 from stacks.parts.roles import ServiceRole, service_role
+from stacks.statements import Statement, allow, via
 from stacks.tier import TierStack
 
 State = Mapping[str, Any]

@@ -8,8 +8,8 @@ from cdktf_cdktf_provider_aws.scheduler_schedule import (
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.foundation.stack import FoundationStack
-from stacks.parts.policies import allow
 from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.statements import allow
 from stacks.tier import TierStack
 
 A_DAY = 24 * 60 * 60 * 1000

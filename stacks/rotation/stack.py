@@ -31,21 +31,12 @@ from stacks.network.stack import NetworkStack
 from stacks.parts import ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.logs import log_group
-from stacks.parts.policies import (
-    Condition,
-    Statement,
-    allow,
-    deny,
-    deny_other_accounts,
-    deny_plaintext,
-    document,
-    equals,
-    via,
-)
+from stacks.parts.policy_documents import document
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.rotation.credential_age import check_age_daily
 from stacks.rotation.package import rotation_package
 from stacks.settings import Environment
+from stacks.statements import Condition, Statement, allow, deny, deny_other_accounts, deny_plaintext, equals, via
 from stacks.tier import TierStack
 
 TIMEOUT = 300

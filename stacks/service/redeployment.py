@@ -17,8 +17,8 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.foundation.stack import FoundationStack
 from stacks.parts.events import pattern
-from stacks.parts.policies import allow, matches_arn
 from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.statements import allow, matches_arn
 from stacks.tier import TierStack
 
 LONGEST_DEPLOYMENT = 45

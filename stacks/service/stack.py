@@ -30,7 +30,6 @@ from stacks.parts import ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import log_group
-from stacks.parts.policies import allow, equals
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.rotation.stack import RotationStack
 from stacks.service import waf
@@ -38,6 +37,7 @@ from stacks.service.load_balancer import Entrance, entrance
 from stacks.service.redeployment import Running, first_rotation, redeploy_after_rotation
 from stacks.service.task import CONTAINER, HEALTH_PATH, execution_role, task_definition
 from stacks.settings import Environment
+from stacks.statements import allow, equals
 from stacks.storage.stack import MOUNT_AND_WRITE, StorageStack
 from stacks.tier import TierStack
 

@@ -23,8 +23,8 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.network.endpoints import LOG_IN, PULL
 from stacks.parts import ports
-from stacks.parts.policies import allow, via
 from stacks.parts.roles import ServiceRole, service_role
+from stacks.statements import allow, via
 from stacks.tier import TierStack
 
 CONTAINER = "application"
