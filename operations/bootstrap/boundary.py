@@ -38,7 +38,7 @@ def _what_they_do(names: Names) -> list[Statement]:
     logs = [
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
-        names.workflow_log("*"),
+        names.state_machine_log("*"),
         "RDSOSMetrics",  # where RDS writes enhanced monitoring; the name is RDS's
     ]
     return [

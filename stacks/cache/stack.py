@@ -16,10 +16,10 @@ from cdktf_cdktf_provider_aws.elasticache_replication_group import (
     ElasticacheReplicationGroupLogDeliveryConfiguration,
 )
 from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
-from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
 from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
+from stacks.cache.users import ENGINE, application_user, user_group
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
@@ -29,7 +29,6 @@ from stacks.parts.logs import let_services_deliver, log_group
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
-ENGINE = "redis"
 ENGINE_VERSION = "7.1"
 FAMILY = "redis7"
 
@@ -39,14 +38,6 @@ SNAPSHOT_DAYS = 7
 
 MOST_CONNECTIONS = 65_000
 """Of a node; ElastiCache's fixed `maxclients`."""
-
-# Reads and writes of keys, but not what looks at, changes or empties the whole: FLUSHALL, KEYS and CONFIG are dangerous
-# in Redis's own list, the others are named. What cluster clients ask first is added at the end.
-APPLICATION_MAY = (
-    "on ~* -@all +@read +@write +@connection +@transaction +@scripting"
-    " -@dangerous -dbsize -function -randomkey -scan -script +cluster +info"
-)
-NOBODY_MAY = "off ~keys* -@all"
 
 
 class CacheStack(TierStack):
@@ -59,8 +50,8 @@ class CacheStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         logs = self._logs(foundation)
-        self.user = self._application_user()
-        users = self._user_group(self.user)
+        self.user = application_user(self)
+        users = user_group(self, self.user)
         self.replication_group = self._replication_group(foundation, network, logs, users)
         self._add_shards_under_load()
         self._watch(foundation)
@@ -70,43 +61,6 @@ class CacheStack(TierStack):
         return {
             kind: log_group(self, f"log-{kind}", self.names.cache_log(kind), key=foundation.keys.logs) for kind in LOGS
         }
-
-    def _application_user(self) -> ElasticacheUser:
-        """PCI DSS 8.3.1: no shared secret; a task signs in with a token that its role signs."""
-        name = self.names.of_resource("application")
-        user = ElasticacheUser(
-            self,
-            "application",
-            # IAM authentication asks that both be the same.
-            user_id=name,
-            user_name=name,
-            engine=ENGINE,
-            access_string=APPLICATION_MAY,
-            authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
-        )
-        self.publish("user_name", user, "user_name", "User that tasks sign in as, by IAM")
-        self.offer(user, "arn")
-        return user
-
-    def _user_group(self, *users: ElasticacheUser) -> ElasticacheUserGroup:
-        """PCI DSS 2.2.2: whoever names no user is `default`, and that one may do nothing."""
-        default = ElasticacheUser(
-            self,
-            "default",
-            user_id=self.names.of_resource("default"),
-            user_name="default",
-            engine=ENGINE,
-            access_string=NOBODY_MAY,
-            # As authentication_mode, AWS would answer with another word for it, and every plan would show a change.
-            no_password_required=True,
-        )
-        return ElasticacheUserGroup(
-            self,
-            "users",
-            user_group_id=self.names.cache,
-            engine=ENGINE,
-            user_ids=[user.user_id for user in (default, *users)],
-        )
 
     def _replication_group(
         self,

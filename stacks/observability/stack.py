@@ -18,7 +18,7 @@ from stacks.observability.dashboard import Row
 from stacks.observability.dashboard_rows import rows
 from stacks.observability.queries import save_queries
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.events import Event, tell
+from stacks.parts.events import Event, notify
 from stacks.parts.logs import count_in_log
 from stacks.service.stack import ServiceStack
 from stacks.settings import Environment
@@ -62,8 +62,8 @@ class ObservabilityStack(TierStack):
         self._watch(foundation.alarm_topic, service)
         alarms = [alarm.arn for tier in (*watched, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
-        self._tell_of_databases(foundation.alarm_topic)
-        self._tell_of_events(foundation.alarm_topic, service)
+        self._notify_of_databases(foundation.alarm_topic)
+        self._notify_of_events(foundation.alarm_topic, service)
         save_queries(self)
         shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
         self._dashboard(healthy, alarms, shown)
@@ -131,7 +131,7 @@ class ObservabilityStack(TierStack):
             ok_actions=[topic.arn],
         )
 
-    def _tell_of_databases(self, topic: SnsTopic) -> None:
+    def _notify_of_databases(self, topic: SnsTopic) -> None:
         """Of all in the account, since Aurora names the readers that it adds itself."""
         for kind, categories in DATABASE_EVENTS.items():
             DbEventSubscription(
@@ -143,8 +143,8 @@ class ObservabilityStack(TierStack):
                 sns_topic=topic.arn,
             )
 
-    def _tell_of_events(self, topic: SnsTopic, service: ServiceStack) -> None:
-        tell(
+    def _notify_of_events(self, topic: SnsTopic, service: ServiceStack) -> None:
+        notify(
             self,
             topic,
             [
@@ -198,7 +198,7 @@ class ObservabilityStack(TierStack):
                         "ACM Certificate Expired",
                         "ACM Certificate Renewal Action Required",
                     ],
-                    resources=[service.entrance.certificate.arn],
+                    resources=[service.load_balancer.certificate.arn],
                     says="<what>.",
                     quoting={"what": "$.detail-type"},
                 ),

@@ -26,7 +26,7 @@ from constructs import Construct
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.events import Event, tell
+from stacks.parts.events import Event, notify
 from stacks.parts.roles import ServiceRole, service_role
 from stacks.recovery.vaults import locked_vault
 from stacks.settings import Environment
@@ -72,7 +72,7 @@ class RecoveryStack(TierStack):
         self._back_up(protected, self._plan(vault, copies), backup)
         self._test_restores(protected, vault, restores)
         self._watch(foundation)
-        self._tell_of_jobs(foundation)
+        self._notify_of_jobs(foundation)
 
     def _roles(self) -> tuple[ServiceRole, ServiceRole]:
         """Apart, so that what writes backups cannot restore one, nor what restores delete one."""
@@ -206,11 +206,11 @@ class RecoveryStack(TierStack):
             ],
         )
 
-    def _tell_of_jobs(self, foundation: FoundationStack) -> None:
+    def _notify_of_jobs(self, foundation: FoundationStack) -> None:
         """PCI DSS 12.10.1. Of all in the account: what is restored by hand is of interest, too."""
         job = {"what": "$.detail.resourceType", "state": "$.detail.state", "why": "$.detail.statusMessage"}
         restore = {**job, "state": "$.detail.status"}
-        tell(
+        notify(
             self,
             foundation.alarm_topic,
             [
