@@ -4,8 +4,6 @@ What is in it may be lost: replication is asynchronous, and a failover takes the
 belong in the database. There is no password: tasks prove who they are by IAM, over TLS, and the default user is off.
 """
 
-from functools import partial
-
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.elasticache_parameter_group import (
     ElasticacheParameterGroup,
@@ -19,11 +17,12 @@ from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetG
 from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
+from stacks.cache.alarms import ALARMS
 from stacks.cache.users import ENGINE, application_user, user_group
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import let_services_deliver, log_group
 from stacks.settings import Environment
@@ -35,9 +34,6 @@ FAMILY = "redis7"
 LOGS = ("slow-log", "engine-log")
 
 SNAPSHOT_DAYS = 7
-
-MOST_CONNECTIONS = 65_000
-"""Of a node; ElastiCache's fixed `maxclients`."""
 
 
 class CacheStack(TierStack):
@@ -54,7 +50,7 @@ class CacheStack(TierStack):
         users = user_group(self, self.user)
         self.replication_group = self._replication_group(foundation, network, logs, users)
         self._add_shards_under_load()
-        self._watch(foundation)
+        self.alarms = raise_alarms(self, foundation.alarm_topic, ALARMS)
         self._publish_endpoint()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
@@ -150,58 +146,6 @@ class CacheStack(TierStack):
         # Percent; ElastiCache takes 35 to 70.
         track(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", at=60)
         track(self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", at=70)
-
-    def _watch(self, foundation: FoundationStack) -> None:
-        # ElastiCache measures node by node, and load brings nodes.
-        nodes = partial(
-            Alarm, namespace="AWS/ElastiCache", of_any=True, statistic="Maximum", missing="notBreaching", periods=3
-        )
-        self.alarms = raise_alarms(
-            self,
-            foundation.alarm_topic,
-            [
-                nodes(
-                    name="cpu",
-                    metric="EngineCPUUtilization",
-                    threshold=80,
-                    unit="percent",
-                    period=300,
-                    why="a node's one thread is busy, and every page that asks it waits",
-                ),
-                nodes(
-                    name="memory",
-                    metric="DatabaseMemoryUsagePercentage",
-                    threshold=85,
-                    unit="percent",
-                    period=300,
-                    why="a node will soon drop sessions that customers still use",
-                ),
-                nodes(
-                    name="evictions",
-                    metric="Evictions",
-                    threshold=100,
-                    unit="keys a minute",
-                    period=60,
-                    why="memory is full and keys go before their time; customers are signed out",
-                ),
-                nodes(
-                    name="replication-lag",
-                    metric="ReplicationLag",
-                    threshold=5,
-                    unit="seconds",
-                    period=60,
-                    why="a failover now would lose what was written since",
-                ),
-                nodes(
-                    name="connections",
-                    metric="CurrConnections",
-                    threshold=MOST_CONNECTIONS * 8 // 10,
-                    unit="connections, four fifths of what a node takes",
-                    period=60,
-                    why="the next tasks will be refused; a pool leaks or is too large",
-                ),
-            ],
-        )
 
     def _publish_endpoint(self) -> None:
         self.publish(
