@@ -21,7 +21,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "operations": {"stacks", "synthesized", "lambda_rotation"},
     "rehearsal": {"main", "stacks", "synthesized", "operations", "lambda_rotation", "local_aws"},
 }
-"""What docs/architecture.md says. `operations/__main__.py` loads commands of `rehearsal` by name, when they are used."""
+"""As docs/architecture.md has it. `operations/__main__.py` loads the commands of `rehearsal` by name."""
 
 
 @cache
