@@ -26,7 +26,9 @@ from operations.account import Account
 from operations.drift import changes_in, schema_of
 from operations.inventory import needs_no_state, tagged
 from operations.plans import AT_ONCE
-from operations.scan.command import joined_plan, judge, scan_plan, waivers
+from operations.scan.checkov import scan_plan
+from operations.scan.joined_plan import joined_plan
+from operations.scan.waivers import judge, waivers
 from rehearsal.account import furnish
 from rehearsal.deployment import Deployment, changes
 from rehearsal.load import logging_in

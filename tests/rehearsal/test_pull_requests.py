@@ -72,8 +72,8 @@ def _tiers(expression: str) -> list[str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Scripted:
-    (tmp_path / "stacks").mkdir()
     for edit in (OFFER, USE):
+        (tmp_path / edit.file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / edit.file).write_text((ROOT / edit.file).read_text(encoding="utf-8"), encoding="utf-8")
     return Scripted(tmp_path)
 
@@ -169,7 +169,7 @@ class InTurn(Scripted):
     """Only what a step is for changes."""
 
     def plan(self, changed: list[str] | None = None, only: str = "") -> list[Outcome]:
-        self.changes = {Path(changed[0]).stem} if changed else set()
+        self.changes = {Path(changed[0]).parent.name} if changed else set()
         return super().plan(changed, only)
 
 
@@ -202,7 +202,7 @@ def test_all_of_it_is_done_in_order(requests: PullRequests, monkeypatch: pytest.
 
 @pytest.mark.parametrize("edit", [OFFER, USE])
 def test_the_program_has_the_lines_that_are_added_to(edit: Edit, tmp_path: Path):
-    (tmp_path / "stacks").mkdir()
+    (tmp_path / edit.file).parent.mkdir(parents=True)
     (tmp_path / edit.file).write_text((ROOT / edit.file).read_text(encoding="utf-8"), encoding="utf-8")
     edit.make(tmp_path)
     assert edit.after + edit.line in (tmp_path / edit.file).read_text(encoding="utf-8")
