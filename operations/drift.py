@@ -22,7 +22,7 @@ from operations.plans import AT_ONCE, Terraform, in_folder, plan
 from operations.states import state_of
 from operations.terminal import console, side_by_side
 from operations.terraform import CACHE, TerraformError
-from synthesized.catalogue.resource_type import Separate
+from synthesized.catalogue.row import Separate
 from synthesized.catalogue.table import row_of
 from synthesized.platform import Body, Platform, Stack
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise, product
 from typing import NamedTuple
 
-from synthesized.catalogue.resource_type import Traffic
+from synthesized.catalogue.row import Traffic
 from synthesized.catalogue.table import IN_VPC, row_of
 from synthesized.platform import Body, Platform
 

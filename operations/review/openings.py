@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from operations.review.differences import Side
-from synthesized.catalogue.resource_type import Traffic
+from synthesized.catalogue.row import Traffic
 from synthesized.catalogue.table import row_of
 
 WORLD = {"0.0.0.0/0", "::/0"}

@@ -1,4 +1,7 @@
-"""What AWS says of one resource, by its ARN: texts that tell it from others of its type; None where it was deleted."""
+"""What AWS says of one resource, by its ARN: texts that tell it from others of its type; None where it was deleted.
+
+AWS keeps what is deleted for a while: ECS as inactive.
+"""
 
 from synthesized.catalogue.account import AwsAccount
 from synthesized.catalogue.arns import id_of, region_of
@@ -22,12 +25,10 @@ def nat_gateway(account: AwsAccount, arn: str) -> set[str] | None:
 
 
 def ingress_rule(account: AwsAccount, arn: str) -> set[str] | None:
-    """By its description."""
     return _rule(account, arn, is_egress=False)
 
 
 def egress_rule(account: AwsAccount, arn: str) -> set[str] | None:
-    """By its description."""
     return _rule(account, arn, is_egress=True)
 
 
@@ -38,24 +39,20 @@ def _rule(account: AwsAccount, arn: str, *, is_egress: bool) -> set[str] | None:
 
 
 def listener(account: AwsAccount, arn: str) -> set[str]:
-    """By its port."""
     listeners = account.client("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"]
     return {str(each["Port"]) for each in listeners}
 
 
 def ecs_cluster(account: AwsAccount, arn: str) -> set[str] | None:
-    """AWS keeps it as inactive."""
     clusters = account.client("ecs").describe_clusters(clusters=[arn])["clusters"]
     return set() if any(cluster["status"] != "INACTIVE" for cluster in clusters) else None
 
 
 def ecs_service(account: AwsAccount, arn: str) -> set[str] | None:
-    """AWS keeps it as inactive."""
     services = account.client("ecs").describe_services(cluster=arn.split("/")[1], services=[arn])["services"]
     return set() if any(service["status"] == "ACTIVE" for service in services) else None
 
 
 def task_definition(account: AwsAccount, arn: str) -> set[str] | None:
-    """AWS keeps its revisions as inactive."""
     described = account.client("ecs").describe_task_definition(taskDefinition=arn)
     return set() if described["taskDefinition"]["status"] == "ACTIVE" else None

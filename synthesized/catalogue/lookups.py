@@ -10,7 +10,6 @@ from synthesized.catalogue.account import AwsAccount
 
 
 def alias(account: AwsAccount, name: str) -> str | None:
-    """In each Region of the environment."""
     pages = (
         page
         for region in account.names.regions
@@ -20,51 +19,44 @@ def alias(account: AwsAccount, name: str) -> str | None:
 
 
 def backup_selection(account: AwsAccount, plan: str, name: str) -> str | None:
-    """Of a plan."""
     selections = account.client("backup").list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
     ids = [each["SelectionId"] for each in selections if each["SelectionName"] == name]
     return f"{plan}|{ids[0]}" if ids else None
 
 
 def restore_testing_selection(account: AwsAccount, plan: str, name: str) -> str:
-    """Of a plan."""
     client = account.client("backup")
     client.get_restore_testing_selection(RestoreTestingPlanName=plan, RestoreTestingSelectionName=name)
     return f"{name}:{plan}"
 
 
 def replication(account: AwsAccount, file_system: str) -> str | None:
-    """Of a file system."""
     answer = account.client("efs").describe_replication_configurations(FileSystemId=file_system)
     return file_system if answer["Replications"] else None
 
 
 def mount_target(account: AwsAccount, file_system: str, subnet: str) -> str | None:
-    """Of a file system."""
     targets = account.client("efs").describe_mount_targets(FileSystemId=file_system)["MountTargets"]
     return next((target["MountTargetId"] for target in targets if target["SubnetId"] == subnet), None)
 
 
 def role(account: AwsAccount, name: str) -> str:
-    """By its name."""
     return account.client("iam").get_role(RoleName=name)["Role"]["RoleName"]
 
 
 def policy(account: AwsAccount, path: str, name: str) -> str:
-    """By its ARN."""
     arn = f"arn:aws:iam::{account.names.account}:policy{path}{name}"
     return account.client("iam").get_policy(PolicyArn=arn)["Policy"]["Arn"]
 
 
 def oidc_provider(account: AwsAccount, url: str) -> str:
-    """By its ARN."""
     arn = f"arn:aws:iam::{account.names.account}:oidc-provider/{url.removeprefix('https://')}"
     account.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     return arn
 
 
 def permission(account: AwsAccount, function: str, statement: str) -> str | None:
-    """Of a function: a statement of its policy."""
+    """A statement of a function's policy."""
     policy = json.loads(account.client("lambda").get_policy(FunctionName=function)["Policy"])
     return f"{function}/{statement}" if any(each["Sid"] == statement for each in policy["Statement"]) else None
 
@@ -93,13 +85,11 @@ def record(account: AwsAccount, name: str, type_: str) -> str | None:
 
 
 def route(account: AwsAccount, table: str, destination: str) -> str | None:
-    """Of a route table."""
     is_there = any(each.get("DestinationCidrBlock") == destination for each in _of_table(account, table, "Routes"))
     return f"{table}_{destination}" if is_there else None
 
 
 def association(account: AwsAccount, table: str, subnet: str) -> str | None:
-    """Of a route table."""
     is_there = any(each.get("SubnetId") == subnet for each in _of_table(account, table, "Associations"))
     return f"{subnet}/{table}" if is_there else None
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from synthesized.catalogue.arns import resource_of
-from synthesized.catalogue.resource_type import Idempotent, Tagged
+from synthesized.catalogue.row import Idempotent, Tagged
 from synthesized.catalogue.table import CATALOGUE, NO_RESOURCES, TAGGED
 
 IGNORED = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthesized.catalogue import descriptions, lookups, vpc, zone_loss
-from synthesized.catalogue.resource_type import Idempotent, Lookup, ResourceType, Separate, Tagged, Traffic
+from synthesized.catalogue.row import Idempotent, Lookup, Row, Separate, Tagged, Traffic
 
 ARN = "{0}"
 BUCKET_ARGUMENTS = (
@@ -26,91 +26,81 @@ def peers(rules: Sequence[Mapping[str, Any]]) -> int:
     return sum(sum(len(rule.get(kind) or ()) for kind in kinds) + bool(rule.get("self")) for rule in rules)
 
 
-CATALOGUE: Mapping[str, ResourceType] = {
+CATALOGUE: Mapping[str, Row] = {
     # Foundation.
-    "aws_kms_key": ResourceType(
+    "aws_kms_key": Row(
         Tagged(r"kms:key/(.+)", "AWS::KMS::Key", describe=descriptions.key, missing=("NotFoundException",)),
         noun="KMS key",
     ),
-    "aws_kms_alias": ResourceType(Lookup(lookups.alias, ("name",))),
-    "aws_s3_bucket": ResourceType(
-        Tagged(r"s3:(.+)", "AWS::S3::Bucket"),
-        noun="log bucket",
-        separate=dict.fromkeys(BUCKET_ARGUMENTS),
+    "aws_kms_alias": Row(Lookup(lookups.alias, ("name",))),
+    "aws_s3_bucket": Row(
+        Tagged(r"s3:(.+)", "AWS::S3::Bucket"), noun="log bucket", separate=dict.fromkeys(BUCKET_ARGUMENTS)
     ),
-    "aws_s3_bucket_lifecycle_configuration": ResourceType(Idempotent("PutBucketLifecycleConfiguration")),
-    "aws_s3_bucket_logging": ResourceType(Idempotent("PutBucketLogging")),
-    "aws_s3_bucket_object_lock_configuration": ResourceType(Idempotent("PutObjectLockConfiguration")),
-    "aws_s3_bucket_ownership_controls": ResourceType(Idempotent("PutBucketOwnershipControls")),
-    "aws_s3_bucket_policy": ResourceType(Idempotent("PutBucketPolicy")),
-    "aws_s3_bucket_public_access_block": ResourceType(Idempotent("PutPublicAccessBlock")),
-    "aws_s3_bucket_server_side_encryption_configuration": ResourceType(Idempotent("PutBucketEncryption")),
-    "aws_s3_bucket_versioning": ResourceType(Idempotent("PutBucketVersioning")),
-    "aws_sns_topic": ResourceType(Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic"),
-    "aws_sns_topic_policy": ResourceType(Idempotent("SetTopicAttributes")),
+    "aws_s3_bucket_lifecycle_configuration": Row(Idempotent("PutBucketLifecycleConfiguration")),
+    "aws_s3_bucket_logging": Row(Idempotent("PutBucketLogging")),
+    "aws_s3_bucket_object_lock_configuration": Row(Idempotent("PutObjectLockConfiguration")),
+    "aws_s3_bucket_ownership_controls": Row(Idempotent("PutBucketOwnershipControls")),
+    "aws_s3_bucket_policy": Row(Idempotent("PutBucketPolicy")),
+    "aws_s3_bucket_public_access_block": Row(Idempotent("PutPublicAccessBlock")),
+    "aws_s3_bucket_server_side_encryption_configuration": Row(Idempotent("PutBucketEncryption")),
+    "aws_s3_bucket_versioning": Row(Idempotent("PutBucketVersioning")),
+    "aws_sns_topic": Row(Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic"),
+    "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes")),
     # Answers with the subscription that is there.
-    "aws_sns_topic_subscription": ResourceType(Idempotent("Subscribe")),
-    "aws_ecr_repository": ResourceType(
+    "aws_sns_topic_subscription": Row(Idempotent("Subscribe")),
+    "aws_ecr_repository": Row(
         Tagged(r"ecr:repository/(.+)", "AWS::ECR::Repository"), noun="image repository", plural="image repositories"
     ),
-    "aws_ecr_lifecycle_policy": ResourceType(Idempotent("PutLifecyclePolicy")),
-    "aws_ecr_repository_policy": ResourceType(Idempotent("SetRepositoryPolicy")),
+    "aws_ecr_lifecycle_policy": Row(Idempotent("PutLifecyclePolicy")),
+    "aws_ecr_repository_policy": Row(Idempotent("SetRepositoryPolicy")),
     # Audit.
-    "aws_cloudtrail": ResourceType(Tagged(r"cloudtrail:trail/(.+)", "AWS::CloudTrail::Trail", ARN), noun="trail"),
-    "aws_guardduty_detector": ResourceType(
+    "aws_cloudtrail": Row(Tagged(r"cloudtrail:trail/(.+)", "AWS::CloudTrail::Trail", ARN), noun="trail"),
+    "aws_guardduty_detector": Row(
         Tagged(r"guardduty:detector/([^/]+)", "AWS::GuardDuty::Detector"), noun="GuardDuty detector"
     ),
-    "aws_guardduty_detector_feature": ResourceType(Idempotent("UpdateDetector")),
-    "aws_securityhub_account": ResourceType(Lookup(lookups.hub, (), ("InvalidAccessException",))),
-    "aws_securityhub_standards_subscription": ResourceType(
-        Idempotent("BatchEnableStandards"), noun="Security Hub standard"
-    ),
-    "aws_config_config_rule": ResourceType(Idempotent("PutConfigRule", r"config:config-rule/.+"), noun="Config rule"),
-    "aws_config_configuration_recorder": ResourceType(Idempotent("PutConfigurationRecorder")),
-    "aws_config_configuration_recorder_status": ResourceType(Idempotent("StartConfigurationRecorder")),
-    "aws_config_delivery_channel": ResourceType(Idempotent("PutDeliveryChannel")),
-    "aws_inspector2_enabler": ResourceType(Idempotent("Enable"), noun="Inspector"),
+    "aws_guardduty_detector_feature": Row(Idempotent("UpdateDetector")),
+    "aws_securityhub_account": Row(Lookup(lookups.hub, (), ("InvalidAccessException",))),
+    "aws_securityhub_standards_subscription": Row(Idempotent("BatchEnableStandards"), noun="Security Hub standard"),
+    "aws_config_config_rule": Row(Idempotent("PutConfigRule", r"config:config-rule/.+"), noun="Config rule"),
+    "aws_config_configuration_recorder": Row(Idempotent("PutConfigurationRecorder")),
+    "aws_config_configuration_recorder_status": Row(Idempotent("StartConfigurationRecorder")),
+    "aws_config_delivery_channel": Row(Idempotent("PutDeliveryChannel")),
+    "aws_inspector2_enabler": Row(Idempotent("Enable"), noun="Inspector"),
     # Recovery.
-    "aws_backup_vault": ResourceType(
-        Tagged(r"backup:backup-vault:(.+)", "AWS::Backup::BackupVault"), noun="locked vault"
-    ),
-    "aws_backup_vault_lock_configuration": ResourceType(Idempotent("PutBackupVaultLockConfiguration")),
-    "aws_backup_vault_policy": ResourceType(Idempotent("PutBackupVaultAccessPolicy")),
-    "aws_backup_plan": ResourceType(Tagged(r"backup:backup-plan:(.+)", "AWS::Backup::BackupPlan"), noun="backup plan"),
-    "aws_backup_selection": ResourceType(
-        Lookup(lookups.backup_selection, ("plan_id", "name"), ("ResourceNotFoundException",))
-    ),
-    "aws_backup_restore_testing_plan": ResourceType(
+    "aws_backup_vault": Row(Tagged(r"backup:backup-vault:(.+)", "AWS::Backup::BackupVault"), noun="locked vault"),
+    "aws_backup_vault_lock_configuration": Row(Idempotent("PutBackupVaultLockConfiguration")),
+    "aws_backup_vault_policy": Row(Idempotent("PutBackupVaultAccessPolicy")),
+    "aws_backup_plan": Row(Tagged(r"backup:backup-plan:(.+)", "AWS::Backup::BackupPlan"), noun="backup plan"),
+    "aws_backup_selection": Row(Lookup(lookups.backup_selection, ("plan_id", "name"), ("ResourceNotFoundException",))),
+    "aws_backup_restore_testing_plan": Row(
         Tagged(r"backup:restore-testing-plan:(\w+)-[\w-]{36}", "AWS::Backup::RestoreTestingPlan")
     ),
-    "aws_backup_restore_testing_selection": ResourceType(
+    "aws_backup_restore_testing_selection": Row(
         Lookup(
             lookups.restore_testing_selection, ("restore_testing_plan_name", "name"), ("ResourceNotFoundException",)
         ),
         noun="restore test",
     ),
     # Network. What a VPC comes with is adopted by the next apply.
-    "aws_vpc": ResourceType(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.ways_out),
-    "aws_default_network_acl": ResourceType(Tagged(r"ec2:network-acl/(.+)", deletion=""), traffic=Traffic.NETWORK_ACL),
-    "aws_default_route_table": ResourceType(Tagged(r"ec2:route-table/(.+)", deletion="")),
-    "aws_default_security_group": ResourceType(
-        Tagged(r"ec2:security-group/(.+)", deletion=""), traffic=Traffic.SECURITY_GROUP
-    ),
-    "aws_subnet": ResourceType(Tagged(r"ec2:subnet/(.+)", "AWS::EC2::Subnet"), part_of="aws_vpc"),
-    "aws_route_table": ResourceType(
+    "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.ways_out),
+    "aws_default_network_acl": Row(Tagged(r"ec2:network-acl/(.+)", deletion=""), traffic=Traffic.NETWORK_ACL),
+    "aws_default_route_table": Row(Tagged(r"ec2:route-table/(.+)", deletion="")),
+    "aws_default_security_group": Row(Tagged(r"ec2:security-group/(.+)", deletion=""), traffic=Traffic.SECURITY_GROUP),
+    "aws_subnet": Row(Tagged(r"ec2:subnet/(.+)", "AWS::EC2::Subnet"), part_of="aws_vpc"),
+    "aws_route_table": Row(
         Tagged(r"ec2:route-table/(.+)", "AWS::EC2::RouteTable"),
         separate={"route": Separate("aws_route", "route_table_id")},
     ),
-    "aws_route_table_association": ResourceType(
+    "aws_route_table_association": Row(
         Lookup(lookups.association, ("route_table_id", "subnet_id"), ("InvalidRouteTableID.NotFound",)),
         part_of="aws_vpc",
     ),
-    "aws_route": ResourceType(
+    "aws_route": Row(
         Lookup(lookups.route, ("route_table_id", "destination_cidr_block"), ("InvalidRouteTableID.NotFound",)),
         part_of="aws_vpc",
     ),
-    "aws_internet_gateway": ResourceType(Tagged(r"ec2:internet-gateway/(.+)", "AWS::EC2::InternetGateway")),
-    "aws_nat_gateway": ResourceType(
+    "aws_internet_gateway": Row(Tagged(r"ec2:internet-gateway/(.+)", "AWS::EC2::InternetGateway")),
+    "aws_nat_gateway": Row(
         Tagged(
             r"ec2:natgateway/(.+)",
             "AWS::EC2::NatGateway",
@@ -119,11 +109,11 @@ CATALOGUE: Mapping[str, ResourceType] = {
         ),
         part_of="aws_vpc",
     ),
-    "aws_eip": ResourceType(Tagged(r"ec2:elastic-ip/(.+)", "aws ec2 release-address --allocation-id {1}")),
-    "aws_network_acl": ResourceType(
+    "aws_eip": Row(Tagged(r"ec2:elastic-ip/(.+)", "aws ec2 release-address --allocation-id {1}")),
+    "aws_network_acl": Row(
         Tagged(r"ec2:network-acl/(.+)", "AWS::EC2::NetworkAcl"), part_of="aws_vpc", traffic=Traffic.NETWORK_ACL
     ),
-    "aws_security_group": ResourceType(
+    "aws_security_group": Row(
         Tagged(r"ec2:security-group/(.+)", "AWS::EC2::SecurityGroup"),
         separate={
             "egress": Separate("aws_vpc_security_group_egress_rule", "security_group_id", peers),
@@ -131,7 +121,7 @@ CATALOGUE: Mapping[str, ResourceType] = {
         },
         traffic=Traffic.SECURITY_GROUP,
     ),
-    "aws_vpc_security_group_egress_rule": ResourceType(
+    "aws_vpc_security_group_egress_rule": Row(
         Tagged(
             r"ec2:security-group-rule/(.+)",
             "AWS::EC2::SecurityGroupEgress",
@@ -140,7 +130,7 @@ CATALOGUE: Mapping[str, ResourceType] = {
         ),
         traffic=Traffic.EGRESS_RULE,
     ),
-    "aws_vpc_security_group_ingress_rule": ResourceType(
+    "aws_vpc_security_group_ingress_rule": Row(
         Tagged(
             r"ec2:security-group-rule/(.+)",
             "AWS::EC2::SecurityGroupIngress",
@@ -149,69 +139,65 @@ CATALOGUE: Mapping[str, ResourceType] = {
         ),
         traffic=Traffic.INGRESS_RULE,
     ),
-    "aws_vpc_endpoint": ResourceType(
+    "aws_vpc_endpoint": Row(
         Tagged(r"ec2:vpc-endpoint/(.+)", "AWS::EC2::VPCEndpoint"),
         in_vpc=vpc.PrivateLink(),
         zone_loss=zone_loss.endpoints,
     ),
-    "aws_flow_log": ResourceType(Tagged(r"ec2:vpc-flow-log/(.+)", "AWS::EC2::FlowLog")),
+    "aws_flow_log": Row(Tagged(r"ec2:vpc-flow-log/(.+)", "AWS::EC2::FlowLog")),
     # Database.
-    "aws_rds_cluster": ResourceType(
+    "aws_rds_cluster": Row(
         Tagged(r"rds:cluster:(.+)", "AWS::RDS::DBCluster"), in_vpc=vpc.Aurora(), zone_loss=zone_loss.database
     ),
-    "aws_rds_cluster_instance": ResourceType(Tagged(r"rds:db:(.+)", "AWS::RDS::DBInstance"), part_of="aws_rds_cluster"),
-    "aws_rds_cluster_parameter_group": ResourceType(
-        Tagged(r"rds:cluster-pg:(.+)", "AWS::RDS::DBClusterParameterGroup")
-    ),
-    "aws_db_parameter_group": ResourceType(Tagged(r"rds:pg:(.+)", "AWS::RDS::DBParameterGroup")),
-    "aws_db_subnet_group": ResourceType(
-        Tagged(r"rds:subgrp:(.+)", "AWS::RDS::DBSubnetGroup"), part_of="aws_rds_cluster"
-    ),
-    "aws_appautoscaling_target": ResourceType(
+    "aws_rds_cluster_instance": Row(Tagged(r"rds:db:(.+)", "AWS::RDS::DBInstance"), part_of="aws_rds_cluster"),
+    "aws_rds_cluster_parameter_group": Row(Tagged(r"rds:cluster-pg:(.+)", "AWS::RDS::DBClusterParameterGroup")),
+    "aws_db_parameter_group": Row(Tagged(r"rds:pg:(.+)", "AWS::RDS::DBParameterGroup")),
+    "aws_db_subnet_group": Row(Tagged(r"rds:subgrp:(.+)", "AWS::RDS::DBSubnetGroup"), part_of="aws_rds_cluster"),
+    "aws_appautoscaling_target": Row(
         Idempotent("RegisterScalableTarget", r"application-autoscaling:scalable-target/.+")
     ),
-    "aws_appautoscaling_policy": ResourceType(Idempotent("PutScalingPolicy")),
+    "aws_appautoscaling_policy": Row(Idempotent("PutScalingPolicy")),
     # Cache.
-    "aws_elasticache_replication_group": ResourceType(
+    "aws_elasticache_replication_group": Row(
         Tagged(r"elasticache:replicationgroup:(.+)", "AWS::ElastiCache::ReplicationGroup"),
         in_vpc=vpc.ElastiCache(),
         zone_loss=zone_loss.cache,
     ),
-    "aws_elasticache_parameter_group": ResourceType(
+    "aws_elasticache_parameter_group": Row(
         Tagged(r"elasticache:parametergroup:(.+)", "AWS::ElastiCache::ParameterGroup")
     ),
-    "aws_elasticache_subnet_group": ResourceType(
+    "aws_elasticache_subnet_group": Row(
         Tagged(r"elasticache:subnetgroup:(.+)", "AWS::ElastiCache::SubnetGroup"),
         part_of="aws_elasticache_replication_group",
     ),
-    "aws_elasticache_user": ResourceType(Tagged(r"elasticache:user:(.+)", "AWS::ElastiCache::User")),
-    "aws_elasticache_user_group": ResourceType(Tagged(r"elasticache:usergroup:(.+)", "AWS::ElastiCache::UserGroup")),
+    "aws_elasticache_user": Row(Tagged(r"elasticache:user:(.+)", "AWS::ElastiCache::User")),
+    "aws_elasticache_user_group": Row(Tagged(r"elasticache:usergroup:(.+)", "AWS::ElastiCache::UserGroup")),
     # Storage.
-    "aws_efs_file_system": ResourceType(
+    "aws_efs_file_system": Row(
         Tagged(r"elasticfilesystem:file-system/(.+)", "AWS::EFS::FileSystem"), zone_loss=zone_loss.files
     ),
-    "aws_efs_access_point": ResourceType(Tagged(r"elasticfilesystem:access-point/(.+)", "AWS::EFS::AccessPoint")),
-    "aws_efs_backup_policy": ResourceType(Idempotent("PutBackupPolicy")),
-    "aws_efs_file_system_policy": ResourceType(Idempotent("PutFileSystemPolicy")),
-    "aws_efs_mount_target": ResourceType(
+    "aws_efs_access_point": Row(Tagged(r"elasticfilesystem:access-point/(.+)", "AWS::EFS::AccessPoint")),
+    "aws_efs_backup_policy": Row(Idempotent("PutBackupPolicy")),
+    "aws_efs_file_system_policy": Row(Idempotent("PutFileSystemPolicy")),
+    "aws_efs_mount_target": Row(
         Lookup(lookups.mount_target, ("file_system_id", "subnet_id"), ("FileSystemNotFound",)),
         in_vpc=vpc.Efs(),
         part_of="aws_efs_file_system",
     ),
-    "aws_efs_replication_configuration": ResourceType(
+    "aws_efs_replication_configuration": Row(
         Lookup(lookups.replication, ("source_file_system_id",), ("ReplicationNotFound", "FileSystemNotFound")),
         noun="replica of files",
         plural="replicas of files",
     ),
     # Rotation.
-    "aws_lambda_function": ResourceType(
+    "aws_lambda_function": Row(
         Tagged(r"lambda:function:(.+)", "AWS::Lambda::Function"), in_vpc=vpc.Lambda(), zone_loss=zone_loss.functions
     ),
-    "aws_lambda_permission": ResourceType(
+    "aws_lambda_permission": Row(
         Lookup(lookups.permission, ("function_name", "statement_id"), ("ResourceNotFoundException",))
     ),
-    "aws_scheduler_schedule": ResourceType(Lookup(lookups.schedule, ("name",), ("ResourceNotFoundException",))),
-    "aws_secretsmanager_secret": ResourceType(
+    "aws_scheduler_schedule": Row(Lookup(lookups.schedule, ("name",), ("ResourceNotFoundException",))),
+    "aws_secretsmanager_secret": Row(
         Tagged(
             r"secretsmanager:secret:(.+)",
             "AWS::SecretsManager::Secret",
@@ -221,24 +207,20 @@ CATALOGUE: Mapping[str, ResourceType] = {
             missing=("ResourceNotFoundException",),
         )
     ),
-    "aws_secretsmanager_secret_policy": ResourceType(Idempotent("PutResourcePolicy")),
-    "aws_secretsmanager_secret_rotation": ResourceType(Idempotent("RotateSecret")),
-    "aws_sfn_state_machine": ResourceType(
-        Tagged(r"states:stateMachine:(.+)", "AWS::StepFunctions::StateMachine", ARN, ARN)
-    ),
+    "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy")),
+    "aws_secretsmanager_secret_rotation": Row(Idempotent("RotateSecret")),
+    "aws_sfn_state_machine": Row(Tagged(r"states:stateMachine:(.+)", "AWS::StepFunctions::StateMachine", ARN, ARN)),
     # Service.
-    "aws_acm_certificate": ResourceType(
-        Tagged(r"acm:certificate/(.+)", "AWS::CertificateManager::Certificate", ARN, ARN)
-    ),
+    "aws_acm_certificate": Row(Tagged(r"acm:certificate/(.+)", "AWS::CertificateManager::Certificate", ARN, ARN)),
     # Makes nothing: waits for the certificate.
-    "aws_acm_certificate_validation": ResourceType(Idempotent("DescribeCertificate")),
-    "aws_route53_record": ResourceType(Lookup(lookups.record, ("name", "type"))),
-    "aws_lb": ResourceType(
+    "aws_acm_certificate_validation": Row(Idempotent("DescribeCertificate")),
+    "aws_route53_record": Row(Lookup(lookups.record, ("name", "type"))),
+    "aws_lb": Row(
         Tagged(r"elasticloadbalancing:loadbalancer/(.+)", "AWS::ElasticLoadBalancingV2::LoadBalancer", ARN, ARN),
         in_vpc=vpc.Alb(),
         zone_loss=zone_loss.load_balancers,
     ),
-    "aws_lb_listener": ResourceType(
+    "aws_lb_listener": Row(
         Tagged(
             r"elasticloadbalancing:listener/(.+)",
             "AWS::ElasticLoadBalancingV2::Listener",
@@ -248,21 +230,19 @@ CATALOGUE: Mapping[str, ResourceType] = {
             missing=("ListenerNotFound",),
         )
     ),
-    "aws_lb_target_group": ResourceType(
+    "aws_lb_target_group": Row(
         Tagged(r"elasticloadbalancing:targetgroup/(.+)", "AWS::ElasticLoadBalancingV2::TargetGroup", ARN, ARN)
     ),
-    "aws_wafv2_web_acl": ResourceType(
+    "aws_wafv2_web_acl": Row(
         Tagged(
             r"wafv2:regional/webacl/(.+)/(.+)", "AWS::WAFv2::WebACL", "{2}/{1}/REGIONAL", identifier="{1}|{2}|REGIONAL"
         )
     ),
-    "aws_wafv2_web_acl_association": ResourceType(Idempotent("AssociateWebACL")),
-    "aws_wafv2_web_acl_logging_configuration": ResourceType(Idempotent("PutLoggingConfiguration")),
-    "aws_ecs_cluster": ResourceType(
-        Tagged(r"ecs:cluster/(.+)", "AWS::ECS::Cluster", describe=descriptions.ecs_cluster)
-    ),
-    "aws_ecs_cluster_capacity_providers": ResourceType(Idempotent("PutClusterCapacityProviders")),
-    "aws_ecs_service": ResourceType(
+    "aws_wafv2_web_acl_association": Row(Idempotent("AssociateWebACL")),
+    "aws_wafv2_web_acl_logging_configuration": Row(Idempotent("PutLoggingConfiguration")),
+    "aws_ecs_cluster": Row(Tagged(r"ecs:cluster/(.+)", "AWS::ECS::Cluster", describe=descriptions.ecs_cluster)),
+    "aws_ecs_cluster_capacity_providers": Row(Idempotent("PutClusterCapacityProviders")),
+    "aws_ecs_service": Row(
         Tagged(
             r"ecs:service/(.+)/(.+)",
             "AWS::ECS::Service",
@@ -274,38 +254,28 @@ CATALOGUE: Mapping[str, ResourceType] = {
         in_vpc=vpc.Fargate(),
         zone_loss=zone_loss.tasks,
     ),
-    "aws_ecs_task_definition": ResourceType(
-        Tagged(
-            r"ecs:task-definition/(.+)",
-            "AWS::ECS::TaskDefinition",
-            ARN,
-            ARN,
-            describe=descriptions.task_definition,
-        )
+    "aws_ecs_task_definition": Row(
+        Tagged(r"ecs:task-definition/(.+)", "AWS::ECS::TaskDefinition", ARN, ARN, describe=descriptions.task_definition)
     ),
     # Observability.
-    "aws_cloudwatch_log_group": ResourceType(Tagged(r"logs:log-group:([^:]+)(?::\*)?", "AWS::Logs::LogGroup")),
-    "aws_cloudwatch_log_metric_filter": ResourceType(Idempotent("PutMetricFilter")),
-    "aws_cloudwatch_log_resource_policy": ResourceType(Idempotent("PutResourcePolicy")),
-    "aws_cloudwatch_dashboard": ResourceType(Idempotent("PutDashboard"), noun="dashboard"),
-    "aws_cloudwatch_composite_alarm": ResourceType(
+    "aws_cloudwatch_log_group": Row(Tagged(r"logs:log-group:([^:]+)(?::\*)?", "AWS::Logs::LogGroup")),
+    "aws_cloudwatch_log_metric_filter": Row(Idempotent("PutMetricFilter")),
+    "aws_cloudwatch_log_resource_policy": Row(Idempotent("PutResourcePolicy")),
+    "aws_cloudwatch_dashboard": Row(Idempotent("PutDashboard"), noun="dashboard"),
+    "aws_cloudwatch_composite_alarm": Row(
         Tagged(r"cloudwatch:alarm:(.+)", "AWS::CloudWatch::CompositeAlarm"), noun="composite alarm"
     ),
-    "aws_cloudwatch_metric_alarm": ResourceType(
-        Tagged(r"cloudwatch:alarm:(.+)", "AWS::CloudWatch::Alarm"), noun="alarm"
-    ),
-    "aws_cloudwatch_event_rule": ResourceType(
+    "aws_cloudwatch_metric_alarm": Row(Tagged(r"cloudwatch:alarm:(.+)", "AWS::CloudWatch::Alarm"), noun="alarm"),
+    "aws_cloudwatch_event_rule": Row(
         Tagged(r"events:rule/(.+)", "AWS::Events::Rule", "default/{1}", ARN), noun="event rule"
     ),
-    "aws_cloudwatch_event_target": ResourceType(Idempotent("PutTargets")),
-    "aws_db_event_subscription": ResourceType(
-        Tagged(r"rds:es:(.+)", "AWS::RDS::EventSubscription"), noun="event subscription"
-    ),
-    "aws_cloudwatch_query_definition": ResourceType(
+    "aws_cloudwatch_event_target": Row(Idempotent("PutTargets")),
+    "aws_db_event_subscription": Row(Tagged(r"rds:es:(.+)", "AWS::RDS::EventSubscription"), noun="event subscription"),
+    "aws_cloudwatch_query_definition": Row(
         Lookup(lookups.query_definition, ("name",)), noun="saved query", plural="saved queries"
     ),
     # Roles. The Tagging API does not search their tags, or does in another Region.
-    "aws_iam_role": ResourceType(
+    "aws_iam_role": Row(
         Lookup(lookups.role, ("name",), ("NoSuchEntity",)),
         noun="IAM role",
         separate={
@@ -313,13 +283,13 @@ CATALOGUE: Mapping[str, ResourceType] = {
             "managed_policy_arns": Separate("aws_iam_role_policy_attachment", "role"),
         },
     ),
-    "aws_iam_role_policy": ResourceType(Idempotent("PutRolePolicy")),
-    "aws_iam_role_policy_attachment": ResourceType(Idempotent("AttachRolePolicy")),
-    "aws_iam_policy": ResourceType(Lookup(lookups.policy, ("path", "name"), ("NoSuchEntity",))),
-    "aws_iam_openid_connect_provider": ResourceType(Lookup(lookups.oidc_provider, ("url",), ("NoSuchEntity",))),
+    "aws_iam_role_policy": Row(Idempotent("PutRolePolicy")),
+    "aws_iam_role_policy_attachment": Row(Idempotent("AttachRolePolicy")),
+    "aws_iam_policy": Row(Lookup(lookups.policy, ("path", "name"), ("NoSuchEntity",))),
+    "aws_iam_openid_connect_provider": Row(Lookup(lookups.oidc_provider, ("url",), ("NoSuchEntity",))),
     # What the stacks do not have.
-    "aws_security_group_rule": ResourceType(traffic=Traffic.RULE_WITH_TYPE, bypasses_network_rules=True),
-    "aws_network_acl_rule": ResourceType(traffic=Traffic.RULE_WITH_EGRESS, bypasses_network_rules=True),
+    "aws_security_group_rule": Row(traffic=Traffic.RULE_WITH_TYPE, bypasses_network_rules=True),
+    "aws_network_acl_rule": Row(traffic=Traffic.RULE_WITH_EGRESS, bypasses_network_rules=True),
     **dict.fromkeys(
         (
             "aws_default_vpc",
@@ -334,17 +304,13 @@ CATALOGUE: Mapping[str, ResourceType] = {
             "aws_vpclattice_service_network_vpc_association",
             "aws_vpn_gateway",
         ),
-        ResourceType(bypasses_network_rules=True),
+        Row(bypasses_network_rules=True),
     ),
 }
 
-TAGGED: Mapping[str, Tagged] = {
-    type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Tagged)
-}
-LOOKUPS: Mapping[str, Lookup] = {
-    type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Lookup)
-}
-IN_VPC: Mapping[str, vpc.InVpc] = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
+TAGGED = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Tagged)}
+LOOKUPS = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Lookup)}
+IN_VPC = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
 
 # What carries a tier's tags and is no resource of Terraform's, by its ARN as of `Tagged`.
 NO_RESOURCES: Mapping[str, str] = {
@@ -357,6 +323,6 @@ NO_RESOURCES: Mapping[str, str] = {
 }
 
 
-def row_of(type_: str) -> ResourceType:
+def row_of(type_: str) -> Row:
     """The row of a type; an empty one, where it has none."""
-    return CATALOGUE.get(type_, ResourceType())
+    return CATALOGUE.get(type_, Row())

@@ -7,7 +7,7 @@ import pytest
 
 from synthesized.catalogue.arns import region_of
 from synthesized.catalogue.matches import is_ignored, matches_of
-from synthesized.catalogue.resource_type import Lookup
+from synthesized.catalogue.row import Lookup
 from synthesized.catalogue.table import CATALOGUE, TAGGED, row_of
 from synthesized.catalogue.zone_loss import Left
 from synthesized.platform import Platform, Resource

@@ -78,7 +78,7 @@ class Separate:
 
 
 @dataclass(frozen=True)
-class ResourceType:
+class Row:
     """A row of the catalogue."""
 
     recovery: Tagged | Lookup | Idempotent | None = None
