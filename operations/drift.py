@@ -6,7 +6,7 @@ Terraform is told to keep, and what has been added beside what the stacks made.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Any
@@ -18,10 +18,12 @@ from rich.text import Text
 from operations.account import EnvironmentName, reach
 from operations.errors import RefusedError, ends_in_a_line
 from operations.lock import refuse_locked
-from operations.orphans import state_of
 from operations.plans import AT_ONCE, Terraform, in_folder, plan
+from operations.states import state_of
 from operations.terminal import console, side_by_side
 from operations.terraform import CACHE, TerraformError
+from synthesized.catalogue.row import Separate
+from synthesized.catalogue.table import row_of
 from synthesized.platform import Body, Platform, Stack
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -156,66 +158,32 @@ def _changes(stack: Stack, entry: Body, made: list[Body], schema: Schema) -> Ite
     body = stack.document["resource"].get(entry["type"], {}).get(entry["name"], {})
     ignored = body.get("lifecycle", {}).get("ignore_changes", [])
     filled = set(schema.get(entry["type"], ())) - body.keys() - {TAGS}
+    separate = row_of(entry["type"]).separate
     differing = [name for name in sorted(before) if _plain(before[name]) != _plain(after.get(name))]
     kept = [
         "tags" if name == TAGS else name
         for name in differing
-        if ignored != "all" and name not in {*ignored, *filled} and (entry["type"], name) not in ELSEWHERE
+        if ignored != "all" and name not in {*ignored, *filled, *separate}
     ]
     if kept:
         yield Change(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))
     added = [
         name
         for name in differing
-        if (part := PARTS.get((entry["type"], name))) and part.count(after[name]) > part.ours(before["id"], made)
+        if (part := separate.get(name)) and part.count(after[name]) > _made(part, before["id"], made)
     ]
     if added:
         yield Change(stack.tier, entry["address"], "added to", tuple(added))
 
 
-@dataclass(frozen=True)
-class Part:
-    """An argument that lists what other resources of the stack have made, and whoever else."""
-
-    type: str
-    """Of those resources."""
-    by: str
-    """The argument by which they belong to the one that lists them."""
-    count: Callable[[Any], int] = len
-
-    def ours(self, id: str, made: list[Body]) -> int:
-        """How many of them the stack has."""
-        return sum(each["type"] == self.type and each["values"][self.by] == id for each in made)
-
-
-def _peers(rules: Iterable[Mapping[str, Any]]) -> int:
-    """Rules of a security group, which are told together where they let through the same ports."""
-    kinds = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids", "security_groups")
-    return sum(sum(len(rule.get(kind) or ()) for kind in kinds) + bool(rule.get("self")) for rule in rules)
-
-
-# What a plan of whatever kind leaves as it is.
-PARTS = {
-    ("aws_iam_role", "inline_policy"): Part("aws_iam_role_policy", "role"),
-    ("aws_iam_role", "managed_policy_arns"): Part("aws_iam_role_policy_attachment", "role"),
-    ("aws_route_table", "route"): Part("aws_route", "route_table_id"),
-    ("aws_security_group", "egress"): Part("aws_vpc_security_group_egress_rule", "security_group_id", _peers),
-    ("aws_security_group", "ingress"): Part("aws_vpc_security_group_ingress_rule", "security_group_id", _peers),
-}
 # Protocols are set by name, and told by number.
 # https://www.iana.org/assignments/protocol-numbers
 PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17"}
-# What a resource of its own keeps, where the schema does not say so.
-ELSEWHERE = {
-    *PARTS,
-    *(
-        ("aws_s3_bucket", name)
-        for name in (
-            *("lifecycle_rule", "logging", "object_lock_configuration", "replication_configuration"),
-            *("server_side_encryption_configuration", "versioning"),
-        )
-    ),
-}
+
+
+def _made(part: Separate, id: str, made: list[Body]) -> int:
+    """How many of an argument's resources the stack has."""
+    return sum(each["type"] == part.type and each["values"][part.by] == id for each in made)
 
 
 def _plain(value: Any, name: str = "") -> Any:

@@ -10,19 +10,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from operations.account import Account, EnvironmentName, reach
-from operations.errors import RefusedError, ends_in_a_line, found
+from operations.errors import ends_in_a_line, found
+from operations.inventory import described, tagged
 from operations.lock import refuse_locked
-from operations.resource_kinds import KINDS, UNTAGGED, Match, needs_nobody, region_of, resource_of, tagged
+from operations.states import TerraformState, state_of
 from operations.terminal import console
+from synthesized.catalogue.arns import region_of
+from synthesized.catalogue.matches import Match, is_ignored, matches_of
+from synthesized.catalogue.table import LOOKUPS
 from synthesized.platform import Body, Platform, Resource
 
-EGRESS, INGRESS = "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"
 BLOCKS = "orphans.tf.json"
 """Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
@@ -110,100 +114,38 @@ def _alone(lost: list[Orphan]) -> list[Orphan]:
     return [replace(orphan, address=None) if claims[orphan.tier, orphan.address] > 1 else orphan for orphan in lost]
 
 
-State = dict[str, Body]
-"""Attributes by address."""
-
-
-def state_of(account: Account, backend: Mapping[str, str]) -> State:
-    """The state that a backend keeps; empty where it keeps none yet.
-
-    Raises:
-        RefusedError: it is no state.
-        ClientError: AWS refuses to tell.
-    """
-    try:
-        answer = account.client("s3").get_object(Bucket=backend["bucket"], Key=backend["key"])
-    except account.client("s3").exceptions.NoSuchKey:
-        return {}
-    try:
-        return attributes_in(answer["Body"].read())
-    except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f"s3://{backend['bucket']}/{backend['key']}: no state of Terraform's ({error!r})") from error
-
-
-def attributes_in(state: str | bytes) -> State:
-    """What a state of Terraform's says of its resources.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is none.
-    """
-    return {
-        # One that is replaced is there beside the new until it is gone.
-        ".".join([resource["type"], resource["name"], *filter(None, [instance.get("deposed")])]): instance["attributes"]
-        for resource in json.loads(state)["resources"]
-        if resource["mode"] == "managed"
-        for instance in resource["instances"]
-    }
-
-
-def _tagged(account: Account, platform: Platform, tier: str, known: State) -> Iterator[Orphan]:
+def _tagged(account: Account, platform: Platform, tier: str, known: TerraformState) -> Iterator[Orphan]:
     # Some have their ARN as their id.
-    told_by = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
-    arns = {str(name).removesuffix(":*") for names in told_by for name in names}
+    names = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
+    arns = {str(name).removesuffix(":*") for pair in names for name in pair}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
     missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
     for mapping in tagged(account.client, account.names, tier):
         arn: str = mapping["ResourceARN"]
-        matches = [match for kind in KINDS if (match := kind.match(arn))]
-        if arn.removesuffix(":*") in arns or any((match.kind.type, match.groups[0]) in ids for match in matches):
+        if arn.removesuffix(":*") in arns or any((match.type, match.groups[0]) in ids for match in matches_of(arn)):
             continue
-        if needs_nobody(account, arn):
+        if is_ignored(arn) or (matches := described(account, arn)) is None:
             continue
-        described = _described(account, arn)
-        if described is None:
-            continue
-        told = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"} | described
-        for orphan in _orphan(arn, tier, [match for match in matches if _may_be(match, told)], missing, told):
+        name = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"}
+        orphan = _orphan(arn, tier, {match: texts | name for match, texts in matches.items()}, missing)
+        if orphan:
             elsewhere = (region := region_of(arn)) not in {None, account.names.region}
             yield replace(orphan, deletion=f"{orphan.deletion} --region {region}") if elsewhere else orphan
 
 
-def _orphan(arn: str, tier: str, matches: list[Match], missing: list[Resource], told: set[str]) -> Iterator[Orphan]:
-    """Which of the resources that no state has it is: the only one of its type, or the one that says its name."""
-    of_type = [(match, each) for match in matches for each in missing if each.type == match.kind.type]
-    named = [(match, each) for match, each in of_type if {*match.groups, *told} & _names(each.body)]
-    if any(not match.kind.deleted for match, _ in named):
-        return
-    candidates = named or [(match, each) for match, each in of_type if match.kind.deleted]
-    match = next((match for match, _ in candidates), next((match for match in matches if match.kind.deleted), None))
+def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Orphan | None:
+    """Which missing resource it is: the only one of its type, or the one with one of its names; None: it is adopted."""
+    of_type = [(match, each) for match in matches for each in missing if each.type == match.type]
+    named = [(match, each) for match, each in of_type if {*match.groups, *matches[match]} & _names(each.body)]
+    if any(not match.deletion for match, _ in named):
+        return None
+    candidates = named or [(match, each) for match, each in of_type if match.deletion]
+    match = next((match for match, _ in candidates), next((match for match in matches if match.deletion), None))
     if match is None:
-        yield Orphan(arn, tier, None, arn, f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'")
-    else:
-        address = candidates[0][1].origin if len(candidates) == 1 else None
-        yield Orphan(arn, tier, address, match.id, match.deletion)
-
-
-def _described(account: Account, arn: str) -> set[str] | None:
-    """What tells a resource from others of its type that have no name; None where it is gone."""
-    resource = resource_of(arn)
-    id = resource.rpartition("/")[2]
-    if resource.startswith("kms:"):
-        return {account.client("kms", region_of(arn)).describe_key(KeyId=id)["KeyMetadata"]["Description"]}
-    if resource.startswith("ec2:security-group-rule/"):
-        ask = account.client("ec2").describe_security_group_rules
-        if (answer := found(ask, "InvalidSecurityGroupRuleId.NotFound", SecurityGroupRuleIds=[id])) is None:
-            return None
-        (rule,) = answer["SecurityGroupRules"]
-        return {EGRESS if rule["IsEgress"] else INGRESS, rule.get("Description", "")} - {""}
-    if resource.startswith("elasticloadbalancing:listener/"):
-        answer = found(account.client("elbv2").describe_listeners, "ListenerNotFound", ListenerArns=[arn])
-        return answer and {str(listener["Port"]) for listener in answer["Listeners"]}
-    return set()
-
-
-def _may_be(match: Match, told: set[str]) -> bool:
-    """Whether what is told leaves the type open: ARNs of rules do not say in which direction they let."""
-    return match.kind.type in told or match.kind.type not in {EGRESS, INGRESS}
+        unknown = f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'"
+        return Orphan(arn, tier, None, arn, unknown)
+    address = candidates[0][1].origin if len(candidates) == 1 else None
+    return Orphan(arn, tier, address, match.import_id, match.deletion)
 
 
 def _names(body: Body) -> set[str]:
@@ -212,19 +154,21 @@ def _names(body: Body) -> set[str]:
     return (arguments | {body.get("tags", {}).get("Name", "")}) - {""}
 
 
-def _untagged(account: Account, platform: Platform, known: Mapping[str, State], tier: str) -> Iterator[Orphan]:
+def _untagged(account: Account, platform: Platform, known: Mapping[str, TerraformState], tier: str) -> Iterator[Orphan]:
     attributes = {
         resource.address: known[resource.tier][resource.origin]
         for resource in platform.resources
         if resource.origin in known[resource.tier]
     }
-    for resource in platform.of_type(*UNTAGGED):
+    for resource in platform.of_type(*LOOKUPS):
         if resource.tier != tier or resource.origin in known[tier]:
             continue
-        kind = UNTAGGED[resource.type]
-        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in kind.arguments)))
+        lookup = LOOKUPS[resource.type]
+        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in lookup.arguments)))
         # Where it belongs to what is not there, it is not there either.
-        if len(arguments) == len(kind.arguments) and (id := kind.ask(account, *arguments)):
+        if len(arguments) < len(lookup.arguments):
+            continue
+        if id := found(partial(lookup.find, account, *arguments), *lookup.missing):
             yield Orphan(resource.origin, tier, resource.origin, id)
 
 

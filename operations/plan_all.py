@@ -1,7 +1,6 @@
 """`python -m operations plan-all ENV FOLDER`: what a deployment would change, in all tiers, for `review` to read."""
 
 import json
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,6 @@ from operations.errors import RefusedError, ends_in_a_line
 from operations.plans import AT_ONCE, plan
 from operations.terminal import side_by_side
 from operations.terraform import TerraformError
-from stacks.names import Names
-from stacks.settings import Environment
 from synthesized.platform import Platform, Stack
 
 
@@ -59,12 +56,3 @@ def _planned(folder: Path, stack: Stack) -> str | None:
         return f"{stack.name}: {' '.join(str(error).split())}"
     file.write_text(json.dumps(planned), encoding="utf-8")
     return None
-
-
-def roles(environments: Iterable[Environment]) -> str:
-    """What the workflow of pull requests is told in `PLAN_ROLES`: by whom it plans which environment."""
-    told = [
-        {"environment": settings.name, "role": Names.of(settings).deployer("plan"), "region": settings.region}
-        for settings in environments
-    ]
-    return f"{json.dumps(told, indent=2)}\n"

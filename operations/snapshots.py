@@ -1,21 +1,21 @@
-"""`python -m operations.snapshots BASE`: what a change makes of the stacks, for whoever reviews it.
+"""`python -m operations snapshots BASE`: what a change makes of the stacks, for whoever reviews it.
 
 A snapshot is one long document, in which a line says little of where it stands. Here the snapshots of two versions are
-held against each other resource by resource, as Markdown that fits into the summary of a job of GitHub's.
-
-It needs git and Python alone, so that it tells within seconds, and of a version that cannot be set up, too.
+compared resource by resource, as Markdown that fits into the summary of a GitHub job.
 """
 
 import difflib
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from operations.errors import RefusedError, ends_in_a_line
 from stacks import ROOT
 
 SNAPSHOTS = Path("tests/snapshots/__snapshots__/test_snapshots")
@@ -32,7 +32,7 @@ Parts = Mapping[str, list[str]]
 """Of a stack: the lines of each resource, data source and output, by address."""
 
 
-class SnapshotsError(Exception):
+class SnapshotsError(RefusedError):
     """The snapshots of one of the two versions cannot be read."""
 
 
@@ -48,17 +48,23 @@ class Difference:
     lines: tuple[str, ...]
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print the difference between the working tree and the version that it was branched off; BASE names that."""
-    if len(arguments) != 1:
-        print("Usage: python -m operations.snapshots BASE", file=sys.stderr)
-        sys.exit(2)
-    (base,) = arguments
-    try:
+def snapshots(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="The commit or branch to compare with, such as `main`.")],
+) -> None:
+    """Show how the stacks differ from those of another version, as Markdown.
+
+    Compares the snapshots of the working tree with those of the last version that it shares with BASE, resource by
+    resource. Reads the git repository alone.
+
+    When: in a pull request; CI writes it into the summary of the job.
+
+    Example: `python -m operations snapshots main`
+
+    Exit codes: 0 compared; 1 a version or a snapshot cannot be read; 2 usage.
+    """
+    with ends_in_a_line():
         before, after = committed(ROOT, base), present(ROOT)
-        print(summary(differences(before, after), stacks=len({*before, *after}), base=base), end="")
-    except SnapshotsError as error:
-        sys.exit(str(error))
+        typer.echo(summary(differences(before, after), stacks=len({*before, *after}), base=base), nl=False)
 
 
 def committed(project: Path, base: str) -> dict[str, Parts]:
@@ -236,7 +242,3 @@ def _block(difference: Difference, shown: Sequence[str], base: str) -> list[str]
             "",
         ]
     return [*block, "</details>"]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""`python -m operations.validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
+"""`python -m operations validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
 
 Stacks are validated in copies, side by side, from one initialization. What has passed is remembered by its content, so
 that only what has changed is validated again.
@@ -6,7 +6,6 @@ that only what has changed is validated again.
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import typer
+
+from operations.errors import ends_in_a_line
 from operations.plans import AT_ONCE
 from operations.terraform import CACHE, TerraformError, terraform, version
-from synthesized.platform import PlatformError, Stack, read_stacks, synthesized_in
+from synthesized.platform import Stack, read_stacks, synthesized_in
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,32 @@ class Copy:
         return terraform(*arguments, cwd=self.folder, variables={"TF_DATA_DIR": str(self.providers)})
 
 
-def main() -> None:
-    """Validate what `make synth` wrote. Exits with 1 where a stack is not valid."""
-    try:
-        verdicts = validate(read_stacks(synthesized_in()))
-    except (PlatformError, TerraformError) as error:
-        sys.exit(str(error))
+def validate() -> None:
+    """Run `terraform validate` over every stack that `make synth` wrote, with the real AWS provider.
+
+    Needs no credentials. Stacks that passed before and have not changed since are not validated again.
+
+    When: after a change of the stacks or the settings, as a part of `make test`.
+
+    Example: `python -m operations validate`
+
+    Exit codes: 0 all stacks are valid; 1 one is not, or it failed; 2 usage.
+    """
+    with ends_in_a_line():
+        verdicts = verdicts_of(read_stacks(synthesized_in()))
     for verdict in verdicts:
         for problem in verdict.problems:
-            print(f"{verdict.stack}: {problem}")
+            typer.echo(f"{verdict.stack}: {problem}")
     invalid = sum(bool(verdict.problems) for verdict in verdicts)
     unchanged = sum(verdict.remembered for verdict in verdicts)
-    print(f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)")
-    sys.exit(1 if invalid else 0)
+    typer.echo(
+        f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)"
+    )
+    if invalid:
+        raise typer.Exit(1)
 
 
-def validate(stacks: Sequence[Stack], cache: Path | None = None) -> list[Verdict]:
+def verdicts_of(stacks: Sequence[Stack], cache: Path | None = None) -> list[Verdict]:
     """Validate stacks.
 
     Raises:
@@ -122,7 +134,3 @@ def _problems(copy: Copy) -> tuple[str, ...]:
 def _place(diagnostic: dict[str, dict[str, str]]) -> str:
     context = diagnostic.get("snippet", {}).get("context")
     return f"(in {context})" if context else ""
-
-
-if __name__ == "__main__":
-    main()

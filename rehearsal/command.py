@@ -3,6 +3,7 @@
 What they do is loaded by whoever starts one: it takes seconds, and no other command needs it.
 """
 
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from operations.account import EnvironmentName
-from operations.errors import explain
+from operations.errors import ends_in_a_line, explain
 
 
 def rehearse(
@@ -76,6 +77,25 @@ def rehearse_guide() -> None:
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
     _rehearsals().rehearse_guide()
+
+
+def propose(
+    environment: EnvironmentName,
+    cidr: Annotated[str, typer.Argument(metavar="CIDR", help="The range that tasks may reach as well.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the stacks are written.")],
+) -> None:
+    """Synthesize an environment as a pull request would have it: with one more egress range.
+
+    When: to try `plan-all` and `review` on a real change. A rehearsal does.
+
+    Example: `python -m operations propose dev 198.51.100.0/24 .cache/proposal`
+
+    Exit codes: 0 written; 1 the settings do not allow it; 2 usage.
+    """
+    from rehearsal import proposal  # it loads cdktf, which starts Node
+
+    with ends_in_a_line():
+        proposal.synthesize(environment, cidr, folder)
 
 
 def _rehearsals() -> ModuleType:

@@ -3,7 +3,6 @@
 Which AWS is asked, and which package is deployed, this process's environment says, as it does for a user.
 """
 
-import json
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from operations import plans
-from operations.orphans import attributes_in
+from operations.states import attributes_in, tainted_in
 from operations.terraform import environment, terraform
 from rehearsal.processes import OF_THIS_PROCESS, run, without
 from stacks import ROOT
@@ -94,17 +93,12 @@ class Deployment:
         return attributes_in(self.terraform(stack, "state", "pull"))
 
     def tainted(self, stack: Stack) -> list[str]:
-        """Addresses of what a stack's state calls half done.
+        """Addresses of the resources that are tainted in a stack's state.
 
         Raises:
             TerraformError: it cannot be read.
         """
-        return [
-            f"{resource['type']}.{resource['name']}"
-            for resource in json.loads(self.terraform(stack, "state", "pull"))["resources"]
-            for instance in resource["instances"]
-            if instance.get("status") == "tainted"
-        ]
+        return tainted_in(self.terraform(stack, "state", "pull"))
 
     def terraform(self, stack: Stack, *arguments: str) -> str:
         """Run Terraform on a stack that the cdktf CLI has initialized."""

@@ -28,7 +28,7 @@ def review_a_change(rehearsal: Rehearsal) -> None:
         TerraformError: it cannot be planned.
     """
     name, folder = rehearsal.settings.name, rehearsal.deployment.folder / "proposal"
-    rehearsal.program("proposal.log", "-m", "rehearsal.proposal", name, PROVIDER, str(folder))
+    rehearsal.program("proposal.log", "-m", "operations", "propose", name, PROVIDER, str(folder))
     planned = folder / "network.json"
     planned.write_text(json.dumps(plans.plan(Platform.read(folder, name).stacks["network"])), encoding="utf-8")
     review = json.loads(rehearsal.program("review.log", "-m", "operations", "review", str(planned), "--json"))

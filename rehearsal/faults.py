@@ -15,9 +15,10 @@ from rich.console import Console
 
 from operations import drift
 from operations.account import Account
+from operations.inventory import needs_no_state
 from operations.lock import Locks
-from operations.orphans import find, state_of, write_blocks
-from operations.resource_kinds import needs_nobody
+from operations.orphans import find, write_blocks
+from operations.states import state_of
 from rehearsal.deployment import changes
 from rehearsal.processes import ProgramError, family, kill
 from rehearsal.progress import Progress, resources_of
@@ -165,7 +166,7 @@ class BadDay:
             state = self.rehearsal.deployment.terraform(stack, "state", "pull")
             for arn in self.rehearsal.tagged(tier):
                 # As a text, so that this asks in another way than `orphans` does.
-                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not needs_nobody(self._account, arn):
+                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not needs_no_state(self._account, arn):
                     raise RehearsalError(f"{arn} is not in the state of {stack.name}")
             resources += len(held)
         return f"{resources} resources, each in its state; second plans are empty"

@@ -1,13 +1,15 @@
-"""`python -m rehearsal.proposal ENV CIDR FOLDER`: an environment as a pull request would have it.
+"""An environment as a pull request would have it.
 
-The change is one that every shop makes: a way out, to a payment provider.
+The change is one that every shop makes: egress to a payment provider.
 """
 
-import sys
 from pathlib import Path
+
+from pydantic import ValidationError
 
 # Before cdktf, as in main.py.
 from main import build
+from operations.errors import RefusedError
 from stacks import ROOT
 from stacks.settings import load_environments
 from stacks.settings.network import EgressRule
@@ -16,24 +18,28 @@ from stacks.settings.network import EgressRule
 from cdktf import App
 
 
-def propose(environment: str, cidr: str, folder: Path) -> None:
-    """Synthesize an environment with one more way out.
+def synthesize(environment: str, cidr: str, folder: Path) -> None:
+    """Synthesize an environment with one more egress range.
 
     Args:
         environment: its name.
-        cidr: what may be reached.
-        folder: where its stacks go.
+        cidr: the range.
+        folder: where its stacks are written.
 
     Raises:
         SettingsError: there is no such environment, or its file is wrong.
+        RefusedError: the settings do not allow the range, or the folder cannot be written.
     """
     (settings,) = load_environments(ROOT / "environments", only=environment)
-    provider = EgressRule.model_validate({"cidr": cidr, "reason": "a payment provider that is proposed"})
+    try:
+        provider = EgressRule.model_validate({"cidr": cidr, "reason": "a payment provider that is proposed"})
+    except ValidationError as error:
+        raise RefusedError(f"CIDR = {cidr}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     network = settings.network.model_copy(update={"egress": (*settings.network.egress, provider)})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RefusedError(f"FOLDER = {folder}: allowed: a folder that can be written ({error})") from error
     app = App(outdir=str(folder))
     build(app, settings.model_copy(update={"network": network}))
     app.synth()
-
-
-if __name__ == "__main__":
-    propose(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

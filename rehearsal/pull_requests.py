@@ -54,7 +54,7 @@ class Edit:
 
 OFFER = Edit(
     "stacks/foundation/stack.py",
-    "        self.alarm_topic = self._alarm_topic(self.keys.alarms)\n",
+    "        self.alarm_topic = alarm_topic(self, self.keys.alarms)\n",
     '        self.offer(self.alarm_topic, "owner")\n',
 )
 USE = Edit(

@@ -14,7 +14,7 @@ from lambda_rotation.errors import RotationError
 from local_aws.postgresql import ServerError
 from operations.account import settings_of
 from operations.errors import RefusedError, explain
-from operations.scan.command import ScanError
+from operations.scan.checkov import ScanError
 from operations.terraform import TerraformError
 from rehearsal.atlantis import AtlantisError
 from rehearsal.deployers import Deployers

@@ -23,9 +23,11 @@ from lambda_rotation.credential import Credential
 from local_aws.server import LocalAws
 from operations.account import Account
 from operations.drift import changes_in, schema_of
+from operations.inventory import needs_no_state, tagged
 from operations.plans import AT_ONCE
-from operations.resource_kinds import needs_nobody, resource_of, tagged
-from operations.scan.command import joined_plan, judge, scan_plan, waivers
+from operations.scan.checkov import scan_plan
+from operations.scan.joined_plan import joined_plan
+from operations.scan.waivers import judge, waivers
 from rehearsal.account import furnish
 from rehearsal.deployment import Deployment, changes
 from rehearsal.load import logging_in
@@ -35,6 +37,7 @@ from rehearsal.report import Report
 from stacks import ROOT
 from stacks.names import Names
 from stacks.settings import Environment, load_environments
+from synthesized.catalogue.arns import resource_of
 from synthesized.platform import Platform
 
 FOLDER = ROOT / ".cache" / "rehearsal"
@@ -202,7 +205,9 @@ class Rehearsal:
             self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.line)
         account = Account.of(self.settings)
         self.report.left_behind = [
-            arn for arn in self.tagged() if not re.fullmatch(KEPT, resource_of(arn)) and not needs_nobody(account, arn)
+            arn
+            for arn in self.tagged()
+            if not re.fullmatch(KEPT, resource_of(arn)) and not needs_no_state(account, arn)
         ]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:

@@ -98,10 +98,10 @@ class Names:
         return [
             self._log("*"),
             f"{self.container_insights}*",
-            f"{self.firewall_log}*",
+            f"{self.waf_log}*",
             f"{self.rotation_log}*",
             self.database_log("*"),
-            self.workflow_log("*"),
+            self.state_machine_log("*"),
         ]
 
     @property
@@ -188,14 +188,14 @@ class Names:
         return f"/aws/ecs/containerinsights/{self.cluster}/performance"
 
     @property
-    def firewall(self) -> str:
+    def web_acl(self) -> str:
         """The web ACL in front of the load balancer."""
         return self.of_resource("firewall")
 
     @property
-    def firewall_log(self) -> str:
+    def waf_log(self) -> str:
         """Log group of the web ACL. WAF takes no name that begins otherwise."""
-        return f"aws-waf-logs-{self.firewall}"
+        return f"aws-waf-logs-{self.web_acl}"
 
     @property
     def rotation(self) -> str:
@@ -222,7 +222,7 @@ class Names:
         """The vault of their copies in the second Region, of a name of its own: states tell vaults by their names."""
         return self.of_resource("backup-copies")
 
-    def workflow_log(self, what: str) -> str:
+    def state_machine_log(self, what: str) -> str:
         """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""
         return f"/aws/vendedlogs/states/{self.of_resource(what)}"
 

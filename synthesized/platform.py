@@ -129,6 +129,11 @@ class Platform:
                 document[section].setdefault(resource.type, {})[resource.address.rpartition(".")[2]] = resource.body
         return document
 
+    @property
+    def zones(self) -> list[str]:
+        """The availability zones that it is spread over."""
+        return sorted({subnet.body["availability_zone"] for subnet in self.of_type("aws_subnet")})
+
     def of_type(self, *types: str) -> list[Resource]:
         """The resources of some types."""
         return [resource for resource in self.resources if resource.type in types]

@@ -1,32 +1,11 @@
-"""Policy documents as AWS takes and returns them: built from statements, and compared by what they say."""
+"""Policy documents as AWS takes and returns them: read, and compared by what they say."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Statement = dict[str, Any]
 Document = dict[str, Any]
-
-Conditions = dict[str, dict[str, str | list[str]]]
-
-
-def allow(
-    sid: str, actions: Sequence[str], resources: Sequence[str], *, to: Any = None, when: Conditions | None = None
-) -> Statement:
-    """A statement that allows; `to` belongs in the policy of a resource, which also speaks of whom."""
-    return _statement("Allow", sid, actions, resources, to, when)
-
-
-def deny(
-    sid: str, actions: Sequence[str], resources: Sequence[str], *, to: Any = None, when: Conditions | None = None
-) -> Statement:
-    """A statement that denies, whatever else allows."""
-    return _statement("Deny", sid, actions, resources, to, when)
-
-
-def document(*statements: Statement) -> Document:
-    """The statements as a document."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def lacking(wanted: Document, found: Document) -> list[Statement]:
@@ -51,17 +30,6 @@ def listed(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def _statement(
-    effect: str, sid: str, actions: Sequence[str], resources: Sequence[str], to: Any, when: Conditions | None
-) -> Statement:
-    statement: Statement = {"Sid": sid, "Effect": effect, "Action": list(actions)}
-    if to is not None:
-        statement["Principal"] = to
-    if resources:  # a trust policy speaks of none
-        statement["Resource"] = list(resources)
-    return statement | ({"Condition": when} if when else {})
 
 
 def _meaning(statement: Statement) -> str:

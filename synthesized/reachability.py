@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise, product
 from typing import NamedTuple
 
+from synthesized.catalogue.row import Traffic
+from synthesized.catalogue.table import IN_VPC, row_of
 from synthesized.platform import Body, Platform
 
 LAST_PORT = 65535
@@ -21,29 +23,9 @@ TCP = ("tcp", "6")
 ALL = ("-1", "all")
 WORLD = IPv4Network("0.0.0.0/0")
 
-GROUPS = ("aws_security_group", "aws_default_security_group")
-"""Their rules are resources of their own."""
-
 Quantifier = Callable[[Iterable[bool]], bool]
 """`any`: is there a way from some address of the one to some of the other? `all`: from each to each?"""
 Ports = tuple[tuple[int, int], ...]
-
-# Other ways into a VPC, out of it or around its rules. None of them is here; nobody would see what they let through.
-NOT_UNDERSTOOD = (
-    "aws_default_vpc",
-    "aws_dx_gateway_association",
-    "aws_ec2_client_vpn_endpoint",
-    "aws_ec2_transit_gateway_vpc_attachment",
-    "aws_egress_only_internet_gateway",
-    "aws_network_acl_association",
-    "aws_network_acl_rule",
-    "aws_networkfirewall_firewall",
-    "aws_security_group_rule",
-    "aws_vpc_ipv4_cidr_block_association",
-    "aws_vpc_peering_connection",
-    "aws_vpclattice_service_network_vpc_association",
-    "aws_vpn_gateway",
-)
 
 
 class NotUnderstoodError(Exception):
@@ -115,8 +97,9 @@ class Reachability:
         unknown = [
             each.address
             for each in self.platform.resources
-            if each.type in NOT_UNDERSTOOD
-            or (each.type in GROUPS and {"ingress", "egress"} & _given(each.body))
+            if row_of(each.type).bypasses_network_rules
+            # Rules of security groups are resources of their own.
+            or (row_of(each.type).traffic is Traffic.SECURITY_GROUP and {"ingress", "egress"} & _given(each.body))
             or re.search(r"'(ipv6_cidr_block|cidr_ipv6|assign_generated_ipv6_cidr_block)': [^N]", str(each.body))
             or (each.type.startswith("aws_vpc_security_group") and each.body["ip_protocol"] not in (*TCP, *ALL))
             or (each.type == "aws_route" and not {"gateway_id", "nat_gateway_id"} & _given(each.body))
@@ -133,11 +116,11 @@ class Reachability:
         """
         found: dict[str, Party] = {party.name: party for party in (INTERNET, S3)}
         for resource in self.platform.resources:
-            if resource.type in WHERE:
-                groups, subnets, is_public = WHERE[resource.type](self.platform, resource.body)
+            if in_vpc := IN_VPC.get(resource.type):
+                groups, subnets, is_public = in_vpc.placement(self.platform, resource.body)
                 if subnets:
                     found[resource.label] = Party(resource.label, frozenset(groups), tuple(subnets), is_public)
-            elif "${aws_security_group." in str(resource.body) and not resource.type.startswith("aws_vpc_security"):
+            elif "${aws_security_group." in str(resource.body) and row_of(resource.type).traffic is None:
                 raise NotUnderstoodError(resource.address)
         return found
 
@@ -351,39 +334,3 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ports:
 
 def _given(body: Body) -> set[str]:
     return {argument for argument, value in body.items() if value}
-
-
-Found = tuple[Sequence[str], Sequence[str], bool]
-"""Security groups, subnets, and whether there are public addresses."""
-
-
-def _database(platform: Platform, body: Body) -> Found:
-    subnets = platform.followed(body["db_subnet_group_name"]).body["subnet_ids"]
-    instances = platform.of_type("aws_rds_cluster_instance")
-    return body["vpc_security_group_ids"], subnets, any(each.body.get("publicly_accessible") for each in instances)
-
-
-def _cache(platform: Platform, body: Body) -> Found:
-    return body["security_group_ids"], platform.followed(body["subnet_group_name"]).body["subnet_ids"], False
-
-
-def _service(_: Platform, body: Body) -> Found:
-    network = body["network_configuration"]
-    return network["security_groups"], network["subnets"], bool(network.get("assign_public_ip"))
-
-
-def _function(_: Platform, body: Body) -> Found:
-    network = body.get("vpc_config", {})
-    return network.get("security_group_ids", []), network.get("subnet_ids", []), False
-
-
-WHERE: dict[str, Callable[[Platform, Body], Found]] = {
-    "aws_ecs_service": _service,
-    "aws_efs_mount_target": lambda _, body: (body["security_groups"], [body["subnet_id"]], False),
-    "aws_elasticache_replication_group": _cache,
-    "aws_lambda_function": _function,
-    "aws_lb": lambda _, body: (body["security_groups"], body["subnets"], not body.get("internal")),
-    "aws_rds_cluster": _database,
-    # A gateway endpoint has neither: it is a route.
-    "aws_vpc_endpoint": lambda _, body: (body.get("security_group_ids", []), body.get("subnet_ids", []), False),
-}

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from synthesized import markdown
 from synthesized.platform import Body, Platform, PlatformError, Resource
-from synthesized.policies import Statement, listed, services_of
+from synthesized.policies import Statement, listed
 
 ROLE = "aws_iam_role"
 PARTS_OF_A_ROLE = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
@@ -94,58 +93,6 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
         for _, value in _texts(resource.body):
             if value.startswith("${data.aws_iam_policy_document.") or re.match(r'\{.*"Statement"', value, re.DOTALL):
                 yield resource, statements(platform, value)
-
-
-def roles_table(platform: Platform) -> str:
-    """The services' roles in Markdown: who takes each on, what for, and what it may do."""
-    rows: list[tuple[str, ...]] = []
-    for role in roles_of(platform):
-        services = [f"`{service}`" for each in role.trust for service in services_of(each)]
-        if not services:  # whoever deploys: docs/access.md
-            continue
-        may = [
-            *(_told(platform, statement) for statement in role.allowed),
-            *(f"what AWS's `{arn}` says" for arn in role.managed),
-        ]
-        why = role.resource.body.get("description", "")
-        rows.append((role.resource.label, ", ".join(services), why, "; ".join(may)))
-    return markdown.table(("role", "taken on by", "why", "may"), rows)
-
-
-def keys_table(platform: Platform) -> str:
-    """The keys in Markdown: which AWS services use each on their own account, and which roles may."""
-    rows: list[tuple[str, ...]] = []
-    every = roles_of(platform)
-    for key in platform.of_type("aws_kms_key"):
-        services = {
-            f"`{markdown.general(platform, service)}`"
-            for statement in statements(platform, key.body["policy"])
-            if statement["Effect"] == "Allow"
-            for service in services_of(statement)
-        }
-        roles = {
-            f"{role.resource.label}: {_told(platform, statement, resources=False)}"
-            for role in every
-            for statement in role.allowed
-            if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
-        }
-        rows.append((key.label, ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
-    return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
-
-
-def _told(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
-    """A statement as a person reads it."""
-    told = ", ".join(f"`{action}`" for action in listed(statement.get("Action")))
-    if resources:
-        on = (f"`{markdown.general(platform, resource)}`" for resource in listed(statement.get("Resource")))
-        told += f" on {', '.join(on)}"
-    conditions = [
-        f"`{variable}` is `{markdown.general(platform, '`, `'.join(listed(values)))}`"
-        for test in statement.get("Condition", {}).values()
-        for variable, values in test.items()
-    ]
-    never = "" if statement["Effect"] == "Allow" else "never "
-    return f"{never}{told}{' where ' if conditions else ''}{' and '.join(conditions)}"
 
 
 def _role(platform: Platform, role: Resource, uses: Iterable[Use]) -> Role:

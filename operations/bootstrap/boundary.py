@@ -5,7 +5,8 @@ AWS refuses a role whose boundary, and a key whose administrator, does not exist
 
 from stacks.names import PROJECT, Names
 from stacks.settings import Environment
-from synthesized.policies import Document, Statement, allow, deny, document
+from stacks.statements import Condition, Statement, account, allow, as_document, deny, equals
+from synthesized.policies import Document
 
 LARGEST = 6144
 """IAM's limit for the characters of a policy, spaces left out."""
@@ -28,7 +29,7 @@ def boundary(names: Names) -> Document:
     that: a resource's own policy can allow a session past the boundary's silence, but not past its denial. And a
     wider first part, by a later version, still leads to no identity, to no key's policy, and to no state.
     """
-    return document(*_what_they_do(names), *_what_none_does(names))
+    return as_document(*_what_they_do(names), *_what_none_does(names))
 
 
 def _what_they_do(names: Names) -> list[Statement]:
@@ -37,7 +38,7 @@ def _what_they_do(names: Names) -> list[Statement]:
     logs = [
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
-        names.workflow_log("*"),
+        names.state_machine_log("*"),
         "RDSOSMetrics",  # where RDS writes enhanced monitoring; the name is RDS's
     ]
     return [
@@ -54,7 +55,9 @@ def _what_they_do(names: Names) -> list[Statement]:
         ),
         allow("Keys", ["kms:Decrypt", "kms:GenerateDataKey*"], [arn("kms", "key/*")]),
         # For RDS and EFS alone, which decrypt in their own name what they copy and restore.
-        allow("Grants", ["kms:CreateGrant"], everywhere, when={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        allow(
+            "Grants", ["kms:CreateGrant"], everywhere, when=[Condition("Bool", "kms:GrantIsForAWSResource", ["true"])]
+        ),
         allow(
             "Backups",
             # Of what AWS's own policies for AWS Backup allow: not to delete a database or a file system, nor to change
@@ -85,7 +88,7 @@ def _what_they_do(names: Names) -> list[Statement]:
             ],
             # An ARN each, in two Regions, would fill what a policy may be long.
             ["*"],
-            when={"StringEquals": {"aws:RequestedRegion": names.regions}},
+            when=[equals("aws:RequestedRegion", *names.regions)],
         ),
         allow(
             "Logs",
@@ -144,7 +147,7 @@ def _what_they_do(names: Names) -> list[Statement]:
                 "xray:PutTraceSegments",
             ],
             ["*"],
-            when={"StringEquals": {"aws:RequestedRegion": names.region}},
+            when=[equals("aws:RequestedRegion", names.region)],
         ),
     ]
 
@@ -229,20 +232,20 @@ def _what_none_does(names: Names) -> list[Statement]:
 
 def key_administrators_trust(names: Names) -> Document:
     """Whoever IAM lets assume the role in this account, with a second factor (PCI DSS 8.4.2)."""
-    return document(
+    return as_document(
         allow(
             "AssumeWithSecondFactor",
             ["sts:AssumeRole"],
             [],
-            to={"AWS": f"arn:aws:iam::{names.account}:root"},
-            when={"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+            to=account(names.account),
+            when=[Condition("Bool", "aws:MultiFactorAuthPresent", ["true"])],
         )
     )
 
 
 def key_administrators_permissions() -> Document:
     """To find the keys; the keys' own policies say the rest. Never to use one, whatever a key's policy comes to say."""
-    return document(
+    return as_document(
         allow("FindKeys", ["kms:ListAliases", "kms:ListKeys"], ["*"]),
         deny(
             "NeverUseKeys",

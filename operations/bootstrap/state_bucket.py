@@ -16,7 +16,8 @@ from operations.bootstrap.state_key import StateKey
 from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
 from operations.errors import code_of, found
 from stacks.names import Names
-from synthesized.policies import Document, deny, document
+from stacks.statements import EVERYONE, Condition, as_document, deny, deny_other_accounts, deny_plaintext
+from synthesized.policies import Document
 
 DAYS_OF_OLD_VERSIONS = 365
 ALL_BLOCKED = dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True)
@@ -37,35 +38,39 @@ def bucket_policy(names: Names, key_arn: str) -> Document:
     algorithm, key, customers = (
         f"s3:x-amz-server-side-encryption{what}" for what in ("", "-aws-kms-key-id", "-customer-algorithm")
     )
-    return document(
-        deny("DenyPlaintext", ["s3:*"], everything, to="*", when={"Bool": {"aws:SecureTransport": "false"}}),
-        deny("DenyOldTls", ["s3:*"], everything, to="*", when={"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+    encrypted = Condition("Null", algorithm, ["false"])
+    return as_document(
+        deny_plaintext(["s3:*"], everything),
         deny(
-            "DenyOtherAccounts",
+            "DenyOldTls",
             ["s3:*"],
             everything,
-            to="*",
-            when={
-                "StringNotEquals": {"aws:PrincipalAccount": names.account},
-                "Bool": {"aws:PrincipalIsAWSService": "false"},
-            },
+            to=EVERYONE,
+            when=[Condition("NumericLessThan", "s3:TlsVersion", ["1.2"])],
         ),
+        deny_other_accounts(names.account, ["s3:*"], everything),
         # A request that says nothing of encryption gets the bucket's own, which is our key.
         deny(
             "DenyOtherEncryption",
             ["s3:PutObject"],
             objects,
-            to="*",
-            when={"Null": {algorithm: "false"}, "StringNotEquals": {algorithm: "aws:kms"}},
+            to=EVERYONE,
+            when=[encrypted, Condition("StringNotEquals", algorithm, ["aws:kms"])],
         ),
         deny(
             "DenyOtherKeys",
             ["s3:PutObject"],
             objects,
-            to="*",
-            when={"Null": {algorithm: "false"}, "StringNotEquals": {key: [names.state_key, key_arn]}},
+            to=EVERYONE,
+            when=[encrypted, Condition("StringNotEquals", key, [names.state_key, key_arn])],
         ),
-        deny("DenyKeysOfCustomers", ["s3:PutObject"], objects, to="*", when={"Null": {customers: "false"}}),
+        deny(
+            "DenyKeysOfCustomers",
+            ["s3:PutObject"],
+            objects,
+            to=EVERYONE,
+            when=[Condition("Null", customers, ["false"])],
+        ),
     )
 
 

@@ -10,27 +10,12 @@ from botocore.exceptions import ClientError
 from operations.account import Account
 from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
 from operations.errors import RefusedError, explain, found
-from stacks.foundation.key_administration import ADMINISTRATION
-from stacks.names import Names
-from synthesized.policies import Document, allow, deny, document
+from stacks.foundation.key_policy import key_policy
+from stacks.statements import as_document
+from synthesized.policies import Document
 
 DAYS = 365
 """Between two versions of the key. PCI DSS 3.7.4: a year or less."""
-
-
-def key_policy(names: Names, administrators: tuple[str, ...]) -> Document:
-    """As of the stacks' keys: IAM decides who uses it, administrators cannot, and only services make grants."""
-    return document(
-        allow("EnableIamPolicies", ["kms:*"], ["*"], to={"AWS": f"arn:aws:iam::{names.account}:root"}),
-        allow("AdministerWithoutUse", ADMINISTRATION, ["*"], to={"AWS": list(administrators)}),
-        deny(
-            "OnlyServicesMakeGrants",
-            ["kms:CreateGrant"],
-            ["*"],
-            to="*",
-            when={"Bool": {"kms:GrantIsForAWSResource": "false"}, "Null": {"kms:ViaService": "true"}},
-        ),
-    )
 
 
 class StateKey:
@@ -94,7 +79,8 @@ class StateKey:
 
     @property
     def _policy(self) -> Document:
-        return key_policy(self._account.names, self._account.settings.foundation.key_administrators)
+        settings = self._account.settings
+        return as_document(*key_policy(settings.account, settings.foundation.key_administrators))
 
     def _found(self) -> dict[str, Any] | None:
         answer = found(self._kms.describe_key, "NotFoundException", KeyId=self.alias)

@@ -3,21 +3,20 @@
 A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`; what is around it is a person's.
 """
 
+import json
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from operations.atlantis import REPOS, profiles
-from operations.document import settings_reference
+from operations.document import controls, runbooks, settings_reference
 from operations.document.pictures import matrix, overview, rotation, stacks
-from operations.plan_all import roles as plan_roles
+from operations.document.tables import keys_table, roles_table, zones_table
+from operations.errors import RefusedError, ends_in_a_line
 from stacks import ROOT
-from stacks.settings import Environment, SettingsError, load_environments
-from synthesized import runbooks
-from synthesized.platform import Platform, PlatformError
-from synthesized.roles import keys_table, roles_table
-from synthesized.zones import table as zones_table
+from stacks.names import Names
+from stacks.settings import Environment, load_environments
+from synthesized.platform import Platform
 
 DOCS = ROOT / "docs"
 
@@ -25,14 +24,19 @@ Pages = Mapping[Path, Mapping[str, str]]
 """The parts of pages, by their names."""
 
 
-def main() -> None:
-    """Write all parts and pictures anew, from the settings and from what was synthesized of them."""
-    try:
+def document() -> None:
+    """Write the generated parts and the pictures of `docs/`, from the settings and from what `make synth` wrote.
+
+    When: after a change of the stacks, the settings or the controls. A test fails while a page is out of date.
+
+    Example: `python -m operations document`
+
+    Exit codes: 0 written; 1 nothing is synthesized, or a page lacks the place of a part; 2 usage.
+    """
+    with ends_in_a_line():
         environments = load_environments(ROOT / "environments")
         platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
-    except (PlatformError, SettingsError) as error:
-        sys.exit(str(error))
-    write(pages(environments, platforms))
+        write(pages(environments, platforms))
     for file, drawn in images(environments, platforms).items():
         file.parent.mkdir(exist_ok=True)
         file.write_text(drawn, encoding="utf-8")
@@ -51,6 +55,7 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
             "profiles": _code("ini", profiles(environments, "credential_source = EcsContainer")),
         },
         DOCS / "ci.md": {"plan-roles": _code("json", plan_roles(environments))},
+        DOCS / "controls.md": {"controls": controls.tables(), "checks": controls.checks(), "others": controls.others()},
         DOCS / "settings.md": {"settings": settings_reference.reference()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
@@ -78,11 +83,12 @@ def _code(language: str, text: str) -> str:
 
 
 def write(pages: Pages) -> None:
-    """Write the parts of pages anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
-    try:
-        written = {page: with_parts(page, parts) for page, parts in pages.items()}
-    except ValueError as error:
-        sys.exit(str(error))
+    """Write the parts of pages anew.
+
+    Raises:
+        RefusedError: a page lacks the place of its part; none is written.
+    """
+    written = {page: with_parts(page, parts) for page, parts in pages.items()}
     for page, text in written.items():
         page.write_text(text, encoding="utf-8")
 
@@ -91,16 +97,21 @@ def with_parts(page: Path, parts: Mapping[str, str]) -> str:
     """A page's text with its parts as the code has them now.
 
     Raises:
-        ValueError: the page has no place for a part.
+        RefusedError: the page has no place for a part.
     """
     text = page.read_text(encoding="utf-8")
     for name, content in parts.items():
         place = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not place.search(text):
-            raise ValueError(f"{page}: allowed: a place for {name}, <!-- begin {name} --> to <!-- end {name} -->")
+            raise RefusedError(f"{page}: allowed: a place for {name}, <!-- begin {name} --> to <!-- end {name} -->")
         text = place.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
     return text
 
 
-if __name__ == "__main__":
-    main()
+def plan_roles(environments: Iterable[Environment]) -> str:
+    """The repository variable `PLAN_ROLES`, as JSON: the role with which CI plans each environment."""
+    roles = [
+        {"environment": settings.name, "role": Names.of(settings).deployer("plan"), "region": settings.region}
+        for settings in environments
+    ]
+    return f"{json.dumps(roles, indent=2)}\n"

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from operations.document import markdown
 from stacks.settings import Environment
 from stacks.settings.load import models_in
-from stacks.settings.section import InProduction, Matching, Unit
-from synthesized import markdown
+from stacks.settings.section import InProduction, Matching, NotBelow, Unit
 
 HEAD = ("key", "type", "allowed", "default", "what for", "production demands")
 TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}
@@ -106,6 +106,8 @@ def _allowed(field: FieldInfo) -> Iterator[str]:
         yield f"{least.ge} or more{steps}"
     elif most:
         yield f"{most.le} or less{steps}"
+    if NotBelow in rules:
+        yield f"`{rules[NotBelow].field}` or more"
     if MaxLen in rules:
         yield f"{rules[MaxLen].max_length} at most"
 

@@ -15,7 +15,8 @@ from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import zones_of
 from operations.preflight.uses import pages
-from operations.scan.command import WAIVERS, ScanError, waivers
+from operations.scan.checkov import ScanError
+from operations.scan.waivers import WAIVERS, waivers
 from synthesized.platform import Resource
 
 CLASS = "db.serverless"

@@ -14,12 +14,11 @@ from rich.text import Text
 
 from operations.account import Account, EnvironmentName, reach
 from operations.errors import RefusedError, code_of, ends_in_a_line, explain
-from operations.orphans import State as StackState
-from operations.orphans import state_of
 from operations.preflight import quotas
 from operations.preflight.checks import CHECKS, Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
+from operations.states import TerraformState, state_of
 from operations.terminal import console, side_by_side
 from stacks.settings.environment import REGION
 from synthesized.platform import Platform
@@ -105,7 +104,7 @@ def _told(what: str, make: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 def _demand(account: Account, platform: Platform) -> tuple[Demand, list[Finding]]:
     """What the stacks add; all that they hold, where a state cannot be read."""
-    states, unread = dict[str, StackState](), list[Finding]()
+    states, unread = dict[str, TerraformState](), list[Finding]()
     for tier, stack in platform.stacks.items():
         try:
             states[tier] = state_of(account, stack.backend)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from operations.orphans import State
+from operations.states import TerraformState
+from synthesized.catalogue.vpc import nodes_of_shard
 from synthesized.platform import Platform, Resource
 
 Amounts = Mapping[str, float]
@@ -27,7 +28,7 @@ class Demand:
     """The stacks, and what has been made of them."""
 
     platform: Platform
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, TerraformState] = field(default_factory=dict)
     """By tier; without those that could not be read."""
 
     def elsewhere(self) -> Self:
@@ -99,12 +100,13 @@ def readers_under_load(demand: Demand) -> Amounts:
 def cache_nodes(demand: Demand) -> Amounts:
     """Of all shards."""
     groups = demand.missing("aws_elasticache_replication_group")
-    return {"": sum(group.body["num_node_groups"] * _nodes_of_a_shard(group) for group in groups)}
+    return {"": sum(group.body["num_node_groups"] * nodes_of_shard(group.body) for group in groups)}
 
 
 def cache_nodes_under_load(demand: Demand) -> Amounts:
     """Those of shards that load may add."""
-    nodes = max(map(_nodes_of_a_shard, demand.platform.of_type("aws_elasticache_replication_group")), default=0)
+    groups = demand.platform.of_type("aws_elasticache_replication_group")
+    nodes = max((nodes_of_shard(group.body) for group in groups), default=0)
     return {"": nodes * _may_be_added(demand, "elasticache:replication-group:NodeGroups")}
 
 
@@ -156,10 +158,6 @@ def _processors(demand: Demand, service: Resource, tasks: int, provider: str) ->
     weights = sum(each.get("weight", 0) for each in strategy.values())
     share = math.ceil(rest * strategy[provider].get("weight", 0) / weights) if weights else 0
     return (base + share) * int(demand.at(service.body["task_definition"]).body["cpu"]) / 1024
-
-
-def _nodes_of_a_shard(group: Resource) -> int:
-    return 1 + group.body.get("replicas_per_node_group", 0)
 
 
 def _may_be_added(demand: Demand, dimension: str) -> int:

@@ -6,10 +6,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from operations.review.differences import Side
+from synthesized.catalogue.row import Traffic
+from synthesized.catalogue.table import row_of
 
-RULES = {"aws_vpc_security_group_ingress_rule": "in", "aws_vpc_security_group_egress_rule": "out"}
-GROUPS = {"aws_security_group", "aws_default_security_group"}
-LISTS = {"aws_network_acl", "aws_default_network_acl"}
 WORLD = {"0.0.0.0/0", "::/0"}
 ANY = "-1"
 PORTS = (0, 65535)
@@ -88,17 +87,22 @@ def openings(type_: str, side: Side) -> Iterator[Opening]:
 def _rules(type_: str, side: Side) -> Iterator[tuple[str, Side]]:
     if side.value is None:
         return
-    if type_ in RULES:
-        yield RULES[type_], side
-    elif type_ == "aws_security_group_rule":
-        yield "in" if side.at("type").value == "ingress" else "out", side
-    elif type_ == "aws_network_acl_rule":
-        yield "out" if side.at("egress").value else "in", side
-    elif type_ in GROUPS | LISTS:
-        for argument, direction in (("ingress", "in"), ("egress", "out")):
-            block = side.at(argument)
-            for key in block.keys:
-                yield direction, block.at(key)
+    match row_of(type_).traffic:
+        case Traffic.INGRESS_RULE:
+            yield "in", side
+        case Traffic.EGRESS_RULE:
+            yield "out", side
+        case Traffic.RULE_WITH_TYPE:
+            yield "in" if side.at("type").value == "ingress" else "out", side
+        case Traffic.RULE_WITH_EGRESS:
+            yield "out" if side.at("egress").value else "in", side
+        case Traffic.SECURITY_GROUP | Traffic.NETWORK_ACL:
+            for argument, direction in (("ingress", "in"), ("egress", "out")):
+                block = side.at(argument)
+                for key in block.keys:
+                    yield direction, block.at(key)
+        case None:
+            pass
 
 
 def _denials(type_: str, side: Side) -> Iterator[str]:

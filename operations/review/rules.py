@@ -91,50 +91,45 @@ KEYS = (
 SECRETS = r"aws_secretsmanager_secret(_version)?|aws_ssm_parameter"
 LOGS = r"aws_cloudwatch_log_(group|stream)|aws_cloudtrail_event_data_store"
 DATABASES = (
-    r"aws_(rds|docdb|neptune|redshift|memorydb|dax)_(cluster|global_cluster)|aws_redshiftserverless_namespace"
-    r"|aws_db_(instance|snapshot|cluster_snapshot)|aws_db_cluster_snapshot|aws_dynamodb_(table|global_table|table_item)"
-    r"|aws_(elasticsearch|opensearch)_domain|aws_opensearchserverless_collection|aws_keyspaces_(keyspace|table)"
-    r"|aws_timestream.*_(database|table|db_instance)|aws_qldb_ledger|aws_dsql_cluster|aws_lightsail_database"
-    r"|aws_s3tables_table(_bucket)?|aws_simpledb_domain"
+    r"aws_(rds|docdb|neptune|redshift|memorydb)_(cluster|global_cluster)|aws_db_(instance|snapshot|cluster_snapshot)"
+    r"|aws_dynamodb_(table|global_table|table_item)|aws_dsql_cluster"
 )
 CACHES = r"aws_elasticache_(replication_group|cluster|serverless_cache|global_replication_group)"
 FILES = (
-    r"aws_s3_(bucket|directory_bucket|object|bucket_object)|aws_efs_file_system|aws_fsx_.*(file_system|volume)"
-    r"|aws_ebs_(volume|snapshot|snapshot_copy)|aws_glacier_vault|aws_backup_(vault|logically_air_gapped_vault)"
-    r"|aws_ecr(public)?_repository|aws_codecommit_repository|aws_codeartifact_(domain|repository)|aws_ami(_copy)?"
-    r"|aws_storagegateway_.*|aws_lightsail_(bucket|disk)"
+    r"aws_s3_(bucket|directory_bucket|object|bucket_object)|aws_ebs_snapshot_copy|aws_ami(_copy)?"
+    r"|aws_backup_logically_air_gapped_vault"
 )
 QUEUES = r"aws_sqs_queue|aws_kinesis_(stream|firehose_delivery_stream)|aws_msk_(serverless_)?cluster|aws_mq_broker"
 IDENTITIES = r"aws_cognito_(user_pool|identity_pool|user)|aws_route53_zone|aws_acmpca_certificate_authority"
-# Of other providers, and of AWS's newer ones, whatever is called so.
+# Of other providers, and of AWS's other services, whatever is called so.
 NAMED_LIKE_DATA = (
     r"(?!aws_|.*route_table).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk|file_?system|instance"
     r"|key_ring|crypto_key|key_vault|key_vault_(key|secret)|registry|repository|secret|secret_version|server|share"
     r"|snapshot|storage|storage_account|storage_container|table|topic|queue|vault|volume|persistent_volume(_claim)?)"
-    r"|(?!.*route_table)aws_\w+_(database|domain|file_system|ledger|repository|snapshot|table|vault|volume)"
+    r"|(?!.*route_table)aws_\w+_(bucket|database|disk|domain|file_system|keyspace|ledger|repository|snapshot|table"
+    r"|vault|volume)"
 )
 
 # What stands between data and its loss.
 SAFETY_NETS = (
     r"aws_s3_bucket_(versioning|object_lock_configuration|replication_configuration)|aws_efs_(backup_policy"
     r"|replication_configuration)|aws_backup_(plan|selection|vault_lock_configuration|vault_policy)"
-    r"|aws_db_instance_automated_backups_replication|aws_dlm_lifecycle_policy|aws_redshift_snapshot_.*"
+    r"|aws_db_instance_automated_backups_replication|aws_dlm_lifecycle_policy"
 )
 GUARDS = (
     r"aws_s3_bucket_(policy|public_access_block|server_side_encryption_configuration|ownership_controls)"
     r"|aws_s3_account_public_access_block|aws_waf.*|aws_shield_.*|aws_network_acl(_rule|_association)?"
-    r"|aws_(efs_file_system|secretsmanager_secret|ecr_repository|ecr_registry|kms_key|sns_topic|sqs_queue|glacier_vault"
-    r"|backup_vault)_policy|aws_ebs_(encryption_by_default|default_kms_key|snapshot_block_public_access)"
+    r"|aws_(efs_file_system|secretsmanager_secret|ecr_repository|ecr_registry|kms_key|sns_topic|sqs_queue|backup_vault)"
+    r"_policy|aws_ebs_(encryption_by_default|default_kms_key|snapshot_block_public_access)"
     r"|aws_iam_account_password_policy|aws_organizations_policy(_attachment)?|aws_networkfirewall_.*"
     r"|aws_default_(security_group|network_acl)|aws_ec2_image_block_public_access|aws_ec2_instance_metadata_defaults"
 )
 WATCHERS = (
     r"aws_cloudwatch_(metric_alarm|composite_alarm|log_metric_filter|log_subscription_filter|event_rule|event_target"
-    r"|metric_stream|log_anomaly_detector)|aws_cloudtrail|aws_config_.*|aws_guardduty_.*|aws_securityhub_.*"
-    r"|aws_inspector.*|aws_macie2_.*|aws_accessanalyzer_.*|aws_detective_.*|aws_flow_log|aws_s3_bucket_logging"
+    r"|metric_stream|log_anomaly_detector|log_data_protection_policy|log_delivery.*)|aws_cloudtrail|aws_config_.*"
+    r"|aws_(guardduty|securityhub|macie2|accessanalyzer)_.*|aws_inspector.*|aws_flow_log|aws_s3_bucket_logging"
     r"|aws_wafv2_web_acl_logging_configuration|aws_route53_(query_log|resolver_query_log_config.*|health_check)"
-    r"|aws_db_event_subscription|aws_elasticache_.*subscription|aws_sns_topic(_subscription)?|aws_scheduler_schedule"
-    r"|aws_cloudwatch_log_(data_protection_policy|delivery.*)|aws_vpc_flow_log|aws_synthetics_canary"
+    r"|aws_db_event_subscription|aws_sns_topic(_subscription)?|aws_scheduler_schedule|aws_synthetics_canary"
 )
 # What has successors without a gap, or stands still.
 HARMLESS = (
@@ -146,19 +141,18 @@ HARMLESS = (
 SCALING = r"aws_appautoscaling_.*|aws_autoscaling_(policy|schedule)"
 COSTLY = (
     r"aws_(nat_gateway|eip|vpc_endpoint|lb|alb|elb|instance|spot_instance_request|db_instance|rds_cluster(_instance)?"
-    r"|docdb_cluster_instance|neptune_cluster_instance|elasticache_(replication_group|cluster|serverless_cache)"
-    r"|memorydb_cluster|ecs_service|eks_(cluster|node_group)|msk_cluster|mq_broker|opensearch_domain|redshift_cluster"
-    r"|redshiftserverless_workgroup|fsx_\w+_file_system|ec2_transit_gateway.*|vpn_(connection|gateway)|dx_.*"
-    r"|autoscaling_group|lambda_provisioned_concurrency_config|kinesis_stream|networkfirewall_firewall|wafv2_web_acl"
-    r"|guardduty_detector|shield_protection|cloudhsm_v2_hsm|workspaces_workspace|globalaccelerator_accelerator"
-    r"|acmpca_certificate_authority|emr_cluster|sagemaker_(endpoint|notebook_instance)|efs_replication_configuration)"
+    r"|elasticache_(replication_group|cluster|serverless_cache)|memorydb_cluster|ecs_service|eks_(cluster|node_group)"
+    r"|msk_cluster|mq_broker|opensearch_domain|redshift_cluster|fsx_\w+_file_system|ec2_transit_gateway.*"
+    r"|vpn_(connection|gateway)|autoscaling_group|lambda_provisioned_concurrency_config|kinesis_stream"
+    r"|networkfirewall_firewall|wafv2_web_acl|guardduty_detector|shield_protection|acmpca_certificate_authority"
+    r"|efs_replication_configuration)"
 )
 GRANTING = (
     r"aws_iam_(access_key|user_login_profile|.*_attachment|user_group_membership|group_membership|role_policies_exclusive"
     r"|openid_connect_provider|saml_provider)|aws_kms_grant|aws_lambda_(permission|function_url)|aws_ram_.*"
     r"|aws_vpc_peering_connection.*|aws_internet_gateway|aws_ec2_transit_gateway_.*attachment|aws_vpn_.*"
-    r"|aws_ssoadmin_(account_assignment|.*attachment)|aws_lakeformation_permissions|aws_cloudfront_distribution"
-    r"|aws_s3_bucket_acl|aws_vpc_endpoint_service_allowed_principal|aws_lambda_layer_version_permission"
+    r"|aws_ssoadmin_(account_assignment|.*attachment)|aws_cloudfront_distribution|aws_s3_bucket_acl"
+    r"|aws_vpc_endpoint_service_allowed_principal|aws_lambda_layer_version_permission"
 )
 ROTATES = r"aws_secretsmanager_secret_rotation"
 

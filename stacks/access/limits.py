@@ -6,8 +6,8 @@ from typing import Self
 from stacks.access.grants import Grant
 from stacks.access.identities import DESTROYS
 from stacks.names import PROJECT, Names
-from stacks.parts.policies import Condition, equals
 from stacks.settings import Environment
+from stacks.statements import Condition, equals
 
 IN_BOTH_REGIONS = {"backup", "elasticfilesystem", "kms"}
 """Services of which the second Region has something."""

@@ -21,7 +21,7 @@ from stacks.access.reads import READS, READS_BY_NAME
 from stacks.access.records import RECORDS
 from stacks.access.service import SERVICE
 from stacks.access.stores import BACKUPS, STORES
-from stacks.parts.policies import Condition, Statement, allow, deny, equals
+from stacks.statements import Condition, Statement, allow, deny, equals
 
 WRITES: Mapping[str, tuple[Grant, ...]] = {
     "network": NETWORK,

@@ -15,9 +15,10 @@ from constructs import Construct
 from stacks.access import policies
 from stacks.access.limits import Limits
 from stacks.names import ACCESS
-from stacks.parts.policies import Principal, Statement, allow, document, equals
+from stacks.parts.policy_documents import document
 from stacks.settings import Environment
 from stacks.settings.access import ISSUER
+from stacks.statements import Principal, Statement, allow, equals
 from stacks.tier import TierStack
 
 AUDIENCE = "sts.amazonaws.com"

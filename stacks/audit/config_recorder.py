@@ -95,7 +95,7 @@ def rule_not_met(names: Names) -> Event:
     )
 
 
-def record(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigConfigurationRecorderStatus:
+def record_configuration(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigConfigurationRecorderStatus:
     """Record every change of everything, and hold it to the rules; returned is what says that it records.
 
     Args:

@@ -1,7 +1,7 @@
-"""Services that look for trouble: GuardDuty, Security Hub, Inspector; and how their findings are told.
+"""Threat and vulnerability detection: GuardDuty, Security Hub, Inspector, and the events of what they find.
 
-An account has one of each in a Region, so that each can be left to whoever has it already. Findings are told whoever
-keeps the service: they reach the account's own event bus.
+An account has one of each in a Region, so each can be left to whoever has it already. Their findings reach the
+account's own event bus all the same, and people are notified of them.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ CODE_IS_SCANNED_IN = frozenset(
     }
 )
 
-TOLD = (
+FOUND = (
     Event(
         name="threat-found",
         source="aws.guardduty",

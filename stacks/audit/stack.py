@@ -13,15 +13,15 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from constructs import Construct
 
 from stacks.audit import detection
-from stacks.audit.config_recorder import record, rule_not_met
-from stacks.audit.watched_calls import COUNTED, told
+from stacks.audit.config_recorder import record_configuration, rule_not_met
+from stacks.audit.watched_calls import COUNTED, changes_of_controls
 from stacks.foundation.stack import FoundationStack
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.events import tell
+from stacks.parts.events import notify
 from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.policies import allow
 from stacks.parts.roles import service_role
 from stacks.settings import Environment
+from stacks.statements import allow
 from stacks.tier import TierStack
 
 Field = CloudtrailAdvancedEventSelectorFieldSelector
@@ -37,8 +37,8 @@ class AuditStack(TierStack):
         self.log = log_group(self, "log", self.names.trail_log, key=foundation.keys.logs)
         self._record_calls(foundation)
         self._watch(foundation.alarm_topic)
-        self._tell_of_events(foundation.alarm_topic)
-        self._look_for_trouble(foundation)
+        self._notify_of_events(foundation.alarm_topic)
+        self._detect(foundation)
 
     def _record_calls(self, foundation: FoundationStack) -> None:
         """PCI DSS 10.2.1, 10.3.2, 10.3.4."""
@@ -139,15 +139,15 @@ class AuditStack(TierStack):
             ],
         )
 
-    def _tell_of_events(self, topic: SnsTopic) -> None:
+    def _notify_of_events(self, topic: SnsTopic) -> None:
         of_rules = [rule_not_met(self.names)] if self.settings.audit.config else []
-        tell(self, topic, [*told(), *detection.TOLD, *of_rules])
+        notify(self, topic, [*changes_of_controls(), *detection.FOUND, *of_rules])
 
-    def _look_for_trouble(self, foundation: FoundationStack) -> None:
-        audit = self.settings.audit
-        recording = (
-            [record(self, bucket=foundation.log_buckets.config, key=foundation.keys.logs)] if audit.config else []
-        )
+    def _detect(self, foundation: FoundationStack) -> None:
+        audit, recording = self.settings.audit, []
+        if audit.config:
+            bucket, key = foundation.log_buckets.config, foundation.keys.logs
+            recording = [record_configuration(self, bucket=bucket, key=key)]
         if audit.guardduty:
             detection.detect_threats(self)
         if audit.security_hub:

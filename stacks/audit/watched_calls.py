@@ -129,7 +129,7 @@ COUNTED = (
 )
 
 
-def _told(name: str, source: str, what: str, *actions: str) -> Event:
+def _changed(name: str, source: str, what: str, *actions: str) -> Event:
     return Event(
         name=name,
         source=f"aws.{source}",
@@ -146,44 +146,44 @@ def _told(name: str, source: str, what: str, *actions: str) -> Event:
     )
 
 
-def told() -> Sequence[Event]:
+def changes_of_controls() -> Sequence[Event]:
     """PCI DSS 10.7.2: a control that fails, or is made to, is told at once."""
     return [
-        _told(
+        _changed(
             "trail-changed",
             "cloudtrail",
             "the audit trail was touched",
             *("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
         ),
-        _told("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
-        _told(
+        _changed("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
+        _changed(
             "firewall-changed",
             "wafv2",
             "the firewall was touched",
             *("DeleteLoggingConfiguration", "DeleteWebACL", "DisassociateWebACL", "UpdateWebACL"),
         ),
-        _told(
+        _changed(
             "guardduty-changed",
             "guardduty",
             "GuardDuty was touched",
             # Filters and lists of trusted addresses silence findings.
             *("CreateFilter", "CreateIPSet", "DeleteDetector", "UpdateDetector", "UpdateFilter", "UpdateIPSet"),
         ),
-        _told(
+        _changed(
             "security-hub-changed",
             "securityhub",
             "Security Hub was touched",
             *("BatchDisableStandards", "BatchUpdateStandardsControlAssociations", "DisableSecurityHub"),
         ),
-        _told(
+        _changed(
             "config-changed",
             "config",
             "AWS Config was touched",
             *("DeleteConfigRule", "DeleteConfigurationRecorder", "DeleteDeliveryChannel"),
             *("PutConfigurationRecorder", "PutDeliveryChannel", "StopConfigurationRecorder"),
         ),
-        _told("inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"),
-        _told(
+        _changed("inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"),
+        _changed(
             "alarms-silenced",
             "monitoring",
             "alarms were touched",

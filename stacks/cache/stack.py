@@ -4,8 +4,6 @@ What is in it may be lost: replication is asynchronous, and a failover takes the
 belong in the database. There is no password: tasks prove who they are by IAM, over TLS, and the default user is off.
 """
 
-from functools import partial
-
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.elasticache_parameter_group import (
     ElasticacheParameterGroup,
@@ -16,37 +14,26 @@ from cdktf_cdktf_provider_aws.elasticache_replication_group import (
     ElasticacheReplicationGroupLogDeliveryConfiguration,
 )
 from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
-from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
 from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
+from stacks.cache.alarms import ALARMS
+from stacks.cache.users import ENGINE, application_user, user_group
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import let_services_deliver, log_group
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
-ENGINE = "redis"
 ENGINE_VERSION = "7.1"
 FAMILY = "redis7"
 
 LOGS = ("slow-log", "engine-log")
 
 SNAPSHOT_DAYS = 7
-
-MOST_CONNECTIONS = 65_000
-"""Of a node; ElastiCache's fixed `maxclients`."""
-
-# Reads and writes of keys, but not what looks at, changes or empties the whole: FLUSHALL, KEYS and CONFIG are dangerous
-# in Redis's own list, the others are named. What cluster clients ask first is added at the end.
-APPLICATION_MAY = (
-    "on ~* -@all +@read +@write +@connection +@transaction +@scripting"
-    " -@dangerous -dbsize -function -randomkey -scan -script +cluster +info"
-)
-NOBODY_MAY = "off ~keys* -@all"
 
 
 class CacheStack(TierStack):
@@ -59,54 +46,17 @@ class CacheStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         logs = self._logs(foundation)
-        self.user = self._application_user()
-        users = self._user_group(self.user)
+        self.user = application_user(self)
+        users = user_group(self, self.user)
         self.replication_group = self._replication_group(foundation, network, logs, users)
         self._add_shards_under_load()
-        self._watch(foundation)
+        self.alarms = raise_alarms(self, foundation.alarm_topic, ALARMS)
         self._publish_endpoint()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
         return {
             kind: log_group(self, f"log-{kind}", self.names.cache_log(kind), key=foundation.keys.logs) for kind in LOGS
         }
-
-    def _application_user(self) -> ElasticacheUser:
-        """PCI DSS 8.3.1: no shared secret; a task signs in with a token that its role signs."""
-        name = self.names.of_resource("application")
-        user = ElasticacheUser(
-            self,
-            "application",
-            # IAM authentication asks that both be the same.
-            user_id=name,
-            user_name=name,
-            engine=ENGINE,
-            access_string=APPLICATION_MAY,
-            authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
-        )
-        self.publish("user_name", user, "user_name", "User that tasks sign in as, by IAM")
-        self.offer(user, "arn")
-        return user
-
-    def _user_group(self, *users: ElasticacheUser) -> ElasticacheUserGroup:
-        """PCI DSS 2.2.2: whoever names no user is `default`, and that one may do nothing."""
-        default = ElasticacheUser(
-            self,
-            "default",
-            user_id=self.names.of_resource("default"),
-            user_name="default",
-            engine=ENGINE,
-            access_string=NOBODY_MAY,
-            # As authentication_mode, AWS would answer with another word for it, and every plan would show a change.
-            no_password_required=True,
-        )
-        return ElasticacheUserGroup(
-            self,
-            "users",
-            user_group_id=self.names.cache,
-            engine=ENGINE,
-            user_ids=[user.user_id for user in (default, *users)],
-        )
 
     def _replication_group(
         self,
@@ -196,58 +146,6 @@ class CacheStack(TierStack):
         # Percent; ElastiCache takes 35 to 70.
         track(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", at=60)
         track(self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", at=70)
-
-    def _watch(self, foundation: FoundationStack) -> None:
-        # ElastiCache measures node by node, and load brings nodes.
-        nodes = partial(
-            Alarm, namespace="AWS/ElastiCache", of_any=True, statistic="Maximum", missing="notBreaching", periods=3
-        )
-        self.alarms = raise_alarms(
-            self,
-            foundation.alarm_topic,
-            [
-                nodes(
-                    name="cpu",
-                    metric="EngineCPUUtilization",
-                    threshold=80,
-                    unit="percent",
-                    period=300,
-                    why="a node's one thread is busy, and every page that asks it waits",
-                ),
-                nodes(
-                    name="memory",
-                    metric="DatabaseMemoryUsagePercentage",
-                    threshold=85,
-                    unit="percent",
-                    period=300,
-                    why="a node will soon drop sessions that customers still use",
-                ),
-                nodes(
-                    name="evictions",
-                    metric="Evictions",
-                    threshold=100,
-                    unit="keys a minute",
-                    period=60,
-                    why="memory is full and keys go before their time; customers are signed out",
-                ),
-                nodes(
-                    name="replication-lag",
-                    metric="ReplicationLag",
-                    threshold=5,
-                    unit="seconds",
-                    period=60,
-                    why="a failover now would lose what was written since",
-                ),
-                nodes(
-                    name="connections",
-                    metric="CurrConnections",
-                    threshold=MOST_CONNECTIONS * 8 // 10,
-                    unit="connections, four fifths of what a node takes",
-                    period=60,
-                    why="the next tasks will be refused; a pool leaks or is too large",
-                ),
-            ],
-        )
 
     def _publish_endpoint(self) -> None:
         self.publish(

@@ -4,19 +4,18 @@ A commit is on six copies in three zones before it is answered. When the writer 
 place and both endpoints follow. TLS is forced, the master credential is RDS's own, and every login is logged.
 """
 
-from functools import partial
-
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster, RdsClusterServerlessv2ScalingConfiguration
 from cdktf_cdktf_provider_aws.rds_cluster_instance import RdsClusterInstance
 from constructs import Construct
 
-from stacks.database.parameters import ACU, ENGINE, cluster_parameters, instance_parameters, most_connections
+from stacks.database.alarms import FAILED_LOGIN_PATTERN, FAILED_LOGINS, database_alarms
+from stacks.database.parameters import ENGINE, cluster_parameters, instance_parameters
 from stacks.foundation.stack import FoundationStack, Keys
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import GIB, Alarm, raise_alarms
+from stacks.parts.alarms import raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import count_in_log, log_group
 from stacks.parts.roles import ServiceRole, service_role
@@ -27,10 +26,6 @@ MASTER_USERNAME = "platform_master"
 """PCI DSS 2.2.2: not a name that every attacker tries first."""
 
 LOGS = ("postgresql", "iam-db-auth-error")
-
-FAILED_LOGINS = "FailedLogins"
-# By password, by IAM, and without TLS.
-FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication failed" ?"no pg_hba.conf entry"'
 
 
 class DatabaseStack(TierStack):
@@ -47,7 +42,7 @@ class DatabaseStack(TierStack):
         self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role())
         self._add_readers_under_load()
         count_in_log(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
-        self._watch(foundation)
+        self.alarms = raise_alarms(self, foundation.alarm_topic, database_alarms(self, self.cluster))
         self._publish_endpoints()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
@@ -166,105 +161,6 @@ class DatabaseStack(TierStack):
             after=self.instances,  # Aurora adds readers to a cluster that has instances
         )
         track(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", at=60)  # percent
-
-    def _watch(self, foundation: FoundationStack) -> None:
-        aurora = partial(
-            Alarm,
-            namespace="AWS/RDS",
-            dimensions={"DBClusterIdentifier": self.cluster.cluster_identifier},
-            # A cluster that is paused measures nothing.
-            missing="notBreaching",
-        )
-        self.alarms = raise_alarms(
-            self,
-            foundation.alarm_topic,
-            [
-                aurora(
-                    name="capacity",
-                    metric="ACUUtilization",
-                    statistic="Maximum",
-                    threshold=90,
-                    unit="percent of the maximum capacity",
-                    period=300,
-                    periods=3,
-                    why="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
-                ),
-                aurora(
-                    name="cpu",
-                    metric="CPUUtilization",
-                    statistic="Maximum",
-                    threshold=80,
-                    unit="percent",
-                    period=300,
-                    periods=3,
-                    why="an instance is busy with more than it can scale away, often one statement",
-                ),
-                aurora(
-                    name="connections",
-                    metric="DatabaseConnections",
-                    statistic="Maximum",
-                    threshold=most_connections(self.settings.database) * 8 // 10,
-                    unit="connections, four fifths of what an instance takes",
-                    period=60,
-                    periods=5,
-                    why="the next tasks will be refused; a pool leaks or is too large",
-                ),
-                aurora(
-                    name="replica-lag",
-                    metric="AuroraReplicaLagMaximum",
-                    statistic="Maximum",
-                    threshold=1000,
-                    unit="milliseconds",
-                    period=60,
-                    periods=5,
-                    why="readers show customers what is no longer so",
-                ),
-                aurora(
-                    name="memory",
-                    metric="FreeableMemory",
-                    statistic="Minimum",
-                    at="most",
-                    threshold=self.settings.database.maximum_capacity * ACU // 10,
-                    unit="bytes, a tenth of what the maximum capacity has",
-                    period=300,
-                    periods=3,
-                    why="at its maximum the cluster will read from disk what it used to have in memory",
-                ),
-                aurora(
-                    name="local-storage",
-                    metric="FreeLocalStorage",
-                    statistic="Minimum",
-                    at="most",
-                    threshold=2 * GIB,
-                    unit="bytes",
-                    period=300,
-                    periods=2,
-                    why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
-                ),
-                aurora(
-                    name="deadlocks",
-                    metric="Deadlocks",
-                    statistic="Maximum",
-                    threshold=0.05,
-                    unit="a second (three a minute)",
-                    period=60,
-                    periods=5,
-                    why="transactions take the same rows in different orders, and customers' orders fail",
-                ),
-                Alarm(
-                    name="failed-logins",
-                    namespace=self.names.metrics,
-                    metric=FAILED_LOGINS,
-                    statistic="Sum",
-                    threshold=10,
-                    unit="logins",
-                    period=300,
-                    periods=1,
-                    missing="notBreaching",
-                    why="tasks hold a credential that no longer works, or somebody guesses (PCI DSS 10.7.2)",
-                ),
-            ],
-        )
 
     def _publish_endpoints(self) -> None:
         self.publish("writer_endpoint", self.cluster, "endpoint", "Where the application writes; follows a failover")

@@ -34,7 +34,8 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
 from cdktf_cdktf_provider_aws.s3_bucket_versioning import S3BucketVersioningA, S3BucketVersioningVersioningConfiguration
 
 from stacks.foundation.deliveries import S3_ACCESS_PREFIX
-from stacks.parts.policies import EVERYONE, Condition, Statement, deny, deny_other_accounts, deny_plaintext, document
+from stacks.parts.policy_documents import document
+from stacks.statements import EVERYONE, Condition, Statement, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
 # PCI DSS 10.5.1: three months at hand. Glacier Instant Retrieval stays readable at once, at a fifth of the price.

@@ -4,7 +4,7 @@ The trail and the Config recorder are made by a later tier; their names are comp
 """
 
 from stacks.names import Names
-from stacks.parts.policies import Statement, allow, equals, matches_arn, service
+from stacks.statements import Statement, allow, equals, matches_arn, service
 
 S3_ACCESS_PREFIX = "s3-access"
 ALB_ACCESS_PREFIX = "alb-access"

@@ -9,7 +9,8 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 
-from stacks.parts.policies import EVERYONE, Condition, allow, document, equals
+from stacks.parts.policy_documents import document
+from stacks.statements import EVERYONE, Condition, allow, equals
 from stacks.tier import TierStack
 
 LOG_IN = "ecr:GetAuthorizationToken"

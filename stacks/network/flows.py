@@ -1,4 +1,7 @@
-"""Security groups from a table of allowed flows: each flow is a way out of its source and a way into its target."""
+"""Every flow that the VPC allows, and the security groups whose rules are made of that table.
+
+A flow is a rule of egress at its source and one of ingress at its target. What is not in the table is refused.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +19,6 @@ from stacks.tier import TierStack
 INTERNET = IPv4Network("0.0.0.0/0")
 S3 = "s3"
 """S3 within the Region, by the prefix list of its gateway endpoint."""
-
-PURPOSES = {
-    "load_balancer": "Load balancer: takes requests of customers from the internet",
-    "service": "Tasks of the application",
-    "rotation": "The function that rotates the database credential",
-    "database": "Aurora PostgreSQL",
-    "cache": "ElastiCache",
-    "files": "Mount targets of EFS",
-    "endpoints": "Interface endpoints of AWS services",
-    "secrets_endpoint": "Interface endpoint of Secrets Manager, the only one that the rotation may reach",
-}
 
 
 @dataclass(frozen=True)
@@ -49,20 +41,6 @@ class Flow:
         return f"{self.why} ({_slug(self.source)} to {_slug(self.target)})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SecurityGroups:
-    """One a party; a resource gets the one of its own."""
-
-    load_balancer: SecurityGroup
-    service: SecurityGroup
-    rotation: SecurityGroup
-    database: SecurityGroup
-    cache: SecurityGroup
-    files: SecurityGroup
-    endpoints: SecurityGroup
-    secrets_endpoint: SecurityGroup
-
-
 ALLOWED_FLOWS = (
     Flow(INTERNET, "load_balancer", ports.HTTPS, "customers"),
     Flow(INTERNET, "load_balancer", ports.HTTP, "customers, redirected to HTTPS"),
@@ -77,6 +55,32 @@ ALLOWED_FLOWS = (
     Flow("rotation", "secrets_endpoint", ports.HTTPS, "reads and writes the credential"),
 )
 """Every flow within the VPC; `network.egress` of the settings adds what tasks may reach outside."""
+
+PURPOSES = {
+    "load_balancer": "Load balancer: takes requests of customers from the internet",
+    "service": "Tasks of the application",
+    "rotation": "The function that rotates the database credential",
+    "database": "Aurora PostgreSQL",
+    "cache": "ElastiCache",
+    "files": "Mount targets of EFS",
+    "endpoints": "Interface endpoints of AWS services",
+    "secrets_endpoint": "Interface endpoint of Secrets Manager, the only one that the rotation may reach",
+}
+"""Descriptions of the security groups, by the party that each is of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroups:
+    """One a party; a resource gets the one of its own."""
+
+    load_balancer: SecurityGroup
+    service: SecurityGroup
+    rotation: SecurityGroup
+    database: SecurityGroup
+    cache: SecurityGroup
+    files: SecurityGroup
+    endpoints: SecurityGroup
+    secrets_endpoint: SecurityGroup
 
 
 def security_groups(tier: TierStack, vpc: Vpc) -> SecurityGroups:

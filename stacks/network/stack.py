@@ -11,7 +11,6 @@ from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
 from cdktf_cdktf_provider_aws.default_route_table import DefaultRouteTable
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.eip import Eip
-from cdktf_cdktf_provider_aws.flow_log import FlowLog
 from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
 from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
 from cdktf_cdktf_provider_aws.route import Route
@@ -25,16 +24,12 @@ from constructs import Construct
 from stacks.foundation.stack import FoundationStack
 from stacks.network import network_acls
 from stacks.network.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
+from stacks.network.flow_logs import REJECTED_FROM_WITHIN, log_flows
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, security_groups
 from stacks.network.subnets import AddressPlan, Kind
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.logs import count_in_log, log_group, rejected_from
-from stacks.parts.policies import allow
-from stacks.parts.roles import service_role
 from stacks.settings import Environment
 from stacks.tier import TierStack
-
-REJECTED_FROM_WITHIN = "RejectedFromWithin"
 
 ZonalSubnets = Mapping[str, Subnet]
 """By zone."""
@@ -60,7 +55,7 @@ class NetworkStack(TierStack):
         self.security_groups = security_groups(self, self.vpc)
         s3 = self._endpoints(app_tables)
         self._allow_flows(s3)
-        self._log_flows(foundation)
+        log_flows(self, self.vpc, foundation.keys.logs)
         self._watch(foundation, nats)
 
     def _vpc(self) -> Vpc:
@@ -192,43 +187,6 @@ class NetworkStack(TierStack):
     def _allow_flows(self, s3: VpcEndpoint) -> None:
         egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in self.settings.network.egress]
         allow_flows(self, self.security_groups, [*ALLOWED_FLOWS, *egress], s3=s3)
-
-    def _log_flows(self, foundation: FoundationStack) -> None:
-        """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
-        logs = log_group(self, "flow-log-group", self.names.flow_logs, key=foundation.keys.logs)
-        role, permissions = service_role(
-            self,
-            "flow-logs",
-            "vpc-flow-logs.amazonaws.com",
-            [
-                allow(
-                    "Deliver",
-                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    [logs.arn, f"{logs.arn}:*"],
-                ),
-                allow("Find", ["logs:DescribeLogGroups"], ["*"]),
-            ],
-            source_arn=self.names.arn("ec2", "vpc-flow-log/*"),
-            why="Delivers the VPC's flow logs to their log group",
-        )
-        FlowLog(
-            self,
-            "flow-log",
-            vpc_id=self.vpc.id,
-            traffic_type="ALL",
-            log_destination=logs.arn,
-            iam_role_arn=role.arn,
-            max_aggregation_interval=60,  # seconds
-            depends_on=[permissions],
-            tags={"Name": self.names.of_resource("flow-logs")},
-        )
-        count_in_log(
-            self,
-            "rejected-from-within",
-            logs,
-            pattern=rejected_from(self.settings.network.cidr),
-            metric=REJECTED_FROM_WITHIN,
-        )
 
     def _watch(self, foundation: FoundationStack, nats: Mapping[str, NatGateway]) -> None:
         self.alarms = raise_alarms(

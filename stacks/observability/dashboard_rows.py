@@ -5,7 +5,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.audit import watched_calls
 from stacks.names import Names
-from stacks.network.stack import REJECTED_FROM_WITHIN
+from stacks.network.flow_logs import REJECTED_FROM_WITHIN
 from stacks.observability.dashboard import Graph, Line, OfAll, Row
 from stacks.service import waf
 from stacks.service.stack import ServiceStack
@@ -27,7 +27,7 @@ def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: Servic
 
 
 def _service(names: Names, service: ServiceStack) -> Row:
-    elb, balancer = "AWS/ApplicationELB", service.entrance.dimensions
+    elb, balancer = "AWS/ApplicationELB", service.load_balancer.dimensions
     ecs, insights, tasks = "AWS/ECS", "ECS/ContainerInsights", service.dimensions
     acl = waf.dimensions(names, names.region)
     return Row(

@@ -60,7 +60,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "blocked-requests",
-            names.firewall_log,
+            names.waf_log,
             (
                 'filter action = "BLOCK"',
                 "stats count(*) as requests by terminatingRuleId, httpRequest.clientIp, httpRequest.uri",

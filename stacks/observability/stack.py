@@ -16,9 +16,10 @@ from stacks.foundation.stack import FoundationStack
 from stacks.observability import dashboard
 from stacks.observability.dashboard import Row
 from stacks.observability.dashboard_rows import rows
+from stacks.observability.events import platform_events
 from stacks.observability.queries import save_queries
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.events import Event, tell
+from stacks.parts.events import notify
 from stacks.parts.logs import count_in_log
 from stacks.service.stack import ServiceStack
 from stacks.settings import Environment
@@ -62,8 +63,8 @@ class ObservabilityStack(TierStack):
         self._watch(foundation.alarm_topic, service)
         alarms = [alarm.arn for tier in (*watched, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
-        self._tell_of_databases(foundation.alarm_topic)
-        self._tell_of_events(foundation.alarm_topic, service)
+        self._notify_of_databases(foundation.alarm_topic)
+        notify(self, foundation.alarm_topic, platform_events(service))
         save_queries(self)
         shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
         self._dashboard(healthy, alarms, shown)
@@ -131,7 +132,7 @@ class ObservabilityStack(TierStack):
             ok_actions=[topic.arn],
         )
 
-    def _tell_of_databases(self, topic: SnsTopic) -> None:
+    def _notify_of_databases(self, topic: SnsTopic) -> None:
         """Of all in the account, since Aurora names the readers that it adds itself."""
         for kind, categories in DATABASE_EVENTS.items():
             DbEventSubscription(
@@ -142,68 +143,6 @@ class ObservabilityStack(TierStack):
                 event_categories=list(categories),
                 sns_topic=topic.arn,
             )
-
-    def _tell_of_events(self, topic: SnsTopic, service: ServiceStack) -> None:
-        tell(
-            self,
-            topic,
-            [
-                Event(
-                    name="deployment-failed",
-                    source="aws.ecs",
-                    kinds=["ECS Deployment State Change"],
-                    resources=[service.service.id],
-                    detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-                    says="a deployment failed and is rolled back: <reason>",
-                    quoting={"reason": "$.detail.reason"},
-                ),
-                Event(
-                    name="tasks-not-placed",
-                    source="aws.ecs",
-                    kinds=["ECS Service Action"],
-                    resources=[service.service.id],
-                    detail={"eventType": ["WARN", "ERROR"]},
-                    says="ECS cannot run the service as it should: <what>.",
-                    quoting={"what": "$.detail.eventName"},
-                ),
-                Event(
-                    name="task-stopped",
-                    source="aws.ecs",
-                    kinds=["ECS Task State Change"],
-                    detail={
-                        "clusterArn": [service.cluster.arn],
-                        "lastStatus": ["STOPPED"],
-                        # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
-                        "$or": [
-                            {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
-                            {"stoppedReason": [{"prefix": "Task failed"}]},
-                        ],
-                    },
-                    says="a task stopped by itself: <reason> (<task>).",
-                    quoting={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
-                ),
-                Event(
-                    name="aws-health",
-                    source="aws.health",
-                    kinds=["AWS Health Event"],
-                    detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
-                    says="AWS tells of <code> at <service>.",
-                    quoting={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
-                ),
-                Event(
-                    name="certificate-expiry",
-                    source="aws.acm",
-                    kinds=[
-                        "ACM Certificate Approaching Expiration",
-                        "ACM Certificate Expired",
-                        "ACM Certificate Renewal Action Required",
-                    ],
-                    resources=[service.entrance.certificate.arn],
-                    says="<what>.",
-                    quoting={"what": "$.detail-type"},
-                ),
-            ],
-        )
 
     def _dashboard(self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[str], shown: Sequence[Row]) -> None:
         board = CloudwatchDashboard(

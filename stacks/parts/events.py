@@ -1,4 +1,4 @@
-"""Events that are told to people as they happen: a table, a rule each, a sentence to the topic.
+"""Events that people are notified of as they happen: a table, a rule each, a sentence to the topic.
 
 They are the services' own events, which EventBridge gets from them whether there is a trail or not.
 """
@@ -48,9 +48,9 @@ def pattern(
     return json.dumps(wanted)
 
 
-def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
-    """Tell the topic of each of the events."""
-    told = topic.arn
+def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
+    """Publish a sentence to the topic for each of the events."""
+    topic_arn = topic.arn
     for event in events:
         rule = CloudwatchEventRule(
             tier,
@@ -64,7 +64,7 @@ def tell(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             f"event-{event.name}-to-topic",
             rule=rule.name,
             target_id="alarm-topic",
-            arn=told,
+            arn=topic_arn,
             input_transformer=CloudwatchEventTargetInputTransformer(
                 input_paths=dict(event.quoting),
                 # A JSON string, so that a person gets a sentence.

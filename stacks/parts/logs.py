@@ -1,7 +1,6 @@
 """Log groups, made before what writes to them; and what is counted in them."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
@@ -11,7 +10,8 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
 from cdktf_cdktf_provider_aws.cloudwatch_log_resource_policy import CloudwatchLogResourcePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
-from stacks.parts.policies import allow, document, equals, matches_arn, service
+from stacks.parts.policy_documents import document
+from stacks.statements import allow, equals, matches_arn, service
 from stacks.tier import TierStack
 
 
@@ -67,16 +67,4 @@ def count_in_log(tier: TierStack, id: str, log: CloudwatchLogGroup, *, pattern: 
         metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
             name=metric, namespace=tier.names.metrics, value="1", default_value="0"
         ),
-    )
-
-
-def rejected_from(vpc: IPv4Network) -> str:
-    """Filter pattern of flow log records whose source lies in the VPC. Scans from the internet are noise.
-
-    A pattern knows no CIDR, so it takes the two octets that a VPC of /16 to /18 shares.
-    """
-    within = ".".join(str(vpc.network_address).split(".")[:2])
-    return (
-        f"[version, account, interface, source={within}.*, destination, source_port, destination_port, protocol, "
-        'packets, bytes, start, end, action="REJECT", status]'
     )

@@ -7,7 +7,8 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 
-from stacks.parts.policies import Statement, allow, document, equals, matches_arn, service
+from stacks.parts.policy_documents import document
+from stacks.statements import Statement, allow, equals, matches_arn, service
 from stacks.tier import TierStack
 
 

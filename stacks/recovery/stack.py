@@ -26,8 +26,9 @@ from constructs import Construct
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.events import Event, tell
+from stacks.parts.events import notify
 from stacks.parts.roles import ServiceRole, service_role
+from stacks.recovery.events import JOB_EVENTS
 from stacks.recovery.vaults import locked_vault
 from stacks.settings import Environment
 from stacks.settings.recovery import COLD_AFTER_DAYS
@@ -72,7 +73,7 @@ class RecoveryStack(TierStack):
         self._back_up(protected, self._plan(vault, copies), backup)
         self._test_restores(protected, vault, restores)
         self._watch(foundation)
-        self._tell_of_jobs(foundation)
+        notify(self, foundation.alarm_topic, JOB_EVENTS)
 
     def _roles(self) -> tuple[ServiceRole, ServiceRole]:
         """Apart, so that what writes backups cannot restore one, nor what restores delete one."""
@@ -203,55 +204,5 @@ class RecoveryStack(TierStack):
                     missing="breaching",
                     why="a backup that is never begun fails nowhere, and tells nobody",
                 )
-            ],
-        )
-
-    def _tell_of_jobs(self, foundation: FoundationStack) -> None:
-        """PCI DSS 12.10.1. Of all in the account: what is restored by hand is of interest, too."""
-        job = {"what": "$.detail.resourceType", "state": "$.detail.state", "why": "$.detail.statusMessage"}
-        restore = {**job, "state": "$.detail.status"}
-        tell(
-            self,
-            foundation.alarm_topic,
-            [
-                Event(
-                    name="backup-failed",
-                    source="aws.backup",
-                    kinds=["Backup Job State Change"],
-                    detail={"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]},
-                    says="a backup of <what> is <state>: <why>.",
-                    quoting=job,
-                ),
-                Event(
-                    name="copy-failed",
-                    source="aws.backup",
-                    kinds=["Copy Job State Change"],
-                    detail={"state": ["FAILED", "PARTIAL"]},
-                    says="a copy of a backup of <what> is <state>: <why>.",
-                    quoting=job,
-                ),
-                Event(
-                    name="restore-failed",
-                    source="aws.backup",
-                    kinds=["Restore Job State Change"],
-                    detail={"status": ["ABORTED", "FAILED"]},
-                    says="a restore of <what> is <state>: <why>.",
-                    quoting=restore,
-                ),
-                Event(
-                    name="restore-not-valid",
-                    source="aws.backup",
-                    kinds=["Restore Job State Change"],
-                    detail={"validationStatus": ["FAILED"]},
-                    says="what was restored of <what> is not as it should be: <why>.",
-                    quoting={"what": job["what"], "why": "$.detail.validationStatusMessage"},
-                ),
-                Event(
-                    name="region-settings",
-                    source="aws.backup",
-                    kinds=["Region Setting State Change"],
-                    says="what AWS Backup backs up in <region> was changed.",
-                    quoting={"region": "$.region"},
-                ),
             ],
         )

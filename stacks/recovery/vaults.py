@@ -7,8 +7,9 @@ from cdktf_cdktf_provider_aws.backup_vault_policy import BackupVaultPolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from stacks.parts.policies import EVERYONE, Condition, deny, deny_other_accounts, document
+from stacks.parts.policy_documents import document
 from stacks.parts.roles import ServiceRole
+from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts
 from stacks.tier import TierStack
 
 COOLING_OFF_DAYS = 7

@@ -8,8 +8,8 @@ from cdktf_cdktf_provider_aws.scheduler_schedule import (
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.foundation.stack import FoundationStack
-from stacks.parts.policies import allow
-from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.parts.state_machines import State, notify_state, starter_role, state_machine
+from stacks.statements import allow
 from stacks.tier import TierStack
 
 A_DAY = 24 * 60 * 60 * 1000
@@ -19,7 +19,7 @@ A_DAY = 24 * 60 * 60 * 1000
 def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> None:
     """Tell the topic of a credential that is a day older than it may be, or whose age cannot be asked for."""
     why = "Asks daily for the age of the database credential"
-    machine = workflow(
+    machine = state_machine(
         tier,
         "credential-age",
         _states(tier, foundation, secret),
@@ -30,7 +30,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
         minutes=5,
         why=why,
     )
-    start = starter(
+    start = starter_role(
         tier,
         "credential-age",
         "scheduler.amazonaws.com",
@@ -67,11 +67,11 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
             "Default": "Young",
         },
         "Young": {"Type": "Succeed"},
-        "Tell": tell(
+        "Tell": notify_state(
             foundation.alarm_topic,
             f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {runbook}",
         ),
-        "TellFailure": tell(
+        "TellFailure": notify_state(
             foundation.alarm_topic,
             f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
             then="Failed",

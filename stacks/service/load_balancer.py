@@ -1,4 +1,4 @@
-"""The way in: a name, its certificate, a load balancer that speaks TLS to customers and to tasks."""
+"""The public load balancer: its domain and certificate, TLS to customers and to tasks, and its alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,10 +46,10 @@ DEREGISTRATION_DELAY = 45
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entrance:
-    """What stands between customers and tasks."""
+class LoadBalancer:
+    """The load balancer with its listener, its target group and its certificate."""
 
-    load_balancer: Lb
+    lb: Lb
     target_group: LbTargetGroup
     listener: LbListener
     certificate: AcmCertificate
@@ -57,7 +57,7 @@ class Entrance:
     @property
     def dimensions(self) -> dict[str, str]:
         """Of the load balancer's metrics."""
-        return {"LoadBalancer": self.load_balancer.arn_suffix}
+        return {"LoadBalancer": self.lb.arn_suffix}
 
     def alarms(self) -> list[Alarm]:
         """When customers do not get what they ask for."""
@@ -122,7 +122,7 @@ class Entrance:
         ]
 
 
-def entrance(
+def public_load_balancer(
     tier: TierStack,
     vpc: Vpc,
     *,
@@ -131,32 +131,32 @@ def entrance(
     logs: S3Bucket,
     acl: Wafv2WebAcl,
     health_path: str,
-) -> Entrance:
+) -> LoadBalancer:
     """The load balancer with all that belongs to it, under the domain of the settings.
 
     Args:
         logs: bucket of access and connection logs.
-        acl: the firewall's rules.
+        acl: WAF's rules.
         health_path: where a task says whether it can take requests.
     """
     zone = DataAwsRoute53Zone(tier, "zone", name=tier.settings.service.hosted_zone, private_zone=False)
     certificate = _certificate(tier)
     valid = _validated(tier, certificate, zone)
-    balancer = _load_balancer(tier, subnets, group, logs)
+    lb = _load_balancer(tier, subnets, group, logs)
     targets = _target_group(tier, vpc, health_path)
-    # PCI DSS 6.4.1: nobody is let in before the firewall stands in front.
-    guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=balancer.arn)
-    listener = _listen(tier, balancer, targets, valid, after=guarded)
-    _redirect_plaintext(tier, balancer, after=guarded)
+    # PCI DSS 6.4.1: nobody is let in before WAF stands in front.
+    guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=lb.arn)
+    listener = _listen(tier, lb, targets, valid, after=guarded)
+    _redirect_plaintext(tier, lb, after=guarded)
     Route53Record(
         tier,
         "domain",
         zone_id=zone.zone_id,
         name=tier.settings.service.domain,
         type="A",
-        alias=Route53RecordAlias(name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=True),
+        alias=Route53RecordAlias(name=lb.dns_name, zone_id=lb.zone_id, evaluate_target_health=True),
     )
-    return Entrance(load_balancer=balancer, target_group=targets, listener=listener, certificate=certificate)
+    return LoadBalancer(lb=lb, target_group=targets, listener=listener, certificate=certificate)
 
 
 def _certificate(tier: TierStack) -> AcmCertificate:
@@ -247,7 +247,7 @@ def _target_group(tier: TierStack, vpc: Vpc, health_path: str) -> LbTargetGroup:
 
 def _listen(
     tier: TierStack,
-    balancer: Lb,
+    lb: Lb,
     targets: LbTargetGroup,
     certificate: AcmCertificateValidation,
     *,
@@ -256,7 +256,7 @@ def _listen(
     return LbListener(
         tier,
         "https",
-        load_balancer_arn=balancer.arn,
+        load_balancer_arn=lb.arn,
         port=ports.HTTPS,
         protocol="HTTPS",
         ssl_policy=TLS_POLICY,
@@ -269,11 +269,11 @@ def _listen(
     )
 
 
-def _redirect_plaintext(tier: TierStack, balancer: Lb, *, after: Wafv2WebAclAssociation) -> None:
+def _redirect_plaintext(tier: TierStack, lb: Lb, *, after: Wafv2WebAclAssociation) -> None:
     LbListener(
         tier,
         "http",
-        load_balancer_arn=balancer.arn,
+        load_balancer_arn=lb.arn,
         port=ports.HTTP,
         protocol="HTTP",
         default_action=[

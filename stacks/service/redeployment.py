@@ -17,8 +17,8 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.foundation.stack import FoundationStack
 from stacks.parts.events import pattern
-from stacks.parts.policies import allow, matches_arn
-from stacks.parts.workflows import State, starter, tell, workflow
+from stacks.parts.state_machines import State, notify_state, starter_role, state_machine
+from stacks.statements import allow, matches_arn
 from stacks.tier import TierStack
 
 LONGEST_DEPLOYMENT = 45
@@ -64,7 +64,7 @@ def redeploy_after_rotation(
     tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret, running: Running
 ) -> None:
     """Start new tasks whenever a version of the secret becomes current."""
-    machine = workflow(
+    machine = state_machine(
         tier,
         "redeployment",
         _states(tier, foundation, running),
@@ -95,7 +95,7 @@ def redeploy_after_rotation(
             detail={"labelUpdated": ["AWSCURRENT"]},
         ),
     )
-    start = starter(
+    start = starter_role(
         tier,
         "redeployment",
         "events.amazonaws.com",
@@ -139,7 +139,7 @@ def _states(tier: TierStack, foundation: FoundationStack, running: Running) -> d
             "Catch": failure,
             "End": True,
         },
-        "TellFailure": tell(
+        "TellFailure": notify_state(
             foundation.alarm_topic,
             f"{tier.settings.name}: the database credential was rotated, but no new tasks could be started."
             f" {tier.runbook('redeployment')}",

@@ -1,4 +1,4 @@
-"""The application: tasks on Fargate in every zone, behind a firewall and a load balancer that speaks TLS both ways.
+"""The application: tasks on Fargate in every zone, behind WAF and a load balancer that speaks TLS both ways.
 
 Half of the tasks can go with a zone and the others carry on. A deployment that makes customers wait or fail is rolled
 back by ECS itself, on this tier's own alarms.
@@ -30,15 +30,13 @@ from stacks.parts import ports
 from stacks.parts.alarms import Alarm, raise_alarms
 from stacks.parts.autoscaling import scaling_target, track
 from stacks.parts.logs import log_group
-from stacks.parts.policies import allow, equals
-from stacks.parts.roles import ServiceRole, service_role
 from stacks.rotation.stack import RotationStack
 from stacks.service import waf
-from stacks.service.load_balancer import Entrance, entrance
+from stacks.service.load_balancer import LoadBalancer, public_load_balancer
 from stacks.service.redeployment import Running, first_rotation, redeploy_after_rotation
-from stacks.service.task import CONTAINER, HEALTH_PATH, execution_role, task_definition
+from stacks.service.task import CONTAINER, HEALTH_PATH, execution_role, task_definition, task_role
 from stacks.settings import Environment
-from stacks.storage.stack import MOUNT_AND_WRITE, StorageStack
+from stacks.storage.stack import StorageStack
 from stacks.tier import TierStack
 
 ROLLED_BACK_ON = ("errors", "refused", "latency", "unhealthy")
@@ -55,7 +53,7 @@ class Stores(NamedTuple):
 
 
 class ServiceStack(TierStack):
-    """ECS cluster and service, task roles, load balancer, certificate, firewall, autoscaling."""
+    """ECS cluster and service, task roles, load balancer, certificate, WAF, autoscaling."""
 
     tier = "service"
 
@@ -70,12 +68,12 @@ class ServiceStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         self.log = log_group(self, "log", self.names.application_log, key=foundation.keys.logs)
-        self.entrance = self._entrance(foundation, network)
+        self.load_balancer = self._load_balancer(foundation, network)
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
         task = self._task(foundation, stores)
         # Late: what takes time in this tier is made while the first rotation runs.
-        rotated = first_rotation(self, stores.rotation.secret, after=self.entrance.listener)
+        rotated = first_rotation(self, stores.rotation.secret, after=self.load_balancer.listener)
         self.service = self._service(network, task, rotated)
         self._add_tasks_under_load()
         redeploy_after_rotation(self, foundation, stores.rotation.secret, Running(self.cluster, self.service))
@@ -86,10 +84,10 @@ class ServiceStack(TierStack):
         """Of the service's metrics."""
         return {"ClusterName": self.names.cluster, "ServiceName": self.names.service}
 
-    def _entrance(self, foundation: FoundationStack, network: NetworkStack) -> Entrance:
+    def _load_balancer(self, foundation: FoundationStack, network: NetworkStack) -> LoadBalancer:
         acl = waf.web_acl(self)
         waf.log_requests(self, acl, foundation.keys.logs)
-        return entrance(
+        return public_load_balancer(
             self,
             network.vpc,
             subnets=list(network.public_subnets.values()),
@@ -131,27 +129,8 @@ class ServiceStack(TierStack):
             files=storage.file_system,
             access_points=storage.access_points,
             execution=execution_role(self, foundation.images, self.log, credential, key),
-            task=self._task_role(cache, storage),
+            task=task_role(self, cache, storage),
             log=self.log,
-        )
-
-    def _task_role(self, cache: CacheStack, storage: StorageStack) -> ServiceRole:
-        points = [point.arn for point in storage.access_points.values()]
-        return service_role(
-            self,
-            "service-task",
-            "ecs-tasks.amazonaws.com",
-            [
-                allow(
-                    "UseFiles",
-                    MOUNT_AND_WRITE,
-                    [storage.file_system.arn],
-                    when=[equals("elasticfilesystem:AccessPointArn", *points)],
-                ),
-                allow("UseCache", ["elasticache:Connect"], [cache.replication_group.arn, cache.user.arn]),
-            ],
-            source_arn=self.names.arn("ecs", "*"),
-            why="What the application itself may do: its files, through their access points, and its cache",
         )
 
     def _service(
@@ -180,7 +159,7 @@ class ServiceStack(TierStack):
             availability_zone_rebalancing="ENABLED",
             load_balancer=[
                 EcsServiceLoadBalancer(
-                    target_group_arn=self.entrance.target_group.arn,
+                    target_group_arn=self.load_balancer.target_group.arn,
                     container_name=CONTAINER,
                     container_port=ports.SERVICE,
                 )
@@ -199,7 +178,7 @@ class ServiceStack(TierStack):
             # Autoscaling's, once the service is there.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
             # A target group that no listener uses takes no tasks.
-            depends_on=[providers, self.entrance.listener, rotated],
+            depends_on=[providers, self.load_balancer.listener, rotated],
         )
 
     def _capacity(self) -> list[EcsServiceCapacityProviderStrategy]:
@@ -212,7 +191,7 @@ class ServiceStack(TierStack):
 
     def _add_tasks_under_load(self) -> None:
         wanted = self.settings.service
-        balancer, targets = self.entrance.load_balancer, self.entrance.target_group
+        lb, targets = self.load_balancer.lb, self.load_balancer.target_group
         target = scaling_target(
             self,
             "task",
@@ -228,7 +207,7 @@ class ServiceStack(TierStack):
             target,
             "ALBRequestCountPerTarget",
             at=wanted.requests_per_task,
-            of=f"{balancer.arn_suffix}/{targets.arn_suffix}",
+            of=f"{lb.arn_suffix}/{targets.arn_suffix}",
         )
 
     def _cpu_target(self) -> int:
@@ -242,7 +221,7 @@ class ServiceStack(TierStack):
             self,
             foundation.alarm_topic,
             [
-                *self.entrance.alarms(),
+                *self.load_balancer.alarms(),
                 waf.alarm(self),
                 tasks(
                     name="tasks",
@@ -279,14 +258,14 @@ class ServiceStack(TierStack):
         )
 
     def _publish_names(self) -> None:
-        balancer = self.entrance.load_balancer
-        self.publish("load_balancer_name", balancer, "name", "The load balancer, as its commands take it")
-        self.publish("load_balancer_address", balancer, "dns_name", "What the domain's record points to")
+        lb = self.load_balancer.lb
+        self.publish("load_balancer_name", lb, "name", "The load balancer, as its commands take it")
+        self.publish("load_balancer_address", lb, "dns_name", "What the domain's record points to")
         self.publish("cluster_name", self.cluster, "name", "The ECS cluster")
         self.publish("service_name", self.service, "name", "The ECS service")
         self.publish("log_group", self.log, "name", "What the application logs")
-        self.offer(balancer, "arn", "arn_suffix")
-        self.offer(self.entrance.target_group, "arn_suffix")
-        self.offer(self.entrance.certificate, "arn")
+        self.offer(lb, "arn", "arn_suffix")
+        self.offer(self.load_balancer.target_group, "arn_suffix")
+        self.offer(self.load_balancer.certificate, "arn")
         self.offer(self.cluster, "arn")
         self.offer(self.service, "id")

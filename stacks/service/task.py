@@ -21,10 +21,12 @@ from cdktf_cdktf_provider_aws.efs_file_system import EfsFileSystem
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
+from stacks.cache.stack import CacheStack
 from stacks.network.endpoints import LOG_IN, PULL
 from stacks.parts import ports
-from stacks.parts.policies import allow, via
 from stacks.parts.roles import ServiceRole, service_role
+from stacks.statements import allow, equals, via
+from stacks.storage.stack import MOUNT_AND_WRITE, StorageStack
 from stacks.tier import TierStack
 
 CONTAINER = "application"
@@ -101,6 +103,27 @@ def execution_role(
         ],
         source_arn=tier.names.arn("ecs", "*"),
         why="Pulls the image of a task, reads its credential and writes its log",
+    )
+
+
+def task_role(tier: TierStack, cache: CacheStack, storage: StorageStack) -> ServiceRole:
+    """What the application itself may do."""
+    points = [point.arn for point in storage.access_points.values()]
+    return service_role(
+        tier,
+        "service-task",
+        "ecs-tasks.amazonaws.com",
+        [
+            allow(
+                "UseFiles",
+                MOUNT_AND_WRITE,
+                [storage.file_system.arn],
+                when=[equals("elasticfilesystem:AccessPointArn", *points)],
+            ),
+            allow("UseCache", ["elasticache:Connect"], [cache.replication_group.arn, cache.user.arn]),
+        ],
+        source_arn=tier.names.arn("ecs", "*"),
+        why="What the application itself may do: its files, through their access points, and its cache",
     )
 
 

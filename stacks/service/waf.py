@@ -1,4 +1,4 @@
-"""The web application firewall: AWS's managed rules and a limit a client, with a log of all that was asked.
+"""WAF in front of the load balancer: AWS's managed rules, a limit on requests a client, and a log of every request.
 
 PCI DSS 6.4.2: it blocks, and no rule of it is turned down to counting, but for the one on large bodies where the
 settings name paths that take them; there another rule takes its place (docs/decisions/0005).
@@ -66,25 +66,25 @@ def web_acl(tier: TierStack) -> Wafv2WebAcl:
     return Wafv2WebAcl(
         tier,
         "firewall",
-        name=tier.names.firewall,
+        name=tier.names.web_acl,
         description="In front of the load balancer",
         scope="REGIONAL",
         default_action=Wafv2WebAclDefaultAction(allow=Wafv2WebAclDefaultActionAllow()),
         rule=[_rule(priority, *entry) for priority, entry in enumerate(statements.items())],
         visibility_config=Wafv2WebAclVisibilityConfig(
-            metric_name=tier.names.firewall, cloudwatch_metrics_enabled=True, sampled_requests_enabled=False
+            metric_name=tier.names.web_acl, cloudwatch_metrics_enabled=True, sampled_requests_enabled=False
         ),
     )
 
 
 def dimensions(names: Names, region: str) -> dict[str, str]:
-    """Of the firewall's metrics, over all rules."""
-    return {"WebACL": names.firewall, "Region": region, "Rule": "ALL"}
+    """Of the web ACL's metrics, over all rules."""
+    return {"WebACL": names.web_acl, "Region": region, "Rule": "ALL"}
 
 
 def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLogGroup:
     """PCI DSS 10.4.2: who asked for what, and which rule said no."""
-    log = log_group(tier, "firewall-log", tier.names.firewall_log, key=key)
+    log = log_group(tier, "firewall-log", tier.names.waf_log, key=key)
     Wafv2WebAclLoggingConfiguration(
         tier,
         "firewall-logging",

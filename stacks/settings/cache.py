@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section, Unit, frame
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, frame
 
 # "Auto Scaling Valkey and Redis OSS clusters" in the ElastiCache User Guide; r6gd, which keeps data on disk as well,
 # scales by another metric and is left out.
@@ -30,7 +30,7 @@ class CacheSettings(Section):
     ] = 2
     """Parts that the keys are spread over, each with a thread and a memory of its own."""
 
-    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(MOST_NODES)] = 4
+    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(MOST_NODES), NotBelow("shards")] = 4
     """Shards that load may bring; equal to `shards` turns this off, as it must where the node type cannot scale."""
 
     replicas_per_shard: Annotated[
@@ -66,10 +66,8 @@ class CacheSettings(Section):
 
     @field_validator("maximum_shards")
     @classmethod
-    def _can_be_reached(cls, maximum: int, info: ValidationInfo) -> int:
+    def _goes_with_the_node_type(cls, maximum: int, info: ValidationInfo) -> int:
         shards, node_type = info.data.get("shards", maximum), info.data.get("node_type")
-        if maximum < shards:
-            raise ValueError(f"allowed: shards ({shards}) or more")
         if maximum > shards and node_type and not fullmatch(SCALING_NODE_TYPE, node_type):
             raise ValueError(f"allowed: shards ({shards}), because {node_type} cannot be scaled by load")
         return maximum

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from annotated_types import Ge, Le, MultipleOf
-from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section, Unit
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit
 
 # Aurora Serverless v2 scales in steps of half an ACU (2 GiB of memory with the processor that goes with it), to 256.
 Capacity = Annotated[float, Unit("ACU of 2 GiB"), MultipleOf(0.5), Le(256)]
@@ -43,14 +42,17 @@ class DatabaseSettings(Section):
     about 15 seconds."""
 
     maximum_capacity: Annotated[
-        Capacity, Ge(1), InProduction("below it a sale exhausts the connections", at_least=16)
+        Capacity,
+        Ge(1),
+        InProduction("below it a sale exhausts the connections", at_least=16),
+        NotBelow("minimum_capacity"),
     ] = 16
     """What load may bring, and you pay for at most. The number of connections follows from it."""
 
     readers: Annotated[Readers, InProduction("a failover needs an instance to fail over to", at_least=1)] = 1
     """Fixed readers, in the zones after the writer's. The first takes over when the writer is lost."""
 
-    maximum_readers: Readers = 3
+    maximum_readers: Annotated[Readers, NotBelow("readers")] = 3
     """Readers that load may add, the fixed ones counted in; equal to `readers` turns this off."""
 
     backup_days: Annotated[
@@ -61,20 +63,6 @@ class DatabaseSettings(Section):
         InProduction("it is the longest that Aurora keeps for a restore to any second", at_least=35),
     ] = 35
     """For how long back the cluster can be restored to any second: mistakes are found late."""
-
-    @field_validator("maximum_capacity")
-    @classmethod
-    def _is_not_below_the_minimum(cls, maximum: float, info: ValidationInfo) -> float:
-        if maximum < info.data.get("minimum_capacity", 0):
-            raise ValueError(f"allowed: minimum_capacity ({info.data['minimum_capacity']:g}) or more")
-        return maximum
-
-    @field_validator("maximum_readers")
-    @classmethod
-    def _are_not_below_the_fixed(cls, maximum: int, info: ValidationInfo) -> int:
-        if maximum < info.data.get("readers", 0):
-            raise ValueError(f"allowed: readers ({info.data['readers']}) or more")
-        return maximum
 
     @property
     def major_version(self) -> str:

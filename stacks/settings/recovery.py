@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Section, Unit, frame
+from stacks.settings.section import InProduction, NotBelow, Section, Unit, frame
 
 COLD_AFTER_DAYS = 30
 """When a monthly backup of files moves to cold storage."""
@@ -28,19 +28,13 @@ class RecoverySettings(Section):
         Ge(COLD_AFTER_DAYS + COLD_AT_LEAST_DAYS),
         Le(3650),
         InProduction("a month's backup is kept for a year", at_least=365),
+        NotBelow("daily_days"),
     ] = 365
     """For how long a month's backup is kept. The vault takes none that is to be kept longer."""
 
     vault_lock: Literal["governance", "compliance"] = "governance"
     """`governance` can be lifted by whoever IAM allows to. WARNING: `compliance` can be lifted by nobody, neither you
     nor AWS, once seven days have passed: the vaults stay until their last backup is as old as it must be."""
-
-    @field_validator("monthly_days")
-    @classmethod
-    def _are_not_below_the_daily(cls, monthly: int, info: ValidationInfo) -> int:
-        if monthly < info.data.get("daily_days", 0):
-            raise ValueError(f"allowed: daily_days ({info.data['daily_days']}) or more")
-        return monthly
 
     @field_validator("vault_lock")
     @classmethod

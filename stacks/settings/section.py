@@ -86,6 +86,23 @@ class OfOwnAccount:
 
 
 @dataclass(frozen=True)
+class NotBelow:
+    """A number that must not be less than that of a field above it in the section."""
+
+    field: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: float, info: ValidationInfo) -> float:
+        # Absent where it is wrong itself, which is reported by itself.
+        least = info.data.get(self.field)
+        if least is not None and value < least:
+            raise ValueError(f"allowed: {self.field} ({least:g}) or more")
+        return value
+
+
+@dataclass(frozen=True)
 class InProduction:
     """What production demands of a field beyond the rest, and why."""
 

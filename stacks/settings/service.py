@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, Section, Unit, frame
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, frame
 
 DOMAIN = Matching(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
@@ -56,7 +56,7 @@ class ServiceSettings(Section):
     """Tasks that always run; in production one for each zone, at least. Load grows faster than tasks start: raise it
     before a sale."""
 
-    maximum_tasks: Annotated[int, Unit("tasks"), Ge(1), Le(1000)] = 20
+    maximum_tasks: Annotated[int, Unit("tasks"), Ge(1), Le(1000), NotBelow("minimum_tasks")] = 20
     """Tasks that load may bring. Their connections together must be fewer than the database takes."""
 
     requests_per_task: Annotated[int, Unit("requests a minute"), Ge(1)] = 1000
@@ -108,10 +108,3 @@ class ServiceSettings(Section):
         if len(set(paths)) < len(paths):
             raise ValueError("allowed: each path once")
         return paths
-
-    @field_validator("maximum_tasks")
-    @classmethod
-    def _are_not_below_the_minimum(cls, maximum: int, info: ValidationInfo) -> int:
-        if maximum < info.data.get("minimum_tasks", 0):
-            raise ValueError(f"allowed: minimum_tasks ({info.data['minimum_tasks']}) or more")
-        return maximum

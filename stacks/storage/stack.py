@@ -31,8 +31,9 @@ from constructs import Construct
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack, ZonalSubnets
 from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.policies import EVERYONE, Condition, deny, deny_other_accounts, deny_plaintext, document
+from stacks.parts.policy_documents import document
 from stacks.settings import Environment
+from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
 MOUNT_AND_WRITE = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")

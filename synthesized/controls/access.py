@@ -48,14 +48,14 @@ OWN_ACCOUNT = Value(
 SECRET_NAMES = re.compile(r"PASSWORD|PASSWD|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|SECRET")
 
 
-def statements(document: Document, type_: str, path: str = "policy.statement") -> Iterable[tuple[str, Body]]:
+def _statements(document: Document, type_: str, path: str = "policy.statement") -> Iterable[tuple[str, Body]]:
     for address, body in document.of_type(type_).items():
         for statement in values(body, path)[0] or []:
             yield address, statement
 
 
-def wide_permissions(document: Document) -> Iterable[str]:
-    for address, statement in statements(document, "aws_iam_role_policy"):
+def _wide_permissions(document: Document) -> Iterable[str]:
+    for address, statement in _statements(document, "aws_iam_role_policy"):
         if statement["effect"] != "Allow":
             continue
         for action in statement["actions"]:
@@ -65,7 +65,7 @@ def wide_permissions(document: Document) -> Iterable[str]:
                 yield f"{address}: {statement['sid']} allows {action} on everything"
 
 
-def shared_roles(document: Document) -> Iterable[str]:
+def _shared_roles(document: Document) -> Iterable[str]:
     for address, task in document.of_type("aws_ecs_task_definition").items():
         if task.get("task_role_arn") == task.get("execution_role_arn"):
             yield f"{address}: the application has the role that reads its credential"
@@ -82,7 +82,7 @@ def deployers(document: Document) -> dict[str, Body]:
 
 def wide_deployers(document: Document) -> Iterable[str]:
     """Statements of who deploys that allow a pattern of actions, or anything anywhere."""
-    for address, statement in statements(document, "aws_iam_policy"):
+    for address, statement in _statements(document, "aws_iam_policy"):
         if statement["effect"] != "Allow" or address == BOUNDARY:
             continue
         for action in statement["actions"]:
@@ -96,7 +96,7 @@ def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
     """Statements that let who deploys make a role which exceeds the platform's boundary, or pass one to anybody."""
     conditions = {"iam:CreateRole": "iam:PermissionsBoundary", "iam:PutRolePolicy": "iam:PermissionsBoundary"}
     conditions |= {"iam:AttachRolePolicy": "iam:PermissionsBoundary", "iam:PassRole": "iam:PassedToService"}
-    for address, statement in statements(document, "aws_iam_policy"):
+    for address, statement in _statements(document, "aws_iam_policy"):
         told = {entry["variable"] for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"}
         for action in statement["actions"]:
             if statement["effect"] == "Allow" and action in conditions and conditions[action] not in told:
@@ -139,26 +139,26 @@ def open_trusts(document: Document) -> Iterable[str]:
                 yield f"{address} is for anybody's {services[0]}"
 
 
-def keys_for_others(document: Document) -> Iterable[str]:
+def _keys_for_others(document: Document) -> Iterable[str]:
     own = tuple(
         f"arn:aws:iam::{account}:"
         for stack in document.of_type("stack").values()
         for accounts in values(stack, "provider.allowed_account_ids")
         for account in accounts or []
     )
-    for address, statement in statements(document, "aws_kms_key"):
+    for address, statement in _statements(document, "aws_kms_key"):
         for principal in statement["principals"]:
             for name in principal["identifiers"] if principal["type"] == "AWS" else []:
                 if statement["effect"] == "Allow" and not name.startswith(own):
                     yield f"{address}: {statement['sid']} is for {name}"
 
 
-def without_rotation(document: Document) -> Iterable[str]:
+def _without_rotation(document: Document) -> Iterable[str]:
     for address in document.unreferred("aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"):
         yield f"{address} is never rotated"
 
 
-def written_secrets(document: Document) -> Iterable[str]:
+def _written_secrets(document: Document) -> Iterable[str]:
     allowed = {"manage_master_user_password", "no_password_required"}
     for address, body in document.bodies.items():
         for argument, value in body.items():
@@ -192,7 +192,9 @@ CONTROLS = (
         requirements=("7.2.1", "7.2.2", "7.2.5"),
         does="A role may do named actions, on named resources wherever AWS knows resources.",
         checks=[
-            Relation("no role has all actions of a service, or all resources where some can be named", wide_permissions)
+            Relation(
+                "no role has all actions of a service, or all resources where some can be named", _wide_permissions
+            )
         ],
         mutations=[
             Change("aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseFiles].actions", ["*"]),
@@ -300,7 +302,7 @@ CONTROLS = (
         name="two-roles-a-task",
         requirements=("7.2.5",),
         does="What starts a task and reads its credential is another role than the application's own.",
-        checks=[Relation("task role and execution role are two", shared_roles)],
+        checks=[Relation("task role and execution role are two", _shared_roles)],
         mutations=[
             Change("aws_ecs_task_definition", "task_role_arn", "${aws_iam_role.service_service-execution.arn}"),
         ],
@@ -375,7 +377,7 @@ CONTROLS = (
                 denies(type_, "DenyOtherAccounts", "aws:PrincipalAccount", "StringNotEquals", OWN_ACCOUNT, action)
                 for type_, action in RESOURCE_POLICIES.items()
             ),
-            Relation("keys' policies name identities of this account alone", keys_for_others),
+            Relation("keys' policies name identities of this account alone", _keys_for_others),
         ],
         mutations=[
             *(mutation for type_ in RESOURCE_POLICIES for mutation in loosened(type_, "DenyOtherAccounts")),
@@ -426,7 +428,7 @@ CONTROLS = (
         does="Every credential is rotated within 90 days: the application's by our function, the master's by RDS. The "
         "cache has none.",
         checks=[
-            Relation("every secret has a rotation", without_rotation),
+            Relation("every secret has a rotation", _without_rotation),
             Every(
                 "aws_secretsmanager_secret_rotation",
                 {
@@ -454,7 +456,7 @@ CONTROLS = (
         requirements=("8.6.2",),
         does="No secret is in the code, in a plan, in a state or in a variable: ECS gives it to the task at its start.",
         checks=[
-            Relation("no argument, no secret's version and no variable holds one", written_secrets),
+            Relation("no argument, no secret's version and no variable holds one", _written_secrets),
             Every(
                 "aws_ecs_task_definition",
                 {

@@ -48,7 +48,7 @@ COUNTED = {
 """By metric filter: what its pattern must look for."""
 
 
-def unrecorded_objects(document: Document) -> Iterable[str]:
+def _unrecorded_objects(document: Document) -> Iterable[str]:
     for address, trail in document.of_type("aws_cloudtrail").items():
         kinds = set[str]()
         for selector in trail.get("advanced_event_selector") or []:
@@ -69,7 +69,7 @@ def uncounted(document: Document) -> Iterable[str]:
             yield f"{address}: no alarm looks at {metric['name']}"
 
 
-def untold(document: Document) -> Iterable[str]:
+def _untold(document: Document) -> Iterable[str]:
     rules = [rule["event_pattern"] for rule in document.of_type("aws_cloudwatch_event_rule").values()]
     for source, wanted in TOLD.items():
         for key, names in wanted.items():
@@ -84,7 +84,7 @@ def untold(document: Document) -> Iterable[str]:
                 yield f"nobody is told of {name} of {source}"
 
 
-def unheard_findings(document: Document) -> Iterable[str]:
+def _unheard_findings(document: Document) -> Iterable[str]:
     heard = {
         (source, kind)
         for rule in document.of_type("aws_cloudwatch_event_rule").values()
@@ -96,7 +96,7 @@ def unheard_findings(document: Document) -> Iterable[str]:
             yield f"nobody is told of a {pair[1]}"
 
 
-def idle_features(document: Document) -> Iterable[str]:
+def _idle_features(document: Document) -> Iterable[str]:
     enabled = {
         feature["name"]
         for feature in document.of_type("aws_guardduty_detector_feature").values()
@@ -107,7 +107,7 @@ def idle_features(document: Document) -> Iterable[str]:
             yield f"GuardDuty does not look at {feature}"
 
 
-def missing_standards(document: Document) -> Iterable[str]:
+def _missing_standards(document: Document) -> Iterable[str]:
     standards = [body["standards_arn"] for body in document.of_type("aws_securityhub_standards_subscription").values()]
     if not any("/pci-dss/v/4" in arn for arn in standards):
         yield "Security Hub does not look for PCI DSS 4"
@@ -123,7 +123,7 @@ CONTROLS = (
                 "aws_cloudtrail",
                 {"is_multi_region_trail": True, "include_global_service_events": True, "enable_logging": True},
             ),
-            Relation("it records management events, and data events of S3 objects", unrecorded_objects),
+            Relation("it records management events, and data events of S3 objects", _unrecorded_objects),
         ],
         mutations=[
             Change("aws_cloudtrail", "is_multi_region_trail", False),
@@ -207,7 +207,7 @@ CONTROLS = (
         requirements=("10.7.2", "10.7.3"),
         does="Whoever switches off trail, flow logs, firewall, GuardDuty, Config, Inspector or Security Hub is told "
         "of, as a rotation and a backup that fail.",
-        checks=[Relation(f"events of {', '.join(TOLD)} are told", untold)],
+        checks=[Relation(f"events of {', '.join(TOLD)} are told", _untold)],
         mutations=[
             Removal(f"aws_cloudwatch_event_rule.{rule}", f"there is no rule {rule}")
             for rule in (
@@ -230,8 +230,8 @@ CONTROLS = (
         "are told.",
         checks=[
             Every("aws_guardduty_detector", {"enable": True}),
-            Relation(f"{', '.join(FEATURES)} are enabled", idle_features),
-            Relation(f"each {', '.join(FOUND.values())} is told", unheard_findings),
+            Relation(f"{', '.join(FEATURES)} are enabled", _idle_features),
+            Relation(f"each {', '.join(FOUND.values())} is told", _unheard_findings),
         ],
         mutations=[
             Change("aws_guardduty_detector", "enable", False),
@@ -275,7 +275,7 @@ CONTROLS = (
                 "aws_config_delivery_channel",
                 {"s3_bucket_name": referring_to("aws_s3_bucket"), "s3_kms_key_arn": referring_to("aws_kms_key")},
             ),
-            Relation("Security Hub is subscribed to PCI DSS 4", missing_standards),
+            Relation("Security Hub is subscribed to PCI DSS 4", _missing_standards),
         ],
         mutations=[
             Change("aws_config_configuration_recorder", "recording_group.all_supported", False),

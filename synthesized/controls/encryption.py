@@ -44,7 +44,7 @@ GRANTS = "policy.statement[sid=OnlyServicesMakeGrants]"
 USE = ("kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt", "kms:CreateGrant", "*")
 
 
-def shared_keys(document: Document) -> Iterable[str]:
+def _shared_keys(document: Document) -> Iterable[str]:
     purposes = dict[str, str]()
     for purpose, places in PURPOSES.items():
         for type_, path in places:
@@ -54,7 +54,7 @@ def shared_keys(document: Document) -> Iterable[str]:
                         yield f"{address}: {path} is the key of {purposes[str(key)]}"
 
 
-def loose_key_policies(document: Document) -> Iterable[str]:
+def _loose_key_policies(document: Document) -> Iterable[str]:
     for address, key in document.of_type("aws_kms_key").items():
         statements = [entry for entry in values(key, "policy.statement")[0] or [] if entry["effect"] == "Allow"]
         if not statements:
@@ -134,7 +134,7 @@ CONTROLS = (
         name="a-key-a-purpose",
         requirements=("3.6.1", "3.7.1"),
         does="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
-        checks=[Relation(f"no two of {', '.join(PURPOSES)} share a key", shared_keys)],
+        checks=[Relation(f"no two of {', '.join(PURPOSES)} share a key", _shared_keys)],
         mutations=[
             Change("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
             Change("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),
@@ -147,7 +147,7 @@ CONTROLS = (
         "and nobody hand it on by a grant.",
         checks=[
             Relation(
-                "administrators have none of the actions that use a key, and services a condition", loose_key_policies
+                "administrators have none of the actions that use a key, and services a condition", _loose_key_policies
             ),
             Every(
                 "aws_kms_key",

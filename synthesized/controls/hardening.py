@@ -26,7 +26,7 @@ RULE_GROUPS = (
 SUPPORTED_RUNTIMES = ("python3.13", "python3.14")
 
 
-def unguarded_entrances(document: Document) -> Iterable[str]:
+def _unguarded_entrances(document: Document) -> Iterable[str]:
     guarded = {
         association["resource_arn"] for association in document.of_type("aws_wafv2_web_acl_association").values()
     }
@@ -35,7 +35,7 @@ def unguarded_entrances(document: Document) -> Iterable[str]:
             yield f"{address} has no firewall in front"
 
 
-def missing_rules(document: Document) -> Iterable[str]:
+def _missing_rules(document: Document) -> Iterable[str]:
     for address, acl in document.of_type("aws_wafv2_web_acl").items():
         statements = [rule["statement"] for rule in acl["rule"]]
         groups = {name for each in statements for name in values(each, "managed_rule_group_statement.name")}
@@ -45,7 +45,7 @@ def missing_rules(document: Document) -> Iterable[str]:
             yield f"{address} limits no client"
 
 
-def counting_rules(document: Document) -> Iterable[str]:
+def _counting_rules(document: Document) -> Iterable[str]:
     for address, acl in document.of_type("aws_wafv2_web_acl").items():
         for rule in acl["rule"]:
             overrides = values(rule, "statement.managed_rule_group_statement.rule_action_override")
@@ -53,7 +53,7 @@ def counting_rules(document: Document) -> Iterable[str]:
                 yield f"{address}: {rule['name']} only counts"
 
 
-def shared_states(document: Document) -> Iterable[str]:
+def _shared_states(document: Document) -> Iterable[str]:
     accounts = set[str]()
     for address, stack in document.of_type("stack").items():
         (environment, *more) = set(values(stack, "provider.default_tags.tags.Environment"))
@@ -187,9 +187,9 @@ CONTROLS = (
         requirements=("6.4.1", "6.4.2"),
         does="A web application firewall blocks in front of every public load balancer; no rule only counts.",
         checks=[
-            Relation("every public load balancer has a web ACL", unguarded_entrances),
-            Relation(f"it has a limit for each client, and {', '.join(RULE_GROUPS)}", missing_rules),
-            Relation("no rule, and no rule of a group, is turned down to counting", counting_rules),
+            Relation("every public load balancer has a web ACL", _unguarded_entrances),
+            Relation(f"it has a limit for each client, and {', '.join(RULE_GROUPS)}", _missing_rules),
+            Relation("no rule, and no rule of a group, is turned down to counting", _counting_rules),
             Every("aws_lb", {"enable_waf_fail_open": False}),
         ],
         mutations=[
@@ -216,7 +216,7 @@ CONTROLS = (
         does="Each environment has a state, a key of it and a provider of its own account, and no other's data.",
         checks=[
             Relation(
-                "states lie in their environment's bucket, under its key; providers know one account", shared_states
+                "states lie in their environment's bucket, under its key; providers know one account", _shared_states
             ),
             Every("aws_rds_cluster", {"snapshot_identifier": IS_ABSENT, "restore_to_point_in_time": IS_ABSENT}),
         ],

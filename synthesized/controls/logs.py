@@ -27,7 +27,7 @@ AUDIT_BUCKET = "aws_s3_bucket.foundation_audit"
 REDACTED = {"authorization", "cookie"}
 
 
-def open_buckets(document: Document) -> Iterable[str]:
+def _open_buckets(document: Document) -> Iterable[str]:
     for address in document.of_type("aws_s3_bucket"):
         for type_ in (
             "aws_s3_bucket_public_access_block",
@@ -38,7 +38,7 @@ def open_buckets(document: Document) -> Iterable[str]:
                 yield f"{address} has no {type_}"
 
 
-def unlogged_buckets(document: Document) -> Iterable[str]:
+def _unlogged_buckets(document: Document) -> Iterable[str]:
     logging = document.of_type("aws_s3_bucket_logging").values()
     logged, targets = {entry["bucket"] for entry in logging}, {entry["target_bucket"] for entry in logging}
     if logged & targets:
@@ -48,7 +48,7 @@ def unlogged_buckets(document: Document) -> Iterable[str]:
             yield f"nobody knows who reads {address}"
 
 
-def early_archives(document: Document) -> Iterable[str]:
+def _early_archives(document: Document) -> Iterable[str]:
     for address, body in document.of_type("aws_s3_bucket_lifecycle_configuration").items():
         for rule in body["rule"]:
             for move in rule.get("transition") or []:
@@ -74,7 +74,7 @@ def unknown_log_groups(document: Document) -> Iterable[str]:
             yield f"AWS would make {name} itself"
 
 
-def readable_secrets(document: Document) -> Iterable[str]:
+def _readable_secrets(document: Document) -> Iterable[str]:
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         hidden = set(values(logging, "redacted_fields.single_header.name"))
         for header in sorted(REDACTED - hidden):
@@ -87,7 +87,7 @@ def readable_secrets(document: Document) -> Iterable[str]:
             yield f"{address}: samples show all headers"
 
 
-def unwritten_firewall_logs(document: Document) -> Iterable[str]:
+def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
     logged = {
         logging["resource_arn"] for logging in document.of_type("aws_wafv2_web_acl_logging_configuration").values()
     }
@@ -178,10 +178,10 @@ CONTROLS = (
         does="The firewall logs every request and which rule refused it, but nothing that would let a reader be the "
         "customer.",
         checks=[
-            Relation("each web ACL logs to a group whose name WAF takes", unwritten_firewall_logs),
+            Relation("each web ACL logs to a group whose name WAF takes", _unwritten_firewall_logs),
             Relation(
                 f"the headers {', '.join(sorted(REDACTED))} are in no log, and no requests are sampled",
-                readable_secrets,
+                _readable_secrets,
             ),
         ],
         mutations=[
@@ -210,9 +210,9 @@ CONTROLS = (
                 ),
             ),
             Every("aws_s3_bucket_ownership_controls", {"rule.object_ownership": "BucketOwnerEnforced"}),
-            Relation("every bucket has all three, and versions", open_buckets),
+            Relation("every bucket has all three, and versions", _open_buckets),
             Relation(
-                "every bucket's readers are logged, but those of the bucket that holds these logs", unlogged_buckets
+                "every bucket's readers are logged, but those of the bucket that holds these logs", _unlogged_buckets
             ),
         ],
         mutations=[
@@ -283,7 +283,7 @@ CONTROLS = (
                 "aws_s3_bucket_lifecycle_configuration",
                 {"rule.expiration.days": at_least(A_YEAR), "rule.status": "Enabled"},
             ),
-            Relation(f"no log goes to {' or '.join(SLOW)} before day {AT_HAND}", early_archives),
+            Relation(f"no log goes to {' or '.join(SLOW)} before day {AT_HAND}", _early_archives),
         ],
         mutations=[
             Change("aws_cloudwatch_log_group", "retention_in_days", 90),

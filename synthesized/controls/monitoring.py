@@ -30,14 +30,14 @@ PUBLISHERS = {"PublishAlarms": "cloudwatch.amazonaws.com", "PublishEvents": "eve
 """By the statement that lets them in."""
 
 
-def rules_without_targets(document: Document) -> Iterable[str]:
+def _rules_without_targets(document: Document) -> Iterable[str]:
     told = {target["rule"] for target in document.of_type("aws_cloudwatch_event_target").values()}
     for address in document.of_type("aws_cloudwatch_event_rule"):
         if f"${{{address}.name}}" not in told:
             yield f"{address} tells nobody"
 
 
-def unheard_databases(document: Document) -> Iterable[str]:
+def _unheard_databases(document: Document) -> Iterable[str]:
     heard = {
         subscription["source_type"]: set(subscription["event_categories"])
         for subscription in document.of_type("aws_db_event_subscription").values()
@@ -48,7 +48,7 @@ def unheard_databases(document: Document) -> Iterable[str]:
             yield f"nobody hears of a {event} of a {kind}"
 
 
-def unheard_topics(document: Document) -> Iterable[str]:
+def _unheard_topics(document: Document) -> Iterable[str]:
     for address in document.unreferred("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
         yield f"nobody listens to {address}"
 
@@ -67,7 +67,7 @@ CONTROLS = (
             Every(
                 "aws_cloudwatch_event_rule", {"state": Value("not disabled", lambda state: state in {None, "ENABLED"})}
             ),
-            Relation("every event rule has a target", rules_without_targets),
+            Relation("every event rule has a target", _rules_without_targets),
             Every(
                 "aws_cloudwatch_metric_alarm",
                 {"threshold": at_most(1), "statistic": "Sum"},
@@ -88,7 +88,7 @@ CONTROLS = (
         requirements=("11.5.2",),
         does="Changes, failures and deletions of databases and their parameters are told as they happen.",
         checks=[
-            Relation(f"there is a subscription for each of {', '.join(WATCHED_SOURCES)}", unheard_databases),
+            Relation(f"there is a subscription for each of {', '.join(WATCHED_SOURCES)}", _unheard_databases),
             Every("aws_db_event_subscription", {"sns_topic": referring_to("aws_sns_topic")}),
         ],
         mutations=[
@@ -106,7 +106,7 @@ CONTROLS = (
         requirements=("12.10.1",),
         does="The topic has subscribers, and lets in those who publish alarms and events.",
         checks=[
-            Relation("every topic has a subscription", unheard_topics),
+            Relation("every topic has a subscription", _unheard_topics),
             Every(
                 "aws_sns_topic_policy",
                 {

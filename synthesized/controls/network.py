@@ -36,7 +36,7 @@ def inner_rules(document: Document) -> dict[str, Body]:
     return {address: rule for address, rule in document.of_type(INGRESS).items() if not is_open_to_the_world(rule)}
 
 
-def other_ways_in(document: Document) -> Iterable[str]:
+def _other_ways_in(document: Document) -> Iterable[str]:
     public = {
         group
         for balancer in document.of_type("aws_lb").values()
@@ -51,7 +51,7 @@ def other_ways_in(document: Document) -> Iterable[str]:
             yield f"{address} is open to the world"
 
 
-def ranges_of_ports(document: Document) -> Iterable[str]:
+def _ranges_of_ports(document: Document) -> Iterable[str]:
     for address, rule in inner_rules(document).items():
         if rule.get("from_port") != rule.get("to_port") or rule["ip_protocol"] != "tcp":
             yield f"{address} is for more than one port"
@@ -59,7 +59,7 @@ def ranges_of_ports(document: Document) -> Iterable[str]:
             yield f"{address} is not for a security group alone"
 
 
-def other_sources(document: Document) -> Iterable[str]:
+def _other_sources(document: Document) -> Iterable[str]:
     def groups(type_: str, path: str) -> set[str]:
         return {group for body in document.of_type(type_).values() for found in values(body, path) for group in found}
 
@@ -85,7 +85,7 @@ def data_subnets(document: Document) -> set[str]:
     }
 
 
-def ways_out_of_data(document: Document) -> Iterable[str]:
+def _ways_out_of_data(document: Document) -> Iterable[str]:
     tables = {
         association["subnet_id"]: association["route_table_id"]
         for association in document.of_type("aws_route_table_association").values()
@@ -98,7 +98,7 @@ def ways_out_of_data(document: Document) -> Iterable[str]:
             yield f"{tables[subnet]} leads out of {subnet}"
 
 
-def strangers_in_data_acl(document: Document) -> Iterable[str]:
+def _strangers_in_data_acl(document: Document) -> Iterable[str]:
     (vpc,) = document.of_type("aws_vpc").values()
     inside = IPv4Network(vpc["cidr_block"])
     fenced = dict[str, Body]()
@@ -114,7 +114,7 @@ def strangers_in_data_acl(document: Document) -> Iterable[str]:
                 yield f"{subnet}: its network ACL allows {rule['cidr_block']}"
 
 
-def missing_endpoints(document: Document) -> Iterable[str]:
+def _missing_endpoints(document: Document) -> Iterable[str]:
     names = [endpoint["service_name"] for endpoint in document.of_type("aws_vpc_endpoint").values()]
     for service in ENDPOINTS:
         if not any(name.endswith(f".{service}") for name in names):
@@ -136,7 +136,7 @@ CONTROLS = (
         name="one-way-in",
         requirements=("1.3.1", "1.4.2"),
         does="The internet reaches the load balancer alone, on 443, and on 80 to be redirected.",
-        checks=[Relation("only a public load balancer's group is open to everybody, on 80 or 443", other_ways_in)],
+        checks=[Relation("only a public load balancer's group is open to everybody, on 80 or 443", _other_ways_in)],
         mutations=[
             Change(f"{INGRESS}.network_internet-to-load-balancer-443-in", "from_port", 22),
             Addition(
@@ -157,7 +157,7 @@ CONTROLS = (
         name="one-port-each",
         requirements=("1.2.5", "1.3.1"),
         does="All other connections are let in from a security group, on one TCP port each.",
-        checks=[Relation("every other way in is for one security group, one port, TCP", ranges_of_ports)],
+        checks=[Relation("every other way in is for one security group, one port, TCP", _ranges_of_ports)],
         mutations=[
             Change(f"{INGRESS}.network_service-to-database-5432-in", "to_port", 65535),
             Change(f"{INGRESS}.network_service-to-database-5432-in", "ip_protocol", "-1"),
@@ -172,7 +172,7 @@ CONTROLS = (
         checks=[
             Relation(
                 "sources of database, cache and files are the groups of tasks, and of the function for the database",
-                other_sources,
+                _other_sources,
             )
         ],
         mutations=[
@@ -225,7 +225,7 @@ CONTROLS = (
         name="data-has-no-way-out",
         requirements=("1.4.1", "1.4.4"),
         does="The data subnets have route tables of their own, without a route out of the VPC.",
-        checks=[Relation("no route leads out of a data subnet", ways_out_of_data)],
+        checks=[Relation("no route leads out of a data subnet", _ways_out_of_data)],
         mutations=[
             Addition(
                 "aws_route",
@@ -260,7 +260,7 @@ CONTROLS = (
         name="second-fence",
         requirements=("1.3.1",),
         does="A network ACL lets nothing but the VPC's own addresses into the data subnets, or out of them.",
-        checks=[Relation("each data subnet has a network ACL with ranges of the VPC alone", strangers_in_data_acl)],
+        checks=[Relation("each data subnet has a network ACL with ranges of the VPC alone", _strangers_in_data_acl)],
         mutations=[
             Change("aws_network_acl.network_acl-data", "ingress[rule_no=100].cidr_block", WORLD),
             Change("aws_network_acl.network_acl-data", "egress[rule_no=100].cidr_block", WORLD),
@@ -313,7 +313,7 @@ CONTROLS = (
         requirements=("1.3.2", "1.4.5"),
         does="AWS's services are reached within the VPC, under their own names, and for this account alone.",
         checks=[
-            Relation(f"there is an endpoint of each of {', '.join(ENDPOINTS)}", missing_endpoints),
+            Relation(f"there is an endpoint of each of {', '.join(ENDPOINTS)}", _missing_endpoints),
             Relation("every statement of an endpoint's policy asks for our account", endpoints_for_others),
             Every(
                 "aws_vpc_endpoint",

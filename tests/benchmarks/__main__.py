@@ -9,6 +9,7 @@ import sys
 import psutil
 
 from operations.document.command import DOCS, write
+from operations.errors import RefusedError
 from stacks import ROOT
 from tests.benchmarks import growth, loop, rehearsal, rotation, synth
 
@@ -42,7 +43,10 @@ def main() -> None:
     for name in named:
         parts[name] = PARTS[name]()
         print(f"{name}\n\n{parts[name]}", flush=True)
-    write({PAGE: parts})
+    try:
+        write({PAGE: parts})
+    except RefusedError as error:
+        sys.exit(str(error))
 
 
 def _said(*command: str) -> str:

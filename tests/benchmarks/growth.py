@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from synthesized import markdown
+from operations.document import markdown
 from tests.benchmarks.synth import typical
 from tests.conftest import THREE_ZONES, as_toml, changed
 

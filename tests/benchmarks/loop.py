@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from operations.document import markdown
 from stacks import ROOT
-from synthesized import markdown
 from tests.conftest import environment_without
 from tests.synthesized import TIERS
 

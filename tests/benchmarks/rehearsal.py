@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from operations.document import markdown
 from rehearsal.progress import DRAWN
 from stacks import ROOT
-from synthesized import markdown
 from synthesized.platform import Platform
 
 FOLDER = ROOT / ".cache" / "rehearsal"

@@ -17,8 +17,8 @@ import pytest
 from psycopg2.extensions import encrypt_password
 
 from lambda_rotation.credential import Credential
+from operations.document import markdown
 from stacks.rotation.package import PACKAGE
-from synthesized import markdown
 from tests.rotation.recorder import Recorder
 from tests.rotation.scene import STEPS, Rotation, local_aws, make_rotation
 from tests.rotation.server import running

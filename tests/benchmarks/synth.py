@@ -17,8 +17,8 @@ from statistics import median
 
 import psutil
 
+from operations.document import markdown
 from stacks import ROOT
-from synthesized import markdown
 from synthesized.platform import Platform
 
 RUNS = 3

@@ -9,7 +9,8 @@ from typer.testing import Result
 
 from operations.bootstrap.boundary import boundary, key_administrators_permissions, key_administrators_trust
 from operations.bootstrap.state_bucket import bucket_policy
-from operations.bootstrap.state_key import key_policy
+from stacks.foundation.key_policy import key_policy
+from stacks.statements import as_document
 from synthesized.platform import Platform
 from synthesized.policies import lacking
 from tests.commands.conftest import ACCOUNT, Scene, refusal
@@ -84,7 +85,8 @@ def test_the_key_has_the_policy_of_the_stacks_keys_and_a_new_version_a_year(made
         assert conditions == [
             (each["test"], each["variable"], each["values"]) for each in synthesized.get("condition", [])
         ]
-    assert policy["Statement"][1]["Principal"] == {"AWS": list(made.settings.foundation.key_administrators)}
+    (administrator,) = made.settings.foundation.key_administrators
+    assert policy["Statement"][1]["Principal"] == {"AWS": administrator}
     assert kms.get_key_rotation_status(KeyId=key_of(made))["KeyRotationEnabled"]
 
 
@@ -196,7 +198,7 @@ def test_policies_that_say_more_than_ours_stay(made: Scene):
     stricter = bucket_policy(made.names, key_of(made))
     stricter["Statement"].append(OTHER | {"Resource": f"arn:aws:s3:::{bucket}/other/*"})
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(stricter))
-    of_key = key_policy(made.names, made.settings.foundation.key_administrators)
+    of_key = as_document(*key_policy(ACCOUNT, made.settings.foundation.key_administrators))
     of_key["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "kms:Sign", "Resource": "*"})
     kms.put_key_policy(KeyId=key_of(made), PolicyName="default", Policy=json.dumps(of_key))
     result = made.run("bootstrap")
@@ -330,7 +332,7 @@ def test_what_is_the_organizations_and_is_there_is_left(made: Scene):
         }
     )
     kms, key = made.aws.client("kms"), key_of(made)
-    both = json.dumps(key_policy(made.names, made.settings.foundation.key_administrators))
+    both = json.dumps(as_document(*key_policy(ACCOUNT, made.settings.foundation.key_administrators)))
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=both)
     result = made.run("bootstrap")
     assert result.exit_code == 0, result.output

@@ -15,14 +15,10 @@ from botocore.exceptions import (
 )
 from typer.testing import CliRunner
 
-from operations.__main__ import app
+from operations.__main__ import COMMANDS, app
 from operations.errors import explain
 from operations.terminal import console
 from tests.commands.conftest import ACCOUNT, Scene, refusal
-
-COMMANDS = sorted(
-    each.callback.__name__.replace("_", "-") for each in app.registered_commands if each.callback is not None
-)
 
 
 def test_it_runs_as_a_module_and_lists_its_commands(

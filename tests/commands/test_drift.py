@@ -11,6 +11,7 @@ from operations import drift as module
 from operations.drift import Change, changes_in, schema_of
 from synthesized.platform import Stack
 from tests.commands.conftest import Scene
+from tests.states import state
 
 FILLED = {"aws_security_group": ["arn", "egress", "ingress", "tags_all"], "aws_s3_bucket": ["arn", "policy"]}
 # Terraform, which tells what lies beside the stack, and asks to be initialized before the first plan.
@@ -209,11 +210,9 @@ class Deployed:
         return self.out / "stacks" / f"{self.scene.name}-{tier}"
 
     def deploy(self, tier: str = "network", *entries: dict[str, Any]) -> None:
-        instance = {"attributes": {"id": "1", "name": "a"}}
-        resource = {"mode": "managed", "type": "aws_sns_topic", "name": "ours", "instances": [instance]}
         key = f"{self.scene.name}/{tier}.tfstate"
-        state = json.dumps({"resources": [resource]})
-        self.s3.put_object(Bucket=self.scene.names.state_bucket, Key=key, Body=state)
+        body = json.dumps(state({"aws_sns_topic.ours": {"id": "1", "name": "a"}}))
+        self.s3.put_object(Bucket=self.scene.names.state_bucket, Key=key, Body=body)
         (self.folder(tier) / "plan.json").write_text(json.dumps({"resource_drift": entries}))
 
 

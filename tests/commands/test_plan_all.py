@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.plan_all import roles
-from stacks.settings import load_environments
 from tests.commands.conftest import Scene
-from tests.conftest import REFERENCE, all_of, no_tiers_but
 
 TIERS = ("foundation", "network", "service")
 # Terraform, which plans what lies beside the stack.
@@ -97,15 +94,3 @@ def test_without_stacks_it_says_what_writes_them(synthesized: Synthesized, monke
 
 def test_a_file_is_no_folder(synthesized: Synthesized):
     assert synthesized.scene.run("plan-all", str(synthesized.out / "manifest.json")).exit_code == 2
-
-
-def test_the_roles_that_plan_are_those_that_the_stacks_make(tmp_path: Path):
-    made: list[dict[str, str]] = []
-    with no_tiers_but({"access"}):
-        platforms = all_of(REFERENCE, tmp_path)
-    for name, platform in platforms.items():
-        stack = platform.stacks["access"]
-        role, provider = stack.document["resource"]["aws_iam_role"]["plan"], stack.providers[0]
-        arn = f"arn:aws:iam::{provider['allowed_account_ids'][0]}:role{role['path']}{role['name']}"
-        made.append({"environment": name, "role": arn, "region": provider["region"]})
-    assert json.loads(roles(load_environments(REFERENCE))) == made

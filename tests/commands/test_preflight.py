@@ -18,7 +18,8 @@ from operations.preflight.checks import Subject
 from operations.preflight.demand import Demand
 from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
-from operations.scan.command import ScanError, Waiver
+from operations.scan.checkov import ScanError
+from operations.scan.waivers import Waiver
 from synthesized.platform import Platform, Resource
 from tests.commands.conftest import Scene, refusal
 from tests.conftest import all_of

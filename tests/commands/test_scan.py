@@ -10,18 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
-from operations.scan import command as module
-from operations.scan.command import (
-    Finding,
-    Scan,
-    ScanError,
-    Waiver,
-    joined_plan,
-    judge,
-    scan_plan,
-    scan_stacks,
-    waivers,
-)
+from operations.scan import checkov, command
+from operations.scan.checkov import Finding, Scan, ScanError, scan_plan, scan_stacks
+from operations.scan.joined_plan import joined_plan
+from operations.scan.waivers import Waiver, judge, waivers
 from synthesized.platform import Platform
 
 TODAY = date(2026, 12, 1)
@@ -174,7 +166,7 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pat
     program = folder / "python"
     program.write_text(f'#!/bin/sh\ncp "$5" {folder}/settings\ncp scanned/* {folder}\nenv >{folder}/env\n{script}')
     program.chmod(0o755)
-    monkeypatch.setattr(module, "CHECKOV", program)
+    monkeypatch.setattr(checkov, "CHECKOV", program)
     return folder
 
 
@@ -216,7 +208,7 @@ def test_checkovs_own_trouble_is_told(
 
 
 def test_a_checkov_that_is_not_there_is_told(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "CHECKOV", tmp_path / "nowhere")
+    monkeypatch.setattr(checkov, "CHECKOV", tmp_path / "nowhere")
     with pytest.raises(ScanError, match="is missing; run make setup"):
         scan_stacks(prod, production=True)
 
@@ -232,8 +224,8 @@ def test_names_that_are_not_of_one_resource_are_refused(
 
 def asked(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan: Scan) -> Result:
     monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
-    monkeypatch.setattr(module, "scan_stacks", lambda *_, **__: scan)
-    monkeypatch.setattr(module, "waivers", lambda: ())
+    monkeypatch.setattr(command, "scan_stacks", lambda *_, **__: scan)
+    monkeypatch.setattr(command, "waivers", lambda: ())
     return CliRunner().invoke(app, ["scan", "dev", *arguments])
 
 
@@ -277,7 +269,7 @@ def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch
 
 def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
-    monkeypatch.setattr(module, "CHECKOV", Path("/nowhere/checkov"))
+    monkeypatch.setattr(checkov, "CHECKOV", Path("/nowhere/checkov"))
     ended = CliRunner().invoke(app, ["scan", "dev"])
     assert (ended.exit_code, ended.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")
 

@@ -1,4 +1,4 @@
-"""`python -m operations.validate`: what it remembers, what it tells, how it ends.
+"""`python -m operations validate`: what it remembers, what it tells, how it ends.
 
 The stacks have resources that Terraform itself provides. Those of the AWS provider: tests/examples/test_validate.py.
 """
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from operations import validate as module
+from operations.__main__ import app
 from operations.terraform import TerraformError
-from operations.validate import main, validate
+from operations.validate import verdicts_of
 from synthesized.platform import Stack
 
 
@@ -35,33 +37,31 @@ def empty_outdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monk
 
 
 def test_what_has_passed_is_remembered_by_its_content(tmp_path: Path):
-    (first,) = validate([VALID], tmp_path)
-    (again,) = validate([replace(VALID, name="by-another-name")], tmp_path)
-    (other,) = validate([stack("network", input="b")], tmp_path)
+    (first,) = verdicts_of([VALID], tmp_path)
+    (again,) = verdicts_of([replace(VALID, name="by-another-name")], tmp_path)
+    (other,) = verdicts_of([stack("network", input="b")], tmp_path)
     assert first.problems == again.problems == other.problems == ()
     assert (first.remembered, again.remembered, other.remembered) == (False, True, False)
 
 
-def test_it_ends_with_0_and_a_count_where_all_is_valid(
-    empty_outdir: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def validate() -> Result:
+    return CliRunner().invoke(app, ["validate"])
+
+
+def test_it_ends_with_0_and_a_count_where_all_is_valid(empty_outdir: pytest.MonkeyPatch):
     empty_outdir.setattr(module, "read_stacks", lambda _: [VALID])
     for told in ("1 of 1 stacks are valid (0 unchanged", "1 of 1 stacks are valid (1 unchanged"):
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 0
-        assert capsys.readouterr().out.startswith(told)
+        result = validate()
+        assert result.exit_code == 0
+        assert result.stdout.startswith(told)
 
 
-def test_it_ends_with_1_and_a_line_a_problem_each_time(
-    empty_outdir: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_it_ends_with_1_and_a_line_a_problem_each_time(empty_outdir: pytest.MonkeyPatch):
     empty_outdir.setattr(module, "read_stacks", lambda _: [BROKEN])
     for _ in range(2):
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 1
-        *problems, last = capsys.readouterr().out.splitlines()
+        result = validate()
+        assert result.exit_code == 1
+        *problems, last = result.stdout.splitlines()
         assert problems
         assert all(problem.startswith("prod-broken: ") for problem in problems)
         assert any("no_such_argument" in problem for problem in problems)
@@ -70,15 +70,17 @@ def test_it_ends_with_1_and_a_line_a_problem_each_time(
 
 @pytest.mark.usefixtures("empty_outdir")
 def test_it_says_so_where_nothing_was_synthesized():
-    with pytest.raises(SystemExit, match="no output of cdktf can be read there; run make synth"):
-        main()
+    result = validate()
+    assert result.exit_code == 1
+    assert "no output of cdktf can be read there; run make synth" in result.stderr
 
 
 def test_it_says_so_where_terraform_is_missing(empty_outdir: pytest.MonkeyPatch, tmp_path: Path):
     empty_outdir.setattr(module, "read_stacks", lambda _: [VALID])
     empty_outdir.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match="terraform is not on the PATH"):
-        main()
+    result = validate()
+    assert result.exit_code == 1
+    assert result.stderr.startswith("terraform is not on the PATH")
 
 
 def test_what_terraform_says_in_words_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -88,7 +90,7 @@ def test_what_terraform_says_in_words_is_told(monkeypatch: pytest.MonkeyPatch, t
         return f"{cwd}{variables}"
 
     monkeypatch.setattr(module, "terraform", crash)
-    (verdict,) = validate([VALID], tmp_path)
+    (verdict,) = verdicts_of([VALID], tmp_path)
     assert verdict.problems == ("the provider crashed",)
 
 
@@ -103,5 +105,5 @@ def test_stacks_that_require_other_providers_are_initialized_apart(monkeypatch: 
 
     monkeypatch.setattr(module, "terraform", record)
     document = {**VALID.document, "terraform": {"required_providers": {"random": {}}}}
-    validate([VALID, stack("database"), replace(VALID, name="other", document=document)], tmp_path)
+    verdicts_of([VALID, stack("database"), replace(VALID, name="other", document=document)], tmp_path)
     assert len(data) == len(set(data)) == 2

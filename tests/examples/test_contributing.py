@@ -72,7 +72,9 @@ def test_an_example_does_what_it_says(copy: Path, name: str):
                 edit(copy, text)
             case "python":
                 named, _, code = text.partition("\n")
-                (copy / named.removeprefix("# ")).write_text(code, encoding="utf-8")
+                module = copy / named.removeprefix("# ")
+                module.parent.mkdir(exist_ok=True)
+                module.write_text(code, encoding="utf-8")
             case "console":  # what is shown is not run
                 pass
             case _:

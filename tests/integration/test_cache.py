@@ -2,7 +2,8 @@
 
 import pytest
 
-from stacks.cache.stack import APPLICATION_MAY, LOGS, SNAPSHOT_DAYS
+from stacks.cache.stack import LOGS, SNAPSHOT_DAYS
+from stacks.cache.users import APPLICATION_MAY
 from stacks.network.subnets import Kind
 from stacks.settings import Environment
 from tests.integration.expectations import AtLeast, expect, expect_each

@@ -13,7 +13,7 @@ from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import LARGEST
 from synthesized.platform import Platform
-from synthesized.policies import Statement, document, listed
+from synthesized.policies import Statement, listed
 from synthesized.roles import Role, roles_of, statements
 from tests.synthesized import names_of
 
@@ -86,7 +86,8 @@ def bounds(platform: Platform) -> Iterator[str]:
 def sizes(platform: Platform) -> Iterator[str]:
     """IAM takes so many policies of a role, each so long, spaces left out."""
     for policy in platform.of_type("aws_iam_policy"):
-        length = len(json.dumps(document(*statements(platform, policy.body["policy"])), separators=(",", ":")))
+        document = {"Version": "2012-10-17", "Statement": statements(platform, policy.body["policy"])}
+        length = len(json.dumps(document, separators=(",", ":")))
         if length > LARGEST:
             yield f"{policy.address}: {length} characters"
     for role in deployers(platform):

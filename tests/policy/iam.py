@@ -17,7 +17,7 @@ from policy_sentry.querying.actions import get_actions_that_support_wildcard_arn
 
 from operations.bootstrap.boundary import boundary
 from synthesized.platform import Body, Platform
-from synthesized.policies import Statement, document, listed, services_of
+from synthesized.policies import Statement, listed, services_of
 from synthesized.roles import Role, Use, policies_of, roles_of
 from tests.synthesized import names_of
 
@@ -241,7 +241,8 @@ def _allowed(platform: Platform) -> Iterator[tuple[Role, Statement]]:
 
 def _as_if_unbound(of: list[Statement]) -> PolicyDocument:
     """The statements as cloudsplaining judges them, with neither a condition nor a resource as an excuse."""
-    return PolicyDocument(document(*of), flag_conditional_statements=True, flag_resource_arn_statements=True)
+    document = {"Version": "2012-10-17", "Statement": of}
+    return PolicyDocument(document, flag_conditional_statements=True, flag_resource_arn_statements=True)
 
 
 def _of_aws(role: Role) -> tuple[Statement, ...]:

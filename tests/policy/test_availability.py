@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from operations.document.tables import zones_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.zones import NO_ZONE, table, verdicts, zones_of
+from synthesized.zones import NO_ZONE, verdicts
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import TIERS
 
@@ -18,7 +19,7 @@ A, B = "us-west-1a", "us-west-1b"
 def fallen(platform: Platform) -> dict[tuple[str, str], str]:
     """What does not stand: by tier and zone, why."""
     return {
-        (tier, zone): verdict.told
+        (tier, zone): verdict.reason
         for tier, by_zone in verdicts(platform).items()
         for zone, verdict in by_zone.items()
         if not verdict.stands
@@ -28,19 +29,19 @@ def fallen(platform: Platform) -> dict[tuple[str, str], str]:
 def test_production_stands_without_any_zone(shipped: dict[str, Platform]):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
     for name in production:
-        print(f"\n{name}\n{table(shipped[name])}")
+        print(f"\n{name}\n{zones_table(shipped[name])}")
         assert not fallen(shipped[name])
     assert production
 
 
 @pytest.mark.parametrize("name", ["prod", "staging"])
 def test_the_reference_stands_without_any_zone(platforms: dict[str, Platform], name: str):
-    assert zones_of(platforms[name]) == [A, B]
+    assert platforms[name].zones == [A, B]
     assert not fallen(platforms[name])
 
 
 def test_three_zones_stand_without_any_of_them(three_zones: Platform):
-    assert len(zones_of(three_zones)) == 3
+    assert len(three_zones.zones) == 3
     assert not fallen(three_zones)
 
 
@@ -53,7 +54,7 @@ def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one
 
 
 def test_every_tier_that_is_in_a_zone_says_by_what_it_stands(prod: Platform):
-    told = {tier: by_zone[A].told for tier, by_zone in verdicts(prod).items() if by_zone[A].told != NO_ZONE}
+    told = {tier: by_zone[A].reason for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
     assert told == {
         "network": "own way out: us-west-1b; 7 interface endpoints: us-west-1b",
         "database": "can write: reader-1",
@@ -181,7 +182,7 @@ def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plan
     planted = plant(prod)
     assert told in fallen(planted)[tier, zone]
     assert {each for each, _ in fallen(planted)} == {tier}
-    assert f"**lost**: {told}" in table(planted)
+    assert f"**lost**: {told}" in zones_table(planted)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -192,5 +193,5 @@ def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, tier: str):
 
 
 def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):
-    zonal = {tier for tier, by_zone in verdicts(prod).items() if by_zone[A].told != NO_ZONE}
+    zonal = {tier for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
     assert {tier for tier, *_ in DEFECTS} == zonal

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from operations.scan.command import Scan, judge, scan_stacks, waivers
+from operations.scan.checkov import Scan, scan_stacks
+from operations.scan.waivers import judge, waivers
 from synthesized.platform import Platform, Resource
 
 AT_ONCE = 2

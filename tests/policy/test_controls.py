@@ -2,12 +2,10 @@
 
 import pytest
 
-from operations.document.command import DOCS, with_parts
 from synthesized.controls import CONTROLS, NOT_OF_THE_CODE
 from synthesized.controls.control import Control, Every, Mutation
 from synthesized.controls.reading import Document
 from synthesized.platform import Platform
-from tests.policy.document import parts_of_controls
 
 # What PCI DSS v4.0.1 asks of a platform's code, by hand: the table must not lose one of them.
 DEMANDED = {
@@ -59,8 +57,3 @@ def test_the_table_has_every_demand():
 
 def test_no_two_controls_have_the_same_name():
     assert len({control.name for control in CONTROLS}) == len(CONTROLS)
-
-
-def test_the_page_of_controls_is_current():
-    page = DOCS / "controls.md"
-    assert with_parts(page, parts_of_controls()) == page.read_text(encoding="utf-8"), "run make docs"

@@ -287,8 +287,8 @@ def test_without_a_workflow_terraform_is_run_as_atlantis_runs_it(configure: Conf
     [
         ("../../../main.py", "main.py", True),
         ("../../../stacks/*.py", "stacks/tier.py", True),
-        ("../../../stacks/*.py", "stacks/network/flows.py", False),
-        ("../../../stacks/**/*.py", "stacks/network/flows.py", True),
+        ("../../../stacks/*.py", "stacks/parts/logs.py", False),
+        ("../../../stacks/**/*.py", "stacks/parts/logs.py", True),
         ("../../../stacks/**/*.py", "stacks/tier.py", True),
         ("../../../lambda_rotation/**", "lambda_rotation/certificates/rds.pem", True),
         ("../../../lambda_rotation", "lambda_rotation/certificates/rds.pem", True),

@@ -84,7 +84,7 @@ print(json.dumps({"summary": {"passed": len(passed), "parsing_errors": 0}, "resu
 def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Server:
     folder = tmp_path_factory.mktemp("atlantis")
     checkout = folder / "checkout"
-    for package in ("operations", "rehearsal", "synthesized", "stacks", "imports", "lambda_rotation"):
+    for package in ("operations", "synthesized", "stacks", "imports", "lambda_rotation"):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     (checkout / "environments").mkdir()
     (checkout / "environments" / f"{NAME}.toml").write_text(

@@ -23,7 +23,7 @@ from lambda_rotation.credential import Credential
 from local_aws.server import LocalAws
 from operations.__main__ import app
 from operations.errors import RefusedError
-from operations.scan.command import ScanError
+from operations.scan.checkov import ScanError
 from operations.terraform import TerraformError
 from rehearsal import deployers, rehearsals, run
 from rehearsal.atlantis import AtlantisError

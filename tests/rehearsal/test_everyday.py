@@ -45,7 +45,7 @@ class Told(Rehearsal):
     def program(self, log: str, *arguments: str) -> str:
         del log
         self.asked = (*self.asked, arguments)
-        if "rehearsal.proposal" in arguments:
+        if "propose" in arguments:
             synthesize(Path(arguments[-1]), self.settings)
         if "drift" in arguments:
             self.opened = self.open
@@ -112,7 +112,7 @@ def test_a_way_out_that_is_proposed_is_planned_and_reviewed_as_an_exposure(rehea
     assert rehearsal.report.review == REVIEW["summary"]
     assert planned == [f"{rehearsal.settings.name}-network"]
     proposed, reviewed = rehearsal.asked
-    assert proposed[2:4] == (rehearsal.settings.name, PROVIDER)
+    assert proposed[2:5] == ("propose", rehearsal.settings.name, PROVIDER)
     assert json.loads(Path(reviewed[3]).read_text()) == {"format_version": "1.2"}
 
 

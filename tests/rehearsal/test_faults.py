@@ -33,6 +33,7 @@ from stacks.settings import load_environments
 from synthesized.platform import Body, Stack
 from tests.conftest import as_toml, changed
 from tests.rehearsal.stage import SCHEMA, of_account, synthesize
+from tests.states import state
 
 NUMBERS = count(1)
 TIERS = ("foundation", "network")
@@ -109,19 +110,7 @@ class Simulated(Deployment):
         self._put(f"{self.name}/{tier}.tfstate.tflock", LOCK)
 
     def _state(self, tier: str) -> Body:
-        return {
-            "resources": [
-                {
-                    "mode": "managed",
-                    "type": address.partition(".")[0],
-                    "name": address.partition(".")[2],
-                    "instances": [
-                        {"attributes": attributes} | ({"status": "tainted"} if address in self.half_done else {})
-                    ],
-                }
-                for address, attributes in self.states.get(tier, {}).items()
-            ]
-        }
+        return state(self.states.get(tier, {}), tainted=self.half_done)
 
     def _put(self, key: str, content: Body) -> None:
         ask(self.aws, "s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(content))
@@ -238,8 +227,8 @@ def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.S
 
 
 def test_a_stack_without_a_state_has_nothing_to_forget(scene: Scene):
-    state = f"{scene.name}/network.tfstate"
-    ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=state)
+    key = f"{scene.name}/network.tfstate"
+    ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=key)
     scene.deployment.lock("network")
     assert scene.day.release() == [scene.stack("network")]
     assert scene.locks == []

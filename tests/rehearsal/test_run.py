@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 from rich.console import Console
 
-from operations.scan.command import Finding, Scan
+from operations.scan.checkov import Finding, Scan
 from operations.terraform import TerraformError
 from rehearsal import run
 from rehearsal.deployment import changes

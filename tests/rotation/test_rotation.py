@@ -13,7 +13,7 @@ from moto.secretsmanager.models import SecretsManagerBackend
 from lambda_rotation import database, handler
 from lambda_rotation.credential import Login
 from lambda_rotation.errors import DatabaseError, RefusedError, TooSoonError
-from stacks.rotation.stack import TIMEOUT
+from stacks.rotation.function import TIMEOUT
 from tests.rotation.scene import STEPS, Rotation
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
 

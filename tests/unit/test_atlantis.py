@@ -134,7 +134,7 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("README.md", ()),
         ("tests/unit/test_audit.py", ()),
         ("operations/drift.py", ()),
-        ("stacks/parts/of_a_new_tier.py", ("observability",)),  # which reads of all others
+        ("stacks/parts/of_a_new_tier.py", ("service", "observability")),  # which use all of them
         ("other/main.py", ()),
         ("main.pyc", ()),
     ],
@@ -172,7 +172,7 @@ def loaded() -> dict[str, Path]:
 def test_a_tier_is_made_of_what_python_loads_for_it(monkeypatch: pytest.MonkeyPatch, tier: str):
     for name in loaded():  # as if none had been
         monkeypatch.delitem(sys.modules, name)
-    import_module(f"stacks.{tier}")
+    import_module(f"stacks.{tier}.stack")
     found = {file.relative_to(ROOT) for pattern in sources_of([tier], ROOT) for file in ROOT.glob(pattern)}
     assert {file for file in found if file.suffix == ".py"} == set(loaded().values())
 
@@ -182,10 +182,11 @@ def program(tmp_path: Path) -> Path:
     """A program of one tier, with every kind of import."""
     files = {
         "stacks/__init__.py": "import shared.names",
-        "stacks/edge.py": "import os\nimport shared.data as data\nfrom . import near\nfrom .near import further\n"
+        "stacks/edge/__init__.py": "",
+        "stacks/edge/stack.py": "import os\nimport shared.data as data\nfrom . import near\nfrom .near import further\n"
         "def late():\n    from shared import late\nNOT_THERE = 'table.csv'",
-        "stacks/near.py": "",
-        "stacks/other.py": "",
+        "stacks/edge/near.py": "",
+        "stacks/edge/other.py": "",
         "shared/__init__.py": "",
         "shared/names.py": "",
         "shared/late.py": "from shared import *",
@@ -194,14 +195,15 @@ def program(tmp_path: Path) -> Path:
         "shared/other.csv": "",
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def test_imports_of_every_kind_are_followed_and_files_that_a_module_names(program: Path):
     assert sources_of(["edge"], program) == [
-        *("shared/*.py", "shared/table.csv", "stacks/__init__.py", "stacks/edge.py", "stacks/near.py")
+        *("shared/*.py", "shared/table.csv", "stacks/__init__.py"),
+        *("stacks/edge/__init__.py", "stacks/edge/near.py", "stacks/edge/stack.py"),
     ]
 
 
@@ -211,7 +213,8 @@ def stack(name: str, folder: Path, *depends_on: str) -> Stack:
 
 def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path):
     (tier,) = BY_HAND
-    (program / "stacks" / f"{tier}.py").write_text("", encoding="utf-8")
+    (program / "stacks" / tier).mkdir()
+    (program / "stacks" / tier / "stack.py").write_text("", encoding="utf-8")
     text = configuration([stack(f"dev-{tier}", program), stack("dev-edge", program)], program, ["dev"])
     assert {project["name"]: project["workflow"] for project in yaml.safe_load(text)["projects"]} == {
         f"dev-{tier}": WORKFLOW_BY_HAND,

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from local_aws.certificate_authority import CertificateAuthority
 from operations import certificates
-from operations.certificates import bundle, from_npm, main
+from operations.__main__ import app
+from operations.certificates import bundle, from_npm
 
 NOW = datetime.now(UTC)
+
+
+def rebuild(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["certificates", *arguments])
 
 
 def test_authorities_that_are_valid_are_kept_once():
@@ -36,7 +42,7 @@ def test_a_certificate_that_is_no_authority_is_refused():
 def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     (tmp_path / "downloaded.pem").write_bytes(CertificateAuthority().pem)
-    main([str(tmp_path / "downloaded.pem")])
+    assert rebuild(str(tmp_path / "downloaded.pem")).exit_code == 0
     assert (tmp_path / "rds.pem").read_text().count("BEGIN CERTIFICATE") == 1
 
 
@@ -49,8 +55,10 @@ def test_what_cannot_be_read_leaves_the_bundle_that_is_there(
     if content:
         downloaded.write_text(content)
     monkeypatch.setattr(certificates, "CERTIFICATES", trusted)
-    with pytest.raises(SystemExit, match="not rebuilt: "):
-        main([str(downloaded)])
+    result = rebuild(str(downloaded))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{trusted}: not rebuilt: ")
+    assert result.stderr.count("\n") == 1
     assert trusted.read_text() == "earlier"
 
 
@@ -63,7 +71,7 @@ def test_npm_is_asked_for_the_clusters_own_authorities(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
-    main([])
+    assert rebuild().exit_code == 0
     assert "BEGIN CERTIFICATE" in from_npm()
     assert asked[0][:2] == ["npm", "install"]
     assert "defaults" in asked[1][-1]

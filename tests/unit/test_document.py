@@ -1,17 +1,21 @@
 """Documentation that follows from the code is current."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from operations.document import command as document
-from operations.document.command import DOCS, images, main, pages, with_parts
+from operations.__main__ import app
+from operations.document import command
+from operations.document.command import DOCS, images, pages, plan_roles, with_parts
+from operations.document.tables import keys_table, roles_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.roles import keys_table, roles_table
+from tests.conftest import REFERENCE, all_of, no_tiers_but
 
 
 def test_every_page_is_current(shipped: dict[str, Platform]):
@@ -31,7 +35,7 @@ def test_every_picture_is_current_and_shown(shipped: dict[str, Platform]):
 @pytest.fixture
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Platform]) -> Path:
     """A folder with pages that are out of date."""
-    monkeypatch.setattr(document, "DOCS", tmp_path)
+    monkeypatch.setattr(command, "DOCS", tmp_path)
     monkeypatch.setenv("CDKTF_OUTDIR", str(shipped["prod"].stacks["network"].folder.parent.parent))
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
         places = [f"<!-- begin {name} -->\nstale\n<!-- end {name} -->\n" for name in parts]
@@ -40,10 +44,14 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Pla
     return tmp_path
 
 
+def document() -> Result:
+    return CliRunner().invoke(app, ["document"])
+
+
 def test_what_a_person_wrote_is_kept(docs: Path):
-    main()
+    assert document().exit_code == 0
     texts = [page.read_text() for page in docs.rglob("*.md")]
-    assert len(texts) == 7 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
+    assert len(texts) == 8 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
     for text in texts:
         assert text.startswith("before\n<!-- begin ")
         assert text.endswith(" -->\n\nafter\n")
@@ -51,22 +59,25 @@ def test_what_a_person_wrote_is_kept(docs: Path):
 
 
 def test_pictures_are_written_beside_the_pages(docs: Path):
-    main()
+    assert document().exit_code == 0
     assert {file.name for file in (docs / "pictures").iterdir()} == {"platform.svg", "reachability.svg"}
 
 
 def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
     (docs / "security.md").write_text("nothing here\n")
-    with pytest.raises(SystemExit, match="allowed: a place for roles"):
-        main()
+    result = document()
+    assert result.exit_code == 1
+    assert "allowed: a place for roles" in result.stderr
+    assert result.stderr.count("\n") == 1
     assert (docs / "security.md").read_text() == "nothing here\n"
     assert "stale" in (docs / "settings.md").read_text()
 
 
 def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nothing"))
-    with pytest.raises(SystemExit, match="run make synth"):
-        main()
+    result = document()
+    assert result.exit_code == 1
+    assert "run make synth" in result.stderr
     assert "stale" in (docs / "settings.md").read_text()
 
 
@@ -169,3 +180,15 @@ def test_the_changelog_has_the_form_that_it_says():
         headings = re.findall(r"^### (.+)$", part, flags=re.MULTILINE)
         assert headings == [kind for kind in kinds if kind in headings]
         assert headings
+
+
+def test_the_roles_that_plan_are_those_that_the_stacks_make(tmp_path: Path):
+    made: list[dict[str, str]] = []
+    with no_tiers_but({"access"}):
+        platforms = all_of(REFERENCE, tmp_path)
+    for name, platform in platforms.items():
+        stack = platform.stacks["access"]
+        role, provider = stack.document["resource"]["aws_iam_role"]["plan"], stack.providers[0]
+        arn = f"arn:aws:iam::{provider['allowed_account_ids'][0]}:role{role['path']}{role['name']}"
+        made.append({"environment": name, "role": arn, "region": provider["region"]})
+    assert json.loads(plan_roles(load_environments(REFERENCE))) == made

@@ -4,8 +4,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from stacks.network.flow_logs import rejected_from
 from stacks.network.subnets import AddressPlan
-from stacks.parts.logs import rejected_from
 from stacks.settings.network import ZONE_LETTERS as LETTERS
 from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, conditions, has, only, statements

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from rehearsal.proposal import propose
-from stacks.settings import SettingsError
+from operations.__main__ import app
+from rehearsal.proposal import synthesize
 from synthesized.platform import Platform
 
 
 def test_one_way_out_is_added_and_nothing_else(tmp_path: Path, dev: Platform):
-    propose("dev", "198.51.100.0/24", tmp_path)
+    synthesize("dev", "198.51.100.0/24", tmp_path)
     proposed = {resource.address: resource.body for resource in Platform.read(tmp_path, "dev").resources}
     before = {resource.address: resource.body for resource in dev.resources}
     changed = {address for address in proposed.keys() | before.keys() if proposed.get(address) != before.get(address)}
@@ -21,9 +22,23 @@ def test_one_way_out_is_added_and_nothing_else(tmp_path: Path, dev: Platform):
     assert changed == set(rules)
 
 
-def test_what_the_settings_do_not_allow_is_not_proposed(tmp_path: Path):
-    with pytest.raises(ValueError, match="a public range of /8 or smaller"):
-        propose("dev", "10.0.0.0/8", tmp_path)
-    with pytest.raises(SettingsError, match="production"):
-        propose("production", "198.51.100.0/24", tmp_path)
+@pytest.mark.parametrize(
+    ("environment", "cidr", "problem"),
+    [
+        ("dev", "10.0.0.0/8", "CIDR = 10.0.0.0/8: allowed: a public range of /8 or smaller"),
+        ("production", "198.51.100.0/24", "environments/production.toml: there is no such environment"),
+    ],
+)
+def test_what_the_settings_do_not_allow_is_not_proposed(tmp_path: Path, environment: str, cidr: str, problem: str):
+    result = CliRunner().invoke(app, ["propose", environment, cidr, str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(problem)
+    assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["propose", "dev", "198.51.100.0/24", str(tmp_path / "file" / "folder")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"FOLDER = {tmp_path}/file/folder: allowed: a folder that can be written")

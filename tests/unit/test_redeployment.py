@@ -56,12 +56,12 @@ def test_a_credential_a_day_older_than_its_interval_is_told(prod: Platform):
 
 
 def test_nothing_happens_while_a_deployment_is_under_way(prod: Platform):
-    states = definition(prod, "redeployment")["States"]
+    machine = definition(prod, "redeployment")
+    states = machine["States"]
     (deploying,) = states["IsDeploying"]["Choices"]
-    assert deploying == {"Condition": "{% $count($states.input.Services[0].Deployments) > 1 %}", "Next": "Wait"}
-    assert states["Wait"] == {"Type": "Wait", "Seconds": 60, "Next": "Look"}
-    assert states["Redeploy"]["Resource"] == "arn:aws:states:::aws-sdk:ecs:updateService"
-    assert states["Redeploy"]["Arguments"]["ForceNewDeployment"] is True
+    assert states[deploying["Next"]]["Type"] == "Wait"
+    assert states[deploying["Next"]]["Next"] == machine["StartAt"]
+    assert states[states["IsDeploying"]["Default"]]["Arguments"]["ForceNewDeployment"] is True
 
 
 def test_a_rotation_starts_new_tasks_without_a_trail(prod: Platform):

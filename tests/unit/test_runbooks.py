@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from operations.document import runbooks
 from stacks import ROOT
-from synthesized import runbooks
 from synthesized.platform import Platform, PlatformError
 from tests.aws_commands import Command, commands_in
 from tests.synthesized import RUNBOOKS

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from operations.document.settings_reference import reference, rows, sections_of
 from stacks.settings import Environment, load_environments
-from stacks.settings.section import InProduction, Matching, Section, Unit
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit
 from tests.conftest import REFERENCE
 
 NUMBERS = ("number", "whole number")
@@ -57,6 +57,8 @@ class Example(Section):
     """How long."""
     most: Annotated[int, Unit("days"), Le(3)] | None = None
     """How short."""
+    largest: Annotated[int, Unit("days"), Ge(3), NotBelow("least")] = 9
+    """How long at most."""
     words: Annotated[tuple[Annotated[str, Matching("a", "the <letter>")], ...], Field(max_length=2)] = ()
     """Which."""
     entries: Annotated[tuple[Entry, ...], MaxLen(3)] = ()
@@ -76,6 +78,7 @@ def test_a_row_says_all_that_the_model_knows():
         ("`x.ratio`", "number, parts", "0 to 4, in steps of 0.5", "`2`", "How much.", "at least 1, as it is"),
         ("`x.least`", "whole number, days", "3 or more; is not more", "required", "How long.", ""),
         ("`x.most`", "whole number, days", "3 or less", "none", "How short.", ""),
+        ("`x.largest`", "whole number, days", "3 or more; `least` or more", "`9`", "How long at most.", ""),
         ("`x.words`", "list of texts", r"the \<letter>; 2 at most", "none", "Which.", ""),
         ("`x.entries`", "list of sections", "3 at most", "none", "To what.", ""),
         ("`x.entries[].port`", "whole number, TCP port", "", "`443`", "Where to.", ""),

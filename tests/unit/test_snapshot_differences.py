@@ -2,16 +2,16 @@
 
 import json
 import re
-import runpy
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from operations import snapshots as module
+from operations.__main__ import app
 from operations.snapshots import (
     LIMIT,
     SNAPSHOTS,
@@ -19,7 +19,6 @@ from operations.snapshots import (
     SnapshotsError,
     committed,
     differences,
-    main,
     present,
     summary,
 )
@@ -289,28 +288,19 @@ def test_nothing_is_more_than_github_takes():
     assert len(summary([one], stacks=1, base="main").encode()) < 1000
 
 
-def test_it_prints_what_the_working_tree_has_since_it_left_the_base(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_it_prints_what_the_working_tree_has_since_it_left_the_base(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "ROOT", project.folder)
     project.commit({"dev-network": TOPIC, "dev-cache": TOPIC})
     project.write({"dev-network": TOPIC})
-    main(["main"])
-    printed = capsys.readouterr().out
-    assert printed.startswith("### 1 of 2 stacks changes\n")
-    assert "| `dev-cache` | 0 | 0 | 1 |" in printed
-    with pytest.raises(SystemExit, match=r"git rev-parse .*nowhere") as ended:
-        main(["nowhere"])
-    assert "\n" not in str(ended.value)
+    result = CliRunner().invoke(app, ["snapshots", "main"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("### 1 of 2 stacks changes\n")
+    assert "| `dev-cache` | 0 | 0 | 1 |" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["main", "other"]])
-def test_wrong_usage_ends_with_2(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.setattr(sys, "argv", ["snapshots", *arguments])
-    monkeypatch.delitem(sys.modules, "operations.snapshots")
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("operations.snapshots", run_name="__main__")
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == "Usage: python -m operations.snapshots BASE\n"
+def test_a_base_that_does_not_exist_ends_in_a_line(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ROOT", project.folder)
+    result = CliRunner().invoke(app, ["snapshots", "nowhere"])
+    assert result.exit_code == 1
+    assert re.match(r"git rev-parse .*nowhere", result.stderr)
+    assert result.stderr.count("\n") == 1

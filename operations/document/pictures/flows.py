@@ -5,15 +5,15 @@ routes and network ACLs. The two must say the same: neither a rule without a way
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from itertools import product
 
+from synthesized.catalogue.table import IN_VPC
+from synthesized.catalogue.vpc import HTTPS
 from synthesized.platform import Body, Platform, PlatformError, Resource
-from synthesized.policies import listed
 from synthesized.reachability import ALL, INTERNET, LAST_PORT, S3, Party, Ports, Reachability, merged, outside
-from synthesized.roles import statements
 
 ENDS_OF_A_FLOW = re.compile(r" \(\S+ to \S+\)$")
 """What a rule's description has behind its reason."""
@@ -179,52 +179,8 @@ def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> b
     if target.name == S3.name:
         return ports == (HTTPS, HTTPS)
     return bool(target.members) and all(
-        IN_TRANSIT[member.type](platform, member, ports[0]) for member in target.members
+        IN_VPC[member.type].refuses_plaintext(platform, member, ports[0]) for member in target.members
     )
-
-
-HTTPS = 443
-
-
-def _by_listener(platform: Platform, balancer: Resource, port: int) -> bool:
-    return any(
-        listener.body["port"] == port and listener.body["protocol"] == "HTTPS"
-        for listener in platform.of_type("aws_lb_listener")
-        if platform.followed(listener.body["load_balancer_arn"]) == balancer
-    )
-
-
-def _by_target_group(platform: Platform, service: Resource, port: int) -> bool:
-    groups = [platform.followed(each["target_group_arn"]).body for each in service.body["load_balancer"]]
-    return any(group["port"] == port and group["protocol"] == "HTTPS" for group in groups)
-
-
-def _by_parameter(platform: Platform, cluster: Resource, _: int) -> bool:
-    parameters = platform.followed(cluster.body["db_cluster_parameter_group_name"]).body["parameter"]
-    return any((each["name"], each["value"]) == ("rds.force_ssl", "1") for each in parameters)
-
-
-def _by_file_system(platform: Platform, mount: Resource, _: int) -> bool:
-    """By a policy that refuses whoever comes in plaintext."""
-    file_system = platform.followed(mount.body["file_system_id"])
-    return any(
-        statement["Effect"] == "Deny"
-        and listed(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
-        for policy in platform.of_type("aws_efs_file_system_policy")
-        if platform.followed(policy.body["file_system_id"]) == file_system
-        for statement in statements(platform, policy.body["policy"])
-    )
-
-
-IN_TRANSIT: Mapping[str, Callable[[Platform, Resource, int], bool]] = {
-    "aws_ecs_service": _by_target_group,
-    "aws_efs_mount_target": _by_file_system,
-    "aws_elasticache_replication_group": lambda _, group, __: group.body.get("transit_encryption_mode") == "required",
-    "aws_lambda_function": lambda *_: True,  # Lambda takes calls by its own API alone
-    "aws_lb": _by_listener,
-    "aws_rds_cluster": _by_parameter,
-    "aws_vpc_endpoint": lambda _, __, port: port == HTTPS,  # AWS's own services answer there in TLS alone
-}
 
 
 def key_of(platform: Platform, member: Resource) -> str | None:

@@ -4,16 +4,16 @@ A flow runs from the bar of its source by a lane at the right into the bar of it
 beneath, by tier.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from typing import NamedTuple
 
 from operations.document.pictures.flows import Flow, Node, flows_of, key_of
 from operations.document.pictures.svg import LINES, SMALL, Canvas, shortened, wrapped
+from synthesized.catalogue.table import CATALOGUE, IN_VPC
 from synthesized.platform import Platform, Resource
 from synthesized.reachability import INTERNET, S3
-from synthesized.zones import zones_of
 
 WIDTH = 840
 MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
@@ -28,49 +28,6 @@ COLUMNS = 6
 """Tiers side by side."""
 INDENT = 8
 """Of what goes on in another line."""
-
-
-class Noun(NamedTuple):
-    """What a person calls a resource of a type."""
-
-    one: str
-    many: str
-
-
-# What a tier holds that is in no zone, in the order in which it is told. What belongs to another resource is not.
-NOUNS: Mapping[str, Noun] = {
-    "aws_kms_key": Noun("KMS key", "KMS keys"),
-    "aws_s3_bucket": Noun("log bucket", "log buckets"),
-    "aws_sns_topic": Noun("alarm topic", "alarm topics"),
-    "aws_ecr_repository": Noun("image repository", "image repositories"),
-    "aws_cloudtrail": Noun("trail", "trails"),
-    "aws_guardduty_detector": Noun("GuardDuty detector", "GuardDuty detectors"),
-    "aws_securityhub_standards_subscription": Noun("Security Hub standard", "Security Hub standards"),
-    "aws_config_config_rule": Noun("Config rule", "Config rules"),
-    "aws_inspector2_enabler": Noun("Inspector", "Inspectors"),
-    "aws_backup_vault": Noun("locked vault", "locked vaults"),
-    "aws_backup_plan": Noun("backup plan", "backup plans"),
-    "aws_backup_restore_testing_selection": Noun("restore test", "restore tests"),
-    "aws_efs_replication_configuration": Noun("replica of files", "replicas of files"),
-    "aws_cloudwatch_dashboard": Noun("dashboard", "dashboards"),
-    "aws_cloudwatch_composite_alarm": Noun("composite alarm", "composite alarms"),
-    "aws_cloudwatch_metric_alarm": Noun("alarm", "alarms"),
-    "aws_cloudwatch_event_rule": Noun("event rule", "event rules"),
-    "aws_db_event_subscription": Noun("event subscription", "event subscriptions"),
-    "aws_cloudwatch_query_definition": Noun("saved query", "saved queries"),
-    "aws_iam_role": Noun("IAM role", "IAM roles"),
-}
-# What AWS calls the members of a node.
-SERVICES: Mapping[str, str] = {
-    "aws_ecs_service": "ECS on Fargate",
-    "aws_efs_mount_target": "EFS",
-    "aws_elasticache_replication_group": "ElastiCache",
-    "aws_lambda_function": "Lambda",
-    "aws_lb": "ALB",
-    "aws_nat_gateway": "NAT",
-    "aws_rds_cluster": "Aurora",
-    "aws_vpc_endpoint": "PrivateLink",
-}
 WAYS_OUT = ("internet gateway", "out by NAT", "no way out")
 
 
@@ -118,7 +75,7 @@ def picture(platform: Platform) -> str:
     Raises:
         PlatformError: a way is open, and no rule says why.
     """
-    zones = zones_of(platform)
+    zones = platform.zones
     found = flows_of(platform)
     bars = {node.name: _bar(platform, node, zones, found.flows) for node in found.nodes.values() if node.members}
     outside = {node.name: _bar_outside(node, found.flows) for node in found.outside()}
@@ -188,13 +145,12 @@ def _tier_of(node: Node) -> str:
 
 
 def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[Flow]) -> Bar:
-    type_ = node.members[0].type
     cells = {zone: _cell(platform, node, zone) for zone in zones}
     room = _cell_width(zones) - 10
     keys = {key_of(platform, member) for member in node.members} - {None}
     return Bar(
         title=node.name.replace("-", " ").capitalize(),
-        subtitle=f"{SERVICES[type_]}{_firewall(platform, node)}, tier {_tier_of(node)}",
+        subtitle=f"{IN_VPC[node.members[0].type].service}{_firewall(platform, node)}, tier {_tier_of(node)}",
         key=", ".join(sorted(filter(None, keys))) or None,
         cells={zone: wrapped(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
         incoming=[flow for flow in flows if flow.target == node.name],
@@ -225,7 +181,7 @@ def _bar_of_nats(platform: Platform, nats: Sequence[Resource], zones: Sequence[s
         if _kind(subnet) == kind:
             there.setdefault(subnet.body["availability_zone"], []).append(nat.name)
     cells = {zone: there[zone] for zone in zones if zone in there}
-    return Bar("NAT gateways", f"{SERVICES[nats[0].type]}, tier {nats[0].tier}", cells=cells)
+    return Bar("NAT gateways", f"NAT, tier {nats[0].tier}", cells=cells)
 
 
 def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
@@ -234,53 +190,7 @@ def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
         for each, party in zip(node.members, node.parties, strict=True)
         if zone in {platform.followed(subnet).body["availability_zone"] for subnet in party.subnets}
     ]
-    return [item for each in there for item in IN_A_ZONE[each.type](platform, each, zone)]
-
-
-def _tasks(platform: Platform, service: Resource, _: str) -> Iterator[str]:
-    """ECS spreads tasks over zones as evenly as it can."""
-    least = min(
-        [
-            service.body["desired_count"],
-            *(
-                each.body["min_capacity"]
-                for each in platform.of_type("aws_appautoscaling_target")
-                if service.address in str(each.body["resource_id"])
-            ),
-        ]
-    )
-    yield f"tasks: {_shared(least, len(service.body['network_configuration']['subnets']))} of {least} or more"
-
-
-def _instances(platform: Platform, cluster: Resource, zone: str) -> Iterator[str]:
-    for each in platform.of_type("aws_rds_cluster_instance"):
-        if each.body["availability_zone"] == zone and platform.followed(each.body["cluster_identifier"]) == cluster:
-            yield each.name
-
-
-def _nodes(platform: Platform, group: Resource, _: str) -> Iterator[str]:
-    """ElastiCache spreads the nodes of each shard over zones as evenly as it can."""
-    subnets = platform.followed(group.body["subnet_group_name"]).body["subnet_ids"]
-    nodes = 1 + group.body["replicas_per_node_group"]
-    yield f"{_shared(nodes, len(subnets))} of {nodes} nodes a shard"
-
-
-def _shared(count: int, zones: int) -> str:
-    """How many of so many are in each zone."""
-    least, most = count // zones, ceil(count / zones)
-    return str(least) if least == most else f"{least} to {most}"
-
-
-# What a member has in a zone that it is in.
-IN_A_ZONE: Mapping[str, Callable[[Platform, Resource, str], Iterator[str]]] = {
-    "aws_ecs_service": _tasks,
-    "aws_efs_mount_target": lambda _, mount, __: iter([mount.name]),
-    "aws_elasticache_replication_group": _nodes,
-    "aws_lambda_function": lambda *_: iter(["network interface"]),
-    "aws_lb": lambda *_: iter(["public address"]),
-    "aws_rds_cluster": _instances,
-    "aws_vpc_endpoint": lambda _, endpoint, __: iter([endpoint.name.removeprefix("endpoint-")]),
-}
+    return [item for each in there for item in IN_VPC[each.type].in_zone(platform, each, zone)]
 
 
 def _legend(canvas: Canvas) -> None:
@@ -437,10 +347,8 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
 
 def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
     """What a box tells, line by line, and how far each is indented."""
-    counts = {type_: sum(each.type == type_ for each in resources) for type_ in NOUNS}
-    told = [
-        f"{count} {NOUNS[type_].one if count == 1 else NOUNS[type_].many}" for type_, count in counts.items() if count
-    ]
+    counts = Counter(each.type for each in resources)
+    told = [row.counted(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
     told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
     wraps = (enumerate(wrapped(each, SMALL, room - INDENT)) for each in told)
     return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from synthesized import markdown
+from operations.document import markdown
 from synthesized.platform import Platform
 
 

@@ -1,4 +1,4 @@
-"""State machines: steps between AWS's own services, without a function of ours, whose failure is told."""
+"""State machines of Step Functions: they call AWS's services without a function of ours, and notify of failures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from cdktf_cdktf_provider_aws.sfn_state_machine import (
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.parts.logs import log_group
-from stacks.parts.policies import Statement, allow, via
 from stacks.parts.roles import ServiceRole, service_role
+from stacks.statements import Statement, allow, via
 from stacks.tier import TierStack
 
 State = Mapping[str, Any]
 
 
-def tell(topic: SnsTopic, message: str, *, then: str | None = None) -> State:
-    """A state that tells the topic, and is the last one, or goes on."""
+def notify_state(topic: SnsTopic, message: str, *, then: str | None = None) -> State:
+    """A state that publishes a message to the topic, and is the last one unless `then` names the next."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sns:publish",
@@ -30,7 +30,7 @@ def tell(topic: SnsTopic, message: str, *, then: str | None = None) -> State:
     }
 
 
-def workflow(
+def state_machine(
     tier: TierStack,
     id: str,
     states: Mapping[str, State],
@@ -46,11 +46,11 @@ def workflow(
 
     Args:
         minutes: after so many it is cut off.
-        may: what it does beside telling the topic and writing its log.
+        may: what it may do beside publishing to the topic and writing its log.
         topic_key: encrypts the topic's messages.
     """
     name = tier.names.of_resource(id)
-    log = log_group(tier, f"{id}-log", tier.names.workflow_log(id), key=log_key)
+    log = log_group(tier, f"{id}-log", tier.names.state_machine_log(id), key=log_key)
     role, permissions = service_role(
         tier,
         id,
@@ -107,7 +107,7 @@ def workflow(
     )
 
 
-def starter(tier: TierStack, id: str, principal: str, machine: SfnStateMachine, *, source_arn: str) -> ServiceRole:
+def starter_role(tier: TierStack, id: str, principal: str, machine: SfnStateMachine, *, source_arn: str) -> ServiceRole:
     """The role of what starts a state machine, and may do nothing else."""
     return service_role(
         tier,

@@ -1,26 +1,12 @@
-"""`python -m tests.policy.document`: writes the parts of `docs/` that follow from what the tests check.
-
-They are not `operations.document.command`'s to write: the project's own code knows nothing of its tests.
-"""
+"""What `docs/controls.md` shows of the table of controls."""
 
 from collections.abc import Iterable
 
-from operations.document import command as document
+from operations.document.markdown import table
 from synthesized.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
-from synthesized.markdown import table
 
 
-def main() -> None:
-    """Write all parts anew. Exits with 1, and changes nothing, where a page lacks the place of its part."""
-    document.write({document.DOCS / "controls.md": parts_of_controls()})
-
-
-def parts_of_controls() -> dict[str, str]:
-    """What `docs/controls.md` has from the table of controls."""
-    return {"controls": controls_tables(), "checks": checks(), "others": others_table()}
-
-
-def controls_tables() -> str:
+def tables() -> str:
     """Every control, a table a subject."""
     lines: list[str] = []
     for subject in SUBJECTS:
@@ -49,7 +35,7 @@ def checks() -> str:
     return "\n".join(lines)
 
 
-def others_table() -> str:
+def others() -> str:
     """What is not the code's to meet."""
     rows = ((number, about, who) for number, (about, who) in NOT_OF_THE_CODE.items())
     return table(("PCI DSS", "about", "who must"), rows)
@@ -57,7 +43,3 @@ def others_table() -> str:
 
 def _list(entries: Iterable[str]) -> list[str]:
     return [f"- {entry}" for entry in dict.fromkeys(entries)]
-
-
-if __name__ == "__main__":
-    main()

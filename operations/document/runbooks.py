@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from synthesized import markdown
+from operations.document import markdown
 from synthesized.platform import Body, Platform, PlatformError
 
 LINK = re.compile(r"(?P<says>.+) Runbook: \S+/(?P<page>[\w-]+)\.md#(?P<heading>[\w-]+)", re.DOTALL)

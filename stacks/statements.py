@@ -1,17 +1,12 @@
-"""Policy statements that read as a sentence: allow this, on that, to these, when so."""
+"""Policy statements that read as a sentence: allow this, on that, to these, when so.
+
+They are plain data, without cdktf: `stacks.parts.policy_documents` renders them as a data source of a tier, and
+`as_document` as the JSON document of AWS's API.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
-from constructs import Construct
-
-Statement = DataAwsIamPolicyDocumentStatement
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 
 class Principal(NamedTuple):
@@ -27,6 +22,20 @@ class Condition(NamedTuple):
     test: str
     variable: str
     values: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One statement of a policy."""
+
+    sid: str
+    effect: str
+    actions: Sequence[str]
+    resources: Sequence[str]
+    """Empty in a trust policy, and where `not_resources` are named."""
+    not_resources: Sequence[str] = ()
+    principal: Principal | None = None
+    conditions: Sequence[Condition] = ()
 
 
 EVERYONE = Principal("*", ["*"])
@@ -66,7 +75,7 @@ def allow(
     when: Sequence[Condition] = (),
 ) -> Statement:
     """A statement that allows; `to` belongs in a resource's policy only."""
-    return _statement("Allow", sid, actions, resources, to, when)
+    return Statement(sid=sid, effect="Allow", actions=actions, resources=resources, principal=to, conditions=when)
 
 
 def deny(
@@ -79,7 +88,15 @@ def deny(
     but: Sequence[str] = (),
 ) -> Statement:
     """A statement that denies, whatever else allows; in the place of resources, `but` names those that are left out."""
-    return _statement("Deny", sid, actions, resources, to, when, but)
+    return Statement(
+        sid=sid,
+        effect="Deny",
+        actions=actions,
+        resources=resources,
+        not_resources=but,
+        principal=to,
+        conditions=when,
+    )
 
 
 def deny_plaintext(actions: Sequence[str], resources: Sequence[str]) -> Statement:
@@ -103,32 +120,31 @@ def deny_other_accounts(own: str, actions: Sequence[str], resources: Sequence[st
     )
 
 
-def document(scope: Construct, id: str, *statements: Statement) -> str:
-    """The statements as a policy document; its JSON, as resources take it."""
-    return DataAwsIamPolicyDocument(scope, id, statement=list(statements)).json
+def as_document(*statements: Statement) -> dict[str, Any]:
+    """The statements as the document that AWS's API takes."""
+    return {"Version": "2012-10-17", "Statement": [_as_json(statement) for statement in statements]}
 
 
-def _statement(
-    effect: str,
-    sid: str,
-    actions: Sequence[str],
-    resources: Sequence[str],
-    to: Principal | None,
-    when: Sequence[Condition],
-    but: Sequence[str] = (),
-) -> Statement:
-    return DataAwsIamPolicyDocumentStatement(
-        sid=sid,
-        effect=effect,
-        actions=list(actions),
-        resources=None if but else list(resources),
-        not_resources=list(but) or None,
-        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type=to.type, identifiers=list(to.identifiers))]
-        if to
-        else None,
-        condition=[
-            DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))
-            for test, variable, values in when
-        ]
-        or None,
-    )
+def _as_json(statement: Statement) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
+        "Sid": statement.sid,
+        "Effect": statement.effect,
+        "Action": list(statement.actions),
+    }
+    if (principal := statement.principal) is not None:
+        rendered["Principal"] = "*" if principal == EVERYONE else {principal.type: _one_or_all(principal.identifiers)}
+    if statement.not_resources:
+        rendered["NotResource"] = list(statement.not_resources)
+    elif statement.resources:
+        rendered["Resource"] = list(statement.resources)
+    if statement.conditions:
+        tests: dict[str, dict[str, Any]] = {}
+        for test, variable, values in statement.conditions:
+            tests.setdefault(test, {})[variable] = _one_or_all(values)
+        rendered["Condition"] = tests
+    return rendered
+
+
+def _one_or_all(values: Sequence[str]) -> str | list[str]:
+    """IAM writes a list of one as the one."""
+    return values[0] if len(values) == 1 else list(values)

@@ -1,0 +1,50 @@
+"""What the policy of every key says: the environment's keys, and the one of its states, which bootstrap makes."""
+
+from collections.abc import Sequence
+
+from stacks.statements import EVERYONE, Condition, Principal, Statement, account, allow, deny
+
+ADMINISTRATION = (
+    "kms:CancelKeyDeletion",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateKeyDescription",
+)
+"""To do anything with a key but use it, or let others use it by a grant."""
+
+
+def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statement]:
+    """IAM decides who uses the key, administrators cannot use it, and only services make grants.
+
+    Args:
+        own_account: the account's id.
+        administrators: ARNs of roles.
+    """
+    return [
+        # Without it, IAM could grant nothing on the key, and to lose the administrators would be to lose the key.
+        allow("EnableIamPolicies", ["kms:*"], ["*"], to=account(own_account)),
+        allow("AdministerWithoutUse", ADMINISTRATION, ["*"], to=Principal("AWS", administrators)),
+        # A grant made by hand would pass by every review of policies.
+        deny(
+            "OnlyServicesMakeGrants",
+            ["kms:CreateGrant"],
+            ["*"],
+            to=EVERYONE,
+            when=[
+                Condition("Bool", "kms:GrantIsForAWSResource", ["false"]),
+                Condition("Null", "kms:ViaService", ["true"]),
+            ],
+        ),
+    ]

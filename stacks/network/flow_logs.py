@@ -1,0 +1,65 @@
+"""Flow logs of the VPC, and the count of connections that were rejected from within it."""
+
+from ipaddress import IPv4Network
+
+from cdktf_cdktf_provider_aws.flow_log import FlowLog
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.vpc import Vpc
+
+from stacks.parts.logs import count_in_log, log_group
+from stacks.parts.roles import service_role
+from stacks.statements import allow
+from stacks.tier import TierStack
+
+REJECTED_FROM_WITHIN = "RejectedFromWithin"
+"""Metric of the count."""
+
+
+def log_flows(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
+    """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
+    logs = log_group(tier, "flow-log-group", tier.names.flow_logs, key=key)
+    role, permissions = service_role(
+        tier,
+        "flow-logs",
+        "vpc-flow-logs.amazonaws.com",
+        [
+            allow(
+                "Deliver",
+                ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                [logs.arn, f"{logs.arn}:*"],
+            ),
+            allow("Find", ["logs:DescribeLogGroups"], ["*"]),
+        ],
+        source_arn=tier.names.arn("ec2", "vpc-flow-log/*"),
+        why="Delivers the VPC's flow logs to their log group",
+    )
+    FlowLog(
+        tier,
+        "flow-log",
+        vpc_id=vpc.id,
+        traffic_type="ALL",
+        log_destination=logs.arn,
+        iam_role_arn=role.arn,
+        max_aggregation_interval=60,  # seconds
+        depends_on=[permissions],
+        tags={"Name": tier.names.of_resource("flow-logs")},
+    )
+    count_in_log(
+        tier,
+        "rejected-from-within",
+        logs,
+        pattern=rejected_from(tier.settings.network.cidr),
+        metric=REJECTED_FROM_WITHIN,
+    )
+
+
+def rejected_from(vpc: IPv4Network) -> str:
+    """Filter pattern of flow log records whose source lies in the VPC. Scans from the internet are noise.
+
+    A pattern knows no CIDR, so it takes the two octets that a VPC of /16 to /18 shares.
+    """
+    within = ".".join(str(vpc.network_address).split(".")[:2])
+    return (
+        f"[version, account, interface, source={within}.*, destination, source_port, destination_port, protocol, "
+        'packets, bytes, start, end, action="REJECT", status]'
+    )

@@ -1,0 +1,64 @@
+"""Events that people are notified of and no metric shows: deployments, tasks, AWS's own troubles, certificates."""
+
+from stacks.parts.events import Event
+from stacks.service.stack import ServiceStack
+
+
+def platform_events(service: ServiceStack) -> list[Event]:
+    """The table, for one service."""
+    return [
+        Event(
+            name="deployment-failed",
+            source="aws.ecs",
+            kinds=["ECS Deployment State Change"],
+            resources=[service.service.id],
+            detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+            says="a deployment failed and is rolled back: <reason>",
+            quoting={"reason": "$.detail.reason"},
+        ),
+        Event(
+            name="tasks-not-placed",
+            source="aws.ecs",
+            kinds=["ECS Service Action"],
+            resources=[service.service.id],
+            detail={"eventType": ["WARN", "ERROR"]},
+            says="ECS cannot run the service as it should: <what>.",
+            quoting={"what": "$.detail.eventName"},
+        ),
+        Event(
+            name="task-stopped",
+            source="aws.ecs",
+            kinds=["ECS Task State Change"],
+            detail={
+                "clusterArn": [service.cluster.arn],
+                "lastStatus": ["STOPPED"],
+                # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
+                "$or": [
+                    {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
+                    {"stoppedReason": [{"prefix": "Task failed"}]},
+                ],
+            },
+            says="a task stopped by itself: <reason> (<task>).",
+            quoting={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
+        ),
+        Event(
+            name="aws-health",
+            source="aws.health",
+            kinds=["AWS Health Event"],
+            detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
+            says="AWS tells of <code> at <service>.",
+            quoting={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
+        ),
+        Event(
+            name="certificate-expiry",
+            source="aws.acm",
+            kinds=[
+                "ACM Certificate Approaching Expiration",
+                "ACM Certificate Expired",
+                "ACM Certificate Renewal Action Required",
+            ],
+            resources=[service.load_balancer.certificate.arn],
+            says="<what>.",
+            quoting={"what": "$.detail-type"},
+        ),
+    ]

@@ -1,0 +1,145 @@
+"""The function that rotates the credential, in the VPC, with a role that may do nothing else."""
+
+from cdktf import AssetType, Fn, TerraformAsset
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionLoggingConfig,
+    LambdaFunctionTracingConfig,
+    LambdaFunctionVpcConfig,
+)
+from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
+
+from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
+from stacks.parts import ports
+from stacks.parts.logs import log_group
+from stacks.parts.roles import ServiceRole, service_role
+from stacks.rotation.package import rotation_package
+from stacks.statements import Condition, allow, deny, equals, via
+from stacks.tier import TierStack
+
+TIMEOUT = 300
+"""Seconds, of one step: longer than all that it waits for can take together."""
+
+INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda does to put a function into a VPC."""
+
+
+def rotation_function(
+    tier: TierStack,
+    secret: SecretsmanagerSecret,
+    *,
+    foundation: FoundationStack,
+    network: NetworkStack,
+    cluster: RdsCluster,
+) -> LambdaFunction:
+    """The function, its log group and its role.
+
+    Args:
+        secret: what it rotates.
+        cluster: where the credential's roles are.
+    """
+    key, master_secret = foundation.keys.secrets, cluster.master_user_secret.get(0).secret_arn
+    log = log_group(tier, "log", tier.names.rotation_log, key=foundation.keys.logs)
+    role = _role(tier, secret, master_secret, key, log)
+    zipped = rotation_package()
+    package = TerraformAsset(tier, "package", path=str(zipped.path), type=AssetType.FILE)
+    wanted = tier.settings.rotation
+    variables = {
+        "SECRET_ARN": secret.arn,
+        "MASTER_SECRET_ARN": master_secret,
+        "DATABASE_ENGINE": "postgres",
+        "DATABASE_HOST": cluster.endpoint,
+        "DATABASE_READER_HOST": cluster.reader_endpoint,
+        "DATABASE_PORT": str(ports.DATABASE),
+        "DATABASE_NAME": cluster.database_name,
+        "OWNER_ROLE": wanted.owner,
+        "ADOPTED_ROLE": wanted.adopted,
+        "CONNECTION_LIMIT": str(wanted.connection_limit),
+        "MINIMUM_AGE": str(wanted.minimum_age_hours * 60 * 60),
+    }
+    return LambdaFunction(
+        tier,
+        "function",
+        function_name=tier.names.rotation,
+        description="Rotates the credential of the application",
+        runtime="python3.13",
+        architectures=[zipped.architecture],
+        handler="lambda_rotation.handler.handle",
+        filename=package.path,
+        source_code_hash=Fn.filebase64sha256(package.path),
+        role=role.role.arn,
+        memory_size=512,  # MiB; also sets how much of a processor it has, and SCRAM takes some
+        timeout=TIMEOUT,
+        reserved_concurrent_executions=wanted.reserved_concurrency,
+        environment=LambdaFunctionEnvironment(variables={name: value for name, value in variables.items() if value}),
+        kms_key_arn=key.arn,
+        vpc_config=LambdaFunctionVpcConfig(
+            subnet_ids=[subnet.id for subnet in network.app_subnets.values()],
+            security_group_ids=[network.security_groups.rotation.id],
+        ),
+        logging_config=LambdaFunctionLoggingConfig(
+            log_format="JSON", log_group=log.name, application_log_level="INFO", system_log_level="INFO"
+        ),
+        tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+        depends_on=[role.permissions],
+    )
+
+
+def _role(
+    tier: TierStack, secret: SecretsmanagerSecret, master_secret: str, key: KmsKey, log: CloudwatchLogGroup
+) -> ServiceRole:
+    return service_role(
+        tier,
+        "rotation",
+        "lambda.amazonaws.com",
+        [
+            allow(
+                "RotateCredential",
+                [
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:GetSecretValue",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ],
+                [secret.arn],
+                # Only while this function is the one that rotates the secret.
+                when=[equals("secretsmanager:resource/AllowRotationLambdaArn", tier.names.rotation_arn)],
+            ),
+            allow(
+                "LogInAsMaster",
+                ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
+                [master_secret],
+            ),
+            allow("MakePassword", ["secretsmanager:GetRandomPassword"], ["*"]),
+            allow(
+                "UseKey",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                [key.arn],
+                when=[via("secretsmanager", tier.settings.region)],
+            ),
+            allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log.arn}:*"]),
+            allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+            allow("JoinVpc", INTERFACES, ["*"]),
+            # Lambda makes the interfaces; the function's own code has no business with them.
+            deny(
+                "LeaveVpcAlone",
+                INTERFACES,
+                ["*"],
+                when=[Condition("ArnEquals", "lambda:SourceFunctionArn", [tier.names.rotation_arn])],
+            ),
+        ],
+        source_arn=None,
+        why="Rotates the credential of the application, and nothing else",
+    )

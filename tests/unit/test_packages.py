@@ -1,0 +1,101 @@
+"""Imports between packages go one way, and no two modules import each other."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from operations.__main__ import COMMANDS
+from stacks import ROOT
+
+MAY_IMPORT: Mapping[str, set[str]] = {
+    "imports": set(),
+    "lambda_rotation": set(),
+    "local_aws": set(),
+    "stacks": {"imports", "lambda_rotation"},
+    "main": {"stacks"},
+    "synthesized": {"stacks"},
+    "operations": {"stacks", "synthesized", "lambda_rotation"},
+    "rehearsal": {"main", "stacks", "synthesized", "operations", "lambda_rotation", "local_aws"},
+}
+"""As docs/architecture.md has it. `operations/__main__.py` loads the commands of `rehearsal` by name."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Files of the project's packages, by the modules' names."""
+    files = [ROOT / "main.py", *(file for package in MAY_IMPORT for file in (ROOT / package).rglob("*.py"))]
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+
+
+def imported_by(source: str) -> Iterator[str]:
+    """Names that a module imports: modules, or what is in one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """The modules that each module imports."""
+    return {
+        name: {
+            found
+            for imported in imported_by(file.read_text(encoding="utf-8"))
+            for found in (imported, imported.rpartition(".")[0])
+            if found in modules() and found != name
+        }
+        for name, file in modules().items()
+    }
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_those_below_it_alone(package: str):
+    found = {
+        f"{name} imports {other}"
+        for name, others in graph().items()
+        if name.partition(".")[0] == package
+        for other in others
+        if other.partition(".")[0] not in {package, *MAY_IMPORT[package]}
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_no_package_imports_the_tests(package: str):
+    assert not [
+        name
+        for name, file in modules().items()
+        if name.partition(".")[0] == package
+        and any(each.partition(".")[0] == "tests" for each in imported_by(file.read_text(encoding="utf-8")))
+    ]
+
+
+def test_no_two_modules_import_each_other():
+    try:
+        TopologicalSorter(graph()).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_every_folder_of_modules_is_known():
+    """A package that is added is a row of the table above."""
+    folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert folders == MAY_IMPORT.keys() - {"main"}
+
+
+def test_every_command_is_in_the_module_that_is_named():
+    for command, module in COMMANDS.items():
+        functions = [
+            each.name
+            for each in ast.parse(modules()[module].read_text(encoding="utf-8")).body
+            if isinstance(each, ast.FunctionDef)
+        ]
+        assert command.replace("-", "_") in functions, f"{module} has no {command}"

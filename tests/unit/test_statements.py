@@ -1,0 +1,62 @@
+"""Statements of policies as the document that AWS's API takes; their other rendering is in the snapshots."""
+
+import pytest
+
+from stacks.statements import (
+    EVERYONE,
+    Condition,
+    Principal,
+    Statement,
+    account,
+    allow,
+    as_document,
+    deny,
+    equals,
+    service,
+)
+
+
+def rendered(statement: Statement) -> dict[str, object]:
+    document = as_document(statement)
+    assert document["Version"] == "2012-10-17"
+    (only,) = document["Statement"]
+    return only
+
+
+def test_an_identitys_statement_names_no_principal():
+    assert rendered(allow("Read", ["s3:GetObject"], ["arn:aws:s3:::a/*"])) == {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": ["arn:aws:s3:::a/*"],
+    }
+
+
+def test_a_trust_policy_names_no_resource():
+    assert "Resource" not in rendered(allow("Assume", ["sts:AssumeRole"], [], to=service("ecs.amazonaws.com")))
+
+
+def test_a_denial_of_all_but_some_resources_names_those_alone():
+    statement = rendered(deny("NoOthers", ["s3:*"], [], but=["arn:aws:s3:::a/*"]))
+    assert statement["NotResource"] == ["arn:aws:s3:::a/*"]
+    assert "Resource" not in statement
+
+
+@pytest.mark.parametrize(
+    ("principal", "expected"),
+    [
+        (EVERYONE, "*"),
+        (account("111122223333"), {"AWS": "arn:aws:iam::111122223333:root"}),
+        (Principal("AWS", ["arn:a", "arn:b"]), {"AWS": ["arn:a", "arn:b"]}),
+    ],
+)
+def test_one_principal_is_written_as_one_and_everyone_as_a_star(principal: Principal, expected: object):
+    assert rendered(allow("To", ["s3:*"], ["*"], to=principal))["Principal"] == expected
+
+
+def test_conditions_of_one_test_are_written_together():
+    when = [equals("a:B", "1", "2"), Condition("Bool", "a:C", ["true"]), equals("a:D", "3")]
+    assert rendered(allow("When", ["s3:*"], ["*"], when=when))["Condition"] == {
+        "StringEquals": {"a:B": ["1", "2"], "a:D": "3"},
+        "Bool": {"a:C": "true"},
+    }

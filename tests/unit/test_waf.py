@@ -1,0 +1,112 @@
+"""WAF: what it blocks, in which order, and what its log shows."""
+
+import pytest
+
+from synthesized.platform import Body, Platform
+from tests.conftest import ENVIRONMENTS
+from tests.synthesized import bodies, only
+
+pytestmark = pytest.mark.tiers("service")
+
+
+def rules(platform: Platform) -> dict[str, Body]:
+    return {rule["name"]: rule for rule in only(platform, "aws_wafv2_web_acl")["rule"]}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_it_stands_before_the_load_balancer_and_blocks(platforms: dict[str, Platform], name: str):
+    platform = platforms[name]
+    assert only(platform, "aws_wafv2_web_acl_association") == {
+        "web_acl_arn": "${aws_wafv2_web_acl.service_firewall.arn}",
+        "resource_arn": "${aws_lb.service_load-balancer.arn}",
+    }
+    for listener in bodies(platform, "aws_lb_listener").values():
+        assert listener["depends_on"] == ["aws_wafv2_web_acl_association.service_firewall-in-front"]
+    managed = {
+        rule["statement"]["managed_rule_group_statement"]["name"]: rule
+        for rule in rules(platform).values()
+        if "managed_rule_group_statement" in rule["statement"]
+    }
+    assert managed.keys() == {
+        "AWSManagedRulesAmazonIpReputationList",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        "AWSManagedRulesSQLiRuleSet",
+        "AWSManagedRulesCommonRuleSet",
+    }
+    for rule in managed.values():
+        assert rule["override_action"] == {"none": {}}
+        assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
+
+
+def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform]):
+    rule = rules(prod)["requests-per-client"]
+    assert rule["action"] == {"block": {}}
+    assert rule["statement"]["rate_based_statement"] == {
+        "limit": 2000,
+        "aggregate_key_type": "IP",
+        "evaluation_window_sec": 300,
+    }
+    stricter = rules(otherwise["prod"])["requests-per-client"]
+    assert stricter["statement"]["rate_based_statement"]["limit"] == 300
+
+
+def test_rules_are_asked_in_an_order_of_their_own_and_measured(prod: Platform):
+    named = rules(prod)
+    assert [rule["priority"] for rule in named.values()] == list(range(len(named)))
+    for name, rule in named.items():
+        assert rule["visibility_config"] == {
+            "metric_name": name,
+            "cloudwatch_metrics_enabled": True,
+            # Samples show headers that the log does not.
+            "sampled_requests_enabled": False,
+        }
+
+
+def elsewhere(platform: Platform) -> Body:
+    """What a large body's path must not be."""
+    label, path = rules(platform)["large-bodies"]["statement"]["and_statement"]["statement"]
+    assert label == {
+        "label_match_statement": {
+            "scope": "LABEL",
+            "key": "awswaf:managed:aws:core-rule-set:SizeRestrictions_Body",
+        }
+    }
+    return path["not_statement"]["statement"]
+
+
+def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise: dict[str, Platform]):
+    platform = otherwise["dev"]
+    common = rules(platform)["common"]
+    assert common["override_action"] == {"none": {}}
+    assert common["statement"]["managed_rule_group_statement"]["rule_action_override"] == {
+        "name": "SizeRestrictions_BODY",
+        "action_to_use": {"count": {}},
+    }
+    blocking = rules(platform)["large-bodies"]
+    assert blocking["action"] == {"block": {}}
+    assert blocking["priority"] > common["priority"]
+    assert elsewhere(platform)["byte_match_statement"] == {
+        "search_string": "/uploads/",
+        "positional_constraint": "STARTS_WITH",
+        "field_to_match": {"uri_path": {}},
+        # In this order, or an encoded ../ would pass.
+        "text_transformation": [{"priority": 0, "type": "URL_DECODE"}, {"priority": 1, "type": "NORMALIZE_PATH"}],
+    }
+
+
+def test_several_paths_may_take_large_bodies(otherwise: dict[str, Platform]):
+    paths = elsewhere(otherwise["prod"])["or_statement"]["statement"]
+    assert [path["byte_match_statement"]["search_string"] for path in paths] == ["/uploads/", "/imports/"]
+
+
+def test_its_log_shows_no_session(prod: Platform):
+    logging = only(prod, "aws_wafv2_web_acl_logging_configuration")
+    assert logging["resource_arn"] == "${aws_wafv2_web_acl.service_firewall.arn}"
+    assert logging["log_destination_configs"] == ["${aws_cloudwatch_log_group.service_firewall-log.arn}"]
+    assert logging["redacted_fields"] == [
+        {"single_header": {"name": "authorization"}},
+        {"single_header": {"name": "cookie"}},
+    ]
+    assert logging["depends_on"] == ["aws_cloudwatch_log_resource_policy.service_log-delivery"]
+    # WAF takes no other beginning.
+    assert bodies(prod, "aws_cloudwatch_log_group", "service")["firewall-log"]["name"].startswith("aws-waf-logs-")
