@@ -24,7 +24,7 @@ def test_authorities_that_are_valid_are_kept_once():
     first, second = CertificateAuthority().pem.decode(), CertificateAuthority().pem.decode()
     written = bundle(f"words\n{first}{second}{first}", NOW)
     assert written.count("BEGIN CERTIFICATE") == 2
-    assert written.startswith("# Rehearsal, until ")
+    assert written.startswith("# Local AWS, until ")
     assert bundle(f"{second}{first}", NOW) == written
 
 
