@@ -1,5 +1,6 @@
 """`python -m local_aws`: serve the local AWS by itself."""
 
+import fcntl
 import os
 import re
 import signal
@@ -34,7 +35,7 @@ def serve(
 
     It prints the environment variables that clients need, as lines for a shell. Run it to try Terraform or a script
     without an account. Aurora PostgreSQL clusters are real PostgreSQL servers, and Lambda functions in Python run. All
-    other services are moto's. It begins empty, keeps nothing but logs, and ends all that it started.
+    other services are moto's, with what it lacks. It begins empty, keeps nothing but logs, and ends what it started.
 
     Example: `python -m local_aws --port 4566`
 
@@ -59,16 +60,26 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
     with ExitStack() as stack:
         folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
         try:
+            _claim(folder, stack)
             aws = stack.enter_context(LocalAws(account, region, folder, port))
+            lines = [
+                f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
+                *aws.exports,
+                f"# Ctrl-C, or `kill {os.getpid()}`, ends it.",
+            ]
+            typer.echo("\n".join(lines))
         except OSError as error:
             raise StartError(f"{error.filename or f'port {port}'}: {os.strerror(error.errno or 0)}") from error
-        lines = [
-            f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
-            *aws.exports,
-            f"# Ctrl-C, or `kill {os.getpid()}`, ends it.",
-        ]
-        typer.echo("\n".join(lines))
         has_ended.wait()
+
+
+def _claim(folder: Path, stack: ExitStack) -> None:
+    """Keep the folder from another local AWS, whose certificate authority would replace this one's."""
+    lock = stack.enter_context((folder / "lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StartError(f"{folder} is used by another local AWS") from error
 
 
 def _forget_the_users_aws() -> None:
@@ -79,10 +90,10 @@ def _forget_the_users_aws() -> None:
 
 
 def _check(account: str, region: str, folder: Path | None, port: int) -> None:
-    if not re.fullmatch(r"\d{12}", account):
+    if not re.fullmatch(r"[0-9]{12}", account):
         raise StartError(f"{account} is not an account's ID, which has 12 digits")
     if region not in Session().get_available_regions("ec2"):
-        raise StartError(f"{region} is not a Region")
+        raise StartError(f"{region} is not a Region of the partition aws")
     if folder and not folder.is_dir():
         raise StartError(f"{folder} is not a folder")
     if not 0 <= port <= MAXIMUM_PORT:

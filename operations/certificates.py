@@ -43,7 +43,7 @@ def certificates(
             written = bundle(text, datetime.now(UTC))
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise RefusedError(f"{CERTIFICATES}: not rebuilt: {error}") from error
-    CERTIFICATES.write_text(written, encoding="ascii")
+        CERTIFICATES.write_text(written, encoding="ascii")
     typer.echo(f"{CERTIFICATES}: {len(PEM.findall(written))} certificates")
 
 
@@ -56,7 +56,8 @@ def bundle(text: str, now: datetime) -> str:
     certificates = {x509.load_pem_x509_certificate(pem.encode()) for pem in PEM.findall(text)}
     parts: list[str] = []
     for certificate in sorted(certificates, key=lambda each: (each.subject.rfc4514_string(), each.serial_number)):
-        name = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        name = common_names[0].value if common_names else certificate.subject.rfc4514_string()
         if not _is_authority(certificate):
             raise ValueError(f"{name!r} is no authority")
         if certificate.not_valid_after_utc > now:

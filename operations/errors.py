@@ -45,6 +45,8 @@ def ends_in_a_line() -> Generator[None]:
         message = str(error)
     except (BotoCoreError, ClientError) as error:
         message = explain(error)
+    except OSError as error:  # a file that cannot be read or written, a program that is not on the PATH
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     else:
         return
     typer.echo(message, err=True)

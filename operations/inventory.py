@@ -33,7 +33,7 @@ def tagged(
 
 
 def needs_no_state(account: Account, arn: str) -> bool:
-    """Whether what carries a tier's tags is no resource that a state should have, or was deleted."""
+    """Whether no state should have it, or it was deleted: some ARNs that carry a tier's tags are no such resource."""
     return is_ignored(arn) or described(account, arn) is None
 
 

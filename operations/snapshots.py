@@ -90,7 +90,7 @@ def present(project: Path) -> dict[str, Parts]:
         SnapshotsError: one cannot be read.
     """
     return {
-        name[1]: _parts(file.name, file.read_text(encoding="utf-8"))
+        name[1]: _parts(file.name, file.read_bytes())
         for file in (project / SNAPSHOTS).glob("*")
         if (name := NAME.fullmatch(file.name))
     }
@@ -136,6 +136,7 @@ def _git(project: Path, *arguments: str) -> str:
         cwd=project,
         capture_output=True,
         encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if run.returncode:
@@ -144,7 +145,7 @@ def _git(project: Path, *arguments: str) -> str:
     return run.stdout
 
 
-def _parts(name: str, text: str) -> Parts:
+def _parts(name: str, text: str | bytes) -> Parts:
     try:
         document: dict[str, dict[str, Any]] = json.loads(text)
         return {address: _lines(body) for address, body in _addressed(document)}

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from operations.errors import ends_in_a_line
+from operations.errors import RefusedError, ends_in_a_line
 from operations.plans import AT_ONCE
 from operations.terraform import CACHE, TerraformError, terraform, version
 from synthesized.platform import Stack, read_stacks, synthesized_in
@@ -52,10 +52,12 @@ def validate() -> None:
 
     Example: `python -m operations validate`
 
-    Exit codes: 0 all stacks are valid; 1 one is not, or it failed; 2 usage.
+    Exit codes: 0 all stacks are valid; 1 a stack is not valid, or Terraform failed; 2 usage.
     """
     with ends_in_a_line():
-        verdicts = verdicts_of(read_stacks(synthesized_in()))
+        if not (stacks := read_stacks(synthesized_in())):
+            raise RefusedError(f"{synthesized_in()}: holds no stack; run make synth")
+        verdicts = verdicts_of(stacks)
     for verdict in verdicts:
         for problem in verdict.problems:
             typer.echo(f"{verdict.stack}: {problem}")

@@ -90,7 +90,7 @@ def propose(
 
     Example: `python -m operations propose dev 198.51.100.0/24 .cache/proposal`
 
-    Exit codes: 0 written; 1 the settings do not allow it; 2 usage.
+    Exit codes: 0 written; 1 the settings do not allow it, or it cannot be written; 2 usage.
     """
     from rehearsal import proposal  # it loads cdktf, which starts Node
 

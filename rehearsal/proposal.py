@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 # Before cdktf, as in main.py.
 from main import build
+from operations.account import settings_of
 from operations.errors import RefusedError
-from stacks import ROOT
-from stacks.settings import load_environments
 from stacks.settings.network import EgressRule
 
 # isort: split
@@ -27,19 +26,18 @@ def synthesize(environment: str, cidr: str, folder: Path) -> None:
         folder: where its stacks are written.
 
     Raises:
-        SettingsError: there is no such environment, or its file is wrong.
-        RefusedError: the settings do not allow the range, or the folder cannot be written.
+        typer.BadParameter: there is no such environment.
+        SettingsError: its file is wrong.
+        RefusedError: the settings do not allow the range.
+        OSError: the folder cannot be written.
     """
-    (settings,) = load_environments(ROOT / "environments", only=environment)
+    settings = settings_of(environment)
     try:
         provider = EgressRule.model_validate({"cidr": cidr, "reason": "a payment provider that is proposed"})
     except ValidationError as error:
         raise RefusedError(f"CIDR = {cidr}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     network = settings.network.model_copy(update={"egress": (*settings.network.egress, provider)})
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RefusedError(f"FOLDER = {folder}: allowed: a folder that can be written ({error})") from error
+    (folder / "stacks").mkdir(parents=True, exist_ok=True)  # where cdktf would end with a traceback of Node's
     app = App(outdir=str(folder))
     build(app, settings.model_copy(update={"network": network}))
     app.synth()

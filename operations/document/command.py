@@ -31,15 +31,15 @@ def document() -> None:
 
     Example: `python -m operations document`
 
-    Exit codes: 0 written; 1 nothing is synthesized, or a page lacks the place of a part; 2 usage.
+    Exit codes: 0 written; 1 nothing is synthesized, or a page is missing or lacks the place of a part; 2 usage.
     """
     with ends_in_a_line():
         environments = load_environments(ROOT / "environments")
         platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
         write(pages(environments, platforms))
-    for file, drawn in images(environments, platforms).items():
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(drawn, encoding="utf-8")
+        for file, drawn in images(environments, platforms).items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(drawn, encoding="utf-8")
 
 
 def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Pages:

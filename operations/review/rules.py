@@ -91,8 +91,9 @@ KEYS = (
 SECRETS = r"aws_secretsmanager_secret(_version)?|aws_ssm_parameter"
 LOGS = r"aws_cloudwatch_log_(group|stream)|aws_cloudtrail_event_data_store"
 DATABASES = (
-    r"aws_(rds|docdb|neptune|redshift|memorydb)_(cluster|global_cluster)|aws_db_(instance|snapshot|cluster_snapshot)"
-    r"|aws_dynamodb_(table|global_table|table_item)|aws_dsql_cluster"
+    r"aws_(rds|docdb|neptune|redshift|memorydb|dax)_(cluster|global_cluster)|aws_db_(instance|snapshot|cluster_snapshot)"
+    r"|aws_dynamodb_(table|global_table|table_item)|aws_dsql_cluster|aws_redshiftserverless_namespace"
+    r"|aws_opensearchserverless_collection|aws_timestreaminfluxdb_db_instance"
 )
 CACHES = r"aws_elasticache_(replication_group|cluster|serverless_cache|global_replication_group)"
 FILES = (

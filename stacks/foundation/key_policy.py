@@ -36,7 +36,7 @@ def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statemen
         # Without it, IAM could grant nothing on the key, and to lose the administrators would be to lose the key.
         allow("EnableIamPolicies", ["kms:*"], ["*"], to=account(own_account)),
         allow("AdministerWithoutUse", ADMINISTRATION, ["*"], to=Principal("AWS", administrators)),
-        # A grant made by hand would pass by every review of policies.
+        # No review of policies would see a grant that was made by hand.
         deny(
             "OnlyServicesMakeGrants",
             ["kms:CreateGrant"],

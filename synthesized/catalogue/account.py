@@ -6,7 +6,7 @@ from stacks.names import Names
 
 
 class AwsAccount(Protocol):
-    """An account and a Region; `operations.account.Account` is one."""
+    """An account and a Region."""
 
     @property
     def names(self) -> Names:

@@ -95,6 +95,13 @@ def test_what_a_state_has_is_not_added(prod: Platform):
     assert demand.elsewhere().id_of("aws_vpc") is None
 
 
+@pytest.mark.parametrize("quota", QUOTAS, ids=[quota.what for quota in QUOTAS])
+def test_the_local_aws_knows_every_quota(aws: LocalAws, quota: Quota):
+    found = aws.client("service-quotas").get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]
+    assert (found["ServiceCode"], found["QuotaCode"]) == (quota.service, quota.code)
+    assert found["Value"] > 0
+
+
 def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scene: Scene, dev: Platform):
     """Each kind is made once by hand: what is used grows by what was made."""
     account, demand = Account.of(scene.settings), Demand(dev)

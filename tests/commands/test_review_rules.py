@@ -256,6 +256,12 @@ ACTIONS: list[tuple[str, list[str], Level]] = [
     ("aws_cognito_user_pool", DELETE, DATA_LOSS),
     ("google_sql_database_instance", DELETE, DATA_LOSS),
     ("azurerm_storage_account", REPLACE, DATA_LOSS),
+    # By their names alone.
+    ("aws_glacier_vault", DELETE, DATA_LOSS),
+    ("aws_keyspaces_keyspace", DELETE, DATA_LOSS),
+    ("aws_lightsail_disk", DELETE, DATA_LOSS),
+    ("aws_qldb_ledger", REPLACE, DATA_LOSS),
+    ("aws_service_discovery_private_dns_namespace", DELETE, DOWNTIME),
     ("aws_s3_bucket_versioning", DELETE, DATA_LOSS),
     ("aws_efs_backup_policy", REPLACE, DATA_LOSS),
     ("aws_secretsmanager_secret_rotation", DELETE, ROTATION),

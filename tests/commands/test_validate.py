@@ -107,3 +107,10 @@ def test_stacks_that_require_other_providers_are_initialized_apart(monkeypatch: 
     document = {**VALID.document, "terraform": {"required_providers": {"random": {}}}}
     verdicts_of([VALID, stack("database"), replace(VALID, name="other", document=document)], tmp_path)
     assert len(data) == len(set(data)) == 2
+
+
+def test_nothing_is_not_valid(empty_outdir: pytest.MonkeyPatch):
+    empty_outdir.setattr(module, "read_stacks", lambda _: [])
+    result = validate()
+    assert result.exit_code == 1
+    assert result.stderr.endswith("holds no stack; run make synth\n")

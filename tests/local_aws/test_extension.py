@@ -1,4 +1,4 @@
-"""How moto's services are extended. EventBridge Pipes is a service that no stack asks."""
+"""How moto's services are extended. EventBridge Pipes is a service that is not extended."""
 
 from collections.abc import Iterator
 from importlib import import_module

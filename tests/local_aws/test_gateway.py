@@ -12,7 +12,7 @@ from local_aws.gateway import THROTTLED
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT
 
-# An action that moto lacks, for every protocol that the environments' services speak.
+# An action that moto lacks, for every protocol that AWS's services speak.
 UNKNOWN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "json": ("kms", "connect_custom_key_store", {"CustomKeyStoreId": "a"}),
     "one of several": ("cloudwatch", "list_managed_insight_rules", {"ResourceARN": "a"}),

@@ -1,5 +1,6 @@
 """`python -m local_aws`: the local AWS by itself, as a process that clients use and somebody ends."""
 
+import fcntl
 import json
 import os
 import signal
@@ -146,7 +147,7 @@ def test_without_a_folder_it_has_one_that_goes_with_it(aws: LocalAws):
     ("arguments", "told"),
     [
         (["--account", "12"], "12 is not an account's ID, which has 12 digits"),
-        (["--region", "moon-1"], "moon-1 is not a Region"),
+        (["--region", "moon-1"], "moon-1 is not a Region of the partition aws"),
         (["--folder", "/nowhere"], "/nowhere is not a folder"),
         (["--port", "65536"], "port 65536 is not within 0 and 65535"),
     ],
@@ -164,3 +165,20 @@ def test_a_port_that_is_in_use_is_one_line(aws: LocalAws):
     assert ended.exit_code == 1
     assert ended.stderr == f"The local AWS could not be started: port {port}: Address already in use\n"
     assert session.current() is aws.session
+
+
+@pytest.mark.usefixtures("without_aws")
+def test_a_folder_is_used_by_one_at_a_time(tmp_path: Path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = CliRunner().invoke(app, ["--folder", str(tmp_path)])
+    assert ended.exit_code == 1
+    assert ended.stderr == f"The local AWS could not be started: {tmp_path} is used by another local AWS\n"
+
+
+def test_a_python_without_moto_is_told_what_to_install():
+    command = [sys.executable, "-S", "-m", "local_aws"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{sys.executable} has no moto; install ")
+    assert ended.stderr.count("\n") == 1

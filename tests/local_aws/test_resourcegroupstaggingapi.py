@@ -6,7 +6,7 @@ import pytest
 
 from local_aws.server import LocalAws
 
-TAGS = {"Environment": "found", "ManagedBy": "cdktf"}
+TAGS = {"Environment": "found", "ManagedBy": "terraform"}
 PAIRS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 
 
@@ -153,7 +153,7 @@ def test_things_can_be_asked_for_by_arn(tagging: Any, made: dict[str, str]) -> N
 @pytest.mark.usefixtures("made")
 def test_keys_and_values_are_told_once(tagging: Any) -> None:
     assert tagging.get_tag_keys()["TagKeys"].count("ManagedBy") == 1
-    assert tagging.get_tag_values(Key="ManagedBy")["TagValues"] == ["cdktf"]
+    assert tagging.get_tag_values(Key="ManagedBy")["TagValues"] == ["terraform"]
 
 
 def test_what_is_deleted_is_not_found(aws: LocalAws, tagging: Any) -> None:

@@ -1,4 +1,4 @@
-"""The local AWS of `tests/local_aws/`, which ends with these tests before another package starts its own."""
+"""The fixtures of `tests/local_aws/`. Each package of tests has a local AWS of its own, one after the other."""
 
 from tests.local_aws.conftest import another, aws, quick_sessions, signals, unsupported
 

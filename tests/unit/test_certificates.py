@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
 from local_aws.certificate_authority import CertificateAuthority
@@ -37,6 +40,24 @@ def test_a_certificate_that_is_no_authority_is_refused():
     authority = CertificateAuthority()
     with pytest.raises(ValueError, match=r"'127\.0\.0\.1' is no authority"):
         bundle(authority.issue("127.0.0.1")[0].decode(), NOW)
+
+
+def test_an_authority_without_a_common_name_has_its_whole_name():
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Amazon")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    written = bundle(certificate.public_bytes(serialization.Encoding.PEM).decode(), NOW)
+    assert written.startswith("# O=Amazon, until ")
 
 
 def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

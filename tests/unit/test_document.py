@@ -73,6 +73,13 @@ def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
     assert "stale" in (docs / "settings.md").read_text()
 
 
+def test_a_page_that_is_missing_is_named_and_all_are_left_alone(docs: Path):
+    (docs / "ci.md").unlink()
+    result = document()
+    assert (result.exit_code, result.stderr) == (1, f"{docs / 'ci.md'}: No such file or directory\n")
+    assert "stale" in (docs / "settings.md").read_text()
+
+
 def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nothing"))
     result = document()

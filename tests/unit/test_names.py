@@ -1,10 +1,13 @@
 """Computed names fit AWS's limits, however long the environment's and the Region's are."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from stacks.names import Names
 from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
+from tests.synthesized import names_of, statements
 
 # 12 characters are the settings' limit; no Region's name is longer than the second.
 LONGEST = Names(environment="a-12-letters", account="111122223333", region="ap-northeast-1")
@@ -45,3 +48,15 @@ def test_names_fit_awss_limits_however_long_the_environments_is(platforms: dict[
 
 def test_the_state_bucket_could_have_the_longest_name():
     assert len(LONGEST.state_bucket) <= 63
+
+
+def test_a_name_that_another_tier_computes_is_the_resources_own(prod: Platform):
+    """What a policy of the foundation, or a backup plan, names before it is made."""
+    names = names_of(prod)
+    (balancer,) = (each.body["name"] for each in prod.of_type("aws_lb"))
+    assert fnmatchcase(names.arn("elasticloadbalancing", f"loadbalancer/app/{balancer}/1a2b"), names.load_balancer_arns)
+    assert {names.vault, names.copies_vault} == {each.body["name"] for each in prod.of_type("aws_backup_vault")}
+    statements_of_audit = statements(prod, "foundation", "audit-access").values()
+    assert names.bucket_arn("audit") in {arn for statement in statements_of_audit for arn in statement["resources"]}
+    for stack in prod.stacks.values():
+        assert (stack.backend["bucket"], stack.backend["kms_key_id"]) == (names.state_bucket, names.state_key)

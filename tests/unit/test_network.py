@@ -164,7 +164,7 @@ def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, 
     assert not lets_through(prod, "app", "egress", "198.51.100.7/32", 465)
 
 
-# Written out by hand, not from the table in stacks/network/stack.py: source, target, port.
+# Written out by hand, not from the table in stacks/network/flows.py: source, target, port.
 EXPECTED_FLOWS = {
     (ALL, "load-balancer", 443),
     (ALL, "load-balancer", 80),

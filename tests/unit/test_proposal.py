@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
 from rehearsal.proposal import synthesize
@@ -22,23 +22,28 @@ def test_one_way_out_is_added_and_nothing_else(tmp_path: Path, dev: Platform):
     assert changed == set(rules)
 
 
-@pytest.mark.parametrize(
-    ("environment", "cidr", "problem"),
-    [
-        ("dev", "10.0.0.0/8", "CIDR = 10.0.0.0/8: allowed: a public range of /8 or smaller"),
-        ("production", "198.51.100.0/24", "environments/production.toml: there is no such environment"),
-    ],
-)
-def test_what_the_settings_do_not_allow_is_not_proposed(tmp_path: Path, environment: str, cidr: str, problem: str):
-    result = CliRunner().invoke(app, ["propose", environment, cidr, str(tmp_path)])
+def propose(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["propose", *arguments])
+
+
+def test_a_range_that_the_settings_do_not_allow_is_not_proposed(tmp_path: Path):
+    result = propose("dev", "10.0.0.0/8", str(tmp_path))
     assert result.exit_code == 1
-    assert result.stderr.startswith(problem)
+    assert result.stderr.startswith("CIDR = 10.0.0.0/8: allowed: a public range of /8 or smaller")
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+def test_an_environment_that_does_not_exist_is_wrong_usage(tmp_path: Path):
+    assert propose("production", "198.51.100.0/24", str(tmp_path)).exit_code == 2
+
+
+@pytest.mark.parametrize("folder", ["file/folder", "taken"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, folder: str):
     (tmp_path / "file").write_text("")
-    result = CliRunner().invoke(app, ["propose", "dev", "198.51.100.0/24", str(tmp_path / "file" / "folder")])
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "stacks").write_text("")
+    result = propose("dev", "198.51.100.0/24", str(tmp_path / folder))
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"FOLDER = {tmp_path}/file/folder: allowed: a folder that can be written")
+    assert result.stderr.startswith(f"{tmp_path / folder}")
+    assert result.stderr.count("\n") == 1

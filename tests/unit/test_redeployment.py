@@ -59,9 +59,12 @@ def test_nothing_happens_while_a_deployment_is_under_way(prod: Platform):
     machine = definition(prod, "redeployment")
     states = machine["States"]
     (deploying,) = states["IsDeploying"]["Choices"]
+    assert deploying["Condition"] == "{% $count($states.input.Services[0].Deployments) > 1 %}"
     assert states[deploying["Next"]]["Type"] == "Wait"
     assert states[deploying["Next"]]["Next"] == machine["StartAt"]
-    assert states[states["IsDeploying"]["Default"]]["Arguments"]["ForceNewDeployment"] is True
+    start = states[states["IsDeploying"]["Default"]]
+    assert start["Resource"].endswith(":ecs:updateService")
+    assert start["Arguments"]["ForceNewDeployment"] is True
 
 
 def test_a_rotation_starts_new_tasks_without_a_trail(prod: Platform):

@@ -304,3 +304,20 @@ def test_a_base_that_does_not_exist_ends_in_a_line(project: Project, monkeypatch
     assert result.exit_code == 1
     assert re.match(r"git rev-parse .*nowhere", result.stderr)
     assert result.stderr.count("\n") == 1
+
+
+def test_a_snapshot_that_is_no_text_ends_in_a_line(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ROOT", project.folder)
+    project.commit({"dev-network": TOPIC})
+    (project.folder / SNAPSHOTS / "test_stack[dev-network].json").write_bytes(b"\xff\xfe\xff")
+    result = CliRunner().invoke(app, ["snapshots", "main"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("test_stack[dev-network].json: no snapshot of a stack: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_git_it_says_so(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ROOT", project.folder)
+    monkeypatch.setenv("PATH", str(project.folder))
+    result = CliRunner().invoke(app, ["snapshots", "main"])
+    assert (result.exit_code, result.stderr) == (1, "git: No such file or directory\n")

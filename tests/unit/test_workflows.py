@@ -24,7 +24,6 @@ Step = dict[str, Any]
 FOLDER = ROOT / ".github"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-SETUP = FOLDER / "actions" / "setup" / "action.yml"
 
 FILES = sorted(file for file in FOLDER.rglob("*") if file.is_file())
 READ: dict[str, dict[Any, Any]] = {
