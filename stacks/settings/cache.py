@@ -66,7 +66,7 @@ class CacheSettings(Section):
 
     @field_validator("maximum_shards")
     @classmethod
-    def _goes_with_the_node_type(cls, maximum: int, info: ValidationInfo) -> int:
+    def _equals_shards_unless_the_node_type_can_scale(cls, maximum: int, info: ValidationInfo) -> int:
         shards, node_type = info.data.get("shards", maximum), info.data.get("node_type")
         if maximum > shards and node_type and not fullmatch(SCALING_NODE_TYPE, node_type):
             raise ValueError(f"allowed: shards ({shards}), because {node_type} cannot be scaled by load")

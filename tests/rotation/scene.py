@@ -28,7 +28,7 @@ NUMBERS = count(1)
 
 @contextmanager
 def local_aws() -> Generator[SecretsManagerBackend]:
-    """The rehearsal's Secrets Manager, in this process."""
+    """The local AWS's Secrets Manager, in this process."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in {
             "AWS_ACCESS_KEY_ID": "tests",

@@ -1,4 +1,4 @@
-"""The rehearsal's PostgreSQL, and what may go wrong with one."""
+"""A PostgreSQL of the local AWS's, and what may go wrong with one."""
 
 import tempfile
 from collections.abc import Callable, Generator
