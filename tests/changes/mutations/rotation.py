@@ -28,7 +28,7 @@ def value_has(**values: Any) -> Mutation:
 
 
 def is_rotated_more_seldom(aws: LocalAws) -> None:
-    model(aws).rotation_rules = {"AutomaticallyAfterDays": 365}
+    model(aws).rules = {"AutomaticallyAfterDays": 365}
 
 
 def rotation_has_failed(aws: LocalAws) -> None:
