@@ -11,6 +11,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.flow_logs import FlowLogs
+from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.network_acls import NetworkAclEntry
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPCEndPoint
@@ -89,6 +90,18 @@ class Backend(EC2Backend):
         deleted = super().delete_vpc(vpc_id)
         # What it came with goes with it.
         self.network_acls = {id: acl for id, acl in self.network_acls.items() if acl.vpc_id != vpc_id}
+        return deleted
+
+    def delete_nat_gateway(self, nat_gateway_id: str) -> NatGateway:
+        """Its Elastic IP address is disassociated, and stays the account's.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
+        """
+        deleted = super().delete_nat_gateway(nat_gateway_id)
+        associations = {address.association_id for address in self.addresses if address.association_id}
+        for address in deleted.address_set:
+            if address.get("associationId") in associations:
+                self.disassociate_address(association_id=address["associationId"])
         return deleted
 
     def modify_security_group_rules(self, group_id: str, rules: dict[str, dict[str, Any]]) -> None:

@@ -223,3 +223,17 @@ def test_a_vpcs_default_acl_goes_with_it(ec2: Any):
     assert len(ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]) == 1
     ec2.delete_vpc(VpcId=vpc)
     assert ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"] == []
+
+
+def test_the_address_of_a_nat_gateway_that_is_deleted_can_be_another_ones(ec2: Any, vpc: str):
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.99.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    made: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}
+    first = ec2.create_nat_gateway(**made)["NatGateway"]["NatGatewayId"]
+    assert code_of(lambda: ec2.create_nat_gateway(**made)) == "Resource.AlreadyAssociated"
+    ec2.delete_nat_gateway(NatGatewayId=first)
+    ec2.delete_nat_gateway(NatGatewayId=first)
+    (kept,) = ec2.describe_addresses(AllocationIds=[address])["Addresses"]
+    assert not kept.get("AssociationId")
+    second = ec2.create_nat_gateway(**made)["NatGateway"]["NatGatewayId"]
+    assert second != first
