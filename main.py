@@ -43,7 +43,7 @@ def main() -> None:
     outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI says where it wants it
     try:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
-        outdir.mkdir(parents=True, exist_ok=True)
+        (outdir / "stacks").mkdir(parents=True, exist_ok=True)
         app = App(outdir=str(outdir))
         for environment in environments:
             build(app, environment)

@@ -22,8 +22,11 @@ def test_wrong_settings_are_what_it_exits_with(monkeypatch: pytest.MonkeyPatch):
         main.main()
 
 
-def test_an_output_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("folder", ["file/out", "taken"])
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "file" / "out"))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "stacks").write_text("")
+    monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / folder))
     with pytest.raises(SystemExit, match=r"CDKTF_OUTDIR = .*: allowed: a folder that can be written"):
         main.main()
