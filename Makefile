@@ -17,7 +17,7 @@ CHECKOV := .cache/checkov/installed
 # the second core; what all have covered is put together.
 TESTS := env -u ENV
 QUIETLY := --cov-report= --cov-fail-under=0
-# Covered by the tests of the policy, which break each, and counted there.
+# `make policy` measures their coverage: its tests break each control.
 CONTROLS := synthesized/controls
 
 export PIPENV_VENV_IN_PROJECT := 1

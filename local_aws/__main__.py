@@ -39,7 +39,7 @@ def serve(
 
     Example: `python -m local_aws --port 4566`
 
-    Exit codes: 0 it was ended; 1 it could not be started; 2 usage.
+    Exit codes: 0 ended by a signal; 1 it could not be started; 2 usage.
     """
     has_ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

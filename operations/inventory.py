@@ -33,7 +33,7 @@ def tagged(
 
 
 def needs_no_state(account: Account, arn: str) -> bool:
-    """Whether no state should have it, or it was deleted: some ARNs that carry a tier's tags are no such resource."""
+    """Whether it is right that no state has a tagged resource: the catalogue ignores it, or it was deleted."""
     return is_ignored(arn) or described(account, arn) is None
 
 

@@ -134,7 +134,7 @@ def _tagged(account: Account, platform: Platform, tier: str, known: TerraformSta
 
 
 def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Orphan | None:
-    """Which missing resource it is: the only one of its type, or the one with one of its names; None: it is adopted."""
+    """The missing resource that an ARN is: the only one of its type, or that of its name. None: apply adopts it."""
     of_type = [(match, each) for match in matches for each in missing if each.type == match.type]
     named = [(match, each) for match, each in of_type if {*match.groups, *matches[match]} & _names(each.body)]
     if any(not match.deletion for match, _ in named):

@@ -20,11 +20,11 @@ def side_by_side(what: str, makes: Sequence[Callable[[], T]], at_once: int) -> l
     """
     with ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(make) for make in makes]
-        list(track(as_completed(futures), what, len(futures), console=_console(), transient=True))
+        list(track(as_completed(futures), what, len(futures), console=_progress_console(), transient=True))
         return [future.result() for future in futures]
 
 
-def _console() -> Console:
+def _progress_console() -> Console:
     """Never among what a command prints, and nowhere without a terminal."""
     console = Console(stderr=True)
     return console if console.is_terminal else Console(stderr=True, quiet=True)

@@ -1,6 +1,7 @@
 """What stands when a zone is lost: each zone is taken away from the synthesized platform, and each tier is judged.
 
-The catalogue has a rule for a type. What goes with a zone and is of no rule's type is lost, so that none is forgotten.
+The catalogue has the rules, by resource type. What a zone takes along and no rule covers counts as lost, so that no
+type is forgotten.
 """
 
 from synthesized.catalogue.table import CATALOGUE, row_of

@@ -22,7 +22,7 @@ ADMINISTRATION = (
     "kms:UntagResource",
     "kms:UpdateKeyDescription",
 )
-"""To do anything with a key but use it, or let others use it by a grant."""
+"""Everything except using the key or granting its use."""
 
 
 def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statement]:

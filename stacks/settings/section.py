@@ -95,7 +95,7 @@ class NotBelow:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: float, info: ValidationInfo) -> float:
-        # Absent where it is wrong itself, which is reported by itself.
+        # Absent if it is invalid, which is reported separately.
         least = info.data.get(self.field)
         if least is not None and value < least:
             raise ValueError(f"allowed: {self.field} ({least:g}) or more")

@@ -24,10 +24,10 @@ class Tagged:
     identifier: str = "{1}"
     """Cloud Control's identifier, of the same."""
     describe: Callable[[AwsAccount, str], set[str] | None] = lambda *_: set()
-    """Texts by which AWS tells one from another of its type, by its ARN; None where it was deleted: AWS keeps some, or
-    their tags, for a while."""
+    """By ARN: what AWS says that tells it from others of its type. None if it was deleted; AWS keeps some deleted
+    resources, or their tags, for a while."""
     missing: Sequence[str] = ()
-    """Error codes by which AWS says so."""
+    """Error codes that mean that it does not exist."""
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ PLACED_BY = ("nat_gateway_id", "subnet_id")
 
 
 class Verdict(NamedTuple):
-    """Whether the work is done without a zone."""
+    """Whether a tier keeps working without a zone."""
 
     stands: bool
     reason: str
-    """What does it, or why it is not done."""
+    """What keeps it working, or why it stops."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Imports between packages go one way, and no two modules import each other."""
+"""Imports between packages go one way, no two modules import each other, and parts are shared."""
 
 import ast
 import re
@@ -94,8 +94,32 @@ def test_no_two_modules_import_each_other():
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+@pytest.mark.parametrize("part", sorted(name for name in modules() if name.startswith("stacks.parts.")))
+def test_two_tiers_or_more_use_a_part(part: str):
+    tiers = {f"stacks.{file.parent.name}" for file in (ROOT / "stacks").glob("*/stack.py")}
+    users = {tier for tier in tiers if any(part in parts_of(name) for name in graph() if name.startswith(f"{tier}."))}
+    assert len(users) >= 2, f"{part} is used by {', '.join(users) or 'no tier'}: move it into the tier's folder"
+
+
+def parts_of(name: str) -> set[str]:
+    """Parts that a module uses, directly or through another part."""
+    found = set[str]()
+    waiting = [name]
+    while waiting:
+        new = {each for each in graph()[waiting.pop()] if each.startswith("stacks.parts.")} - found
+        found |= new
+        waiting += new
+    return found
+
+
+@pytest.mark.parametrize("source", ["from stacks.parts import ports", "from stacks.parts.ports import HTTPS"])
+def test_either_way_of_writing_an_import_is_found(source: str):
+    (name,) = imported_by(source)
+    assert "stacks.parts.ports" in _with_packages(name)
+
+
 def test_one_module_alone_imports_by_name():
-    """Else the rules above could be passed by."""
+    """An import by name would escape the rules above."""
     by_name = {
         name
         for name, file in modules().items()
