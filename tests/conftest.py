@@ -23,7 +23,7 @@ from main import build
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
 from synthesized.platform import Platform
-from tests.synthesized import TIERS, USES
+from tests.synthesized import TIER_CLASSES, TIERS, USES
 
 # isort: split
 from cdktf import App
@@ -146,8 +146,9 @@ def no_tiers_but(wanted: Collection[str]) -> Generator[None]:
         if tier in built:
             built |= set(USES[tier])
     with pytest.MonkeyPatch.context() as patch:
-        for tier in set(TIERS) - built:
-            patch.setattr(main, f"{tier.title()}Stack", Mock())
+        for name, class_ in TIER_CLASSES.items():
+            if class_.tier not in built:
+                patch.setattr(main, name, Mock())
         yield
 
 

@@ -1,44 +1,53 @@
 """How tests look at what was synthesized."""
 
 import json
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, cast
+from unittest.mock import Mock, patch
 
-from cdktf import Testing
-
-from stacks.names import Names
+import main  # before cdktf, which it sets up
+from stacks.names import ACCESS, Names
+from stacks.tier import TierStack
 from synthesized.platform import Body, Platform
 
-TIERS = (
-    "foundation",
-    "network",
-    "database",
-    "cache",
-    "storage",
-    "rotation",
-    "service",
-    "recovery",
-    "audit",
-    "observability",
-    "access",
-)
-"""In the design's order: a tier knows only those before it; the last knows none."""
-_STORES = ("database", "cache", "storage")
-USES: Mapping[str, Collection[str]] = {
-    "foundation": (),
-    "network": ("foundation",),
-    **dict.fromkeys(_STORES, ("foundation", "network")),
-    "rotation": ("foundation", "network", "database"),
-    "service": ("foundation", "network", *_STORES, "rotation"),
-    "recovery": ("foundation", "database", "storage"),
-    "audit": ("foundation",),
-    "observability": TIERS[:-2],
-    "access": (),
+# isort: split
+from cdktf import Testing
+
+TIER_CLASSES = {
+    name: class_ for name, class_ in vars(main).items() if isinstance(class_, type) and issubclass(class_, TierStack)
 }
-"""The tiers that a tier is handed."""
+"""By the names that `main.py` knows them by."""
+
+
+def _uses() -> dict[str, frozenset[str]]:
+    """The tiers that `main.build` passes to each, in the order in which it builds them."""
+    uses: dict[str, frozenset[str]] = {}
+
+    def built(class_: type[TierStack], *passed: Any, **named: Any) -> type[TierStack]:
+        uses[class_.tier] = frozenset(_tiers_in((*passed, *named.values())))
+        return class_
+
+    with patch.dict(vars(main), {name: partial(built, class_) for name, class_ in TIER_CLASSES.items()}):
+        main.build(Mock(), Mock())
+    return uses
+
+
+def _tiers_in(passed: Iterable[Any]) -> Iterator[str]:
+    for value in passed:
+        if isinstance(value, type) and issubclass(value, TierStack):
+            yield value.tier
+        elif isinstance(value, list | tuple):
+            yield from _tiers_in(cast(Iterable[Any], value))
+
+
+USES: Mapping[str, Collection[str]] = _uses()
+"""By tier: the tiers that it is built with."""
+TIERS = tuple(USES)
+"""Each after all that it uses."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
 """Where the reference environments say that they are."""
-SEARCHABLE = TIERS[:-1]
+SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
 """Those with something that the Resource Groups Tagging API knows; it tells little of IAM's, and that in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 

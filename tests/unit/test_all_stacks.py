@@ -52,31 +52,6 @@ def test_no_two_environments_share_a_bucket(shipped: dict[str, Platform]):
     assert len(buckets) == len(shipped)
 
 
-def depending_downwards(platform: Platform) -> list[str]:
-    def position(tier: str) -> int:
-        return TIERS.index(tier)
-
-    return [
-        f"{stack.name} on {upstream}"
-        for stack in platform.stacks.values()
-        for upstream in stack.depends_on
-        if position(upstream.removeprefix(f"{platform.environment}-")) >= position(stack.tier)
-    ]
-
-
-def test_no_stack_depends_on_one_below_it(every: list[Platform]):
-    for platform in every:
-        assert not depending_downwards(platform)
-        assert platform.stacks["database"].depends_on
-
-
-def test_a_stack_that_depends_downwards_is_found(prod: Platform):
-    planted = replace(prod.stacks["network"], depends_on=("prod-database",))
-    assert depending_downwards(replace(prod, stacks={**prod.stacks, "network": planted})) == [
-        "prod-network on prod-database"
-    ]
-
-
 def undescribed_rules(platform: Platform) -> list[str]:
     return [rule.address for rule in platform.of_type(INGRESS, EGRESS) if not rule.body.get("description")]
 

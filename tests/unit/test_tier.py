@@ -67,7 +67,7 @@ def test_every_named_output_has_a_description(prod: Platform):
     assert not [name for *name, output in outputs if not output.get("description")]
 
 
-def test_a_tier_knows_those_that_it_is_handed_and_no_others(prod: Platform):
+def test_a_tier_reads_those_alone_that_it_is_built_with(prod: Platform):
     """Where only some tiers are tested, these are what is synthesized with them."""
     for tier, stack in prod.stacks.items():
         assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(USES[tier])
