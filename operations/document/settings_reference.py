@@ -32,7 +32,7 @@ def reference() -> str:
 
 def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """A model's sections by their keys; lists of sections are keys."""
-    fields = ((name, field.annotation) for name, field in model.model_fields.items() if not _is_list(field))
+    fields = ((name, field.annotation) for name, field in model.model_fields.items() if not is_list(field))
     return {name: section for name, annotation in fields for section in models_in(annotation)}
 
 
@@ -45,7 +45,7 @@ def rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
         # What a person fills in would be a tag of HTML's.
         allowed = allowed.replace("<", r"\<")
         yield f"`{path}{name}`", _type(field), allowed, _default(field), _words(field.description), _demands(field)
-        if _is_list(field):
+        if is_list(field):
             for entry in models_in(field.annotation):
                 yield from rows(entry, f"{path}{name}[].")
 
@@ -58,17 +58,18 @@ def _words(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _is_list(field: FieldInfo) -> bool:
+def is_list(field: FieldInfo) -> bool:
+    """Whether a key has a list."""
     return get_origin(field.annotation) is tuple
 
 
 def _type(field: FieldInfo) -> str:
-    (name,) = {_type_name(each) for each in _plain(field.annotation)}
-    units = [rule.name for rule in _metadata(field) if isinstance(rule, Unit)]
-    return ", ".join([f"list of {name}s" if _is_list(field) else name, *units])
+    (name,) = {_type_name(each) for each in plain_types(field.annotation)}
+    units = [rule.name for rule in rules_of(field) if isinstance(rule, Unit)]
+    return ", ".join([f"list of {name}s" if is_list(field) else name, *units])
 
 
-def _plain(annotation: Any) -> Iterator[type]:
+def plain_types(annotation: Any) -> Iterator[type]:
     """The types that a value can have; nothing is none of them."""
     if isinstance(annotation, type):
         if annotation is not type(None):
@@ -76,28 +77,28 @@ def _plain(annotation: Any) -> Iterator[type]:
     elif get_origin(annotation) is Literal:
         yield from map(type, get_args(annotation))
     elif hasattr(annotation, "__metadata__"):
-        yield from _plain(annotation.__origin__)
+        yield from plain_types(annotation.__origin__)
     else:
         for part in get_args(annotation):
             if part is not Ellipsis:
-                yield from _plain(part)
+                yield from plain_types(part)
 
 
 def _type_name(type_: type) -> str:
     return "section" if issubclass(type_, BaseModel) else TYPES[type_]
 
 
-def _metadata(field: FieldInfo) -> list[Any]:
+def rules_of(field: FieldInfo) -> list[Any]:
     """The rules of a field; where nothing is allowed, too, those of the other one; and those of a list's entries."""
     parts = get_args(field.annotation)
     return [*field.metadata, *(rule for part in parts for rule in getattr(part, "__metadata__", ()))]
 
 
 def _allowed(field: FieldInfo) -> Iterator[str]:
-    rules = {type(rule): rule for rule in _metadata(field)}
+    rules = {type(rule): rule for rule in rules_of(field)}
     if get_origin(field.annotation) is Literal:
         yield ", ".join(f"`{value}`" for value in get_args(field.annotation))
-    yield from (rule.allowed for rule in _metadata(field) if isinstance(rule, Matching))
+    yield from (rule.allowed for rule in rules_of(field) if isinstance(rule, Matching))
     least, most = rules.get(Ge), rules.get(Le)
     steps = f", in steps of {rules[MultipleOf].multiple_of}" if MultipleOf in rules else ""
     if least and most:
@@ -109,7 +110,7 @@ def _allowed(field: FieldInfo) -> Iterator[str]:
     if NotBelow in rules:
         yield f"`{rules[NotBelow].field}` or more"
     if MaxLen in rules:
-        yield f"{rules[MaxLen].max_length} at most"
+        yield f"{rules[MaxLen].max_length} {'entries' if is_list(field) else 'characters'} at most"
 
 
 def _rules(model: type[BaseModel], name: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Reads environments from TOML files, and says of a wrong one everything that is wrong with it."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ TOML_TYPES = {
     "string_type": "allowed: a text",
     "tuple_type": "allowed: a list",
 }
+# How pydantic's messages begin, as in "Input should be a multiple of 0.5".
+PYDANTICS = re.compile(r"^(?:Input should be|\w+ should have)")
 
 
 class SettingsError(Exception):
@@ -118,7 +121,7 @@ def _problem(detail: ErrorDetails) -> str:
     value = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
         return f"{key} = {value}: no such key; allowed here: {', '.join(_keys(location[:-1]))}"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    message = PYDANTICS.sub("allowed:", detail["msg"].removeprefix("Value error, ").replace(" after validation", ""))
     if detail["input"] is None:  # TOML has no null: a default that production does not take
         return f"{key} is missing: {message}"
     return f"{key} = {value}: {TOML_TYPES.get(detail['type'], message)}"

@@ -41,7 +41,7 @@ class ServiceSettings(Section):
     hosted_zone: Annotated[str, DOMAIN]
     """The public Route 53 zone that holds the domain; its record and the certificate's proof are written there."""
 
-    domain: Annotated[str, DOMAIN, Matching(".{1,64}", "64 characters at most, as in a certificate of ACM")]
+    domain: Annotated[str, Field(max_length=64), DOMAIN]  # as in a certificate of ACM
     """The name that customers use, and that the certificate is for."""
 
     cpu: Annotated[Literal[256, 512, 1024, 2048, 4096, 8192, 16384], Unit("CPU units, 1024 a processor")] = 1024

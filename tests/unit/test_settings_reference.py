@@ -79,8 +79,8 @@ def test_a_row_says_all_that_the_model_knows():
         ("`x.least`", "whole number, days", "3 or more; is not more", "required", "How long.", ""),
         ("`x.most`", "whole number, days", "3 or less", "none", "How short.", ""),
         ("`x.largest`", "whole number, days", "3 or more; `least` or more", "`9`", "How long at most.", ""),
-        ("`x.words`", "list of texts", r"the \<letter>; 2 at most", "none", "Which.", ""),
-        ("`x.entries`", "list of sections", "3 at most", "none", "To what.", ""),
+        ("`x.words`", "list of texts", r"the \<letter>; 2 entries at most", "none", "Which.", ""),
+        ("`x.entries`", "list of sections", "3 entries at most", "none", "To what.", ""),
         ("`x.entries[].port`", "whole number, TCP port", "", "`443`", "Where to.", ""),
         ("`x.on`", "true or false", "", "`true`", "Whether.", ""),
     ]

@@ -1,0 +1,269 @@
+"""Every rule that a key of the settings carries is enforced: a value beyond it is refused in one line.
+
+Keys, rules and values follow from the models. `test_settings.py` has the rules that are about several keys, or files.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import astuple, dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+from pydantic import BaseModel, BeforeValidator, create_model
+from pydantic.fields import FieldInfo
+
+from operations.document.settings_reference import BY_THE_FILE, is_list, plain_types, rules_of
+from stacks.settings import Environment, SettingsError, load, load_environments
+from stacks.settings.cache import CacheSettings
+from stacks.settings.load import models_in
+from stacks.settings.section import InProduction, Matching, NotBelow, OfOwnAccount, Unit
+from tests.conftest import OTHERWISE, as_toml, changed
+
+ANOTHER_TYPE: dict[type, tuple[Any, str]] = {
+    bool: (1, "allowed: true or false"),
+    float: ("1", "allowed: a number"),
+    int: (True, "allowed: a whole number"),
+    str: (1, "allowed: a text"),
+    tuple: ("a", "allowed: a list"),
+    BaseModel: (3, "allowed: a section"),
+    IPv4Network: (10, "allowed: an IPv4 CIDR"),
+}
+BEYOND = {
+    Ge: ("greater than or equal to", -1),
+    Gt: ("greater than", 0),
+    Le: ("less than or equal to", 1),
+    Lt: ("less than", 0),
+}
+"""What pydantic says of a bound, and how many steps behind it a value is refused."""
+INTERPOLATION = "${var.x}"
+"""No pattern may allow it: Terraform would evaluate it."""
+MISSING = None
+"""TOML has no null."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a settings file, and what its model says of it."""
+
+    path: tuple[str, ...]
+    field: FieldInfo
+
+    @property
+    def kind(self) -> type:
+        """One of those that have another type."""
+        plain = tuple if is_list(self.field) else next(plain_types(self.field.annotation))
+        return BaseModel if issubclass(plain, BaseModel) else plain
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All that are allowed, where they are listed."""
+        return get_args(self.field.annotation) if get_origin(self.field.annotation) is Literal else ()
+
+    @property
+    def step(self) -> float:
+        """From one number to the next."""
+        return next((bound(rule) for rule in rules_of(self.field) if isinstance(rule, MultipleOf)), 1)
+
+    @property
+    def least(self) -> float:
+        """The lowest number."""
+        return next((bound(rule) for rule in rules_of(self.field) if isinstance(rule, Ge)), 0)
+
+    @property
+    def sample(self) -> Any:
+        """A value that is allowed."""
+        return section_in(a_file("prod"), self.path).get(self.path[-1])
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A file in which one key breaks one rule."""
+
+    key: str
+    value: Any
+    allowed: str
+    """What the line says."""
+    environment: str = "prod"
+    beside: tuple[str, Any] | None = None
+    """Another key of the same section, and its value."""
+    within: str = ""
+    """What of the value the line names: `.1`, the first entry of a list."""
+
+
+def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
+    """Every key that a file may have; those of a list's entries in its first."""
+    for name, field in model.model_fields.items():
+        if model is Environment and name in BY_THE_FILE:
+            continue
+        yield (key := Key((*path, name), field))
+        for section in models_in(field.annotation):
+            yield from keys_of(section, *key.path, *(["1"] if is_list(field) else []))
+
+
+def a_file(environment: str) -> dict[str, Any]:
+    """A valid one, with an entry in each list; its vaults are locked as any environment's may be."""
+    return changed(environment, {**deepcopy(OTHERWISE[environment]), "recovery": {}})
+
+
+def section_in(table: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    for step in path[:-1]:
+        table = table[int(step) - 1] if step.isdigit() else table.setdefault(step, {})
+    return table
+
+
+def breaches_of(key: Key) -> Iterator[Breach]:
+    name = ".".join(key.path)
+    if key.values:
+        yield Breach(name, "none" if isinstance(key.values[0], str) else -1, f"allowed: {key.values[0]!r}")
+    else:
+        yield Breach(name, *ANOTHER_TYPE[key.kind])
+    for section in models_in(key.field.annotation):
+        within = f"{name}.1" if is_list(key.field) else name
+        here = ", ".join(sorted(section.model_fields))
+        yield Breach(f"{within}.planted", value=True, allowed=f"no such key; allowed here: {here}")
+    if key.field.is_required():
+        yield Breach(name, MISSING, "is missing")
+    for rule in rules_of(key.field):
+        if not isinstance(rule, BeforeValidator | Unit):  # of the type, and for people
+            yield breach_of(key, name, rule)
+
+
+def bound(rule: Any) -> Any:
+    """The one argument of a rule of annotated_types."""
+    (value,) = astuple(rule)
+    return value
+
+
+def breach_of(key: Key, name: str, rule: Any) -> Breach:
+    """The closest value that the rule refuses."""
+    match rule:
+        case Ge() | Gt() | Le() | Lt():
+            words, beyond = BEYOND[type(rule)]
+            return Breach(name, bound(rule) + beyond * key.step, f"allowed: {words} {bound(rule)}")
+        case MultipleOf():
+            return Breach(name, key.least + bound(rule) / 2, f"allowed: a multiple of {bound(rule)}")
+        case MinLen():
+            return Breach(name, key.sample[: bound(rule) - 1], f"allowed: at least {bound(rule)}")
+        case MaxLen():
+            return Breach(name, key.sample[:1] * (bound(rule) + 1), f"allowed: at most {bound(rule)}")
+        case Matching(allowed=allowed) if is_list(key.field):
+            return Breach(name, [INTERPOLATION], f"allowed: {allowed}", within=".1")
+        case Matching(allowed=allowed):
+            return Breach(name, INTERPOLATION, f"allowed: {allowed}")
+        case OfOwnAccount(what=what):
+            account = a_file("prod")["account"]
+            allowed = f"allowed: {what} of account {account}"
+            if is_list(key.field):
+                return Breach(name, [elsewhere(arn) for arn in key.sample], allowed, within=".1")
+            return Breach(name, elsewhere(key.sample), allowed)
+        case NotBelow(field=field):
+            above = key.least + key.step
+            allowed = f"allowed: {field} ({above:g}) or more"
+            return Breach(name, key.least, allowed, environment="dev", beside=(field, above))
+        case InProduction(because=because):
+            allowed = f"allowed in production: {rule.demand}, because {because}"
+            return Breach(name, not_for_production(key, rule), allowed)
+        case _:
+            raise AssertionError(f"{name}: nobody says which value breaks {rule}")
+
+
+def elsewhere(arn: str) -> str:
+    """The same of another account."""
+    return re.sub(r"\d{12}", "999999999999", arn)
+
+
+def not_for_production(key: Key, rule: InProduction) -> Any:
+    if rule.at_least is not None and key.values:
+        return max(value for value in key.values if value < rule.at_least)
+    if rule.at_least is not None:
+        return [] if is_list(key.field) else rule.at_least - key.step
+    if rule.starting:
+        return section_in(a_file("dev"), key.path)[key.path[-1]]
+    return MISSING if rule.given else not rule.only
+
+
+def lines_for(breach: Breach, folder: Path) -> list[str]:
+    """What is said of the file; nothing, where it is accepted."""
+    table = a_file(breach.environment)
+    *_, last = path = tuple(breach.key.split("."))
+    section = section_in(table, path)
+    section |= dict([breach.beside] if breach.beside else [])
+    if breach.value is MISSING:
+        del section[last]
+    else:
+        section[last] = breach.value
+    file = folder / "environments" / f"{breach.environment}.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(as_toml(table), encoding="utf-8")
+    try:
+        load_environments(file.parent)
+    except SettingsError as error:
+        return str(error).splitlines()
+    return []
+
+
+def is_refused(breach: Breach, folder: Path) -> bool:
+    """In one line, that names file, key, and what is allowed."""
+    lines = lines_for(breach, folder)
+    named = f"environments/{breach.environment}.toml: {breach.key}{breach.within} "
+    return len(lines) == 1 and lines[0].startswith(named) and breach.allowed in lines[0]
+
+
+BREACHES = [breach for key in keys_of(Environment) for breach in breaches_of(key)]
+PATTERNS = {breach.key: breach for breach in BREACHES if breach.value in (INTERPOLATION, [INTERPOLATION])}
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=[f"{breach.key}: {breach.allowed}" for breach in BREACHES])
+def test_a_value_beyond_a_rule_is_refused_in_one_line(tmp_path: Path, breach: Breach):
+    assert is_refused(breach, tmp_path), lines_for(breach, tmp_path / "again")
+
+
+# A pattern does not prove itself.
+NO_MATCHES: dict[str, Sequence[str]] = {
+    "account": ["1111"],
+    "region": ["us-wset-1", "cn-north-1", "us-west-\u0661"],
+    "owner": ["", "   "],
+    "permissions_boundary": ["boundary"],
+    "windows.backup": ["8-9"],
+    "foundation.runbooks": ["docs/runbooks", "https://wiki.example/runbooks/", f"https://{'a' * 248}"],
+    "network.egress.1.reason": ["because", "the provider's interface"],
+    "database.engine_version": ["15.4"],
+    "database.name": ["Globe-Cart", "rdsadmin"],
+    "cache.node_type": ["r7g"],
+    "service.image": ["latest"],
+    "service.hosted_zone": ["no zone"],
+    "service.large_bodies": ["uploads", "//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x"],
+    "access.repository": [
+        *("", "globecart", "globecart/*", "globecart/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c")
+    ],
+    "access.oidc_provider": ["arn:aws:iam::111122223333:oidc-provider/accounts.google.com"],
+    "access.atlantis_role": ["*"],
+}
+
+
+@pytest.mark.parametrize(("key", "text"), [(key, text) for key, texts in NO_MATCHES.items() for text in texts])
+def test_a_pattern_refuses_what_only_resembles(tmp_path: Path, key: str, text: str):
+    of_pattern = PATTERNS[key]
+    breach = replace(of_pattern, value=[text] if of_pattern.within else text)
+    assert is_refused(breach, tmp_path), lines_for(breach, tmp_path / "again")
+
+
+class Lax(CacheSettings):
+    """The cache's settings, without the rules of one key."""
+
+    shards: int = 2
+
+
+def test_a_rule_that_is_not_enforced_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(load, "Environment", create_model("Environment", __base__=Environment, cache=(Lax, Lax())))
+    broken = [breach for breach in BREACHES if breach.key == "cache.shards"]
+    accepted = [breach for number, breach in enumerate(broken) if not is_refused(breach, tmp_path / str(number))]
+    assert [breach.allowed.partition(", because")[0] for breach in accepted] == [
+        "allowed: greater than or equal to 1",
+        "allowed: less than or equal to 90",
+        "allowed in production: at least 2",
+    ]
