@@ -64,31 +64,3 @@ def test_every_graph_says_what_it_shows_and_where(prod: Platform):
             assert metric[-1]["label"]
             # A metric is its namespace, its name, and dimensions in pairs; or a query.
             assert len(metric) == 1 or len(metric) % 2 == 1
-
-
-def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
-    """A wrong dimension is no error anywhere: its graph is empty."""
-
-    def measured(namespace: str, dimensions: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
-        # The cluster is named by the alarms through what RDS answers.
-        cluster = only(prod, "aws_rds_cluster")["cluster_identifier"]
-        answered = "${aws_rds_cluster.database_cluster.cluster_identifier}"
-        return namespace, frozenset((name, value.replace(answered, cluster)) for name, value in dimensions.items())
-
-    alarmed = {
-        measured(body["namespace"], body.get("dimensions", {}))
-        for alarm in prod.of_type("aws_cloudwatch_metric_alarm")
-        for body in [
-            alarm.body,
-            *(query["metric"] for query in alarm.body.get("metric_query", []) if "metric" in query),
-        ]
-        if "namespace" in body
-    }
-    graphed = {
-        measured(metric[0], dict(zip(metric[2:-1:2], metric[3:-1:2], strict=True)))
-        for widget in widgets(prod)
-        for metric in widget["properties"].get("metrics", [])
-        if len(metric) > 1
-    }
-    # No alarm is on the topic that alarms go to.
-    assert {namespace for namespace, _ in graphed - alarmed} == {"AWS/SNS"}

@@ -204,7 +204,7 @@ def test_jobs_that_fail_are_told(prod: Platform):
 
 
 def test_a_day_without_a_backup_rings(prod: Platform):
-    (alarm,) = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery").values()
+    alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery")["alarm-no-backup"]
     assert alarm["dimensions"] == {"BackupVaultName": vaults(prod)["vault"]["name"]}
     assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
     assert alarm["threshold"] == 0
