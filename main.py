@@ -34,7 +34,13 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
-    watched = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
+    watched = [
+        network,
+        *stores,
+        service,
+        recovery,
+        AuditStack(app, settings, foundation=foundation),
+    ]
     ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
 
 

@@ -1,7 +1,7 @@
 """A dashboard from a table: a row of graphs a tier, laid out on CloudWatch's grid."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ COLUMNS = 24
 """CloudWatch's grid is so wide, and grows downwards."""
 TITLE_HEIGHT = 1
 GRAPH_HEIGHT = 5
+GRAPHS_OF_A_ROW = 6
+"""At most: narrower ones cannot be read."""
 PERIOD = 60
 """Seconds."""
 
@@ -45,7 +47,9 @@ class Graph:
     """One thing to know, in its own unit."""
 
     title: str
-    lines: Sequence[Line | OfAll]
+    lines: Sequence[Line | OfAll] = ()
+    alarm: str = ""
+    """ARN of one whose metric and threshold are shown instead."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,15 @@ class Row:
 
     title: str
     graphs: Sequence[Graph]
+
+
+def of_alarms(title: str, alarms: Mapping[str, str]) -> Row:
+    """The row of a tier for which nobody has chosen graphs: what its first alarms watch.
+
+    Args:
+        alarms: ARNs by name.
+    """
+    return Row(title, [Graph(name, alarm=arn) for name, arn in alarms.items()][:GRAPHS_OF_A_ROW])
 
 
 def body(region: str, *, healthy: str, alarms: Sequence[str], rows: Sequence[Row]) -> str:
@@ -72,7 +85,9 @@ def body(region: str, *, healthy: str, alarms: Sequence[str], rows: Sequence[Row
         widgets.append(_place(0, y, COLUMNS, TITLE_HEIGHT, "text", {"markdown": f"### {row.title}"}))
         width = COLUMNS // len(row.graphs)
         for position, graph in enumerate(row.graphs):
-            widgets.append(_graph(region, graph, x=position * width, y=y + TITLE_HEIGHT, width=width))
+            x = position * width
+            to_the_end = COLUMNS - x if position == len(row.graphs) - 1 else width
+            widgets.append(_graph(region, graph, x=x, y=y + TITLE_HEIGHT, width=to_the_end))
         y += TITLE_HEIGHT + GRAPH_HEIGHT
     return json.dumps({"widgets": widgets})
 
@@ -85,14 +100,16 @@ def _alarms(title: str, alarms: Sequence[str], *, x: int, width: int, states: Se
 
 
 def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
-    properties = {
-        "title": graph.title,
-        "region": region,
-        "view": "timeSeries",
-        "period": PERIOD,
-        "metrics": [_metric(number, line) for number, line in enumerate(graph.lines)],
-        "yAxis": {"left": {"min": 0}},
-    }
+    what = (
+        {"annotations": {"alarms": [graph.alarm]}}
+        if graph.alarm
+        else {
+            "period": PERIOD,
+            "metrics": [_metric(number, line) for number, line in enumerate(graph.lines)],
+            "yAxis": {"left": {"min": 0}},
+        }
+    )
+    properties = {"title": graph.title, "region": region, "view": "timeSeries", **what}
     return _place(x, y, width, GRAPH_HEIGHT, "metric", properties)
 
 

@@ -67,7 +67,7 @@ class ObservabilityStack(TierStack):
         notify(self, foundation.alarm_topic, platform_events(service))
         save_queries(self)
         shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
-        self._dashboard(healthy, alarms, shown)
+        self._dashboard(healthy, alarms, [*shown, *_rows_of_others(shown, watched)])
 
     def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
         count_in_log(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
@@ -152,3 +152,13 @@ class ObservabilityStack(TierStack):
             dashboard_body=dashboard.body(self.settings.region, healthy=healthy.arn, alarms=alarms, rows=shown),
         )
         self.publish("dashboard_name", board, "dashboard_name", "The dashboard in CloudWatch")
+
+
+def _rows_of_others(shown: Sequence[Row], tiers: Sequence[TierStack]) -> list[Row]:
+    """Of the tiers that have alarms, and no row yet."""
+    titles = {row.title for row in shown}
+    return [
+        dashboard.of_alarms(tier.tier.title(), {name: alarm.arn for name, alarm in tier.alarms.items()})
+        for tier in tiers
+        if tier.alarms and tier.tier.title() not in titles
+    ]

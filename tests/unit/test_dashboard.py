@@ -5,6 +5,8 @@ from itertools import combinations
 
 import pytest
 
+from stacks.observability import dashboard
+from stacks.observability.dashboard import GRAPHS_OF_A_ROW
 from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import TIERS, only
@@ -54,13 +56,30 @@ def test_every_tier_has_a_row(prod: Platform):
     assert sorted(titles) == sorted(f"### {tier.title()}" for tier in TIERS if tier not in {"observability", "access"})
 
 
+def test_a_tier_without_graphs_of_its_own_shows_its_first_alarms():
+    alarms = {f"alarm-{number}": f"arn:{number}" for number in range(GRAPHS_OF_A_ROW + 1)}
+    body = json.loads(dashboard.body("us-west-1", healthy="", alarms=[], rows=[dashboard.of_alarms("Mail", alarms)]))
+    *_, title = (widget for widget in body["widgets"] if widget["type"] == "text")
+    graphs = [widget for widget in body["widgets"] if widget["type"] == "metric"]
+    assert title["properties"]["markdown"] == "### Mail"
+    shown = {graph["properties"]["title"]: graph["properties"]["annotations"]["alarms"] for graph in graphs}
+    assert shown == {name: [arn] for name, arn in list(alarms.items())[:GRAPHS_OF_A_ROW]}
+
+
+@pytest.mark.parametrize("count", range(1, GRAPHS_OF_A_ROW + 1))
+def test_a_row_is_as_wide_as_the_grid(count: int):
+    row = dashboard.of_alarms("Mail", {str(number): "arn" for number in range(count)})
+    graphs = json.loads(dashboard.body("us-west-1", healthy="", alarms=[], rows=[row]))["widgets"][3:]
+    assert sum(graph["width"] for graph in graphs) == dashboard.COLUMNS
+
+
 def test_every_graph_says_what_it_shows_and_where(prod: Platform):
     graphs = [widget["properties"] for widget in widgets(prod) if widget["type"] == "metric"]
     assert len(graphs) >= 20
     for graph in graphs:
         assert graph["title"]
         assert graph["region"] == "us-west-1"
-        for metric in graph["metrics"]:
+        for metric in graph.get("metrics", []):  # another tier's shows an alarm
             assert metric[-1]["label"]
             # A metric is its namespace, its name, and dimensions in pairs; or a query.
             assert len(metric) == 1 or len(metric) % 2 == 1
