@@ -87,6 +87,10 @@ class Row:
     """What pictures call one that is in no zone; empty where it is a part of another resource."""
     plural: str = ""
     """Where that is not the noun with an `s`."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """What the KMS key is for that each of these arguments names."""
+    refuses_plaintext: str = ""
+    """Of a resource's policy: the action that it denies to whoever comes without TLS."""
     in_vpc: InVpc | None = None
     zone_loss: ZoneLoss | None = None
     """What is left of it without a zone."""

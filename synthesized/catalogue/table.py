@@ -40,16 +40,21 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_s3_bucket_logging": Row(Idempotent("PutBucketLogging")),
     "aws_s3_bucket_object_lock_configuration": Row(Idempotent("PutObjectLockConfiguration")),
     "aws_s3_bucket_ownership_controls": Row(Idempotent("PutBucketOwnershipControls")),
-    "aws_s3_bucket_policy": Row(Idempotent("PutBucketPolicy")),
+    "aws_s3_bucket_policy": Row(Idempotent("PutBucketPolicy"), refuses_plaintext="s3:*"),
     "aws_s3_bucket_public_access_block": Row(Idempotent("PutPublicAccessBlock")),
     "aws_s3_bucket_server_side_encryption_configuration": Row(Idempotent("PutBucketEncryption")),
     "aws_s3_bucket_versioning": Row(Idempotent("PutBucketVersioning")),
-    "aws_sns_topic": Row(Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic"),
-    "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes")),
+    "aws_sns_topic": Row(
+        Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic", keys={"kms_master_key_id": "alarms"}
+    ),
+    "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes"), refuses_plaintext="sns:Publish"),
     # Answers with the subscription that is there.
     "aws_sns_topic_subscription": Row(Idempotent("Subscribe")),
     "aws_ecr_repository": Row(
-        Tagged(r"ecr:repository/(.+)", "AWS::ECR::Repository"), noun="image repository", plural="image repositories"
+        Tagged(r"ecr:repository/(.+)", "AWS::ECR::Repository"),
+        noun="image repository",
+        plural="image repositories",
+        keys={"encryption_configuration.kms_key": "images"},
     ),
     "aws_ecr_lifecycle_policy": Row(Idempotent("PutLifecyclePolicy")),
     "aws_ecr_repository_policy": Row(Idempotent("SetRepositoryPolicy")),
@@ -67,7 +72,11 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_config_delivery_channel": Row(Idempotent("PutDeliveryChannel")),
     "aws_inspector2_enabler": Row(Idempotent("Enable"), noun="Inspector"),
     # Recovery.
-    "aws_backup_vault": Row(Tagged(r"backup:backup-vault:(.+)", "AWS::Backup::BackupVault"), noun="locked vault"),
+    "aws_backup_vault": Row(
+        Tagged(r"backup:backup-vault:(.+)", "AWS::Backup::BackupVault"),
+        noun="locked vault",
+        keys={"kms_key_arn": "backups"},
+    ),
     "aws_backup_vault_lock_configuration": Row(Idempotent("PutBackupVaultLockConfiguration")),
     "aws_backup_vault_policy": Row(Idempotent("PutBackupVaultAccessPolicy")),
     "aws_backup_plan": Row(Tagged(r"backup:backup-plan:(.+)", "AWS::Backup::BackupPlan"), noun="backup plan"),
@@ -147,9 +156,16 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_flow_log": Row(Tagged(r"ec2:vpc-flow-log/(.+)", "AWS::EC2::FlowLog")),
     # Database.
     "aws_rds_cluster": Row(
-        Tagged(r"rds:cluster:(.+)", "AWS::RDS::DBCluster"), in_vpc=vpc.Aurora(), zone_loss=zone_loss.database
+        Tagged(r"rds:cluster:(.+)", "AWS::RDS::DBCluster"),
+        keys={"kms_key_id": "database", "master_user_secret_kms_key_id": "secrets"},
+        in_vpc=vpc.Aurora(),
+        zone_loss=zone_loss.database,
     ),
-    "aws_rds_cluster_instance": Row(Tagged(r"rds:db:(.+)", "AWS::RDS::DBInstance"), part_of="aws_rds_cluster"),
+    "aws_rds_cluster_instance": Row(
+        Tagged(r"rds:db:(.+)", "AWS::RDS::DBInstance"),
+        keys={"performance_insights_kms_key_id": "database"},
+        part_of="aws_rds_cluster",
+    ),
     "aws_rds_cluster_parameter_group": Row(Tagged(r"rds:cluster-pg:(.+)", "AWS::RDS::DBClusterParameterGroup")),
     "aws_db_parameter_group": Row(Tagged(r"rds:pg:(.+)", "AWS::RDS::DBParameterGroup")),
     "aws_db_subnet_group": Row(Tagged(r"rds:subgrp:(.+)", "AWS::RDS::DBSubnetGroup"), part_of="aws_rds_cluster"),
@@ -160,6 +176,7 @@ CATALOGUE: Mapping[str, Row] = {
     # Cache.
     "aws_elasticache_replication_group": Row(
         Tagged(r"elasticache:replicationgroup:(.+)", "AWS::ElastiCache::ReplicationGroup"),
+        keys={"kms_key_id": "files and cache"},
         in_vpc=vpc.ElastiCache(),
         zone_loss=zone_loss.cache,
     ),
@@ -174,11 +191,13 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_elasticache_user_group": Row(Tagged(r"elasticache:usergroup:(.+)", "AWS::ElastiCache::UserGroup")),
     # Storage.
     "aws_efs_file_system": Row(
-        Tagged(r"elasticfilesystem:file-system/(.+)", "AWS::EFS::FileSystem"), zone_loss=zone_loss.files
+        Tagged(r"elasticfilesystem:file-system/(.+)", "AWS::EFS::FileSystem"),
+        keys={"kms_key_id": "files and cache"},
+        zone_loss=zone_loss.files,
     ),
     "aws_efs_access_point": Row(Tagged(r"elasticfilesystem:access-point/(.+)", "AWS::EFS::AccessPoint")),
     "aws_efs_backup_policy": Row(Idempotent("PutBackupPolicy")),
-    "aws_efs_file_system_policy": Row(Idempotent("PutFileSystemPolicy")),
+    "aws_efs_file_system_policy": Row(Idempotent("PutFileSystemPolicy"), refuses_plaintext="elasticfilesystem:*"),
     "aws_efs_mount_target": Row(
         Lookup(lookups.mount_target, ("file_system_id", "subnet_id"), ("FileSystemNotFound",)),
         in_vpc=vpc.Efs(),
@@ -191,7 +210,10 @@ CATALOGUE: Mapping[str, Row] = {
     ),
     # Rotation.
     "aws_lambda_function": Row(
-        Tagged(r"lambda:function:(.+)", "AWS::Lambda::Function"), in_vpc=vpc.Lambda(), zone_loss=zone_loss.functions
+        Tagged(r"lambda:function:(.+)", "AWS::Lambda::Function"),
+        keys={"kms_key_arn": "secrets"},
+        in_vpc=vpc.Lambda(),
+        zone_loss=zone_loss.functions,
     ),
     "aws_lambda_permission": Row(
         Lookup(lookups.permission, ("function_name", "statement_id"), ("ResourceNotFoundException",))
@@ -205,9 +227,10 @@ CATALOGUE: Mapping[str, Row] = {
             ARN,
             describe=descriptions.secret,
             missing=("ResourceNotFoundException",),
-        )
+        ),
+        keys={"kms_key_id": "secrets"},
     ),
-    "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy")),
+    "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy"), refuses_plaintext="secretsmanager:*"),
     "aws_secretsmanager_secret_rotation": Row(Idempotent("RotateSecret")),
     "aws_sfn_state_machine": Row(Tagged(r"states:stateMachine:(.+)", "AWS::StepFunctions::StateMachine", ARN, ARN)),
     # Service.
@@ -258,7 +281,9 @@ CATALOGUE: Mapping[str, Row] = {
         Tagged(r"ecs:task-definition/(.+)", "AWS::ECS::TaskDefinition", ARN, ARN, describe=descriptions.task_definition)
     ),
     # Observability.
-    "aws_cloudwatch_log_group": Row(Tagged(r"logs:log-group:([^:]+)(?::\*)?", "AWS::Logs::LogGroup")),
+    "aws_cloudwatch_log_group": Row(
+        Tagged(r"logs:log-group:([^:]+)(?::\*)?", "AWS::Logs::LogGroup"), keys={"kms_key_id": "logs"}
+    ),
     "aws_cloudwatch_log_metric_filter": Row(Idempotent("PutMetricFilter")),
     "aws_cloudwatch_log_resource_policy": Row(Idempotent("PutResourcePolicy")),
     "aws_cloudwatch_dashboard": Row(Idempotent("PutDashboard"), noun="dashboard"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from synthesized.catalogue.table import CATALOGUE
 from synthesized.controls.control import (
     Change,
     Control,
@@ -15,30 +16,13 @@ from synthesized.controls.reading import Document, values
 
 KEY = referring_to("aws_kms_key")
 
-ENCRYPTED_BY = {
-    "aws_backup_vault": "kms_key_arn",
-    "aws_cloudwatch_log_group": "kms_key_id",
-    "aws_ecr_repository": "encryption_configuration.kms_key",
-    "aws_efs_file_system": "kms_key_id",
-    "aws_elasticache_replication_group": "kms_key_id",
-    "aws_lambda_function": "kms_key_arn",
-    "aws_secretsmanager_secret": "kms_key_id",
-    "aws_sns_topic": "kms_master_key_id",
-}
-"""Argument that names the key."""
-
 LOCKED_BUCKETS = ("audit", "config")
 """Those whose deliverers can use a key of ours; access logs can only be delivered under S3's."""
 
-PURPOSES = {
-    "database": [("aws_rds_cluster", "kms_key_id"), ("aws_rds_cluster_instance", "performance_insights_kms_key_id")],
-    "files and cache": [("aws_efs_file_system", "kms_key_id"), ("aws_elasticache_replication_group", "kms_key_id")],
-    "secrets": [("aws_secretsmanager_secret", "kms_key_id"), ("aws_rds_cluster", "master_user_secret_kms_key_id")],
-    "logs": [("aws_cloudwatch_log_group", "kms_key_id")],
-    "alarms": [("aws_sns_topic", "kms_master_key_id")],
-    "backups": [("aws_backup_vault", "kms_key_arn")],
-    "images": [("aws_ecr_repository", "encryption_configuration.kms_key")],
-}
+KEYS = sorted((type_, path, purpose) for type_, row in CATALOGUE.items() for path, purpose in row.keys.items())
+"""Type, argument that names a key, and what the key is for."""
+PURPOSES = ", ".join(sorted({purpose for *_, purpose in KEYS}))
+NOT_OF_THE_DATABASE = [(type_, path) for type_, path, purpose in KEYS if purpose != "database"]
 
 GRANTS = "policy.statement[sid=OnlyServicesMakeGrants]"
 USE = ("kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt", "kms:CreateGrant", "*")
@@ -46,12 +30,11 @@ USE = ("kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncr
 
 def _shared_keys(document: Document) -> Iterable[str]:
     purposes = dict[str, str]()
-    for purpose, places in PURPOSES.items():
-        for type_, path in places:
-            for address, body in document.of_type(type_).items():
-                for key in values(body, path):
-                    if purposes.setdefault(str(key), purpose) != purpose:
-                        yield f"{address}: {path} is the key of {purposes[str(key)]}"
+    for type_, path, purpose in KEYS:
+        for address, body in document.of_type(type_).items():
+            for key in values(body, path):
+                if purposes.setdefault(str(key), purpose) != purpose:
+                    yield f"{address}: {path} is the key of {purposes[str(key)]}"
 
 
 def _loose_key_policies(document: Document) -> Iterable[str]:
@@ -97,11 +80,10 @@ CONTROLS = (
         requirements=("3.5.1",),
         does="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
         checks=[
-            *(Every(type_, {path: KEY}) for type_, path in ENCRYPTED_BY.items()),
+            *(Every(type_, {path: KEY}) for type_, path in NOT_OF_THE_DATABASE),
             Every("aws_efs_file_system", {"encrypted": True}),
             Every("aws_elasticache_replication_group", {"at_rest_encryption_enabled": "true"}),
             Every("aws_ecr_repository", {"encryption_configuration.encryption_type": "KMS"}),
-            Every("aws_rds_cluster", {"master_user_secret_kms_key_id": KEY}),
             *(
                 Every(
                     f"aws_s3_bucket_server_side_encryption_configuration.foundation_{bucket}-encryption",
@@ -114,11 +96,10 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            *(Change(type_, path, None) for type_, path in ENCRYPTED_BY.items()),
+            *(Change(type_, path, None) for type_, path in NOT_OF_THE_DATABASE),
             Change("aws_efs_file_system", "encrypted", False),
             Change("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
             Change("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),
-            Change("aws_rds_cluster", "master_user_secret_kms_key_id", None),
             *(
                 Change(
                     f"aws_s3_bucket_server_side_encryption_configuration.foundation_{bucket}-encryption",
@@ -134,7 +115,7 @@ CONTROLS = (
         name="a-key-a-purpose",
         requirements=("3.6.1", "3.7.1"),
         does="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
-        checks=[Relation(f"no two of {', '.join(PURPOSES)} share a key", _shared_keys)],
+        checks=[Relation(f"no two of {PURPOSES} share a key", _shared_keys)],
         mutations=[
             Change("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
             Change("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),

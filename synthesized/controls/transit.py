@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synthesized.catalogue.table import CATALOGUE, row_of
 from synthesized.controls.control import (
     IS_SET,
     Change,
@@ -14,6 +15,8 @@ from synthesized.controls.control import (
     referring_to,
 )
 
+FILES = "aws_efs_file_system_policy"
+OTHERS = sorted(type_ for type_, row in CATALOGUE.items() if row.refuses_plaintext and type_ != FILES)
 TLS = Value("a policy of TLS 1.2 and 1.3", lambda policy: str(policy).startswith("ELBSecurityPolicy-TLS13-1-2-"))
 
 
@@ -33,8 +36,9 @@ def denies(type_: str, sid: str, variable: str, test: str, values: Any, action: 
     )
 
 
-def denies_plaintext(type_: str, action: str) -> Every:
+def denies_plaintext(type_: str) -> Every:
     """Every policy of a type denies whoever comes without TLS."""
+    action = row_of(type_).refuses_plaintext
     return denies(type_, "DenyPlaintext", "aws:SecureTransport", "Bool", ["false"], action)
 
 
@@ -132,7 +136,7 @@ CONTROLS = (
                 "aws_ecs_task_definition",
                 {"volume.efs_volume_configuration.transit_encryption": "ENABLED"},
             ),
-            denies_plaintext("aws_efs_file_system_policy", "elasticfilesystem:*"),
+            denies_plaintext(FILES),
         ],
         mutations=[
             Change(
@@ -140,24 +144,20 @@ CONTROLS = (
                 "volume[name=uploads].efs_volume_configuration.transit_encryption",
                 "DISABLED",
             ),
-            *loosened("aws_efs_file_system_policy", "DenyPlaintext"),
+            *loosened(FILES, "DenyPlaintext"),
         ],
     ),
     Control(
         name="tls-to-services",
         requirements=("4.2.1", "3.5.1"),
-        does="Log buckets take TLS 1.2 or later; the secret and the topic take TLS.",
+        does="Log buckets take TLS 1.2 or later; the secret, the topic and others take TLS.",
         checks=[
-            denies_plaintext("aws_s3_bucket_policy", "s3:*"),
+            *map(denies_plaintext, OTHERS),
             denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
-            denies_plaintext("aws_secretsmanager_secret_policy", "secretsmanager:*"),
-            denies_plaintext("aws_sns_topic_policy", "sns:Publish"),
         ],
         mutations=[
-            *loosened("aws_s3_bucket_policy", "DenyPlaintext"),
+            *(mutation for type_ in OTHERS for mutation in loosened(type_, "DenyPlaintext")),
             *loosened("aws_s3_bucket_policy", "DenyOldTls"),
-            *loosened("aws_secretsmanager_secret_policy", "DenyPlaintext"),
-            *loosened("aws_sns_topic_policy", "DenyPlaintext"),
         ],
     ),
     Control(

@@ -24,8 +24,8 @@ USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom",
 
 
 def test_there_is_a_key_for_each_purpose(prod: Platform):
-    assert bodies(prod, "aws_kms_key").keys() == {f"key-{purpose}" for purpose in PURPOSES}
-    assert {alias["name"] for alias in bodies(prod, "aws_kms_alias").values()} == {
+    assert bodies(prod, "aws_kms_key", "foundation").keys() == {f"key-{purpose}" for purpose in PURPOSES}
+    assert {alias["name"] for alias in bodies(prod, "aws_kms_alias", "foundation").values()} == {
         f"alias/globecart-prod-{purpose}" for purpose in PURPOSES
     }
 

@@ -1,106 +1,59 @@
 """What the platform promises as a whole, over all tiers of each environment."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from synthesized.platform import Body, Platform
+from synthesized.catalogue.table import row_of
+from synthesized.controls import CONTROLS
+from synthesized.controls.control import Control
+from synthesized.controls.reading import Document
+from synthesized.platform import Platform
 from tests.synthesized import bodies, container, only
 
-# Where each store of data says which key encrypts it.
-AT_REST: dict[str, Callable[[Body], Any]] = {
-    "aws_backup_vault": lambda body: body["kms_key_arn"],
-    "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
-    "aws_ecr_repository": lambda body: body["encryption_configuration"][0]["kms_key"],
-    "aws_efs_file_system": lambda body: body["encrypted"] and body["kms_key_id"],
-    "aws_elasticache_replication_group": lambda body: body["at_rest_encryption_enabled"] and body["kms_key_id"],
-    "aws_rds_cluster": lambda body: body["storage_encrypted"] and body["kms_key_id"],
-    "aws_lambda_function": lambda body: body["kms_key_arn"],
-    "aws_secretsmanager_secret": lambda body: body["kms_key_id"],
-    "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
-    "aws_sns_topic": lambda body: body["kms_master_key_id"],
-}
-# Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
-STORES = {
-    *AT_REST,
+# Types that keep data. S3 has its own test, a task's scratch is no store.
+STORES = (
+    "aws_backup_vault",
+    "aws_cloudwatch_log_group",
     "aws_db_instance",
     "aws_dynamodb_table",
     "aws_ebs_volume",
+    "aws_ecr_repository",
+    "aws_efs_file_system",
     "aws_elasticache_cluster",
+    "aws_elasticache_replication_group",
     "aws_elasticache_serverless_cache",
     "aws_kinesis_firehose_delivery_stream",
     "aws_kinesis_stream",
+    "aws_lambda_function",
     "aws_opensearch_domain",
-    "aws_s3_bucket",
+    "aws_rds_cluster",
+    "aws_rds_cluster_instance",
+    "aws_secretsmanager_secret",
+    "aws_sns_topic",
     "aws_sqs_queue",
     "aws_ssm_parameter",
-}
-
-
-def without_our_key(platform: Platform) -> list[str]:
-    return [
-        store.address
-        for store in platform.of_type(*AT_REST)
-        if not str(AT_REST[store.type](store.body)).startswith("${aws_kms_key.foundation_key-")
-    ]
-
-
-def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
-    assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
-    assert not without_our_key(platform)
-
-
-@pytest.mark.parametrize(
-    ("type_", "argument"),
-    [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
 )
-def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
-    (store,) = prod.of_type(type_)
-    planted = replace(store, body={**store.body, argument: False})
-    others = tuple(resource for resource in prod.resources if resource is not store)
-    assert without_our_key(replace(prod, resources=(planted, *others))) == [store.address]
+ENCRYPTION = [control for control in CONTROLS if {"3.5.1", "4.2.1"} & set(control.requirements)]
+
+
+@pytest.mark.parametrize("control", ENCRYPTION, ids=[control.name for control in ENCRYPTION])
+def test_what_is_kept_and_what_is_sent_is_encrypted_in_every_environment(platform: Platform, control: Control):
+    assert not control.problems(Document.of(platform))
+
+
+def test_of_every_store_it_is_known_which_argument_names_its_key(platform: Platform):
+    assert not [store.address for store in platform.of_type(*STORES) if not row_of(store.type).keys]
 
 
 def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
     algorithms = {
-        name.removesuffix("-encryption"): body["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
-        for name, body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").items()
+        platform.followed(body["bucket"]).label: rule["apply_server_side_encryption_by_default"]["sse_algorithm"]
+        for body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").values()
+        for rule in body["rule"]
     }
-    assert algorithms == {"audit": "aws:kms", "config": "aws:kms", "delivery": "AES256"}
-    assert algorithms.keys() == bodies(platform, "aws_s3_bucket").keys()
-
-
-def test_every_way_to_data_is_encrypted(platform: Platform):
-    parameters = only(platform, "aws_rds_cluster_parameter_group")["parameter"]
-    assert {"rds.force_ssl": "1"}.items() <= {entry["name"]: entry["value"] for entry in parameters}.items()
-    cache = only(platform, "aws_elasticache_replication_group")
-    assert (cache["transit_encryption_enabled"], cache["transit_encryption_mode"]) == (True, "required")
-    mounts = [
-        volume["efs_volume_configuration"]
-        for volume in only(platform, "aws_ecs_task_definition")["volume"]
-        if "efs_volume_configuration" in volume
-    ]
-    assert {mount["transit_encryption"] for mount in mounts} == {"ENABLED"}
-    assert {listener["protocol"] for listener in bodies(platform, "aws_lb_listener").values()} == {"HTTPS", "HTTP"}
-    assert only(platform, "aws_lb_target_group")["protocol"] == "HTTPS"
-    # Buckets, the topic, the file system: whoever comes without TLS is refused.
-    refusing = {
-        document.name
-        for document in platform.data
-        if document.type == "aws_iam_policy_document"
-        for statement in document.body["statement"]
-        if statement["sid"] == "DenyPlaintext"
-    }
-    assert refusing == {
-        "alarms-access",
-        "audit-access",
-        "config-access",
-        "delivery-access",
-        "access",
-        "credential-access",
-    }
+    assert algorithms.keys() == {bucket.label for bucket in platform.of_type("aws_s3_bucket")}
+    assert {bucket for bucket, algorithm in algorithms.items() if algorithm != "aws:kms"} == {"foundation/delivery"}
 
 
 def copied_elsewhere(platform: Platform) -> set[str]:
@@ -206,7 +159,6 @@ def test_every_service_is_watched(platform: Platform):
 
 
 def test_every_service_that_can_log_does(platform: Platform):
-    groups = {group.address for group in platform.of_type("aws_cloudwatch_log_group")}
     assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
     assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
     assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
@@ -214,6 +166,3 @@ def test_every_service_that_can_log_does(platform: Platform):
     assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
     assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
     assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two
-    # state machines, and the trail
-    assert len(groups) == 12
