@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -138,13 +139,30 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         plugins.unregister(name="hypothesispytest")
 
 
+def with_used(wanted: Collection[str]) -> set[str]:
+    """Tiers, and those that they use."""
+    whole = set(wanted)
+    for tier in reversed(TIERS):
+        if tier in whole:
+            whole |= set(USES[tier])
+    return whole
+
+
+def narrowed(platform: Platform, wanted: Collection[str]) -> Platform:
+    """What a test looks at: no tier that comes later changes what it sees."""
+    whole = with_used(wanted)
+    return replace(
+        platform,
+        stacks={tier: stack for tier, stack in platform.stacks.items() if tier in whole},
+        resources=tuple(resource for resource in platform.resources if resource.tier in whole),
+        data=tuple(source for source in platform.data if source.tier in whole),
+    )
+
+
 @contextmanager
 def no_tiers_but(wanted: Collection[str]) -> Generator[None]:
     """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
-    built = set(wanted)
-    for tier in reversed(TIERS):
-        if tier in built:
-            built |= set(USES[tier])
+    built = with_used(wanted)
     with pytest.MonkeyPatch.context() as patch:
         for name, class_ in TIER_CLASSES.items():
             if class_.tier not in built:
@@ -226,8 +244,8 @@ class Platforms(Mapping[str, Platform]):
 
 
 @pytest.fixture(scope="session")
-def platforms(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """The reference environments."""
+def references(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """The reference environments, for all tests of a run."""
 
     def synthesize(name: str) -> Platform:
         with no_tiers_but(looked_at):
@@ -236,25 +254,37 @@ def platforms(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactor
     return Platforms(ENVIRONMENTS, synthesize)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def platforms(request: pytest.FixtureRequest, references: Platforms) -> Platforms:
+    """The reference environments."""
+    return Platforms(ENVIRONMENTS, lambda name: narrowed(references[name], tiers_of(request.node)))
+
+
+@pytest.fixture(scope="module")
 def prod(platforms: Platforms) -> Platform:
     return platforms["prod"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dev(platforms: Platforms) -> Platform:
     return platforms["dev"]
 
 
 @pytest.fixture(scope="session")
-def otherwise(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """Reference environments with other settings."""
+def variations(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Reference environments with other settings, for all tests of a run."""
 
     def synthesize(name: str) -> Platform:
         with no_tiers_but(looked_at):
             return variation(tmp_path_factory.mktemp("otherwise"), name, OTHERWISE[name])
 
     return Platforms(OTHERWISE, synthesize)
+
+
+@pytest.fixture(scope="module")
+def otherwise(request: pytest.FixtureRequest, variations: Platforms) -> Platforms:
+    """Reference environments with other settings."""
+    return Platforms(OTHERWISE, lambda name: narrowed(variations[name], tiers_of(request.node)))
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 A waiver is for named resources, with a reason and a date after which it counts no more: `waivers.toml`.
 """
 
+import fnmatch
 import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +19,9 @@ WAIVERS = Path(__file__).with_name("waivers.toml")
 LONGEST = timedelta(days=400)
 """A waiver is looked at again once a year, and a month is for being late."""
 
+ResourcePattern = Annotated[str, Field(pattern=r"^(data\.)?aws_\w+\.[\w*-]+$")]
+"""Of one type: a `*` stands for a part of the name."""
+
 
 class Waiver(BaseModel):
     """Rules that need not hold of some resources, until a date."""
@@ -23,7 +29,7 @@ class Waiver(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     check: str = Field(pattern=r"CKV2?_AWS_\d+")
-    resources: tuple[str, ...] = Field(min_length=1)
+    resources: tuple[ResourcePattern, ...] = Field(min_length=1)
     reason: str = Field(min_length=20)
     expires: date
     scans: tuple[Kind, ...] = Field(default=("stacks", "plan"), min_length=1)
@@ -31,11 +37,15 @@ class Waiver(BaseModel):
     outside_production: bool = False
     """Whether it holds in other environments alone, where it may also be of no use."""
 
+    def names(self, resource: str) -> bool:
+        """Whether a resource is one of its own."""
+        return any(fnmatch.fnmatchcase(resource, pattern) for pattern in self.resources)
+
     def covers(self, scan: Scan, finding: Finding) -> bool:
         """Whether it is about a finding; expired or not."""
         return (
             finding.check == self.check
-            and finding.resource in self.resources
+            and self.names(finding.resource)
             and scan.kind in self.scans
             and not (self.outside_production and scan.production)
         )
@@ -108,12 +118,11 @@ def _too_long(waived: Sequence[Waiver], today: date) -> Iterable[str]:
 def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) -> Iterable[str]:
     there = {resource for scan in scans for resource in scan.resources}
     for waiver in waived:
-        for resource in waiver.resources:
-            if resource not in there:
-                if of_all:  # an environment may lack what another has
-                    yield f"waiver of {waiver.check}: {resource}: no environment has it"
-                continue
-            for kind in waiver.scans:
+        for pattern in waiver.resources:
+            named = set(fnmatch.filter(there, pattern))
+            if not named and of_all:  # an environment may lack what another has
+                yield f"waiver of {waiver.check}: {pattern}: no environment has it"
+            for resource, kind in product(sorted(named), waiver.scans):
                 asked = [scan for scan in scans if scan.kind == kind]
                 needed = any(
                     finding.resource == resource and waiver.covers(scan, finding)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
@@ -47,6 +48,19 @@ def test_what_nobody_waived_is_named():
 )
 def test_a_waiver_is_for_what_it_says_alone(other: dict[str, Any]):
     assert judge([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80. Mend it, or waive it")
+
+
+def test_a_waiver_may_name_resources_of_a_type_by_what_their_names_have_in_common():
+    assert judge([STACKS], [waiver(resources=("aws_lb.*_load-*",))], TODAY, of_all=True) == []
+    (problem, unneeded) = judge([STACKS], [waiver(resources=("aws_lb.*_other",))], TODAY, of_all=True)
+    assert problem.endswith("Mend it, or waive it")
+    assert unneeded == "waiver of CKV_AWS_260: aws_lb.*_other: no environment has it"
+
+
+@pytest.mark.parametrize("pattern", ["*", "aws_*.service_load-balancer", "*.service_load-balancer"])
+def test_a_waiver_is_of_named_types(pattern: str):
+    with pytest.raises(ValidationError):
+        waiver(resources=(pattern,))
 
 
 def test_a_waiver_that_has_expired_counts_no_more():

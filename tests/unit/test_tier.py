@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from cdktf import Testing
 
+from stacks.names import ACCESS
 from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS, no_tiers_but, variation
 from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
@@ -71,6 +72,10 @@ def test_a_tier_reads_those_alone_that_it_is_built_with(prod: Platform):
     """Where only some tiers are tested, these are what is synthesized with them."""
     for tier, stack in prod.stacks.items():
         assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(USES[tier])
+
+
+def test_no_tier_needs_the_one_that_says_who_may_deploy_them():
+    assert not [tier for tier in TIERS if ACCESS in USES[tier]]
 
 
 def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
