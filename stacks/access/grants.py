@@ -37,7 +37,13 @@ class Grant(NamedTuple):
     on: str = "*"
     """What is behind account and Region in an ARN, or whole ARNs. `{ours}` is `globecart-<environment>-`."""
     known: Known = Known.BY_NAME
+    reads: str = ""
+    """Actions that tell how something of the service is set up, and none what is in it."""
 
     def named(self) -> list[str]:
         """Its actions, as IAM has them."""
         return [f"{self.service}:{action}" for action in self.actions.split()]
+
+    def reading(self) -> list[str]:
+        """The actions that read, as IAM has them."""
+        return [f"{self.service}:{action}" for action in self.reads.split()]

@@ -35,6 +35,12 @@ NETWORK: tuple[Grant, ...] = (
         "elastic-ip/* internet-gateway/* natgateway/* network-acl/* route-table/* security-group/* "
         "security-group-rule/* subnet/* vpc/* vpc-endpoint/* vpc-flow-log/*",
         Known.BY_TAGS,
+        reads=(
+            "DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs DescribeInternetGateways "
+            "DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaces DescribePrefixLists "
+            "DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets "
+            "DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
+        ),
     ),
     Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Known.AS_TAGGED_AT_BIRTH),
     # A VPC comes with one of each, which nobody has tagged yet. They lose their rules: nothing may use them.
@@ -73,6 +79,7 @@ ENTRANCE: tuple[Grant, ...] = (
         "AddTagsToCertificate DeleteCertificate RemoveTagsFromCertificate",
         "certificate/*",
         Known.BY_TAGS,
+        reads="DescribeCertificate ListTagsForCertificate",
     ),
     Grant(
         "MakeLoadBalancer",
@@ -89,6 +96,10 @@ ENTRANCE: tuple[Grant, ...] = (
         "SetSubnets",
         "listener/app/{ours}* loadbalancer/app/{ours}* targetgroup/tasks-*",
         Known.BY_TAGS,
+        reads=(
+            "DescribeCapacityReservation DescribeListenerAttributes DescribeListeners DescribeLoadBalancerAttributes "
+            "DescribeLoadBalancers DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups"
+        ),
     ),
     Grant("FirewallInFront", "elasticloadbalancing", "SetWebAcl"),
     Grant(
@@ -98,5 +109,6 @@ ENTRANCE: tuple[Grant, ...] = (
         "PutLoggingConfiguration TagResource UntagResource UpdateWebACL",
         "regional/webacl/{ours}* regional/managedruleset/*/* "
         "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{ours}*",
+        reads="GetLoggingConfiguration GetWebACL GetWebACLForResource ListTagsForResource",
     ),
 )

@@ -17,7 +17,7 @@ from stacks.access.identities import (
 )
 from stacks.access.limits import Limits
 from stacks.access.network import ENTRANCE, NETWORK
-from stacks.access.reads import READS, READS_BY_NAME
+from stacks.access.reads import READS_BY_NAME
 from stacks.access.records import RECORDS
 from stacks.access.service import SERVICE
 from stacks.access.stores import BACKUPS, STORES
@@ -80,7 +80,7 @@ def boundary(limits: Limits) -> list[Statement]:
 
 def reads(limits: Limits) -> dict[str, list[Statement]]:
     """How everything is set up, for whoever plans, by policy."""
-    everywhere = [action for grant in READS for action in grant.named()]
+    everywhere = sorted(action for grants in WRITES.values() for grant in grants for action in grant.reading())
     return {
         "reads": [allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)])],
         "reads-by-name": [_statement(limits, grant) for grant in READS_BY_NAME],
@@ -225,9 +225,8 @@ def _in(*regions: str) -> Condition:
 
 
 def _all_actions() -> Iterator[str]:
-    grants = [*READS, *READS_BY_NAME, *(grant for of_policy in WRITES.values() for grant in of_policy)]
-    for grant in grants:
-        yield from grant.named()
+    for grant in (*READS_BY_NAME, *(grant for of_policy in WRITES.values() for grant in of_policy)):
+        yield from (*grant.named(), *grant.reading())
     yield from (*ROLES_UNDER_A_BOUNDARY, *ATTACHMENTS, *ROLES, "iam:PassRole", "iam:CreateServiceLinkedRole")
     yield from (*USE_OF_KEYS, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 

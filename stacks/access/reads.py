@@ -1,81 +1,6 @@
-"""What a plan reads."""
+"""What a plan reads of what no Region binds, and of what more can be read of than how it is set up."""
 
 from stacks.access.grants import Grant
-
-READS: tuple[Grant, ...] = (
-    Grant("Acm", "acm", "DescribeCertificate ListTagsForCertificate"),
-    Grant(
-        "ApplicationAutoscaling",
-        "application-autoscaling",
-        "DescribeScalableTargets DescribeScalingPolicies ListTagsForResource",
-    ),
-    Grant(
-        "Backup",
-        "backup",
-        "DescribeBackupVault GetBackupPlan GetBackupSelection GetBackupVaultAccessPolicy GetRestoreTestingPlan "
-        "GetRestoreTestingSelection ListTags",
-    ),
-    Grant("CloudTrail", "cloudtrail", "DescribeTrails GetEventSelectors GetTrailStatus ListTags"),
-    Grant("CloudWatch", "cloudwatch", "DescribeAlarms GetDashboard ListTagsForResource"),
-    Grant(
-        "Config",
-        "config",
-        "DescribeConfigRules DescribeConfigurationRecorderStatus DescribeConfigurationRecorders "
-        "DescribeDeliveryChannels ListTagsForResource",
-    ),
-    Grant(
-        "Ec2",
-        "ec2",
-        "DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs DescribeInternetGateways DescribeNatGateways "
-        "DescribeNetworkAcls DescribeNetworkInterfaces DescribePrefixLists DescribeRouteTables "
-        "DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints "
-        "DescribeVpcs",
-    ),
-    Grant("Ecr", "ecr", "DescribeRepositories GetLifecyclePolicy GetRepositoryPolicy ListTagsForResource"),
-    Grant("Ecs", "ecs", "DescribeClusters DescribeServices DescribeTaskDefinition"),
-    Grant(
-        "ElastiCache",
-        "elasticache",
-        "DescribeCacheClusters DescribeCacheParameterGroups DescribeCacheParameters DescribeCacheSubnetGroups "
-        "DescribeReplicationGroups DescribeUserGroups DescribeUsers ListTagsForResource",
-    ),
-    Grant(
-        "Efs",
-        "elasticfilesystem",
-        "DescribeAccessPoints DescribeBackupPolicy DescribeFileSystemPolicy DescribeFileSystems "
-        "DescribeLifecycleConfiguration DescribeMountTargetSecurityGroups DescribeMountTargets "
-        "DescribeReplicationConfigurations",
-    ),
-    Grant(
-        "LoadBalancing",
-        "elasticloadbalancing",
-        "DescribeCapacityReservation DescribeListenerAttributes DescribeListeners DescribeLoadBalancerAttributes "
-        "DescribeLoadBalancers DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups",
-    ),
-    Grant("Events", "events", "DescribeRule ListTagsForResource ListTargetsByRule"),
-    Grant("GuardDuty", "guardduty", "GetDetector"),
-    Grant("Inspector", "inspector2", "BatchGetAccountStatus"),
-    Grant("Kms", "kms", "DescribeKey GetKeyPolicy GetKeyRotationStatus ListAliases ListResourceTags"),
-    Grant(
-        "Logs",
-        "logs",
-        "DescribeLogGroups DescribeMetricFilters DescribeQueryDefinitions DescribeResourcePolicies ListTagsForResource",
-    ),
-    Grant(
-        "Rds",
-        "rds",
-        "DescribeDBClusterParameterGroups DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances "
-        "DescribeDBParameterGroups DescribeDBParameters DescribeDBSubnetGroups DescribeEventSubscriptions "
-        "DescribeGlobalClusters ListTagsForResource",
-    ),
-    Grant("Scheduler", "scheduler", "GetSchedule"),
-    Grant("SecurityHub", "securityhub", "DescribeHub GetEnabledStandards"),
-    Grant("Sns", "sns", "GetSubscriptionAttributes GetTopicAttributes ListTagsForResource"),
-    Grant("States", "states", "DescribeStateMachine ListStateMachineVersions ListTagsForResource"),
-    Grant("Definitions", "states", "ValidateStateMachineDefinition"),
-    Grant("Waf", "wafv2", "GetLoggingConfiguration GetWebACL GetWebACLForResource ListTagsForResource"),
-)
-"""All of them tell how something is set up, and none what is in it."""
 
 READS_BY_NAME: tuple[Grant, ...] = (
     Grant(
@@ -112,4 +37,3 @@ READS_BY_NAME: tuple[Grant, ...] = (
         "{buckets}",
     ),
 )
-"""What no Region binds, and what more can be read of than how it is set up."""

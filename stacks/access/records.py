@@ -8,12 +8,14 @@ RECORDS: tuple[Grant, ...] = (
         "cloudtrail",
         "AddTags CreateTrail DeleteTrail PutEventSelectors RemoveTags StartLogging StopLogging UpdateTrail",
         "trail/{ours}*",
+        reads="DescribeTrails GetEventSelectors GetTrailStatus ListTags",
     ),
     Grant(
         "Alarms",
         "cloudwatch",
         "DeleteAlarms DeleteDashboards PutCompositeAlarm PutDashboard PutMetricAlarm TagResource UntagResource",
         "alarm:{ours}* arn:aws:cloudwatch::{account}:dashboard/{ours}*",
+        reads="DescribeAlarms GetDashboard ListTagsForResource",
     ),
     Grant("MakeRule", "config", "PutConfigRule TagResource", "config-rule/*", Known.AS_TAGGED_FIRST),
     Grant(
@@ -22,6 +24,10 @@ RECORDS: tuple[Grant, ...] = (
         "DeleteConfigRule PutConfigRule TagResource UntagResource",
         "config-rule/*",
         Known.BY_TAGS,
+        reads=(
+            "DescribeConfigRules DescribeConfigurationRecorderStatus DescribeConfigurationRecorders "
+            "DescribeDeliveryChannels ListTagsForResource"
+        ),
     ),
     # An account has one of each of these in a Region.
     Grant(
@@ -38,14 +44,16 @@ RECORDS: tuple[Grant, ...] = (
         "DeleteDetector TagResource UntagResource UpdateDetector",
         "detector/*",
         Known.BY_TAGS,
+        reads="GetDetector",
     ),
-    Grant("Inspector", "inspector2", "Disable Enable"),
+    Grant("Inspector", "inspector2", "Disable Enable", reads="BatchGetAccountStatus"),
     Grant(
         "SecurityHub",
         "securityhub",
         "BatchDisableStandards BatchEnableStandards DisableSecurityHub EnableSecurityHub "
         "UpdateSecurityHubConfiguration",
         "hub/default",
+        reads="DescribeHub GetEnabledStandards",
     ),
     Grant(
         "LogGroups",
@@ -53,6 +61,10 @@ RECORDS: tuple[Grant, ...] = (
         "AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteMetricFilter PutMetricFilter PutRetentionPolicy "
         "TagResource UntagResource",
         "{log_groups}",
+        reads=(
+            "DescribeLogGroups DescribeMetricFilters DescribeQueryDefinitions DescribeResourcePolicies "
+            "ListTagsForResource"
+        ),
     ),
     # Saved queries and policies of the Region's logs have no ARN. The rest WAF and ElastiCache ask in the name of
     # whoever turns their logs on.
@@ -67,6 +79,7 @@ RECORDS: tuple[Grant, ...] = (
         "sns",
         "CreateTopic DeleteTopic SetTopicAttributes Subscribe TagResource UntagResource",
         "{ours}*",
+        reads="GetSubscriptionAttributes GetTopicAttributes ListTagsForResource",
     ),
     Grant("Subscriptions", "sns", "SetSubscriptionAttributes Unsubscribe"),
     Grant(

@@ -10,6 +10,7 @@ SERVICE: tuple[Grant, ...] = (
         "PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy SetRepositoryPolicy TagResource "
         "UntagResource",
         "repository/{ours}*",
+        reads="DescribeRepositories GetLifecyclePolicy GetRepositoryPolicy ListTagsForResource",
     ),
     Grant(
         "Containers",
@@ -17,6 +18,7 @@ SERVICE: tuple[Grant, ...] = (
         "CreateCluster CreateService DeleteCluster DeleteService PutClusterCapacityProviders TagResource "
         "UntagResource UpdateCluster UpdateService",
         "cluster/{ours}* service/{ours}*/{ours}* task-definition/{ours}*:*",
+        reads="DescribeClusters DescribeServices DescribeTaskDefinition",
     ),
     Grant("Task", "ecs", "RegisterTaskDefinition", known=Known.BY_TAGS_ASKED),
     Grant("OldTask", "ecs", "DeregisterTaskDefinition"),
@@ -34,6 +36,7 @@ SERVICE: tuple[Grant, ...] = (
         "UntagResource",
         "scalable-target/*",
         Known.BY_TAGS,
+        reads="DescribeScalableTargets DescribeScalingPolicies ListTagsForResource",
     ),
     Grant(
         "Functions",
@@ -42,17 +45,25 @@ SERVICE: tuple[Grant, ...] = (
         "UpdateFunctionConfiguration",
         "function:{ours}*",
     ),
-    Grant("Schedules", "scheduler", "CreateSchedule DeleteSchedule UpdateSchedule", "schedule/default/{ours}*"),
+    Grant(
+        "Schedules",
+        "scheduler",
+        "CreateSchedule DeleteSchedule UpdateSchedule",
+        "schedule/default/{ours}*",
+        reads="GetSchedule",
+    ),
     Grant(
         "Workflows",
         "states",
         "CreateStateMachine DeleteStateMachine TagResource UntagResource UpdateStateMachine",
         "stateMachine:{ours}*",
+        reads="DescribeStateMachine ListStateMachineVersions ListTagsForResource ValidateStateMachineDefinition",
     ),
     Grant(
         "Events",
         "events",
         "DeleteRule PutRule PutTargets RemoveTargets TagResource UntagResource",
         "rule/{ours}*",
+        reads="DescribeRule ListTagsForResource ListTargetsByRule",
     ),
 )

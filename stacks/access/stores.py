@@ -14,6 +14,11 @@ STORES: tuple[Grant, ...] = (
         "RemoveTagsFromResource ResetDBClusterParameterGroup ResetDBParameterGroup",
         "cluster:{ours}* cluster-pg:{ours}* cluster-snapshot:{ours}* db:{ours}* es:{ours}* pg:{ours}* "
         "subgrp:{ours}* og:default:*",
+        reads=(
+            "DescribeDBClusterParameterGroups DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances "
+            "DescribeDBParameterGroups DescribeDBParameters DescribeDBSubnetGroups DescribeEventSubscriptions "
+            "DescribeGlobalClusters ListTagsForResource"
+        ),
     ),
     Grant(
         "Cache",
@@ -25,6 +30,10 @@ STORES: tuple[Grant, ...] = (
         "ModifyUserGroup RemoveTagsFromResource ResetCacheParameterGroup",
         "cluster:{ours}* parametergroup:{ours}* replicationgroup:{ours}* snapshot:{ours}* subnetgroup:{ours}* "
         "user:{ours}* usergroup:{ours}*",
+        reads=(
+            "DescribeCacheClusters DescribeCacheParameterGroups DescribeCacheParameters DescribeCacheSubnetGroups "
+            "DescribeReplicationGroups DescribeUserGroups DescribeUsers ListTagsForResource"
+        ),
     ),
     # The replica is made in the name of whoever asks for it, without tags.
     # https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html
@@ -39,6 +48,11 @@ STORES: tuple[Grant, ...] = (
         "UpdateFileSystemProtection",
         "access-point/* file-system/*",
         Known.BY_TAGS,
+        reads=(
+            "DescribeAccessPoints DescribeBackupPolicy DescribeFileSystemPolicy DescribeFileSystems "
+            "DescribeLifecycleConfiguration DescribeMountTargetSecurityGroups DescribeMountTargets "
+            "DescribeReplicationConfigurations"
+        ),
     ),
     Grant(
         "Secrets",
@@ -60,6 +74,10 @@ BACKUPS: tuple[Grant, ...] = (
         "CreateBackupSelection DeleteBackupPlan DeleteBackupSelection TagResource UntagResource UpdateBackupPlan",
         "backup-plan:*",
         Known.BY_TAGS,
+        reads=(
+            "DescribeBackupVault GetBackupPlan GetBackupSelection GetBackupVaultAccessPolicy GetRestoreTestingPlan "
+            "GetRestoreTestingSelection ListTags"
+        ),
     ),
     Grant(
         "Vaults",
@@ -87,6 +105,7 @@ BACKUPS: tuple[Grant, ...] = (
         "UpdateAlias UpdateKeyDescription",
         "key/*",
         Known.BY_TAGS,
+        reads="DescribeKey GetKeyPolicy GetKeyRotationStatus ListAliases ListResourceTags",
     ),
     Grant("Aliases", "kms", "CreateAlias DeleteAlias UpdateAlias", "alias/{ours}*"),
 )
