@@ -1,55 +1,31 @@
 """Every integration test can fail: a change behind Terraform's back fails it, and none that it does not concern."""
 
 import traceback
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from local_aws.server import LocalAws
 from rehearsal.run import Rehearsal
+from tests.changes import mutations
 from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
-from tests.changes.mutations import (
-    Mutation,
-    access,
-    audit,
-    cache,
-    database,
-    foundation,
-    network,
-    observability,
-    recovery,
-    rotation,
-    service,
-    states,
-    storage,
-    tiers,
-)
+from tests.changes.mutations import Mutation, Related
 
-MODULES = (
-    access,
-    audit,
-    cache,
-    database,
-    foundation,
-    network,
-    observability,
-    recovery,
-    rotation,
-    service,
-    states,
-    storage,
-    tiers,
-)
+BY_MODULE: dict[str, tuple[dict[str, Mutation], Related]] = {
+    f"{SUITE}/test_{name}.py": (module.MUTATIONS, module.RELATED)
+    for _, name, _ in iter_modules(mutations.__path__)
+    if hasattr(module := import_module(f"{mutations.__name__}.{name}"), "MUTATIONS")  # what others share has none
+}
 MUTATIONS: dict[str, Mutation] = {
-    f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": mutation
-    for module in MODULES
-    for test, mutation in module.MUTATIONS.items()
+    f"{file}::{test}": mutation for file, (changes, _) in BY_MODULE.items() for test, mutation in changes.items()
 }
 RELATED: dict[str, set[str]] = {
-    f"{SUITE}/test_{module.__name__.rpartition('.')[2]}.py::{test}": {f"{SUITE}/{other}" for other in reasons}
-    for module in MODULES
-    for test, reasons in module.RELATED.items()
+    f"{file}::{test}": {f"{SUITE}/{other}" for other in reasons}
+    for file, (_, related) in BY_MODULE.items()
+    for test, reasons in related.items()
 }
 UNCHANGED = "unchanged"
 Failed = dict[str, dict[str, str]]

@@ -261,7 +261,7 @@ DESCRIBED: list[tuple[Sequence[str], str, dict[str, set[str]] | None]] = [
     ([REVISION], "<0>", {"aws_ecs_task_definition": set()}),
     (["secretsmanager.create_secret Name=<name> -> ARN"], "<0>", {"aws_secretsmanager_secret": set()}),
     ([], arn("cloudwatch:alarm:a"), {"aws_cloudwatch_composite_alarm": set(), "aws_cloudwatch_metric_alarm": set()}),
-    ([], arn("sqs:q"), {}),
+    ([], arn("nosuch:q"), {}),
     (["kms.create_key -> KeyMetadata.KeyId", "kms.schedule_key_deletion KeyId=<0>"], arn("kms:key/<0>"), None),
     (["secretsmanager.create_secret Name=<name> -> ARN", "secretsmanager.delete_secret SecretId=<0>"], "<0>", None),
     ([REVISION, "ecs.deregister_task_definition taskDefinition=<0>"], "<0>", None),

@@ -150,7 +150,7 @@ CASES = {
         ["sns:old"], {"aws_vpc.vpc": {}}, [deletes("AWS::SNS::Topic", arn("sns:old"))]
     ),
     "what is of no type of the catalogue is deleted": Case(
-        ["sqs:q"], {"aws_vpc.vpc": {}}, [deletes("<type>", arn("sqs:q"))]
+        ["nosuch:q"], {"aws_vpc.vpc": {}}, [deletes("<type>", arn("nosuch:q"))]
     ),
     "a name that a state knows of another type hides nothing": Case(
         ["logs:log-group:files"],

@@ -12,7 +12,7 @@ from typing import Any
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import LARGEST
-from synthesized.catalogue.table import TAGGED
+from synthesized.catalogue.table import row_of
 from synthesized.platform import Platform
 from synthesized.policies import Statement, listed
 from synthesized.roles import Role, roles_of, statements
@@ -220,16 +220,18 @@ def roles_of_the_platform(platform: Platform) -> Iterator[str]:
 
 
 READS = ("List", "Read")
-NEEDED = {"plan": (READS,), "apply": (READS, ("Write",), ("Tagging",))}
+NEEDED = {"plan": (READS,), "apply": (READS, ("Write", "Permissions management"), ("Tagging",))}
 """Levels of access, as IAM groups actions; one at least of each set."""
 
 
 def every_type(platform: Platform) -> Iterator[str]:
     """Of each type in the stacks one role reads what there is, and the other makes and tags it, too."""
-    there = {resource.type for resource in platform.resources if resource.tier != "access"}
-    for type_ in sorted(there & TAGGED.keys()):
-        service, _, own = TAGGED[type_].arn.partition(":")
-        arn = f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]', '*', own)}"
+    types = {resource.type for resource in platform.resources if resource.tier != "access"}
+    for type_ in sorted(types):
+        service, _, own = getattr(row_of(type_).recovery, "arn", "").partition(":")
+        if not own:  # nobody tags it
+            continue
+        arn = f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]|[.][+]', '*', own)}"
         noun = "".join(map(str.title, type_.split("_")[2:]))  # of actions that know no resource
         for role in deployers(platform):
             levels = {
