@@ -235,4 +235,7 @@ def _verb(action: str) -> str:
     """What kind of a call an action is: `ec2:CreateVpc` one of `ec2:Create*`."""
     service, _, name = action.partition(":")
     verb = re.match(r"[A-Z][a-z]+", name)
+    # One pattern for two verbs, which leaves room for more services in what IAM takes; it does not tell Tag from tag.
+    if verb and verb[0] in {"Tag", "Untag"}:
+        return f"{service}:*Tag*"
     return f"{service}:{verb[0]}*" if verb and len(verb[0]) > 2 else action
