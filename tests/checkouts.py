@@ -35,8 +35,8 @@ def edit(folder: Path, text: str) -> None:
             path.write_text(found.replace(before, after), encoding="utf-8")
 
 
-def run(folder: Path, text: str) -> None:
-    """Run a shell script in a copy; it must succeed."""
+def run(folder: Path, text: str) -> str:
+    """Run a shell script in a copy; it must succeed. Returns what it prints."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder,
@@ -46,3 +46,4 @@ def run(folder: Path, text: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    return done.stdout

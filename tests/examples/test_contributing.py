@@ -1,6 +1,7 @@
 """The examples of docs/contributing.md and the README's edits of a fork are made and run as they stand, in a copy."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,17 @@ import pytest
 from stacks import ROOT
 from tests.checkouts import checkout, edit, run
 
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
 
 
 def examples() -> dict[str, str]:
     """By heading: what has an edit to be made."""
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    text = BLOCK.sub(lambda block: block[0].replace("\n## ", "\n\0## "), text)  # of a page within the page
     _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
-    return {name: part for name, part in zip(parts[::2], parts[1::2], strict=True) if "```diff\n" in part}
+    found = {name: part.replace("\0", "") for name, part in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: part for name, part in found.items() if "```diff\n" in part}
 
 
 def test_the_worked_examples_are_found():
@@ -27,24 +31,30 @@ def copy(tmp_path: Path) -> Path:
     return checkout(tmp_path / "project")
 
 
-@pytest.mark.parametrize("name", examples())
-def test_an_example_does_what_it_says(copy: Path, name: str):
-    made: list[str] = []
-    for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", examples()[name], flags=re.MULTILINE | re.DOTALL):
-        made.append(language)
+def follow(folder: Path, example: str) -> Iterator[str]:
+    """Make the edits of an example, and the files that it shows; yields each block of commands when its turn comes."""
+    for language, text in BLOCK.findall(example):
         match language:
             case "diff":
-                edit(copy, text)
-            case "python":
-                named, _, code = text.partition("\n")
-                module = copy / named.removeprefix("# ")
-                module.parent.mkdir(exist_ok=True)
-                module.write_text(code, encoding="utf-8")
+                edit(folder, text)
+            case "python" | "markdown":
+                named, _, content = text.partition("\n")
+                file = folder / named.strip("#<!-> ")
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(content, encoding="utf-8")
             case "console":  # what is shown is not run
                 pass
             case _:
-                run(copy, text)
-    assert "sh" in made
+                yield text
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_does_what_it_says(copy: Path, name: str):
+    commands = 0
+    for block in follow(copy, examples()[name]):
+        run(copy, block)
+        commands += 1
+    assert commands
 
 
 def test_an_edit_that_does_not_fit_is_told(tmp_path: Path):
