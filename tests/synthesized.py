@@ -24,7 +24,7 @@ TIERS = (
 )
 """In the design's order: a tier knows only those before it; the last knows none."""
 _STORES = ("database", "cache", "storage")
-USES: Mapping[str, Collection[str]] = {
+DEPENDENCIES: Mapping[str, Collection[str]] = {
     "foundation": (),
     "network": ("foundation",),
     **dict.fromkeys(_STORES, ("foundation", "network")),
@@ -43,14 +43,14 @@ SEARCHABLE = TIERS[:-1]
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
-def text(platform: Platform, tier: str) -> str:
+def stack_json(platform: Platform, tier: str) -> str:
     """A tier's JSON, as cdktf's matchers take it."""
     return json.dumps(platform.stacks[tier].document)
 
 
 def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
     """Whether a tier has a resource with at least these properties, by cdktf's matcher."""
-    return Testing.to_have_resource_with_properties(text(platform, tier), type_, properties)
+    return Testing.to_have_resource_with_properties(stack_json(platform, tier), type_, properties)
 
 
 def bodies(platform: Platform, type_: str, tier: str = "") -> dict[str, Body]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from operations.document.markdown import table
-from synthesized.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
+from synthesized.controls import CONTROLS, NOT_MET_BY_CODE, SUBJECTS
 
 
 def tables() -> str:
@@ -35,9 +35,9 @@ def checks() -> str:
     return "\n".join(lines)
 
 
-def others() -> str:
+def out_of_scope() -> str:
     """What is not the code's to meet."""
-    rows = ((number, about, who) for number, (about, who) in NOT_OF_THE_CODE.items())
+    rows = ((number, about, who) for number, (about, who) in NOT_MET_BY_CODE.items())
     return table(("PCI DSS", "about", "who must"), rows)
 
 
