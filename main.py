@@ -41,7 +41,7 @@ def build(app: App, settings: Environment) -> None:
         recovery,
         AuditStack(app, settings, foundation=foundation),
     ]
-    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
+    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, monitored_tiers=watched)
 
 
 def main() -> None:

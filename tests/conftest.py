@@ -24,7 +24,7 @@ from main import build
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
 from synthesized.platform import Platform
-from tests.synthesized import TIER_CLASSES, TIERS, USES
+from tests.synthesized import DEPENDENCIES, TIER_CLASSES, TIERS
 
 # isort: split
 from cdktf import App
@@ -39,7 +39,7 @@ THREE_ZONES: dict[str, Any] = {
     "database": {"readers": 2},
     "cache": {"replicas_per_shard": 2},
 }
-OTHERWISE: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "prod": {
         "foundation": {
             # As long as there may be one.
@@ -101,15 +101,15 @@ def reference(name: str) -> dict[str, Any]:
     return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def changed(name: str, change: dict[str, Any]) -> dict[str, Any]:
+def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
     """A reference environment's file with some keys changed."""
     return merged(reference(name), change)
 
 
-def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
+def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
     """A reference environment with some keys changed, read as any file is."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.toml").write_text(as_toml(changed(name, change or {})), encoding="utf-8")
+    (folder / f"{name}.toml").write_text(to_toml(changed_settings(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
     return environment
 
@@ -119,12 +119,12 @@ def environment_without(*names: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def as_toml(table: dict[str, Any], path: str = "") -> str:
+def to_toml(table: dict[str, Any], path: str = "") -> str:
     """TOML of a table whose values are plain; tables last, as TOML asks."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += [f"[{path}{key}]", as_toml(value, f"{path}{key}.")]
+            lines += [f"[{path}{key}]", to_toml(value, f"{path}{key}.")]
     return "\n".join(lines)
 
 
@@ -144,7 +144,7 @@ def with_used(wanted: Collection[str]) -> set[str]:
     whole = set(wanted)
     for tier in reversed(TIERS):
         if tier in whole:
-            whole |= set(USES[tier])
+            whole |= set(DEPENDENCIES[tier])
     return whole
 
 
@@ -160,7 +160,7 @@ def narrowed(platform: Platform, wanted: Collection[str]) -> Platform:
 
 
 @contextmanager
-def no_tiers_but(wanted: Collection[str]) -> Generator[None]:
+def only_tiers(wanted: Collection[str]) -> Generator[None]:
     """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
     built = with_used(wanted)
     with pytest.MonkeyPatch.context() as patch:
@@ -176,11 +176,11 @@ def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
     return frozenset(mark.args if mark else TIERS)
 
 
-def variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
+def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
     """A reference environment with some keys changed, synthesized."""
     folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
-    build(app, settings(name, folder / "environments", change))
+    build(app, load_settings(name, folder / "environments", change))
     app.synth()
     return Platform.read(folder / "out", name)
 
@@ -197,13 +197,13 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     wanted = tiers_of(request.node)
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
-        with no_tiers_but(wanted):
-            return variation(tmp_path_factory.mktemp(name), name, change)
+        with only_tiers(wanted):
+            return synthesize_variation(tmp_path_factory.mktemp(name), name, change)
 
     return synthesize
 
 
-def all_of(environments: Path, out: Path) -> dict[str, Platform]:
+def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
     """Every environment of a folder, from one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
@@ -217,7 +217,7 @@ def all_of(environments: Path, out: Path) -> dict[str, Platform]:
 def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
     """The project's own environments, synthesized as `make synth` does it."""
     out = tmp_path_factory.mktemp("shipped")
-    with no_tiers_but(looked_at), pytest.MonkeyPatch.context() as patch:
+    with only_tiers(looked_at), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
@@ -248,8 +248,8 @@ def references(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFacto
     """The reference environments, for all tests of a run."""
 
     def synthesize(name: str) -> Platform:
-        with no_tiers_but(looked_at):
-            return variation(tmp_path_factory.mktemp("reference"), name)
+        with only_tiers(looked_at):
+            return synthesize_variation(tmp_path_factory.mktemp("reference"), name)
 
     return Platforms(ENVIRONMENTS, synthesize)
 
@@ -275,23 +275,23 @@ def variations(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFacto
     """Reference environments with other settings, for all tests of a run."""
 
     def synthesize(name: str) -> Platform:
-        with no_tiers_but(looked_at):
-            return variation(tmp_path_factory.mktemp("otherwise"), name, OTHERWISE[name])
+        with only_tiers(looked_at):
+            return synthesize_variation(tmp_path_factory.mktemp("otherwise"), name, VARIANTS[name])
 
-    return Platforms(OTHERWISE, synthesize)
+    return Platforms(VARIANTS, synthesize)
 
 
 @pytest.fixture(scope="module")
 def otherwise(request: pytest.FixtureRequest, variations: Platforms) -> Platforms:
     """Reference environments with other settings."""
-    return Platforms(OTHERWISE, lambda name: narrowed(variations[name], tiers_of(request.node)))
+    return Platforms(VARIANTS, lambda name: narrowed(variations[name], tiers_of(request.node)))
 
 
 @pytest.fixture(scope="session")
 def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """Production in a Region of three zones, with a reader in each of the other two."""
-    with no_tiers_but(looked_at):
-        return variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
+    with only_tiers(looked_at):
+        return synthesize_variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
 @pytest.fixture(params=[*SHIPPED, "three zones"])

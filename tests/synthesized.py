@@ -41,9 +41,9 @@ def _tiers_in(passed: Iterable[Any]) -> Iterator[str]:
             yield from _tiers_in(cast(Iterable[Any], value))
 
 
-USES: Mapping[str, Collection[str]] = _uses()
+DEPENDENCIES: Mapping[str, Collection[str]] = _uses()
 """By tier: the tiers that it is built with."""
-TIERS = tuple(USES)
+TIERS = tuple(DEPENDENCIES)
 """Each after all that it uses."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
 """Where the reference environments say that they are."""
@@ -52,14 +52,14 @@ SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
-def text(platform: Platform, tier: str) -> str:
+def stack_json(platform: Platform, tier: str) -> str:
     """A tier's JSON, as cdktf's matchers take it."""
     return json.dumps(platform.stacks[tier].document)
 
 
 def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
     """Whether a tier has a resource with at least these properties, by cdktf's matcher."""
-    return Testing.to_have_resource_with_properties(text(platform, tier), type_, properties)
+    return Testing.to_have_resource_with_properties(stack_json(platform, tier), type_, properties)
 
 
 def bodies(platform: Platform, type_: str, tier: str = "") -> dict[str, Body]:

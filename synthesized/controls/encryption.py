@@ -4,28 +4,36 @@ from collections.abc import Iterable
 
 from synthesized.catalogue.table import CATALOGUE
 from synthesized.controls.control import (
-    Change,
     Control,
     Every,
     Relation,
+    Replacement,
     at_least,
     at_most,
     referring_to,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 
 KEY = referring_to("aws_kms_key")
 
-LOCKED_BUCKETS = ("audit", "config")
+KMS_ENCRYPTED_BUCKETS = ("audit", "config")
 """Those whose deliverers can use a key of ours; access logs can only be delivered under S3's."""
 
 KEYS = sorted((type_, path, purpose) for type_, row in CATALOGUE.items() for path, purpose in row.keys.items())
 """Type, argument that names a key, and what the key is for."""
-PURPOSES = ", ".join(sorted({purpose for *_, purpose in KEYS}))
+KEY_PURPOSES = ", ".join(sorted({purpose for *_, purpose in KEYS}))
 NOT_OF_THE_DATABASE = [(type_, path) for type_, path, purpose in KEYS if purpose != "database"]
 
 GRANTS = "policy.statement[sid=OnlyServicesMakeGrants]"
-USE = ("kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt", "kms:CreateGrant", "*")
+CRYPTOGRAPHIC_ACTIONS = (
+    "kms:*",
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncrypt",
+    "kms:CreateGrant",
+    "*",
+)
 
 
 def _shared_keys(document: Document) -> Iterable[str]:
@@ -46,7 +54,7 @@ def _loose_key_policies(document: Document) -> Iterable[str]:
             for principal in statement["principals"]:
                 people = principal["type"] != "Service"
                 is_account = people and all(name.endswith(":root") for name in principal["identifiers"])
-                used = [action for action in statement["actions"] if action.startswith(USE)]
+                used = [action for action in statement["actions"] if action.startswith(CRYPTOGRAPHIC_ACTIONS)]
                 if people and not is_account and used:
                     yield f"{address}: {statement['sid']} lets its administrators use it"
                 # The alarms' key serves publishers who send no source: docs/decisions/0003.
@@ -58,7 +66,7 @@ CONTROLS = (
     Control(
         name="database-encrypted",
         requirements=("3.5.1", "3.5.1.2"),
-        does="The database, its snapshots and its statistics are encrypted with a key of ours. No card number is in "
+        summary="The database, its snapshots and its statistics are encrypted with a key of ours. No card number is in "
         "it: the payment provider keeps those ([the application's contract](application.md)), because encrypted "
         "storage alone no longer counts.",
         checks=[
@@ -69,16 +77,16 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_rds_cluster", "storage_encrypted", False),
-            Change("aws_rds_cluster", "kms_key_id", None),
-            Change("aws_rds_cluster_instance", "performance_insights_kms_key_id", None),
-            Change("aws_rds_cluster_instance", "performance_insights_enabled", False),
+            Replacement("aws_rds_cluster", "storage_encrypted", False),
+            Replacement("aws_rds_cluster", "kms_key_id", None),
+            Replacement("aws_rds_cluster_instance", "performance_insights_kms_key_id", None),
+            Replacement("aws_rds_cluster_instance", "performance_insights_enabled", False),
         ],
     ),
     Control(
         name="all-encrypted",
         requirements=("3.5.1",),
-        does="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
+        summary="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
         checks=[
             *(Every(type_, {path: KEY}) for type_, path in NOT_OF_THE_DATABASE),
             Every("aws_efs_file_system", {"encrypted": True}),
@@ -92,21 +100,21 @@ CONTROLS = (
                         "rule.apply_server_side_encryption_by_default.kms_master_key_id": KEY,
                     },
                 )
-                for bucket in LOCKED_BUCKETS
+                for bucket in KMS_ENCRYPTED_BUCKETS
             ),
         ],
         mutations=[
-            *(Change(type_, path, None) for type_, path in NOT_OF_THE_DATABASE),
-            Change("aws_efs_file_system", "encrypted", False),
-            Change("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
-            Change("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),
+            *(Replacement(type_, path, None) for type_, path in NOT_OF_THE_DATABASE),
+            Replacement("aws_efs_file_system", "encrypted", False),
+            Replacement("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
+            Replacement("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),
             *(
-                Change(
+                Replacement(
                     f"aws_s3_bucket_server_side_encryption_configuration.foundation_{bucket}-encryption",
                     f"rule.apply_server_side_encryption_by_default.{argument}",
                     value,
                 )
-                for bucket in LOCKED_BUCKETS
+                for bucket in KMS_ENCRYPTED_BUCKETS
                 for argument, value in (("sse_algorithm", "AES256"), ("kms_master_key_id", None))
             ),
         ],
@@ -114,17 +122,17 @@ CONTROLS = (
     Control(
         name="a-key-a-purpose",
         requirements=("3.6.1", "3.7.1"),
-        does="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
-        checks=[Relation(f"no two of {PURPOSES} share a key", _shared_keys)],
+        summary="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
+        checks=[Relation(f"no two of {KEY_PURPOSES} share a key", _shared_keys)],
         mutations=[
-            Change("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
-            Change("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),
+            Replacement("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
+            Replacement("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),
         ],
     ),
     Control(
         name="key-policies",
         requirements=("3.6.1", "3.7.1"),
-        does="A key's policy lets administrators administer and not use it, services use it for this account alone, "
+        summary="A key's policy lets administrators administer and not use it, services use it for this account alone, "
         "and nobody hand it on by a grant.",
         checks=[
             Relation(
@@ -140,31 +148,31 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_kms_key.foundation_key-database", "policy", None),
-            Change("aws_kms_key", "policy.statement[sid=AdministerWithoutUse].actions", ["kms:Decrypt"]),
-            Change("aws_kms_key", f"{GRANTS}.effect", "Allow"),
-            Change("aws_kms_key", f"{GRANTS}.actions", ["kms:RevokeGrant"]),
-            Change("aws_kms_key.foundation_key-logs", "policy.statement[sid=EncryptLogGroups].condition", None),
+            Replacement("aws_kms_key.foundation_key-database", "policy", None),
+            Replacement("aws_kms_key", "policy.statement[sid=AdministerWithoutUse].actions", ["kms:Decrypt"]),
+            Replacement("aws_kms_key", f"{GRANTS}.effect", "Allow"),
+            Replacement("aws_kms_key", f"{GRANTS}.actions", ["kms:RevokeGrant"]),
+            Replacement("aws_kms_key.foundation_key-logs", "policy.statement[sid=EncryptLogGroups].condition", None),
         ],
     ),
     Control(
         name="key-rotation",
         requirements=("3.7.4",),
-        does="KMS rotates each key's material within a year.",
+        summary="KMS rotates each key's material within a year.",
         checks=[Every("aws_kms_key", {"enable_key_rotation": True, "rotation_period_in_days": at_most(365)})],
         mutations=[
-            Change("aws_kms_key", "enable_key_rotation", False),
-            Change("aws_kms_key", "rotation_period_in_days", 730),
+            Replacement("aws_kms_key", "enable_key_rotation", False),
+            Replacement("aws_kms_key", "rotation_period_in_days", 730),
         ],
     ),
     Control(
         name="key-deletion",
         requirements=("3.7.5", "3.7.7"),
-        does="A key that is to be deleted waits for 30 days, and no plan deletes one.",
+        summary="A key that is to be deleted waits for 30 days, and no plan deletes one.",
         checks=[Every("aws_kms_key", {"deletion_window_in_days": at_least(30), "lifecycle.prevent_destroy": True})],
         mutations=[
-            Change("aws_kms_key", "deletion_window_in_days", 7),
-            Change("aws_kms_key", "lifecycle.prevent_destroy", None),
+            Replacement("aws_kms_key", "deletion_window_in_days", 7),
+            Replacement("aws_kms_key", "lifecycle.prevent_destroy", None),
         ],
     ),
 )

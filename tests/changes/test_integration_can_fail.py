@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 import pytest
 
 from local_aws.server import LocalAws
-from rehearsal.run import Rehearsal
+from rehearsal.one_environment import Rehearsal
 from tests.changes import mutations
 from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures

@@ -9,20 +9,20 @@ from operations.document.tables import zones_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.zones import NO_ZONE, verdicts
+from synthesized.zones import NO_ZONE, zone_loss_by_tier
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import TIERS
 
 A, B = "us-west-1a", "us-west-1b"
 
 
-def fallen(platform: Platform) -> dict[tuple[str, str], str]:
+def failing_tiers(platform: Platform) -> dict[tuple[str, str], str]:
     """What does not stand: by tier and zone, why."""
     return {
         (tier, zone): verdict.reason
-        for tier, by_zone in verdicts(platform).items()
+        for tier, by_zone in zone_loss_by_tier(platform).items()
         for zone, verdict in by_zone.items()
-        if not verdict.stands
+        if not verdict.survives
     }
 
 
@@ -30,23 +30,23 @@ def test_production_stands_without_any_zone(shipped: dict[str, Platform]):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
     for name in production:
         print(f"\n{name}\n{zones_table(shipped[name])}")
-        assert not fallen(shipped[name])
+        assert not failing_tiers(shipped[name])
     assert production
 
 
 @pytest.mark.parametrize("name", ["prod", "staging"])
 def test_the_reference_stands_without_any_zone(platforms: dict[str, Platform], name: str):
     assert platforms[name].zones == [A, B]
-    assert not fallen(platforms[name])
+    assert not failing_tiers(platforms[name])
 
 
 def test_three_zones_stand_without_any_of_them(three_zones: Platform):
     assert len(three_zones.zones) == 3
-    assert not fallen(three_zones)
+    assert not failing_tiers(three_zones)
 
 
 def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one_task(dev: Platform):
-    assert fallen(dev) == {
+    assert failing_tiers(dev) == {
         ("network", A): "no way out of its own: app-b",
         ("service", A): "all tasks may stop at once (1 at least run), until ECS replaces them",
         ("service", B): "all tasks may stop at once (1 at least run), until ECS replaces them",
@@ -54,7 +54,9 @@ def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one
 
 
 def test_every_tier_that_is_in_a_zone_says_by_what_it_stands(prod: Platform):
-    told = {tier: by_zone[A].reason for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
+    told = {
+        tier: by_zone[A].reason for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE
+    }
     assert told == {
         "network": "own way out: us-west-1b; 7 interface endpoints: us-west-1b",
         "database": "can write: reader-1",
@@ -180,8 +182,8 @@ DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
 )
 def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plant: Callable[[Platform], Platform]):
     planted = plant(prod)
-    assert told in fallen(planted)[tier, zone]
-    assert {each for each, _ in fallen(planted)} == {tier}
+    assert told in failing_tiers(planted)[tier, zone]
+    assert {each for each, _ in failing_tiers(planted)} == {tier}
     assert f"**lost**: {told}" in zones_table(planted)
 
 
@@ -189,9 +191,9 @@ def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plan
 def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, tier: str):
     for place in ({"subnet_id": subnet("app", "a")}, {"subnet_mapping": [{"subnet_id": subnet("app", "a")}]}):
         planted = with_added(prod, tier, "aws_planted", "server", place)
-        assert fallen(planted) == {(tier, A): f"nobody says what takes the place of aws_planted.{tier}_server"}
+        assert failing_tiers(planted) == {(tier, A): f"nobody says what takes the place of aws_planted.{tier}_server"}
 
 
 def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):
-    zonal = {tier for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
+    zonal = {tier for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE}
     assert {tier for tier, *_ in DEFECTS} == zonal

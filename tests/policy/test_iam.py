@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from synthesized.platform import Platform
-from tests.policy.iam import RULES, readers
+from tests.policy.iam import RULES, secret_readers
 from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed, without
 
 TASK, EXECUTION = "service_service-task", "service_service-execution"
@@ -224,9 +224,9 @@ READERS = {
 
 
 def test_each_secret_has_the_readers_that_it_should_have(platform: Platform):
-    assert readers(platform) == READERS
+    assert secret_readers(platform) == READERS
 
 
 def test_another_reader_of_a_secret_is_found(prod: Platform):
     planted = may("secretsmanager:GetSecretValue")(prod)
-    assert f"aws_iam_role.{TASK}" in readers(planted)["aws_secretsmanager_secret.rotation_credential"]
+    assert f"aws_iam_role.{TASK}" in secret_readers(planted)["aws_secretsmanager_secret.rotation_credential"]

@@ -6,7 +6,7 @@ import pytest
 
 from stacks.parts.alarms import Alarm
 from synthesized.platform import Platform, Resource
-from tests.conftest import ENVIRONMENTS, OTHERWISE
+from tests.conftest import ENVIRONMENTS, VARIANTS
 from tests.synthesized import RUNBOOKS, TIERS, only
 
 
@@ -105,7 +105,7 @@ def test_a_share_and_a_long_time_are_said_as_such():
 
 
 def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
-    wordy, longest = otherwise["prod"], OTHERWISE["prod"]["foundation"]["runbooks"]
+    wordy, longest = otherwise["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]

@@ -58,7 +58,9 @@ def test_every_tier_has_a_row(prod: Platform):
 
 def test_a_tier_without_graphs_of_its_own_shows_its_first_alarms():
     alarms = {f"alarm-{number}": f"arn:{number}" for number in range(GRAPHS_OF_A_ROW + 1)}
-    body = json.loads(dashboard.body("us-west-1", healthy="", alarms=[], rows=[dashboard.of_alarms("Mail", alarms)]))
+    body = json.loads(
+        dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[dashboard.of_alarms("Mail", alarms)])
+    )
     *_, title = (widget for widget in body["widgets"] if widget["type"] == "text")
     graphs = [widget for widget in body["widgets"] if widget["type"] == "metric"]
     assert title["properties"]["markdown"] == "### Mail"
@@ -69,7 +71,7 @@ def test_a_tier_without_graphs_of_its_own_shows_its_first_alarms():
 @pytest.mark.parametrize("count", range(1, GRAPHS_OF_A_ROW + 1))
 def test_a_row_is_as_wide_as_the_grid(count: int):
     row = dashboard.of_alarms("Mail", {str(number): "arn" for number in range(count)})
-    graphs = json.loads(dashboard.body("us-west-1", healthy="", alarms=[], rows=[row]))["widgets"][3:]
+    graphs = json.loads(dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[row]))["widgets"][3:]
     assert sum(graph["width"] for graph in graphs) == dashboard.COLUMNS
 
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.document.pictures import matrix, overview, rotation, stacks
-from operations.document.pictures.flows import Flow, flows_of
-from operations.document.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, shortened, width, wrapped
+from operations.document.pictures.flows import Edge, flow_graph
+from operations.document.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, truncate, width, wrap
 from synthesized.platform import Platform, PlatformError
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import bodies
@@ -127,7 +127,7 @@ def with_tier(platform: Platform, tier: str) -> Platform:
 
 
 def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
-    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flows_of(platform).flows}
+    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flow_graph(platform).edges}
 
 
 @pytest.mark.parametrize("name", ["prod", "dev", "staging"])
@@ -140,7 +140,7 @@ def test_what_settings_let_out_is_a_flow_whose_encryption_is_not_known(wide: Pla
 
 
 def test_a_flow_has_the_reason_of_its_rule(prod: Platform):
-    reasons = {(flow.source, flow.target): flow.why for flow in flows_of(prod).flows}
+    reasons = {(flow.source, flow.target): flow.reason for flow in flow_graph(prod).edges}
     assert reasons["service", "database"] == "orders and catalogue"
     assert reasons["rotation", "secrets-endpoint"] == "reads and writes the credential"
 
@@ -181,7 +181,7 @@ def test_a_way_that_no_rule_names_as_such_is_refused(prod: Platform):
     """By ranges of the VPC, which are nobody in particular."""
     half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
     with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
-        flows_of(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
+        flow_graph(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
 
 
 PLAIN: list[tuple[str, str, dict[str, Any]]] = [
@@ -241,14 +241,16 @@ def test_the_firewall_is_told_where_there_is_one(prod: Platform, of_prod: dict[s
 
 def test_every_flow_is_an_arrow_with_its_port_and_reason(shown: Platform, pictures: dict[str, str]):
     svg = pictures["overview"]
-    flows = flows_of(shown).flows
+    flows = flow_graph(shown).edges
     heads = [path for path in drawn(svg)[2] if " l8 -4 v8 z" in path["d"]]
     assert len(heads) == len(flows)
     told = [text.text for text in drawn(svg)[0]]
     for port, count in Counter(flow.port for flow in flows).items():
         assert told.count(port) == count
     for flow in flows:
-        assert flow.why in told or any(text.endswith("…") and flow.why.startswith(text[:-1]) for text in told), flow
+        assert flow.reason in told or any(text.endswith("…") and flow.reason.startswith(text[:-1]) for text in told), (
+            flow
+        )
     assert dashes(svg) == 1 + sum(not flow.is_encrypted for flow in flows)  # the legend's
 
 
@@ -327,7 +329,7 @@ def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod:
     named = {element.attrib.get("id"): element.text or "" for element in root}
     assert root.attrib["aria-labelledby"].split() == ["title", "description"]
     assert named["title"]
-    for flow in flows_of(prod).flows:
+    for flow in flow_graph(prod).edges:
         assert f"{flow.source} to {flow.target}" in named["description"]
 
 
@@ -503,14 +505,14 @@ def test_a_rotation_that_is_not_as_the_picture_shows_it_is_refused(prod: Platfor
 def test_text_is_measured_wrapped_and_shortened():
     assert width("il", 10) < width("mm", 10) < width("mm", 10, bold=True)
     assert width("漢", 10) > width("m", 10)
-    assert wrapped("a bb ccc", SMALL, 30) == ["a bb", "ccc"]
-    assert wrapped("wwwwwwwwwwww i", SMALL, 20) == ["wwwwwwwwwwww", "i"]
-    assert shortened("short", SMALL, 100) == "short"
-    cut = shortened("much too long for this", SMALL, 60)
+    assert wrap("a bb ccc", SMALL, 30) == ["a bb", "ccc"]
+    assert wrap("wwwwwwwwwwww i", SMALL, 20) == ["wwwwwwwwwwww", "i"]
+    assert truncate("short", SMALL, 100) == "short"
+    cut = truncate("much too long for this", SMALL, 60)
     assert cut.endswith("…")
     assert fits(cut, SMALL, 60)
 
 
 def test_a_flow_says_its_ports():
-    assert Flow("a", "b", (443, 443), "", is_encrypted=True).port == "443"
-    assert Flow("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"
+    assert Edge("a", "b", (443, 443), "", is_encrypted=True).port == "443"
+    assert Edge("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"

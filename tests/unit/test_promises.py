@@ -7,7 +7,7 @@ import pytest
 from synthesized.catalogue.table import row_of
 from synthesized.controls import CONTROLS
 from synthesized.controls.control import Control
-from synthesized.controls.reading import Document
+from synthesized.controls.document import Document
 from synthesized.platform import Platform
 from tests.synthesized import bodies, container, only
 
@@ -48,7 +48,7 @@ def test_of_every_store_it_is_known_which_argument_names_its_key(platform: Platf
 
 def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
     algorithms = {
-        platform.followed(body["bucket"]).label: rule["apply_server_side_encryption_by_default"]["sse_algorithm"]
+        platform.resolve(body["bucket"]).label: rule["apply_server_side_encryption_by_default"]["sse_algorithm"]
         for body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").values()
         for rule in body["rule"]
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stacks.recovery.vaults import COMPLIANCE
+from stacks.recovery.vaults import COMPLIANCE_WARNING
 from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, only, statements
@@ -72,7 +72,7 @@ def annotations(platform: Platform) -> set[tuple[str, str]]:
 def test_compliance_is_only_by_a_setting_and_warns(prod: Platform, otherwise: dict[str, Platform]):
     locks = bodies(otherwise["prod"], "aws_backup_vault_lock_configuration").values()
     assert [lock["changeable_for_days"] for lock in locks] == [7, 7]
-    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE)}
+    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
     assert not annotations(prod)
 
 

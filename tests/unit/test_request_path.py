@@ -39,7 +39,7 @@ def reaches(platform: Platform) -> Reaches:
 def balancer(platform: Platform) -> Resource:
     """Where the domain's record leads."""
     (alias,) = (record["alias"] for record in each(platform, "aws_route53_record") if "alias" in record)
-    return platform.followed(alias["name"])
+    return platform.resolve(alias["name"])
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def targets(platform: Platform) -> Resource:
     (https,) = (listener for listener in each(platform, "aws_lb_listener") if listener["port"] == 443)
     (forward,) = https["default_action"]
     assert forward["type"] == "forward"
-    return platform.followed(forward["target_group_arn"])
+    return platform.resolve(forward["target_group_arn"])
 
 
 def test_a_customer_reaches_the_load_balancer_through_the_firewall(
@@ -64,7 +64,7 @@ def test_a_customer_reaches_the_load_balancer_through_the_firewall(
     for port in ports:
         assert reaches(INTERNET, balancer, port)
     association = only(platform, "aws_wafv2_web_acl_association")
-    assert platform.followed(association["resource_arn"]) == balancer
+    assert platform.resolve(association["resource_arn"]) == balancer
 
 
 def test_the_listener_forwards_to_the_containers_port(
@@ -75,8 +75,8 @@ def test_the_listener_forwards_to_the_containers_port(
     (registered,) = service.body["load_balancer"]
     assert registered["container_name"] == definition["name"]
     assert registered["container_port"] == port == targets.body["port"]
-    assert platform.followed(registered["target_group_arn"]) == targets
-    assert platform.followed(service.body["task_definition"]).type == "aws_ecs_task_definition"
+    assert platform.resolve(registered["target_group_arn"]) == targets
+    assert platform.resolve(service.body["task_definition"]).type == "aws_ecs_task_definition"
     assert reaches(balancer, service, port)
 
 
@@ -88,7 +88,7 @@ def test_the_task_reaches_writer_and_reader(platform: Platform, reaches: Reaches
     for variable, attribute in (("DATABASE_WRITER_HOST", "endpoint"), ("DATABASE_READER_HOST", "reader_endpoint")):
         reference = variables(platform)[variable]
         assert reference.endswith(f".{attribute}}}")
-        cluster = platform.followed(reference)
+        cluster = platform.resolve(reference)
         assert int(variables(platform)["DATABASE_PORT"]) == cluster.body["port"]
         assert reaches(service, cluster, cluster.body["port"])
 
@@ -101,17 +101,17 @@ def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(pla
         assert arn == told["SECRET_ARN"]
     assert told["DATABASE_HOST"] == variables(platform)["DATABASE_WRITER_HOST"]
     assert told["DATABASE_READER_HOST"] == variables(platform)["DATABASE_READER_HOST"]
-    cluster = platform.followed(told["DATABASE_HOST"])
+    cluster = platform.resolve(told["DATABASE_HOST"])
     assert reaches(function, cluster, cluster.body["port"])
 
 
 def test_the_task_reaches_the_cache_as_a_user_that_it_has(platform: Platform, reaches: Reaches, service: Resource):
-    cache = platform.followed(variables(platform)["CACHE_HOST"])
+    cache = platform.resolve(variables(platform)["CACHE_HOST"])
     assert int(variables(platform)["CACHE_PORT"]) == cache.body["port"]
     assert reaches(service, cache, cache.body["port"])
     (group,) = cache.body["user_group_ids"]
-    user = platform.followed(variables(platform)["CACHE_USER"])
-    assert user in [platform.followed(reference) for reference in platform.followed(group).body["user_ids"]]
+    user = platform.resolve(variables(platform)["CACHE_USER"])
+    assert user in [platform.resolve(reference) for reference in platform.resolve(group).body["user_ids"]]
 
 
 def test_the_task_reaches_its_files_in_its_own_zone(platform: Platform, reaches: Reaches, service: Resource):

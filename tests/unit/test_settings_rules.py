@@ -16,12 +16,12 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel, BeforeValidator, create_model
 from pydantic.fields import FieldInfo
 
-from operations.document.settings_reference import BY_THE_FILE, is_list, plain_types, rules_of
-from stacks.settings import Environment, SettingsError, load, load_environments
+from operations.document.settings_reference import FROM_FILE_NAME, is_list, plain_types, rules_of
+from stacks.settings import Environment, SettingsError, files, load_environments
 from stacks.settings.cache import CacheSettings
-from stacks.settings.load import models_in
-from stacks.settings.section import InProduction, Matching, NotBelow, OfOwnAccount, Unit
-from tests.conftest import OTHERWISE, as_toml, changed
+from stacks.settings.files import models_in
+from stacks.settings.section import InOwnAccount, InProduction, Matching, NotBelow, Unit
+from tests.conftest import VARIANTS, changed_settings, to_toml
 
 ANOTHER_TYPE: dict[type, tuple[Any, str]] = {
     bool: (1, "allowed: true or false"),
@@ -97,7 +97,7 @@ class Breach:
 def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
     """Every key that a file may have; those of a list's entries in its first."""
     for name, field in model.model_fields.items():
-        if model is Environment and name in BY_THE_FILE:
+        if model is Environment and name in FROM_FILE_NAME:
             continue
         yield (key := Key((*path, name), field))
         for section in models_in(field.annotation):
@@ -106,7 +106,7 @@ def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
 
 def a_file(environment: str) -> dict[str, Any]:
     """A valid one, with an entry in each list; its vaults are locked as any environment's may be."""
-    return changed(environment, {**deepcopy(OTHERWISE[environment]), "recovery": {}})
+    return changed_settings(environment, {**deepcopy(VARIANTS[environment]), "recovery": {}})
 
 
 def section_in(table: Any, path: tuple[str, ...]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def breach_of(key: Key, name: str, rule: Any) -> Breach:
             return Breach(name, [INTERPOLATION], f"allowed: {allowed}", within=".1")
         case Matching(allowed=allowed):
             return Breach(name, INTERPOLATION, f"allowed: {allowed}")
-        case OfOwnAccount(what=what):
+        case InOwnAccount(subject=what):
             account = a_file("prod")["account"]
             allowed = f"allowed: {what} of account {account}"
             if is_list(key.field):
@@ -164,8 +164,8 @@ def breach_of(key: Key, name: str, rule: Any) -> Breach:
             above = key.least + key.step
             allowed = f"allowed: {field} ({above:g}) or more"
             return Breach(name, key.least, allowed, environment="dev", beside=(field, above))
-        case InProduction(because=because):
-            allowed = f"allowed in production: {rule.demand}, because {because}"
+        case InProduction(reason=because):
+            allowed = f"allowed in production: {rule.requirement}, because {because}"
             return Breach(name, not_for_production(key, rule), allowed)
         case _:
             raise AssertionError(f"{name}: nobody says which value breaks {rule}")
@@ -181,9 +181,9 @@ def not_for_production(key: Key, rule: InProduction) -> Any:
         return max(value for value in key.values if value < rule.at_least)
     if rule.at_least is not None:
         return [] if is_list(key.field) else rule.at_least - key.step
-    if rule.starting:
+    if rule.prefix:
         return section_in(a_file("dev"), key.path)[key.path[-1]]
-    return MISSING if rule.given else not rule.only
+    return MISSING if rule.required else not rule.exactly
 
 
 def lines_for(breach: Breach, folder: Path) -> list[str]:
@@ -198,7 +198,7 @@ def lines_for(breach: Breach, folder: Path) -> list[str]:
         section[last] = breach.value
     file = folder / "environments" / f"{breach.environment}.toml"
     file.parent.mkdir(parents=True)
-    file.write_text(as_toml(table), encoding="utf-8")
+    file.write_text(to_toml(table), encoding="utf-8")
     try:
         load_environments(file.parent)
     except SettingsError as error:
@@ -259,7 +259,7 @@ class Lax(CacheSettings):
 
 
 def test_a_rule_that_is_not_enforced_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(load, "Environment", create_model("Environment", __base__=Environment, cache=(Lax, Lax())))
+    monkeypatch.setattr(files, "Environment", create_model("Environment", __base__=Environment, cache=(Lax, Lax())))
     broken = [breach for breach in BREACHES if breach.key == "cache.shards"]
     accepted = [breach for number, breach in enumerate(broken) if not is_refused(breach, tmp_path / str(number))]
     assert [breach.allowed.partition(", because")[0] for breach in accepted] == [
