@@ -116,8 +116,8 @@ class AuditStack(TierStack):
                         unit=row.unit,
                         period=300,
                         periods=1,
-                        missing="notBreaching",
-                        why=row.reason,
+                        treat_missing_data="notBreaching",
+                        reason=row.reason,
                     )
                     for row in CALL_METRICS
                 ),
@@ -133,8 +133,8 @@ class AuditStack(TierStack):
                     period=900,
                     periods=4,
                     # CloudWatch Logs writes no zeros.
-                    missing="breaching",
-                    why="the trail was stopped or cannot be delivered (PCI DSS 10.7.2)",
+                    treat_missing_data="breaching",
+                    reason="the trail was stopped or cannot be delivered (PCI DSS 10.7.2)",
                 ),
             ],
         )

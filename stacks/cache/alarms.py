@@ -8,7 +8,14 @@ MAX_CONNECTIONS = 65_000
 """Of a node; ElastiCache's fixed `maxclients`."""
 
 # ElastiCache measures node by node, and load brings nodes.
-_node = partial(Alarm, namespace="AWS/ElastiCache", of_any=True, statistic="Maximum", missing="notBreaching", periods=3)
+_node = partial(
+    Alarm,
+    namespace="AWS/ElastiCache",
+    any_resource=True,
+    statistic="Maximum",
+    treat_missing_data="notBreaching",
+    periods=3,
+)
 ALARMS = (
     _node(
         name="cpu",
@@ -16,7 +23,7 @@ ALARMS = (
         threshold=80,
         unit="percent",
         period=300,
-        why="a node's one thread is busy, and every page that asks it waits",
+        reason="a node's one thread is busy, and every page that asks it waits",
     ),
     _node(
         name="memory",
@@ -24,7 +31,7 @@ ALARMS = (
         threshold=85,
         unit="percent",
         period=300,
-        why="a node will soon drop sessions that customers still use",
+        reason="a node will soon drop sessions that customers still use",
     ),
     _node(
         name="evictions",
@@ -32,7 +39,7 @@ ALARMS = (
         threshold=100,
         unit="keys a minute",
         period=60,
-        why="memory is full and keys go before their time; customers are signed out",
+        reason="memory is full and keys go before their time; customers are signed out",
     ),
     _node(
         name="replication-lag",
@@ -40,7 +47,7 @@ ALARMS = (
         threshold=5,
         unit="seconds",
         period=60,
-        why="a failover now would lose what was written since",
+        reason="a failover now would lose what was written since",
     ),
     _node(
         name="connections",
@@ -48,6 +55,6 @@ ALARMS = (
         threshold=MAX_CONNECTIONS * 8 // 10,
         unit="connections, four fifths of what a node takes",
         period=60,
-        why="the next tasks will be refused; a pool leaks or is too large",
+        reason="the next tasks will be refused; a pool leaks or is too large",
     ),
 )

@@ -20,7 +20,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
         namespace="AWS/RDS",
         dimensions={"DBClusterIdentifier": cluster.cluster_identifier},
         # A cluster that is paused measures nothing.
-        missing="notBreaching",
+        treat_missing_data="notBreaching",
     )
     return [
         aurora(
@@ -31,7 +31,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="percent of the maximum capacity",
             period=300,
             periods=3,
-            why="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
+            reason="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
         ),
         aurora(
             name="cpu",
@@ -41,7 +41,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="percent",
             period=300,
             periods=3,
-            why="an instance is busy with more than it can scale away, often one statement",
+            reason="an instance is busy with more than it can scale away, often one statement",
         ),
         aurora(
             name="connections",
@@ -51,7 +51,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="connections, four fifths of what an instance takes",
             period=60,
             periods=5,
-            why="the next tasks will be refused; a pool leaks or is too large",
+            reason="the next tasks will be refused; a pool leaks or is too large",
         ),
         aurora(
             name="replica-lag",
@@ -61,7 +61,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="milliseconds",
             period=60,
             periods=5,
-            why="readers show customers what is no longer so",
+            reason="readers show customers what is no longer so",
         ),
         aurora(
             name="memory",
@@ -72,7 +72,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="bytes, a tenth of what the maximum capacity has",
             period=300,
             periods=3,
-            why="at its maximum the cluster will read from disk what it used to have in memory",
+            reason="at its maximum the cluster will read from disk what it used to have in memory",
         ),
         aurora(
             name="local-storage",
@@ -83,7 +83,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="bytes",
             period=300,
             periods=2,
-            why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
+            reason="sorts and logs fill the instance's own disk; when it is full the instance restarts",
         ),
         aurora(
             name="deadlocks",
@@ -93,7 +93,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="a second (three a minute)",
             period=60,
             periods=5,
-            why="transactions take the same rows in different orders, and customers' orders fail",
+            reason="transactions take the same rows in different orders, and customers' orders fail",
         ),
         Alarm(
             name="failed-logins",
@@ -104,7 +104,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="logins",
             period=300,
             periods=1,
-            missing="notBreaching",
-            why="tasks hold a credential that no longer works, or somebody guesses (PCI DSS 10.7.2)",
+            treat_missing_data="notBreaching",
+            reason="tasks hold a credential that no longer works, or somebody guesses (PCI DSS 10.7.2)",
         ),
     ]

@@ -207,8 +207,8 @@ class NetworkStack(TierStack):
                         unit="failed connections",
                         period=60,
                         periods=3,
-                        missing="notBreaching",
-                        why=f"tasks in {zone} cannot open connections to the outside, as to the payment provider",
+                        treat_missing_data="notBreaching",
+                        reason=f"tasks in {zone} cannot open connections to the outside, as to the payment provider",
                     )
                     for zone, nat in nats.items()
                 ),
@@ -221,8 +221,9 @@ class NetworkStack(TierStack):
                     unit="records",
                     period=300,
                     periods=1,
-                    missing="notBreaching",
-                    why="something within the VPC tries what it may not: a rule is missing, or somebody looks around",
+                    treat_missing_data="notBreaching",
+                    reason="something within the VPC tries what it may not: a rule is missing, or somebody looks "
+                    "around",
                 ),
             ],
         )

@@ -201,8 +201,8 @@ class RecoveryStack(TierStack):
                     period=3600,
                     # A day, and the nine hours in which a backup may start and end.
                     periods=33,
-                    missing="breaching",
-                    why="a backup that is never begun fails nowhere, and tells nobody",
+                    treat_missing_data="breaching",
+                    reason="a backup that is never begun fails nowhere, and tells nobody",
                 )
             ],
         )

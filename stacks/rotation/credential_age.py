@@ -23,7 +23,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
         tier,
         "credential-age",
         _states(tier, foundation, secret),
-        may=[allow("AskForAge", ["secretsmanager:DescribeSecret"], [secret.arn])],
+        permissions=[allow("AskForAge", ["secretsmanager:DescribeSecret"], [secret.arn])],
         topic=foundation.alarm_topic,
         topic_key=foundation.keys.alarms,
         log_key=foundation.keys.logs,

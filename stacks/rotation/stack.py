@@ -111,7 +111,7 @@ class RotationStack(TierStack):
             dimensions={"FunctionName": self.names.rotation},
             period=300,
             periods=1,
-            missing="notBreaching",
+            treat_missing_data="notBreaching",
         )
         self.alarms = create_alarms(
             self,
@@ -123,7 +123,7 @@ class RotationStack(TierStack):
                     statistic="Sum",
                     threshold=1,
                     unit="failed steps",
-                    why="the credential is not rotated; the one that is current goes on working",
+                    reason="the credential is not rotated; the one that is current goes on working",
                 ),
                 function(
                     name="throttles",
@@ -131,7 +131,7 @@ class RotationStack(TierStack):
                     statistic="Sum",
                     threshold=1,
                     unit="calls that were turned away",
-                    why="the account has no concurrency left for the rotation",
+                    reason="the account has no concurrency left for the rotation",
                 ),
                 function(
                     name="duration",
@@ -139,7 +139,7 @@ class RotationStack(TierStack):
                     statistic="Maximum",
                     threshold=TIMEOUT * 1000 * 3 // 4,
                     unit="milliseconds, three quarters of what a step may take",
-                    why="the next rotation may be cut off; the database or its replica answers slowly",
+                    reason="the next rotation may be cut off; the database or its replica answers slowly",
                 ),
             ],
         )

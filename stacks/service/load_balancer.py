@@ -62,7 +62,11 @@ class LoadBalancer:
     def alarms(self) -> list[Alarm]:
         """When customers do not get what they ask for."""
         answers = partial(
-            Alarm, namespace="AWS/ApplicationELB", dimensions=self.dimensions, period=60, missing="notBreaching"
+            Alarm,
+            namespace="AWS/ApplicationELB",
+            dimensions=self.dimensions,
+            period=60,
+            treat_missing_data="notBreaching",
         )
         return [
             answers(
@@ -73,7 +77,7 @@ class LoadBalancer:
                 threshold=2,
                 unit="percent",
                 periods=3,
-                why="the application fails for customers",
+                reason="the application fails for customers",
             ),
             answers(
                 name="refused",
@@ -83,17 +87,17 @@ class LoadBalancer:
                 threshold=20,
                 unit="answers a minute",
                 periods=3,
-                why="the load balancer finds no task that answers",
+                reason="the load balancer finds no task that answers",
             ),
             answers(
                 name="latency",
                 metric="TargetResponseTime",
-                among="RequestCount",
+                sample_count="RequestCount",
                 statistic="p99",
                 threshold=2,
                 unit="seconds",
                 periods=5,
-                why="one customer in a hundred waits long enough to leave",
+                reason="one customer in a hundred waits long enough to leave",
             ),
             answers(
                 name="unhealthy",
@@ -103,7 +107,7 @@ class LoadBalancer:
                 threshold=1,
                 unit="tasks",
                 periods=5,
-                why="tasks run that cannot answer",
+                reason="tasks run that cannot answer",
             ),
             Alarm(
                 name="certificate",
@@ -116,8 +120,8 @@ class LoadBalancer:
                 unit="days",
                 period=24 * 60 * 60,
                 periods=1,
-                missing="notBreaching",
-                why="ACM should have renewed the certificate by now; without it nobody gets in",
+                treat_missing_data="notBreaching",
+                reason="ACM should have renewed the certificate by now; without it nobody gets in",
             ),
         ]
 

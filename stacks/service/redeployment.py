@@ -68,7 +68,7 @@ def redeploy_after_rotation(
         tier,
         "redeployment",
         _states(tier, foundation, running),
-        may=[
+        permissions=[
             allow(
                 "Redeploy",
                 ["ecs:DescribeServices", "ecs:UpdateService"],

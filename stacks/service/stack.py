@@ -231,8 +231,8 @@ class ServiceStack(TierStack):
                     at="most",
                     threshold=self.settings.service.minimum_tasks - 1,
                     unit="tasks, fewer than always run",
-                    missing="breaching",
-                    why="tasks stop, or cannot be placed",
+                    treat_missing_data="breaching",
+                    reason="tasks stop, or cannot be placed",
                 ),
                 tasks(
                     name="cpu",
@@ -241,8 +241,8 @@ class ServiceStack(TierStack):
                     statistic="Average",
                     threshold=85,
                     unit="percent",
-                    missing="notBreaching",
-                    why="autoscaling is at service.maximum_tasks, or too slow",
+                    treat_missing_data="notBreaching",
+                    reason="autoscaling is at service.maximum_tasks, or too slow",
                 ),
                 tasks(
                     name="memory",
@@ -251,8 +251,8 @@ class ServiceStack(TierStack):
                     statistic="Maximum",
                     threshold=90,
                     unit="percent",
-                    missing="notBreaching",
-                    why="a task will soon be killed for want of memory",
+                    treat_missing_data="notBreaching",
+                    reason="a task will soon be killed for want of memory",
                 ),
             ],
         )

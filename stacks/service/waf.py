@@ -115,8 +115,8 @@ def alarm(tier: TierStack) -> Alarm:
         unit="requests",
         period=300,
         periods=1,
-        missing="notBreaching",
-        why="somebody attacks, or a rule takes customers for attackers",
+        treat_missing_data="notBreaching",
+        reason="somebody attacks, or a rule takes customers for attackers",
     )
 
 

@@ -191,8 +191,8 @@ class StorageStack(TierStack):
             unit="percent of the file system's operations",
             period=300,
             periods=3,
-            missing="notBreaching",
-            why="reads and writes of files begin to wait for one another",
+            treat_missing_data="notBreaching",
+            reason="reads and writes of files begin to wait for one another",
         )
         alarms = [io_limit]
         if replica:
@@ -206,8 +206,8 @@ class StorageStack(TierStack):
                 unit="seconds",
                 period=300,
                 periods=3,
-                missing="breaching",
-                why="with the Region, so much of what was written to files would be lost",
+                treat_missing_data="breaching",
+                reason="with the Region, so much of what was written to files would be lost",
             )
             alarms.append(behind)
         self.alarms = create_alarms(self, foundation.alarm_topic, alarms)

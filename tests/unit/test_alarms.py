@@ -154,8 +154,8 @@ def test_an_alarm_says_when_it_rings_and_why_that_matters():
         unit="bytes",
         period=300,
         periods=2,
-        missing="breaching",
-        why="it fills",
+        treat_missing_data="breaching",
+        reason="it fills",
     )
     assert alarm.description == "FreeLocalStorage at most 1.5 GiB for 10 min: it fills."
 
@@ -186,8 +186,8 @@ def test_a_share_and_a_long_time_are_said_as_such():
         unit="percent",
         period=3600,
         periods=24,
-        missing="notBreaching",
-        why="it fails",
+        treat_missing_data="notBreaching",
+        reason="it fails",
     )
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
