@@ -1,8 +1,8 @@
-"""Which calls of AWS's API somebody is told of, as the trail records them: two tables.
+"""API calls that people are notified of: metrics of the trail's log group, and EventBridge events.
 
-Counted are those that matter in whatever Region they are made, IAM's and sign-ins among them: the log group of a
-multi-Region trail is the only place that has them all. Told, with who made them, are changes of this Region's controls.
-Patterns are those of the CIS AWS Foundations Benchmark, with the names that PCI DSS adds.
+Metrics cover calls in all Regions, including IAM and sign-ins, because the log group of a multi-Region trail has them
+all. Events cover changes of this Region's security controls and include the caller. The patterns follow the CIS AWS
+Foundations Benchmark, with additions for PCI DSS.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ API_CALL = ["AWS API Call via CloudTrail"]
 
 @dataclass(frozen=True, kw_only=True)
 class CallMetric:
-    """One row: what is counted in the trail's log, and from how many on in five minutes it is an alarm."""
+    """Calls that are counted in the trail's log group, with an alarm on their number in five minutes."""
 
     name: str
-    """Also the alarm's, and the heading in the runbook."""
+    """Also the name of the alarm and the heading in the runbook page."""
     pattern: str
     threshold: int = 1
     unit: str = "calls"
@@ -26,14 +26,14 @@ class CallMetric:
 
     @property
     def metric(self) -> str:
-        """As CloudWatch writes names: `RootUse`."""
+        """Name of the metric: `RootUse` for `root-use`."""
         return self.name.title().replace("-", "")
 
 
 def call_pattern(source: str, *actions: str) -> str:
-    """Filter pattern of calls that were carried out; those that were denied are counted as such."""
-    named = " || ".join(f'$.eventName = "{action}"' for action in actions)
-    return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({named}) }}'
+    """Filter pattern for successful calls; `denied-calls` counts the others."""
+    names = " || ".join(f'$.eventName = "{action}"' for action in actions)
+    return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({names}) }}'
 
 
 CALL_METRICS = (
@@ -52,7 +52,7 @@ CALL_METRICS = (
     ),
     CallMetric(
         name="console-logins-without-mfa",
-        # Whoever comes by an identity provider has shown a second factor there.
+        # Federated users have used a second factor at their identity provider.
         pattern='{ $.eventName = "ConsoleLogin" && $.userIdentity.type = "IAMUser" && '
         '$.responseElements.ConsoleLogin = "Success" && $.additionalEventData.MFAUsed != "Yes" }',
         unit="sign-ins",
@@ -129,12 +129,12 @@ CALL_METRICS = (
 )
 
 
-def _changed(name: str, source: str, what: str, *actions: str) -> Event:
+def _control_changed(name: str, source: str, what: str, *actions: str) -> Event:
     return Event(
         name=name,
         source=f"aws.{source}",
         detail_types=API_CALL,
-        # Also what was denied: nobody has any business to try.
+        # Including denied calls: even the attempt is suspicious.
         detail={"eventName": list(actions)},
         message=f"{what}: <action> by <who> from <address>. <error>",
         input_paths={
@@ -147,43 +147,45 @@ def _changed(name: str, source: str, what: str, *actions: str) -> Event:
 
 
 def control_change_events() -> Sequence[Event]:
-    """PCI DSS 10.7.2: a control that fails, or is made to, is told at once."""
+    """PCI DSS 10.7.2: notify people at once when a security control fails or is disabled."""
     return [
-        _changed(
+        _control_changed(
             "trail-changed",
             "cloudtrail",
             "the audit trail was touched",
             *("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
         ),
-        _changed("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
-        _changed(
+        _control_changed("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
+        _control_changed(
             "firewall-changed",
             "wafv2",
             "the firewall was touched",
             *("DeleteLoggingConfiguration", "DeleteWebACL", "DisassociateWebACL", "UpdateWebACL"),
         ),
-        _changed(
+        _control_changed(
             "guardduty-changed",
             "guardduty",
             "GuardDuty was touched",
-            # Filters and lists of trusted addresses silence findings.
+            # Filters and trusted IP lists suppress findings.
             *("CreateFilter", "CreateIPSet", "DeleteDetector", "UpdateDetector", "UpdateFilter", "UpdateIPSet"),
         ),
-        _changed(
+        _control_changed(
             "security-hub-changed",
             "securityhub",
             "Security Hub was touched",
             *("BatchDisableStandards", "BatchUpdateStandardsControlAssociations", "DisableSecurityHub"),
         ),
-        _changed(
+        _control_changed(
             "config-changed",
             "config",
             "AWS Config was touched",
             *("DeleteConfigRule", "DeleteConfigurationRecorder", "DeleteDeliveryChannel"),
             *("PutConfigurationRecorder", "PutDeliveryChannel", "StopConfigurationRecorder"),
         ),
-        _changed("inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"),
-        _changed(
+        _control_changed(
+            "inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"
+        ),
+        _control_changed(
             "alarms-silenced",
             "monitoring",
             "alarms were touched",
@@ -192,7 +194,7 @@ def control_change_events() -> Sequence[Event]:
         Event(
             name="rotation-failed",
             source="aws.secretsmanager",
-            # Also of the master credential, which RDS rotates without a function of ours.
+            # Includes the master credential, which RDS rotates itself.
             detail_types=["AWS Service Event via CloudTrail"],
             detail={"eventName": ["RotationFailed"]},
             message="the rotation of a secret failed: <secret>.",

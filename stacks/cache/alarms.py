@@ -1,14 +1,14 @@
-"""Alarms of the cache: what a node runs out of, and how far replicas are behind."""
+"""Alarms of the cache: CPU, memory, evictions, connections, replication lag."""
 
 from functools import partial
 
 from stacks.parts.alarms import Alarm
 
 MAX_CONNECTIONS = 65_000
-"""Of a node; ElastiCache's fixed `maxclients`."""
+"""ElastiCache's fixed `maxclients` of a node."""
 
-# ElastiCache measures node by node, and load brings nodes.
-_node = partial(
+# Metrics are per node, and autoscaling adds and removes nodes.
+_node_alarm = partial(
     Alarm,
     namespace="AWS/ElastiCache",
     any_resource=True,
@@ -17,7 +17,7 @@ _node = partial(
     periods=3,
 )
 ALARMS = (
-    _node(
+    _node_alarm(
         name="cpu",
         metric="EngineCPUUtilization",
         threshold=80,
@@ -25,7 +25,7 @@ ALARMS = (
         period=300,
         reason="a node's one thread is busy, and every page that asks it waits",
     ),
-    _node(
+    _node_alarm(
         name="memory",
         metric="DatabaseMemoryUsagePercentage",
         threshold=85,
@@ -33,7 +33,7 @@ ALARMS = (
         period=300,
         reason="a node will soon drop sessions that customers still use",
     ),
-    _node(
+    _node_alarm(
         name="evictions",
         metric="Evictions",
         threshold=100,
@@ -41,7 +41,7 @@ ALARMS = (
         period=60,
         reason="memory is full and keys go before their time; customers are signed out",
     ),
-    _node(
+    _node_alarm(
         name="replication-lag",
         metric="ReplicationLag",
         threshold=5,
@@ -49,7 +49,7 @@ ALARMS = (
         period=60,
         reason="a failover now would lose what was written since",
     ),
-    _node(
+    _node_alarm(
         name="connections",
         metric="CurrConnections",
         threshold=MAX_CONNECTIONS * 8 // 10,

@@ -1,4 +1,4 @@
-"""Alarms of the database: what it runs out of, how far readers are behind, and who fails to log in."""
+"""Alarms of the database: capacity, connections, memory, storage, replica lag, deadlocks, failed logins."""
 
 from functools import partial
 
@@ -14,16 +14,16 @@ FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication f
 
 
 def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
-    """The table, for one cluster."""
-    aurora = partial(
+    """Alarms of an Aurora cluster."""
+    cluster_alarm = partial(
         Alarm,
         namespace="AWS/RDS",
         dimensions={"DBClusterIdentifier": cluster.cluster_identifier},
-        # A cluster that is paused measures nothing.
+        # A paused cluster reports no metrics.
         treat_missing_data="notBreaching",
     )
     return [
-        aurora(
+        cluster_alarm(
             name="capacity",
             metric="ACUUtilization",
             statistic="Maximum",
@@ -33,7 +33,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=3,
             reason="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
         ),
-        aurora(
+        cluster_alarm(
             name="cpu",
             metric="CPUUtilization",
             statistic="Maximum",
@@ -43,7 +43,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=3,
             reason="an instance is busy with more than it can scale away, often one statement",
         ),
-        aurora(
+        cluster_alarm(
             name="connections",
             metric="DatabaseConnections",
             statistic="Maximum",
@@ -53,7 +53,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=5,
             reason="the next tasks will be refused; a pool leaks or is too large",
         ),
-        aurora(
+        cluster_alarm(
             name="replica-lag",
             metric="AuroraReplicaLagMaximum",
             statistic="Maximum",
@@ -63,7 +63,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=5,
             reason="readers show customers what is no longer so",
         ),
-        aurora(
+        cluster_alarm(
             name="memory",
             metric="FreeableMemory",
             statistic="Minimum",
@@ -74,7 +74,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=3,
             reason="at its maximum the cluster will read from disk what it used to have in memory",
         ),
-        aurora(
+        cluster_alarm(
             name="local-storage",
             metric="FreeLocalStorage",
             statistic="Minimum",
@@ -85,7 +85,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             periods=2,
             reason="sorts and logs fill the instance's own disk; when it is full the instance restarts",
         ),
-        aurora(
+        cluster_alarm(
             name="deadlocks",
             metric="Deadlocks",
             statistic="Maximum",

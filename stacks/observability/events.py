@@ -1,11 +1,11 @@
-"""Events that people are notified of and no metric shows: deployments, tasks, AWS's own troubles, certificates."""
+"""Events that no metric covers: failed deployments, stopped tasks, AWS Health, expiring certificates."""
 
 from stacks.parts.events import Event
 from stacks.service.stack import ServiceStack
 
 
 def platform_events(service: ServiceStack) -> list[Event]:
-    """The table, for one service."""
+    """Events of the service, its certificate, and AWS Health."""
     return [
         Event(
             name="deployment-failed",
@@ -32,7 +32,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail={
                 "clusterArn": [service.cluster.arn],
                 "lastStatus": ["STOPPED"],
-                # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
+                # Tasks stopped by ECS or a person have other stop codes, except those that fail health checks.
                 "$or": [
                     {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
                     {"stoppedReason": [{"prefix": "Task failed"}]},

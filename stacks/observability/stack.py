@@ -1,7 +1,7 @@
-"""What a person sees of the platform, and what comes to tell them: one dashboard, one alarm for the whole, events.
+"""Monitoring of the whole platform: dashboard, composite alarm, events, saved queries.
 
-Each tier owns its alarms; here they are gathered. Failovers of the database, failed deployments, tasks that die, AWS's
-own troubles and certificates that run out are told as they happen.
+Each tier owns its alarms; this one combines them. People are notified of database failovers, failed deployments,
+stopped tasks, AWS Health events and expiring certificates as they happen.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ from stacks.tier import TierStack
 APPLICATION_ERRORS = "ApplicationErrors"
 ERROR_PATTERN = '{ $.level = "ERROR" || $.level = "CRITICAL" }'
 
-# RDS's kinds of source, and which of their events. PCI DSS 11.5.2, as Security Hub's RDS.19 to RDS.22 read it, asks for
-# changes, maintenance and failures.
+# Event categories by RDS source type. Security Hub's RDS.19 to RDS.22 (PCI DSS 11.5.2) require configuration changes,
+# maintenance and failures.
 DATABASE_EVENTS = {
     "db-cluster": ("failover", "failure", "maintenance"),
     "db-instance": ("availability", "configuration change", "deletion", "failure", "maintenance", "recovery"),
@@ -54,10 +54,10 @@ class ObservabilityStack(TierStack):
         service: ServiceStack,
         monitored_tiers: Sequence[TierStack],
     ) -> None:
-        """Gather what the other tiers have.
+        """Create the stack.
 
         Args:
-            watched: the tiers whose alarms are gathered.
+            monitored_tiers: the tiers whose alarms are combined.
         """
         super().__init__(scope, settings)
         self._watch(foundation.alarm_topic, service)
@@ -121,7 +121,7 @@ class ObservabilityStack(TierStack):
         )
 
     def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[str]) -> CloudwatchCompositeAlarm:
-        """Tells when the first alarm of all rings, and once more when the last one has stopped."""
+        """Composite alarm: notifies when the first alarm is raised, and again when all are OK."""
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
@@ -133,7 +133,7 @@ class ObservabilityStack(TierStack):
         )
 
     def _notify_of_databases(self, topic: SnsTopic) -> None:
-        """Of all in the account, since Aurora names the readers that it adds itself."""
+        """Subscribe to events of all databases in the account, because autoscaling names the readers that it adds."""
         for kind, categories in DATABASE_EVENTS.items():
             DbEventSubscription(
                 self,

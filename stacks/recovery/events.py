@@ -1,6 +1,6 @@
-"""Events of AWS Backup that people are notified of (PCI DSS 12.10.1).
+"""AWS Backup events that people are notified of (PCI DSS 12.10.1).
 
-They are of every job in the account: what is restored by hand is of interest, too.
+They cover all jobs in the account, including manual restores.
 """
 
 from stacks.parts.events import Event
