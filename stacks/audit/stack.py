@@ -134,7 +134,7 @@ class AuditStack(TierStack):
                     periods=4,
                     # CloudWatch Logs reports no data instead of zero.
                     treat_missing_data="breaching",
-                    reason="the trail was stopped or cannot be delivered (PCI DSS 10.7.2)",
+                    reason="the trail was stopped or cannot deliver its logs (PCI DSS 10.7.2)",
                 ),
             ],
         )

@@ -41,7 +41,7 @@ CALL_METRICS = (
         name="root-use",
         pattern='{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && '
         '$.eventType != "AwsServiceEvent" }',
-        reason="nobody works as the root user, whom no policy binds (PCI DSS 8.2.2, 10.2.1.2)",
+        reason="somebody used the root user, which no policy restricts (PCI DSS 8.2.2, 10.2.1.2)",
     ),
     CallMetric(
         name="failed-console-logins",
@@ -56,13 +56,13 @@ CALL_METRICS = (
         pattern='{ $.eventName = "ConsoleLogin" && $.userIdentity.type = "IAMUser" && '
         '$.responseElements.ConsoleLogin = "Success" && $.additionalEventData.MFAUsed != "Yes" }',
         unit="sign-ins",
-        reason="a password alone was enough (PCI DSS 8.4.2)",
+        reason="somebody signed in with a password only (PCI DSS 8.4.2)",
     ),
     CallMetric(
         name="denied-calls",
         pattern='{ $.errorCode = "*UnauthorizedOperation" || $.errorCode = "AccessDenied*" }',
         threshold=25,
-        reason="somebody tries what is not allowed, or a role has lost a permission (PCI DSS 10.2.1.4)",
+        reason="somebody attempts forbidden calls, or a role lacks a permission (PCI DSS 10.2.1.4)",
     ),
     CallMetric(
         name="identity-changes",
@@ -74,12 +74,12 @@ CALL_METRICS = (
             *("DeleteRolePermissionsBoundary", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy"),
             *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy"),
         ),
-        reason="somebody's permissions are others than before (PCI DSS 10.2.1.5)",
+        reason="IAM permissions were changed (PCI DSS 10.2.1.5)",
     ),
     CallMetric(
         name="key-loss",
         pattern=call_pattern("kms", "DisableKey", "ScheduleKeyDeletion"),
-        reason="what the key encrypts can no longer be read (PCI DSS 3.7.5)",
+        reason="a KMS key was disabled or scheduled for deletion; its data becomes unreadable (PCI DSS 3.7.5)",
     ),
     CallMetric(
         name="security-group-changes",
@@ -89,7 +89,7 @@ CALL_METRICS = (
             *("CreateSecurityGroup", "DeleteSecurityGroup", "ModifySecurityGroupRules"),
             *("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
         ),
-        reason="who may reach whom is otherwise than before (PCI DSS 1.2.2)",
+        reason="security group rules were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="network-acl-changes",
@@ -98,7 +98,7 @@ CALL_METRICS = (
             *("CreateNetworkAcl", "CreateNetworkAclEntry", "DeleteNetworkAcl", "DeleteNetworkAclEntry"),
             *("ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry"),
         ),
-        reason="the second fence around a kind of subnet is otherwise than before (PCI DSS 1.2.2)",
+        reason="network ACLs were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="route-changes",
@@ -109,7 +109,7 @@ CALL_METRICS = (
             *("AttachInternetGateway", "CreateInternetGateway", "DeleteInternetGateway", "DetachInternetGateway"),
             *("AcceptVpcPeeringConnection", "CreateTransitGatewayVpcAttachment", "CreateVpnGateway"),
         ),
-        reason="there is another way into the network, or out of it (PCI DSS 1.2.2)",
+        reason="routes or gateways of the network were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="bucket-policy-changes",
@@ -124,7 +124,7 @@ CALL_METRICS = (
             ),
             *("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketReplication", "PutBucketVersioning"),
         ),
-        reason="who may read, change or remove logs and states is otherwise than before (PCI DSS 10.3.2)",
+        reason="access to a bucket, or its protection, was changed (PCI DSS 10.3.2)",
     ),
 )
 
@@ -152,43 +152,43 @@ def control_change_events() -> Sequence[Event]:
         _control_changed(
             "trail-changed",
             "cloudtrail",
-            "the audit trail was touched",
+            "change of the audit trail",
             *("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
         ),
-        _control_changed("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
+        _control_changed("flow-logs-deleted", "ec2", "deletion of flow logs", "DeleteFlowLogs"),
         _control_changed(
             "firewall-changed",
             "wafv2",
-            "the firewall was touched",
+            "change of WAF",
             *("DeleteLoggingConfiguration", "DeleteWebACL", "DisassociateWebACL", "UpdateWebACL"),
         ),
         _control_changed(
             "guardduty-changed",
             "guardduty",
-            "GuardDuty was touched",
+            "change of GuardDuty",
             # Filters and trusted IP lists suppress findings.
             *("CreateFilter", "CreateIPSet", "DeleteDetector", "UpdateDetector", "UpdateFilter", "UpdateIPSet"),
         ),
         _control_changed(
             "security-hub-changed",
             "securityhub",
-            "Security Hub was touched",
+            "change of Security Hub",
             *("BatchDisableStandards", "BatchUpdateStandardsControlAssociations", "DisableSecurityHub"),
         ),
         _control_changed(
             "config-changed",
             "config",
-            "AWS Config was touched",
+            "change of AWS Config",
             *("DeleteConfigRule", "DeleteConfigurationRecorder", "DeleteDeliveryChannel"),
             *("PutConfigurationRecorder", "PutDeliveryChannel", "StopConfigurationRecorder"),
         ),
         _control_changed(
-            "inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"
+            "inspector-changed", "inspector2", "change of Inspector", "CreateFilter", "Disable", "UpdateFilter"
         ),
         _control_changed(
             "alarms-silenced",
             "monitoring",
-            "alarms were touched",
+            "change of alarms",
             *("DeleteAlarms", "DisableAlarmActions", "SetAlarmState"),
         ),
         Event(

@@ -208,7 +208,7 @@ class NetworkStack(TierStack):
                         period=60,
                         periods=3,
                         treat_missing_data="notBreaching",
-                        reason=f"tasks in {zone} cannot open connections to the outside, as to the payment provider",
+                        reason=f"tasks in {zone} cannot connect to the internet, for example to the payment provider",
                     )
                     for zone, nat in nats.items()
                 ),
@@ -222,8 +222,7 @@ class NetworkStack(TierStack):
                     period=300,
                     periods=1,
                     treat_missing_data="notBreaching",
-                    reason="something within the VPC tries what it may not: a rule is missing, or somebody looks "
-                    "around",
+                    reason="traffic inside the VPC was rejected; a rule is missing, or somebody scans the network",
                 ),
             ],
         )

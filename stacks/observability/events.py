@@ -22,7 +22,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail_types=["ECS Service Action"],
             resources=[service.service.id],
             detail={"eventType": ["WARN", "ERROR"]},
-            message="ECS cannot run the service as it should: <what>.",
+            message="ECS reports a problem with the service: <what>.",
             input_paths={"what": "$.detail.eventName"},
         ),
         Event(
@@ -38,7 +38,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
                     {"stoppedReason": [{"prefix": "Task failed"}]},
                 ],
             },
-            message="a task stopped by itself: <reason> (<task>).",
+            message="a task stopped unexpectedly: <reason> (<task>).",
             input_paths={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
         ),
         Event(
@@ -46,7 +46,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             source="aws.health",
             detail_types=["AWS Health Event"],
             detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
-            message="AWS tells of <code> at <service>.",
+            message="AWS Health reports <code> for <service>.",
             input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
         ),
         Event(

@@ -81,11 +81,11 @@ class ObservabilityStack(TierStack):
                     metric=APPLICATION_ERRORS,
                     statistic="Sum",
                     threshold=25,
-                    unit="lines",
+                    unit="log lines",
                     period=300,
                     periods=1,
                     treat_missing_data="notBreaching",
-                    reason="the application reports errors, whether customers see them yet or not",
+                    reason="the application logs errors, which customers may already notice",
                 ),
                 *(
                     Alarm(
@@ -100,7 +100,7 @@ class ObservabilityStack(TierStack):
                         period=300,
                         periods=1,
                         treat_missing_data="notBreaching",
-                        reason="new tasks after a rotation, or the daily question after its age, came to nothing",
+                        reason="the redeployment after a rotation, or the daily check of the credential's age, failed",
                     )
                     for ended, metric in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut"))
                 ),
@@ -115,7 +115,7 @@ class ObservabilityStack(TierStack):
                     period=300,
                     periods=1,
                     treat_missing_data="notBreaching",
-                    reason="what should have been told did not reach the topic",
+                    reason="an event could not be delivered to the alarm topic",
                 ),
             ],
         )
@@ -126,7 +126,7 @@ class ObservabilityStack(TierStack):
             self,
             "platform-healthy",
             alarm_name=self.names.resource_name("platform-healthy"),
-            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook_reference('platform-healthy')}",
+            alarm_description=f"At least one alarm is active. {self.runbook_reference('platform-healthy')}",
             alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],

@@ -57,7 +57,7 @@ def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             tier,
             f"event-{event.name}",
             name=tier.names.resource_name(event.name),
-            description=f"{', '.join(event.detail_types)}: tells the alarm topic",
+            description=f"{', '.join(event.detail_types)}: notifies the alarm topic",
             event_pattern=event_pattern(
                 event.source, event.detail_types, resources=event.resources, detail=event.detail
             ),

@@ -202,7 +202,7 @@ class RecoveryStack(TierStack):
                     # A day, plus the nine hours within which a backup starts and completes.
                     periods=33,
                     treat_missing_data="breaching",
-                    reason="a backup that is never begun fails nowhere, and tells nobody",
+                    reason="no backup was completed; one that never starts sends no event",
                 )
             ],
         )

@@ -71,11 +71,11 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
         "Young": {"Type": "Succeed"},
         "Tell": notify_state(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {runbook}",
+            f"{tier.settings.name}: the database credential has not been rotated for {oldest} days. {runbook}",
         ),
         "TellFailure": notify_state(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
+            f"{tier.settings.name}: the age of the database credential could not be determined. {runbook}",
             next_state="Failed",
         ),
         "Failed": {"Type": "Fail"},

@@ -123,14 +123,14 @@ class RotationStack(TierStack):
                     statistic="Sum",
                     threshold=1,
                     unit="failed steps",
-                    reason="the credential is not rotated; the one that is current goes on working",
+                    reason="the credential was not rotated; the current one still works",
                 ),
                 function(
                     name="throttles",
                     metric="Throttles",
                     statistic="Sum",
                     threshold=1,
-                    unit="calls that were turned away",
+                    unit="throttled invocations",
                     reason="the account has no concurrency left for the rotation",
                 ),
                 function(
@@ -138,8 +138,8 @@ class RotationStack(TierStack):
                     metric="Duration",
                     statistic="Maximum",
                     threshold=TIMEOUT * 1000 * 3 // 4,
-                    unit="milliseconds, three quarters of what a step may take",
-                    reason="the next rotation may be cut off; the database or its replica answers slowly",
+                    unit="milliseconds, 75% of the timeout",
+                    reason="the next rotation may time out; the database or a reader responds slowly",
                 ),
             ],
         )

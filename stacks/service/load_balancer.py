@@ -78,7 +78,7 @@ class LoadBalancer:
                 threshold=2,
                 unit="percent",
                 periods=3,
-                reason="the application fails for customers",
+                reason="the application returns errors to customers",
             ),
             load_balancer_alarm(
                 name="refused",
@@ -86,9 +86,9 @@ class LoadBalancer:
                 metric="HTTPCode_ELB_5XX_Count",
                 statistic="Sum",
                 threshold=20,
-                unit="answers a minute",
+                unit="responses per minute",
                 periods=3,
-                reason="the load balancer finds no task that answers",
+                reason="the load balancer has no healthy task to forward requests to",
             ),
             load_balancer_alarm(
                 name="latency",
@@ -98,7 +98,7 @@ class LoadBalancer:
                 threshold=2,
                 unit="seconds",
                 periods=5,
-                reason="one customer in a hundred waits long enough to leave",
+                reason="one request in a hundred is slow enough for customers to leave",
             ),
             load_balancer_alarm(
                 name="unhealthy",
@@ -108,7 +108,7 @@ class LoadBalancer:
                 threshold=1,
                 unit="tasks",
                 periods=5,
-                reason="tasks run that cannot answer",
+                reason="running tasks fail their health checks",
             ),
             Alarm(
                 name="certificate",
@@ -122,7 +122,7 @@ class LoadBalancer:
                 period=24 * 60 * 60,
                 periods=1,
                 treat_missing_data="notBreaching",
-                reason="ACM should have renewed the certificate by now; without it nobody gets in",
+                reason="ACM should have renewed the certificate by now; once it expires, customers cannot connect",
             ),
         ]
 

@@ -230,9 +230,9 @@ class ServiceStack(TierStack):
                     statistic="Minimum",
                     at="most",
                     threshold=self.settings.service.minimum_tasks - 1,
-                    unit="tasks, fewer than always run",
+                    unit="tasks, below service.minimum_tasks",
                     treat_missing_data="breaching",
-                    reason="tasks stop, or cannot be placed",
+                    reason="tasks stop or cannot be placed",
                 ),
                 service_alarm(
                     name="cpu",
@@ -252,7 +252,7 @@ class ServiceStack(TierStack):
                     threshold=90,
                     unit="percent",
                     treat_missing_data="notBreaching",
-                    reason="a task will soon be killed for want of memory",
+                    reason="a task will soon be killed because it runs out of memory",
                 ),
             ],
         )

@@ -116,7 +116,7 @@ def alarm(tier: TierStack) -> Alarm:
         period=300,
         periods=1,
         treat_missing_data="notBreaching",
-        reason="somebody attacks, or a rule takes customers for attackers",
+        reason="an attack is in progress, or a rule blocks legitimate customers",
     )
 
 

@@ -188,11 +188,11 @@ class StorageStack(TierStack):
             dimensions={"FileSystemId": self.file_system.id},
             statistic="Maximum",
             threshold=90,
-            unit="percent of the file system's operations",
+            unit="percent of the file system's I/O limit",
             period=300,
             periods=3,
             treat_missing_data="notBreaching",
-            reason="reads and writes of files begin to wait for one another",
+            reason="reads and writes of files will soon be throttled",
         )
         alarms = [io_limit]
         if replica:
@@ -207,7 +207,7 @@ class StorageStack(TierStack):
                 period=300,
                 periods=3,
                 treat_missing_data="breaching",
-                reason="with the Region, so much of what was written to files would be lost",
+                reason="if the Region failed, recent changes to files would be lost",
             )
             alarms.append(behind)
         self.alarms = create_alarms(self, foundation.alarm_topic, alarms)

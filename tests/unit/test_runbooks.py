@@ -82,7 +82,7 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
         "| rings at | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
-        "| because | the application fails for customers |",
+        "| because | the application returns errors to customers |",
         "| looks at | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
         " `AWS/ApplicationELB` by LoadBalancer, 3 times 60 seconds |",
@@ -92,7 +92,7 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
     assert "not in" not in facts["storage", "io-limit"]
-    assert "| because | tasks in each zone cannot open" in facts["network", "nat-ports"]
+    assert "| because | tasks in each zone cannot connect" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
         in facts["audit", "denied-calls"]
