@@ -64,16 +64,16 @@ def test_the_account_knows_github_by_a_provider_that_the_stack_makes(prod: Platf
     )
 
 
-def test_a_provider_that_is_there_already_is_named_and_not_made(otherwise: dict[str, Platform]):
-    platform, there = otherwise["prod"], f"{IAM}:oidc-provider/{ISSUER}"
+def test_a_provider_that_is_there_already_is_named_and_not_made(variants: dict[str, Platform]):
+    platform, there = variants["prod"], f"{IAM}:oidc-provider/{ISSUER}"
     assert not platform.of_type("aws_iam_openid_connect_provider")
     for role in ("plan", "apply"):
         (principal,) = statements(platform, "access", f"{role}-trust")["GitHub"]["principals"]
         assert principal == {"type": "Federated", "identifiers": [there]}
 
 
-def test_atlantis_takes_on_both_by_its_servers_role(otherwise: dict[str, Platform]):
-    platform, server = otherwise["prod"], VARIANTS["prod"]["access"]["atlantis_role"]
+def test_atlantis_takes_on_both_by_its_servers_role(variants: dict[str, Platform]):
+    platform, server = variants["prod"], VARIANTS["prod"]["access"]["atlantis_role"]
     for role in ("plan", "apply"):
         trusted = statements(platform, "access", f"{role}-trust")["Atlantis"]
         assert trusted["actions"] == ["sts:AssumeRole"]

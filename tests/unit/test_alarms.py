@@ -192,8 +192,8 @@ def test_a_share_and_a_long_time_are_said_as_such():
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
-    wordy, longest = otherwise["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
+def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(variants: dict[str, Platform]):
+    wordy, longest = variants["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]

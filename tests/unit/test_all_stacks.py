@@ -19,9 +19,9 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, otherwise: Platforms) -> list[Platform]:
+def every(shipped: dict[str, Platform], three_zones: Platform, variants: Platforms) -> list[Platform]:
     """The project's environments, production in three zones, and reference environments with what they leave out."""
-    return [*shipped.values(), three_zones, *otherwise.values()]
+    return [*shipped.values(), three_zones, *variants.values()]
 
 
 def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:

@@ -228,14 +228,14 @@ def types(platform: Platform) -> set[str]:
 
 
 def test_each_service_has_a_switch_of_its_own(
-    prod: Platform, dev: Platform, otherwise: dict[str, Platform], synthesize: Synthesize
+    prod: Platform, dev: Platform, variants: dict[str, Platform], synthesize: Synthesize
 ):
     """Two environments that differ by the switch alone, as far as the tier goes."""
     for switch, on, off in (
         ("guardduty", prod, synthesize("prod", {"audit": {"guardduty": False}})),
         ("security_hub", prod, synthesize("prod", {"audit": {"security_hub": False}})),
-        ("config", prod, otherwise["prod"]),
-        ("inspector", otherwise["dev"], dev),
+        ("config", prod, variants["prod"]),
+        ("inspector", variants["dev"], dev),
     ):
         assert OF_SWITCH[switch] <= types(prod)
         assert types(on) - types(off) == OF_SWITCH[switch], switch
@@ -274,8 +274,8 @@ def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
     assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
 
 
-def test_security_hub_can_use_another_ones_config(otherwise: dict[str, Platform]):
-    assert not only(otherwise["prod"], "aws_securityhub_account").get("depends_on")
+def test_security_hub_can_use_another_ones_config(variants: dict[str, Platform]):
+    assert not only(variants["prod"], "aws_securityhub_account").get("depends_on")
 
 
 def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platform):
@@ -313,8 +313,8 @@ def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_
         assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
 
 
-def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, otherwise: dict[str, Platform]):
+def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, variants: dict[str, Platform]):
     assert only(prod, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA"]
     # In us-west-2.
-    assert only(otherwise["dev"], "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
+    assert only(variants["dev"], "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
     assert only(prod, "aws_inspector2_enabler")["account_ids"] == ["111122223333"]

@@ -40,8 +40,8 @@ def test_a_node_or_a_zone_may_be_lost(platforms: dict[str, Platform], name: str)
     assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
 
 
-def test_a_cache_without_replicas_is_not_said_to_span_zones(otherwise: dict[str, Platform]):
-    group = replication_group(otherwise["dev"])
+def test_a_cache_without_replicas_is_not_said_to_span_zones(variants: dict[str, Platform]):
+    group = replication_group(variants["dev"])
     assert group["replicas_per_node_group"] == 0
     assert group["multi_az_enabled"] is False
     # Cluster mode refuses to be made without it.
@@ -103,10 +103,10 @@ def test_full_memory_drops_what_expires_anyway(prod: Platform):
 
 
 # "Managing reserved memory" in the ElastiCache User Guide.
-def test_small_nodes_keep_a_larger_part_of_their_memory(platforms: dict[str, Platform], otherwise: dict[str, Platform]):
+def test_small_nodes_keep_a_larger_part_of_their_memory(platforms: dict[str, Platform], variants: dict[str, Platform]):
     assert {
         replication_group(platform)["node_type"]: parameters(platform)["reserved-memory-percent"]
-        for platform in (*platforms.values(), otherwise["dev"])
+        for platform in (*platforms.values(), variants["dev"])
     } == {"cache.r7g.large": "25", "cache.t4g.medium": "25", "cache.t4g.small": "30", "cache.t4g.micro": "50"}
 
 

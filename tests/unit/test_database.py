@@ -38,13 +38,13 @@ def test_writer_and_reader_are_in_different_zones(prod: Platform):
     }
 
 
-def test_three_zones_have_an_instance_each(otherwise: dict[str, Platform]):
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance").values()
+def test_three_zones_have_an_instance_each(variants: dict[str, Platform]):
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance").values()
     assert {instance["availability_zone"] for instance in instances} == {"us-west-1a", "us-west-1b", "us-west-1c"}
 
 
-def test_the_first_reader_is_as_large_as_the_writer(otherwise: dict[str, Platform]):
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
+def test_the_first_reader_is_as_large_as_the_writer(variants: dict[str, Platform]):
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance")
     assert {name: instance["promotion_tier"] for name, instance in instances.items()} == {
         "writer": 0,
         "reader-1": 1,
@@ -52,9 +52,9 @@ def test_the_first_reader_is_as_large_as_the_writer(otherwise: dict[str, Platfor
     }
 
 
-def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(otherwise: dict[str, Platform]):
+def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(variants: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance")
     # A cluster's first instance becomes its writer.
     assert {name: instance["depends_on"] for name, instance in instances.items()} == {
         "writer": [permissions],
@@ -137,10 +137,10 @@ def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
 
 
 @pytest.mark.parametrize(("name", "version", "major"), [("dev", "17", "17"), ("prod", "16.6", "16")])
-def test_parameter_groups_follow_the_major_version(otherwise: dict[str, Platform], name: str, version: str, major: str):
-    assert only(otherwise[name], "aws_rds_cluster")["engine_version"] == version
+def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform], name: str, version: str, major: str):
+    assert only(variants[name], "aws_rds_cluster")["engine_version"] == version
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
-        group = only(otherwise[name], type_)
+        group = only(variants[name], type_)
         assert group["family"] == f"aurora-postgresql{major}"
         # The old group is in use until the upgrade is done.
         assert group["lifecycle"] == {"create_before_destroy": True}

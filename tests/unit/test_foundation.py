@@ -185,11 +185,11 @@ def test_alarms_go_encrypted_to_everybody_who_is_named(prod: Platform):
     assert (subscription["protocol"], subscription["endpoint"]) == ("email", "oncall@globecart.example")
 
 
-def test_a_new_subscriber_moves_no_other(prod: Platform, otherwise: dict[str, Platform]):
+def test_a_new_subscriber_moves_no_other(prod: Platform, variants: dict[str, Platform]):
     def subscribed(platform: Platform) -> dict[str, str]:
         return {name: body["endpoint"] for name, body in bodies(platform, "aws_sns_topic_subscription").items()}
 
-    assert subscribed(prod).items() < subscribed(otherwise["prod"]).items()
+    assert subscribed(prod).items() < subscribed(variants["prod"]).items()
     # The new one is named first there.
     assert VARIANTS["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
 

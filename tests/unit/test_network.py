@@ -37,21 +37,21 @@ def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str
     assert all(plan.subnet("app", f"us-east-1{letter}").prefixlen <= 22 for letter in LETTERS)
 
 
-def test_a_zone_more_moves_no_subnet(prod: Platform, otherwise: dict[str, Platform]):
-    before, after = bodies(prod, "aws_subnet"), bodies(otherwise["prod"], "aws_subnet")
+def test_a_zone_more_moves_no_subnet(prod: Platform, variants: dict[str, Platform]):
+    before, after = bodies(prod, "aws_subnet"), bodies(variants["prod"], "aws_subnet")
     assert {name: subnet["cidr_block"] for name, subnet in before.items()}.items() <= {
         name: subnet["cidr_block"] for name, subnet in after.items()
     }.items()
     assert len(after) == 9
 
 
-def test_app_subnets_go_out_by_the_nat_of_their_own_zone(otherwise: dict[str, Platform]):
+def test_app_subnets_go_out_by_the_nat_of_their_own_zone(variants: dict[str, Platform]):
     for letter in "abc":
-        route = routes(otherwise["prod"], "app")[f"app-{letter}-to-nat"]
+        route = routes(variants["prod"], "app")[f"app-{letter}-to-nat"]
         assert route["destination_cidr_block"] == ALL
         assert route["route_table_id"] == f"${{aws_route_table.network_app-{letter}-routes.id}}"
         assert route["nat_gateway_id"] == f"${{aws_nat_gateway.network_nat-{letter}.id}}"
-        nat = bodies(otherwise["prod"], "aws_nat_gateway")[f"nat-{letter}"]
+        nat = bodies(variants["prod"], "aws_nat_gateway")[f"nat-{letter}"]
         assert nat["subnet_id"] == f"${{aws_subnet.network_public-{letter}.id}}"
 
 
@@ -144,8 +144,8 @@ def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
         assert max(len(acl["ingress"]), len(acl["egress"])) <= 20
 
 
-def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, otherwise: dict[str, Platform]):
-    more = otherwise["prod"]
+def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, variants: dict[str, Platform]):
+    more = variants["prod"]
     added = bodies(more, "aws_vpc_security_group_egress_rule").keys() - bodies(
         prod, "aws_vpc_security_group_egress_rule"
     )

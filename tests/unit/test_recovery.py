@@ -69,10 +69,10 @@ def annotations(platform: Platform) -> set[tuple[str, str]]:
     return {(note["level"], note["message"]) for note in manifest["stacks"][stack.name]["annotations"]}
 
 
-def test_compliance_is_only_by_a_setting_and_warns(prod: Platform, otherwise: dict[str, Platform]):
-    locks = bodies(otherwise["prod"], "aws_backup_vault_lock_configuration").values()
+def test_compliance_is_only_by_a_setting_and_warns(prod: Platform, variants: dict[str, Platform]):
+    locks = bodies(variants["prod"], "aws_backup_vault_lock_configuration").values()
     assert [lock["changeable_for_days"] for lock in locks] == [7, 7]
-    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
+    assert annotations(variants["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
     assert not annotations(prod)
 
 
@@ -105,13 +105,13 @@ def test_a_days_and_a_months_backups_are_kept(platforms: dict[str, Platform], na
     assert kept == dict(zip(("daily", "monthly"), days, strict=True))
 
 
-def test_backups_begin_when_the_window_of_the_stores_own_ends(prod: Platform, otherwise: dict[str, Platform]):
+def test_backups_begin_when_the_window_of_the_stores_own_ends(prod: Platform, variants: dict[str, Platform]):
     assert {name: rule["schedule"] for name, rule in rules(prod).items()} == {
         "daily": "cron(0 9 * * ? *)",
         "monthly": "cron(0 9 1 * ? *)",
     }
     # The window is 23:30-00:45 there.
-    assert rules(otherwise["dev"])["daily"]["schedule"] == "cron(45 0 * * ? *)"
+    assert rules(variants["dev"])["daily"]["schedule"] == "cron(45 0 * * ? *)"
 
 
 def test_a_months_backup_is_in_cold_storage_for_as_long_as_it_must(prod: Platform):

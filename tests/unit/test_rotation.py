@@ -48,8 +48,8 @@ def test_the_function_is_what_the_package_is_built_for(prod: Platform):
     assert (prod.stacks["rotation"].folder / function["filename"]).stat().st_size < 8_000_000
 
 
-def test_the_function_is_in_every_zone_and_reaches_what_its_group_may(otherwise: dict[str, Platform]):
-    assert only(otherwise["prod"], "aws_lambda_function")["vpc_config"] == {
+def test_the_function_is_in_every_zone_and_reaches_what_its_group_may(variants: dict[str, Platform]):
+    assert only(variants["prod"], "aws_lambda_function")["vpc_config"] == {
         "subnet_ids": [f"${{aws_subnet.network_app-{letter}.id}}" for letter in "cba"],
         "security_group_ids": ["${aws_security_group.network_group-rotation.id}"],
     }
@@ -84,13 +84,13 @@ def test_the_function_logs_json_into_a_log_of_ours_and_is_traced(prod: Platform)
     assert function["depends_on"] == ["aws_iam_role_policy.rotation_rotation-policy"]
 
 
-def test_settings_reach_the_function(otherwise: dict[str, Platform]):
-    function = only(otherwise["prod"], "aws_lambda_function")
+def test_settings_reach_the_function(variants: dict[str, Platform]):
+    function = only(variants["prod"], "aws_lambda_function")
     assert function["reserved_concurrent_executions"] == 2
     variables = function["environment"]["variables"]
     assert (variables["OWNER_ROLE"], variables["ADOPTED_ROLE"]) == ("shop", "old_shop")
     assert (variables["CONNECTION_LIMIT"], variables["MINIMUM_AGE"]) == ("10", "7200")
-    rules = only(otherwise["prod"], "aws_secretsmanager_secret_rotation")["rotation_rules"]
+    rules = only(variants["prod"], "aws_secretsmanager_secret_rotation")["rotation_rules"]
     assert rules == {"schedule_expression": "cron(0 3 1 * ? *)"}
 
 

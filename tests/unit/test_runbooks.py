@@ -146,7 +146,7 @@ def test_every_command_of_a_block_has_what_it_needs():
     ("text", "told"),
     [
         ("aws ecs list-task", "ecs has no list-task"),
-        ("aws elasticcache describe-events", "there is no service elasticcache"),
+        ("aws elasticcache describe-events", "unknown service elasticcache"),
         ("aws ecs list-tasks --clusters x", "--clusters is unknown"),
         ("aws logs tail x --sinse 1h", "--sinse is unknown"),
         ('aws ecs list-tasks --cluster "$(aws ecs list-cluster)"', "ecs has no list-cluster"),

@@ -31,12 +31,12 @@ def test_what_runs_is_the_image_of_the_settings_from_our_own_repository(prod: Pl
     assert container(dev)["image"] == f"{repository}:0.1.0"
 
 
-def test_the_task_has_the_size_and_the_processor_of_the_settings(prod: Platform, otherwise: dict[str, Platform]):
+def test_the_task_has_the_size_and_the_processor_of_the_settings(prod: Platform, variants: dict[str, Platform]):
     arguments = {"network_mode": "awsvpc", "requires_compatibilities": ["FARGATE"], "cpu": "1024", "memory": "2048"}
     assert has(prod, "service", "aws_ecs_task_definition", **arguments)
     assert only(prod, "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "ARM64"
-    assert has(otherwise["prod"], "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
-    assert only(otherwise["prod"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
+    assert has(variants["prod"], "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
+    assert only(variants["prod"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -141,13 +141,13 @@ def test_the_application_may_use_its_files_and_its_cache(prod: Platform):
     ]
 
 
-def test_tasks_are_in_every_zone_and_have_no_public_address(otherwise: dict[str, Platform]):
-    assert service(otherwise["prod"])["network_configuration"] == {
+def test_tasks_are_in_every_zone_and_have_no_public_address(variants: dict[str, Platform]):
+    assert service(variants["prod"])["network_configuration"] == {
         "subnets": [f"${{aws_subnet.network_app-{letter}.id}}" for letter in "cba"],
         "security_groups": ["${aws_security_group.network_group-service.id}"],
         "assign_public_ip": False,
     }
-    assert service(otherwise["prod"])["availability_zone_rebalancing"] == "ENABLED"
+    assert service(variants["prod"])["availability_zone_rebalancing"] == "ENABLED"
 
 
 def test_a_deployment_takes_nothing_away_and_rolls_back(prod: Platform):
@@ -202,8 +202,8 @@ def test_tasks_follow_cpu_and_requests(prod: Platform):
         assert (policy["scale_out_cooldown"], policy["scale_in_cooldown"]) == (60, 300)
 
 
-def test_what_a_lost_zone_leaves_takes_the_load(prod: Platform, otherwise: dict[str, Platform]):
-    for platform, zones in ((prod, 2), (otherwise["prod"], 3)):
+def test_what_a_lost_zone_leaves_takes_the_load(prod: Platform, variants: dict[str, Platform]):
+    for platform, zones in ((prod, 2), (variants["prod"], 3)):
         at = tracking(platform)["task-cpu"]["target_value"]
         # Of all tasks' CPU, on the tasks that remain.
         assert at * zones / (zones - 1) <= 90

@@ -38,7 +38,7 @@ def test_it_stands_before_the_load_balancer_and_blocks(platforms: dict[str, Plat
         assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
 
 
-def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform]):
+def test_a_client_may_ask_so_often(prod: Platform, variants: dict[str, Platform]):
     rule = rules(prod)["requests-per-client"]
     assert rule["action"] == {"block": {}}
     assert rule["statement"]["rate_based_statement"] == {
@@ -46,7 +46,7 @@ def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform
         "aggregate_key_type": "IP",
         "evaluation_window_sec": 300,
     }
-    stricter = rules(otherwise["prod"])["requests-per-client"]
+    stricter = rules(variants["prod"])["requests-per-client"]
     assert stricter["statement"]["rate_based_statement"]["limit"] == 300
 
 
@@ -74,8 +74,8 @@ def elsewhere(platform: Platform) -> Body:
     return path["not_statement"]["statement"]
 
 
-def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise: dict[str, Platform]):
-    platform = otherwise["dev"]
+def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(variants: dict[str, Platform]):
+    platform = variants["dev"]
     common = rules(platform)["common"]
     assert common["override_action"] == {"none": {}}
     assert common["statement"]["managed_rule_group_statement"]["rule_action_override"] == {
@@ -94,8 +94,8 @@ def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise:
     }
 
 
-def test_several_paths_may_take_large_bodies(otherwise: dict[str, Platform]):
-    paths = elsewhere(otherwise["prod"])["or_statement"]["statement"]
+def test_several_paths_may_take_large_bodies(variants: dict[str, Platform]):
+    paths = elsewhere(variants["prod"])["or_statement"]["statement"]
     assert [path["byte_match_statement"]["search_string"] for path in paths] == ["/uploads/", "/imports/"]
 
 
