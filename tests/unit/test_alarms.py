@@ -111,7 +111,7 @@ def test_each_tier_has_its_alarms(prod: Platform):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: dict[str, Platform], name: str):
+def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Platform], name: str):
     for alarm in alarms(platforms[name]):
         assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
         assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
@@ -120,12 +120,12 @@ def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: 
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_ends_with_an_address_on_its_own_tiers_page(platforms: dict[str, Platform], name: str):
+def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform], name: str):
     for alarm in alarms(platforms[name]):
         assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
 
 
-def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
+def test_every_custom_metric_has_a_metric_filter_and_an_alarm(prod: Platform):
     made = {
         (entry.body["metric_transformation"]["namespace"], entry.body["metric_transformation"]["name"])
         for entry in prod.of_type("aws_cloudwatch_log_metric_filter")
@@ -134,7 +134,7 @@ def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
     assert made == {(namespace, metric) for namespace, metric in watched if namespace == "globecart/prod"} != set()
 
 
-def test_each_nat_gateway_is_watched(prod: Platform):
+def test_every_nat_gateway_has_an_alarm(prod: Platform):
     watched = {
         alarm.body["dimensions"]["NatGatewayId"]
         for alarm in alarms(prod)
@@ -143,7 +143,7 @@ def test_each_nat_gateway_is_watched(prod: Platform):
     assert watched == {f"${{aws_nat_gateway.network_nat-{letter}.id}}" for letter in "ab"}
 
 
-def test_an_alarm_says_when_it_rings_and_why_that_matters():
+def test_a_description_has_the_condition_and_the_reason():
     alarm = Alarm(
         name="free",
         namespace="AWS/RDS",
@@ -160,14 +160,14 @@ def test_an_alarm_says_when_it_rings_and_why_that_matters():
     assert alarm.description == "FreeLocalStorage at most 1.5 GiB for 10 min: it fills."
 
 
-def test_the_direction_of_an_alarm_is_its_comparison(prod: Platform):
+def test_at_least_and_at_most_determine_the_comparison_operator(prod: Platform):
     comparisons = {alarm.body["alarm_name"]: alarm.body["comparison_operator"] for alarm in alarms(prod)}
     assert comparisons["globecart-prod-database-local-storage"] == "LessThanOrEqualToThreshold"
     assert comparisons["globecart-prod-database-cpu"] == "GreaterThanOrEqualToThreshold"
     assert comparisons["globecart-prod-service-tasks"] == "LessThanOrEqualToThreshold"
 
 
-def test_fewer_tasks_than_always_run_are_an_alarm(prod: Platform, dev: Platform):
+def test_an_alarm_is_raised_below_the_minimum_number_of_tasks(prod: Platform, dev: Platform):
     for platform, always in ((prod, 4), (dev, 1)):
         (alarm,) = (alarm.body for alarm in alarms(platform) if alarm.name == "alarm-tasks")
         assert alarm["threshold"] == always - 1
@@ -175,7 +175,7 @@ def test_fewer_tasks_than_always_run_are_an_alarm(prod: Platform, dev: Platform)
         assert alarm["treat_missing_data"] == "breaching"
 
 
-def test_a_share_and_a_long_time_are_said_as_such():
+def test_a_description_names_the_share_and_hours():
     alarm = Alarm(
         name="errors",
         namespace="AWS/ApplicationELB",
@@ -192,7 +192,7 @@ def test_a_share_and_a_long_time_are_said_as_such():
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(variants: dict[str, Platform]):
+def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variants: dict[str, Platform]):
     wordy, longest = variants["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
@@ -201,7 +201,7 @@ def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(varian
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform], name: str):
+def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[str, Platform], name: str):
     composite = only(platforms[name], "aws_cloudwatch_composite_alarm")
     arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platforms[name])}
     assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"

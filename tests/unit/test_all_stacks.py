@@ -64,13 +64,13 @@ def depending_downwards(platform: Platform) -> list[str]:
     ]
 
 
-def test_no_stack_depends_on_one_below_it(every: list[Platform]):
+def test_no_stack_depends_on_a_later_tier(every: list[Platform]):
     for platform in every:
         assert not depending_downwards(platform)
         assert platform.stacks["database"].depends_on
 
 
-def test_a_stack_that_depends_downwards_is_found(prod: Platform):
+def test_a_dependency_on_a_later_tier_is_found(prod: Platform):
     planted = replace(prod.stacks["network"], depends_on=("prod-database",))
     assert depending_downwards(replace(prod, stacks={**prod.stacks, "network": planted})) == [
         "prod-network on prod-database"
@@ -81,14 +81,14 @@ def undescribed_rules(platform: Platform) -> list[str]:
     return [rule.address for rule in platform.of_type(INGRESS, EGRESS) if not rule.body.get("description")]
 
 
-def test_every_security_group_rule_says_why_it_exists(every: list[Platform]):
+def test_every_security_group_rule_has_a_description(every: list[Platform]):
     for platform in every:
         assert len(platform.of_type(INGRESS, EGRESS)) >= 19
         assert not undescribed_rules(platform)
 
 
 @pytest.mark.parametrize("type_", [INGRESS, EGRESS])
-def test_a_rule_that_does_not_say_why_is_found(prod: Platform, type_: str):
+def test_a_rule_without_a_description_is_found(prod: Platform, type_: str):
     assert len(undescribed_rules(with_changed(prod, type_, description=""))) == 1
 
 
@@ -104,12 +104,12 @@ def refused_descriptions(platform: Platform) -> list[str]:
     ]
 
 
-def test_ec2_takes_every_description(every: list[Platform]):
+def test_ec2_accepts_every_description(every: list[Platform]):
     for platform in every:
         assert not refused_descriptions(platform)
 
 
-def test_a_description_that_ec2_refuses_is_found(prod: Platform):
+def test_a_description_that_ec2_rejects_is_found(prod: Platform):
     for type_ in ("aws_security_group", INGRESS, EGRESS):
         assert refused_descriptions(with_changed(prod, type_, description="the customer's"))
 
@@ -123,7 +123,7 @@ def open_to_the_world(platform: Platform) -> set[tuple[str, ...]]:
     }
 
 
-def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Platform]):
+def test_only_ports_80_and_443_of_the_load_balancer_are_public(every: list[Platform]):
     group = "${aws_security_group.network_group-load-balancer.id}"
     for platform in every:
         assert open_to_the_world(platform) == {(group, port, port, "0.0.0.0/0", "None") for port in OPEN_PORTS}
@@ -133,7 +133,7 @@ def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Pl
     "planted",
     [{"from_port": 22, "to_port": 22}, {"cidr_ipv6": "::/0"}, {"security_group_id": "${aws_security_group.x.id}"}],
 )
-def test_another_opening_to_the_world_is_found(prod: Platform, planted: dict[str, object]):
+def test_another_public_port_is_found(prod: Platform, planted: dict[str, object]):
     assert open_to_the_world(with_changed(prod, INGRESS, **planted)) != open_to_the_world(prod)
 
 
@@ -146,12 +146,12 @@ def unaccounted_egress(platform: Platform) -> list[str]:
     ]
 
 
-def test_nothing_may_open_connections_to_the_whole_world(every: list[Platform]):
+def test_no_egress_rule_allows_all_destinations(every: list[Platform]):
     for platform in every:
         assert not unaccounted_egress(platform)
 
 
-def test_a_way_out_to_the_world_is_found(prod: Platform):
+def test_an_egress_rule_to_all_destinations_is_found(prod: Platform):
     assert unaccounted_egress(with_changed(prod, EGRESS, cidr_ipv4="0.0.0.0/0"))
     assert unaccounted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
 
@@ -182,13 +182,13 @@ def untagged(platform: Platform) -> Iterator[Resource]:
             yield resource
 
 
-def test_everything_that_takes_tags_has_them(every: list[Platform]):
+def test_every_taggable_resource_has_the_default_tags(every: list[Platform]):
     for platform in every:
         assert sum(takes_tags(resource.type) for resource in platform.resources) > 50
         assert not list(untagged(platform))
 
 
-def test_a_resource_without_the_tags_is_found(prod: Platform):
+def test_a_resource_without_the_default_tags_is_found(prod: Platform):
     overriding = with_changed(prod, "aws_vpc", tags={"Environment": "other"})
     assert [resource.type for resource in untagged(overriding)] == ["aws_vpc"]
     providers = [
@@ -230,11 +230,11 @@ def secret_values(platform: Platform) -> list[str]:
     ]
 
 
-def test_no_secret_is_written_down(every: list[Platform]):
+def test_no_argument_contains_a_secret(every: list[Platform]):
     for platform in every:
         assert not secret_values(platform)
 
 
-def test_a_secret_that_is_written_down_is_found(prod: Platform):
+def test_an_argument_with_a_secret_is_found(prod: Platform):
     planted = with_changed(prod, "aws_rds_cluster", master_password="x")
     assert secret_values(planted) == ["aws_rds_cluster.database_cluster.master_password"]

@@ -26,12 +26,12 @@ def number(cell: str) -> int:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_variable_is_described_and_none_besides(platforms: dict[str, Platform], name: str):
+def test_the_page_lists_exactly_the_environment_variables(platforms: dict[str, Platform], name: str):
     given = [*container(platforms[name])["environment"], *container(platforms[name])["secrets"]]
     assert {entry["name"] for entry in given} == table("Environment").keys()
 
 
-def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):
+def test_the_page_has_the_containers_port_and_health_path(prod: Platform):
     promised, definition = table("Requests"), container(prod)
     environment = {entry["name"]: entry["value"] for entry in definition["environment"]}
     (mapping,) = definition["portMappings"]
@@ -40,7 +40,7 @@ def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):
     assert promised["health path"] == health["path"] == environment["HEALTH_PATH"]
 
 
-def test_the_times_are_those_of_load_balancer_and_container(prod: Platform):
+def test_the_page_has_the_timeouts_of_load_balancer_and_container(prod: Platform):
     promised = table("Requests")
     balancer, targets = only(prod, "aws_lb"), only(prod, "aws_lb_target_group")
     idle = number(promised["an idle connection is closed by the load balancer after"])
@@ -55,7 +55,7 @@ def test_the_times_are_those_of_load_balancer_and_container(prod: Platform):
     assert int(kept) > idle
 
 
-def test_the_mounts_are_those_of_the_container(prod: Platform):
+def test_the_page_has_the_containers_mounts(prod: Platform):
     mounted = {mount["containerPath"] for mount in container(prod)["mountPoints"]}
     assert mounted == table("Files").keys()
     environment = {entry["name"]: entry["value"] for entry in container(prod)["environment"]}
@@ -63,7 +63,7 @@ def test_the_mounts_are_those_of_the_container(prod: Platform):
     assert f"users of their own ({' and '.join(str(use.uid) for use in ACCESS_POINTS)})" in PAGE
 
 
-def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):
+def test_the_page_has_the_containers_health_check(prod: Platform):
     check = container(prod)["healthCheck"]
     assert check["command"] == ["CMD", "healthcheck"]
     promised = (
@@ -74,9 +74,9 @@ def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):
     assert " ".join(promised.split()) in " ".join(PAGE.split())
 
 
-def test_the_user_is_the_one_that_is_named(prod: Platform):
+def test_the_page_has_the_containers_user(prod: Platform):
     assert f"user and group `{container(prod)['user']}`" in PAGE
 
 
-def test_every_setting_that_is_named_exists():
+def test_every_setting_on_the_page_exists():
     assert set(re.findall(r"`service\.(\w+)`", PAGE)) <= ServiceSettings.model_fields.keys()

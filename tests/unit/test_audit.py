@@ -46,7 +46,7 @@ def test_every_call_in_every_region_is_recorded_in_every_environment(platforms: 
     assert trail["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
 
 
-def test_bucket_and_key_let_in_this_trail_and_no_other(prod: Platform):
+def test_only_this_trail_may_use_the_bucket_and_key(prod: Platform):
     arn = f"arn:aws:cloudtrail:us-west-1:111122223333:trail/{only(prod, 'aws_cloudtrail')['name']}"
     for name, sids in {
         "audit-access": ("CheckTrailBucket", "DeliverTrail"),
@@ -56,7 +56,7 @@ def test_bucket_and_key_let_in_this_trail_and_no_other(prod: Platform):
             assert conditions(statements(prod, "foundation", name)[sid])["StringEquals aws:SourceArn"] == [arn]
 
 
-def test_the_trail_is_read_in_a_log_group_that_it_alone_may_write_to(prod: Platform):
+def test_the_trail_delivers_to_its_own_log_group(prod: Platform):
     trail = only(prod, "aws_cloudtrail")
     assert trail["cloud_watch_logs_group_arn"] == "${aws_cloudwatch_log_group.audit_log.arn}:*"
     assert trail["cloud_watch_logs_role_arn"] == "${aws_iam_role.audit_trail-log.arn}"
@@ -79,7 +79,7 @@ def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
     ]
 
 
-def test_every_call_is_recorded_and_every_use_of_an_object(prod: Platform):
+def test_all_management_events_and_s3_data_events_are_recorded(prod: Platform):
     calls, objects, logs = selectors(prod)
     # Reads and writes, and no service left out.
     assert calls == {"eventCategory": {"equals": ["Management"]}}
@@ -96,7 +96,7 @@ def test_the_trail_does_not_record_its_own_delivery(prod: Platform):
     assert logs["eventName"] == {"not_equals": ["PutObject"]}
 
 
-def test_no_plan_destroys_the_trail_where_that_is_protected(prod: Platform, dev: Platform):
+def test_deletion_protection_covers_the_trail(prod: Platform, dev: Platform):
     assert only(prod, "aws_cloudtrail")["lifecycle"] == {"prevent_destroy": True}
     assert "lifecycle" not in only(dev, "aws_cloudtrail")
 
@@ -133,13 +133,13 @@ def test_root_and_sign_ins_are_counted(prod: Platform):
     assert '$.additionalEventData.MFAUsed != "Yes"' in patterns(prod)["console-logins-without-mfa"]
 
 
-def test_what_was_denied_is_counted_once(prod: Platform):
+def test_denied_calls_are_counted_only_once(prod: Platform):
     counted = patterns(prod)
     assert 'AccessDenied*"' in counted["denied-calls"]
     assert all("$.errorCode NOT EXISTS" in counted[name] for name in WATCHED)
 
 
-def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Platform):
+def test_every_metric_of_the_trails_log_has_an_alarm(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter", "audit")
     assert counted.keys() == {row.name for row in CALL_METRICS} > WATCHED.keys()
     alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")
@@ -148,12 +148,12 @@ def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Pla
         assert body["metric_transformation"]["name"] == alarms[f"alarm-{name}"]["metric_name"]
 
 
-def test_patterns_fit_cloudwatch_logs(prod: Platform):
+def test_patterns_fit_cloudwatch_logs_limit(prod: Platform):
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
     assert all(len(pattern) <= 1024 for pattern in patterns(prod).values())
 
 
-def test_a_trail_that_says_nothing_is_an_alarm(prod: Platform):
+def test_an_alarm_is_raised_if_the_trail_delivers_no_events(prod: Platform):
     silent = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")["alarm-trail-silent"]
     assert silent["dimensions"] == {"LogGroupName": bodies(prod, "aws_cloudwatch_log_group", "audit")["log"]["name"]}
     assert silent["comparison_operator"] == "LessThanOrEqualToThreshold"
@@ -181,7 +181,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_end_of_a_control_is_told_whoever_keeps_it(platforms: dict[str, Platform], name: str):
+def test_changes_of_controls_are_events_in_every_environment(platforms: dict[str, Platform], name: str):
     told = events(platforms[name])
     for event, (source, actions) in ENDS.items():
         assert told[event]["source"] == [source]
@@ -190,7 +190,7 @@ def test_the_end_of_a_control_is_told_whoever_keeps_it(platforms: dict[str, Plat
         assert told[event]["detail"].keys() == {"eventName"}  # also what was denied
 
 
-def test_a_rotation_that_fails_and_findings_are_told(prod: Platform):
+def test_failed_rotations_and_findings_are_events(prod: Platform):
     told = events(prod)
     assert told["rotation-failed"] == {
         "source": ["aws.secretsmanager"],
@@ -213,7 +213,7 @@ def test_a_rotation_that_fails_and_findings_are_told(prod: Platform):
     }
 
 
-def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
+def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
     targets = bodies(prod, "aws_cloudwatch_event_target", "audit")
     assert {name.removeprefix("event-").removesuffix("-to-topic") for name in targets} == events(prod).keys()
     for target in targets.values():
@@ -227,7 +227,7 @@ def types(platform: Platform) -> set[str]:
     return {resource.type for resource in platform.resources if resource.tier == "audit"}
 
 
-def test_each_service_has_a_switch_of_its_own(
+def test_each_audit_service_can_be_turned_off(
     prod: Platform, dev: Platform, variants: dict[str, Platform], synthesize: Synthesize
 ):
     """Two environments that differ by the switch alone, as far as the tier goes."""
@@ -241,12 +241,12 @@ def test_each_service_has_a_switch_of_its_own(
         assert types(on) - types(off) == OF_SWITCH[switch], switch
 
 
-def test_dev_keeps_the_trail_alone(dev: Platform):
+def test_dev_has_only_the_trail(dev: Platform):
     assert not types(dev) & set[str]().union(*OF_SWITCH.values())
     assert "rule-not-met" not in events(dev)
 
 
-def test_guardduty_looks_at_what_there_is(prod: Platform):
+def test_guardduty_has_the_features_that_apply(prod: Platform):
     detector = only(prod, "aws_guardduty_detector")
     assert (detector["enable"], detector["finding_publishing_frequency"]) == (True, "FIFTEEN_MINUTES")
     features = bodies(prod, "aws_guardduty_detector_feature").values()
@@ -262,7 +262,7 @@ def test_guardduty_looks_at_what_there_is(prod: Platform):
     }
 
 
-def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
+def test_security_hub_checks_two_standards_after_config_is_recording(prod: Platform):
     hub = only(prod, "aws_securityhub_account")
     assert hub["enable_default_standards"] is False
     assert hub["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
@@ -274,11 +274,11 @@ def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
     assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
 
 
-def test_security_hub_can_use_another_ones_config(variants: dict[str, Platform]):
+def test_security_hub_works_with_config_managed_elsewhere(variants: dict[str, Platform]):
     assert not only(variants["prod"], "aws_securityhub_account").get("depends_on")
 
 
-def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platform):
+def test_config_records_all_resources_to_a_bucket_without_object_lock(prod: Platform):
     recorder = only(prod, "aws_config_configuration_recorder")
     assert recorder["recording_group"] == {"all_supported": True, "include_global_resource_types": True}
     # Security Hub's Config.1 asks for AWS's own role.
@@ -293,7 +293,7 @@ def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platfo
     assert "${aws_s3_bucket.foundation_config.id}" not in {lock["bucket"] for lock in locked}
 
 
-def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_it(prod: Platform):
+def test_every_rule_is_a_managed_rule_available_in_the_region(prod: Platform):
     """As moto has them from AWS's pages."""
     packed = files("moto.config.resources").joinpath("aws_managed_rules.json.gz").read_bytes()
     known = json.loads(gzip.decompress(packed))["ManagedRules"]
@@ -313,7 +313,7 @@ def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_
         assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
 
 
-def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, variants: dict[str, Platform]):
+def test_inspector_scans_function_code_where_supported(prod: Platform, variants: dict[str, Platform]):
     assert only(prod, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA"]
     # In us-west-2.
     assert only(variants["dev"], "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]

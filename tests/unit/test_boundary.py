@@ -165,14 +165,14 @@ def asked_for(platform: Platform) -> list[tuple[str, str]]:
     ]
 
 
-def test_it_allows_whatever_a_role_of_the_platform_is_given(platform: Platform):
+def test_the_boundary_allows_everything_that_roles_are_granted(platform: Platform):
     names = names_of(platform)
     asked = asked_for(platform)
     assert len(asked) > 60
     assert not [each for each in asked if decides(boundary(names), *each, names.region) != "Allow"]
 
 
-def test_it_allows_no_action_that_no_role_is_given(prod: Platform):
+def test_the_boundary_allows_only_actions_that_roles_are_granted(prod: Platform):
     given = {action for action, _ in asked_for(prod)}
     allowed = {
         action
@@ -184,7 +184,7 @@ def test_it_allows_no_action_that_no_role_is_given(prod: Platform):
     assert given - {"kms:GenerateDataKey"} == allowed - {"kms:CreateGrant"}
 
 
-def test_grants_are_made_for_services_alone(platform: Platform):
+def test_kms_grants_are_only_for_aws_services(platform: Platform):
     names = names_of(platform)
     (grants,) = (one for one in boundary(names)["Statement"] if "kms:CreateGrant" in one["Action"])
     assert grants["Effect"] == "Allow"
@@ -232,12 +232,12 @@ def test_grants_are_made_for_services_alone(platform: Platform):
         "logs:DeleteLogGroup",
     ],
 )
-def test_it_denies_what_leads_further_whoever_else_allows_it(prod: Platform, action: str):
+def test_privilege_escalation_is_denied(prod: Platform, action: str):
     names = names_of(prod)
     assert decides(boundary(names), action, "arn:aws:any:::thing", names.region) == "Deny"
 
 
-def test_nobody_reads_a_state(prod: Platform):
+def test_no_role_may_read_a_state(prod: Platform):
     names = names_of(prod)
     state = f"arn:aws:s3:::{names.state_bucket}/prod/network.tfstate"
     assert decides(boundary(names), "s3:GetObject", state, names.region) == "Deny"
@@ -260,18 +260,18 @@ def test_nobody_reads_a_state(prod: Platform):
         ("rds:CopyDBClusterSnapshot", "arn:aws:rds:eu-west-1:{account}:cluster-snapshot:awsbackup:job-1"),
     ],
 )
-def test_others_things_are_out_of_its_reach(prod: Platform, action: str, resource: str):
+def test_resources_of_others_are_not_allowed(prod: Platform, action: str, resource: str):
     names = names_of(prod)
     arn = resource.format(region=names.region, account=names.account, ours="globecart-prod")
     assert decides(boundary(names), action, arn, names.region) == ""
 
 
-def test_what_has_no_resource_is_bound_to_the_region(prod: Platform):
+def test_actions_without_resources_are_limited_to_the_region(prod: Platform):
     assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "us-west-1") == "Allow"
     assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "eu-west-1") == ""
 
 
-def test_it_fits_a_policy_even_with_the_longest_names():
+def test_the_boundary_fits_iams_size_limit_with_the_longest_names():
     longest = Names("a23456789012", "1" * 12, "ap-southeast-1", "ap-northeast-1")
     document: Any = boundary(longest)
     assert len(json.dumps(document).replace(" ", "")) <= MAX_CHARACTERS

@@ -54,7 +54,7 @@ def test_every_tier_has_a_row(prod: Platform):
     assert sorted(titles) == sorted(f"### {tier.title()}" for tier in TIERS if tier not in {"observability", "access"})
 
 
-def test_every_graph_says_what_it_shows_and_where(prod: Platform):
+def test_every_graph_has_a_title_a_region_and_labels(prod: Platform):
     graphs = [widget["properties"] for widget in widgets(prod) if widget["type"] == "metric"]
     assert len(graphs) >= 20
     for graph in graphs:
@@ -66,7 +66,7 @@ def test_every_graph_says_what_it_shows_and_where(prod: Platform):
             assert len(metric) == 1 or len(metric) % 2 == 1
 
 
-def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
+def test_graphs_and_alarms_use_the_same_dimensions(prod: Platform):
     """A wrong dimension is no error anywhere: its graph is empty."""
 
     def measured(namespace: str, dimensions: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:

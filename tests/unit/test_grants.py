@@ -14,7 +14,7 @@ IAM = "arn:aws:iam::111122223333"
 HERE = "us-west-1:111122223333"
 
 
-def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
+def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platform):
     services = {
         service
         for role in roles_of(prod)
@@ -25,7 +25,7 @@ def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
     assert set(PASS_ROLE_SERVICES) == services
 
 
-def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
+def test_exactly_the_attached_managed_policies_may_be_attached(prod: Platform):
     attached = {
         each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
     }
@@ -68,7 +68,7 @@ MADE: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("type_", MADE)
-def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: str):
+def test_the_apply_role_may_create_resources_by_name(prod: Platform, type_: str):
     action, arn, argument = MADE[type_]
     made = prod.of_type(type_)
     assert made
@@ -80,7 +80,7 @@ def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: s
         assert decide(prod, "apply", action, resource_arn, **told) == "allowed", resource_arn
 
 
-def test_who_applies_may_make_buckets_aliases_dashboards_and_roles(prod: Platform):
+def test_the_apply_role_may_create_buckets_aliases_dashboards_and_roles(prod: Platform):
     for bucket in bodies(prod, "aws_s3_bucket").values():
         assert decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket['bucket']}") == "allowed"
     for alias in prod.of_type("aws_kms_alias"):

@@ -37,7 +37,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_names_fit_awss_limits_however_long_the_environments_is(platforms: dict[str, Platform], environment: str):
+def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict[str, Platform], environment: str):
     for type_, (argument, limit) in LIMITS.items():
         named = platforms[environment].of_type(type_)
         assert named
@@ -46,11 +46,11 @@ def test_names_fit_awss_limits_however_long_the_environments_is(platforms: dict[
             assert len(name.replace("us-west-1", LONGEST.region)) <= limit
 
 
-def test_the_state_bucket_could_have_the_longest_name():
+def test_the_state_bucket_name_fits_with_the_longest_names():
     assert len(LONGEST.state_bucket) <= 63
 
 
-def test_a_name_that_another_tier_computes_is_the_resources_own(prod: Platform):
+def test_computed_names_are_those_of_the_resources(prod: Platform):
     """What a policy of the foundation, or a backup plan, names before it is made."""
     names = names_of(prod)
     (balancer,) = (each.body["name"] for each in prod.of_type("aws_lb"))

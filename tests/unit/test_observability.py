@@ -14,13 +14,13 @@ pytestmark = pytest.mark.tiers("observability")
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
-def test_errors_of_the_application_are_counted_in_its_log(prod: Platform):
+def test_application_errors_are_counted_in_its_log(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter")["application-errors"]
     assert counted["log_group_name"] == "${aws_cloudwatch_log_group.service_log.name}"
     assert counted["pattern"] == '{ $.level = "ERROR" || $.level = "CRITICAL" }'
 
 
-def test_failovers_and_changes_of_databases_are_told(prod: Platform):
+def test_failovers_and_changes_of_databases_are_events(prod: Platform):
     told = {
         subscription["source_type"]: set(subscription["event_categories"])
         for subscription in bodies(prod, "aws_db_event_subscription").values()
@@ -88,11 +88,11 @@ EXPECTED: dict[str, Body] = {
 }
 
 
-def test_these_events_are_told(prod: Platform):
+def test_the_event_patterns_are_as_documented(prod: Platform):
     assert patterns(prod) == EXPECTED
 
 
-def test_no_event_needs_a_trail(prod: Platform):
+def test_no_event_depends_on_cloudtrail(prod: Platform):
     # Calls of APIs come to EventBridge through CloudTrail alone.
     assert not [name for name, pattern in patterns(prod).items() if "CloudTrail" in str(pattern["detail-type"])]
 
@@ -102,7 +102,7 @@ def targets(platform: Platform) -> Iterator[tuple[str, Body]]:
         yield name.removeprefix("event-").removesuffix("-to-topic"), target
 
 
-def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
+def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
     assert {name for name, _ in targets(prod)} == EXPECTED.keys()
     for name, target in targets(prod):
         assert target["arn"] == TOPIC
@@ -115,7 +115,7 @@ def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
         assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
 
 
-def test_saved_queries_ask_logs_that_there_are(prod: Platform):
+def test_saved_queries_use_existing_log_groups(prod: Platform):
     saved = bodies(prod, "aws_cloudwatch_query_definition").values()
     assert len(saved) == 6
     groups = {group.body["name"] for group in prod.of_type("aws_cloudwatch_log_group")}

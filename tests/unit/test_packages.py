@@ -66,7 +66,7 @@ def graph() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_those_below_it_alone(package: str):
+def test_a_package_imports_only_allowed_packages(package: str):
     found = {
         f"{name} imports {other}"
         for name, others in graph().items()
@@ -95,7 +95,7 @@ def test_no_two_modules_import_each_other():
 
 
 @pytest.mark.parametrize("part", sorted(name for name in modules() if name.startswith("stacks.parts.")))
-def test_two_tiers_or_more_use_a_part(part: str):
+def test_two_or_more_tiers_use_each_part(part: str):
     tiers = {f"stacks.{file.parent.name}" for file in (ROOT / "stacks").glob("*/stack.py")}
     users = {tier for tier in tiers if any(part in parts_of(name) for name in graph() if name.startswith(f"{tier}."))}
     assert len(users) >= 2, f"{part} is used by {', '.join(users) or 'no tier'}: move it into the tier's folder"
@@ -113,12 +113,12 @@ def parts_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("source", ["from stacks.parts import ports", "from stacks.parts.ports import HTTPS"])
-def test_either_way_of_writing_an_import_is_found(source: str):
+def test_both_forms_of_import_are_found(source: str):
     (name,) = imported_by(source)
     assert "stacks.parts.ports" in _with_packages(name)
 
 
-def test_one_module_alone_imports_by_name():
+def test_only_one_module_imports_dynamically():
     """An import by name would escape the rules above."""
     by_name = {
         name
@@ -129,13 +129,13 @@ def test_one_module_alone_imports_by_name():
     assert by_name == {"operations.__main__"}
 
 
-def test_every_folder_of_modules_is_known():
+def test_every_package_is_in_the_table():
     """A package that is added is a row of the table above."""
     folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
     assert folders == MAY_IMPORT.keys() - {"main"}
 
 
-def test_every_command_is_in_the_module_that_is_named():
+def test_every_command_is_in_its_registered_module():
     for command, module in COMMANDS.items():
         functions = [
             each.name

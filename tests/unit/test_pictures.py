@@ -131,15 +131,15 @@ def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
 
 
 @pytest.mark.parametrize("name", ["prod", "dev", "staging"])
-def test_the_flows_are_as_written(platforms: dict[str, Platform], name: str):
+def test_the_flows_are_as_expected(platforms: dict[str, Platform], name: str):
     assert seen(platforms[name]) == FLOWS
 
 
-def test_what_settings_let_out_is_a_flow_whose_encryption_is_not_known(wide: Platform):
+def test_egress_in_the_settings_is_a_flow_with_unknown_encryption(wide: Platform):
     assert seen(wide) == FLOWS | {("service", cidr, "443", False) for cidr in EGRESS}
 
 
-def test_a_flow_has_the_reason_of_its_rule(prod: Platform):
+def test_a_flow_has_the_description_of_its_rule(prod: Platform):
     reasons = {(flow.source, flow.target): flow.reason for flow in flow_graph(prod).edges}
     assert reasons["service", "database"] == "orders and catalogue"
     assert reasons["rotation", "secrets-endpoint"] == "reads and writes the credential"
@@ -163,13 +163,13 @@ def opened(platform: Platform, source: str, target: str, ports: tuple[int, int] 
     return rule(half, "ingress", target, "into", ports, referenced_security_group_id=GROUP.format(source))
 
 
-def test_a_flow_that_is_opened_is_drawn(prod: Platform):
+def test_an_added_flow_is_drawn(prod: Platform):
     more = opened(prod, "service", "rotation", (9000, 9001))
     assert seen(more) - FLOWS == {("service", "rotation", "9000 to 9001", True)}
     assert {"9000 to 9001", "planted"} <= words(overview.picture(more)).keys()
 
 
-def test_a_rule_that_opens_no_way_is_not_drawn(prod: Platform):
+def test_a_rule_that_allows_no_connection_is_not_drawn(prod: Platform):
     assert seen(rule(prod, "egress", "service", "half", (25, 25), cidr_ipv4="192.0.2.0/24")) == FLOWS
 
 
@@ -177,7 +177,7 @@ def test_all_protocols_are_all_ports(prod: Platform):
     assert seen(opened(prod, "rotation", "service", None)) - FLOWS == {("rotation", "service", "0 to 65535", False)}
 
 
-def test_a_way_that_no_rule_names_as_such_is_refused(prod: Platform):
+def test_a_connection_without_matching_rules_is_refused(prod: Platform):
     """By ranges of the VPC, which are nobody in particular."""
     half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
     with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
@@ -194,7 +194,7 @@ PLAIN: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("target", "address", "change"), PLAIN, ids=[target for target, *_ in PLAIN])
-def test_a_target_that_takes_plaintext_has_no_lock(
+def test_a_target_that_accepts_plaintext_has_no_lock(
     prod: Platform, of_prod: dict[str, str], target: str, address: str, change: dict[str, Any]
 ):
     plain = with_changed(prod, address, **change)
@@ -216,7 +216,7 @@ def test_every_tier_and_zone_is_shown(shown: Platform, pictures: dict[str, str])
         assert subnet.body["cidr_block"] in told
 
 
-def test_what_is_in_each_zone_is_shown(wide: Platform, dev: Platform):
+def test_resources_of_each_zone_are_shown(wide: Platform, dev: Platform):
     told = words(overview.picture(wide))
     assert {told[f"us-west-2{letter}"] for letter in "abc"} == {1}
     assert {told[f"{name}-{letter}"] for name in ("nat", "mount") for letter in "abc"} == {1}
@@ -224,7 +224,7 @@ def test_what_is_in_each_zone_is_shown(wide: Platform, dev: Platform):
     assert words(overview.picture(dev))["nat-b"] == 0
 
 
-def test_what_is_kept_names_its_key(prod: Platform, of_prod: dict[str, str]):
+def test_data_stores_show_their_keys(prod: Platform, of_prod: dict[str, str]):
     told = words(of_prod["overview"])
     assert (told["key-files"], told["key-database"]) == (2, 1)
     other = with_changed(
@@ -233,7 +233,7 @@ def test_what_is_kept_names_its_key(prod: Platform, of_prod: dict[str, str]):
     assert words(overview.picture(other))["key-logs"] == 1
 
 
-def test_the_firewall_is_told_where_there_is_one(prod: Platform, of_prod: dict[str, str]):
+def test_waf_is_shown_if_it_is_associated(prod: Platform, of_prod: dict[str, str]):
     assert "ALB behind WAF, tier service" in words(of_prod["overview"])
     bare = without(prod, "aws_wafv2_web_acl_association.service_firewall-in-front")
     assert "ALB, tier service" in words(overview.picture(bare))
@@ -260,13 +260,13 @@ def test_a_reason_that_is_too_long_is_in_the_description(wide: Platform):
     assert EGRESS["203.0.113.0/24"] in svg
 
 
-def test_the_second_region_is_shown_where_there_is_one(of_prod: dict[str, str], dev: Platform):
+def test_the_second_region_is_shown_if_there_is_one(of_prod: dict[str, str], dev: Platform):
     told = words(of_prod["overview"])
     assert {"us-east-2", "1 replica of files", "2 KMS keys"} <= told.keys()
     assert "In no zone" in words(overview.picture(dev))
 
 
-def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
+def test_resources_of_a_tier_are_counted(prod: Platform, of_prod: dict[str, str]):
     told = words(of_prod["overview"])
     assert {"7 KMS keys", "3 log buckets", f"{len(bodies(prod, 'aws_config_config_rule'))} Config rules"} <= set(told)
     assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "ledger")))
@@ -280,7 +280,7 @@ def without_roles(platform: Platform) -> Platform:
     return without(platform, "aws_iam_role.recovery_backup")
 
 
-def test_no_text_leaves_its_box_or_meets_another(pictures: dict[str, str]):
+def test_no_text_leaves_its_box_or_overlaps_another(pictures: dict[str, str]):
     for svg in pictures.values():
         texts, boxes, _ = drawn(svg)
         assert len(texts) > 30
@@ -295,7 +295,7 @@ def test_no_text_leaves_its_box_or_meets_another(pictures: dict[str, str]):
             assert apart, (one, other)
 
 
-def test_no_text_of_a_flow_is_crossed_by_a_lane(pictures: dict[str, str]):
+def test_no_lane_crosses_the_text_of_a_flow(pictures: dict[str, str]):
     texts, _, paths = drawn(pictures["overview"])
     uprights = [
         (float(x), *sorted((float(y), float(to))))
@@ -308,7 +308,7 @@ def test_no_text_of_a_flow_is_crossed_by_a_lane(pictures: dict[str, str]):
             assert not (text.left < x < text.right and top < text.bottom and text.top < bottom), text
 
 
-def test_lanes_that_are_side_by_side_do_not_share_a_place(pictures: dict[str, str]):
+def test_lanes_do_not_overlap(pictures: dict[str, str]):
     """Two sources whose flows pass the same height would be one line."""
     _, _, paths = drawn(pictures["overview"])
     found = [
@@ -322,7 +322,7 @@ def test_lanes_that_are_side_by_side_do_not_share_a_place(pictures: dict[str, st
 
 
 @pytest.mark.parametrize("name", ["overview", "matrix"])
-def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod: dict[str, str], name: str):
+def test_pictures_have_a_title_and_description_for_screen_readers(prod: Platform, of_prod: dict[str, str], name: str):
     svg = of_prod[name]
     root = ET.fromstring(svg)  # noqa: S314 - our own
     assert root.attrib["role"] == "img"
@@ -341,7 +341,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_lines_stand_out_in_both_schemes(pictures: dict[str, str], scheme: str):
+def test_text_and_lines_have_enough_contrast_in_both_schemes(pictures: dict[str, str], scheme: str):
     def contrast(one: str, other: str) -> float:
         low, high = sorted(luminance(getattr(COLOURS[name], scheme)) for name in (one, other))
         return (high + 0.05) / (low + 0.05)
@@ -355,7 +355,7 @@ def test_text_and_lines_stand_out_in_both_schemes(pictures: dict[str, str], sche
     assert not [line for line in (*LINES, "frame") for under in ("ground", "band") if contrast(line, under) < 3]
 
 
-def test_both_schemes_have_every_colour(of_prod: dict[str, str]):
+def test_both_schemes_define_every_colour(of_prod: dict[str, str]):
     for svg in of_prod.values():
         light, dark = svg.partition("<style>")[2].partition("</style>")[0].split("@media (prefers-color-scheme: dark)")
         used = set(re.findall(r"\b[fs]-\w+", " ".join(re.findall(r'class="([^"]+)"', svg))))
@@ -364,7 +364,7 @@ def test_both_schemes_have_every_colour(of_prod: dict[str, str]):
         assert all(colours.light in light and colours.dark in dark for colours in COLOURS.values())
 
 
-def test_the_matrix_has_every_flow_and_what_holds_the_others_back(of_prod: dict[str, str]):
+def test_the_matrix_shows_every_flow_and_what_blocks_the_others(of_prod: dict[str, str]):
     texts, boxes, paths = drawn(of_prod["matrix"])
     ports = Counter(text.text for text in texts if text.colour == "first")
     ports["443"] -= 1  # the legend's
@@ -374,18 +374,18 @@ def test_the_matrix_has_every_flow_and_what_holds_the_others_back(of_prod: dict[
     assert len(paths) // 2 - 1 == 7 + len(("balancer to cache", "balancer to database", "balancer to S3")) + 2 * 3
 
 
-def test_the_matrix_begins_with_the_way_of_a_request(of_prod: dict[str, str]):
+def test_the_matrix_starts_with_the_path_of_a_request(of_prod: dict[str, str]):
     texts = [text.text for text in drawn(of_prod["matrix"])[0] if text.colour == "text"]
     rows = [text for text in texts[1:] if texts.count(text) == 2]
     assert list(dict.fromkeys(rows))[:3] == ["internet", "service", "rotation"]  # a heading may take two lines
 
 
-def test_the_matrix_shows_of_what_is_outside_what_rules_name(wide: Platform):
+def test_the_matrix_shows_external_ranges_of_rules(wide: Platform):
     ports = Counter(text.text for text in drawn(matrix.picture(wide))[0] if text.colour == "first")
     assert ports["443"] == 1 + 4 + len(EGRESS)
 
 
-def test_the_matrix_shows_a_network_acl_that_closes(prod: Platform, of_prod: dict[str, str]):
+def test_the_matrix_shows_connections_blocked_by_a_network_acl(prod: Platform, of_prod: dict[str, str]):
     closed = with_changed(prod, "aws_network_acl.network_acl-data", ingress=[], egress=[])
     assert len(drawn(matrix.picture(closed))[2]) > len(drawn(of_prod["matrix"])[2])
 
@@ -394,7 +394,7 @@ def edges(chart: str) -> set[tuple[str, str]]:
     return {(one, other) for one, other in re.findall(r"(\w+) --> (\w+)", chart)}
 
 
-def test_arrows_between_stacks_say_no_more_and_no_less(shown: Platform):
+def test_arrows_between_stacks_are_the_transitive_reduction(shown: Platform):
     names = {stack.name: tier for tier, stack in shown.stacks.items()}
     reads = {(names[below], tier) for tier, stack in shown.stacks.items() for below in stack.depends_on}
     arrows = edges(stacks.flowchart(shown))
@@ -413,7 +413,7 @@ def closure(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
     return pairs
 
 
-def test_the_table_of_stacks_has_all_that_each_reads(prod: Platform):
+def test_the_table_of_stacks_lists_all_dependencies(prod: Platform):
     rows = {
         row.split(" | ")[0].strip("| "): row.strip("| \n").split(" | ") for row in stacks.table(prod).splitlines()[2:]
     }
@@ -422,7 +422,7 @@ def test_the_table_of_stacks_has_all_that_each_reads(prod: Platform):
     assert sum(int(row[-1]) for row in rows.values()) == len(prod.resources)
 
 
-def test_the_rotation_is_told_from_what_is_deployed(prod: Platform):
+def test_the_diagram_of_the_rotation_follows_from_the_resources(prod: Platform):
     told = rotation.rotation(prod)
     assert told.startswith("```mermaid\nsequenceDiagram\n")
     assert re.findall(r"participant (\w+) as (.+)", told) == [
@@ -437,7 +437,7 @@ def test_the_rotation_is_told_from_what_is_deployed(prod: Platform):
     assert "every 14 days" in rotation.rotation(changed)
 
 
-def test_no_line_of_a_sequence_is_longer_than_is_legible(prod: Platform):
+def test_no_line_of_a_sequence_diagram_is_too_long(prod: Platform):
     for told in (rotation.rotation(prod), rotation.redeployment(prod)):
         for line in told.splitlines()[2:-1]:
             for part in line.partition(": ")[2].split("<br/>"):
@@ -445,7 +445,7 @@ def test_no_line_of_a_sequence_is_longer_than_is_legible(prod: Platform):
                 assert not {";", "#"} & set(part), line  # Mermaid ends a line there
 
 
-def test_what_follows_a_rotation_is_told_from_the_rule_and_the_states(prod: Platform):
+def test_the_diagram_of_the_redeployment_follows_from_rule_and_states(prod: Platform):
     assert [line.strip() for line in rotation.redeployment(prod).splitlines()[2:-1]] == [
         "participant S as Secrets Manager<br/>rotation/credential",
         "participant M as Step Functions<br/>service/redeployment-workflow",
@@ -467,7 +467,7 @@ def test_what_follows_a_rotation_is_told_from_the_rule_and_the_states(prod: Plat
 TASK, MACHINE = "aws_ecs_task_definition.service_task", "aws_sfn_state_machine.service_redeployment-workflow"
 
 
-def test_tasks_that_read_another_secret_are_not_told(prod: Platform):
+def test_tasks_that_read_another_secret_are_not_shown(prod: Platform):
     other = with_changed(prod, TASK, container_definitions="[]")
     assert "new tasks" not in rotation.redeployment(other)
 
@@ -479,7 +479,7 @@ def machine(platform: Platform, old: str, new: str) -> Platform:
     return with_changed(platform, MACHINE, definition=definition.replace(old, new))
 
 
-def test_states_that_change_change_the_picture(prod: Platform):
+def test_changed_states_change_the_diagram(prod: Platform):
     assert "Wait 90 s" in rotation.redeployment(machine(prod, '"Seconds": 60', '"Seconds": 90'))
     assert "M->>ecs: Look: listTasks" in rotation.redeployment(machine(prod, "ecs:describeServices", "ecs:listTasks"))
     with pytest.raises(PlatformError, match="on a way back"):
@@ -489,7 +489,7 @@ def test_states_that_change_change_the_picture(prod: Platform):
 SCHEDULE = "aws_secretsmanager_secret_rotation.rotation_rotation-schedule"
 
 
-def test_a_rotation_that_is_not_as_the_picture_shows_it_is_refused(prod: Platform):
+def test_a_rotation_that_the_diagram_cannot_show_is_refused(prod: Platform):
     with pytest.raises(PlatformError, match="0 secrets are rotated"):
         rotation.rotation(without(prod, SCHEDULE))
     rules = without(prod, "aws_cloudwatch_event_target.service_credential-rotated-to-redeployment")
@@ -513,6 +513,6 @@ def test_text_is_measured_wrapped_and_shortened():
     assert fits(cut, SMALL, 60)
 
 
-def test_a_flow_says_its_ports():
+def test_ports_are_formatted():
     assert Edge("a", "b", (443, 443), "", is_encrypted=True).port == "443"
     assert Edge("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"

@@ -47,7 +47,7 @@ def without_our_key(platform: Platform) -> list[str]:
     ]
 
 
-def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
+def test_every_data_store_is_encrypted_with_a_customer_managed_key(platform: Platform):
     assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
     assert not without_our_key(platform)
 
@@ -56,14 +56,14 @@ def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
     ("type_", "argument"),
     [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
 )
-def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
+def test_a_data_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
     (store,) = prod.of_type(type_)
     planted = replace(store, body={**store.body, argument: False})
     others = tuple(resource for resource in prod.resources if resource is not store)
     assert without_our_key(replace(prod, resources=(planted, *others))) == [store.address]
 
 
-def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
+def test_every_bucket_is_encrypted_with_kms_unless_its_source_supports_only_sse_s3(platform: Platform):
     algorithms = {
         name.removesuffix("-encryption"): body["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
         for name, body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").items()
@@ -72,7 +72,7 @@ def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_kn
     assert algorithms.keys() == bodies(platform, "aws_s3_bucket").keys()
 
 
-def test_every_way_to_data_is_encrypted(platform: Platform):
+def test_every_connection_to_data_is_encrypted(platform: Platform):
     parameters = only(platform, "aws_rds_cluster_parameter_group")["parameter"]
     assert {"rds.force_ssl": "1"}.items() <= {entry["name"]: entry["value"] for entry in parameters}.items()
     cache = only(platform, "aws_elasticache_replication_group")
@@ -122,7 +122,9 @@ def copied_elsewhere(platform: Platform) -> set[str]:
     }
 
 
-def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platform], three_zones: Platform):
+def test_data_without_another_source_is_copied_to_the_second_region(
+    shipped: dict[str, Platform], three_zones: Platform
+):
     for platform in (shipped["prod"], shipped["staging"], three_zones):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
         assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
@@ -130,7 +132,7 @@ def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platf
         assert first["region"] != second["region"]
 
 
-def test_a_store_that_is_not_copied_is_found(prod: Platform):
+def test_a_data_store_without_copies_is_found(prod: Platform):
     (plan,) = prod.of_type("aws_backup_plan")
     rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
     others = tuple(resource for resource in prod.resources if resource is not plan)
@@ -150,7 +152,7 @@ def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
+def test_everything_that_serves_customers_is_in_every_zone(platform: Platform):
     everywhere = zones(platform)
     assert len(everywhere) >= 2
     assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
@@ -200,12 +202,12 @@ WATCHED = {
 }
 
 
-def test_every_service_is_watched(platform: Platform):
+def test_every_service_has_alarms(platform: Platform):
     seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
     assert not {namespace for namespace in WATCHED if namespace not in seen}
 
 
-def test_every_service_that_can_log_does(platform: Platform):
+def test_every_service_that_supports_logging_logs(platform: Platform):
     groups = {group.address for group in platform.of_type("aws_cloudwatch_log_group")}
     assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
     assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2

@@ -56,9 +56,7 @@ def targets(platform: Platform) -> Resource:
     return platform.resolve(forward["target_group_arn"])
 
 
-def test_a_customer_reaches_the_load_balancer_through_the_firewall(
-    platform: Platform, reaches: Reaches, balancer: Resource
-):
+def test_customers_reach_the_load_balancer_through_waf(platform: Platform, reaches: Reaches, balancer: Resource):
     ports = {listener["port"] for listener in each(platform, "aws_lb_listener")}
     assert ports == {80, 443}
     for port in ports:
@@ -93,7 +91,7 @@ def test_the_task_reaches_writer_and_reader(platform: Platform, reaches: Reaches
         assert reaches(service, cluster, cluster.body["port"])
 
 
-def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(platform: Platform, reaches: Reaches):
+def test_the_rotation_creates_the_tasks_credential_in_its_database(platform: Platform, reaches: Reaches):
     function = the(platform, "aws_lambda_function")
     told = function.body["environment"]["variables"]
     for secret in container(platform)["secrets"]:
@@ -105,7 +103,7 @@ def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(pla
     assert reaches(function, cluster, cluster.body["port"])
 
 
-def test_the_task_reaches_the_cache_as_a_user_that_it_has(platform: Platform, reaches: Reaches, service: Resource):
+def test_the_task_reaches_the_cache_with_an_existing_user(platform: Platform, reaches: Reaches, service: Resource):
     cache = platform.resolve(variables(platform)["CACHE_HOST"])
     assert int(variables(platform)["CACHE_PORT"]) == cache.body["port"]
     assert reaches(service, cache, cache.body["port"])
@@ -121,7 +119,7 @@ def test_the_task_reaches_its_files_in_its_own_zone(platform: Platform, reaches:
         assert reaches(service, mount, 2049)
 
 
-def test_the_task_reaches_what_starts_it(platform: Platform, reaches: Reaches, service: Resource):
+def test_the_task_reaches_the_endpoints_that_it_needs_to_start(platform: Platform, reaches: Reaches, service: Resource):
     """Its image and its log, by endpoints with an address in each of its subnets; layers of images by S3's gateway."""
     endpoints = {
         endpoint.body["service_name"].split(".", 3)[3]: endpoint for endpoint in platform.of_type("aws_vpc_endpoint")
@@ -134,7 +132,7 @@ def test_the_task_reaches_what_starts_it(platform: Platform, reaches: Reaches, s
     assert reaches(service, S3, 443)
 
 
-def test_a_port_that_no_rule_names_is_not_reached(
+def test_a_port_without_a_rule_is_not_reachable(
     platform: Platform, reaches: Reaches, balancer: Resource, service: Resource
 ):
     assert not reaches(balancer, service, 8080)

@@ -14,14 +14,14 @@ TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_terraform_owns_no_version_of_the_secret(platforms: dict[str, Platform], name: str):
+def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform], name: str):
     """An old version that is pruned would be added again, and would overwrite the current one."""
     assert only(platforms[name], "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
     assert not platforms[name].of_type("aws_secretsmanager_secret_version")
     assert not [data for data in platforms[name].data if data.type == "aws_secretsmanager_secret_version"]
 
 
-def test_the_secret_has_its_own_key_and_time_to_come_back(prod: Platform, dev: Platform):
+def test_the_secret_has_a_key_and_a_recovery_window(prod: Platform, dev: Platform):
     secret = only(prod, "aws_secretsmanager_secret")
     assert secret["kms_key_id"] == "${aws_kms_key.foundation_key-secrets.arn}"
     assert secret["recovery_window_in_days"] == 30
@@ -38,7 +38,7 @@ def test_other_accounts_and_the_public_are_refused(prod: Platform):
     assert access["DenyPlaintext"]["actions"] == ["secretsmanager:*"]
 
 
-def test_the_function_is_what_the_package_is_built_for(prod: Platform):
+def test_runtime_and_architecture_match_the_package(prod: Platform):
     function = only(prod, "aws_lambda_function")
     assert function["runtime"] == "python3.13"
     assert function["architectures"] == ["arm64"]
@@ -48,14 +48,14 @@ def test_the_function_is_what_the_package_is_built_for(prod: Platform):
     assert (prod.stacks["rotation"].folder / function["filename"]).stat().st_size < 8_000_000
 
 
-def test_the_function_is_in_every_zone_and_reaches_what_its_group_may(variants: dict[str, Platform]):
+def test_the_function_is_in_every_zone_with_its_security_group(variants: dict[str, Platform]):
     assert only(variants["prod"], "aws_lambda_function")["vpc_config"] == {
         "subnet_ids": [f"${{aws_subnet.network_app-{letter}.id}}" for letter in "cba"],
         "security_group_ids": ["${aws_security_group.network_group-rotation.id}"],
     }
 
 
-def test_the_functions_environment_says_where_and_nothing_secret(prod: Platform):
+def test_the_functions_environment_contains_no_secret(prod: Platform):
     function = only(prod, "aws_lambda_function")
     variables = function["environment"]["variables"]
     cluster = "aws_rds_cluster.database_cluster"
@@ -74,7 +74,7 @@ def test_the_functions_environment_says_where_and_nothing_secret(prod: Platform)
     assert function["kms_key_arn"] == "${aws_kms_key.foundation_key-secrets.arn}"
 
 
-def test_the_function_logs_json_into_a_log_of_ours_and_is_traced(prod: Platform):
+def test_the_function_logs_json_to_our_log_group_and_is_traced(prod: Platform):
     function = only(prod, "aws_lambda_function")
     log = "${aws_cloudwatch_log_group.rotation_log.name}"
     assert function["logging_config"]["log_format"] == "JSON"
@@ -115,11 +115,11 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
     assert conditions(may["LeaveVpcAlone"]) == {"ArnEquals lambda:SourceFunctionArn": [FUNCTION_ARN]}
 
 
-def test_a_name_that_is_computed_is_the_functions_own(prod: Platform):
+def test_the_computed_function_name_is_the_functions(prod: Platform):
     assert only(prod, "aws_lambda_function")["function_name"] == FUNCTION_ARN.rpartition(":")[2]
 
 
-def test_secrets_manager_may_call_the_function_for_this_secret(prod: Platform):
+def test_only_secrets_manager_may_invoke_the_function_for_this_secret(prod: Platform):
     assert only(prod, "aws_lambda_permission") == {
         "statement_id": "SecretsManager",
         "action": "lambda:InvokeFunction",
@@ -131,7 +131,7 @@ def test_secrets_manager_may_call_the_function_for_this_secret(prod: Platform):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_credential_rotates_at_once_and_every_thirty_days(platforms: dict[str, Platform], name: str):
+def test_the_credential_is_rotated_at_once_and_every_thirty_days(platforms: dict[str, Platform], name: str):
     assert only(platforms[name], "aws_secretsmanager_secret_rotation") == {
         "secret_id": f"${{{SECRET}.id}}",
         "rotation_lambda_arn": "${aws_lambda_function.rotation_function.arn}",

@@ -47,20 +47,20 @@ def linked(platform: Platform) -> dict[str, set[str]]:
     return found
 
 
-def test_every_runbook_that_is_linked_is_there_and_none_beside(prod: Platform):
+def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod: Platform):
     # RDS words its messages itself, and links no runbook.
     there = linked(prod)
     there["observability"].add("database-events")
     assert there == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
 
 
-def test_what_comes_to_people_is_what_links_a_runbook(prod: Platform):
+def test_every_notification_links_a_runbook(prod: Platform):
     there = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
     assert {told.runbook for told in runbooks.triggers(prod)} == {*there, runbooks.DATABASE_EVENTS}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in OTHERS], ids=lambda page: page.stem)
-def test_every_section_says_what_is_needed_in_one_order(page: Path):
+def test_every_section_has_the_same_parts_in_order(page: Path):
     for heading, text in sections(page).items():
         begin, _, written = text.strip().partition(f"<!-- end {heading} -->")
         assert begin.startswith(f"<!-- begin {heading} -->\n|"), heading
@@ -76,7 +76,7 @@ def test_the_overview_lists_every_runbook(prod: Platform):
     assert {(page, heading) for _, page, heading, _ in listed} == {told.runbook for told in runbooks.triggers(prod)}
 
 
-def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, dev: Platform):
+def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Platform):
     facts = runbooks.facts([dev, prod])
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
@@ -112,7 +112,7 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
         (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "says not when it rings and why"),
     ],
 )
-def test_an_alarm_that_does_not_say_what_it_must_is_told(prod: Platform, description: str, told: str):
+def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, told: str):
     (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "globecart-prod-cache-cpu")
     silent = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
     with pytest.raises(PlatformError, match=told):
@@ -131,13 +131,13 @@ def written_commands() -> Iterator[tuple[str, Command, bool]]:
             yield from ((name, command, False) for command in find_commands(" ".join(quoted.split())))
 
 
-def test_every_command_is_one_of_the_aws_clis():
+def test_every_aws_command_is_valid():
     found = [(page, command) for page, command, _ in written_commands()]
     assert len(found) > 100
     assert not [(page, command, command.problem) for page, command in found if command.problem]
 
 
-def test_every_command_of_a_block_has_what_it_needs():
+def test_every_aws_command_in_a_block_has_its_required_options():
     short = [(page, command, command.missing_options) for page, command, is_whole in written_commands() if is_whole]
     assert not [f"{page}: {command}: {missing}" for page, command, missing in short if missing]
 
@@ -153,12 +153,12 @@ def test_every_command_of_a_block_has_what_it_needs():
         ("aws ecs describe-tasks --cluster x", "tasks"),
     ],
 )
-def test_a_command_that_is_none_is_found(text: str, told: str):
+def test_an_invalid_aws_command_is_found(text: str, told: str):
     assert told in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
 
 
 @each_page
-def test_blocks_are_what_a_shell_can_read(page: Path):
+def test_blocks_are_valid_shell(page: Path):
     for block in fenced(page.read_text(encoding="utf-8")):
         # What a person fills in is no redirection.
         filled = re.sub(r"<[\w' ,]+>", "filled-in", block)
@@ -167,7 +167,7 @@ def test_blocks_are_what_a_shell_can_read(page: Path):
 
 
 @each_page
-def test_names_are_those_of_what_is_there(page: Path, prod: Platform):
+def test_names_in_runbooks_exist(page: Path, prod: Platform):
     text = page.read_text(encoding="utf-8")
     for general, own in (
         ("<environment>", "prod"),

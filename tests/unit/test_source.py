@@ -47,7 +47,7 @@ def lossy_dicts(source: str) -> list[int]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
-def test_no_snake_case_dict_is_handed_to_cdktf(path: Path):
+def test_no_snake_case_dict_is_passed_to_cdktf(path: Path):
     assert not lossy_dicts(path.read_text(encoding="utf-8"))
 
 
@@ -63,9 +63,9 @@ def test_no_snake_case_dict_is_handed_to_cdktf(path: Path):
         "rules = [dict(from_port=443)]",
     ],
 )
-def test_a_lossy_dict_is_found(source: str):
+def test_a_snake_case_dict_is_found(source: str):
     assert lossy_dicts(source) == [1]
 
 
-def test_tags_and_tables_of_our_own_are_left_alone():
+def test_tags_and_our_own_tables_are_allowed():
     assert not lossy_dicts('PURPOSES = {"load_balancer": "x"}\nCluster(tags={"Name": "x"})')

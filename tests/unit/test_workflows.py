@@ -68,7 +68,7 @@ def test_every_file_is_a_workflow_or_an_action():
     assert READ.keys() == {"workflows/pull-request.yml", "actions/setup/action.yml"}
 
 
-def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it():
+def test_every_action_is_pinned_to_a_commit_with_its_version_in_a_comment():
     lines = [line.partition("uses: ")[2] for file in FILES for line in file.read_text().splitlines() if "uses:" in line]
     # All of them, in whatever way they are written.
     assert sorted(line.partition(" ")[0] for line in lines) == sorted(
@@ -83,38 +83,38 @@ def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it():
             assert pinned[1] in PUBLISHERS, line
 
 
-def test_an_action_is_the_same_everywhere():
+def test_an_action_has_the_same_version_everywhere():
     actions = {step["uses"] for step in steps() if "uses" in step}
     assert len({action.partition("@")[0] for action in actions}) == len(actions)
 
 
-def test_they_run_for_pull_requests_and_for_nothing_else():
+def test_workflows_run_only_for_pull_requests():
     for workflow in WORKFLOWS.values():
         # YAML 1.1, which is read here, takes `on` for true. What `pull_request_target` starts would have the rights of
         # the branch, for code that nobody has approved.
         assert workflow[True] == "pull_request"
 
 
-def test_no_job_may_do_more_than_it_needs():
+def test_jobs_have_minimal_permissions():
     assert {job: told["permissions"] for job, told in JOBS.items()} == MAY
     for workflow in WORKFLOWS.values():
         # What a job without a say of its own would have.
         assert workflow["permissions"] == {}
 
 
-def test_no_token_is_left_behind_and_no_secret_is_read():
+def test_no_token_is_persisted_and_no_secret_is_read():
     for job in JOBS.values():
         assert [step["with"]["persist-credentials"] for step in used("actions/checkout", job["steps"])] == [False]
     for file in FILES:
         assert not re.search(r"\bsecrets\b|github\.token|GITHUB_TOKEN", file.read_text(encoding="utf-8"))
 
 
-def test_nothing_that_somebody_else_chooses_is_part_of_a_script():
+def test_scripts_contain_no_expressions():
     assert scripts()
     assert not [script for script in scripts() if "${{" in script]
 
 
-def test_what_a_job_is_told_is_not_an_authors():
+def test_no_untrusted_context_is_used():
     texts = "".join(file.read_text(encoding="utf-8") for file in FILES)
     assert set(re.findall(r"github\.(\w[\w.]*)", re.sub(r"docs\.github\.com", "", texts))) == {
         "event.pull_request.head.repo.full_name",  # only compared
@@ -124,7 +124,7 @@ def test_what_a_job_is_told_is_not_an_authors():
     }
 
 
-def test_every_job_ends_and_stops_where_a_newer_commit_is_there():
+def test_jobs_have_a_timeout_and_are_cancelled_by_newer_commits():
     for name, job in JOBS.items():
         assert 0 < job["timeout-minutes"] <= 60, name
         assert not job["runs-on"].endswith("latest"), name
@@ -151,7 +151,7 @@ def targets(line: str) -> set[str]:
     return set[str]().union(*(targets(" ".join([part, *variables])) for part in rule[1].split()))
 
 
-def test_what_people_run_is_run_and_nothing_else():
+def test_the_checks_are_exactly_those_of_the_makefile():
     commands = re.findall(r"^make ([\w=. -]+?) *(?:[>&|]|$)", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
     assert "test" in commands
     wanted = set[str]().union(*map(targets, commands))
@@ -162,7 +162,7 @@ def test_what_people_run_is_run_and_nothing_else():
     assert CHECKS["strategy"]["fail-fast"] is False
 
 
-def test_each_check_is_made_by_make():
+def test_each_check_runs_a_make_target():
     (step,) = [step for step in CHECKS["steps"] if "run" in step]
     assert step["run"] == "make $TARGET"
     assert step["env"] == {"TARGET": "${{ matrix.target }}"}
@@ -178,7 +178,7 @@ def test_each_check_is_made_by_make():
         assert run.returncode == 0, run.stderr
 
 
-def test_every_target_and_every_command_is_there():
+def test_every_target_and_command_exists():
     text = "\n".join(scripts())
     named = re.findall(r"\bmake ([\w-]+)", text)
     assert named == ["synth"]
@@ -188,7 +188,7 @@ def test_every_target_and_every_command_is_there():
     assert {*asked} <= {*COMMANDS}
 
 
-def test_the_programs_are_the_oldest_that_the_readme_allows():
+def test_programs_have_the_oldest_supported_versions():
     asked: dict[str, Any] = {}
     for step in READ["actions/setup/action.yml"]["runs"]["steps"]:
         asked |= step["with"]
@@ -205,12 +205,12 @@ def test_the_programs_are_the_oldest_that_the_readme_allows():
 
 
 @pytest.mark.parametrize("job", [CHECKS, PLAN])
-def test_what_make_needs_is_set_up_before_it(job: Job):
+def test_setup_runs_before_make(job: Job):
     names = [step.get("uses", "run").partition("@")[0] for step in job["steps"]]
     assert names[:3] == ["actions/checkout", "./.github/actions/setup", "run"]
 
 
-def test_plans_are_made_where_somebody_asks_for_them_and_for_no_fork():
+def test_plans_run_only_if_enabled_and_not_for_forks():
     assert PLAN["if"].split(" && ") == [
         "vars.PLAN_ROLES",
         "github.event.pull_request.head.repo.full_name == github.repository",
@@ -259,7 +259,7 @@ def merged(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def test_what_changes_in_the_stacks_is_told_in_the_summary(merged: Path, tmp_path: Path):
+def test_changes_of_the_stacks_are_in_the_job_summary(merged: Path, tmp_path: Path):
     install, step = [step for step in DIFFERENCE["steps"] if "run" in step]
     assert install["run"] == "make .venv/installed"
     (merged / ".venv").symlink_to(sys.prefix)
