@@ -1,4 +1,4 @@
-"""The access tier: two roles, whom they trust, what they are given, and what bounds them."""
+"""The access tier: trust policies, permissions and boundary of the deployment roles."""
 
 import json
 from pathlib import Path
@@ -65,11 +65,11 @@ def test_the_stack_creates_the_oidc_provider_for_github(prod: Platform):
 
 
 def test_an_existing_oidc_provider_is_used(variants: dict[str, Platform]):
-    platform, there = variants["prod"], f"{IAM}:oidc-provider/{ISSUER}"
+    platform, existing = variants["prod"], f"{IAM}:oidc-provider/{ISSUER}"
     assert not platform.of_type("aws_iam_openid_connect_provider")
     for role in ("plan", "apply"):
         (principal,) = statements(platform, "access", f"{role}-trust")["GitHub"]["principals"]
-        assert principal == {"type": "Federated", "identifiers": [there]}
+        assert principal == {"type": "Federated", "identifiers": [existing]}
 
 
 def test_the_atlantis_role_may_assume_both_roles(variants: dict[str, Platform]):
@@ -106,7 +106,7 @@ def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platf
 
 
 def test_policies_fit_iams_size_limit_with_the_longest_names(tmp_path: Path):
-    """Twelve characters are what an environment's name may have, fourteen what a Region's has."""
+    """An environment's name has at most 12 characters, a Region's 14."""
     name = "a23456789012"
     table = changed_settings("prod", {"region": "ap-southeast-1", "second_region": "ap-northeast-1"})
     table["network"]["zones"] = ["ap-southeast-1a", "ap-southeast-1b"]
@@ -122,7 +122,7 @@ def test_policies_fit_iams_size_limit_with_the_longest_names(tmp_path: Path):
 
 
 def test_every_destructive_action_is_granted_somewhere(prod: Platform):
-    """A name that is mistyped in the table of losses would deny nothing."""
+    """A misspelled action in the table would deny nothing."""
     granted = {action for grants in WRITES.values() for grant in grants for action in grant.iam_actions()}
     assert granted >= DESTRUCTIVE_ACTIONS
     assert not DESTRUCTIVE_ACTIONS & {

@@ -1,4 +1,4 @@
-"""What `docs/application.md` promises an image is what the task definition gives it."""
+"""The contract in `docs/application.md` matches the task definition."""
 
 import re
 
@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "application.md").read_text(encoding="utf-8")
 
 
 def table(heading: str) -> dict[str, str]:
-    """The first two columns of the table under a heading, without its head."""
+    """First two columns of the table under a heading, without the table's header."""
     section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [[cell.strip(" `") for cell in row.strip("| ").split(" | ")] for row in re.findall(r"^\|.*", section, re.M)]
     return {row[0]: row[1] for row in rows[2:]}
@@ -27,8 +27,8 @@ def number(cell: str) -> int:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_page_lists_exactly_the_environment_variables(platforms: dict[str, Platform], name: str):
-    given = [*container(platforms[name])["environment"], *container(platforms[name])["secrets"]]
-    assert {entry["name"] for entry in given} == table("Environment").keys()
+    variables = [*container(platforms[name])["environment"], *container(platforms[name])["secrets"]]
+    assert {entry["name"] for entry in variables} == table("Environment").keys()
 
 
 def test_the_page_has_the_containers_port_and_health_path(prod: Platform):
@@ -48,7 +48,7 @@ def test_the_page_has_the_timeouts_of_load_balancer_and_container(prod: Platform
     longest = number(promised["the longest request"])
     assert longest == int(targets["deregistration_delay"])
     stop = number(promised["SIGTERM to SIGKILL"])
-    # A request that was taken is finished before the task is killed.
+    # Requests in progress are finished before the task is killed.
     assert longest < container(prod)["stopTimeout"] == stop <= 120
     assert f"within {targets['health_check']['timeout']} seconds while the task can take requests" in PAGE
     (kept,) = re.findall(r"open for longer than the load balancer does, (\d+) seconds", PAGE)

@@ -1,4 +1,4 @@
-"""What Atlantis is told: its projects, their order, the changes that each is planned for, and the steps."""
+"""Configuration of Atlantis: projects, order, files that trigger a plan, workflows."""
 
 import json
 import subprocess
@@ -50,13 +50,13 @@ def every(shipped: dict[str, Platform]) -> list[Stack]:
 
 
 @pytest.fixture(scope="session")
-def told(every: list[Stack]) -> dict[str, Any]:
+def atlantis_config(every: list[Stack]) -> dict[str, Any]:
     return yaml.safe_load(configuration(every, ROOT, SHIPPED))
 
 
 @pytest.fixture(scope="session")
-def projects(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {project["name"]: project for project in told["projects"]}
+def projects(atlantis_config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {project["name"]: project for project in atlantis_config["projects"]}
 
 
 def test_the_file_is_current(every: list[Stack]):
@@ -65,17 +65,17 @@ def test_the_file_is_current(every: list[Stack]):
     )
 
 
-def test_the_file_has_only_keys_that_atlantis_supports(told: dict[str, Any]):
-    assert told["version"] == 3
-    assert told.keys() == KEYS
-    assert {key for project in told["projects"] for key in project} == KEYS_OF_A_PROJECT
+def test_the_file_has_only_keys_that_atlantis_supports(atlantis_config: dict[str, Any]):
+    assert atlantis_config["version"] == 3
+    assert atlantis_config.keys() == KEYS
+    assert {key for project in atlantis_config["projects"] for key in project} == KEYS_OF_A_PROJECT
 
 
-def test_a_failure_stops_the_later_execution_order_groups(told: dict[str, Any]):
-    # Where one of the two is missing, Atlantis goes on: server/events/project_command_pool_executor.go
-    assert told["parallel_plan"]
-    assert told["parallel_apply"]
-    assert told["abort_on_execution_order_fail"]
+def test_a_failure_stops_the_later_execution_order_groups(atlantis_config: dict[str, Any]):
+    # Atlantis stops only if both are set: server/events/project_command_pool_executor.go
+    assert atlantis_config["parallel_plan"]
+    assert atlantis_config["parallel_apply"]
+    assert atlantis_config["abort_on_execution_order_fail"]
 
 
 def test_every_stack_is_a_project_in_its_output_folder(projects: dict[str, dict[str, Any]], every: list[Stack]):
@@ -122,9 +122,9 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("stacks/settings/cache.py", TIERS),
         ("stacks/settings/of_a_new_tier.py", TIERS),
         ("stacks/names.py", TIERS),
-        ("stacks/service/waf.py", ("service", "observability")),  # which takes the service's metrics
+        ("stacks/service/waf.py", ("service", "observability")),  # uses the service's metrics
         ("stacks/observability/dashboard_rows.py", ("observability",)),
-        ("stacks/audit/stack.py", ("audit", "observability")),  # which gathers its alarms, and does not import it
+        ("stacks/audit/stack.py", ("audit", "observability")),  # uses its alarms without importing it
         ("stacks/recovery/stack.py", ("recovery", "observability")),
         ("lambda_rotation/handler.py", ("rotation",)),
         ("lambda_rotation/certificates/global-bundle.pem", ("rotation",)),
@@ -132,7 +132,7 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("README.md", ()),
         ("tests/unit/test_audit.py", ()),
         ("operations/drift.py", ()),
-        ("stacks/parts/of_a_new_tier.py", ("service", "observability")),  # which use all of them
+        ("stacks/parts/of_a_new_tier.py", ("service", "observability")),  # use all parts
         ("other/main.py", ()),
         ("main.pyc", ()),
     ],
@@ -155,10 +155,10 @@ def test_several_changed_files_plan_the_tiers_of_each(projects: dict[str, dict[s
 
 
 def loaded() -> dict[str, Path]:
-    """The program's own modules that are loaded, and their files within the project."""
+    """Loaded modules of the project, and their files."""
     found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
     files = {name: Path(file) for name, file in found.items() if file}
-    here = Path(main.__file__).parent  # as Python found it, with links in it or not
+    here = Path(main.__file__).parent  # may contain symbolic links, like the modules' files
     return {
         name: file.relative_to(here)
         for name, file in files.items()
@@ -168,7 +168,7 @@ def loaded() -> dict[str, Path]:
 
 @pytest.mark.parametrize("tier", ["foundation", "service", "observability"])
 def test_the_sources_of_a_tier_are_the_modules_that_python_loads(monkeypatch: pytest.MonkeyPatch, tier: str):
-    for name in loaded():  # as if none had been
+    for name in loaded():  # as in a new process
         monkeypatch.delitem(sys.modules, name)
     import_module(f"stacks.{tier}.stack")
     found = {file.relative_to(ROOT) for pattern in sources_of([tier], ROOT) for file in ROOT.glob(pattern)}
@@ -177,7 +177,7 @@ def test_the_sources_of_a_tier_are_the_modules_that_python_loads(monkeypatch: py
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A program of one tier, with every kind of import."""
+    """A program with one tier and every kind of import."""
     files = {
         "stacks/__init__.py": "import shared.names",
         "stacks/edge/__init__.py": "",
@@ -233,7 +233,7 @@ def test_an_environment_that_was_not_synthesized_is_refused(every: list[Stack]):
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: list[Stack]) -> Path:
-    """In the place of the project's own."""
+    """Replaces the project's atlantis.yaml."""
     monkeypatch.setattr(module, "FILE", tmp_path / "atlantis.yaml")
     monkeypatch.setenv("CDKTF_OUTDIR", str(every[0].folder.parents[1]))
     return tmp_path / "atlantis.yaml"
@@ -286,11 +286,11 @@ def test_the_manual_workflow_plans_like_the_other_but_does_not_apply():
 
 def test_plan_and_apply_use_different_roles():
     (environment,) = load_environments(REFERENCE, only="prod")
-    told = profiles([environment], "credential_source = EcsContainer")
+    aws_config = profiles([environment], "credential_source = EcsContainer")
     assert (
         "[profile globecart-prod-plan]\n"
         "role_arn = arn:aws:iam::111122223333:role/globecart-access/prod/globecart-prod-plan\n"
-        "role_session_name = atlantis\ncredential_source = EcsContainer\n" in told
+        "role_session_name = atlantis\ncredential_source = EcsContainer\n" in aws_config
     )
     for stage in ("plan", "apply"):
         first = REPOS["workflows"][WORKFLOW][stage]["steps"][0]["env"]
@@ -301,7 +301,7 @@ def test_plan_and_apply_use_different_roles():
             text=True,
             check=True,
         )
-        assert f"[profile {run.stdout.strip()}]" in told
+        assert f"[profile {run.stdout.strip()}]" in aws_config
         assert run.stdout.strip().endswith(f"-{stage}")
 
 

@@ -1,4 +1,4 @@
-"""Audit: the trail, what is counted and told, and the services that have a switch."""
+"""The audit tier: trail, metrics, alarms, events, detection services."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tiers("audit")
 
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
-OF_SWITCH = {
+TYPES_BY_SETTING = {
     "guardduty": {"aws_guardduty_detector", "aws_guardduty_detector_feature"},
     "security_hub": {"aws_securityhub_account", "aws_securityhub_standards_subscription"},
     "config": {
@@ -69,7 +69,7 @@ def test_the_trail_delivers_to_its_own_log_group(prod: Platform):
 
 
 def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
-    """Of each selector, what each field is compared with, and how."""
+    """Comparisons of each selector, by field."""
     return [
         {
             field["field"]: {how: values for how, values in field.items() if how != "field"}
@@ -81,7 +81,7 @@ def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
 
 def test_all_management_events_and_s3_data_events_are_recorded(prod: Platform):
     calls, objects, logs = selectors(prod)
-    # Reads and writes, and no service left out.
+    # No exclusions of reads, writes or services.
     assert calls == {"eventCategory": {"equals": ["Management"]}}
     for selector in (objects, logs):
         assert selector["eventCategory"] == {"equals": ["Data"]}
@@ -101,7 +101,7 @@ def test_deletion_protection_covers_the_trail(prod: Platform, dev: Platform):
     assert "lifecycle" not in only(dev, "aws_cloudtrail")
 
 
-# As CloudTrail names events, of the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
+# Event names in CloudTrail, from the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
 WATCHED = {
     "identity-changes": {"PutRolePolicy", "AttachRolePolicy", "CreateAccessKey", "DeleteRolePermissionsBoundary"},
     "key-loss": {"DisableKey", "ScheduleKeyDeletion"},
@@ -167,8 +167,8 @@ def events(platform: Platform) -> dict[str, Body]:
     }
 
 
-# Row 44 of the controls: what each control's end is called, as CloudTrail writes it.
-ENDS = {
+# API calls that disable a security control, as CloudTrail names them.
+CONTROL_CHANGES = {
     "trail-changed": ("aws.cloudtrail", {"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"}),
     "flow-logs-deleted": ("aws.ec2", {"DeleteFlowLogs"}),
     "firewall-changed": ("aws.wafv2", {"DisassociateWebACL", "DeleteWebACL", "UpdateWebACL"}),
@@ -182,32 +182,32 @@ ENDS = {
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_changes_of_controls_are_events_in_every_environment(platforms: dict[str, Platform], name: str):
-    told = events(platforms[name])
-    for event, (source, actions) in ENDS.items():
-        assert told[event]["source"] == [source]
-        assert told[event]["detail-type"] == ["AWS API Call via CloudTrail"]
-        assert actions <= set(told[event]["detail"]["eventName"])
-        assert told[event]["detail"].keys() == {"eventName"}  # also what was denied
+    published = events(platforms[name])
+    for event, (source, actions) in CONTROL_CHANGES.items():
+        assert published[event]["source"] == [source]
+        assert published[event]["detail-type"] == ["AWS API Call via CloudTrail"]
+        assert actions <= set(published[event]["detail"]["eventName"])
+        assert published[event]["detail"].keys() == {"eventName"}  # includes denied calls
 
 
 def test_failed_rotations_and_findings_are_events(prod: Platform):
-    told = events(prod)
-    assert told["rotation-failed"] == {
+    published = events(prod)
+    assert published["rotation-failed"] == {
         "source": ["aws.secretsmanager"],
         "detail-type": ["AWS Service Event via CloudTrail"],
         "detail": {"eventName": ["RotationFailed"]},
     }
-    assert told["threat-found"] == {
+    assert published["threat-found"] == {
         "source": ["aws.guardduty"],
         "detail-type": ["GuardDuty Finding"],
         "detail": {"severity": [{"numeric": [">=", 4]}]},
     }
-    assert told["vulnerability-found"] == {
+    assert published["vulnerability-found"] == {
         "source": ["aws.inspector2"],
         "detail-type": ["Inspector2 Finding"],
         "detail": {"severity": ["CRITICAL"], "status": ["ACTIVE"]},
     }
-    assert told["rule-not-met"]["detail"] == {
+    assert published["rule-not-met"]["detail"] == {
         "configRuleName": [{"prefix": "globecart-prod-"}],
         "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
     }
@@ -230,19 +230,19 @@ def types(platform: Platform) -> set[str]:
 def test_each_audit_service_can_be_turned_off(
     prod: Platform, dev: Platform, variants: dict[str, Platform], synthesize: Synthesize
 ):
-    """Two environments that differ by the switch alone, as far as the tier goes."""
-    for switch, on, off in (
+    """Compare pairs of environments whose audit tiers differ only in one setting."""
+    for setting, on, off in (
         ("guardduty", prod, synthesize("prod", {"audit": {"guardduty": False}})),
         ("security_hub", prod, synthesize("prod", {"audit": {"security_hub": False}})),
         ("config", prod, variants["prod"]),
         ("inspector", variants["dev"], dev),
     ):
-        assert OF_SWITCH[switch] <= types(prod)
-        assert types(on) - types(off) == OF_SWITCH[switch], switch
+        assert TYPES_BY_SETTING[setting] <= types(prod)
+        assert types(on) - types(off) == TYPES_BY_SETTING[setting], setting
 
 
 def test_dev_has_only_the_trail(dev: Platform):
-    assert not types(dev) & set[str]().union(*OF_SWITCH.values())
+    assert not types(dev) & set[str]().union(*TYPES_BY_SETTING.values())
     assert "rule-not-met" not in events(dev)
 
 
@@ -255,7 +255,7 @@ def test_guardduty_has_the_features_that_apply(prod: Platform):
         "S3_DATA_EVENTS": "ENABLED",
         "RDS_LOGIN_EVENTS": "ENABLED",
         "LAMBDA_NETWORK_LOGS": "ENABLED",
-        # GuardDuty turns the first two on by itself.
+        # GuardDuty enables the first two by default.
         "EKS_AUDIT_LOGS": "DISABLED",
         "EBS_MALWARE_PROTECTION": "DISABLED",
         "RUNTIME_MONITORING": "DISABLED",
@@ -281,7 +281,7 @@ def test_security_hub_works_with_config_managed_elsewhere(variants: dict[str, Pl
 def test_config_records_all_resources_to_a_bucket_without_object_lock(prod: Platform):
     recorder = only(prod, "aws_config_configuration_recorder")
     assert recorder["recording_group"] == {"all_supported": True, "include_global_resource_types": True}
-    # Security Hub's Config.1 asks for AWS's own role.
+    # Security Hub's Config.1 requires the service-linked role.
     assert recorder["role_arn"] == (
         "arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
     )
@@ -294,7 +294,7 @@ def test_config_records_all_resources_to_a_bucket_without_object_lock(prod: Plat
 
 
 def test_every_rule_is_a_managed_rule_available_in_the_region(prod: Platform):
-    """As moto has them from AWS's pages."""
+    """According to the list in moto, which is taken from AWS's documentation."""
     packed = files("moto.config.resources").joinpath("aws_managed_rules.json.gz").read_bytes()
     known = json.loads(gzip.decompress(packed))["ManagedRules"]
     rules = bodies(prod, "aws_config_config_rule").values()

@@ -44,7 +44,7 @@ def test_a_cache_without_replicas_is_not_multi_az(variants: dict[str, Platform])
     group = replication_group(variants["dev"])
     assert group["replicas_per_node_group"] == 0
     assert group["multi_az_enabled"] is False
-    # Cluster mode refuses to be made without it.
+    # Cluster mode requires it.
     assert group["automatic_failover_enabled"] is True
 
 
@@ -63,7 +63,7 @@ def test_the_default_user_is_disabled(prod: Platform):
     assert default["user_name"] == "default"
     assert default["access_string"].split()[0] == "off"
     assert default["access_string"].endswith("-@all")
-    # ElastiCache answers "no-password" to authentication_mode's "no-password-required": a change in every plan.
+    # For "no-password-required" in authentication_mode, ElastiCache returns "no-password": a change in every plan.
     assert default["no_password_required"] is True
     assert "authentication_mode" not in default
 
@@ -71,14 +71,14 @@ def test_the_default_user_is_disabled(prod: Platform):
 def test_the_application_authenticates_with_iam_and_cannot_flush_the_cache(prod: Platform):
     user = bodies(prod, "aws_elasticache_user")["application"]
     assert user["authentication_mode"] == {"type": "iam"}
-    # ElastiCache's condition for IAM.
+    # ElastiCache requires equality for IAM authentication.
     assert user["user_id"] == user["user_name"] == "globecart-prod-application"
     rules = user["access_string"].split()
     assert rules[:3] == ["on", "~*", "-@all"]
-    # What comes later wins: KEYS, FLUSHALL and their like are dangerous in Redis's own list.
+    # Later rules take precedence. Redis's category @dangerous includes KEYS and FLUSHALL.
     assert rules.index("-@dangerous") > max(rules.index("+@read"), rules.index("+@write"))
     assert not {"+@all", "+@admin", "+@dangerous"} & set(rules)
-    # What Redis does not call dangerous, and what is about the whole all the same.
+    # Commands on the whole keyspace or server that are not in @dangerous.
     assert {"-scan", "-randomkey", "-dbsize", "-script", "-function"} <= set(rules)
 
 

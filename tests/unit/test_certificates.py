@@ -1,4 +1,4 @@
-"""The bundle of certificate authorities is rebuilt from what is known to be AWS's, and never from nothing."""
+"""The bundle of certificate authorities is rebuilt from a source with valid authorities, or left unchanged."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -84,16 +84,16 @@ def test_an_unreadable_download_leaves_the_bundle_unchanged(
 
 
 def test_the_authorities_of_clusters_come_from_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    asked: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        asked.append(command)
+        commands.append(command)
         return subprocess.CompletedProcess(command, 0, stdout=CertificateAuthority().pem.decode())
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     assert rebuild().exit_code == 0
     assert "BEGIN CERTIFICATE" in from_npm()
-    assert asked[0][:2] == ["npm", "install"]
-    assert "defaults" in asked[1][-1]
-    assert "proxies" not in asked[1][-1]
+    assert commands[0][:2] == ["npm", "install"]
+    assert "defaults" in commands[1][-1]
+    assert "proxies" not in commands[1][-1]

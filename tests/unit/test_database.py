@@ -55,7 +55,7 @@ def test_the_first_reader_scales_with_the_writer(variants: dict[str, Platform]):
 def test_the_writer_is_created_first_and_after_the_monitoring_role(variants: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
     instances = bodies(variants["prod"], "aws_rds_cluster_instance")
-    # A cluster's first instance becomes its writer.
+    # The first instance of a cluster becomes the writer.
     assert {name: instance["depends_on"] for name, instance in instances.items()} == {
         "writer": [permissions],
         "reader-1": [permissions, "aws_rds_cluster_instance.database_writer"],
@@ -112,13 +112,13 @@ def test_static_parameters_are_applied_on_reboot(prod: Platform):
     methods = {
         entry["name"]: entry["apply_method"] for entry in only(prod, "aws_rds_cluster_parameter_group")["parameter"]
     }
-    # RDS refuses to apply a static parameter at once.
+    # RDS rejects `immediate` for static parameters.
     assert methods["shared_preload_libraries"] == methods["rds.force_ssl"] == "pending-reboot"
     assert methods["log_min_duration_statement"] == "immediate"
 
 
 def test_parameters_equal_to_the_default_are_applied_on_reboot(prod: Platform):
-    """Else every plan would show a change: RDS reports `pending-reboot` for a value that is the default."""
+    """Otherwise every plan would show a change: RDS reports `pending-reboot` for default values."""
     defaults = {"password_encryption": "scram-sha-256", "ssl_min_protocol_version": "TLSv1.2", "track_io_timing": "1"}
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
         for entry in only(prod, type_)["parameter"]:
@@ -142,7 +142,7 @@ def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform]
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
         group = only(variants[name], type_)
         assert group["family"] == f"aurora-postgresql{major}"
-        # The old group is in use until the upgrade is done.
+        # The old group is in use until the upgrade has finished.
         assert group["lifecycle"] == {"create_before_destroy": True}
         assert group["name_prefix"] == f"globecart-{name}-database-{major}-"
 
@@ -216,31 +216,31 @@ def test_only_rds_of_this_account_may_assume_the_monitoring_role(prod: Platform)
 
 def test_the_endpoints_are_outputs(prod: Platform):
     outputs = prod.stacks["database"].document["output"]
-    told = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
-    assert told["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
-    assert told["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
-    assert told["port"] == "${aws_rds_cluster.cluster.port}"
-    assert told["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
+    values = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
+    assert values["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
+    assert values["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
+    assert values["port"] == "${aws_rds_cluster.cluster.port}"
+    assert values["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
 
 
-# "Maximum connections for Aurora Serverless v2" in the Aurora User Guide; ours is to be near and not above.
+# "Maximum connections for Aurora Serverless v2" in the Aurora User Guide.
 AWS_TABLE = [(1, 189), (4, 823), (8, 1669), (16, 3360), (32, 5000), (256, 5000)]
 
 
 @pytest.mark.parametrize(("capacity", "awss"), AWS_TABLE)
 def test_max_connections_is_close_to_auroras_table(capacity: float, awss: int):
-    wanted = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
-    assert 0.95 * awss <= max_connections(wanted) <= 1.1 * awss
+    settings = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
+    assert 0.95 * awss <= max_connections(settings) <= 1.1 * awss
 
 
 def test_a_small_minimum_capacity_limits_max_connections():
-    wanted: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
-    assert max_connections(DatabaseSettings.model_construct(**wanted)) == 2000
+    settings: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
+    assert max_connections(DatabaseSettings.model_construct(**settings)) == 2000
 
 
 def test_failed_logins_are_counted_in_the_postgresql_log(prod: Platform):
     metric_filter = bodies(prod, "aws_cloudwatch_log_metric_filter")["failed-logins"]
-    # By password, by IAM, and without TLS; each term of its own, any of them.
+    # By password, by IAM, and without TLS, as alternatives.
     for message in ("password authentication failed", "PAM authentication failed", "no pg_hba.conf entry"):
         assert f'?"{message}"' in metric_filter["pattern"]
     assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.database_log-postgresql.name}"

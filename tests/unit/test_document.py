@@ -1,4 +1,4 @@
-"""Documentation that follows from the code is current."""
+"""Generated parts of the documentation are current, links work, and the changelog is well-formed."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def test_every_picture_is_current_and_shown(shipped: dict[str, Platform]):
 
 @pytest.fixture
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Platform]) -> Path:
-    """A folder with pages that are out of date."""
+    """A folder with outdated pages."""
     monkeypatch.setattr(command, "DOCS", tmp_path)
     monkeypatch.setenv("CDKTF_OUTDIR", str(shipped["prod"].stacks["network"].folder.parent.parent))
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
@@ -51,7 +51,7 @@ def document() -> Result:
 def test_manually_written_text_is_kept(docs: Path):
     assert document().exit_code == 0
     texts = [page.read_text() for page in docs.rglob("*.md")]
-    assert len(texts) == 8 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
+    assert len(texts) == 8 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one page is not generated
     for text in texts:
         assert text.startswith("before\n<!-- begin ")
         assert text.endswith(" -->\n\nafter\n")
@@ -90,9 +90,9 @@ def test_missing_output_of_cdktf_is_reported(docs: Path, tmp_path: Path, monkeyp
 
 def test_tables_of_roles_and_keys_contain_no_names_of_an_environment(shipped: dict[str, Platform]):
     for platform in shipped.values():
-        for told in (roles_table(platform), keys_table(platform)):
-            for own in ("${", "us-west-1", f"globecart-{platform.environment}"):
-                assert own not in told
+        for table in (roles_table(platform), keys_table(platform)):
+            for name in ("${", "us-west-1", f"globecart-{platform.environment}"):
+                assert name not in table
 
 
 def test_the_table_of_roles_lists_permissions(prod: Platform):
@@ -119,14 +119,14 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks and spans of code, in which nothing is a link or a heading."""
+    """A page without code, which contains no links or headings."""
     text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"(?<!`)`[^`\n]+`(?!`)", lambda span: re.sub(r"[\[\]()#]", "", span[0]), text)
 
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """Of a page's headings, as GitHub makes them; of two that are alike the second has a number."""
+    """Anchors of a page's headings as GitHub creates them; repeated ones are numbered."""
     found: list[str] = []
     for heading in re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE):
         words = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading)
@@ -136,12 +136,12 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken(page: Path) -> list[str]:
-    """Links within the project that lead nowhere."""
+    """Broken links within the project."""
     found: list[str] = []
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", prose(page)):
         path, _, anchor = target.partition("#")
-        there = page.parent / path if path else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
+        target_page = page.parent / path if path else page
+        if not target_page.exists() or (anchor and anchor not in anchors(target_page)):
             found.append(target)
     return found
 
@@ -190,12 +190,12 @@ def test_the_changelog_follows_keep_a_changelog():
 
 
 def test_plan_roles_on_the_page_are_those_of_the_stacks(tmp_path: Path):
-    made: list[dict[str, str]] = []
+    expected: list[dict[str, str]] = []
     with only_tiers({"access"}):
         platforms = synthesize_all(REFERENCE, tmp_path)
     for name, platform in platforms.items():
         stack = platform.stacks["access"]
         role, provider = stack.document["resource"]["aws_iam_role"]["plan"], stack.providers[0]
         arn = f"arn:aws:iam::{provider['allowed_account_ids'][0]}:role{role['path']}{role['name']}"
-        made.append({"environment": name, "role": arn, "region": provider["region"]})
-    assert json.loads(plan_roles(load_environments(REFERENCE))) == made
+        expected.append({"environment": name, "role": arn, "region": provider["region"]})
+    assert json.loads(plan_roles(load_environments(REFERENCE))) == expected

@@ -1,4 +1,4 @@
-"""Keys, log buckets, alarm topic, image repository."""
+"""The foundation tier: keys, log buckets, alarm topic, image repository."""
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_the_logs_key_is_limited_to_log_groups_and_trail_of_this_account(prod: P
     assert conditions(policy["EncryptTrail"]) == {
         "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/globecart-prod-trail"]
     }
-    # AWS asks for both where the bucket has a key of its own in S3.
+    # CloudTrail needs both if the bucket uses an S3 Bucket Key.
     assert {"kms:GenerateDataKey*", "kms:Decrypt"} <= set(policy["EncryptTrail"]["actions"])
     assert conditions(policy["EncryptConfigRecords"]) == {"StringEquals aws:SourceAccount": ["111122223333"]}
 
@@ -152,7 +152,7 @@ def test_logs_are_kept_for_twelve_months_and_archived_after_three(prod: Platform
         (rule,) = lifecycle["rule"]
         assert rule["status"] == "Enabled"
         assert rule["expiration"] == [{"days": 400}]
-        # Readable at once all the same: it is not an archive that must be restored first.
+        # Objects in Glacier Instant Retrieval are readable immediately.
         assert rule["transition"] == [{"days": 90, "storage_class": "GLACIER_IR"}]
         assert rule["abort_incomplete_multipart_upload"] == [{"days_after_initiation": 7}]
 
@@ -169,16 +169,16 @@ def test_access_to_log_buckets_is_logged(prod: Platform):
     assert logging.keys() == {"audit-logging", "config-logging"}
     for entry in logging.values():
         assert entry["target_bucket"] == "${aws_s3_bucket.foundation_delivery.id}"
-        # S3 refuses a bucket that does not let it deliver yet.
+        # S3 checks that it may deliver to the bucket.
         assert entry["depends_on"] == ["aws_s3_bucket_policy.foundation_delivery-policy"]
 
 
 def test_only_without_deletion_protection_are_buckets_and_repository_deleted_with_their_content(
     prod: Platform, dev: Platform
 ):
-    for platform, goes in ((prod, False), (dev, True)):
-        assert {bucket["force_destroy"] for bucket in bodies(platform, "aws_s3_bucket").values()} == {goes}
-        assert only(platform, "aws_ecr_repository")["force_delete"] is goes
+    for platform, forced in ((prod, False), (dev, True)):
+        assert {bucket["force_destroy"] for bucket in bodies(platform, "aws_s3_bucket").values()} == {forced}
+        assert only(platform, "aws_ecr_repository")["force_delete"] is forced
 
 
 def test_the_topic_is_encrypted_and_has_all_subscriptions(prod: Platform):
@@ -192,7 +192,7 @@ def test_a_new_subscription_replaces_no_other(prod: Platform, variants: dict[str
         return {name: body["endpoint"] for name, body in bodies(platform, "aws_sns_topic_subscription").items()}
 
     assert subscribed(prod).items() < subscribed(variants["prod"]).items()
-    # The new one is named first there.
+    # The new subscription is the first in the list.
     assert VARIANTS["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
 
 
@@ -202,11 +202,11 @@ def test_only_alarms_and_events_of_this_account_may_be_published(prod: Platform)
         "StringEquals aws:SourceAccount": ["111122223333"],
         "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:globecart-prod-*"],
     }
-    # RDS names the resource that the event is about, which may be a reader that Aurora has named.
+    # The source is the event's resource, which may be a reader that autoscaling has added.
     assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [
         "arn:aws:rds:us-west-1:111122223333:*"
     ]
-    # EventBridge delivers to no topic whose policy sets it a condition, nor through a key that does.
+    # EventBridge cannot publish to a topic if the policy of the topic or its key has conditions.
     assert conditions(policy["PublishEvents"]) == {}
     assert conditions(statements(prod, "foundation", "key-alarms-policy")["PublishEncrypted"]) == {}
     assert conditions(policy["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}

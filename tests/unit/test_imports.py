@@ -1,4 +1,4 @@
-"""The bindings are loaded lazily, with the same result, and in full where they are not what was expected."""
+"""Lazy loading of the bindings, and fallback to the regular import."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 
 import imports
 from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, require_packages
-from imports import __main__ as warming
+from imports import __main__ as indexing
 from stacks import ROOT
 from tests.conftest import environment_without
 
@@ -25,7 +25,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 @pytest.fixture
 def unloaded(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """As in a process that has not imported the bindings yet."""
+    """A process in which the bindings are not imported yet."""
     monkeypatch.delitem(sys.modules, BINDINGS)
     monkeypatch.delenv("NODE_OPTIONS", raising=False)
     return monkeypatch
@@ -58,7 +58,7 @@ def test_already_imported_bindings_are_left_alone(monkeypatch: pytest.MonkeyPatc
     "source",
     [
         "class S3Bucket: ...",  # classes in the package itself
-        "from . import s3_bucket\ndef helper(): ...",  # code beside the imports
+        "from . import s3_bucket\ndef helper(): ...",  # code in addition to imports
         "",  # nothing to import
         None,  # no file
     ],
@@ -93,8 +93,8 @@ def test_python_without_the_packages_exits_with_one_line(program: list[str]):
         text=True,
         check=False,
     )
-    told = f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python\n"
-    assert (done.returncode, done.stderr) == (1, told)
+    message = f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python\n"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_missing_packages_are_reported(monkeypatch: pytest.MonkeyPatch):
@@ -105,7 +105,7 @@ def test_missing_packages_are_reported(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_program_that_needs_node_exits_with_one_line_without_it(tmp_path: Path):
-    for program, code, told in (
+    for program, code, message in (
         ([sys.executable, "main.py"], 1, "node is not on the PATH; install Node 20 or later (README.md)\n"),
         ([sys.executable, "-c", "import stacks.settings"], 0, ""),
     ):
@@ -117,7 +117,7 @@ def test_a_program_that_needs_node_exits_with_one_line_without_it(tmp_path: Path
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (code, told)
+        assert (done.returncode, done.stderr) == (code, message)
 
 
 def test_only_imports_that_need_node_fail_without_it(unloaded: pytest.MonkeyPatch, tmp_path: Path):
@@ -132,7 +132,7 @@ def test_only_imports_that_need_node_fail_without_it(unloaded: pytest.MonkeyPatc
 
 
 def node(index: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run Node with the preload over a package that has the index, and report what it loads and when."""
+    """Run Node with the preload on a package with this index; the output shows what is loaded and when."""
     package = tmp_path / "node_modules" / "@cdktf" / "provider-aws" / "lib"
     package.mkdir(parents=True)
     (package / "index.js").write_text(index)
@@ -165,15 +165,15 @@ def test_node_loads_all_modules_of_an_unexpected_layout_with_a_warning(tmp_path:
 
 
 def test_indexing_ends_when_the_index_exists():
-    warming.main()
-    assert list(warming.indexes(imports.JSII_CACHE))
+    indexing.main()
+    assert list(indexing.indexes(imports.JSII_CACHE))
 
 
 def test_indexing_reports_a_missing_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(tmp_path))
-    warming.main(patience=0.2)
+    indexing.main(patience=0.2)
     assert "jsii wrote no index of its types in 0.2 s; synthesis will be slower" in capsys.readouterr().err
 
 
@@ -185,7 +185,7 @@ def test_the_actual_bindings_cause_no_warning():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"name": ["no name"]}, "Key 'name': Unable to deserialize value as string"),
         ({"tags": {"Name": 1}}, "Key 'Name': Unable to deserialize value as string"),
@@ -193,8 +193,8 @@ def test_the_actual_bindings_cause_no_warning():
         ({"depends_on": ["vpc"]}, "Index 0: Unable to deserialize value as cdktf.ITerraformDependable"),
     ],
 )
-def test_jsii_reports_arguments_of_a_wrong_type(wrong: dict[str, Any], told: str):
-    with pytest.raises(RuntimeError, match=told):
+def test_jsii_reports_arguments_of_a_wrong_type(wrong: dict[str, Any], message: str):
+    with pytest.raises(RuntimeError, match=message):
         SnsTopic(TerraformStack(App(), "stack"), "topic", **wrong)
 
 

@@ -20,7 +20,7 @@ def test_customers_connect_with_modern_tls(platforms: dict[str, Platform], name:
     https = listeners(platforms[name])[443]
     assert https["protocol"] == "HTTPS"
     assert https["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
-    # Not before the certificate is issued.
+    # Only after the certificate is issued.
     assert https["certificate_arn"] == "${aws_acm_certificate_validation.service_certificate-valid.certificate_arn}"
     assert https["routing_http_response_strict_transport_security_header_value"] == "max-age=31536000"
     assert https["routing_http_response_server_enabled"] is False

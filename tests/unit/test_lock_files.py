@@ -1,4 +1,4 @@
-"""Lock files belong to what they lock, and name no host: they serve whatever index a machine is configured for."""
+"""Lock files match the requirements and contain no host names, so that they work with any package index."""
 
 import json
 import re
@@ -16,8 +16,8 @@ CATEGORIES = {"packages": "default", "dev-packages": "develop", "checkov": "chec
 
 @pytest.mark.parametrize(("category", "locked"), CATEGORIES.items())
 def test_every_package_is_locked_at_its_required_version(category: str, locked: str):
-    for name, wanted in PIPFILE[category].items():
-        version = wanted if isinstance(wanted, str) else wanted["version"]
+    for name, requirement in PIPFILE[category].items():
+        version = requirement if isinstance(requirement, str) else requirement["version"]
         assert name in PIPFILE_LOCK[locked], "run make lock"
         if version.startswith("=="):
             assert PIPFILE_LOCK[locked][name]["version"] == version

@@ -1,4 +1,4 @@
-"""Subnets, ways out, fences, flows, endpoints, flow logs."""
+"""The network tier: subnets, routes, network ACLs, security groups, endpoints, flow logs."""
 
 from ipaddress import IPv4Network
 
@@ -82,8 +82,8 @@ def test_the_defaults_of_the_vpc_are_locked(prod: Platform):
     assert not {"ingress", "egress", "subnet_ids"} & only(prod, "aws_default_network_acl").keys()
 
 
-def lets_through(platform: Platform, kind: str, direction: str, other: str, port: int) -> bool:
-    """Whether a network ACL lets TCP pass between its subnets and a range, on a port of the receiving side."""
+def allows(platform: Platform, kind: str, direction: str, other: str, port: int) -> bool:
+    """Whether a network ACL allows TCP between its subnets and a range, to a port of the receiver."""
     return any(
         rule["action"] == "allow"
         and rule["protocol"] == "tcp"
@@ -118,19 +118,19 @@ def test_network_acls_allow_every_connection_and_its_responses(
 ):
     (client_kind, client_range), (server_kind, server_range) = client, server
     if client_kind:
-        assert lets_through(prod, client_kind, "egress", server_range, port)
-        assert lets_through(prod, client_kind, "ingress", server_range, CLIENT_PORT)
+        assert allows(prod, client_kind, "egress", server_range, port)
+        assert allows(prod, client_kind, "ingress", server_range, CLIENT_PORT)
     if server_kind:
-        assert lets_through(prod, server_kind, "ingress", client_range, port)
-        assert lets_through(prod, server_kind, "egress", client_range, CLIENT_PORT)
+        assert allows(prod, server_kind, "ingress", client_range, port)
+        assert allows(prod, server_kind, "egress", client_range, CLIENT_PORT)
 
 
 def test_data_subnets_are_isolated_from_the_internet_and_the_load_balancer(prod: Platform):
     for direction in ("ingress", "egress"):
         for port in (22, 80, 443, 5432, 6379, 8443, CLIENT_PORT):
-            assert not lets_through(prod, "data", direction, ALL, port)
-            assert not lets_through(prod, "data", direction, PUBLIC, port)
-    assert not lets_through(prod, "data", "ingress", APP, 22)
+            assert not allows(prod, "data", direction, ALL, port)
+            assert not allows(prod, "data", direction, PUBLIC, port)
+    assert not allows(prod, "data", "ingress", APP, 22)
 
 
 def test_network_acls_allow_path_mtu_discovery(prod: Platform):
@@ -145,11 +145,11 @@ def test_network_acls_have_at_most_twenty_rules(prod: Platform):
 
 
 def test_only_egress_in_the_settings_is_allowed(prod: Platform, variants: dict[str, Platform]):
-    more = variants["prod"]
-    added = bodies(more, "aws_vpc_security_group_egress_rule").keys() - bodies(
+    variant = variants["prod"]
+    added = bodies(variant, "aws_vpc_security_group_egress_rule").keys() - bodies(
         prod, "aws_vpc_security_group_egress_rule"
     )
-    rules = [bodies(more, "aws_vpc_security_group_egress_rule")[name] for name in sorted(added)]
+    rules = [bodies(variant, "aws_vpc_security_group_egress_rule")[name] for name in sorted(added)]
     assert [(rule["cidr_ipv4"], rule["from_port"]) for rule in rules] == [
         ("198.51.100.7/32", 465),
         ("198.51.100.8/32", 8443),
@@ -158,13 +158,13 @@ def test_only_egress_in_the_settings_is_allowed(prod: Platform, variants: dict[s
     assert "interface of the payment provider" in rules[2]["description"]
     assert {rule["security_group_id"] for rule in rules} == {"${aws_security_group.network_group-service.id}"}
     for port, range_ in ((465, "198.51.100.7/32"), (8443, "198.51.100.8/32"), (443, "203.0.113.0/24")):
-        assert lets_through(more, "app", "egress", range_, port)
-        assert lets_through(more, "public", "ingress", APP, port)
-        assert lets_through(more, "public", "egress", range_, port)
-    assert not lets_through(prod, "app", "egress", "198.51.100.7/32", 465)
+        assert allows(variant, "app", "egress", range_, port)
+        assert allows(variant, "public", "ingress", APP, port)
+        assert allows(variant, "public", "egress", range_, port)
+    assert not allows(prod, "app", "egress", "198.51.100.7/32", 465)
 
 
-# Written out by hand, not from the table in stacks/network/flows.py: source, target, port.
+# Expected independently of the table in stacks/network/flows.py: source, target, port.
 EXPECTED_FLOWS = {
     (ALL, "load-balancer", 443),
     (ALL, "load-balancer", 80),
@@ -193,16 +193,16 @@ def other_side(rule: Body) -> str:
 
 
 def test_security_group_rules_are_exactly_those_of_the_flows(prod: Platform):
-    ways_out = {
+    egress = {
         (party(rule, "security_group_id"), other_side(rule), rule["from_port"])
         for rule in bodies(prod, "aws_vpc_security_group_egress_rule").values()
     }
-    ways_in = {
+    ingress = {
         (other_side(rule), party(rule, "security_group_id"), rule["from_port"])
         for rule in bodies(prod, "aws_vpc_security_group_ingress_rule").values()
     }
-    assert ways_out == {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}
-    assert ways_in == {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}
+    assert egress == {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}
+    assert ingress == {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}
     for type_ in ("aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"):
         for rule in bodies(prod, type_).values():
             assert rule["ip_protocol"] == "tcp"
@@ -217,8 +217,8 @@ def test_security_groups_have_no_inline_rules(prod: Platform):
 
 
 PULL = {f"ecr:{action}" for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")}
-# What tasks and the rotation ask of each service, written out from their roles' needs.
-USED = {
+# Actions that tasks and the rotation need of each service.
+USED_ACTIONS = {
     "ecr-api": {"ecr:GetAuthorizationToken", *PULL},
     "ecr-dkr": {"ecr:GetAuthorizationToken", *PULL},
     "kms": {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"},
@@ -265,7 +265,7 @@ def test_endpoints_are_limited_to_this_account(prod: Platform, name: str):
         "StringEquals aws:PrincipalAccount": ["111122223333"],
         "StringEqualsIfExists aws:ResourceAccount": ["111122223333"],
     }
-    assert set(policy["OwnAccount"]["actions"]) == USED[name]
+    assert set(policy["OwnAccount"]["actions"]) == USED_ACTIONS[name]
 
 
 def test_the_s3_endpoint_is_limited_to_own_buckets_and_image_layers(prod: Platform):
@@ -315,7 +315,7 @@ def test_flow_logs_are_encrypted_and_kept(prod: Platform):
 )
 def test_rejected_traffic_from_the_vpc_is_counted(vpc: str, source: str):
     pattern = rejected_traffic_pattern(IPv4Network(vpc))
-    # The fields of a flow log record of version 2, in AWS's order.
+    # Fields of a version 2 flow log record, in AWS's order.
     fields = [field.partition("=")[0].strip() for field in pattern.strip("[]").split(",")]
     assert len(fields) == 14
     assert (fields[3], fields[12]) == ("source", "action")

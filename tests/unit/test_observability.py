@@ -1,4 +1,4 @@
-"""What gathers: events, saved queries, what the application logs. Besides: test_dashboard.py, test_alarms.py."""
+"""The observability tier: events, saved queries, application errors. See also test_dashboard.py and test_alarms.py."""
 
 import json
 import re
@@ -21,19 +21,19 @@ def test_application_errors_are_counted_in_its_log(prod: Platform):
 
 
 def test_failovers_and_changes_of_databases_are_events(prod: Platform):
-    told = {
+    categories = {
         subscription["source_type"]: set(subscription["event_categories"])
         for subscription in bodies(prod, "aws_db_event_subscription").values()
     }
-    assert "failover" in told["db-cluster"]
+    assert "failover" in categories["db-cluster"]
     # Security Hub RDS.19 to RDS.22.
-    assert told["db-cluster"] >= {"maintenance", "failure"}
-    assert told["db-instance"] >= {"maintenance", "configuration change", "failure"}
-    assert told["db-parameter-group"] == {"configuration change"}
-    assert told["db-security-group"] == {"configuration change", "failure"}
+    assert categories["db-cluster"] >= {"maintenance", "failure"}
+    assert categories["db-instance"] >= {"maintenance", "configuration change", "failure"}
+    assert categories["db-parameter-group"] == {"configuration change"}
+    assert categories["db-security-group"] == {"configuration change", "failure"}
     for subscription in bodies(prod, "aws_db_event_subscription").values():
         assert subscription["sns_topic"] == TOPIC
-        # All of the account's: Aurora names the readers that it adds itself.
+        # All resources of the account, because autoscaling names the readers that it adds.
         assert "source_ids" not in subscription
 
 
@@ -45,7 +45,7 @@ def patterns(platform: Platform) -> dict[str, Body]:
 
 
 SERVICE = "${aws_ecs_service.service_service.id}"
-# As the services document their events.
+# From the services' documentation.
 EXPECTED: dict[str, Body] = {
     "deployment-failed": {
         "source": ["aws.ecs"],
@@ -93,7 +93,7 @@ def test_the_event_patterns_are_as_documented(prod: Platform):
 
 
 def test_no_event_depends_on_cloudtrail(prod: Platform):
-    # Calls of APIs come to EventBridge through CloudTrail alone.
+    # EventBridge receives API calls through CloudTrail only.
     assert not [name for name, pattern in patterns(prod).items() if "CloudTrail" in str(pattern["detail-type"])]
 
 
@@ -111,7 +111,7 @@ def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
         sentence = json.loads(transformer["input_template"])
         assert sentence.startswith("prod: ")
         assert sentence.endswith(f"Runbook: {RUNBOOKS}/observability.md#{name}")
-        # Each name in the sentence is found in the event, and each that is found is used.
+        # Every placeholder has an input path, and every input path is used.
         assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
 
 

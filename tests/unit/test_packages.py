@@ -1,4 +1,4 @@
-"""Imports between packages go one way, no two modules import each other, and parts are shared."""
+"""Allowed imports between packages, no circular imports, and shared parts."""
 
 import ast
 import re
@@ -22,18 +22,18 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "operations": {"stacks", "synthesized", "lambda_rotation"},
     "rehearsal": {"main", "stacks", "synthesized", "operations", "lambda_rotation", "local_aws"},
 }
-"""As docs/architecture.md has it. `operations/__main__.py` loads the commands of `rehearsal` by name."""
+"""As in docs/architecture.md. `operations/__main__.py` also loads the commands of `rehearsal` dynamically."""
 
 
 @cache
 def modules() -> dict[str, Path]:
-    """Files of the project's packages, by the modules' names."""
+    """Files of the project's modules, by module name."""
     files = [ROOT / "main.py", *(file for package in MAY_IMPORT for file in (ROOT / package).rglob("*.py"))]
     return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
 
 
 def imported_by(source: str) -> Iterator[str]:
-    """Names that a module imports: modules, or what is in one."""
+    """Names that a module imports: modules, or names in modules."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -44,7 +44,7 @@ def imported_by(source: str) -> Iterator[str]:
 
 
 def _with_packages(name: str) -> Iterator[str]:
-    """A name and the packages that it is in, which Python imports first."""
+    """A module and its parent packages, which Python imports first."""
     while name:
         yield name
         name = name.rpartition(".")[0]
@@ -52,13 +52,13 @@ def _with_packages(name: str) -> Iterator[str]:
 
 @cache
 def graph() -> dict[str, set[str]]:
-    """The modules that each module imports."""
+    """Imported modules by module."""
     return {
         name: {
             found
             for imported in imported_by(file.read_text(encoding="utf-8"))
             for found in _with_packages(imported)
-            # Its own packages import it.
+            # Except its own parent packages.
             if found in modules() and not f"{name}.".startswith(f"{found}.")
         }
         for name, file in modules().items()
@@ -102,7 +102,7 @@ def test_two_or_more_tiers_use_each_part(part: str):
 
 
 def parts_of(name: str) -> set[str]:
-    """Parts that a module uses, directly or through another part."""
+    """Parts that a module imports, directly or through another part."""
     found = set[str]()
     waiting = [name]
     while waiting:
@@ -119,7 +119,7 @@ def test_both_forms_of_import_are_found(source: str):
 
 
 def test_only_one_module_imports_dynamically():
-    """An import by name would escape the rules above."""
+    """Dynamic imports bypass the rules above."""
     by_name = {
         name
         for name, file in modules().items()
@@ -130,7 +130,7 @@ def test_only_one_module_imports_dynamically():
 
 
 def test_every_package_is_in_the_table():
-    """A package that is added is a row of the table above."""
+    """A new package needs a row in the table above."""
     folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
     assert folders == MAY_IMPORT.keys() - {"main"}
 

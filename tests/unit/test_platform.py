@@ -1,4 +1,4 @@
-"""An environment's stacks read back as one document."""
+"""The stacks of an environment are read and joined into one document."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def write(folder: Path, documents: dict[str, Body], **depends_on: list[str]) -> 
 
 
 def joined(folder: Path, **arguments: Any) -> Body:
-    """The first resource of a stack that may read from the one above it."""
+    """First resource of a stack that depends on another one."""
     write(folder, {"e-down": downstream(**arguments), "e-up": UPSTREAM}, down=["e-up"])
     return Platform.read(folder, "e").document["resource"]["aws_subnet"]["down_one"]
 
@@ -94,7 +94,7 @@ def test_addresses_without_braces_are_rewritten(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ("${aws_subnet.three.id}", "e-down: refers to aws_subnet.three, which it does not have"),
         ("${data.aws_region.there.name}", "e-down: refers to data.aws_region.there, which it does not have"),
@@ -110,8 +110,8 @@ def test_addresses_without_braces_are_rewritten(tmp_path: Path):
         ),
     ],
 )
-def test_an_unresolvable_reference_is_an_error(tmp_path: Path, written: str, told: str):
-    with pytest.raises(PlatformError, match=told):
+def test_an_unresolvable_reference_is_an_error(tmp_path: Path, written: str, message: str):
+    with pytest.raises(PlatformError, match=message):
         joined(tmp_path, argument=written)
 
 

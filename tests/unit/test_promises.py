@@ -1,4 +1,4 @@
-"""What the platform promises as a whole, over all tiers of each environment."""
+"""Guarantees of the whole platform: encryption, availability, copies, monitoring, logging."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, container, only
 
-# Where each store of data says which key encrypts it.
+# The argument with the KMS key, by type of data store.
 AT_REST: dict[str, Callable[[Body], Any]] = {
     "aws_backup_vault": lambda body: body["kms_key_arn"],
     "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
@@ -22,8 +22,8 @@ AT_REST: dict[str, Callable[[Body], Any]] = {
     "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
     "aws_sns_topic": lambda body: body["kms_master_key_id"],
 }
-# Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
-STORES = {
+# All types of data stores, including those that are not used. S3 has its own test.
+DATA_STORES = {
     *AT_REST,
     "aws_db_instance",
     "aws_dynamodb_table",
@@ -48,7 +48,7 @@ def without_our_key(platform: Platform) -> list[str]:
 
 
 def test_every_data_store_is_encrypted_with_a_customer_managed_key(platform: Platform):
-    assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
+    assert {store.type for store in platform.of_type(*DATA_STORES)} == {*AT_REST, "aws_s3_bucket"}
     assert not without_our_key(platform)
 
 
@@ -85,7 +85,7 @@ def test_every_connection_to_data_is_encrypted(platform: Platform):
     assert {mount["transit_encryption"] for mount in mounts} == {"ENABLED"}
     assert {listener["protocol"] for listener in bodies(platform, "aws_lb_listener").values()} == {"HTTPS", "HTTP"}
     assert only(platform, "aws_lb_target_group")["protocol"] == "HTTPS"
-    # Buckets, the topic, the file system: whoever comes without TLS is refused.
+    # Buckets, topic, file system and secret deny requests without TLS.
     refusing = {
         document.name
         for document in platform.data
@@ -103,14 +103,14 @@ def test_every_connection_to_data_is_encrypted(platform: Platform):
     }
 
 
-def copied_elsewhere(platform: Platform) -> set[str]:
-    """The stores that a backup plan selects, all of whose rules copy to a vault of the second Region."""
-    there = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
+def copied_to_second_region(platform: Platform) -> set[str]:
+    """Data stores in backup plans that copy all backups to a vault in the second Region."""
+    vaults = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
     plans = {
         f"${{{plan.address}.id}}"
         for plan in platform.of_type("aws_backup_plan")
         if all(
-            there & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
+            vaults & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
             for rule in plan.body["rule"]
         )
     }
@@ -127,7 +127,7 @@ def test_data_without_another_source_is_copied_to_the_second_region(
 ):
     for platform in (shipped["prod"], shipped["staging"], three_zones):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
-        assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
+        assert copied_to_second_region(platform) == {f"${{{store.address}.arn}}" for store in lasting}
         (first, second) = platform.stacks["recovery"].providers
         assert first["region"] != second["region"]
 
@@ -137,7 +137,7 @@ def test_a_data_store_without_copies_is_found(prod: Platform):
     rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
     others = tuple(resource for resource in prod.resources if resource is not plan)
     planted = replace(plan, body={**plan.body, "rule": rules})
-    assert copied_elsewhere(replace(prod, resources=(planted, *others))) == set()
+    assert copied_to_second_region(replace(prod, resources=(planted, *others))) == set()
 
 
 def zones(platform: Platform) -> list[str]:
@@ -145,7 +145,7 @@ def zones(platform: Platform) -> list[str]:
 
 
 def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
-    """The zones of subnets, by references to them."""
+    """Zones of subnets that are given as references."""
     of_subnet = {
         f"${{{subnet.address}.id}}": subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")
     }
@@ -186,8 +186,8 @@ def test_tasks_use_every_access_point(platform: Platform):
     assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
-# A namespace of CloudWatch for each service that a request or its data passes.
-WATCHED = {
+# CloudWatch namespaces of all services on the path of a request or its data.
+MONITORED = {
     "AWS/ApplicationELB",
     "AWS/Backup",
     "AWS/CertificateManager",
@@ -204,7 +204,7 @@ WATCHED = {
 
 def test_every_service_has_alarms(platform: Platform):
     seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
-    assert not {namespace for namespace in WATCHED if namespace not in seen}
+    assert not {namespace for namespace in MONITORED if namespace not in seen}
 
 
 def test_every_service_that_supports_logging_logs(platform: Platform):
@@ -216,6 +216,6 @@ def test_every_service_that_supports_logging_logs(platform: Platform):
     assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
     assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
     assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two
-    # state machines, and the trail
+    # Flow logs, two of the database, two of the cache, application, WAF, Container Insights, rotation, two state
+    # machines, trail.
     assert len(groups) == 12

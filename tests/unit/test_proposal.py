@@ -1,4 +1,4 @@
-"""An environment as a pull request would have it."""
+"""The `propose` command: an environment with a proposed egress rule."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Backups: vaults and their locks, plan, copies, selections, restore tests, who is told."""
+"""The recovery tier: vaults and locks, plan, copies, selections, restore tests, events, alarm."""
 
 import json
 from typing import Any
@@ -25,22 +25,24 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["rule_name"]: rule for rule in only(platform, "aws_backup_plan")["rule"]}
 
 
-@pytest.mark.parametrize(("name", "there"), [("prod", True), ("staging", True), ("dev", False)])
-def test_each_region_has_a_vault_with_a_key_of_that_region(platforms: dict[str, Platform], name: str, *, there: bool):
-    keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if there else {})
-    wanted = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
-    assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == wanted
+@pytest.mark.parametrize(("name", "has_copies"), [("prod", True), ("staging", True), ("dev", False)])
+def test_each_region_has_a_vault_with_a_key_of_that_region(
+    platforms: dict[str, Platform], name: str, *, has_copies: bool
+):
+    keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if has_copies else {})
+    expected = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
+    assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == expected
     of_second = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
-    assert of_second == wanted.keys() - {"vault"}
+    assert of_second == expected.keys() - {"vault"}
 
 
 def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platform):
-    def there(platform: Platform, type_: str) -> set[str]:
+    def in_second_region(platform: Platform, type_: str) -> set[str]:
         return {name for name, body in bodies(platform, type_).items() if body.get("provider") == SECOND}
 
-    assert there(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
-    assert there(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
-    assert there(dev, "aws_kms_key") == there(dev, "aws_kms_alias") == set()
+    assert in_second_region(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
+    assert in_second_region(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
+    assert in_second_region(dev, "aws_kms_key") == in_second_region(dev, "aws_kms_alias") == set()
     _, second = prod.stacks["foundation"].providers
     assert (second["alias"], second["region"]) == ("second_region", "us-east-2")
     assert second["allowed_account_ids"] == ["111122223333"]
@@ -56,12 +58,12 @@ def test_vault_locks_have_the_retention_of_the_plan(platforms: dict[str, Platfor
     kept = [rule["lifecycle"]["delete_after"] for rule in rules(platform).values()]
     for lock in locks.values():
         assert (lock["min_retention_days"], lock["max_retention_days"]) == (min(kept), max(kept))
-        # With it, nobody could ever undo the lock.
+        # The argument would enable compliance mode.
         assert "changeable_for_days" not in lock
 
 
 def annotations(platform: Platform) -> set[tuple[str, str]]:
-    """What the cdktf CLI shows when it synthesizes the tier."""
+    """Messages that the cdktf CLI shows for the tier."""
     stack = platform.stacks["recovery"]
     manifest = json.loads((stack.folder.parents[1] / "manifest.json").read_text(encoding="utf-8"))
     return {(note["level"], note["message"]) for note in manifest["stacks"][stack.name]["annotations"]}
@@ -108,14 +110,14 @@ def test_backups_start_after_the_backup_window_of_database_and_cache(prod: Platf
         "daily": "cron(0 9 * * ? *)",
         "monthly": "cron(0 9 1 * ? *)",
     }
-    # The window is 23:30-00:45 there.
+    # The window is 23:30-00:45.
     assert rules(variants["dev"])["daily"]["schedule"] == "cron(45 0 * * ? *)"
 
 
 def test_monthly_backups_stay_in_cold_storage_for_the_minimum_time(prod: Platform):
     assert "cold_storage_after" not in rules(prod)["daily"]["lifecycle"]
     monthly = rules(prod)["monthly"]["lifecycle"]
-    # AWS Backup's rule.
+    # AWS Backup's minimum.
     assert monthly["delete_after"] - monthly["cold_storage_after"] >= 90
 
 
@@ -139,7 +141,7 @@ def test_database_and_files_are_selected_by_arn(prod: Platform):
         assert selection["plan_id"] == "${aws_backup_plan.recovery_plan.id}"
         assert selection["iam_role_arn"] == "${aws_iam_role.recovery_backup.arn}"
         assert "selection_tag" not in selection
-        # AWS Backup refuses a role that may not do it yet.
+        # AWS Backup rejects a role without permissions.
         assert selection["depends_on"] == ["aws_iam_role_policy_attachment.recovery_backup-policy"]
 
 
@@ -177,7 +179,7 @@ def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platfo
     assert {one["validation_window_hours"] for one in selections} == {24}
 
 
-# As AWS Backup documents its events: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+# From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "backup-failed": ("Backup Job State Change", {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]}),
     "copy-failed": ("Copy Job State Change", {"state": ["FAILED", "PARTIAL"]}),
@@ -206,7 +208,7 @@ def test_an_alarm_is_raised_after_a_day_without_a_backup(prod: Platform):
     assert alarm["dimensions"] == {"BackupVaultName": vaults(prod)["vault"]["name"]}
     assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
     assert alarm["threshold"] == 0
-    # Where nothing is begun, nothing is measured.
+    # Without backup jobs, there is no data.
     assert alarm["treat_missing_data"] == "breaching"
     (rule,) = (rule for name, rule in rules(prod).items() if name == "daily")
     longest = 24 * 60 + rule["start_window"] + rule["completion_window"]

@@ -1,4 +1,4 @@
-"""Between rotations: the check of the credential's age, the new tasks after each, and who may read the credential."""
+"""The check of the credential's age, the redeployment after a rotation, and access to the credential."""
 
 import json
 
@@ -19,7 +19,7 @@ def definition(platform: Platform, name: str) -> Body:
 
 
 def reachable(states: dict[str, Body], start: str) -> set[str]:
-    """The states that a machine can come to."""
+    """States that are reachable from the start."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
@@ -90,11 +90,11 @@ def test_state_machines_have_the_permissions_that_they_need(prod: Platform):
     assert redeploy["actions"] == ["ecs:DescribeServices", "ecs:UpdateService"]
     assert redeploy["resources"] == ["${aws_ecs_service.service_service.id}"]
     assert conditions(redeploy) == {"ArnLike ecs:cluster": ["${aws_ecs_cluster.service_cluster.arn}"]}
-    ask = statements(prod, "rotation", "credential-age-permissions")["AskForAge"]
-    assert (ask["actions"], ask["resources"]) == (["secretsmanager:DescribeSecret"], [f"${{{SECRET}.arn}}"])
+    describe = statements(prod, "rotation", "credential-age-permissions")["AskForAge"]
+    assert (describe["actions"], describe["resources"]) == (["secretsmanager:DescribeSecret"], [f"${{{SECRET}.arn}}"])
     for tier, name in (("service", "redeployment"), ("rotation", "credential-age")):
-        may = statements(prod, tier, f"{name}-permissions")
-        assert may["Tell"]["resources"] == [TOPIC]
+        permissions = statements(prod, tier, f"{name}-permissions")
+        assert permissions["Tell"]["resources"] == [TOPIC]
         trust = statements(prod, tier, f"{name}-trust")["Assume"]
         assert conditions(trust)["ArnLike aws:SourceArn"] == [
             f"arn:aws:states:us-west-1:111122223333:stateMachine:globecart-prod-{name}"
@@ -108,7 +108,7 @@ def test_no_task_starts_before_the_first_rotation(prod: Platform):
     assert 'contains(version.version_stages, "AWSCURRENT")' in after["condition"]
     assert '!contains(version.version_stages, "AWSPENDING")' in after["condition"]
     assert "docs/rotation.md" in after["error_message"]
-    # Late in the tier, and before the service.
+    # As late as possible, but before the service.
     assert versions["depends_on"] == ["aws_lb_listener.service_https"]
     assert (
         "data.aws_secretsmanager_secret_versions.service_credential-versions"
@@ -128,5 +128,5 @@ def test_ecs_may_read_the_credential_and_the_application_may_not(prod: Platform)
     assert may["ReadCredential"]["actions"] == ["secretsmanager:GetSecretValue"]
     assert may["ReadCredential"]["resources"] == [f"${{{SECRET}.arn}}"]
     assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.us-west-1.amazonaws.com"]}
-    # The application itself may not read it again.
+    # The application itself must not read it.
     assert "ReadCredential" not in statements(prod, "service", "service-task-permissions")

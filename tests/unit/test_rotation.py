@@ -1,4 +1,4 @@
-"""The rotation tier: the secret, its function, the schedule. What follows a rotation: test_redeployment.py."""
+"""The rotation tier: secret, function, schedule. See test_redeployment.py for what follows a rotation."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform], name: str):
-    """An old version that is pruned would be added again, and would overwrite the current one."""
+    """Terraform would add a removed old version again and overwrite the current one."""
     assert only(platforms[name], "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
     assert not platforms[name].of_type("aws_secretsmanager_secret_version")
     assert not [data for data in platforms[name].data if data.type == "aws_secretsmanager_secret_version"]
@@ -80,7 +80,7 @@ def test_the_function_logs_json_to_our_log_group_and_is_traced(prod: Platform):
     assert function["logging_config"]["log_format"] == "JSON"
     assert function["logging_config"]["log_group"] == log
     assert function["tracing_config"] == {"mode": "Active"}
-    # Before the function, which could not join the VPC without it.
+    # Before the function, which needs it to connect to the VPC.
     assert function["depends_on"] == ["aws_iam_role_policy.rotation_rotation-policy"]
 
 
@@ -103,7 +103,7 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
         for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
     }
     assert conditions(rotate) == {"StringEquals secretsmanager:resource/AllowRotationLambdaArn": [FUNCTION_ARN]}
-    # RDS's own secret has no such function, and would be denied.
+    # RDS's secret has no rotation function, so the condition would deny access.
     assert "condition" not in may["LogInAsMaster"]
     assert may["LogInAsMaster"]["resources"] == ["${aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn}"]
     assert not {"secretsmanager:PutSecretValue"} & set(may["LogInAsMaster"]["actions"])
@@ -137,6 +137,6 @@ def test_the_credential_is_rotated_at_once_and_every_thirty_days(platforms: dict
         "rotation_lambda_arn": "${aws_lambda_function.rotation_function.arn}",
         "rotate_immediately": True,
         "rotation_rules": {"automatically_after_days": 30},
-        # Without it the first rotation would begin before it may.
+        # The first rotation starts immediately and needs the permission.
         "depends_on": ["aws_lambda_permission.rotation_permission"],
     }

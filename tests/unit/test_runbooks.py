@@ -1,4 +1,4 @@
-"""Runbooks: whoever is woken is one click away from what to do, and what is written there can be done."""
+"""Runbooks: every alarm and event links one, their sections are complete, and their commands are valid."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.aws_commands import Command, find_commands
 from tests.synthesized import RUNBOOKS
 
 FOLDER = ROOT / "docs" / "runbooks"
-# Of all of them, and of what Terraform tells and no alarm.
+# The overview, and a page on errors of Terraform.
 OTHERS = {"README", "state-locks"}
 PAGES = sorted(FOLDER.glob("*.md"))
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,19 +26,19 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PA
 
 
 def sections(page: Path) -> dict[str, str]:
-    """What stands under each heading of a page."""
+    """Text under each heading of a page."""
     _, *parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def fenced(text: str) -> list[str]:
-    """Blocks of commands, without the indentation of a list's entry."""
+    """Shell blocks, without the indentation of list items."""
     blocks = re.findall(r"^( *)```sh\n(.*?)^ *```$", text, flags=re.MULTILINE | re.DOTALL)
     return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) for indent, block in blocks]
 
 
 def linked(platform: Platform) -> dict[str, set[str]]:
-    """The headings that alarms, events and messages of a platform end with, by page."""
+    """Headings that alarms, events and messages link to, by page."""
     found: dict[str, set[str]] = {}
     for tier, stack in platform.stacks.items():
         for page, heading in re.findall(rf"Runbook: {RUNBOOKS}/([\w-]+)\.md#([\w-]+)", json.dumps(stack.document)):
@@ -48,15 +48,15 @@ def linked(platform: Platform) -> dict[str, set[str]]:
 
 
 def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod: Platform):
-    # RDS words its messages itself, and links no runbook.
-    there = linked(prod)
-    there["observability"].add("database-events")
-    assert there == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
+    # RDS's own messages contain no link.
+    expected = linked(prod)
+    expected["observability"].add("database-events")
+    assert expected == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
 
 
 def test_every_notification_links_a_runbook(prod: Platform):
-    there = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
-    assert {told.runbook for told in runbooks.triggers(prod)} == {*there, runbooks.DATABASE_EVENTS}
+    expected = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
+    assert {trigger.runbook for trigger in runbooks.triggers(prod)} == {*expected, runbooks.DATABASE_EVENTS}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in OTHERS], ids=lambda page: page.stem)
@@ -73,7 +73,9 @@ def test_the_overview_lists_every_runbook(prod: Platform):
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[([\w-]+)\]\((\w+)\.md#([\w-]+)\) \| (\w+) ", page, flags=re.MULTILINE)
     assert all(name == heading and page == tier for name, page, heading, tier in listed)
-    assert {(page, heading) for _, page, heading, _ in listed} == {told.runbook for told in runbooks.triggers(prod)}
+    assert {(page, heading) for _, page, heading, _ in listed} == {
+        trigger.runbook for trigger in runbooks.triggers(prod)
+    }
 
 
 def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Platform):
@@ -101,26 +103,26 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
     assert "`aws.acm`: ACM Certificate Approaching Expiration" in facts["observability", "certificate-expiry"]
     assert "for 31 days.`; `<environment>: the age" in facts["rotation", "credential-age"]
     assert "db-cluster: failover, failure" in facts["observability", "database-events"]
-    for told in facts.values():
-        assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", told)
+    for table in facts.values():
+        assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", table)
 
 
 @pytest.mark.parametrize(
-    ("description", "told"),
+    ("description", "message"),
     [
         ("It rings for 5 min: it fails.", "ends with no runbook"),
         (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "says not when it rings and why"),
     ],
 )
-def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, told: str):
+def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):
     (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "globecart-prod-cache-cpu")
-    silent = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
-    with pytest.raises(PlatformError, match=told):
-        list(runbooks.triggers(silent))
+    incomplete = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
+    with pytest.raises(PlatformError, match=message):
+        list(runbooks.triggers(incomplete))
 
 
 def written_commands() -> Iterator[tuple[str, Command, bool]]:
-    """Every command of the documentation, and whether it is to be run as it stands there."""
+    """All AWS CLI commands in the documentation, and whether they are complete."""
     for page in EVERY_PAGE:
         text = page.read_text(encoding="utf-8")
         name = str(page.relative_to(ROOT))
@@ -138,12 +140,14 @@ def test_every_aws_command_is_valid():
 
 
 def test_every_aws_command_in_a_block_has_its_required_options():
-    short = [(page, command, command.missing_options) for page, command, is_whole in written_commands() if is_whole]
-    assert not [f"{page}: {command}: {missing}" for page, command, missing in short if missing]
+    commands = [
+        (page, command, command.missing_options) for page, command, is_complete in written_commands() if is_complete
+    ]
+    assert not [f"{page}: {command}: {missing}" for page, command, missing in commands if missing]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("aws ecs list-task", "ecs has no list-task"),
         ("aws elasticcache describe-events", "unknown service elasticcache"),
@@ -153,14 +157,14 @@ def test_every_aws_command_in_a_block_has_its_required_options():
         ("aws ecs describe-tasks --cluster x", "tasks"),
     ],
 )
-def test_an_invalid_aws_command_is_found(text: str, told: str):
-    assert told in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
+def test_an_invalid_aws_command_is_found(text: str, problem: str):
+    assert problem in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
 
 
 @each_page
 def test_blocks_are_valid_shell(page: Path):
     for block in fenced(page.read_text(encoding="utf-8")):
-        # What a person fills in is no redirection.
+        # Placeholders are not redirections.
         filled = re.sub(r"<[\w' ,]+>", "filled-in", block)
         read = subprocess.run(["bash", "-n"], input=filled, text=True, capture_output=True, check=False)
         assert not read.stderr, block
@@ -178,10 +182,10 @@ def test_names_in_runbooks_exist(page: Path, prod: Platform):
         ("$AWS_REGION", "us-west-1"),
     ):
         text = text.replace(general, own)
-    there = json.dumps(prod.document)
+    document = json.dumps(prod.document)
     names = set(re.findall(r"(?<![\w-])globecart-prod-[\w-]*\w", text))
-    # Made by hand, to restore from.
+    # Created manually during a restore.
     names -= {"globecart-prod-before", "globecart-prod-before-1"}
     logs = set(re.findall(r"(?<=[\"`])/(?:aws|globecart)/[\w/-]+", text))
-    missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", there)}
-    assert not missing | {log for log in logs if f'"{log}"' not in there}
+    missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", document)}
+    assert not missing | {log for log in logs if f'"{log}"' not in document}

@@ -1,4 +1,4 @@
-"""The application's service: task, roles, placement, deployments, scaling."""
+"""The service tier: task definition, roles, placement, deployments, autoscaling."""
 
 import pytest
 
@@ -110,7 +110,7 @@ def test_ecs_and_the_application_have_separate_roles(prod: Platform):
 def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret(prod: Platform):
     may = statements(prod, "service", "service-execution-permissions")
     assert {sid: (statement["actions"], statement["resources"]) for sid, statement in may.items()} == {
-        # The one action that knows no resource.
+        # The action supports no resource-level permissions.
         "LogInToRegistry": (["ecr:GetAuthorizationToken"], ["*"]),
         "Pull": (
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -168,7 +168,7 @@ def test_a_deployment_keeps_all_tasks_and_rolls_back(prod: Platform):
 
 
 def test_a_change_of_the_capacity_strategy_does_not_replace_the_service(prod: Platform):
-    # The provider makes a service anew whose capacity_provider_strategy changes without this argument.
+    # Without it, the provider replaces the service when its capacity_provider_strategy changes.
     assert service(prod)["force_new_deployment"] is True
 
 
@@ -205,7 +205,7 @@ def test_tasks_follow_cpu_and_requests(prod: Platform):
 def test_the_remaining_zones_can_take_the_load_of_a_lost_one(prod: Platform, variants: dict[str, Platform]):
     for platform, zones in ((prod, 2), (variants["prod"], 3)):
         at = tracking(platform)["task-cpu"]["target_value"]
-        # Of all tasks' CPU, on the tasks that remain.
+        # CPU of the remaining tasks.
         assert at * zones / (zones - 1) <= 90
         assert at <= 60
 
@@ -228,7 +228,7 @@ def test_the_minimum_number_of_tasks_is_on_demand(platforms: dict[str, Platform]
 def test_container_insights_uses_our_log_group(prod: Platform):
     cluster = only(prod, "aws_ecs_cluster")
     assert cluster["setting"] == [{"name": "containerInsights", "value": "enhanced"}]
-    # ECS would make the group itself, without our key and for ever.
+    # Otherwise ECS creates the group, without KMS key and retention.
     assert cluster["depends_on"] == ["aws_cloudwatch_log_group.service_insights-log"]
     assert bodies(prod, "aws_cloudwatch_log_group", "service")["insights-log"]["name"] == (
         f"/aws/ecs/containerinsights/{cluster['name']}/performance"

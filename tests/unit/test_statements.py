@@ -1,4 +1,4 @@
-"""Statements of policies as the document that AWS's API takes; their other rendering is in the snapshots."""
+"""Policy statements as JSON of AWS's API. The snapshots cover the Terraform data sources."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files: encryption, mount targets, access points, who is refused, backup."""
+"""The storage tier: encryption, mount targets, access points, policy, replication, backup."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_files_are_encrypted_with_our_key(platforms: dict[str, Platform], name: 
 
 def test_the_file_system_is_regional_and_elastic(prod: Platform):
     files = only(prod, "aws_efs_file_system")
-    # One Zone storage would name its zone.
+    # The argument would create a One Zone file system.
     assert "availability_zone_name" not in files
     assert files["throughput_mode"] == "elastic"
     assert files["protection"] == {"replication_overwrite": "ENABLED"}
@@ -53,7 +53,7 @@ def test_each_access_point_has_its_own_user_and_root_directory(prod: Platform):
         assert root["path"] == f"/{name}"
         owner = root["creation_info"]
         assert (owner["owner_uid"], owner["owner_gid"]) == (point["posix_user"]["uid"], point["posix_user"]["gid"])
-        # Nothing for others.
+        # No access for others.
         assert owner["permissions"] == "0750"
 
 
@@ -75,7 +75,7 @@ def test_mounts_without_an_access_point_are_denied(prod: Platform):
         "elasticfilesystem:ClientWrite",
         "elasticfilesystem:ClientRootAccess",
     }
-    # A negated operator holds for a request without the key: a mount of the file system itself.
+    # A negated operator also matches requests without the key: mounts without an access point.
     assert conditions(around) == {
         "ArnNotEquals elasticfilesystem:AccessPointArn": [
             "${aws_efs_access_point.storage_uploads.arn}",

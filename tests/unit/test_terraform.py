@@ -1,4 +1,4 @@
-"""Terraform, and where it finds its provider."""
+"""Running Terraform: version, provider mirror, plugin cache, CLI configuration."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from operations.terraform import TerraformError, environment, find_mirror, terra
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A machine with an empty home and nothing in the data folders."""
+    """A machine with empty home and data folders."""
     for name in ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TERRAFORM_PLUGIN_MIRROR", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -81,14 +81,14 @@ def test_a_provider_is_installed_once_for_all_stacks(bare: pytest.MonkeyPatch, t
     packed = mirror / "registry.terraform.io" / "hashicorp" / "aws" / f"terraform-provider-aws_1.0.0_{platform}.zip"
     with ZipFile(packed, "w") as file:
         file.writestr("terraform-provider-aws_v1.0.0", "")
-    said: list[str] = []
+    outputs: list[str] = []
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "stack.tf.json").write_text('{"terraform": {"required_providers": {"aws": {"version": "1.0.0"}}}}')
-        said.append(terraform("init", "-no-color", cwd=folder))
-    assert "Installed hashicorp/aws v1.0.0" in said[0]
-    assert "Using hashicorp/aws v1.0.0 from the shared cache directory" in said[1]
+        outputs.append(terraform("init", "-no-color", cwd=folder))
+    assert "Installed hashicorp/aws v1.0.0" in outputs[0]
+    assert "Using hashicorp/aws v1.0.0 from the shared cache directory" in outputs[1]
 
 
 def test_a_plugin_cache_of_the_user_takes_precedence(bare: pytest.MonkeyPatch, tmp_path: Path):

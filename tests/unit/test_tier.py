@@ -1,4 +1,4 @@
-"""What every tier has alike."""
+"""Properties of all tiers: state, provider, tags, outputs, dependencies."""
 
 from pathlib import Path
 
@@ -68,22 +68,22 @@ def test_every_named_output_has_a_description(prod: Platform):
 
 
 def test_a_tier_depends_only_on_its_listed_dependencies(prod: Platform):
-    """Where only some tiers are tested, these are what is synthesized with them."""
+    """The tests synthesize these dependencies with a tier."""
     for tier, stack in prod.stacks.items():
         assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(DEPENDENCIES[tier])
 
 
 def test_a_tier_does_not_depend_on_which_tiers_use_it(prod: Platform, tmp_path: Path):
-    """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
+    """So later tiers can be planned as soon as it is applied, and a new reference needs no second apply."""
     used: set[str] = set()
-    # First those that use none, then those that use only these, and so on, each time with no tier that they do not use.
+    # Synthesize tiers without dependencies, then tiers that depend only on these, and so on.
     while users := {tier for tier in set(TIERS) - used if set(DEPENDENCIES[tier]) <= used}:
         used |= users
-        if used == set(TIERS):  # with all that they use they are the platform itself
+        if used == set(TIERS):  # this is the whole platform
             break
         with only_tiers(users):
             fewer = synthesize_variation(tmp_path / str(len(used)), "prod")
-        # Each of them is there with no user.
+        # No other tier uses them.
         assert fewer.stacks.keys() == users.union(*(DEPENDENCIES[tier] for tier in users))
         for tier, stack in fewer.stacks.items():
             assert stack.document["output"].keys() == prod.stacks[tier].document["output"].keys()

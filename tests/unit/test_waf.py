@@ -1,4 +1,4 @@
-"""WAF: what it blocks, in which order, and what its log shows."""
+"""WAF: rules, priorities, large bodies, logging."""
 
 import pytest
 
@@ -57,13 +57,13 @@ def test_rules_have_unique_priorities_and_metrics(prod: Platform):
         assert rule["visibility_config"] == {
             "metric_name": name,
             "cloudwatch_metrics_enabled": True,
-            # Samples show headers that the log does not.
+            # Sampled requests show headers that the log redacts.
             "sampled_requests_enabled": False,
         }
 
 
 def elsewhere(platform: Platform) -> Body:
-    """What a large body's path must not be."""
+    """Condition on the path that allows large bodies."""
     label, path = rules(platform)["large-bodies"]["statement"]["and_statement"]["statement"]
     assert label == {
         "label_match_statement": {
@@ -89,7 +89,7 @@ def test_large_bodies_are_allowed_only_on_the_paths_in_the_settings(variants: di
         "search_string": "/uploads/",
         "positional_constraint": "STARTS_WITH",
         "field_to_match": {"uri_path": {}},
-        # In this order, or an encoded ../ would pass.
+        # In this order, because ../ may be URL-encoded.
         "text_transformation": [{"priority": 0, "type": "URL_DECODE"}, {"priority": 1, "type": "NORMALIZE_PATH"}],
     }
 
@@ -108,5 +108,5 @@ def test_session_headers_are_redacted_in_the_log(prod: Platform):
         {"single_header": {"name": "cookie"}},
     ]
     assert logging["depends_on"] == ["aws_cloudwatch_log_resource_policy.service_log-delivery"]
-    # WAF takes no other beginning.
+    # WAF requires this prefix.
     assert bodies(prod, "aws_cloudwatch_log_group", "service")["firewall-log"]["name"].startswith("aws-waf-logs-")
