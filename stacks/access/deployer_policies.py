@@ -103,7 +103,7 @@ def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
     names = limits.names
     through_lambda = f"lambda.{names.region}.amazonaws.com"
     statements = [
-        *_states(limits),
+        *_state_statements(limits),
         # The function's environment variables, which hold no secrets. Without it, a plan would show them as missing.
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
         allow(
@@ -136,20 +136,20 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
     """Policies of the apply role."""
     return {
         **{
-            what: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
-            for what, grants in WRITES.items()
+            policy: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
+            for policy, grants in WRITES.items()
         },
         "identities": [
-            *_states(limits),
+            *_state_statements(limits),
             allow("WriteStates", ["s3:PutObject"], [limits.state_arn_pattern]),
-            *_use_of_keys(limits),
-            *_roles(limits),
+            *_key_statements(limits),
+            *_role_statements(limits),
             *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
         ],
     }
 
 
-def _states(limits: Limits) -> list[Statement]:
+def _state_statements(limits: Limits) -> list[Statement]:
     """Access to the states. Without ListBucket, S3 answers 403 instead of 404 for a missing state."""
     names = limits.names
     return [
@@ -165,7 +165,7 @@ def _states(limits: Limits) -> list[Statement]:
     ]
 
 
-def _use_of_keys(limits: Limits) -> list[Statement]:
+def _key_statements(limits: Limits) -> list[Statement]:
     return [
         allow(
             "KeysThroughServices",
@@ -186,7 +186,7 @@ def _use_of_keys(limits: Limits) -> list[Statement]:
     ]
 
 
-def _roles(limits: Limits) -> list[Statement]:
+def _role_statements(limits: Limits) -> list[Statement]:
     """PCI DSS 7.2.2: manage roles on the platform's path with its boundary, and pass them to listed services only."""
     bounded = string_equals("iam:PermissionsBoundary", limits.boundary)
     config = limits.names.config_role_arn
@@ -234,7 +234,7 @@ def _statement(limits: Limits, grant: Grant) -> Statement:
             string_equals("ec2:CreateAction", *sorted(_ec2_create_actions())),
         ],
     }[grant.scope]
-    # ARNs contain the Region.
+    # Without an ARN, which would contain the Region, a condition limits it.
     if grant.resources == "*":
         when = [*when, _in(GLOBAL_REGION) if grant.service in GLOBAL_SERVICES else _in(*names.regions)]
     return allow(grant.sid, limits.allowed_actions(grant), limits.resource_arns(grant), when=when)

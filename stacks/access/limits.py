@@ -65,9 +65,9 @@ class Limits:
         """ARN pattern of the states' lock files."""
         return f"{self.state_arn_pattern}.tflock"
 
-    def tag_conditions(self, of: str) -> list[Condition]:
-        """The tags are this environment's. `of` is `aws:ResourceTag` or `aws:RequestTag`."""
-        return [string_equals(f"{of}/Project", PROJECT), string_equals(f"{of}/Environment", self.names.environment)]
+    def tag_conditions(self, key: str) -> list[Condition]:
+        """The tags are this environment's. `key` is `aws:ResourceTag` or `aws:RequestTag`."""
+        return [string_equals(f"{key}/Project", PROJECT), string_equals(f"{key}/Environment", self.names.environment)]
 
     def allowed_actions(self, grant: Grant) -> list[str]:
         """Actions of a grant, without destructive ones while deletion protection is on."""

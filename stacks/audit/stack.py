@@ -144,13 +144,13 @@ class AuditStack(TierStack):
         notify(self, topic, [*control_change_events(), *detection.FINDING_EVENTS, *noncompliance])
 
     def _detect(self, foundation: FoundationStack) -> None:
-        audit, recorder = self.settings.audit, []
+        audit, config_recorder = self.settings.audit, []
         if audit.config:
             bucket, key = foundation.log_buckets.config, foundation.keys.logs
-            recorder = [enable_config(self, bucket=bucket, key=key)]
+            config_recorder = [enable_config(self, bucket=bucket, key=key)]
         if audit.guardduty:
             detection.enable_guardduty(self)
         if audit.security_hub:
-            detection.enable_security_hub(self, depends_on=recorder)
+            detection.enable_security_hub(self, depends_on=config_recorder)
         if audit.inspector:
             detection.enable_inspector(self)
