@@ -33,7 +33,7 @@ def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statemen
         administrators: role ARNs.
     """
     return [
-        # Without it, IAM policies have no effect, and without its administrators the key would be unmanageable.
+        # Without it, IAM policies have no effect, and deleting the administrators would make the key unmanageable.
         allow("EnableIamPolicies", ["kms:*"], ["*"], to=account_principal(own_account)),
         allow("AdministerWithoutUse", ADMINISTRATION_ACTIONS, ["*"], to=Principal("AWS", administrators)),
         # A review of policies would miss manually created grants.
