@@ -224,7 +224,7 @@ def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path)
 
 def test_an_asset_that_nobody_knows_is_refused(program: Path):
     (program / "assets" / "picture").mkdir(parents=True)
-    with pytest.raises(RefusedError, match="dev-edge: nobody says what its asset picture is built from"):
+    with pytest.raises(RefusedError, match="dev-edge: the sources of asset picture are unknown"):
         configuration([stack("dev-edge", program)], program, ["dev"])
 
 
