@@ -1,4 +1,4 @@
-"""What `docs/controls.md` shows of the table of controls."""
+"""Generated parts of `docs/controls.md`."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,13 @@ from synthesized.controls import CONTROLS, NOT_MET_BY_CODE, SUBJECTS
 
 
 def tables() -> str:
-    """Every control, a table a subject."""
+    """One table of controls per subject."""
     lines: list[str] = []
     for subject in SUBJECTS:
         rows = (
             (
                 ", ".join(control.requirements),
-                control.does,
+                control.summary,
                 ", ".join(f"`{resource}`" for resource in control.resources),
                 f"[{control.name}](#{control.name})",
             )
@@ -25,20 +25,20 @@ def tables() -> str:
 
 
 def checks() -> str:
-    """How each control is checked, and which changes must be noticed."""
+    """The checks of each control, and the defects that they must find."""
     lines: list[str] = []
     for control in CONTROLS:
         lines += [f"### {control.name}", "", "Checked:", ""]
-        lines += _list(check.says for check in control.checks)
+        lines += _list(check.description for check in control.checks)
         lines += ["", "Fails when:", ""]
-        lines += [*_list(mutation.says for mutation in control.mutations), ""]
+        lines += [*_list(mutation.description for mutation in control.mutations), ""]
     return "\n".join(lines)
 
 
 def out_of_scope() -> str:
-    """What is not the code's to meet."""
+    """Requirements that code cannot meet."""
     rows = ((number, about, who) for number, (about, who) in NOT_MET_BY_CODE.items())
-    return table(("PCI DSS", "about", "who must"), rows)
+    return table(("PCI DSS", "about", "responsible"), rows)
 
 
 def _list(entries: Iterable[str]) -> list[str]:

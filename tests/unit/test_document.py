@@ -67,7 +67,7 @@ def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
     (docs / "security.md").write_text("nothing here\n")
     result = document()
     assert result.exit_code == 1
-    assert "allowed: a place for roles" in result.stderr
+    assert "lacks <!-- begin roles -->" in result.stderr
     assert result.stderr.count("\n") == 1
     assert (docs / "security.md").read_text() == "nothing here\n"
     assert "stale" in (docs / "settings.md").read_text()
@@ -104,7 +104,7 @@ def test_what_a_role_may_do_is_told(prod: Platform):
         " `elasticache:Connect` on `cache/cache`, `cache/application` |"
     )
     assert "never `ec2:AssignPrivateIpAddresses`" in rows["rotation/rotation"]
-    assert "what AWS's `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
+    assert "AWS's managed policy `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
 
 
 def test_who_uses_a_key_is_told(prod: Platform):

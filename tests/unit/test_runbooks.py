@@ -81,18 +81,18 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
-        "| rings at | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
-        "| because | the application fails for customers |",
-        "| looks at | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
+        "| condition | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
+        "| reason | the application fails for customers |",
+        "| metric | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
         " `AWS/ApplicationELB` by LoadBalancer, 3 times 60 seconds |",
-        "| without data | it does not ring |",
+        "| missing data | not in alarm |",
     ]
-    assert "| rings at | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
+    assert "| condition | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
     assert "not in" not in facts["storage", "io-limit"]
-    assert "| because | tasks in each zone cannot open" in facts["network", "nat-ports"]
+    assert "| reason | tasks in each zone cannot open" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
         in facts["audit", "denied-calls"]
@@ -108,8 +108,8 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
 @pytest.mark.parametrize(
     ("description", "told"),
     [
-        ("It rings for 5 min: it fails.", "ends with no runbook"),
-        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "says not when it rings and why"),
+        ("It rings for 5 min: it fails.", "has no link to a runbook"),
+        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
     ],
 )
 def test_an_alarm_that_does_not_say_what_it_must_is_told(prod: Platform, description: str, told: str):

@@ -1,4 +1,4 @@
-"""Who reaches whom, as a matrix: which ports are open, and what holds back where none are."""
+"""Reachability as a matrix: the open ports of each pair of nodes, or what blocks the others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,17 +8,17 @@ from synthesized.platform import Platform
 from synthesized.reachability import INTERNET, Ports, Reachability, merge_ranges
 
 MARGIN, LEGEND, HEAD, NAMES, ROW = 12, 40, 40, 130, 30
-"""Widths and heights: of the margin, of title and legend, of the columns' names, of the rows' names, of a row."""
+"""Sizes of the margin, the title with legend, the column names, the row names, and a row."""
 MIN_COLUMN, MIN_WIDTH = 66, 840
 
 Ways = Mapping[tuple[str, str], Ports]
 
 
 def picture(platform: Platform) -> str:
-    """A row for whatever may open a connection, a column for whatever may take one, as SVG.
+    """The matrix as SVG: rows are sources, columns are targets.
 
     Raises:
-        PlatformError: a way is open, and no rule says why.
+        PlatformError: a port is reachable without a rule that names it.
     """
     found = flow_graph(platform)
     nodes = [found.nodes[name] for name in _sorted_names(found)]
@@ -27,7 +27,7 @@ def picture(platform: Platform) -> str:
         for way, ports in reachable_ports(Reachability(platform), found.nodes).items()
         if found.nodes[way[1]].members
     }
-    # Of what is outside, the part that a rule names: an address there may be anybody's.
+    # Outside the VPC, only the ports that a rule names count.
     for flow in found.edges:
         if not found.nodes[flow.target].members:
             way = (flow.source, flow.target)
@@ -37,7 +37,7 @@ def picture(platform: Platform) -> str:
 
 
 def _sorted_names(found: FlowGraph) -> list[str]:
-    """Names of nodes: what opens connections, from the internet inwards, then all else, what is outside last."""
+    """Names of nodes: sources first, from the internet inwards, then other targets, then those outside the VPC."""
     sources = {flow.source for flow in found.edges}
     names = [INTERNET.name]
     for name in names:
@@ -56,7 +56,7 @@ def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: W
     left = MARGIN + NAMES
     column = max(MIN_COLUMN, widest * 1.1 + 8, (MIN_WIDTH - left - MARGIN) // len(nodes))
     canvas = Canvas(left + column * len(nodes) + MARGIN)
-    title = f"{environment}: who opens connections to whom, by TCP port"
+    title = f"{environment}: open TCP ports by source and target"
     canvas.text(MARGIN, 24, title, size=15, bold=True)
     _legend(canvas, LEGEND + 10)
     top = LEGEND + 20
@@ -78,7 +78,7 @@ def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: W
             elif way not in without_groups:
                 _closed_twice(canvas, x + 6, y + 14)
     description = " ".join(f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in ways.items())
-    return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} Nothing else.")
+    return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} All others are closed.")
 
 
 def _label(node: Node) -> str:
