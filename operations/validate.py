@@ -1,7 +1,6 @@
-"""`python -m operations validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
+"""`python -m operations validate`: runs `terraform validate` on every synthesized stack, with the real AWS provider.
 
-Stacks are validated in copies, side by side, from one initialization. What has passed is remembered by its content, so
-that only what has changed is validated again.
+Stacks are validated in parallel, in copies that share one initialization. Valid stacks are cached by content.
 """
 
 import json
@@ -23,7 +22,7 @@ from synthesized.platform import Stack, output_folder, read_stacks
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What Terraform says of one stack."""
+    """Result of `terraform validate` for a stack."""
 
     stack: str
     problems: tuple[str, ...]
@@ -32,39 +31,40 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class StackCopy:
-    """A stack where Terraform may write beside it."""
+    """A copy of a stack in a folder where Terraform may write."""
 
     folder: Path
     providers: Path
-    """Where the providers that it requires are installed, for it and all that require the same."""
+    """Data directory with the providers, shared by all stacks that require the same ones."""
 
     def terraform(self, *arguments: str) -> str:
-        """Run Terraform on it."""
+        """Run Terraform on the copy."""
         return terraform(*arguments, cwd=self.folder, variables={"TF_DATA_DIR": str(self.providers)})
 
 
 def validate() -> None:
-    """Run `terraform validate` over every stack that `make synth` wrote, with the real AWS provider.
+    """Run `terraform validate` on every synthesized stack, with the real AWS provider.
 
-    Needs no credentials. Stacks that passed before and have not changed since are not validated again.
+    Reads the output of `make synth`. Needs no credentials. Stacks that have not changed since they were last valid are
+    skipped.
 
-    When: after a change of the stacks or the settings, as a part of `make test`.
+    When: after a change to the stacks or the settings; `make test` includes it.
 
     Example: `python -m operations validate`
 
-    Exit codes: 0 all stacks are valid; 1 a stack is not valid, or Terraform failed; 2 usage.
+    Exit codes: 0 all stacks are valid; 1 a stack is invalid, or Terraform failed; 2 usage.
     """
     with one_line_errors():
         if not (stacks := read_stacks(output_folder())):
-            raise RefusedError(f"{output_folder()}: holds no stack; run make synth")
-        verdicts = validate_stacks(stacks)
-    for verdict in verdicts:
-        for problem in verdict.problems:
-            typer.echo(f"{verdict.stack}: {problem}")
-    invalid = sum(bool(verdict.problems) for verdict in verdicts)
-    unchanged = sum(verdict.cached for verdict in verdicts)
+            raise RefusedError(f"{output_folder()}: contains no stack; run make synth")
+        results = validate_stacks(stacks)
+    for result in results:
+        for problem in result.problems:
+            typer.echo(f"{result.stack}: {problem}")
+    invalid = sum(bool(result.problems) for result in results)
+    unchanged = sum(result.cached for result in results)
     typer.echo(
-        f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)"
+        f"{len(results) - invalid} of {len(results)} stacks are valid ({unchanged} unchanged since the last run)"
     )
     if invalid:
         raise typer.Exit(1)
@@ -74,7 +74,7 @@ def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[
     """Validate stacks.
 
     Raises:
-        TerraformError: Terraform or the provider cannot be had.
+        TerraformError: Terraform or the provider is not available.
     """
     cache, used = cache or CACHE, version()
     passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
@@ -93,7 +93,7 @@ def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[
 
 
 def _fingerprint(stack: Stack, terraform_version: str) -> str:
-    """Of all that a verdict depends on; the document names the provider's exact version."""
+    """Hash of everything that determines the result. The document includes the provider's exact version."""
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
@@ -107,7 +107,7 @@ def _copy(stack: Stack, folder: Path, cache: Path) -> StackCopy:
 
 
 def _initialize(copies: Sequence[StackCopy]) -> None:
-    """Install the providers, once for all stacks that require the same."""
+    """Install the providers once for all stacks that require the same ones."""
     first_of: dict[Path, StackCopy] = {}
     for copy in copies:
         first = first_of.setdefault(copy.providers, copy)
@@ -119,13 +119,13 @@ def _initialize(copies: Sequence[StackCopy]) -> None:
 
 def _problems(copy: StackCopy) -> tuple[str, ...]:
     try:
-        answer = copy.terraform("validate", "-json")
+        output = copy.terraform("validate", "-json")
     except TerraformError as error:
-        answer = str(error).partition(": ")[2]
+        output = str(error).partition(": ")[2]
     try:
-        diagnostics = json.loads(answer)["diagnostics"]
-    except (ValueError, KeyError):  # Terraform itself failed, and says so in words
-        return (" ".join(answer.split()),)
+        diagnostics = json.loads(output)["diagnostics"]
+    except (ValueError, KeyError):  # Terraform itself failed and printed plain text
+        return (" ".join(output.split()),)
     return tuple(
         " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_location(diagnostic)}".split())
         for diagnostic in diagnostics

@@ -551,7 +551,7 @@ def test_a_state_that_is_none_stops_it(synthesized: Scene):
     synthesized.aws.client("s3").put_object(Bucket=synthesized.names.state_bucket, Key=key, Body=b"[]")
     result = synthesized.run("preflight")
     assert result.exit_code == 1
-    assert "no state of Terraform's" in " ".join(result.output.split())
+    assert "not a Terraform state" in " ".join(result.output.split())
 
 
 def test_before_bootstrap_it_says_what_makes_the_bucket(stacks: Scene):

@@ -91,7 +91,7 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
     assert "| condition | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
-    assert "not in" not in facts["storage", "io-limit"]
+    assert "| not in |" not in facts["storage", "io-limit"]
     assert "| reason | tasks in each zone cannot open" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
