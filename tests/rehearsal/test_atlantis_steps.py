@@ -135,7 +135,7 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     first = by_name(server.plan(changed=["main.py"]))
     assert list(first) == ["access", "foundation", "network"]
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
-    assert "### Nothing of weight: " in first["foundation"].comment
+    assert "### Nothing significant: " in first["foundation"].comment
     assert "review: no data is at stake" in first["foundation"].comment
     assert "checks pass; in foundation, all that are not waived" in first["foundation"].comment
     assert not first["foundation"].failed_policies
