@@ -153,12 +153,12 @@ def bootstrapped(context: CheckContext) -> Iterator[CheckResult]:
 
 def locks(context: CheckContext) -> Iterator[CheckResult]:
     """No state is locked."""
-    held = [lock.stack for lock in Locks(context.account).held()]
+    locked = [lock.stack for lock in Locks(context.account).held()]
     yield CheckResult(
         "state locks",
-        Status.STOP if held else Status.OK,
-        f"held: {', '.join(held)}" if held else "none",
-        f"python -m operations lock {context.account.settings.name}" if held else "",
+        Status.STOP if locked else Status.OK,
+        f"locked: {', '.join(locked)}" if locked else "none",
+        f"python -m operations lock {context.account.settings.name}" if locked else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""The quotas' demand of the synthesized stacks: what they add to what their states already have.
+"""What the synthesized stacks add to an account, beyond what their states already have.
 
 Each function counts one kind of resource by place: a zone, a security group, or "" for the Region.
 """
@@ -149,7 +149,7 @@ def vcpus_under_load(provider: str) -> Callable[[Demand], Amounts]:
 
 
 def _vcpus(demand: Demand, service: Resource, tasks: int, provider: str) -> float:
-    """Distribute tasks as ECS does: each provider's base first, then by weight, rounded up."""
+    """vCPUs on a provider if ECS distributes tasks: each provider's base first, then by weight, rounded up."""
     strategy = {each["capacity_provider"]: each for each in service.body["capacity_provider_strategy"]}
     if provider not in strategy:
         return 0

@@ -105,14 +105,14 @@ QUOTAS = (
     Quota("Lambda concurrency", "lambda", "L-B99A9384", used.reserved_concurrency, added.concurrency),
     *(
         Quota(
-            f"{what} vCPUs",
+            f"{label} vCPUs",
             "fargate",
             code,
             used.vcpus(provider),
             added.vcpus(provider),
             added.vcpus_under_load(provider),
         )
-        for what, provider, code in (
+        for label, provider, code in (
             ("Fargate", "FARGATE", "L-3032A538"),
             ("Fargate Spot", "FARGATE_SPOT", "L-36FBB829"),
         )
@@ -149,16 +149,18 @@ def check_quota(quota: Quota, account: Account, demand: Demand) -> CheckResult:
     limit = quota_limit(quota, account)
     total = max(_totals(quota, account, demand), key=lambda place: (place.deployed, place.maximum))
     fits = total.deployed <= limit["Value"]
-    state = (
+    status = (
         Status.STOP if not fits and total.added else Status.OK if total.maximum <= limit["Value"] else Status.WARNING
     )
     where = f" ({total.place})" if total.place else ""
     later = f", {total.under_load:g} more under load" if total.under_load else ""
     return CheckResult(
         f"{quota.name}{where}",
-        state,
+        status,
         f"{total.used:g} used, {total.added:g} added{later}; quota {limit['Value']:g}",
-        "" if state is Status.OK else _remedy(quota, account, math.ceil(total.maximum), adjustable=limit["Adjustable"]),
+        ""
+        if status is Status.OK
+        else _remedy(quota, account, math.ceil(total.maximum), adjustable=limit["Adjustable"]),
         {
             "service": quota.service,
             "code": quota.code,

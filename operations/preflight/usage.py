@@ -27,7 +27,7 @@ def count_listed(service: str, operation: str, key: str, **wanted: Any) -> Count
 
 
 def none_used(*_: object) -> Amounts:
-    """No usage: the stacks own everything that counts."""
+    """No usage: the quota applies to resources of the stacks only."""
     return {}
 
 
@@ -42,8 +42,8 @@ def nat_gateways(account: Account, _: Demand) -> Amounts:
         subnet["SubnetId"]: subnet["AvailabilityZone"]
         for subnet in paginate(account, "ec2", "describe_subnets", "Subnets")
     }
-    there = [{"Name": "state", "Values": ["pending", "available", "deleting"]}]
-    gateways = paginate(account, "ec2", "describe_nat_gateways", "NatGateways", Filter=there)
+    filters = [{"Name": "state", "Values": ["pending", "available", "deleting"]}]
+    gateways = paginate(account, "ec2", "describe_nat_gateways", "NatGateways", Filter=filters)
     return Counter(zones[gateway["SubnetId"]] for gateway in gateways)
 
 
@@ -52,8 +52,8 @@ def interface_endpoints(account: Account, demand: Demand) -> Amounts:
     vpc = demand.id_of("aws_vpc")
     if vpc is None:
         return {}
-    ours = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
-    return {"": len(list(paginate(account, "ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=ours)))}
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
+    return {"": len(list(paginate(account, "ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)))}
 
 
 def cache_nodes(account: Account, _: Demand) -> Amounts:

@@ -66,7 +66,7 @@ def as_document(reviews: list[StackReview]) -> dict[str, Any]:
     return {
         "verdict": worst and worst.value,
         "summary": verdict(reviews),
-        "whole": not any(review.errored for review in reviews),
+        "plans_complete": not any(review.errored for review in reviews),
         "stacks": [_stack(review) for review in reviews],
         "findings": [_finding(finding) for finding in sorted_findings(reviews)],
     }

@@ -78,21 +78,21 @@ def review(reviewed: NamedPlan) -> StackReview:
     """Review a plan."""
     plan = reviewed.plan
     changes = [change for change in chain(plan.changes, plan.deferred) if _is_reported(change)]
-    gone = {change.address for change in plan.resource_drift if change.action == "delete"}
+    deleted = {change.address for change in plan.resource_drift if change.action == "delete"}
     found: list[Finding] = []
-    rest: list[OtherChange] = []
+    others: list[OtherChange] = []
     for change in changes:
-        of_change = list(_findings(reviewed, change, was_deleted=change.address in gone))
+        of_change = list(_findings(reviewed, change, was_deleted=change.address in deleted))
         found += of_change
         if not of_change:
-            rest.append(_other_change(reviewed.stack, change))
+            others.append(_other_change(reviewed.stack, change))
     return StackReview(
         stack=reviewed.stack,
         counts=_counts(changes),
         findings=tuple(
             sorted(found, key=lambda each: (each.level.rank, _action_rank(each), each.address, each.argument))
         ),
-        other_changes=tuple(rest),
+        other_changes=tuple(others),
         outputs=tuple(
             (name, change.actions[0]) for name, change in plan.output_changes.items() if change.actions not in NO_CHANGE
         ),
@@ -133,8 +133,8 @@ def _other_change(stack: str, change: ResourceChange) -> OtherChange:
 
 def _drift(stack: str, change: ResourceChange) -> OtherChange | None:
     """A change made outside Terraform. None if an unset value merely became empty."""
-    rest = _other_change(stack, change)
-    return rest if rest.arguments or change.action != CHANGED else None
+    others = _other_change(stack, change)
+    return others if others.arguments or change.action != CHANGED else None
 
 
 def _action_rank(finding: Finding) -> int:
@@ -148,12 +148,12 @@ def _findings(reviewed: NamedPlan, change: ResourceChange, *, was_deleted: bool)
     if change.action in NO_OPS:
         return
     is_first = reviewed.plan.is_first
-    known_as = f"{reviewed.stack} {change.address}"
-    of_action = list(_action_findings(change, known_as, was_deleted=was_deleted))
+    stack_and_address = f"{reviewed.stack} {change.address}"
+    of_action = list(_action_findings(change, stack_and_address, was_deleted=was_deleted))
     reported = {level for level, *_ in of_action}
     for level, argument, sentence, details in chain(
         of_action,
-        _argument_findings(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
+        _argument_findings(change, stack_and_address) if change.action not in {DESTROYED, "forget"} else (),
         _policies_findings(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
         _network_findings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
@@ -165,28 +165,28 @@ def _findings(reviewed: NamedPlan, change: ResourceChange, *, was_deleted: bool)
 _RuleMatch = tuple[Level, str, str, tuple[str, ...]]
 
 
-def _action_findings(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
-    gone = _action_rule(change, known_as, DESTROYED) if was_deleted and change.action == ADDED else None
-    if gone and gone.level is Level.DATA_LOSS:
-        yield gone.level, "", rules.DELETED_OUTSIDE, ()
+def _action_findings(change: ResourceChange, stack_and_address: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
+    deletion = _action_rule(change, stack_and_address, DESTROYED) if was_deleted and change.action == ADDED else None
+    if deletion and deletion.level is Level.DATA_LOSS:
+        yield deletion.level, "", rules.DELETED_OUTSIDE, ()
         return
     action = change.action
     # With skip_destroy, the resource is only removed from the state.
     if action != ADDED and sides(change.change)[0].at("skip_destroy").value is True:
         action = "forget" if action == DESTROYED else CHANGED
-    rule = _action_rule(change, known_as, action)
+    rule = _action_rule(change, stack_and_address, action)
     if rule and rule.level is not Level.OTHER:
         yield rule.level, "", rule.sentence, tuple(_action_reasons(change))
 
 
-def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRule | None:
+def _action_rule(change: ResourceChange, stack_and_address: str, action: str) -> ActionRule | None:
     return next(
         (
             rule
             for rule in rules.ACTION_RULES
             if _matches(rule.types, change.type)
             and _matches(rule.actions, action)
-            and _matches(rule.stack_and_address, known_as)
+            and _matches(rule.stack_and_address, stack_and_address)
         ),
         None,
     )
@@ -200,10 +200,14 @@ def _action_reasons(change: ResourceChange) -> Iterator[str]:
         yield rules.REASONS.get(change.action_reason, change.action_reason)
 
 
-def _argument_findings(change: ResourceChange, known_as: str) -> Iterator[_RuleMatch]:
+def _argument_findings(change: ResourceChange, stack_and_address: str) -> Iterator[_RuleMatch]:
     is_new = change.action == ADDED
     of_type = _rules_for_type(change.type)
-    if change.action == CHANGED and change.type == "aws_lambda_function" and _matches(rules.ROTATING, known_as):
+    if (
+        change.action == CHANGED
+        and change.type == "aws_lambda_function"
+        and _matches(rules.ROTATING, stack_and_address)
+    ):
         yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change.change)),)
     for difference in differences(change.change):
         if found := _argument_finding(change, difference, of_type, is_new=is_new):
@@ -282,15 +286,15 @@ def _policies_findings(change: ResourceChange, plan: Plan) -> Iterator[_RuleMatc
 
 
 def _pending_policy_findings(change: ResourceChange, plan: Plan, key: str, before: Any) -> Iterator[_RuleMatch]:
-    waiting = pending_policy(plan, change.address, key, before)
-    if waiting is None:
+    pending = pending_policy(plan, change.address, key, before)
+    if pending is None:
         is_policy = before is not None or (key in POLICY_ARGUMENTS and change.type not in NO_GRANTS)
         if is_policy and not plan.is_first:
             yield Level.EXPOSURE, key, rules.GRANTS_UNKNOWN, ()
         return
-    found = list(_policy_findings(key, before, waiting.document, is_new=change.action == ADDED, is_first=plan.is_first))
+    found = list(_policy_findings(key, before, pending.document, is_new=change.action == ADDED, is_first=plan.is_first))
     yield from found
-    if waiting.assumed and not found and not plan.is_first:
+    if pending.assumed and not found and not plan.is_first:
         yield Level.OTHER, key, rules.GRANTS_ASSUMED, ()
 
 
@@ -312,13 +316,13 @@ def _policy_findings(key: str, before: object, after: object, *, is_new: bool, i
 
 def _network_findings(change: ResourceChange, *, is_first: bool) -> Iterator[_RuleMatch]:
     before, after = sides(change.change)
-    ways = new_openings(change.type, before, after)
+    openings = new_openings(change.type, before, after)
     if change.action.startswith(REPLACED):
-        # Its unknown peer is replaced as well.
-        ways = [way for way in ways if way.peer != UNKNOWN]
-    if world := [way.text for way in ways if way.is_internet]:
-        yield Level.EXPOSURE, "", rules.OPENS_TO_INTERNET, tuple(world)
-    if others := [way.text for way in ways if not way.is_internet and not is_first]:
+        # An unknown peer is itself being replaced.
+        openings = [opening for opening in openings if opening.peer != UNKNOWN]
+    if internet := [opening.text for opening in openings if opening.is_internet]:
+        yield Level.EXPOSURE, "", rules.OPENS_TO_INTERNET, tuple(internet)
+    if others := [opening.text for opening in openings if not opening.is_internet and not is_first]:
         yield Level.EXPOSURE, "", rules.OPENS, tuple(others)
     if denials := removed_denials(change.type, before, after):
         yield Level.EXPOSURE, "", rules.DENIES_LESS, tuple(denials)

@@ -71,9 +71,9 @@ def _effect(statement: Statement) -> str:
 
 def _missing_statements(in_: Any, of: Any, effect: str) -> list[Statement]:
     """Statements of `of` with an effect, reduced to the parts that no statement of `in_` covers."""
-    there = [statement for statement in statements(in_) if _effect(statement) == effect]
-    lacking = (_subtract(there, statement) for statement in statements(of) if _effect(statement) == effect)
-    return [statement for statement in lacking if statement]
+    existing = [statement for statement in statements(in_) if _effect(statement) == effect]
+    missing = (_subtract(existing, statement) for statement in statements(of) if _effect(statement) == effect)
+    return [statement for statement in missing if statement]
 
 
 def _subtract(others: list[Statement], one: Statement) -> Statement | None:
@@ -150,7 +150,7 @@ def _limits(operator: str, values: Any, allowed: Any) -> bool:
 
 
 def _principals(principal: Any) -> list[str]:
-    """Principals with their types, except for everyone."""
+    """Principals as `type: name`, and everyone as `EVERYONE`."""
     if isinstance(principal, dict):
         return [f"{kind}: {who}" for kind, whom in principal.items() for who in _strings(whom)]
     return [EVERYONE if who == "*" else who for who in _strings(principal)]
@@ -168,12 +168,12 @@ def _format_statement(statement: Statement) -> str:
     """A statement in one line: actions, resources, principals, conditions."""
     if "Unreadable" in statement:
         return "an invalid statement"
-    who = [*_principals(statement.get("Principal")), *_format_exception(statement, "NotPrincipal")]
-    what = [*_strings(statement.get("Action")), *_format_exception(statement, "NotAction")]
-    on = [*_strings(statement.get("Resource")), *_format_exception(statement, "NotResource")]
-    line = _format_first(what)
-    line += f" on {_format_first(on)}" if on else ""
-    line += f" to {_format_first(who)}" if who else ""
+    principals = [*_principals(statement.get("Principal")), *_format_exception(statement, "NotPrincipal")]
+    actions = [*_strings(statement.get("Action")), *_format_exception(statement, "NotAction")]
+    resources = [*_strings(statement.get("Resource")), *_format_exception(statement, "NotResource")]
+    line = _format_first(actions)
+    line += f" on {_format_first(resources)}" if resources else ""
+    line += f" to {_format_first(principals)}" if principals else ""
     return (
         f"{line} (conditions: {_format_first(_condition_keys(statement['Condition']))})"
         if statement.get("Condition")

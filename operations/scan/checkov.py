@@ -57,9 +57,9 @@ class Scan:
     findings: tuple[FailedCheck, ...]
     resources: frozenset[str] = frozenset()
     """Addresses of all resources and data sources."""
-    unread: int = 0
+    unparsed_files: int = 0
     """Files that checkov could not parse."""
-    unseen: tuple[str, ...] = ()
+    unscanned_tiers: tuple[str, ...] = ()
     """Tiers without any scanned resource."""
 
 
@@ -102,8 +102,10 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
             for entry in results.get("failed_checks", ())
         ),
         resources=frozenset(addresses.values()),
-        unread=figures["parsing_errors"],
-        unseen=tuple(tier for tier in platform.stacks if not any(name.startswith(f"{tier}_") for name in scanned)),
+        unparsed_files=figures["parsing_errors"],
+        unscanned_tiers=tuple(
+            tier for tier in platform.stacks if not any(name.startswith(f"{tier}_") for name in scanned)
+        ),
     )
 
 

@@ -53,5 +53,5 @@ def filter_tier(scan: Scan, tier: str) -> Scan:
         scan,
         findings=tuple(finding for finding in scan.findings if finding.resource in own),
         resources=own,
-        unseen=tuple(name for name in scan.unseen if name == tier),
+        unscanned_tiers=tuple(name for name in scan.unscanned_tiers if name == tier),
     )

@@ -70,7 +70,7 @@ def find_problems(
     """Problems, one line each: failed checks without a valid waiver, waivers that are not needed, empty scans.
 
     Args:
-        of_all: the scans are of all environments, so that a waiver which is for none of them is for nothing.
+        all_environments: whether the scans cover all environments, so that every waiver must be needed.
     """
     return [
         *_empty_scans(scans),
@@ -84,9 +84,9 @@ def _empty_scans(scans: Sequence[Scan]) -> Iterable[str]:
     for scan in scans:
         if not scan.passed:
             yield f"{scan.kind}: no check passed: nothing was scanned"
-        if scan.unread:
-            yield f"{scan.kind}: {scan.unread} files could not be parsed"
-        for tier in scan.unseen:
+        if scan.unparsed_files:
+            yield f"{scan.kind}: {scan.unparsed_files} files could not be parsed"
+        for tier in scan.unscanned_tiers:
             yield f"{scan.kind}: nothing in {tier} was scanned"
 
 

@@ -356,7 +356,7 @@ def test_a_lock_stops_the_deployment(scene: Scene, context: CheckContext):
     bucket, key = scene.names.state_bucket, f"{scene.name}/network.tfstate.tflock"
     scene.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
     result = found(checks.locks, context)
-    assert (result.status, result.detail) == (Status.STOP, f"held: {scene.name}-network")
+    assert (result.status, result.detail) == (Status.STOP, f"locked: {scene.name}-network")
 
 
 RULE = Resource(

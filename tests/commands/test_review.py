@@ -156,14 +156,14 @@ def test_a_resource_with_skip_destroy_is_forgotten_not_lost(tmp_path: Path):
 
 def test_data_that_was_deleted_outside_terraform_is_reported(tmp_path: Path):
     recreated = change("aws_ecr_repository", CREATE, None, {"name": "a"})
-    gone = change("aws_ecr_repository", DELETE, {"name": "a"}, None)
-    (finding,) = as_json(tmp_path, recreated, resource_drift=[gone])["findings"]
+    deleted = change("aws_ecr_repository", DELETE, {"name": "a"}, None)
+    (finding,) = as_json(tmp_path, recreated, resource_drift=[deleted])["findings"]
     assert (finding["level"], finding["what"]) == (
         "data-loss",
         "was deleted outside Terraform: its replacement is empty",
     )
-    gone = change("aws_sns_topic", DELETE, {"name": "a"}, None)
-    assert as_json(tmp_path, change("aws_sns_topic", CREATE, None, {}), resource_drift=[gone])["verdict"] == "other"
+    deleted = change("aws_sns_topic", DELETE, {"name": "a"}, None)
+    assert as_json(tmp_path, change("aws_sns_topic", CREATE, None, {}), resource_drift=[deleted])["verdict"] == "other"
 
 
 def test_drift_is_listed_unless_both_sides_are_unset(tmp_path: Path):

@@ -384,8 +384,8 @@ def test_a_removed_denial_of_a_network_acl_is_reported_and_a_new_one_is_not(tmp_
     denial = {"action": "deny", "protocol": "-1", "from_port": 0, "to_port": 0, "cidr_block": "192.0.2.0/24"}
     allowed = {**denial, "action": "allow"}
     without, with_ = {"ingress": [], "egress": []}, {"ingress": [denial], "egress": []}
-    gone = exposures(tmp_path, change("aws_network_acl", UPDATE, with_, without))
-    assert gone == [("denies less", ("all traffic from 192.0.2.0/24",))]
+    removed = exposures(tmp_path, change("aws_network_acl", UPDATE, with_, without))
+    assert removed == [("denies less", ("all traffic from 192.0.2.0/24",))]
     assert exposures(tmp_path, change("aws_network_acl", UPDATE, without, with_)) == []
     turned = change(
         "aws_network_acl_rule",

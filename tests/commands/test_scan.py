@@ -64,9 +64,9 @@ def test_a_waiver_of_a_passing_check_is_a_problem():
 
 
 def test_a_waiver_for_a_missing_resource_is_a_problem_if_all_environments_are_scanned():
-    gone = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
-    assert find_problems([STACKS], [gone], TODAY) == []
-    assert find_problems([STACKS], [gone], TODAY, all_environments=True) == [
+    obsolete = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
+    assert find_problems([STACKS], [obsolete], TODAY) == []
+    assert find_problems([STACKS], [obsolete], TODAY, all_environments=True) == [
         "waiver of CKV_AWS_260: aws_lb.gone: exists in no environment"
     ]
 
@@ -96,8 +96,8 @@ def test_a_waiver_without_a_near_expiry_is_refused():
     ("change", "problem"),
     [
         ({"passed": 0}, "stacks: no check passed: nothing was scanned"),
-        ({"unread": 1}, "stacks: 1 files could not be parsed"),
-        ({"unseen": ("cache",)}, "stacks: nothing in cache was scanned"),
+        ({"unparsed_files": 1}, "stacks: 1 files could not be parsed"),
+        ({"unscanned_tiers": ("cache",)}, "stacks: nothing in cache was scanned"),
     ],
 )
 def test_an_empty_scan_is_a_problem(change: dict[str, Any], problem: str):
@@ -180,9 +180,9 @@ def test_results_have_the_addresses_of_the_joined_document(
     found = scan_stacks(prod, production=True)
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
     assert found.findings == (FailedCheck("CKV_AWS_2", address, "b"),)
-    assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
+    assert (found.kind, found.production, found.passed, found.unparsed_files) == ("stacks", True, 1, 0)
     assert address in found.resources
-    assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
+    assert found.unscanned_tiers == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
     assert json.loads((folder / "cdk.tf.json").read_text()) == prod.document
     assert json.loads((folder / "settings").read_text())["framework"] == ["terraform_json"]
     assert "CKV_SKIP_CHECK" not in (folder / "env").read_text()
@@ -246,12 +246,12 @@ def test_the_command_prints_failures(monkeypatch: pytest.MonkeyPatch, dev: Platf
 
 
 def test_only_the_chosen_tier_is_reported(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    result = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
+    result = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unscanned_tiers=("audit",)))
     assert result.exit_code == 1
     assert result.stdout == "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Fix or waive it\n"
-    result = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
+    result = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unscanned_tiers=("audit",)))
     assert (result.exit_code, result.stdout) == (0, "dev: 9 checks pass; in network, all that are not waived\n")
-    result = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))
+    result = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unscanned_tiers=("audit",)))
     assert (result.exit_code, result.stdout) == (1, "stacks: nothing in audit was scanned\n")
 
 

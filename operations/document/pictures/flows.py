@@ -1,8 +1,7 @@
 """The graph of network flows for pictures. Resources with the same security groups are one node.
 
 Nodes and reasons come from security groups and their rules, open ports from `synthesized.reachability`, which also
-evaluates routes and network ACLs. The two must agree: a rule without a route is not drawn, a route without a rule is an
-error.
+evaluates routes and network ACLs. Rules without a route are not drawn; open ports without a rule are an error.
 """
 
 import re
@@ -78,7 +77,7 @@ class FlowGraph:
 
     def outside(self) -> list[Node]:
         """Nodes outside the VPC that have an edge."""
-        named = {name for flow in self.edges for name in (flow.source, flow.target)}
+        named = {name for edge in self.edges for name in (edge.source, edge.target)}
         return [node for node in self.nodes.values() if not node.members and node.name in named]
 
 
@@ -90,14 +89,14 @@ def flow_graph(platform: Platform) -> FlowGraph:
     """
     reachability = Reachability(platform)
     nodes = _nodes(platform, reachability)
-    ways = reachable_ports(reachability, nodes)
-    flows = [flow for flow in _edges_of_rules(platform, nodes) if _is_open(ways, flow)]
-    named = _merge_outside(nodes, (((flow.source, flow.target), (flow.ports,)) for flow in flows))
-    for (source, target), ports in _merge_outside(nodes, ways.items()).items():
+    reachable = reachable_ports(reachability, nodes)
+    edges = [edge for edge in _edges_of_rules(platform, nodes) if _is_open(reachable, edge)]
+    named = _merge_outside(nodes, (((edge.source, edge.target), (edge.ports,)) for edge in edges))
+    for (source, target), ports in _merge_outside(nodes, reachable.items()).items():
         if named.get((source, target)) != ports:
             of_rules = format_ports(named.get((source, target), ())) or "nothing"
             raise PlatformError(f"{source} reaches {target} on {format_ports(ports)}; rules name {of_rules}")
-    return FlowGraph(nodes, tuple(dict.fromkeys(flows)))
+    return FlowGraph(nodes, tuple(dict.fromkeys(edges)))
 
 
 def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
@@ -111,11 +110,11 @@ def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> di
 
 
 def _merge_outside(
-    nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]
+    nodes: Mapping[str, Node], reachable: Iterable[tuple[tuple[str, str], Ports]]
 ) -> dict[tuple[str, str], Ports]:
     """Ports by source and target, with all nodes outside the VPC as one: a rule's range is part of the internet."""
     found: dict[tuple[str, str], set[tuple[int, int]]] = {}
-    for (source, target), ports in ways:
+    for (source, target), ports in reachable:
         ends = (source if nodes[source].members else OUTSIDE, target if nodes[target].members else OUTSIDE)
         found.setdefault(ends, set()).update(ports)
     return {ends: merge_ranges(sorted(ports)) for ends, ports in found.items()}
@@ -131,19 +130,19 @@ def _distinct_parties(node: Node) -> list[Party]:
     return list({replace(party, name=""): party for party in node.parties}.values())
 
 
-def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Edge) -> bool:
-    first, last = flow.ports
-    return any(start <= first and last <= end for start, end in ways.get((flow.source, flow.target), ()))
+def _is_open(reachable: Mapping[tuple[str, str], Ports], edge: Edge) -> bool:
+    first, last = edge.ports
+    return any(start <= first and last <= end for start, end in reachable.get((edge.source, edge.target), ()))
 
 
 def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
     resources = {resource.label: resource for resource in platform.resources}
-    alike: dict[frozenset[str], list[Party]] = {}
+    by_groups: dict[frozenset[str], list[Party]] = {}
     for party in reachability.parties.values():
         if party.groups:
-            alike.setdefault(party.groups, []).append(party)
+            by_groups.setdefault(party.groups, []).append(party)
     nodes = {INTERNET.name: Node(INTERNET.name, (INTERNET,))}
-    for groups, parties in alike.items():
+    for groups, parties in by_groups.items():
         name = " and ".join(sorted(platform.resolve(group).name.removeprefix("group-") for group in groups))
         nodes[name] = Node(name, tuple(parties), tuple(resources[party.name] for party in parties))
     ranges = {rule.body["cidr_ipv4"] for rule in _rules(platform) if rule.body.get("cidr_ipv4")}

@@ -11,7 +11,7 @@ MARGIN, LEGEND, HEAD, NAMES, ROW = 12, 40, 40, 130, 30
 """Sizes of the margin, the title with legend, the column names, the row names, and a row."""
 MIN_COLUMN, MIN_WIDTH = 66, 840
 
-Ways = Mapping[tuple[str, str], Ports]
+OpenPorts = Mapping[tuple[str, str], Ports]
 
 
 def picture(platform: Platform) -> str:
@@ -22,18 +22,18 @@ def picture(platform: Platform) -> str:
     """
     found = flow_graph(platform)
     nodes = [found.nodes[name] for name in _sorted_names(found)]
-    ways = {
-        way: ports
-        for way, ports in reachable_ports(Reachability(platform), found.nodes).items()
-        if found.nodes[way[1]].members
+    open_ports = {
+        pair: ports
+        for pair, ports in reachable_ports(Reachability(platform), found.nodes).items()
+        if found.nodes[pair[1]].members
     }
     # Outside the VPC, only the ports that a rule names count.
     for flow in found.edges:
         if not found.nodes[flow.target].members:
-            way = (flow.source, flow.target)
-            ways[way] = merge_ranges(sorted({*ways.get(way, ()), flow.ports}))
+            pair = (flow.source, flow.target)
+            open_ports[pair] = merge_ranges(sorted({*open_ports.get(pair, ()), flow.ports}))
     without_groups = reachable_ports(Reachability(platform, with_security_groups=False), found.nodes)
-    return _draw(platform.environment, nodes, ways, without_groups)
+    return _draw(platform.environment, nodes, open_ports, without_groups)
 
 
 def _sorted_names(found: FlowGraph) -> list[str]:
@@ -48,10 +48,10 @@ def _sorted_names(found: FlowGraph) -> list[str]:
     return list(dict.fromkeys([*names, *(name for name in inside if name in sources), *inside, *found.nodes]))
 
 
-def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: Ways) -> str:
+def _draw(environment: str, nodes: Sequence[Node], open_ports: OpenPorts, without_groups: OpenPorts) -> str:
     rows = [node for node in nodes if node.members or node.name == INTERNET.name]
     words = [word for node in nodes for word in _label(node).split()]
-    cells = [format_ports(ports) for ports in ways.values()]
+    cells = [format_ports(ports) for ports in open_ports.values()]
     widest = max(*(width(word, SMALL) for word in words), *(width(cell, SMALL, bold=True) for cell in cells))
     left = MARGIN + NAMES
     column = max(MIN_COLUMN, widest * 1.1 + 8, (MIN_WIDTH - left - MARGIN) // len(nodes))
@@ -71,13 +71,15 @@ def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: W
         for place, target in enumerate(nodes):
             if not source.members and not target.members:
                 continue
-            x, way = left + place * column, (source.name, target.name)
-            canvas.box(x, y, column - 3, ROW - 3, "cell" if way in ways else "band", framed=False)
-            if way in ways:
-                canvas.text(x + 6, y + 18, format_ports(ways[way]), bold=True, colour="first")
-            elif way not in without_groups:
+            x, pair = left + place * column, (source.name, target.name)
+            canvas.box(x, y, column - 3, ROW - 3, "cell" if pair in open_ports else "band", framed=False)
+            if pair in open_ports:
+                canvas.text(x + 6, y + 18, format_ports(open_ports[pair]), bold=True, colour="first")
+            elif pair not in without_groups:
                 _closed_twice(canvas, x + 6, y + 14)
-    description = " ".join(f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in ways.items())
+    description = " ".join(
+        f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in open_ports.items()
+    )
     return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} All others are closed.")
 
 
