@@ -40,8 +40,8 @@ def review(
 
     Example: `python -m operations review network.json service.json --fail-on downtime`
 
-    Exit codes: 0 reviewed; 1 refused or failed; 2 usage; 3 with --fail-on, a finding has this level or worse, or a plan
-    is incomplete.
+    Exit codes: 0 reviewed; 3 with --fail-on, a finding has this level or worse, or a plan is incomplete; 1 refused or
+    failed; 2 usage.
     """
     with one_line_errors():
         try:

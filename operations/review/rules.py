@@ -910,9 +910,9 @@ GENERIC_RULES = (
 RULES = TYPE_RULES + GENERIC_RULES
 
 ROTATION_CHANGED = "the rotation function changes"
-INTERNET_ADDED = "newly refers to the whole internet"
+INTERNET_ADDED = "newly refers to the internet"
 GRANTS = "its policy grants more"
-GRANTS_NEW = "a new policy grants"
+GRANTS_NEW = "a new policy grants access"
 GRANTS_TO_ALL = "its policy grants access to everyone"
 GRANTS_EVERYTHING = "its policy grants everything"
 GRANTS_UNKNOWN = "its policy is known only after apply"
@@ -920,7 +920,7 @@ GRANTS_ASSUMED = "part of its policy is known only after apply; the rest grants 
 GRANTS_SENSITIVE = "its policy changes; it is sensitive, so the review does not compare it"
 OPENS = "allows new traffic"
 OPENS_TO_INTERNET = "allows new traffic to or from the internet"
-DENIES_LESS = "denies less"
+DENIES_LESS = "removes a denial"
 HIDDEN = "changes; the values are sensitive, so the review does not compare them"
 KNOWN_LATER = "known only after apply, so the review cannot compare it"
 

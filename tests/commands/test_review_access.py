@@ -184,7 +184,7 @@ def test_a_policy_that_grants_more_is_reported(tmp_path: Path):
 def test_a_new_policy_is_reported_but_in_a_new_stack_only_if_it_is_public_or_unlimited(tmp_path: Path):
     new, for_all = policy(CREATE, None, document(allows())), policy(CREATE, None, document(allows(**TO_ALL)))
     everything = policy(CREATE, None, document(allows("*", "*")))
-    assert [sentence for sentence, _ in exposures(tmp_path, new)] == ["a new policy grants"]
+    assert [sentence for sentence, _ in exposures(tmp_path, new)] == ["a new policy grants access"]
     assert exposures(tmp_path, resource_changes=[new]) == []
     sentences = [sentence for sentence, _ in exposures(tmp_path, resource_changes=[for_all, everything])]
     assert sentences == ["its policy grants access to everyone", "its policy grants everything"]
@@ -385,7 +385,7 @@ def test_a_removed_denial_of_a_network_acl_is_reported_and_a_new_one_is_not(tmp_
     allowed = {**denial, "action": "allow"}
     without, with_ = {"ingress": [], "egress": []}, {"ingress": [denial], "egress": []}
     removed = exposures(tmp_path, change("aws_network_acl", UPDATE, with_, without))
-    assert removed == [("denies less", ("all traffic from 192.0.2.0/24",))]
+    assert removed == [("removes a denial", ("all traffic from 192.0.2.0/24",))]
     assert exposures(tmp_path, change("aws_network_acl", UPDATE, without, with_)) == []
     turned = change(
         "aws_network_acl_rule",
@@ -393,4 +393,4 @@ def test_a_removed_denial_of_a_network_acl_is_reported_and_a_new_one_is_not(tmp_
         {**denial, "egress": True, "rule_action": "deny", "action": None},
         {**allowed, "egress": True, "rule_action": "allow", "action": None},
     )
-    assert {sentence for sentence, _ in exposures(tmp_path, turned)} == {"allows new traffic", "denies less"}
+    assert {sentence for sentence, _ in exposures(tmp_path, turned)} == {"allows new traffic", "removes a denial"}
