@@ -521,7 +521,7 @@ def test_json_has_results_and_figures(synthesized: Scene):
     result = synthesized.run("preflight", "--json", "--regions", "us-west-2")
     assert result.exit_code == 1
     output = json.loads(result.stdout)
-    (vpcs,) = (result for result in output["findings"] if result["name"] == "VPCs")
+    (vpcs,) = (each for each in output["findings"] if each["name"] == "VPCs")
     assert (vpcs["status"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
     assert output["regions"] == {"us-west-2": []}
 
