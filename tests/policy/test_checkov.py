@@ -53,4 +53,4 @@ def test_what_is_planted_is_found_and_relations_that_cross_stacks_are_seen(prod:
 
 def test_a_scan_of_nothing_fails(prod: Platform):
     empty = scan_stacks(replace(prod, resources=(), data=()), production=True)
-    assert "stacks: no rule holds, so nothing was looked at" in find_problems([empty], (), TODAY)
+    assert "stacks: no check passed: nothing was scanned" in find_problems([empty], (), TODAY)

@@ -135,9 +135,9 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     first = by_name(server.plan(changed=["main.py"]))
     assert list(first) == ["access", "foundation", "network"]
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
-    assert "### Nothing of weight: " in first["foundation"].comment
+    assert "### Nothing significant: " in first["foundation"].comment
     assert "review: no data is at stake" in first["foundation"].comment
-    assert "rules hold; of foundation, all that are not waived" in first["foundation"].comment
+    assert "checks pass; in foundation, all that are not waived" in first["foundation"].comment
     assert not first["foundation"].failed_policies
     assert "Unable to find remote state" in first["network"].error
 
@@ -152,7 +152,7 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].comment
 
     # Another name is another bucket: its data would be lost.
-    edit(server, "stacks/foundation/stack.py", 'bucket_name("files")', 'of_bucket("papers")')
+    edit(server, "stacks/foundation/stack.py", 'bucket_name("files")', 'bucket_name("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
     assert "### Data is at stake" in lost.comment
     assert lost.failed_policies == ("review: fail: data is at stake, and the plan's comment says which",)

@@ -458,7 +458,7 @@ def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
     ended = rehearse("dev")
     assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr == "the AWS credentials are not complete: The config profile (nowhere) could not be found\n"
+    assert ended.stderr == "the AWS credentials are incomplete: The config profile (nowhere) could not be found\n"
 
 
 def test_no_other_command_loads_the_local_aws():

@@ -62,9 +62,7 @@ def test_no_login_fails(rotation: RotationFixture, monkeypatch: pytest.MonkeyPat
     made = sum(client.logins for client in clients)
     failed = [error for client in clients for error in client.failures]
     with capsys.disabled():
-        print(
-            f"\n{made} logins in {ROTATIONS} rotations, {min(clock.apart):.2f} s apart or more: {len(failed)} failed"
-        )
+        print(f"\n{made} logins in {ROTATIONS} rotations, {min(clock.apart):.2f} s apart or more: {len(failed)} failed")
     assert len(clock.apart) == ROTATIONS
     assert min(clock.apart) >= APART
     assert made >= LOGINS
