@@ -169,14 +169,14 @@ def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
 @pytest.fixture
 def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
     """What AWS has granted the account."""
-    granted = scene.aws.backend("servicequotas").granted
+    granted = scene.aws.backend("servicequotas").applied_values
     yield granted
     granted.clear()
 
 
 def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
     known = NAMED[what]
-    scene.aws.backend("servicequotas").granted[known.service, known.code] = quota
+    scene.aws.backend("servicequotas").applied_values[known.service, known.code] = quota
     return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
 
 
@@ -488,7 +488,7 @@ def synthesized(stacks: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     )
     # Other tests of this account leave what they made.
     for quota in QUOTAS:
-        monkeypatch.setitem(stacks.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
+        monkeypatch.setitem(stacks.aws.backend("servicequotas").applied_values, (quota.service, quota.code), 1000.0)
     return stacks
 
 
@@ -501,7 +501,7 @@ def test_an_account_with_all_that_is_needed_may_be_deployed_to(synthesized: Scen
 
 
 def test_a_quota_stops_it_and_other_regions_that_have_room_are_told(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight")
     assert result.exit_code == 1
     assert "stop: VPCs: aws service-quotas request-service-quota-increase --service-code vpc" in result.output
@@ -520,7 +520,7 @@ def test_what_is_no_region_is_refused_before_anything_is_asked(scene: Scene, reg
 
 
 def test_for_machines_it_is_json(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight", "--json", "--regions", "us-west-2")
     assert result.exit_code == 1
     told = json.loads(result.stdout)

@@ -1,4 +1,4 @@
-"""Validation with the real provider: of what must be valid, and of what must not."""
+"""Validation with the real provider, of valid and invalid stacks."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -14,7 +14,7 @@ def broken(stack: Stack) -> Stack:
     return replace(stack, name="prod-broken", document={**stack.document, "resource": resources})
 
 
-def test_three_zones_validate_and_what_is_broken_does_not(three_zones: Platform):
+def test_valid_stacks_pass_and_an_invalid_one_fails(three_zones: Platform):
     verdicts = validate_stacks([*three_zones.stacks.values(), broken(three_zones.stacks["foundation"])])
     problems = {verdict.stack: verdict.problems for verdict in verdicts}
     assert any("no_such_argument" in problem for problem in problems.pop("prod-broken"))

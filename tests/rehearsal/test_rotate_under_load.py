@@ -243,8 +243,8 @@ def test_a_rotation_that_fails_and_changes_the_credential_is_told(
         raise RehearsalError("rotation failed")
 
     (cluster,) = rehearsal.aws.backend("rds").clusters.values()
-    monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
-    monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
+    monkeypatch.setattr(type(cluster.servers), "pause", lambda _: None)
+    monkeypatch.setattr(type(cluster.servers), "resume", lambda _: None)
     with pytest.raises(RehearsalError, match=r"^a rotation that failed has changed the credential$"):
         FaultInjection(replaying(rehearsal, fails), ("rotation",)).rotate_without_database()
     client.put_secret_value(SecretId=secret, SecretString=good.dump())
