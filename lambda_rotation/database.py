@@ -28,6 +28,7 @@ RESPONSE_TIMEOUT = 20
 """For a server that does not respond at all: the timeouts above are enforced by the server itself."""
 SESSION_TIMEOUT = 45
 REPLICA_TIMEOUT = 20
+"""Tolerated replication lag."""
 
 # Limits of the application's sessions, in milliseconds.
 SESSION_LIMITS = {

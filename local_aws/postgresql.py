@@ -112,19 +112,19 @@ class PostgresCluster:
 
     def stop(self) -> None:
         """Stop both servers and remove everything except the logs."""
-        for guard in self._watchdogs.values():
-            _require_pipe(guard.stdin).close()
-        for guard in self._watchdogs.values():
-            guard.wait()
+        for watchdog in self._watchdogs.values():
+            _require_pipe(watchdog.stdin).close()
+        for watchdog in self._watchdogs.values():
+            watchdog.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pause(self) -> None:
         """Stop both servers as if their hosts had failed. Committed data is kept."""
-        for member, guard in self._watchdogs.items():
+        for member, watchdog in self._watchdogs.items():
             server = int((self.folder / member / "postmaster.pid").read_text().split()[0])
             os.kill(server, signal.SIGINT)
-            guard.wait()
-            _require_pipe(guard.stdin).close()
+            watchdog.wait()
+            _require_pipe(watchdog.stdin).close()
 
     def resume(self) -> None:
         """Start both servers again."""
@@ -219,8 +219,8 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         command = (str(self._programs / "postgres"), "-D", str(data))
         log = self.logs / f"{member}.log"
         with log.open("ab") as output:
-            guard = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - no external input
-                ["/bin/sh", "-c", WATCHDOG, "guard", str(self.folder), *command],
+            watchdog = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - no external input
+                ["/bin/sh", "-c", WATCHDOG, "watchdog", str(self.folder), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -233,7 +233,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             try:
                 execute("SELECT 1")
             except psycopg2.OperationalError as error:
-                if guard.poll() is not None or time.monotonic() > deadline:
+                if watchdog.poll() is not None or time.monotonic() > deadline:
                     tail = log.read_text(errors="replace")[-2000:]
                     raise ServerError(f"PostgreSQL did not start on {address}:{self.port}: {tail}") from error
                 time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""ACM: the response key algorithm, and certificates that are issued after DNS validation."""
+"""ACM: the requested key algorithm, and certificates that are issued after DNS validation."""
 
 from collections.abc import Callable
 from typing import Any, cast

@@ -253,7 +253,7 @@ class Backend(EC2ContainerServiceBackend):
         self.tasks.setdefault(cluster.name, {})[task.task_arn] = task
         for balancer in service.load_balancers:
             task.target_groups.append(balancer["targetGroupArn"])
-            target = {"Id": task.address, "Port": balancer["containerPort"]}
+            target = {"Id": task.private_ip, "Port": balancer["containerPort"]}
             self._target_group(balancer["targetGroupArn"]).register([target])
 
     def _stop(self, task: ServiceTask, reason: str) -> None:

@@ -227,7 +227,7 @@ def test_a_vpc_is_deleted_with_its_default_acl(ec2: Any):
     assert ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"] == []
 
 
-def test_deleting_a_nat_gateway_releases_its_address(ec2: Any, vpc: str):
+def test_deleting_a_nat_gateway_disassociates_its_address(ec2: Any, vpc: str):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.99.0/24")["Subnet"]["SubnetId"]
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     created: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}

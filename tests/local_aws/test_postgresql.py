@@ -58,7 +58,7 @@ def query(cluster: PostgresCluster, statement: str, host: str = "127.0.0.1"):
         return cursor.fetchall() if cursor.description else []
 
 
-def test_the_master_is_no_superuser_but_may_make_roles_and_owns_its_database(cluster: PostgresCluster):
+def test_the_master_is_no_superuser_but_may_create_roles_and_owns_its_database(cluster: PostgresCluster):
     select = "SELECT rolsuper, rolcreaterole, rolcreatedb, pg_has_role(oid, 'rds_superuser', 'MEMBER') FROM pg_roles"
     assert query(cluster, f"{select} WHERE rolname = current_user") == [(False, True, True, True)]
     assert query(cluster, "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()") == [
@@ -165,9 +165,9 @@ RUNS_CLUSTER = """
 import sys, time
 from pathlib import Path
 from local_aws.certificate_authority import CertificateAuthority
-from local_aws.postgresql import Master, Pair, free_port
-pair = Pair(CertificateAuthority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
-cluster.start(Master("shopkeeper", "password"))
+from local_aws.postgresql import MasterUser, PostgresCluster, free_port
+cluster = PostgresCluster(CertificateAuthority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
+cluster.start(MasterUser("shopkeeper", "password"))
 servers = [cluster.folder.joinpath(member, "postmaster.pid").read_text().split()[0] for member in ("writer", "reader")]
 print(cluster.folder, *servers)
 sys.stdout.flush()
