@@ -135,7 +135,7 @@ class Every:
 
     def split(self) -> list["Every"]:
         """Each of its demands by itself."""
-        return [replace(self, demands={path: wanted}) for path, wanted in self.expected.items()]
+        return [replace(self, expected={path: wanted}) for path, wanted in self.expected.items()]
 
 
 @dataclass(frozen=True)

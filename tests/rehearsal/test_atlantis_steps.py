@@ -45,8 +45,8 @@ class FoundationStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        self.files = S3Bucket(self, "files", bucket=self.names.of_bucket("files"))
-        self.offer(self.files, "arn")
+        self.files = S3Bucket(self, "files", bucket=self.names.bucket_name("files"))
+        self.export(self.files, "arn")
 """,
     "stacks/network/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -55,7 +55,7 @@ class NetworkStack(TierStack):
 
     def __init__(self, scope, settings, foundation):
         super().__init__(scope, settings)
-        SnsTopic(self, "orders", name=self.names.of_resource("orders"), tags={"Of": foundation.files.arn})
+        SnsTopic(self, "orders", name=self.names.resource_name("orders"), tags={"Of": foundation.files.arn})
 """,
     "stacks/access/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -64,7 +64,7 @@ class AccessStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        SnsTopic(self, "doors", name=self.names.of_resource("doors"))
+        SnsTopic(self, "doors", name=self.names.resource_name("doors"))
 """,
     # checkov itself takes ten seconds for each; what it is asked, and what is made of it, is looked at elsewhere.
     ".cache/checkov/bin/python": f"""#!/bin/sh

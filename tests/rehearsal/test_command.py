@@ -169,7 +169,7 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     monkeypatch.setattr(scenarios, "review_change", review_a_change)
     monkeypatch.setattr(scenarios, "detect_change", find_a_change)
     monkeypatch.setattr(scenarios, "FOLDER", Path("/rehearsals"))
-    monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("check_permissions"))
+    monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("hold"))
     monkeypatch.setattr(deployers, "denied_calls", lambda *_: [])
     yield script
     aws.gateway.unsupported.clear()
@@ -454,7 +454,7 @@ class Unloadable(MetaPathFinder):
 
 def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, scenarios.__name__)
-    monkeypatch.delattr(rehearsal, "rehearsals")
+    monkeypatch.delattr(rehearsal, "scenarios")
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
     ended = rehearse("dev")
     assert (ended.exit_code, ended.stdout) == (1, "")

@@ -113,7 +113,7 @@ class Scripted:
 
     @property
     def aws(self) -> SimpleNamespace:
-        return SimpleNamespace(gateway=SimpleNamespace(of_terraform=self.calls))
+        return SimpleNamespace(gateway=SimpleNamespace(terraform_calls=self.calls))
 
     @property
     def settings(self) -> SimpleNamespace:

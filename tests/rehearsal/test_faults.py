@@ -437,12 +437,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def fault(name: str) -> Callable[..., str]:
         def happens(_: FaultInjection, *given: Any) -> str:
-            came.append(" ".join([name, *(f"{cut.by.name} {cut.tier} {cut.after}" for cut in given)]))
+            came.append(" ".join([name, *(f"{cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in given)]))
             return came[-1]
 
         return happens
 
-    for name in ("cut_short", "calls_fail", "count", "somebody_changes_something", "database_is_down"):
+    for name in ("interrupt", "fail_calls", "verify_states", "correct_drift", "rotate_without_database"):
         monkeypatch.setattr(FaultInjection, name, fault(name))
     return came
 
@@ -464,11 +464,11 @@ def test_all_faults_come_one_after_the_other(scene: Scene, told: list[str]):
         "the database is down",
     ]
     assert told == [
-        *(f"cut_short {cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in faults.INTERRUPTIONS),
-        "calls_fail",
-        "count",
-        "somebody_changes_something",
-        "database_is_down",
+        *(f"interrupt {cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in faults.INTERRUPTIONS),
+        "fail_calls",
+        "verify_states",
+        "correct_drift",
+        "rotate_without_database",
     ]
 
 

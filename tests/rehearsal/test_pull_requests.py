@@ -193,10 +193,10 @@ def test_a_step_that_changes_something_else_is_told(
 
 
 def test_all_of_it_is_done_in_order(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
-    for step in ("deploy", "plan_all", "use_at_once", "use_in_two_steps"):
+    for step in ("deploy", "plan_all", "use_output_at_once", "use_output_in_two_steps"):
         monkeypatch.setattr(PullRequests, step, lambda _, step=step: step)
     assert [outcome for _, outcome in requests.run()] == [
-        *("deploy", "plan_all", "use_at_once", "use_in_two_steps", "plan_all")
+        *("deploy", "plan_all", "use_output_at_once", "use_output_in_two_steps", "plan_all")
     ]
 
 
