@@ -230,12 +230,12 @@ def test_a_vpc_is_deleted_with_its_default_acl(ec2: Any):
 def test_deleting_a_nat_gateway_disassociates_its_address(ec2: Any, vpc: str):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.99.0/24")["Subnet"]["SubnetId"]
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    created: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}
-    first = ec2.create_nat_gateway(**created)["NatGateway"]["NatGatewayId"]
-    assert code_of(lambda: ec2.create_nat_gateway(**created)) == "Resource.AlreadyAssociated"
+    request: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}
+    first = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
+    assert code_of(lambda: ec2.create_nat_gateway(**request)) == "Resource.AlreadyAssociated"
     ec2.delete_nat_gateway(NatGatewayId=first)
     ec2.delete_nat_gateway(NatGatewayId=first)
     (kept,) = ec2.describe_addresses(AllocationIds=[address])["Addresses"]
     assert not kept.get("AssociationId")
-    second = ec2.create_nat_gateway(**created)["NatGateway"]["NatGatewayId"]
+    second = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
     assert second != first

@@ -82,10 +82,10 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
         efs.describe_replication_configurations(FileSystemId=files)
     key = f"arn:aws:kms:{SECOND}:{aws.account}:key/1"
     request = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
-    (made,) = efs.create_replication_configuration(**request)["Destinations"]
-    assert (made["Status"], made["Region"]) == ("ENABLED", SECOND)
+    (destination,) = efs.create_replication_configuration(**request)["Destinations"]
+    assert (destination["Status"], destination["Region"]) == ("ENABLED", SECOND)
     remote = aws.client("efs", SECOND)
-    replica = described(remote, made["FileSystemId"])
+    replica = described(remote, destination["FileSystemId"])
     assert (replica["Encrypted"], replica["KmsKeyId"]) == (True, key)
     assert replica["FileSystemProtection"] == {"ReplicationOverwriteProtection": "REPLICATING"}
     (description,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
@@ -94,10 +94,10 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
     for refused, code in (
         (lambda: efs.create_replication_configuration(**request), "ReplicationAlreadyExists"),
         (lambda: efs.delete_file_system(FileSystemId=files), "FileSystemInUse"),
-        (lambda: remote.delete_file_system(FileSystemId=made["FileSystemId"]), "FileSystemInUse"),
+        (lambda: remote.delete_file_system(FileSystemId=destination["FileSystemId"]), "FileSystemInUse"),
         (
             lambda: remote.update_file_system_protection(
-                FileSystemId=made["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
+                FileSystemId=destination["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
             ),
             "BadRequest",
         ),
@@ -106,8 +106,8 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
             refused()
     efs.delete_replication_configuration(SourceFileSystemId=files)
     assert efs.describe_replication_configurations()["Replications"] == []
-    freed = described(remote, made["FileSystemId"])["FileSystemProtection"]
-    assert freed == {"ReplicationOverwriteProtection": "ENABLED"}
+    protection = described(remote, destination["FileSystemId"])["FileSystemProtection"]
+    assert protection == {"ReplicationOverwriteProtection": "ENABLED"}
     efs.delete_file_system(FileSystemId=files)
 
 

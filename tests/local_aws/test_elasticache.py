@@ -132,10 +132,10 @@ def test_a_parameter_group_in_use_cannot_be_deleted(cache: Any, network: str, cl
     create_group(cache, "uses-parameters", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
     with refused("InvalidCacheParameterGroupState"):
         cache.delete_cache_parameter_group(CacheParameterGroupName=clustered)
-    created = {"CacheParameterGroupName": "unused", "CacheParameterGroupFamily": "redis7", "Description": "Unused"}
-    cache.create_cache_parameter_group(**created)
+    request = {"CacheParameterGroupName": "unused", "CacheParameterGroupFamily": "redis7", "Description": "Unused"}
+    cache.create_cache_parameter_group(**request)
     with refused("CacheParameterGroupAlreadyExists"):
-        cache.create_cache_parameter_group(**created)
+        cache.create_cache_parameter_group(**request)
     cache.delete_cache_parameter_group(CacheParameterGroupName="unused")
     names = {
         each["CacheParameterGroupName"] for each in cache.describe_cache_parameter_groups()["CacheParameterGroups"]

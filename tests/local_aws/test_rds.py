@@ -134,18 +134,18 @@ def test_the_master_user_secret_is_managed_by_rds_with_the_requested_key(
 def test_the_master_password_can_be_rotated_through_rds_and_secrets_manager(aws: LocalAws, cluster: dict[str, Any]):
     rds, arn = aws.client("rds"), cluster["MasterUserSecret"]["SecretArn"]
     secrets = aws.client("secretsmanager")
-    previous = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
+    original = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
     name = cluster["DBClusterIdentifier"]
     with pytest.raises(ClientError, match="apply immediately"):
         rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True)
     rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True, ApplyImmediately=True)
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        log_in(aws, cluster, password=previous)
+        log_in(aws, cluster, password=original)
     log_in(aws, cluster).close()
     secrets.rotate_secret(SecretId=arn)
     log_in(aws, cluster).close()
     previous = secrets.get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")["SecretString"]
-    assert json.loads(previous)["password"] != previous
+    assert json.loads(previous)["password"] != original
     assert secrets.describe_secret(SecretId=arn)["LastRotatedDate"]
 
 
@@ -226,17 +226,17 @@ def test_an_instance_keeps_its_ca_certificate(aws: LocalAws, cluster: dict[str, 
 
 def test_deleting_a_cluster_stops_its_servers(aws: LocalAws):
     created = create_cluster(
-        aws, ManageMasterUserPassword=None, MasterUserPassword="known to us", DBClusterParameterGroupName=None
+        aws, ManageMasterUserPassword=None, MasterUserPassword="first password", DBClusterParameterGroupName=None
     )
     name = created["DBClusterIdentifier"]
-    log_in(aws, created, password="known to us").close()
-    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, MasterUserPassword="changed by us")
-    log_in(aws, created, password="changed by us").close()
+    log_in(aws, created, password="first password").close()
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, MasterUserPassword="second password")
+    log_in(aws, created, password="second password").close()
     folder: Path = aws.backend("rds").clusters[name].servers.folder
     assert aws.client("rds").delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)["DBCluster"]
     assert not folder.exists()
     with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        log_in(aws, created, password="changed by us")
+        log_in(aws, created, password="second password")
     with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
         described(aws, name)
 
@@ -328,8 +328,8 @@ def test_a_subnet_group_can_be_modified(aws: LocalAws, zones: list[str]):
 
 def test_parameter_groups_are_found_by_tags(aws: LocalAws, group: str):
     tagging = aws.client("resourcegroupstaggingapi")
-    settings = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["database"]}], ResourceTypeFilters=["rds"])
-    assert [found["ResourceARN"] for found in settings["ResourceTagMappingList"]] == [
+    response = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["database"]}], ResourceTypeFilters=["rds"])
+    assert [found["ResourceARN"] for found in response["ResourceTagMappingList"]] == [
         f"arn:aws:rds:us-west-1:123456789012:cluster-pg:{group}"
     ]
 

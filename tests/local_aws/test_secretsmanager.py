@@ -99,17 +99,17 @@ def value(client: Any, secret: str, **version: str) -> str:
 
 
 def test_the_first_rotation_creates_the_first_version(aws: LocalAws, client: Any, secret: str, function: str):
-    request = client.rotate_secret(
+    response = client.rotate_secret(
         SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30}
     )
     # The rotation continues after the response.
-    assert stages(client, secret) == {"AWSPENDING": request["VersionId"]}
+    assert stages(client, secret) == {"AWSPENDING": response["VersionId"]}
     assert "LastRotatedDate" not in client.describe_secret(SecretId=secret)
     rotation = finished_rotation(aws, secret)
     assert rotation.has_succeeded
     assert rotation.attempts == 1
-    assert stages(client, secret) == {"AWSCURRENT": request["VersionId"]}
-    assert value(client, secret) == request["VersionId"]
+    assert stages(client, secret) == {"AWSCURRENT": response["VersionId"]}
+    assert value(client, secret) == response["VersionId"]
     described = client.describe_secret(SecretId=secret)
     assert described["RotationEnabled"] is True
     assert described["RotationLambdaARN"] == function
@@ -235,8 +235,8 @@ def test_scheduling_a_rotation_only_tests_the_function(aws: LocalAws, client: An
 def test_a_schedule_is_kept(aws: LocalAws, client: Any, secret: str, function: str, schedule: str, days: int | None):
     rules = {"ScheduleExpression": schedule}
     client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotateImmediately=False, RotationRules=rules)
-    described = client.describe_secret(SecretId=secret)["RotationRules"]
-    assert described == {**rules, **({"AutomaticallyAfterDays": days} if days else {})}
+    stored = client.describe_secret(SecretId=secret)["RotationRules"]
+    assert stored == {**rules, **({"AutomaticallyAfterDays": days} if days else {})}
     finished_rotation(aws, secret)
 
 

@@ -45,12 +45,12 @@ def test_a_second_hub_is_refused(securityhub: Any) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_a_hub_can_be_configured(securityhub: Any) -> None:
-    hub = securityhub.describe_hub()
-    assert (hub["AutoEnableControls"], hub["ControlFindingGenerator"]) == (True, "SECURITY_CONTROL")
+    description = securityhub.describe_hub()
+    assert (description["AutoEnableControls"], description["ControlFindingGenerator"]) == (True, "SECURITY_CONTROL")
     securityhub.update_security_hub_configuration(ControlFindingGenerator="STANDARD_CONTROL")
     securityhub.update_security_hub_configuration(AutoEnableControls=False)
-    hub = securityhub.describe_hub(HubArn=HUB)
-    assert (hub["AutoEnableControls"], hub["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
+    description = securityhub.describe_hub(HubArn=HUB)
+    assert (description["AutoEnableControls"], description["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
     assert error_code(securityhub.describe_hub, HubArn=HUB + "2") == "ResourceNotFoundException"
 
 

@@ -108,11 +108,11 @@ def test_a_forked_copy_listens_on_a_new_port(tmp_path: Path, monkeypatch: pytest
 
 
 def test_each_starts_empty_and_stops_its_clients_first(tmp_path: Path):
-    error = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "-c", TWO, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert error[0::4] == ["[]", "[]"]
-    for up, client_ran, down in (error[1:4], error[5:8]):
+    assert lines[0::4] == ["[]", "[]"]
+    for up, client_ran, down in (lines[1:4], lines[5:8]):
         was_running, endpoint = up.split()
         assert (was_running, client_ran, down) == ("True", "buckets 1", "False")
         with pytest.raises(OSError, match="refused"):

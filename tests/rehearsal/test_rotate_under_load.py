@@ -195,7 +195,7 @@ def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Reh
     secret = rehearsal.secret()
     before = rehearsal.credential(secret)
     with pytest.raises(
-        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential is current for"
+        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential has been current for"
     ):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) == before

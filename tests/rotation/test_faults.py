@@ -195,10 +195,10 @@ def test_an_unencrypted_session_is_detected(monkeypatch: pytest.MonkeyPatch, rot
     rotation.step("setSecret", token)
     connect = psycopg2.connect
 
-    def connect_without_tls(**named: Any) -> Any:
-        if "sslmode" in named:
-            named["sslmode"] = "disable"
-        return connect(**named)
+    def connect_without_tls(**options: Any) -> Any:
+        if "sslmode" in options:
+            options["sslmode"] = "disable"
+        return connect(**options)
 
     monkeypatch.setattr(psycopg2, "connect", connect_without_tls)
     with rotation.server.plaintext(), pytest.raises(DatabaseError, match="The session is not encrypted"):

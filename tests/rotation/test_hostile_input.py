@@ -266,7 +266,7 @@ def test_the_application_cannot_set_role_to_the_master_user(rotation: RotationFi
 
 @pytest.mark.parametrize("role", ["shop", "shop_a", "shop_b"])
 def test_roles_of_the_rotation_are_not_adopted(role: str):
-    with pytest.raises(RotationRefusedError, match="is a role of the rotation"):
+    with pytest.raises(RotationRefusedError, match="is a role of the rotation and cannot be adopted"):
         Configuration.from_environment({**ENVIRONMENT, "ADOPTED_ROLE": role})
 
 

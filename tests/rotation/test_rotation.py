@@ -348,8 +348,8 @@ def test_the_audit_extension_is_created_once(rotation: RotationFixture, monkeypa
     monkeypatch.setattr(database, "AUDIT_EXTENSION", "hstore")
     rotation.rotate()
     rotation.rotate()
-    owner = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'hstore'"
-    assert rotation.server.execute(owner, rotation.database) == [(MASTER,)]
+    query = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'hstore'"
+    assert rotation.server.execute(query, rotation.database) == [(MASTER,)]
 
 
 def test_timeouts_fit_into_the_functions_timeout():
