@@ -52,9 +52,9 @@ def handle(event: Any, _context: object = None) -> None:
         step, arn, token = _parse_event(event)
         _run_step(step, arn, token)
     except Exception as error:
-        described = _with_context(f"{step} of {arn}, version {token}", error)
-        LOG.error(described)  # noqa: TRY400 - the traceback could contain secret values
-        raise described from None
+        failure = _with_context(f"{step} of {arn}, version {token}", error)
+        LOG.error(failure)  # noqa: TRY400 - the traceback could contain secret values
+        raise failure from None
     LOG.info("%s of %s, version %s: done", step, arn, token)
 
 
@@ -98,7 +98,7 @@ def _parse_event(event: Any) -> tuple[str, str, str]:
 def _create_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
     """Create the pending version, for the login role that is not current."""
     if secret.pending_value() is not None:
-        _pending(configuration, secret)
+        _pending_credential(configuration, secret)
         return
     now, replaced = datetime.now(UTC), _replaced_username(secret)
     # Only the passwords of the two login roles change; an adopted role keeps its password.
@@ -114,7 +114,7 @@ def _create_secret(_client: Any, configuration: Configuration, secret: Secret) -
 
 def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
     """Set the pending password in the database."""
-    pending = _pending(configuration, secret)
+    pending = _pending_credential(configuration, secret)
     retire = _replaced_username(secret) in configuration.logins
 
     def ensure_pending() -> None:
@@ -137,13 +137,15 @@ def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> No
 def _test_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
     """Verify on both endpoints that the pending credential has the privileges that the application needs."""
     database.verify(
-        configuration, _pending(configuration, secret), read_master_credential(client, configuration).username
+        configuration,
+        _pending_credential(configuration, secret),
+        read_master_credential(client, configuration).username,
     )
 
 
 def _finish_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
     """Make the pending version the current one."""
-    _pending(configuration, secret)
+    _pending_credential(configuration, secret)
     secret.promote()
 
 
@@ -155,7 +157,7 @@ STEPS: Mapping[str, Callable[[Any, Configuration, Secret], None]] = {
 }
 
 
-def _pending(configuration: Configuration, secret: Secret) -> Credential:
+def _pending_credential(configuration: Configuration, secret: Secret) -> Credential:
     text = secret.pending_value()
     if text is None:
         raise RotationRefusedError("The pending version has no value", ROTATE_AGAIN)

@@ -111,7 +111,7 @@ class Backend(CloudTrailBackend):
 
 
 class Responses(CloudTrailResponse):
-    """Adds whether a trail has custom selectors."""
+    """Adds the flags HasCustomEventSelectors and HasInsightSelectors."""
 
     @property
     def backend(self) -> Backend:
