@@ -52,7 +52,7 @@ def test_env_selects_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_invalid_settings_are_reported_with_exit_code_1(tmp_path: Path):
     program = run(tmp_path, str(ROOT / "main.py"), out=tmp_path / "out", env="nowhere")
-    message = f"environments/nowhere.toml: there is no such environment; there are: {', '.join(SHIPPED)}\n"
+    message = f"environments/nowhere.toml: no such environment; existing ones: {', '.join(SHIPPED)}\n"
     assert (program.returncode, program.stdout, program.stderr) == (1, "", message)
     assert not (tmp_path / "out").exists()
 

@@ -37,8 +37,8 @@ def _needed(resource: Resource, without: list[ZoneOutage]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def all_there_is(prod: Platform, dev: Platform, otherwise: dict[str, Platform]) -> list[Platform]:
-    return [prod, dev, otherwise["prod"]]
+def all_there_is(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
+    return [prod, dev, variants["prod"]]
 
 
 def test_no_row_lacks_anything(all_there_is: list[Platform], three_zones: Platform):

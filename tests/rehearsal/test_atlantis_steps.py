@@ -152,7 +152,7 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].comment
 
     # Another name is another bucket: its data would be lost.
-    edit(server, "stacks/foundation/stack.py", 'of_bucket("files")', 'of_bucket("papers")')
+    edit(server, "stacks/foundation/stack.py", 'bucket_name("files")', 'of_bucket("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
     assert "### Data is at stake" in lost.comment
     assert lost.failed_policies == ("review: fail: data is at stake, and the plan's comment says which",)

@@ -437,7 +437,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def fault(name: str) -> Callable[..., str]:
         def happens(_: FaultInjection, *given: Any) -> str:
-            came.append(" ".join([name, *(f"{cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in given)]))
+            came.append(
+                " ".join([name, *(f"{cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in given)])
+            )
             return came[-1]
 
         return happens

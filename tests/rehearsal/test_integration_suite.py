@@ -69,7 +69,7 @@ def test_in_another_account_the_suite_ends_in_one_line(aws: LocalAws):
 
 
 def test_an_environment_that_is_not_there_is_named():
-    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: there is no such environment"):
+    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: no such environment"):
         DeployedEnvironment.of("production")
 
 
