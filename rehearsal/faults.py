@@ -197,7 +197,7 @@ class FaultInjection:
         before = self.rehearsal.credential(secret)
         (cluster,) = self.rehearsal.aws.backend("rds").clusters.values()
         with self.rehearsal.early_rotation(secret):
-            cluster.pair.pause()
+            cluster.servers.pause()
             try:
                 self.rehearsal.rotate(secret)
             except RehearsalError as error:
@@ -205,7 +205,7 @@ class FaultInjection:
             else:
                 raise RehearsalError("a rotation without a database went well")
             finally:
-                cluster.pair.resume()
+                cluster.servers.resume()
             if self.rehearsal.credential(secret) != before:
                 raise RehearsalError("a rotation that failed has changed the credential")
             self.rehearsal.log_in(before).close()

@@ -150,7 +150,7 @@ class Rehearsal:
             time.sleep(0.1)
         rotation = service.rotations[-1]
         if rotation.problem:
-            raise RehearsalError(f"rotation failed {rotation.tries} times: {rotation.problem}")
+            raise RehearsalError(f"rotation failed {rotation.attempts} times: {rotation.problem}")
 
     @contextmanager
     def early_rotation(self, secret: str) -> Generator[None]:

@@ -51,19 +51,19 @@ def _selection(**values: Any) -> Change:
 
 def _restore_test(**values: Any) -> Change:
     def change(aws: LocalAws, test: dict[str, Any]) -> None:
-        aws.backend("backup").restore_test(test["name"]).update(values)
+        aws.backend("backup").restore_testing_plan(test["name"]).update(values)
 
     return change
 
 
 def _looks_back_further(aws: LocalAws, test: dict[str, Any]) -> None:
-    aws.backend("backup").restore_test(test["name"])["RecoveryPointSelection"]["SelectionWindowDays"] = 14
+    aws.backend("backup").restore_testing_plan(test["name"])["RecoveryPointSelection"]["SelectionWindowDays"] = 14
 
 
 def _restores(**values: Any) -> Change:
     def change(aws: LocalAws, selection: dict[str, Any]) -> None:
         plan, name = selection["restore_testing_plan_name"], selection["name"]
-        aws.backend("backup").restore_selection(plan, name).update(values)
+        aws.backend("backup").restore_testing_selection(plan, name).update(values)
 
     return change
 

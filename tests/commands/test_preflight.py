@@ -168,14 +168,14 @@ def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
 @pytest.fixture
 def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
     """The account's applied quotas."""
-    granted = scene.aws.backend("servicequotas").granted
+    granted = scene.aws.backend("servicequotas").applied_values
     yield granted
     granted.clear()
 
 
 def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
     known = NAMED[what]
-    scene.aws.backend("servicequotas").granted[known.service, known.code] = quota
+    scene.aws.backend("servicequotas").applied_values[known.service, known.code] = quota
     return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
 
 
@@ -485,7 +485,7 @@ def synthesized(stacks: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     )
     # Other tests leave resources in this account.
     for quota in QUOTAS:
-        monkeypatch.setitem(stacks.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
+        monkeypatch.setitem(stacks.aws.backend("servicequotas").applied_values, (quota.service, quota.code), 1000.0)
     return stacks
 
 
@@ -498,7 +498,7 @@ def test_an_account_that_meets_all_requirements_passes(synthesized: Scene):
 
 
 def test_a_quota_stops_the_deployment_and_other_regions_with_room_are_listed(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight")
     assert result.exit_code == 1
     assert "stop: VPCs: aws service-quotas request-service-quota-increase --service-code vpc" in result.output
@@ -517,7 +517,7 @@ def test_an_invalid_region_is_refused_before_any_request(scene: Scene, regions: 
 
 
 def test_json_has_results_and_figures(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight", "--json", "--regions", "us-west-2")
     assert result.exit_code == 1
     output = json.loads(result.stdout)

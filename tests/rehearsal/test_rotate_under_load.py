@@ -195,7 +195,7 @@ def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Reh
     secret = rehearsal.secret()
     before = rehearsal.credential(secret)
     with pytest.raises(
-        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential is current for"
+        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential has been current for"
     ):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) == before
@@ -243,8 +243,8 @@ def test_a_rotation_that_fails_and_changes_the_credential_is_told(
         raise RehearsalError("rotation failed")
 
     (cluster,) = rehearsal.aws.backend("rds").clusters.values()
-    monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
-    monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
+    monkeypatch.setattr(type(cluster.servers), "pause", lambda _: None)
+    monkeypatch.setattr(type(cluster.servers), "resume", lambda _: None)
     with pytest.raises(RehearsalError, match=r"^a rotation that failed has changed the credential$"):
         FaultInjection(replaying(rehearsal, fails), ("rotation",)).rotate_without_database()
     client.put_secret_value(SecretId=secret, SecretString=good.dump())

@@ -53,8 +53,8 @@ def reader_is_gone(aws: LocalAws) -> None:
 
 
 def endpoints_are_one(aws: LocalAws) -> None:
-    pair = cluster(aws).pair
-    pair.reader = pair.writer
+    servers = cluster(aws).servers
+    servers.reader = servers.writer
 
 
 def storage_has_another_key(aws: LocalAws) -> None:
