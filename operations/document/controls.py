@@ -13,7 +13,7 @@ def tables() -> str:
         rows = (
             (
                 ", ".join(control.requirements),
-                control.does,
+                control.summary,
                 ", ".join(f"`{resource}`" for resource in control.resources),
                 f"[{control.name}](#{control.name})",
             )
@@ -29,9 +29,9 @@ def checks() -> str:
     lines: list[str] = []
     for control in CONTROLS:
         lines += [f"### {control.name}", "", "Checked:", ""]
-        lines += _list(check.says for check in control.checks)
+        lines += _list(check.description for check in control.checks)
         lines += ["", "Fails when:", ""]
-        lines += [*_list(mutation.says for mutation in control.mutations), ""]
+        lines += [*_list(mutation.description for mutation in control.mutations), ""]
     return "\n".join(lines)
 
 

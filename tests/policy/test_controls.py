@@ -32,7 +32,7 @@ def test_a_control_holds(document: Document, control: Control):
     assert not control.problems(document)
 
 
-@pytest.mark.parametrize(("control", "mutation"), BROKEN, ids=[f"{c.name}: {m.says}" for c, m in BROKEN])
+@pytest.mark.parametrize(("control", "mutation"), BROKEN, ids=[f"{c.name}: {m.description}" for c, m in BROKEN])
 def test_a_control_fails_under_its_mutation_and_no_other_does(document: Document, control: Control, mutation: Mutation):
     mutated = document.copy()
     mutation(mutated)
