@@ -137,7 +137,7 @@ class Every:
 
     def split(self) -> list["Every"]:
         """One check for each expected value."""
-        return [replace(self, demands={path: wanted}) for path, wanted in self.expected.items()]
+        return [replace(self, expected={path: wanted}) for path, wanted in self.expected.items()]
 
 
 @dataclass(frozen=True)
