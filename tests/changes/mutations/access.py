@@ -68,11 +68,11 @@ def knows_another_audience(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_are_two_roles_of_ours": is_nobodys,
-    "test_roles_are_taken_on_by_one_repository_for_one_purpose": trusting(is_any_branch),
-    "test_roles_have_policies_of_the_stack_alone": reads_everything,
-    "test_roles_are_bounded": is_bounded_no_more,
-    "test_the_boundary_denies_what_no_deployment_may": boundary_denies_nothing,
-    "test_github_is_known_by_tokens_for_aws_alone": knows_another_audience,
+    "test_deployer_roles_have_the_environments_tags": is_nobodys,
+    "test_deployer_roles_trust_one_repository_for_one_purpose": trusting(is_any_branch),
+    "test_deployer_roles_have_policies_of_the_stack_only": reads_everything,
+    "test_deployer_roles_have_the_boundary": is_bounded_no_more,
+    "test_boundary_denies_actions_that_no_deployment_may_use": boundary_denies_nothing,
+    "test_oidc_provider_accepts_tokens_for_aws_only": knows_another_audience,
 }
 RELATED: Related = {}

@@ -98,30 +98,30 @@ def a_rule_is_gone(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_the_trail_has_every_region_and_the_global_services": trail_is(IsMultiRegionTrail=False),
-    "test_the_trail_is_recording": lambda aws: aws.client("cloudtrail").stop_logging(Name=trail(aws)),
-    "test_the_archive_can_be_seen_to_be_whole": trail_is(EnableLogFileValidation=False),
-    "test_the_archive_is_locked_and_encrypted_with_the_key_of_logs": lambda aws: trail_is(KmsKeyId=key(aws, "files"))(
+    "test_trail_covers_all_regions_and_global_services": trail_is(IsMultiRegionTrail=False),
+    "test_trail_is_logging": lambda aws: aws.client("cloudtrail").stop_logging(Name=trail(aws)),
+    "test_trail_has_log_file_validation": trail_is(EnableLogFileValidation=False),
+    "test_audit_archive_is_locked_and_encrypted_with_the_log_key": lambda aws: trail_is(KmsKeyId=key(aws, "files"))(
         aws
     ),
-    "test_every_call_is_recorded": records(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
-    "test_use_of_objects_is_recorded_but_for_the_delivery_of_logs": records(
+    "test_all_management_events_are_recorded": records(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
+    "test_s3_data_events_are_recorded_except_for_log_delivery": records(
         Objects=[{"Field": "readOnly", "Equals": ["false"]}]
     ),
-    "test_what_nobody_does_in_peace_is_counted": one_is_not_counted,
-    "test_each_count_and_silence_have_an_alarm": silence_has_no_alarm,
-    "test_the_end_of_a_control_is_told": is_not_told("AWS API Call via CloudTrail", "aws.cloudtrail"),
-    "test_findings_are_told": is_not_told("GuardDuty Finding", "aws.guardduty"),
-    "test_guardduty_tells_soon": detector_is(FindingPublishingFrequency="SIX_HOURS"),
-    "test_guardduty_looks_at_what_there_is": detector_is(Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]),
-    "test_security_hub_checks_the_standards": a_standard_is_not_checked,
-    "test_config_records_everything": records_less,
-    "test_config_is_recording": lambda aws: aws.client("config").stop_configuration_recorder(
+    "test_suspicious_calls_have_metric_filters": one_is_not_counted,
+    "test_metric_filters_and_missing_logs_have_alarms": silence_has_no_alarm,
+    "test_disabling_a_control_is_reported": is_not_told("AWS API Call via CloudTrail", "aws.cloudtrail"),
+    "test_findings_are_reported": is_not_told("GuardDuty Finding", "aws.guardduty"),
+    "test_guardduty_publishes_findings_every_fifteen_minutes": detector_is(FindingPublishingFrequency="SIX_HOURS"),
+    "test_guardduty_features_are_enabled": detector_is(Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]),
+    "test_security_hub_has_the_standards": a_standard_is_not_checked,
+    "test_config_records_all_resource_types": records_less,
+    "test_config_recorder_is_running": lambda aws: aws.client("config").stop_configuration_recorder(
         ConfigurationRecorderName=recorder(aws)["name"]
     ),
-    "test_config_delivers_to_its_bucket_under_the_key_of_logs": delivers_under_another_key,
-    "test_resources_are_held_to_the_rules": a_rule_is_gone,
-    "test_inspector_looks_for_vulnerabilities": lambda aws: aws.client("inspector2").disable(
+    "test_config_delivers_to_its_bucket_with_the_log_key": delivers_under_another_key,
+    "test_config_rules_are_active": a_rule_is_gone,
+    "test_inspector_scans_images_and_functions": lambda aws: aws.client("inspector2").disable(
         accountIds=[aws.account], resourceTypes=["ECR"]
     ),
 }

@@ -64,19 +64,19 @@ def has_another_group(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_are_the_shards_of_the_settings": is_laid_out(shards=1, replicas=1),
-    "test_every_shard_has_the_replicas_of_the_settings": is_laid_out(shards=2, replicas=2),
+    "test_number_of_shards": is_laid_out(shards=1, replicas=1),
+    "test_number_of_replicas_per_shard": is_laid_out(shards=2, replicas=2),
     "test_nodes_of_a_shard_are_in_different_zones": is_in_one_zone,
-    "test_a_replica_takes_over_by_itself": cache_is(MultiAZEnabled=False),
-    "test_tls_is_required": cache_is(TransitEncryptionMode="preferred"),
-    "test_the_cache_is_encrypted_with_the_key_of_files": has_another_key,
-    "test_nobody_signs_in_without_iam": somebody_signs_in_without_iam,
-    "test_the_application_may_not_look_at_or_empty_the_whole": application_may_flush,
-    "test_the_cache_is_in_the_data_subnets": is_in_other_subnets,
-    "test_nodes_have_their_security_group": has_another_group,
-    "test_snapshots_are_kept": cache_is(SnapshotRetentionLimit=1),
-    "test_logs_are_delivered": cache_is(LogDeliveryConfigurations=[{"LogType": "slow-log", "Enabled": False}]),
-    "test_shards_are_scaled_within_the_bounds_of_the_settings": scaling("elasticache", MaxCapacity=90),
-    "test_shards_are_added_when_cpu_or_memory_is_high": follows_nothing("elasticache"),
+    "test_cache_has_automatic_failover": cache_is(MultiAZEnabled=False),
+    "test_cache_requires_tls": cache_is(TransitEncryptionMode="preferred"),
+    "test_cache_is_encrypted_with_the_file_key": has_another_key,
+    "test_users_authenticate_with_iam": somebody_signs_in_without_iam,
+    "test_application_user_has_restricted_commands": application_may_flush,
+    "test_cache_is_in_the_data_subnets": is_in_other_subnets,
+    "test_cache_nodes_have_their_security_group": has_another_group,
+    "test_cache_snapshots_are_retained": cache_is(SnapshotRetentionLimit=1),
+    "test_cache_logs_are_delivered": cache_is(LogDeliveryConfigurations=[{"LogType": "slow-log", "Enabled": False}]),
+    "test_shards_scale_within_the_settings": scaling("elasticache", MaxCapacity=90),
+    "test_shards_scale_by_cpu_and_memory": follows_nothing("elasticache"),
 }
 RELATED: Related = {}

@@ -108,30 +108,30 @@ def follows_nothing(namespace: str) -> Mutation:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_are_a_writer_and_the_readers_of_the_settings": reader_is_gone,
-    "test_instances_are_spread_over_the_zones": instances_are(availability_zone="us-west-1a"),
+    "test_number_of_writers_and_readers": reader_is_gone,
+    "test_instances_are_in_different_zones": instances_are(availability_zone="us-west-1a"),
     "test_writer_and_reader_endpoints_differ": endpoints_are_one,
-    "test_storage_is_encrypted_with_the_key_of_databases": storage_has_another_key,
-    "test_performance_insights_are_encrypted_with_the_key_of_databases": insights_have_another_key,
-    "test_tls_is_forced": parameter("rds.force_ssl", "0"),
-    "test_logins_and_changes_are_logged": parameter("log_connections", "0"),
-    "test_logs_are_exported": cluster_is(CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}),
-    "test_instances_measure_statements": instances_time_nothing,
-    "test_no_instance_is_public": instances_are(publicly_accessible=True),
-    "test_the_cluster_is_in_the_data_subnets": is_in_other_subnets,
-    "test_the_cluster_has_its_security_group": has_another_group,
-    "test_backups_reach_as_far_back_as_the_settings_say": cluster_is(BackupRetentionPeriod=1),
-    "test_the_cluster_is_protected_as_the_settings_say": cluster_is(DeletionProtection=False),
-    "test_capacity_is_as_the_settings_say": cluster_is(
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}
+    "test_storage_is_encrypted_with_the_database_key": storage_has_another_key,
+    "test_performance_insights_are_encrypted_with_the_database_key": insights_have_another_key,
+    "test_database_requires_tls": parameter("rds.force_ssl", "0"),
+    "test_database_parameters_enable_logs": parameter("log_connections", "0"),
+    "test_database_logs_are_exported": cluster_is(
+        CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}
     ),
-    "test_the_master_credential_is_kept_by_rds_under_the_key_of_secrets": master_secret_has_another_key,
-    "test_people_can_sign_in_by_iam": cluster_is(EnableIAMDatabaseAuthentication=False),
-    "test_readers_are_scaled_within_the_bounds_of_the_settings": scaling("rds:cluster", MaxCapacity=15),
-    "test_readers_are_added_when_cpu_is_high": follows_nothing("rds"),
+    "test_instances_have_their_parameters": instances_time_nothing,
+    "test_no_instance_is_public": instances_are(publicly_accessible=True),
+    "test_cluster_is_in_the_data_subnets": is_in_other_subnets,
+    "test_cluster_has_its_security_group": has_another_group,
+    "test_backup_retention_of_the_cluster": cluster_is(BackupRetentionPeriod=1),
+    "test_deletion_protection_of_the_cluster": cluster_is(DeletionProtection=False),
+    "test_capacity_of_the_cluster": cluster_is(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}),
+    "test_master_secret_is_encrypted_with_the_secret_key": master_secret_has_another_key,
+    "test_iam_authentication_is_enabled": cluster_is(EnableIAMDatabaseAuthentication=False),
+    "test_readers_scale_within_the_settings": scaling("rds:cluster", MaxCapacity=15),
+    "test_readers_scale_by_cpu": follows_nothing("rds"),
 }
 RELATED: Related = {
-    "test_there_are_a_writer_and_the_readers_of_the_settings": {
-        "test_database.py::test_instances_are_spread_over_the_zones": "the only instance of the second zone is gone",
+    "test_number_of_writers_and_readers": {
+        "test_database.py::test_instances_are_in_different_zones": "the only instance of the second zone is gone",
     },
 }

@@ -105,25 +105,28 @@ MUTATIONS: dict[str, Mutation] = {
         f"test_there_is_a_subnet_in_every_zone[{kind}]": is_in_the_other_zone(kind)
         for kind in ("public", "app", "data")
     },
-    "test_no_subnet_gives_public_addresses": gives_addresses,
-    "test_public_subnets_lead_to_the_internet_gateway": public_subnet_leads_nowhere,
-    "test_tasks_leave_by_a_nat_gateway_of_their_own_zone": tasks_leave_by_the_other_zone,
-    "test_data_subnets_have_no_way_out": data_subnet_leads_out,
-    **{f"test_security_group_is_the_table_of_flows[{party}]": lets_in(party.replace("_", "-")) for party in PURPOSES},
-    "test_what_has_no_group_of_its_own_reaches_nothing_and_nobody": lets_in("default-locked"),
-    **{f"test_network_acl_is_the_second_wall[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
+    "test_subnets_assign_no_public_addresses": gives_addresses,
+    "test_public_subnets_route_to_an_internet_gateway": public_subnet_leads_nowhere,
+    "test_app_subnets_route_to_a_nat_gateway_in_their_zone": tasks_leave_by_the_other_zone,
+    "test_data_subnets_have_no_routes_out_of_the_vpc": data_subnet_leads_out,
+    **{
+        f"test_security_group_rules_match_the_table_of_flows[{party}]": lets_in(party.replace("_", "-"))
+        for party in PURPOSES
+    },
+    "test_default_security_group_has_no_rules": lets_in("default-locked"),
+    **{f"test_network_acl_entries[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,
-    "test_services_of_aws_are_reached_within_the_vpc": endpoint_is_gone,
+    "test_vpc_endpoints_exist": endpoint_is_gone,
     "test_endpoints_have_an_address_in_every_zone": endpoint_is_in_one_zone,
-    "test_all_flows_are_logged": flows_are_not_logged,
-    "test_the_vpc_has_the_range_of_the_settings": vpc_has_another_range,
+    "test_flow_logs_record_all_traffic": flows_are_not_logged,
+    "test_cidr_block_of_the_vpc": vpc_has_another_range,
 }
 RELATED: Related = {
     "test_there_is_a_subnet_in_every_zone[public]": {
-        "test_network.py::test_tasks_leave_by_a_nat_gateway_of_their_own_zone": "a NAT gateway moves with its subnet",
+        "test_network.py::test_app_subnets_route_to_a_nat_gateway_in_their_zone": "a NAT gateway moves with its subnet",
     },
     "test_there_is_a_subnet_in_every_zone[app]": {
-        "test_network.py::test_tasks_leave_by_a_nat_gateway_of_their_own_zone": "tasks move with their subnet",
+        "test_network.py::test_app_subnets_route_to_a_nat_gateway_in_their_zone": "tasks move with their subnet",
         "test_storage.py::test_there_is_a_mount_target_in_every_zone": "a mount target moves with its subnet",
     },
 }

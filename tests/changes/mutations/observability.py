@@ -58,13 +58,13 @@ def failed_deployments_are_not_told(aws: LocalAws) -> None:
 
 MUTATIONS: dict[str, Mutation] = {
     **{f"test_tier_has_alarms[{tier}]": alarms_are_another_tiers(tier) for tier in SEARCHABLE if tier != "foundation"},
-    "test_every_alarm_tells_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
+    "test_every_alarm_notifies_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
         AlarmNames=[alarm(aws)]
     ),
-    "test_no_alarm_waits_for_a_metric_that_is_not_there": waits_for_nothing,
-    "test_one_alarm_gathers_all": one_is_not_gathered,
-    "test_the_alarm_over_all_tells_the_topic": lambda aws: composite(aws, AlarmActions=[]),
-    "test_events_of_databases_are_told": failovers_are_not_told,
-    "test_events_of_other_services_are_told": failed_deployments_are_not_told,
+    "test_every_alarm_has_a_metric": waits_for_nothing,
+    "test_composite_alarm_covers_all_alarms": one_is_not_gathered,
+    "test_composite_alarm_notifies_the_topic": lambda aws: composite(aws, AlarmActions=[]),
+    "test_database_events_are_reported": failovers_are_not_told,
+    "test_events_of_other_services_are_reported": failed_deployments_are_not_told,
 }
 RELATED: Related = {}

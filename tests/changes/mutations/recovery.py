@@ -95,18 +95,20 @@ def copies_that_fail_are_not_told(aws: LocalAws) -> None:
 MUTATIONS: dict[str, Mutation] = {
     "test_there_is_a_vault_in_each_region": copies_are_gone,
     "test_backups_are_encrypted_with_their_key": copies_have_another_key,
-    "test_no_backup_goes_before_its_age": copies_are_unlocked,
-    "test_nobody_deletes_a_backup": deletion_is_not_denied,
+    "test_backup_vaults_are_locked": copies_are_unlocked,
+    "test_backup_vaults_deny_deletion": deletion_is_not_denied,
     "test_database_and_files_are_backed_up": files_are_not_selected,
-    "test_backups_are_kept_as_the_settings_say": rules_are(lambda rules: rules.pop()),
+    "test_retention_of_backups": rules_are(lambda rules: rules.pop()),
     "test_backups_are_copied_to_the_second_region": rules_are(lambda rules: rules[0].pop("CopyActions")),
-    "test_the_database_keeps_backups_of_its_own": rules_are(lambda rules: rules[0].update(EnableContinuousBackup=True)),
+    "test_continuous_backup_of_the_database_stays_with_rds": rules_are(
+        lambda rules: rules[0].update(EnableContinuousBackup=True)
+    ),
     "test_restores_are_tested": lambda aws: aws.client("backup").delete_restore_testing_selection(**restores(aws)),
-    "test_who_backs_up_does_not_restore": who_backs_up_restores,
-    "test_the_region_backs_up_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
+    "test_backup_and_restore_have_different_roles": who_backs_up_restores,
+    "test_region_is_opted_in_for_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
         ResourceTypeOptInPreference={"Aurora": False}
     ),
-    "test_failed_jobs_are_told": copies_that_fail_are_not_told,
+    "test_failed_backup_jobs_are_reported": copies_that_fail_are_not_told,
 }
 RELATED: Related = {
     "test_there_is_a_vault_in_each_region": {

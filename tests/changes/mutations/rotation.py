@@ -89,19 +89,19 @@ def nobody_asks(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_the_credential_has_all_that_the_application_needs": value_has(password=None),
-    "test_the_credential_is_for_the_writer_of_the_database": value_has(host="reader.example"),
-    "test_the_credential_is_rotated_as_the_settings_say": is_rotated_more_seldom,
-    "test_the_last_rotation_succeeded": rotation_has_failed,
-    "test_the_credential_is_no_older_than_the_settings_say": was_last_rotated_long_ago,
-    "test_the_credential_is_encrypted_with_the_key_of_secrets": has_another_key,
-    "test_no_other_account_and_no_plaintext_reaches_the_credential": lambda aws: aws.client(
-        "secretsmanager"
-    ).delete_resource_policy(SecretId=secret(aws)),
-    "test_the_function_runs_in_the_app_subnets": function_is_elsewhere,
-    "test_the_function_has_its_security_group": function_has_another_group,
-    "test_variables_of_the_function_are_encrypted_with_the_key_of_secrets": function_has_another_key,
-    "test_nobody_but_secrets_manager_calls_the_function": anybody_calls,
-    "test_the_age_of_the_credential_is_asked_for_daily": nobody_asks,
+    "test_credential_has_the_keys_of_the_contract": value_has(password=None),
+    "test_credential_is_for_the_writer_endpoint": value_has(host="reader.example"),
+    "test_rotation_schedule_of_the_credential": is_rotated_more_seldom,
+    "test_last_rotation_succeeded": rotation_has_failed,
+    "test_age_of_the_credential": was_last_rotated_long_ago,
+    "test_credential_is_encrypted_with_the_secret_key": has_another_key,
+    "test_secret_denies_other_accounts_and_plaintext": lambda aws: aws.client("secretsmanager").delete_resource_policy(
+        SecretId=secret(aws)
+    ),
+    "test_function_is_in_the_app_subnets": function_is_elsewhere,
+    "test_function_has_its_security_group": function_has_another_group,
+    "test_variables_of_the_function_are_encrypted_with_the_secret_key": function_has_another_key,
+    "test_only_secrets_manager_invokes_the_function": anybody_calls,
+    "test_age_of_the_credential_is_checked_daily": nobody_asks,
 }
 RELATED: Related = {}

@@ -48,12 +48,12 @@ def lock_was_left(aws: LocalAws) -> None:
 MUTATIONS: dict[str, Mutation] = {
     "test_every_tier_has_a_state": lambda aws: aws.client("s3").delete_object(**state(aws)),
     "test_states_are_encrypted_with_their_key": is_kept_without_the_key,
-    "test_whatever_comes_to_the_states_is_encrypted_with_their_key": plain_by_default,
-    "test_every_version_of_a_state_is_kept": bucket_is(
+    "test_default_encryption_of_the_state_bucket": plain_by_default,
+    "test_state_bucket_is_versioned": bucket_is(
         "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
     ),
-    "test_states_are_closed_to_the_public": bucket_is("delete_public_access_block"),
-    "test_states_refuse_plaintext": plaintext_is_let_in,
+    "test_state_bucket_blocks_public_access": bucket_is("delete_public_access_block"),
+    "test_state_bucket_requires_tls": plaintext_is_let_in,
     "test_no_state_is_locked": lock_was_left,
 }
 RELATED: Related = {}

@@ -61,15 +61,15 @@ MUTATIONS: dict[str, Mutation] = {
     "test_files_are_backed_up": lambda aws: aws.client("efs").put_backup_policy(
         FileSystemId=files(aws), BackupPolicy={"Status": "DISABLED"}
     ),
-    "test_files_are_followed_by_a_replica_in_the_second_region": lambda aws: aws.client(
-        "efs"
-    ).delete_replication_configuration(SourceFileSystemId=files(aws)),
-    "test_the_replica_is_encrypted_with_its_key": replica_has_another_key,
-    "test_no_replication_overwrites_the_files": lambda aws: aws.client("efs").update_file_system_protection(
+    "test_files_are_replicated_to_the_second_region": lambda aws: aws.client("efs").delete_replication_configuration(
+        SourceFileSystemId=files(aws)
+    ),
+    "test_replica_is_encrypted_with_its_key": replica_has_another_key,
+    "test_files_are_protected_from_replication_overwrite": lambda aws: aws.client("efs").update_file_system_protection(
         FileSystemId=files(aws), ReplicationOverwriteProtection="DISABLED"
     ),
-    "test_nobody_mounts_without_tls": without("DenyPlaintext"),
-    "test_nobody_mounts_around_the_access_points": without("DenyAroundAccessPoints"),
-    "test_access_points_have_an_identity_and_a_root_of_their_own": access_point_has_another_user,
+    "test_file_system_policy_requires_tls": without("DenyPlaintext"),
+    "test_file_system_policy_requires_access_points": without("DenyAroundAccessPoints"),
+    "test_access_points_have_their_own_user_and_root_directory": access_point_has_another_user,
 }
 RELATED: Related = {}

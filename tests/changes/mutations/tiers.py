@@ -23,7 +23,7 @@ def is_nobodys(aws: LocalAws) -> None:
 
 MUTATIONS: dict[str, Mutation] = {
     **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in SEARCHABLE},
-    "test_everything_says_whose_it_is": is_nobodys,
+    "test_resources_have_project_and_owner_tags": is_nobodys,
 }
 RELATED: Related = {
     f"test_tier_is_deployed[{tier}]": {
