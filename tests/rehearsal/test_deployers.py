@@ -102,7 +102,7 @@ def test_actions_for_changes_and_deletions_may_be_unused(prod: Platform):
 
 @dataclass
 class ScriptedRehearsal:
-    """A rehearsal in which Terraform calls_by_step the given calls."""
+    """A rehearsal in which Terraform makes the given calls."""
 
     platform: Platform
     production: bool = True

@@ -1,4 +1,4 @@
-"""Changes for test_foundation.py: keys, log groups, log buckets, topic, images."""
+"""Changes for test_foundation.py: keys, log groups, log buckets, topic, image repository."""
 
 import json
 from typing import Any
@@ -19,26 +19,26 @@ def log_group(aws: LocalAws) -> str:
     return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
 
 
-def bucket_is(action: str, of: str = "config", **asked: Any) -> Mutation:
-    """Ask S3 for something that is done to a bucket."""
-    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **asked)
+def bucket_is(action: str, of: str = "config", **parameters: Any) -> Mutation:
+    """Call an S3 action on a bucket."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **parameters)
 
 
-def plaintext_is_let_in(aws: LocalAws) -> None:
+def remove_tls_statement(aws: LocalAws) -> None:
     s3, name = aws.client("s3"), bucket(aws, "config")
     policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
     policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyPlaintext"]
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
 
 
-def logs_go_early(aws: LocalAws) -> None:
+def shorten_retention(aws: LocalAws) -> None:
     s3, name = aws.client("s3"), bucket(aws, "config")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     rules[0]["Expiration"] = {"Days": 100}
     s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
 
 
-def nobody_is_told(aws: LocalAws) -> None:
+def remove_subscription(aws: LocalAws) -> None:
     sns = aws.client("sns")
     (one,) = sns.list_subscriptions_by_topic(TopicArn=topic(aws))["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
@@ -74,8 +74,8 @@ MUTATIONS: dict[str, Mutation] = {
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
         },
     ),
-    "test_log_buckets_require_tls": plaintext_is_let_in,
-    "test_retention_of_logs_in_buckets": logs_go_early,
+    "test_log_buckets_require_tls": remove_tls_statement,
+    "test_retention_of_logs_in_buckets": shorten_retention,
     "test_audit_archive_has_object_lock": bucket_is(
         "put_object_lock_configuration",
         of="audit",
@@ -87,7 +87,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_alarm_topic_is_encrypted_with_its_key": lambda aws: aws.client("sns").set_topic_attributes(
         TopicArn=topic(aws), AttributeName="KmsMasterKeyId", AttributeValue=key(aws, "logs")
     ),
-    "test_alarm_subscriptions_are_confirmed": nobody_is_told,
+    "test_alarm_subscriptions_are_confirmed": remove_subscription,
     "test_images_are_immutable": lambda aws: aws.client("ecr").put_image_tag_mutability(
         repositoryName=repository(aws).name, imageTagMutability="MUTABLE"
     ),
@@ -98,6 +98,6 @@ MUTATIONS: dict[str, Mutation] = {
 }
 RELATED: Related = {
     "test_every_purpose_has_its_own_key": {
-        "test_recovery.py::test_backups_are_encrypted_with_their_key": "the key that is called theirs is another now",
+        "test_recovery.py::test_backups_are_encrypted_with_their_key": "the alias refers to another key",
     },
 }

@@ -16,12 +16,12 @@ def subnet(aws: LocalAws, name: str) -> Any:
     return one
 
 
-def is_in_the_other_zone(kind: str) -> Mutation:
-    """A subnet moves, which AWS has no action for."""
+def move_to_other_zone(kind: str) -> Mutation:
+    """Change a subnet's zone, which no API action can."""
 
     def change(aws: LocalAws) -> None:
         moved, other = subnet(aws, f"{kind}-a"), subnet(aws, f"{kind}-b")
-        # Both names of it: the zone and its letter.
+        # The model derives the zone's name and ID from this attribute.
         moved._availability_zone = other._availability_zone
 
     return change
@@ -54,7 +54,7 @@ def data_subnet_leads_out(aws: LocalAws) -> None:
 
 
 def lets_in(group: str) -> Mutation:
-    """SSH from anywhere."""
+    """Allow SSH from anywhere."""
     anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     return lambda aws: aws.client("ec2").authorize_security_group_ingress(
         GroupId=named(aws, "sg", group), IpPermissions=[anywhere]
@@ -62,7 +62,7 @@ def lets_in(group: str) -> Mutation:
 
 
 def acl_lets_out(kind: str) -> Mutation:
-    """SMTP, to anywhere."""
+    """Allow SMTP to anywhere."""
     return lambda aws: aws.client("ec2").create_network_acl_entry(
         NetworkAclId=named(aws, "acl", kind),
         RuleNumber=500,
@@ -101,10 +101,7 @@ def vpc_has_another_range(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{
-        f"test_there_is_a_subnet_in_every_zone[{kind}]": is_in_the_other_zone(kind)
-        for kind in ("public", "app", "data")
-    },
+    **{f"test_there_is_a_subnet_in_every_zone[{kind}]": move_to_other_zone(kind) for kind in ("public", "app", "data")},
     "test_subnets_assign_no_public_addresses": gives_addresses,
     "test_public_subnets_route_to_an_internet_gateway": public_subnet_leads_nowhere,
     "test_app_subnets_route_to_a_nat_gateway_in_their_zone": tasks_leave_by_the_other_zone,
