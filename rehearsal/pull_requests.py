@@ -54,7 +54,7 @@ class SettingsEdit:
 ADD_OUTPUT = SettingsEdit(
     "stacks/foundation/stack.py",
     "        self.alarm_topic = alarm_topic(self, self.keys.alarms)\n",
-    '        self.offer(self.alarm_topic, "owner")\n',
+    '        self.export(self.alarm_topic, "owner")\n',
 )
 USE_OUTPUT = SettingsEdit(
     "stacks/audit/stack.py",

@@ -45,8 +45,8 @@ class FoundationStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        self.files = S3Bucket(self, "files", bucket=self.names.of_bucket("files"))
-        self.offer(self.files, "arn")
+        self.files = S3Bucket(self, "files", bucket=self.names.bucket_name("files"))
+        self.export(self.files, "arn")
 """,
     "stacks/network/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -55,7 +55,7 @@ class NetworkStack(TierStack):
 
     def __init__(self, scope, settings, foundation):
         super().__init__(scope, settings)
-        SnsTopic(self, "orders", name=self.names.of_resource("orders"), tags={"Of": foundation.files.arn})
+        SnsTopic(self, "orders", name=self.names.resource_name("orders"), tags={"Of": foundation.files.arn})
 """,
     "stacks/access/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -64,7 +64,7 @@ class AccessStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        SnsTopic(self, "doors", name=self.names.of_resource("doors"))
+        SnsTopic(self, "doors", name=self.names.resource_name("doors"))
 """,
     # A fake: checkov takes ten seconds per stack, and other tests run it.
     ".cache/checkov/bin/python": f"""#!/bin/sh
@@ -152,7 +152,7 @@ def test_steps_from_the_first_plan_to_an_approved_loss_of_data(server: AtlantisS
     assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].comment
 
     # A new name replaces the bucket: its data would be lost.
-    edit(server, "stacks/foundation/stack.py", 'of_bucket("files")', 'of_bucket("papers")')
+    edit(server, "stacks/foundation/stack.py", 'bucket_name("files")', 'bucket_name("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
     assert "### Data is at stake" in lost.comment
     assert lost.failed_policies == ("review: fail: data is at stake, and the plan's comment says which",)
