@@ -72,7 +72,7 @@ def test_it_ends_with_1_and_a_line_a_problem_each_time(empty_outdir: pytest.Monk
 def test_it_says_so_where_nothing_was_synthesized():
     result = validate()
     assert result.exit_code == 1
-    assert "no output of cdktf can be read there; run make synth" in result.stderr
+    assert "no readable output of cdktf; run make synth" in result.stderr
 
 
 def test_it_says_so_where_terraform_is_missing(empty_outdir: pytest.MonkeyPatch, tmp_path: Path):
