@@ -525,7 +525,7 @@ def test_for_machines_it_is_json(synthesized: Scene):
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     (vpcs,) = (finding for finding in told["findings"] if finding["what"] == "VPCs")
-    assert (vpcs["state"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
+    assert (vpcs["status"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
     assert told["regions"] == {"us-west-2": []}
 
 
