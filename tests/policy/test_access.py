@@ -12,7 +12,7 @@ from tests.policy.deployers import ISSUER, RULES
 from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed
 
 IAM = "arn:aws:iam::111122223333"
-OURS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
+TAGS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
 REQUESTED_TAGS = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
 BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/globecart-prod-boundary"}
 STATE_KEY = {"kms__ResourceAliases": ["alias/globecart-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
@@ -191,7 +191,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
     ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
     ("denied", "plan", "kms:Decrypt", KEY, {}),
-    ("allowed", "plan", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
+    ("allowed", "plan", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     *(
@@ -217,9 +217,9 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         {**REQUESTED_TAGS, "aws__RequestTag_in_Environment": "dev"},
     ),
     ("not allowed", "apply", "ec2:CreateVpc", "arn:aws:ec2:eu-west-1:111122223333:vpc/*", REQUESTED_TAGS),
-    ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", OURS),
+    ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", TAGS),
     ("not allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
-    ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", OURS),
+    ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", TAGS),
     ("not allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/*", {**REQUESTED_TAGS, "ec2__CreateAction": "CreateVpc"}),
     ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
@@ -300,14 +300,26 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1", {}),
     ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::globecart-prod-delivery-111122223333-us-west-1", {}),
     # Keys are used through services only; the state key cannot be changed.
-    ("allowed", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
-    ("denied", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-state"]}),
+    (
+        "allowed",
+        "apply",
+        "kms:PutKeyPolicy",
+        KEY,
+        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]},
+    ),
+    (
+        "denied",
+        "apply",
+        "kms:PutKeyPolicy",
+        KEY,
+        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-state"]},
+    ),
     ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/globecart-prod-state", {}),
-    ("allowed", "apply", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
-    ("not allowed", "apply", "kms:Decrypt", KEY, OURS),
+    ("allowed", "apply", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
+    ("not allowed", "apply", "kms:Decrypt", KEY, TAGS),
     # Data, keys and audit trails cannot be deleted.
     *(
-        ("denied", "apply", action, "arn:aws:any:::thing", OURS)
+        ("denied", "apply", action, "arn:aws:any:::thing", TAGS)
         for action in (
             "cloudtrail:DeleteTrail",
             "cloudtrail:StopLogging",

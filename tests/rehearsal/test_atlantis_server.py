@@ -30,7 +30,7 @@ REPOS: Body = {
             "id": "github.com/globecart/platform",
             "apply_requirements": ["approved", "mergeable"],
             "allowed_overrides": ["workflow"],
-            "allowed_workflows": ["ours", "by-hand"],
+            "allowed_workflows": ["standard", "by-hand"],
             "policy_check": True,
             "pre_workflow_hooks": [
                 {"run": 'echo "$COMMAND_NAME $DIR" >>hooked', "description": "record the command", "commands": "plan"},
@@ -38,7 +38,7 @@ REPOS: Body = {
         },
     ],
     "workflows": {
-        "ours": {"plan": PLAN, "policy_check": CHECK, "apply": APPLY},
+        "standard": {"plan": PLAN, "policy_check": CHECK, "apply": APPLY},
         "by-hand": {"plan": PLAN, "apply": {"steps": [{"run": "echo by hand; exit 1"}]}},
         "other": {"plan": PLAN},
     },
@@ -50,7 +50,7 @@ def project(name: str, group: int, *depends_on: str, **more: Any) -> Body:
         "name": name,
         "dir": f"out/stacks/{name}",
         "workspace": "default",
-        "workflow": "ours",
+        "workflow": "standard",
         "execution_order_group": group,
         **({"depends_on": [*depends_on]} if depends_on else {}),
         "autoplan": {"enabled": True, "when_modified": ["../../../main.py", f"../../../{name}/**/*.py", "*.tf?json"]},
@@ -240,7 +240,7 @@ def test_pull_request_cannot_set_restricted_keys(configure: Configure):
 
 def test_pull_request_cannot_define_workflows(configure: Configure):
     with pytest.raises(AtlantisError, match="only the server may define workflows"):
-        configure(workflows={"ours": {}}).plan(changed=["main.py"])
+        configure(workflows={"standard": {}}).plan(changed=["main.py"])
 
 
 def test_workflow_that_is_not_allowed_is_refused(configure: Configure):
@@ -257,7 +257,7 @@ def test_expressions_need_an_allowed_prefix(configure: Configure):
 
 def test_step_that_is_not_simulated_is_an_error(configure: Configure):
     server = configure()
-    server.workflows = {"ours": {"plan": {"steps": ["import"]}}}
+    server.workflows = {"standard": {"plan": {"steps": ["import"]}}}
     with pytest.raises(AtlantisError, match="dev-keys: step import is not simulated"):
         server.plan(only="dev-keys")
 

@@ -216,7 +216,7 @@ def test_interrupted_deployment_is_cleaned_up(scene: Scene, by: signal.Signals):
     assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
     assert scene.locks == []
     # Deleted resources are removed from the state before orphans are imported.
-    assert [asked for asked in scene.deployment.terraform_calls if "pull" not in asked] == [
+    assert [call for call in scene.deployment.terraform_calls if "pull" not in call] == [
         ("network", "apply", "-refresh-only", "-auto-approve", "-input=false"),
         ("network", "apply", "-auto-approve", "-input=false", f"-target={RETURNS}"),
     ]
@@ -238,7 +238,7 @@ def test_tainted_protected_resources_are_untainted(scene: Scene):
     scene.deployment.tainted_addresses = {BUCKET, ORDERS}
     assert scene.injection.untaint_protected() == 1
     # The next apply replaces the topic, which is not protected.
-    assert [asked for asked in scene.deployment.terraform_calls if "pull" not in asked] == [
+    assert [call for call in scene.deployment.terraform_calls if "pull" not in call] == [
         ("foundation", "untaint", BUCKET)
     ]
 
@@ -294,7 +294,7 @@ def test_ambiguous_orphan_is_not_imported(scene: Scene):
         client(scene.aws, "sns").delete_topic(TopicArn=scene.topic(name))
     scene.deployment.states["network"].clear()
     scene.deployment.add_to_state("network", "aws_sns_topic.other", "other")
-    lost = scene.topic("nobody")
+    lost = scene.topic("unknown")
     with pytest.raises(RehearsalError, match=f"^{lost} could be several resources of network$"):
         scene.injection.import_orphans()
     assert scene.deployment.terraform_calls == []

@@ -44,11 +44,11 @@ def of_account(account: str) -> dict[str, object]:
 
 def suite(**variables: str) -> subprocess.CompletedProcess[str]:
     """Run the suite as a user does."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "ENV"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "ENV"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "tests/integration", "--no-cov", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT,
-        env={**own, "AWS_EC2_METADATA_DISABLED": "true", **variables},
+        env={**environment, "AWS_EC2_METADATA_DISABLED": "true", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -91,13 +91,13 @@ def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch):
 def test_only_resources_with_the_tags_are_found(aws: LocalAws, here: Path):
     sns = aws.client("sns")
     wanted = [{"Key": "Environment", "Value": "prod"}, {"Key": "ManagedBy", "Value": "cdktf"}]
-    ours = sns.create_topic(Name="ours", Tags=wanted)["TopicArn"]
+    tagged = sns.create_topic(Name="tagged", Tags=wanted)["TopicArn"]
     other = sns.create_topic(Name="other", Tags=wanted[1:])["TopicArn"]
     try:
         deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
-        assert deployed.arns("sns", "") == [ours]
+        assert deployed.arns("sns", "") == [tagged]
     finally:
-        for arn in (ours, other):
+        for arn in (tagged, other):
             sns.delete_topic(TopicArn=arn)
 
 
@@ -128,8 +128,8 @@ def test_responses_are_cached(aws: LocalAws, here: Path):
 
 
 def test_failure_has_the_found_and_expected_values_and_the_arn():
-    with pytest.raises(pytest.fail.Exception, match=f"^{ARN}: key: found nothing, expected 'ours'$"):
-        expect("key", {ARN: None}, "ours")
+    with pytest.raises(pytest.fail.Exception, match=f"^{ARN}: key: found nothing, expected 'shared'$"):
+        expect("key", {ARN: None}, "shared")
 
 
 def test_failure_shows_the_difference_of_sets():
@@ -139,8 +139,8 @@ def test_failure_shows_the_difference_of_sets():
 
 
 def test_finding_nothing_is_a_failure():
-    with pytest.raises(pytest.fail.Exception, match="key: found no resource, expected one or more with 'ours'"):
-        expect("key", {}, "ours")
+    with pytest.raises(pytest.fail.Exception, match="key: found no resource, expected one or more with 'shared'"):
+        expect("key", {}, "shared")
 
 
 def test_missing_and_unexpected_entries_fail():

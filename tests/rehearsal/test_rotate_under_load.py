@@ -103,7 +103,7 @@ def create_redeployment(aws: LocalAws) -> None:
     )["stateMachineArn"]
     pattern = {"source": ["aws.secretsmanager"], "detail": {"labelUpdated": ["AWSCURRENT"]}}
     aws.client("events").put_rule(Name="new-credential", EventPattern=json.dumps(pattern))
-    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": machine}])
+    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": machine}])
 
 
 def role(aws: LocalAws, service: str) -> str:
@@ -153,8 +153,8 @@ def test_logins_succeed_while_the_credential_is_rotated(rehearsal: Rehearsal):
 def test_failed_logins_and_missing_redeployments_are_counted(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     client = rehearsal.aws.client("events")
     rule = client.list_targets_by_rule(Rule="new-credential")["Targets"]
-    gone = rule[0]["Arn"].replace("redeployment", "gone")
-    client.put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": gone}])
+    missing = rule[0]["Arn"].replace("redeployment", "missing")
+    client.put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": missing}])
 
     def forgets(secret: str) -> None:
         """Change the password in the secret only, not in the database."""

@@ -50,9 +50,9 @@ def differences(one: Any, other: Any, *path: str) -> Iterator[tuple[str, ...]]:
 def test_stacks_differ_in_the_rotation_package_only(
     shipped: dict[str, Platform], rehearsed: dict[str, Platform], name: str
 ):
-    own, ours = shipped[name].stacks, rehearsed[name].stacks
-    assert list(own) == list(ours)
-    found = {(tier, *path) for tier in own for path in differences(own[tier].document, ours[tier].document)}
+    before, after = shipped[name].stacks, rehearsed[name].stacks
+    assert list(before) == list(after)
+    found = {(tier, *path) for tier in before for path in differences(before[tier].document, after[tier].document)}
     assert found == {("rotation", "resource", "aws_lambda_function", "function", argument) for argument in OTHERS}
 
 
@@ -66,7 +66,7 @@ def test_assets_are_the_same(shipped: dict[str, Platform], rehearsed: dict[str, 
             if path.is_file()
         }
 
-    own, ours = assets(shipped[name]), assets(rehearsed[name])
-    assert own.keys() == ours.keys()
-    assert {asset for asset in own if own[asset] != ours[asset]} == {("rotation", "rotation.zip")}
-    assert ours["rotation", "rotation.zip"] == zipped.read_bytes()
+    before, after = assets(shipped[name]), assets(rehearsed[name])
+    assert before.keys() == after.keys()
+    assert {asset for asset in before if before[asset] != after[asset]} == {("rotation", "rotation.zip")}
+    assert after["rotation", "rotation.zip"] == zipped.read_bytes()

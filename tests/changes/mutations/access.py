@@ -41,7 +41,7 @@ def trust_any_branch(statements: Any) -> None:
 
 
 def change_environment_tag(aws: LocalAws) -> None:
-    tags = [{"Key": "Environment", "Value": "nobodys"}]
+    tags = [{"Key": "Environment", "Value": "other"}]
     aws.client("iam").tag_role(RoleName=role(aws, "plan")["RoleName"], Tags=tags)
 
 

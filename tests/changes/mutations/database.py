@@ -45,7 +45,7 @@ def instances_time_nothing(aws: LocalAws) -> None:
     rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[off])
 
 
-def reader_is_gone(aws: LocalAws) -> None:
+def delete_reader(aws: LocalAws) -> None:
     rds = aws.client("rds")
     members = rds.describe_db_clusters()["DBClusters"][0]["DBClusterMembers"]
     (reader,) = (member["DBInstanceIdentifier"] for member in members if not member["IsClusterWriter"])
@@ -108,7 +108,7 @@ def delete_scaling_policy(namespace: str) -> Mutation:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_number_of_writers_and_readers": reader_is_gone,
+    "test_number_of_writers_and_readers": delete_reader,
     "test_instances_are_in_different_zones": instances_are(availability_zone="us-west-1a"),
     "test_writer_and_reader_endpoints_differ": endpoints_are_one,
     "test_storage_is_encrypted_with_the_database_key": storage_has_another_key,

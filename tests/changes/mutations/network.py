@@ -81,7 +81,7 @@ def something_else_has_a_public_address(aws: LocalAws) -> None:
     ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"])
 
 
-def endpoint_is_gone(aws: LocalAws) -> None:
+def delete_endpoint(aws: LocalAws) -> None:
     aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[named(aws, "vpce", "monitoring")])
 
 
@@ -113,7 +113,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_default_security_group_has_no_rules": lets_in("default-locked"),
     **{f"test_network_acl_entries[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,
-    "test_vpc_endpoints_exist": endpoint_is_gone,
+    "test_vpc_endpoints_exist": delete_endpoint,
     "test_endpoints_have_an_address_in_every_zone": endpoint_is_in_one_zone,
     "test_flow_logs_record_all_traffic": flows_are_not_logged,
     "test_cidr_block_of_the_vpc": vpc_has_another_range,

@@ -35,7 +35,7 @@ def copies(aws: LocalAws) -> tuple[str, str]:
     return arn.split(":")[3], arn.rpartition(":")[2]
 
 
-def copies_are_gone(aws: LocalAws) -> None:
+def delete_copies(aws: LocalAws) -> None:
     region, name = copies(aws)
     aws.client("backup", region).delete_backup_vault(BackupVaultName=name)
 
@@ -93,7 +93,7 @@ def change_copy_rule(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_is_a_vault_in_each_region": copies_are_gone,
+    "test_there_is_a_vault_in_each_region": delete_copies,
     "test_backups_are_encrypted_with_their_key": copies_have_another_key,
     "test_backup_vaults_are_locked": copies_are_unlocked,
     "test_backup_vaults_deny_deletion": deletion_is_not_denied,

@@ -40,7 +40,7 @@ def remove_tls_statement(aws: LocalAws) -> None:
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
 
 
-def lock_was_left(aws: LocalAws) -> None:
+def leave_lock(aws: LocalAws) -> None:
     where = state(aws)
     aws.client("s3").put_object(Bucket=where["Bucket"], Key=f"{where['Key']}.tflock", Body=b"{}")
 
@@ -54,6 +54,6 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "test_state_bucket_blocks_public_access": bucket_is("delete_public_access_block"),
     "test_state_bucket_requires_tls": remove_tls_statement,
-    "test_no_state_is_locked": lock_was_left,
+    "test_no_state_is_locked": leave_lock,
 }
 RELATED: Related = {}
