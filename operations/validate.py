@@ -1,13 +1,15 @@
 """`python -m operations validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
 
-Stacks are validated in copies, side by side, from one initialization. What has passed is remembered by its content, so
-that only what has changed is validated again.
+To load the provider takes far longer than to validate a stack, so all stacks are validated in one run, as modules that
+share the configurations of their providers. Only where that run finds a problem is each stack validated by itself,
+which names the stack. A stack that has passed is remembered by its content.
 """
 
 import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,29 +20,16 @@ import typer
 from operations.errors import RefusedError, one_line_errors
 from operations.plans import PARALLEL_RUNS
 from operations.terraform import CACHE, TerraformError, terraform, version
-from synthesized.platform import Stack, output_folder, read_stacks
+from synthesized.platform import Body, Stack, output_folder, read_stacks
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What Terraform says of one stack."""
+    """What `terraform validate` found in one stack."""
 
     stack: str
     problems: tuple[str, ...]
     cached: bool = False
-
-
-@dataclass(frozen=True)
-class StackCopy:
-    """A stack where Terraform may write beside it."""
-
-    folder: Path
-    providers: Path
-    """Where the providers that it requires are installed, for it and all that require the same."""
-
-    def terraform(self, *arguments: str) -> str:
-        """Run Terraform on it."""
-        return terraform(*arguments, cwd=self.folder, variables={"TF_DATA_DIR": str(self.providers)})
 
 
 def validate() -> None:
@@ -79,12 +68,11 @@ def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[
     cache, used = cache or CACHE, version()
     passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
     changed = [stack for stack in stacks if not passed[stack.name].exists()]
+    found: dict[str, tuple[str, ...]] = {}
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=cache) as folder:
-        copies = [_copy(stack, Path(folder), cache) for stack in changed]
-        _initialize(copies)
-        with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
-            found = dict(zip((stack.name for stack in changed), pool.map(_problems, copies), strict=True))
+        for providers, group in _by_required_providers(changed).items():
+            found |= _validate_group(group, Path(folder) / providers)
     for name, problems in found.items():
         if not problems:
             passed[name].parent.mkdir(parents=True, exist_ok=True)
@@ -92,34 +80,100 @@ def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[
     return [ValidationResult(stack.name, found.get(stack.name, ()), cached=stack.name not in found) for stack in stacks]
 
 
+def _by_required_providers(stacks: Sequence[Stack]) -> dict[str, list[Stack]]:
+    groups: dict[str, list[Stack]] = {}
+    for stack in stacks:
+        groups.setdefault(stack.required_providers, []).append(stack)
+    return groups
+
+
+def _validate_group(stacks: Sequence[Stack], folder: Path) -> dict[str, tuple[str, ...]]:
+    """Problems by stack, of stacks that require the same providers."""
+    together, providers = folder / "together", folder / "providers"
+    for stack in stacks:
+        _write(stack, stack.document, folder / stack.name)
+        _write(stack, _as_module(stack.document), together / stack.name)
+        # Paths in a module are relative to the root module's folder.
+        _link_assets(stack, together)
+    (together / "main.tf.json").write_text(json.dumps(root_module(stacks)), encoding="utf-8")
+    _terraform(together, providers, "init", "-backend=false", "-input=false", "-no-color")
+    if not _problems(together, providers):
+        return {stack.name: () for stack in stacks}
+
+    for lock_file in together.glob(".terraform.lock.hcl"):  # none, where no provider is required
+        for stack in stacks:
+            shutil.copy(lock_file, folder / stack.name)
+    with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
+        problems = pool.map(lambda stack: _problems(folder / stack.name, providers), stacks)
+        return dict(zip((stack.name for stack in stacks), problems, strict=True))
+
+
+def root_module(stacks: Sequence[Stack]) -> Body:
+    """One module a stack. Configurations of a provider that differ in default tags alone are one, started once."""
+    providers: dict[str, dict[str, Body]] = {}
+    modules: Body = {}
+    for stack in stacks:
+        passed: dict[str, str] = {}
+        for provider, configurations in _provider_configurations(stack.document).items():
+            known = providers.setdefault(provider, {})
+            for configuration in configurations:
+                settings = {key: value for key, value in configuration.items() if key not in {"alias", "default_tags"}}
+                key = json.dumps(settings, sort_keys=True)
+                shared = known.setdefault(key, {**configuration, "alias": f"configuration_{len(known)}"})
+                passed[_address(provider, configuration)] = f"{provider}.{shared['alias']}"
+        modules[stack.name] = {"source": f"./{stack.name}", **({"providers": passed} if passed else {})}
+    return {
+        "terraform": {"required_providers": stacks[0].document["terraform"]["required_providers"]},
+        "module": modules,
+        **({"provider": {name: list(known.values()) for name, known in providers.items()}} if providers else {}),
+    }
+
+
+def _as_module(document: Body) -> Body:
+    """A stack without the configurations of its providers, which a root module passes to it."""
+    required: Body = deepcopy(document["terraform"]["required_providers"])
+    for provider, configurations in _provider_configurations(document).items():
+        aliases = [_address(provider, configuration) for configuration in configurations if "alias" in configuration]
+        required[provider]["configuration_aliases"] = aliases
+    module = {key: value for key, value in document.items() if key != "provider"}
+    return {**module, "terraform": {**document["terraform"], "required_providers": required}}
+
+
+def _provider_configurations(document: Body) -> dict[str, list[Body]]:
+    return document.get("provider", {})
+
+
+def _address(provider: str, configuration: Body) -> str:
+    return f"{provider}.{configuration['alias']}" if "alias" in configuration else provider
+
+
 def _fingerprint(stack: Stack, terraform_version: str) -> str:
     """Of all that a verdict depends on; the document names the provider's exact version."""
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
-def _copy(stack: Stack, folder: Path, cache: Path) -> StackCopy:
-    copy = folder / stack.name
-    copy.mkdir()
-    (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
-    if (assets := stack.folder / "assets").is_dir():
-        (copy / "assets").symlink_to(assets.resolve())
-    return StackCopy(copy, cache / "providers" / stack.required_providers)
+def _write(stack: Stack, document: Body, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "cdk.tf.json").write_text(json.dumps(document), encoding="utf-8")
+    _link_assets(stack, folder)
 
 
-def _initialize(copies: Sequence[StackCopy]) -> None:
-    """Install the providers, once for all stacks that require the same."""
-    first_of: dict[Path, StackCopy] = {}
-    for copy in copies:
-        first = first_of.setdefault(copy.providers, copy)
-        if copy is first:
-            copy.terraform("init", "-backend=false", "-input=false", "-no-color")
-        else:
-            shutil.copy(first.folder / ".terraform.lock.hcl", copy.folder)
+def _link_assets(stack: Stack, folder: Path) -> None:
+    """Assets lie at `assets/<construct>/<hash>`."""
+    for asset in stack.folder.glob("assets/*/*"):
+        link = folder / asset.relative_to(stack.folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(asset.resolve())
 
 
-def _problems(copy: StackCopy) -> tuple[str, ...]:
+def _terraform(folder: Path, providers: Path, *arguments: str) -> str:
+    return terraform(*arguments, cwd=folder, variables={"TF_DATA_DIR": str(providers)})
+
+
+def _problems(folder: Path, providers: Path) -> tuple[str, ...]:
     try:
-        answer = copy.terraform("validate", "-json")
+        answer = _terraform(folder, providers, "validate", "-json")
     except TerraformError as error:
         answer = str(error).partition(": ")[2]
     try:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from synthesized.platform import Body, Platform
@@ -24,6 +24,9 @@ class Document:
     """Bodies of all resources by address, and each stack's backend and providers under `stack.<tier>`."""
 
     bodies: dict[str, Body]
+    _indexed: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    _index: dict[str, list[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Addresses by selector."""
 
     @classmethod
     def of(cls, platform: Platform) -> Self:
@@ -42,15 +45,18 @@ class Document:
 
     def copy(self) -> Self:
         """A deep copy, for a mutation."""
-        return type(self)(deepcopy(self.bodies))
+        return type(self)(json.loads(json.dumps(self.bodies)))
 
     def of_type(self, *selectors: str) -> dict[str, Body]:
         """Bodies by address, selected by type (`aws_lb`) or address (`aws_lb.service_load-balancer`)."""
-        return {
-            address: body
-            for address, body in self.bodies.items()
-            if address in selectors or address.partition(".")[0] in selectors
-        }
+        if self.bodies.keys() != self._indexed:  # a mutation adds and removes resources
+            self._indexed.clear()
+            self._index.clear()
+            for address in self.bodies:
+                self._indexed.add(address)
+                self._index.setdefault(address.partition(".")[0], []).append(address)
+                self._index[address] = [address]
+        return {address: self.bodies[address] for each in selectors for address in self._index.get(each, ())}
 
     def unreferenced(self, attribute: str, by: str) -> list[str]:
         """Addresses of resources whose `type.attribute` no `type.argument` refers to."""

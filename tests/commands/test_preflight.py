@@ -67,8 +67,8 @@ def test_what_load_may_add_to_it(prod: Platform):
     assert more == {"database instances": 2, "cache nodes": 4, "Fargate vCPUs": 76}
 
 
-def test_what_three_zones_add(otherwise: dict[str, Platform]):
-    told = added(otherwise["prod"])
+def test_what_three_zones_add(variants: dict[str, Platform]):
+    told = added(variants["prod"])
     assert told["elastic IP addresses"] == {"": 3}
     assert told["NAT gateways of a zone"] == {f"us-west-1{zone}": 1 for zone in "abc"}
     assert told["cache nodes"] == {"": 6}
@@ -82,8 +82,8 @@ def test_tasks_are_spread_over_on_demand_and_spot_as_ecs_does_it(dev: Platform):
     assert NAMED["Fargate Spot vCPUs"].under_load(demand) == {"": 1.5}
 
 
-def test_a_reservation_takes_with_it_what_aws_keeps_for_others(otherwise: dict[str, Platform]):
-    assert added(otherwise["prod"])["Lambda concurrency"] == {"": 102}
+def test_a_reservation_takes_with_it_what_aws_keeps_for_others(variants: dict[str, Platform]):
+    assert added(variants["prod"])["Lambda concurrency"] == {"": 102}
 
 
 def test_what_a_state_has_is_not_added(prod: Platform):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from operations import validate as module
 from operations.__main__ import app
 from operations.terraform import TerraformError
-from operations.validate import validate_stacks
+from operations.validate import ValidationResult, root_module, validate_stacks
 from synthesized.platform import Stack
 
 
@@ -42,6 +42,30 @@ def test_what_has_passed_is_remembered_by_its_content(tmp_path: Path):
     (other,) = validate_stacks([stack("network", input="b")], tmp_path)
     assert first.problems == again.problems == other.problems == ()
     assert (first.cached, again.cached, other.cached) == (False, True, False)
+
+
+def test_a_broken_stack_is_named_and_those_beside_it_are_valid(tmp_path: Path):
+    broken, valid = validate_stacks([BROKEN, VALID], tmp_path)
+    assert any("no_such_argument" in problem for problem in broken.problems)
+    assert valid == ValidationResult("prod-network", ())
+    broken, valid = validate_stacks([BROKEN, VALID], tmp_path)
+    assert (broken.cached, valid.cached) == (False, True)
+
+
+def test_providers_that_differ_in_default_tags_alone_are_started_once():
+    def configured(name: str, tier: str, region: str) -> Stack:
+        provider = {"region": region, "default_tags": [{"tags": {"Tier": tier}}]}
+        providers = {"aws": [provider, {"alias": "second_region", "region": "us-east-2"}]}
+        return replace(VALID, name=name, document={**VALID.document, "provider": providers})
+
+    stacks = [configured("a", "a", "us-west-1"), configured("b", "b", "us-west-1"), configured("c", "c", "us-west-2")]
+    root = root_module(stacks)
+    assert [provider["region"] for provider in root["provider"]["aws"]] == ["us-west-1", "us-east-2", "us-west-2"]
+    assert root["module"]["b"]["providers"] == root["module"]["a"]["providers"]
+    assert root["module"]["c"]["providers"] == {
+        "aws": "aws.configuration_2",
+        "aws.second_region": "aws.configuration_1",
+    }
 
 
 def validate() -> Result:

@@ -52,7 +52,7 @@ def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
     program = run(tmp_path, str(ROOT / "main.py"), out=tmp_path / "out", env="nowhere")
-    told = f"environments/nowhere.toml: there is no such environment; there are: {', '.join(SHIPPED)}\n"
+    told = f"environments/nowhere.toml: no such environment; existing ones: {', '.join(SHIPPED)}\n"
     assert (program.returncode, program.stdout, program.stderr) == (1, "", told)
     assert not (tmp_path / "out").exists()
 

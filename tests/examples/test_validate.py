@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from operations.validate import validate_stacks
 from synthesized.platform import Platform, Stack
-from tests.synthesized import TIERS
 
 
 def broken(stack: Stack) -> Stack:
@@ -14,8 +13,10 @@ def broken(stack: Stack) -> Stack:
     return replace(stack, name="prod-broken", document={**stack.document, "resource": resources})
 
 
-def test_three_zones_validate_and_what_is_broken_does_not(three_zones: Platform):
-    verdicts = validate_stacks([*three_zones.stacks.values(), broken(three_zones.stacks["foundation"])])
-    problems = {verdict.stack: verdict.problems for verdict in verdicts}
-    assert any("no_such_argument" in problem for problem in problems.pop("prod-broken"))
-    assert problems == {f"prod-{tier}": () for tier in TIERS}
+def test_three_zones_validate(three_zones: Platform):
+    assert [verdict for verdict in validate_stacks(list(three_zones.stacks.values())) if verdict.problems] == []
+
+
+def test_what_is_broken_does_not(three_zones: Platform):
+    (verdict,) = validate_stacks([broken(three_zones.stacks["foundation"])])
+    assert any("no_such_argument" in problem for problem in verdict.problems)

@@ -37,8 +37,8 @@ def _missing_columns(resource: Resource, outages: list[ZoneOutage]) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def every_type(prod: Platform, dev: Platform, otherwise: dict[str, Platform]) -> list[Platform]:
-    return [prod, dev, otherwise["prod"]]
+def every_type(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
+    return [prod, dev, variants["prod"]]
 
 
 def test_every_row_is_complete(every_type: list[Platform], three_zones: Platform):

@@ -69,7 +69,7 @@ def test_wrong_account_is_reported_in_one_line(aws: LocalAws):
 
 
 def test_unknown_environment_is_an_error():
-    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: there is no such environment"):
+    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: no such environment"):
         DeployedEnvironment.of("production")
 
 

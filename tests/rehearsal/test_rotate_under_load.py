@@ -43,7 +43,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01,))
     monkeypatch.setattr(one_environment, "ROTATION_INTERVAL", 0.3)
     monkeypatch.setattr(one_environment, "CACHE_SECONDS", (0.0, 0.2))
-    monkeypatch.setattr(logins, "PAUSE", 0.05)
+    monkeypatch.setattr(logins, "PAUSE", 0.2)
 
 
 def create_database(aws: LocalAws) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the platform promises as a whole, over all tiers of each environment."""
+"""Guarantees of the whole platform: encryption, availability, copies, monitoring, logging."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from synthesized.platform import Body, Platform
 from tests.synthesized import bodies, container, only
 
-# Where each store of data says which key encrypts it.
+# The argument with the KMS key, by type of data store.
 AT_REST: dict[str, Callable[[Body], Any]] = {
     "aws_backup_vault": lambda body: body["kms_key_arn"],
     "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
@@ -22,8 +22,8 @@ AT_REST: dict[str, Callable[[Body], Any]] = {
     "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
     "aws_sns_topic": lambda body: body["kms_master_key_id"],
 }
-# Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
-STORES = {
+# All types of data stores, including those that are not used. S3 has its own test.
+DATA_STORES = {
     *AT_REST,
     "aws_db_instance",
     "aws_dynamodb_table",
@@ -47,8 +47,8 @@ def without_our_key(platform: Platform) -> list[str]:
     ]
 
 
-def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
-    assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
+def test_every_data_store_is_encrypted_with_a_customer_managed_key(platform: Platform):
+    assert {store.type for store in platform.of_type(*DATA_STORES)} == {*AT_REST, "aws_s3_bucket"}
     assert not without_our_key(platform)
 
 
@@ -56,14 +56,14 @@ def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
     ("type_", "argument"),
     [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
 )
-def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
+def test_a_data_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
     (store,) = prod.of_type(type_)
     planted = replace(store, body={**store.body, argument: False})
     others = tuple(resource for resource in prod.resources if resource is not store)
     assert without_our_key(replace(prod, resources=(planted, *others))) == [store.address]
 
 
-def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
+def test_every_bucket_is_encrypted_with_kms_unless_its_source_supports_only_sse_s3(platform: Platform):
     algorithms = {
         name.removesuffix("-encryption"): body["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
         for name, body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").items()
@@ -72,7 +72,7 @@ def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_kn
     assert algorithms.keys() == bodies(platform, "aws_s3_bucket").keys()
 
 
-def test_every_way_to_data_is_encrypted(platform: Platform):
+def test_every_connection_to_data_is_encrypted(platform: Platform):
     parameters = only(platform, "aws_rds_cluster_parameter_group")["parameter"]
     assert {"rds.force_ssl": "1"}.items() <= {entry["name"]: entry["value"] for entry in parameters}.items()
     cache = only(platform, "aws_elasticache_replication_group")
@@ -85,7 +85,7 @@ def test_every_way_to_data_is_encrypted(platform: Platform):
     assert {mount["transit_encryption"] for mount in mounts} == {"ENABLED"}
     assert {listener["protocol"] for listener in bodies(platform, "aws_lb_listener").values()} == {"HTTPS", "HTTP"}
     assert only(platform, "aws_lb_target_group")["protocol"] == "HTTPS"
-    # Buckets, the topic, the file system: whoever comes without TLS is refused.
+    # Buckets, topic, file system and secret deny requests without TLS.
     refusing = {
         document.name
         for document in platform.data
@@ -103,14 +103,14 @@ def test_every_way_to_data_is_encrypted(platform: Platform):
     }
 
 
-def copied_elsewhere(platform: Platform) -> set[str]:
-    """The stores that a backup plan selects, all of whose rules copy to a vault of the second Region."""
-    there = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
+def copied_to_second_region(platform: Platform) -> set[str]:
+    """Data stores in backup plans that copy all backups to a vault in the second Region."""
+    vaults = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
     plans = {
         f"${{{plan.address}.id}}"
         for plan in platform.of_type("aws_backup_plan")
         if all(
-            there & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
+            vaults & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
             for rule in plan.body["rule"]
         )
     }
@@ -122,20 +122,22 @@ def copied_elsewhere(platform: Platform) -> set[str]:
     }
 
 
-def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platform], three_zones: Platform):
+def test_data_without_another_source_is_copied_to_the_second_region(
+    shipped: dict[str, Platform], three_zones: Platform
+):
     for platform in (shipped["prod"], shipped["staging"], three_zones):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
-        assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
+        assert copied_to_second_region(platform) == {f"${{{store.address}.arn}}" for store in lasting}
         (first, second) = platform.stacks["recovery"].providers
         assert first["region"] != second["region"]
 
 
-def test_a_store_that_is_not_copied_is_found(prod: Platform):
+def test_a_data_store_without_copies_is_found(prod: Platform):
     (plan,) = prod.of_type("aws_backup_plan")
     rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
     others = tuple(resource for resource in prod.resources if resource is not plan)
     planted = replace(plan, body={**plan.body, "rule": rules})
-    assert copied_elsewhere(replace(prod, resources=(planted, *others))) == set()
+    assert copied_to_second_region(replace(prod, resources=(planted, *others))) == set()
 
 
 def zones(platform: Platform) -> list[str]:
@@ -143,14 +145,14 @@ def zones(platform: Platform) -> list[str]:
 
 
 def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
-    """The zones of subnets, by references to them."""
+    """Zones of subnets that are given as references."""
     of_subnet = {
         f"${{{subnet.address}.id}}": subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")
     }
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
+def test_everything_that_serves_customers_is_in_every_zone(platform: Platform):
     everywhere = zones(platform)
     assert len(everywhere) >= 2
     assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
@@ -184,8 +186,8 @@ def test_tasks_use_every_access_point(platform: Platform):
     assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
-# A namespace of CloudWatch for each service that a request or its data passes.
-WATCHED = {
+# CloudWatch namespaces of all services on the path of a request or its data.
+MONITORED = {
     "AWS/ApplicationELB",
     "AWS/Backup",
     "AWS/CertificateManager",
@@ -200,12 +202,12 @@ WATCHED = {
 }
 
 
-def test_every_service_is_watched(platform: Platform):
+def test_every_service_has_alarms(platform: Platform):
     seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
-    assert not {namespace for namespace in WATCHED if namespace not in seen}
+    assert not {namespace for namespace in MONITORED if namespace not in seen}
 
 
-def test_every_service_that_can_log_does(platform: Platform):
+def test_every_service_that_supports_logging_logs(platform: Platform):
     groups = {group.address for group in platform.of_type("aws_cloudwatch_log_group")}
     assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
     assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
@@ -214,6 +216,6 @@ def test_every_service_that_can_log_does(platform: Platform):
     assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
     assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
     assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two
-    # state machines, and the trail
+    # Flow logs, two of the database, two of the cache, application, WAF, Container Insights, rotation, two state
+    # machines, trail.
     assert len(groups) == 12
