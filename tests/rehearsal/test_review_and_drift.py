@@ -81,8 +81,8 @@ def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": rehearsal.aws.region})
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
-    of_bucket = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": of_bucket})
+    bucket_tags = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": bucket_tags})
     group = ec2.create_security_group(GroupName="everyday", Description="tasks")["GroupId"]
     ec2.create_tags(
         Resources=[group], Tags=[{"Key": key, "Value": value} for key, value in {**tags, "Tier": "network"}.items()]
