@@ -1,8 +1,8 @@
-"""`python -m operations validate`: `terraform validate` over every synthesized stack, with the real AWS provider.
+"""`python -m operations validate`: runs `terraform validate` on every synthesized stack, with the real AWS provider.
 
-To load the provider takes far longer than to validate a stack, so all stacks are validated in one run, as modules that
-share the configurations of their providers. Only where that run finds a problem is each stack validated by itself,
-which names the stack. A stack that has passed is remembered by its content.
+Loading the provider takes far longer than validating a stack, so one run validates all stacks, as modules that share
+provider configurations. If that run finds a problem, each stack is validated by itself, so that the problem names its
+stack. Valid stacks are cached by content.
 """
 
 import json
@@ -25,7 +25,7 @@ from synthesized.platform import Body, Stack, output_folder, read_stacks
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What `terraform validate` found in one stack."""
+    """Result of `terraform validate` for a stack."""
 
     stack: str
     problems: tuple[str, ...]
@@ -33,27 +33,28 @@ class ValidationResult:
 
 
 def validate() -> None:
-    """Run `terraform validate` over every stack that `make synth` wrote, with the real AWS provider.
+    """Run `terraform validate` on every synthesized stack, with the real AWS provider.
 
-    Needs no credentials. Stacks that passed before and have not changed since are not validated again.
+    Reads the output of `make synth`. Needs no credentials. Stacks that have not changed since they were last valid are
+    skipped.
 
-    When: after a change of the stacks or the settings, as a part of `make test`.
+    When: after a change to the stacks or the settings; `make test` includes it.
 
     Example: `python -m operations validate`
 
-    Exit codes: 0 all stacks are valid; 1 a stack is not valid, or Terraform failed; 2 usage.
+    Exit codes: 0 all stacks are valid; 1 a stack is invalid, or Terraform failed; 2 usage.
     """
     with one_line_errors():
         if not (stacks := read_stacks(output_folder())):
-            raise RefusedError(f"{output_folder()}: holds no stack; run make synth")
-        verdicts = validate_stacks(stacks)
-    for verdict in verdicts:
-        for problem in verdict.problems:
-            typer.echo(f"{verdict.stack}: {problem}")
-    invalid = sum(bool(verdict.problems) for verdict in verdicts)
-    unchanged = sum(verdict.cached for verdict in verdicts)
+            raise RefusedError(f"{output_folder()}: contains no stack; run make synth")
+        results = validate_stacks(stacks)
+    for result in results:
+        for problem in result.problems:
+            typer.echo(f"{result.stack}: {problem}")
+    invalid = sum(bool(result.problems) for result in results)
+    unchanged = sum(result.cached for result in results)
     typer.echo(
-        f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)"
+        f"{len(results) - invalid} of {len(results)} stacks are valid ({unchanged} unchanged since the last run)"
     )
     if invalid:
         raise typer.Exit(1)
@@ -63,7 +64,7 @@ def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[
     """Validate stacks.
 
     Raises:
-        TerraformError: Terraform or the provider cannot be had.
+        TerraformError: Terraform or the provider is not available.
     """
     cache, used = cache or CACHE, version()
     passed = {stack.name: cache / "valid" / _fingerprint(stack, used) for stack in stacks}
@@ -88,7 +89,7 @@ def _by_required_providers(stacks: Sequence[Stack]) -> dict[str, list[Stack]]:
 
 
 def _validate_group(stacks: Sequence[Stack], folder: Path) -> dict[str, tuple[str, ...]]:
-    """Problems by stack, of stacks that require the same providers."""
+    """Problems by stack, for stacks that require the same providers."""
     together, providers = folder / "together", folder / "providers"
     for stack in stacks:
         _write(stack, stack.document, folder / stack.name)
@@ -109,7 +110,7 @@ def _validate_group(stacks: Sequence[Stack], folder: Path) -> dict[str, tuple[st
 
 
 def root_module(stacks: Sequence[Stack]) -> Body:
-    """One module a stack. Configurations of a provider that differ in default tags alone are one, started once."""
+    """A module per stack. Provider configurations that differ in their default tags only are shared, and start once."""
     providers: dict[str, dict[str, Body]] = {}
     modules: Body = {}
     for stack in stacks:
@@ -130,7 +131,7 @@ def root_module(stacks: Sequence[Stack]) -> Body:
 
 
 def _as_module(document: Body) -> Body:
-    """A stack without the configurations of its providers, which a root module passes to it."""
+    """A stack without its provider configurations, which the root module passes to it."""
     required: Body = deepcopy(document["terraform"]["required_providers"])
     for provider, configurations in _provider_configurations(document).items():
         aliases = [_address(provider, configuration) for configuration in configurations if "alias" in configuration]
@@ -148,7 +149,7 @@ def _address(provider: str, configuration: Body) -> str:
 
 
 def _fingerprint(stack: Stack, terraform_version: str) -> str:
-    """Of all that a verdict depends on; the document names the provider's exact version."""
+    """Hash of everything that determines the result. The document includes the provider's exact version."""
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
@@ -173,13 +174,13 @@ def _terraform(folder: Path, providers: Path, *arguments: str) -> str:
 
 def _problems(folder: Path, providers: Path) -> tuple[str, ...]:
     try:
-        answer = _terraform(folder, providers, "validate", "-json")
+        output = _terraform(folder, providers, "validate", "-json")
     except TerraformError as error:
-        answer = str(error).partition(": ")[2]
+        output = str(error).partition(": ")[2]
     try:
-        diagnostics = json.loads(answer)["diagnostics"]
-    except (ValueError, KeyError):  # Terraform itself failed, and says so in words
-        return (" ".join(answer.split()),)
+        diagnostics = json.loads(output)["diagnostics"]
+    except (ValueError, KeyError):  # Terraform itself failed and printed plain text
+        return (" ".join(output.split()),)
     return tuple(
         " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_location(diagnostic)}".split())
         for diagnostic in diagnostics

@@ -53,4 +53,4 @@ def test_defects_and_missing_relations_between_stacks_are_found(prod: Platform, 
 
 def test_empty_scan_fails(prod: Platform):
     empty = scan_stacks(replace(prod, resources=(), data=()), production=True)
-    assert "stacks: no rule holds, so nothing was looked at" in find_problems([empty], (), TODAY)
+    assert "stacks: no check passed: nothing was scanned" in find_problems([empty], (), TODAY)

@@ -135,9 +135,9 @@ def test_steps_from_the_first_plan_to_an_approved_loss_of_data(server: AtlantisS
     first = by_name(server.plan(changed=["main.py"]))
     assert list(first) == ["access", "foundation", "network"]
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
-    assert "### Nothing of weight: " in first["foundation"].comment
+    assert "### Nothing significant: " in first["foundation"].comment
     assert "review: no data is at stake" in first["foundation"].comment
-    assert "rules hold; of foundation, all that are not waived" in first["foundation"].comment
+    assert "checks pass; in foundation, all that are not waived" in first["foundation"].comment
     assert not first["foundation"].failed_policies
     assert "Unable to find remote state" in first["network"].error
 

@@ -467,7 +467,7 @@ def test_missing_profile_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
     result = rehearse("dev")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "the AWS credentials are not complete: The config profile (nowhere) could not be found\n"
+    assert result.stderr == "the AWS credentials are incomplete: The config profile (nowhere) could not be found\n"
 
 
 def test_other_commands_do_not_import_moto():

@@ -46,7 +46,7 @@ class Scripted:
         return [
             Outcome(
                 f"dev-{tier}",
-                "Plan: 1 to add\n### Nothing of weight",
+                "Plan: 1 to add\n### Nothing significant",
                 self.errors.get(f"{command} dev-{tier}", ""),
                 self.policies if command == "plan" else (),
             )
@@ -102,7 +102,7 @@ def test_group_is_applied_before_the_next_is_planned(requests: PullRequests, ser
         "plan observability",
         "apply observability",
     ]
-    assert summaries.splitlines()[0].split() == ["dev-access", "Nothing", "of", "weight"]
+    assert summaries.splitlines()[0].split() == ["dev-access", "Nothing", "significant"]
     assert len(summaries.splitlines()) == len(TIERS)
 
 

@@ -222,7 +222,7 @@ def test_a_manually_applied_tier_has_its_own_workflow(program: Path):
 
 def test_an_unknown_asset_is_refused(program: Path):
     (program / "assets" / "picture").mkdir(parents=True)
-    with pytest.raises(RefusedError, match="dev-edge: nobody says what its asset picture is built from"):
+    with pytest.raises(RefusedError, match="dev-edge: the sources of asset picture are unknown"):
         configuration([stack("dev-edge", program)], program, ["dev"])
 
 

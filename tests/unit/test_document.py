@@ -67,7 +67,7 @@ def test_a_page_without_markers_is_reported_and_no_page_changed(docs: Path):
     (docs / "security.md").write_text("nothing here\n")
     result = document()
     assert result.exit_code == 1
-    assert "allowed: a place for roles" in result.stderr
+    assert "lacks <!-- begin roles -->" in result.stderr
     assert result.stderr.count("\n") == 1
     assert (docs / "security.md").read_text() == "nothing here\n"
     assert "stale" in (docs / "settings.md").read_text()
@@ -104,7 +104,7 @@ def test_the_table_of_roles_lists_permissions(prod: Platform):
         " `elasticache:Connect` on `cache/cache`, `cache/application` |"
     )
     assert "never `ec2:AssignPrivateIpAddresses`" in rows["rotation/rotation"]
-    assert "what AWS's `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
+    assert "AWS's managed policy `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
 
 
 def test_the_table_of_keys_lists_users(prod: Platform):

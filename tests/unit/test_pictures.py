@@ -482,7 +482,7 @@ def machine(platform: Platform, old: str, new: str) -> Platform:
 def test_changed_states_change_the_diagram(prod: Platform):
     assert "Wait 90 s" in rotation.redeployment(machine(prod, '"Seconds": 60', '"Seconds": 90'))
     assert "M->>ecs: Look: listTasks" in rotation.redeployment(machine(prod, "ecs:describeServices", "ecs:listTasks"))
-    with pytest.raises(PlatformError, match="on a way back"):
+    with pytest.raises(PlatformError, match="in a loop"):
         rotation.redeployment(machine(prod, '"Type": "Wait"', '"Type": "Pass"'))
 
 
@@ -493,7 +493,7 @@ def test_a_rotation_that_the_diagram_cannot_show_is_refused(prod: Platform):
     with pytest.raises(PlatformError, match="0 secrets are rotated"):
         rotation.rotation(without(prod, SCHEDULE))
     rules = without(prod, "aws_cloudwatch_event_target.service_credential-rotated-to-redeployment")
-    with pytest.raises(PlatformError, match="no rule starts anything"):
+    with pytest.raises(PlatformError, match="no rule starts a state machine"):
         rotation.redeployment(rules)
     (function,) = prod.of_type("aws_lambda_function")
     variables = dict(function.body["environment"]["variables"])

@@ -83,18 +83,18 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
-        "| rings at | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
-        "| because | the application returns errors to customers |",
-        "| looks at | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
+        "| condition | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
+        "| reason | the application returns errors to customers |",
+        "| metric | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
         " `AWS/ApplicationELB` by LoadBalancer, 3 times 60 seconds |",
-        "| without data | it does not ring |",
+        "| missing data | not in alarm |",
     ]
-    assert "| rings at | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
+    assert "| condition | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
-    assert "not in" not in facts["storage", "io-limit"]
-    assert "| because | tasks in each zone cannot connect" in facts["network", "nat-ports"]
+    assert "| not in |" not in facts["storage", "io-limit"]
+    assert "| reason | tasks in each zone cannot connect" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
         in facts["audit", "denied-calls"]
@@ -110,8 +110,8 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ("It rings for 5 min: it fails.", "ends with no runbook"),
-        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "says not when it rings and why"),
+        ("It rings for 5 min: it fails.", "has no link to a runbook"),
+        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
     ],
 )
 def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):

@@ -75,7 +75,7 @@ class Example(Section):
 def test_a_row_lists_all_rules_of_the_field():
     assert list(rows(Example, "x.")) == [
         ("`x.size`", "whole number", "`1`, `2`", "`1`", "How large.", ""),
-        ("`x.ratio`", "number, parts", "0 to 4, in steps of 0.5", "`2`", "How much.", "at least 1, as it is"),
+        ("`x.ratio`", "number, parts", "0 to 4, in steps of 0.5", "`2`", "How much.", "at least 1, because it is"),
         ("`x.least`", "whole number, days", "3 or more; is not more", "required", "How long.", ""),
         ("`x.most`", "whole number, days", "3 or less", "none", "How short.", ""),
         ("`x.largest`", "whole number, days", "3 or more; `least` or more", "`9`", "How long at most.", ""),

@@ -208,7 +208,7 @@ def test_only_snapshots_of_stacks_are_read(project: Project):
 @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD", "[]", '{"resource": []}', '{"resource": {"aws_x": []}}'])
 def test_an_invalid_snapshot_is_reported(project: Project, text: str):
     project.file("dev-network").write_text(text)
-    with pytest.raises(SnapshotsError, match=r"test_stack\[dev-network\]\.json: no snapshot of a stack"):
+    with pytest.raises(SnapshotsError, match=r"test_stack\[dev-network\]\.json: not a snapshot of a stack"):
         present(project.folder)
 
 
@@ -223,7 +223,7 @@ def test_unrelated_histories_are_an_error(project: Project):
     project.commit({})
     project.git("switch", "--quiet", "--orphan", "other")
     project.commit({"dev-network": TOPIC})
-    with pytest.raises(SnapshotsError, match=r"git merge-base .*: finds none"):
+    with pytest.raises(SnapshotsError, match=r"git merge-base .*: no merge base"):
         committed(project.folder, "main")
 
 
@@ -264,7 +264,8 @@ def test_omitted_lines_are_reported():
     text = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
     shown = blocks(text)["dev-network"]
     assert 240 < shown < 270  # of 18 bytes each
-    assert f"bytes: {1000 - shown} lines. All of it:\n`git diff main -- 'tests/snapshots/" in text
+    omission = f"{1000 - shown} lines are omitted because of GitHub's limit of 1,048,576 bytes. To see all:\n"
+    assert f"{omission}`git diff main -- 'tests/snapshots/" in text
     assert "test_stack[dev-network].json'`" in text
     assert 4980 < len(text.encode()) <= 5000
 
@@ -312,7 +313,7 @@ def test_a_binary_snapshot_is_reported_in_one_line(project: Project, monkeypatch
     (project.folder / SNAPSHOTS / "test_stack[dev-network].json").write_bytes(b"\xff\xfe\xff")
     result = CliRunner().invoke(app, ["snapshots", "main"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("test_stack[dev-network].json: no snapshot of a stack: ")
+    assert result.stderr.startswith("test_stack[dev-network].json: not a snapshot of a stack: ")
     assert result.stderr.count("\n") == 1
 
 

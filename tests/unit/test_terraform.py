@@ -56,7 +56,7 @@ def test_a_mirror_can_be_selected(bare: pytest.MonkeyPatch, tmp_path: Path):
 
 def test_an_invalid_mirror_is_an_error(bare: pytest.MonkeyPatch, tmp_path: Path):
     bare.setenv("TERRAFORM_PLUGIN_MIRROR", str(tmp_path))
-    with pytest.raises(TerraformError, match=r"TERRAFORM_PLUGIN_MIRROR = .*: allowed: a folder that holds registry"):
+    with pytest.raises(TerraformError, match=r"TERRAFORM_PLUGIN_MIRROR = .*: allowed: a folder that contains registry"):
         find_mirror()
 
 
