@@ -10,7 +10,7 @@ from operations.document.command import replace_parts
 from synthesized.platform import Platform
 from tests.benchmarks import rehearsal
 from tests.benchmarks.__main__ import PAGE, PARTS
-from tests.benchmarks.rehearsal import Chain, along_tiers, chains, waits
+from tests.benchmarks.rehearsal import Chain, along_tiers, chains, fixed_delays
 
 LOG = """\
 prod-network  aws_vpc.vpc (vpc): Creation complete after 13s [id=vpc-1]
@@ -24,7 +24,7 @@ prod-access   data.aws_iam_policy_document.trust (trust): Read complete after 20
 
 
 def test_a_wait_is_the_minimum_duration_of_a_type():
-    assert waits(LOG) == {"aws_vpc": 10, "aws_kms_key": 10, "aws_lb": 60}
+    assert fixed_delays(LOG) == {"aws_vpc": 10, "aws_kms_key": 10, "aws_lb": 60}
 
 
 def test_waits_of_dependent_resources_add_up(prod: Platform):

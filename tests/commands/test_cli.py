@@ -51,7 +51,7 @@ def test_wrong_usage_ends_with_2(arguments: list[str]):
 
 def test_an_unknown_environment_is_refused_with_a_list_of_the_known_ones(scene: Scene):
     known, scene.name = scene.name, "nowhere"
-    assert f"there are: {known}" in " ".join(scene.run("lock").output.replace("│", " ").split())
+    assert f"existing ones: {known}" in " ".join(scene.run("lock").output.replace("│", " ").split())
 
 
 def test_invalid_settings_are_reported(scene: Scene):

@@ -277,4 +277,4 @@ def test_a_missing_checkov_ends_the_command_with_one_line(monkeypatch: pytest.Mo
 def test_an_unknown_environment_is_refused_with_a_list_of_the_known_ones():
     result = CliRunner().invoke(app, ["scan", "nowhere"])
     assert result.exit_code == 2
-    assert "there are: dev, prod, staging" in " ".join(result.stderr.replace("│", " ").split())
+    assert "existing ones: dev, prod, staging" in " ".join(result.stderr.replace("│", " ").split())

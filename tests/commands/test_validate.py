@@ -96,7 +96,7 @@ def test_the_exit_code_is_1_with_one_line_per_problem_every_time(empty_outdir: p
 def test_without_synthesized_stacks_the_message_names_make_synth():
     result = validate()
     assert result.exit_code == 1
-    assert "no output of cdktf can be read there; run make synth" in result.stderr
+    assert "no readable output of cdktf; run make synth" in result.stderr
 
 
 def test_a_missing_terraform_is_reported(empty_outdir: pytest.MonkeyPatch, tmp_path: Path):

@@ -70,7 +70,7 @@ def test_an_unexpected_layout_falls_back_to_the_regular_import_with_a_warning(
     if source is not None:
         package.write_text(source)
     unloaded.setattr(imports, "find_spec", lambda _: ModuleSpec(BINDINGS, None, origin=str(package)))
-    with pytest.warns(UserWarning, match="not laid out as expected: importing all of it, which is slow"):
+    with pytest.warns(UserWarning, match="has an unexpected layout: importing all of it, which is slow"):
         load_bindings_lazily()
     assert BINDINGS not in sys.modules
     assert "NODE_OPTIONS" not in os.environ
@@ -79,7 +79,7 @@ def test_an_unexpected_layout_falls_back_to_the_regular_import_with_a_warning(
 @pytest.mark.parametrize("spec", [None, ModuleSpec(BINDINGS, None)])
 def test_missing_bindings_are_only_a_warning(unloaded: pytest.MonkeyPatch, spec: ModuleSpec | None):
     unloaded.setattr(imports, "find_spec", lambda _: spec)
-    with pytest.warns(UserWarning, match="not laid out as expected"):
+    with pytest.warns(UserWarning, match="has an unexpected layout"):
         load_bindings_lazily()
 
 
@@ -161,7 +161,7 @@ def test_node_loads_a_module_on_first_access(tmp_path: Path):
 def test_node_loads_all_modules_of_an_unexpected_layout_with_a_warning(tmp_path: Path):
     run = node(INDEX.replace('exports.two = require("./two")', 'Object.assign(exports, require("./two"))'), tmp_path)
     assert run.stdout.split("\n")[:4] == ["loads one", "loads two", "loaded", "one"]
-    assert "not laid out as expected" in run.stderr
+    assert "has an unexpected layout" in run.stderr
 
 
 def test_indexing_ends_when_the_index_exists():
@@ -173,8 +173,8 @@ def test_indexing_reports_a_missing_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(tmp_path))
-    indexing.main(patience=0.2)
-    assert "jsii wrote no index of its types in 0.2 s; synthesis will be slower" in capsys.readouterr().err
+    indexing.main(timeout=0.2)
+    assert "jsii wrote no index within 0.2 s; synthesis will be slower" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("unloaded")
