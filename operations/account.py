@@ -73,7 +73,7 @@ def settings_of(environment: str) -> Environment:
     """Load the settings of an environment.
 
     Raises:
-        typer.BadParameter: there is no such environment.
+        typer.BadParameter: the environment does not exist.
         SettingsError: its settings are invalid.
     """
     try:

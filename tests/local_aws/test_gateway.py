@@ -106,7 +106,7 @@ def test_an_unsupported_action_is_named_and_counted_and_not_retried(
     (call,) = unsupported
     assert call.endswith(f":{name}")
     assert unsupported[call] == 1
-    assert message.startswith(f"The local AWS does not know {call}: moto has no such ")
+    assert message.startswith(f"The local AWS does not support {call}: moto has no such ")
     assert last_line(aws) == f"{call} 400 InvalidAction {message}"
 
 
@@ -121,7 +121,7 @@ def test_an_exception_in_moto_is_an_error_response_and_its_traceback_is_logged(
     before = aws.gateway.calls["sns:ListTopics"]
     status, code, message = refused(aws.client("sns").list_topics)
     assert (status, code) == (400, "InvalidAction")
-    assert message == "The local AWS does not know sns:ListTopics: moto raised ZeroDivisionError('by <nothing>')"
+    assert message == "The local AWS does not support sns:ListTopics: moto raised ZeroDivisionError('by <nothing>')"
     assert unsupported == {"sns:ListTopics": 1}
     assert aws.gateway.calls["sns:ListTopics"] == before + 1
     assert "Traceback" in (aws.folder / "calls.log").read_text()
