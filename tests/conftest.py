@@ -1,7 +1,6 @@
-"""What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run.
+"""Fixtures for the synthesized platform: shipped environments, reference environments and variants, once per run.
 
-Where all tests of a run say by the mark `tiers` what they look at, no other tiers are synthesized than these and those
-that they use.
+If all tests of a run have the marker `tiers`, only these tiers and their dependencies are synthesized.
 """
 
 import os
@@ -30,7 +29,7 @@ from tests.synthesized import DEPENDENCIES, TIER_CLASSES, TIERS
 from cdktf import App
 
 REFERENCE = Path(__file__).parent / "environments"
-"""Environments of the tests' own; those of the project are a user's to change."""
+"""Settings files of the tests, because users change those of the project."""
 ENVIRONMENTS = ("dev", "prod", "staging")
 SHIPPED = sorted(file.stem for file in (ROOT / "environments").glob("*.toml"))
 THREE_ZONES: dict[str, Any] = {
@@ -42,7 +41,7 @@ THREE_ZONES: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "prod": {
         "foundation": {
-            # As long as there may be one.
+            # The maximum length.
             "runbooks": "https://" + "a" * 247,
             "alarm_subscriptions": [
                 {"protocol": "email", "endpoint": "before@globecart.example"},
@@ -91,23 +90,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "audit": {"inspector": True},
     },
 }
-"""What the reference environments leave to its default, or say, is said otherwise: one synthesis for all who look."""
+"""Reference environments with other values, including those that they leave to the defaults; synthesized once a run."""
 
 Synthesize = Callable[..., Platform]
 
 
 def reference(name: str) -> dict[str, Any]:
-    """A reference environment's file as it is written."""
+    """Content of a reference environment's file."""
     return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
-    """A reference environment's file with some keys changed."""
+    """Content of a reference environment's file with changes."""
     return merged(reference(name), change)
 
 
 def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
-    """A reference environment with some keys changed, read as any file is."""
+    """Settings of a reference environment with changes, loaded from a file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(to_toml(changed_settings(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
@@ -115,12 +114,12 @@ def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None)
 
 
 def environment_without(*names: str) -> dict[str, str]:
-    """This process's environment but for some variables, for a process of its own."""
+    """Environment variables for a subprocess: those of this process except the named ones."""
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def to_toml(table: dict[str, Any], path: str = "") -> str:
-    """TOML of a table whose values are plain; tables last, as TOML asks."""
+    """TOML of a table; nested tables come last, as TOML requires."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
@@ -129,40 +128,42 @@ def to_toml(table: dict[str, Any], path: str = "") -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "tiers(*names): what is looked at; it is synthesized with what it uses")
+    config.addinivalue_line(
+        "markers", "tiers(*names): the tiers that a test needs; they are synthesized with their dependencies"
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where no test has imported Hypothesis, its plugin would do so at the end, for half a second and nothing."""
+    """Unregister Hypothesis's plugin if no test uses it: it would import the package at the end, for half a second."""
     plugins = session.config.pluginmanager
     if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
         plugins.unregister(name="hypothesispytest")
 
 
-def with_used(wanted: Collection[str]) -> set[str]:
-    """Tiers, and those that they use."""
-    whole = set(wanted)
+def with_dependencies(wanted: Collection[str]) -> set[str]:
+    """Tiers and their dependencies."""
+    result = set(wanted)
     for tier in reversed(TIERS):
-        if tier in whole:
-            whole |= set(DEPENDENCIES[tier])
-    return whole
+        if tier in result:
+            result |= set(DEPENDENCIES[tier])
+    return result
 
 
-def narrowed(platform: Platform, wanted: Collection[str]) -> Platform:
-    """What a test looks at: no tier that comes later changes what it sees."""
-    whole = with_used(wanted)
+def restrict(platform: Platform, wanted: Collection[str]) -> Platform:
+    """Only these tiers and their dependencies, so that a test does not see later tiers."""
+    tiers = with_dependencies(wanted)
     return replace(
         platform,
-        stacks={tier: stack for tier, stack in platform.stacks.items() if tier in whole},
-        resources=tuple(resource for resource in platform.resources if resource.tier in whole),
-        data=tuple(source for source in platform.data if source.tier in whole),
+        stacks={tier: stack for tier, stack in platform.stacks.items() if tier in tiers},
+        resources=tuple(resource for resource in platform.resources if resource.tier in tiers),
+        data=tuple(source for source in platform.data if source.tier in tiers),
     )
 
 
 @contextmanager
 def only_tiers(wanted: Collection[str]) -> Generator[None]:
-    """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
-    built = with_used(wanted)
+    """Build only these tiers and their dependencies. Using any other tier fails, because jsii rejects the mock."""
+    built = with_dependencies(wanted)
     with pytest.MonkeyPatch.context() as patch:
         for name, class_ in TIER_CLASSES.items():
             if class_.tier not in built:
@@ -171,13 +172,13 @@ def only_tiers(wanted: Collection[str]) -> Generator[None]:
 
 
 def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
-    """What a test looks at: all tiers, where it says nothing."""
+    """Tiers that a test needs; all tiers if it has no marker."""
     mark = node.get_closest_marker("tiers")
     return frozenset(mark.args if mark else TIERS)
 
 
 def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
-    """A reference environment with some keys changed, synthesized."""
+    """A reference environment with changes, synthesized."""
     folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
     build(app, load_settings(name, folder / "environments", change))
@@ -186,14 +187,14 @@ def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None 
 
 
 @pytest.fixture(scope="session")
-def looked_at(request: pytest.FixtureRequest) -> frozenset[str]:
-    """What the tests of this run look at."""
+def requested_tiers(request: pytest.FixtureRequest) -> frozenset[str]:
+    """Tiers that the tests of this run need."""
     return frozenset[str]().union(*map(tiers_of, request.session.items))
 
 
 @pytest.fixture(scope="module")
 def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """Synthesizes a reference environment with some keys changed."""
+    """A function that synthesizes a reference environment with changes."""
     wanted = tiers_of(request.node)
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
@@ -204,7 +205,7 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
-    """Every environment of a folder, from one run."""
+    """All environments of a folder, synthesized in one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
@@ -214,10 +215,10 @@ def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
 
 
 @pytest.fixture(scope="session")
-def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """The project's own environments, synthesized as `make synth` does it."""
+def shipped(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """The project's environments, synthesized like `make synth` does."""
     out = tmp_path_factory.mktemp("shipped")
-    with only_tiers(looked_at), pytest.MonkeyPatch.context() as patch:
+    with only_tiers(requested_tiers), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
@@ -225,7 +226,7 @@ def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory)
 
 
 class Platforms(Mapping[str, Platform]):
-    """Environments by their names, each synthesized when it is first looked at."""
+    """Platforms by environment, each synthesized on first access."""
 
     def __init__(self, names: Collection[str], synthesize: Callable[[str], Platform]) -> None:
         self._names = names
@@ -244,20 +245,20 @@ class Platforms(Mapping[str, Platform]):
 
 
 @pytest.fixture(scope="session")
-def references(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """The reference environments, for all tests of a run."""
+def reference_platforms(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Reference environments, synthesized once per run."""
 
     def synthesize(name: str) -> Platform:
-        with only_tiers(looked_at):
+        with only_tiers(requested_tiers):
             return synthesize_variation(tmp_path_factory.mktemp("reference"), name)
 
     return Platforms(ENVIRONMENTS, synthesize)
 
 
 @pytest.fixture(scope="module")
-def platforms(request: pytest.FixtureRequest, references: Platforms) -> Platforms:
-    """The reference environments."""
-    return Platforms(ENVIRONMENTS, lambda name: narrowed(references[name], tiers_of(request.node)))
+def platforms(request: pytest.FixtureRequest, reference_platforms: Platforms) -> Platforms:
+    """Reference environments, with the tiers that the tests need."""
+    return Platforms(ENVIRONMENTS, lambda name: restrict(reference_platforms[name], tiers_of(request.node)))
 
 
 @pytest.fixture(scope="module")
@@ -271,26 +272,26 @@ def dev(platforms: Platforms) -> Platform:
 
 
 @pytest.fixture(scope="session")
-def variations(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """Reference environments with other settings, for all tests of a run."""
+def all_variants(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Variants of the reference environments, synthesized once per run."""
 
     def synthesize(name: str) -> Platform:
-        with only_tiers(looked_at):
-            return synthesize_variation(tmp_path_factory.mktemp("otherwise"), name, VARIANTS[name])
+        with only_tiers(requested_tiers):
+            return synthesize_variation(tmp_path_factory.mktemp("variant"), name, VARIANTS[name])
 
     return Platforms(VARIANTS, synthesize)
 
 
 @pytest.fixture(scope="module")
-def otherwise(request: pytest.FixtureRequest, variations: Platforms) -> Platforms:
-    """Reference environments with other settings."""
-    return Platforms(VARIANTS, lambda name: narrowed(variations[name], tiers_of(request.node)))
+def variants(request: pytest.FixtureRequest, all_variants: Platforms) -> Platforms:
+    """Variants of the reference environments, with the tiers that the tests need: see `VARIANTS`."""
+    return Platforms(VARIANTS, lambda name: restrict(all_variants[name], tiers_of(request.node)))
 
 
 @pytest.fixture(scope="session")
-def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Production in a Region of three zones, with a reader in each of the other two."""
-    with only_tiers(looked_at):
+def three_zones(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Production in a Region with three zones."""
+    with only_tiers(requested_tiers):
         return synthesize_variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
@@ -303,11 +304,11 @@ def platform(request: pytest.FixtureRequest) -> Platform:
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """A table with some keys changed."""
-    whole = deepcopy(table)
+    """A table with changes, merged recursively."""
+    result = deepcopy(table)
     for key, value in change.items():
-        whole[key] = merged(whole.get(key, {}), value) if isinstance(value, dict) else value
-    return whole
+        result[key] = merged(result.get(key, {}), value) if isinstance(value, dict) else value
+    return result
 
 
 def _toml_value(value: Any) -> str:

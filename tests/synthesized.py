@@ -1,4 +1,4 @@
-"""How tests look at what was synthesized."""
+"""Helpers to read a synthesized platform in tests."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,73 +17,73 @@ from cdktf import Testing
 TIER_CLASSES = {
     name: class_ for name, class_ in vars(main).items() if isinstance(class_, type) and issubclass(class_, TierStack)
 }
-"""By the names that `main.py` knows them by."""
+"""By their names in `main.py`."""
 
 
-def _uses() -> dict[str, frozenset[str]]:
-    """The tiers that `main.build` passes to each, in the order in which it builds them."""
-    uses: dict[str, frozenset[str]] = {}
+def _dependencies() -> dict[str, frozenset[str]]:
+    """The tiers that `main.build` passes to each tier, in build order."""
+    dependencies: dict[str, frozenset[str]] = {}
 
-    def built(class_: type[TierStack], *passed: Any, **named: Any) -> type[TierStack]:
-        uses[class_.tier] = frozenset(_tiers_in((*passed, *named.values())))
+    def record(class_: type[TierStack], *args: Any, **kwargs: Any) -> type[TierStack]:
+        dependencies[class_.tier] = frozenset(_tiers_in((*args, *kwargs.values())))
         return class_
 
-    with patch.dict(vars(main), {name: partial(built, class_) for name, class_ in TIER_CLASSES.items()}):
+    with patch.dict(vars(main), {name: partial(record, class_) for name, class_ in TIER_CLASSES.items()}):
         main.build(Mock(), Mock())
-    return uses
+    return dependencies
 
 
-def _tiers_in(passed: Iterable[Any]) -> Iterator[str]:
-    for value in passed:
+def _tiers_in(arguments: Iterable[Any]) -> Iterator[str]:
+    for value in arguments:
         if isinstance(value, type) and issubclass(value, TierStack):
             yield value.tier
         elif isinstance(value, list | tuple):
             yield from _tiers_in(cast(Iterable[Any], value))
 
 
-DEPENDENCIES: Mapping[str, Collection[str]] = _uses()
-"""By tier: the tiers that it is built with."""
+DEPENDENCIES: Mapping[str, Collection[str]] = _dependencies()
+"""Tiers that each tier depends on."""
 TIERS = tuple(DEPENDENCIES)
-"""Each after all that it uses."""
+"""In dependency order: a tier depends only on earlier ones."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
-"""Where the reference environments say that they are."""
+"""URL of the runbooks in the reference environments."""
 SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
-"""Those with something that the Resource Groups Tagging API knows; it tells little of IAM's, and that in us-east-1."""
+"""Tiers with resources that the Resource Groups Tagging API returns; it returns few of IAM, and only in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
 def stack_json(platform: Platform, tier: str) -> str:
-    """A tier's JSON, as cdktf's matchers take it."""
+    """JSON of a stack, for cdktf's matchers."""
     return json.dumps(platform.stacks[tier].document)
 
 
 def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
-    """Whether a tier has a resource with at least these properties, by cdktf's matcher."""
+    """Whether a tier has a resource with at least these properties, according to cdktf's matcher."""
     return Testing.to_have_resource_with_properties(stack_json(platform, tier), type_, properties)
 
 
 def bodies(platform: Platform, type_: str, tier: str = "") -> dict[str, Body]:
-    """The resources of a type by their names within their tier, joined over the tiers, or of one alone."""
+    """Resources of a type by name, of all tiers or of one."""
     found = [resource for resource in platform.of_type(type_) if tier in {"", resource.tier}]
-    named = {resource.name: resource.body for resource in found}
-    assert len(named) == len(found), f"name the tier: {type_} has the same name in two"
-    return named
+    by_name = {resource.name: resource.body for resource in found}
+    assert len(by_name) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
+    return by_name
 
 
 def only(platform: Platform, type_: str) -> Body:
-    """The one resource of a type."""
+    """The only resource of a type."""
     (body,) = bodies(platform, type_).values()
     return body
 
 
 def container(platform: Platform) -> Body:
-    """The definition of the one container that a task has."""
+    """Definition of the task's only container."""
     (definition,) = json.loads(only(platform, "aws_ecs_task_definition")["container_definitions"])
     return definition
 
 
 def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:
-    """The statements of a policy document, by sid."""
+    """Statements of a policy document by sid."""
     (document,) = (
         resource.body
         for resource in platform.data
@@ -93,12 +93,12 @@ def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:
 
 
 def conditions(statement: Body) -> dict[str, list[str]]:
-    """A statement's conditions: values by `test variable`."""
+    """Conditions of a statement: values by `<test> <variable>`."""
     return {f"{entry['test']} {entry['variable']}": entry["values"] for entry in statement.get("condition", [])}
 
 
 def names_of(platform: Platform) -> Names:
-    """An environment's names, from what its providers are bound to."""
+    """Names of a platform's environment, from its providers."""
     provider, *second = platform.stacks["foundation"].providers
     second_region = second[0]["region"] if second else None
     return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)

@@ -1,4 +1,4 @@
-"""What a plan reads of what no Region binds, and of what more can be read of than how it is set up."""
+"""Read actions limited by name: those of global services, and those that reveal more than configuration."""
 
 from stacks.access.grants import Grant
 
@@ -6,7 +6,7 @@ READS_BY_NAME: tuple[Grant, ...] = (
     Grant(
         "Roles",
         "iam",
-        # The third by Terraform before it deletes a role; the last three of the access tier's own.
+        # Terraform calls the third before it deletes a role; the last three are for the access tier itself.
         "GetRole GetRolePolicy ListInstanceProfilesForRole ListAttachedRolePolicies ListRolePolicies GetPolicy "
         "GetPolicyVersion",
         "{roles} {deployers} {deployers_policies}",
@@ -19,7 +19,7 @@ READS_BY_NAME: tuple[Grant, ...] = (
         "GetChange GetHostedZone ListResourceRecordSets ListTagsForResource",
         "arn:aws:route53:::hostedzone/* arn:aws:route53:::change/*",
     ),
-    # What follows tells a function's code, and who may read a secret.
+    # These reveal more than configuration: a function's code, who may read a secret.
     Grant(
         "Functions",
         "lambda",

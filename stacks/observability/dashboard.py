@@ -1,4 +1,4 @@
-"""A dashboard from a table: a row of graphs a tier, laid out on CloudWatch's grid."""
+"""CloudWatch dashboard from a table: one row of graphs per tier."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any
 from stacks.parts.alarms import metrics_insights_query
 
 COLUMNS = 24
-"""CloudWatch's grid is so wide, and grows downwards."""
+"""Width of CloudWatch's grid."""
 TITLE_HEIGHT = 1
 GRAPH_HEIGHT = 5
-GRAPHS_OF_A_ROW = 6
-"""At most: narrower ones cannot be read."""
+GRAPHS_PER_ROW = 6
+"""Maximum; narrower graphs are unreadable."""
 PERIOD = 60
 """Seconds."""
 
@@ -21,7 +21,7 @@ Widget = dict[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A metric of one resource."""
+    """A line in a graph: a metric of one resource."""
 
     label: str
     namespace: str
@@ -32,49 +32,49 @@ class Line:
 
 @dataclass(frozen=True)
 class AggregateLine:
-    """A metric of all resources of a namespace, for those that come and go: the highest, or their sum."""
+    """A line in a graph: a metric aggregated over all resources of a namespace."""
 
     label: str
     namespace: str
     metric: str
     function: str = "MAX"
     dimension: str = ""
-    """The dimension that tells them apart, where the namespace also has a total of them all."""
+    """The resources' dimension, if the namespace also has metrics without it that are totals."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """One thing to know, in its own unit."""
+    """A graph; all its lines have the same unit."""
 
     title: str
     lines: Sequence[Line | AggregateLine] = ()
     alarm: str = ""
-    """ARN of one whose metric and threshold are shown instead."""
+    """ARN of an alarm whose metric and threshold are shown instead of lines."""
 
 
 @dataclass(frozen=True)
 class DashboardRow:
-    """The graphs of one tier, side by side."""
+    """A row of the dashboard: graphs of one tier, side by side."""
 
     title: str
     graphs: Sequence[Graph]
 
 
-def of_alarms(title: str, alarms: Mapping[str, str]) -> DashboardRow:
-    """The row of a tier for which nobody has chosen graphs: what its first alarms watch.
+def alarm_row(title: str, alarms: Mapping[str, str]) -> DashboardRow:
+    """Default row of a tier: the metrics of its first alarms.
 
     Args:
         alarms: ARNs by name.
     """
-    return DashboardRow(title, [Graph(name, alarm=arn) for name, arn in alarms.items()][:GRAPHS_OF_A_ROW])
+    return DashboardRow(title, [Graph(name, alarm=arn) for name, arn in alarms.items()][:GRAPHS_PER_ROW])
 
 
 def dashboard_body(region: str, *, health_alarm: str, alarms: Sequence[str], rows: Sequence[DashboardRow]) -> str:
-    """The dashboard's JSON: whether all is well and what rings at the top, then the rows.
+    """JSON of the dashboard: overall health and active alarms at the top, then the rows.
 
     Args:
-        healthy: ARN of the alarm that stands for the whole.
-        alarms: ARNs of all others; those that ring are shown.
+        health_alarm: ARN of the composite alarm.
+        alarms: ARNs of all other alarms; only active ones are shown.
     """
     widgets = [
         _alarms("Is the platform healthy?", [health_alarm], x=0, width=6),
@@ -86,8 +86,8 @@ def dashboard_body(region: str, *, health_alarm: str, alarms: Sequence[str], row
         width = COLUMNS // len(row.graphs)
         for position, graph in enumerate(row.graphs):
             x = position * width
-            to_the_end = COLUMNS - x if position == len(row.graphs) - 1 else width
-            widgets.append(_graph(region, graph, x=x, y=y + TITLE_HEIGHT, width=to_the_end))
+            remaining = COLUMNS - x if position == len(row.graphs) - 1 else width
+            widgets.append(_graph(region, graph, x=x, y=y + TITLE_HEIGHT, width=remaining))
         y += TITLE_HEIGHT + GRAPH_HEIGHT
     return json.dumps({"widgets": widgets})
 
@@ -100,7 +100,7 @@ def _alarms(title: str, alarms: Sequence[str], *, x: int, width: int, states: Se
 
 
 def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
-    what = (
+    content = (
         {"annotations": {"alarms": [graph.alarm]}}
         if graph.alarm
         else {
@@ -109,7 +109,7 @@ def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
             "yAxis": {"left": {"min": 0}},
         }
     )
-    properties = {"title": graph.title, "region": region, "view": "timeSeries", **what}
+    properties = {"title": graph.title, "region": region, "view": "timeSeries", **content}
     return _place(x, y, width, GRAPH_HEIGHT, "metric", properties)
 
 
@@ -117,8 +117,8 @@ def _metric(number: int, line: Line | AggregateLine) -> list[Any]:
     if isinstance(line, AggregateLine):
         query = metrics_insights_query(line.function, line.metric, line.namespace, line.dimension)
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
-    named = [part for dimension in line.dimensions.items() for part in dimension]
-    return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]
+    dimensions = [part for dimension in line.dimensions.items() for part in dimension]
+    return [line.namespace, line.metric, *dimensions, {"label": line.label, "stat": line.statistic}]
 
 
 def _place(x: int, y: int, width: int, height: int, kind: str, properties: dict[str, Any]) -> Widget:

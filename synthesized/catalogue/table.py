@@ -1,6 +1,6 @@
-"""The catalogue: a row for each type that the stacks have, and for those that they must not have.
+"""The catalogue: a row for each resource type that the stacks have, and for types that they must not have.
 
-By tier, in the order in which pictures list what a tier holds. A type that several tiers have is in the first of them.
+Grouped by tier, in the order in which pictures list them. A type that several tiers use is listed under the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ BUCKET_ARGUMENTS = (
 
 
 def peers(rules: Sequence[Mapping[str, Any]]) -> int:
-    """Rules of a security group: the provider joins those that let through the same ports."""
+    """Number of peers in a security group's rules: the provider merges rules for the same ports."""
     kinds = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids", "security_groups")
     return sum(sum(len(rule.get(kind) or ()) for kind in kinds) + bool(rule.get("self")) for rule in rules)
 
@@ -40,15 +40,15 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_s3_bucket_logging": Row(Idempotent("PutBucketLogging")),
     "aws_s3_bucket_object_lock_configuration": Row(Idempotent("PutObjectLockConfiguration")),
     "aws_s3_bucket_ownership_controls": Row(Idempotent("PutBucketOwnershipControls")),
-    "aws_s3_bucket_policy": Row(Idempotent("PutBucketPolicy"), refuses_plaintext="s3:*"),
+    "aws_s3_bucket_policy": Row(Idempotent("PutBucketPolicy"), denied_without_tls="s3:*"),
     "aws_s3_bucket_public_access_block": Row(Idempotent("PutPublicAccessBlock")),
     "aws_s3_bucket_server_side_encryption_configuration": Row(Idempotent("PutBucketEncryption")),
     "aws_s3_bucket_versioning": Row(Idempotent("PutBucketVersioning")),
     "aws_sns_topic": Row(
         Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic", keys={"kms_master_key_id": "alarms"}
     ),
-    "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes"), refuses_plaintext="sns:Publish"),
-    # Answers with the subscription that is there.
+    "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes"), denied_without_tls="sns:Publish"),
+    # Returns the existing subscription.
     "aws_sns_topic_subscription": Row(Idempotent("Subscribe")),
     "aws_ecr_repository": Row(
         Tagged(r"ecr:repository/(.+)", "AWS::ECR::Repository"),
@@ -90,7 +90,7 @@ CATALOGUE: Mapping[str, Row] = {
         ),
         noun="restore test",
     ),
-    # Network. What a VPC comes with is adopted by the next apply.
+    # Network. The next apply adopts a VPC's default resources.
     "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.internet_egress),
     "aws_default_network_acl": Row(Tagged(r"ec2:network-acl/(.+)", deletion=""), traffic=Traffic.NETWORK_ACL),
     "aws_default_route_table": Row(Tagged(r"ec2:route-table/(.+)", deletion="")),
@@ -197,7 +197,7 @@ CATALOGUE: Mapping[str, Row] = {
     ),
     "aws_efs_access_point": Row(Tagged(r"elasticfilesystem:access-point/(.+)", "AWS::EFS::AccessPoint")),
     "aws_efs_backup_policy": Row(Idempotent("PutBackupPolicy")),
-    "aws_efs_file_system_policy": Row(Idempotent("PutFileSystemPolicy"), refuses_plaintext="elasticfilesystem:*"),
+    "aws_efs_file_system_policy": Row(Idempotent("PutFileSystemPolicy"), denied_without_tls="elasticfilesystem:*"),
     "aws_efs_mount_target": Row(
         Lookup(lookups.mount_target, ("file_system_id", "subnet_id"), ("FileSystemNotFound",)),
         in_vpc=vpc.Efs(),
@@ -230,12 +230,12 @@ CATALOGUE: Mapping[str, Row] = {
         ),
         keys={"kms_key_id": "secrets"},
     ),
-    "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy"), refuses_plaintext="secretsmanager:*"),
+    "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy"), denied_without_tls="secretsmanager:*"),
     "aws_secretsmanager_secret_rotation": Row(Idempotent("RotateSecret")),
     "aws_sfn_state_machine": Row(Tagged(r"states:stateMachine:(.+)", "AWS::StepFunctions::StateMachine", ARN, ARN)),
     # Service.
     "aws_acm_certificate": Row(Tagged(r"acm:certificate/(.+)", "AWS::CertificateManager::Certificate", ARN, ARN)),
-    # Makes nothing: waits for the certificate.
+    # Creates nothing: waits for the certificate.
     "aws_acm_certificate_validation": Row(Idempotent("DescribeCertificate")),
     "aws_route53_record": Row(Lookup(lookups.record, ("name", "type"))),
     "aws_lb": Row(
@@ -299,7 +299,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_cloudwatch_query_definition": Row(
         Lookup(lookups.query_definition, ("name",)), noun="saved query", plural="saved queries"
     ),
-    # Roles. The Tagging API does not search their tags, or does in another Region.
+    # Roles. The Tagging API does not find them, or only in another Region.
     "aws_iam_role": Row(
         Lookup(lookups.role, ("name",), ("NoSuchEntity",)),
         noun="IAM role",
@@ -312,7 +312,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_iam_role_policy_attachment": Row(Idempotent("AttachRolePolicy")),
     "aws_iam_policy": Row(Lookup(lookups.policy, ("path", "name"), ("NoSuchEntity",))),
     "aws_iam_openid_connect_provider": Row(Lookup(lookups.oidc_provider, ("url",), ("NoSuchEntity",))),
-    # What the stacks do not have.
+    # Types that the stacks must not have.
     "aws_security_group_rule": Row(traffic=Traffic.RULE_WITH_TYPE, bypasses_network_rules=True),
     "aws_network_acl_rule": Row(traffic=Traffic.RULE_WITH_EGRESS, bypasses_network_rules=True),
     **dict.fromkeys(
@@ -337,11 +337,11 @@ TAGGED = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(
 LOOKUPS = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Lookup)}
 IN_VPC = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
 
-# What carries a tier's tags and is no resource of Terraform's, by its ARN as of `Tagged`.
+# ARNs that carry a tier's tags although Terraform does not manage them: pattern as in `Tagged.arn`, and why.
 UNMANAGED_ARNS: Mapping[str, str] = {
     r"backup:recovery-point:.+": "a backup outlives its source",
-    r"ec2:network-interface/.+": "comes and goes with a task",
-    r"ecs:task/.+": "comes and goes with its service",
+    r"ec2:network-interface/.+": "belongs to a task",
+    r"ecs:task/.+": "belongs to a service",
     r"elasticache:cluster:.+": "a node of a replication group",
     r"elasticache:snapshot:.+": "a backup outlives its source",
     r"rds:(?:cluster-)?snapshot:.+": "a backup outlives its source",
@@ -349,5 +349,5 @@ UNMANAGED_ARNS: Mapping[str, str] = {
 
 
 def row_of(type_: str) -> Row:
-    """The row of a type; an empty one, where it has none."""
+    """The row of a type; an empty row if the catalogue has none."""
     return CATALOGUE.get(type_, Row())

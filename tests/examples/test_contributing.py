@@ -1,4 +1,4 @@
-"""The examples of docs/contributing.md and the README's edits of a fork are made and run as they stand, in a copy."""
+"""The worked examples of docs/contributing.md and of the README are applied and run in a copy of the project."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
 
 
 def examples() -> dict[str, str]:
-    """By heading: what has an edit to be made."""
+    """Sections that contain a diff, by heading."""
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     text = BLOCK.sub(lambda block: block[0].replace("\n## ", "\n\0## "), text)  # of a page within the page
     _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
@@ -32,24 +32,24 @@ def copy(tmp_path: Path) -> Path:
 
 
 def follow(folder: Path, example: str) -> Iterator[str]:
-    """Make the edits of an example, and the files that it shows; yields each block of commands when its turn comes."""
+    """Apply the diffs of an example and write its files. Yields each block of commands in its place."""
     for language, text in BLOCK.findall(example):
         match language:
             case "diff":
                 edit(folder, text)
             case "python" | "markdown":
-                named, _, content = text.partition("\n")
-                file = folder / named.strip("#<!-> ")
+                first, _, content = text.partition("\n")
+                file = folder / first.strip("#<!-> ")
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(content, encoding="utf-8")
-            case "console":  # what is shown is not run
+            case "console":  # output is not run
                 pass
             case _:
                 yield text
 
 
 @pytest.mark.parametrize("name", examples())
-def test_an_example_does_what_it_says(copy: Path, name: str):
+def test_an_example_works(copy: Path, name: str):
     commands = 0
     for block in follow(copy, examples()[name]):
         run(copy, block)
@@ -57,14 +57,14 @@ def test_an_example_does_what_it_says(copy: Path, name: str):
     assert commands
 
 
-def test_an_edit_that_does_not_fit_is_told(tmp_path: Path):
+def test_a_diff_that_does_not_match_is_reported(tmp_path: Path):
     (tmp_path / "a.py").write_text("one\ntwo\ntwo\n")
     edit(tmp_path, "--- a.py\n@@ here\n one\n-two\n+three\n")
     assert (tmp_path / "a.py").read_text() == "one\nthree\ntwo\n"
-    with pytest.raises(AssertionError, match=r"a\.py has this 0 times"):
+    with pytest.raises(AssertionError, match=r"a\.py has these lines 0 times"):
         edit(tmp_path, "--- a.py\n@@\n-four\n")
 
 
-def test_a_command_that_fails_is_told(tmp_path: Path):
-    with pytest.raises(AssertionError, match="no such thing"):
-        run(tmp_path, "echo no such thing | cat\nfalse | cat\n")
+def test_a_failing_command_is_reported(tmp_path: Path):
+    with pytest.raises(AssertionError, match="some output"):
+        run(tmp_path, "echo some output | cat\nfalse | cat\n")

@@ -1,4 +1,4 @@
-"""Defects, put into a copy of a synthesized platform: a check that finds none of them checks nothing."""
+"""Copies of a synthesized platform with a defect, to test that checks find it."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -31,7 +31,7 @@ def with_added(platform: Platform, tier: str, type_: str, name: str, body: Body)
 
 
 def with_statement(platform: Platform, document: str, **arguments: Any) -> Platform:
-    """The platform with one more statement in a policy document, by the document's address without its type."""
+    """The platform with one more statement in a policy document, which is named by its address without the type."""
     address = f"data.aws_iam_policy_document.{document}"
     return with_changed(platform, address, statement=[*_statements(platform, address), arguments])
 

@@ -1,4 +1,4 @@
-"""Who deploys: each rule holds in every environment and fails where it is broken; and what IAM would decide."""
+"""Deployer roles: every rule holds in all environments and finds defects; and IAM's decisions on calls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tests.policy.deployers import ISSUER, RULES
 from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed
 
 IAM = "arn:aws:iam::111122223333"
-OURS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
+TAGS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
 REQUESTED_TAGS = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
 BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/globecart-prod-boundary"}
 STATE_KEY = {"kms__ResourceAliases": ["alias/globecart-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
@@ -21,11 +21,11 @@ KEY = "arn:aws:kms:us-west-1:111122223333:key/1"
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rule_holds(platform: Platform, rule: str):
+def test_rule_holds(platform: Platform, rule: str):
     assert not list(RULES[rule](platform))
 
 
-def test_the_rules_hold_with_atlantis_and_the_accounts_own_provider(synthesize: Synthesize):
+def test_rules_hold_with_atlantis_and_an_existing_oidc_provider(synthesize: Synthesize):
     access = {
         "atlantis_role": "arn:aws:iam::999900001111:role/atlantis/server",
         "oidc_provider": f"{IAM}:oidc-provider/{ISSUER}",
@@ -35,7 +35,7 @@ def test_the_rules_hold_with_atlantis_and_the_accounts_own_provider(synthesize: 
 
 
 def may(*actions: str, on: tuple[str, ...] = ("*",), **others: Any) -> Callable[[Platform], Platform]:
-    """Who applies may do something more."""
+    """Add a statement to the apply role."""
     statement = {"sid": "Planted", "effect": "Allow", "actions": list(actions), "resources": list(on), **others}
     return lambda prod: with_statement(prod, "access_identities-permissions", **statement)
 
@@ -45,7 +45,7 @@ def when(variable: str, *values: str, test: str = "StringEquals") -> dict[str, A
 
 
 def trusting(**arguments: Any) -> Callable[[Platform], Platform]:
-    """Whoever plans is another."""
+    """Change the trust policy of the plan role."""
     return lambda prod: with_statement_changed(prod, "access_plan-trust", "GitHub", **arguments)
 
 
@@ -76,7 +76,7 @@ def without_passing_on(prod: Platform) -> Platform:
 
 
 PULL_REQUEST = "repo:globecart/platform:pull_request"
-# Rule, what it tells, defect.
+# Rule, violation, defect.
 DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("trust", "sub", trusting(condition=[])),
     ("trust", "sub", trusting(**token_condition("repo:globecart/*"))),
@@ -84,14 +84,18 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("trust", "sub", trusting(**token_condition("repo:globecart/platform:environment:prod"))),
     ("trust", "sub", trusting(**token_condition(PULL_REQUEST, test="StringLike"))),
     ("trust", "aud", trusting(**token_condition(PULL_REQUEST, aud="https://github.com/globecart"))),
-    ("trust", "is for", trusting(principals=[{"type": "Federated", "identifiers": ["accounts.google.com"]}])),
-    ("trust", "is for", trusting(actions=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
     (
         "trust",
-        "is for {'AWS': ['arn:aws:iam::111122223333:root']}",
+        "trusts {'Federated'",
+        trusting(principals=[{"type": "Federated", "identifiers": ["accounts.google.com"]}]),
+    ),
+    ("trust", "sts:TagSession", trusting(actions=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
+    (
+        "trust",
+        "trusts {'AWS': ['arn:aws:iam::111122223333:root']}",
         trusting(actions=["sts:AssumeRole"], principals=[{"type": "AWS", "identifiers": [f"{IAM}:root"]}]),
     ),
-    ("trust", "is for *", trusting(actions=["sts:AssumeRole"], principals=[{"type": "*", "identifiers": ["*"]}])),
+    ("trust", "trusts *", trusting(actions=["sts:AssumeRole"], principals=[{"type": "*", "identifiers": ["*"]}])),
     (
         "bounds",
         "permissions_boundary",
@@ -105,20 +109,20 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("named_actions", "Planted: *", may("*")),
     ("named_actions", "Planted: ec2:*", may("ec2:*")),
     ("named_actions", "Planted: ec2:CreateVpcs", may("ec2:CreateVpcs")),
-    ("effective", "sns:Publish is of none", may("sns:Publish", on=("arn:aws:sqs:us-west-1:111122223333:x",))),
+    ("effective", "sns:Publish supports none", may("sns:Publish", on=("arn:aws:sqs:us-west-1:111122223333:x",))),
     (
         "effective",
-        "none of its actions is of arn:aws:rds",
+        "no action supports arn:aws:rds",
         may("rds:CreateDBCluster", on=("arn:aws:rds:us-west-1:111122223333:proxy:globecart-prod-x",)),
     ),
     (
         "conditions",
-        "route53:ChangeResourceRecordSets knows no aws:ResourceTag/Project",
+        "route53:ChangeResourceRecordSets does not support aws:ResourceTag/Project",
         may("route53:ChangeResourceRecordSets", **when("aws:ResourceTag/Project", "globecart")),
     ),
     (
         "conditions",
-        "ec2:DeleteVpc knows no aws:RequestTag/Project",
+        "ec2:DeleteVpc does not support aws:RequestTag/Project",
         may("ec2:DeleteVpc", **when("aws:RequestTag/Project", "globecart")),
     ),
     (
@@ -153,20 +157,22 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             **when("iam:PermissionsBoundary", f"{IAM}:policy/other"),
         ),
     ),
-    ("roles_of_the_platform", "to whom", may("iam:PassRole", on=(f"{IAM}:role/globecart/prod/x",))),
+    ("roles_of_the_platform", "passes roles to any service", may("iam:PassRole", on=(f"{IAM}:role/globecart/prod/x",))),
     ("roles_of_the_platform", "iam:DeletePolicy on", may("iam:DeletePolicy", on=(f"{IAM}:policy/*",))),
     (
         "every_type",
-        "aws_sns_topic: aws_iam_role.access_apply: no action of sns's that is one of Write",
+        "aws_sns_topic: aws_iam_role.access_apply: no sns action of level Write",
         lambda prod: with_statement_changed(prod, "access_records-permissions", "Topics", effect="Deny"),
     ),
     ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/globecart-access/prod/*",))),
 ]
 
 
-@pytest.mark.parametrize(("rule", "told", "plant"), DEFECTS, ids=[f"{rule}: {told}" for rule, told, _ in DEFECTS])
-def test_a_defect_is_found(prod: Platform, rule: str, told: str, plant: Callable[[Platform], Platform]):
-    assert any(told in found for found in RULES[rule](plant(prod)))
+@pytest.mark.parametrize(
+    ("rule", "violation", "plant"), DEFECTS, ids=[f"{rule}: {violation}" for rule, violation, _ in DEFECTS]
+)
+def test_rule_finds_the_defect(prod: Platform, rule: str, violation: str, plant: Callable[[Platform], Platform]):
+    assert any(violation in found for found in RULES[rule](plant(prod)))
 
 
 def test_every_rule_has_a_defect():
@@ -174,9 +180,9 @@ def test_every_rule_has_a_defect():
 
 
 EC2 = "arn:aws:ec2:us-west-1:111122223333"
-# Role, action, resource, what AWS tells of the call; and what IAM decides.
+# Decision, role, action, resource, and condition keys of the request.
 DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
-    # Who plans reads how things are set up, and not what is in them.
+    # The plan role reads configuration, but no data.
     ("allowed", "plan", "ec2:DescribeVpcs", "*", {}),
     ("not allowed", "plan", "ec2:DescribeVpcs", "*", {"aws__RequestedRegion": "eu-west-1"}),
     ("not allowed", "plan", "ec2:DescribeInstances", "*", {}),
@@ -190,7 +196,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
     ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
     ("denied", "plan", "kms:Decrypt", KEY, {}),
-    ("allowed", "plan", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
+    ("allowed", "plan", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     *(
@@ -205,7 +211,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
             "sts:AssumeRole",
         )
     ),
-    # Who applies makes what is tagged as ours, and changes nothing else.
+    # The apply role creates resources with the environment's tags, and changes no others.
     ("allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     ("not allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", {}),
     (
@@ -216,9 +222,9 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         {**REQUESTED_TAGS, "aws__RequestTag_in_Environment": "dev"},
     ),
     ("not allowed", "apply", "ec2:CreateVpc", "arn:aws:ec2:eu-west-1:111122223333:vpc/*", REQUESTED_TAGS),
-    ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", OURS),
+    ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", TAGS),
     ("not allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
-    ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", OURS),
+    ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", TAGS),
     ("not allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/*", {**REQUESTED_TAGS, "ec2__CreateAction": "CreateVpc"}),
     ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
@@ -244,7 +250,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         "arn:aws:backup:us-east-2:111122223333:backup-vault:globecart-prod-x",
         {"aws__RequestedRegion": "us-east-2"},
     ),
-    # Roles of the platform's path, within its boundary, for its services.
+    # Roles: under the platform's path, with its boundary, for its services.
     ("allowed", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", BOUNDED),
     ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", {}),
     ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart-prod-x", BOUNDED),
@@ -273,7 +279,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         f"{IAM}:role/aws-service-role/rds.amazonaws.com/x",
         {"iam__AWSServiceName": "rds.amazonaws.com"},
     ),
-    # Nothing of who deploys, and of what bounds them.
+    # The deployer roles and their boundaries cannot be changed.
     *(
         ("denied", "apply", f"iam:{action}", f"{IAM}:{on}", BOUNDED)
         for action, on in (
@@ -298,15 +304,27 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "apply", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1", {}),
     ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::globecart-prod-delivery-111122223333-us-west-1", {}),
-    # Keys are made and used through services; the states' is left alone.
-    ("allowed", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
-    ("denied", "apply", "kms:PutKeyPolicy", KEY, {**OURS, "kms__ResourceAliases": ["alias/globecart-prod-state"]}),
+    # Keys are used through services only; the state key cannot be changed.
+    (
+        "allowed",
+        "apply",
+        "kms:PutKeyPolicy",
+        KEY,
+        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]},
+    ),
+    (
+        "denied",
+        "apply",
+        "kms:PutKeyPolicy",
+        KEY,
+        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-state"]},
+    ),
     ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/globecart-prod-state", {}),
-    ("allowed", "apply", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
-    ("not allowed", "apply", "kms:Decrypt", KEY, OURS),
-    # Nothing that keeps data, a key or a trace is lost.
+    ("allowed", "apply", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
+    ("not allowed", "apply", "kms:Decrypt", KEY, TAGS),
+    # Data, keys and audit trails cannot be deleted.
     *(
-        ("denied", "apply", action, "arn:aws:any:::thing", OURS)
+        ("denied", "apply", action, "arn:aws:any:::thing", TAGS)
         for action in (
             "cloudtrail:DeleteTrail",
             "cloudtrail:StopLogging",
@@ -320,14 +338,14 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("decision", "role", "action", "resource", "told"), DECISIONS)
-def test_iam_would_decide(prod: Platform, decision: str, role: str, action: str, resource: str, told: dict[str, Any]):
-    assert decide(prod, role, action, resource, **told) == decision
+@pytest.mark.parametrize(("decision", "role", "action", "resource", "keys"), DECISIONS)
+def test_iam_decision(prod: Platform, decision: str, role: str, action: str, resource: str, keys: dict[str, Any]):
+    assert decide(prod, role, action, resource, **keys) == decision
 
 
 @pytest.mark.parametrize("role", ["plan", "apply"])
-def test_what_is_widened_by_mistake_is_still_bounded(prod: Platform, role: str):
-    """Whatever policy comes to be attached: no other services, no credentials, and nothing of who deploys."""
+def test_boundary_limits_a_role_that_allows_everything(prod: Platform, role: str):
+    """The boundary denies other services, credentials, and changes of the deployer roles."""
     planted = with_statement(
         with_statement(prod, "access_reads-permissions", sid="All", effect="Allow", actions=["*"], resources=["*"]),
         "access_boundary-permissions",
@@ -343,8 +361,7 @@ def test_what_is_widened_by_mistake_is_still_bounded(prod: Platform, role: str):
     assert decide(planted, role, "iam:CreatePolicyVersion", f"{IAM}:policy/globecart-prod-boundary") == "denied"
 
 
-def test_what_can_be_destroyed_where_nothing_is_protected(dev: Platform):
-    """Development is torn down by who applies it."""
+def test_apply_role_can_destroy_an_environment_without_deletion_protection(dev: Platform):
     tags = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "dev"}
     region = "us-west-1:777788889999"
     assert decide(dev, "apply", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "allowed"
@@ -353,11 +370,11 @@ def test_what_can_be_destroyed_where_nothing_is_protected(dev: Platform):
     assert decide(dev, "plan", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "not allowed"
 
 
-def test_buckets_are_emptied_where_nothing_is_protected_but_for_the_states(dev: Platform, prod: Platform):
-    for platform, ours in ((dev, "allowed"), (prod, "denied")):
+def test_apply_role_can_empty_buckets_without_deletion_protection_except_for_states(dev: Platform, prod: Platform):
+    for platform, decision in ((dev, "allowed"), (prod, "denied")):
         buckets = {each.name: each.body["bucket"] for each in platform.of_type("aws_s3_bucket")}
         for bucket in buckets.values():
-            assert decide(platform, "apply", "s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/a/log") == ours
+            assert decide(platform, "apply", "s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/a/log") == decision
             assert decide(platform, "plan", "s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/a/log") == "not allowed"
     states = dev.stacks["network"].document["terraform"]["backend"]["s3"]
     state = f"arn:aws:s3:::{states['bucket']}/{states['key']}"

@@ -1,4 +1,4 @@
-"""The catalogue has a row for each type that the stacks have, with what its users need of it."""
+"""The catalogue has a complete row for each resource type that the stacks have."""
 
 import re
 from collections.abc import Iterator
@@ -13,72 +13,73 @@ from synthesized.catalogue.zone_loss import ZoneOutage
 from synthesized.platform import Platform, Resource
 from tests.policy.planted import with_added
 
-# By one of these, or the tag `Name`, a resource is told from others of its type: AWS has them in the ARN, or describes
-# the resource by them.
-TELLING = ("alarm_name", "bucket", "description", "identifier", "name", "port", "user_id")
+# Arguments that distinguish resources of one type, besides the tag `Name`: AWS returns them in the ARN or in the
+# description of the resource.
+IDENTIFYING = ("alarm_name", "bucket", "description", "identifier", "name", "port", "user_id")
 
 
-def lacking(platform: Platform) -> set[str]:
-    """What rows lack: types, and the fields that their resources need."""
-    without = [ZoneOutage(platform, zone) for zone in platform.zones]
-    return {f"{each.type}: {field}" for each in platform.resources for field in _needed(each, without)}
+def missing_columns(platform: Platform) -> set[str]:
+    """Columns that rows lack, by type."""
+    outages = [ZoneOutage(platform, zone) for zone in platform.zones]
+    return {f"{each.type}: {column}" for each in platform.resources for column in _missing_columns(each, outages)}
 
 
-def _needed(resource: Resource, without: list[ZoneOutage]) -> Iterator[str]:
+def _missing_columns(resource: Resource, outages: list[ZoneOutage]) -> Iterator[str]:
     row = row_of(resource.type)
     if row.recovery is None:
         yield "recovery"
     if isinstance(row.recovery, Lookup) and not set(row.recovery.arguments) <= resource.body.keys():
-        yield "recovery, by arguments that are always set"
-    if not row.has_zone_loss_rule and any(left.affects(resource) for left in without):
+        yield "recovery by arguments that are always set"
+    if not row.has_zone_loss_rule and any(outage.affects(resource) for outage in outages):
         yield "zone_loss or part_of"
     if not (row.in_vpc or row.traffic) and "${aws_security_group." in str(resource.body):
         yield "in_vpc"
 
 
 @pytest.fixture(scope="module")
-def all_there_is(prod: Platform, dev: Platform, otherwise: dict[str, Platform]) -> list[Platform]:
-    return [prod, dev, otherwise["prod"]]
+def every_type(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
+    return [prod, dev, variants["prod"]]
 
 
-def test_no_row_lacks_anything(all_there_is: list[Platform], three_zones: Platform):
-    assert set[str]().union(*map(lacking, [*all_there_is, three_zones])) == set()
+def test_every_row_is_complete(every_type: list[Platform], three_zones: Platform):
+    assert set[str]().union(*map(missing_columns, [*every_type, three_zones])) == set()
 
 
-def test_a_type_without_a_row_is_named_with_what_it_needs(prod: Platform):
+def test_type_without_a_row_is_found_with_its_missing_columns(prod: Platform):
     body = {
         "subnet_id": "${aws_subnet.network_app-a.id}",
         "vpc_security_group_ids": ["${aws_security_group.network_group-service.id}"],
     }
     planted = with_added(prod, "network", "aws_instance", "planted", body)
-    assert lacking(planted) == {f"aws_instance: {field}" for field in ("recovery", "zone_loss or part_of", "in_vpc")}
+    columns = ("recovery", "zone_loss or part_of", "in_vpc")
+    assert missing_columns(planted) == {f"aws_instance: {column}" for column in columns}
 
 
-def test_a_lookup_by_an_argument_that_is_not_set_is_named(prod: Platform):
+def test_lookup_by_an_argument_that_is_not_set_is_found(prod: Platform):
     planted = with_added(prod, "network", "aws_iam_role", "planted", {"name_prefix": "a"})
-    assert lacking(planted) == {"aws_iam_role: recovery, by arguments that are always set"}
+    assert missing_columns(planted) == {"aws_iam_role: recovery by arguments that are always set"}
 
 
-def test_no_row_is_of_a_type_that_the_stacks_no_longer_have(all_there_is: list[Platform]):
-    there = {resource.type for platform in all_there_is for resource in platform.resources}
-    assert {type_ for type_, row in CATALOGUE.items() if row.recovery} == there
-    assert not {type_ for type_, row in CATALOGUE.items() if row.bypasses_network_rules} & there
+def test_every_row_is_of_a_type_that_the_stacks_have(every_type: list[Platform]):
+    used = {resource.type for platform in every_type for resource in platform.resources}
+    assert {type_ for type_, row in CATALOGUE.items() if row.recovery} == used
+    assert not {type_ for type_, row in CATALOGUE.items() if row.bypasses_network_rules} & used
 
 
-def test_rows_that_name_other_types_name_rows():
+def test_types_that_a_row_refers_to_have_rows():
     for type_, row in CATALOGUE.items():
         assert not row.part_of or row_of(row.part_of).zone_loss, type_
         assert {part.type for part in row.separate_resources.values() if part} <= CATALOGUE.keys(), type_
 
 
-def test_of_each_type_every_resource_can_be_told_from_the_others(prod: Platform):
+def test_resources_of_a_type_can_be_distinguished(prod: Platform):
     for type_ in TAGGED:
         for tier in prod.stacks:
             several = [resource.body for resource in prod.of_type(type_) if resource.tier == tier]
-            told = [{body.get(name) for name in TELLING} | {body.get("tags", {}).get("Name")} for body in several]
-            own = [names - {None} for names in told]
-            assert len(several) == 1 or all(own), (type_, tier)
-            assert len({frozenset(names) for names in own}) == len(several), (type_, tier)
+            values = [{body.get(name) for name in IDENTIFYING} | {body.get("tags", {}).get("Name")} for body in several]
+            identities = [frozenset(found - {None}) for found in values]
+            assert len(several) == 1 or all(identities), (type_, tier)
+            assert len(set(identities)) == len(several), (type_, tier)
 
 
 def arn(resource: str) -> str:
@@ -86,18 +87,18 @@ def arn(resource: str) -> str:
     return f"arn:aws:{service}:us-west-1:123456789012:{rest}"
 
 
-def test_no_type_is_ignored_that_a_state_should_have():
+def test_arns_that_belong_in_a_state_are_not_ignored():
     for tagged in TAGGED.values():
         example = re.sub(r"\(.*?\)", "a", tagged.arn)
         assert not is_ignored(arn(example)), example
 
 
-def test_an_arn_may_have_neither_account_nor_region():
+def test_arn_without_account_and_region_is_matched():
     assert [match.type for match in matches_of("arn:aws:s3:::files")] == ["aws_s3_bucket"]
     assert region_of("arn:aws:s3:::files") is None
 
 
-# What imports and deletes a resource where that is not what stands last in its ARN alone.
+# Types whose IDs for import and deletion are not simply the last part of the ARN.
 SPECIAL = [
     ("ecs:service/prod/web", "prod/web", "--type-name AWS::ECS::Service --identifier '{arn}|prod'"),
     ("events:rule/rotated", "default/rotated", "--type-name AWS::Events::Rule --identifier '{arn}'"),
@@ -120,8 +121,8 @@ SPECIAL = [
 
 
 @pytest.mark.parametrize(("resource", "id", "deletion"), SPECIAL, ids=[resource for resource, *_ in SPECIAL])
-def test_terraform_and_cloud_control_each_have_their_own_id(resource: str, id: str, deletion: str):
-    named = arn(resource)
-    (match,) = matches_of(named)
-    assert match.import_id == id.format(arn=named)
-    assert match.deletion_command.endswith(deletion.format(arn=named))
+def test_ids_for_terraform_import_and_for_deletion(resource: str, id: str, deletion: str):
+    full = arn(resource)
+    (match,) = matches_of(full)
+    assert match.import_id == id.format(arn=full)
+    assert match.deletion_command.endswith(deletion.format(arn=full))

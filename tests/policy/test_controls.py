@@ -1,4 +1,4 @@
-"""Each control of the table holds, and fails under each of its mutations, alone."""
+"""Every control holds, and each of its mutations fails that control and no other."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from synthesized.controls.control import Control, Every, Mutation
 from synthesized.controls.document import Document
 from synthesized.platform import Platform
 
-# What PCI DSS v4.0.1 asks of a platform's code, by hand: the table must not lose one of them.
-DEMANDED = {
+# Requirements of PCI DSS v4.0.1 that apply to the code, written by hand so that the table cannot lose one.
+REQUIREMENTS = {
     *("1.2.1", "1.2.5", "1.2.7", "1.3.1", "1.3.2", "1.4.1", "1.4.2", "1.4.4", "1.4.5"),
     *("2.2.1", "2.2.2", "2.2.4", "2.2.6", "2.2.7"),
     *("3.5.1", "3.5.1.2", "3.6.1", "3.7.1", "3.7.4", "3.7.5", "3.7.7"),
@@ -19,7 +19,7 @@ DEMANDED = {
     *("10.2.1", "10.3.1", "10.3.2", "10.3.3", "10.3.4", "10.4.1.1", "10.4.2", "10.5.1", "10.7.2", "10.7.3"),
     *("11.3.1", "11.5.1", "11.5.2", "12.3.4", "12.10.1", "12.10.5"),
 }
-BROKEN = [(control, mutation) for control in CONTROLS for mutation in control.mutations]
+MUTATIONS = [(control, mutation) for control in CONTROLS for mutation in control.mutations]
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def document(prod: Platform) -> Document:
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=[control.name for control in CONTROLS])
-def test_a_control_holds(document: Document, control: Control):
+def test_control_holds(document: Document, control: Control):
     assert not control.problems(document)
 
 
-@pytest.mark.parametrize(("control", "mutation"), BROKEN, ids=[f"{c.name}: {m.description}" for c, m in BROKEN])
-def test_a_control_fails_under_its_mutation_and_no_other_does(document: Document, control: Control, mutation: Mutation):
+@pytest.mark.parametrize(("control", "mutation"), MUTATIONS, ids=[f"{c.name}: {m.description}" for c, m in MUTATIONS])
+def test_mutation_fails_its_control_and_no_other(document: Document, control: Control, mutation: Mutation):
     mutated = document.copy()
     mutation(mutated)
     assert mutated != document
@@ -42,18 +42,18 @@ def test_a_control_fails_under_its_mutation_and_no_other_does(document: Document
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=[control.name for control in CONTROLS])
-def test_every_demand_of_a_control_is_one_that_a_mutation_breaks(document: Document, control: Control):
+def test_every_expected_value_of_a_control_has_a_mutation(document: Document, control: Control):
     mutated = [document.copy() for _ in control.mutations]
     for mutation, copy in zip(control.mutations, mutated, strict=True):
         mutation(copy)
-    demands = [part for check in control.checks for part in (check.split() if isinstance(check, Every) else [check])]
-    assert not [demand.description for demand in demands if not any(list(demand(copy)) for copy in mutated)]
+    checks = [part for check in control.checks for part in (check.split() if isinstance(check, Every) else [check])]
+    assert not [check.description for check in checks if not any(list(check(copy)) for copy in mutated)]
 
 
-def test_the_table_has_every_demand():
-    assert {number for control in CONTROLS for number in control.requirements} == DEMANDED
+def test_controls_cover_every_requirement():
+    assert {number for control in CONTROLS for number in control.requirements} == REQUIREMENTS
     assert list(NOT_MET_BY_CODE) == ["6.4.3", "8.4", "9", "11.4", "11.6.1", "12"]
 
 
-def test_no_two_controls_have_the_same_name():
+def test_control_names_are_unique():
     assert len({control.name for control in CONTROLS}) == len(CONTROLS)

@@ -1,6 +1,6 @@
-"""What each stack of each environment synthesizes, one file a stack, for a reviewer to read the difference.
+"""Snapshots of all synthesized stacks, one file per stack, so that reviewers see what a change does.
 
-After a change that is meant: `make snapshots`.
+Run `make snapshots` after an intended change.
 """
 
 import json
@@ -19,14 +19,11 @@ STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in TIERS]
 
 JSON_ARGUMENTS = ("container_definitions", "dashboard_body", "definition", "event_pattern")
 ASSET = re.compile(r"(?<=/)[0-9A-F]{32}(?=/)")
-"""The part of an asset's path that follows from its content; compression differs from one machine to the next."""
+"""Hash in an asset's path. It depends on the compression, which differs between machines."""
 
 
 def readable(document: Body) -> Body:
-    """Without what follows from something else: construct paths, versions of cdktf and of the provider.
-
-    JSON within a string is shown as what it says, line by line.
-    """
+    """The document without construct paths and versions, and with JSON strings expanded."""
     document = json.loads(ASSET.sub("HASH", json.dumps(document)))
     del document["//"]
     del document["terraform"]["required_providers"]["aws"]["version"]

@@ -1,4 +1,4 @@
-"""What holds across all stacks of every environment. Each check is shown to fail where it must."""
+"""Rules for all stacks of every environment, and for each rule a test that it finds violations."""
 
 import inspect
 import re
@@ -19,13 +19,13 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, otherwise: Platforms) -> list[Platform]:
-    """The project's environments, production in three zones, and reference environments with what they leave out."""
-    return [*shipped.values(), three_zones, *otherwise.values()]
+def every(shipped: dict[str, Platform], three_zones: Platform, variants: Platforms) -> list[Platform]:
+    """The project's environments, production in three zones, and the variants."""
+    return [*shipped.values(), three_zones, *variants.values()]
 
 
 def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:
-    """The platform with arguments of the first resource of a type changed."""
+    """The platform with changed arguments of the first resource of a type."""
     (first, *_) = platform.of_type(type_)
     planted = replace(first, body={**deepcopy(first.body), **arguments})
     return replace(platform, resources=(planted, *(entry for entry in platform.resources if entry is not first)))
@@ -56,22 +56,22 @@ def undescribed_rules(platform: Platform) -> list[str]:
     return [rule.address for rule in platform.of_type(INGRESS, EGRESS) if not rule.body.get("description")]
 
 
-def test_every_security_group_rule_says_why_it_exists(every: list[Platform]):
+def test_every_security_group_rule_has_a_description(every: list[Platform]):
     for platform in every:
         assert len(platform.of_type(INGRESS, EGRESS)) >= 19
         assert not undescribed_rules(platform)
 
 
 @pytest.mark.parametrize("type_", [INGRESS, EGRESS])
-def test_a_rule_that_does_not_say_why_is_found(prod: Platform, type_: str):
+def test_a_rule_without_a_description_is_found(prod: Platform, type_: str):
     assert len(undescribed_rules(with_changed(prod, type_, description=""))) == 1
 
 
-# EC2's own: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+# EC2's pattern: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 EC2_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
-def refused_descriptions(platform: Platform) -> list[str]:
+def invalid_descriptions(platform: Platform) -> list[str]:
     return [
         entry.address
         for entry in platform.of_type("aws_security_group", INGRESS, EGRESS)
@@ -79,17 +79,17 @@ def refused_descriptions(platform: Platform) -> list[str]:
     ]
 
 
-def test_ec2_takes_every_description(every: list[Platform]):
+def test_ec2_accepts_every_description(every: list[Platform]):
     for platform in every:
-        assert not refused_descriptions(platform)
+        assert not invalid_descriptions(platform)
 
 
-def test_a_description_that_ec2_refuses_is_found(prod: Platform):
+def test_a_description_that_ec2_rejects_is_found(prod: Platform):
     for type_ in ("aws_security_group", INGRESS, EGRESS):
-        assert refused_descriptions(with_changed(prod, type_, description="the customer's"))
+        assert invalid_descriptions(with_changed(prod, type_, description="the customer's"))
 
 
-def open_to_the_world(platform: Platform) -> set[tuple[str, ...]]:
+def public_ingress(platform: Platform) -> set[tuple[str, ...]]:
     arguments = ("security_group_id", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6")
     return {
         tuple(str(rule.body.get(argument)) for argument in arguments)
@@ -98,22 +98,22 @@ def open_to_the_world(platform: Platform) -> set[tuple[str, ...]]:
     }
 
 
-def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Platform]):
+def test_only_ports_80_and_443_of_the_load_balancer_are_public(every: list[Platform]):
     group = "${aws_security_group.network_group-load-balancer.id}"
     for platform in every:
-        assert open_to_the_world(platform) == {(group, port, port, "0.0.0.0/0", "None") for port in OPEN_PORTS}
+        assert public_ingress(platform) == {(group, port, port, "0.0.0.0/0", "None") for port in OPEN_PORTS}
 
 
 @pytest.mark.parametrize(
     "planted",
     [{"from_port": 22, "to_port": 22}, {"cidr_ipv6": "::/0"}, {"security_group_id": "${aws_security_group.x.id}"}],
 )
-def test_another_opening_to_the_world_is_found(prod: Platform, planted: dict[str, object]):
-    assert open_to_the_world(with_changed(prod, INGRESS, **planted)) != open_to_the_world(prod)
+def test_another_public_port_is_found(prod: Platform, planted: dict[str, object]):
+    assert public_ingress(with_changed(prod, INGRESS, **planted)) != public_ingress(prod)
 
 
-def unaccounted_egress(platform: Platform) -> list[str]:
-    """Ways out to the world, or of all protocols."""
+def unrestricted_egress(platform: Platform) -> list[str]:
+    """Egress rules to all addresses or for all protocols."""
     return [
         rule.address
         for rule in platform.of_type(EGRESS)
@@ -121,30 +121,30 @@ def unaccounted_egress(platform: Platform) -> list[str]:
     ]
 
 
-def test_nothing_may_open_connections_to_the_whole_world(every: list[Platform]):
+def test_no_egress_rule_allows_all_destinations(every: list[Platform]):
     for platform in every:
-        assert not unaccounted_egress(platform)
+        assert not unrestricted_egress(platform)
 
 
-def test_a_way_out_to_the_world_is_found(prod: Platform):
-    assert unaccounted_egress(with_changed(prod, EGRESS, cidr_ipv4="0.0.0.0/0"))
-    assert unaccounted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
+def test_an_egress_rule_to_all_destinations_is_found(prod: Platform):
+    assert unrestricted_egress(with_changed(prod, EGRESS, cidr_ipv4="0.0.0.0/0"))
+    assert unrestricted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
 
 
 @cache
-def takes_tags(type_: str) -> bool:
-    """Whether a resource type takes tags, as the bindings know it."""
+def is_taggable(type_: str) -> bool:
+    """Whether a resource type supports tags, according to the bindings."""
     module = import_module(f"cdktf_cdktf_provider_aws.{type_.removeprefix('aws_')}")
-    (made,) = (
+    (binding,) = (
         entry
         for entry in vars(module).values()
         if inspect.isclass(entry) and getattr(entry, "TF_RESOURCE_TYPE", None) == type_
     )
-    return "tags" in inspect.signature(made.__init__).parameters
+    return "tags" in inspect.signature(binding.__init__).parameters
 
 
 def untagged(platform: Platform) -> Iterator[Resource]:
-    """Resources that could have the default tags, and have not all of them: from another provider, or overridden."""
+    """Taggable resources that lack default tags, because of their provider or because they override them."""
     for resource in platform.resources:
         providers = {
             f"aws.{provider['alias']}" if "alias" in provider else "aws": provider
@@ -153,17 +153,17 @@ def untagged(platform: Platform) -> Iterator[Resource]:
         provider = providers[resource.body.get("provider", "aws")]
         tags = {tag for default in provider.get("default_tags", []) for tag in default["tags"]}
         overridden = DEFAULT_TAGS & (resource.body.get("tags") or {}).keys()
-        if takes_tags(resource.type) and (not tags >= DEFAULT_TAGS or overridden):
+        if is_taggable(resource.type) and (not tags >= DEFAULT_TAGS or overridden):
             yield resource
 
 
-def test_everything_that_takes_tags_has_them(every: list[Platform]):
+def test_every_taggable_resource_has_the_default_tags(every: list[Platform]):
     for platform in every:
-        assert sum(takes_tags(resource.type) for resource in platform.resources) > 50
+        assert sum(is_taggable(resource.type) for resource in platform.resources) > 50
         assert not list(untagged(platform))
 
 
-def test_a_resource_without_the_tags_is_found(prod: Platform):
+def test_a_resource_without_the_default_tags_is_found(prod: Platform):
     overriding = with_changed(prod, "aws_vpc", tags={"Environment": "other"})
     assert [resource.type for resource in untagged(overriding)] == ["aws_vpc"]
     providers = [
@@ -174,7 +174,7 @@ def test_a_resource_without_the_tags_is_found(prod: Platform):
     assert len(list(untagged(replace(prod, stacks={**prod.stacks, "foundation": bare})))) > 10
 
 
-def loose_log_groups(platform: Platform) -> list[str]:
+def unprotected_log_groups(platform: Platform) -> list[str]:
     return [
         group.address
         for group in platform.of_type("aws_cloudwatch_log_group")
@@ -186,16 +186,16 @@ def loose_log_groups(platform: Platform) -> list[str]:
 def test_every_log_group_has_the_logs_key_and_a_retention(every: list[Platform]):
     for platform in every:
         assert platform.of_type("aws_cloudwatch_log_group")
-        assert not loose_log_groups(platform)
+        assert not unprotected_log_groups(platform)
 
 
 def test_a_log_group_without_key_or_retention_is_found(prod: Platform):
-    assert loose_log_groups(with_changed(prod, "aws_cloudwatch_log_group", kms_key_id=None))
-    assert loose_log_groups(with_changed(prod, "aws_cloudwatch_log_group", retention_in_days=None))
+    assert unprotected_log_groups(with_changed(prod, "aws_cloudwatch_log_group", kms_key_id=None))
+    assert unprotected_log_groups(with_changed(prod, "aws_cloudwatch_log_group", retention_in_days=None))
 
 
 def secret_values(platform: Platform) -> list[str]:
-    """Arguments that would put a secret into a plan or a state."""
+    """Arguments that would put a secret into a plan or state."""
     return [
         f"{resource.address}.{argument}"
         for resource in platform.resources
@@ -205,11 +205,11 @@ def secret_values(platform: Platform) -> list[str]:
     ]
 
 
-def test_no_secret_is_written_down(every: list[Platform]):
+def test_no_argument_contains_a_secret(every: list[Platform]):
     for platform in every:
         assert not secret_values(platform)
 
 
-def test_a_secret_that_is_written_down_is_found(prod: Platform):
+def test_an_argument_with_a_secret_is_found(prod: Platform):
     planted = with_changed(prod, "aws_rds_cluster", master_password="x")
     assert secret_values(planted) == ["aws_rds_cluster.database_cluster.master_password"]

@@ -1,4 +1,4 @@
-"""The dashboard: its grid, and that it shows what alarms watch."""
+"""The dashboard: layout, and consistency with the alarms."""
 
 import json
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from stacks.observability import dashboard
-from stacks.observability.dashboard import GRAPHS_OF_A_ROW
+from stacks.observability.dashboard import GRAPHS_PER_ROW
 from synthesized.platform import Body, Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import TIERS, only
@@ -35,7 +35,7 @@ def test_widgets_fit_the_grid_and_do_not_overlap(platforms: dict[str, Platform],
     placed = [covered(widget) for widget in widgets(platforms[name])]
     assert all(x < 24 for cells in placed for x, _ in cells)
     assert not any(one & other for one, other in combinations(placed, 2))
-    # No row has a gap: all that is used is used from side to side.
+    # Rows have no gaps.
     rows = {y for cells in placed for _, y in cells}
     assert sum(map(len, placed)) == 24 * len(rows)
     assert rows == set(range(len(rows)))
@@ -56,32 +56,32 @@ def test_every_tier_has_a_row(prod: Platform):
     assert sorted(titles) == sorted(f"### {tier.title()}" for tier in TIERS if tier not in {"observability", "access"})
 
 
-def test_a_tier_without_graphs_of_its_own_shows_its_first_alarms():
-    alarms = {f"alarm-{number}": f"arn:{number}" for number in range(GRAPHS_OF_A_ROW + 1)}
+def test_a_tier_without_a_row_shows_its_first_alarms():
+    alarms = {f"alarm-{number}": f"arn:{number}" for number in range(GRAPHS_PER_ROW + 1)}
     body = json.loads(
-        dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[dashboard.of_alarms("Mail", alarms)])
+        dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[dashboard.alarm_row("Mail", alarms)])
     )
     *_, title = (widget for widget in body["widgets"] if widget["type"] == "text")
     graphs = [widget for widget in body["widgets"] if widget["type"] == "metric"]
     assert title["properties"]["markdown"] == "### Mail"
     shown = {graph["properties"]["title"]: graph["properties"]["annotations"]["alarms"] for graph in graphs}
-    assert shown == {name: [arn] for name, arn in list(alarms.items())[:GRAPHS_OF_A_ROW]}
+    assert shown == {name: [arn] for name, arn in list(alarms.items())[:GRAPHS_PER_ROW]}
 
 
-@pytest.mark.parametrize("count", range(1, GRAPHS_OF_A_ROW + 1))
+@pytest.mark.parametrize("count", range(1, GRAPHS_PER_ROW + 1))
 def test_a_row_is_as_wide_as_the_grid(count: int):
-    row = dashboard.of_alarms("Mail", {str(number): "arn" for number in range(count)})
+    row = dashboard.alarm_row("Mail", {str(number): "arn" for number in range(count)})
     graphs = json.loads(dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[row]))["widgets"][3:]
     assert sum(graph["width"] for graph in graphs) == dashboard.COLUMNS
 
 
-def test_every_graph_says_what_it_shows_and_where(prod: Platform):
+def test_every_graph_has_a_title_a_region_and_labels(prod: Platform):
     graphs = [widget["properties"] for widget in widgets(prod) if widget["type"] == "metric"]
     assert len(graphs) >= 20
     for graph in graphs:
         assert graph["title"]
         assert graph["region"] == "us-west-1"
-        for metric in graph.get("metrics", []):  # another tier's shows an alarm
+        for metric in graph.get("metrics", []):  # a default row shows alarms
             assert metric[-1]["label"]
-            # A metric is its namespace, its name, and dimensions in pairs; or a query.
+            # A metric has a namespace, a name, pairs of dimensions, and options; a query has only options.
             assert len(metric) == 1 or len(metric) % 2 == 1

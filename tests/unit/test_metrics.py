@@ -1,6 +1,6 @@
-"""What alarms and graphs measure is a metric that AWS documents, or that a filter of ours makes.
+"""Alarms and graphs use metrics that AWS documents or that a metric filter creates.
 
-Any other is no error anywhere: its alarm never rings, its graph is empty.
+CloudWatch accepts any other name: the alarm is never raised, the graph is empty.
 """
 
 import json
@@ -24,14 +24,14 @@ DOCUMENTED = {
 }
 """Metrics and dimensions by namespace."""
 QUERY = re.compile(r'SELECT \w+\((?P<metric>[\w.-]+)\) FROM (?:SCHEMA\()?"(?P<namespace>[\w/]+)"(?:, (?P<by>\w+)\))?')
-"""Of Metrics Insights."""
+"""Query of Metrics Insights."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A metric that something looks at."""
+class UsedMetric:
+    """A metric that an alarm or a graph uses."""
 
-    by: str
+    user: str
     namespace: str
     metric: str
     dimensions: dict[str, str]
@@ -41,93 +41,99 @@ class Measured:
         return self.namespace, frozenset(self.dimensions.items())
 
 
-def queried(by: str, expression: str) -> Iterator[Measured]:
+def from_query(user: str, expression: str) -> Iterator[UsedMetric]:
     for query in QUERY.finditer(expression):
-        yield Measured(by, query["namespace"], query["metric"], {query["by"]: ""} if query["by"] else {})
+        yield UsedMetric(user, query["namespace"], query["metric"], {query["by"]: ""} if query["by"] else {})
 
 
-def by_alarms(platform: Platform) -> Iterator[Measured]:
+def used_by_alarms(platform: Platform) -> Iterator[UsedMetric]:
     for alarm in platform.of_type("aws_cloudwatch_metric_alarm"):
         queries: list[Body] = alarm.body.get("metric_query", [])
         for body in (alarm.body, *(query["metric"] for query in queries if "metric" in query)):
             if "namespace" in body:
-                yield Measured(alarm.address, body["namespace"], body["metric_name"], body.get("dimensions") or {})
+                yield UsedMetric(alarm.address, body["namespace"], body["metric_name"], body.get("dimensions") or {})
         for query in queries:
-            yield from queried(alarm.address, query.get("expression", ""))
+            yield from from_query(alarm.address, query.get("expression", ""))
 
 
-def by_graphs(platform: Platform) -> Iterator[Measured]:
+def used_by_graphs(platform: Platform) -> Iterator[UsedMetric]:
     for widget in json.loads(only(platform, "aws_cloudwatch_dashboard")["dashboard_body"])["widgets"]:
         title = f"dashboard: {widget['properties'].get('title')}"
-        for *named, drawn in widget["properties"].get("metrics", []):
-            yield from queried(title, drawn.get("expression", ""))
-            if named:
-                namespace, metric, *dimensions = named
-                yield Measured(title, namespace, metric, dict(zip(dimensions[::2], dimensions[1::2], strict=True)))
+        for *metric_parts, options in widget["properties"].get("metrics", []):
+            yield from from_query(title, options.get("expression", ""))
+            if metric_parts:
+                namespace, metric, *dimensions = metric_parts
+                yield UsedMetric(title, namespace, metric, dict(zip(dimensions[::2], dimensions[1::2], strict=True)))
 
 
-def made(platform: Platform) -> set[tuple[str, str]]:
-    """Namespace and name of the metrics that our filters count."""
+def custom_metrics(platform: Platform) -> set[tuple[str, str]]:
+    """Namespace and name of the metrics that metric filters create."""
     filters = platform.of_type("aws_cloudwatch_log_metric_filter")
-    counted = [each.body["metric_transformation"] for each in filters]
-    return {(each["namespace"], each["name"]) for each in counted}
+    transformations = [each.body["metric_transformation"] for each in filters]
+    return {(each["namespace"], each["name"]) for each in transformations}
 
 
-def unknown(platform: Platform) -> list[str]:
-    """A line for each metric, and each dimension, that there is not."""
+def unknown_metrics(platform: Platform) -> list[str]:
+    """A line for each use with an unknown metric or dimension."""
     return [
-        f"{each.by}: {each.namespace} has no {' and no '.join(sorted(missing))}"
-        for each in (*by_alarms(platform), *by_graphs(platform))
-        if (each.namespace, each.metric) not in made(platform)
+        f"{each.user}: {each.namespace} has no {' and no '.join(sorted(missing))}"
+        for each in (*used_by_alarms(platform), *used_by_graphs(platform))
+        if (each.namespace, each.metric) not in custom_metrics(platform)
         if (missing := _missing(each))
     ]
 
 
-def _missing(measured: Measured) -> set[str]:
-    metrics, dimensions = DOCUMENTED.get(measured.namespace, (set[str](), set[str]()))
-    return {measured.metric} - metrics | measured.dimensions.keys() - dimensions
+def _missing(used: UsedMetric) -> set[str]:
+    metrics, dimensions = DOCUMENTED.get(used.namespace, (set[str](), set[str]()))
+    return {used.metric} - metrics | used.dimensions.keys() - dimensions
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_metric_is_documented_or_our_own(platforms: dict[str, Platform], name: str):
-    assert not unknown(platforms[name]), "tests/metrics.toml has what AWS documents"
+def test_every_metric_is_documented_or_has_a_metric_filter(platforms: dict[str, Platform], name: str):
+    assert not unknown_metrics(platforms[name]), "tests/metrics.toml lists the documented metrics"
 
 
-def test_what_is_not_documented_is_found(prod: Platform):
+def test_an_unknown_metric_is_found(prod: Platform):
     def planted(name: str, **arguments: object) -> Platform:
         (alarm,) = (each for each in prod.resources if each.address == f"aws_cloudwatch_metric_alarm.{name}")
         others = [each for each in prod.resources if each is not alarm]
         return replace(prod, resources=(*others, replace(alarm, body={**alarm.body, **arguments})))
 
     cpu = "aws_cloudwatch_metric_alarm.database_alarm-cpu"
-    assert unknown(planted("database_alarm-cpu", metric_name="CpuUtilization")) == [
+    assert unknown_metrics(planted("database_alarm-cpu", metric_name="CpuUtilization")) == [
         f"{cpu}: AWS/RDS has no CpuUtilization"
     ]
-    assert unknown(planted("database_alarm-cpu", dimensions={"Cluster": "x"})) == [f"{cpu}: AWS/RDS has no Cluster"]
-    assert unknown(planted("database_alarm-cpu", namespace="AWS/Rds")) == [
+    assert unknown_metrics(planted("database_alarm-cpu", dimensions={"Cluster": "x"})) == [
+        f"{cpu}: AWS/RDS has no Cluster"
+    ]
+    assert unknown_metrics(planted("database_alarm-cpu", namespace="AWS/Rds")) == [
         f"{cpu}: AWS/Rds has no CPUUtilization and no DBClusterIdentifier"
     ]
     returned = {"id": "any", "expression": 'SELECT MAX(CPU) FROM "AWS/ElastiCache"', "return_data": True}
-    assert unknown(planted("cache_alarm-cpu", metric_query=[returned])) == [
+    assert unknown_metrics(planted("cache_alarm-cpu", metric_query=[returned])) == [
         "aws_cloudwatch_metric_alarm.cache_alarm-cpu: AWS/ElastiCache has no CPU"
     ]
 
 
-def test_every_metric_of_our_own_is_watched(prod: Platform):
-    assert made(prod) == {(each.namespace, each.metric) for each in by_alarms(prod)} & made(prod) != set()
+def test_every_custom_metric_has_an_alarm(prod: Platform):
+    assert (
+        custom_metrics(prod)
+        == {(each.namespace, each.metric) for each in used_by_alarms(prod)} & custom_metrics(prod)
+        != set()
+    )
 
 
-def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
-    # The cluster is named by the alarms through what RDS answers.
+def test_graphs_and_alarms_use_the_same_dimensions(prod: Platform):
+    # Alarms refer to the cluster's attribute, graphs contain its computed name.
     cluster = only(prod, "aws_rds_cluster")["cluster_identifier"]
-    answered = "${aws_rds_cluster.database_cluster.cluster_identifier}"
+    attribute = "${aws_rds_cluster.database_cluster.cluster_identifier}"
     alarmed = {
         replace(
-            each, dimensions={name: value.replace(answered, cluster) for name, value in each.dimensions.items()}
+            each, dimensions={name: value.replace(attribute, cluster) for name, value in each.dimensions.items()}
         ).resource
-        for each in by_alarms(prod)
+        for each in used_by_alarms(prod)
         if any(each.dimensions.values())
     }
-    graphed = {each.resource for each in by_graphs(prod) if any(each.dimensions.values())}
-    # No alarm is on the topic that alarms go to.
+    graphed = {each.resource for each in used_by_graphs(prod) if any(each.dimensions.values())}
+    # The alarm topic itself has no alarm.
     assert {namespace for namespace, _ in graphed - alarmed} == {"AWS/SNS"}

@@ -1,4 +1,4 @@
-"""What the platform promises as a whole, over all tiers of each environment."""
+"""Guarantees of the whole platform: encryption, availability, copies, monitoring, logging."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from synthesized.controls.document import Document
 from synthesized.platform import Platform
 from tests.synthesized import bodies, container, only
 
-# Types that keep data. S3 has its own test, a task's scratch is no store.
-STORES = (
+# All types of data stores, including those that are not used. S3 has its own test.
+DATA_STORES = (
     "aws_backup_vault",
     "aws_cloudwatch_log_group",
     "aws_db_instance",
@@ -38,15 +38,15 @@ ENCRYPTION = [control for control in CONTROLS if {"3.5.1", "4.2.1"} & set(contro
 
 
 @pytest.mark.parametrize("control", ENCRYPTION, ids=[control.name for control in ENCRYPTION])
-def test_what_is_kept_and_what_is_sent_is_encrypted_in_every_environment(platform: Platform, control: Control):
+def test_data_is_encrypted_at_rest_and_in_transit_in_every_environment(platform: Platform, control: Control):
     assert not control.problems(Document.of(platform))
 
 
-def test_of_every_store_it_is_known_which_argument_names_its_key(platform: Platform):
-    assert not [store.address for store in platform.of_type(*STORES) if not row_of(store.type).keys]
+def test_the_catalogue_knows_the_key_argument_of_every_data_store(platform: Platform):
+    assert not [store.address for store in platform.of_type(*DATA_STORES) if not row_of(store.type).keys]
 
 
-def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
+def test_every_bucket_is_encrypted_with_kms_unless_its_source_supports_only_sse_s3(platform: Platform):
     algorithms = {
         platform.resolve(body["bucket"]).label: rule["apply_server_side_encryption_by_default"]["sse_algorithm"]
         for body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").values()
@@ -56,14 +56,14 @@ def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_kn
     assert {bucket for bucket, algorithm in algorithms.items() if algorithm != "aws:kms"} == {"foundation/delivery"}
 
 
-def copied_elsewhere(platform: Platform) -> set[str]:
-    """The stores that a backup plan selects, all of whose rules copy to a vault of the second Region."""
-    there = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
+def copied_to_second_region(platform: Platform) -> set[str]:
+    """Data stores in backup plans that copy all backups to a vault in the second Region."""
+    vaults = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
     plans = {
         f"${{{plan.address}.id}}"
         for plan in platform.of_type("aws_backup_plan")
         if all(
-            there & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
+            vaults & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
             for rule in plan.body["rule"]
         )
     }
@@ -75,20 +75,22 @@ def copied_elsewhere(platform: Platform) -> set[str]:
     }
 
 
-def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platform], three_zones: Platform):
+def test_data_without_another_source_is_copied_to_the_second_region(
+    shipped: dict[str, Platform], three_zones: Platform
+):
     for platform in (shipped["prod"], shipped["staging"], three_zones):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
-        assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
+        assert copied_to_second_region(platform) == {f"${{{store.address}.arn}}" for store in lasting}
         (first, second) = platform.stacks["recovery"].providers
         assert first["region"] != second["region"]
 
 
-def test_a_store_that_is_not_copied_is_found(prod: Platform):
+def test_a_data_store_without_copies_is_found(prod: Platform):
     (plan,) = prod.of_type("aws_backup_plan")
     rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
     others = tuple(resource for resource in prod.resources if resource is not plan)
     planted = replace(plan, body={**plan.body, "rule": rules})
-    assert copied_elsewhere(replace(prod, resources=(planted, *others))) == set()
+    assert copied_to_second_region(replace(prod, resources=(planted, *others))) == set()
 
 
 def zones(platform: Platform) -> list[str]:
@@ -96,14 +98,14 @@ def zones(platform: Platform) -> list[str]:
 
 
 def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
-    """The zones of subnets, by references to them."""
+    """Zones of subnets that are given as references."""
     of_subnet = {
         f"${{{subnet.address}.id}}": subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")
     }
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
+def test_everything_that_serves_customers_is_in_every_zone(platform: Platform):
     everywhere = zones(platform)
     assert len(everywhere) >= 2
     assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
@@ -137,8 +139,8 @@ def test_tasks_use_every_access_point(platform: Platform):
     assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
-# A namespace of CloudWatch for each service that a request or its data passes.
-WATCHED = {
+# CloudWatch namespaces of all services on the path of a request or its data.
+MONITORED = {
     "AWS/ApplicationELB",
     "AWS/Backup",
     "AWS/CertificateManager",
@@ -153,12 +155,12 @@ WATCHED = {
 }
 
 
-def test_every_service_is_watched(platform: Platform):
+def test_every_service_has_alarms(platform: Platform):
     seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
-    assert not {namespace for namespace in WATCHED if namespace not in seen}
+    assert not {namespace for namespace in MONITORED if namespace not in seen}
 
 
-def test_every_service_that_can_log_does(platform: Platform):
+def test_every_service_that_supports_logging_logs(platform: Platform):
     assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
     assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
     assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"

@@ -1,4 +1,4 @@
-"""One request, walked through what was synthesized: from the customer's name for the shop to the task and its data."""
+"""The path of a request through the synthesized platform: from the domain to the task and its data."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,14 +16,14 @@ def each(platform: Platform, type_: str) -> Iterator[Body]:
 
 
 def the(platform: Platform, type_: str) -> Resource:
-    """The one resource of a type."""
+    """The only resource of a type."""
     (found,) = platform.of_type(type_)
     return found
 
 
 @pytest.fixture
 def reaches(platform: Platform) -> Reaches:
-    """Whether each address of the one may open a connection to each of the other, and gets its answers."""
+    """Whether every address of the source can connect to every address of the target and receives responses."""
     reachability = Reachability(platform)
 
     def party(of: Resource | Party) -> Party:
@@ -37,7 +37,7 @@ def reaches(platform: Platform) -> Reaches:
 
 @pytest.fixture
 def balancer(platform: Platform) -> Resource:
-    """Where the domain's record leads."""
+    """Target of the domain's DNS record."""
     (alias,) = (record["alias"] for record in each(platform, "aws_route53_record") if "alias" in record)
     return platform.resolve(alias["name"])
 
@@ -49,16 +49,14 @@ def service(platform: Platform) -> Resource:
 
 @pytest.fixture
 def targets(platform: Platform) -> Resource:
-    """Where the listener of 443 forwards to."""
+    """Target group of the listener on port 443."""
     (https,) = (listener for listener in each(platform, "aws_lb_listener") if listener["port"] == 443)
     (forward,) = https["default_action"]
     assert forward["type"] == "forward"
     return platform.resolve(forward["target_group_arn"])
 
 
-def test_a_customer_reaches_the_load_balancer_through_the_firewall(
-    platform: Platform, reaches: Reaches, balancer: Resource
-):
+def test_customers_reach_the_load_balancer_through_waf(platform: Platform, reaches: Reaches, balancer: Resource):
     ports = {listener["port"] for listener in each(platform, "aws_lb_listener")}
     assert ports == {80, 443}
     for port in ports:
@@ -93,19 +91,19 @@ def test_the_task_reaches_writer_and_reader(platform: Platform, reaches: Reaches
         assert reaches(service, cluster, cluster.body["port"])
 
 
-def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(platform: Platform, reaches: Reaches):
+def test_the_rotation_creates_the_tasks_credential_in_its_database(platform: Platform, reaches: Reaches):
     function = the(platform, "aws_lambda_function")
-    told = function.body["environment"]["variables"]
+    function_variables = function.body["environment"]["variables"]
     for secret in container(platform)["secrets"]:
         arn = secret["valueFrom"].removesuffix("::").rpartition(":")[0]
-        assert arn == told["SECRET_ARN"]
-    assert told["DATABASE_HOST"] == variables(platform)["DATABASE_WRITER_HOST"]
-    assert told["DATABASE_READER_HOST"] == variables(platform)["DATABASE_READER_HOST"]
-    cluster = platform.resolve(told["DATABASE_HOST"])
+        assert arn == function_variables["SECRET_ARN"]
+    assert function_variables["DATABASE_HOST"] == variables(platform)["DATABASE_WRITER_HOST"]
+    assert function_variables["DATABASE_READER_HOST"] == variables(platform)["DATABASE_READER_HOST"]
+    cluster = platform.resolve(function_variables["DATABASE_HOST"])
     assert reaches(function, cluster, cluster.body["port"])
 
 
-def test_the_task_reaches_the_cache_as_a_user_that_it_has(platform: Platform, reaches: Reaches, service: Resource):
+def test_the_task_reaches_the_cache_with_an_existing_user(platform: Platform, reaches: Reaches, service: Resource):
     cache = platform.resolve(variables(platform)["CACHE_HOST"])
     assert int(variables(platform)["CACHE_PORT"]) == cache.body["port"]
     assert reaches(service, cache, cache.body["port"])
@@ -121,8 +119,8 @@ def test_the_task_reaches_its_files_in_its_own_zone(platform: Platform, reaches:
         assert reaches(service, mount, 2049)
 
 
-def test_the_task_reaches_what_starts_it(platform: Platform, reaches: Reaches, service: Resource):
-    """Its image and its log, by endpoints with an address in each of its subnets; layers of images by S3's gateway."""
+def test_the_task_reaches_the_endpoints_that_it_needs_to_start(platform: Platform, reaches: Reaches, service: Resource):
+    """Interface endpoints for image, log and credential in each of its subnets; S3's gateway endpoint for layers."""
     endpoints = {
         endpoint.body["service_name"].split(".", 3)[3]: endpoint for endpoint in platform.of_type("aws_vpc_endpoint")
     }
@@ -134,7 +132,7 @@ def test_the_task_reaches_what_starts_it(platform: Platform, reaches: Reaches, s
     assert reaches(service, S3, 443)
 
 
-def test_a_port_that_no_rule_names_is_not_reached(
+def test_a_port_without_a_rule_is_not_reachable(
     platform: Platform, reaches: Reaches, balancer: Resource, service: Resource
 ):
     assert not reaches(balancer, service, 8080)

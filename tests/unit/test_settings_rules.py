@@ -1,6 +1,6 @@
-"""Every rule that a key of the settings carries is enforced: a value beyond it is refused in one line.
+"""Every rule of a key in the settings is enforced: a value that breaks it is refused in one line.
 
-Keys, rules and values follow from the models. `test_settings.py` has the rules that are about several keys, or files.
+Keys, rules and values are derived from the models. `test_settings.py` tests the rules about several keys or files.
 """
 
 import re
@@ -23,60 +23,60 @@ from stacks.settings.files import models_in
 from stacks.settings.section import InOwnAccount, InProduction, Matching, NotBelow, Unit
 from tests.conftest import VARIANTS, changed_settings, to_toml
 
-ANOTHER_TYPE: dict[type, tuple[Any, str]] = {
+WRONG_TYPE: dict[type, tuple[Any, str]] = {
     bool: (1, "allowed: true or false"),
     float: ("1", "allowed: a number"),
     int: (True, "allowed: a whole number"),
-    str: (1, "allowed: a text"),
+    str: (1, "allowed: a string"),
     tuple: ("a", "allowed: a list"),
     BaseModel: (3, "allowed: a section"),
     IPv4Network: (10, "allowed: an IPv4 CIDR"),
 }
-BEYOND = {
+BOUNDS = {
     Ge: ("greater than or equal to", -1),
     Gt: ("greater than", 0),
     Le: ("less than or equal to", 1),
     Lt: ("less than", 0),
 }
-"""What pydantic says of a bound, and how many steps behind it a value is refused."""
+"""Pydantic's words for a bound, and the steps from the bound to the next refused value."""
 INTERPOLATION = "${var.x}"
-"""No pattern may allow it: Terraform would evaluate it."""
+"""No pattern may allow it, because Terraform would evaluate it."""
 MISSING = None
-"""TOML has no null."""
+"""Stands for a missing key: TOML has no null."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a settings file, and what its model says of it."""
+    """A key of a settings file with its field in the model."""
 
     path: tuple[str, ...]
     field: FieldInfo
 
     @property
     def kind(self) -> type:
-        """One of those that have another type."""
+        """Type, one of `WRONG_TYPE`."""
         plain = tuple if is_list(self.field) else next(plain_types(self.field.annotation))
         return BaseModel if issubclass(plain, BaseModel) else plain
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """All that are allowed, where they are listed."""
+        """All allowed values, if the type lists them."""
         return get_args(self.field.annotation) if get_origin(self.field.annotation) is Literal else ()
 
     @property
     def step(self) -> float:
-        """From one number to the next."""
+        """Difference between two allowed numbers."""
         return next((bound(rule) for rule in rules_of(self.field) if isinstance(rule, MultipleOf)), 1)
 
     @property
     def least(self) -> float:
-        """The lowest number."""
+        """Lower bound."""
         return next((bound(rule) for rule in rules_of(self.field) if isinstance(rule, Ge)), 0)
 
     @property
     def sample(self) -> Any:
-        """A value that is allowed."""
-        return section_in(a_file("prod"), self.path).get(self.path[-1])
+        """An allowed value."""
+        return section_in(valid_file("prod"), self.path).get(self.path[-1])
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class Breach:
     key: str
     value: Any
     allowed: str
-    """What the line says."""
+    """Expected part of the message."""
     environment: str = "prod"
-    beside: tuple[str, Any] | None = None
-    """Another key of the same section, and its value."""
-    within: str = ""
-    """What of the value the line names: `.1`, the first entry of a list."""
+    other: tuple[str, Any] | None = None
+    """Another key of the same section with its value."""
+    part: str = ""
+    """Part of the value that the message names: `.1` for the first entry of a list."""
 
 
 def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
-    """Every key that a file may have; those of a list's entries in its first."""
+    """Every key that a file may have. The keys of a list's entries are those of its first entry."""
     for name, field in model.model_fields.items():
         if model is Environment and name in FROM_FILE_NAME:
             continue
@@ -104,8 +104,8 @@ def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
             yield from keys_of(section, *key.path, *(["1"] if is_list(field) else []))
 
 
-def a_file(environment: str) -> dict[str, Any]:
-    """A valid one, with an entry in each list; its vaults are locked as any environment's may be."""
+def valid_file(environment: str) -> dict[str, Any]:
+    """A valid file with an entry in each list. Its vault lock is the default, which every environment allows."""
     return changed_settings(environment, {**deepcopy(VARIANTS[environment]), "recovery": {}})
 
 
@@ -120,7 +120,7 @@ def breaches_of(key: Key) -> Iterator[Breach]:
     if key.values:
         yield Breach(name, "none" if isinstance(key.values[0], str) else -1, f"allowed: {key.values[0]!r}")
     else:
-        yield Breach(name, *ANOTHER_TYPE[key.kind])
+        yield Breach(name, *WRONG_TYPE[key.kind])
     for section in models_in(key.field.annotation):
         within = f"{name}.1" if is_list(key.field) else name
         here = ", ".join(sorted(section.model_fields))
@@ -128,22 +128,22 @@ def breaches_of(key: Key) -> Iterator[Breach]:
     if key.field.is_required():
         yield Breach(name, MISSING, "is missing")
     for rule in rules_of(key.field):
-        if not isinstance(rule, BeforeValidator | Unit):  # of the type, and for people
+        if not isinstance(rule, BeforeValidator | Unit):  # these refuse nothing themselves
             yield breach_of(key, name, rule)
 
 
 def bound(rule: Any) -> Any:
-    """The one argument of a rule of annotated_types."""
+    """The argument of a rule of annotated_types."""
     (value,) = astuple(rule)
     return value
 
 
 def breach_of(key: Key, name: str, rule: Any) -> Breach:
-    """The closest value that the rule refuses."""
+    """The nearest value that the rule refuses."""
     match rule:
         case Ge() | Gt() | Le() | Lt():
-            words, beyond = BEYOND[type(rule)]
-            return Breach(name, bound(rule) + beyond * key.step, f"allowed: {words} {bound(rule)}")
+            words, offset = BOUNDS[type(rule)]
+            return Breach(name, bound(rule) + offset * key.step, f"allowed: {words} {bound(rule)}")
         case MultipleOf():
             return Breach(name, key.least + bound(rule) / 2, f"allowed: a multiple of {bound(rule)}")
         case MinLen():
@@ -151,47 +151,47 @@ def breach_of(key: Key, name: str, rule: Any) -> Breach:
         case MaxLen():
             return Breach(name, key.sample[:1] * (bound(rule) + 1), f"allowed: at most {bound(rule)}")
         case Matching(allowed=allowed) if is_list(key.field):
-            return Breach(name, [INTERPOLATION], f"allowed: {allowed}", within=".1")
+            return Breach(name, [INTERPOLATION], f"allowed: {allowed}", part=".1")
         case Matching(allowed=allowed):
             return Breach(name, INTERPOLATION, f"allowed: {allowed}")
-        case InOwnAccount(subject=what):
-            account = a_file("prod")["account"]
-            allowed = f"allowed: {what} of account {account}"
+        case InOwnAccount(subject=subject):
+            account = valid_file("prod")["account"]
+            allowed = f"allowed: {subject} of account {account}"
             if is_list(key.field):
-                return Breach(name, [elsewhere(arn) for arn in key.sample], allowed, within=".1")
-            return Breach(name, elsewhere(key.sample), allowed)
+                return Breach(name, [in_another_account(arn) for arn in key.sample], allowed, part=".1")
+            return Breach(name, in_another_account(key.sample), allowed)
         case NotBelow(field=field):
             above = key.least + key.step
             allowed = f"allowed: {field} ({above:g}) or more"
-            return Breach(name, key.least, allowed, environment="dev", beside=(field, above))
-        case InProduction(reason=because):
-            allowed = f"allowed in production: {rule.requirement}, because {because}"
-            return Breach(name, not_for_production(key, rule), allowed)
+            return Breach(name, key.least, allowed, environment="dev", other=(field, above))
+        case InProduction(reason=reason):
+            allowed = f"allowed in production: {rule.requirement}, because {reason}"
+            return Breach(name, refused_in_production(key, rule), allowed)
         case _:
-            raise AssertionError(f"{name}: nobody says which value breaks {rule}")
+            raise AssertionError(f"{name}: no value that breaks {rule} is known")
 
 
-def elsewhere(arn: str) -> str:
-    """The same of another account."""
+def in_another_account(arn: str) -> str:
+    """The same ARN in another account."""
     return re.sub(r"\d{12}", "999999999999", arn)
 
 
-def not_for_production(key: Key, rule: InProduction) -> Any:
+def refused_in_production(key: Key, rule: InProduction) -> Any:
     if rule.at_least is not None and key.values:
         return max(value for value in key.values if value < rule.at_least)
     if rule.at_least is not None:
         return [] if is_list(key.field) else rule.at_least - key.step
     if rule.prefix:
-        return section_in(a_file("dev"), key.path)[key.path[-1]]
+        return section_in(valid_file("dev"), key.path)[key.path[-1]]
     return MISSING if rule.required else not rule.exactly
 
 
 def lines_for(breach: Breach, folder: Path) -> list[str]:
-    """What is said of the file; nothing, where it is accepted."""
-    table = a_file(breach.environment)
+    """The messages for the file; none if it is accepted."""
+    table = valid_file(breach.environment)
     *_, last = path = tuple(breach.key.split("."))
     section = section_in(table, path)
-    section |= dict([breach.beside] if breach.beside else [])
+    section |= dict([breach.other] if breach.other else [])
     if breach.value is MISSING:
         del section[last]
     else:
@@ -207,10 +207,10 @@ def lines_for(breach: Breach, folder: Path) -> list[str]:
 
 
 def is_refused(breach: Breach, folder: Path) -> bool:
-    """In one line, that names file, key, and what is allowed."""
+    """Whether the file is refused in one line with the file, the key and what is allowed."""
     lines = lines_for(breach, folder)
-    named = f"environments/{breach.environment}.toml: {breach.key}{breach.within} "
-    return len(lines) == 1 and lines[0].startswith(named) and breach.allowed in lines[0]
+    start = f"environments/{breach.environment}.toml: {breach.key}{breach.part} "
+    return len(lines) == 1 and lines[0].startswith(start) and breach.allowed in lines[0]
 
 
 BREACHES = [breach for key in keys_of(Environment) for breach in breaches_of(key)]
@@ -218,11 +218,11 @@ PATTERNS = {breach.key: breach for breach in BREACHES if breach.value in (INTERP
 
 
 @pytest.mark.parametrize("breach", BREACHES, ids=[f"{breach.key}: {breach.allowed}" for breach in BREACHES])
-def test_a_value_beyond_a_rule_is_refused_in_one_line(tmp_path: Path, breach: Breach):
+def test_a_value_that_breaks_a_rule_is_refused_in_one_line(tmp_path: Path, breach: Breach):
     assert is_refused(breach, tmp_path), lines_for(breach, tmp_path / "again")
 
 
-# A pattern does not prove itself.
+# Nearly valid values, which a wrong pattern would allow.
 NO_MATCHES: dict[str, Sequence[str]] = {
     "account": ["1111"],
     "region": ["us-wset-1", "cn-north-1", "us-west-\u0661"],
@@ -246,22 +246,28 @@ NO_MATCHES: dict[str, Sequence[str]] = {
 
 
 @pytest.mark.parametrize(("key", "text"), [(key, text) for key, texts in NO_MATCHES.items() for text in texts])
-def test_a_pattern_refuses_what_only_resembles(tmp_path: Path, key: str, text: str):
+def test_a_pattern_refuses_nearly_valid_values(tmp_path: Path, key: str, text: str):
     of_pattern = PATTERNS[key]
-    breach = replace(of_pattern, value=[text] if of_pattern.within else text)
+    breach = replace(of_pattern, value=[text] if of_pattern.part else text)
     assert is_refused(breach, tmp_path), lines_for(breach, tmp_path / "again")
 
 
-class Lax(CacheSettings):
-    """The cache's settings, without the rules of one key."""
+class CacheSettingsWithoutRules(CacheSettings):
+    """The settings of the cache without the rules of one key."""
 
     shards: int = 2
 
 
 def test_a_rule_that_is_not_enforced_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(files, "Environment", create_model("Environment", __base__=Environment, cache=(Lax, Lax())))
-    broken = [breach for breach in BREACHES if breach.key == "cache.shards"]
-    accepted = [breach for number, breach in enumerate(broken) if not is_refused(breach, tmp_path / str(number))]
+    monkeypatch.setattr(
+        files,
+        "Environment",
+        create_model(
+            "Environment", __base__=Environment, cache=(CacheSettingsWithoutRules, CacheSettingsWithoutRules())
+        ),
+    )
+    breaches = [breach for breach in BREACHES if breach.key == "cache.shards"]
+    accepted = [breach for number, breach in enumerate(breaches) if not is_refused(breach, tmp_path / str(number))]
     assert [breach.allowed.partition(", because")[0] for breach in accepted] == [
         "allowed: greater than or equal to 1",
         "allowed: less than or equal to 90",

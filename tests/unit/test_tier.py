@@ -1,4 +1,4 @@
-"""What every tier has alike."""
+"""Properties of all tiers: state, provider, tags, outputs, dependencies."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.synthesized import DEFAULT_TAGS, DEPENDENCIES, TIERS, stack_json
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Platform], name: str, tier: str):
+def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, Platform], name: str, tier: str):
     backend = platforms[name].stacks[tier].backend
     account = platforms[name].stacks[tier].providers[0]["allowed_account_ids"][0]
     assert backend == {
@@ -27,7 +27,7 @@ def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Plat
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
+def test_a_tier_may_only_deploy_to_its_account(prod: Platform, tier: str):
     assert Testing.to_have_provider_with_properties(
         stack_json(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
     )
@@ -36,7 +36,7 @@ def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
+def test_the_default_tags_name_environment_and_tier(prod: Platform, tier: str):
     for provider in prod.stacks[tier].providers:
         (tags,) = (default["tags"] for default in provider["default_tags"])
         assert tags.keys() == DEFAULT_TAGS
@@ -45,11 +45,11 @@ def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
         assert tags["ManagedBy"] == "cdktf"
 
 
-def test_terraform_is_new_enough_for_the_lock(prod: Platform):
+def test_the_required_terraform_version_supports_lock_files(prod: Platform):
     assert {stack.document["terraform"]["required_version"] for stack in prod.stacks.values()} == {">= 1.11"}
 
 
-def test_a_named_output_is_also_offered_to_other_tiers(prod: Platform):
+def test_a_named_output_is_also_exported_to_other_tiers(prod: Platform):
     outputs = prod.stacks["foundation"].document["output"]
     named = outputs["alarm_topic_arn"]
     offered = outputs["cross-stack-output-aws_sns_topicalarmsarn"]
@@ -68,27 +68,27 @@ def test_every_named_output_has_a_description(prod: Platform):
     assert not [name for *name, output in outputs if not output.get("description")]
 
 
-def test_a_tier_reads_those_alone_that_it_is_built_with(prod: Platform):
-    """Where only some tiers are tested, these are what is synthesized with them."""
+def test_a_tier_depends_only_on_the_tiers_that_it_is_built_with(prod: Platform):
+    """The tests synthesize these dependencies with a tier."""
     for tier, stack in prod.stacks.items():
         assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(DEPENDENCIES[tier])
 
 
-def test_no_tier_needs_the_one_that_says_who_may_deploy_them():
+def test_no_tier_depends_on_access():
     assert not [tier for tier in TIERS if ACCESS in DEPENDENCIES[tier]]
 
 
-def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
-    """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
+def test_a_tier_does_not_depend_on_which_tiers_use_it(prod: Platform, tmp_path: Path):
+    """So later tiers can be planned as soon as it is applied, and a new reference needs no second apply."""
     used: set[str] = set()
-    # First those that use none, then those that use only these, and so on, each time with no tier that they do not use.
+    # Synthesize tiers without dependencies, then tiers that depend only on these, and so on.
     while users := {tier for tier in set(TIERS) - used if set(DEPENDENCIES[tier]) <= used}:
         used |= users
-        if used == set(TIERS):  # with all that they use they are the platform itself
+        if used == set(TIERS):  # this is the whole platform
             break
         with only_tiers(users):
             fewer = synthesize_variation(tmp_path / str(len(used)), "prod")
-        # Each of them is there with no user.
+        # No other tier uses them.
         assert fewer.stacks.keys() == users.union(*(DEPENDENCIES[tier] for tier in users))
         for tier, stack in fewer.stacks.items():
             assert stack.document["output"].keys() == prod.stacks[tier].document["output"].keys()
@@ -97,7 +97,7 @@ def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("name", "protected"), [("prod", True), ("staging", True), ("dev", False)])
-def test_what_keeps_data_cannot_be_destroyed_by_a_plan_where_deletion_protection_is_on(
+def test_deletion_protection_sets_prevent_destroy_on_data_stores(
     platforms: dict[str, Platform], name: str, *, protected: bool
 ):
     keepers = platforms[name].of_type(
