@@ -116,9 +116,8 @@ class Gateway:
         with self._lock:
             self.unsupported[str(call)] += 1
         # Not 500, moto's own response: clients would retry it for minutes.
-        return self._error(
-            call, start_response, 400, "InvalidAction", f"The local AWS does not support {call}: {reason}"
-        )
+        message = f"The local AWS does not support {call}: {reason}"
+        return self._error(call, start_response, 400, "InvalidAction", message)
 
     def _error(self, call: Call, start_response: StartResponse, status: int, code: str, message: str) -> list[bytes]:
         self._record(call, f"{status} {code} {message}")
