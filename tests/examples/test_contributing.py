@@ -1,18 +1,14 @@
 """The examples of docs/contributing.md and the README's edits of a fork are made and run as they stand, in a copy."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from stacks import ROOT
-from tests.conftest import environment_without
+from tests.checkouts import checkout, edit, run
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
-INSTALLED = (".venv", "node_modules", ".cache")
-LEFT = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "__snapshots__", "cdktf.out")
 
 
 def examples() -> dict[str, str]:
@@ -28,38 +24,7 @@ def test_the_worked_examples_are_found():
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(ROOT, folder, ignore=LEFT)
-    for name in INSTALLED:
-        (folder / name).symlink_to(ROOT / name)
-    run(folder, "git init --quiet && git add --all")
-    return folder
-
-
-def edit(folder: Path, text: str) -> None:
-    """Make the edits of a block: of each file its hunks, whose lines it must have once."""
-    for file, hunks in re.findall(r"^--- (\S+)\n(.*?)(?=^--- |\Z)", text, flags=re.MULTILINE | re.DOTALL):
-        path = folder / file
-        for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
-            lines = hunk.splitlines()
-            assert all(line[:1] in {" ", "+", "-"} for line in lines), lines
-            before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
-            after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
-            found = path.read_text(encoding="utf-8")
-            assert found.count(before) == 1, f"{file} has this {found.count(before)} times:\n{before}"
-            path.write_text(found.replace(before, after), encoding="utf-8")
-
-
-def run(folder: Path, text: str) -> None:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=folder,
-        env=environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    return checkout(tmp_path / "project")
 
 
 @pytest.mark.parametrize("name", examples())
