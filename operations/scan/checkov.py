@@ -42,6 +42,8 @@ class Finding:
     """Its address in the joined document."""
     title: str = ""
     """What the rule asks for, in checkov's words."""
+    arguments: str = ""
+    """Those that it looked at; empty where it looked at other resources."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,12 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
         production,
         passed=figures["passed"],
         findings=tuple(
-            Finding(entry["check_id"], addresses[entry["resource"].rpartition(".")[2]], entry["check_name"])
+            Finding(
+                entry["check_id"],
+                addresses[entry["resource"].rpartition(".")[2]],
+                entry["check_name"],
+                ", ".join(entry.get("check_result", {}).get("evaluated_keys", ())),
+            )
             for entry in results.get("failed_checks", ())
         ),
         resources=frozenset(addresses.values()),

@@ -37,8 +37,13 @@ def test_what_is_waived_may_fail():
 
 
 def test_what_nobody_waived_is_named():
-    problem = "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it"
+    problem = "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it"
     assert judge([STACKS], [], TODAY) == [problem]
+
+
+def test_arguments_that_a_rule_looked_at_are_named():
+    scan = replace(STACKS, findings=(replace(PORT_80, arguments="from_port"),))
+    assert judge([scan], [], TODAY)[0].startswith("aws_lb.service_load-balancer: from_port: CKV_AWS_260: ")
 
 
 @pytest.mark.parametrize(
@@ -46,12 +51,12 @@ def test_what_nobody_waived_is_named():
     [{"check": "CKV_AWS_2"}, {"resources": ("aws_lb.other",)}, {"scans": ("plan",)}, {"outside_production": True}],
 )
 def test_a_waiver_is_for_what_it_says_alone(other: dict[str, Any]):
-    assert judge([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80. Mend it, or waive it")
+    assert judge([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Mend it, or waive it")
 
 
 def test_a_waiver_that_has_expired_counts_no_more():
     (problem,) = judge([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
-    assert problem.endswith("no port 80. Its waiver expired on 2026-11-30")
+    assert problem.endswith("no port 80 (stacks). Its waiver expired on 2026-11-30")
     assert judge([STACKS], [waiver(expires=TODAY)], TODAY) == []
 
 
@@ -154,7 +159,12 @@ def test_plans_are_joined_under_the_names_of_the_joined_document(prod: Platform)
 
 
 PASSED = {"check_id": "CKV_AWS_1", "check_name": "a", "resource": "resource.network_vpc"}
-FAILED = {"check_id": "CKV_AWS_2", "check_name": "b", "resource": "data.foundation_key-logs-policy"}
+FAILED = {
+    "check_id": "CKV_AWS_2",
+    "check_name": "b",
+    "resource": "data.foundation_key-logs-policy",
+    "check_result": {"result": "FAILED", "evaluated_keys": ["statement"]},
+}
 ANSWER = {
     "summary": {"passed": 1, "failed": 1, "parsing_errors": 0},
     "results": {"passed_checks": [PASSED], "failed_checks": [FAILED]},
@@ -177,7 +187,7 @@ def test_an_answer_is_read_with_the_addresses_of_the_joined_document(
     folder = answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
     found = scan_stacks(prod, production=True)
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
-    assert found.findings == (Finding("CKV_AWS_2", address, "b"),)
+    assert found.findings == (Finding("CKV_AWS_2", address, "b", "statement"),)
     assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
     assert address in found.resources
     assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
@@ -240,15 +250,15 @@ def test_a_command_tells_what_does_not_hold(monkeypatch: pytest.MonkeyPatch, dev
     ended = asked(monkeypatch, dev, scan=TWO)
     assert ended.exit_code == 1
     assert ended.stdout.splitlines() == [
-        "stacks: CKV_AWS_144: aws_s3_bucket.foundation_audit: no copy. Mend it, or waive it",
-        "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it",
+        "aws_s3_bucket.foundation_audit: CKV_AWS_144: no copy (stacks). Mend it, or waive it",
+        "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it",
     ]
 
 
 def test_of_one_tier_only_what_is_its_own(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     ended = asked(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
     assert ended.exit_code == 1
-    assert ended.stdout == "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Mend it, or waive it\n"
+    assert ended.stdout == "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it\n"
     ended = asked(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
     assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold; of network, all that are not waived\n")
     ended = asked(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))

@@ -284,7 +284,7 @@ def test_checkov_is_asked_of_all_tiers_plans_together(rehearsal: Rehearsal, monk
     ]
     assert (asked["platform"], asked["production"]) == (rehearsal.platform, False)
     assert rehearsal.report.rules_held == 2
-    assert rehearsal.report.rules_broken == ["plan: CKV_AWS_26: aws_sns_topic.network_orders: . Mend it, or waive it"]
+    assert rehearsal.report.rules_broken == ["aws_sns_topic.network_orders: CKV_AWS_26 (plan). Mend it, or waive it"]
 
 
 def test_what_is_told_as_drift_where_nobody_changed_anything_is_a_problem(rehearsal: Rehearsal):
