@@ -60,15 +60,15 @@ def _wide_permissions(document: Document) -> Iterable[str]:
             continue
         for action in statement["actions"]:
             if re.fullmatch(r"\*|[\w-]+:\*", action):
-                yield f"{address}: {statement['sid']} allows {action}"
+                yield f"{address}: policy {statement['sid']}: allows {action}"
             elif "*" in statement["resources"] and not KNOWS_NO_RESOURCE.fullmatch(action):
-                yield f"{address}: {statement['sid']} allows {action} on everything"
+                yield f"{address}: policy {statement['sid']}: allows {action} on everything"
 
 
 def _shared_roles(document: Document) -> Iterable[str]:
     for address, task in document.of_type("aws_ecs_task_definition").items():
         if task.get("task_role_arn") == task.get("execution_role_arn"):
-            yield f"{address}: the application has the role that reads its credential"
+            yield f"{address}: task_role_arn: is the role that reads the application's credential"
 
 
 def deployers(document: Document) -> dict[str, Body]:
@@ -87,9 +87,9 @@ def wide_deployers(document: Document) -> Iterable[str]:
             continue
         for action in statement["actions"]:
             if "*" in action:
-                yield f"{address}: {statement['sid']} allows {action}"
+                yield f"{address}: policy {statement['sid']}: allows {action}"
         if "*" in statement.get("resources", ["*"]) and not statement.get("condition"):
-            yield f"{address}: {statement['sid']} is for everything in every Region"
+            yield f"{address}: policy {statement['sid']}: is for everything in every Region"
 
 
 def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
@@ -100,7 +100,7 @@ def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
         told = {entry["variable"] for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"}
         for action in statement["actions"]:
             if statement["effect"] == "Allow" and action in conditions and conditions[action] not in told:
-                yield f"{address}: {statement['sid']} allows {action} without {conditions[action]}"
+                yield f"{address}: policy {statement['sid']}: allows {action} without {conditions[action]}"
 
 
 def tokens_of_others(document: Document) -> Iterable[str]:
@@ -112,9 +112,9 @@ def tokens_of_others(document: Document) -> Iterable[str]:
             (subject,) = told.get(f"{ISSUER}:sub", [""])[:1]
             wanted = subjects[address.rpartition(".")[2]]
             if not re.fullmatch(rf"repo:[\w.-]+/[\w.-]+:{wanted}", subject):
-                yield f"{address} is for {subject or 'whatever workflow'}"
+                yield f"{address}: assume_role_policy sub: is for {subject or 'whatever workflow'}"
             if told.get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
-                yield f"{address} takes tokens that are not for AWS"
+                yield f"{address}: assume_role_policy aud: takes tokens that are not for AWS"
 
 
 def _exact(statement: Body) -> list[Body]:
@@ -129,14 +129,14 @@ def open_trusts(document: Document) -> Iterable[str]:
             continue
         found = values(role, "assume_role_policy.statement")[0] or []
         if not found:
-            yield f"{address} trusts whom it says in words"
+            yield f"{address}: assume_role_policy: trusts whom it says in words"
         for statement in found:
             services = [name for principal in statement["principals"] for name in principal["identifiers"]]
             if [principal["type"] for principal in statement["principals"]] != ["Service"] or len(services) != 1:
-                yield f"{address} trusts others than one service"
+                yield f"{address}: assume_role_policy principals: trusts others than one service"
             bound = {entry["variable"] for entry in statement.get("condition") or []}
             if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE:
-                yield f"{address} is for anybody's {services[0]}"
+                yield f"{address}: assume_role_policy condition: is for anybody's {services[0]}"
 
 
 def _keys_for_others(document: Document) -> Iterable[str]:
@@ -150,12 +150,12 @@ def _keys_for_others(document: Document) -> Iterable[str]:
         for principal in statement["principals"]:
             for name in principal["identifiers"] if principal["type"] == "AWS" else []:
                 if statement["effect"] == "Allow" and not name.startswith(own):
-                    yield f"{address}: {statement['sid']} is for {name}"
+                    yield f"{address}: policy {statement['sid']}: is for {name}"
 
 
 def _without_rotation(document: Document) -> Iterable[str]:
     for address in document.unreferred("aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"):
-        yield f"{address} is never rotated"
+        yield f"{address}: has no aws_secretsmanager_secret_rotation"
 
 
 def _written_secrets(document: Document) -> Iterable[str]:
@@ -169,7 +169,7 @@ def _written_secrets(document: Document) -> Iterable[str]:
             ):
                 yield f"{address}: {argument} is written down"
     for address in document.of_type("aws_secretsmanager_secret_version", "random_password"):
-        yield f"{address} would be in the state"
+        yield f"{address}: would be in the state"
     named = [
         (address, str(entry["name"]), str(entry.get("value")))
         for address, task in document.of_type("aws_ecs_task_definition").items()
@@ -183,7 +183,7 @@ def _written_secrets(document: Document) -> Iterable[str]:
     ]
     for address, name, value in named:
         if SECRET_NAMES.search(name) and not name.endswith("_ARN"):
-            yield f"{address}: {name} is in the environment ({len(value)} characters)"
+            yield f"{address}: environment {name}: is no ARN ({len(value)} characters)"
 
 
 CONTROLS = (

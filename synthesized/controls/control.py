@@ -127,7 +127,7 @@ class Every:
             if all(_holds(body, path, wanted) for path, wanted in self.where.items())
         }
         if not found:
-            yield f"there is no {self.selector}"
+            yield f"{self.selector}: there is none"
         for address, body in found.items():
             for path, wanted in self.demands.items():
                 if not _holds(body, path, wanted):

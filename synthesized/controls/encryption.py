@@ -51,24 +51,24 @@ def _shared_keys(document: Document) -> Iterable[str]:
             for address, body in document.of_type(type_).items():
                 for key in values(body, path):
                     if purposes.setdefault(str(key), purpose) != purpose:
-                        yield f"{address}: {path} is the key of {purposes[str(key)]}"
+                        yield f"{address}: {path}: is the key of {purposes[str(key)]}"
 
 
 def _loose_key_policies(document: Document) -> Iterable[str]:
     for address, key in document.of_type("aws_kms_key").items():
         statements = [entry for entry in values(key, "policy.statement")[0] or [] if entry["effect"] == "Allow"]
         if not statements:
-            yield f"{address} has no policy of its own"
+            yield f"{address}: policy: allows nothing by itself"
         for statement in statements:
             for principal in statement["principals"]:
                 people = principal["type"] != "Service"
                 is_account = people and all(name.endswith(":root") for name in principal["identifiers"])
                 used = [action for action in statement["actions"] if action.startswith(USE)]
                 if people and not is_account and used:
-                    yield f"{address}: {statement['sid']} lets its administrators use it"
+                    yield f"{address}: policy {statement['sid']}: lets its administrators use it"
                 # The alarms' key serves publishers who send no source: docs/decisions/0003.
                 if not people and not statement.get("condition") and statement["sid"] != "PublishEncrypted":
-                    yield f"{address}: {statement['sid']} has no condition"
+                    yield f"{address}: policy {statement['sid']}: has no condition"
 
 
 CONTROLS = (

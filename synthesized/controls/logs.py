@@ -28,63 +28,66 @@ REDACTED = {"authorization", "cookie"}
 
 
 def _open_buckets(document: Document) -> Iterable[str]:
-    for address in document.of_type("aws_s3_bucket"):
-        for type_ in (
-            "aws_s3_bucket_public_access_block",
-            "aws_s3_bucket_ownership_controls",
-            "aws_s3_bucket_versioning",
-        ):
-            if f"${{{address}.id}}" not in {body["bucket"] for body in document.of_type(type_).values()}:
-                yield f"{address} has no {type_}"
+    for type_ in (
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_ownership_controls",
+        "aws_s3_bucket_versioning",
+    ):
+        for address in document.unreferred("aws_s3_bucket.id", f"{type_}.bucket"):
+            yield f"{address}: has no {type_}"
 
 
 def _unlogged_buckets(document: Document) -> Iterable[str]:
     logging = document.of_type("aws_s3_bucket_logging").values()
-    logged, targets = {entry["bucket"] for entry in logging}, {entry["target_bucket"] for entry in logging}
+    logged, targets = {entry["bucket"] for entry in logging}, {entry.get("target_bucket") for entry in logging}
     if logged & targets:
-        yield f"{logged & targets} would log their own delivery"
+        yield f"aws_s3_bucket_logging: target_bucket: {logged & targets} would log their own delivery"
     for address in document.of_type("aws_s3_bucket"):
         if f"${{{address}.id}}" not in logged | targets:
-            yield f"nobody knows who reads {address}"
+            yield f"{address}: has no aws_s3_bucket_logging"
 
 
 def _early_archives(document: Document) -> Iterable[str]:
     for address, body in document.of_type("aws_s3_bucket_lifecycle_configuration").items():
         for rule in body["rule"]:
             for move in rule.get("transition") or []:
-                if move["storage_class"] in SLOW and move["days"] < AT_HAND:
-                    yield f"{address}: not readable at once after {move['days']} days"
+                if move["storage_class"] in SLOW and move.get("days", 0) < AT_HAND:
+                    yield f"{address}: transition days: not readable at once after {move.get('days', 0)}"
 
 
 def unknown_log_groups(document: Document) -> Iterable[str]:
     """Groups that AWS would make itself, without retention and key, because ours has another name or is not there."""
     names = {group["name"] for group in document.of_type("aws_cloudwatch_log_group").values()}
     wanted = [
-        f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
-        for cluster in document.of_type("aws_rds_cluster").values()
-        for kind in cluster["enabled_cloudwatch_logs_exports"] or []
+        (address, f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}")
+        for address, cluster in document.of_type("aws_rds_cluster").items()
+        for kind in cluster.get("enabled_cloudwatch_logs_exports") or []
     ]
-    wanted += [f"/aws/lambda/{body['function_name']}" for body in document.of_type("aws_lambda_function").values()]
     wanted += [
-        f"/aws/ecs/containerinsights/{body['name']}/performance"
-        for body in document.of_type("aws_ecs_cluster").values()
+        (address, f"/aws/lambda/{body['function_name']}")
+        for address, body in document.of_type("aws_lambda_function").items()
     ]
-    for name in wanted:
+    wanted += [
+        (address, f"/aws/ecs/containerinsights/{body['name']}/performance")
+        for address, body in document.of_type("aws_ecs_cluster").items()
+    ]
+    for address, name in wanted:
         if name not in names:
-            yield f"AWS would make {name} itself"
+            yield f"{address}: has no aws_cloudwatch_log_group {name}"
 
 
 def _readable_secrets(document: Document) -> Iterable[str]:
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         hidden = set(values(logging, "redacted_fields.single_header.name"))
         for header in sorted(REDACTED - hidden):
-            yield f"{address}: the log shows the header {header}"
+            yield f"{address}: redacted_fields: shows the header {header}"
     for address, acl in document.of_type("aws_wafv2_web_acl").items():
         if any(
             values(acl, "visibility_config.sampled_requests_enabled")
             + values(acl, "rule.visibility_config.sampled_requests_enabled")
         ):
-            yield f"{address}: samples show all headers"
+            yield f"{address}: sampled_requests_enabled: samples show all headers"
 
 
 def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
@@ -93,11 +96,11 @@ def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
     }
     for address in document.of_type("aws_wafv2_web_acl"):
         if f"${{{address}.arn}}" not in logged:
-            yield f"{address} logs nothing"
+            yield f"{address}: has no aws_wafv2_web_acl_logging_configuration"
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
-        for destination in logging["log_destination_configs"]:
+        for destination in logging.get("log_destination_configs") or []:
             if not str(document.referred(destination).get("name")).startswith("aws-waf-logs-"):
-                yield f"{address}: WAF delivers to no such name as that of {destination}"
+                yield f"{address}: log_destination_configs: WAF delivers to no such name as that of {destination}"
 
 
 CONTROLS = (
@@ -210,7 +213,7 @@ CONTROLS = (
                 ),
             ),
             Every("aws_s3_bucket_ownership_controls", {"rule.object_ownership": "BucketOwnerEnforced"}),
-            Relation("every bucket has all three, and versions", _open_buckets),
+            Relation("every bucket has both, versions, and an encryption of its own", _open_buckets),
             Relation(
                 "every bucket's readers are logged, but those of the bucket that holds these logs", _unlogged_buckets
             ),
@@ -228,6 +231,10 @@ CONTROLS = (
             Change("aws_s3_bucket_ownership_controls", "rule.object_ownership", "ObjectWriter"),
             Removal(
                 "aws_s3_bucket_public_access_block.foundation_config-public-access", "a bucket has no access block"
+            ),
+            Removal(
+                "aws_s3_bucket_server_side_encryption_configuration.foundation_delivery-encryption",
+                "a bucket does not say how it is encrypted",
             ),
             Removal("aws_s3_bucket_logging.foundation_audit-logging", "nobody knows who reads the audit archive"),
             Change(

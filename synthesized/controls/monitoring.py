@@ -34,23 +34,23 @@ def _rules_without_targets(document: Document) -> Iterable[str]:
     told = {target["rule"] for target in document.of_type("aws_cloudwatch_event_target").values()}
     for address in document.of_type("aws_cloudwatch_event_rule"):
         if f"${{{address}.name}}" not in told:
-            yield f"{address} tells nobody"
+            yield f"{address}: has no aws_cloudwatch_event_target"
 
 
 def _unheard_databases(document: Document) -> Iterable[str]:
     heard = {
-        subscription["source_type"]: set(subscription["event_categories"])
+        subscription["source_type"]: set(subscription.get("event_categories") or [])
         for subscription in document.of_type("aws_db_event_subscription").values()
         if subscription.get("enabled") is not False
     }
     for kind, events in WATCHED_SOURCES.items():
         for event in sorted(set(events) - heard.get(kind, set())):
-            yield f"nobody hears of a {event} of a {kind}"
+            yield f"aws_db_event_subscription: event_categories: none has {event} of a {kind}"
 
 
 def _unheard_topics(document: Document) -> Iterable[str]:
     for address in document.unreferred("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
-        yield f"nobody listens to {address}"
+        yield f"{address}: has no aws_sns_topic_subscription"
 
 
 CONTROLS = (
