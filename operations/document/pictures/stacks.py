@@ -18,10 +18,9 @@ def flowchart(platform: Platform) -> str:
 
 
 def table(platform: Platform) -> str:
-    """Each tier, all the tiers whose outputs it reads, and how many resources it has."""
-    counts = {tier: sum(each.tier == tier for each in platform.resources) for tier in platform.stacks}
-    rows = ((tier, ", ".join(below), str(counts[tier])) for tier, below in _upstream(platform).items())
-    return markdown.table(("tier", "stands on", f"resources in {platform.environment}"), rows)
+    """Each tier, and all the tiers whose outputs it reads."""
+    rows = ((tier, ", ".join(below)) for tier, below in _upstream(platform).items())
+    return markdown.table(("tier", "stands on"), rows)
 
 
 def _upstream(platform: Platform) -> dict[str, list[str]]:
