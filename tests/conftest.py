@@ -23,10 +23,26 @@ from main import build
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
 from synthesized.platform import Platform
+from tests.failures import (
+    pytest_assertrepr_compare,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_terminal_summary,
+    remembering,
+)
 from tests.synthesized import TIERS, USES
 
 # isort: split
 from cdktf import App
+
+__all__ = [
+    "pytest_assertrepr_compare",
+    "pytest_collection_modifyitems",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_terminal_summary",
+]
 
 REFERENCE = Path(__file__).parent / "environments"
 """Environments of the tests' own; those of the project are a user's to change."""
@@ -128,6 +144,7 @@ def as_toml(table: dict[str, Any], path: str = "") -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "derived: of what follows from the stacks; it runs after those of the stacks")
     config.addinivalue_line("markers", "tiers(*names): what is looked at; it is synthesized with what it uses")
 
 
@@ -163,7 +180,7 @@ def variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> 
     app = App(outdir=str(folder / "out"))
     build(app, settings(name, folder / "environments", change))
     app.synth()
-    return Platform.read(folder / "out", name)
+    return remembering(Platform.read(folder / "out", name))
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +208,7 @@ def all_of(environments: Path, out: Path) -> dict[str, Platform]:
     for environment in loaded:
         build(app, environment)
     app.synth()
-    return {environment.name: Platform.read(out, environment.name) for environment in loaded}
+    return {environment.name: remembering(Platform.read(out, environment.name)) for environment in loaded}
 
 
 @pytest.fixture(scope="session")
@@ -202,7 +219,7 @@ def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory)
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
-    return {name: Platform.read(out, name) for name in SHIPPED}
+    return {name: remembering(Platform.read(out, name)) for name in SHIPPED}
 
 
 class Platforms(Mapping[str, Platform]):
@@ -263,12 +280,10 @@ def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFact
         return variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
-@pytest.fixture(params=[*SHIPPED, "three zones"])
-def platform(request: pytest.FixtureRequest) -> Platform:
-    """Each of the project's environments, and production in three zones."""
-    if request.param in SHIPPED:
-        return request.getfixturevalue("shipped")[request.param]
-    return request.getfixturevalue("three_zones")
+@pytest.fixture(scope="session")
+def everywhere(shipped: dict[str, Platform], three_zones: Platform) -> list[Platform]:
+    """Each of the project's environments, and production in three zones: for a test that a defect fails once."""
+    return [*shipped.values(), three_zones]
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
