@@ -1,10 +1,17 @@
 """Defects, put into a copy of a synthesized platform: a check that finds none of them checks nothing."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from synthesized.platform import Body, Platform, Resource
+
+
+def is_noticed(told: str, found: Collection[str], before: Collection[str]) -> bool:
+    """Whether a planted defect is named by what is new or, where nothing is, by what was wrong before."""
+    new = set(found) - set(before)
+    return any(told in each for each in (new or before))
 
 
 def with_changed(platform: Platform, address: str, **arguments: Any) -> Platform:

@@ -7,9 +7,10 @@ import pytest
 
 from synthesized.platform import Platform
 from tests.conftest import Synthesize
+from tests.failures import expect_none
 from tests.policy.decisions import decide
 from tests.policy.deployers import ISSUER, RULES
-from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed
+from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed
 
 IAM = "arn:aws:iam::111122223333"
 OURS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
@@ -21,8 +22,9 @@ KEY = "arn:aws:kms:us-west-1:111122223333:key/1"
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rule_holds(platform: Platform, rule: str):
-    assert not list(RULES[rule](platform))
+def test_the_rule_holds(everywhere: list[Platform], rule: str):
+    for platform in everywhere:
+        expect_none(RULES[rule](platform))
 
 
 def test_the_rules_hold_with_atlantis_and_the_accounts_own_provider(synthesize: Synthesize):
@@ -31,7 +33,7 @@ def test_the_rules_hold_with_atlantis_and_the_accounts_own_provider(synthesize: 
         "oidc_provider": f"{IAM}:oidc-provider/{ISSUER}",
     }
     platform = synthesize("prod", {"access": access})
-    assert not [found for rule in RULES.values() for found in rule(platform)]
+    expect_none(found for rule in RULES.values() for found in rule(platform))
 
 
 def may(*actions: str, on: tuple[str, ...] = ("*",), **others: Any) -> Callable[[Platform], Platform]:
@@ -159,9 +161,17 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def before(prod: Platform) -> dict[str, list[str]]:
+    """What breaks each rule without a planted defect."""
+    return {name: list(rule(prod)) for name, rule in RULES.items()}
+
+
 @pytest.mark.parametrize(("rule", "told", "plant"), DEFECTS, ids=[f"{rule}: {told}" for rule, told, _ in DEFECTS])
-def test_a_defect_is_found(prod: Platform, rule: str, told: str, plant: Callable[[Platform], Platform]):
-    assert any(told in found for found in RULES[rule](plant(prod)))
+def test_a_defect_is_found(
+    prod: Platform, before: dict[str, list[str]], rule: str, told: str, plant: Callable[[Platform], Platform]
+):
+    assert is_noticed(told, list(RULES[rule](plant(prod))), before[rule])
 
 
 def test_every_rule_has_a_defect():
@@ -309,9 +319,12 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("decision", "role", "action", "resource", "told"), DECISIONS)
-def test_iam_would_decide(prod: Platform, decision: str, role: str, action: str, resource: str, told: dict[str, Any]):
-    assert decide(prod, role, action, resource, **told) == decision
+def test_iam_would_decide(prod: Platform):
+    expect_none(
+        f"aws_iam_role.access_{role}: {action} on {resource}: {found}, not {decision} ({told})"
+        for decision, role, action, resource, told in DECISIONS
+        if (found := decide(prod, role, action, resource, **told)) != decision
+    )
 
 
 @pytest.mark.parametrize("role", ["plan", "apply"])

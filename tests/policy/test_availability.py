@@ -10,8 +10,11 @@ from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
 from synthesized.zones import NO_ZONE, verdicts
-from tests.policy.planted import with_added, with_changed, without
+from tests.failures import expect_none
+from tests.policy.planted import is_noticed, with_added, with_changed, without
 from tests.synthesized import TIERS
+
+pytestmark = pytest.mark.derived
 
 A, B = "us-west-1a", "us-west-1b"
 
@@ -26,23 +29,31 @@ def fallen(platform: Platform) -> dict[tuple[str, str], str]:
     }
 
 
-def test_production_stands_without_any_zone(shipped: dict[str, Platform]):
+def reasons(platform: Platform) -> set[tuple[str, str, str]]:
+    """The same, each reason by itself: tier, zone, reason."""
+    return {(*place, reason) for place, told in fallen(platform).items() for reason in told.split("; ")}
+
+
+@pytest.fixture(scope="module")
+def before(prod: Platform) -> set[tuple[str, str, str]]:
+    """What falls without a planted defect."""
+    return reasons(prod)
+
+
+def test_production_stands_without_any_zone(
+    shipped: dict[str, Platform], platforms: dict[str, Platform], three_zones: Platform
+):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
+    assert production
     for name in production:
         print(f"\n{name}\n{zones_table(shipped[name])}")
-        assert not fallen(shipped[name])
-    assert production
+    asked = [*(shipped[name] for name in production), platforms["prod"], platforms["staging"], three_zones]
+    expect_none(f"{tier}, without {zone}: {reason}" for each in asked for tier, zone, reason in sorted(reasons(each)))
 
 
-@pytest.mark.parametrize("name", ["prod", "staging"])
-def test_the_reference_stands_without_any_zone(platforms: dict[str, Platform], name: str):
-    assert platforms[name].zones == [A, B]
-    assert not fallen(platforms[name])
-
-
-def test_three_zones_stand_without_any_of_them(three_zones: Platform):
+def test_the_reference_has_two_zones_and_three_where_there_are_three(prod: Platform, three_zones: Platform):
+    assert prod.zones == [A, B]
     assert len(three_zones.zones) == 3
-    assert not fallen(three_zones)
 
 
 def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one_task(dev: Platform):
@@ -178,18 +189,29 @@ DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
 @pytest.mark.parametrize(
     ("tier", "zone", "told", "plant"), DEFECTS, ids=[f"{tier}: {told}" for tier, _, told, _ in DEFECTS]
 )
-def test_a_defect_is_found(prod: Platform, tier: str, zone: str, told: str, plant: Callable[[Platform], Platform]):
+def test_a_defect_is_found(
+    prod: Platform,
+    before: set[tuple[str, str, str]],
+    tier: str,
+    zone: str,
+    told: str,
+    plant: Callable[[Platform], Platform],
+):
     planted = plant(prod)
-    assert told in fallen(planted)[tier, zone]
-    assert {each for each, _ in fallen(planted)} == {tier}
-    assert f"**lost**: {told}" in zones_table(planted)
+    found = reasons(planted)
+    assert is_noticed(told, *([why for *place, why in each if place == [tier, zone]] for each in (found, before)))
+    assert {each for each, *_ in found - before} <= {tier}
+    lost = [row for row in zones_table(planted).splitlines() if "**lost**" in row]
+    assert any(told in row for row in lost)
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, tier: str):
+def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, before: set[tuple[str, str, str]], tier: str):
     for place in ({"subnet_id": subnet("app", "a")}, {"subnet_mapping": [{"subnet_id": subnet("app", "a")}]}):
         planted = with_added(prod, tier, "aws_planted", "server", place)
-        assert fallen(planted) == {(tier, A): f"nobody says what takes the place of aws_planted.{tier}_server"}
+        assert reasons(planted) - before == {
+            (tier, A, f"nobody says what takes the place of aws_planted.{tier}_server")
+        }
 
 
 def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):

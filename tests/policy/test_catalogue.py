@@ -1,7 +1,9 @@
 """The catalogue has a row for each type that the stacks have, with what its users need of it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from synthesized.catalogue.row import Lookup
 from synthesized.catalogue.table import CATALOGUE, TAGGED, row_of
 from synthesized.catalogue.zone_loss import Left
 from synthesized.platform import Platform, Resource
+from tests.failures import expect_none
 from tests.policy.planted import with_added
 
 # By one of these, or the tag `Name`, a resource is told from others of its type: AWS has them in the ARN, or describes
@@ -19,9 +22,9 @@ TELLING = ("alarm_name", "bucket", "description", "identifier", "name", "port", 
 
 
 def lacking(platform: Platform) -> set[str]:
-    """What rows lack: types, and the fields that their resources need."""
+    """What rows lack: fields that a resource needs of its type's row."""
     without = [Left(platform, zone) for zone in platform.zones]
-    return {f"{each.type}: {field}" for each in platform.resources for field in _needed(each, without)}
+    return {f"{each.address}: {field}" for each in platform.resources for field in _needed(each, without)}
 
 
 def _needed(resource: Resource, without: list[Left]) -> Iterator[str]:
@@ -42,7 +45,7 @@ def all_there_is(prod: Platform, dev: Platform, otherwise: dict[str, Platform]) 
 
 
 def test_no_row_lacks_anything(all_there_is: list[Platform], three_zones: Platform):
-    assert set[str]().union(*map(lacking, [*all_there_is, three_zones])) == set()
+    expect_none(each for platform in [*all_there_is, three_zones] for each in sorted(lacking(platform)))
 
 
 def test_a_type_without_a_row_is_named_with_what_it_needs(prod: Platform):
@@ -51,18 +54,26 @@ def test_a_type_without_a_row_is_named_with_what_it_needs(prod: Platform):
         "vpc_security_group_ids": ["${aws_security_group.network_group-service.id}"],
     }
     planted = with_added(prod, "network", "aws_instance", "planted", body)
-    assert lacking(planted) == {f"aws_instance: {field}" for field in ("recovery", "zone_loss or part_of", "in_vpc")}
+    assert lacking(planted) - lacking(prod) == {
+        f"aws_instance.network_planted: {field}" for field in ("recovery", "zone_loss or part_of", "in_vpc")
+    }
 
 
 def test_a_lookup_by_an_argument_that_is_not_set_is_named(prod: Platform):
     planted = with_added(prod, "network", "aws_iam_role", "planted", {"name_prefix": "a"})
-    assert lacking(planted) == {"aws_iam_role: recovery, by arguments that are always set"}
+    assert lacking(planted) - lacking(prod) == {
+        "aws_iam_role.network_planted: recovery, by arguments that are always set"
+    }
 
 
 def test_no_row_is_of_a_type_that_the_stacks_no_longer_have(all_there_is: list[Platform]):
     there = {resource.type for platform in all_there_is for resource in platform.resources}
-    assert {type_ for type_, row in CATALOGUE.items() if row.recovery} == there
-    assert not {type_ for type_, row in CATALOGUE.items() if row.bypasses_network_rules} & there
+    expect_none(f"{type_}: no stack has one" for type_, row in CATALOGUE.items() if row.recovery and type_ not in there)
+
+
+def test_nothing_goes_around_the_rules_of_the_network(all_there_is: list[Platform]):
+    around = [type_ for type_, row in CATALOGUE.items() if row.bypasses_network_rules]
+    expect_none(f"{each.address}: goes around rules" for platform in all_there_is for each in platform.of_type(*around))
 
 
 def test_rows_that_name_other_types_name_rows():
@@ -72,13 +83,21 @@ def test_rows_that_name_other_types_name_rows():
 
 
 def test_of_each_type_every_resource_can_be_told_from_the_others(prod: Platform):
-    for type_ in TAGGED:
-        for tier in prod.stacks:
-            several = [resource.body for resource in prod.of_type(type_) if resource.tier == tier]
-            told = [{body.get(name) for name in TELLING} | {body.get("tags", {}).get("Name")} for body in several]
-            own = [names - {None} for names in told]
-            assert len(several) == 1 or all(own), (type_, tier)
-            assert len({frozenset(names) for names in own}) == len(several), (type_, tier)
+    def kind(resource: Resource) -> tuple[str, str]:
+        return resource.tier, resource.type
+
+    def names(resource: Resource) -> frozenset[Any]:
+        told = {resource.body.get(name) for name in TELLING} | {resource.body.get("tags", {}).get("Name")}
+        return frozenset(told - {None})
+
+    tagged = prod.of_type(*TAGGED)
+    of_kind = Counter(map(kind, tagged))
+    of_names = Counter((kind(each), names(each)) for each in tagged)
+    expect_none(
+        f"{each.address}: tags Name: does not tell it from others of its type"
+        for each in tagged
+        if of_names[kind(each), names(each)] > 1 or (of_kind[kind(each)] > 1 and not names(each))
+    )
 
 
 def arn(resource: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from synthesized.platform import Platform
+from tests.failures import expect_none
 from tests.policy.iam import RULES, readers
-from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed, without
+from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed, without
 
 TASK, EXECUTION = "service_service-task", "service_service-execution"
 PERMISSIONS, TRUST = f"{TASK}-permissions", f"{TASK}-trust"
@@ -15,9 +16,10 @@ CREDENTIAL = "${aws_secretsmanager_secret.rotation_credential.arn}"
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rule_holds(platform: Platform, rule: str):
-    assert platform.of_type("aws_iam_role")
-    assert not list(RULES[rule](platform))
+def test_the_rule_holds(everywhere: list[Platform], rule: str):
+    for platform in everywhere:
+        assert platform.of_type("aws_iam_role")
+        expect_none(RULES[rule](platform))
 
 
 def may(*actions: str, on: tuple[str, ...] = (CREDENTIAL,), **others: Any) -> Callable[[Platform], Platform]:
@@ -204,9 +206,17 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def before(prod: Platform) -> dict[str, list[str]]:
+    """What breaks each rule without a planted defect."""
+    return {name: list(rule(prod)) for name, rule in RULES.items()}
+
+
 @pytest.mark.parametrize(("rule", "told", "plant"), DEFECTS, ids=[f"{rule}: {told}" for rule, told, _ in DEFECTS])
-def test_a_defect_is_found(prod: Platform, rule: str, told: str, plant: Callable[[Platform], Platform]):
-    assert any(told in found for found in RULES[rule](plant(prod)))
+def test_a_defect_is_found(
+    prod: Platform, before: dict[str, list[str]], rule: str, told: str, plant: Callable[[Platform], Platform]
+):
+    assert is_noticed(told, list(RULES[rule](plant(prod))), before[rule])
 
 
 def test_every_rule_has_a_defect():
@@ -223,8 +233,14 @@ READERS = {
 }
 
 
-def test_each_secret_has_the_readers_that_it_should_have(platform: Platform):
-    assert readers(platform) == READERS
+def test_each_secret_has_the_readers_that_it_should_have(everywhere: list[Platform]):
+    for platform in everywhere:
+        expect_none(
+            f"{secret}: secretsmanager:GetSecretValue: for {', '.join(sorted(roles))}, expected: {READERS.get(secret)}"
+            for secret, roles in readers(platform).items()
+            if roles != READERS.get(secret)
+        )
+        assert readers(platform).keys() == READERS.keys()
 
 
 def test_another_reader_of_a_secret_is_found(prod: Platform):
