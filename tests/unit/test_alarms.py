@@ -2,11 +2,9 @@
 
 import re
 
-import pytest
-
 from stacks.parts.alarms import Alarm
 from synthesized.platform import Body, Platform, Resource
-from tests.conftest import ENVIRONMENTS, OTHERWISE
+from tests.conftest import OTHERWISE
 from tests.synthesized import RUNBOOKS, only
 
 # Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
@@ -110,19 +108,19 @@ def test_each_tier_has_its_alarms(prod: Platform):
     } == {f"globecart-prod-{tier}-{name}": expected for tier in EXPECTED for name, expected in EXPECTED[tier].items()}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: dict[str, Platform], name: str):
-    for alarm in alarms(platforms[name]):
-        assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        assert alarm.body.get("actions_enabled", True) is True
-        assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
+def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        for alarm in alarms(platform):
+            assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+            assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+            assert alarm.body.get("actions_enabled", True) is True
+            assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_ends_with_an_address_on_its_own_tiers_page(platforms: dict[str, Platform], name: str):
-    for alarm in alarms(platforms[name]):
-        assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
+def test_every_alarm_ends_with_an_address_on_its_own_tiers_page(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        for alarm in alarms(platform):
+            assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
 
 
 def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
@@ -200,14 +198,14 @@ def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherw
         assert len(body["alarm_description"]) <= 1024
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform], name: str):
-    composite = only(platforms[name], "aws_cloudwatch_composite_alarm")
-    arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platforms[name])}
-    assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
-    assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
-    assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-    # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
-    longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
-    assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
-    assert max(len(arn) for arn in arns) < len(longest)
+def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform]):
+    for name, platform in platforms.items():
+        composite = only(platform, "aws_cloudwatch_composite_alarm")
+        arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
+        assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
+        assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+        assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+        # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
+        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+        assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
+        assert max(len(arn) for arn in arns) < len(longest)

@@ -78,20 +78,6 @@ def test_the_logs_key_serves_this_accounts_log_groups_and_trail_alone(prod: Plat
     assert conditions(policy["EncryptConfigRecords"]) == {"StringEquals aws:SourceAccount": ["111122223333"]}
 
 
-def test_log_buckets_are_versioned_private_and_owned(prod: Platform):
-    assert {bucket["bucket"] for bucket in bodies(prod, "aws_s3_bucket").values()} == {
-        f"globecart-prod-{name}-111122223333-us-west-1" for name in LOG_BUCKETS
-    }
-    assert len(bodies(prod, "aws_s3_bucket_versioning")) == len(LOG_BUCKETS)
-    for versioning in bodies(prod, "aws_s3_bucket_versioning").values():
-        assert versioning["versioning_configuration"] == {"status": "Enabled"}
-    for name in LOG_BUCKETS:
-        block = bodies(prod, "aws_s3_bucket_public_access_block")[f"{name}-public-access"]
-        assert [value for value in block.values() if isinstance(value, bool)] == [True] * 4
-        ownership = bodies(prod, "aws_s3_bucket_ownership_controls")[f"{name}-ownership"]
-        assert ownership["rule"] == {"object_ownership": "BucketOwnerEnforced"}
-
-
 @pytest.mark.parametrize(("name", "algorithm"), [("audit", "aws:kms"), ("config", "aws:kms"), ("delivery", "AES256")])
 def test_log_buckets_are_encrypted_as_their_deliverers_can(prod: Platform, name: str, algorithm: str):
     (rule,) = bodies(prod, "aws_s3_bucket_server_side_encryption_configuration")[f"{name}-encryption"]["rule"]
@@ -147,8 +133,8 @@ def test_the_audit_archive_is_locked_for_as_long_as_it_is_kept(prod: Platform):
 
 def test_logs_are_kept_for_twelve_months_and_at_hand_for_three(prod: Platform):
     lifecycles = bodies(prod, "aws_s3_bucket_lifecycle_configuration")
-    assert len(lifecycles) == len(LOG_BUCKETS)
-    for lifecycle in lifecycles.values():
+    for name in LOG_BUCKETS:
+        lifecycle = lifecycles[f"{name}-lifecycle"]
         (rule,) = lifecycle["rule"]
         assert rule["status"] == "Enabled"
         assert rule["expiration"] == [{"days": 400}]
@@ -173,9 +159,8 @@ def test_who_reads_the_archives_is_logged(prod: Platform):
         assert entry["depends_on"] == ["aws_s3_bucket_policy.foundation_delivery-policy"]
 
 
-def test_buckets_and_images_go_with_their_content_only_without_deletion_protection(prod: Platform, dev: Platform):
+def test_images_go_with_their_repository_only_without_deletion_protection(prod: Platform, dev: Platform):
     for platform, goes in ((prod, False), (dev, True)):
-        assert {bucket["force_destroy"] for bucket in bodies(platform, "aws_s3_bucket").values()} == {goes}
         assert only(platform, "aws_ecr_repository")["force_delete"] is goes
 
 

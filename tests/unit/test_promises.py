@@ -1,30 +1,36 @@
 """What the platform promises as a whole, over all tiers of each environment."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from synthesized.platform import Body, Platform
-from tests.synthesized import bodies, container, only
+from synthesized.controls.reading import values
+from synthesized.platform import Platform
+from tests.failures import expect_none
+from tests.policy.planted import is_noticed, with_added, with_changed
+from tests.synthesized import bodies, container, only, statements
 
-# Where each store of data says which key encrypts it.
-AT_REST: dict[str, Callable[[Body], Any]] = {
-    "aws_backup_vault": lambda body: body["kms_key_arn"],
-    "aws_cloudwatch_log_group": lambda body: body["kms_key_id"],
-    "aws_ecr_repository": lambda body: body["encryption_configuration"][0]["kms_key"],
-    "aws_efs_file_system": lambda body: body["encrypted"] and body["kms_key_id"],
-    "aws_elasticache_replication_group": lambda body: body["at_rest_encryption_enabled"] and body["kms_key_id"],
-    "aws_rds_cluster": lambda body: body["storage_encrypted"] and body["kms_key_id"],
-    "aws_lambda_function": lambda body: body["kms_key_arn"],
-    "aws_secretsmanager_secret": lambda body: body["kms_key_id"],
-    "aws_rds_cluster_instance": lambda body: body["performance_insights_kms_key_id"],
-    "aws_sns_topic": lambda body: body["kms_master_key_id"],
+# Where each store of data names its key, and for which purpose. Log groups and buckets: tests/unit/test_all_stacks.py.
+AT_REST = {
+    "aws_backup_vault": ("kms_key_arn", "backup"),
+    "aws_ecr_repository": ("encryption_configuration.kms_key", "images"),
+    "aws_efs_file_system": ("kms_key_id", "files"),
+    "aws_elasticache_replication_group": ("kms_key_id", "files"),
+    "aws_lambda_function": ("kms_key_arn", "secrets"),
+    "aws_rds_cluster": ("kms_key_id", "database"),
+    "aws_rds_cluster_instance": ("performance_insights_kms_key_id", "database"),
+    "aws_secretsmanager_secret": ("kms_key_id", "secrets"),
+    "aws_sns_topic": ("kms_master_key_id", "alarms"),
 }
-# Of the types above, and of all others that keep data: S3 has its own test, a task's scratch is no store.
-STORES = {
-    *AT_REST,
+# Where a key alone encrypts nothing.
+SWITCHED_ON = {
+    "aws_efs_file_system": ("encrypted", True),
+    "aws_elasticache_replication_group": ("at_rest_encryption_enabled", "true"),
+    "aws_rds_cluster": ("storage_encrypted", True),
+}
+# All others that keep data.
+UNKNOWN_STORES = (
     "aws_db_instance",
     "aws_dynamodb_table",
     "aws_ebs_volume",
@@ -33,23 +39,29 @@ STORES = {
     "aws_kinesis_firehose_delivery_stream",
     "aws_kinesis_stream",
     "aws_opensearch_domain",
-    "aws_s3_bucket",
     "aws_sqs_queue",
     "aws_ssm_parameter",
-}
+)
 
 
-def without_our_key(platform: Platform) -> list[str]:
-    return [
-        store.address
-        for store in platform.of_type(*AT_REST)
-        if not str(AT_REST[store.type](store.body)).startswith("${aws_kms_key.foundation_key-")
-    ]
+def unencrypted(platform: Platform) -> Iterator[str]:
+    """Stores that no key of ours encrypts."""
+    for store in platform.of_type(*UNKNOWN_STORES):
+        yield f"{store.address}: AT_REST does not say which argument names the key of an {store.type}"
+    for store in platform.of_type(*AT_REST):
+        argument, on = SWITCHED_ON.get(store.type, ("", None))
+        if store.body.get(argument) != on:
+            yield f"{store.address}: {argument} = {store.body.get(argument)}, expected: {on}"
+        argument, purpose = AT_REST[store.type]
+        (key,) = values(store.body, argument)
+        if not str(key).startswith(f"${{aws_kms_key.foundation_key-{purpose}"):
+            yield f"{store.address}: {argument} = {key}, expected: the key of {purpose}"
 
 
-def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
-    assert {store.type for store in platform.of_type(*STORES)} == {*AT_REST, "aws_s3_bucket"}
-    assert not without_our_key(platform)
+def test_every_store_is_encrypted_with_a_key_of_ours(everywhere: list[Platform]):
+    for platform in everywhere:
+        assert {store.type for store in platform.of_type(*AT_REST)} == AT_REST.keys()
+        expect_none(unencrypted(platform))
 
 
 @pytest.mark.parametrize(
@@ -57,50 +69,54 @@ def test_every_store_is_encrypted_with_a_key_of_ours(platform: Platform):
     [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
 )
 def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
-    (store,) = prod.of_type(type_)
-    planted = replace(store, body={**store.body, argument: False})
-    others = tuple(resource for resource in prod.resources if resource is not store)
-    assert without_our_key(replace(prod, resources=(planted, *others))) == [store.address]
+    (store, *_) = prod.of_type(type_)
+    planted = with_changed(prod, store.address, **{argument: False})
+    assert is_noticed(f"{store.address}: {argument} = False", [*unencrypted(planted)], [*unencrypted(prod)])
 
 
-def test_every_bucket_is_encrypted_by_a_key_of_ours_or_by_s3_where_deliverers_know_no_other(platform: Platform):
-    algorithms = {
-        name.removesuffix("-encryption"): body["rule"][0]["apply_server_side_encryption_by_default"]["sse_algorithm"]
-        for name, body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").items()
+def test_a_store_of_another_type_is_found(prod: Platform):
+    planted = with_added(prod, "storage", "aws_dynamodb_table", "planted", {})
+    assert set(unencrypted(planted)) > set(unencrypted(prod))
+
+
+def plaintext(platform: Platform) -> Iterator[str]:
+    """Ways to data that are not encrypted."""
+    expected = {
+        "aws_elasticache_replication_group": {
+            "transit_encryption_enabled": [True],
+            "transit_encryption_mode": ["required"],
+        },
+        "aws_lb_target_group": {"protocol": ["HTTPS"]},
+        "aws_lb_listener": {"protocol": ["HTTPS", "HTTP"]},
     }
-    assert algorithms == {"audit": "aws:kms", "config": "aws:kms", "delivery": "AES256"}
-    assert algorithms.keys() == bodies(platform, "aws_s3_bucket").keys()
+    for type_, arguments in expected.items():
+        for resource in platform.of_type(type_):
+            for argument, allowed in arguments.items():
+                if resource.body.get(argument) not in allowed:
+                    yield f"{resource.address}: {argument} = {resource.body.get(argument)}, expected: {allowed[0]}"
+    for group in platform.of_type("aws_rds_cluster_parameter_group"):
+        forced = {entry["name"]: entry["value"] for entry in group.body["parameter"]}.get("rds.force_ssl")
+        if forced != "1":
+            yield f"{group.address}: parameter rds.force_ssl = {forced}, expected: 1"
+    for task in platform.of_type("aws_ecs_task_definition"):
+        for encryption in values(task.body, "volume.efs_volume_configuration.transit_encryption"):
+            if encryption != "ENABLED":
+                yield f"{task.address}: volume transit_encryption = {encryption}, expected: ENABLED"
 
 
-def test_every_way_to_data_is_encrypted(platform: Platform):
-    parameters = only(platform, "aws_rds_cluster_parameter_group")["parameter"]
-    assert {"rds.force_ssl": "1"}.items() <= {entry["name"]: entry["value"] for entry in parameters}.items()
-    cache = only(platform, "aws_elasticache_replication_group")
-    assert (cache["transit_encryption_enabled"], cache["transit_encryption_mode"]) == (True, "required")
-    mounts = [
-        volume["efs_volume_configuration"]
-        for volume in only(platform, "aws_ecs_task_definition")["volume"]
-        if "efs_volume_configuration" in volume
-    ]
-    assert {mount["transit_encryption"] for mount in mounts} == {"ENABLED"}
-    assert {listener["protocol"] for listener in bodies(platform, "aws_lb_listener").values()} == {"HTTPS", "HTTP"}
-    assert only(platform, "aws_lb_target_group")["protocol"] == "HTTPS"
-    # Buckets, the topic, the file system: whoever comes without TLS is refused.
-    refusing = {
-        document.name
-        for document in platform.data
-        if document.type == "aws_iam_policy_document"
-        for statement in document.body["statement"]
-        if statement["sid"] == "DenyPlaintext"
-    }
-    assert refusing == {
-        "alarms-access",
-        "audit-access",
-        "config-access",
-        "delivery-access",
-        "access",
-        "credential-access",
-    }
+# Buckets, the topic, the file system, the secret: whoever comes without TLS is refused.
+REFUSING_PLAINTEXT = (
+    *("foundation_alarms-access", "foundation_audit-access", "foundation_config-access", "foundation_delivery-access"),
+    *("storage_access", "rotation_credential-access"),
+)
+
+
+def test_every_way_to_data_is_encrypted(everywhere: list[Platform]):
+    for platform in everywhere:
+        expect_none(plaintext(platform))
+        for document in REFUSING_PLAINTEXT:
+            tier, _, name = document.partition("_")
+            assert statements(platform, tier, name)["DenyPlaintext"]["effect"] == "Deny"
 
 
 def copied_elsewhere(platform: Platform) -> set[str]:
@@ -150,38 +166,48 @@ def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-def test_all_that_serves_customers_is_in_every_zone(platform: Platform):
-    everywhere = zones(platform)
-    assert len(everywhere) >= 2
-    assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_ecs_service")["network_configuration"]["subnets"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_db_subnet_group")["subnet_ids"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_elasticache_subnet_group")["subnet_ids"]) == everywhere
-    mounts = bodies(platform, "aws_efs_mount_target").values()
-    assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == everywhere
-    for endpoint in bodies(platform, "aws_vpc_endpoint").values():
-        if endpoint["vpc_endpoint_type"] == "Interface":
-            assert in_zones(platform, endpoint["subnet_ids"]) == everywhere
+# Where what serves customers says which subnets it is in.
+PLACED_BY = {
+    "aws_lb": "subnets",
+    "aws_ecs_service": "network_configuration.subnets",
+    "aws_db_subnet_group": "subnet_ids",
+    "aws_elasticache_subnet_group": "subnet_ids",
+    "aws_vpc_endpoint": "subnet_ids",
+}
+
+
+def test_all_that_serves_customers_is_in_every_zone(everywhere: list[Platform]):
+    for platform in everywhere:
+        assert len(zones(platform)) >= 2
+        assert {placed.type for placed in platform.of_type(*PLACED_BY)} == PLACED_BY.keys()
+        expect_none(
+            f"{placed.address}: {PLACED_BY[placed.type]} are in {found}, expected: {zones(platform)}"
+            for placed in platform.of_type(*PLACED_BY)
+            if placed.body.get("vpc_endpoint_type") != "Gateway"
+            for found in [in_zones(platform, values(placed.body, PLACED_BY[placed.type])[0])]
+            if found != zones(platform)
+        )
+        mounts = bodies(platform, "aws_efs_mount_target").values()
+        assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == zones(platform)
 
 
 def test_production_has_a_task_for_every_zone_from_the_start(shipped: dict[str, Platform], three_zones: Platform):
     for platform in (shipped["prod"], three_zones):
         assert only(platform, "aws_ecs_service")["desired_count"] >= len(zones(platform))
-        (target,) = (
-            body for name, body in bodies(platform, "aws_appautoscaling_target").items() if name == "task-target"
-        )
+        target = bodies(platform, "aws_appautoscaling_target")["task-target"]
         assert target["min_capacity"] == only(platform, "aws_ecs_service")["desired_count"]
 
 
-def test_tasks_use_every_access_point(platform: Platform):
-    used = {
-        volume["efs_volume_configuration"]["authorization_config"]["access_point_id"]
-        for volume in only(platform, "aws_ecs_task_definition")["volume"]
-        if "efs_volume_configuration" in volume
-    }
-    points = {f"${{{point.address}.id}}" for point in platform.of_type("aws_efs_access_point")}
-    assert used == points != set()
-    assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
+def test_tasks_use_every_access_point(everywhere: list[Platform]):
+    for platform in everywhere:
+        used = {
+            volume["efs_volume_configuration"]["authorization_config"]["access_point_id"]
+            for volume in only(platform, "aws_ecs_task_definition")["volume"]
+            if "efs_volume_configuration" in volume
+        }
+        points = {f"${{{point.address}.id}}" for point in platform.of_type("aws_efs_access_point")}
+        assert used == points
+        assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
 # A namespace of CloudWatch for each service that a request or its data passes.
@@ -200,20 +226,28 @@ WATCHED = {
 }
 
 
-def test_every_service_is_watched(platform: Platform):
-    seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
-    assert not {namespace for namespace in WATCHED if namespace not in seen}
+def test_every_service_is_watched(everywhere: list[Platform]):
+    for platform in everywhere:
+        seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
+        expect_none(
+            f"aws_cloudwatch_metric_alarm: namespace: none has {namespace}"
+            for namespace in WATCHED
+            if namespace not in seen
+        )
 
 
-def test_every_service_that_can_log_does(platform: Platform):
-    groups = {group.address for group in platform.of_type("aws_cloudwatch_log_group")}
-    assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
-    assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
-    assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
-    assert only(platform, "aws_lb")["access_logs"]["enabled"] is True
-    assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
-    assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
-    assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
-    # flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two
-    # state machines, and the trail
-    assert len(groups) == 12
+# flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two state
+# machines, and the trail
+LOG_GROUPS = 12
+
+
+def test_every_service_that_can_log_does(everywhere: list[Platform]):
+    for platform in everywhere:
+        assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
+        assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
+        assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
+        assert only(platform, "aws_lb")["access_logs"]["enabled"] is True
+        assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
+        assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
+        assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
+        assert len(platform.of_type("aws_cloudwatch_log_group")) >= LOG_GROUPS

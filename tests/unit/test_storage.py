@@ -1,21 +1,14 @@
-"""Files: encryption, mount targets, access points, who is refused, backup."""
+"""Files: mount targets, access points, who is refused, backup."""
 
 import pytest
 
 from synthesized.platform import Platform
-from tests.conftest import ENVIRONMENTS
-from tests.synthesized import bodies, conditions, has, only, statements
+from tests.synthesized import bodies, conditions, only, statements
 
 pytestmark = pytest.mark.tiers("storage")
 
 FILE_SYSTEM = "aws_efs_file_system.storage_files"
 EVERYONE = [{"type": "*", "identifiers": ["*"]}]
-
-
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_files_are_encrypted_with_our_key(platforms: dict[str, Platform], name: str):
-    assert has(platforms[name], "storage", "aws_efs_file_system", encrypted=True)
-    assert only(platforms[name], "aws_efs_file_system")["kms_key_id"] == "${aws_kms_key.foundation_key-files.arn}"
 
 
 def test_files_are_regional_and_grow_by_themselves(prod: Platform):
@@ -110,8 +103,3 @@ def test_a_replica_that_falls_behind_rings(prod: Platform, dev: Platform):
 
 def test_files_are_backed_up(prod: Platform):
     assert only(prod, "aws_efs_backup_policy")["backup_policy"] == {"status": "ENABLED"}
-
-
-def test_no_plan_destroys_files_where_that_is_protected(prod: Platform, dev: Platform):
-    assert only(prod, "aws_efs_file_system")["lifecycle"] == {"prevent_destroy": True}
-    assert "lifecycle" not in only(dev, "aws_efs_file_system")

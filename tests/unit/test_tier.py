@@ -5,24 +5,26 @@ from pathlib import Path
 import pytest
 from cdktf import Testing
 
+from synthesized.controls.reading import values
 from synthesized.platform import Platform
-from tests.conftest import ENVIRONMENTS, no_tiers_but, variation
+from tests.conftest import no_tiers_but, variation
+from tests.failures import expect_none
 from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Platform], name: str, tier: str):
-    backend = platforms[name].stacks[tier].backend
-    account = platforms[name].stacks[tier].providers[0]["allowed_account_ids"][0]
-    assert backend == {
-        "bucket": f"globecart-{name}-state-{account}-us-west-1",
-        "key": f"{name}/{tier}.tfstate",
-        "region": "us-west-1",
-        "encrypt": True,
-        "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
-        "use_lockfile": True,
-    }
+def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Platform], tier: str):
+    for name, platform in platforms.items():
+        backend = platform.stacks[tier].backend
+        account = platform.stacks[tier].providers[0]["allowed_account_ids"][0]
+        assert backend == {
+            "bucket": f"globecart-{name}-state-{account}-us-west-1",
+            "key": f"{name}/{tier}.tfstate",
+            "region": "us-west-1",
+            "encrypt": True,
+            "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
+            "use_lockfile": True,
+        }
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -91,19 +93,32 @@ def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
     assert used == set(TIERS)
 
 
-@pytest.mark.parametrize(("name", "protected"), [("prod", True), ("staging", True), ("dev", False)])
+# What keeps data; and the argument by which it goes with what it keeps, where it has one.
+KEEPERS: dict[str, tuple[str, ...]] = {
+    "aws_backup_vault": ("force_destroy",),
+    "aws_cloudwatch_log_group": (),
+    "aws_efs_file_system": (),
+    "aws_elasticache_replication_group": (),
+    "aws_kms_key": (),
+    "aws_rds_cluster": ("skip_final_snapshot",),
+    "aws_rds_cluster_instance": (),
+    "aws_s3_bucket": ("force_destroy",),
+}
+
+
 def test_what_keeps_data_cannot_be_destroyed_by_a_plan_where_deletion_protection_is_on(
-    platforms: dict[str, Platform], name: str, *, protected: bool
+    platforms: dict[str, Platform],
 ):
-    keepers = platforms[name].of_type(
-        "aws_rds_cluster",
-        "aws_rds_cluster_instance",
-        "aws_elasticache_replication_group",
-        "aws_efs_file_system",
-        "aws_backup_vault",
-        "aws_kms_key",
-        "aws_s3_bucket",
-        "aws_cloudwatch_log_group",
-    )
-    assert len(keepers) > 10
-    assert {keeper.body.get("lifecycle", {}).get("prevent_destroy", False) for keeper in keepers} == {protected}
+    for name, protected in (("prod", True), ("staging", True), ("dev", False)):
+        keepers = platforms[name].of_type(*KEEPERS)
+        assert len(keepers) > 10
+        expect_none(
+            f"{keeper.address}: {path} = {found}, expected: {wanted}"
+            for keeper in keepers
+            for path, wanted in (
+                ("lifecycle.prevent_destroy", protected or None),
+                *((argument, not protected) for argument in KEEPERS[keeper.type]),
+            )
+            for found in values(keeper.body, path)
+            if found != wanted
+        )
