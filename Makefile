@@ -29,7 +29,7 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy snapshots lint bench docs certificates lock clean
+.PHONY: help setup rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide defects integration synth validate test unit policy snapshots lint bench docs certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by t
 	@$(PYTHON) -m operations rehearse-atlantis $(or $(ENV),dev)
 
 rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
-	@env -u ENV $(PYTHON) -m pytest tests/changes --no-cov
+	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_defects.py --no-cov
+
+defects: setup ## Plant a defect into each tier of a copy, and see a handful of tests name it; takes an hour
+	@env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP
 
 rehearse-guide: setup ## Give every command of docs/operations.md as written, to a local AWS whose accounts are empty
 	@$(PYTHON) -m operations rehearse-guide

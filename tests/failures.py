@@ -6,11 +6,12 @@ with them by `expect_none`.
 
 import re
 import sys
-from collections.abc import Generator, Iterable, Iterator, KeysView, Mapping, Set
+from collections.abc import Generator, Iterable, Iterator, KeysView, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Self
+from types import CodeType
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -27,8 +28,21 @@ MISSING = _Missing()
 TESTS = str(Path(__file__).parent)
 ADDRESS = re.compile(r"(data\.)?aws_\w+")
 """How a message begins that names a resource itself."""
-_reads: list[tuple[str, str]] = []
-"""Address and attribute, as the test that runs has read them."""
+_reads: list["Read"] = []
+"""Of the test that runs."""
+
+
+class Read(NamedTuple):
+    """An attribute that a test has read."""
+
+    address: str
+    attribute: str
+    line: tuple[CodeType, int]
+
+    @property
+    def is_one_of_many(self) -> bool:
+        """Whether a comprehension has read it, of one resource after the other."""
+        return self.line[0].co_name.startswith("<")
 
 
 class Arguments(dict[str, Any]):
@@ -49,9 +63,10 @@ class Arguments(dict[str, Any]):
         return [self._within(entry, key) for entry in value] if isinstance(value, list) else value
 
     def _read(self, key: object) -> None:
-        reader = sys._getframe(2).f_code.co_filename  # pyright: ignore[reportPrivateUsage] - documented, with its cost
-        if reader.startswith(TESTS):  # what the platform's own code reads is no question of the test
-            _reads.append((self.address, f"{self.path} {key}".strip()))
+        reader = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - it is documented
+        # What the platform's own code reads, or what follows here, is nothing that a test looks at.
+        if reader.f_code.co_filename.startswith(TESTS) and reader.f_code.co_filename != __file__:
+            _reads.append(Read(self.address, f"{self.path} {key}".strip(), (reader.f_code, reader.f_lineno)))
 
     def __getitem__(self, key: str) -> Any:
         self._read(key)
@@ -114,15 +129,24 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
     crash = getattr(report.longrepr, "reprcrash", None)
     if call.excinfo and crash:
         line, *_ = crash.message.removeprefix("AssertionError: ").splitlines() or [""]
-        crash.message = f"{_about()}: {line}" if _reads and not ADDRESS.match(line) else line
+        if ADDRESS.match(line.removeprefix("assert ")):
+            line = line.removeprefix("assert ")
+        elif _reads:
+            line = f"{_about()}: {line}"
+        crash.message = line
     return report
 
 
 def _about() -> str:
-    """The attribute that was read last, and the resources that it was read of in a row."""
-    _, attribute = _reads[-1]
-    row = takewhile(lambda read: read[1] == attribute, reversed(_reads))
-    return f"{', '.join(dict.fromkeys(address for address, _ in row))} {attribute}"
+    """What the line that read last has read: of one resource all attributes, of many the one."""
+    last = _reads[-1]
+    line = list(takewhile(lambda read: read.line == last.line, reversed(_reads)))[::-1]
+    if last.is_one_of_many:
+        addresses, attributes = [read.address for read in line if read.attribute == last.attribute], [last.attribute]
+    else:
+        addresses, attributes = [last.address], [read.attribute for read in line if read.address == last.address]
+    inner = [each for each in attributes if not any(other.startswith(f"{each} ") for other in attributes)]
+    return f"{', '.join(dict.fromkeys(addresses))} {', '.join(dict.fromkeys(inner))}"
 
 
 @pytest.hookimpl(trylast=True)
@@ -133,8 +157,9 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """What differs, a line each: pytest's own first line shows where both begin."""
-    if op == "==" and (both(dict, left, right) or both(list, left, right)):
-        return list(differences(left, right)) or None
+    if op == "==" and (both(dict, left, right) or both((list, tuple), left, right)):
+        path = f"{left.address} {left.path}".strip() if isinstance(left, Arguments) else ""
+        return list(differences(left, right, path)) or None
     if op in {"==", "<=", ">="} and isinstance(left, Set) and isinstance(right, Set):
         unexpected, missing = left - right if op != ">=" else (), right - left if op != "<=" else ()
         return [
@@ -144,14 +169,14 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     return None
 
 
-def both(type_: type, left: object, right: object) -> bool:
-    """Whether two values are of a type."""
+def both(type_: type | tuple[type, ...], left: object, right: object) -> bool:
+    """Whether two values are of a type, or of some."""
     return isinstance(left, type_) and isinstance(right, type_)
 
 
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
     """What differs between two values, a line each, which begins with the path that leads there."""
-    if both(list, found, expected):
+    if both((list, tuple), found, expected):
         found, expected = _by_name(found), _by_name(expected)
     if both(dict, found, expected):
         for key in dict.fromkeys((*found, *expected)):
@@ -160,7 +185,7 @@ def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {found!r}, expected: {expected!r}"
 
 
-def _by_name(entries: list[Any]) -> dict[Any, Any]:
+def _by_name(entries: Sequence[Any]) -> dict[Any, Any]:
     """A list's entries by their numbers; statements by their sids."""
     sids = [entry.get("sid") if isinstance(entry, dict) else None for entry in entries]
     return dict(zip(sids if all(sids) else range(len(entries)), entries, strict=True))

@@ -1,12 +1,14 @@
-"""PCI DSS 3: what is kept is unreadable, under keys of our own."""
+"""PCI DSS 3: what is kept is unreadable, under keys of our own, and goes at its age."""
 
 from collections.abc import Iterable
 
 from synthesized.controls.control import (
+    IS_SET,
     Change,
     Control,
     Every,
     Relation,
+    Removal,
     at_least,
     at_most,
     referring_to,
@@ -71,7 +73,27 @@ def _loose_key_policies(document: Document) -> Iterable[str]:
                     yield f"{address}: policy {statement['sid']}: has no condition"
 
 
+def _unlocked_vaults(document: Document) -> Iterable[str]:
+    lock = "aws_backup_vault_lock_configuration"
+    for address in document.unreferred("aws_backup_vault.name", f"{lock}.backup_vault_name"):
+        yield f"{address}: has no {lock}"
+
+
 CONTROLS = (
+    Control(
+        name="backups-locked",
+        requirements=("3.2.1",),
+        does="A backup is kept until its age, and no longer: each vault is locked to what its plan keeps.",
+        checks=[
+            Relation("every vault has a lock", _unlocked_vaults),
+            Every("aws_backup_vault_lock_configuration", {"min_retention_days": IS_SET, "max_retention_days": IS_SET}),
+        ],
+        mutations=[
+            Removal("aws_backup_vault_lock_configuration.recovery_vault-lock", "a vault has no lock"),
+            Change("aws_backup_vault_lock_configuration", "min_retention_days", None),
+            Change("aws_backup_vault_lock_configuration", "max_retention_days", None),
+        ],
+    ),
     Control(
         name="database-encrypted",
         requirements=("3.5.1", "3.5.1.2"),

@@ -66,6 +66,7 @@ def test_a_lookup_by_an_argument_that_is_not_set_is_named(prod: Platform):
     }
 
 
+@pytest.mark.derived
 def test_no_row_is_of_a_type_that_the_stacks_no_longer_have(all_there_is: list[Platform]):
     there = {resource.type for platform in all_there_is for resource in platform.resources}
     expect_none(f"{type_}: no stack has one" for type_, row in CATALOGUE.items() if row.recovery and type_ not in there)

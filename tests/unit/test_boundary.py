@@ -111,7 +111,7 @@ def statements_of(platform: Platform) -> Iterator[Body]:
         (document,) = [each for each in platform.data if each.address.endswith(f".{name.partition('.')[0]}")]
         for statement in document.body["statement"]:
             yield {
-                "By": given.address,
+                "By": f"{given.address}: policy {statement['sid']}",
                 "Effect": statement["effect"],
                 "Action": statement["actions"],
                 "Resource": [resolved(platform, resource) for resource in statement["resources"]],
@@ -176,8 +176,8 @@ def test_it_allows_whatever_a_role_of_the_platform_is_given(everywhere: list[Pla
         asked = asked_for(platform)
         assert len(asked) > 60
         expect_none(
-            f"{policy}: policy: the boundary does not allow {action} on {resource}"
-            for policy, action, resource in asked
+            f"{statement}: the boundary does not allow {action} on {resource}"
+            for statement, action, resource in asked
             if decides(boundary(names), action, resource, names.region) != "Allow"
         )
 
