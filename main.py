@@ -35,7 +35,7 @@ def build(app: App, settings: Environment) -> None:
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
     watched = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
-    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, watched=watched)
+    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, monitored_tiers=watched)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ _STUB = "_typecheckingstub__"
 _SUBMODULE = re.compile(r"^from \. import \w+$", re.MULTILINE)
 
 
-def need_packages() -> None:
+def require_packages() -> None:
     """End the program in a line where its Python is not the one that `make setup` has installed everything for."""
     if find_spec("cdktf") is None:
         sys.exit(f"{sys.executable} has none of the project's packages; run make setup, and use .venv/bin/python")

@@ -14,7 +14,7 @@ from pathlib import Path
 from imports import BINDINGS, load_bindings_lazily
 
 INDEX = ".jsii.runtime-index.v*"
-PATIENCE = 120
+INDEX_TIMEOUT = 120
 """Seconds. It takes about ten on two cores."""
 
 
@@ -23,7 +23,7 @@ def indexes(cache: Path) -> Iterator[Path]:
     return cache.glob(f"@cdktf/provider-aws/*/*/{INDEX}")
 
 
-def main(patience: float = PATIENCE) -> None:
+def main(patience: float = INDEX_TIMEOUT) -> None:
     """Load the bindings and wait for their index; without it, synthesis works but takes seconds longer."""
     load_bindings_lazily()
     import_module(f"{BINDINGS}.provider")

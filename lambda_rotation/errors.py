@@ -10,7 +10,7 @@ class RotationError(Exception):
         self.remedy = remedy
 
 
-class RefusedError(RotationError):
+class RotationRefusedError(RotationError):
     """What was asked is not what this function was deployed for. Nothing was changed, and no repetition helps."""
 
 
@@ -23,5 +23,5 @@ class DatabaseError(RotationError):
 
 
 # Remedies of more than one failure.
-LOOK = "docs/rotation.md, a rotation failed"
-ROTATE = "Rotate the secret; do not call the function"
+SEE_RUNBOOK = "docs/rotation.md, a rotation failed"
+ROTATE_AGAIN = "Rotate the secret; do not call the function"

@@ -17,20 +17,27 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_rotation import database
-from lambda_rotation.credential import Credential, Login, username_of
-from lambda_rotation.deployment import Deployment
-from lambda_rotation.errors import LOOK, ROTATE, DatabaseError, RefusedError, RotationError, TooSoonError
+from lambda_rotation.configuration import Configuration
+from lambda_rotation.credential import Credential, MasterCredential, parse_username
+from lambda_rotation.errors import (
+    ROTATE_AGAIN,
+    SEE_RUNBOOK,
+    DatabaseError,
+    RotationError,
+    RotationRefusedError,
+    TooSoonError,
+)
 from lambda_rotation.secret import OVERRIDE_TAG, Secret
 
 LOG = logging.getLogger("rotation")
 LOG.setLevel(logging.INFO)
 
 # Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT, TRIES = 3, 5, 2
-CLIENT = Config(
+CONNECT_TIMEOUT, READ_TIMEOUT, MAXIMUM_ATTEMPTS = 3, 5, 2
+CLIENT_CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT,
     read_timeout=READ_TIMEOUT,
-    retries={"mode": "standard", "total_max_attempts": TRIES},
+    retries={"mode": "standard", "total_max_attempts": MAXIMUM_ATTEMPTS},
 )
 
 
@@ -42,27 +49,27 @@ def handle(event: Any, _context: object = None) -> None:
     """
     step = arn = token = None
     try:
-        step, arn, token = _asked(event)
-        _take(step, arn, token)
+        step, arn, token = _parse_event(event)
+        _run_step(step, arn, token)
     except Exception as error:
-        told = _told(f"{step} of {arn}, version {token}", error)
+        told = _with_context(f"{step} of {arn}, version {token}", error)
         LOG.error(told)  # noqa: TRY400 - the cause's own text stays out of the log
         raise told from None
     LOG.info("%s of %s, version %s: done", step, arn, token)
 
 
-def _told(where: str, error: Exception) -> RotationError:
+def _with_context(where: str, error: Exception) -> RotationError:
     if isinstance(error, RotationError):
         return type(error)(f"{where}: {error.problem}", error.remedy)
     # By its name alone: its text is not ours, and may hold what was asked or answered.
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-    return RotationError(f"{where}: {type(error).__name__}{f' ({code})' if code else ''}", LOOK)
+    return RotationError(f"{where}: {type(error).__name__}{f' ({code})' if code else ''}", SEE_RUNBOOK)
 
 
-def _take(step: str, arn: str, token: str) -> None:
-    deployment = Deployment.of(os.environ)
+def _run_step(step: str, arn: str, token: str) -> None:
+    deployment = Configuration.from_environment(os.environ)
     if arn != deployment.secret_arn:
-        raise RefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
+        raise RotationRefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
     client = secrets_manager()
     secret = Secret(client, deployment, token)
     if secret.is_finished:
@@ -75,28 +82,28 @@ def _take(step: str, arn: str, token: str) -> None:
 @cache
 def secrets_manager() -> Any:
     """For as long as Lambda keeps the process."""
-    return boto3.client("secretsmanager", config=CLIENT)
+    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
 
-def _asked(event: Any) -> tuple[str, str, str]:
+def _parse_event(event: Any) -> tuple[str, str, str]:
     asked = event if isinstance(event, Mapping) else {}
     step, arn, token = (asked.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
     if not all(isinstance(value, str) and value for value in (step, arn, token)):
-        raise RefusedError("The event names no step, secret and token", ROTATE)
+        raise RotationRefusedError("The event names no step, secret and token", ROTATE_AGAIN)
     if step not in STEPS:
-        raise RefusedError(f"There is no step {json.dumps(step)[:40]}", ROTATE)
+        raise RotationRefusedError(f"There is no step {json.dumps(step)[:40]}", ROTATE_AGAIN)
     return str(step), str(arn), str(token)
 
 
-def _create(_client: Any, deployment: Deployment, secret: Secret) -> None:
+def _create_secret(_client: Any, deployment: Configuration, secret: Secret) -> None:
     """Make the pending version, for the login that is not current."""
-    if secret.pending() is not None:
+    if secret.pending_value() is not None:
         _pending(deployment, secret)
         return
     now, replaced = datetime.now(UTC), _replaced_username(secret)
     # Tasks hold one of the two logins, or none that would be changed.
-    age = secret.age(now) if replaced in deployment.logins else None
-    if age is not None and age < timedelta(seconds=deployment.minimum_age) and not secret.may_rotate_early(now):
+    age = secret.replaced_age(now) if replaced in deployment.logins else None
+    if age is not None and age < timedelta(seconds=deployment.minimum_age) and not secret.can_rotate_early(now):
         raise TooSoonError(
             f"The credential is current for {age.total_seconds():.0f} s; tasks may hold the one before it",
             f"Wait until {deployment.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
@@ -105,7 +112,7 @@ def _create(_client: Any, deployment: Deployment, secret: Secret) -> None:
     secret.put_pending(Credential.for_login(deployment, login, secret.random_password()).dump())
 
 
-def _set(client: Any, deployment: Deployment, secret: Secret) -> None:
+def _set_secret(client: Any, deployment: Configuration, secret: Secret) -> None:
     """Make the database know the pending credential."""
     pending = _pending(deployment, secret)
     retire = _replaced_username(secret) in deployment.logins
@@ -113,43 +120,43 @@ def _set(client: Any, deployment: Deployment, secret: Secret) -> None:
     def still_wanted() -> None:
         Secret(client, deployment, secret.token).check_pending()
 
-    def prepare(master: Login) -> None:
-        database.prepare(deployment, master, pending, retire_adopted=retire, still_wanted=still_wanted)
+    def prepare(master: MasterCredential) -> None:
+        database.prepare(deployment, master, pending, retire_adopted=retire, ensure_pending=still_wanted)
 
-    master = master_login(client, deployment)
+    master = read_master_credential(client, deployment)
     try:
         prepare(master)
     except DatabaseError:
         # RDS may have rotated the master's password since it was read.
-        again = master_login(client, deployment)
+        again = read_master_credential(client, deployment)
         if again == master:
             raise
         prepare(again)
 
 
-def _test(client: Any, deployment: Deployment, secret: Secret) -> None:
+def _test_secret(client: Any, deployment: Configuration, secret: Secret) -> None:
     """Prove that the pending credential does what the application needs, on both endpoints."""
-    database.prove(deployment, _pending(deployment, secret), master_login(client, deployment).username)
+    database.verify(deployment, _pending(deployment, secret), read_master_credential(client, deployment).username)
 
 
-def _finish(_client: Any, deployment: Deployment, secret: Secret) -> None:
+def _finish_secret(_client: Any, deployment: Configuration, secret: Secret) -> None:
     """Make the pending credential the current one."""
     _pending(deployment, secret)
     secret.promote()
 
 
-STEPS: Mapping[str, Callable[[Any, Deployment, Secret], None]] = {
-    "createSecret": _create,
-    "setSecret": _set,
-    "testSecret": _test,
-    "finishSecret": _finish,
+STEPS: Mapping[str, Callable[[Any, Configuration, Secret], None]] = {
+    "createSecret": _create_secret,
+    "setSecret": _set_secret,
+    "testSecret": _test_secret,
+    "finishSecret": _finish_secret,
 }
 
 
-def _pending(deployment: Deployment, secret: Secret) -> Credential:
-    text = secret.pending()
+def _pending(deployment: Configuration, secret: Secret) -> Credential:
+    text = secret.pending_value()
     if text is None:
-        raise RefusedError("The pending version has no value", ROTATE)
+        raise RotationRefusedError("The pending version has no value", ROTATE_AGAIN)
     pending = Credential.parse(text)
     # A version that is current replaces itself, so its login can only be one of the two.
     login = pending.username if secret.is_current else deployment.next_login(_replaced_username(secret))
@@ -158,11 +165,11 @@ def _pending(deployment: Deployment, secret: Secret) -> Credential:
 
 
 def _replaced_username(secret: Secret) -> str | None:
-    replaced = secret.replaced()
-    return None if replaced is None else username_of(replaced)
+    replaced = secret.replaced_value()
+    return None if replaced is None else parse_username(replaced)
 
 
-def master_login(client: Any, deployment: Deployment) -> Login:
+def read_master_credential(client: Any, deployment: Configuration) -> MasterCredential:
     """The database's master, as RDS keeps it at this moment."""
     value = client.get_secret_value(SecretId=deployment.master_secret_arn, VersionStage="AWSCURRENT")
-    return Login.parse(value["SecretString"])
+    return MasterCredential.parse(value["SecretString"])

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from lambda_rotation.deployment import CERTIFICATES
+from lambda_rotation.configuration import CERTIFICATES
 
 SOURCE = Path(__file__).parent
 RUNTIME = "3.13"
@@ -53,7 +53,7 @@ def build(file: Path, *, local: bool = False) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _install(folder, local=local)
-        for path in _own():
+        for path in _source_files():
             target = folder / SOURCE.name / path.relative_to(SOURCE)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
@@ -63,7 +63,7 @@ def build(file: Path, *, local: bool = False) -> None:
         written.replace(file)
 
 
-def trusting(authority: Path, package: Path, file: Path) -> None:
+def replace_certificates(authority: Path, package: Path, file: Path) -> None:
     """Write a copy of a package that trusts an authority's certificates in the place of RDS's.
 
     Raises:
@@ -75,7 +75,7 @@ def trusting(authority: Path, package: Path, file: Path) -> None:
             copy.writestr(entry, authority.read_bytes() if trusts else archive.read(entry))
 
 
-def _own() -> Iterator[Path]:
+def _source_files() -> Iterator[Path]:
     for pattern in ("*.py", "certificates/*.pem"):
         yield from (path for path in SOURCE.glob(pattern) if path.name not in NOT_SHIPPED)
 

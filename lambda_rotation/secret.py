@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lambda_rotation.errors import ROTATE, RefusedError
+from lambda_rotation.errors import ROTATE_AGAIN, RotationRefusedError
 
 if TYPE_CHECKING:
-    from lambda_rotation.deployment import Deployment
+    from lambda_rotation.configuration import Configuration
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PASSWORD_LENGTH = 64
@@ -22,7 +22,7 @@ OVERRIDE_TAG = "RotateEarlyUntil"
 class Secret:
     """One rotation of the secret, by the token that names its version."""
 
-    def __init__(self, client: Any, deployment: "Deployment", token: str) -> None:
+    def __init__(self, client: Any, deployment: "Configuration", token: str) -> None:
         self._client = client
         self._arn = deployment.secret_arn
         self.token = token
@@ -31,9 +31,9 @@ class Secret:
         self._rotated: datetime | None = description.get("LastRotatedDate")
         self._tags = {tag["Key"]: tag["Value"] for tag in description.get("Tags") or []}
         if not description.get("RotationEnabled"):
-            raise RefusedError("Rotation is not enabled for the secret", "Deploy the rotation tier")
+            raise RotationRefusedError("Rotation is not enabled for the secret", "Deploy the rotation tier")
         if token not in self._stages:
-            raise RefusedError("The token names no version of the secret", ROTATE)
+            raise RotationRefusedError("The token names no version of the secret", ROTATE_AGAIN)
 
     @property
     def is_finished(self) -> bool:
@@ -52,13 +52,15 @@ class Secret:
             RefusedError: another one is, or was.
         """
         if PENDING not in self._stages[self.token]:
-            raise RefusedError("The token's version is not pending: another rotation took its place", "Rotate again")
+            raise RotationRefusedError(
+                "The token's version is not pending: another rotation took its place", "Rotate again"
+            )
 
-    def replaced(self) -> str | None:
+    def replaced_value(self) -> str | None:
         """The text of the version whose place this one takes; None in the first rotation."""
         return self._replaced["SecretString"] if self._replaced else None
 
-    def pending(self) -> str | None:
+    def pending_value(self) -> str | None:
         """This rotation's version, if it has a text yet."""
         try:
             return self._value(VersionId=self.token, VersionStage=PENDING)["SecretString"]
@@ -92,7 +94,7 @@ class Secret:
             PasswordLength=PASSWORD_LENGTH, ExcludePunctuation=True, IncludeSpace=False, RequireEachIncludedType=True
         )["RandomPassword"]
 
-    def age(self, now: datetime) -> timedelta | None:
+    def replaced_age(self, now: datetime) -> timedelta | None:
         """For how long the version that is replaced has been current; None where there is none."""
         if not self._replaced:
             return None
@@ -100,7 +102,7 @@ class Secret:
         # A rotation that was held up made its version long before it became current.
         return now - max(made, self._rotated or made)
 
-    def may_rotate_early(self, now: datetime) -> bool:
+    def can_rotate_early(self, now: datetime) -> bool:
         """Whether somebody has said that the credential is to be replaced however young it is."""
         try:
             until = datetime.fromisoformat(self._tags.get(OVERRIDE_TAG, ""))

@@ -44,9 +44,9 @@ def serve(
     has_ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: has_ended.set())
-    _forget_the_users_aws()
+    _clear_aws_environment()
     try:
-        _check(account, region, folder, port)
+        _validate(account, region, folder, port)
         _serve(account, region, folder, port, has_ended)
     except StartError as error:
         typer.echo(f"The local AWS could not be started: {error}", err=True)
@@ -60,11 +60,11 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
     with ExitStack() as stack:
         folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-aws-")))
         try:
-            _claim(folder, stack)
+            _lock_folder(folder, stack)
             aws = stack.enter_context(LocalAws(account, region, folder, port))
             lines = [
                 f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
-                *aws.exports,
+                *aws.shell_exports,
                 f"# Ctrl-C, or `kill {os.getpid()}`, ends it.",
             ]
             typer.echo("\n".join(lines))
@@ -73,7 +73,7 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
         has_ended.wait()
 
 
-def _claim(folder: Path, stack: ExitStack) -> None:
+def _lock_folder(folder: Path, stack: ExitStack) -> None:
     """Keep the folder from another local AWS, whose certificate authority would replace this one's."""
     lock = stack.enter_context((folder / "lock").open("w"))
     try:
@@ -82,14 +82,14 @@ def _claim(folder: Path, stack: ExitStack) -> None:
         raise StartError(f"{folder} is used by another local AWS") from error
 
 
-def _forget_the_users_aws() -> None:
+def _clear_aws_environment() -> None:
     """Neither moto nor botocore shall read the user's AWS configuration, which may be wrong or name an endpoint."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
 
-def _check(account: str, region: str, folder: Path | None, port: int) -> None:
+def _validate(account: str, region: str, folder: Path | None, port: int) -> None:
     if not re.fullmatch(r"[0-9]{12}", account):
         raise StartError(f"{account} is not an account's ID, which has 12 digits")
     if region not in Session().get_available_regions("ec2"):

@@ -12,7 +12,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import BaseResponse
 
 
-class Refusal(ServiceException):
+class ApiError(ServiceException):
     """What AWS answers to a request that it refuses: an error code of the service's, and a sentence."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -35,7 +35,7 @@ class Extension:
     """Subclasses of what moto's backend creates by its class's name: a function, a bucket."""
     routes: tuple[str, ...] = ()
     """Paths that moto does not route, as its `urls.py` writes them: `{0}/2015-02-01/file-systems/<id>/protection`."""
-    serves: Mapping[str, str] = field(default_factory=dict)
+    gaps: Mapping[str, str] = field(default_factory=dict)
     """Terraform's resource types whose actions were added or changed, each with what was missing."""
 
     def install(self) -> None:

@@ -24,7 +24,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 # botocore's name of a service's model, where the name in signatures is another.
-MODELS = {
+SERVICE_MODELS = {
     "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
@@ -32,9 +32,9 @@ MODELS = {
     "tagging": "resourcegroupstaggingapi",
 }
 # In the User-Agent of Terraform's backend and of its AWS provider.
-TERRAFORM = "HashiCorp"
+TERRAFORM_USER_AGENT = "HashiCorp"
 # Services that throttle with another answer. A HEAD request of S3's has no body, so that its status must be AWS's.
-THROTTLED = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
+THROTTLING_ERRORS = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Call:
 class Faults:
     """Injected failures: a share of all calls is throttled or fails, as AWS says that clients must expect."""
 
-    share: float = 0.0
+    rate: float = 0.0
     """From 0, for none, to 1."""
     random: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - no secret; reproducible
     injected: Counter[str] = field(default_factory=Counter)
@@ -62,10 +62,10 @@ class Faults:
 
     def draw(self, service: str) -> tuple[int, str] | None:
         """HTTP status and error code for a call that shall fail."""
-        if self.random.random() >= self.share:
+        if self.random.random() >= self.rate:
             return None
         status, code = self.random.choice(
-            [THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")]
+            [THROTTLING_ERRORS.get(service, (400, "ThrottlingException")), (500, "InternalFailure")]
         )
         self.injected[code] += 1
         return status, code
@@ -78,7 +78,7 @@ class Gateway:
         self.account = account
         self.faults = Faults()
         self.calls: Counter[str] = Counter()
-        self.of_terraform: Counter[str] = Counter()
+        self.terraform_calls: Counter[str] = Counter()
         """Those of Terraform and its AWS provider, by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
         """Calls whose action moto lacks, or whose action raised an exception."""
@@ -90,12 +90,12 @@ class Gateway:
         """Answer a request."""
         # moto asks for the account here before it guesses from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-        call = call_of(environ)
+        call = parse_call(environ)
         with self._lock:
             fault = self.faults.draw(call.service)
         if fault:
             return self._error(call, start_response, *fault, "Injected fault")
-        answer = _Answer(start_response)
+        answer = _BufferedResponse(start_response)
         try:
             body = b"".join(self._moto(environ, answer.start))
         except NotImplementedError:
@@ -105,10 +105,10 @@ class Gateway:
             return self._unsupported(call, start_response, f"moto broke: {error!r}")
         if answer.is_unrouted(environ, body):
             return self._unsupported(call, start_response, "moto has no such route")
-        if TERRAFORM in environ.get("HTTP_USER_AGENT", ""):
+        if TERRAFORM_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             with self._lock:
-                self.of_terraform[str(call)] += 1
-        self._note(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
+                self.terraform_calls[str(call)] += 1
+        self._record(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
         answer.send()
         return [body]
 
@@ -119,8 +119,8 @@ class Gateway:
         return self._error(call, start_response, 400, "InvalidAction", f"The local AWS does not know {call}: {why}")
 
     def _error(self, call: Call, start_response: StartResponse, status: int, code: str, message: str) -> list[bytes]:
-        self._note(call, f"{status} {code} {message}")
-        content_type, body = error_body(call, code, message)
+        self._record(call, f"{status} {code} {message}")
+        content_type, body = format_error(call, code, message)
         start_response(
             f"{status} {code}",
             [
@@ -131,7 +131,7 @@ class Gateway:
         )
         return [body]
 
-    def _note(self, call: Call, outcome: str) -> None:
+    def _record(self, call: Call, outcome: str) -> None:
         with self._lock:
             self.calls[str(call)] += 1
             self._write(f"{call} {outcome}\n")
@@ -154,7 +154,7 @@ class _Dispatcher(DomainDispatcherApplication):
         return self._found[host]
 
 
-class _Answer:
+class _BufferedResponse:
     """moto's answer, which is sent once it is known to be one."""
 
     def __init__(self, start_response: StartResponse) -> None:
@@ -179,7 +179,7 @@ class _Answer:
         return not body or b"<!doctype html>" in body.lower()
 
 
-def call_of(environ: Environ) -> Call:
+def parse_call(environ: Environ) -> Call:
     """Which service and action a request asks for, as far as it says."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else "unsigned"
@@ -192,17 +192,17 @@ def call_of(environ: Environ) -> Call:
         if action := re.search(rb"(?:^|&)Action=(\w+)", body):
             return Call(service, action[1].decode(), content_type)
     try:
-        operation, _ = get_service_router(MODELS.get(service, service)).match(Request(dict(environ)))
+        operation, _ = get_service_router(SERVICE_MODELS.get(service, service)).match(Request(dict(environ)))
     # The last: a protocol that the service does not speak.
     except (NotFound, UnknownServiceError, NotImplementedError):
         return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
     return Call(service, str(operation.name), content_type)
 
 
-def error_body(call: Call, code: str, message: str) -> tuple[str, bytes]:
+def format_error(call: Call, code: str, message: str) -> tuple[str, bytes]:
     """Content type and body of an error, in the protocol of the call."""
     try:
-        model = get_service_model(MODELS.get(call.service, call.service))
+        model = get_service_model(SERVICE_MODELS.get(call.service, call.service))
         protocol = determine_request_protocol(model, call.content_type)
     except (UnknownServiceError, NotImplementedError):
         protocol = "json"

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 REQUEST_ID = os.environ.pop("_REQUEST_ID", "")
-IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+HAS_JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
 class Context:
@@ -40,7 +40,7 @@ class Context:
         return max(0, int(1000 * (self._deadline - time.monotonic())))
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A line of JSON for each record."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -53,11 +53,11 @@ class JsonLines(logging.Formatter):
             "requestId": REQUEST_ID,
         }
         if record.exc_info and record.exc_info[1]:
-            line |= described(record.exc_info[1], record.exc_info[2])
+            line |= describe_error(record.exc_info[1], record.exc_info[2])
         return json.dumps(line)
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Tab-separated, as without a log format."""
 
     converter = time.gmtime
@@ -68,7 +68,7 @@ class Text(logging.Formatter):
         return f"[{record.levelname}]\t{at}\t{REQUEST_ID}\t{record.getMessage()}"
 
 
-def described(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
+def describe_error(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
     """An error, as Lambda answers it."""
     return {
         "errorMessage": str(error),
@@ -82,13 +82,13 @@ def main(answer: str, paths: list[str]) -> int:
     """Call the handler."""
     sys.path[:0] = paths
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if IS_JSON else Text())
+    handler.setFormatter(JsonFormatter() if HAS_JSON_LOGS else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     if level := os.environ.get("AWS_LAMBDA_LOG_LEVEL"):
         root.setLevel(level)
     event = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
         module, _, name = os.environ["_HANDLER"].rpartition(".")
         function = getattr(importlib.import_module(module.replace("/", ".")), name)
@@ -96,16 +96,16 @@ def main(answer: str, paths: list[str]) -> int:
         content, code = json.dumps(result), 0
     except Exception as error:  # whatever the function raises is what is answered
         trace = error.__traceback__.tb_next if error.__traceback__ else None
-        told = described(error, trace)
+        told = describe_error(error, trace)
         content, code = json.dumps(told), 1
         stamp = {"timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "log_level": "ERROR"}
         text = f"[ERROR] {told['errorType']}: {told['errorMessage']}\nTraceback (most recent call last):\n"
-        print(json.dumps(stamp | told) if IS_JSON else text + "".join(told["stackTrace"]))
+        print(json.dumps(stamp | told) if HAS_JSON_LOGS else text + "".join(told["stackTrace"]))
     Path(answer).write_text(content, encoding="utf-8")
     return code
 
 
-def _end_with_the_caller() -> None:
+def _exit_with_parent() -> None:
     while os.read(0, 1):  # past Python's own buffer, whose lock would be missed at the end
         pass
     os._exit(1)

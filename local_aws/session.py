@@ -41,7 +41,7 @@ class Processes:
                 kill(process)
         return process
 
-    def are_running(self) -> bool:
+    def has_running(self) -> bool:
         """Whether any is."""
         return any(process.poll() is None for process in self._running)
 
@@ -82,7 +82,7 @@ class Session:
 _current: Session | None = None
 
 
-def begin(session: Session) -> None:
+def activate(session: Session) -> None:
     """Make a session the process's."""
     global _current
     _current = session

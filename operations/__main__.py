@@ -33,7 +33,7 @@ COMMANDS = {
 """The module of each command; the function there has the command's name."""
 
 
-class Commands(TyperGroup):
+class LazyCommands(TyperGroup):
     """Imports a command's module when the command is used: none waits for what another needs."""
 
     def list_commands(self, ctx: object) -> list[str]:
@@ -53,7 +53,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=LazyCommands,
     rich_markup_mode="markdown",
     no_args_is_help=True,
     add_completion=False,

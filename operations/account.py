@@ -19,7 +19,7 @@ EnvironmentName = Annotated[
     str, typer.Argument(metavar="ENV", help="The environment, as its file environments/ENV.toml is named.")
 ]
 
-_MAKING_A_CLIENT = Lock()
+_CLIENT_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Account:
                 f"these credentials belong to account {caller['Account']} ({caller['Arn']}); "
                 f"{settings.name} is account {settings.account} (environments/{settings.name}.toml)"
             )
-        return cls(settings=settings, names=Names.of(settings), session=session, caller=caller["Arn"])
+        return cls(settings=settings, names=Names.from_settings(settings), session=session, caller=caller["Arn"])
 
     @property
     def tags(self) -> dict[str, str]:
@@ -64,7 +64,7 @@ class Account:
         """A client of a service in the environment's Region, or in another."""
         return _client(self.session, service, region)
 
-    def elsewhere(self, region: str) -> Self:
+    def in_region(self, region: str) -> Self:
         """The same account in another Region."""
         return replace(self, session=boto3.Session(region_name=region))
 
@@ -85,7 +85,7 @@ def settings_of(environment: str) -> Environment:
     return settings
 
 
-def reach(environment: str) -> Account:
+def connect(environment: str) -> Account:
     """The account of an environment that a command was given.
 
     Raises:
@@ -99,5 +99,5 @@ def _client(session: boto3.Session, service: str, region: str | None = None) -> 
     patience = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
     # Sessions are for one thread at a time, clients for many:
     # https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
-    with _MAKING_A_CLIENT:
+    with _CLIENT_LOCK:
         return session.client(cast(Any, service), config=patience, region_name=region)

@@ -16,11 +16,11 @@ import typer
 import yaml
 
 from operations.account import ENVIRONMENTS
-from operations.errors import RefusedError, ends_in_a_line
+from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
 from stacks.names import ACCESS, Names
 from stacks.settings import Environment
-from synthesized.platform import Stack, read_stacks, synthesized_in
+from synthesized.platform import Stack, output_folder, read_stacks
 
 FILE = ROOT / "atlantis.yaml"
 REPOS = ROOT / "docs" / "repos.yaml"
@@ -33,17 +33,17 @@ HEADER = """\
 """
 
 WORKFLOW = "globecart"
-WORKFLOW_BY_HAND = "globecart-by-hand"
-BY_HAND = {
+MANUAL_WORKFLOW = "globecart-by-hand"
+MANUAL_TIERS = {
     # What applies would else be what decides what it may do.
     ACCESS,
 }
 """Tiers that Atlantis plans and never applies: administrators do, with credentials of their own."""
 
-OF_EVERY_STACK = ("main.py", "Pipfile.lock", "cdktf.json")
-ASSETS: Mapping[str, str] = {"package": "lambda_rotation/**"}
+SHARED_FILES = ("main.py", "Pipfile.lock", "cdktf.json")
+ASSET_SOURCES: Mapping[str, str] = {"package": "lambda_rotation/**"}
 """What a stack brings along, by its name among the stack's assets, and the files that it is built from."""
-NAME_OF_A_FILE = re.compile(r"[\w-]+(\.[\w-]+)+")
+FILE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
 def atlantis(
@@ -60,8 +60,8 @@ def atlantis(
 
     Exit codes: 0 written, or up to date; 1 refused or failed; 2 usage.
     """
-    with ends_in_a_line():
-        wanted = configuration(read_stacks(synthesized_in()), ROOT, sorted(file.stem for file in _environments()))
+    with one_line_errors():
+        wanted = configuration(read_stacks(output_folder()), ROOT, sorted(file.stem for file in _environments()))
         if check and (not FILE.is_file() or FILE.read_text(encoding="utf-8") != wanted):
             raise RefusedError(f"{FILE.name} is out of date: run make synth, then python -m operations atlantis")
     if not check:
@@ -104,7 +104,7 @@ def configuration(stacks: Sequence[Stack], root: Path, environments: Sequence[st
             for stack in sorted(stacks, key=lambda stack: (stack.environment, groups[stack.name], stack.name))
         ],
     }
-    return HEADER + yaml.dump(document, Dumper=_Plain, sort_keys=False, width=120)
+    return HEADER + yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, width=120)
 
 
 def profiles(environments: Sequence[Environment], source: str) -> str:
@@ -115,10 +115,10 @@ def profiles(environments: Sequence[Environment], source: str) -> str:
         source: the line that says whose credentials assume them.
     """
     return "\n".join(
-        f"[profile {names.of_resource(role)}]\n"
-        f"role_arn = {names.deployer(role)}\n"
+        f"[profile {names.resource_name(role)}]\n"
+        f"role_arn = {names.deployer_role_arn(role)}\n"
         f"role_session_name = atlantis\n{source}\n"
-        for names in map(Names.of, environments)
+        for names in map(Names.from_settings, environments)
         for role in ("plan", "apply")
     )
 
@@ -143,7 +143,7 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
         if file not in found:
             found.add(file)
             if file.suffix == ".py":
-                waiting += _named_in(file, root)
+                waiting += _dependencies(file, root)
     paths = sorted(file.relative_to(root) for file in found)
     lines: list[str] = []
     for folder, files in groupby(paths, key=lambda path: path.parent):
@@ -155,7 +155,7 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     return lines
 
 
-class _Plain(yaml.SafeDumper):
+class _PlainDumper(yaml.SafeDumper):
     """Lists within lists are indented, as people write them, and nothing is said by a reference."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
@@ -170,12 +170,12 @@ class _Plain(yaml.SafeDumper):
 def _project(stack: Stack, group: int, sources: Sequence[str]) -> dict[str, Any]:
     folder = OUT / "stacks" / stack.name
     up = PurePosixPath(*[".."] * len(folder.parts))
-    files = [*OF_EVERY_STACK, f"environments/{stack.environment}.toml", *sources, *_assets(stack)]
+    files = [*SHARED_FILES, f"environments/{stack.environment}.toml", *sources, *_assets(stack)]
     return {
         "name": stack.name,
         "dir": str(folder),
         "workspace": "default",
-        "workflow": WORKFLOW_BY_HAND if stack.tier in BY_HAND else WORKFLOW,
+        "workflow": MANUAL_WORKFLOW if stack.tier in MANUAL_TIERS else WORKFLOW,
         "execution_order_group": group,
         **({"depends_on": sorted(stack.depends_on)} if stack.depends_on else {}),
         # As Atlantis wants it, the paths are relative to the project's folder.
@@ -185,12 +185,12 @@ def _project(stack: Stack, group: int, sources: Sequence[str]) -> dict[str, Any]
 
 def _assets(stack: Stack) -> Iterator[str]:
     for folder in sorted(stack.folder.glob("assets/*")):
-        if folder.name not in ASSETS:
+        if folder.name not in ASSET_SOURCES:
             raise RefusedError(f"{stack.name}: nobody says what its asset {folder.name} is built from: ASSETS")
-        yield ASSETS[folder.name]
+        yield ASSET_SOURCES[folder.name]
 
 
-def _named_in(file: Path, root: Path) -> Iterator[Path]:
+def _dependencies(file: Path, root: Path) -> Iterator[Path]:
     """Modules of this program that a module imports, with the packages that they are in, and files beside it."""
     for node in _nodes(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
@@ -202,7 +202,7 @@ def _named_in(file: Path, root: Path) -> Iterator[Path]:
             base = ".".join([*package, *([node.module] if node.module else [])])
             for alias in node.names:
                 yield from _modules(f"{base}.{alias.name}", root)
-        elif isinstance(node.value, str) and NAME_OF_A_FILE.fullmatch(node.value):
+        elif isinstance(node.value, str) and FILE_NAME.fullmatch(node.value):
             beside = file.with_name(node.value)
             if beside.is_file():
                 yield beside

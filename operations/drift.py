@@ -15,14 +15,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from operations.account import EnvironmentName, reach
-from operations.errors import RefusedError, ends_in_a_line
+from operations.account import EnvironmentName, connect
+from operations.errors import RefusedError, one_line_errors
 from operations.lock import refuse_locked
-from operations.plans import AT_ONCE, Terraform, in_folder, plan
-from operations.states import state_of
-from operations.terminal import console, side_by_side
+from operations.plans import PARALLEL_RUNS, TerraformRunner, plan, run_in_folder
+from operations.states import read_state
+from operations.terminal import console, run_in_parallel
 from operations.terraform import CACHE, TerraformError
-from synthesized.catalogue.row import Separate
+from synthesized.catalogue.row import SeparateResource
 from synthesized.catalogue.table import row_of
 from synthesized.platform import Body, Platform, Stack
 
@@ -30,12 +30,12 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 TAGS = "tags_all"
 """A resource's tags with those of the whole stack, which Terraform keeps too."""
 
-Schema = Mapping[str, list[str]]
+ComputedArguments = Mapping[str, list[str]]
 """By type: the arguments that AWS fills in where nobody sets them."""
 
 
 @dataclass(frozen=True)
-class Change:
+class DriftedAttribute:
     """What somebody has done to one resource. Arguments are named, and their values never told: some are secret."""
 
     tier: str
@@ -49,14 +49,14 @@ class Change:
 class Drift:
     """Of an environment."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[DriftedAttribute] = field(default_factory=list)
     not_deployed: list[str] = field(default_factory=list)
     """Tiers without a state."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Why a tier could not be looked at, by tier."""
 
     @property
-    def found(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether somebody must look at it."""
         return bool(self.changes or self.unknown)
 
@@ -80,28 +80,28 @@ def drift(
     Exit codes: 0 nothing was changed; 1 something was, or a tier could not be looked at, or it refused or failed;
     2 usage. With --json, `changes` and `unknown` say which.
     """
-    with ends_in_a_line():
-        account = reach(environment)
+    with one_line_errors():
+        account = connect(environment)
         platform = Platform.synthesized(environment)
         refuse_locked(account, "what a run under way changes is no drift")
-        states = {tier: state_of(account, stack.backend) for tier, stack in platform.stacks.items()}
+        states = {tier: read_state(account, stack.backend) for tier, stack in platform.stacks.items()}
         if not any(states.values()):
             raise RefusedError(f"{environment}: nothing is deployed")
         deployed = [stack for tier, stack in platform.stacks.items() if states[tier]]
-        told = of(deployed)
+        told = detect_drift(deployed)
         told.not_deployed = [tier for tier, state in states.items() if not state]
         if as_json:
             typer.echo(json.dumps({"environment": environment, **asdict(told)}, indent=2))
         else:
             _show(told, environment, len(deployed))
-    if told.found:
+    if told.needs_attention:
         raise typer.Exit(1)
 
 
-def of(stacks: Iterable[Stack], run: Terraform = in_folder) -> Drift:
+def detect_drift(stacks: Iterable[Stack], run: TerraformRunner = run_in_folder) -> Drift:
     """What has been changed in stacks that are deployed; `run` is who runs Terraform."""
     every, told = list(stacks), Drift()
-    answers = side_by_side("drift", [partial(_asked, run, stack) for stack in every], AT_ONCE)
+    answers = run_in_parallel("drift", [partial(_changes_or_error, run, stack) for stack in every], PARALLEL_RUNS)
     for stack, answer in zip(every, answers, strict=True):
         if isinstance(answer, str):
             told.unknown[stack.tier] = answer
@@ -110,7 +110,7 @@ def of(stacks: Iterable[Stack], run: Terraform = in_folder) -> Drift:
     return told
 
 
-def changes_in(stack: Stack, planned: Mapping[str, Any], schema: Schema) -> list[Change]:
+def changes_in(stack: Stack, planned: Mapping[str, Any], schema: ComputedArguments) -> list[DriftedAttribute]:
     """What a plan of a stack, refresh-only or not, tells that is somebody's change."""
     made = planned.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", [])
     return [
@@ -121,7 +121,7 @@ def changes_in(stack: Stack, planned: Mapping[str, Any], schema: Schema) -> list
     ]
 
 
-def schema_of(stack: Stack, run: Terraform = in_folder) -> Schema:
+def computed_arguments(stack: Stack, run: TerraformRunner = run_in_folder) -> ComputedArguments:
     """Of the provider that a stack requires; remembered, because Terraform takes ten seconds to tell.
 
     Raises:
@@ -141,39 +141,39 @@ def schema_of(stack: Stack, run: Terraform = in_folder) -> Schema:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _asked(run: Terraform, stack: Stack) -> list[Change] | str:
+def _changes_or_error(run: TerraformRunner, stack: Stack) -> list[DriftedAttribute] | str:
     try:
         # Without a lock: it changes nothing, and a deployment need not wait for it.
         planned = plan(stack, "-refresh-only", "-lock=false", run=run)
-        return changes_in(stack, planned, schema_of(stack, run))
+        return changes_in(stack, planned, computed_arguments(stack, run))
     except TerraformError as error:
         return " ".join(str(error).split())
 
 
-def _changes(stack: Stack, entry: Body, made: list[Body], schema: Schema) -> Iterator[Change]:
+def _changes(stack: Stack, entry: Body, made: list[Body], schema: ComputedArguments) -> Iterator[DriftedAttribute]:
     before, after = entry["change"]["before"], entry["change"]["after"]
     if after is None:
-        yield Change(stack.tier, entry["address"], "deleted", ())
+        yield DriftedAttribute(stack.tier, entry["address"], "deleted", ())
         return
     body = stack.document["resource"].get(entry["type"], {}).get(entry["name"], {})
     ignored = body.get("lifecycle", {}).get("ignore_changes", [])
     filled = set(schema.get(entry["type"], ())) - body.keys() - {TAGS}
-    separate = row_of(entry["type"]).separate
-    differing = [name for name in sorted(before) if _plain(before[name]) != _plain(after.get(name))]
+    separate = row_of(entry["type"]).separate_resources
+    differing = [name for name in sorted(before) if _normalize(before[name]) != _normalize(after.get(name))]
     kept = [
         "tags" if name == TAGS else name
         for name in differing
         if ignored != "all" and name not in {*ignored, *filled, *separate}
     ]
     if kept:
-        yield Change(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))
+        yield DriftedAttribute(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))
     added = [
         name
         for name in differing
-        if (part := separate.get(name)) and part.count(after[name]) > _made(part, before["id"], made)
+        if (part := separate.get(name)) and part.count(after[name]) > _count_managed(part, before["id"], made)
     ]
     if added:
-        yield Change(stack.tier, entry["address"], "added to", tuple(added))
+        yield DriftedAttribute(stack.tier, entry["address"], "added to", tuple(added))
 
 
 # Protocols are set by name, and told by number.
@@ -181,21 +181,21 @@ def _changes(stack: Stack, entry: Body, made: list[Body], schema: Schema) -> Ite
 PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17"}
 
 
-def _made(part: Separate, id: str, made: list[Body]) -> int:
+def _count_managed(part: SeparateResource, id: str, made: list[Body]) -> int:
     """How many of an argument's resources the stack has."""
-    return sum(each["type"] == part.type and each["values"][part.by] == id for each in made)
+    return sum(each["type"] == part.type and each["values"][part.parent_argument] == id for each in made)
 
 
-def _plain(value: Any, name: str = "") -> Any:
+def _normalize(value: Any, name: str = "") -> Any:
     """A value without what is only said in another way: nothing, in any of its forms, and the order of lists.
 
     The provider does not tell an argument that nobody set from one that is zero.
     """
     if isinstance(value, Mapping):
-        said = {inner: _plain(each, inner) for inner, each in value.items()}
+        said = {inner: _normalize(each, inner) for inner, each in value.items()}
         return {inner: each for inner, each in said.items() if each is not None} or None
     if isinstance(value, list):
-        return sorted((_plain(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)) or None
+        return sorted((_normalize(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)) or None
     return (PROTOCOLS.get(value, value) if name == "protocol" else value) or None
 
 

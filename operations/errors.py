@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 @contextmanager
-def ends_in_a_line() -> Generator[None]:
+def one_line_errors() -> Generator[None]:
     """Ends the command with exit code 1 and what is wrong, where something is."""
     try:
         yield
@@ -56,7 +56,7 @@ def ends_in_a_line() -> Generator[None]:
 def explain(error: BotoCoreError | ClientError) -> str:
     """What AWS or boto3 refused, in one line, with what to do where that is known."""
     if isinstance(error, ClientError):
-        return _explain_answer(error)
+        return _explain_client_error(error)
     message = " ".join(str(error).split())
     if isinstance(error, NoCredentialsError):
         return NO_CREDENTIALS
@@ -69,12 +69,12 @@ def explain(error: BotoCoreError | ClientError) -> str:
     return f"boto3: {message}"
 
 
-def code_of(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """AWS's code of an error."""
     return error.response.get("Error", {}).get("Code", "")
 
 
-def found(ask: Any, *missing: str, **arguments: Any) -> Any:
+def call_or_none(ask: Any, *missing: str, **arguments: Any) -> Any:
     """What AWS answers, or None where it answers that there is no such thing, by one of the codes.
 
     Raises:
@@ -83,13 +83,13 @@ def found(ask: Any, *missing: str, **arguments: Any) -> Any:
     try:
         return ask(**arguments)
     except ClientError as error:
-        if code_of(error) in missing:
+        if error_code(error) in missing:
             return None
         raise
 
 
-def _explain_answer(error: ClientError) -> str:
-    code = code_of(error)
+def _explain_client_error(error: ClientError) -> str:
+    code = error_code(error)
     message = " ".join(error.response.get("Error", {}).get("Message", "").split())
     if code in EXPIRED:
         return f"the AWS credentials have expired; sign in again, or get new ones ({code})"

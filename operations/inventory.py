@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from operations.account import Account
-from operations.errors import found
+from operations.errors import call_or_none
 from stacks.names import Names
 from synthesized.catalogue.matches import Match, is_ignored, matches_of
 
 
-def tagged(
+def tagged_resources(
     client: Callable[[str, str], Any], names: Names, tier: str | None = None, kind: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """ARN and tags of what the tiers of an environment have made, in its Regions, as the Tagging API has them.
@@ -32,17 +32,20 @@ def tagged(
             yield from page["ResourceTagMappingList"]
 
 
-def needs_no_state(account: Account, arn: str) -> bool:
+def is_expected_without_state(account: Account, arn: str) -> bool:
     """Whether it is right that no state has a tagged resource: the catalogue ignores it, or it was deleted."""
-    return is_ignored(arn) or described(account, arn) is None
+    return is_ignored(arn) or describe_matches(account, arn) is None
 
 
-def described(account: Account, arn: str) -> dict[Match, set[str]] | None:
+def describe_matches(account: Account, arn: str) -> dict[Match, set[str]] | None:
     """The types that an ARN may be of, each with the texts that tell one from another; None where it was deleted.
 
     AWS keeps some of what was deleted, or its tags, for a while.
     """
     matches = matches_of(arn)
-    texts = {match: found(partial(match.tagged.describe, account, arn), *match.tagged.missing) for match in matches}
+    texts = {
+        match: call_or_none(partial(match.tagged.describe, account, arn), *match.tagged.not_found_codes)
+        for match in matches
+    }
     there = {match: text for match, text in texts.items() if text is not None}
     return None if matches and not there else there

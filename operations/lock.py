@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.account import Account, EnvironmentName, reach
-from operations.errors import RefusedError, code_of, ends_in_a_line, explain, found
+from operations.account import Account, EnvironmentName, connect
+from operations.errors import RefusedError, call_or_none, error_code, explain, one_line_errors
 from operations.terminal import console
 
 SUFFIX = ".tfstate.tflock"
@@ -39,11 +39,11 @@ class Holder:
         told = json.loads(body)
         try:
             return cls(
-                id=_shown(told["ID"]),
-                operation=_shown(told["Operation"]),
-                who=_shown(told["Who"]),
+                id=_printable(told["ID"]),
+                operation=_printable(told["Operation"]),
+                who=_printable(told["Who"]),
                 created=datetime.fromisoformat(told["Created"]).astimezone(UTC),
-                terraform=_shown(told["Version"]),
+                terraform=_printable(told["Version"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no lock of Terraform's ({error!r})") from error
@@ -73,9 +73,9 @@ class Locks:
     def __init__(self, account: Account) -> None:
         self._s3 = account.client("s3")
         self._environment = account.settings.name
-        self._ours = {"Bucket": account.names.state_bucket, "ExpectedBucketOwner": account.settings.account}
+        self._bucket = {"Bucket": account.names.state_bucket, "ExpectedBucketOwner": account.settings.account}
 
-    def seen(self) -> Iterator[Lock]:
+    def held(self) -> Iterator[Lock]:
         """Those that are there now.
 
         Raises:
@@ -83,23 +83,23 @@ class Locks:
         """
         pages = self._s3.get_paginator("list_objects_v2")
         try:
-            for page in pages.paginate(**self._ours, Prefix=f"{self._environment}/"):
+            for page in pages.paginate(**self._bucket, Prefix=f"{self._environment}/"):
                 for entry in page.get("Contents", ()):
-                    if entry["Key"].endswith(SUFFIX) and (lock := self.at(entry["Key"])):
+                    if entry["Key"].endswith(SUFFIX) and (lock := self.read(entry["Key"])):
                         yield lock
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
             raise RefusedError(
-                f"there is no bucket {self._ours['Bucket']}: "
+                f"there is no bucket {self._bucket['Bucket']}: "
                 f"python -m operations bootstrap {self._environment} makes it"
             ) from error
 
-    def at(self, key: str) -> Lock | None:
+    def read(self, key: str) -> Lock | None:
         """The lock that is an object now; None where it is gone."""
         stack = f"{self._environment}-{key.removesuffix(SUFFIX).rpartition('/')[2]}"
         try:
-            answer = found(self._s3.get_object, "NoSuchKey", **self._ours, Key=key)
+            answer = call_or_none(self._s3.get_object, "NoSuchKey", **self._bucket, Key=key)
         except ClientError as error:
             # Denied by S3 or by the key: that it is there is told all the same.
             return Lock(stack, key, None, None, explain(error))
@@ -118,7 +118,7 @@ class Locks:
             RefusedError: it is not to be told from another, or is gone.
         """
         if lock.holder is None:
-            by_hand = f"aws s3api delete-object --bucket {self._ours['Bucket']} --key {lock.key} --version-id VERSION"
+            by_hand = f"aws s3api delete-object --bucket {self._bucket['Bucket']} --key {lock.key} --version-id VERSION"
             raise RefusedError(
                 f"{lock.stack}: its lock cannot be read, so nobody knows whose it is ({lock.unreadable}). "
                 f"If you know that it is stale: {by_hand} (VERSION: {lock.version or 'aws s3api list-object-versions'})"
@@ -129,13 +129,13 @@ class Locks:
                 f"from this one: python -m operations bootstrap {self._environment} mends that, or terraform "
                 f"force-unlock {lock.id} in the stack's folder releases without a check"
             )
-        now = self.at(lock.key)
+        now = self.read(lock.key)
         if now != lock:
             raise RefusedError(
                 f"{lock.stack}: not released: lock {lock.id} was shown, and now "
                 + (now.unreadable or f"lock {now.id} is there" if now else "nobody holds the state")
             )
-        self._s3.delete_object(**self._ours, Key=lock.key, VersionId=lock.version)
+        self._s3.delete_object(**self._bucket, Key=lock.key, VersionId=lock.version)
 
 
 def refuse_locked(account: Account, because: str) -> None:
@@ -144,7 +144,7 @@ def refuse_locked(account: Account, because: str) -> None:
     Raises:
         RefusedError: a state is locked, or there is no bucket.
     """
-    if stacks := [lock.stack for lock in Locks(account).seen()]:
+    if stacks := [lock.stack for lock in Locks(account).held()]:
         raise RefusedError(f"{', '.join(stacks)}: locked; {because}: python -m operations lock {account.settings.name}")
 
 
@@ -174,10 +174,10 @@ def lock(
 
     Exit codes: 0 shown, or released; 1 refused or failed; 2 usage.
     """
-    with ends_in_a_line():
-        account = reach(environment)
+    with one_line_errors():
+        account = connect(environment)
         locks = Locks(account)
-        every = list(locks.seen())
+        every = list(locks.held())
         chosen = [lock for lock in every if stack in {None, lock.stack, lock.stack.removeprefix(f"{environment}-")}]
         if not chosen:
             others = f"; locked: {', '.join(lock.stack for lock in every)}" if every else ""
@@ -185,14 +185,14 @@ def lock(
             return
         console().print(_table(chosen, datetime.now(UTC)))
         if release:
-            _release(locks, chosen, asking=not yes)
+            _release(locks, chosen, confirm=not yes)
 
 
-def _release(locks: Locks, chosen: list[Lock], *, asking: bool) -> None:
+def _release(locks: Locks, chosen: list[Lock], *, confirm: bool) -> None:
     """Each by itself: what one refuses keeps no other from its release."""
     kept: list[str] = []
     for lock in chosen:
-        if asking and not typer.confirm(f"Release lock {lock.id} of {lock.stack}?"):
+        if confirm and not typer.confirm(f"Release lock {lock.id} of {lock.stack}?"):
             kept.append(f"{lock.stack}: not released")
             continue
         try:
@@ -205,7 +205,7 @@ def _release(locks: Locks, chosen: list[Lock], *, asking: bool) -> None:
         raise RefusedError("\n".join(kept))
 
 
-def _shown(value: Any) -> str:
+def _printable(value: Any) -> str:
     """What somebody wrote, without what would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))
 
@@ -217,14 +217,20 @@ def _table(locks: list[Lock], now: datetime) -> Table:
     for lock in locks:
         if holder := lock.holder:
             since = f"{holder.created:%Y-%m-%d %H:%M:%S} UTC"
-            row = (holder.who, f"{holder.operation} ({holder.terraform})", since, age(now - holder.created), holder.id)
+            row = (
+                holder.who,
+                f"{holder.operation} ({holder.terraform})",
+                since,
+                format_age(now - holder.created),
+                holder.id,
+            )
         else:
             row = (f"unreadable: {lock.unreadable}", "", "", "", lock.id)
         table.add_row(*map(Text, (lock.stack, *row)))
     return table
 
 
-def age(elapsed: timedelta) -> str:
+def format_age(elapsed: timedelta) -> str:
     """Two units, as a person says it."""
     minutes = max(0, int(elapsed.total_seconds())) // 60
     days, hours = divmod(minutes // 60, 24)

@@ -16,18 +16,18 @@ from typing import Annotated
 
 import typer
 
-from operations.account import Account, EnvironmentName, reach
-from operations.errors import ends_in_a_line, found
-from operations.inventory import described, tagged
+from operations.account import Account, EnvironmentName, connect
+from operations.errors import call_or_none, one_line_errors
+from operations.inventory import describe_matches, tagged_resources
 from operations.lock import refuse_locked
-from operations.states import TerraformState, state_of
+from operations.states import TerraformState, read_state
 from operations.terminal import console
 from synthesized.catalogue.arns import region_of
 from synthesized.catalogue.matches import Match, is_ignored, matches_of
 from synthesized.catalogue.table import LOOKUPS
 from synthesized.platform import Body, Platform, Resource
 
-BLOCKS = "orphans.tf.json"
+IMPORT_FILE = "orphans.tf.json"
 """Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
 
@@ -35,7 +35,7 @@ BLOCKS = "orphans.tf.json"
 class Orphan:
     """Something that a tier has made and no state knows."""
 
-    what: str
+    identifier: str
     """Its ARN; or its address, where it has none of its own."""
     tier: str
     address: str | None
@@ -67,13 +67,13 @@ def orphans(
 
     Exit codes: 0 every resource is in a state; 1 some are not, or it cannot be told, or it refused or failed; 2 usage.
     """
-    with ends_in_a_line():
-        account = reach(environment)
+    with one_line_errors():
+        account = connect(environment)
         platform = Platform.synthesized(environment)
         refuse_locked(account, "what a run under way has just made is no orphan")
-        lost = find(account, platform)
+        lost = find_orphans(account, platform)
         for orphan in lost:
-            console().print(f"{orphan.tier}: {orphan.what}\n    {orphan.command}", soft_wrap=True, markup=False)
+            console().print(f"{orphan.tier}: {orphan.identifier}\n    {orphan.command}", soft_wrap=True, markup=False)
         console().print(f"{len(lost)} resources of {environment} are in no state")
         if write:
             for file in write_blocks(lost, platform):
@@ -88,43 +88,47 @@ def write_blocks(lost: Iterable[Orphan], platform: Platform) -> list[Path]:
     for tier, stack in platform.stacks.items():
         blocks = [{"to": orphan.address, "id": orphan.id} for orphan in lost if orphan.tier == tier and orphan.address]
         if blocks:
-            files.append(file := stack.folder / BLOCKS)
+            files.append(file := stack.folder / IMPORT_FILE)
             file.write_text(json.dumps({"import": blocks}, indent=2), encoding="utf-8")
     return files
 
 
-def find(account: Account, platform: Platform) -> list[Orphan]:
+def find_orphans(account: Account, platform: Platform) -> list[Orphan]:
     """What carries the environment's tags, or belongs to what does, and is in no state.
 
     Raises:
         RefusedError: a state cannot be read.
         ClientError: AWS refuses to tell.
     """
-    known = {tier: state_of(account, stack.backend) for tier, stack in platform.stacks.items()}
-    lost = _alone([orphan for tier in platform.stacks for orphan in _tagged(account, platform, tier, known[tier])])
+    known = {tier: read_state(account, stack.backend) for tier, stack in platform.stacks.items()}
+    lost = _clear_ambiguous_addresses(
+        [orphan for tier in platform.stacks for orphan in _tagged_orphans(account, platform, tier, known[tier])]
+    )
     for orphan in lost:
         if orphan.address:
-            known[orphan.tier][orphan.address] = {"id": orphan.id, "arn": orphan.what}
-    return lost + [orphan for tier in platform.stacks for orphan in _untagged(account, platform, known, tier)]
+            known[orphan.tier][orphan.address] = {"id": orphan.id, "arn": orphan.identifier}
+    return lost + [orphan for tier in platform.stacks for orphan in _untagged_orphans(account, platform, known, tier)]
 
 
-def _alone(lost: list[Orphan]) -> list[Orphan]:
+def _clear_ambiguous_addresses(lost: list[Orphan]) -> list[Orphan]:
     """Where two would be the same resource, nobody can say which of them it is."""
     claims = Counter((orphan.tier, orphan.address) for orphan in lost)
     return [replace(orphan, address=None) if claims[orphan.tier, orphan.address] > 1 else orphan for orphan in lost]
 
 
-def _tagged(account: Account, platform: Platform, tier: str, known: TerraformState) -> Iterator[Orphan]:
+def _tagged_orphans(account: Account, platform: Platform, tier: str, known: TerraformState) -> Iterator[Orphan]:
     # Some have their ARN as their id.
     names = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
     arns = {str(name).removesuffix(":*") for pair in names for name in pair}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
-    missing = [resource for resource in platform.resources if resource.tier == tier and resource.origin not in known]
-    for mapping in tagged(account.client, account.names, tier):
+    missing = [
+        resource for resource in platform.resources if resource.tier == tier and resource.address_in_stack not in known
+    ]
+    for mapping in tagged_resources(account.client, account.names, tier):
         arn: str = mapping["ResourceARN"]
         if arn.removesuffix(":*") in arns or any((match.type, match.groups[0]) in ids for match in matches_of(arn)):
             continue
-        if is_ignored(arn) or (matches := described(account, arn)) is None:
+        if is_ignored(arn) or (matches := describe_matches(account, arn)) is None:
             continue
         name = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"}
         orphan = _orphan(arn, tier, {match: texts | name for match, texts in matches.items()}, missing)
@@ -137,15 +141,15 @@ def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: lis
     """The missing resource that an ARN is: the only one of its type, or that of its name. None: apply adopts it."""
     of_type = [(match, each) for match in matches for each in missing if each.type == match.type]
     named = [(match, each) for match, each in of_type if {*match.groups, *matches[match]} & _names(each.body)]
-    if any(not match.deletion for match, _ in named):
+    if any(not match.deletion_command for match, _ in named):
         return None
-    candidates = named or [(match, each) for match, each in of_type if match.deletion]
-    match = next((match for match, _ in candidates), next((match for match in matches if match.deletion), None))
+    candidates = named or [(match, each) for match, each in of_type if match.deletion_command]
+    match = next((match for match, _ in candidates), next((match for match in matches if match.deletion_command), None))
     if match is None:
         unknown = f"aws cloudcontrol delete-resource --type-name <type> --identifier '{arn}'"
         return Orphan(arn, tier, None, arn, unknown)
-    address = candidates[0][1].origin if len(candidates) == 1 else None
-    return Orphan(arn, tier, address, match.import_id, match.deletion)
+    address = candidates[0][1].address_in_stack if len(candidates) == 1 else None
+    return Orphan(arn, tier, address, match.import_id, match.deletion_command)
 
 
 def _names(body: Body) -> set[str]:
@@ -154,25 +158,27 @@ def _names(body: Body) -> set[str]:
     return (arguments | {body.get("tags", {}).get("Name", "")}) - {""}
 
 
-def _untagged(account: Account, platform: Platform, known: Mapping[str, TerraformState], tier: str) -> Iterator[Orphan]:
+def _untagged_orphans(
+    account: Account, platform: Platform, known: Mapping[str, TerraformState], tier: str
+) -> Iterator[Orphan]:
     attributes = {
-        resource.address: known[resource.tier][resource.origin]
+        resource.address: known[resource.tier][resource.address_in_stack]
         for resource in platform.resources
-        if resource.origin in known[resource.tier]
+        if resource.address_in_stack in known[resource.tier]
     }
     for resource in platform.of_type(*LOOKUPS):
-        if resource.tier != tier or resource.origin in known[tier]:
+        if resource.tier != tier or resource.address_in_stack in known[tier]:
             continue
         lookup = LOOKUPS[resource.type]
-        arguments = list(filter(None, (_resolved(resource.body[name], attributes) for name in lookup.arguments)))
+        arguments = list(filter(None, (_resolve(resource.body[name], attributes) for name in lookup.arguments)))
         # Where it belongs to what is not there, it is not there either.
         if len(arguments) < len(lookup.arguments):
             continue
-        if id := found(partial(lookup.find, account, *arguments), *lookup.missing):
-            yield Orphan(resource.origin, tier, resource.origin, id)
+        if id := call_or_none(partial(lookup.find, account, *arguments), *lookup.not_found_codes):
+            yield Orphan(resource.address_in_stack, tier, resource.address_in_stack, id)
 
 
-def _resolved(value: str, attributes: Mapping[str, Body]) -> str | None:
+def _resolve(value: str, attributes: Mapping[str, Body]) -> str | None:
     """A value as it is, or, where it is a reference, as the state has it; None where nobody knows it."""
     if "${" not in value:
         return value

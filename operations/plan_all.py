@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from operations.account import EnvironmentName, reach
-from operations.errors import RefusedError, ends_in_a_line
-from operations.plans import AT_ONCE, plan
-from operations.terminal import side_by_side
+from operations.account import EnvironmentName, connect
+from operations.errors import RefusedError, one_line_errors
+from operations.plans import PARALLEL_RUNS, plan
+from operations.terminal import run_in_parallel
 from operations.terraform import TerraformError
 from synthesized.platform import Platform, Stack
 
@@ -36,16 +36,16 @@ def plan_all(
 
     Exit codes: 0 all are planned; 1 a tier cannot be, or it refused or failed; 2 usage.
     """
-    with ends_in_a_line():
-        reach(environment)
+    with one_line_errors():
+        connect(environment)
         stacks = Platform.synthesized(environment).stacks.values()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tried = side_by_side("plan-all", [partial(_planned, folder, stack) for stack in stacks], AT_ONCE)
+        tried = run_in_parallel("plan-all", [partial(_plan_to_file, folder, stack) for stack in stacks], PARALLEL_RUNS)
         if failed := [why for why in tried if why]:
             raise RefusedError("\n".join(failed))
 
 
-def _planned(folder: Path, stack: Stack) -> str | None:
+def _plan_to_file(folder: Path, stack: Stack) -> str | None:
     """Why a stack cannot be planned; None where it was."""
     file = folder / f"{stack.name}.json"
     # What is left of an earlier time is no plan of this change.

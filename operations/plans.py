@@ -10,17 +10,17 @@ from typing import Any
 from operations.terraform import TerraformError, terraform
 from synthesized.platform import Stack
 
-AT_ONCE = 2
+PARALLEL_RUNS = 2
 """Runs of Terraform, each with a provider of its own: about a gigabyte of memory."""
 
-Terraform = Callable[..., str]
+TerraformRunner = Callable[..., str]
 """Runs Terraform on a stack: the stack, then arguments."""
 
-INITIALIZING = Lock()
+INIT_LOCK = Lock()
 """Of providers, one folder at a time. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache"""
 
 
-def in_folder(stack: Stack, *arguments: str) -> str:
+def run_in_folder(stack: Stack, *arguments: str) -> str:
     """Run Terraform on a stack; its folder is initialized, where Terraform asks for that.
 
     Raises:
@@ -31,12 +31,12 @@ def in_folder(stack: Stack, *arguments: str) -> str:
     except TerraformError as error:
         if "terraform init" not in str(error):
             raise
-    with INITIALIZING:
+    with INIT_LOCK:
         terraform("init", "-reconfigure", "-input=false", "-no-color", cwd=stack.folder)
     return terraform(*arguments, cwd=stack.folder)
 
 
-def plan(stack: Stack, *options: str, run: Terraform = in_folder) -> dict[str, Any]:
+def plan(stack: Stack, *options: str, run: TerraformRunner = run_in_folder) -> dict[str, Any]:
     """What Terraform would change, as `terraform show -json` tells a plan.
 
     Args:

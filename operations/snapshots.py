@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.errors import RefusedError, ends_in_a_line
+from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
 
 SNAPSHOTS = Path("tests/snapshots/__snapshots__/test_snapshots")
@@ -25,7 +25,7 @@ LIMIT = 1024 * 1024
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
 """
-AROUND = 3
+CONTEXT_LINES = 3
 """Lines shown before and after what differs, as git does."""
 
 Parts = Mapping[str, list[str]]
@@ -37,7 +37,7 @@ class SnapshotsError(RefusedError):
 
 
 @dataclass(frozen=True)
-class Difference:
+class SnapshotDifference:
     """Of a stack, between two versions."""
 
     stack: str
@@ -62,7 +62,7 @@ def snapshots(
 
     Exit codes: 0 compared; 1 a version or a snapshot cannot be read; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         before, after = committed(ROOT, base), present(ROOT)
         typer.echo(summary(differences(before, after), stacks=len({*before, *after}), base=base), nl=False)
 
@@ -96,13 +96,13 @@ def present(project: Path) -> dict[str, Parts]:
     }
 
 
-def differences(before: Mapping[str, Parts], after: Mapping[str, Parts]) -> list[Difference]:
+def differences(before: Mapping[str, Parts], after: Mapping[str, Parts]) -> list[SnapshotDifference]:
     """Those of all stacks that differ, by name."""
     found = (_difference(name, before.get(name, {}), after.get(name, {})) for name in sorted({*before, *after}))
     return [difference for difference in found if difference.lines]
 
 
-def summary(found: Sequence[Difference], *, stacks: int, base: str, limit: int = LIMIT) -> str:
+def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limit: int = LIMIT) -> str:
     """Of all differences, in Markdown; where they have no room, each stack's loses its end.
 
     Args:
@@ -124,7 +124,7 @@ def summary(found: Sequence[Difference], *, stacks: int, base: str, limit: int =
     # What a small stack does not need of its share is left to the larger ones.
     shown: dict[str, list[str]] = {}
     for number, each in enumerate(sorted(found, key=lambda each: _size(each.lines))):
-        shown[each.stack] = _fitting(each.lines, room // (len(found) - number))
+        shown[each.stack] = _fit(each.lines, room // (len(found) - number))
         room -= _size(shown[each.stack])
     blocks = ("\n".join(_block(each, shown[each.stack], base)) for each in found)
     return "\n\n".join(["\n".join(head), *blocks]) + "\n"
@@ -176,10 +176,10 @@ def _escaped(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, sort_keys=True).replace("```", r"``\u0060")
 
 
-def _difference(stack: str, before: Parts, after: Parts) -> Difference:
+def _difference(stack: str, before: Parts, after: Parts) -> SnapshotDifference:
     addresses = sorted({*before, *after})
     changed = [name for name in addresses if name in before and name in after and before[name] != after[name]]
-    return Difference(
+    return SnapshotDifference(
         stack,
         added=len(after.keys() - before.keys()),
         changed=len(changed),
@@ -190,10 +190,10 @@ def _difference(stack: str, before: Parts, after: Parts) -> Difference:
 
 def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
     """What differs in a resource, each place under the resource's address and what it lies within."""
-    for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
+    for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT_LINES):
         _, start, end, new_start, _ = next(opcode for opcode in group if opcode[0] != "equal")
         lines, place = (before, start) if start < end else (after, new_start)
-        yield f"@@ {' '.join([_escaped(address)[1:-1], *_within(lines, place)])} @@"
+        yield f"@@ {' '.join([_escaped(address)[1:-1], *_enclosing_keys(lines, place)])} @@"
         for what, start, end, new_start, new_end in group:
             if what == "equal":
                 yield from (f" {line}" for line in before[start:end])
@@ -202,7 +202,7 @@ def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
                 yield from (f"+{line}" for line in after[new_start:new_end])
 
 
-def _within(lines: Sequence[str], place: int) -> list[str]:
+def _enclosing_keys(lines: Sequence[str], place: int) -> list[str]:
     """The keys that a line lies within, the outermost first, of JSON that is indented."""
     keys: list[str] = []
     indent = _indent(lines[place])
@@ -223,7 +223,7 @@ def _size(lines: Sequence[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
 
 
-def _fitting(lines: Sequence[str], room: int) -> list[str]:
+def _fit(lines: Sequence[str], room: int) -> list[str]:
     shown: list[str] = []
     for line in lines:
         room -= _size([line])
@@ -233,7 +233,7 @@ def _fitting(lines: Sequence[str], room: int) -> list[str]:
     return shown
 
 
-def _block(difference: Difference, shown: Sequence[str], base: str) -> list[str]:
+def _block(difference: SnapshotDifference, shown: Sequence[str], base: str) -> list[str]:
     block = [f"<details><summary>{difference.stack}</summary>", "", "```diff", *shown, "```", ""]
     if left := len(difference.lines) - len(shown):
         file = SNAPSHOTS / f"test_stack[{difference.stack}].json"

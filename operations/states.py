@@ -12,7 +12,7 @@ TerraformState = dict[str, Body]
 """Attributes by address."""
 
 
-def state_of(account: Account, backend: Mapping[str, str]) -> TerraformState:
+def read_state(account: Account, backend: Mapping[str, str]) -> TerraformState:
     """The state in a backend; empty where nothing is deployed yet.
 
     Raises:

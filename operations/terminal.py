@@ -10,7 +10,7 @@ from rich.progress import track
 T = TypeVar("T")
 
 
-def side_by_side(what: str, makes: Sequence[Callable[[], T]], at_once: int) -> list[T]:
+def run_in_parallel(what: str, makes: Sequence[Callable[[], T]], at_once: int) -> list[T]:
     """What each of some calls returns, in their order.
 
     Args:

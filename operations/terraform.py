@@ -13,7 +13,7 @@ from stacks import ROOT
 CACHE = ROOT / ".cache" / "terraform"
 PACKAGE_FOLDERS = Path("/opt")
 REGISTRY = "registry.terraform.io"
-OLDEST = (1, 11)
+MIN_VERSION = (1, 11)
 """State locks without a table came with 1.11."""
 
 
@@ -63,7 +63,7 @@ def version() -> str:
         TerraformError: it is too old.
     """
     found = re.search(r"Terraform v((\d+)\.(\d+)\S*)", terraform("version", cwd=ROOT))
-    if found is None or (int(found[2]), int(found[3])) < OLDEST:
+    if found is None or (int(found[2]), int(found[3])) < MIN_VERSION:
         raise TerraformError(f"terraform is {found[1] if found else 'of an unknown version'}; install 1.11 or later")
     return found[1]
 
@@ -84,7 +84,7 @@ def environment() -> dict[str, str]:
         # Else a stack that has no lock file yet installs the provider once more, over the copy that others run.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
     }
-    if not _users_configuration().is_file():
+    if not _user_configuration().is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
         configuration = CACHE / "terraform.tfrc"
         wanted = _configuration(find_mirror())
@@ -113,7 +113,7 @@ def find_mirror() -> Path | None:
     return next((folder for folder in folders if (folder / REGISTRY).is_dir()), None)
 
 
-def _users_configuration() -> Path:
+def _user_configuration() -> Path:
     return Path(os.environ.get("TF_CLI_CONFIG_FILE") or Path.home() / ".terraformrc")
 
 

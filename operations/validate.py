@@ -15,23 +15,23 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from operations.errors import RefusedError, ends_in_a_line
-from operations.plans import AT_ONCE
+from operations.errors import RefusedError, one_line_errors
+from operations.plans import PARALLEL_RUNS
 from operations.terraform import CACHE, TerraformError, terraform, version
-from synthesized.platform import Stack, read_stacks, synthesized_in
+from synthesized.platform import Stack, output_folder, read_stacks
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidationResult:
     """What Terraform says of one stack."""
 
     stack: str
     problems: tuple[str, ...]
-    remembered: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True)
-class Copy:
+class StackCopy:
     """A stack where Terraform may write beside it."""
 
     folder: Path
@@ -54,15 +54,15 @@ def validate() -> None:
 
     Exit codes: 0 all stacks are valid; 1 a stack is not valid, or Terraform failed; 2 usage.
     """
-    with ends_in_a_line():
-        if not (stacks := read_stacks(synthesized_in())):
-            raise RefusedError(f"{synthesized_in()}: holds no stack; run make synth")
-        verdicts = verdicts_of(stacks)
+    with one_line_errors():
+        if not (stacks := read_stacks(output_folder())):
+            raise RefusedError(f"{output_folder()}: holds no stack; run make synth")
+        verdicts = validate_stacks(stacks)
     for verdict in verdicts:
         for problem in verdict.problems:
             typer.echo(f"{verdict.stack}: {problem}")
     invalid = sum(bool(verdict.problems) for verdict in verdicts)
-    unchanged = sum(verdict.remembered for verdict in verdicts)
+    unchanged = sum(verdict.cached for verdict in verdicts)
     typer.echo(
         f"{len(verdicts) - invalid} of {len(verdicts)} stacks are valid ({unchanged} unchanged since the last time)"
     )
@@ -70,7 +70,7 @@ def validate() -> None:
         raise typer.Exit(1)
 
 
-def verdicts_of(stacks: Sequence[Stack], cache: Path | None = None) -> list[Verdict]:
+def validate_stacks(stacks: Sequence[Stack], cache: Path | None = None) -> list[ValidationResult]:
     """Validate stacks.
 
     Raises:
@@ -83,13 +83,13 @@ def verdicts_of(stacks: Sequence[Stack], cache: Path | None = None) -> list[Verd
     with TemporaryDirectory(dir=cache) as folder:
         copies = [_copy(stack, Path(folder), cache) for stack in changed]
         _initialize(copies)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
             found = dict(zip((stack.name for stack in changed), pool.map(_problems, copies), strict=True))
     for name, problems in found.items():
         if not problems:
             passed[name].parent.mkdir(parents=True, exist_ok=True)
             passed[name].touch()
-    return [Verdict(stack.name, found.get(stack.name, ()), remembered=stack.name not in found) for stack in stacks]
+    return [ValidationResult(stack.name, found.get(stack.name, ()), cached=stack.name not in found) for stack in stacks]
 
 
 def _fingerprint(stack: Stack, terraform_version: str) -> str:
@@ -97,18 +97,18 @@ def _fingerprint(stack: Stack, terraform_version: str) -> str:
     return sha256(json.dumps([stack.document, terraform_version], sort_keys=True).encode()).hexdigest()
 
 
-def _copy(stack: Stack, folder: Path, cache: Path) -> Copy:
+def _copy(stack: Stack, folder: Path, cache: Path) -> StackCopy:
     copy = folder / stack.name
     copy.mkdir()
     (copy / "cdk.tf.json").write_text(json.dumps(stack.document), encoding="utf-8")
     if (assets := stack.folder / "assets").is_dir():
         (copy / "assets").symlink_to(assets.resolve())
-    return Copy(copy, cache / "providers" / stack.required_providers)
+    return StackCopy(copy, cache / "providers" / stack.required_providers)
 
 
-def _initialize(copies: Sequence[Copy]) -> None:
+def _initialize(copies: Sequence[StackCopy]) -> None:
     """Install the providers, once for all stacks that require the same."""
-    first_of: dict[Path, Copy] = {}
+    first_of: dict[Path, StackCopy] = {}
     for copy in copies:
         first = first_of.setdefault(copy.providers, copy)
         if copy is first:
@@ -117,7 +117,7 @@ def _initialize(copies: Sequence[Copy]) -> None:
             shutil.copy(first.folder / ".terraform.lock.hcl", copy.folder)
 
 
-def _problems(copy: Copy) -> tuple[str, ...]:
+def _problems(copy: StackCopy) -> tuple[str, ...]:
     try:
         answer = copy.terraform("validate", "-json")
     except TerraformError as error:
@@ -127,12 +127,12 @@ def _problems(copy: Copy) -> tuple[str, ...]:
     except (ValueError, KeyError):  # Terraform itself failed, and says so in words
         return (" ".join(answer.split()),)
     return tuple(
-        " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_place(diagnostic)}".split())
+        " ".join(f"{diagnostic['summary']}: {diagnostic.get('detail', '')} {_location(diagnostic)}".split())
         for diagnostic in diagnostics
         if diagnostic["severity"] == "error"
     )
 
 
-def _place(diagnostic: dict[str, dict[str, str]]) -> str:
+def _location(diagnostic: dict[str, dict[str, str]]) -> str:
     context = diagnostic.get("snippet", {}).get("context")
     return f"(in {context})" if context else ""

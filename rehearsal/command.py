@@ -11,7 +11,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from operations.account import EnvironmentName
-from operations.errors import ends_in_a_line, explain
+from operations.errors import explain, one_line_errors
 
 
 def rehearse(
@@ -32,7 +32,7 @@ def rehearse(
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    _rehearsals().rehearse(environment, keep=keep)
+    _scenarios().rehearse(environment, keep=keep)
 
 
 def rehearse_faults(
@@ -49,7 +49,7 @@ def rehearse_faults(
 
     Exit codes: 0 all was survived; 1 something was not; 2 usage.
     """
-    _rehearsals().rehearse_faults(environment, short=short)
+    _scenarios().rehearse_faults(environment, short=short)
 
 
 def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
@@ -63,7 +63,7 @@ def rehearse_atlantis(environment: EnvironmentName = "dev") -> None:
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    _rehearsals().rehearse_atlantis(environment)
+    _scenarios().rehearse_atlantis(environment)
 
 
 def rehearse_guide() -> None:
@@ -76,7 +76,7 @@ def rehearse_guide() -> None:
 
     Exit codes: 0 all went well; 1 something did not; 2 usage.
     """
-    _rehearsals().rehearse_guide()
+    _scenarios().rehearse_guide()
 
 
 def propose(
@@ -94,14 +94,14 @@ def propose(
     """
     from rehearsal import proposal  # it loads cdktf, which starts Node
 
-    with ends_in_a_line():
+    with one_line_errors():
         proposal.synthesize(environment, cidr, folder)
 
 
-def _rehearsals() -> ModuleType:
+def _scenarios() -> ModuleType:
     try:
-        from rehearsal import rehearsals
+        from rehearsal import scenarios
     except BotoCoreError as error:  # moto asks for AWS's configuration as soon as it is imported
         typer.echo(explain(error), err=True)
         raise typer.Exit(1) from error
-    return rehearsals
+    return scenarios

@@ -4,9 +4,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rehearsal.run import Rehearsal
+from rehearsal.one_environment import Rehearsal
 from stacks.names import ACCESS
-from synthesized.permissions import denied, unused
+from synthesized.permissions import denied_calls, unused_actions
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Deployers:
     calls: dict[str, set[str]] = field(default_factory=dict)
     """Terraform's own, by what it was doing."""
 
-    def give_access(self) -> None:
+    def deploy_access(self) -> None:
         """Deploy, as an administrator, the tier that says who deploys the others."""
         self.rehearsal.deploy(ACCESS)
 
@@ -31,14 +31,14 @@ class Deployers:
         with self._noting("plan"):
             self.rehearsal.plan_again()
 
-    def hold(self) -> None:
+    def check_permissions(self) -> None:
         """Hold the roles against the calls that Terraform made: each was theirs to make, and nothing else is theirs."""
         rehearsal, calls = self.rehearsal, self.calls["apply"] | self.calls["plan"]
         for role in ("apply", "plan"):
             self._tell_denied(role, self.calls[role])
             # What the settings leave out is not called.
             if rehearsal.settings.production:
-                idle = unused(calls, role, rehearsal.platform)
+                idle = unused_actions(calls, role, rehearsal.platform)
                 rehearsal.report.idle_actions += [f"{role}: {action}" for action in idle]
 
     def destroy(self) -> None:
@@ -56,10 +56,10 @@ class Deployers:
     def _noting(self, what: str) -> Generator[None]:
         """Note which calls Terraform makes meanwhile."""
         gateway = self.rehearsal.aws.gateway
-        before = gateway.of_terraform.copy()
+        before = gateway.terraform_calls.copy()
         yield
-        self.calls[what] = set(gateway.of_terraform - before)
+        self.calls[what] = set(gateway.terraform_calls - before)
 
     def _tell_denied(self, role: str, calls: set[str]) -> None:
-        told = [f"{role}: {call}" for call in denied(calls, role, self.rehearsal.platform)]
+        told = [f"{role}: {call}" for call in denied_calls(calls, role, self.rehearsal.platform)]
         self.rehearsal.report.denied_calls += told

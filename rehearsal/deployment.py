@@ -12,15 +12,15 @@ from typing import Any
 from operations import plans
 from operations.states import attributes_in, tainted_in
 from operations.terraform import environment, terraform
-from rehearsal.processes import OF_THIS_PROCESS, run, without
+from rehearsal.processes import PROCESS_VARIABLES, run, without_variables
 from stacks import ROOT
 from synthesized.platform import Platform, Stack
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
 PARALLELISM = 20
 """Terraform's. Of its usual ten, nine would be keys, which wait for thirteen seconds while all else is held up."""
-Heard = Callable[[str], None]
-Started = Callable[[subprocess.Popen[str]], None]
+OnLine = Callable[[str], None]
+OnStart = Callable[[subprocess.Popen[str]], None]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Deployment:
         self._run(str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "main.py"))
         return Platform.read(self.stacks, self.name)
 
-    def deploy(self, *stacks: str, line: Heard = lambda _: None, started: Started = lambda _: None) -> None:
+    def deploy(self, *stacks: str, line: OnLine = lambda _: None, started: OnStart = lambda _: None) -> None:
         """Deploy all stacks, or some.
 
         Args:
@@ -64,7 +64,7 @@ class Deployment:
         """
         self._cdktf("deploy", "--skip-provider-lock", *(stacks or (f"{self.name}-*",)), line=line, started=started)
 
-    def destroy(self, *stacks: str, line: Heard = lambda _: None) -> None:
+    def destroy(self, *stacks: str, line: OnLine = lambda _: None) -> None:
         """Destroy all stacks, or some with all that depends on them; `line` hears each line of the cdktf CLI's.
 
         Raises:
@@ -110,20 +110,20 @@ class Deployment:
 
     def _run(self, *command: str, **heard: Any) -> None:
         variables = {
-            **without(environment(), *OF_THIS_PROCESS),
-            **of_cli(self.folder),
+            **without_variables(environment(), *PROCESS_VARIABLES),
+            **cli_variables(self.folder),
             "ENV": self.name,
             "CDKTF_OUTDIR": str(self.stacks),
         }
         run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
 
 
-def of_cli(folder: Path) -> dict[str, str]:
+def cli_variables(folder: Path) -> dict[str, str]:
     """The cdktf CLI's own variables, by which it writes nothing to the user's home, but to a folder."""
     return {"CDKTF_HOME": str(folder / "cdktf"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
 
 
-def changes(plan: Mapping[str, Any]) -> list[str]:
+def planned_changes(plan: Mapping[str, Any]) -> list[str]:
     """What a plan would change: resources with their actions, and outputs."""
     resources = [
         f"{change['address']}: {'/'.join(change['change']['actions'])}"

@@ -15,69 +15,69 @@ from rich.console import Console
 
 from operations import drift
 from operations.account import Account
-from operations.inventory import needs_no_state
+from operations.inventory import is_expected_without_state
 from operations.lock import Locks
-from operations.orphans import find, write_blocks
-from operations.states import state_of
-from rehearsal.deployment import changes
-from rehearsal.processes import ProgramError, family, kill
-from rehearsal.progress import Progress, resources_of
-from rehearsal.run import Rehearsal, RehearsalError
+from operations.orphans import find_orphans, write_blocks
+from operations.states import read_state
+from rehearsal.deployment import planned_changes
+from rehearsal.one_environment import Rehearsal, RehearsalError
+from rehearsal.processes import ProgramError, kill_processes, process_tree
+from rehearsal.progress import Progress, count_resources
 
-BAD_SHARE = 0.1
+FAULT_SHARE = 0.1
 """Of all calls: throttled, or answered with an error of AWS's own."""
 
 
 @dataclass(frozen=True)
-class Cut:
+class Interruption:
     """Where a deployment is cut short: by a signal, when so many resources of a tier are done."""
 
-    by: signal.Signals
+    sent_signal: signal.Signals
     tier: str
-    after: int
+    after_resources: int
 
 
-CUTS = (
-    Cut(signal.SIGINT, "foundation", 15),
-    Cut(signal.SIGTERM, "network", 20),
-    Cut(signal.SIGKILL, "network", 10),
-    Cut(signal.SIGKILL, "service", 10),
+INTERRUPTIONS = (
+    Interruption(signal.SIGINT, "foundation", 15),
+    Interruption(signal.SIGTERM, "network", 20),
+    Interruption(signal.SIGKILL, "network", 10),
+    Interruption(signal.SIGKILL, "service", 10),
 )
 
 
 @dataclass
-class BadDay:
+class FaultInjection:
     """What happens to one deployment, and what it came to."""
 
     rehearsal: Rehearsal
     tiers: tuple[str, ...]
     """Those that are deployed, in their order."""
 
-    def happen(self) -> Iterator[tuple[str, str]]:
+    def run(self) -> Iterator[tuple[str, str]]:
         """All of it, one after the other: each fault's name, and how it was survived.
 
         Raises:
             RehearsalError: it was not.
         """
-        for cut in CUTS:
+        for cut in INTERRUPTIONS:
             if cut.tier in self.tiers:
-                yield f"{cut.by.name} in {cut.tier}", self.cut_short(cut)
-        yield f"{BAD_SHARE:.0%} of calls fail", self.calls_fail()
-        yield "nothing lost or doubled", self.count()
-        yield "a change behind Terraform's back", self.somebody_changes_something()
+                yield f"{cut.sent_signal.name} in {cut.tier}", self.interrupt(cut)
+        yield f"{FAULT_SHARE:.0%} of calls fail", self.fail_calls()
+        yield "nothing lost or doubled", self.verify_states()
+        yield "a change behind Terraform's back", self.correct_drift()
         if "rotation" in self.tiers:
-            yield "the database is down", self.database_is_down()
+            yield "the database is down", self.rotate_without_database()
         if unknown := self.rehearsal.aws.gateway.unsupported:
             raise RehearsalError(f"the local AWS does not know {', '.join(sorted(unknown))}")
 
-    def cut_short(self, cut: Cut) -> str:
+    def interrupt(self, cut: Interruption) -> str:
         """Deploy, and send the signal in the middle of it; what is left behind is set right by the commands for it."""
         processes: list[subprocess.Popen[str]] = []
 
         def line(text: str) -> None:
-            progress.line(text)
-            if processes and progress.tiers[cut.tier].done >= cut.after:
-                strike(processes.pop(), cut.by)
+            progress.read_line(text)
+            if processes and progress.tiers[cut.tier].done >= cut.after_resources:
+                send_signal(processes.pop(), cut.sent_signal)
 
         progress = Progress(Console(quiet=True), self.rehearsal.platform.stacks)
         try:
@@ -87,51 +87,51 @@ class BadDay:
                 raise RehearsalError(f"{cut}: the deployment failed before that: {error}") from error
         else:
             raise RehearsalError(f"{cut}: the deployment came to its end before that")
-        stale = self.release()
-        if cut.by == signal.SIGKILL and not stale:
+        stale = self.release_locks()
+        if cut.sent_signal == signal.SIGKILL and not stale:
             raise RehearsalError(f"{cut}: no lock was left behind, so that nothing was cut short")
-        spared = self.spare()
-        lost = self.adopt()
+        spared = self.untaint_protected()
+        lost = self.import_orphans()
         return (
             f"after {progress.done} resources: {len(stale)} stale locks released ({', '.join(stale) or 'none'}), "
             f"{lost} resources that were in no state imported, {spared} protected ones untainted"
         )
 
-    def release(self) -> list[str]:
+    def release_locks(self) -> list[str]:
         """Release the locks that nobody holds any more, and let the states forget what is gone; which stacks."""
         locks = Locks(self._account)
-        stale = list(locks.seen())
+        stale = list(locks.held())
         for lock in stale:
             locks.release(lock)
             stack = self.rehearsal.platform.stacks[lock.stack.rpartition("-")[2]]
             # Terraform refuses to refresh nothing.
-            if state_of(self._account, stack.backend):
+            if read_state(self._account, stack.backend):
                 self.rehearsal.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         return [lock.stack for lock in stale]
 
-    def spare(self) -> int:
+    def untaint_protected(self) -> int:
         """Untaint what is protected, which Terraform refuses to replace: the next apply completes it. How many."""
         protected = {
-            (resource.tier, resource.origin)
+            (resource.tier, resource.address_in_stack)
             for resource in self.rehearsal.platform.resources
             if resource.body.get("lifecycle", {}).get("prevent_destroy")
         }
         spared = 0
         for tier in self.tiers:
             stack = self.rehearsal.platform.stacks[tier]
-            tainted = self.rehearsal.deployment.tainted(stack) if state_of(self._account, stack.backend) else []
+            tainted = self.rehearsal.deployment.tainted(stack) if read_state(self._account, stack.backend) else []
             for address in tainted:
                 if (tier, address) in protected:
                     self.rehearsal.deployment.terraform(stack, "untaint", address)
                     spared += 1
         return spared
 
-    def adopt(self) -> int:
+    def import_orphans(self) -> int:
         """Import what is in no state; how many."""
-        lost = find(self._account, self.rehearsal.platform)
+        lost = find_orphans(self._account, self.rehearsal.platform)
         for orphan in lost:
             if orphan.address is None:
-                raise RehearsalError(f"{orphan.what} could be several resources of {orphan.tier}")
+                raise RehearsalError(f"{orphan.identifier} could be several resources of {orphan.tier}")
         for file in write_blocks(lost, self.rehearsal.platform):
             stack = next(stack for stack in self.rehearsal.platform.stacks.values() if stack.folder == file.parent)
             # Those alone: the rest is for the deployments that follow.
@@ -140,61 +140,63 @@ class BadDay:
             file.unlink()
         return len(lost)
 
-    def calls_fail(self) -> str:
+    def fail_calls(self) -> str:
         """Deploy to the end, while calls fail."""
         faults = self.rehearsal.aws.gateway.faults
-        faults.share = BAD_SHARE
+        faults.rate = FAULT_SHARE
         try:
             self._deploy(lambda _: None, lambda _: None)
         finally:
-            faults.share = 0.0
+            faults.rate = 0.0
         return ", ".join(f"{count} {code}" for code, count in sorted(faults.injected.items()))
 
-    def count(self) -> str:
+    def verify_states(self) -> str:
         """Whether every resource is there once, in the one state that it belongs to."""
-        if lost := find(self._account, self.rehearsal.platform):
-            raise RehearsalError(f"in no state: {', '.join(orphan.what for orphan in lost)}")
+        if lost := find_orphans(self._account, self.rehearsal.platform):
+            raise RehearsalError(f"in no state: {', '.join(orphan.identifier for orphan in lost)}")
         resources = 0
         for tier in self.tiers:
             stack = self.rehearsal.platform.stacks[tier]
             listed = self.rehearsal.deployment.terraform(stack, "state", "list").split()
             held = [address for address in listed if not address.startswith("data.")]
-            if len(held) != (wanted := resources_of(stack)):
+            if len(held) != (wanted := count_resources(stack)):
                 raise RehearsalError(f"{stack.name}: {len(held)} of {wanted} resources are in its state")
-            if changed := changes(self.rehearsal.deployment.plan(stack)):
+            if changed := planned_changes(self.rehearsal.deployment.plan(stack)):
                 raise RehearsalError(f"{stack.name}: a second plan would change {', '.join(changed)}")
             state = self.rehearsal.deployment.terraform(stack, "state", "pull")
             for arn in self.rehearsal.tagged(tier):
                 # As a text, so that this asks in another way than `orphans` does.
-                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not needs_no_state(self._account, arn):
+                if re.split("[:/]", arn.removesuffix(":*"))[-1] not in state and not is_expected_without_state(
+                    self._account, arn
+                ):
                     raise RehearsalError(f"{arn} is not in the state of {stack.name}")
             resources += len(held)
         return f"{resources} resources, each in its state; second plans are empty"
 
-    def somebody_changes_something(self) -> str:
+    def correct_drift(self) -> str:
         """Let a bucket be public, as people do in a hurry: plan and drift say so, and a deployment sets it right."""
         stack = self.rehearsal.platform.stacks["foundation"]
         bucket = self.rehearsal.tagged("foundation", "s3")[0].rpartition(":")[2]
         self.rehearsal.aws.client("s3").put_public_access_block(
             Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True, "BlockPublicPolicy": False}
         )
-        found = changes(self.rehearsal.deployment.plan(stack))
+        found = planned_changes(self.rehearsal.deployment.plan(stack))
         if len(found) != 1 or not found[0].startswith("aws_s3_bucket_public_access_block."):
             raise RehearsalError(f"{bucket} may be public, and a plan would change {', '.join(found) or 'nothing'}")
-        drifted = drift.of([stack], self.rehearsal.deployment.terraform)
+        drifted = drift.detect_drift([stack], self.rehearsal.deployment.terraform)
         if [f"{change.address}: update" for change in drifted.changes] != found or drifted.unknown:
             raise RehearsalError(f"{bucket} may be public, and what has drifted is {drifted}")
         self.rehearsal.deployment.deploy(stack.name)
-        if left := changes(self.rehearsal.deployment.plan(stack)):
+        if left := planned_changes(self.rehearsal.deployment.plan(stack)):
             raise RehearsalError(f"{stack.name}: deployed again, a plan would change {', '.join(left)}")
         return f"{found[0]}; set right"
 
-    def database_is_down(self) -> str:
+    def rotate_without_database(self) -> str:
         """Rotate while the database is down: it fails clearly, the credential stays, and the next one succeeds."""
         secret = self.rehearsal.secret()
         before = self.rehearsal.credential(secret)
         (cluster,) = self.rehearsal.aws.backend("rds").clusters.values()
-        with self.rehearsal.rotating_early(secret):
+        with self.rehearsal.early_rotation(secret):
             cluster.pair.pause()
             try:
                 self.rehearsal.rotate(secret)
@@ -220,11 +222,11 @@ class BadDay:
         self.rehearsal.deployment.deploy(*stacks, line=line, started=started)
 
 
-def strike(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def send_signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     """What a person's Ctrl-C, an orderly stop, or the loss of the machine does to a program."""
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     elif number == signal.SIGTERM:
         process.terminate()
     else:
-        kill(family(process))
+        kill_processes(process_tree(process))

@@ -13,47 +13,47 @@ from pathlib import Path
 from typing import Self
 
 from operations.terraform import environment
-from rehearsal.deployment import of_cli
-from rehearsal.processes import OF_THIS_PROCESS, ProgramError, run, without
-from rehearsal.pull_requests import KEYS, SHARED, copy_project
-from rehearsal.run import Rehearsal, RehearsalError
+from rehearsal.deployment import cli_variables
+from rehearsal.one_environment import Rehearsal, RehearsalError
+from rehearsal.processes import PROCESS_VARIABLES, ProgramError, run, without_variables
+from rehearsal.pull_requests import KEY_VARIABLES, SHARED_FOLDERS, copy_project
 from stacks import ROOT
 
 PAGE = ROOT / "docs" / "operations.md"
-NEEDS = ("**Needs AWS:**", "**Needs Docker:**")
+SKIP_MARKERS = ("**Needs AWS:**", "**Needs Docker:**")
 """What a paragraph begins with whose block cannot be run here."""
-LEFT_OUT = "..."
-PROMPT, CONTINUED = "$ ", "\\"
-SIGNED_IN = re.compile(r"export AWS_PROFILE=globecart-(\w+)")
+ELLIPSIS = "..."
+PROMPT, CONTINUATION = "$ ", "\\"
+PROFILE_COMMAND = re.compile(r"export AWS_PROFILE=globecart-(\w+)")
 """The command by which the guide goes to an environment's account."""
-NOT_THIS_PERSONS = (
+REMOVED_VARIABLES = (
     # They come with the profile.
-    *(*KEYS, "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *(*KEY_VARIABLES, "AWS_REGION", "AWS_DEFAULT_REGION"),
     # The guide sets them, or leaves them alone.
     *("ENV", "CDKTF_OUTDIR"),
     # It changes what Terraform prints.
     "TF_IN_AUTOMATION",
 )
 """Variables that whoever follows the guide does not have."""
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours, and how the cdktf CLI draws over its last lines."""
 
 
 @dataclass(frozen=True)
-class Command:
+class GuideCommand:
     """A command of the guide's, and what it shows of what that prints."""
 
     line: int
     """Where it stands."""
     text: str
-    shown: tuple[str, ...] = ()
-    needs: str = ""
+    expected_output: tuple[str, ...] = ()
+    skip_reason: str = ""
     """Why it is not run here."""
 
-    def missing(self, printed: Sequence[str]) -> str | None:
+    def first_missing_line(self, printed: Sequence[str]) -> str | None:
         """The first line that is shown, and was not printed after those before it."""
         at, anywhere = 0, False
-        for left_out, group in groupby(self.shown, lambda line: line == LEFT_OUT):
+        for left_out, group in groupby(self.expected_output, lambda line: line == ELLIPSIS):
             if left_out:
                 anywhere = True
                 continue
@@ -80,16 +80,16 @@ def _first_absent(shown: Sequence[str], printed: Sequence[str]) -> str:
 def _fits(shown: str, printed: str) -> bool:
     """Whether a line is what was printed; how far it is indented does not matter, nor how wide a table was."""
     shown, printed = (" ".join(text.split()) for text in (shown, printed))
-    return re.fullmatch(".*".join(map(re.escape, shown.split(LEFT_OUT))), printed) is not None
+    return re.fullmatch(".*".join(map(re.escape, shown.split(ELLIPSIS))), printed) is not None
 
 
-def commands_of(text: str) -> list[Command]:
+def parse_commands(text: str) -> list[GuideCommand]:
     """The guide's commands, in their order.
 
     Raises:
         RehearsalError: a block is neither to be run nor marked, or is not closed.
     """
-    found: list[Command] = []
+    found: list[GuideCommand] = []
     lines = iter(enumerate(text.splitlines(), 1))
     paragraph, ended = "", True
     for number, line in lines:
@@ -100,13 +100,13 @@ def commands_of(text: str) -> list[Command]:
         elif line != "```console":
             raise RehearsalError(f"{PAGE.name}:{number}: {line.strip()}: allowed: a block of the console, not indented")
         else:
-            needs = paragraph if paragraph.startswith(NEEDS) else ""
+            needs = paragraph if paragraph.startswith(SKIP_MARKERS) else ""
             found += _block(number, lines, needs)
             paragraph = ""
     return found
 
 
-def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[Command]:
+def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[GuideCommand]:
     found: list[tuple[int, list[str], list[str]]] = []
     for at, line in lines:
         if line == "```":
@@ -115,7 +115,7 @@ def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[Co
             found.append((at, [line.removeprefix(PROMPT)], []))
         elif not found:
             raise RehearsalError(f"{PAGE.name}:{at}: {line}: allowed: a command, after '{PROMPT}'")
-        elif not found[-1][2] and found[-1][1][-1].endswith(CONTINUED):
+        elif not found[-1][2] and found[-1][1][-1].endswith(CONTINUATION):
             found[-1][1].append(line)
         else:
             found[-1][2].append(line)
@@ -123,18 +123,18 @@ def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[Co
         raise RehearsalError(f"{PAGE.name}:{number}: a block that does not end")
     if not found:
         raise RehearsalError(f"{PAGE.name}:{number}: a block without a command")
-    return [Command(at, "\n".join(text), tuple(shown), needs) for at, text, shown in found]
+    return [GuideCommand(at, "\n".join(text), tuple(shown), needs) for at, text, shown in found]
 
 
-def accounts_of(commands: Iterable[Command]) -> list[tuple[str, list[Command]]]:
+def commands_by_environment(commands: Iterable[GuideCommand]) -> list[tuple[str, list[GuideCommand]]]:
     """Environments, each with the commands that are given in its account.
 
     Raises:
         RehearsalError: one is given before the guide has gone to any.
     """
-    found: list[tuple[str, list[Command]]] = []
+    found: list[tuple[str, list[GuideCommand]]] = []
     for command in commands:
-        if entered := SIGNED_IN.fullmatch(command.text):
+        if entered := PROFILE_COMMAND.fullmatch(command.text):
             found.append((entered[1], []))
         if not found:
             raise RehearsalError(f"{PAGE.name}:{command.line}: a command before export AWS_PROFILE=globecart-...")
@@ -143,7 +143,7 @@ def accounts_of(commands: Iterable[Command]) -> list[tuple[str, list[Command]]]:
 
 
 @dataclass
-class Person:
+class GuideShell:
     """Who follows the guide, in a copy of the project: with a shell, and with a profile of the account's."""
 
     folder: Path
@@ -173,18 +173,18 @@ class Person:
             encoding="utf-8",
         )
         variables = {
-            **without({**environment(), **given}, *NOT_THIS_PERSONS, *OF_THIS_PROCESS),
-            **of_cli(folder),
+            **without_variables({**environment(), **given}, *REMOVED_VARIABLES, *PROCESS_VARIABLES),
+            **cli_variables(folder),
             "AWS_CONFIG_FILE": str(config),
             # The provider lies in a mirror, maybe; the CLI would ask the registry for its sums.
             "CDKTF_SKIP_PROVIDER_LOCK": "true",
         }
         person = cls(folder, variables, folder / "guide.log")
         person.checkout.mkdir()
-        copy_project(person.checkout, *SHARED, "node_modules")
+        copy_project(person.checkout, *SHARED_FOLDERS, "node_modules")
         return person
 
-    def give(self, command: Command) -> None:
+    def run(self, command: GuideCommand) -> None:
         """Give a command in the shell, whose exported variables the next one has.
 
         Raises:
@@ -197,7 +197,7 @@ class Person:
             printed = run(["bash", "-c", script], cwd=self.checkout, variables=self.variables, log=self.log)
         except ProgramError as error:
             raise RehearsalError(f"{where}: {error}") from error
-        missing = command.missing([CONTROL.sub("", line).rstrip() for line in printed])
+        missing = command.first_missing_line([CONTROL_SEQUENCE.sub("", line).rstrip() for line in printed])
         if missing is not None:
             raise RehearsalError(f"{where}: does not print: {missing} (what it prints: {self.log})")
         exported = after.read_text(encoding="utf-8").rstrip("\0").split("\0")

@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 
 import psutil
 
-GRACE = 60.0
+GRACE_PERIOD = 60.0
 """Seconds that a program has to end by itself: Terraform finishes what it has begun and writes its state."""
 
 MARK = "REHEARSAL_PROGRAM"
 """Variable of the environment. Who has a session of its own, as the cdktf CLI's Terraform, has it all the same."""
 
-OF_THIS_PROCESS = ("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+PROCESS_VARIABLES = ("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 """Variables of its own synthesis (imports/), and of a `make` that started it: no other program's."""
 
 _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
@@ -32,10 +32,10 @@ class ProgramError(Exception):
     def __init__(self, problem: str, printed: Sequence[str] = ()) -> None:
         """Take what is wrong, and the lines that the program printed."""
         super().__init__(problem)
-        self.printed = printed
+        self.output = printed
 
 
-def without(variables: Mapping[str, str], *names: str) -> dict[str, str]:
+def without_variables(variables: Mapping[str, str], *names: str) -> dict[str, str]:
     """An environment, but for some of its variables."""
     return {name: value for name, value in variables.items() if name not in names}
 
@@ -92,14 +92,14 @@ def run(
                 line(printed[-1])
             code = process.wait()
         finally:
-            end(process)
+            stop(process)
     if code:
         last = next((text.strip() for text in reversed(printed) if text), "")
         raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})", printed)
     return printed
 
 
-def end(process: subprocess.Popen[str], grace: float = GRACE) -> None:
+def stop(process: subprocess.Popen[str], grace: float = GRACE_PERIOD) -> None:
     """End a program and all that it has started: as Ctrl-C does, and after a grace, in seconds, for good.
 
     Where the program has failed already, what it has left running has that grace too.
@@ -113,14 +113,14 @@ def end(process: subprocess.Popen[str], grace: float = GRACE) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
         if process.returncode or not by_itself:
-            left = [started for started in family(process) if started.pid != process.pid]
+            left = [started for started in process_tree(process) if started.pid != process.pid]
             psutil.wait_procs(left, max(0.0, deadline - time.monotonic()))
     finally:
-        kill(family(process))
+        kill_processes(process_tree(process))
         process.wait()
 
 
-def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """A program of `run`'s, as far as it runs, and all that it has started, even where it has ended itself."""
     return [found for found in psutil.process_iter() if _mark_of(found) == _marks[process]]
 
@@ -133,14 +133,14 @@ def _mark_of(process: psutil.Process) -> str | None:
         return None
 
 
-def kill(processes: Sequence[psutil.Process]) -> None:
+def kill_processes(processes: Sequence[psutil.Process]) -> None:
     """End processes at once, those that are gone excepted."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
-def end_in_order() -> None:
+def interrupt_on_signals() -> None:
     """Let SIGTERM and the loss of the terminal end this process as Ctrl-C does: all that it has started ends with it.
 
     Ctrl-C itself too: what a shell runs in the background begins with SIGINT ignored, and hands that on.

@@ -15,16 +15,16 @@ from synthesized.platform import Stack
 
 # The CLI draws on the terminal even where there is none. It puts the stack's name before the first of some lines of
 # Terraform's; the others are indented.
-DRAWN = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LINE = re.compile(r"^(?P<stack>\S*)  +(?P<text>\S.*)$")
-BEGUN = re.compile(r": (?:Creating|Destroying)\.\.\.")
+STARTED = re.compile(r": (?:Creating|Destroying)\.\.\.")
 DONE = re.compile(r": (?:Creation|Destruction) complete after ")
 ENDED = re.compile(r"^(?:Apply|Destroy) complete!")
 ERROR = re.compile(r"^(?:│ )?Error: ")
 
 
 @dataclass
-class Tier:
+class TierProgress:
     """How far one tier is."""
 
     resources: int
@@ -45,7 +45,7 @@ class Progress:
 
     def __init__(self, console: Console, stacks: Mapping[str, Stack]) -> None:
         """Begin with nothing done; `stacks` are by tier."""
-        self.tiers = {tier: Tier(resources_of(stack)) for tier, stack in stacks.items()}
+        self.tiers = {tier: TierProgress(count_resources(stack)) for tier, stack in stacks.items()}
         self.errors: list[str] = []
         """What Terraform says was wrong."""
         self._console = console
@@ -70,9 +70,9 @@ class Progress:
         """Resources of all tiers."""
         return sum(tier.done for tier in self.tiers.values())
 
-    def line(self, text: str) -> None:
+    def read_line(self, text: str) -> None:
         """Take notice of a line of the CLI's."""
-        found = LINE.match(DRAWN.sub("", text))
+        found = LINE.match(CONTROL_SEQUENCE.sub("", text))
         if not found or (found["stack"] and found["stack"] not in self._by_stack):
             return
         self._said_by = found["stack"] or self._said_by
@@ -80,7 +80,7 @@ class Progress:
             return
         name = self._by_stack[self._said_by]
         tier = self.tiers[name]
-        if BEGUN.search(found["text"]):
+        if STARTED.search(found["text"]):
             tier.began = tier.began or time.monotonic()
         tier.done += bool(DONE.search(found["text"]))
         if ERROR.match(found["text"]):
@@ -103,6 +103,6 @@ class Progress:
         return f"  {name:<14} {tier.done:>3} of {tier.resources:<3} {tier.seconds:>6.1f} s"
 
 
-def resources_of(stack: Stack) -> int:
+def count_resources(stack: Stack) -> int:
     """How many resources a stack holds; no tier makes several of one block."""
     return sum(len(named) for named in stack.document.get("resource", {}).values())

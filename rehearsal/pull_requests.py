@@ -14,33 +14,33 @@ from pathlib import Path
 from typing import Self
 
 from local_aws.server import LocalAws
-from operations.atlantis import BY_HAND, OUT, REPOS, order_groups, profiles
+from operations.atlantis import MANUAL_TIERS, OUT, REPOS, order_groups, profiles
 from operations.terraform import environment, terraform
-from rehearsal.atlantis import Outcome, Server
-from rehearsal.processes import OF_THIS_PROCESS, run, without
-from rehearsal.run import Rehearsal, RehearsalError
+from rehearsal.atlantis_server import AtlantisServer, Outcome
+from rehearsal.one_environment import Rehearsal, RehearsalError
+from rehearsal.processes import PROCESS_VARIABLES, run, without_variables
 from stacks import ROOT
 from stacks.settings import Environment
 from synthesized.platform import Stack
 
-SHARED = (".cache", ".venv")
+SHARED_FOLDERS = (".cache", ".venv")
 """What `make setup` has installed, and the copy uses."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """Of whoever runs the rehearsal, who is not the server: that has profiles."""
-NOT_OFFERED = "This object does not have an attribute named"
+MISSING_OUTPUT = "This object does not have an attribute named"
 """Terraform's words where an output of another stack is not there."""
 
 
 @dataclass(frozen=True)
-class Edit:
+class SettingsEdit:
     """A line that is added to a file of the program, after another."""
 
     file: str
     after: str
     line: str
 
-    def make(self, checkout: Path) -> None:
+    def apply(self, checkout: Path) -> None:
         """Add it.
 
         Raises:
@@ -52,12 +52,12 @@ class Edit:
         (checkout / self.file).write_text(text.replace(self.after, self.after + self.line), encoding="utf-8")
 
 
-OFFER = Edit(
+ADD_OUTPUT = SettingsEdit(
     "stacks/foundation/stack.py",
     "        self.alarm_topic = alarm_topic(self, self.keys.alarms)\n",
-    '        self.offer(self.alarm_topic, "owner")\n',
+    '        self.export(self.alarm_topic, "owner")\n',
 )
-USE = Edit(
+USE_OUTPUT = SettingsEdit(
     "stacks/audit/stack.py",
     "            enable_log_file_validation=True,\n",
     '            tags={"AlarmsBelongTo": foundation.alarm_topic.owner},\n',
@@ -69,17 +69,17 @@ class PullRequests:
     """What is proposed, planned and applied, one after the other."""
 
     rehearsal: Rehearsal
-    server: Server
+    server: AtlantisServer
 
     @classmethod
     def of(cls, rehearsal: Rehearsal) -> Self:
         """A server with a checkout, for a rehearsal that is bootstrapped."""
         folder = rehearsal.deployment.folder
-        checkout = check_out(folder / "checkout", rehearsal.settings.name, folder / "checkout.log")
-        variables = of_server(rehearsal.aws, rehearsal.settings, folder)
-        return cls(rehearsal, Server.configured(REPOS, checkout, variables, folder / "logs"))
+        checkout = create_checkout(folder / "checkout", rehearsal.settings.name, folder / "checkout.log")
+        variables = server_variables(rehearsal.aws, rehearsal.settings, folder)
+        return cls(rehearsal, AtlantisServer.from_file(REPOS, checkout, variables, folder / "logs"))
 
-    def play(self) -> Iterator[tuple[str, str]]:
+    def run(self) -> Iterator[tuple[str, str]]:
         """What was done, and what came of it.
 
         Raises:
@@ -89,8 +89,8 @@ class PullRequests:
         """
         yield "first deployment, a group after the other", self.deploy()
         yield "plan of all", self.plan_all()
-        yield "a new use across stacks at once", self.use_at_once()
-        yield "the same in two steps", self.use_in_two_steps()
+        yield "a new use across stacks at once", self.use_output_at_once()
+        yield "the same in two steps", self.use_output_in_two_steps()
         yield "plan of all", self.plan_all()
 
     def deploy(self) -> str:
@@ -101,9 +101,9 @@ class PullRequests:
             of_group = [stack for stack in self.rehearsal.platform.stacks.values() if groups[stack.name] == number]
             told += map(_verdict, self._planned(self.server.plan(only=self._named(of_group))))
             for stack in of_group:
-                if stack.tier in BY_HAND:
+                if stack.tier in MANUAL_TIERS:
                     self._apply_by_hand(stack)
-            if by_server := [stack for stack in of_group if stack.tier not in BY_HAND]:
+            if by_server := [stack for stack in of_group if stack.tier not in MANUAL_TIERS]:
                 _succeeded(self.server.apply(only=self._named(by_server)))
         return "\n".join(told)
 
@@ -115,24 +115,24 @@ class PullRequests:
             raise RehearsalError(f"{', '.join(changed)}: would change, and nobody has changed anything")
         return f"  {len(outcomes)} projects, no changes"
 
-    def use_at_once(self) -> str:
+    def use_output_at_once(self) -> str:
         """Let a tier use what another does not offer: its plan must fail, and nothing after it be planned."""
-        before = (self.server.checkout / USE.file).read_text(encoding="utf-8")
-        USE.make(self.server.checkout)
-        outcomes = self.server.plan(changed=[USE.file])
-        (self.server.checkout / USE.file).write_text(before, encoding="utf-8")
+        before = (self.server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
+        USE_OUTPUT.apply(self.server.checkout)
+        outcomes = self.server.plan(changed=[USE_OUTPUT.file])
+        (self.server.checkout / USE_OUTPUT.file).write_text(before, encoding="utf-8")
         name = self._stack("audit").name
-        if [each.project for each in outcomes] != [name] or NOT_OFFERED not in outcomes[0].error:
+        if [each.project for each in outcomes] != [name] or MISSING_OUTPUT not in outcomes[0].error:
             raise RehearsalError(
                 f"{name} alone should have failed: {[(each.project, each.error) for each in outcomes]}"
             )
-        return f"  {name}: {' '.join(outcomes[0].error[outcomes[0].error.index(NOT_OFFERED) :].split())}"
+        return f"  {name}: {' '.join(outcomes[0].error[outcomes[0].error.index(MISSING_OUTPUT) :].split())}"
 
-    def use_in_two_steps(self) -> str:
+    def use_output_in_two_steps(self) -> str:
         """Offer it first, and use it once that is applied."""
         told: list[str] = []
-        for edit, tier in ((OFFER, "foundation"), (USE, "audit")):
-            edit.make(self.server.checkout)
+        for edit, tier in ((ADD_OUTPUT, "foundation"), (USE_OUTPUT, "audit")):
+            edit.apply(self.server.checkout)
             outcomes = self._planned(self.server.plan(changed=[edit.file]))
             name = self._stack(tier).name
             changed = [each.project for each in outcomes if self.server.statuses[each.project] == "planned"]
@@ -155,8 +155,8 @@ class PullRequests:
     def _planned(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         _succeeded(outcomes)
         for each in outcomes:
-            if each.policies:
-                raise RehearsalError(f"{each.project}: {' '.join(each.policies)}")
+            if each.failed_policies:
+                raise RehearsalError(f"{each.project}: {' '.join(each.failed_policies)}")
         return outcomes
 
     def _named(self, stacks: Iterable[Stack]) -> str:
@@ -167,21 +167,21 @@ class PullRequests:
         return self.rehearsal.platform.stacks[tier]
 
 
-def of_server(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
+def server_variables(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
     """The environment of a server that has credentials of its own, and roles by profiles, which go into a folder."""
     config = folder / "aws.ini"
-    key, secret = (aws.environment[name] for name in KEYS)
+    key, secret = (aws.environment[name] for name in KEY_VARIABLES)
     own = f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
     config.write_text(own + profiles([settings], "source_profile = server"), encoding="utf-8")
     return {
-        **without({**environment(), **aws.environment}, *KEYS, *OF_THIS_PROCESS),
+        **without_variables({**environment(), **aws.environment}, *KEY_VARIABLES, *PROCESS_VARIABLES),
         "AWS_CONFIG_FILE": str(config),
         # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
         "AWS_ENDPOINT_URL_STS": aws.endpoint,
     }
 
 
-def check_out(checkout: Path, name: str, log: Path) -> Path:
+def create_checkout(checkout: Path, name: str, log: Path) -> Path:
     """A copy of the project as it stands, as if one environment were its only one.
 
     Args:
@@ -197,11 +197,11 @@ def check_out(checkout: Path, name: str, log: Path) -> Path:
     # The cdktf CLI has no part in it. Were its folder shared, `npm ci` would empty the project's own.
     (checkout / "node_modules").mkdir()
     (checkout / "node_modules" / "installed").touch()
-    copy_project(checkout, *SHARED)
+    copy_project(checkout, *SHARED_FOLDERS)
     for other in (checkout / "environments").glob("*.toml"):
         if other.stem != name:
             other.unlink()
-    prepare(checkout, log)
+    write_atlantis_yaml(checkout, log)
     return checkout
 
 
@@ -226,13 +226,13 @@ def copy_project(checkout: Path, *shared: str) -> None:
     _refuse_to_install(checkout)
 
 
-def prepare(checkout: Path, log: Path) -> None:
+def write_atlantis_yaml(checkout: Path, log: Path) -> None:
     """Write a checkout's `atlantis.yaml`, as whoever proposes something does it.
 
     Raises:
         ProgramError: it cannot be synthesized.
     """
-    variables = without(os.environ, *OF_THIS_PROCESS, "ENV")
+    variables = without_variables(os.environ, *PROCESS_VARIABLES, "ENV")
     for program in (["main.py"], ["-m", "operations", "atlantis"]):
         run(
             [sys.executable, *program],
@@ -247,7 +247,7 @@ def _refuse_to_install(checkout: Path) -> None:
     would = subprocess.run(
         ["make", "--dry-run", "setup"],  # noqa: S607 - the user's own make
         cwd=checkout,
-        env=without(os.environ, *OF_THIS_PROCESS),
+        env=without_variables(os.environ, *PROCESS_VARIABLES),
         capture_output=True,
         text=True,
         check=False,
@@ -276,5 +276,5 @@ def _succeeded(outcomes: Iterable[Outcome]) -> None:
 
 def _verdict(outcome: Outcome) -> str:
     """The first line of its review."""
-    line = next(line for line in outcome.said.splitlines() if line.startswith("### "))
+    line = next(line for line in outcome.comment.splitlines() if line.startswith("### "))
     return f"  {outcome.project:<20} {line.removeprefix('### ')}"

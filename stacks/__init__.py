@@ -5,10 +5,10 @@ The AWS bindings are set up here, before any tier imports them, so that only wha
 
 from pathlib import Path
 
-from imports import load_bindings_lazily, need_packages
+from imports import load_bindings_lazily, require_packages
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
 
-need_packages()
+require_packages()
 load_bindings_lazily()

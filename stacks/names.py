@@ -25,7 +25,7 @@ class Names:
     second_region: str | None = None
 
     @classmethod
-    def of(cls, settings: Environment) -> Self:
+    def from_settings(cls, settings: Environment) -> Self:
         """The names of the environment that the settings describe."""
         return cls(
             environment=settings.name,
@@ -39,21 +39,21 @@ class Names:
         """Where the environment has anything: its Region, and the second one, if there is one."""
         return [region for region in (self.region, self.second_region) if region]
 
-    def of_resource(self, what: str) -> str:
+    def resource_name(self, what: str) -> str:
         """`globecart-<environment>-<what>`."""
         return f"{PROJECT}-{self.environment}-{what}"
 
-    def of_bucket(self, what: str) -> str:
+    def bucket_name(self, what: str) -> str:
         """A bucket's name, which is unique in all of AWS; at most 63 characters."""
-        return f"{self.of_resource(what)}-{self.account}-{self.region}"
+        return f"{self.resource_name(what)}-{self.account}-{self.region}"
 
     def bucket_arn(self, what: str) -> str:
         """The ARN of a bucket, which names neither account nor Region."""
-        return f"arn:aws:s3:::{self.of_bucket(what)}"
+        return f"arn:aws:s3:::{self.bucket_name(what)}"
 
-    def of_alarm(self, tier: str, what: str) -> str:
+    def alarm_name(self, tier: str, what: str) -> str:
         """An alarm's name, which sorts by tier."""
-        return self.of_resource(f"{tier}-{what}")
+        return self.resource_name(f"{tier}-{what}")
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this account and Region."""
@@ -64,7 +64,7 @@ class Names:
         return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     @property
-    def config_role(self) -> str:
+    def config_role_arn(self) -> str:
         """ARN of the role that AWS Config has in every account, once it was asked for; its name is AWS's."""
         return f"arn:aws:iam::{self.account}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
 
@@ -78,46 +78,46 @@ class Names:
         """IAM path of the roles that deploy, and of their policies: apart from all that a deployment may change."""
         return f"/{PROJECT}-access/{self.environment}/"
 
-    def deployer(self, role: str) -> str:
+    def deployer_role_arn(self, role: str) -> str:
         """ARN of a role that deploys: `plan` or `apply`."""
-        return f"arn:aws:iam::{self.account}:role{self.access_path}{self.of_resource(role)}"
+        return f"arn:aws:iam::{self.account}:role{self.access_path}{self.resource_name(role)}"
 
     @property
-    def access_state(self) -> str:
+    def access_state_arn(self) -> str:
         """ARN of the object that says who deploys."""
         return f"arn:aws:s3:::{self.state_bucket}/{self.environment}/{ACCESS}.tfstate"
 
     @property
-    def oidc_provider(self) -> str:
+    def oidc_provider_arn(self) -> str:
         """ARN of the provider by which the account knows GitHub's workflows; AWS makes it of the issuer's address."""
         return f"arn:aws:iam::{self.account}:oidc-provider/{ISSUER}"
 
     @property
-    def log_groups(self) -> list[str]:
+    def log_group_patterns(self) -> list[str]:
         """Patterns of all log groups' names."""
         return [
-            self._log("*"),
-            f"{self.container_insights}*",
-            f"{self.waf_log}*",
-            f"{self.rotation_log}*",
-            self.database_log("*"),
-            self.state_machine_log("*"),
+            self._log_group("*"),
+            f"{self.container_insights_log_group}*",
+            f"{self.waf_log_group}*",
+            f"{self.rotation_log_group}*",
+            self.database_log_group("*"),
+            self.state_machine_log_group("*"),
         ]
 
     @property
     def state_bucket(self) -> str:
         """Bucket of the Terraform states of this environment's tiers."""
-        return self.of_bucket("state")
+        return self.bucket_name("state")
 
     @property
-    def state_key(self) -> str:
+    def state_key_alias_arn(self) -> str:
         """ARN of the alias of the key that encrypts the states. The alias stays when the key is replaced."""
-        return self.arn("kms", f"alias/{self.of_resource('state')}")
+        return self.arn("kms", f"alias/{self.resource_name('state')}")
 
     @property
     def trail(self) -> str:
         """The CloudTrail trail of the audit tier."""
-        return self.of_resource("trail")
+        return self.resource_name("trail")
 
     @property
     def trail_arn(self) -> str:
@@ -125,82 +125,82 @@ class Names:
         return self.arn("cloudtrail", f"trail/{self.trail}")
 
     @property
-    def trail_log(self) -> str:
+    def trail_log_group(self) -> str:
         """Log group of what the trail records."""
-        return self._log("trail")
+        return self._log_group("trail")
 
     @property
     def load_balancer(self) -> str:
         """The application's load balancer; at most 32 characters."""
-        return self.of_resource("public")
+        return self.resource_name("public")
 
     @property
-    def load_balancer_arns(self) -> str:
+    def load_balancer_arn_pattern(self) -> str:
         """Pattern of its ARN, which ends in an id that AWS chooses."""
         return self.arn("elasticloadbalancing", f"loadbalancer/app/{self.load_balancer}/*")
 
     @property
-    def metrics(self) -> str:
+    def metric_namespace(self) -> str:
         """CloudWatch namespace of the metrics that our own filters make."""
         return f"{PROJECT}/{self.environment}"
 
     @property
-    def flow_logs(self) -> str:
+    def flow_log_group(self) -> str:
         """Log group of the VPC's flow logs."""
-        return self._log("flow-logs")
+        return self._log_group("flow-logs")
 
     @property
-    def application_log(self) -> str:
+    def application_log_group(self) -> str:
         """Log group of what tasks write."""
-        return self._log("application")
+        return self._log_group("application")
 
-    def cache_log(self, kind: str) -> str:
+    def cache_log_group(self, kind: str) -> str:
         """Log group of one of the cache's logs."""
-        return self._log(f"cache/{kind}")
+        return self._log_group(f"cache/{kind}")
 
     @property
     def database(self) -> str:
         """Identifier of the Aurora cluster."""
-        return self.of_resource("database")
+        return self.resource_name("database")
 
-    def database_log(self, kind: str) -> str:
+    def database_log_group(self, kind: str) -> str:
         """Log group that Aurora exports a log to. Aurora chooses the name, so it must be made by this one."""
         return f"/aws/rds/cluster/{self.database}/{kind}"
 
     @property
     def cache(self) -> str:
         """The cache's replication group; at most 40 characters."""
-        return self.of_resource("cache")
+        return self.resource_name("cache")
 
     @property
     def cluster(self) -> str:
         """The ECS cluster."""
-        return self.of_resource("cluster")
+        return self.resource_name("cluster")
 
     @property
     def service(self) -> str:
         """The application's ECS service, its task family, and its image repository."""
-        return self.of_resource("service")
+        return self.resource_name("service")
 
     @property
-    def container_insights(self) -> str:
+    def container_insights_log_group(self) -> str:
         """Log group of the cluster's Container Insights. ECS chooses the name, so it must be made by this one."""
         return f"/aws/ecs/containerinsights/{self.cluster}/performance"
 
     @property
     def web_acl(self) -> str:
         """The web ACL in front of the load balancer."""
-        return self.of_resource("firewall")
+        return self.resource_name("firewall")
 
     @property
-    def waf_log(self) -> str:
+    def waf_log_group(self) -> str:
         """Log group of the web ACL. WAF takes no name that begins otherwise."""
         return f"aws-waf-logs-{self.web_acl}"
 
     @property
     def rotation(self) -> str:
         """The function that rotates the application's credential."""
-        return self.of_resource("rotation")
+        return self.resource_name("rotation")
 
     @property
     def rotation_arn(self) -> str:
@@ -208,23 +208,23 @@ class Names:
         return self.arn("lambda", f"function:{self.rotation}")
 
     @property
-    def rotation_log(self) -> str:
+    def rotation_log_group(self) -> str:
         """Log group of the rotation's function."""
         return f"/aws/lambda/{self.rotation}"
 
     @property
     def vault(self) -> str:
         """The backup vault; at most 50 characters."""
-        return self.of_resource("backups")
+        return self.resource_name("backups")
 
     @property
-    def copies_vault(self) -> str:
+    def copy_vault(self) -> str:
         """The vault of their copies in the second Region, of a name of its own: states tell vaults by their names."""
-        return self.of_resource("backup-copies")
+        return self.resource_name("backup-copies")
 
-    def state_machine_log(self, what: str) -> str:
+    def state_machine_log_group(self, what: str) -> str:
         """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""
-        return f"/aws/vendedlogs/states/{self.of_resource(what)}"
+        return f"/aws/vendedlogs/states/{self.resource_name(what)}"
 
-    def _log(self, what: str) -> str:
+    def _log_group(self, what: str) -> str:
         return f"/{PROJECT}/{self.environment}/{what}"

@@ -41,29 +41,29 @@ class Statement:
 EVERYONE = Principal("*", ["*"])
 
 
-def service(*names: str) -> Principal:
+def service_principal(*names: str) -> Principal:
     """AWS services, by their principals' names."""
     return Principal("Service", names)
 
 
-def account(identifier: str) -> Principal:
+def account_principal(identifier: str) -> Principal:
     """An account, which decides by its IAM policies which of its identities that is."""
     return Principal("AWS", [f"arn:aws:iam::{identifier}:root"])
 
 
-def equals(variable: str, *values: str) -> Condition:
+def string_equals(variable: str, *values: str) -> Condition:
     """The variable is one of the values, to the letter."""
     return Condition("StringEquals", variable, values)
 
 
-def matches_arn(variable: str, *patterns: str) -> Condition:
+def arn_like(variable: str, *patterns: str) -> Condition:
     """The variable is an ARN that matches one of the patterns."""
     return Condition("ArnLike", variable, patterns)
 
 
-def via(service_name: str, region: str) -> Condition:
+def via_service(service_name: str, region: str) -> Condition:
     """Only as a service of AWS asks for it on the caller's behalf."""
-    return equals("kms:ViaService", f"{service_name}.{region}.amazonaws.com")
+    return string_equals("kms:ViaService", f"{service_name}.{region}.amazonaws.com")
 
 
 def allow(
@@ -85,7 +85,7 @@ def deny(
     *,
     to: Principal | None = None,
     when: Sequence[Condition] = (),
-    but: Sequence[str] = (),
+    not_resources: Sequence[str] = (),
 ) -> Statement:
     """A statement that denies, whatever else allows; in the place of resources, `but` names those that are left out."""
     return Statement(
@@ -93,7 +93,7 @@ def deny(
         effect="Deny",
         actions=actions,
         resources=resources,
-        not_resources=but,
+        not_resources=not_resources,
         principal=to,
         conditions=when,
     )
@@ -132,7 +132,9 @@ def _as_json(statement: Statement) -> dict[str, Any]:
         "Action": list(statement.actions),
     }
     if (principal := statement.principal) is not None:
-        rendered["Principal"] = "*" if principal == EVERYONE else {principal.type: _one_or_all(principal.identifiers)}
+        rendered["Principal"] = (
+            "*" if principal == EVERYONE else {principal.type: _unwrap_single(principal.identifiers)}
+        )
     if statement.not_resources:
         rendered["NotResource"] = list(statement.not_resources)
     elif statement.resources:
@@ -140,11 +142,11 @@ def _as_json(statement: Statement) -> dict[str, Any]:
     if statement.conditions:
         tests: dict[str, dict[str, Any]] = {}
         for test, variable, values in statement.conditions:
-            tests.setdefault(test, {})[variable] = _one_or_all(values)
+            tests.setdefault(test, {})[variable] = _unwrap_single(values)
         rendered["Condition"] = tests
     return rendered
 
 
-def _one_or_all(values: Sequence[str]) -> str | list[str]:
+def _unwrap_single(values: Sequence[str]) -> str | list[str]:
     """IAM writes a list of one as the one."""
     return values[0] if len(values) == 1 else list(values)

@@ -24,9 +24,9 @@ class TierStack(TerraformStack):
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, f"{settings.name}-{self.tier}")
         self.settings = settings
-        self.names = Names.of(settings)
-        self._keep_state()
-        self._reach_aws("aws", settings.region)
+        self.names = Names.from_settings(settings)
+        self._configure_backend()
+        self._configure_provider("aws", settings.region)
 
     def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
         """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
@@ -34,11 +34,11 @@ class TierStack(TerraformStack):
         TerraformOutput(self, name, value=f"${{{address}.{attribute}}}", description=description, static_id=True)
         self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
-    def runbook(self, heading: str) -> str:
+    def runbook_reference(self, heading: str) -> str:
         """The end of what an alarm or event says: where to read on. A tier has a page, which has a heading each."""
         return f"Runbook: {self.settings.foundation.runbooks}/{self.tier}.md#{heading}"
 
-    def offer(self, resource: TerraformResource, *attributes: str) -> None:
+    def export(self, resource: TerraformResource, *attributes: str) -> None:
         """Offer attributes of a resource to the tiers below, whether one uses them yet or not.
 
         A tier can only be planned once the tier above has been applied with the outputs that it reads. What is offered
@@ -48,7 +48,7 @@ class TierStack(TerraformStack):
         for attribute in attributes:
             self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
-    def kept(self, *ignored: str) -> TerraformResourceLifecycle | None:
+    def stateful_lifecycle(self, *ignored: str) -> TerraformResourceLifecycle | None:
         """The lifecycle of what keeps data: no plan destroys it where deletion protection is on.
 
         Args:
@@ -64,9 +64,9 @@ class TierStack(TerraformStack):
     def second_region(self) -> AwsProvider | None:
         """The provider of what lies in the second Region; None where the settings name none."""
         region = self.settings.second_region
-        return self._reach_aws("aws-second-region", region, alias="second_region") if region else None
+        return self._configure_provider("aws-second-region", region, alias="second_region") if region else None
 
-    def _keep_state(self) -> None:
+    def _configure_backend(self) -> None:
         """PCI DSS 3.5.1: states are encrypted with a key; the bucket is made before any tier."""
         S3Backend(
             self,
@@ -74,13 +74,13 @@ class TierStack(TerraformStack):
             key=f"{self.settings.name}/{self.tier}.tfstate",
             region=self.settings.region,
             encrypt=True,
-            kms_key_id=self.names.state_key,
+            kms_key_id=self.names.state_key_alias_arn,
         )
         # S3Backend has no such argument. The lock is an object beside the state; it needs no table.
         self.add_override("terraform.backend.s3.use_lockfile", True)
         self.add_override("terraform.required_version", ">= 1.11")
 
-    def _reach_aws(self, id: str, region: str, alias: str | None = None) -> AwsProvider:
+    def _configure_provider(self, id: str, region: str, alias: str | None = None) -> AwsProvider:
         """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""
         return AwsProvider(
             self,
@@ -103,10 +103,10 @@ class TierStack(TerraformStack):
 
 
 def _address(resource: TerraformResource) -> str:
-    return f"{_type_of(type(resource))}.{resource.friendly_unique_id}"
+    return f"{_terraform_type(type(resource))}.{resource.friendly_unique_id}"
 
 
 @cache
-def _type_of(bound: type[TerraformResource]) -> str:
+def _terraform_type(bound: type[TerraformResource]) -> str:
     """Terraform's name of a type. What is read of a construct is a question to the Node process, so it is kept."""
     return cast(Any, bound).TF_RESOURCE_TYPE

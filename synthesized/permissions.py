@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 
 from stacks.names import ACCESS
 from synthesized.platform import Platform
-from synthesized.policies import Statement, listed
-from synthesized.roles import roles_of, statements
+from synthesized.policy_statements import Statement, as_list
+from synthesized.roles import read_statements, roles_of
 
 # Where IAM's action is not named as S3's operation; S3 does not always say which action it denies.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
@@ -41,15 +41,15 @@ S3_ACTIONS = {
 }
 
 # What signs a call by another name than IAM has for the service.
-SERVICES = {"monitoring": "cloudwatch"}
-ACTIONS = {
+IAM_PREFIXES = {"monitoring": "cloudwatch"}
+ACTION_BY_CALL = {
     **{f"s3:{call}": action for call, action in S3_ACTIONS.items()},
     "s3:DeleteObject": "s3:DeleteObject",  # of a lock: it leaves the version
 }
-FREE = {"sts:GetCallerIdentity"}
+CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 """Calls that need no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 
-NOT_CALLED: Mapping[str, str] = {
+EXPECTED_UNUSED: Mapping[str, str] = {
     # By the verb that the action begins with, or by its whole name.
     r"\w[\w-]*:(?:Delete|Deregister|Disable|Disassociate|Detach|Release|Remove|Unsubscribe|BatchDisable|Stop)\w*": (
         "something leaves the stacks"
@@ -84,46 +84,48 @@ NOT_CALLED: Mapping[str, str] = {
 def action_of(call: str) -> str:
     """The action that IAM asks about at a call, as the local AWS notes it."""
     service, _, operation = call.partition(":")
-    call = f"{SERVICES.get(service, service)}:{operation}"
-    return ACTIONS.get(call, call)
+    call = f"{IAM_PREFIXES.get(service, service)}:{operation}"
+    return ACTION_BY_CALL.get(call, call)
 
 
-def denied(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
+def denied_calls(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
     """Calls that a role may not make: no policy allows the action, or the boundary does not, or something denies it."""
-    own, boundary = deployers_policies(role, platform)
+    own, boundary = deployer_statements(role, platform)
     return sorted(
         f"{call} ({action_of(call)})"
         for call in set(calls)
-        if action_of(call) not in FREE and not (_allows(own, action_of(call)) and _allows(boundary, action_of(call)))
+        if action_of(call) not in CALLS_WITHOUT_PERMISSION
+        and not (_allows(own, action_of(call)) and _allows(boundary, action_of(call)))
     )
 
 
-def unused(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
+def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
     """Actions that a role has, of services that were called, which no call was about, and no reason is known for."""
     actions = {action_of(call).lower() for call in calls}
     services = {action.partition(":")[0] for action in actions}
-    own, _ = deployers_policies(role, platform)
+    own, _ = deployer_statements(role, platform)
     return sorted(
         action
-        for action in {action for each in own if each["Effect"] == "Allow" for action in listed(each["Action"])}
+        for action in {action for each in own if each["Effect"] == "Allow" for action in as_list(each["Action"])}
         if action.partition(":")[0].lower() in services
         and action.lower() not in actions
-        and not any(re.fullmatch(pattern, action) for pattern in NOT_CALLED)
+        and not any(re.fullmatch(pattern, action) for pattern in EXPECTED_UNUSED)
     )
 
 
-def deployers_policies(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+def deployer_statements(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Statements of a role that deploys, by its name in the access tier, and those of its boundary."""
     (role,) = (role for role in roles_of(platform, ACCESS) if role.resource.name == name)
-    boundary = platform.followed(role.resource.body["permissions_boundary"])
-    return role.allowed, statements(platform, boundary.body["policy"])
+    boundary = platform.resolve(role.resource.body["permissions_boundary"])
+    return role.statements, read_statements(platform, boundary.body["policy"])
 
 
 def _allows(policy: Iterable[Statement], action: str) -> bool:
     """Whether some statement allows the action, and none denies it to everything and always."""
-    about = [each for each in policy if any(_matches(action, pattern) for pattern in listed(each["Action"]))]
+    about = [each for each in policy if any(_matches(action, pattern) for pattern in as_list(each["Action"]))]
     return any(each["Effect"] == "Allow" for each in about) and not any(
-        each["Effect"] == "Deny" and listed(each.get("Resource")) == ["*"] and "Condition" not in each for each in about
+        each["Effect"] == "Deny" and as_list(each.get("Resource")) == ["*"] and "Condition" not in each
+        for each in about
     )
 
 

@@ -21,7 +21,7 @@ Body = dict[str, Any]
 REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)\.outputs\.([\w-]+)")
 # What an expression may refer to: a resource or data source of any provider, or what no stack here has.
 REFERENCE = re.compile(r"(?<![\w.-])(data\.)?([a-z]\w*_\w+|local|module|var)\.([A-Za-z_][\w-]*)")
-WHOLE_REFERENCE = re.compile(r"\$\{((?:data\.)?\w+\.[\w-]+)\.[\w.\[\]]+\}")
+INTERPOLATED_REFERENCE = re.compile(r"\$\{((?:data\.)?\w+\.[\w-]+)\.[\w.\[\]]+\}")
 LITERAL = re.compile(r'"(?:\\.|[^"\\])*"')
 # Arguments that hold addresses without the braces of an interpolation.
 BARE_ADDRESSES = ("depends_on", "replace_triggered_by")
@@ -70,7 +70,7 @@ class Resource:
 
     address: str
     """Within the joined document."""
-    origin: str
+    address_in_stack: str
     """Within its own stack."""
     tier: str
     type: str
@@ -118,7 +118,7 @@ class Platform:
         Raises:
             PlatformError: nothing was synthesized there, or a reference leads nowhere.
         """
-        return cls.read(synthesized_in(), environment)
+        return cls.read(output_folder(), environment)
 
     @property
     def document(self) -> Body:
@@ -138,20 +138,20 @@ class Platform:
         """The resources of some types."""
         return [resource for resource in self.resources if resource.type in types]
 
-    def followed(self, expression: str) -> Resource:
+    def resolve(self, expression: str) -> Resource:
         """The resource or data source that an expression leads to, which is a reference to an attribute and no more.
 
         Raises:
             PlatformError: it leads nowhere, or is more.
         """
-        reference = WHOLE_REFERENCE.fullmatch(expression)
+        reference = INTERPOLATED_REFERENCE.fullmatch(expression)
         for resource in (*self.resources, *self.data):
             if reference and resource.address == reference[1]:
                 return resource
         raise PlatformError(f"{expression}: leads to no resource of {self.environment}")
 
 
-def synthesized_in() -> Path:
+def output_folder() -> Path:
     """Where the stacks are synthesized: `cdktf.out`, or what CDKTF_OUTDIR names."""
     return Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")
 
@@ -200,7 +200,7 @@ def _joined(stacks: Mapping[str, Stack], section: str) -> Iterator[Resource]:
             for name, body in named.items():
                 yield Resource(
                     address=f"{prefix}{type_}.{stack.tier}_{name}",
-                    origin=f"{prefix}{type_}.{name}",
+                    address_in_stack=f"{prefix}{type_}.{name}",
                     tier=stack.tier,
                     type=type_,
                     name=name,

@@ -17,18 +17,18 @@ from synthesized.catalogue.table import IN_VPC, row_of
 from synthesized.platform import Body, Platform
 
 LAST_PORT = 65535
-EPHEMERAL = 1024
+FIRST_EPHEMERAL_PORT = 1024
 """The first port that a client may choose for itself, or a NAT gateway for it; the last one is the last there is."""
-TCP = ("tcp", "6")
-ALL = ("-1", "all")
-WORLD = IPv4Network("0.0.0.0/0")
+TCP_PROTOCOLS = ("tcp", "6")
+ALL_PROTOCOLS = ("-1", "all")
+ANYWHERE = IPv4Network("0.0.0.0/0")
 
 Quantifier = Callable[[Iterable[bool]], bool]
 """`any`: is there a way from some address of the one to some of the other? `all`: from each to each?"""
 Ports = tuple[tuple[int, int], ...]
 
 
-class NotUnderstoodError(Exception):
+class UnsupportedConfigurationError(Exception):
     """Something that could open a way, and that nothing here knows."""
 
 
@@ -41,18 +41,18 @@ class Party:
     subnets: tuple[str, ...] = ()
     is_public: bool = False
     """Whether it has an address that the internet can reach, where its subnet leads there."""
-    outside: IPv4Network | None = None
+    external_range: IPv4Network | None = None
     """The range that it is, where it is not in the VPC."""
 
 
-INTERNET = Party("internet", outside=WORLD)
-S3 = Party("S3", outside=WORLD)
+INTERNET = Party("internet", external_range=ANYWHERE)
+S3 = Party("S3", external_range=ANYWHERE)
 """Its addresses are in a prefix list of AWS's; any may be among them."""
 
 
-def outside(cidr: str) -> Party:
+def external_party(cidr: str) -> Party:
     """A range of the internet."""
-    return Party(cidr, outside=IPv4Network(cidr))
+    return Party(cidr, external_range=IPv4Network(cidr))
 
 
 network = cache(IPv4Network)
@@ -70,9 +70,9 @@ class Subnet:
     """What is said of a subnet elsewhere than in itself."""
 
     range: IPv4Network
-    tables: frozenset[str]
+    route_tables: frozenset[str]
     routes: list[Body]
-    entries: dict[str, list[Body]]
+    acl_entries: dict[str, list[Body]]
     """Of its network ACL, by direction, in the order in which they are asked."""
 
 
@@ -81,7 +81,7 @@ class Hop(NamedTuple):
 
     subnet: str
     direction: str
-    other: IPv4Address
+    peer: IPv4Address
     ports: Sequence[int]
 
 
@@ -90,7 +90,7 @@ class Reachability:
     """The ways within a platform."""
 
     platform: Platform
-    with_groups: bool = True
+    with_security_groups: bool = True
     """Otherwise as if every security group were open: what is left is what routes and network ACLs hold back."""
 
     def __post_init__(self) -> None:
@@ -101,11 +101,14 @@ class Reachability:
             # Rules of security groups are resources of their own.
             or (row_of(each.type).traffic is Traffic.SECURITY_GROUP and {"ingress", "egress"} & _given(each.body))
             or re.search(r"'(ipv6_cidr_block|cidr_ipv6|assign_generated_ipv6_cidr_block)': [^N]", str(each.body))
-            or (each.type.startswith("aws_vpc_security_group") and each.body["ip_protocol"] not in (*TCP, *ALL))
+            or (
+                each.type.startswith("aws_vpc_security_group")
+                and each.body["ip_protocol"] not in (*TCP_PROTOCOLS, *ALL_PROTOCOLS)
+            )
             or (each.type == "aws_route" and not {"gateway_id", "nat_gateway_id"} & _given(each.body))
         ]
         if unknown:
-            raise NotUnderstoodError(", ".join(unknown))
+            raise UnsupportedConfigurationError(", ".join(unknown))
 
     @cached_property
     def parties(self) -> dict[str, Party]:
@@ -121,7 +124,7 @@ class Reachability:
                 if subnets:
                     found[resource.label] = Party(resource.label, frozenset(groups), tuple(subnets), is_public)
             elif "${aws_security_group." in str(resource.body) and row_of(resource.type).traffic is None:
-                raise NotUnderstoodError(resource.address)
+                raise UnsupportedConfigurationError(resource.address)
         return found
 
     def matrix(self, quantifier: Quantifier, among: Collection[str] = ()) -> dict[tuple[str, str], Ports]:
@@ -135,7 +138,7 @@ class Reachability:
 
     def ports(self, source: Party, target: Party, quantifier: Quantifier) -> Ports:
         """The ports of one party that another reaches, as ranges."""
-        if source.outside and target.outside:
+        if source.external_range and target.external_range:
             return ()
         pairs = list(product(self._places(source), self._places(target)))
         reached = (
@@ -143,7 +146,7 @@ class Reachability:
             for first, after in pairwise([*self._first_ports, LAST_PORT + 1])
             if pairs and self._reaches(source, target, pairs, first, quantifier)
         )
-        return merged(reached)
+        return merge_ranges(reached)
 
     def _reaches(
         self, source: Party, target: Party, pairs: Collection[tuple[Place, Place]], port: int, quantifier: Quantifier
@@ -159,10 +162,14 @@ class Reachability:
         )
 
     def _groups_admit(self, source: Party, target: Party, one: Place, other: Place, port: int) -> bool:
-        if not self.with_groups:
+        if not self.with_security_groups:
             return True
-        out = source.outside or any(self._is_about(rule, target, other, port) for rule in self._rules("egress", source))
-        into = target.outside or any(self._is_about(rule, source, one, port) for rule in self._rules("ingress", target))
+        out = source.external_range or any(
+            self._is_about(rule, target, other, port) for rule in self._rules("egress", source)
+        )
+        into = target.external_range or any(
+            self._is_about(rule, source, one, port) for rule in self._rules("ingress", target)
+        )
         return bool(out and into)
 
     def _rules(self, direction: str, party: Party) -> Iterator[Body]:
@@ -172,7 +179,7 @@ class Reachability:
 
     @staticmethod
     def _is_about(rule: Body, party: Party, place: Place, port: int) -> bool:
-        if rule["ip_protocol"] in TCP and not rule["from_port"] <= port <= rule["to_port"]:
+        if rule["ip_protocol"] in TCP_PROTOCOLS and not rule["from_port"] <= port <= rule["to_port"]:
             return False
         if rule.get("prefix_list_id"):
             return party == S3
@@ -184,7 +191,7 @@ class Reachability:
         self, source: Party, target: Party, one: Place, other: Place, port: int
     ) -> Iterator[tuple[list[Hop], list[Hop]]]:
         """The network ACLs that packets pass on each way there is, and those that the answers pass."""
-        asked, answered = [port], self._ports_from(EPHEMERAL)
+        asked, answered = [port], self._ports_from(FIRST_EPHEMERAL_PORT)
 
         def out_of(place: Place, to: Place, ports: Sequence[int]) -> Hop:
             return Hop(place.subnet, "egress", to.address, ports)
@@ -217,11 +224,11 @@ class Reachability:
         return quantifier(self._entry_admits(hop, port) for port in hop.ports)
 
     def _entry_admits(self, hop: Hop, port: int) -> bool:
-        for entry in self._subnets[hop.subnet].entries[hop.direction]:
-            is_about_port = entry["protocol"] in ALL or (
-                entry["protocol"] in TCP and entry["from_port"] <= port <= entry["to_port"]
+        for entry in self._subnets[hop.subnet].acl_entries[hop.direction]:
+            is_about_port = entry["protocol"] in ALL_PROTOCOLS or (
+                entry["protocol"] in TCP_PROTOCOLS and entry["from_port"] <= port <= entry["to_port"]
             )
-            if is_about_port and hop.other in network(entry["cidr_block"]):
+            if is_about_port and hop.peer in network(entry["cidr_block"]):
                 return entry["action"] == "allow"
         return False
 
@@ -231,13 +238,13 @@ class Reachability:
     def _nat_subnets(self, subnet: str, to: IPv4Address) -> Iterator[str]:
         for route in self._subnets[subnet].routes:
             if route.get("nat_gateway_id") and to in network(route["destination_cidr_block"]):
-                there = self.platform.followed(route["nat_gateway_id"]).body["subnet_id"]
+                there = self.platform.resolve(route["nat_gateway_id"]).body["subnet_id"]
                 if self._leads_to_internet(there):
                     yield there
 
     def _leads_to_s3(self, subnet: str) -> bool:
         return any(
-            self._subnets[subnet].tables & set(endpoint.body.get("route_table_ids") or [])
+            self._subnets[subnet].route_tables & set(endpoint.body.get("route_table_ids") or [])
             for endpoint in self.platform.of_type("aws_vpc_endpoint")
             if endpoint.body["service_name"].endswith(".s3")
         )
@@ -259,9 +266,9 @@ class Reachability:
         tables = frozenset(each["route_table_id"] for each in associations if each["subnet_id"] == reference)
         return Subnet(
             range=network(body["cidr_block"]),
-            tables=tables,
+            route_tables=tables,
             routes=[each.body for each in self.platform.of_type("aws_route") if each.body["route_table_id"] in tables],
-            entries={
+            acl_entries={
                 way: sorted(acl.body.get(way) or [], key=lambda entry: entry["rule_no"])
                 for way in ("ingress", "egress")
             },
@@ -269,8 +276,8 @@ class Reachability:
 
     def _places(self, party: Party) -> list[Place]:
         """Every address that some rule treats otherwise than its neighbour, as one of all that are treated alike."""
-        if party.outside:
-            return [Place("", address) for address in self._addresses(party.outside) if address not in self._vpc]
+        if party.external_range:
+            return [Place("", address) for address in self._addresses(party.external_range) if address not in self._vpc]
         return [
             Place(subnet, address)
             for subnet in party.subnets
@@ -284,7 +291,7 @@ class Reachability:
     def _bounds(self) -> set[IPv4Address]:
         """The first address of each range that a rule names, and the first behind it."""
         bounds = {each.network_address for each in self._named_ranges}
-        return bounds | {each.broadcast_address + 1 for each in self._named_ranges if each != WORLD}
+        return bounds | {each.broadcast_address + 1 for each in self._named_ranges if each != ANYWHERE}
 
     @cached_property
     def _vpc(self) -> IPv4Network:
@@ -300,7 +307,7 @@ class Reachability:
 
     @cached_property
     def _rules_of_all(self) -> list[Body]:
-        entries = [entry for subnet in self._subnets.values() for way in subnet.entries.values() for entry in way]
+        entries = [entry for subnet in self._subnets.values() for way in subnet.acl_entries.values() for entry in way]
         return [*self._group_rules["ingress"], *self._group_rules["egress"], *entries]
 
     @cached_property
@@ -311,9 +318,9 @@ class Reachability:
     @cached_property
     def _first_ports(self) -> list[int]:
         """Every port that some rule treats otherwise than the one before."""
-        bounds = {0, EPHEMERAL}
+        bounds = {0, FIRST_EPHEMERAL_PORT}
         for rule in self._rules_of_all:
-            if str(rule.get("ip_protocol") or rule.get("protocol")) in TCP:
+            if str(rule.get("ip_protocol") or rule.get("protocol")) in TCP_PROTOCOLS:
                 bounds |= {rule["from_port"], rule["to_port"] + 1}
         return sorted(bounds - {LAST_PORT + 1})
 
@@ -321,7 +328,7 @@ class Reachability:
         return [port for port in self._first_ports if port >= first]
 
 
-def merged(ranges: Iterable[tuple[int, int]]) -> Ports:
+def merge_ranges(ranges: Iterable[tuple[int, int]]) -> Ports:
     """Ranges in their order as few as there can be: those that overlap or follow each other are one."""
     fewest: list[tuple[int, int]] = []
     for first, last in ranges:

@@ -1,6 +1,6 @@
 """The platform's IAM roles, read back from what was synthesized: who takes each on, what for, and what it may do.
 
-Statements are as IAM has them (`synthesized.policies`), wherever they come from: a role's own policies, policies that
+Statements are as IAM has them (`synthesized.policy_statements`), wherever they come from: a role's own policies, policies that
 it shares with others, policies of AWS's own by their ARNs.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from synthesized.platform import Body, Platform, PlatformError, Resource
-from synthesized.policies import Statement, listed
+from synthesized.policy_statements import Statement, as_list
 
-ROLE = "aws_iam_role"
-PARTS_OF_A_ROLE = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
+ROLE_TYPE = "aws_iam_role"
+ROLE_POLICY_TYPES = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
 # What a document of the provider's calls the parts of a statement, and what IAM does.
 ELEMENTS = {
     "actions": "Action",
@@ -24,12 +24,12 @@ ELEMENTS = {
     "principals": "Principal",
     "not_principals": "NotPrincipal",
 }
-REFERENCE = re.compile(rf"\$\{{({ROLE}\.[\w-]+)\.(?:arn|id|name)\}}")
+REFERENCE = re.compile(rf"\$\{{({ROLE_TYPE}\.[\w-]+)\.(?:arn|id|name)\}}")
 # Merging others into it: nobody here does, and what it says would not be in its own statements.
-UNREADABLE = ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
+MERGING_ARGUMENTS = ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
 
 
-class Use(NamedTuple):
+class RoleUse(NamedTuple):
     """Where a resource is given a role."""
 
     resource: Resource
@@ -43,11 +43,11 @@ class Role:
 
     resource: Resource
     trust: tuple[Statement, ...]
-    allowed: tuple[Statement, ...]
+    statements: tuple[Statement, ...]
     """What policies of the platform's own say, denials among it."""
-    managed: tuple[str, ...]
+    aws_managed: tuple[str, ...]
     """ARNs of policies of AWS's own."""
-    uses: tuple[Use, ...]
+    uses: tuple[RoleUse, ...]
 
     @property
     def address(self) -> str:
@@ -64,21 +64,21 @@ def roles_of(platform: Platform, tier: str = "") -> list[Role]:
     uses = _uses(platform)
     return [
         _role(platform, resource, uses.get(resource.address, ()))
-        for resource in platform.of_type(ROLE)
+        for resource in platform.of_type(ROLE_TYPE)
         if tier in {"", resource.tier}
     ]
 
 
-def statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
+def read_statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
     """The statements of a policy as a resource is given it: a reference to a document, or its JSON.
 
     Raises:
         PlatformError: it is neither, or merges others.
     """
     if not policy.startswith("${"):
-        return tuple({"Sid": "", **statement} for statement in listed(json.loads(policy)["Statement"]))
-    document = platform.followed(policy)
-    if document.type != "aws_iam_policy_document" or any(document.body.get(part) for part in UNREADABLE):
+        return tuple({"Sid": "", **statement} for statement in as_list(json.loads(policy)["Statement"]))
+    document = platform.resolve(policy)
+    if document.type != "aws_iam_policy_document" or any(document.body.get(part) for part in MERGING_ARGUMENTS):
         raise PlatformError(f"{document.address}: is no policy document that says all by itself")
     return tuple(map(_statement, document.body["statement"]))
 
@@ -92,35 +92,35 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
     for resource in platform.resources:
         for _, value in _texts(resource.body):
             if value.startswith("${data.aws_iam_policy_document.") or re.match(r'\{.*"Statement"', value, re.DOTALL):
-                yield resource, statements(platform, value)
+                yield resource, read_statements(platform, value)
 
 
-def _role(platform: Platform, role: Resource, uses: Iterable[Use]) -> Role:
+def _role(platform: Platform, role: Resource, uses: Iterable[RoleUse]) -> Role:
     own = [entry["policy"] for entry in role.body.get("inline_policy", []) if entry.get("policy")]
     attached = list(role.body.get("managed_policy_arns") or [])
-    for part in platform.of_type(*PARTS_OF_A_ROLE):
+    for part in platform.of_type(*ROLE_POLICY_TYPES):
         names = [part.body.get("role", ""), *(part.body.get("roles") or [])]
         if role.address in map(_leads_to, names):
-            own += listed(part.body.get("policy"))
-            attached += listed(part.body.get("policy_arn"))
-    ours = [platform.followed(arn).body["policy"] for arn in attached if arn.startswith("${")]
+            own += as_list(part.body.get("policy"))
+            attached += as_list(part.body.get("policy_arn"))
+    ours = [platform.resolve(arn).body["policy"] for arn in attached if arn.startswith("${")]
     return Role(
         resource=role,
-        trust=statements(platform, role.body["assume_role_policy"]),
-        allowed=tuple(statement for policy in [*own, *ours] for statement in statements(platform, policy)),
-        managed=tuple(arn for arn in attached if not arn.startswith("${")),
+        trust=read_statements(platform, role.body["assume_role_policy"]),
+        statements=tuple(statement for policy in [*own, *ours] for statement in read_statements(platform, policy)),
+        aws_managed=tuple(arn for arn in attached if not arn.startswith("${")),
         uses=tuple(uses),
     )
 
 
-def _uses(platform: Platform) -> Mapping[str, Sequence[Use]]:
+def _uses(platform: Platform) -> Mapping[str, Sequence[RoleUse]]:
     """By the role's address; IAM's own resources are parts of a role."""
-    found: dict[str, list[Use]] = {}
+    found: dict[str, list[RoleUse]] = {}
     for resource in platform.resources:
         if not resource.type.startswith("aws_iam_"):
             for argument, value in _texts(resource.body):
                 if address := _leads_to(value):
-                    found.setdefault(address, []).append(Use(resource, argument))
+                    found.setdefault(address, []).append(RoleUse(resource, argument))
     return found
 
 

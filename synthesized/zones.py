@@ -5,28 +5,28 @@ type is forgotten.
 """
 
 from synthesized.catalogue.table import CATALOGUE, row_of
-from synthesized.catalogue.zone_loss import Left, Verdict
+from synthesized.catalogue.zone_loss import ZoneLossResult, ZoneOutage
 from synthesized.platform import Platform
 
 NO_ZONE = "in no zone"
 
 
-def verdicts(platform: Platform) -> dict[str, dict[str, Verdict]]:
+def zone_loss_by_tier(platform: Platform) -> dict[str, dict[str, ZoneLossResult]]:
     """For each tier, and each zone that may be lost, whether the tier stands."""
-    without = {zone: Left(platform, zone) for zone in platform.zones}
+    without = {zone: ZoneOutage(platform, zone) for zone in platform.zones}
     return {tier: {zone: _of_tier(left, tier) for zone, left in without.items()} for tier in platform.stacks}
 
 
-def _of_tier(left: Left, tier: str) -> Verdict:
+def _of_tier(left: ZoneOutage, tier: str) -> ZoneLossResult:
     found = [
         row.zone_loss(left, resources)
         for type_, row in CATALOGUE.items()
-        if row.zone_loss and (resources := [each for each in left.whole.of_type(type_) if each.tier == tier])
+        if row.zone_loss and (resources := [each for each in left.original.of_type(type_) if each.tier == tier])
     ]
     found += [
-        Verdict(stands=False, reason=f"nobody says what takes the place of {each.address}")
-        for each in left.whole.resources
-        if each.tier == tier and not row_of(each.type).is_judged_without_a_zone and left.takes(each)
+        ZoneLossResult(survives=False, reason=f"nobody says what takes the place of {each.address}")
+        for each in left.original.resources
+        if each.tier == tier and not row_of(each.type).has_zone_loss_rule and left.affects(each)
     ]
-    lost = [verdict for verdict in found if not verdict.stands]
-    return Verdict(not lost, "; ".join(verdict.reason for verdict in lost or found) or NO_ZONE)
+    lost = [verdict for verdict in found if not verdict.survives]
+    return ZoneLossResult(not lost, "; ".join(verdict.reason for verdict in lost or found) or NO_ZONE)

@@ -10,21 +10,21 @@ from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, ServiceModel, Shape
 
-WITHIN = r"(?: [^()] | \( (?: [^()] | \( [^()]* \) )* \) )*"
+NESTED = r"(?: [^()] | \( (?: [^()] | \( [^()]* \) )* \) )*"
 """What stands in brackets, and in brackets within."""
 # A word of a shell's: what is quoted may hold substitutions, and what a person fills in stands in <angles>.
 WORD = re.compile(
     rf"""(?: '[^']*'
-          | " (?: \\. | \$\( {WITHIN} \) | [^"\\] )* "
-          | \$\( {WITHIN} \)
+          | " (?: \\. | \$\( {NESTED} \) | [^"\\] )* "
+          | \$\( {NESTED} \)
           | <[^<>\n]+>
           | [^\s'"`|;&)<>]
         )+""",
     re.VERBOSE,
 )
 COMMAND = re.compile(r"(?<![\w./-])aws ([a-z][a-z0-9-]+) ([a-z][a-z0-9-]+)")
-EVERYWHERE = {"max-items", "no-cli-pager", "output", "profile", "query", "region"}
-OF_ITS_OWN = {
+GLOBAL_OPTIONS = {"max-items", "no-cli-pager", "output", "profile", "query", "region"}
+CLI_ONLY_OPTIONS = {
     # What the CLI has and no API: options by command.
     "cloudtrail validate-logs": {"end-time", "start-time", "trail-arn", "verbose"},
     "ecs wait": {"cluster", "services"},
@@ -45,18 +45,20 @@ class Command:
     options: frozenset[str]
 
     @property
-    def wrong(self) -> str:
+    def problem(self) -> str:
         """What is wrong with it; empty where nothing is."""
-        own = OF_ITS_OWN.get(f"{self.service} {self.operation}")
+        own = CLI_ONLY_OPTIONS.get(f"{self.service} {self.operation}")
         if own is not None:
-            return ", ".join(f"--{option} is unknown" for option in sorted(self.options - own - EVERYWHERE))
+            return ", ".join(f"--{option} is unknown" for option in sorted(self.options - own - GLOBAL_OPTIONS))
         operation = _operation(self.service, self.operation)
         if isinstance(operation, str):
             return operation
-        return ", ".join(f"--{option} is unknown" for option in sorted(self.options - _options(operation) - EVERYWHERE))
+        return ", ".join(
+            f"--{option} is unknown" for option in sorted(self.options - _options(operation) - GLOBAL_OPTIONS)
+        )
 
     @property
-    def missing(self) -> set[str]:
+    def missing_options(self) -> set[str]:
         """Options that a person must give, and did not."""
         operation = _operation(self.service, self.operation)
         if isinstance(operation, str):
@@ -65,7 +67,7 @@ class Command:
         return {xform_name(name, "-") for name in required} - self.options
 
 
-def commands_in(text: str) -> Iterator[Command]:
+def find_commands(text: str) -> Iterator[Command]:
     """The commands of a text, those within substitutions among them."""
     joined = text.replace("\\\n", " ")
     for found in COMMAND.finditer(joined):

@@ -31,7 +31,7 @@ from tests.failures import (
     pytest_terminal_summary,
     remembering,
 )
-from tests.synthesized import TIERS, USES
+from tests.synthesized import DEPENDENCIES, TIERS
 
 # isort: split
 from cdktf import App
@@ -54,7 +54,7 @@ THREE_ZONES: dict[str, Any] = {
     "database": {"readers": 2},
     "cache": {"replicas_per_shard": 2},
 }
-OTHERWISE: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "prod": {
         "foundation": {
             # As long as there may be one.
@@ -116,15 +116,15 @@ def reference(name: str) -> dict[str, Any]:
     return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def changed(name: str, change: dict[str, Any]) -> dict[str, Any]:
+def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
     """A reference environment's file with some keys changed."""
     return merged(reference(name), change)
 
 
-def settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
+def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
     """A reference environment with some keys changed, read as any file is."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.toml").write_text(as_toml(changed(name, change or {})), encoding="utf-8")
+    (folder / f"{name}.toml").write_text(to_toml(changed_settings(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
     return environment
 
@@ -134,12 +134,12 @@ def environment_without(*names: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def as_toml(table: dict[str, Any], path: str = "") -> str:
+def to_toml(table: dict[str, Any], path: str = "") -> str:
     """TOML of a table whose values are plain; tables last, as TOML asks."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += [f"[{path}{key}]", as_toml(value, f"{path}{key}.")]
+            lines += [f"[{path}{key}]", to_toml(value, f"{path}{key}.")]
     return "\n".join(lines)
 
 
@@ -156,12 +156,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @contextmanager
-def no_tiers_but(wanted: Collection[str]) -> Generator[None]:
+def only_tiers(wanted: Collection[str]) -> Generator[None]:
     """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
     built = set(wanted)
     for tier in reversed(TIERS):
         if tier in built:
-            built |= set(USES[tier])
+            built |= set(DEPENDENCIES[tier])
     with pytest.MonkeyPatch.context() as patch:
         for tier in set(TIERS) - built:
             patch.setattr(main, f"{tier.title()}Stack", Mock())
@@ -174,11 +174,11 @@ def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
     return frozenset(mark.args if mark else TIERS)
 
 
-def variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
+def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
     """A reference environment with some keys changed, synthesized."""
     folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
-    build(app, settings(name, folder / "environments", change))
+    build(app, load_settings(name, folder / "environments", change))
     app.synth()
     return remembering(Platform.read(folder / "out", name))
 
@@ -195,13 +195,13 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     wanted = tiers_of(request.node)
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
-        with no_tiers_but(wanted):
-            return variation(tmp_path_factory.mktemp(name), name, change)
+        with only_tiers(wanted):
+            return synthesize_variation(tmp_path_factory.mktemp(name), name, change)
 
     return synthesize
 
 
-def all_of(environments: Path, out: Path) -> dict[str, Platform]:
+def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
     """Every environment of a folder, from one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
@@ -215,7 +215,7 @@ def all_of(environments: Path, out: Path) -> dict[str, Platform]:
 def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
     """The project's own environments, synthesized as `make synth` does it."""
     out = tmp_path_factory.mktemp("shipped")
-    with no_tiers_but(looked_at), pytest.MonkeyPatch.context() as patch:
+    with only_tiers(looked_at), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
@@ -246,8 +246,8 @@ def platforms(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactor
     """The reference environments."""
 
     def synthesize(name: str) -> Platform:
-        with no_tiers_but(looked_at):
-            return variation(tmp_path_factory.mktemp("reference"), name)
+        with only_tiers(looked_at):
+            return synthesize_variation(tmp_path_factory.mktemp("reference"), name)
 
     return Platforms(ENVIRONMENTS, synthesize)
 
@@ -267,17 +267,17 @@ def otherwise(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactor
     """Reference environments with other settings."""
 
     def synthesize(name: str) -> Platform:
-        with no_tiers_but(looked_at):
-            return variation(tmp_path_factory.mktemp("otherwise"), name, OTHERWISE[name])
+        with only_tiers(looked_at):
+            return synthesize_variation(tmp_path_factory.mktemp("otherwise"), name, VARIANTS[name])
 
-    return Platforms(OTHERWISE, synthesize)
+    return Platforms(VARIANTS, synthesize)
 
 
 @pytest.fixture(scope="session")
 def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     """Production in a Region of three zones, with a reader in each of the other two."""
-    with no_tiers_but(looked_at):
-        return variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
+    with only_tiers(looked_at):
+        return synthesize_variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
 @pytest.fixture(scope="session")

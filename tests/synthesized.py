@@ -23,7 +23,7 @@ TIERS = (
 )
 """In the design's order: a tier knows only those before it; the last knows none."""
 _STORES = ("database", "cache", "storage")
-USES: Mapping[str, Collection[str]] = {
+DEPENDENCIES: Mapping[str, Collection[str]] = {
     "foundation": (),
     "network": ("foundation",),
     **dict.fromkeys(_STORES, ("foundation", "network")),
@@ -42,7 +42,7 @@ SEARCHABLE = TIERS[:-1]
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
-def text(platform: Platform, tier: str) -> str:
+def stack_json(platform: Platform, tier: str) -> str:
     """A tier's JSON, as cdktf's matchers take it."""
     return json.dumps(platform.stacks[tier].document)
 

@@ -17,12 +17,12 @@ from moto.acm.responses import AWSCertificateManagerResponse
 from moto.core.responses import ActionResult
 from moto.route53.models import route53_backends
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 # What ACM issues; it imports more. https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
-KEYS: dict[str, Callable[[], PrivateKey]] = {
+KEY_ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
     "RSA_2048": lambda: rsa.generate_private_key(65537, 2048),
     "EC_prime256v1": lambda: ec.generate_private_key(ec.SECP256R1()),
     "EC_secp384r1": lambda: ec.generate_private_key(ec.SECP384R1()),
@@ -40,7 +40,7 @@ class Certificate(CertBundle):
     def check(self) -> None:
         if self.status != "PENDING_VALIDATION":
             super().check()
-        elif self.validation_method == "DNS" and self._is_proven():
+        elif self.validation_method == "DNS" and self._is_validated():
             self.status = "ISSUED"
 
     def describe(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Certificate(CertBundle):
                 option["ValidationEmails"] = [f"admin@{option['DomainName']}"]
         return description
 
-    def _is_proven(self) -> bool:
+    def _is_validated(self) -> bool:
         zones = route53_backends[self._account]["aws"].zones.values()
         published = {
             (record.name.rstrip("."), value.rstrip("."))
@@ -73,7 +73,7 @@ class Backend(AWSCertificateManagerBackend):
     def reissue(self, arn: str, algorithm: str, validation_method: str) -> None:
         """Put a certificate that waits for DNS, and has such a key, in the place of the one that moto made."""
         made = self._certificates[arn]
-        draft, key = load_pem_x509_certificate(made.cert), KEYS[algorithm]()
+        draft, key = load_pem_x509_certificate(made.cert), KEY_ALGORITHMS[algorithm]()
         builder = CertificateBuilder(
             draft.issuer,
             draft.subject,
@@ -109,8 +109,10 @@ class Responses(AWSCertificateManagerResponse):
 
     def request_certificate(self) -> ActionResult:
         algorithm = self._get_param("KeyAlgorithm", "RSA_2048")
-        if algorithm not in KEYS:
-            raise Refusal("ValidationException", f"KeyAlgorithm {algorithm} is not supported: {', '.join(KEYS)}")
+        if algorithm not in KEY_ALGORITHMS:
+            raise ApiError(
+                "ValidationException", f"KeyAlgorithm {algorithm} is not supported: {', '.join(KEY_ALGORITHMS)}"
+            )
         requested = super().request_certificate()
         arn = cast(dict[str, str], requested.result)["CertificateArn"]
         if not isinstance(self.backend.get_certificate(arn), Certificate):
@@ -122,7 +124,7 @@ EXTENSION = Extension(
     "acm",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_acm_certificate": "the key's algorithm and the way of validation were dropped",
         "aws_acm_certificate_validation": "a certificate was issued after a minute, whatever DNS said",
     },

@@ -18,15 +18,15 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import get_service_model
 from moto.elasticache.models import elasticache_backends
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 # The role that AWS gives a target when the request names none, by namespace.
 # https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-service-linked-roles.html
-SERVICE_ROLES = {"ecs": "ECSService", "elasticache": "ElastiCacheRG", "rds": "RDSCluster"}
+SERVICE_LINKED_ROLES = {"ecs": "ECSService", "elasticache": "ElastiCacheRG", "rds": "RDSCluster"}
 NOTHING_SUSPENDED = dict.fromkeys(
     ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"], False
 )
-CONFIGURATIONS = {
+CONFIGURATION_ATTRIBUTES = {
     "StepScaling": "step_scaling_policy_configuration",
     "TargetTrackingScaling": "target_tracking_scaling_policy_configuration",
 }
@@ -94,19 +94,19 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
                 policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type
             )
         # The policy stays the one that its alarms name.
-        setattr(policy, CONFIGURATIONS[str(policy.policy_type)], policy_body)
+        setattr(policy, CONFIGURATION_ATTRIBUTES[str(policy.policy_type)], policy_body)
         return policy
 
     def delete_scaling_policy(
         self, policy_name: str, service_namespace: str, resource_id: str, scalable_dimension: str
     ) -> None:
         if self._policy(policy_name, service_namespace, resource_id, scalable_dimension) is None:
-            raise Refusal("ObjectNotFoundException", f"No scaling policy found: {policy_name} of {resource_id}")
+            raise ApiError("ObjectNotFoundException", f"No scaling policy found: {policy_name} of {resource_id}")
         super().delete_scaling_policy(policy_name, service_namespace, resource_id, scalable_dimension)
 
     def tags_of(self, arn: str) -> dict[str, str]:
         if arn not in {target.arn for target in self._all_targets()}:
-            raise Refusal("ResourceNotFoundException", f"No scalable target found for ARN: {arn}")
+            raise ApiError("ResourceNotFoundException", f"No scalable target found for ARN: {arn}")
         return self.tags.setdefault(arn, {})
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
@@ -127,7 +127,7 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
     def _target(self, namespace: str, resource: str, dimension: str) -> FakeScalableTarget:
         target = self.targets.get(dimension, {}).get(resource)
         if target is None:
-            raise Refusal(
+            raise ApiError(
                 "ObjectNotFoundException",
                 f"No scalable target registered for service namespace: {namespace}, resource ID: {resource}, "
                 f"scalable dimension: {dimension}",
@@ -147,12 +147,12 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
             raise AWSValidationException(f"ElastiCache replication group doesn't exist: {resource}")
 
     def _service_role(self, namespace: str) -> str | None:
-        if namespace not in SERVICE_ROLES:
+        if namespace not in SERVICE_LINKED_ROLES:
             return None
         return (
             f"arn:{self.partition}:iam::{self.account_id}:role/aws-service-role/"
             f"{namespace}.application-autoscaling.amazonaws.com/"
-            f"AWSServiceRoleForApplicationAutoScaling_{SERVICE_ROLES[namespace]}"
+            f"AWSServiceRoleForApplicationAutoScaling_{SERVICE_LINKED_ROLES[namespace]}"
         )
 
 
@@ -206,7 +206,7 @@ EXTENSION = Extension(
     "applicationautoscaling",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_appautoscaling_policy": "could be without a target; another ARN after an update",
         "aws_appautoscaling_target": "no ElastiCache, no tags, no service-linked role",
     },

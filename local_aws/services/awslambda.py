@@ -25,19 +25,19 @@ from moto.awslambda.responses import LambdaResponse
 from moto.ec2.models import ec2_backends
 
 from local_aws import lambda_runtime, session
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 RUNTIME = Path(lambda_runtime.__file__)
-RETRIES = 2
+ASYNCHRONOUS_RETRIES = 2
 """Of an asynchronous invocation that failed: AWS's default."""
-CONCURRENCY = 1000
+ACCOUNT_CONCURRENCY = 1000
 """Of all functions of an account in a Region: AWS's default."""
 
 # What moto drops.
-KEPT = ("DeadLetterConfig", "FileSystemConfigs")
+DROPPED_BY_MOTO = ("DeadLetterConfig", "FileSystemConfigs")
 # What moto takes at creation and drops in an update, by its attribute.
-UPDATED = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
-MAKING_FOLDER = Lock()
+UPDATE_ATTRIBUTES = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
+FOLDER_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Function(LambdaFunction):
         """What moto drops."""
         self.logging: dict[str, str] = {}
         """Its logging configuration, without defaults."""
-        self.keep(spec)
+        self.store_settings(spec)
 
-    def keep(self, settings: Mapping[str, Any]) -> None:
+    def store_settings(self, settings: Mapping[str, Any]) -> None:
         """Keep what moto drops of a request to create or update it."""
-        self.kept = self.kept | {name: settings[name] for name in KEPT if name in settings}
+        self.kept = self.kept | {name: settings[name] for name in DROPPED_BY_MOTO if name in settings}
         self.logging = self.logging | (settings.get("LoggingConfig") or {})
-        for name in settings.keys() & UPDATED.keys():
-            setattr(self, UPDATED[name], settings[name])
+        for name in settings.keys() & UPDATE_ATTRIBUTES.keys():
+            setattr(self, UPDATE_ATTRIBUTES[name], settings[name])
         if storage := settings.get("EphemeralStorage"):
             self.ephemeral_storage = storage["Size"]
 
@@ -75,10 +75,10 @@ class Function(LambdaFunction):
         """Where and how it logs, with AWS's defaults."""
         levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
         defaults = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
-        return {**defaults, **(levels if self.is_json else {}), **self.logging}
+        return {**defaults, **(levels if self.has_json_logs else {}), **self.logging}
 
     @property
-    def is_json(self) -> bool:
+    def has_json_logs(self) -> bool:
         """Whether its log is lines of JSON."""
         return self.logging.get("LogFormat") == "JSON"
 
@@ -94,7 +94,7 @@ class Function(LambdaFunction):
         return {**super().get_configuration(on_create), **self.kept, "LoggingConfig": self.logging_config}
 
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
-        self.keep(config_updates)
+        self.store_settings(config_updates)
         super().update_configuration(config_updates)
         return self.get_configuration()
 
@@ -107,7 +107,7 @@ class Function(LambdaFunction):
         kind = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
         event = json.loads(body or "{}")
         if kind == "Event":
-            Thread(target=self._try, args=(event,), daemon=True).start()
+            Thread(target=self._run_asynchronously, args=(event,), daemon=True).start()
         if kind != "RequestResponse":
             return ""
         ended = self.run(event)
@@ -117,8 +117,8 @@ class Function(LambdaFunction):
         response_headers["x-amz-log-result"] = base64.b64encode(ended.log.encode()[-4096:]).decode()
         return ended.payload
 
-    def _try(self, event: Any) -> None:
-        for _ in range(1 + RETRIES):
+    def _run_asynchronously(self, event: Any) -> None:
+        for _ in range(1 + ASYNCHRONOUS_RETRIES):
             if not self.run(event).error:
                 return
 
@@ -137,20 +137,20 @@ class Function(LambdaFunction):
                 cwd=task,
                 env=self._environment(folder, stream, request),
             )
-            output, is_late = _ended(process, json.dumps(event), int(self.timeout))
+            output, is_late = _wait_for(process, json.dumps(event), int(self.timeout))
             ended = datetime.now(UTC)
             payload = answer.read_text(encoding="utf-8") if answer.exists() and not is_late else None
         error = "Unhandled" if is_late or process.returncode else None
         if payload is None:
-            payload, told = self._no_answer(request, process.returncode, is_late=is_late)
+            payload, told = self._missing_response(request, process.returncode, is_late=is_late)
             output += told
             error = "Unhandled"
         status = "timeout" if is_late else "error" if error else "success"
-        log = self._framed(output, request, (began, ended), status)
+        log = self._format_log(output, request, (began, ended), status)
         self._write(stream, log)
         return Invocation(payload, error, "\n".join(log))
 
-    def _no_answer(self, request: str, code: int, *, is_late: bool) -> tuple[str, str]:
+    def _missing_response(self, request: str, code: int, *, is_late: bool) -> tuple[str, str]:
         if is_late:
             kind, told = "Sandbox.Timedout", f"Task timed out after {int(self.timeout)}.00 seconds"
             line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request} {told}\n"
@@ -162,7 +162,7 @@ class Function(LambdaFunction):
     def _environment(self, folder: Path, stream: str, request: str) -> dict[str, str]:
         """Made from nothing: what the function was given, and what Lambda adds."""
         logging = self.logging_config
-        levels = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if self.is_json else {}
+        levels = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if self.has_json_logs else {}
         return {
             **self.environment_vars,
             **session.current().environment,
@@ -186,13 +186,13 @@ class Function(LambdaFunction):
             "_TIMEOUT": str(self.timeout),
         }
 
-    def _framed(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
+    def _format_log(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
         """Between the lines that Lambda itself logs."""
         began, ended = between
         milliseconds = 1000 * (ended - began).total_seconds()
         billed = int(milliseconds) + 1
         lines = output.splitlines()
-        if not self.is_json:
+        if not self.has_json_logs:
             report = (
                 f"Duration: {milliseconds:.2f} ms\tBilled Duration: {billed} ms\tMemory Size: {self.memory_size} MB"
             )
@@ -222,7 +222,7 @@ class Function(LambdaFunction):
         at = int(1000 * time.time())
         logs.put_log_events(group, stream, [{"timestamp": at, "message": line} for line in lines])
 
-    def check(self, service: str, source_arn: str) -> None:
+    def authorize(self, service: str, source_arn: str) -> None:
         """Check that its policy allows an AWS service to invoke it on behalf of a resource of this account.
 
         Raises:
@@ -230,14 +230,14 @@ class Function(LambdaFunction):
         """
         source = {"AWS:SourceAccount": self.account_id, "AWS:SourceArn": source_arn}
         if not any(_allows(statement, service, source) for statement in self.policy.statements):
-            raise Refusal(
+            raise ApiError(
                 "AccessDeniedException",
                 f"User: {service} is not authorized to perform: lambda:InvokeFunction on resource: {self.function_arn}"
                 " because no resource-based policy allows the lambda:InvokeFunction action",
             )
 
 
-def _ended(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
+def _wait_for(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
     """What it printed, and whether it had to be cut off."""
     stdin, stdout = process.stdin, process.stdout
     assert stdin  # noqa: S101 - both were asked for
@@ -285,7 +285,7 @@ def _boto3_parts() -> dict[str, Path]:
 def boto3_folder() -> Path:
     """What Lambda's runtime has beside the standard library."""
     folder = session.current().folder / "lambda-runtime"
-    with MAKING_FOLDER:
+    with FOLDER_LOCK:
         if not folder.exists():
             folder.mkdir()
             for name, path in _boto3_parts().items():
@@ -301,13 +301,13 @@ def _allows(statement: Mapping[str, Any], service: str, source: Mapping[str, str
         return False
     conditions: Mapping[str, Mapping[str, str]] = statement.get("Condition") or {}
     return all(
-        _like(pattern, source.get(key, "")) if operator == "ArnLike" else source.get(key) == pattern
+        _matches(pattern, source.get(key, "")) if operator == "ArnLike" else source.get(key) == pattern
         for operator, wanted in conditions.items()
         for key, pattern in wanted.items()
     )
 
 
-def _like(pattern: str, arn: str) -> bool:
+def _matches(pattern: str, arn: str) -> bool:
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn))
 
 
@@ -321,7 +321,7 @@ class Backend(LambdaBackend):
             Refusal: the function's policy does not allow it.
         """
         function = cast(Function, self.get_function(function_arn))
-        function.check(service, source_arn)
+        function.authorize(service, source_arn)
         return function.run(event)
 
 
@@ -334,7 +334,10 @@ class Responses(LambdaResponse):
 
     def get_account_settings(self) -> str:
         reserved = sum(int(function.reserved_concurrency or 0) for function in self.backend.list_functions())
-        limit = {"ConcurrentExecutions": CONCURRENCY, "UnreservedConcurrentExecutions": CONCURRENCY - reserved}
+        limit = {
+            "ConcurrentExecutions": ACCOUNT_CONCURRENCY,
+            "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
+        }
         return json.dumps({"AccountLimit": limit})
 
 
@@ -344,7 +347,7 @@ EXTENSION = Extension(
     Backend,
     models=(Function,),
     routes=("{0}/(?P<api_version>[^/]+)/account-settings/?$",),
-    serves={
+    gaps={
         "aws_lambda_function": "did not run without Docker; dead letters, logging, VPC and later changes were not kept",
         "aws_lambda_permission": "was not asked for",
     },

@@ -13,21 +13,21 @@ from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
-Described = dict[str, Any]
+Description = dict[str, Any]
 
 # Some of those that AWS backs up; all are, until somebody says otherwise.
 TYPES = ("Aurora", "DynamoDB", "EBS", "EC2", "EFS", "RDS", "S3")
-WINDOW_HOURS = 24
+START_WINDOW_HOURS = 24
 """In which a restore test starts, where nothing is said."""
 SELECTION_WINDOW_DAYS = 30
 """How far back a restore test looks for a recovery point, where nothing is said."""
 
 
-def missing(what: str) -> Refusal:
+def not_found(what: str) -> ApiError:
     """There is no such thing."""
-    return Refusal("ResourceNotFoundException", f"{what} does not exist")
+    return ApiError("ResourceNotFoundException", f"{what} does not exist")
 
 
 class Backend(BackupBackend):
@@ -36,17 +36,17 @@ class Backend(BackupBackend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.vault_policies: dict[str, str] = {}
-        self.selections: dict[str, dict[str, Described]] = {}
+        self.selections: dict[str, dict[str, Description]] = {}
         """By plan, and by id."""
-        self.restore_tests: dict[str, Described] = {}
+        self.restore_tests: dict[str, Description] = {}
         """Plans, by name."""
-        self.restore_selections: dict[str, dict[str, Described]] = {}
+        self.restore_selections: dict[str, dict[str, Description]] = {}
         """By plan, and by name."""
         self.opted_in = dict.fromkeys(TYPES, True)
 
     def vault(self, name: str) -> Vault:
         if name not in self.vaults:
-            raise missing(f"Backup vault {name}")
+            raise not_found(f"Backup vault {name}")
         return self.vaults[name]
 
     def describe_backup_vault(self, backup_vault_name: str) -> Vault:
@@ -55,7 +55,7 @@ class Backend(BackupBackend):
     def delete_backup_vault(self, backup_vault_name: str) -> None:
         vault = self.vault(backup_vault_name)
         if vault.num_of_recovery_points:
-            raise Refusal("InvalidRequestException", f"Backup vault {backup_vault_name} has recovery points")
+            raise ApiError("InvalidRequestException", f"Backup vault {backup_vault_name} has recovery points")
         self.tagger.delete_all_tags_for_resource(vault.backup_vault_arn)
         self.vault_policies.pop(backup_vault_name, None)
         super().delete_backup_vault(backup_vault_name)
@@ -69,7 +69,7 @@ class Backend(BackupBackend):
         self.selections[plan.backup_plan_id] = {}
         return plan
 
-    def change_plan(self, plan_id: str, asked: Described) -> Plan:
+    def update_backup_plan(self, plan_id: str, asked: Description) -> Plan:
         plan = self.get_backup_plan(plan_id, None)
         changed = cast(Plan, Plan(asked, plan.creator_request_id, self))  # moto's classes say they make their base
         plan.backup_plan, plan.version_id = changed.backup_plan, changed.version_id
@@ -78,37 +78,37 @@ class Backend(BackupBackend):
 
     def delete_backup_plan(self, backup_plan_id: str) -> tuple[str, str, float, str]:
         if self.selections_of(backup_plan_id):
-            raise Refusal("InvalidRequestException", "Related backup plan selections must be deleted first")
+            raise ApiError("InvalidRequestException", "Related backup plan selections must be deleted first")
         deleted = super().delete_backup_plan(backup_plan_id)
         # Its name is free again.
         self.tagger.delete_all_tags_for_resource(self.plans.pop(backup_plan_id).backup_plan_arn)
         return deleted
 
-    def selections_of(self, plan_id: str) -> dict[str, Described]:
+    def selections_of(self, plan_id: str) -> dict[str, Description]:
         if plan_id not in self.selections:
-            raise missing(f"Backup plan {plan_id}")
+            raise not_found(f"Backup plan {plan_id}")
         return self.selections[plan_id]
 
-    def selection(self, plan_id: str, selection_id: str) -> Described:
+    def selection(self, plan_id: str, selection_id: str) -> Description:
         if selection_id not in self.selections_of(plan_id):
-            raise missing(f"Backup selection {selection_id}")
+            raise not_found(f"Backup selection {selection_id}")
         return self.selections[plan_id][selection_id]
 
-    def restore_test(self, name: str) -> Described:
+    def restore_test(self, name: str) -> Description:
         if name not in self.restore_tests:
-            raise missing(f"Restore testing plan {name}")
+            raise not_found(f"Restore testing plan {name}")
         return self.restore_tests[name]
 
-    def restore_selection(self, plan: str, name: str) -> Described:
+    def restore_selection(self, plan: str, name: str) -> Description:
         self.restore_test(plan)
         if name not in self.restore_selections[plan]:
-            raise missing(f"Restore testing selection {name}")
+            raise not_found(f"Restore testing selection {name}")
         return self.restore_selections[plan][name]
 
-    def delete_restore_test(self, name: str) -> None:
+    def delete_restore_testing_plan(self, name: str) -> None:
         test = self.restore_test(name)
         if self.restore_selections[name]:
-            raise Refusal("InvalidRequestException", "Related restore testing selections must be deleted first")
+            raise ApiError("InvalidRequestException", "Related restore testing selections must be deleted first")
         self.tagger.delete_all_tags_for_resource(test["RestoreTestingPlanArn"])
         del self.restore_tests[name], self.restore_selections[name]
 
@@ -153,7 +153,7 @@ class Responses(BackupResponse):
         vault = self.backend.vault(self._get_param("BackupVaultName"))
         name = vault.backup_vault_name
         if name not in self.backend.vault_policies:
-            raise missing(f"A policy of backup vault {name}")
+            raise not_found(f"A policy of backup vault {name}")
         policy = self.backend.vault_policies[name]
         return ActionResult(
             {"BackupVaultName": name, "BackupVaultArn": vault.backup_vault_arn, "Policy": policy},
@@ -165,7 +165,7 @@ class Responses(BackupResponse):
         return EmptyResult()
 
     def update_backup_plan(self) -> ActionResult:
-        plan = self.backend.change_plan(self._get_param("BackupPlanId"), self._get_param("BackupPlan"))
+        plan = self.backend.update_backup_plan(self._get_param("BackupPlanId"), self._get_param("BackupPlan"))
         return ActionResult(plan.to_dict())
 
     def create_backup_selection(self) -> ActionResult:
@@ -196,12 +196,12 @@ class Responses(BackupResponse):
         asked = self._get_param("RestoreTestingPlan")
         name = asked["RestoreTestingPlanName"]
         if name in self.backend.restore_tests:
-            raise Refusal("AlreadyExistsException", f"Restore testing plan {name} is there already")
+            raise ApiError("AlreadyExistsException", f"Restore testing plan {name} is there already")
         here = f"{self.backend.region_name}:{self.backend.account_id}"
         arn = f"arn:{self.backend.partition}:backup:{here}:restore-testing-plan:{name}-{uuid4()}"
-        usual = {"ScheduleExpressionTimezone": "Etc/UTC", "StartWindowHours": WINDOW_HOURS}
+        usual = {"ScheduleExpressionTimezone": "Etc/UTC", "StartWindowHours": START_WINDOW_HOURS}
         self.backend.restore_tests[name] = {"CreationTime": utcnow(), "RestoreTestingPlanArn": arn, **usual, **asked}
-        self.backend.restore_tests[name]["RecoveryPointSelection"] = self._points(asked)
+        self.backend.restore_tests[name]["RecoveryPointSelection"] = self._recovery_point_selection(asked)
         self.backend.restore_selections[name] = {}
         self.backend.tag_resource(arn, self._get_param("Tags") or {})
         return ActionResult(self.backend.restore_tests[name])
@@ -218,19 +218,19 @@ class Responses(BackupResponse):
         test = self.backend.restore_test(self._get_param("RestoreTestingPlanName"))
         asked = self._get_param("RestoreTestingPlan")
         if "RecoveryPointSelection" in asked:
-            asked = {**asked, "RecoveryPointSelection": self._points(asked)}
+            asked = {**asked, "RecoveryPointSelection": self._recovery_point_selection(asked)}
         test.update(asked, LastUpdateTime=utcnow())
         return ActionResult({**test, "UpdateTime": test["LastUpdateTime"]})
 
     def delete_restore_testing_plan(self) -> EmptyResult:
-        self.backend.delete_restore_test(self._get_param("RestoreTestingPlanName"))
+        self.backend.delete_restore_testing_plan(self._get_param("RestoreTestingPlanName"))
         return EmptyResult()
 
     def create_restore_testing_selection(self) -> ActionResult:
         plan, asked = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
         test, name = self.backend.restore_test(plan), asked["RestoreTestingSelectionName"]
         if name in self.backend.restore_selections[plan]:
-            raise Refusal("AlreadyExistsException", f"Restore testing selection {name} is there already")
+            raise ApiError("AlreadyExistsException", f"Restore testing selection {name} is there already")
         made = {"CreationTime": utcnow(), "RestoreTestingPlanName": plan, "RestoreMetadataOverrides": {}, **asked}
         self.backend.restore_selections[plan][name] = made
         return ActionResult({**made, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"]})
@@ -264,13 +264,13 @@ class Responses(BackupResponse):
         self.backend.opted_in.update(self._get_param("ResourceTypeOptInPreference") or {})
         return EmptyResult()
 
-    def _restore_selection(self) -> Described:
+    def _restore_selection(self) -> Description:
         return self.backend.restore_selection(
             self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelectionName")
         )
 
     @staticmethod
-    def _points(asked: Described) -> Described:
+    def _recovery_point_selection(asked: Description) -> Description:
         usual = {"ExcludeVaults": list[str](), "SelectionWindowDays": SELECTION_WINDOW_DAYS}
         return {**usual, **asked["RecoveryPointSelection"]}
 
@@ -286,7 +286,7 @@ EXTENSION = Extension(
         "{0}/restore-testing/plans$",
         "{0}/restore-testing/plans/(?P<name>.+)$",
     ),
-    serves={
+    gaps={
         "aws_backup_plan": "no action to change one",
         "aws_backup_restore_testing_plan": "there were none",
         "aws_backup_restore_testing_selection": "there were none",

@@ -11,14 +11,14 @@ from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
-from local_aws.extension import Extension, Refusal
-from local_aws.policies import listed, services_of, statements
+from local_aws.extension import ApiError, Extension
+from local_aws.policy_parsing import as_list, service_principals, statements
 
 Selectors = list[dict[str, Any]]
 
 # What a trail has that nobody gave any.
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html
-USUAL: Selectors = [
+DEFAULT_SELECTORS: Selectors = [
     {
         "ReadWriteType": "All",
         "IncludeManagementEvents": True,
@@ -28,7 +28,7 @@ USUAL: Selectors = [
 ]
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
 OPERATORS = {"Equals", "StartsWith", "EndsWith", "NotEquals", "NotStartsWith", "NotEndsWith"}
-ONE_OF = {"eventCategory", "readOnly", "resources.type"}
+EQUALS_ONLY_FIELDS = {"eventCategory", "readOnly", "resources.type"}
 """Fields that are compared with Equals alone."""
 
 
@@ -37,47 +37,47 @@ class Backend(CloudTrailBackend):
 
     def create_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
         if name in self.trails:
-            raise Refusal("TrailAlreadyExistsException", f"Trail {name} already exists for {self.account_id}")
+            raise ApiError("TrailAlreadyExistsException", f"Trail {name} already exists for {self.account_id}")
         trail = super().create_trail(name, *args, **asked)
         try:
-            self.check(trail)
-        except Refusal:
+            self.validate(trail)
+        except ApiError:
             del self.trails[name]
             raise
-        trail.event_selectors = list(USUAL)
+        trail.event_selectors = list(DEFAULT_SELECTORS)
         return trail
 
     def update_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
         before = copy(self.get_trail(name))
         trail = super().update_trail(name, *args, **asked)
         try:
-            self.check(trail)
-        except Refusal:
+            self.validate(trail)
+        except ApiError:
             self.trails[before.trail_name] = before
             raise
         return trail
 
-    def check(self, trail: Trail) -> None:
+    def validate(self, trail: Trail) -> None:
         """Refuse a trail that cannot be delivered: bucket and its policy, key, log group and role."""
         buckets = s3_backends[self.account_id][self.partition].buckets
         if trail.bucket_name not in buckets:
-            raise Refusal("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
-        if not _lets_in(json.loads(buckets[trail.bucket_name].policy or "{}"), trail.arn):
-            raise Refusal("InsufficientS3BucketPolicyException", f"Incorrect S3 bucket policy: {trail.bucket_name}")
+            raise ApiError("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
+        if not _allows_delivery(json.loads(buckets[trail.bucket_name].policy or "{}"), trail.arn):
+            raise ApiError("InsufficientS3BucketPolicyException", f"Incorrect S3 bucket policy: {trail.bucket_name}")
         if (
             trail.kms_key_id
             and trail.kms_key_id.rpartition("/")[2] not in kms_backends[self.account_id][self.region_name].keys
         ):
-            raise Refusal("KmsKeyNotFoundException", f"The key {trail.kms_key_id} does not exist.")
+            raise ApiError("KmsKeyNotFoundException", f"The key {trail.kms_key_id} does not exist.")
         if bool(trail.cw_log_group_arn) != bool(trail.cw_role_arn):
-            raise Refusal("InvalidCloudWatchLogsRoleArnException", "A log group and a role come together.")
+            raise ApiError("InvalidCloudWatchLogsRoleArnException", "A log group and a role come together.")
         if trail.cw_log_group_arn:
             group = trail.cw_log_group_arn.split(":", 6)[6].removesuffix(":*")
             if group not in logs_backends[self.account_id][self.region_name].groups:
-                raise Refusal("InvalidCloudWatchLogsLogGroupArnException", f"The log group {group} does not exist.")
+                raise ApiError("InvalidCloudWatchLogsLogGroupArnException", f"The log group {group} does not exist.")
             roles = iam_backends[self.account_id][self.partition].roles.values()
             if trail.cw_role_arn not in {role.arn for role in roles}:
-                raise Refusal("InvalidCloudWatchLogsRoleArnException", f"Access denied: {trail.cw_role_arn}")
+                raise ApiError("InvalidCloudWatchLogsRoleArnException", f"Access denied: {trail.cw_role_arn}")
 
     def put_event_selectors(
         self, trail_name: str, event_selectors: Selectors, advanced_event_selectors: Selectors
@@ -85,8 +85,8 @@ class Backend(CloudTrailBackend):
         for selector in advanced_event_selectors or []:
             for field in selector["FieldSelectors"]:
                 used = OPERATORS & field.keys()
-                if not used or (field["Field"] in ONE_OF and used != {"Equals"}):
-                    raise Refusal(
+                if not used or (field["Field"] in EQUALS_ONLY_FIELDS and used != {"Equals"}):
+                    raise ApiError(
                         "InvalidEventSelectorsException", f"The field {field['Field']} cannot be compared so."
                     )
         trail = self.get_trail(trail_name)
@@ -117,28 +117,30 @@ class Responses(CloudTrailResponse):
 
     def get_trail(self) -> str:
         trail = self.backend.get_trail(self._get_param("Name"))
-        return json.dumps({"Trail": trail.description(include_region=True) | _selected(trail)})
+        return json.dumps({"Trail": trail.description(include_region=True) | _selector_flags(trail)})
 
     def describe_trails(self) -> str:
         asked = self._get_param("trailNameList") or []
         trails = self.backend.describe_trails(self._get_bool_param("includeShadowTrails", True))
         told = [trail for trail in trails if not asked or {trail.trail_name, trail.arn} & set(asked)]
-        return json.dumps({"trailList": [trail.description(include_region=True) | _selected(trail) for trail in told]})
+        return json.dumps(
+            {"trailList": [trail.description(include_region=True) | _selector_flags(trail) for trail in told]}
+        )
 
 
-def _selected(trail: Trail) -> dict[str, bool]:
-    own = trail.advanced_event_selectors or trail.event_selectors != USUAL
+def _selector_flags(trail: Trail) -> dict[str, bool]:
+    own = trail.advanced_event_selectors or trail.event_selectors != DEFAULT_SELECTORS
     return {"HasCustomEventSelectors": bool(own), "HasInsightSelectors": bool(trail.insight_selectors)}
 
 
-def _lets_in(policy: dict[str, Any], trail: str) -> bool:
+def _allows_delivery(policy: dict[str, Any], trail: str) -> bool:
     """Whether a bucket's policy lets CloudTrail see whose it is and write, for this trail."""
     allowed = set[str]()
     for statement in statements(policy):
-        services = services_of(statement)
+        services = service_principals(statement)
         wanted = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", trail)
-        if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in listed(wanted):
-            allowed |= set(listed(statement["Action"]))
+        if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in as_list(wanted):
+            allowed |= set(as_list(statement["Action"]))
     return allowed >= {"s3:GetBucketAcl", "s3:PutObject"}
 
 
@@ -146,5 +148,5 @@ EXTENSION = Extension(
     "cloudtrail",
     Responses,
     Backend,
-    serves={"aws_cloudtrail": "nothing was checked; selectors were kept beside those that replaced them"},
+    gaps={"aws_cloudtrail": "nothing was checked; selectors were kept beside those that replaced them"},
 )

@@ -7,7 +7,7 @@ from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 RULE_MAXIMUM = 10_240
 SUPPRESSION = {
@@ -43,19 +43,19 @@ class Backend(CloudWatchBackend):
 
     def delete_alarms(self, alarm_names: list[str]) -> None:
         if missing := [name for name in alarm_names if name not in self.alarms]:
-            raise Refusal("ResourceNotFound", f"Alarms not found: {', '.join(missing)}")
+            raise ApiError("ResourceNotFound", f"Alarms not found: {', '.join(missing)}")
         for name in alarm_names:
             self.tagger.delete_all_tags_for_resource(self.alarms[name].alarm_arn)
         super().delete_alarms(alarm_names)
 
-    def require(self, rule: str) -> None:
+    def validate_alarm_rule(self, rule: str) -> None:
         """Refuse a rule that is too long, or of alarms that are not there."""
         if len(rule) > RULE_MAXIMUM:
-            raise Refusal("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
+            raise ApiError("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
         named = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
         missing = [name for name in named if name.rpartition(":alarm:")[2] not in self.alarms]
         if missing:
-            raise Refusal("ValidationError", f"Alarms of the alarm rule do not exist: {', '.join(missing)}")
+            raise ApiError("ValidationError", f"Alarms of the alarm rule do not exist: {', '.join(missing)}")
 
 
 class Responses(CloudWatchResponse):
@@ -66,7 +66,7 @@ class Responses(CloudWatchResponse):
         return cast(Backend, cloudwatch_backends[self.current_account][self.region])
 
     def put_composite_alarm(self) -> EmptyResult:
-        self.backend.require(self._get_param("AlarmRule"))
+        self.backend.validate_alarm_rule(self._get_param("AlarmRule"))
         self.put_metric_alarm()
         alarm = cast(Any, self.backend.alarms[self._get_param("AlarmName")])
         for name, attribute in SUPPRESSION.items():
@@ -89,7 +89,7 @@ EXTENSION = Extension(
     "cloudwatch",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_cloudwatch_composite_alarm": "there were none",
         "aws_cloudwatch_metric_alarm": "deletion left the tags",
     },

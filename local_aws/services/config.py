@@ -7,9 +7,9 @@ from moto.config.responses import ConfigResponse
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
-USUALLY = {"recordingFrequency": "CONTINUOUS"}
+DEFAULT_RECORDING_MODE = {"recordingFrequency": "CONTINUOUS"}
 
 
 class Backend(ConfigBackend):
@@ -17,33 +17,33 @@ class Backend(ConfigBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.modes: dict[str, dict[str, Any]] = {}
+        self.recording_modes: dict[str, dict[str, Any]] = {}
 
     def put_configuration_recorder(self, config_recorder: dict[str, Any]) -> None:
-        role, mode = config_recorder.get("roleARN"), config_recorder.get("recordingMode", USUALLY)
+        role, mode = config_recorder.get("roleARN"), config_recorder.get("recordingMode", DEFAULT_RECORDING_MODE)
         if role not in {known.arn for known in iam_backends[self.account_id][self.partition].roles.values()}:
-            raise Refusal("InvalidRoleException", f"The role ARN '{role}' is invalid.")
+            raise ApiError("InvalidRoleException", f"The role ARN '{role}' is invalid.")
         if mode["recordingFrequency"] not in {"CONTINUOUS", "DAILY"}:
-            raise Refusal("ValidationException", f"recordingFrequency: {mode['recordingFrequency']}")
+            raise ApiError("ValidationException", f"recordingFrequency: {mode['recordingFrequency']}")
         super().put_configuration_recorder(config_recorder)
-        self.modes[config_recorder["name"]] = mode
+        self.recording_modes[config_recorder["name"]] = mode
 
     def describe_configuration_recorders(self, recorder_names: list[str] | None) -> list[dict[str, Any]]:
         told = super().describe_configuration_recorders(recorder_names)
-        return [{**recorder, "recordingMode": self.modes[recorder["name"]]} for recorder in told]
+        return [{**recorder, "recordingMode": self.recording_modes[recorder["name"]]} for recorder in told]
 
     def put_delivery_channel(self, delivery_channel: dict[str, Any]) -> None:
         name = delivery_channel.get("s3BucketName", "")
         bucket = s3_backends[self.account_id][self.partition].buckets.get(name)
         if bucket is None:
-            raise Refusal("NoSuchBucketException", f"Cannot find a S3 bucket with name: {name}")
+            raise ApiError("NoSuchBucketException", f"Cannot find a S3 bucket with name: {name}")
         if bucket.default_lock_mode:
-            raise Refusal("InsufficientDeliveryPolicyException", f"{name} has a default retention")
+            raise ApiError("InsufficientDeliveryPolicyException", f"{name} has a default retention")
         super().put_delivery_channel(delivery_channel)
 
     def put_config_rule(self, config_rule: dict[str, Any], tags: list[dict[str, str]] | None = None) -> str:
         if not self.recorders:
-            raise Refusal("NoAvailableConfigurationRecorderException", "Configuration recorder is not available")
+            raise ApiError("NoAvailableConfigurationRecorderException", "Configuration recorder is not available")
         former = self.config_rules.get(config_rule.get("ConfigRuleName", ""))
         kept = dict(former.tags) if former else None
         answer = super().put_config_rule(config_rule, tags)
@@ -56,7 +56,7 @@ EXTENSION = Extension(
     "config",
     ConfigResponse,
     Backend,
-    serves={
+    gaps={
         "aws_config_config_rule": "a rule needed no recorder, and lost its tags when it was put again",
         "aws_config_configuration_recorder": "recording mode; any role was taken",
         "aws_config_configuration_recorder_status": "any role was taken",

@@ -17,13 +17,13 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses import EC2Response
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 # What AWS writes to a bucket unless told otherwise.
-FILES = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": False}
+DEFAULT_DESTINATION_OPTIONS = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": False}
 
 
-class Rule(SecurityGroupRule):
+class DescribedRule(SecurityGroupRule):
     """Keeps its description, whatever it lets through: addresses, a group or a prefix list."""
 
     def __init__(
@@ -45,33 +45,33 @@ class Rule(SecurityGroupRule):
 
     def __eq__(self, other: object) -> bool:
         """Whether AWS takes the other for a duplicate: descriptions do not count."""
-        return isinstance(other, SecurityGroupRule) and _lets_through(self) == _lets_through(other)
+        return isinstance(other, SecurityGroupRule) and _permission(self) == _permission(other)
 
     @property
     def description(self) -> str | None:
         return self._peer.get("Description")
 
-    def describe(self, text: str | None) -> None:
+    def set_description(self, text: str | None) -> None:
         """Set its description, or remove it if there is no text."""
         self._peer.pop("Description", None)
         if text:
             self._peer["Description"] = text
 
-    def let_through(self, wanted: dict[str, Any]) -> None:
+    def modify(self, wanted: dict[str, Any]) -> None:
         """Take another group or prefix list, and the description, from a request to modify."""
         if group := wanted.get("ReferencedGroupId"):
             self.source_group = {**self.source_group, "GroupId": group}
         if prefix_list := wanted.get("PrefixListId"):
             self.prefix_list_id = prefix_list
             self._prefix_list = {"PrefixListId": prefix_list}
-        self.describe(wanted.get("Description"))
+        self.set_description(wanted.get("Description"))
 
     @property
     def _peer(self) -> dict[str, str]:
         return self._prefix_list or self.source_group or self.ip_range
 
 
-def _lets_through(rule: SecurityGroupRule) -> tuple[object, ...]:
+def _permission(rule: SecurityGroupRule) -> tuple[object, ...]:
     addresses = rule.ip_range.get("CidrIp"), rule.ip_range.get("CidrIpv6")
     return (
         rule.ip_protocol,
@@ -108,10 +108,10 @@ class Backend(EC2Backend):
         super().modify_security_group_rules(group_id, rules)
         group = self.get_security_group_from_id(group_id)
         for rule_id, wanted in rules.items():
-            cast(Rule, group and group.get_rule(rule_id)).let_through(wanted)
+            cast(DescribedRule, group and group.get_rule(rule_id)).modify(wanted)
 
     def _sg_update_description(self, security_rule: SecurityGroupRule, rule: SecurityGroupRule) -> None:
-        cast(Rule, rule).describe(security_rule.description)
+        cast(DescribedRule, rule).set_description(security_rule.description)
 
     def create_flow_logs(
         self,
@@ -142,7 +142,7 @@ class Backend(EC2Backend):
     def delete_network_acl_entry(self, network_acl_id: str, rule_number: int, egress: bool) -> NetworkAclEntry:
         entries = self.get_network_acl(network_acl_id).entries
         if not any(entry.rule_number == rule_number and entry.egress == egress for entry in entries):
-            raise Refusal(
+            raise ApiError(
                 "InvalidNetworkAclEntry.NotFound",
                 f"The specified network acl entry with rule number '{rule_number}' does not exist",
             )
@@ -152,14 +152,14 @@ class Backend(EC2Backend):
 class Responses(EC2Response):
     """One call at a time."""
 
-    _turn = RLock()
+    _lock = RLock()
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, ec2_backends[self.current_account][self.region])
 
     def call_action(self) -> TYPE_RESPONSE:
-        with self._turn:
+        with self._lock:
             return super().call_action()
 
     def create_network_acl_entry(self) -> EmptyResult:
@@ -189,7 +189,7 @@ class Responses(EC2Response):
     def create_flow_logs(self) -> ActionResult:
         made = super().create_flow_logs()
         if self._get_param("LogDestinationType") == "s3":
-            options = FILES | self._get_param("DestinationOptions", {})
+            options = DEFAULT_DESTINATION_OPTIONS | self._get_param("DestinationOptions", {})
             for flow_log in cast(dict[str, list[str]], made.result)["FlowLogIds"]:
                 cast(Any, self.backend.flow_logs[flow_log]).destination_options = options
         return made
@@ -207,8 +207,8 @@ EXTENSION = Extension(
     "ec2",
     Responses,
     Backend,
-    models=(Rule,),
-    serves={
+    models=(DescribedRule,),
+    gaps={
         "aws_flow_log": "logs to a log group's ARN were said to fail; a bucket's options were dropped",
         "aws_network_acl": "ICMP's type and code were dropped",
         "aws_vpc_endpoint": "whether private names are used could not be changed",

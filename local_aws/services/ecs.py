@@ -16,7 +16,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
 from moto.moto_api._internal import mock_random
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 # What CreateService takes and moto leaves out, and what each is when nothing is said.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
@@ -29,7 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "placementConstraints": [],
     "placementStrategy": [],
 }
-DEPLOYMENTS = {
+DEFAULT_DEPLOYMENT_CONFIGURATION = {
     "deploymentCircuitBreaker": {"enable": False, "rollback": False},
     "maximumPercent": 200,
     "minimumHealthyPercent": 100,
@@ -37,7 +37,7 @@ DEPLOYMENTS = {
     "bakeTimeInMinutes": 0,
 }
 # A change of these starts new tasks; all else holds for those that run.
-STARTS_TASKS = (
+REDEPLOYING_PROPERTIES = (
     "task_definition",
     "network_configuration",
     "load_balancers",
@@ -56,7 +56,7 @@ class ServiceTask(Task):
         self.stopped_at: datetime | None = None
 
     @property
-    def address(self) -> str:
+    def private_ip(self) -> str:
         """Where it answers."""
         return _details(self.attachments[0])["privateIPv4Address"]
 
@@ -67,7 +67,7 @@ class ServiceTask(Task):
 class Backend(EC2ContainerServiceBackend):
     """With services whose tasks run."""
 
-    def tasks_of(self, service: Service) -> list[ServiceTask]:
+    def running_tasks(self, service: Service) -> list[ServiceTask]:
         tasks = self.tasks.get(service.cluster_name, {}).values()
         group = f"service:{service.name}"
         return [
@@ -76,12 +76,12 @@ class Backend(EC2ContainerServiceBackend):
             if isinstance(task, ServiceTask) and task.group == group and task.desired_status == "RUNNING"
         ]
 
-    def start(self, service: Service, settings: dict[str, Any]) -> None:
+    def start_service(self, service: Service, settings: dict[str, Any]) -> None:
         """Let a service that was just made run, with the settings of its request."""
         kept = cast(Any, service)
         for name, default in DEFAULTS.items():
             setattr(kept, xform_name(name), settings.get(name, default))
-        kept.deployment_configuration = DEPLOYMENTS | settings.get("deploymentConfiguration", {})
+        kept.deployment_configuration = DEFAULT_DEPLOYMENT_CONFIGURATION | settings.get("deploymentConfiguration", {})
         kept.created_at = utcnow()
         cluster = self._get_cluster(service.cluster_name)
         if not settings.get("launchType"):
@@ -97,16 +97,16 @@ class Backend(EC2ContainerServiceBackend):
             service_properties.get("cluster", "default"), service_properties["service"].split("/")[-1]
         )
         if service.status != "ACTIVE":
-            raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+            raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
         # Parts that are left out stay as they are.
         if told := service_properties.get("deployment_configuration"):
             service_properties["deployment_configuration"] = cast(Any, service).deployment_configuration | told
         if wanted := service_properties.get("task_definition"):
             service_properties["task_definition"] = self.describe_task_definition(wanted).arn
         forced = service_properties.get("force_new_deployment")
-        before = [getattr(service, name) for name in STARTS_TASKS]
+        before = [getattr(service, name) for name in REDEPLOYING_PROPERTIES]
         super().update_service(service_properties)
-        if forced or before != [getattr(service, name) for name in STARTS_TASKS]:
+        if forced or before != [getattr(service, name) for name in REDEPLOYING_PROPERTIES]:
             self._deploy(service)
         else:
             self._scale(service)
@@ -145,7 +145,7 @@ class Backend(EC2ContainerServiceBackend):
         """Stop it; a service starts another in its place."""
         task = super().stop_task(cluster_str, task_str, reason)
         if isinstance(task, ServiceTask):
-            self._leave(task)
+            self._release(task)
             service = self._get_service(cluster_str, task.group.removeprefix("service:"))
             self._scale(service)
         return task
@@ -162,7 +162,7 @@ class Backend(EC2ContainerServiceBackend):
 
     def _deploy(self, service: Service) -> None:
         """Start new tasks, and stop those that ran."""
-        former = self.tasks_of(service)
+        former = self.running_tasks(service)
         kept, now = cast(Any, service), utcnow()
         deployment_id = f"ecs-svc/{mock_random.randint(10**18, 10**19)}"
         service.deployments = [
@@ -188,7 +188,7 @@ class Backend(EC2ContainerServiceBackend):
 
     def _scale(self, service: Service) -> None:
         """Start or stop as many tasks as make the desired count."""
-        running = self.tasks_of(service)
+        running = self.running_tasks(service)
         subnets = service.network_configuration.get("awsvpcConfiguration", {}).get("subnets", [])
         for subnet in islice(cycle(subnets or [None]), len(running), max(len(running), service.desired_count)):
             self._run(service, subnet)
@@ -256,14 +256,14 @@ class Backend(EC2ContainerServiceBackend):
 
     def _stop(self, task: ServiceTask, reason: str) -> None:
         super().stop_task(task.cluster_name, task.id, reason)
-        self._leave(task)
+        self._release(task)
 
-    def _leave(self, task: ServiceTask) -> None:
+    def _release(self, task: ServiceTask) -> None:
         """Give back its place in the load balancer and in the subnet."""
         task.stopped_at = utcnow()
         for arn in task.target_groups:
             if group := self._target_group(arn):
-                group.deregister([{"Id": task.address}])
+                group.deregister([{"Id": task.private_ip}])
         for attachment in task.attachments:
             self._network.enis.pop(_details(attachment)["networkInterfaceId"], None)
             attachment["status"] = "DELETED"
@@ -291,9 +291,9 @@ class Responses(EC2ContainerServiceResponse):
         cluster = self._get_param("cluster", "default").split("/")[-1]
         existing = self.backend.services.get(f"{cluster}:{self._get_param('serviceName')}")
         if existing and existing.status == "ACTIVE":
-            raise Refusal("InvalidParameterException", "Creation of service was not idempotent.")
+            raise ApiError("InvalidParameterException", "Creation of service was not idempotent.")
         made = super().create_service()
-        self.backend.start(cast(dict[str, Service], made.result)["service"], self._get_params())
+        self.backend.start_service(cast(dict[str, Service], made.result)["service"], self._get_params())
         return made
 
 
@@ -301,7 +301,7 @@ EXTENSION = Extension(
     "ecs",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_ecs_service": "half of what it is told was dropped, and no tasks ran",
     },
 )

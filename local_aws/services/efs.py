@@ -11,7 +11,7 @@ from moto.efs.responses import TYPE_RESPONSE, EFSResponse
 
 from local_aws.extension import Extension
 
-JSON: Mapping[str, str | int] = {"Content-Type": "application/json"}
+JSON_HEADERS: Mapping[str, str | int] = {"Content-Type": "application/json"}
 
 
 class ReplicationAlreadyExists(EFSError):  # noqa: N818 - EFS's own name, as moto has the others
@@ -46,14 +46,14 @@ class ProtectedFileSystem(FileSystem):
     def protection(self) -> dict[str, str]:
         return {"ReplicationOverwriteProtection": self._overwriting}
 
-    def protect(self, overwriting: str) -> None:
+    def set_overwrite_protection(self, overwriting: str) -> None:
         if overwriting not in {"ENABLED", "DISABLED"}:
             raise BadRequest(f"ReplicationOverwriteProtection: {overwriting}")
         if self._overwriting == "REPLICATING":
             raise BadRequest("The file system is a replica")
         self._overwriting = overwriting
 
-    def follow(self, *, following: bool) -> None:
+    def set_replicating(self, *, following: bool) -> None:
         """Be a replica, which nobody else writes to, or be one no longer."""
         self._overwriting = "REPLICATING" if following else "ENABLED"
 
@@ -61,7 +61,7 @@ class ProtectedFileSystem(FileSystem):
     def backup_policy(self) -> dict[str, str] | None:
         return self._backups or super().backup_policy
 
-    def back_up(self, policy: dict[str, str]) -> None:
+    def put_backup_policy(self, policy: dict[str, str]) -> None:
         self._backups = policy
 
     def change_throughput(self, mode: str | None, mebibytes_a_second: float | None) -> None:
@@ -90,7 +90,7 @@ class Backend(EFSBackend):
             raise FileSystemInUse("Must delete the replication before deleting the file system.")
         super().delete_file_system(file_system_id)
 
-    def replicate(self, source_id: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    def create_replication(self, source_id: str, asked: Mapping[str, str]) -> dict[str, Any]:
         """Make a file system in another Region that follows one of this."""
         source = self.file_system(source_id)
         if source_id in self.replications:
@@ -109,7 +109,7 @@ class Backend(EFSBackend):
             backup=True,
             tags=[],
         )
-        replica.follow(following=True)
+        replica.set_replicating(following=True)
         replication = {
             "SourceFileSystemId": source_id,
             "SourceFileSystemRegion": self.region_name,
@@ -136,11 +136,11 @@ class Backend(EFSBackend):
             raise ReplicationNotFound(file_system_id)
         return self.replications[file_system_id]
 
-    def end_replication(self, source_id: str) -> None:
+    def delete_replication(self, source_id: str) -> None:
         """The replica stays, and is from now on a file system like any other."""
         (destination,) = self.replication(source_id)["Destinations"]
         there = cast(Backend, efs_backends[self.account_id][destination["Region"]])
-        there.file_system(destination["FileSystemId"]).follow(following=False)
+        there.file_system(destination["FileSystemId"]).set_replicating(following=False)
         del self.replications[source_id], there.replications[destination["FileSystemId"]]
 
     def describe_backup_policy(self, file_system_id: str) -> dict[str, str]:
@@ -169,18 +169,18 @@ class Backend(EFSBackend):
         super().delete_access_point(access_point_id)
 
     def list_tags_for_resource(self, resource_id: str) -> list[dict[str, str]]:
-        self._check(resource_id)
+        self._require(resource_id)
         return super().list_tags_for_resource(resource_id)
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
-        self._check(arn)
+        self._require(arn)
         super().tag_resource(arn, tags)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        self._check(arn)
+        self._require(arn)
         super().untag_resource(arn, tag_keys)
 
-    def _check(self, arn: str) -> None:
+    def _require(self, arn: str) -> None:
         identity = arn.rpartition("/")[2]
         if identity.startswith("fs-"):
             self.file_system(identity)
@@ -202,34 +202,34 @@ class Responses(EFSResponse):
     def update_file_system(self) -> TYPE_RESPONSE:
         throughput = self._get_float_param("ProvisionedThroughputInMibps")
         self.file_system.change_throughput(self._get_param("ThroughputMode"), throughput)
-        return json.dumps(self.file_system.info_json()), {**JSON, "status": 202}
+        return json.dumps(self.file_system.info_json()), {**JSON_HEADERS, "status": 202}
 
     def update_file_system_protection(self) -> TYPE_RESPONSE:
-        self.file_system.protect(self._get_param("ReplicationOverwriteProtection"))
-        return json.dumps(self.file_system.protection), {**JSON}
+        self.file_system.set_overwrite_protection(self._get_param("ReplicationOverwriteProtection"))
+        return json.dumps(self.file_system.protection), {**JSON_HEADERS}
 
     def put_backup_policy(self) -> TYPE_RESPONSE:
-        self.file_system.back_up(self._get_param("BackupPolicy"))
-        return json.dumps({"BackupPolicy": self.file_system.backup_policy}), {**JSON}
+        self.file_system.put_backup_policy(self._get_param("BackupPolicy"))
+        return json.dumps({"BackupPolicy": self.file_system.backup_policy}), {**JSON_HEADERS}
 
     def delete_file_system_policy(self) -> TYPE_RESPONSE:
         self.backend.delete_file_system_policy(self._get_param("FileSystemId"))
-        return "{}", {**JSON}
+        return "{}", {**JSON_HEADERS}
 
     def create_replication_configuration(self) -> TYPE_RESPONSE:
         (destination,) = self._get_param("Destinations")
-        replication = self.backend.replicate(self._get_param("SourceFileSystemId"), destination)
-        return json.dumps(replication), {**JSON}
+        replication = self.backend.create_replication(self._get_param("SourceFileSystemId"), destination)
+        return json.dumps(replication), {**JSON_HEADERS}
 
     def describe_replication_configurations(self) -> TYPE_RESPONSE:
         file_system = self._get_param("FileSystemId")
         known = self.backend.replications.values()
         found = [self.backend.replication(file_system)] if file_system else list(known)
-        return json.dumps({"Replications": found}), {**JSON}
+        return json.dumps({"Replications": found}), {**JSON_HEADERS}
 
     def delete_replication_configuration(self) -> TYPE_RESPONSE:
-        self.backend.end_replication(self._get_param("SourceFileSystemId"))
-        return "", {**JSON, "status": 204}
+        self.backend.delete_replication(self._get_param("SourceFileSystemId"))
+        return "", {**JSON_HEADERS, "status": 204}
 
 
 EXTENSION = Extension(
@@ -242,7 +242,7 @@ EXTENSION = Extension(
         "/2015-02-01/file-systems/<file_system_id>/replication-configuration",
         "/2015-02-01/file-systems/replication-configurations",
     ),
-    serves={
+    gaps={
         "aws_efs_access_point": "one could be made for no file system",
         "aws_efs_backup_policy": "no action to put one",
         "aws_efs_file_system": "protection, throughput",

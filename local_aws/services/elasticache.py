@@ -23,7 +23,7 @@ NODE_TYPES = tuple(
     for family in families
     for size in sizes
 )
-YEAR = 31536000
+ONE_YEAR = 31536000
 """Seconds."""
 
 
@@ -54,7 +54,7 @@ class Responses(ElastiCacheResponse):
 
     def modify_cache_parameter_group(self) -> ActionResult:
         group = self.backend.parameter_group(self._get_param("CacheParameterGroupName"))
-        group.choose(self._get_param("ParameterNameValues", []))
+        group.modify(self._get_param("ParameterNameValues", []))
         return ActionResult({"CacheParameterGroupName": group.cache_parameter_group_name})
 
     def reset_cache_parameter_group(self) -> ActionResult:
@@ -115,12 +115,12 @@ class Responses(ElastiCacheResponse):
 
     def modify_replication_group_shard_configuration(self) -> ActionResult:
         group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
-        group.lay_out(shards=self._get_param("NodeGroupCount"), replicas=group.replicas)
+        group.resize(shards=self._get_param("NodeGroupCount"), replicas=group.replicas)
         return ActionResult({"ReplicationGroup": group})
 
     def increase_replica_count(self) -> ActionResult:
         group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
-        group.lay_out(shards=group.shards, replicas=self._get_param("NewReplicaCount"))
+        group.resize(shards=group.shards, replicas=self._get_param("NewReplicaCount"))
         return ActionResult({"ReplicationGroup": group})
 
     decrease_replica_count = increase_replica_count
@@ -135,7 +135,7 @@ class Responses(ElastiCacheResponse):
         offered = [each for each in NODE_TYPES if wanted in {None, each}]
         # AWS sells them for a year or three, which is all that it tells of what can be had.
         offerings = [
-            {"ReservedCacheNodesOfferingId": each, "CacheNodeType": each, "Duration": YEAR} for each in offered
+            {"ReservedCacheNodesOfferingId": each, "CacheNodeType": each, "Duration": ONE_YEAR} for each in offered
         ]
         return self._page("ReservedCacheNodesOfferings", offerings)
 
@@ -150,7 +150,7 @@ EXTENSION = Extension(
     "elasticache",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_elasticache_parameter_group": "no actions",
         "aws_elasticache_replication_group": (
             "cluster mode from the parameter group, slots, zones, member clusters, most of modify, deletion"

@@ -10,13 +10,13 @@ from moto.ec2.models import ec2_backends
 from moto.elasticache.exceptions import CacheClusterNotFound
 from moto.elasticache.models import CacheCluster, CacheSubnetGroup
 
-from local_aws.extension import Refusal
-from local_aws.services.elasticache_groups import Group
+from local_aws.extension import ApiError
 from local_aws.services.elasticache_parameters import CLUSTER_MODE, FAMILIES, ParameterGroup
-from local_aws.services.elasticache_users import Users
+from local_aws.services.elasticache_replication_groups import ReplicationGroupWithNodes
+from local_aws.services.elasticache_users import UsersBackend
 
 # What a request for the tags of a thing that is not there is answered with, by the kind that its ARN names.
-MISSING = {
+NOT_FOUND_ERRORS = {
     "cluster": "CacheClusterNotFound",
     "parametergroup": "CacheParameterGroupNotFound",
     "replicationgroup": "ReplicationGroupNotFoundFault",
@@ -27,12 +27,12 @@ MISSING = {
 }
 
 
-class Backend(Users):
+class Backend(UsersBackend):
     """With groups of parameters, and clusters that are members of replication groups."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.arn_regex = re.compile(rf"^arn:[^:]+:elasticache:[^:]*:\d*:({'|'.join(MISSING)}):.+$")
+        self.arn_regex = re.compile(rf"^arn:[^:]+:elasticache:[^:]*:\d*:({'|'.join(NOT_FOUND_ERRORS)}):.+$")
         self.parameter_groups: dict[str, ParameterGroup] = {}
         for family in FAMILIES:
             plain = self._add_parameter_group(f"default.{family}", family, f"Default parameter group for {family}")
@@ -49,21 +49,21 @@ class Backend(Users):
         self, name: str, family: str, description: str, tags: list[dict[str, str]]
     ) -> ParameterGroup:
         if name in self.parameter_groups:
-            raise Refusal("CacheParameterGroupAlreadyExists", f"Cache parameter group {name} already exists")
+            raise ApiError("CacheParameterGroupAlreadyExists", f"Cache parameter group {name} already exists")
         group = self._add_parameter_group(name, family, description)
         self.tagging_service.tag_resource(group.arn, tags)
         return group
 
     def parameter_group(self, name: str) -> ParameterGroup:
         if name not in self.parameter_groups:
-            raise Refusal("CacheParameterGroupNotFound", f"CacheParameterGroup not found: {name}")
+            raise ApiError("CacheParameterGroupNotFound", f"CacheParameterGroup not found: {name}")
         return self.parameter_groups[name]
 
     def delete_parameter_group(self, name: str) -> None:
         group = self.parameter_group(name)
         if any(each.cache_parameter_group_name == name for each in self.replication_groups.values()):
-            raise Refusal("InvalidCacheParameterGroupState", f"Cache parameter group {name} is in use")
-        self._forget(group.arn)
+            raise ApiError("InvalidCacheParameterGroupState", f"Cache parameter group {name} is in use")
+        self._delete_tags(group.arn)
         del self.parameter_groups[name]
 
     def _add_parameter_group(self, name: str, family: str, description: str) -> ParameterGroup:
@@ -97,8 +97,8 @@ class Backend(Users):
     def delete_subnet_group(self, name: str) -> None:
         group = self.describe_cache_subnet_groups(name)[0]
         if any(each.cache_subnet_group_name == name for each in self.replication_groups.values()):
-            raise Refusal("CacheSubnetGroupInUse", f"Cache subnet group {name} is in use")
-        self._forget(group.arn)
+            raise ApiError("CacheSubnetGroupInUse", f"Cache subnet group {name} is in use")
+        self._delete_tags(group.arn)
         del self.cache_subnet_groups[name]
 
     def _check_subnets(self, subnets: Sequence[str]) -> None:
@@ -106,7 +106,7 @@ class Backend(Users):
         try:
             ec2_backends[self.account_id][self.region_name].describe_subnets(subnet_ids=list(subnets))
         except InvalidSubnetIdError as error:
-            raise Refusal("InvalidSubnet", str(error)) from error
+            raise ApiError("InvalidSubnet", str(error)) from error
 
     def _with_zones(self, group: Any) -> CacheSubnetGroup:
         """moto gives the zone's name where AWS gives a structure that holds it."""
@@ -116,10 +116,10 @@ class Backend(Users):
 
     # Replication groups
 
-    def create_replication_group(self, *_: Any, **asked: Any) -> Group:
+    def create_replication_group(self, *_: Any, **asked: Any) -> ReplicationGroupWithNodes:
         name = asked["replication_group_id"]
         if name in self.replication_groups:
-            raise Refusal("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
+            raise ApiError("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
         subnets = self.describe_cache_subnet_groups(asked["cache_subnet_group_name"] or "default")[0].subnets
         engine = asked["engine"] or "redis"
         asked["cache_parameter_group_name"] = asked["cache_parameter_group_name"] or f"default.{engine}7"
@@ -127,28 +127,33 @@ class Backend(Users):
         if self.parameter_group(asked["cache_parameter_group_name"]).cluster_enabled:
             asked["cluster_mode"] = "enabled"
         elif asked["cluster_mode"] == "enabled":
-            raise Refusal("InvalidParameterCombination", f"Cluster mode needs a parameter group with {CLUSTER_MODE}")
+            raise ApiError("InvalidParameterCombination", f"Cluster mode needs a parameter group with {CLUSTER_MODE}")
         zones = [subnet["subnet_availability_zone"]["Name"] for subnet in subnets]
-        group = cast(Group, Group(account_id=self.account_id, region_name=self.region_name, zones=zones, **asked))
+        group = cast(
+            ReplicationGroupWithNodes,
+            ReplicationGroupWithNodes(account_id=self.account_id, region_name=self.region_name, zones=zones, **asked),
+        )
         self.tagging_service.tag_resource(group.arn, asked["tags"])
         self.replication_groups[name] = group
         return group
 
-    def replication_group(self, name: str) -> Group:
-        return cast(Group, self.describe_replication_groups(name)[0])
+    def replication_group(self, name: str) -> ReplicationGroupWithNodes:
+        return cast(ReplicationGroupWithNodes, self.describe_replication_groups(name)[0])
 
-    def change_replication_group(self, name: str, asked: Mapping[str, Any]) -> Group:
+    def change_replication_group(self, name: str, asked: Mapping[str, Any]) -> ReplicationGroupWithNodes:
         group = self.replication_group(name)
         parameters = asked.get("CacheParameterGroupName", group.cache_parameter_group_name)
         self._check_groups(parameters, asked.get("UserGroupIdsToAdd"))
-        group.change(asked)
+        group.modify(asked)
         return group
 
-    def delete_replication_group(self, replication_group_id: str, retain_primary_cluster: bool | None) -> Group:
+    def delete_replication_group(
+        self, replication_group_id: str, retain_primary_cluster: bool | None
+    ) -> ReplicationGroupWithNodes:
         if retain_primary_cluster:
             raise NotImplementedError("RetainPrimaryCluster")
         group = self.replication_group(replication_group_id)
-        self._forget(group.arn)
+        self._delete_tags(group.arn)
         del self.replication_groups[replication_group_id]
         group.status = "deleting"
         return group
@@ -158,8 +163,8 @@ class Backend(Users):
         for group in users or []:
             self.user_group(group)
 
-    def _groups(self) -> list[Group]:
-        return cast(list[Group], list(self.replication_groups.values()))
+    def _groups(self) -> list[ReplicationGroupWithNodes]:
+        return cast(list[ReplicationGroupWithNodes], list(self.replication_groups.values()))
 
     # Clusters: those of replication groups, and moto's own
 
@@ -173,39 +178,39 @@ class Backend(Users):
         if cache_cluster_id not in self.cache_clusters:
             raise CacheClusterNotFound(cache_cluster_id)
         cluster = super().delete_cache_cluster(cache_cluster_id)
-        self._forget(cluster.arn)
+        self._delete_tags(cluster.arn)
         del self.cache_clusters[cache_cluster_id]
         return cluster
 
     # Tags
 
     def list_tags_for_resource(self, arn: str) -> dict[str, list[dict[str, str]]]:
-        return super().list_tags_for_resource(self._holder(arn))
+        return super().list_tags_for_resource(self._tag_holder(arn))
 
     def add_tags_to_resource(self, arn: str, tags: list[dict[str, str]]) -> None:
-        super().add_tags_to_resource(self._holder(arn), tags)
+        super().add_tags_to_resource(self._tag_holder(arn), tags)
 
     def remove_tags_from_resource(self, arn: str, tags: list[str]) -> None:
-        super().remove_tags_from_resource(self._holder(arn), tags)
+        super().remove_tags_from_resource(self._tag_holder(arn), tags)
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
-        for arn, holder in self._holders().items():
+        for arn, holder in self._tag_holders().items():
             tags = self.tagging_service.get_tag_dict_for_resource(holder)
             yield TaggedResource(arn, tags, f"elasticache:{arn.split(':')[5]}")
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
-        super().tag_resource(self._holder(arn), tags)
+        super().tag_resource(self._tag_holder(arn), tags)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        super().untag_resource(self._holder(arn), tag_keys)
+        super().untag_resource(self._tag_holder(arn), tag_keys)
 
-    def _holder(self, arn: str) -> str:
-        holders = self._holders()
+    def _tag_holder(self, arn: str) -> str:
+        holders = self._tag_holders()
         if self.arn_regex.match(arn) and arn not in holders:
-            raise Refusal(MISSING[arn.split(":")[5]], f"{arn} not found")
+            raise ApiError(NOT_FOUND_ERRORS[arn.split(":")[5]], f"{arn} not found")
         return holders.get(arn, arn)
 
-    def _holders(self) -> dict[str, str]:
+    def _tag_holders(self) -> dict[str, str]:
         """By ARN, the ARN whose tags are a thing's: the clusters of a replication group have the group's."""
         alone = [
             *self.cache_clusters.values(),

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_aws.extension import Refusal
+from local_aws.extension import ApiError
 
 # Valkey 7.2 and Redis OSS 7 have the same.
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
-_SEVEN = {
+_VERSION_7 = {
     "acl-pubsub-default": "allchannels",
     "activedefrag": "no",
     "active-defrag-cycle-max": "75",
@@ -70,7 +70,7 @@ _SEVEN = {
     "zset-max-listpack-entries": "128",
     "zset-max-listpack-value": "64",
 }
-FAMILIES: Mapping[str, Mapping[str, str]] = {"redis7": _SEVEN, "valkey7": _SEVEN}
+FAMILIES: Mapping[str, Mapping[str, str]] = {"redis7": _VERSION_7, "valkey7": _VERSION_7}
 CLUSTER_MODE = "cluster-enabled"
 
 
@@ -113,7 +113,7 @@ class ParameterGroup:
         ]
         return [parameter for parameter in parameters if source in {None, parameter["Source"]}]
 
-    def choose(self, parameters: Iterable[Mapping[str, str]]) -> None:
+    def modify(self, parameters: Iterable[Mapping[str, str]]) -> None:
         """Set parameters, all or none."""
         chosen = {each["ParameterName"]: each["ParameterValue"] for each in parameters}
         self._check(chosen)
@@ -128,6 +128,6 @@ class ParameterGroup:
     def _check(self, names: Iterable[str]) -> None:
         name = self.cache_parameter_group_name
         if name.startswith("default."):
-            raise Refusal("InvalidParameterValue", f"The parameter group {name} cannot be modified")
+            raise ApiError("InvalidParameterValue", f"The parameter group {name} cannot be modified")
         if strangers := sorted(set(names) - set(self.defaults)):
-            raise Refusal("InvalidParameterValue", f"{self.cache_parameter_group_family} has no {strangers}")
+            raise ApiError("InvalidParameterValue", f"{self.cache_parameter_group_family} has no {strangers}")

@@ -5,10 +5,10 @@ from typing import Any
 
 from moto.elasticache.models import ElastiCacheBackend, User
 
-from local_aws.extension import Refusal
+from local_aws.extension import ApiError
 
 
-class Users(ElastiCacheBackend):
+class UsersBackend(ElastiCacheBackend):
     """With changes of users, groups of them, and real deletion."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -17,7 +17,7 @@ class Users(ElastiCacheBackend):
 
     def create_user(self, *args: Any, **asked: Any) -> User:
         if asked["authentication_type"] == "iam" and asked["user_id"] != asked["user_name"]:
-            raise Refusal("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
+            raise ApiError("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
         user = super().create_user(*args, **asked)
         user.no_password_required = asked["authentication_type"] == "no-password-required"
         return user
@@ -46,10 +46,10 @@ class Users(ElastiCacheBackend):
     def delete_user(self, user_id: str) -> User:
         user = self.describe_users(user_id)[0]
         if user.name == "default" and user.user_group_ids:
-            raise Refusal("DefaultUserAssociatedToUserGroup", f"User {user_id} is the default user of a user group")
+            raise ApiError("DefaultUserAssociatedToUserGroup", f"User {user_id} is the default user of a user group")
         for name in user.user_group_ids:
             self.user_groups[name]["UserIds"].remove(user_id)
-        self._forget(user.arn)
+        self._delete_tags(user.arn)
         del self.users[user_id]
         user.status = "deleting"
         return user
@@ -58,7 +58,7 @@ class Users(ElastiCacheBackend):
         self, name: str, engine: str, users: Sequence[str], tags: list[dict[str, str]]
     ) -> dict[str, Any]:
         if name in self.user_groups:
-            raise Refusal("UserGroupAlreadyExists", f"User Group {name} already exists.")
+            raise ApiError("UserGroupAlreadyExists", f"User Group {name} already exists.")
         self._check_users(users)
         arn = self._arn("usergroup", name)
         self.user_groups[name] = {
@@ -74,7 +74,7 @@ class Users(ElastiCacheBackend):
 
     def user_group(self, name: str) -> dict[str, Any]:
         if name not in self.user_groups:
-            raise Refusal("UserGroupNotFound", f"User Group {name} not found.")
+            raise ApiError("UserGroupNotFound", f"User Group {name} not found.")
         users = [
             group.replication_group_id for group in self.replication_groups.values() if name in group.user_group_ids
         ]
@@ -91,20 +91,20 @@ class Users(ElastiCacheBackend):
     def delete_user_group(self, name: str) -> dict[str, Any]:
         group = self.user_group(name)
         if group["ReplicationGroups"]:
-            raise Refusal("InvalidUserGroupState", f"User Group {name} is used by {group['ReplicationGroups']}")
-        self._forget(group["ARN"])
+            raise ApiError("InvalidUserGroupState", f"User Group {name} is used by {group['ReplicationGroups']}")
+        self._delete_tags(group["ARN"])
         del self.user_groups[name]
         return group | {"Status": "deleting"}
 
     def _check_users(self, users: Sequence[str]) -> None:
         names = [self.describe_users(user)[0].name for user in users]
         if "default" not in names:
-            raise Refusal("DefaultUserRequired", "A user group needs a user whose name is default")
+            raise ApiError("DefaultUserRequired", "A user group needs a user whose name is default")
         if len(set(names)) < len(names):
-            raise Refusal("DuplicateUserName", "Two users of a group have the same name")
+            raise ApiError("DuplicateUserName", "Two users of a group have the same name")
 
     def _arn(self, kind: str, name: str) -> str:
         return f"arn:{self.partition}:elasticache:{self.region_name}:{self.account_id}:{kind}:{name}"
 
-    def _forget(self, arn: str) -> None:
+    def _delete_tags(self, arn: str) -> None:
         self.tagging_service.delete_all_tags_for_resource(arn)

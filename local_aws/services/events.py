@@ -68,25 +68,25 @@ class Backend(EventsBackend):
 
 
 def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
-    arn, text = str(target["Arn"]), input_of(target, event, rule)
+    arn, text = str(target["Arn"]), target_input(target, event, rule)
     problem = None
     try:
-        TARGETS.get(arn.split(":")[2], _refuse)(arn, text)
+        TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
     except Exception as error:  # as on EventBridge, whose senders do not learn of a delivery that fails
         problem = f"{type(error).__name__}: {error}"
     return Delivery(rule.name, arn, event, text, problem)
 
 
-def input_of(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
+def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
     """What a target gets: its constant, a part of the event, a filled template, or the whole event."""
     if (constant := target.get("Input")) is not None:
         return constant
     if path := target.get("InputPath"):
-        return json.dumps(_at(path, event))
+        return json.dumps(_resolve_path(path, event))
     if not (transformer := target.get("InputTransformer")):
         return json.dumps(event)
     paths: Mapping[str, str] = transformer.get("InputPathsMap") or {}
-    values = {name: _at(path, event) for name, path in paths.items()} | {
+    values = {name: _resolve_path(path, event) for name, path in paths.items()} | {
         "aws.events.rule-arn": rule.arn,
         "aws.events.rule-name": rule.name,
         "aws.events.event.ingestion-time": event["time"],
@@ -111,7 +111,7 @@ def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
     return re.sub(r"<([^<>]+)>", value, piece)
 
 
-def _at(path: str, event: Event) -> Any:
+def _resolve_path(path: str, event: Event) -> Any:
     """A JSONPath of keys and positions, as EventBridge has them; an empty text where there is nothing."""
     found: Any = event
     for key, position in re.findall(r"\.([\w-]+)|\[(\d+)\]", path):
@@ -153,7 +153,7 @@ def _invoke(arn: str, text: str) -> None:
     lambda_backends[account][region].invoke(arn, None, text, {"X-Amz-Invocation-Type": "Event"}, {})
 
 
-def _refuse(arn: str, _text: str) -> None:
+def _reject_target(arn: str, _text: str) -> None:
     raise NotImplementedError(f"The local AWS delivers nothing to {arn}")
 
 

@@ -7,18 +7,18 @@ from urllib.parse import unquote
 from moto.guardduty.models import Detector, GuardDutyBackend
 from moto.guardduty.responses import GuardDutyResponse
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 Features = list[dict[str, Any]]
 
 # A detector begins with these, all on but runtime monitoring.
 # https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
-ON = (
+ENABLED_FEATURES = (
     *("CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS", "S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION"),
     *("RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"),
 )
-OFF = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
-ALWAYS = {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
+DISABLED_FEATURES = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
+FOUNDATIONAL_FEATURES = {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
 FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
 
 
@@ -34,15 +34,17 @@ class Backend(GuardDutyBackend):
         features: Features,
     ) -> str:
         if self.detectors:
-            raise Refusal(
+            raise ApiError(
                 "BadRequestException",
                 "The request is rejected because a detector already exists for the current account.",
             )
         every = [
-            {"name": name, "status": status} for status, names in (("ENABLED", ON), ("DISABLED", OFF)) for name in names
+            {"name": name, "status": status}
+            for status, names in (("ENABLED", ENABLED_FEATURES), ("DISABLED", DISABLED_FEATURES))
+            for name in names
         ]
         created = super().create_detector(enable, finding_publishing_frequency, data_sources, tags, every)
-        self.change(self.detectors[created], features)
+        self.update_features(self.detectors[created], features)
         return created
 
     def update_detector(
@@ -55,16 +57,19 @@ class Backend(GuardDutyBackend):
     ) -> None:
         detector = self.get_detector(detector_id)
         if finding_publishing_frequency not in {None, *FREQUENCIES}:
-            raise Refusal("BadRequestException", f"findingPublishingFrequency: {finding_publishing_frequency}")
-        self.change(detector, features)
+            raise ApiError("BadRequestException", f"findingPublishingFrequency: {finding_publishing_frequency}")
+        self.update_features(detector, features)
         super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
 
-    def change(self, detector: Detector, features: Features | None) -> None:
+    def update_features(self, detector: Detector, features: Features | None) -> None:
         """Set features; those that are not named stay as they are."""
         there = {feature["name"]: feature for feature in detector.features}
         for feature in features or []:
-            if feature["name"] not in there.keys() - ALWAYS or feature["status"] not in {"ENABLED", "DISABLED"}:
-                raise Refusal("BadRequestException", f"features: {feature['name']} = {feature['status']}")
+            if feature["name"] not in there.keys() - FOUNDATIONAL_FEATURES or feature["status"] not in {
+                "ENABLED",
+                "DISABLED",
+            }:
+                raise ApiError("BadRequestException", f"features: {feature['name']} = {feature['status']}")
         for feature in features or []:
             there[feature["name"]].update(feature)
 
@@ -75,7 +80,7 @@ class Backend(GuardDutyBackend):
     def arn(self, detector: Detector) -> str:
         return f"arn:{self.partition}:guardduty:{self.region_name}:{self.account_id}:detector/{detector.id}"
 
-    def tagged(self, arn: str) -> Detector:
+    def detector_by_arn(self, arn: str) -> Detector:
         """The detector that an ARN names."""
         return self.get_detector(arn.rpartition("/")[2])
 
@@ -89,7 +94,7 @@ class Responses(GuardDutyResponse):
 
     @property
     def _tagged(self) -> Detector:
-        return self.backend.tagged(unquote(self.path.partition("/tags/")[2]))
+        return self.backend.detector_by_arn(unquote(self.path.partition("/tags/")[2]))
 
     def list_tags_for_resource(self) -> str:
         return json.dumps({"tags": self._tagged.tags})
@@ -109,7 +114,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     routes=("{0}/tags/(?P<resource_arn>.+)$",),
-    serves={
+    gaps={
         "aws_guardduty_detector": "no tags after its making; several could be made",
         "aws_guardduty_detector_feature": "one that was set forgot the others",
     },

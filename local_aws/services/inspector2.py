@@ -6,9 +6,9 @@ from typing import Any, cast
 from moto.inspector2.models import Inspector2Backend
 from moto.inspector2.responses import Inspector2Response
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
-KINDS = {"EC2", "ECR", "LAMBDA", "LAMBDA_CODE"}
+RESOURCE_TYPES = {"EC2", "ECR", "LAMBDA", "LAMBDA_CODE"}
 
 
 class Backend(Inspector2Backend):
@@ -18,12 +18,12 @@ class Backend(Inspector2Backend):
         self._check(resource_types)
         # A function's code is looked into where its packages are.
         if "LAMBDA_CODE" in resource_types and "LAMBDA" not in resource_types:
-            raise Refusal("ValidationException", "LAMBDA_CODE can be enabled with LAMBDA alone")
+            raise ApiError("ValidationException", "LAMBDA_CODE can be enabled with LAMBDA alone")
         return super().enable(account_ids or [self.account_id], resource_types)
 
     def disable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
         self._check(resource_types)
-        return super().disable(account_ids or [self.account_id], resource_types or sorted(KINDS))
+        return super().disable(account_ids or [self.account_id], resource_types or sorted(RESOURCE_TYPES))
 
     def batch_get_account_status(self, account_ids: list[str]) -> list[dict[str, Any]]:
         asked = account_ids or [self.account_id]
@@ -34,8 +34,8 @@ class Backend(Inspector2Backend):
 
     @staticmethod
     def _check(resource_types: list[str]) -> None:
-        if unknown := set(resource_types or []) - KINDS:
-            raise Refusal("ValidationException", f"resourceTypes: {', '.join(sorted(unknown))}")
+        if unknown := set(resource_types or []) - RESOURCE_TYPES:
+            raise ApiError("ValidationException", f"resourceTypes: {', '.join(sorted(unknown))}")
 
 
 class Responses(Inspector2Response):
@@ -54,5 +54,5 @@ EXTENSION = Extension(
     "inspector2",
     Responses,
     Backend,
-    serves={"aws_inspector2_enabler": "an account that was never enabled was not told of"},
+    gaps={"aws_inspector2_enabler": "an account that was never enabled was not told of"},
 )

@@ -12,7 +12,7 @@ from moto.kms.responses import KmsResponse
 from local_aws.extension import Extension
 
 # Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
-SHORTEST, LONGEST, USUAL = 90, 2560, 365
+MINIMUM_PERIOD, MAXIMUM_PERIOD, DEFAULT_PERIOD = 90, 2560, 365
 
 
 class Backend(KmsBackend):
@@ -31,9 +31,9 @@ class Responses(KmsResponse):
         return cast(Backend, self.kms_backend)
 
     def enable_key_rotation(self) -> str:
-        period = self._get_param("RotationPeriodInDays", USUAL)
-        if not SHORTEST <= period <= LONGEST:
-            raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {SHORTEST} to {LONGEST}")
+        period = self._get_param("RotationPeriodInDays", DEFAULT_PERIOD)
+        if not MINIMUM_PERIOD <= period <= MAXIMUM_PERIOD:
+            raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}")
         answer = super().enable_key_rotation()
         self.backend.rotation_periods[self._key()] = period
         return answer
@@ -50,4 +50,4 @@ class Responses(KmsResponse):
         return self.backend.get_key_id(self._get_param("KeyId"))
 
 
-EXTENSION = Extension("kms", Responses, Backend, serves={"aws_kms_key": "rotation period"})
+EXTENSION = Extension("kms", Responses, Backend, gaps={"aws_kms_key": "rotation period"})

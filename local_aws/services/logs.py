@@ -8,7 +8,7 @@ from moto.logs.models import LogGroup, LogsBackend, logs_backends
 from moto.logs.responses import LogsResponse
 from moto.moto_api._internal import mock_random
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 
 class Backend(LogsBackend):
@@ -18,20 +18,20 @@ class Backend(LogsBackend):
         super().__init__(region_name, account_id)
         self.query_definitions: dict[str, dict[str, Any]] = {}
 
-    def group(self, name: str) -> LogGroup:
+    def log_group(self, name: str) -> LogGroup:
         if name not in self.groups:
-            raise Refusal("ResourceNotFoundException", "The specified log group does not exist.")
+            raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
         return self.groups[name]
 
-    def query(self, query_id: str) -> dict[str, Any]:
+    def query_definition(self, query_id: str) -> dict[str, Any]:
         if query_id not in self.query_definitions:
-            raise Refusal("ResourceNotFoundException", "The specified query definition does not exist.")
+            raise ApiError("ResourceNotFoundException", "The specified query definition does not exist.")
         return self.query_definitions[query_id]
 
     def put_metric_filter(
         self, filter_name: str, filter_pattern: str, log_group_name: str, metric_transformations: str
     ) -> None:
-        self.group(log_group_name)
+        self.log_group(log_group_name)
         super().delete_metric_filter(filter_name, log_group_name)
         super().put_metric_filter(filter_name, filter_pattern, log_group_name, metric_transformations)
         self.filters.metric_filters[-1]["creationTime"] = int(unix_time_millis(utcnow()))
@@ -44,14 +44,14 @@ class Backend(LogsBackend):
         metric_namespace: str | None = None,
     ) -> list[dict[str, Any]]:
         if log_group_name:
-            self.group(log_group_name)
+            self.log_group(log_group_name)
         return super().describe_metric_filters(prefix, log_group_name, metric_name, metric_namespace)
 
     def delete_metric_filter(self, filter_name: str | None = None, log_group_name: str | None = None) -> None:
-        self.group(log_group_name or "")
+        self.log_group(log_group_name or "")
         found = super().describe_metric_filters(filter_name, log_group_name)
         if not any(one["filterName"] == filter_name for one in found):
-            raise Refusal("ResourceNotFoundException", "The specified metric filter does not exist.")
+            raise ApiError("ResourceNotFoundException", "The specified metric filter does not exist.")
         super().delete_metric_filter(filter_name, log_group_name)
 
     def delete_log_group(self, log_group_name: str) -> None:
@@ -70,7 +70,7 @@ class Responses(LogsResponse):
     def put_query_definition(self) -> ActionResult:
         query_id = self._get_param("queryDefinitionId")
         if query_id:
-            self.backend.query(query_id)
+            self.backend.query_definition(query_id)
         else:
             query_id = str(mock_random.uuid4())
         self.backend.query_definitions[query_id] = {
@@ -94,16 +94,16 @@ class Responses(LogsResponse):
         return ActionResult({"queryDefinitions": queries})
 
     def delete_query_definition(self) -> ActionResult:
-        query = self.backend.query(self._get_param("queryDefinitionId"))
+        query = self.backend.query_definition(self._get_param("queryDefinitionId"))
         del self.backend.query_definitions[query["queryDefinitionId"]]
         return ActionResult({"success": True})
 
     def associate_kms_key(self) -> EmptyResult:
-        self.backend.group(self._get_param("logGroupName")).kms_key_id = self._get_param("kmsKeyId")
+        self.backend.log_group(self._get_param("logGroupName")).kms_key_id = self._get_param("kmsKeyId")
         return EmptyResult()
 
     def disassociate_kms_key(self) -> EmptyResult:
-        self.backend.group(self._get_param("logGroupName")).kms_key_id = None
+        self.backend.log_group(self._get_param("logGroupName")).kms_key_id = None
         return EmptyResult()
 
 
@@ -111,7 +111,7 @@ EXTENSION = Extension(
     "logs",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_cloudwatch_log_group": "keys could not be changed",
         "aws_cloudwatch_log_metric_filter": "a filter that was put again was doubled",
         "aws_cloudwatch_query_definition": "there were none",

@@ -23,38 +23,38 @@ from moto.rds.responses import RDSResponse
 from moto.secretsmanager.models import FakeSecret
 
 from local_aws import session
-from local_aws.extension import Extension, Refusal
-from local_aws.postgresql import VERSION, Master, Pair, ServerError, addresses
+from local_aws.extension import ApiError, Extension
+from local_aws.postgresql import VERSION, MasterUser, PostgresCluster, ServerError, free_addresses
 
 ENGINE = "aurora-postgresql"
-CLASS = "db.serverless"
-CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
+INSTANCE_CLASS = "db.serverless"
+CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
 MANAGED_ROTATION_DAYS = 7
 """How often RDS itself rotates the master's password."""
 
 # What is asked for by one name and answered by another.
-ANSWERED_AS = {
+RESPONSE_ATTRIBUTES = {
     "enable_performance_insights": "performance_insights_enabled",
     "enable_iam_database_authentication": "iam_auth",
 }
 
 
-def password() -> str:
+def generate_password() -> str:
     """As RDS makes them; without what PostgreSQL's connection strings would have to quote."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
 
 
-def keep(model: BaseModel, asked: dict[str, Any]) -> None:
+def store_settings(model: BaseModel, asked: dict[str, Any]) -> None:
     """Let a model keep what moto drops."""
     # Without `hasattr`, which would run properties of moto's that raise.
     known = {*vars(model), *dir(type(model))}
     for name, value in asked.items():
-        kept = ANSWERED_AS.get(name, name)
+        kept = RESPONSE_ATTRIBUTES.get(name, name)
         if value is not None and (kept != name or kept not in known):
             setattr(model, kept, value)
 
 
-def change_exports(model: "DBCluster | DBInstance", asked: dict[str, Any]) -> None:
+def update_log_exports(model: "DBCluster | DBInstance", asked: dict[str, Any]) -> None:
     """Which logs go to CloudWatch."""
     wanted: Any = asked.get("cloudwatch_logs_export_configuration") or {}
     kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in wanted.get("DisableLogTypes", [])]
@@ -69,7 +69,7 @@ class DBCluster(models.DBCluster):
 
     def __init__(self, backend: RDSBackend, **settings: Any) -> None:
         super().__init__(backend, **settings)
-        self.pair: Pair | None = None
+        self.pair: PostgresCluster | None = None
 
     @property
     def endpoint(self) -> str:
@@ -89,18 +89,18 @@ class DBCluster(models.DBCluster):
         here = session.current()
         logs = here.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
-        pair = self.pair = Pair(here.authority, logs, *addresses(self.port), self.port, parameters)
+        pair = self.pair = PostgresCluster(here.authority, logs, *free_addresses(self.port), self.port, parameters)
         self.availability_zones = zones
         if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
             # AWS answers a request for a major version with the whole.
             self.engine_version = VERSION
-        wanted = password() if self.manage_master_user_password else self._master_user_password
-        pair.start(Master(str(self.master_username), wanted), self.database_name)
+        wanted = generate_password() if self.manage_master_user_password else self._master_user_password
+        pair.start(MasterUser(str(self.master_username), wanted), self.database_name)
         here.cleanup.callback(pair.stop)
         if self.manage_master_user_password:
-            self.hand_over(wanted)
+            self.write_master_secret(wanted)
 
-    def hand_over(self, wanted: str) -> None:
+    def write_master_secret(self, wanted: str) -> None:
         """Write the master's password into the secret that RDS manages, as its first version."""
         secret = self.master_user_secret.secret
         content = json.dumps({"username": self.master_username, "password": wanted})
@@ -111,9 +111,9 @@ class DBCluster(models.DBCluster):
         secret.auto_rotate_after_days = MANAGED_ROTATION_DAYS
         secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
 
-    def rotate_master(self) -> None:
+    def rotate_master_password(self) -> None:
         """Set another password in the database, if there is one, and in the secret."""
-        wanted = password()
+        wanted = generate_password()
         if self.pair:
             self.pair.set_password(str(self.master_username), wanted)
         secret = self.master_user_secret.secret
@@ -134,7 +134,7 @@ class Instance(DBInstanceClustered):
             secrets.choice(string.ascii_uppercase + string.digits) for _ in range(26)
         )
         if self.ca_certificate_identifier == "rds-ca-default":
-            self.ca_certificate_identifier = CERTIFICATE_AUTHORITY
+            self.ca_certificate_identifier = CA_CERTIFICATE_IDENTIFIER
 
     @property
     def address(self) -> str:
@@ -151,9 +151,9 @@ class Backend(RDSBackend):
         group = kwargs.get("db_cluster_parameter_group_name")
         self._check_group(group)
         if kwargs["db_cluster_identifier"] in self.clusters:
-            raise Refusal("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+            raise ApiError("DBClusterAlreadyExistsFault", "DB Cluster already exists")
         cluster = cast(DBCluster, super().create_db_cluster(kwargs))
-        keep(cluster, kwargs)
+        store_settings(cluster, kwargs)
         if cluster.engine == ENGINE:
             try:
                 cluster.start(self._parameters(group), self._zones(cluster))
@@ -161,7 +161,7 @@ class Backend(RDSBackend):
                 del self.clusters[cluster.db_cluster_identifier]
                 if cluster.manage_master_user_password:
                     cluster.master_user_secret.delete_secret()
-                raise Refusal("InvalidParameterValue", str(error)) from error
+                raise ApiError("InvalidParameterValue", str(error)) from error
         return cluster
 
     def modify_db_cluster(self, kwargs: dict[str, Any]) -> models.DBCluster:
@@ -174,16 +174,16 @@ class Backend(RDSBackend):
         if cluster.pair:
             if kwargs.pop("rotate_master_user_password", False):
                 if not kwargs.get("apply_immediately"):
-                    raise Refusal(
+                    raise ApiError(
                         "InvalidParameterCombination",
                         "You must specify apply immediately when rotating the master user password.",
                     )
-                cluster.rotate_master()
+                cluster.rotate_master_password()
             if new := kwargs.get("master_user_password"):
                 cluster.pair.set_password(str(cluster.master_username), new)
         changed = super().modify_db_cluster(kwargs)
-        keep(cluster, asked)
-        change_exports(cluster, asked)
+        store_settings(cluster, asked)
+        update_log_exports(cluster, asked)
         return changed
 
     def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> models.DBCluster:
@@ -194,25 +194,25 @@ class Backend(RDSBackend):
         return cluster
 
     def stop_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
-        cluster, pair = self._in_state(cluster_identifier, "available")
+        cluster, pair = self._require_status(cluster_identifier, "available")
         pair.pause()
         cluster.status = "stopped"
-        return _as(cluster, "stopping")
+        return _with_status(cluster, "stopping")
 
     def start_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
-        cluster, pair = self._in_state(cluster_identifier, "stopped")
+        cluster, pair = self._require_status(cluster_identifier, "stopped")
         pair.resume()
         cluster.status = "available"
-        return _as(cluster, "starting")
+        return _with_status(cluster, "starting")
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         instance = super().create_db_instance(db_kwargs)
-        keep(instance, db_kwargs)
+        store_settings(instance, db_kwargs)
         return instance
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
         instance = super().modify_db_instance(db_instance_identifier, db_kwargs)
-        keep(instance, db_kwargs)
+        store_settings(instance, db_kwargs)
         return instance
 
     def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: list[Any]) -> DBSubnetGroup:
@@ -222,13 +222,13 @@ class Backend(RDSBackend):
         group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
         return group
 
-    def rotate_master(self, secret: FakeSecret) -> None:
+    def rotate_master_password(self, secret: FakeSecret) -> None:
         """Set another password for the master whose secret this is."""
         clusters = (cast(DBCluster, cluster) for cluster in self.clusters.values())
         managed = [cluster for cluster in clusters if cluster.manage_master_user_password]
-        next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master()
+        next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master_password()
 
-    def _in_state(self, identifier: str, state: str) -> tuple[DBCluster, Pair]:
+    def _require_status(self, identifier: str, state: str) -> tuple[DBCluster, PostgresCluster]:
         cluster = cast(DBCluster | None, self.clusters.get(identifier))
         if cluster is None or cluster.pair is None:
             raise DBClusterNotFoundError(identifier)
@@ -239,7 +239,7 @@ class Backend(RDSBackend):
 
     def _check_group(self, name: str | None) -> None:
         if name and not name.startswith("default.") and name not in self.db_cluster_parameter_groups:
-            raise Refusal("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
+            raise ApiError("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
 
     def _parameters(self, group: str | None) -> dict[str, str]:
         if group is None or group not in self.db_cluster_parameter_groups:
@@ -254,7 +254,7 @@ class Backend(RDSBackend):
         return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 
-def _as(cluster: DBCluster, status: str) -> DBCluster:
+def _with_status(cluster: DBCluster, status: str) -> DBCluster:
     shown = copy.copy(cluster)
     shown.status = status
     return shown
@@ -271,13 +271,13 @@ class Responses(RDSResponse):
         name = self.params.get("DBParameterGroupName")
         if name not in self.backend.db_parameter_groups:
             raise DBParameterGroupNotFoundError(name)
-        return self._set_ones(self.backend.db_parameter_groups[name].parameters)
+        return self._user_parameters(self.backend.db_parameter_groups[name].parameters)
 
     def describe_db_cluster_parameters(self) -> ActionResult:
         name = self.params.get("DBClusterParameterGroupName")
         if name not in self.backend.db_cluster_parameter_groups:
             raise DBClusterParameterGroupNotFoundError(name)
-        return self._set_ones(self.backend.db_cluster_parameter_groups[name].parameters)
+        return self._user_parameters(self.backend.db_cluster_parameter_groups[name].parameters)
 
     def reset_db_parameter_group(self) -> ActionResult:
         name = self.params.get("DBParameterGroupName")
@@ -295,13 +295,13 @@ class Responses(RDSResponse):
 
     def describe_orderable_db_instance_options(self) -> ActionResult:
         engine, version, kind = (self.params.get(name) for name in ("Engine", "EngineVersion", "DBInstanceClass"))
-        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, CLASS}:
+        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, INSTANCE_CLASS}:
             return ActionResult({"OrderableDBInstanceOptions": []})
         zones = ec2_backends[self.current_account][self.region].describe_availability_zones()
         offered = {
             "Engine": ENGINE,
             "EngineVersion": VERSION,
-            "DBInstanceClass": CLASS,
+            "DBInstanceClass": INSTANCE_CLASS,
             "Vpc": True,
             "AvailabilityZones": [{"Name": zone.name} for zone in zones],
         }
@@ -314,7 +314,7 @@ class Responses(RDSResponse):
                 setattr(subscription, name, self.params[name])
         return ActionResult({"EventSubscription": subscription})
 
-    def _set_ones(self, parameters: dict[str, Any]) -> ActionResult:
+    def _user_parameters(self, parameters: dict[str, Any]) -> ActionResult:
         """Those that somebody set; of the engine's own hundreds none is known here."""
         if self.params.get("Source") not in {None, "user"}:
             return ActionResult({"Parameters": []})
@@ -331,7 +331,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     models=(DBCluster, Instance),
-    serves={
+    gaps={
         "aws_rds_cluster": "had no server, an empty v1 scaling configuration, a constant master secret; log exports, "
         "IAM authentication and Database Insights were not changed or not kept",
         "aws_rds_cluster_instance": "had no server; Performance Insights were not kept, another CA was the default",

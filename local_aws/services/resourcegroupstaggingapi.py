@@ -49,7 +49,7 @@ def _of_tagger(tagger: str, things: Callable[[Any], Iterable[Any]]) -> Callable[
 
 # What moto's services do not tell of themselves: the service in moto's name, the type in AWS's, and how to read them.
 # IAM's roles are not found by this API. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
-UNTOLD: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...] = (
+MISSING_FROM_MOTO: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...] = (
     ("cloudtrail", "cloudtrail:trail", _of_tagger("tagging_service", lambda cloudtrail: cloudtrail.trails.values())),
     (
         "config",
@@ -137,20 +137,20 @@ class Backend(ResourceGroupsTaggingAPIBackend):
     def _all(self) -> Iterator[TaggedResource]:
         """Everything that has a tag, each thing once."""
         told: set[str] = set()
-        for resource in [*self._told(), *self._untold()]:
+        for resource in [*self._from_moto(), *self._missing_from_moto()]:
             if resource.tags and resource.arn not in told:
                 told.add(resource.arn)
                 yield resource
 
-    def _told(self) -> Iterator[TaggedResource]:
+    def _from_moto(self) -> Iterator[TaggedResource]:
         for backend in iter_taggable_backends(self.account_id, self.region_name):
             for resource in backend.iter_tagged_resources():
                 kind = TYPES.get(resource.resource_type, resource.resource_type)
                 arn = resource.arn.replace(":flow-logs/", ":vpc-flow-log/")
                 yield TaggedResource(arn, resource.tags, kind)
 
-    def _untold(self) -> Iterator[TaggedResource]:
-        for service, kind, read in UNTOLD:
+    def _missing_from_moto(self) -> Iterator[TaggedResource]:
+        for service, kind, read in MISSING_FROM_MOTO:
             backends: Any = get_backend(service)  # pyright: ignore[reportArgumentType, reportCallIssue] - its names are literals
             for arn, tags in read(backends[self.account_id][self.region_name]):
                 yield TaggedResource(arn, tags, kind)

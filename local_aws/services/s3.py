@@ -14,16 +14,16 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 from local_aws.extension import Extension
-from local_aws.policies import listed, services_of, statements
-from local_aws.services.s3_policies import HEADERS, decide, keys_of
+from local_aws.policy_parsing import as_list, service_principals, statements
+from local_aws.services.s3_policies import REQUEST_HEADERS, condition_keys, evaluate
 
 # What every bucket has had since 2023.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
-USUAL_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+DEFAULT_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 
-LISTED_BY = {"delimiter", "encoding-type", "marker", "max-keys", "prefix", "x-id", "Action", "BucketName"}
+LIST_PARAMETERS = {"delimiter", "encoding-type", "marker", "max-keys", "prefix", "x-id", "Action", "BucketName"}
 """Parameters of ListObjects; what SDKs add to say which action they mean; and what moto notes there for itself."""
-PAID_BY_OWNER = (
+BUCKET_OWNER_PAYS = (
     '<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
     "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
 )
@@ -34,24 +34,24 @@ class Bucket(FakeBucket):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.encryption = deepcopy(USUAL_ENCRYPTION)
+        self.encryption = deepcopy(DEFAULT_ENCRYPTION)
 
     def get_permission(self, action: str, resource: str) -> Any:
         policy = json.loads(self.policy or "{}")
-        return decide(policy, action, resource, keys_of(HEADERS.get({}), self.account_id))
+        return evaluate(policy, action, resource, condition_keys(REQUEST_HEADERS.get({}), self.account_id))
 
     @staticmethod
     def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
         arn = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
         policy = json.loads(target_bucket.policy or "{}")
-        return any(_lets_in(statement, arn) for statement in statements(policy))
+        return any(_allows_log_delivery(statement, arn) for statement in statements(policy))
 
 
 class Backend(S3Backend):
     """With such buckets."""
 
     def delete_bucket_encryption(self, bucket_name: str) -> None:
-        self.put_bucket_encryption(bucket_name, deepcopy(USUAL_ENCRYPTION))
+        self.put_bucket_encryption(bucket_name, deepcopy(DEFAULT_ENCRYPTION))
 
     def put_object(self, bucket_name: str, *args: Any, **asked: Any) -> FakeKey:
         if key := asked.get("kms_key_id"):
@@ -74,11 +74,11 @@ class Responses(S3Response):
     _writing = Lock()
 
     def key_response(self, request: Any, full_url: str, headers: dict[str, Any]) -> TYPE_RESPONSE:
-        asked = HEADERS.set(request.headers)
+        asked = REQUEST_HEADERS.set(request.headers)
         try:
             return super().key_response(request, full_url, headers)
         finally:
-            HEADERS.reset(asked)
+            REQUEST_HEADERS.reset(asked)
 
     def put_object(self) -> TYPE_RESPONSE:
         with self._writing:
@@ -88,19 +88,19 @@ class Responses(S3Response):
         """What moto answers to every question about a bucket that it does not know."""
         if "requestPayment" in self.querystring:
             # Nothing here lets a requester pay.
-            return 200, {}, PAID_BY_OWNER
-        if unknown := self.querystring.keys() - LISTED_BY:
+            return 200, {}, BUCKET_OWNER_PAYS
+        if unknown := self.querystring.keys() - LIST_PARAMETERS:
             raise NotImplementedError(f"S3 of the local AWS knows no {', '.join(sorted(unknown))} of a bucket")
         return super().list_objects()
 
 
-def _lets_in(statement: dict[str, Any], arn: str) -> bool:
+def _allows_log_delivery(statement: dict[str, Any], arn: str) -> bool:
     """Whether a statement of a policy allows S3's log delivery to write an object."""
     return (
         statement["Effect"] == "Allow"
-        and LOGGING_SERVICE_PRINCIPAL in services_of(statement)
-        and any(fnmatchcase("s3:putobject", action.lower()) for action in listed(statement.get("Action")))
-        and any(fnmatchcase(arn, resource) for resource in listed(statement.get("Resource")))
+        and LOGGING_SERVICE_PRINCIPAL in service_principals(statement)
+        and any(fnmatchcase("s3:putobject", action.lower()) for action in as_list(statement.get("Action")))
+        and any(fnmatchcase(arn, resource) for resource in as_list(statement.get("Resource")))
     )
 
 
@@ -109,7 +109,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     models=(Bucket,),
-    serves={
+    gaps={
         "aws_s3_bucket_logging": "policies were compared with three spellings",
         "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",
     },

@@ -11,11 +11,13 @@ from typing import Any
 
 from moto.iam.access_control import PermissionResult
 
-from local_aws.policies import listed, statements
+from local_aws.policy_parsing import as_list, statements
 
 Values = Iterable[str]
 
-ENCRYPTION = tuple(f"x-amz-server-side-encryption{what}" for what in ("", "-aws-kms-key-id", "-customer-algorithm"))
+ENCRYPTION_HEADERS = tuple(
+    f"x-amz-server-side-encryption{what}" for what in ("", "-aws-kms-key-id", "-customer-algorithm")
+)
 
 # What IAM calls the actions that moto names by their HTTP methods.
 ACTIONS = {"s3:HeadObject": "s3:GetObject", "s3:PostObject": "s3:PutObject"}
@@ -36,13 +38,13 @@ NEGATED = {
     "StringNotLike": "StringLike",
 }
 
-HEADERS: ContextVar[Mapping[str, str]] = ContextVar("HEADERS")
+REQUEST_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("HEADERS")
 """Of the request that this thread answers."""
 
 
-def keys_of(headers: Mapping[str, str], account: str) -> dict[str, str]:
+def condition_keys(headers: Mapping[str, str], account: str) -> dict[str, str]:
     """The condition keys of a request of the one account. The loopback, which nobody listens to, counts as TLS."""
-    said = {f"s3:{name}": headers[name] for name in ENCRYPTION if name in headers}
+    said = {f"s3:{name}": headers[name] for name in ENCRYPTION_HEADERS if name in headers}
     return said | {
         "aws:PrincipalAccount": account,
         "aws:PrincipalIsAWSService": "false",
@@ -51,7 +53,7 @@ def keys_of(headers: Mapping[str, str], account: str) -> dict[str, str]:
     }
 
 
-def decide(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[str, str]) -> PermissionResult:
+def evaluate(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[str, str]) -> PermissionResult:
     """What a bucket's policy says to a request.
 
     Raises:
@@ -61,11 +63,11 @@ def decide(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[
     effects = {
         statement["Effect"]
         for statement in statements(policy)
-        if any(fnmatchcase(asked, each.lower()) for each in listed(statement.get("Action")))
-        and any(fnmatchcase(resource, each) for each in listed(statement.get("Resource")))
-        and _is_about(statement.get("Principal"), keys)
+        if any(fnmatchcase(asked, each.lower()) for each in as_list(statement.get("Action")))
+        and any(fnmatchcase(resource, each) for each in as_list(statement.get("Resource")))
+        and _matches_principal(statement.get("Principal"), keys)
         and all(
-            _holds(operator, keys.get(key), listed(values))
+            _matches_condition(operator, keys.get(key), as_list(values))
             for operator, conditions in statement.get("Condition", {}).items()
             for key, values in conditions.items()
         )
@@ -75,19 +77,19 @@ def decide(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[
     return PermissionResult.PERMITTED if effects else PermissionResult.NEUTRAL
 
 
-def _is_about(principal: Any, keys: Mapping[str, str]) -> bool:
+def _matches_principal(principal: Any, keys: Mapping[str, str]) -> bool:
     """Whether it speaks of everybody, or of the account as a whole; who asks within it is not known."""
-    named = listed(principal.get("AWS")) if isinstance(principal, dict) else listed(principal)
+    named = as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
     account = keys["aws:PrincipalAccount"]
     return bool({"*", account, f"arn:aws:iam::{account}:root"} & set(named))
 
 
-def _holds(operator: str, found: str | None, wanted: Values) -> bool:
+def _matches_condition(operator: str, found: str | None, wanted: Values) -> bool:
     if operator == "Null":
         return any((found is None) == (str(each).lower() == "true") for each in wanted)
     if operator in NEGATED:
         # A key that is not there is none of the values.
-        return found is None or not _holds(NEGATED[operator], found, wanted)
+        return found is None or not _matches_condition(NEGATED[operator], found, wanted)
     if operator not in OPERATORS:
         raise NotImplementedError(f"condition {operator}")
     return found is not None and any(OPERATORS[operator](found, str(each)) for each in wanted)

@@ -25,17 +25,17 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secret
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from local_aws import session
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 from local_aws.services import awslambda, events, rds
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 PRINCIPAL = "secretsmanager.amazonaws.com"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-WAITS = (0.5, 1.0, 2.0, 4.0)
+RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between the five tries of a rotation. AWS's are longer."""
 DAY = 24 * 60 * 60
 """Seconds."""
-UNQUIET = {PENDING, PREVIOUS}
+LABELS_WITHOUT_EVENTS = {PENDING, PREVIOUS}
 """Labels whose moves AWS does not tell of."""
 
 
@@ -81,23 +81,23 @@ class Secret(FakeSecret):
             return int(rate[1]) if rate[2] == "day" else max(1, int(rate[1]) // 24)
         return self.rules.get("AutomaticallyAfterDays") or self.auto_rotate_after_days or None
 
-    def holder(self, stage: str) -> str | None:
+    def version_with(self, stage: str) -> str | None:
         """The version that has a label."""
         return next((id for id, version in self.versions.items() if stage in version["version_stages"]), None)
 
-    def take(self, stage: str) -> None:
+    def remove_label(self, stage: str) -> None:
         """Take a label away from whichever version has it."""
         self.remove_version_stages_from_old_versions([stage])
 
-    def give(self, stage: str, version: str) -> None:
+    def move_label(self, stage: str, version: str) -> None:
         """Give a version a label, which none other has then."""
-        former = self.holder(stage)
+        former = self.version_with(stage)
         if former == version:
             return
-        self.take(stage)
+        self.remove_label(stage)
         self.versions[version]["version_stages"].append(stage)
         if stage == CURRENT:
-            self.take(PREVIOUS)
+            self.remove_label(PREVIOUS)
             if former:
                 self.versions[former]["version_stages"].append(PREVIOUS)
 
@@ -124,7 +124,7 @@ class Backend(SecretsManagerBackend):
         if not version_id and not version_stage:
             version_stage = CURRENT
         secret = self._find(secret_id)
-        if not version_id and secret.holder(version_stage) is None:
+        if not version_id and secret.version_with(version_stage) is None:
             raise ResourceNotFoundException(
                 f"Secrets Manager can't find the specified secret value for staging label: {version_stage}"
             )
@@ -138,7 +138,7 @@ class Backend(SecretsManagerBackend):
         client_request_token: str,
         version_stages: list[str],
     ) -> str:
-        with self._telling(secret_id) as secret:
+        with self._emit_label_events(secret_id) as secret:
             answer = super().put_secret_value(
                 secret_id=secret_id,
                 secret_string=secret_string,
@@ -146,25 +146,25 @@ class Backend(SecretsManagerBackend):
                 client_request_token=client_request_token,
                 version_stages=version_stages,
             )
-            secret.set_default_version_id(secret.holder(CURRENT))
+            secret.set_default_version_id(secret.version_with(CURRENT))
         return answer
 
     def update_secret(self, secret_id: str, *arguments: Any, **named: Any) -> str:
         if secret_id not in self.secrets:
             raise SecretNotFoundException
-        with self._telling(secret_id):
+        with self._emit_label_events(secret_id):
             return super().update_secret(secret_id, *arguments, **named)
 
     def update_secret_version_stage(
         self, secret_id: str, version_stage: str, remove_from_version_id: str, move_to_version_id: str
     ) -> tuple[str, str]:
-        with self._telling(secret_id) as secret:
+        with self._emit_label_events(secret_id) as secret:
             for version in filter(None, (remove_from_version_id, move_to_version_id)):
                 if version not in secret.versions:
                     raise ResourceNotFoundException(
                         f"Secrets Manager can't find the specified secret version: {version}."
                     )
-            holder = secret.holder(version_stage)
+            holder = secret.version_with(version_stage)
             if remove_from_version_id and remove_from_version_id != holder:
                 raise InvalidParameterException(
                     f"The parameter RemoveFromVersionId is wrong. Staging label {version_stage} is not attached to "
@@ -181,10 +181,10 @@ class Backend(SecretsManagerBackend):
                     f"You can't remove staging label {CURRENT} without moving it to another version."
                 )
             if move_to_version_id:
-                secret.give(version_stage, move_to_version_id)
+                secret.move_label(version_stage, move_to_version_id)
             else:
-                secret.take(version_stage)
-            secret.set_default_version_id(secret.holder(CURRENT))
+                secret.remove_label(version_stage)
+            secret.set_default_version_id(secret.version_with(CURRENT))
             secret.last_changed_date = int(time.time())
         return secret.arn, secret.name
 
@@ -211,7 +211,7 @@ class Backend(SecretsManagerBackend):
                 "You can't perform this operation on the secret because it was marked for deletion."
             )
         if secret.owning_service == "rds":
-            cast(rds.Backend, rds_backends[self.account_id][self.region_name]).rotate_master(secret)
+            cast(rds.Backend, rds_backends[self.account_id][self.region_name]).rotate_master_password(secret)
             return secret.to_short_dict()
         function = rotation_lambda_arn or secret.rotation_lambda_arn
         if not function:
@@ -230,17 +230,17 @@ class Backend(SecretsManagerBackend):
             secret.auto_rotate_after_days = rotation_rules.get("AutomaticallyAfterDays", 0)
         self._set_next_date(secret)
         if not rotate_immediately:
-            self._begin(self._test, secret, self._new_pending(secret, client_request_token))
+            self._start_rotation(self._test, secret, self._new_pending(secret, client_request_token))
             return secret.to_short_dict()
-        pending = secret.holder(PENDING)
-        if pending and pending != secret.holder(CURRENT):
+        pending = secret.version_with(PENDING)
+        if pending and pending != secret.version_with(CURRENT):
             if pending == client_request_token:
                 return secret.to_short_dict(version_id=pending)
             if not self.is_rotating(secret.arn):
-                self._begin(self._rotate, secret, pending)
+                self._start_rotation(self._rotate, secret, pending)
             raise InvalidRequestException("A previous rotation isn't complete. That rotation will be reattempted.")
         version = self._new_pending(secret, client_request_token)
-        self._begin(self._rotate, secret, version)
+        self._start_rotation(self._rotate, secret, version)
         return secret.to_short_dict(version_id=version)
 
     def cancel_rotate_secret(self, secret_id: str) -> str:
@@ -267,13 +267,13 @@ class Backend(SecretsManagerBackend):
         return secret
 
     @contextmanager
-    def _telling(self, secret_id: str) -> Generator[Secret]:
+    def _emit_label_events(self, secret_id: str) -> Generator[Secret]:
         """Tell the event bus of the labels that moved meanwhile."""
         secret = self._find(secret_id)
         before = secret.labels()
         yield secret
         for stage, version in secret.labels().items():
-            if stage not in UNQUIET and before.get(stage) != version:
+            if stage not in LABELS_WITHOUT_EVENTS and before.get(stage) != version:
                 cast(events.Backend, events_backends[self.account_id][self.region_name]).emit(
                     source="aws.secretsmanager",
                     detail_type="Secret Label Updated",
@@ -294,8 +294,8 @@ class Backend(SecretsManagerBackend):
         """Whether it is there and may be invoked."""
         backend = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         try:
-            cast(awslambda.Function, backend.get_function(arn)).check(PRINCIPAL, secret.arn)
-        except Refusal as error:
+            cast(awslambda.Function, backend.get_function(arn)).authorize(PRINCIPAL, secret.arn)
+        except ApiError as error:
             # No model of the service's knows this code, which IAM answers with everywhere.
             raise SecretsManagerClientError(
                 "AccessDeniedException",
@@ -310,11 +310,11 @@ class Backend(SecretsManagerBackend):
     def _new_pending(self, secret: Secret, token: str | None) -> str:
         """A version without a value, as AWS makes it before the first step."""
         version = token or str(uuid4())
-        secret.take(PENDING)
+        secret.remove_label(PENDING)
         secret.versions[version] = {"createdate": int(time.time()), "version_id": version, "version_stages": [PENDING]}
         return version
 
-    def _begin(self, work: Any, secret: Secret, version: str) -> None:
+    def _start_rotation(self, work: Any, secret: Secret, version: str) -> None:
         rotation = Rotation(secret.arn, version)
         self.rotations.append(rotation)
         if not self._threads:
@@ -325,28 +325,28 @@ class Backend(SecretsManagerBackend):
 
     def _rotate(self, secret: Secret, rotation: Rotation) -> None:
         """All four steps, and again from the first where one fails."""
-        for wait in (*WAITS, None):
+        for wait in (*RETRY_DELAYS, None):
             rotation.tries += 1
-            rotation.problem = self._try(secret, rotation.version, STEPS)
-            if rotation.problem is None and secret.holder(CURRENT) != rotation.version:
+            rotation.problem = self._run_steps(secret, rotation.version, STEPS)
+            if rotation.problem is None and secret.version_with(CURRENT) != rotation.version:
                 rotation.problem = "finishSecret: the version is not current"
             if rotation.problem is None:
                 secret.last_rotation_date = int(time.time())
                 self._set_next_date(secret)
                 break
             # Whoever takes the label away takes the rotation back.
-            if wait is None or self._closing.wait(wait) or secret.holder(PENDING) != rotation.version:
+            if wait is None or self._closing.wait(wait) or secret.version_with(PENDING) != rotation.version:
                 break
         rotation.is_over = True
 
     def _test(self, secret: Secret, rotation: Rotation) -> None:
         """What AWS does where the rotation waits for its day: the one step, with a version that is then removed."""
         rotation.tries = 1
-        rotation.problem = self._try(secret, rotation.version, ("testSecret",))
+        rotation.problem = self._run_steps(secret, rotation.version, ("testSecret",))
         secret.versions.pop(rotation.version, None)
         rotation.is_over = True
 
-    def _try(self, secret: Secret, version: str, steps: tuple[str, ...]) -> str | None:
+    def _run_steps(self, secret: Secret, version: str, steps: tuple[str, ...]) -> str | None:
         functions = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         for step in steps:
             event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version}
@@ -377,7 +377,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     models=(Secret,),
-    serves={
+    gaps={
         "aws_secretsmanager_secret": "labels were wrong after UpdateSecretVersionStage, and nobody was told",
         "aws_secretsmanager_secret_policy": "served by moto; belongs to the secret",
         "aws_secretsmanager_secret_rotation": "went on in the request, could not fail, and knew no schedule",

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from moto.securityhub.models import SecurityHubBackend
 from moto.securityhub.responses import SecurityHubResponse
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 # https://docs.aws.amazon.com/securityhub/latest/userguide/standards-reference.html
 STANDARDS = (
@@ -15,7 +15,7 @@ STANDARDS = (
     *("cis-aws-foundations-benchmark/v/1.4.0", "cis-aws-foundations-benchmark/v/3.0.0"),
     *("nist-800-53/v/5.0.0", "nist-800-171/v/2.0.0", "pci-dss/v/3.2.1", "pci-dss/v/4.0.1"),
 )
-USUAL = {"AutoEnableControls": True, "ControlFindingGenerator": "SECURITY_CONTROL"}
+DEFAULT_CONFIGURATION = {"AutoEnableControls": True, "ControlFindingGenerator": "SECURITY_CONTROL"}
 
 
 class Backend(SecurityHubBackend):
@@ -23,7 +23,7 @@ class Backend(SecurityHubBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.configuration: dict[str, Any] = dict(USUAL)
+        self.configuration: dict[str, Any] = dict(DEFAULT_CONFIGURATION)
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, str] = {}
 
@@ -31,18 +31,18 @@ class Backend(SecurityHubBackend):
     def arn(self) -> str:
         return f"arn:{self.partition}:securityhub:{self.region_name}:{self.account_id}:hub/default"
 
-    def require(self) -> None:
+    def require_enabled(self) -> None:
         """Refuse what needs the hub."""
         if not self.enabled:
-            raise Refusal("InvalidAccessException", f"Account {self.account_id} is not subscribed to AWS Security Hub")
+            raise ApiError("InvalidAccessException", f"Account {self.account_id} is not subscribed to AWS Security Hub")
 
     def enable_security_hub(
         self, enable_default_standards: bool = True, tags: dict[str, str] | None = None
     ) -> dict[str, Any]:
         if self.enabled:
-            raise Refusal("ResourceConflictException", "Account is already subscribed to Security Hub")
+            raise ApiError("ResourceConflictException", "Account is already subscribed to Security Hub")
         super().enable_security_hub(enable_default_standards, tags)
-        self.configuration, self.subscriptions = dict(USUAL), {}
+        self.configuration, self.subscriptions = dict(DEFAULT_CONFIGURATION), {}
         if enable_default_standards:
             self.subscribe(STANDARDS[0])
         return {}
@@ -52,9 +52,9 @@ class Backend(SecurityHubBackend):
 
     def subscribe(self, standard: str) -> dict[str, Any]:
         """Check a standard, from `pci-dss/v/4.0.1` on."""
-        self.require()
+        self.require_enabled()
         if standard not in STANDARDS:
-            raise Refusal("InvalidInputException", f"No such standard: {standard}")
+            raise ApiError("InvalidInputException", f"No such standard: {standard}")
         path, _, version = standard.partition("/v/")
         arn = f"{self.arn.removesuffix('hub/default')}subscription/{path}/v/{version}"
         return self.subscriptions.setdefault(
@@ -69,9 +69,9 @@ class Backend(SecurityHubBackend):
 
     def unsubscribe(self, arn: str) -> dict[str, Any]:
         """Check a standard no longer."""
-        self.require()
+        self.require_enabled()
         if arn not in self.subscriptions:
-            raise Refusal("InvalidInputException", f"No such subscription: {arn}")
+            raise ApiError("InvalidInputException", f"No such subscription: {arn}")
         return self.subscriptions.pop(arn) | {"StandardsStatus": "DELETING"}
 
 
@@ -83,12 +83,12 @@ class Responses(SecurityHubResponse):
         return cast(Backend, self.securityhub_backend)
 
     @property
-    def _asked(self) -> dict[str, Any]:
+    def _request(self) -> dict[str, Any]:
         return json.loads(self.body or "{}")
 
     def enable_security_hub(self) -> str:
         answer = super().enable_security_hub()
-        if generator := self._asked.get("ControlFindingGenerator"):
+        if generator := self._request.get("ControlFindingGenerator"):
             self.backend.configuration["ControlFindingGenerator"] = generator
         return answer
 
@@ -97,24 +97,24 @@ class Responses(SecurityHubResponse):
         return json.dumps(self.backend.describe_hub(hub_arn=asked))
 
     def update_security_hub_configuration(self) -> str:
-        self.backend.require()
-        self.backend.configuration |= self._asked
+        self.backend.require_enabled()
+        self.backend.configuration |= self._request
         return "{}"
 
     def batch_enable_standards(self) -> str:
         asked = [
             request["StandardsArn"].partition("standards/")[2]
-            for request in self._asked["StandardsSubscriptionRequests"]
+            for request in self._request["StandardsSubscriptionRequests"]
         ]
         return json.dumps({"StandardsSubscriptions": [self.backend.subscribe(standard) for standard in asked]})
 
     def batch_disable_standards(self) -> str:
-        asked = self._asked["StandardsSubscriptionArns"]
+        asked = self._request["StandardsSubscriptionArns"]
         return json.dumps({"StandardsSubscriptions": [self.backend.unsubscribe(arn) for arn in asked]})
 
     def get_enabled_standards(self) -> str:
-        self.backend.require()
-        asked = self._asked.get("StandardsSubscriptionArns")
+        self.backend.require_enabled()
+        asked = self._request.get("StandardsSubscriptionArns")
         told = [each for arn, each in self.backend.subscriptions.items() if not asked or arn in asked]
         return json.dumps({"StandardsSubscriptions": told})
 
@@ -124,7 +124,7 @@ class Responses(SecurityHubResponse):
 
     def tag_resource(self) -> str:
         self._require_tagged()
-        self.backend.tags |= self._asked["Tags"]
+        self.backend.tags |= self._request["Tags"]
         return "{}"
 
     def untag_resource(self) -> str:
@@ -134,9 +134,9 @@ class Responses(SecurityHubResponse):
         return "{}"
 
     def _require_tagged(self) -> None:
-        self.backend.require()
+        self.backend.require_enabled()
         if (arn := unquote(self.path.partition("/tags/")[2])) != self.backend.arn:
-            raise Refusal("ResourceNotFoundException", f"No such resource: {arn}")
+            raise ApiError("ResourceNotFoundException", f"No such resource: {arn}")
 
 
 EXTENSION = Extension(
@@ -149,7 +149,7 @@ EXTENSION = Extension(
         "{0}/standards/get$",
         "{0}/tags/(?P<resource_arn>.+)$",
     ),
-    serves={
+    gaps={
         "aws_securityhub_account": "its configuration could not be changed",
         "aws_securityhub_standards_subscription": "there were none",
     },

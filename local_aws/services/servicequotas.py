@@ -37,10 +37,10 @@ class Backend(ServiceQuotasBackend):
         return quotas or super().list_aws_default_service_quotas(service_code)
 
     def get_service_quota(self, service_code: str, quota_code: str) -> dict[str, Any]:
-        quota = self.default(service_code, quota_code)
+        quota = self.default_quota(service_code, quota_code)
         return quota | {"Value": self.granted.get((service_code, quota_code), quota["Value"])}
 
-    def default(self, service_code: str, quota_code: str) -> dict[str, Any]:
+    def default_quota(self, service_code: str, quota_code: str) -> dict[str, Any]:
         """AWS's default."""
         quotas = {quota["QuotaCode"]: quota for quota in self.list_aws_default_service_quotas(service_code)}
         return quotas.get(quota_code) or super().get_service_quota(service_code, quota_code)
@@ -68,7 +68,7 @@ class Responses(ServiceQuotasResponse):
 
     def get_aws_default_service_quota(self) -> ActionResult:
         return ActionResult(
-            {"Quota": self.backend.default(self._get_param("ServiceCode"), self._get_param("QuotaCode"))}
+            {"Quota": self.backend.default_quota(self._get_param("ServiceCode"), self._get_param("QuotaCode"))}
         )
 
 

@@ -10,7 +10,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from local_aws.extension import Extension
 
 TYPES = {"Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"}
-ENDS = {"Succeed", "Fail"}
+TERMINAL_TYPES = {"Succeed", "Fail"}
 
 
 class Responses(StepFunctionResponse):
@@ -18,9 +18,9 @@ class Responses(StepFunctionResponse):
 
     def validate_state_machine_definition(self) -> ActionResult:
         try:
-            faults = [*_faults(json.loads(self._get_param("definition")))]
+            faults = [*_diagnose(json.loads(self._get_param("definition")))]
         except ValueError as error:
-            faults = [_fault("INVALID_JSON_DESCRIPTION", str(error), "")]
+            faults = [_diagnostic("INVALID_JSON_DESCRIPTION", str(error), "")]
         return ActionResult({"result": "FAIL" if faults else "OK", "diagnostics": faults, "truncated": False})
 
     def list_state_machine_versions(self) -> ActionResult:
@@ -36,33 +36,33 @@ class Responses(StepFunctionResponse):
         )
 
 
-def _faults(machine: dict[str, Any], place: str = "") -> Generator[dict[str, str]]:
+def _diagnose(machine: dict[str, Any], place: str = "") -> Generator[dict[str, str]]:
     """What is wrong with the states and the ways between them; what a state does is not looked at."""
     states: dict[str, Any] = machine.get("States") or {}
     if machine.get("StartAt") not in states:
-        yield _fault("MISSING_TRANSITION_TARGET", "The value of StartAt is no state", f"{place}/StartAt")
+        yield _diagnostic("MISSING_TRANSITION_TARGET", "The value of StartAt is no state", f"{place}/StartAt")
     for name, state in states.items():
         here = f"{place}/States/{name}"
         kind = state.get("Type")
         if kind not in TYPES:
-            yield _fault("SCHEMA_VALIDATION_FAILED", f"{kind} is no type of state", f"{here}/Type")
+            yield _diagnostic("SCHEMA_VALIDATION_FAILED", f"{kind} is no type of state", f"{here}/Type")
         choices, catches = state.get("Choices", []), state.get("Catch", [])
         targets = [state.get("Next"), state.get("Default"), *(step.get("Next") for step in [*choices, *catches])]
         for target in targets:
             if target is not None and target not in states:
-                yield _fault("MISSING_TRANSITION_TARGET", f"{target} is no state", here)
-        if kind not in ENDS and not state.get("End") and not any(targets):
-            yield _fault("SCHEMA_VALIDATION_FAILED", "The state has neither a next one nor an end", here)
+                yield _diagnostic("MISSING_TRANSITION_TARGET", f"{target} is no state", here)
+        if kind not in TERMINAL_TYPES and not state.get("End") and not any(targets):
+            yield _diagnostic("SCHEMA_VALIDATION_FAILED", "The state has neither a next one nor an end", here)
         for inner in [*state.get("Branches", []), *filter(None, [state.get("ItemProcessor"), state.get("Iterator")])]:
-            yield from _faults(inner, here)
+            yield from _diagnose(inner, here)
 
 
-def _fault(code: str, message: str, location: str) -> dict[str, str]:
+def _diagnostic(code: str, message: str, location: str) -> dict[str, str]:
     return {"severity": "ERROR", "code": code, "message": message, "location": location}
 
 
 EXTENSION = Extension(
     "stepfunctions",
     Responses,
-    serves={"aws_sfn_state_machine": "definitions could not be checked, versions not be listed"},
+    gaps={"aws_sfn_state_machine": "definitions could not be checked, versions not be listed"},
 )

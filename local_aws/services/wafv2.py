@@ -4,7 +4,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.wafv2.models import WAFV2Backend
 from moto.wafv2.responses import WAFV2Response
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 
 
 class Backend(WAFV2Backend):
@@ -17,7 +17,7 @@ class Backend(WAFV2Backend):
 
     def delete_web_acl(self, name: str, scope: str, _id: str, lock_token: str) -> None:
         if self.get_web_acl(None, name, _id).associated_resources:
-            raise Refusal("WAFAssociatedItemException", "The web ACL still stands before a resource.")
+            raise ApiError("WAFAssociatedItemException", "The web ACL still stands before a resource.")
         super().delete_web_acl(name, scope, _id, lock_token)
 
 
@@ -35,7 +35,7 @@ EXTENSION = Extension(
     "wafv2",
     Responses,
     Backend,
-    serves={
+    gaps={
         "aws_wafv2_web_acl": "the last rules could not be taken away",
         "aws_wafv2_web_acl_association": "a resource could stand behind several",
     },

@@ -5,40 +5,40 @@ AWS refuses a role whose boundary, and a key whose administrator, does not exist
 
 from stacks.names import PROJECT, Names
 from stacks.settings import Environment
-from stacks.statements import Condition, Statement, account, allow, as_document, deny, equals
-from synthesized.policies import Document
+from stacks.statements import Condition, Statement, account_principal, allow, as_document, deny, string_equals
+from synthesized.policy_statements import PolicyDocument
 
-LARGEST = 6144
+MAX_CHARACTERS = 6144
 """IAM's limit for the characters of a policy, spaces left out."""
 
 
-def of_ours(settings: Environment) -> tuple[str, str]:
+def bootstrap_arns(settings: Environment) -> tuple[str, str]:
     """ARNs of the boundary and of the key administrators' role that bootstrap makes; others are an organization's."""
-    names = Names.of(settings)
+    names = Names.from_settings(settings)
     iam = f"arn:aws:iam::{names.account}"
     return (
-        f"{iam}:policy/{names.of_resource('boundary')}",
-        f"{iam}:role/{names.of_resource('key-administrators')}",
+        f"{iam}:policy/{names.resource_name('boundary')}",
+        f"{iam}:role/{names.resource_name('key-administrators')}",
     )
 
 
-def boundary(names: Names) -> Document:
+def boundary(names: Names) -> PolicyDocument:
     """What the platform's roles may do together, each of which may less; and what none may, whoever allows it.
 
     A boundary allows nothing by itself, and what it does not allow is denied. The denials are for what could go round
     that: a resource's own policy can allow a session past the boundary's silence, but not past its denial. And a
     wider first part, by a later version, still leads to no identity, to no key's policy, and to no state.
     """
-    return as_document(*_what_they_do(names), *_what_none_does(names))
+    return as_document(*_allowed(names), *_denied(names))
 
 
-def _what_they_do(names: Names) -> list[Statement]:
-    arn, ours = names.arn, names.of_resource("*")
+def _allowed(names: Names) -> list[Statement]:
+    arn, ours = names.arn, names.resource_name("*")
     everywhere = [names.arn_in(region, "kms", "key/*") for region in names.regions]
     logs = [
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
-        names.state_machine_log("*"),
+        names.state_machine_log_group("*"),
         "RDSOSMetrics",  # where RDS writes enhanced monitoring; the name is RDS's
     ]
     return [
@@ -88,7 +88,7 @@ def _what_they_do(names: Names) -> list[Statement]:
             ],
             # An ARN each, in two Regions, would fill what a policy may be long.
             ["*"],
-            when=[equals("aws:RequestedRegion", *names.regions)],
+            when=[string_equals("aws:RequestedRegion", *names.regions)],
         ),
         allow(
             "Logs",
@@ -147,12 +147,12 @@ def _what_they_do(names: Names) -> list[Statement]:
                 "xray:PutTraceSegments",
             ],
             ["*"],
-            when=[equals("aws:RequestedRegion", names.region)],
+            when=[string_equals("aws:RequestedRegion", names.region)],
         ),
     ]
 
 
-def _what_none_does(names: Names) -> list[Statement]:
+def _denied(names: Names) -> list[Statement]:
     states = f"arn:aws:s3:::{names.state_bucket}"
     return [
         # To become another, to make another, to pass another on; and to change or leave this boundary.
@@ -230,20 +230,20 @@ def _what_none_does(names: Names) -> list[Statement]:
     ]
 
 
-def key_administrators_trust(names: Names) -> Document:
+def key_administrators_trust(names: Names) -> PolicyDocument:
     """Whoever IAM lets assume the role in this account, with a second factor (PCI DSS 8.4.2)."""
     return as_document(
         allow(
             "AssumeWithSecondFactor",
             ["sts:AssumeRole"],
             [],
-            to=account(names.account),
+            to=account_principal(names.account),
             when=[Condition("Bool", "aws:MultiFactorAuthPresent", ["true"])],
         )
     )
 
 
-def key_administrators_permissions() -> Document:
+def key_administrators_permissions() -> PolicyDocument:
     """To find the keys; the keys' own policies say the rest. Never to use one, whatever a key's policy comes to say."""
     return as_document(
         allow("FindKeys", ["kms:ListAliases", "kms:ListKeys"], ["*"]),

@@ -7,12 +7,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from operations.account import Account, EnvironmentName, reach, settings_of
-from operations.bootstrap.boundary import boundary, key_administrators_permissions, key_administrators_trust, of_ours
+from operations.account import Account, EnvironmentName, connect, settings_of
+from operations.bootstrap.boundary import (
+    bootstrap_arns,
+    boundary,
+    key_administrators_permissions,
+    key_administrators_trust,
+)
 from operations.bootstrap.state_bucket import StateBucket
 from operations.bootstrap.state_key import StateKey
-from operations.bootstrap.steps import ABSENT, Step, as_it_is, carry_out, policy_step, table_of
-from operations.errors import RefusedError, ends_in_a_line, found
+from operations.bootstrap.steps import ABSENT, Step, apply_steps, policy_step, steps_table, unchanged
+from operations.errors import RefusedError, call_or_none, one_line_errors
 from operations.terminal import console
 from stacks.names import Names
 
@@ -41,16 +46,16 @@ def bootstrap(
 
     Exit codes: 0 done, or nothing to be done; 1 refused or failed; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         if print_boundary:
-            typer.echo(json.dumps(boundary(Names.of(settings_of(environment))), indent=2))
+            typer.echo(json.dumps(boundary(Names.from_settings(settings_of(environment))), indent=2))
             return
-        account = reach(environment)
+        account = connect(environment)
         steps = list(steps_of(account))
         shown = console()
-        shown.print(table_of(steps, f"{environment}: account {account.settings.account}, {account.settings.region}"))
+        shown.print(steps_table(steps, f"{environment}: account {account.settings.account}, {account.settings.region}"))
         _refuse(steps, shown)
-        if not any(step.make for step in steps):
+        if not any(step.apply for step in steps):
             shown.print("Nothing is to be done.")
             return
         if dry_run:
@@ -58,61 +63,61 @@ def bootstrap(
             return
         if not yes and not typer.confirm("Do this?"):
             raise RefusedError("nothing was done")
-        carry_out(steps, lambda line: shown.print(line, markup=False))
+        apply_steps(steps, lambda line: shown.print(line, markup=False))
 
 
 def steps_of(account: Account) -> Iterator[Step]:
     """All that must be so, in the order of making: AWS refuses a key whose administrator is not there."""
-    yield from _identities(account)
+    yield from _identity_steps(account)
     key = StateKey(account)
     yield from key.steps()
     yield from StateBucket(account, key).steps()
 
 
 def _refuse(steps: list[Step], shown: Console) -> None:
-    refused = [step for step in steps if step.refused]
+    refused = [step for step in steps if step.is_refused]
     for step in refused:
-        shown.print(f"{step.what}: {step.now}. What to do: {step.remedy}", soft_wrap=True, markup=False)
-        if step.add:
-            shown.print(json.dumps(step.add, indent=2), soft_wrap=True, markup=False)
+        shown.print(f"{step.name}: {step.current}. What to do: {step.remedy}", soft_wrap=True, markup=False)
+        if step.missing_statements:
+            shown.print(json.dumps(step.missing_statements, indent=2), soft_wrap=True, markup=False)
     if refused:
         raise RefusedError("nothing was done, so that nothing of yours is weakened")
 
 
-def _identities(account: Account) -> Iterator[Step]:
+def _identity_steps(account: Account) -> Iterator[Step]:
     iam = account.client("iam")
-    our_boundary, our_role = of_ours(account.settings)
+    our_boundary, our_role = bootstrap_arns(account.settings)
     arn = account.settings.permissions_boundary
-    policy = found(iam.get_policy, "NoSuchEntity", PolicyArn=arn)
+    policy = call_or_none(iam.get_policy, "NoSuchEntity", PolicyArn=arn)
     yield (
-        _boundary(account, iam, policy)
+        _boundary_step(account, iam, policy)
         if arn == our_boundary
-        else _of_the_organization("permissions boundary", arn, policy, our_boundary)
+        else _organization_step("permissions boundary", arn, policy, our_boundary)
     )
     for arn in account.settings.foundation.key_administrators:
-        role = found(iam.get_role, "NoSuchEntity", RoleName=arn.rpartition("/")[2])
+        role = call_or_none(iam.get_role, "NoSuchEntity", RoleName=arn.rpartition("/")[2])
         if arn == our_role:
-            yield from _key_administrators(account, iam, role)
+            yield from _key_administrator_steps(account, iam, role)
         else:
-            yield _of_the_organization("key administrators", arn, role, our_role)
+            yield _organization_step("key administrators", arn, role, our_role)
     if account.settings.audit.config:
-        yield _config_role(account, iam)
+        yield _config_role_step(account, iam)
 
 
-def _config_role(account: Account, iam: Any) -> Step:
+def _config_role_step(account: Account, iam: Any) -> Step:
     """The account has one, for all its Regions and whoever records there: no environment's stack can keep it."""
-    name = account.names.config_role.rpartition("/")[2]
+    name = account.names.config_role_arn.rpartition("/")[2]
     what = f"role of AWS Config {name}"
-    if found(iam.get_role, "NoSuchEntity", RoleName=name):
-        return as_it_is(what, "AWS's own")
+    if call_or_none(iam.get_role, "NoSuchEntity", RoleName=name):
+        return unchanged(what, "AWS's own")
     return Step(
         what, ABSENT, "AWS's own", lambda: iam.create_service_linked_role(AWSServiceName="config.amazonaws.com")
     )
 
 
-def _of_the_organization(what: str, arn: str, there: Any, ours: str) -> Step:
+def _organization_step(what: str, arn: str, there: Any, ours: str) -> Step:
     if there:
-        return as_it_is(f"{what} {arn}", "your organization's")
+        return unchanged(f"{what} {arn}", "your organization's")
     return Step(
         f"{what} {arn}",
         ABSENT,
@@ -121,8 +126,8 @@ def _of_the_organization(what: str, arn: str, there: Any, ours: str) -> Step:
     )
 
 
-def _boundary(account: Account, iam: Any, policy: Any) -> Step:
-    name = account.names.of_resource("boundary")
+def _boundary_step(account: Account, iam: Any, policy: Any) -> Step:
+    name = account.names.resource_name("boundary")
     wanted = boundary(account.names)
     version = policy and iam.get_policy_version(
         PolicyArn=account.settings.permissions_boundary, VersionId=policy["Policy"]["DefaultVersionId"]
@@ -143,12 +148,12 @@ def _boundary(account: Account, iam: Any, policy: Any) -> Step:
     )
 
 
-def _key_administrators(account: Account, iam: Any, role: Any) -> Iterator[Step]:
-    name = account.names.of_resource("key-administrators")
+def _key_administrator_steps(account: Account, iam: Any, role: Any) -> Iterator[Step]:
+    name = account.names.resource_name("key-administrators")
     what = f"key administrators {name}"
     yield (
         # Who may assume it is for the account's people to say.
-        as_it_is(what, "there, with its own trust")
+        unchanged(what, "there, with its own trust")
         if role
         else Step(
             what,
@@ -164,7 +169,7 @@ def _key_administrators(account: Account, iam: Any, role: Any) -> Iterator[Step]
         )
     )
     permissions = {"RoleName": name, "PolicyName": "key-administration"}
-    answer = found(iam.get_role_policy, "NoSuchEntity", **permissions)
+    answer = call_or_none(iam.get_role_policy, "NoSuchEntity", **permissions)
     yield policy_step(
         "policy of the key administrators",
         key_administrators_permissions(),

@@ -8,13 +8,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations.account import Account
-from operations.bootstrap.steps import ABSENT, Step, as_it_is, policy_step
-from operations.errors import RefusedError, explain, found
+from operations.bootstrap.steps import ABSENT, Step, policy_step, unchanged
+from operations.errors import RefusedError, call_or_none, explain
 from stacks.foundation.key_policy import key_policy
 from stacks.statements import as_document
-from synthesized.policies import Document
+from synthesized.policy_statements import PolicyDocument
 
-DAYS = 365
+ROTATION_DAYS = 365
 """Between two versions of the key. PCI DSS 3.7.4: a year or less."""
 
 
@@ -24,18 +24,18 @@ class StateKey:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._kms = account.client("kms")
-        self.alias = account.names.state_key
-        self._made: str | None = None
+        self.alias = account.names.state_key_alias_arn
+        self._created_arn: str | None = None
         """ARN of the key that this process has made: the alias may not be known everywhere yet."""
 
     def steps(self) -> Iterator[Step]:
         """What is to be done about it."""
         what = f"key {self._name}"
-        key = self._found()
+        key = self._describe()
         if key is None:
-            yield Step(what, ABSENT, "made, with its policy", self._make)
+            yield Step(what, ABSENT, "made, with its policy", self._create)
             # By itself: it may have to wait until AWS knows the key everywhere, and nothing may make a second one.
-            yield Step("rotation of the key", ABSENT, f"every {DAYS} days", lambda: self._rotate(self.arn()))
+            yield Step("rotation of the key", ABSENT, f"every {ROTATION_DAYS} days", lambda: self._rotate(self.arn()))
             return
         if key["KeyState"] != "Enabled" or key["KeyManager"] != "CUSTOMER" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
             yield Step(
@@ -46,14 +46,14 @@ class StateKey:
                 f"aws kms cancel-key-deletion), or let the alias lead to one that is: {self.alias}",
             )
             return
-        yield as_it_is(what, key["Arn"])
+        yield unchanged(what, key["Arn"])
         rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])
-        days = rotation.get("RotationPeriodInDays", DAYS) if rotation["KeyRotationEnabled"] else None
+        days = rotation.get("RotationPeriodInDays", ROTATION_DAYS) if rotation["KeyRotationEnabled"] else None
         now = f"every {days} days" if days else "off"
         yield (
-            as_it_is("rotation of the key", now)
-            if days and days <= DAYS
-            else Step("rotation of the key", now, f"every {DAYS} days", partial(self._rotate, key["Arn"]))
+            unchanged("rotation of the key", now)
+            if days and days <= ROTATION_DAYS
+            else Step("rotation of the key", now, f"every {ROTATION_DAYS} days", partial(self._rotate, key["Arn"]))
         )
         yield policy_step(
             "policy of the key",
@@ -64,29 +64,29 @@ class StateKey:
             "add what it lacks (aws kms put-key-policy), or let the alias lead to a key of its own",
         )
 
-    def found_arn(self) -> str | None:
+    def existing_arn(self) -> str | None:
         """ARN of the key that the alias leads to, if there is one."""
-        key = self._found()
+        key = self._describe()
         return key["Arn"] if key else None
 
     def arn(self) -> str:
         """ARN of the key, which is there by now."""
-        return self._made or self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
+        return self._created_arn or self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
 
     @property
     def _name(self) -> str:
         return self.alias.rpartition(":")[2]
 
     @property
-    def _policy(self) -> Document:
+    def _policy(self) -> PolicyDocument:
         settings = self._account.settings
         return as_document(*key_policy(settings.account, settings.foundation.key_administrators))
 
-    def _found(self) -> dict[str, Any] | None:
-        answer = found(self._kms.describe_key, "NotFoundException", KeyId=self.alias)
+    def _describe(self) -> dict[str, Any] | None:
+        answer = call_or_none(self._kms.describe_key, "NotFoundException", KeyId=self.alias)
         return answer and answer["KeyMetadata"]
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         key = self._kms.create_key(
             Description=f"Encrypts the Terraform states of {self._account.settings.name}",
             Policy=json.dumps(self._policy),
@@ -99,7 +99,7 @@ class StateKey:
                 f"{explain(error)}\nThe key {key['KeyId']} was made and has no alias, so that another run would make "
                 f"another: aws kms create-alias --alias-name {self._name} --target-key-id {key['KeyId']}"
             ) from error
-        self._made = key["Arn"]
+        self._created_arn = key["Arn"]
 
     def _rotate(self, key: str) -> None:
-        self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=DAYS)
+        self._kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=ROTATION_DAYS)

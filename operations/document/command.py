@@ -12,7 +12,7 @@ from operations.atlantis import REPOS, profiles
 from operations.document import controls, runbooks, settings_reference
 from operations.document.pictures import matrix, overview, rotation, stacks
 from operations.document.tables import keys_table, roles_table, zones_table
-from operations.errors import RefusedError, ends_in_a_line
+from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
 from stacks.names import Names
 from stacks.settings import Environment, load_environments
@@ -33,7 +33,7 @@ def document() -> None:
 
     Exit codes: 0 written; 1 nothing is synthesized, or a page is missing or lacks the place of a part; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         environments = load_environments(ROOT / "environments")
         platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
         write(pages(environments, platforms))
@@ -44,7 +44,7 @@ def document() -> None:
 
 def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Pages:
     """Every page that has parts, and what they are."""
-    shown = _shown(environments, platforms)
+    shown = _documented_platform(environments, platforms)
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
     told: dict[Path, dict[str, str]] = {}
     for (page, heading), facts in runbooks.facts(list(platforms.values())).items():
@@ -55,7 +55,11 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
             "profiles": _code("ini", profiles(environments, "credential_source = EcsContainer")),
         },
         DOCS / "ci.md": {"plan-roles": _code("json", plan_roles(environments))},
-        DOCS / "controls.md": {"controls": controls.tables(), "checks": controls.checks(), "others": controls.others()},
+        DOCS / "controls.md": {
+            "controls": controls.tables(),
+            "checks": controls.checks(),
+            "others": controls.out_of_scope(),
+        },
         DOCS / "settings.md": {"settings": settings_reference.reference()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
         DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
@@ -68,12 +72,12 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
 
 def images(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Mapping[Path, str]:
     """Every picture that is a file of its own."""
-    shown = _shown(environments, platforms)
+    shown = _documented_platform(environments, platforms)
     drawn = {"platform": overview.picture(shown), "reachability": matrix.picture(shown)}
     return {DOCS / "pictures" / f"{name}.svg": picture for name, picture in drawn.items()}
 
 
-def _shown(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Platform:
+def _documented_platform(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Platform:
     """Production: it has all that there is; what differs between environments is told in general."""
     return platforms[max(environments, key=lambda settings: settings.production).name]
 
@@ -88,12 +92,12 @@ def write(pages: Pages) -> None:
     Raises:
         RefusedError: a page lacks the place of its part; none is written.
     """
-    written = {page: with_parts(page, parts) for page, parts in pages.items()}
+    written = {page: replace_parts(page, parts) for page, parts in pages.items()}
     for page, text in written.items():
         page.write_text(text, encoding="utf-8")
 
 
-def with_parts(page: Path, parts: Mapping[str, str]) -> str:
+def replace_parts(page: Path, parts: Mapping[str, str]) -> str:
     """A page's text with its parts as the code has them now.
 
     Raises:
@@ -111,7 +115,11 @@ def with_parts(page: Path, parts: Mapping[str, str]) -> str:
 def plan_roles(environments: Iterable[Environment]) -> str:
     """The repository variable `PLAN_ROLES`, as JSON: the role with which CI plans each environment."""
     roles = [
-        {"environment": settings.name, "role": Names.of(settings).deployer("plan"), "region": settings.region}
+        {
+            "environment": settings.name,
+            "role": Names.from_settings(settings).deployer_role_arn("plan"),
+            "region": settings.region,
+        }
         for settings in environments
     ]
     return f"{json.dumps(roles, indent=2)}\n"

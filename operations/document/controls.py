@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from operations.document.markdown import table
-from synthesized.controls import CONTROLS, NOT_OF_THE_CODE, SUBJECTS
+from synthesized.controls import CONTROLS, NOT_MET_BY_CODE, SUBJECTS
 
 
 def tables() -> str:
@@ -13,7 +13,7 @@ def tables() -> str:
         rows = (
             (
                 ", ".join(control.requirements),
-                control.does,
+                control.summary,
                 ", ".join(f"`{resource}`" for resource in control.resources),
                 f"[{control.name}](#{control.name})",
             )
@@ -29,15 +29,15 @@ def checks() -> str:
     lines: list[str] = []
     for control in CONTROLS:
         lines += [f"### {control.name}", "", "Checked:", ""]
-        lines += _list(check.says for check in control.checks)
+        lines += _list(check.description for check in control.checks)
         lines += ["", "Fails when:", ""]
-        lines += [*_list(mutation.says for mutation in control.mutations), ""]
+        lines += [*_list(mutation.description for mutation in control.mutations), ""]
     return "\n".join(lines)
 
 
-def others() -> str:
+def out_of_scope() -> str:
     """What is not the code's to meet."""
-    rows = ((number, about, who) for number, (about, who) in NOT_OF_THE_CODE.items())
+    rows = ((number, about, who) for number, (about, who) in NOT_MET_BY_CODE.items())
     return table(("PCI DSS", "about", "who must"), rows)
 
 

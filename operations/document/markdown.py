@@ -15,10 +15,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join([f"| {first} |\n|{'---|' * len(head)}\n", *(f"| {row} |\n" for row in rest)])
 
 
-def general(platform: Platform, text: str) -> str:
+def generalize(platform: Platform, text: str) -> str:
     """A text in which references are names, and which is so in every environment."""
     (provider, *_) = next(iter(platform.stacks.values())).providers
-    text = REFERENCE.sub(lambda match: platform.followed(match[0]).label, text)
+    text = REFERENCE.sub(lambda match: platform.resolve(match[0]).label, text)
     for told, instead in (
         (provider["allowed_account_ids"][0], "<account>"),
         (provider["region"], "<region>"),

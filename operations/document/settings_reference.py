@@ -11,12 +11,12 @@ from pydantic_core import PydanticUndefined
 
 from operations.document import markdown
 from stacks.settings import Environment
-from stacks.settings.load import models_in
+from stacks.settings.files import models_in
 from stacks.settings.section import InProduction, Matching, NotBelow, Unit
 
 HEAD = ("key", "type", "allowed", "default", "what for", "production demands")
 TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}
-BY_THE_FILE = {"name"}
+FROM_FILE_NAME = {"name"}
 """What no file says, since its own name does."""
 
 
@@ -24,10 +24,10 @@ def reference() -> str:
     """Every key that a settings file may have, in Markdown: those of no section, then section by section."""
     whole = _table(Environment, "")
     sections = (
-        f"### `[{name}]`\n\n{_words(section.__doc__)}\n\n{_table(section, f'{name}.')}"
+        f"### `[{name}]`\n\n{_one_line(section.__doc__)}\n\n{_table(section, f'{name}.')}"
         for name, section in sections_of(Environment).items()
     )
-    return "\n".join([f"### Of the whole environment\n\n{_words(Environment.__doc__)}\n\n{whole}", *sections])
+    return "\n".join([f"### Of the whole environment\n\n{_one_line(Environment.__doc__)}\n\n{whole}", *sections])
 
 
 def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
@@ -39,12 +39,12 @@ def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 def rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
     """A row a key of a section, and of the sections that its lists are made of."""
     for name, field in model.model_fields.items():
-        if name in sections_of(model) or (model is Environment and name in BY_THE_FILE):
+        if name in sections_of(model) or (model is Environment and name in FROM_FILE_NAME):
             continue
         allowed = "; ".join([*_allowed(field), *_rules(model, name)])
         # What a person fills in would be a tag of HTML's.
         allowed = allowed.replace("<", r"\<")
-        yield f"`{path}{name}`", _type(field), allowed, _default(field), _words(field.description), _demands(field)
+        yield f"`{path}{name}`", _type(field), allowed, _default(field), _one_line(field.description), _demands(field)
         if _is_list(field):
             for entry in models_in(field.annotation):
                 yield from rows(entry, f"{path}{name}[].")
@@ -54,7 +54,7 @@ def _table(model: type[BaseModel], path: str) -> str:
     return markdown.table(HEAD, rows(model, path))
 
 
-def _words(text: str | None) -> str:
+def _one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
@@ -129,4 +129,6 @@ def _default(field: FieldInfo) -> str:
 
 
 def _demands(field: FieldInfo) -> str:
-    return "; ".join(f"{rule.demand}, as {rule.because}" for rule in field.metadata if isinstance(rule, InProduction))
+    return "; ".join(
+        f"{rule.requirement}, as {rule.reason}" for rule in field.metadata if isinstance(rule, InProduction)
+    )

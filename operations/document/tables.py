@@ -2,16 +2,16 @@
 
 from operations.document import markdown
 from synthesized.platform import Platform
-from synthesized.policies import Statement, listed, services_of
-from synthesized.roles import roles_of, statements
-from synthesized.zones import verdicts
+from synthesized.policy_statements import Statement, as_list, service_principals
+from synthesized.roles import read_statements, roles_of
+from synthesized.zones import zone_loss_by_tier
 
 
 def zones_table(platform: Platform) -> str:
     """Whether each tier stands without each zone: a row a tier."""
     rows = (
-        (tier, *(verdict.reason if verdict.stands else f"**lost**: {verdict.reason}" for verdict in by_zone.values()))
-        for tier, by_zone in verdicts(platform).items()
+        (tier, *(verdict.reason if verdict.survives else f"**lost**: {verdict.reason}" for verdict in by_zone.values()))
+        for tier, by_zone in zone_loss_by_tier(platform).items()
     )
     return markdown.table(("tier", *(f"without {zone}" for zone in platform.zones)), rows)
 
@@ -20,12 +20,12 @@ def roles_table(platform: Platform) -> str:
     """The roles of AWS services: who assumes each, what for, and what it may do."""
     rows: list[tuple[str, ...]] = []
     for role in roles_of(platform):
-        services = [f"`{service}`" for each in role.trust for service in services_of(each)]
+        services = [f"`{service}`" for each in role.trust for service in service_principals(each)]
         if not services:  # whoever deploys: docs/access.md
             continue
         may = [
-            *(_statement(platform, statement) for statement in role.allowed),
-            *(f"what AWS's `{arn}` says" for arn in role.managed),
+            *(_format_statement(platform, statement) for statement in role.statements),
+            *(f"what AWS's `{arn}` says" for arn in role.aws_managed),
         ]
         why = role.resource.body.get("description", "")
         rows.append((role.resource.label, ", ".join(services), why, "; ".join(may)))
@@ -38,29 +38,29 @@ def keys_table(platform: Platform) -> str:
     every = roles_of(platform)
     for key in platform.of_type("aws_kms_key"):
         services = {
-            f"`{markdown.general(platform, service)}`"
-            for statement in statements(platform, key.body["policy"])
+            f"`{markdown.generalize(platform, service)}`"
+            for statement in read_statements(platform, key.body["policy"])
             if statement["Effect"] == "Allow"
-            for service in services_of(statement)
+            for service in service_principals(statement)
         }
         roles = {
-            f"{role.resource.label}: {_statement(platform, statement, resources=False)}"
+            f"{role.resource.label}: {_format_statement(platform, statement, resources=False)}"
             for role in every
-            for statement in role.allowed
-            if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in listed(statement.get("Resource"))
+            for statement in role.statements
+            if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in as_list(statement.get("Resource"))
         }
         rows.append((key.label, ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
     return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
 
 
-def _statement(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
+def _format_statement(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
     """A statement in words."""
-    text = ", ".join(f"`{action}`" for action in listed(statement.get("Action")))
+    text = ", ".join(f"`{action}`" for action in as_list(statement.get("Action")))
     if resources:
-        on = (f"`{markdown.general(platform, resource)}`" for resource in listed(statement.get("Resource")))
+        on = (f"`{markdown.generalize(platform, resource)}`" for resource in as_list(statement.get("Resource")))
         text += f" on {', '.join(on)}"
     conditions = [
-        f"`{variable}` is `{markdown.general(platform, '`, `'.join(listed(values)))}`"
+        f"`{variable}` is `{markdown.generalize(platform, '`, `'.join(as_list(values)))}`"
         for test in statement.get("Condition", {}).values()
         for variable, values in test.items()
     ]

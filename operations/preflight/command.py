@@ -12,20 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.account import Account, EnvironmentName, reach
-from operations.errors import RefusedError, code_of, ends_in_a_line, explain
+from operations.account import Account, EnvironmentName, connect
+from operations.errors import RefusedError, error_code, explain, one_line_errors
 from operations.preflight import quotas
-from operations.preflight.checks import CHECKS, Subject
+from operations.preflight.check_result import CheckResult, Status
+from operations.preflight.checks import CHECKS, CheckContext
 from operations.preflight.demand import Demand
-from operations.preflight.finding import Finding, State
-from operations.states import TerraformState, state_of
-from operations.terminal import console, side_by_side
+from operations.states import TerraformState, read_state
+from operations.terminal import console, run_in_parallel
 from stacks.settings.environment import REGION
 from synthesized.platform import Platform
 
-AT_ONCE = 8
+PARALLEL_CHECKS = 8
 """Checks. Each asks AWS a few times, and waits."""
-STYLES = {State.OK: "dim", State.UNKNOWN: "yellow", State.WARNING: "yellow", State.STOP: "red"}
+STYLES = {Status.OK: "dim", Status.UNKNOWN: "yellow", Status.WARNING: "yellow", Status.STOP: "red"}
 
 Regions = Annotated[
     str | None,
@@ -60,66 +60,66 @@ def preflight(
 
     Exit codes: 0 nothing stops a deployment; 1 something does, or it refused or failed; 2 usage.
     """
-    elsewhere = _named(regions) if regions else []
-    with ends_in_a_line():
-        account = reach(environment)
+    elsewhere = _parse_regions(regions) if regions else []
+    with one_line_errors():
+        account = connect(environment)
         platform = Platform.synthesized(environment)
-        findings = look(account, platform)
-        short = any(finding.figures and finding.state is State.STOP for finding in findings)
-        rooms = _rooms(account, Demand(platform), elsewhere) if short else {}
+        findings = run_checks(account, platform)
+        short = any(finding.figures and finding.status is Status.STOP for finding in findings)
+        rooms = _shortages(account, Demand(platform), elsewhere) if short else {}
         if as_json:
             told = [asdict(finding) for finding in findings]
             typer.echo(json.dumps({"environment": environment, "findings": told, "regions": rooms}, indent=2))
         else:
-            _show(findings, rooms, account, asked=bool(elsewhere) or not short)
-    if any(finding.state is State.STOP for finding in findings):
+            _show(findings, rooms, account, is_complete=bool(elsewhere) or not short)
+    if any(finding.status is Status.STOP for finding in findings):
         raise typer.Exit(1)
 
 
-def look(account: Account, platform: Platform) -> list[Finding]:
+def run_checks(account: Account, platform: Platform) -> list[CheckResult]:
     """Make all checks, several at a time; what they found, in the order of the tables."""
     demand, unread = _demand(account, platform)
-    subject = Subject(account, demand)
-    credentials = Finding("credentials", State.OK, f"{account.caller}, of account {account.settings.account}")
-    makes: list[Callable[[], Iterable[Finding]]] = [
-        *(partial(_told, check.what, partial(check.make, subject)) for check in CHECKS),
+    subject = CheckContext(account, demand)
+    credentials = CheckResult("credentials", Status.OK, f"{account.caller}, of account {account.settings.account}")
+    makes: list[Callable[[], Iterable[CheckResult]]] = [
+        *(partial(_run_check, check.name, partial(check.run, subject)) for check in CHECKS),
         *(
-            partial(_told, quota.what, lambda quota=quota: [quotas.check(quota, account, demand)])
+            partial(_run_check, quota.name, lambda quota=quota: [quotas.check_quota(quota, account, demand)])
             for quota in quotas.QUOTAS
         ),
     ]
-    found = side_by_side("preflight", makes, AT_ONCE)
+    found = run_in_parallel("preflight", makes, PARALLEL_CHECKS)
     return [credentials, *unread, *(finding for findings in found for finding in findings)]
 
 
-def _told(what: str, make: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _run_check(what: str, make: Callable[[], Iterable[CheckResult]]) -> list[CheckResult]:
     """What a check found; where AWS does not tell, that it is not known."""
     try:
         return list(make())
     except RefusedError as error:
-        return [Finding(what, State.STOP, str(error))]
+        return [CheckResult(what, Status.STOP, str(error))]
     except (BotoCoreError, ClientError) as error:
-        return [Finding(what, State.UNKNOWN, explain(error))]
+        return [CheckResult(what, Status.UNKNOWN, explain(error))]
 
 
-def _demand(account: Account, platform: Platform) -> tuple[Demand, list[Finding]]:
+def _demand(account: Account, platform: Platform) -> tuple[Demand, list[CheckResult]]:
     """What the stacks add; all that they hold, where a state cannot be read."""
-    states, unread = dict[str, TerraformState](), list[Finding]()
+    states, unread = dict[str, TerraformState](), list[CheckResult]()
     for tier, stack in platform.stacks.items():
         try:
-            states[tier] = state_of(account, stack.backend)
+            states[tier] = read_state(account, stack.backend)
         except RefusedError as error:
-            unread.append(Finding(f"state of {tier}", State.STOP, str(error)))
+            unread.append(CheckResult(f"state of {tier}", Status.STOP, str(error)))
         except ClientError as error:
-            if code_of(error) == "NoSuchBucket":
+            if error_code(error) == "NoSuchBucket":
                 states[tier] = {}  # nothing was ever deployed
             else:
                 said = f"{explain(error)}; counted as if it were not deployed"
-                unread.append(Finding(f"state of {tier}", State.UNKNOWN, said))
+                unread.append(CheckResult(f"state of {tier}", Status.UNKNOWN, said))
     return Demand(platform, states), unread
 
 
-def _named(regions: str) -> list[str]:
+def _parse_regions(regions: str) -> list[str]:
     """The Regions of a list, each of which may be one."""
     names = [region.strip() for region in regions.split(",")]
     if wrong := [name for name in names if not REGION.matches(name)]:
@@ -127,34 +127,34 @@ def _named(regions: str) -> list[str]:
     return names
 
 
-def _rooms(account: Account, demand: Demand, regions: Sequence[str]) -> dict[str, list[str]]:
+def _shortages(account: Account, demand: Demand, regions: Sequence[str]) -> dict[str, list[str]]:
     """What each Region has no room for."""
 
     def lacking(region: str) -> list[str]:
         try:
-            return quotas.lacking_in(region, account, demand)
+            return quotas.shortages_in(region, account, demand)
         except (BotoCoreError, ClientError) as error:
             return [explain(error)]
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(PARALLEL_CHECKS) as pool:
         return dict(zip(regions, pool.map(lacking, regions), strict=True))
 
 
-def _show(findings: list[Finding], rooms: dict[str, list[str]], account: Account, *, asked: bool) -> None:
+def _show(findings: list[CheckResult], rooms: dict[str, list[str]], account: Account, *, is_complete: bool) -> None:
     shown, settings = console(), account.settings
     title = f"Preflight of {settings.name}: account {settings.account}, {settings.region}"
     table = Table(title=title, title_justify="left")
     for heading in ("what", "", "as it is"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        table.add_row(*map(Text, (finding.what, finding.state, finding.said)), style=STYLES[finding.state])
+        table.add_row(*map(Text, (finding.what, finding.status, finding.detail)), style=STYLES[finding.status])
     shown.print(table)
     for finding in findings:
         if finding.remedy:
-            shown.print(f"{finding.state}: {finding.what}: {finding.remedy}", markup=False, soft_wrap=True)
+            shown.print(f"{finding.status}: {finding.what}: {finding.remedy}", markup=False, soft_wrap=True)
     for region, lacking in rooms.items():
         shown.print(f"{region}: {'; '.join(lacking) or 'has room for all of it'}", markup=False, soft_wrap=True)
-    if not asked:
+    if not is_complete:
         shown.print("--regions REGION,... says which other Regions have room")
-    counts = ", ".join(f"{sum(finding.state is state for finding in findings)} {state}" for state in State)
+    counts = ", ".join(f"{sum(finding.status is state for finding in findings)} {state}" for state in Status)
     shown.print(f"{settings.name}: {counts}")

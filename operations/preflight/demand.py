@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from operations.states import TerraformState
-from synthesized.catalogue.vpc import nodes_of_shard
+from synthesized.catalogue.vpc import nodes_per_shard
 from synthesized.platform import Platform, Resource
 
 Amounts = Mapping[str, float]
 """By place."""
 
 REFERENCE = re.compile(r"\$\{([\w-]+\.[\w-]+)\.")
-KEPT_UNRESERVED = 100
+MIN_UNRESERVED_CONCURRENCY = 100
 """Concurrency that AWS keeps for functions without a reservation, as soon as any is reserved.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
@@ -31,7 +31,7 @@ class Demand:
     states: Mapping[str, TerraformState] = field(default_factory=dict)
     """By tier; without those that could not be read."""
 
-    def elsewhere(self) -> Self:
+    def without_states(self) -> Self:
         """The same stacks where nothing is deployed yet, as in another Region."""
         return replace(self, states={})
 
@@ -43,21 +43,21 @@ class Demand:
         return [
             resource
             for resource in self.platform.of_type(*types)
-            if "provider" not in resource.body and resource.origin not in self.states.get(resource.tier, {})
+            if "provider" not in resource.body and resource.address_in_stack not in self.states.get(resource.tier, {})
         ]
 
     def id_of(self, type_: str) -> str | None:
         """The id of the one resource of a type, where a state has it."""
-        known = (self.states.get(each.tier, {}).get(each.origin) for each in self.platform.of_type(type_))
+        known = (self.states.get(each.tier, {}).get(each.address_in_stack) for each in self.platform.of_type(type_))
         return next((attributes["id"] for attributes in known if attributes), None)
 
-    def at(self, expression: str) -> Resource:
+    def resolve(self, expression: str) -> Resource:
         """The resource that an argument refers to."""
         match = REFERENCE.match(expression)
         return next(each for each in self.platform.resources if match and each.address == match[1])
 
 
-def counted(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
+def count_missing(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
     """How many of a type, with these arguments, are missing."""
 
     def count(demand: Demand) -> Amounts:
@@ -70,10 +70,10 @@ def counted(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
 def nat_gateways(demand: Demand) -> Amounts:
     """By zone."""
     gateways = demand.missing("aws_nat_gateway")
-    return Counter(demand.at(gateway.body["subnet_id"]).body["availability_zone"] for gateway in gateways)
+    return Counter(demand.resolve(gateway.body["subnet_id"]).body["availability_zone"] for gateway in gateways)
 
 
-def rules(demand: Demand) -> Amounts:
+def security_group_rules(demand: Demand) -> Amounts:
     """Of each security group, in each direction, all that it will have.
 
     A rule for S3's prefix list counts as one, which is that list's weight:
@@ -81,7 +81,7 @@ def rules(demand: Demand) -> Amounts:
     """
     directions = {"ingress": "aws_vpc_security_group_ingress_rule", "egress": "aws_vpc_security_group_egress_rule"}
     return Counter(
-        f"{demand.at(rule.body['security_group_id']).name}, {direction}"
+        f"{demand.resolve(rule.body['security_group_id']).name}, {direction}"
         for direction, type_ in directions.items()
         for rule in demand.platform.of_type(type_)
     )
@@ -94,53 +94,53 @@ def security_groups(demand: Demand) -> Amounts:
 
 def readers_under_load(demand: Demand) -> Amounts:
     """Database instances that load may add."""
-    return {"": _may_be_added(demand, "rds:cluster:ReadReplicaCount")}
+    return {"": _scaling_headroom(demand, "rds:cluster:ReadReplicaCount")}
 
 
 def cache_nodes(demand: Demand) -> Amounts:
     """Of all shards."""
     groups = demand.missing("aws_elasticache_replication_group")
-    return {"": sum(group.body["num_node_groups"] * nodes_of_shard(group.body) for group in groups)}
+    return {"": sum(group.body["num_node_groups"] * nodes_per_shard(group.body) for group in groups)}
 
 
 def cache_nodes_under_load(demand: Demand) -> Amounts:
     """Those of shards that load may add."""
     groups = demand.platform.of_type("aws_elasticache_replication_group")
-    nodes = max((nodes_of_shard(group.body) for group in groups), default=0)
-    return {"": nodes * _may_be_added(demand, "elasticache:replication-group:NodeGroups")}
+    nodes = max((nodes_per_shard(group.body) for group in groups), default=0)
+    return {"": nodes * _scaling_headroom(demand, "elasticache:replication-group:NodeGroups")}
 
 
 def concurrency(demand: Demand) -> Amounts:
     """Of functions: what they reserve and what AWS then keeps for others, or one each."""
     functions = demand.missing("aws_lambda_function")
     reserved = sum(function.body.get("reserved_concurrent_executions", 0) for function in functions)
-    return {"": reserved + KEPT_UNRESERVED if reserved else len(functions)}
+    return {"": reserved + MIN_UNRESERVED_CONCURRENCY if reserved else len(functions)}
 
 
-def processors(provider: str) -> Callable[[Demand], Amounts]:
+def vcpus(provider: str) -> Callable[[Demand], Amounts]:
     """vCPUs of the tasks that a service begins with on a capacity provider."""
 
     def count(demand: Demand) -> Amounts:
         services = demand.missing("aws_ecs_service")
-        return {"": sum(_processors(demand, service, service.body["desired_count"], provider) for service in services)}
+        return {"": sum(_vcpus(demand, service, service.body["desired_count"], provider) for service in services)}
 
     return count
 
 
-def processors_under_load(provider: str) -> Callable[[Demand], Amounts]:
+def vcpus_under_load(provider: str) -> Callable[[Demand], Amounts]:
     """vCPUs that a service may take beyond those that it begins with: at its most, during a deployment."""
 
     def count(demand: Demand) -> Amounts:
         targets = _targets(demand, "ecs:service:DesiredCount")
         return {
             "": sum(
-                _processors(
+                _vcpus(
                     demand,
                     service,
                     target.body["max_capacity"] * service.body["deployment_maximum_percent"] // 100,
                     provider,
                 )
-                - _processors(demand, service, service.body["desired_count"], provider)
+                - _vcpus(demand, service, service.body["desired_count"], provider)
                 for target, service in zip(targets, demand.platform.of_type("aws_ecs_service"), strict=True)
             )
         }
@@ -148,7 +148,7 @@ def processors_under_load(provider: str) -> Callable[[Demand], Amounts]:
     return count
 
 
-def _processors(demand: Demand, service: Resource, tasks: int, provider: str) -> float:
+def _vcpus(demand: Demand, service: Resource, tasks: int, provider: str) -> float:
     """As ECS spreads tasks: first each provider's base, then by weight, with a whole task for what is left over."""
     strategy = {each["capacity_provider"]: each for each in service.body["capacity_provider_strategy"]}
     if provider not in strategy:
@@ -157,10 +157,10 @@ def _processors(demand: Demand, service: Resource, tasks: int, provider: str) ->
     rest = max(0, tasks - sum(each.get("base", 0) for each in strategy.values()))
     weights = sum(each.get("weight", 0) for each in strategy.values())
     share = math.ceil(rest * strategy[provider].get("weight", 0) / weights) if weights else 0
-    return (base + share) * int(demand.at(service.body["task_definition"]).body["cpu"]) / 1024
+    return (base + share) * int(demand.resolve(service.body["task_definition"]).body["cpu"]) / 1024
 
 
-def _may_be_added(demand: Demand, dimension: str) -> int:
+def _scaling_headroom(demand: Demand, dimension: str) -> int:
     targets = _targets(demand, dimension)
     return sum(target.body["max_capacity"] - target.body["min_capacity"] for target in targets)
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.account import Account
-from operations.errors import found
+from operations.errors import call_or_none
 from operations.preflight import demand as added
-from operations.preflight import uses as used
+from operations.preflight import usage as used
+from operations.preflight.check_result import CheckResult, Status
 from operations.preflight.demand import Amounts, Demand
-from operations.preflight.finding import Finding, State
 
 
 @dataclass(frozen=True)
 class Quota:
     """A row of the table."""
 
-    what: str
+    name: str
     service: str
     """As Service Quotas calls it."""
     code: str
@@ -28,65 +28,67 @@ class Quota:
     """What the stacks add."""
     under_load: Callable[[Demand], Amounts] = lambda _: {}
     """What load may add to that later."""
-    zonal: bool = False
+    is_zonal: bool = False
     """Whether places are zones."""
 
 
 # Names and codes: `aws service-quotas list-aws-default-service-quotas`, and each service's page of
 # https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 QUOTAS = (
-    Quota("VPCs", "vpc", "L-F678F1CE", used.listed("ec2", "describe_vpcs", "Vpcs"), added.counted("aws_vpc")),
+    Quota(
+        "VPCs", "vpc", "L-F678F1CE", used.count_listed("ec2", "describe_vpcs", "Vpcs"), added.count_missing("aws_vpc")
+    ),
     Quota(
         "internet gateways",
         "vpc",
         "L-A4707A72",
-        used.listed("ec2", "describe_internet_gateways", "InternetGateways"),
-        added.counted("aws_internet_gateway"),
+        used.count_listed("ec2", "describe_internet_gateways", "InternetGateways"),
+        added.count_missing("aws_internet_gateway"),
     ),
-    Quota("elastic IP addresses", "ec2", "L-0263D0A3", used.addresses, added.counted("aws_eip")),
-    Quota("NAT gateways of a zone", "vpc", "L-FE5A380F", used.nat_gateways, added.nat_gateways, zonal=True),
+    Quota("elastic IP addresses", "ec2", "L-0263D0A3", used.elastic_ips, added.count_missing("aws_eip")),
+    Quota("NAT gateways of a zone", "vpc", "L-FE5A380F", used.nat_gateways, added.nat_gateways, is_zonal=True),
     Quota(
         "interface endpoints of a VPC",
         "vpc",
         "L-29B6F2EB",
-        used.endpoints_of_our_vpc,
-        added.counted("aws_vpc_endpoint", vpc_endpoint_type="Interface"),
+        used.interface_endpoints,
+        added.count_missing("aws_vpc_endpoint", vpc_endpoint_type="Interface"),
     ),
     Quota(
         "gateway endpoints",
         "vpc",
         "L-1B52E74A",
-        used.listed("ec2", "describe_vpc_endpoints", "VpcEndpoints", VpcEndpointType="Gateway"),
-        added.counted("aws_vpc_endpoint", vpc_endpoint_type="Gateway"),
+        used.count_listed("ec2", "describe_vpc_endpoints", "VpcEndpoints", VpcEndpointType="Gateway"),
+        added.count_missing("aws_vpc_endpoint", vpc_endpoint_type="Gateway"),
     ),
     Quota(
         "security groups",
         "vpc",
         "L-E79EC296",
-        used.listed("ec2", "describe_security_groups", "SecurityGroups"),
+        used.count_listed("ec2", "describe_security_groups", "SecurityGroups"),
         added.security_groups,
     ),
-    Quota("rules of a security group", "vpc", "L-0EA8095F", used.nothing, added.rules),
+    Quota("rules of a security group", "vpc", "L-0EA8095F", used.none_used, added.security_group_rules),
     Quota(
         "load balancers",
         "elasticloadbalancing",
         "L-53DA6B97",
-        used.listed("elbv2", "describe_load_balancers", "LoadBalancers", Type="application"),
-        added.counted("aws_lb", load_balancer_type="application"),
+        used.count_listed("elbv2", "describe_load_balancers", "LoadBalancers", Type="application"),
+        added.count_missing("aws_lb", load_balancer_type="application"),
     ),
     Quota(
         "Aurora clusters",
         "rds",
         "L-952B80B8",
-        used.listed("rds", "describe_db_clusters", "DBClusters"),
-        added.counted("aws_rds_cluster"),
+        used.count_listed("rds", "describe_db_clusters", "DBClusters"),
+        added.count_missing("aws_rds_cluster"),
     ),
     Quota(
         "database instances",
         "rds",
         "L-7B6409FD",
-        used.listed("rds", "describe_db_instances", "DBInstances"),
-        added.counted("aws_rds_cluster_instance"),
+        used.count_listed("rds", "describe_db_instances", "DBInstances"),
+        added.count_missing("aws_rds_cluster_instance"),
         added.readers_under_load,
     ),
     Quota(
@@ -96,19 +98,19 @@ QUOTAS = (
         "file systems",
         "elasticfilesystem",
         "L-848C634D",
-        used.listed("efs", "describe_file_systems", "FileSystems"),
-        added.counted("aws_efs_file_system"),
+        used.count_listed("efs", "describe_file_systems", "FileSystems"),
+        added.count_missing("aws_efs_file_system"),
     ),
-    Quota("KMS keys", "kms", "L-C2F1777E", used.customer_keys, added.counted("aws_kms_key")),
+    Quota("KMS keys", "kms", "L-C2F1777E", used.customer_keys, added.count_missing("aws_kms_key")),
     Quota("Lambda concurrency", "lambda", "L-B99A9384", used.reserved_concurrency, added.concurrency),
     *(
         Quota(
             f"{what} vCPUs",
             "fargate",
             code,
-            used.processors(provider),
-            added.processors(provider),
-            added.processors_under_load(provider),
+            used.vcpus(provider),
+            added.vcpus(provider),
+            added.vcpus_under_load(provider),
         )
         for what, provider, code in (
             ("Fargate", "FARGATE", "L-3032A538"),
@@ -119,7 +121,7 @@ QUOTAS = (
 
 
 @dataclass(frozen=True)
-class Sum:
+class Total:
     """What one place comes to."""
 
     place: str
@@ -128,33 +130,33 @@ class Sum:
     under_load: float
 
     @property
-    def first(self) -> float:
+    def deployed(self) -> float:
         """When it is deployed."""
         return self.used + self.added
 
     @property
-    def most(self) -> float:
+    def maximum(self) -> float:
         """When load has added what it may."""
-        return self.first + self.under_load
+        return self.deployed + self.under_load
 
 
-def check(quota: Quota, account: Account, demand: Demand) -> Finding:
+def check_quota(quota: Quota, account: Account, demand: Demand) -> CheckResult:
     """Whether what is used and what the stacks add is within a quota; told of the place with the least room.
 
     Raises:
         ClientError: AWS refuses to tell.
     """
-    limit = limit_of(quota, account)
-    told = max(_sums(quota, account, demand), key=lambda place: (place.first, place.most))
-    fits = told.first <= limit["Value"]
-    state = State.STOP if not fits and told.added else State.OK if told.most <= limit["Value"] else State.WARNING
+    limit = quota_limit(quota, account)
+    told = max(_totals(quota, account, demand), key=lambda place: (place.deployed, place.maximum))
+    fits = told.deployed <= limit["Value"]
+    state = Status.STOP if not fits and told.added else Status.OK if told.maximum <= limit["Value"] else Status.WARNING
     where = f" ({told.place})" if told.place else ""
     later = f", {told.under_load:g} more under load" if told.under_load else ""
-    return Finding(
-        f"{quota.what}{where}",
+    return CheckResult(
+        f"{quota.name}{where}",
         state,
         f"{told.used:g} used, {told.added:g} added{later}; quota {limit['Value']:g}",
-        "" if state is State.OK else _remedy(quota, account, math.ceil(told.most), adjustable=limit["Adjustable"]),
+        "" if state is Status.OK else _remedy(quota, account, math.ceil(told.maximum), adjustable=limit["Adjustable"]),
         {
             "service": quota.service,
             "code": quota.code,
@@ -166,50 +168,50 @@ def check(quota: Quota, account: Account, demand: Demand) -> Finding:
     )
 
 
-def limit_of(quota: Quota, account: Account) -> Any:
+def quota_limit(quota: Quota, account: Account) -> Any:
     """A quota as Service Quotas tells it: the account's own, or AWS's where the account never had another.
 
     Raises:
         ClientError: AWS refuses to tell, or does not know it.
     """
     quotas, named = account.client("service-quotas"), {"ServiceCode": quota.service, "QuotaCode": quota.code}
-    own = found(quotas.get_service_quota, "NoSuchResourceException", **named)
+    own = call_or_none(quotas.get_service_quota, "NoSuchResourceException", **named)
     return (own or quotas.get_aws_default_service_quota(**named))["Quota"]
 
 
-def zones_of(account: Account) -> list[str]:
+def available_zones(account: Account) -> list[str]:
     """Zones of a Region that are open to the account."""
     there = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
     kind = "availability-zone"  # no Local Zone
     return [zone["ZoneName"] for zone in there if zone["State"] == "available" and zone.get("ZoneType", kind) == kind]
 
 
-def lacking_in(region: str, account: Account, demand: Demand) -> list[str]:
+def shortages_in(region: str, account: Account, demand: Demand) -> list[str]:
     """What a Region has no room for, where all of the stacks would be deployed there.
 
     Raises:
         ClientError: AWS refuses to tell.
     """
-    there, everything = account.elsewhere(region), demand.elsewhere()
-    zones, wanted = len(zones_of(there)), len(account.settings.network.zones)
+    there, everything = account.in_region(region), demand.without_states()
+    zones, wanted = len(available_zones(there)), len(account.settings.network.zones)
     if zones < wanted:
         return [f"zones: {zones}, of {wanted} that are needed"]
-    findings = (check(quota, there, everything) for quota in QUOTAS)
-    return [f"{finding.what}: {finding.said}" for finding in findings if finding.state is State.STOP]
+    findings = (check_quota(quota, there, everything) for quota in QUOTAS)
+    return [f"{finding.what}: {finding.detail}" for finding in findings if finding.status is Status.STOP]
 
 
-def _sums(quota: Quota, account: Account, demand: Demand) -> list[Sum]:
-    uses, adds, later = quota.used(account, demand), quota.added(demand), quota.under_load(demand)
-    if quota.zonal:
-        uses = _in_zones(uses, adds, account)
-    return [Sum(place, uses.get(place, 0), adds.get(place, 0), later.get(place, 0)) for place in adds or {"": 0}]
+def _totals(quota: Quota, account: Account, demand: Demand) -> list[Total]:
+    usage, adds, later = quota.used(account, demand), quota.added(demand), quota.under_load(demand)
+    if quota.is_zonal:
+        usage = _in_zones(usage, adds, account)
+    return [Total(place, usage.get(place, 0), adds.get(place, 0), later.get(place, 0)) for place in adds or {"": 0}]
 
 
-def _in_zones(uses: Amounts, adds: Amounts, account: Account) -> Amounts:
+def _in_zones(usage: Amounts, adds: Amounts, account: Account) -> Amounts:
     """What is used in the zones of the settings; in another Region in as many others, those with the most room."""
     if account.session.region_name == account.settings.region:
-        return uses
-    free = sorted(uses.get(zone, 0) for zone in zones_of(account))
+        return usage
+    free = sorted(usage.get(zone, 0) for zone in available_zones(account))
     return dict(zip(sorted(adds), free, strict=False))
 
 

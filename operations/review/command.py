@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.errors import RefusedError, ends_in_a_line
+from operations.errors import RefusedError, one_line_errors
 from operations.review.comment import comment, sorted_findings, verdict, worst_of
-from operations.review.findings import Finding, Rest, StackReview
+from operations.review.findings import Finding, OtherChange, StackReview
 from operations.review.findings import review as review_plan
 from operations.review.plan import read_plans
 from operations.review.rules import Level
 
-REACHED = 3
+LEVEL_REACHED = 3
 
 
 def review(
@@ -43,7 +43,7 @@ def review(
     Exit codes: 0 reviewed; 3 reviewed, and with --fail-on: its level was reached, or a plan is not whole; 1 refused or
     failed; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         try:
             reviews = [review_plan(reviewed) for reviewed in read_plans(plans)]
             told = json.dumps(as_document(reviews), indent=2) if as_json else comment(reviews)
@@ -51,7 +51,7 @@ def review(
             raise RefusedError("nested deeper than any plan") from error
     typer.echo(told, nl=as_json)
     if fail_on and is_reached(reviews, fail_on):
-        raise typer.Exit(REACHED)
+        raise typer.Exit(LEVEL_REACHED)
 
 
 def is_reached(reviews: list[StackReview], level: Level) -> bool:
@@ -79,7 +79,7 @@ def _stack(review: StackReview) -> dict[str, Any]:
         "counts": dict(review.counts),
         "errored": review.errored,
         "complete": review.complete,
-        "other": list(map(_rest, review.rest)),
+        "other": list(map(_rest, review.other_changes)),
         "outputs": dict(review.outputs),
         "drift": list(map(_rest, review.drift)),
         "deferred": list(review.deferred),
@@ -99,5 +99,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _rest(rest: Rest) -> dict[str, Any]:
+def _rest(rest: OtherChange) -> dict[str, Any]:
     return {"address": rest.address, "action": rest.action, "arguments": list(rest.arguments)}

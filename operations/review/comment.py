@@ -7,17 +7,17 @@ end a span or a cell of a table (backtick and pipe) are shown as others, and tho
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from operations.review.findings import Finding, Rest, StackReview
+from operations.review.findings import Finding, OtherChange, StackReview
 from operations.review.rules import Level
 
 LIMIT = 65536
 """Of GitHub for a comment, in characters; counted in bytes here, which is never less."""
-FOR_FINDINGS = 44000
+FINDINGS_BYTES = 44000
 """Of these, for what matters; what is left is for all else."""
-FOR_STACKS = 8000
-FOR_HEADINGS = 3000
+STACKS_BYTES = 8000
+HEADINGS_BYTES = 3000
 """Of all else, and for what a plan does not tell."""
-LONGEST = 160
+MAX_CODE_LENGTH = 160
 """Characters of a name or value."""
 SUBSTITUTES = str.maketrans({"`": "'", "|": "¦", "\n": "⏎", "\t": " "})
 
@@ -29,7 +29,7 @@ VERDICTS = {
     Level.CAPACITY: "Capacity or cost changes",
     Level.OTHER: "Nothing of weight",
 }
-NAMES = {
+LEVEL_NAMES = {
     Level.DATA_LOSS: "data loss",
     Level.DOWNTIME: "downtime",
     Level.EXPOSURE: "exposure",
@@ -47,7 +47,7 @@ COLUMNS = {
     "move": "move",
     "unknown": "unknown",
 }
-ALWAYS = ("create", "update", "replace", "delete")
+DEFAULT_COLUMNS = ("create", "update", "replace", "delete")
 
 NOT_IN_PLANS = (
     "A plan tells neither `prevent_destroy` nor `ignore_changes`; where it deletes something, no `prevent_destroy` "
@@ -58,15 +58,15 @@ NOT_IN_PLANS = (
 def verdict(reviews: Sequence[StackReview]) -> str:
     """In a line."""
     broken = [review.stack for review in reviews if review.errored]
-    whole = f"Not a whole plan ({', '.join(map(code, broken[:3]))}{_more(broken, 3)}). " if broken else ""
+    whole = f"Not a whole plan ({', '.join(map(code, broken[:3]))}{_format_more(broken, 3)}). " if broken else ""
     failing = sum(len(review.failed_checks) for review in reviews)
     checks = f"; {_count(failing, 'check fails', 'checks fail')}" if failing else ""
     worst = worst_of(reviews)
     if worst is None:
         return f"{whole}No changes{checks}"
     counts = Counter(finding.level for review in reviews for finding in review.findings)
-    others = counts.pop(Level.OTHER, 0) + sum(len(review.rest) + len(review.outputs) for review in reviews)
-    counted = [f"{counts[level]} {NAMES[level]}" for level in Level if counts[level]]
+    others = counts.pop(Level.OTHER, 0) + sum(len(review.other_changes) + len(review.outputs) for review in reviews)
+    counted = [f"{counts[level]} {LEVEL_NAMES[level]}" for level in Level if counts[level]]
     return f"{whole}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{checks}"
 
 
@@ -79,7 +79,7 @@ def worst_of(reviews: Iterable[StackReview]) -> Level | None:
 def comment(reviews: Sequence[StackReview]) -> str:
     """The whole comment."""
     sections = [[f"### {verdict(reviews)}"], _stacks(reviews), _findings(sorted_findings(reviews))]
-    room = LIMIT - FOR_HEADINGS - sum(len(line.encode()) + 1 for section in sections for line in section)
+    room = LIMIT - HEADINGS_BYTES - sum(len(line.encode()) + 1 for section in sections for line in section)
     sections += [*_details(reviews, room), [NOT_IN_PLANS]]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
@@ -92,13 +92,15 @@ def sorted_findings(reviews: Iterable[StackReview]) -> list[Finding]:
 
 def code(text: str) -> str:
     """What a plan says, as a code span that it cannot leave."""
-    text = f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
+    text = f"{text[: MAX_CODE_LENGTH - 1]}…" if len(text) > MAX_CODE_LENGTH else text
     shown = "".join(letter if letter.isprintable() else "?" for letter in text.translate(SUBSTITUTES)).strip()
     return f"`{shown or '?'}`"
 
 
 def _stacks(reviews: Sequence[StackReview]) -> list[str]:
-    actions = [action for action in COLUMNS if action in ALWAYS or any(review.counts[action] for review in reviews)]
+    actions = [
+        action for action in COLUMNS if action in DEFAULT_COLUMNS or any(review.counts[action] for review in reviews)
+    ]
     rows = (
         f"| {code(review.stack)} | {' | '.join(str(review.counts[action]) for action in actions)} | {_worst(review)} |"
         for review in reviews
@@ -107,12 +109,12 @@ def _stacks(reviews: Sequence[StackReview]) -> list[str]:
         f"| stack | {' | '.join(COLUMNS[action] for action in actions)} | worst |",
         f"|---|{'--:|' * len(actions)}---|",
     ]
-    shown, left = _fitting(rows, len(reviews), FOR_STACKS)
-    return head + shown + _left_out(left, "stacks")
+    shown, left = _fit(rows, len(reviews), STACKS_BYTES)
+    return head + shown + _format_omission(left, "stacks")
 
 
 def _worst(review: StackReview) -> str:
-    level = NAMES[review.level] if review.level else "-"
+    level = LEVEL_NAMES[review.level] if review.level else "-"
     notes = [
         "not a whole plan" if review.errored else "",
         "another plan must follow" if review.deferred or not (review.complete or review.errored) else "",
@@ -123,25 +125,25 @@ def _worst(review: StackReview) -> str:
 def _findings(findings: Sequence[Finding]) -> list[str]:
     if not findings:
         return []
-    shown, left = _fitting(map(_finding, findings), len(findings), FOR_FINDINGS)
+    shown, left = _fit(map(_finding, findings), len(findings), FINDINGS_BYTES)
     counts = Counter(finding.level for finding in findings[len(shown) :])
-    levels = ", ".join(f"{counts[level]} {NAMES[level]}" for level in Level if counts[level])
-    return ["| level | stack | resource | what | |", "|---|---|---|---|---|", *shown, *_left_out(left, levels)]
+    levels = ", ".join(f"{counts[level]} {LEVEL_NAMES[level]}" for level in Level if counts[level])
+    return ["| level | stack | resource | what | |", "|---|---|---|---|---|", *shown, *_format_omission(left, levels)]
 
 
 def _finding(finding: Finding) -> str:
     argument = f"{code(finding.argument)}: " if finding.argument else ""
     details = "<br>".join(
-        [*map(code, finding.details[:4]), *([_more(finding.details, 4)] if finding.details[4:] else [])]
+        [*map(code, finding.details[:4]), *([_format_more(finding.details, 4)] if finding.details[4:] else [])]
     )
     where = f"{code(finding.stack)} | {code(finding.address)}"
-    return f"| {NAMES[finding.level]} | {where} | {argument}{finding.sentence} | {details} |"
+    return f"| {LEVEL_NAMES[finding.level]} | {where} | {argument}{finding.sentence} | {details} |"
 
 
 def _details(reviews: Sequence[StackReview], room: int) -> Iterator[list[str]]:
     """What is folded away, in equal parts of the room that is left, in bytes."""
-    lists: dict[str, list[tuple[str, Rest | str]]] = {
-        "All other changes": [(review.stack, rest) for review in reviews for rest in review.rest],
+    lists: dict[str, list[tuple[str, OtherChange | str]]] = {
+        "All other changes": [(review.stack, rest) for review in reviews for rest in review.other_changes],
         "Outputs": [(review.stack, _output(*output)) for review in reviews for output in review.outputs],
         "Found otherwise than the state has it": [(review.stack, rest) for review in reviews for rest in review.drift],
         "Put off to another plan": [(review.stack, line) for review in reviews for line in review.deferred],
@@ -149,31 +151,31 @@ def _details(reviews: Sequence[StackReview], room: int) -> Iterator[list[str]]:
     }
     filled = {title: lines for title, lines in lists.items() if lines}
     for title, lines in filled.items():
-        shown, left = _fitting((_line(*line) for line in lines), len(lines), room // len(filled))
+        shown, left = _fit((_line(*line) for line in lines), len(lines), room // len(filled))
         yield [
             f"<details><summary>{title} ({len(lines)})</summary>",
             "",
             *shown,
-            *_left_out(left, "more"),
+            *_format_omission(left, "more"),
             "",
             "</details>",
         ]
 
 
-def _line(stack: str, what: Rest | str) -> str:
-    return f"- {code(stack)}: {_rest(what) if isinstance(what, Rest) else code(what)}"
+def _line(stack: str, what: OtherChange | str) -> str:
+    return f"- {code(stack)}: {_rest(what) if isinstance(what, OtherChange) else code(what)}"
 
 
 def _output(name: str, action: str) -> str:
     return f"{COLUMNS.get(action, action)} {name}"
 
 
-def _rest(rest: Rest) -> str:
-    named = f": {', '.join(map(code, rest.arguments[:8]))}{_more(rest.arguments, 8)}" if rest.arguments else ""
+def _rest(rest: OtherChange) -> str:
+    named = f": {', '.join(map(code, rest.arguments[:8]))}{_format_more(rest.arguments, 8)}" if rest.arguments else ""
     return f"{code(rest.action)} {code(rest.address)}{named}"
 
 
-def _more(of: Sequence[object], shown: int) -> str:
+def _format_more(of: Sequence[object], shown: int) -> str:
     return f" and {len(of) - shown} more" if len(of) > shown else ""
 
 
@@ -181,7 +183,7 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _fitting(lines: Iterable[str], number: int, room: int) -> tuple[list[str], int]:
+def _fit(lines: Iterable[str], number: int, room: int) -> tuple[list[str], int]:
     """As many of a number of lines as have room, in bytes, and how many are left."""
     shown: list[str] = []
     for line in lines:
@@ -192,7 +194,7 @@ def _fitting(lines: Iterable[str], number: int, room: int) -> tuple[list[str], i
     return shown, number - len(shown)
 
 
-def _left_out(left: int, what: str) -> list[str]:
+def _format_omission(left: int, what: str) -> list[str]:
     return (
         ["", f"Left out, for GitHub's limit of {LIMIT:,} characters: {left} ({what}). `--json` has all."]
         if left

@@ -9,7 +9,7 @@ from operations.review.plan import Change
 
 TAGS = ("tags", "tags_all", "labels", "effective_labels", "terraform_labels")
 """Top-level arguments whose keys are anybody's words, and no arguments."""
-NOTHING: tuple[Any, ...] = (None, "", [], {})
+UNSET: tuple[Any, ...] = (None, "", [], {})
 """What providers tell of an argument that is not set."""
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
@@ -28,21 +28,21 @@ class Side:
     @property
     def is_unknown(self) -> bool:
         """Whether any of it is known only after the apply."""
-        return _any(self.unknown)
+        return _is_any_marked(self.unknown)
 
     @property
     def is_sensitive(self) -> bool:
         """Whether any of it must not be told."""
-        return _any(self.sensitive)
+        return _is_any_marked(self.sensitive)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """As people may read it."""
         if self.is_sensitive:
             return SENSITIVE
         if self.is_unknown and not isinstance(self.value, dict | list):
             return UNKNOWN
-        return tell(self.value)
+        return format_value(self.value)
 
     def at(self, key: str) -> "Side":
         """What it holds under a key, or by a name or number in a list."""
@@ -99,13 +99,13 @@ def differences(change: Change) -> Iterator[Difference]:
         if change.before is None and after.at(key).value is None and not after.at(key).is_unknown:
             # What is made without it, is made without it.
             yield Difference(key, Side(), after.at(key))
-        yield from _within(key, before.at(key), after.at(key))
+        yield from _nested_differences(key, before.at(key), after.at(key))
 
 
-def arguments(change: Change) -> list[str]:
+def changed_arguments(change: Change) -> list[str]:
     """Names of the top-level arguments that differ."""
     before, after = sides(change)
-    return sorted(key for key in _keys(before, after) if _differ(before.at(key), after.at(key)))
+    return sorted(key for key in _keys(before, after) if _is_different(before.at(key), after.at(key)))
 
 
 def as_policy(value: Any) -> Any:
@@ -114,33 +114,35 @@ def as_policy(value: Any) -> Any:
     return document if isinstance(document, dict) and "Statement" in document else None
 
 
-def tell(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a person writes it."""
     if value is None:
         return "not set"
     return value or '""' if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _within(path: str, before: Side, after: Side) -> Iterator[Difference]:
-    if not _differ(before, after):
+def _nested_differences(path: str, before: Side, after: Side) -> Iterator[Difference]:
+    if not _is_different(before, after):
         return
     yield Difference(path, before, after)
     if as_policy(before.value) is None and as_policy(after.value) is None:
         for key in _keys(before, after):
-            yield from _within(f"{path}/{key.replace('/', '~1')}", before.at(key), after.at(key))
+            yield from _nested_differences(f"{path}/{key.replace('/', '~1')}", before.at(key), after.at(key))
 
 
-def _differ(before: Side, after: Side) -> bool:
-    return _plain(before.value) != _plain(after.value) or after.is_unknown
+def _is_different(before: Side, after: Side) -> bool:
+    return _normalize(before.value) != _normalize(after.value) or after.is_unknown
 
 
-def _plain(value: Any) -> Any:
+def _normalize(value: Any) -> Any:
     """A value without what is not set; an empty block in a list is set."""
     if isinstance(value, dict):
-        value = {key: plain for key, entry in value.items() if (plain := _plain(entry)) is not None}
+        value = {key: plain for key, entry in value.items() if (plain := _normalize(entry)) is not None}
     elif isinstance(value, list):
-        value = [{} if entry == {} else _plain(entry) or ({} if isinstance(entry, dict) else None) for entry in value]
-    return None if value in NOTHING else value
+        value = [
+            {} if entry == {} else _normalize(entry) or ({} if isinstance(entry, dict) else None) for entry in value
+        ]
+    return None if value in UNSET else value
 
 
 def _keys(before: Side, after: Side) -> list[str]:
@@ -165,10 +167,10 @@ def _mark(marks: Any, key: str | int) -> Any:
     return True if marks is True else _child(marks, key) or False
 
 
-def _any(marks: Any) -> bool:
+def _is_any_marked(marks: Any) -> bool:
     if isinstance(marks, dict):
-        return any(map(_any, marks.values()))
-    return any(map(_any, marks)) if isinstance(marks, list) else marks is True
+        return any(map(_is_any_marked, marks.values()))
+    return any(map(_is_any_marked, marks)) if isinstance(marks, list) else marks is True
 
 
 def _document(value: Any) -> Any:

@@ -9,17 +9,17 @@ from itertools import chain
 from typing import Any
 
 from operations.review import rules
-from operations.review.differences import UNKNOWN, Difference, Side, arguments, as_policy, differences, sides
-from operations.review.grants import grants, newly_allowed, public, unlimited
-from operations.review.openings import WORLD, opened, undenied
-from operations.review.plan import Plan, ResourceChange, Reviewed
-from operations.review.rules import ActionRule, Level, Rule
-from operations.review.waiting import waiting_policy
+from operations.review.differences import UNKNOWN, Difference, Side, as_policy, changed_arguments, differences, sides
+from operations.review.openings import INTERNET_RANGES, new_openings, removed_denials
+from operations.review.pending_policies import pending_policy
+from operations.review.plan import NamedPlan, Plan, ResourceChange
+from operations.review.policy_changes import grants, newly_allowed, public_statements, unlimited_statements
+from operations.review.rules import ActionRule, Level, ReviewRule
 
 ADDED, CHANGED, REPLACED, DESTROYED = "create", "update", "replace", "delete"
-STANDING_STILL = {"no-op", "read"}
+NO_OPS = {"no-op", "read"}
 # Where the whole internet may stand without being let in.
-OUTWARD = re.compile(r"(.*/)?(egress|destination|route)[^/]*(/.*)?")
+OUTBOUND = re.compile(r"(.*/)?(egress|destination|route)[^/]*(/.*)?")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rest:
+class OtherChange:
     """A change that no rule speaks of."""
 
     stack: str
@@ -56,10 +56,10 @@ class StackReview:
     counts: Counter[str]
     """Of changes by their action, and of what is imported or moved."""
     findings: tuple[Finding, ...]
-    rest: tuple[Rest, ...]
+    other_changes: tuple[OtherChange, ...]
     outputs: tuple[tuple[str, str], ...]
     """Name and action."""
-    drift: tuple[Rest, ...]
+    drift: tuple[OtherChange, ...]
     """What was changed behind Terraform's back."""
     deferred: tuple[str, ...]
     failed_checks: tuple[str, ...]
@@ -71,28 +71,30 @@ class StackReview:
         """The worst; None where nothing changes."""
         if self.findings:
             return self.findings[0].level
-        return Level.OTHER if self.rest or self.outputs else None
+        return Level.OTHER if self.other_changes or self.outputs else None
 
 
-def review(reviewed: Reviewed) -> StackReview:
+def review(reviewed: NamedPlan) -> StackReview:
     """Hold a plan against the rules."""
     plan = reviewed.plan
-    changes = [change for change in chain(plan.changes, plan.deferred) if _is_told(change)]
+    changes = [change for change in chain(plan.changes, plan.deferred) if _is_reported(change)]
     gone = {change.address for change in plan.resource_drift if change.action == "delete"}
     found: list[Finding] = []
-    rest: list[Rest] = []
+    rest: list[OtherChange] = []
     for change in changes:
         of_change = list(_findings(reviewed, change, was_deleted=change.address in gone))
         found += of_change
         if not of_change:
-            rest.append(_rest(reviewed.stack, change))
+            rest.append(_other_change(reviewed.stack, change))
     return StackReview(
         stack=reviewed.stack,
         counts=_counts(changes),
-        findings=tuple(sorted(found, key=lambda each: (each.level.rank, _weight(each), each.address, each.argument))),
-        rest=tuple(rest),
+        findings=tuple(
+            sorted(found, key=lambda each: (each.level.rank, _action_rank(each), each.address, each.argument))
+        ),
+        other_changes=tuple(rest),
         outputs=tuple(
-            (name, change.actions[0]) for name, change in plan.output_changes.items() if change.actions not in NOTHING
+            (name, change.actions[0]) for name, change in plan.output_changes.items() if change.actions not in NO_CHANGE
         ),
         drift=tuple(filter(None, (_drift(reviewed.stack, change) for change in plan.resource_drift))),
         deferred=tuple(f"{entry.resource_change.title}: {entry.reason}" for entry in plan.deferred_changes),
@@ -102,68 +104,68 @@ def review(reviewed: Reviewed) -> StackReview:
     )
 
 
-NOTHING = {("no-op",), ("read",), ()}
+NO_CHANGE = {("no-op",), ("read",), ()}
 
 
-def _is_told(change: ResourceChange) -> bool:
+def _is_reported(change: ResourceChange) -> bool:
     moved_or_imported = change.previous_address is not None or change.change.importing is not None
-    return change.action not in STANDING_STILL or moved_or_imported
+    return change.action not in NO_OPS or moved_or_imported
 
 
 def _counts(changes: Iterable[ResourceChange]) -> Counter[str]:
     counts = Counter[str]()
     for change in changes:
-        counts[change.action.partition(",")[0]] += change.action not in STANDING_STILL
+        counts[change.action.partition(",")[0]] += change.action not in NO_OPS
         counts["import"] += change.change.importing is not None
         counts["move"] += change.previous_address is not None
     return +counts
 
 
-def _rest(stack: str, change: ResourceChange) -> Rest:
-    named = arguments(change.change) if change.action == CHANGED else []
+def _other_change(stack: str, change: ResourceChange) -> OtherChange:
+    named = changed_arguments(change.change) if change.action == CHANGED else []
     action = change.action
     if change.previous_address is not None:
         action = f"move from {change.previous_address}" if action == "no-op" else f"{action}, moved"
     if change.change.importing is not None:
         action = "import" if action == "no-op" else f"{action}, imported"
-    return Rest(stack, change.title, action, tuple(named))
+    return OtherChange(stack, change.title, action, tuple(named))
 
 
-def _drift(stack: str, change: ResourceChange) -> Rest | None:
+def _drift(stack: str, change: ResourceChange) -> OtherChange | None:
     """Terraform also tells that what was not set is empty."""
-    rest = _rest(stack, change)
+    rest = _other_change(stack, change)
     return rest if rest.arguments or change.action != CHANGED else None
 
 
-def _weight(finding: Finding) -> int:
+def _action_rank(finding: Finding) -> int:
     """Within a level: what goes before what is replaced, before what changes, before what is new."""
     order = (DESTROYED, REPLACED, CHANGED, "forget", ADDED)
     action = finding.action.partition(",")[0]
     return order.index(action) if action in order else 0
 
 
-def _findings(reviewed: Reviewed, change: ResourceChange, *, was_deleted: bool) -> Iterator[Finding]:
-    if change.action in STANDING_STILL:
+def _findings(reviewed: NamedPlan, change: ResourceChange, *, was_deleted: bool) -> Iterator[Finding]:
+    if change.action in NO_OPS:
         return
     is_first = reviewed.plan.is_first
     known_as = f"{reviewed.stack} {change.address}"
-    of_action = list(_of_action(change, known_as, was_deleted=was_deleted))
+    of_action = list(_action_findings(change, known_as, was_deleted=was_deleted))
     told = {level for level, *_ in of_action}
     for level, argument, sentence, details in chain(
         of_action,
-        _of_arguments(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
-        _of_policies(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
-        _of_openings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
+        _argument_findings(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
+        _policies_findings(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
+        _network_findings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
         # That all of it goes says more than what of it changes.
         if not argument or level not in told:
             yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
 
 
-_Found = tuple[Level, str, str, tuple[str, ...]]
+_RuleMatch = tuple[Level, str, str, tuple[str, ...]]
 
 
-def _of_action(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_Found]:
+def _action_findings(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
     gone = _action_rule(change, known_as, DESTROYED) if was_deleted and change.action == ADDED else None
     if gone and gone.level is Level.DATA_LOSS:
         yield gone.level, "", rules.DELETED_OUTSIDE, ()
@@ -174,7 +176,7 @@ def _of_action(change: ResourceChange, known_as: str, *, was_deleted: bool) -> I
         action = "forget" if action == DESTROYED else CHANGED
     rule = _action_rule(change, known_as, action)
     if rule and rule.level is not Level.OTHER:
-        yield rule.level, "", rule.sentence, tuple(_why(change))
+        yield rule.level, "", rule.sentence, tuple(_action_reasons(change))
 
 
 def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRule | None:
@@ -182,13 +184,15 @@ def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRu
         (
             rule
             for rule in rules.ACTION_RULES
-            if _fits(rule.types, change.type) and _fits(rule.actions, action) and _fits(rule.known_as, known_as)
+            if _matches(rule.types, change.type)
+            and _matches(rule.actions, action)
+            and _matches(rule.stack_and_address, known_as)
         ),
         None,
     )
 
 
-def _why(change: ResourceChange) -> Iterator[str]:
+def _action_reasons(change: ResourceChange) -> Iterator[str]:
     paths = [".".join(map(str, path)) for path in change.change.replace_paths or ()]
     if paths:
         yield f"because of {', '.join(sorted(paths))}"
@@ -196,23 +200,27 @@ def _why(change: ResourceChange) -> Iterator[str]:
         yield rules.REASONS.get(change.action_reason, change.action_reason)
 
 
-def _of_arguments(change: ResourceChange, known_as: str) -> Iterator[_Found]:
+def _argument_findings(change: ResourceChange, known_as: str) -> Iterator[_RuleMatch]:
     is_new = change.action == ADDED
-    of_type = _rules(change.type)
-    if change.action == CHANGED and change.type == "aws_lambda_function" and _fits(rules.ROTATING, known_as):
-        yield Level.ROTATION, "", rules.ROTATES_OTHERWISE, (", ".join(arguments(change.change)),)
+    of_type = _rules_for_type(change.type)
+    if change.action == CHANGED and change.type == "aws_lambda_function" and _matches(rules.ROTATING, known_as):
+        yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change.change)),)
     for difference in differences(change.change):
-        if found := _of_argument(change, difference, of_type, is_new=is_new):
+        if found := _argument_finding(change, difference, of_type, is_new=is_new):
             yield found
-        elif _is_new_world(change, difference):
-            yield Level.EXPOSURE, difference.path, rules.NEW_WORLD, _values(difference)
+        elif _adds_internet(change, difference):
+            yield Level.EXPOSURE, difference.path, rules.INTERNET_ADDED, _values(difference)
 
 
-def _of_argument(
-    change: ResourceChange, difference: Difference, of_type: tuple[Rule, ...], *, is_new: bool
-) -> _Found | None:
+def _argument_finding(
+    change: ResourceChange, difference: Difference, of_type: tuple[ReviewRule, ...], *, is_new: bool
+) -> _RuleMatch | None:
     for rule in of_type:
-        if not _fits(rule.path, difference.path) or (is_new and not rule.also_new) or not _holds(rule, change):
+        if (
+            not _matches(rule.path, difference.path)
+            or (is_new and not rule.applies_to_new)
+            or not _applies(rule, change)
+        ):
             continue
         before, after = difference.before, difference.after
         if difference.is_sensitive:
@@ -221,43 +229,43 @@ def _of_argument(
             # What is replaced has much that is known later, and is told as a whole.
             if change.action != CHANGED or before.value is None:
                 return None
-            return rule.level, difference.path, rules.LATER, _values(difference)
-        if rule.worse(before.value, after.value):
+            return rule.level, difference.path, rules.KNOWN_LATER, _values(difference)
+        if rule.is_worse(before.value, after.value):
             return rule.level, difference.path, rule.sentence, _values(difference)
     return None
 
 
-def _holds(rule: Rule, change: ResourceChange) -> bool:
+def _applies(rule: ReviewRule, change: ResourceChange) -> bool:
     if rule.where is None:
         return True
     name, wanted = rule.where
-    return _fits(wanted, str(sides(change.change)[1].at(name).value))
+    return _matches(wanted, str(sides(change.change)[1].at(name).value))
 
 
 def _values(difference: Difference) -> tuple[str, ...]:
     """Both sides; of long lists, what is in one alone."""
     before, after = difference.before, difference.after
-    told = f"{before.told} -> {after.told}"
+    told = f"{before.text} -> {after.text}"
     if isinstance(before.value, list) and isinstance(after.value, list) and not difference.is_sensitive:
         without = [entry for entry in before.value if entry not in after.value]
         with_ = [entry for entry in after.value if entry not in before.value]
-        told = f"{Side(without).told} -> {Side(with_, after.unknown).told}"
+        told = f"{Side(without).text} -> {Side(with_, after.unknown).text}"
     return (told,)
 
 
-def _is_new_world(change: ResourceChange, difference: Difference) -> bool:
+def _adds_internet(change: ResourceChange, difference: Difference) -> bool:
     value = difference.after.value
     return (
         isinstance(value, str)
-        and value in WORLD
+        and value in INTERNET_RANGES
         and not difference.is_sensitive
-        and not OUTWARD.fullmatch(difference.path)
-        and not OUTWARD.fullmatch(change.type)
-        and not list(opened(change.type, Side(), sides(change.change)[1]))
+        and not OUTBOUND.fullmatch(difference.path)
+        and not OUTBOUND.fullmatch(change.type)
+        and not list(new_openings(change.type, Side(), sides(change.change)[1]))
     )
 
 
-def _of_policies(change: ResourceChange, plan: Plan) -> Iterator[_Found]:
+def _policies_findings(change: ResourceChange, plan: Plan) -> Iterator[_RuleMatch]:
     before, after = sides(change.change)
     for key in dict.fromkeys([*before.keys, *after.keys]):
         was, is_ = before.at(key), after.at(key)
@@ -268,19 +276,19 @@ def _of_policies(change: ResourceChange, plan: Plan) -> Iterator[_Found]:
             if documents != (None, None):
                 yield Level.EXPOSURE, key, rules.GRANTS_SENSITIVE, ()
         elif is_.unknown is True:
-            yield from _of_waiting_policy(change, plan, key, documents[0])
+            yield from _pending_policy_findings(change, plan, key, documents[0])
         elif documents != (None, None):
-            yield from _of_policy(key, *documents, is_new=change.action == ADDED, is_first=plan.is_first)
+            yield from _policy_findings(key, *documents, is_new=change.action == ADDED, is_first=plan.is_first)
 
 
-def _of_waiting_policy(change: ResourceChange, plan: Plan, key: str, before: Any) -> Iterator[_Found]:
-    waiting = waiting_policy(plan, change.address, key, before)
+def _pending_policy_findings(change: ResourceChange, plan: Plan, key: str, before: Any) -> Iterator[_RuleMatch]:
+    waiting = pending_policy(plan, change.address, key, before)
     if waiting is None:
         is_policy = before is not None or (key in POLICY_ARGUMENTS and change.type not in NO_GRANTS)
         if is_policy and not plan.is_first:
             yield Level.EXPOSURE, key, rules.GRANTS_UNKNOWN, ()
         return
-    found = list(_of_policy(key, before, waiting.document, is_new=change.action == ADDED, is_first=plan.is_first))
+    found = list(_policy_findings(key, before, waiting.document, is_new=change.action == ADDED, is_first=plan.is_first))
     yield from found
     if waiting.assumed and not found and not plan.is_first:
         yield Level.OTHER, key, rules.GRANTS_ASSUMED, ()
@@ -290,11 +298,11 @@ POLICY_ARGUMENTS = {"policy", "assume_role_policy", "access_policies", "access_p
 NO_GRANTS = {"aws_ecr_lifecycle_policy", "aws_dlm_lifecycle_policy", "aws_appautoscaling_policy"}
 
 
-def _of_policy(key: str, before: object, after: object, *, is_new: bool, is_first: bool) -> Iterator[_Found]:
+def _policy_findings(key: str, before: object, after: object, *, is_new: bool, is_first: bool) -> Iterator[_RuleMatch]:
     added = {"Statement": newly_allowed(before, after)}
     for sentence, lines in (
-        (rules.GRANTS_TO_ALL, public(added)),
-        (rules.GRANTS_EVERYTHING, unlimited(added)),
+        (rules.GRANTS_TO_ALL, public_statements(added)),
+        (rules.GRANTS_EVERYTHING, unlimited_statements(added)),
         (rules.GRANTS_NEW if is_new else rules.GRANTS, [] if is_first else grants(before, after)),
     ):
         if lines:
@@ -302,26 +310,26 @@ def _of_policy(key: str, before: object, after: object, *, is_new: bool, is_firs
             return
 
 
-def _of_openings(change: ResourceChange, *, is_first: bool) -> Iterator[_Found]:
+def _network_findings(change: ResourceChange, *, is_first: bool) -> Iterator[_RuleMatch]:
     before, after = sides(change.change)
-    ways = opened(change.type, before, after)
+    ways = new_openings(change.type, before, after)
     if change.action.startswith(REPLACED):
         # What it leads to is made anew as well.
         ways = [way for way in ways if way.peer != UNKNOWN]
-    if world := [way.told for way in ways if way.is_to_the_world]:
-        yield Level.EXPOSURE, "", rules.OPENS_TO_WORLD, tuple(world)
-    if others := [way.told for way in ways if not way.is_to_the_world and not is_first]:
+    if world := [way.text for way in ways if way.is_internet]:
+        yield Level.EXPOSURE, "", rules.OPENS_TO_INTERNET, tuple(world)
+    if others := [way.text for way in ways if not way.is_internet and not is_first]:
         yield Level.EXPOSURE, "", rules.OPENS, tuple(others)
-    if denials := undenied(change.type, before, after):
-        yield Level.EXPOSURE, "", rules.UNDENIES, tuple(denials)
+    if denials := removed_denials(change.type, before, after):
+        yield Level.EXPOSURE, "", rules.DENIES_LESS, tuple(denials)
 
 
 @cache
-def _rules(type_: str) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules.RULES if _fits(rule.types, type_))
+def _rules_for_type(type_: str) -> tuple[ReviewRule, ...]:
+    return tuple(rule for rule in rules.RULES if _matches(rule.types, type_))
 
 
-def _fits(pattern: str, text: str) -> bool:
+def _matches(pattern: str, text: str) -> bool:
     return bool(_compiled(pattern).fullmatch(text))
 
 

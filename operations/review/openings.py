@@ -9,7 +9,7 @@ from operations.review.differences import Side
 from synthesized.catalogue.row import Traffic
 from synthesized.catalogue.table import row_of
 
-WORLD = {"0.0.0.0/0", "::/0"}
+INTERNET_RANGES = {"0.0.0.0/0", "::/0"}
 ANY = "-1"
 PORTS = (0, 65535)
 
@@ -43,12 +43,12 @@ class Opening:
     """The security group, where that is known and one rule stands by itself."""
 
     @property
-    def is_to_the_world(self) -> bool:
+    def is_internet(self) -> bool:
         """Whether anybody may come in, or it may reach anything."""
-        return self.peer in WORLD
+        return self.peer in INTERNET_RANGES
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """In a line."""
         ports = f"port {self.first}" if self.first == self.last else f"ports {self.first} to {self.last}"
         what = "all traffic" if self.protocol == ANY else f"{self.protocol} {ports}"
@@ -65,13 +65,13 @@ class Opening:
         )
 
 
-def opened(type_: str, before: Side, after: Side) -> list[Opening]:
+def new_openings(type_: str, before: Side, after: Side) -> list[Opening]:
     """What a change lets through that was not let through."""
     was = list(openings(type_, before))
     return [opening for opening in openings(type_, after) if not any(old.covers(opening) for old in was)]
 
 
-def undenied(type_: str, before: Side, after: Side) -> list[str]:
+def removed_denials(type_: str, before: Side, after: Side) -> list[str]:
     """Denials of a network ACL that a change takes away."""
     left = list(_denials(type_, after))
     return [denial for denial in _denials(type_, before) if denial not in left]
@@ -109,7 +109,7 @@ def _denials(type_: str, side: Side) -> Iterator[str]:
     for direction, rule in _rules(type_, side):
         if _text(rule, "action", "rule_action") == "deny":
             for opening in _openings(direction, rule):
-                yield opening.told
+                yield opening.text
 
 
 def _openings(direction: str, rule: Side) -> Iterator[Opening]:
@@ -126,11 +126,11 @@ def _peers(rule: Side) -> Iterator[str]:
     for name in PEERS:
         peer = rule.at(name)
         if peer.is_sensitive or (peer.is_unknown and not isinstance(peer.value, list)):
-            yield peer.told
+            yield peer.text
         elif isinstance(peer.value, list):
-            yield from (peer.at(key).told for key in peer.keys)
+            yield from (peer.at(key).text for key in peer.keys)
         elif peer.value:
-            yield peer.told
+            yield peer.text
     if rule.at("self").value is True:
         yield "the group itself"
 

@@ -26,7 +26,7 @@ FRAMEWORKS: Mapping[Kind, str] = {"stacks": "terraform_json", "plan": "terraform
 FILES: Mapping[Kind, str] = {"stacks": "cdk.tf.json", "plan": "plan.json"}
 
 # Its settings come from its own file alone, not from the environment of whoever runs it.
-SETTINGS_OF_OTHERS = ("BC_", "CHECKOV_", "CKV_", "PRISMA_")
+CHECKOV_VARIABLES = ("BC_", "CHECKOV_", "CKV_", "PRISMA_")
 
 
 class ScanError(RefusedError):
@@ -34,7 +34,7 @@ class ScanError(RefusedError):
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class FailedCheck:
     """A rule that does not hold of a resource."""
 
     check: str
@@ -54,7 +54,7 @@ class Scan:
     production: bool
     passed: int
     """How many rules held; none means that nothing was looked at."""
-    findings: tuple[Finding, ...]
+    findings: tuple[FailedCheck, ...]
     resources: frozenset[str] = frozenset()
     """Addresses of all that the environment has."""
     unread: int = 0
@@ -82,7 +82,7 @@ def scan_plan(plan: Body, platform: Platform, *, production: bool) -> Scan:
 
 
 def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -> Scan:
-    answer = _checkov(kind, document)
+    answer = _run_checkov(kind, document)
     # Where nothing was looked at, the figures stand by themselves.
     figures, results = answer.get("summary", answer), answer.get("results", {})
     addresses = {entry.address.rpartition(".")[2]: entry.address for entry in (*platform.resources, *platform.data)}
@@ -98,7 +98,7 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
         production,
         passed=figures["passed"],
         findings=tuple(
-            Finding(
+            FailedCheck(
                 entry["check_id"],
                 addresses[entry["resource"].rpartition(".")[2]],
                 entry["check_name"],
@@ -112,7 +112,7 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
     )
 
 
-def _checkov(kind: Kind, document: Body) -> dict[str, Any]:
+def _run_checkov(kind: Kind, document: Body) -> dict[str, Any]:
     """What it says of a document, as it tells machines."""
     with TemporaryDirectory() as folder:
         scanned = Path(folder) / "scanned"
@@ -136,7 +136,7 @@ def _checkov(kind: Kind, document: Body) -> dict[str, Any]:
             run = subprocess.run(  # noqa: S603 - the arguments are this project's own, and no shell reads them
                 [str(CHECKOV), "-I", "-m", "checkov.main", "--config-file", str(settings)],
                 cwd=folder,
-                env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_OTHERS)},
+                env={name: value for name, value in os.environ.items() if not name.startswith(CHECKOV_VARIABLES)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

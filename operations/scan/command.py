@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from operations.account import EnvironmentName, settings_of
-from operations.errors import ends_in_a_line
+from operations.errors import one_line_errors
 from operations.scan.checkov import Scan, scan_stacks
-from operations.scan.waivers import judge, waivers
+from operations.scan.waivers import find_problems, waivers
 from synthesized.platform import Platform
 
 
@@ -29,13 +29,13 @@ def scan(
 
     Exit codes: 0 all rules hold, or are waived; 1 one does not, or it refused or failed; 2 usage.
     """
-    with ends_in_a_line():
+    with one_line_errors():
         settings = settings_of(environment)
         platform = Platform.synthesized(environment)
         if tier and tier not in platform.stacks:
             raise typer.BadParameter(f"{tier}: no tier; there are: {', '.join(platform.stacks)}", param_hint="--tier")
         asked = scan_stacks(platform, production=settings.production)
-        wrong = judge([of_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
+        wrong = find_problems([filter_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
     for line in wrong:
         typer.echo(line)
     if wrong:
@@ -43,7 +43,7 @@ def scan(
     typer.echo(f"{environment}: {asked.passed} rules hold{f'; of {tier}, all that are not waived' if tier else ''}")
 
 
-def of_tier(scan: Scan, tier: str) -> Scan:
+def filter_tier(scan: Scan, tier: str) -> Scan:
     """What a scan found of one tier."""
     own = frozenset(each for each in scan.resources if each.rpartition(".")[2].startswith(f"{tier}_"))
     return replace(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from operations.scan.checkov import Finding, Kind, Scan, ScanError
+from operations.scan.checkov import FailedCheck, Kind, Scan, ScanError
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
-LONGEST = timedelta(days=400)
+MAX_TERM = timedelta(days=400)
 """A waiver is looked at again once a year, and a month is for being late."""
 
 
@@ -31,7 +31,7 @@ class Waiver(BaseModel):
     outside_production: bool = False
     """Whether it holds in other environments alone, where it may also be of no use."""
 
-    def covers(self, scan: Scan, finding: Finding) -> bool:
+    def covers(self, scan: Scan, finding: FailedCheck) -> bool:
         """Whether it is about a finding; expired or not."""
         return (
             finding.check == self.check
@@ -64,21 +64,23 @@ def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
         raise ScanError(f"{file}: {error}") from error
 
 
-def judge(scans: Sequence[Scan], waived: Sequence[Waiver], today: date, *, of_all: bool = False) -> list[str]:
+def find_problems(
+    scans: Sequence[Scan], waived: Sequence[Waiver], today: date, *, all_environments: bool = False
+) -> list[str]:
     """What is wrong, a line each: findings without a waiver in force, waivers that nothing needs, scans of nothing.
 
     Args:
         of_all: the scans are of all environments, so that a waiver which is for none of them is for nothing.
     """
     return [
-        *_of_nothing(scans),
+        *_empty_scans(scans),
         *_unwaived(scans, waived, today),
         *_too_long(waived, today),
-        *_unneeded(scans, waived, of_all=of_all),
+        *_unneeded(scans, waived, of_all=all_environments),
     ]
 
 
-def _of_nothing(scans: Sequence[Scan]) -> Iterable[str]:
+def _empty_scans(scans: Sequence[Scan]) -> Iterable[str]:
     for scan in scans:
         if not scan.passed:
             yield f"{scan.kind}: no rule holds, so nothing was looked at"
@@ -102,8 +104,8 @@ def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> I
 
 def _too_long(waived: Sequence[Waiver], today: date) -> Iterable[str]:
     for waiver in waived:
-        if waiver.expires > today + LONGEST:
-            yield f"waiver of {waiver.check}: expires on {waiver.expires}: allowed: within {LONGEST.days} days"
+        if waiver.expires > today + MAX_TERM:
+            yield f"waiver of {waiver.check}: expires on {waiver.expires}: allowed: within {MAX_TERM.days} days"
 
 
 def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) -> Iterable[str]:

@@ -10,20 +10,20 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 
-class Known(Enum):
+class Scope(Enum):
     """By what Terraform's own things are told from others."""
 
-    BY_NAME = auto()
+    NAME = auto()
     """Or by nothing: the resources of the grant say all."""
-    BY_TAGS = auto()
+    RESOURCE_TAGS = auto()
     """That it has: Project and Environment."""
-    BY_TAGS_ASKED = auto()
+    REQUEST_TAGS = auto()
     """That it is made with."""
-    BY_NO_TAGS = auto()
+    UNTAGGED = auto()
     """Nobody has tagged it for an environment."""
-    AS_TAGGED_FIRST = auto()
+    FIRST_TAGGING = auto()
     """Nobody has, and the call does it for this one."""
-    AS_TAGGED_AT_BIRTH = auto()
+    TAG_ON_CREATE = auto()
     """EC2 alone: by the very call that makes it."""
 
 
@@ -34,10 +34,10 @@ class Grant(NamedTuple):
     service: str
     actions: str
     """IAM's names, without the service."""
-    on: str = "*"
+    resources: str = "*"
     """What is behind account and Region in an ARN, or whole ARNs. `{ours}` is `globecart-<environment>-`."""
-    known: Known = Known.BY_NAME
+    scope: Scope = Scope.NAME
 
-    def named(self) -> list[str]:
+    def iam_actions(self) -> list[str]:
         """Its actions, as IAM has them."""
         return [f"{self.service}:{action}" for action in self.actions.split()]

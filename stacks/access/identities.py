@@ -1,6 +1,6 @@
 """What a deployment does with roles and keys, and what it may lose."""
 
-DESTROYS = frozenset(
+DESTRUCTIVE_ACTIONS = frozenset(
     {
         "backup:DeleteBackupVault",
         "backup:DeleteBackupVaultLockConfiguration",
@@ -26,16 +26,16 @@ DESTROYS = frozenset(
 )
 """What loses data, keys or traces: granted where deletion protection is off, and denied where it is on."""
 
-ROLES_UNDER_A_BOUNDARY = (
+BOUNDARY_ACTIONS = (
     "iam:CreateRole",
     "iam:DeleteRolePolicy",
     "iam:PutRolePermissionsBoundary",
     "iam:PutRolePolicy",
 )
 """IAM tells of these which boundary the role has, or gets."""
-ATTACHMENTS = ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
+POLICY_ATTACHMENT_ACTIONS = ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
 """The same, and which policy."""
-ROLES = (
+ROLE_ACTIONS = (
     "iam:DeleteRole",
     "iam:TagRole",
     "iam:UntagRole",
@@ -44,7 +44,7 @@ ROLES = (
     "iam:UpdateRoleDescription",
 )
 
-PASSED_TO = (
+PASS_ROLE_SERVICES = (
     "backup.amazonaws.com",
     "cloudtrail.amazonaws.com",
     "ecs-tasks.amazonaws.com",
@@ -57,14 +57,14 @@ PASSED_TO = (
 )
 """Services that take roles of the platform on."""
 
-POLICIES_OF_AWS = (
+AWS_MANAGED_POLICIES = (
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
 )
 """Those that roles of the platform have."""
 
-SERVICE_LINKED = (
+SERVICE_LINKED_ROLE_SERVICES = (
     "backup.amazonaws.com",
     "ecs.amazonaws.com",
     "ecs.application-autoscaling.amazonaws.com",
@@ -82,7 +82,7 @@ SERVICE_LINKED = (
 """Services that make a role of their own in an account, in the name of whoever uses them there first.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
 
-USE_OF_KEYS = (
+KEY_ACTIONS = (
     "kms:CreateGrant",
     "kms:Decrypt",
     "kms:Encrypt",
@@ -91,5 +91,5 @@ USE_OF_KEYS = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-USE_KEYS = ("backup", "ecr", "elasticache", "elasticfilesystem", "lambda", "rds", "secretsmanager")
+KEY_SERVICES = ("backup", "ecr", "elasticache", "elasticfilesystem", "lambda", "rds", "secretsmanager")
 """Services that use a key in the name of whoever gives them something to encrypt."""

@@ -1,11 +1,11 @@
 """What a deployment changes of the VPC, and of the way that requests take into it."""
 
-from stacks.access.grants import Grant, Known
+from stacks.access.grants import Grant, Scope
 
 # EC2 asks about each resource of a call: the new one, by the tags that it is made with, and those it is made in.
 NETWORK: tuple[Grant, ...] = (
     *(
-        Grant(f"Make{kind.title().replace('-', '')}", "ec2", action, f"{kind}/*", Known.BY_TAGS_ASKED)
+        Grant(f"Make{kind.title().replace('-', '')}", "ec2", action, f"{kind}/*", Scope.REQUEST_TAGS)
         for action, kind in (
             ("AllocateAddress", "elastic-ip"),
             ("CreateFlowLogs", "vpc-flow-log"),
@@ -34,27 +34,27 @@ NETWORK: tuple[Grant, ...] = (
         "RevokeSecurityGroupIngress",
         "elastic-ip/* internet-gateway/* natgateway/* network-acl/* route-table/* security-group/* "
         "security-group-rule/* subnet/* vpc/* vpc-endpoint/* vpc-flow-log/*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
-    Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Known.AS_TAGGED_AT_BIRTH),
+    Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Scope.TAG_ON_CREATE),
     # A VPC comes with one of each, which nobody has tagged yet. They lose their rules: nothing may use them.
     Grant(
         "TagDefaults",
         "ec2",
         "CreateTags",
         "network-acl/* route-table/* security-group/*",
-        Known.AS_TAGGED_FIRST,
+        Scope.FIRST_TAGGING,
     ),
     Grant(
         "CloseDefaults",
         "ec2",
         "DeleteNetworkAclEntry ReplaceNetworkAclAssociation RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
         "network-acl/* security-group/*",
-        Known.BY_NO_TAGS,
+        Scope.UNTAGGED,
     ),
 )
 
-ENTRANCE: tuple[Grant, ...] = (
+INGRESS: tuple[Grant, ...] = (
     # EFS and ElastiCache put interfaces into subnets in the name of whoever asks, and tag them with nothing.
     Grant(
         "Interfaces",
@@ -65,21 +65,21 @@ ENTRANCE: tuple[Grant, ...] = (
     # An endpoint's private names.
     Grant("EndpointNames", "route53", "AssociateVPCWithHostedZone", "arn:aws:route53:::hostedzone/*"),
     Grant("Records", "route53", "ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/*"),
-    Grant("RequestCertificate", "acm", "RequestCertificate", known=Known.BY_TAGS_ASKED),
-    Grant("TagCertificate", "acm", "AddTagsToCertificate", "certificate/*", Known.AS_TAGGED_FIRST),
+    Grant("RequestCertificate", "acm", "RequestCertificate", scope=Scope.REQUEST_TAGS),
+    Grant("TagCertificate", "acm", "AddTagsToCertificate", "certificate/*", Scope.FIRST_TAGGING),
     Grant(
         "Certificate",
         "acm",
         "AddTagsToCertificate DeleteCertificate RemoveTagsFromCertificate",
         "certificate/*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
     Grant(
         "MakeLoadBalancer",
         "elasticloadbalancing",
         "AddTags CreateListener CreateLoadBalancer CreateTargetGroup",
         "listener/app/{ours}* loadbalancer/app/{ours}* targetgroup/tasks-*",
-        Known.BY_TAGS_ASKED,
+        Scope.REQUEST_TAGS,
     ),
     Grant(
         "LoadBalancer",
@@ -88,7 +88,7 @@ ENTRANCE: tuple[Grant, ...] = (
         "ModifyLoadBalancerAttributes ModifyTargetGroup ModifyTargetGroupAttributes RemoveTags SetSecurityGroups "
         "SetSubnets",
         "listener/app/{ours}* loadbalancer/app/{ours}* targetgroup/tasks-*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
     Grant("FirewallInFront", "elasticloadbalancing", "SetWebAcl"),
     Grant(

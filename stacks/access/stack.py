@@ -12,13 +12,13 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from stacks.access import policies
+from stacks.access import deployer_policies
 from stacks.access.limits import Limits
 from stacks.names import ACCESS
-from stacks.parts.policy_documents import document
+from stacks.parts.policy_documents import policy_document
 from stacks.settings import Environment
 from stacks.settings.access import ISSUER
-from stacks.statements import Principal, Statement, allow, equals
+from stacks.statements import Principal, Statement, allow, string_equals
 from stacks.tier import TierStack
 
 AUDIENCE = "sts.amazonaws.com"
@@ -33,11 +33,13 @@ class AccessStack(TierStack):
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, settings)
         self._provider = self._know_github()
-        limits = Limits.of(settings)
-        self._boundary = self._policy("boundary", policies.boundary(limits), "What no deployment may exceed")
-        reads = self._policies(policies.reads(limits), "How the platform is set up, and nothing that is in it")
-        states = self._policies(policies.plan(limits), "States, to be read and locked")
-        writes = self._policies(policies.writes(limits), "What a deployment changes")
+        limits = Limits.from_settings(settings)
+        self._boundary = self._policy("boundary", deployer_policies.boundary(limits), "What no deployment may exceed")
+        reads = self._policies(
+            deployer_policies.read_policies(limits), "How the platform is set up, and nothing that is in it"
+        )
+        states = self._policies(deployer_policies.plan_policies(limits), "States, to be read and locked")
+        writes = self._policies(deployer_policies.write_policies(limits), "What a deployment changes")
         plan = self._role("plan", "Plans in pull requests, and changes nothing", "pull_request")
         self._give("plan", plan, reads | states)
         apply = self._role("apply", "Applies what was reviewed", f"environment:{settings.name}")
@@ -55,10 +57,10 @@ class AccessStack(TierStack):
         return IamPolicy(
             self,
             f"{what}-policy",
-            name=self.names.of_resource(f"deployment-{what}"),
+            name=self.names.resource_name(f"deployment-{what}"),
             path=self.names.access_path,
             description=why,
-            policy=document(self, f"{what}-permissions", *statements),
+            policy=policy_document(self, f"{what}-permissions", *statements),
         )
 
     def _policies(self, of: Mapping[str, Sequence[Statement]], why: str) -> dict[str, IamPolicy]:
@@ -74,8 +76,8 @@ class AccessStack(TierStack):
                 [],
                 to=Principal("Federated", [self._provider]),
                 when=[
-                    equals(f"{ISSUER}:aud", AUDIENCE),
-                    equals(f"{ISSUER}:sub", f"repo:{access.repository}:{workflows}"),
+                    string_equals(f"{ISSUER}:aud", AUDIENCE),
+                    string_equals(f"{ISSUER}:sub", f"repo:{access.repository}:{workflows}"),
                 ],
             )
         ]
@@ -84,10 +86,10 @@ class AccessStack(TierStack):
         role = IamRole(
             self,
             what,
-            name=self.names.of_resource(what),
+            name=self.names.resource_name(what),
             path=self.names.access_path,
             description=why,
-            assume_role_policy=document(self, f"{what}-trust", *trusted),
+            assume_role_policy=policy_document(self, f"{what}-trust", *trusted),
             permissions_boundary=self._boundary.arn,
             max_session_duration=3600,  # seconds: IAM's least
         )

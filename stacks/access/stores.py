@@ -1,6 +1,6 @@
 """What a deployment changes of what keeps data, of its backups, and of keys."""
 
-from stacks.access.grants import Grant, Known
+from stacks.access.grants import Grant, Scope
 
 STORES: tuple[Grant, ...] = (
     Grant(
@@ -29,7 +29,7 @@ STORES: tuple[Grant, ...] = (
     # The replica is made in the name of whoever asks for it, without tags.
     # https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html
     Grant("MakeFiles", "elasticfilesystem", "CreateFileSystem"),
-    Grant("TagFiles", "elasticfilesystem", "TagResource", "access-point/* file-system/*", Known.AS_TAGGED_FIRST),
+    Grant("TagFiles", "elasticfilesystem", "TagResource", "access-point/* file-system/*", Scope.FIRST_TAGGING),
     Grant(
         "Files",
         "elasticfilesystem",
@@ -38,7 +38,7 @@ STORES: tuple[Grant, ...] = (
         "PutBackupPolicy PutFileSystemPolicy PutLifecycleConfiguration TagResource UntagResource UpdateFileSystem "
         "UpdateFileSystemProtection",
         "access-point/* file-system/*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
     Grant(
         "Secrets",
@@ -52,14 +52,14 @@ STORES: tuple[Grant, ...] = (
 )
 
 BACKUPS: tuple[Grant, ...] = (
-    Grant("MakePlan", "backup", "CreateBackupPlan", "backup-plan:*", Known.BY_TAGS_ASKED),
-    Grant("TagPlan", "backup", "TagResource", "backup-plan:*", Known.AS_TAGGED_FIRST),
+    Grant("MakePlan", "backup", "CreateBackupPlan", "backup-plan:*", Scope.REQUEST_TAGS),
+    Grant("TagPlan", "backup", "TagResource", "backup-plan:*", Scope.FIRST_TAGGING),
     Grant(
         "Plan",
         "backup",
         "CreateBackupSelection DeleteBackupPlan DeleteBackupSelection TagResource UntagResource UpdateBackupPlan",
         "backup-plan:*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
     Grant(
         "Vaults",
@@ -78,15 +78,15 @@ BACKUPS: tuple[Grant, ...] = (
         "restore-testing-plan:{snake}*",
     ),
     Grant("VaultStorage", "backup-storage", "MountCapsule"),
-    Grant("MakeKey", "kms", "CreateKey", known=Known.BY_TAGS_ASKED),
-    Grant("TagKey", "kms", "TagResource", "key/*", Known.AS_TAGGED_FIRST),
+    Grant("MakeKey", "kms", "CreateKey", scope=Scope.REQUEST_TAGS),
+    Grant("TagKey", "kms", "TagResource", "key/*", Scope.FIRST_TAGGING),
     Grant(
         "Keys",
         "kms",
         "CreateAlias DeleteAlias EnableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource "
         "UpdateAlias UpdateKeyDescription",
         "key/*",
-        Known.BY_TAGS,
+        Scope.RESOURCE_TAGS,
     ),
     Grant("Aliases", "kms", "CreateAlias DeleteAlias UpdateAlias", "alias/{ours}*"),
 )

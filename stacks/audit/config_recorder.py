@@ -28,7 +28,7 @@ from stacks.tier import TierStack
 
 
 @dataclass(frozen=True)
-class Rule:
+class ConfigRule:
     """A managed rule of AWS's, and what of PCI DSS v4.0.1 asks for it."""
 
     identifier: str
@@ -47,47 +47,49 @@ A_YEAR = {"MinRetentionTime": "365"}
 
 # Of AWS's managed rules, those that speak of what this platform has. Security Hub, where it is on, brings its own.
 RULES = (
-    Rule(
+    ConfigRule(
         "VPC_SG_OPEN_ONLY_TO_AUTHORIZED_PORTS", "1.3.1", "only web ports open to all", {"authorizedTcpPorts": "80,443"}
     ),
-    Rule("VPC_DEFAULT_SECURITY_GROUP_CLOSED", "1.2.1", "the default security group lets nobody in"),
-    Rule("VPC_FLOW_LOGS_ENABLED", "10.2.1", "every VPC has flow logs", {"trafficType": "ALL"}),
-    Rule("RDS_CLUSTER_ENCRYPTED_AT_REST", "3.5.1", "clusters are encrypted"),
-    Rule("RDS_CLUSTER_DELETION_PROTECTION_ENABLED", "10.3.2", "clusters are protected from deletion"),
-    Rule("RDS_CLUSTER_IAM_AUTHENTICATION_ENABLED", "8.3.1", "people can come to clusters by IAM"),
-    Rule("EFS_ENCRYPTED_CHECK", "3.5.1", "file systems are encrypted"),
-    Rule("ELASTICACHE_REPL_GRP_ENCRYPTED_AT_REST", "3.5.1", "caches are encrypted"),
-    Rule("ELASTICACHE_RBAC_AUTH_ENABLED", "8.3.1", "caches ask who comes"),
-    Rule("SECRETSMANAGER_SCHEDULED_ROTATION_SUCCESS_CHECK", "8.6.3", "rotations succeed"),
-    Rule("SECRETSMANAGER_USING_CMK", "3.6.1", "secrets are encrypted with a key of ours"),
-    Rule("KMS_CMK_NOT_SCHEDULED_FOR_DELETION", "3.7.5", "no key waits for its deletion"),
-    Rule("CLOUD_TRAIL_CLOUD_WATCH_LOGS_ENABLED", "10.4.1.1", "the trail is read by machines"),
-    Rule("CLOUDWATCH_LOG_GROUP_ENCRYPTED", "3.5.1", "log groups are encrypted"),
-    Rule("CW_LOGGROUP_RETENTION_PERIOD_CHECK", "10.5.1", "log groups are kept for a year", A_YEAR),
-    Rule("S3_BUCKET_SSL_REQUESTS_ONLY", "4.2.1", "buckets refuse plaintext"),
-    Rule("SNS_ENCRYPTED_KMS", "3.5.1", "topics are encrypted"),
-    Rule("ALB_WAF_ENABLED", "6.4.2", "load balancers stand behind a firewall"),
-    Rule("ECR_PRIVATE_TAG_IMMUTABILITY_ENABLED", "6.3.1", "images cannot be replaced"),
-    Rule("IAM_ROOT_ACCESS_KEY_CHECK", "8.2.2", "root has no access key"),
-    Rule("ROOT_ACCOUNT_MFA_ENABLED", "8.4.2", "root has a second factor"),
-    Rule("MFA_ENABLED_FOR_IAM_CONSOLE_ACCESS", "8.4.2", "people have a second factor"),
-    Rule("ACCESS_KEYS_ROTATED", "8.6.3", "access keys are replaced", {"maxAccessKeyAge": "90"}),
-    Rule("IAM_USER_UNUSED_CREDENTIALS_CHECK", "8.2.6", "unused logins are closed", {"maxCredentialUsageAge": "90"}),
+    ConfigRule("VPC_DEFAULT_SECURITY_GROUP_CLOSED", "1.2.1", "the default security group lets nobody in"),
+    ConfigRule("VPC_FLOW_LOGS_ENABLED", "10.2.1", "every VPC has flow logs", {"trafficType": "ALL"}),
+    ConfigRule("RDS_CLUSTER_ENCRYPTED_AT_REST", "3.5.1", "clusters are encrypted"),
+    ConfigRule("RDS_CLUSTER_DELETION_PROTECTION_ENABLED", "10.3.2", "clusters are protected from deletion"),
+    ConfigRule("RDS_CLUSTER_IAM_AUTHENTICATION_ENABLED", "8.3.1", "people can come to clusters by IAM"),
+    ConfigRule("EFS_ENCRYPTED_CHECK", "3.5.1", "file systems are encrypted"),
+    ConfigRule("ELASTICACHE_REPL_GRP_ENCRYPTED_AT_REST", "3.5.1", "caches are encrypted"),
+    ConfigRule("ELASTICACHE_RBAC_AUTH_ENABLED", "8.3.1", "caches ask who comes"),
+    ConfigRule("SECRETSMANAGER_SCHEDULED_ROTATION_SUCCESS_CHECK", "8.6.3", "rotations succeed"),
+    ConfigRule("SECRETSMANAGER_USING_CMK", "3.6.1", "secrets are encrypted with a key of ours"),
+    ConfigRule("KMS_CMK_NOT_SCHEDULED_FOR_DELETION", "3.7.5", "no key waits for its deletion"),
+    ConfigRule("CLOUD_TRAIL_CLOUD_WATCH_LOGS_ENABLED", "10.4.1.1", "the trail is read by machines"),
+    ConfigRule("CLOUDWATCH_LOG_GROUP_ENCRYPTED", "3.5.1", "log groups are encrypted"),
+    ConfigRule("CW_LOGGROUP_RETENTION_PERIOD_CHECK", "10.5.1", "log groups are kept for a year", A_YEAR),
+    ConfigRule("S3_BUCKET_SSL_REQUESTS_ONLY", "4.2.1", "buckets refuse plaintext"),
+    ConfigRule("SNS_ENCRYPTED_KMS", "3.5.1", "topics are encrypted"),
+    ConfigRule("ALB_WAF_ENABLED", "6.4.2", "load balancers stand behind a firewall"),
+    ConfigRule("ECR_PRIVATE_TAG_IMMUTABILITY_ENABLED", "6.3.1", "images cannot be replaced"),
+    ConfigRule("IAM_ROOT_ACCESS_KEY_CHECK", "8.2.2", "root has no access key"),
+    ConfigRule("ROOT_ACCOUNT_MFA_ENABLED", "8.4.2", "root has a second factor"),
+    ConfigRule("MFA_ENABLED_FOR_IAM_CONSOLE_ACCESS", "8.4.2", "people have a second factor"),
+    ConfigRule("ACCESS_KEYS_ROTATED", "8.6.3", "access keys are replaced", {"maxAccessKeyAge": "90"}),
+    ConfigRule(
+        "IAM_USER_UNUSED_CREDENTIALS_CHECK", "8.2.6", "unused logins are closed", {"maxCredentialUsageAge": "90"}
+    ),
 )
 
 
-def rule_not_met(names: Names) -> Event:
+def noncompliance_event(names: Names) -> Event:
     """PCI DSS 11.5.2: something is no longer as it should be. Of our rules; Security Hub's tell of theirs there."""
     return Event(
         name="rule-not-met",
         source="aws.config",
-        kinds=["Config Rules Compliance Change"],
+        detail_types=["Config Rules Compliance Change"],
         detail={
-            "configRuleName": [{"prefix": names.of_resource("")}],
+            "configRuleName": [{"prefix": names.resource_name("")}],
             "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
         },
-        says="<rule> is not met by <type> <resource>.",
-        quoting={
+        message="<rule> is not met by <type> <resource>.",
+        input_paths={
             "rule": "$.detail.configRuleName",
             "type": "$.detail.resourceType",
             "resource": "$.detail.resourceId",
@@ -95,7 +97,7 @@ def rule_not_met(names: Names) -> Event:
     )
 
 
-def record_configuration(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigConfigurationRecorderStatus:
+def enable_config(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigConfigurationRecorderStatus:
     """Record every change of everything, and hold it to the rules; returned is what says that it records.
 
     Args:
@@ -105,8 +107,8 @@ def record_configuration(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> C
     recorder = ConfigConfigurationRecorder(
         tier,
         "recorder",
-        name=tier.names.of_resource("recorder"),
-        role_arn=tier.names.config_role,
+        name=tier.names.resource_name("recorder"),
+        role_arn=tier.names.config_role_arn,
         recording_group=ConfigConfigurationRecorderRecordingGroup(
             all_supported=True, include_global_resource_types=True
         ),
@@ -115,7 +117,7 @@ def record_configuration(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> C
     channel = ConfigDeliveryChannel(
         tier,
         "recorder-delivery",
-        name=tier.names.of_resource("recorder"),
+        name=tier.names.resource_name("recorder"),
         s3_bucket_name=bucket.id,
         s3_kms_key_arn=key.arn,
         snapshot_delivery_properties=ConfigDeliveryChannelSnapshotDeliveryProperties(
@@ -130,7 +132,7 @@ def record_configuration(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> C
         ConfigConfigRule(
             tier,
             f"rule-{rule.name}",
-            name=tier.names.of_resource(rule.name),
+            name=tier.names.resource_name(rule.name),
             description=f"PCI DSS {rule.requirement}: {rule.asks}",
             source=ConfigConfigRuleSource(owner="AWS", source_identifier=rule.identifier),
             input_parameters=json.dumps(dict(rule.parameters)) if rule.parameters else None,

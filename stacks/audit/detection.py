@@ -36,7 +36,7 @@ STANDARDS = {
 
 # Inspector looks into functions' own code in these Regions alone.
 # https://docs.aws.amazon.com/config/latest/developerguide/inspector-lambda-code-scan-enabled.html
-CODE_IS_SCANNED_IN = frozenset(
+CODE_SCAN_REGIONS = frozenset(
     {
         *("ap-northeast-1", "ap-southeast-1", "ap-southeast-2"),
         *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2"),
@@ -44,30 +44,30 @@ CODE_IS_SCANNED_IN = frozenset(
     }
 )
 
-FOUND = (
+FINDING_EVENTS = (
     Event(
         name="threat-found",
         source="aws.guardduty",
-        kinds=["GuardDuty Finding"],
+        detail_types=["GuardDuty Finding"],
         # Medium and above. What is low was tried and did not succeed.
         # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
         detail={"severity": [{"numeric": [">=", 4]}]},
-        says="GuardDuty: <title> (<type>, severity <severity>).",
-        quoting={"title": "$.detail.title", "type": "$.detail.type", "severity": "$.detail.severity"},
+        message="GuardDuty: <title> (<type>, severity <severity>).",
+        input_paths={"title": "$.detail.title", "type": "$.detail.type", "severity": "$.detail.severity"},
     ),
     Event(
         name="vulnerability-found",
         source="aws.inspector2",
-        kinds=["Inspector2 Finding"],
+        detail_types=["Inspector2 Finding"],
         detail={"severity": ["CRITICAL"], "status": ["ACTIVE"]},
-        says="Inspector: <title> in <where>.",
-        quoting={"title": "$.detail.title", "where": "$.resources[0]"},
+        message="Inspector: <title> in <where>.",
+        input_paths={"title": "$.detail.title", "where": "$.resources[0]"},
     ),
 )
 """PCI DSS 6.3.1, 11.5.1, 12.10.5."""
 
 
-def detect_threats(tier: TierStack) -> None:
+def enable_guardduty(tier: TierStack) -> None:
     """PCI DSS 11.5.1: GuardDuty, with the features that there is something for."""
     detector = GuarddutyDetector(tier, "detector", enable=True, finding_publishing_frequency="FIFTEEN_MINUTES")
     for feature, is_on in FEATURES.items():
@@ -81,7 +81,7 @@ def detect_threats(tier: TierStack) -> None:
     tier.publish("detector_id", detector, "id", "GuardDuty's detector")
 
 
-def check_against_standards(tier: TierStack, *, after: Sequence[ITerraformDependable]) -> None:
+def enable_security_hub(tier: TierStack, *, depends_on: Sequence[ITerraformDependable]) -> None:
     """Security Hub, with the standards that are checked.
 
     Args:
@@ -94,7 +94,7 @@ def check_against_standards(tier: TierStack, *, after: Sequence[ITerraformDepend
         # One finding for a control, however many standards have it.
         control_finding_generator="SECURITY_CONTROL",
         auto_enable_controls=True,
-        depends_on=after,
+        depends_on=depends_on,
     )
     for name, standard in STANDARDS.items():
         SecurityhubStandardsSubscription(
@@ -105,7 +105,7 @@ def check_against_standards(tier: TierStack, *, after: Sequence[ITerraformDepend
         )
 
 
-def look_for_vulnerabilities(tier: TierStack) -> None:
+def enable_inspector(tier: TierStack) -> None:
     """PCI DSS 6.3.1, 11.3.1: Inspector, for images and functions, and for functions' code where it can."""
-    code = ["LAMBDA_CODE"] if tier.settings.region in CODE_IS_SCANNED_IN else []
+    code = ["LAMBDA_CODE"] if tier.settings.region in CODE_SCAN_REGIONS else []
     Inspector2Enabler(tier, "inspector", account_ids=[tier.settings.account], resource_types=["ECR", "LAMBDA", *code])

@@ -13,13 +13,13 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from constructs import Construct
 
 from stacks.audit import detection
-from stacks.audit.config_recorder import record_configuration, rule_not_met
-from stacks.audit.watched_calls import COUNTED, changes_of_controls
+from stacks.audit.config_recorder import enable_config, noncompliance_event
+from stacks.audit.watched_calls import CALL_METRICS, control_change_events
 from stacks.foundation.stack import FoundationStack
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
-from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.roles import service_role
+from stacks.parts.logs import log_group, metric_filter
+from stacks.parts.service_roles import service_role
 from stacks.settings import Environment
 from stacks.statements import allow
 from stacks.tier import TierStack
@@ -34,7 +34,7 @@ class AuditStack(TierStack):
 
     def __init__(self, scope: Construct, settings: Environment, *, foundation: FoundationStack) -> None:
         super().__init__(scope, settings)
-        self.log = log_group(self, "log", self.names.trail_log, key=foundation.keys.logs)
+        self.log = log_group(self, "log", self.names.trail_log_group, key=foundation.keys.logs)
         self._record_calls(foundation)
         self._watch(foundation.alarm_topic)
         self._notify_of_events(foundation.alarm_topic)
@@ -50,7 +50,7 @@ class AuditStack(TierStack):
             # AWS documents no condition for it. Only who may pass this role on can name it in a trail.
             # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
             source_arn=None,
-            why="CloudTrail writes the trail to its log group",
+            description="CloudTrail writes the trail to its log group",
         )
         trail = Cloudtrail(
             self,
@@ -65,7 +65,7 @@ class AuditStack(TierStack):
             cloud_watch_logs_group_arn=f"{self.log.arn}:*",
             cloud_watch_logs_role_arn=role.arn,
             advanced_event_selector=self._recorded(foundation),
-            lifecycle=self.kept(),
+            lifecycle=self.stateful_lifecycle(),
             depends_on=[permissions],
         )
         self.publish("trail_arn", trail, "arn", "Trail of every call in every Region")
@@ -100,32 +100,32 @@ class AuditStack(TierStack):
         ]
 
     def _watch(self, topic: SnsTopic) -> None:
-        for row in COUNTED:
-            count_in_log(self, row.name, self.log, pattern=row.pattern, metric=row.metric)
-        self.alarms = raise_alarms(
+        for row in CALL_METRICS:
+            metric_filter(self, row.name, self.log, pattern=row.pattern, metric=row.metric)
+        self.alarms = create_alarms(
             self,
             topic,
             [
                 *(
                     Alarm(
                         name=row.name,
-                        namespace=self.names.metrics,
+                        namespace=self.names.metric_namespace,
                         metric=row.metric,
                         statistic="Sum",
-                        threshold=row.at_least,
+                        threshold=row.threshold,
                         unit=row.unit,
                         period=300,
                         periods=1,
                         missing="notBreaching",
-                        why=row.why,
+                        why=row.reason,
                     )
-                    for row in COUNTED
+                    for row in CALL_METRICS
                 ),
                 Alarm(
                     name="trail-silent",
                     namespace="AWS/Logs",
                     metric="IncomingLogEvents",
-                    dimensions={"LogGroupName": self.names.trail_log},
+                    dimensions={"LogGroupName": self.names.trail_log_group},
                     statistic="Sum",
                     at="most",
                     threshold=0,
@@ -140,17 +140,17 @@ class AuditStack(TierStack):
         )
 
     def _notify_of_events(self, topic: SnsTopic) -> None:
-        of_rules = [rule_not_met(self.names)] if self.settings.audit.config else []
-        notify(self, topic, [*changes_of_controls(), *detection.FOUND, *of_rules])
+        of_rules = [noncompliance_event(self.names)] if self.settings.audit.config else []
+        notify(self, topic, [*control_change_events(), *detection.FINDING_EVENTS, *of_rules])
 
     def _detect(self, foundation: FoundationStack) -> None:
         audit, recording = self.settings.audit, []
         if audit.config:
             bucket, key = foundation.log_buckets.config, foundation.keys.logs
-            recording = [record_configuration(self, bucket=bucket, key=key)]
+            recording = [enable_config(self, bucket=bucket, key=key)]
         if audit.guardduty:
-            detection.detect_threats(self)
+            detection.enable_guardduty(self)
         if audit.security_hub:
-            detection.check_against_standards(self, after=recording)
+            detection.enable_security_hub(self, depends_on=recording)
         if audit.inspector:
-            detection.look_for_vulnerabilities(self)
+            detection.enable_inspector(self)

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 from stacks.parts.events import Event
 
-BY_A_CALL = ["AWS API Call via CloudTrail"]
+API_CALL = ["AWS API Call via CloudTrail"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class CallMetric:
     """One row: what is counted in the trail's log, and from how many on in five minutes it is an alarm."""
 
     name: str
     """Also the alarm's, and the heading in the runbook."""
     pattern: str
-    at_least: int = 1
+    threshold: int = 1
     unit: str = "calls"
-    why: str
+    reason: str
 
     @property
     def metric(self) -> str:
@@ -30,43 +30,43 @@ class Counted:
         return self.name.title().replace("-", "")
 
 
-def calls(source: str, *actions: str) -> str:
+def call_pattern(source: str, *actions: str) -> str:
     """Filter pattern of calls that were carried out; those that were denied are counted as such."""
     named = " || ".join(f'$.eventName = "{action}"' for action in actions)
     return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({named}) }}'
 
 
-COUNTED = (
-    Counted(
+CALL_METRICS = (
+    CallMetric(
         name="root-use",
         pattern='{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && '
         '$.eventType != "AwsServiceEvent" }',
-        why="nobody works as the root user, whom no policy binds (PCI DSS 8.2.2, 10.2.1.2)",
+        reason="nobody works as the root user, whom no policy binds (PCI DSS 8.2.2, 10.2.1.2)",
     ),
-    Counted(
+    CallMetric(
         name="failed-console-logins",
         pattern='{ $.eventName = "ConsoleLogin" && $.errorMessage = "Failed authentication" }',
-        at_least=5,
+        threshold=5,
         unit="sign-ins",
-        why="somebody may be guessing a password (PCI DSS 10.2.1.4)",
+        reason="somebody may be guessing a password (PCI DSS 10.2.1.4)",
     ),
-    Counted(
+    CallMetric(
         name="console-logins-without-mfa",
         # Whoever comes by an identity provider has shown a second factor there.
         pattern='{ $.eventName = "ConsoleLogin" && $.userIdentity.type = "IAMUser" && '
         '$.responseElements.ConsoleLogin = "Success" && $.additionalEventData.MFAUsed != "Yes" }',
         unit="sign-ins",
-        why="a password alone was enough (PCI DSS 8.4.2)",
+        reason="a password alone was enough (PCI DSS 8.4.2)",
     ),
-    Counted(
+    CallMetric(
         name="denied-calls",
         pattern='{ $.errorCode = "*UnauthorizedOperation" || $.errorCode = "AccessDenied*" }',
-        at_least=25,
-        why="somebody tries what is not allowed, or a role has lost a permission (PCI DSS 10.2.1.4)",
+        threshold=25,
+        reason="somebody tries what is not allowed, or a role has lost a permission (PCI DSS 10.2.1.4)",
     ),
-    Counted(
+    CallMetric(
         name="identity-changes",
-        pattern=calls(
+        pattern=call_pattern(
             "iam",
             *("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy"),
             *("CreateAccessKey", "CreateLoginProfile", "CreatePolicy", "CreatePolicyVersion", "CreateUser"),
@@ -74,46 +74,46 @@ COUNTED = (
             *("DeleteRolePermissionsBoundary", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy"),
             *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy"),
         ),
-        why="somebody's permissions are others than before (PCI DSS 10.2.1.5)",
+        reason="somebody's permissions are others than before (PCI DSS 10.2.1.5)",
     ),
-    Counted(
+    CallMetric(
         name="key-loss",
-        pattern=calls("kms", "DisableKey", "ScheduleKeyDeletion"),
-        why="what the key encrypts can no longer be read (PCI DSS 3.7.5)",
+        pattern=call_pattern("kms", "DisableKey", "ScheduleKeyDeletion"),
+        reason="what the key encrypts can no longer be read (PCI DSS 3.7.5)",
     ),
-    Counted(
+    CallMetric(
         name="security-group-changes",
-        pattern=calls(
+        pattern=call_pattern(
             "ec2",
             *("AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress"),
             *("CreateSecurityGroup", "DeleteSecurityGroup", "ModifySecurityGroupRules"),
             *("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
         ),
-        why="who may reach whom is otherwise than before (PCI DSS 1.2.2)",
+        reason="who may reach whom is otherwise than before (PCI DSS 1.2.2)",
     ),
-    Counted(
+    CallMetric(
         name="network-acl-changes",
-        pattern=calls(
+        pattern=call_pattern(
             "ec2",
             *("CreateNetworkAcl", "CreateNetworkAclEntry", "DeleteNetworkAcl", "DeleteNetworkAclEntry"),
             *("ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry"),
         ),
-        why="the second fence around a kind of subnet is otherwise than before (PCI DSS 1.2.2)",
+        reason="the second fence around a kind of subnet is otherwise than before (PCI DSS 1.2.2)",
     ),
-    Counted(
+    CallMetric(
         name="route-changes",
-        pattern=calls(
+        pattern=call_pattern(
             "ec2",
             *("AssociateRouteTable", "CreateRoute", "CreateRouteTable", "DeleteRoute", "DeleteRouteTable"),
             *("DisassociateRouteTable", "ReplaceRoute", "ReplaceRouteTableAssociation"),
             *("AttachInternetGateway", "CreateInternetGateway", "DeleteInternetGateway", "DetachInternetGateway"),
             *("AcceptVpcPeeringConnection", "CreateTransitGatewayVpcAttachment", "CreateVpnGateway"),
         ),
-        why="there is another way into the network, or out of it (PCI DSS 1.2.2)",
+        reason="there is another way into the network, or out of it (PCI DSS 1.2.2)",
     ),
-    Counted(
+    CallMetric(
         name="bucket-policy-changes",
-        pattern=calls(
+        pattern=call_pattern(
             "s3",
             *("DeleteBucketEncryption", "DeleteBucketLifecycle", "DeleteBucketPolicy"),
             *(
@@ -124,7 +124,7 @@ COUNTED = (
             ),
             *("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketReplication", "PutBucketVersioning"),
         ),
-        why="who may read, change or remove logs and states is otherwise than before (PCI DSS 10.3.2)",
+        reason="who may read, change or remove logs and states is otherwise than before (PCI DSS 10.3.2)",
     ),
 )
 
@@ -133,11 +133,11 @@ def _changed(name: str, source: str, what: str, *actions: str) -> Event:
     return Event(
         name=name,
         source=f"aws.{source}",
-        kinds=BY_A_CALL,
+        detail_types=API_CALL,
         # Also what was denied: nobody has any business to try.
         detail={"eventName": list(actions)},
-        says=f"{what}: <action> by <who> from <address>. <error>",
-        quoting={
+        message=f"{what}: <action> by <who> from <address>. <error>",
+        input_paths={
             "action": "$.detail.eventName",
             "who": "$.detail.userIdentity.arn",
             "address": "$.detail.sourceIPAddress",
@@ -146,7 +146,7 @@ def _changed(name: str, source: str, what: str, *actions: str) -> Event:
     )
 
 
-def changes_of_controls() -> Sequence[Event]:
+def control_change_events() -> Sequence[Event]:
     """PCI DSS 10.7.2: a control that fails, or is made to, is told at once."""
     return [
         _changed(
@@ -193,9 +193,9 @@ def changes_of_controls() -> Sequence[Event]:
             name="rotation-failed",
             source="aws.secretsmanager",
             # Also of the master credential, which RDS rotates without a function of ours.
-            kinds=["AWS Service Event via CloudTrail"],
+            detail_types=["AWS Service Event via CloudTrail"],
             detail={"eventName": ["RotationFailed"]},
-            says="the rotation of a secret failed: <secret>.",
-            quoting={"secret": "$.detail.additionalEventData.SecretId"},
+            message="the rotation of a secret failed: <secret>.",
+            input_paths={"secret": "$.detail.additionalEventData.SecretId"},
         ),
     ]

@@ -4,7 +4,7 @@ from functools import partial
 
 from stacks.parts.alarms import Alarm
 
-MOST_CONNECTIONS = 65_000
+MAX_CONNECTIONS = 65_000
 """Of a node; ElastiCache's fixed `maxclients`."""
 
 # ElastiCache measures node by node, and load brings nodes.
@@ -45,7 +45,7 @@ ALARMS = (
     _node(
         name="connections",
         metric="CurrConnections",
-        threshold=MOST_CONNECTIONS * 8 // 10,
+        threshold=MAX_CONNECTIONS * 8 // 10,
         unit="connections, four fifths of what a node takes",
         period=60,
         why="the next tasks will be refused; a pool leaks or is too large",

@@ -22,9 +22,9 @@ from stacks.cache.users import ENGINE, application_user, user_group
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import raise_alarms
-from stacks.parts.autoscaling import scaling_target, track
-from stacks.parts.logs import let_services_deliver, log_group
+from stacks.parts.alarms import create_alarms
+from stacks.parts.autoscaling import scaling_target, track_metric
+from stacks.parts.logs import allow_log_delivery, log_group
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
@@ -50,12 +50,13 @@ class CacheStack(TierStack):
         users = user_group(self, self.user)
         self.replication_group = self._replication_group(foundation, network, logs, users)
         self._add_shards_under_load()
-        self.alarms = raise_alarms(self, foundation.alarm_topic, ALARMS)
+        self.alarms = create_alarms(self, foundation.alarm_topic, ALARMS)
         self._publish_endpoint()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
         return {
-            kind: log_group(self, f"log-{kind}", self.names.cache_log(kind), key=foundation.keys.logs) for kind in LOGS
+            kind: log_group(self, f"log-{kind}", self.names.cache_log_group(kind), key=foundation.keys.logs)
+            for kind in LOGS
         }
 
     def _replication_group(
@@ -108,8 +109,8 @@ class CacheStack(TierStack):
             maintenance_window=self.settings.windows.maintenance,
             auto_minor_version_upgrade="true",
             apply_immediately=False,
-            lifecycle=self.kept(*(["num_node_groups"] if scales else [])),
-            depends_on=[let_services_deliver(self, list(logs.values()))],
+            lifecycle=self.stateful_lifecycle(*(["num_node_groups"] if scales else [])),
+            depends_on=[allow_log_delivery(self, list(logs.values()))],
         )
 
     def _parameters(self) -> ElasticacheParameterGroup:
@@ -140,12 +141,14 @@ class CacheStack(TierStack):
             "shard",
             dimension="elasticache:replication-group:NodeGroups",
             resource_id=f"replication-group/{self.replication_group.replication_group_id}",
-            between=(wanted.shards, wanted.maximum_shards),
-            after=[self.replication_group],
+            capacity=(wanted.shards, wanted.maximum_shards),
+            depends_on=[self.replication_group],
         )
         # Percent; ElastiCache takes 35 to 70.
-        track(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", at=60)
-        track(self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", at=70)
+        track_metric(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", target_value=60)
+        track_metric(
+            self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", target_value=70
+        )
 
     def _publish_endpoint(self) -> None:
         self.publish(
@@ -161,4 +164,4 @@ class CacheStack(TierStack):
             "replication_group_id",
             "The cache, as ElastiCache's commands take it and as IAM tokens name it",
         )
-        self.offer(self.replication_group, "arn", "id")
+        self.export(self.replication_group, "arn", "id")

@@ -9,16 +9,16 @@ ENGINE = "redis"
 
 # Reads and writes of keys, but not what looks at, changes or empties the whole: FLUSHALL, KEYS and CONFIG are dangerous
 # in Redis's own list, the others are named. What cluster clients ask first is added at the end.
-APPLICATION_MAY = (
+APPLICATION_ACCESS_STRING = (
     "on ~* -@all +@read +@write +@connection +@transaction +@scripting"
     " -@dangerous -dbsize -function -randomkey -scan -script +cluster +info"
 )
-NOBODY_MAY = "off ~keys* -@all"
+DEFAULT_ACCESS_STRING = "off ~keys* -@all"
 
 
 def application_user(tier: TierStack) -> ElasticacheUser:
     """PCI DSS 8.3.1: no shared secret; a task signs in with a token that its role signs."""
-    name = tier.names.of_resource("application")
+    name = tier.names.resource_name("application")
     user = ElasticacheUser(
         tier,
         "application",
@@ -26,11 +26,11 @@ def application_user(tier: TierStack) -> ElasticacheUser:
         user_id=name,
         user_name=name,
         engine=ENGINE,
-        access_string=APPLICATION_MAY,
+        access_string=APPLICATION_ACCESS_STRING,
         authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
     )
     tier.publish("user_name", user, "user_name", "User that tasks sign in as, by IAM")
-    tier.offer(user, "arn")
+    tier.export(user, "arn")
     return user
 
 
@@ -39,10 +39,10 @@ def user_group(tier: TierStack, *users: ElasticacheUser) -> ElasticacheUserGroup
     default = ElasticacheUser(
         tier,
         "default",
-        user_id=tier.names.of_resource("default"),
+        user_id=tier.names.resource_name("default"),
         user_name="default",
         engine=ENGINE,
-        access_string=NOBODY_MAY,
+        access_string=DEFAULT_ACCESS_STRING,
         # As authentication_mode, AWS would answer with another word for it, and every plan would show a change.
         no_password_required=True,
     )

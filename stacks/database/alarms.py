@@ -4,7 +4,7 @@ from functools import partial
 
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 
-from stacks.database.parameters import ACU, most_connections
+from stacks.database.parameters import ACU, max_connections
 from stacks.parts.alarms import GIB, Alarm
 from stacks.tier import TierStack
 
@@ -47,7 +47,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             name="connections",
             metric="DatabaseConnections",
             statistic="Maximum",
-            threshold=most_connections(tier.settings.database) * 8 // 10,
+            threshold=max_connections(tier.settings.database) * 8 // 10,
             unit="connections, four fifths of what an instance takes",
             period=60,
             periods=5,
@@ -97,7 +97,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
         ),
         Alarm(
             name="failed-logins",
-            namespace=tier.names.metrics,
+            namespace=tier.names.metric_namespace,
             metric=FAILED_LOGINS,
             statistic="Sum",
             threshold=10,

@@ -17,7 +17,7 @@ ACU = 2 * GIB
 
 # Applied when an instance starts. The first can be no sooner. The others are, in one version or another, the engine's
 # own default, for which RDS reports this method whatever it was told: every plan would show a change.
-AT_START = (
+PENDING_REBOOT_PARAMETERS = (
     "shared_preload_libraries",
     "rds.force_ssl",
     "password_encryption",
@@ -79,10 +79,10 @@ def instance_parameters(tier: TierStack) -> DbParameterGroup:
 
 
 def _method(parameter: str) -> str:
-    return "pending-reboot" if parameter in AT_START else "immediate"
+    return "pending-reboot" if parameter in PENDING_REBOOT_PARAMETERS else "immediate"
 
 
-def most_connections(wanted: DatabaseSettings) -> int:
+def max_connections(wanted: DatabaseSettings) -> int:
     """How many connections one instance takes, as Aurora derives `max_connections` from the maximum capacity.
 
     Source: "Maximum connections for Aurora Serverless v2" in the Aurora User Guide: memory / 9,531,392 bytes, at most

@@ -15,10 +15,10 @@ from stacks.database.parameters import ENGINE, cluster_parameters, instance_para
 from stacks.foundation.stack import FoundationStack, Keys
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import raise_alarms
-from stacks.parts.autoscaling import scaling_target, track
-from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.roles import ServiceRole, service_role
+from stacks.parts.alarms import create_alarms
+from stacks.parts.autoscaling import scaling_target, track_metric
+from stacks.parts.logs import log_group, metric_filter
+from stacks.parts.service_roles import ServiceRole, service_role
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
@@ -41,14 +41,14 @@ class DatabaseStack(TierStack):
         self.cluster = self._cluster(foundation.keys, network, list(logs.values()))
         self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role())
         self._add_readers_under_load()
-        count_in_log(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
-        self.alarms = raise_alarms(self, foundation.alarm_topic, database_alarms(self, self.cluster))
+        metric_filter(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
+        self.alarms = create_alarms(self, foundation.alarm_topic, database_alarms(self, self.cluster))
         self._publish_endpoints()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
         """Before the cluster, which would make them itself: without our key, and for ever."""
         return {
-            kind: log_group(self, f"log-{kind}", self.names.database_log(kind), key=foundation.keys.logs)
+            kind: log_group(self, f"log-{kind}", self.names.database_log_group(kind), key=foundation.keys.logs)
             for kind in LOGS
         }
 
@@ -97,7 +97,7 @@ class DatabaseStack(TierStack):
             deletion_protection=self.settings.deletion_protection,
             skip_final_snapshot=not self.settings.deletion_protection,
             final_snapshot_identifier=f"{self.names.database}-final",
-            lifecycle=self.kept(),
+            lifecycle=self.stateful_lifecycle(),
             depends_on=logs,
         )
 
@@ -109,7 +109,7 @@ class DatabaseStack(TierStack):
             "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
             # Any instance: Aurora names the readers that it adds itself.
             source_arn=self.names.arn("rds", "db:*"),
-            why="Delivers the database's enhanced monitoring to CloudWatch",
+            description="Delivers the database's enhanced monitoring to CloudWatch",
         )
 
     def _writer_and_readers(self, keys: Keys, monitoring: ServiceRole) -> list[RdsClusterInstance]:
@@ -141,7 +141,7 @@ class DatabaseStack(TierStack):
                 performance_insights_enabled=True,
                 performance_insights_kms_key_id=keys.database.arn,
                 performance_insights_retention_period=7,  # days: what AWS gives without a charge
-                lifecycle=self.kept(),
+                lifecycle=self.stateful_lifecycle(),
                 # A cluster's first instance becomes its writer.
                 depends_on=[monitoring.permissions, *instances[:1]],
             )
@@ -157,10 +157,10 @@ class DatabaseStack(TierStack):
             "reader",
             dimension="rds:cluster:ReadReplicaCount",
             resource_id=f"cluster:{self.cluster.cluster_identifier}",
-            between=(wanted.readers, wanted.maximum_readers),
-            after=self.instances,  # Aurora adds readers to a cluster that has instances
+            capacity=(wanted.readers, wanted.maximum_readers),
+            depends_on=self.instances,  # Aurora adds readers to a cluster that has instances
         )
-        track(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", at=60)  # percent
+        track_metric(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", target_value=60)  # percent
 
     def _publish_endpoints(self) -> None:
         self.publish("writer_endpoint", self.cluster, "endpoint", "Where the application writes; follows a failover")
@@ -174,4 +174,4 @@ class DatabaseStack(TierStack):
             "master_user_secret[0].secret_arn",
             "Secret with the master credential, which RDS makes and rotates",
         )
-        self.offer(self.cluster, "arn", "id", "cluster_resource_id")
+        self.export(self.cluster, "arn", "id", "cluster_resource_id")

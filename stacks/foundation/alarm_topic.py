@@ -7,14 +7,14 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
-from stacks.parts.policy_documents import document
-from stacks.statements import allow, deny_other_accounts, deny_plaintext, equals, matches_arn, service
+from stacks.parts.policy_documents import policy_document
+from stacks.statements import allow, arn_like, deny_other_accounts, deny_plaintext, service_principal, string_equals
 from stacks.tier import TierStack
 
 
 def alarm_topic(tier: TierStack, key: KmsKey) -> SnsTopic:
     """PCI DSS 12.10.1: whoever answers for the environment is told."""
-    topic = SnsTopic(tier, "alarms", name=tier.names.of_resource("alarms"), kms_master_key_id=key.arn)
+    topic = SnsTopic(tier, "alarms", name=tier.names.resource_name("alarms"), kms_master_key_id=key.arn)
     SnsTopicPolicy(tier, "alarms-policy", arn=topic.arn, policy=_who_may_publish(tier, topic))
     for subscription in tier.settings.foundation.alarm_subscriptions:
         SnsTopicSubscription(
@@ -26,33 +26,33 @@ def alarm_topic(tier: TierStack, key: KmsKey) -> SnsTopic:
             endpoint=subscription.endpoint,
         )
     tier.publish("alarm_topic_arn", topic, "arn", "Topic that every alarm and event goes to")
-    tier.offer(topic, "name")
+    tier.export(topic, "name")
     return topic
 
 
 def _who_may_publish(tier: TierStack, topic: SnsTopic) -> str:
-    own_account = equals("aws:SourceAccount", tier.settings.account)
-    our_alarms = tier.names.arn("cloudwatch", f"alarm:{tier.names.of_resource('*')}")
+    own_account = string_equals("aws:SourceAccount", tier.settings.account)
+    our_alarms = tier.names.arn("cloudwatch", f"alarm:{tier.names.resource_name('*')}")
     our_databases = tier.names.arn("rds", "*")  # RDS names the cluster or instance that something happened to
-    return document(
+    return policy_document(
         tier,
         "alarms-access",
         allow(
             "PublishAlarms",
             ["sns:Publish"],
             [topic.arn],
-            to=service("cloudwatch.amazonaws.com"),
-            when=[own_account, matches_arn("aws:SourceArn", our_alarms)],
+            to=service_principal("cloudwatch.amazonaws.com"),
+            when=[own_account, arn_like("aws:SourceArn", our_alarms)],
         ),
         # EventBridge delivers to no topic whose policy sets it a condition.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-        allow("PublishEvents", ["sns:Publish"], [topic.arn], to=service("events.amazonaws.com")),
+        allow("PublishEvents", ["sns:Publish"], [topic.arn], to=service_principal("events.amazonaws.com")),
         allow(
             "PublishDatabaseEvents",
             ["sns:Publish"],
             [topic.arn],
-            to=service("events.rds.amazonaws.com"),
-            when=[own_account, matches_arn("aws:SourceArn", our_databases)],
+            to=service_principal("events.rds.amazonaws.com"),
+            when=[own_account, arn_like("aws:SourceArn", our_databases)],
         ),
         deny_plaintext(["sns:Publish"], [topic.arn]),
         deny_other_accounts(tier.settings.account, ["sns:Publish", "sns:Subscribe"], [topic.arn]),

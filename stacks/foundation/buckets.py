@@ -34,7 +34,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
 from cdktf_cdktf_provider_aws.s3_bucket_versioning import S3BucketVersioningA, S3BucketVersioningVersioningConfiguration
 
 from stacks.foundation.deliveries import S3_ACCESS_PREFIX
-from stacks.parts.policy_documents import document
+from stacks.parts.policy_documents import policy_document
 from stacks.statements import EVERYONE, Condition, Statement, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
@@ -54,9 +54,9 @@ class LogBucket:
         tier: TierStack,
         name: str,
         *,
-        deliverers: Sequence[Statement],
+        delivery_statements: Sequence[Statement],
         key: KmsKey | None,
-        locked: bool,
+        object_lock: bool,
         access_log: Self | None,
     ) -> None:
         """Make the bucket.
@@ -72,16 +72,16 @@ class LogBucket:
         self.bucket = S3Bucket(
             tier,
             name,
-            bucket=tier.names.of_bucket(name),
-            object_lock_enabled=locked,
+            bucket=tier.names.bucket_name(name),
+            object_lock_enabled=object_lock,
             force_destroy=not tier.settings.deletion_protection,
-            lifecycle=tier.kept(),
+            lifecycle=tier.stateful_lifecycle(),
         )
         self._encrypt(key)
-        self.policy = self._keep_private(deliverers)
+        self.policy = self._keep_private(delivery_statements)
         versioning = self._version()
         self._age(versioning)
-        if locked:
+        if object_lock:
             self._lock(versioning)
         if access_log:
             self._log_access(access_log)
@@ -132,7 +132,7 @@ class LogBucket:
             self._tier,
             f"{self._name}-policy",
             bucket=self.bucket.id,
-            policy=document(
+            policy=policy_document(
                 self._tier,
                 f"{self._name}-access",
                 *deliverers,

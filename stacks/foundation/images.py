@@ -15,7 +15,7 @@ from cdktf_cdktf_provider_aws.ecr_repository import (
 from cdktf_cdktf_provider_aws.ecr_repository_policy import EcrRepositoryPolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
-from stacks.parts.policy_documents import document
+from stacks.parts.policy_documents import policy_document
 from stacks.statements import deny_other_accounts
 from stacks.tier import TierStack
 
@@ -30,16 +30,16 @@ def image_repository(tier: TierStack, key: KmsKey) -> EcrRepository:
         image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
         encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=key.arn)],
         force_delete=not tier.settings.deletion_protection,
-        lifecycle=tier.kept(),
+        lifecycle=tier.stateful_lifecycle(),
     )
     EcrRepositoryPolicy(
         tier,
         "images-policy",
         repository=repository.name,
-        policy=document(tier, "images-access", deny_other_accounts(tier.settings.account, ["ecr:*"], [])),
+        policy=policy_document(tier, "images-access", deny_other_accounts(tier.settings.account, ["ecr:*"], [])),
     )
     tier.publish("image_repository_url", repository, "repository_url", "Where the application's images are pushed")
-    tier.offer(repository, "arn", "name")
+    tier.export(repository, "arn", "name")
     _forget_interrupted_pushes(tier, repository)
     return repository
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from stacks.statements import EVERYONE, Condition, Principal, Statement, account, allow, deny
+from stacks.statements import EVERYONE, Condition, Principal, Statement, account_principal, allow, deny
 
-ADMINISTRATION = (
+ADMINISTRATION_ACTIONS = (
     "kms:CancelKeyDeletion",
     "kms:DescribeKey",
     "kms:DisableKey",
@@ -34,8 +34,8 @@ def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statemen
     """
     return [
         # Without it, IAM could grant nothing on the key, and to lose the administrators would be to lose the key.
-        allow("EnableIamPolicies", ["kms:*"], ["*"], to=account(own_account)),
-        allow("AdministerWithoutUse", ADMINISTRATION, ["*"], to=Principal("AWS", administrators)),
+        allow("EnableIamPolicies", ["kms:*"], ["*"], to=account_principal(own_account)),
+        allow("AdministerWithoutUse", ADMINISTRATION_ACTIONS, ["*"], to=Principal("AWS", administrators)),
         # No review of policies would see a grant that was made by hand.
         deny(
             "OnlyServicesMakeGrants",

@@ -5,7 +5,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
 from stacks.foundation.key_policy import key_policy
-from stacks.parts.policy_documents import document
+from stacks.parts.policy_documents import policy_document
 from stacks.statements import Statement
 from stacks.tier import TierStack
 
@@ -26,20 +26,20 @@ def customer_key(
         tier,
         f"key-{purpose}",
         description=f"Encrypts {protects}",
-        policy=document(tier, f"key-{purpose}-policy", *owners, *users),
+        policy=policy_document(tier, f"key-{purpose}-policy", *owners, *users),
         enable_key_rotation=True,
         rotation_period_in_days=365,  # PCI DSS 3.7.4: a year or less
         deletion_window_in_days=30,  # KMS's longest: time to notice (PCI DSS 3.7.5)
-        lifecycle=tier.kept(),
+        lifecycle=tier.stateful_lifecycle(),
         provider=provider,
     )
     alias = KmsAlias(
         tier,
         f"alias-{purpose}",
-        name=f"alias/{tier.names.of_resource(purpose)}",
+        name=f"alias/{tier.names.resource_name(purpose)}",
         target_key_id=key.id,
         provider=provider,
     )
     tier.publish(f"{purpose}_key_arn", key, "arn", f"KMS key that encrypts {protects}")
-    tier.offer(alias, "arn")
+    tier.export(alias, "arn")
     return key

@@ -16,7 +16,7 @@ from stacks.foundation.buckets import LogBucket
 from stacks.foundation.images import image_repository
 from stacks.foundation.keys import customer_key
 from stacks.settings import Environment
-from stacks.statements import allow, service
+from stacks.statements import allow, service_principal
 from stacks.tier import TierStack
 
 
@@ -70,14 +70,17 @@ class FoundationStack(TierStack):
             "PublishEncrypted",
             ["kms:GenerateDataKey*", "kms:Decrypt"],
             ["*"],
-            to=service("cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"),
+            to=service_principal("cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"),
         )
         return Keys(
             database=customer_key(self, "database", "Aurora's storage, snapshots and Performance Insights"),
             files=customer_key(self, "files", "EFS file systems and the cache"),
             secrets=customer_key(self, "secrets", "secrets in Secrets Manager"),
             logs=customer_key(
-                self, "logs", "log groups, the audit archive and Config's records", *deliveries.key_use(self.names)
+                self,
+                "logs",
+                "log groups, the audit archive and Config's records",
+                *deliveries.key_statements(self.names),
             ),
             alarms=customer_key(self, "alarms", "messages of the alarm topic", alarm_publishers),
             images=customer_key(self, "images", "container images"),
@@ -96,25 +99,27 @@ class FoundationStack(TierStack):
         delivery = LogBucket(
             self,
             "delivery",
-            deliverers=deliveries.access_logs(self.names, "delivery", of_buckets=["audit", "config"]),
+            delivery_statements=deliveries.access_log_statements(
+                self.names, "delivery", of_buckets=["audit", "config"]
+            ),
             key=None,
-            locked=False,
+            object_lock=False,
             access_log=None,  # its own access logs would log their own delivery, for ever
         )
         audit = LogBucket(
             self,
             "audit",
-            deliverers=deliveries.trail_logs(self.names, "audit"),
+            delivery_statements=deliveries.trail_statements(self.names, "audit"),
             key=key,
-            locked=True,
+            object_lock=True,
             access_log=delivery,
         )
         config = LogBucket(
             self,
             "config",
-            deliverers=deliveries.config_records(self.names, "config"),
+            delivery_statements=deliveries.config_statements(self.names, "config"),
             key=key,
-            locked=False,
+            object_lock=False,
             access_log=delivery,
         )
         buckets = LogBuckets(audit=audit.bucket, delivery=delivery.bucket, config=config.bucket)
@@ -122,5 +127,5 @@ class FoundationStack(TierStack):
         self.publish("delivery_bucket", buckets.delivery, "id", "Access logs of the load balancer and of the buckets")
         self.publish("config_bucket", buckets.config, "id", "Configuration history by AWS Config")
         for bucket in (buckets.audit, buckets.delivery, buckets.config):
-            self.offer(bucket, "arn")
+            self.export(bucket, "arn")
         return buckets

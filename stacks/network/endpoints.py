@@ -9,13 +9,13 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 
-from stacks.parts.policy_documents import document
-from stacks.statements import EVERYONE, Condition, allow, equals
+from stacks.parts.policy_documents import policy_document
+from stacks.statements import EVERYONE, Condition, allow, string_equals
 from stacks.tier import TierStack
 
-LOG_IN = "ecr:GetAuthorizationToken"
+REGISTRY_LOGIN = "ecr:GetAuthorizationToken"
 """To all repositories at once: the only action of these that knows no resource."""
-PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", LOG_IN, "ecr:GetDownloadUrlForLayer")
+IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", REGISTRY_LOGIN, "ecr:GetDownloadUrlForLayer")
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ SECRETS = Endpoint(
     ),
 )
 ENDPOINTS = (
-    Endpoint("ecr.api", PULL),
-    Endpoint("ecr.dkr", PULL),
+    Endpoint("ecr.api", IMAGE_PULL),
+    Endpoint("ecr.dkr", IMAGE_PULL),
     Endpoint("kms", ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")),
     Endpoint("logs", ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")),
     Endpoint("monitoring", ("cloudwatch:PutMetricData",)),
@@ -61,7 +61,7 @@ def interface_endpoint(
         subnet_ids=[subnet.id for subnet in subnets],
         security_group_ids=[group.id],
         private_dns_enabled=True,
-        policy=document(
+        policy=policy_document(
             tier,
             f"{id}-policy",
             allow(
@@ -70,13 +70,13 @@ def interface_endpoint(
                 ["*"],
                 to=EVERYONE,
                 when=[
-                    equals("aws:PrincipalAccount", own_account),
+                    string_equals("aws:PrincipalAccount", own_account),
                     # Absent where an action has no resource, as sts:GetCallerIdentity.
                     Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
                 ],
             ),
         ),
-        tags={"Name": tier.names.of_resource(endpoint.service.replace(".", "-"))},
+        tags={"Name": tier.names.resource_name(endpoint.service.replace(".", "-"))},
     )
 
 
@@ -90,7 +90,7 @@ def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -
         vpc_endpoint_type="Gateway",
         service_name=f"com.amazonaws.{region}.s3",
         route_table_ids=[table.id for table in route_tables],
-        policy=document(
+        policy=policy_document(
             tier,
             "endpoint-s3-policy",
             allow(
@@ -99,8 +99,8 @@ def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -
                 ["*"],
                 to=EVERYONE,
                 when=[
-                    equals("aws:PrincipalAccount", tier.settings.account),
-                    equals("aws:ResourceAccount", tier.settings.account),
+                    string_equals("aws:PrincipalAccount", tier.settings.account),
+                    string_equals("aws:ResourceAccount", tier.settings.account),
                 ],
             ),
             # Layers are fetched with addresses that ECR itself has signed: no principal of ours.
@@ -109,5 +109,5 @@ def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -
                 "ImageLayers", ["s3:GetObject"], [f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*"], to=EVERYONE
             ),
         ),
-        tags={"Name": tier.names.of_resource("s3")},
+        tags={"Name": tier.names.resource_name("s3")},
     )

@@ -6,8 +6,8 @@ from cdktf_cdktf_provider_aws.flow_log import FlowLog
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.vpc import Vpc
 
-from stacks.parts.logs import count_in_log, log_group
-from stacks.parts.roles import service_role
+from stacks.parts.logs import log_group, metric_filter
+from stacks.parts.service_roles import service_role
 from stacks.statements import allow
 from stacks.tier import TierStack
 
@@ -15,9 +15,9 @@ REJECTED_FROM_WITHIN = "RejectedFromWithin"
 """Metric of the count."""
 
 
-def log_flows(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
+def enable_flow_logs(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
     """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
-    logs = log_group(tier, "flow-log-group", tier.names.flow_logs, key=key)
+    logs = log_group(tier, "flow-log-group", tier.names.flow_log_group, key=key)
     role, permissions = service_role(
         tier,
         "flow-logs",
@@ -31,7 +31,7 @@ def log_flows(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
             allow("Find", ["logs:DescribeLogGroups"], ["*"]),
         ],
         source_arn=tier.names.arn("ec2", "vpc-flow-log/*"),
-        why="Delivers the VPC's flow logs to their log group",
+        description="Delivers the VPC's flow logs to their log group",
     )
     FlowLog(
         tier,
@@ -42,18 +42,18 @@ def log_flows(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
         iam_role_arn=role.arn,
         max_aggregation_interval=60,  # seconds
         depends_on=[permissions],
-        tags={"Name": tier.names.of_resource("flow-logs")},
+        tags={"Name": tier.names.resource_name("flow-logs")},
     )
-    count_in_log(
+    metric_filter(
         tier,
         "rejected-from-within",
         logs,
-        pattern=rejected_from(tier.settings.network.cidr),
+        pattern=rejected_traffic_pattern(tier.settings.network.cidr),
         metric=REJECTED_FROM_WITHIN,
     )
 
 
-def rejected_from(vpc: IPv4Network) -> str:
+def rejected_traffic_pattern(vpc: IPv4Network) -> str:
     """Filter pattern of flow log records whose source lies in the VPC. Scans from the internet are noise.
 
     A pattern knows no CIDR, so it takes the two octets that a VPC of /16 to /18 shares.

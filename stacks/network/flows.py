@@ -28,7 +28,7 @@ class Flow:
     source: str | IPv4Network
     target: str | IPv4Network
     port: int
-    why: str
+    reason: str
 
     @property
     def id(self) -> str:
@@ -38,7 +38,7 @@ class Flow:
     @property
     def description(self) -> str:
         """What both rules say in the console."""
-        return f"{self.why} ({_slug(self.source)} to {_slug(self.target)})"
+        return f"{self.reason} ({_slug(self.source)} to {_slug(self.target)})"
 
 
 ALLOWED_FLOWS = (
@@ -119,7 +119,7 @@ def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], 
 
 
 def _group(tier: TierStack, vpc: Vpc, party: str) -> SecurityGroup:
-    name = tier.names.of_resource(_slug(party))
+    name = tier.names.resource_name(_slug(party))
     group = SecurityGroup(
         tier,
         f"group-{_slug(party)}",
@@ -128,7 +128,7 @@ def _group(tier: TierStack, vpc: Vpc, party: str) -> SecurityGroup:
         description=PURPOSES[party],
         tags={"Name": name},
     )
-    tier.offer(group, "id")
+    tier.export(group, "id")
     return group
 
 

@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 
 from stacks.network.flows import INTERNET
-from stacks.network.subnets import AddressPlan, Kind
+from stacks.network.subnets import AddressPlan, SubnetKind
 from stacks.parts import ports
 from stacks.settings.network import EgressRule
 from stacks.tier import TierStack
@@ -25,11 +25,11 @@ Entry = TypeVar("Entry", NetworkAclIngress, NetworkAclEgress)
 class AclRule:
     """TCP that may pass between the subnets and a range, to a port or a range of ports."""
 
-    range: IPv4Network
+    cidr: IPv4Network
     ports: int | tuple[int, int]
 
     @property
-    def first_and_last(self) -> tuple[int, int]:
+    def port_range(self) -> tuple[int, int]:
         """As AWS takes them."""
         return self.ports if isinstance(self.ports, tuple) else (self.ports, self.ports)
 
@@ -38,36 +38,36 @@ class AclRule:
 class AclRules:
     """All that may pass into and out of one kind of subnet. AWS's limit is twenty a direction."""
 
-    into: Sequence[AclRule]
-    out_of: Sequence[AclRule]
+    ingress: Sequence[AclRule]
+    egress: Sequence[AclRule]
 
 
-def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclRules]:
+def acl_rules(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[SubnetKind, AclRules]:
     """The rules of a VPC's network ACLs. What tasks reach outside passes NAT in the public subnets."""
     # Last in each list: the others keep their numbers, and no answer is lost while a rule is renumbered.
     other_egress = [rule for rule in egress if rule.port != ports.HTTPS]
     return {
         "public": AclRules(
-            into=[
+            ingress=[
                 AclRule(INTERNET, ports.HTTPS),  # customers; and tasks, on their way out through NAT
                 AclRule(INTERNET, ports.HTTP),  # customers, to be redirected
                 AclRule(INTERNET, ports.EPHEMERAL),  # answers to NAT, and of tasks to the load balancer
                 *(AclRule(plan.app, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
-            out_of=[
+            egress=[
                 AclRule(INTERNET, ports.HTTPS),  # NAT, for tasks
                 AclRule(INTERNET, ports.EPHEMERAL),  # answers to customers and tasks; requests to tasks
                 *(AclRule(rule.cidr, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
         ),
         "app": AclRules(
-            into=[
+            ingress=[
                 AclRule(plan.public, ports.SERVICE),  # requests, from the load balancer
                 AclRule(plan.app, ports.HTTPS),  # interface endpoints
                 AclRule(plan.app, ports.FILES),  # mount targets
                 AclRule(INTERNET, ports.EPHEMERAL),  # answers from the world, the data subnets, S3
             ],
-            out_of=[
+            egress=[
                 AclRule(plan.data, ports.DATABASE),
                 AclRule(plan.data, ports.CACHE),
                 AclRule(plan.app, ports.FILES),
@@ -79,12 +79,12 @@ def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclR
         ),
         # PCI DSS 1.4.4: what keeps data talks to tasks and to its own kind, never to the world.
         "data": AclRules(
-            into=[
+            ingress=[
                 AclRule(plan.app, ports.DATABASE),
                 AclRule(plan.app, ports.CACHE),
                 AclRule(plan.data, ports.ANY),  # cache nodes replicate on ports of AWS's choice
             ],
-            out_of=[
+            egress=[
                 AclRule(plan.app, ports.EPHEMERAL),
                 AclRule(plan.data, ports.ANY),
             ],
@@ -92,16 +92,16 @@ def rules_of(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[Kind, AclR
     }
 
 
-def network_acl(tier: TierStack, vpc: Vpc, kind: Kind, rules: AclRules, subnets: Sequence[Subnet]) -> None:
+def network_acl(tier: TierStack, vpc: Vpc, kind: SubnetKind, rules: AclRules, subnets: Sequence[Subnet]) -> None:
     """The network ACL of one kind of subnet."""
     NetworkAcl(
         tier,
         f"acl-{kind}",
         vpc_id=vpc.id,
         subnet_ids=[subnet.id for subnet in subnets],
-        ingress=_entries(NetworkAclIngress, rules.into),
-        egress=_entries(NetworkAclEgress, rules.out_of),
-        tags={"Name": tier.names.of_resource(kind)},
+        ingress=_entries(NetworkAclIngress, rules.ingress),
+        egress=_entries(NetworkAclEgress, rules.egress),
+        tags={"Name": tier.names.resource_name(kind)},
     )
 
 
@@ -124,9 +124,9 @@ def _entries(entry: Callable[..., Entry], rules: Sequence[AclRule]) -> list[Entr
                 rule_no=number,
                 action="allow",
                 protocol="tcp",
-                cidr_block=str(rule.range),
-                from_port=rule.first_and_last[0],
-                to_port=rule.first_and_last[1],
+                cidr_block=str(rule.cidr),
+                from_port=rule.port_range[0],
+                to_port=rule.port_range[1],
             )
             for number, rule in enumerate(rules, start=100)
         ),

@@ -24,10 +24,10 @@ from constructs import Construct
 from stacks.foundation.stack import FoundationStack
 from stacks.network import network_acls
 from stacks.network.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
-from stacks.network.flow_logs import REJECTED_FROM_WITHIN, log_flows
+from stacks.network.flow_logs import REJECTED_FROM_WITHIN, enable_flow_logs
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, security_groups
-from stacks.network.subnets import AddressPlan, Kind
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.network.subnets import AddressPlan, SubnetKind
+from stacks.parts.alarms import Alarm, create_alarms
 from stacks.settings import Environment
 from stacks.tier import TierStack
 
@@ -42,7 +42,7 @@ class NetworkStack(TierStack):
 
     def __init__(self, scope: Construct, settings: Environment, *, foundation: FoundationStack) -> None:
         super().__init__(scope, settings)
-        self._plan = AddressPlan.of(settings.network.cidr)
+        self._plan = AddressPlan.for_vpc(settings.network.cidr)
         self.vpc = self._vpc()
         self._lock_defaults()
         self.public_subnets = self._subnets("public")
@@ -55,7 +55,7 @@ class NetworkStack(TierStack):
         self.security_groups = security_groups(self, self.vpc)
         s3 = self._endpoints(app_tables)
         self._allow_flows(s3)
-        log_flows(self, self.vpc, foundation.keys.logs)
+        enable_flow_logs(self, self.vpc, foundation.keys.logs)
         self._watch(foundation, nats)
 
     def _vpc(self) -> Vpc:
@@ -65,15 +65,15 @@ class NetworkStack(TierStack):
             cidr_block=str(self.settings.network.cidr),
             enable_dns_support=True,
             enable_dns_hostnames=True,  # interface endpoints answer to their services' own names
-            tags={"Name": self.names.of_resource("vpc")},
+            tags={"Name": self.names.resource_name("vpc")},
         )
         self.publish("vpc_id", vpc, "id", "The environment's VPC")
-        self.offer(vpc, "arn", "cidr_block")
+        self.export(vpc, "arn", "cidr_block")
         return vpc
 
     def _lock_defaults(self) -> None:
         """PCI DSS 1.2.1: what is put in the VPC without a thought reaches nothing and nobody."""
-        name = {"Name": self.names.of_resource("default-locked")}
+        name = {"Name": self.names.resource_name("default-locked")}
         DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
         DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
         DefaultNetworkAcl(
@@ -85,7 +85,7 @@ class NetworkStack(TierStack):
             tags=name,
         )
 
-    def _subnets(self, kind: Kind) -> ZonalSubnets:
+    def _subnets(self, kind: SubnetKind) -> ZonalSubnets:
         subnets = {
             zone: Subnet(
                 self,
@@ -94,7 +94,7 @@ class NetworkStack(TierStack):
                 availability_zone=zone,
                 cidr_block=str(self._plan.subnet(kind, zone)),
                 map_public_ip_on_launch=False,
-                tags={"Name": self.names.of_resource(f"{kind}-{zone[-1]}")},
+                tags={"Name": self.names.resource_name(f"{kind}-{zone[-1]}")},
             )
             for zone in self.settings.network.zones
         }
@@ -103,7 +103,9 @@ class NetworkStack(TierStack):
         return subnets
 
     def _internet_gateway(self) -> InternetGateway:
-        return InternetGateway(self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource("internet")})
+        return InternetGateway(
+            self, "internet", vpc_id=self.vpc.id, tags={"Name": self.names.resource_name("internet")}
+        )
 
     def _nat_gateways(self, gateway: InternetGateway) -> Mapping[str, NatGateway]:
         """A NAT gateway in each zone, or one in all."""
@@ -111,7 +113,7 @@ class NetworkStack(TierStack):
         return {zone: self._nat(zone, gateway) for zone in zones}
 
     def _nat(self, zone: str, gateway: InternetGateway) -> NatGateway:
-        name = {"Name": self.names.of_resource(f"nat-{zone[-1]}")}
+        name = {"Name": self.names.resource_name(f"nat-{zone[-1]}")}
         address = Eip(self, f"nat-address-{zone[-1]}", domain="vpc", tags=name, depends_on=[gateway])
         nat = NatGateway(
             self,
@@ -158,19 +160,19 @@ class NetworkStack(TierStack):
             self._route_table("data", zone, subnet)
         return app_tables
 
-    def _route_table(self, kind: Kind, zone: str, subnet: Subnet) -> RouteTable:
+    def _route_table(self, kind: SubnetKind, zone: str, subnet: Subnet) -> RouteTable:
         id = f"{kind}-{zone[-1]}"
-        table = RouteTable(self, f"{id}-routes", vpc_id=self.vpc.id, tags={"Name": self.names.of_resource(id)})
+        table = RouteTable(self, f"{id}-routes", vpc_id=self.vpc.id, tags={"Name": self.names.resource_name(id)})
         RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
         return table
 
     def _network_acls(self) -> None:
-        subnets: dict[Kind, ZonalSubnets] = {
+        subnets: dict[SubnetKind, ZonalSubnets] = {
             "public": self.public_subnets,
             "app": self.app_subnets,
             "data": self.data_subnets,
         }
-        for kind, rules in network_acls.rules_of(self._plan, self.settings.network.egress).items():
+        for kind, rules in network_acls.acl_rules(self._plan, self.settings.network.egress).items():
             network_acls.network_acl(self, self.vpc, kind, rules, list(subnets[kind].values()))
 
     def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
@@ -181,7 +183,7 @@ class NetworkStack(TierStack):
         secrets = interface_endpoint(
             self, self.vpc, SECRETS, subnets=subnets, group=self.security_groups.secrets_endpoint
         )
-        self.offer(secrets, "id")
+        self.export(secrets, "id")
         return s3_endpoint(self, self.vpc, app_tables)
 
     def _allow_flows(self, s3: VpcEndpoint) -> None:
@@ -189,7 +191,7 @@ class NetworkStack(TierStack):
         allow_flows(self, self.security_groups, [*ALLOWED_FLOWS, *egress], s3=s3)
 
     def _watch(self, foundation: FoundationStack, nats: Mapping[str, NatGateway]) -> None:
-        self.alarms = raise_alarms(
+        self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
@@ -212,7 +214,7 @@ class NetworkStack(TierStack):
                 ),
                 Alarm(
                     name="rejected-from-within",
-                    namespace=self.names.metrics,
+                    namespace=self.names.metric_namespace,
                     metric=REJECTED_FROM_WITHIN,
                     statistic="Sum",
                     threshold=100,

@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from stacks.settings.network import ZONE_LETTERS
 
-Kind = Literal["app", "data", "public"]
+SubnetKind = Literal["app", "data", "public"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class AddressPlan:
     public: IPv4Network
 
     @classmethod
-    def of(cls, vpc: IPv4Network) -> Self:
+    def for_vpc(cls, vpc: IPv4Network) -> Self:
         """Cut up a VPC's range: half of it for app, a quarter for data, an eighth for public."""
         app, rest = vpc.subnets()
         data, rest = rest.subnets()
         public, _spare = rest.subnets()
         return cls(app=app, data=data, public=public)
 
-    def subnet(self, kind: Kind, zone: str) -> IPv4Network:
+    def subnet(self, kind: SubnetKind, zone: str) -> IPv4Network:
         """The range of a kind of subnet in a zone."""
         # Eighths: the least power of two that holds every letter.
         by_zone: Sequence[IPv4Network] = list(getattr(self, kind).subnets(prefixlen_diff=3))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.parts.alarms import insights
+from stacks.parts.alarms import metrics_insights_query
 
 COLUMNS = 24
 """CloudWatch's grid is so wide, and grows downwards."""
@@ -29,14 +29,14 @@ class Line:
 
 
 @dataclass(frozen=True)
-class OfAll:
+class AggregateLine:
     """A metric of all resources of a namespace, for those that come and go: the highest, or their sum."""
 
     label: str
     namespace: str
     metric: str
     function: str = "MAX"
-    by: str = ""
+    dimension: str = ""
     """The dimension that tells them apart, where the namespace also has a total of them all."""
 
 
@@ -45,18 +45,18 @@ class Graph:
     """One thing to know, in its own unit."""
 
     title: str
-    lines: Sequence[Line | OfAll]
+    lines: Sequence[Line | AggregateLine]
 
 
 @dataclass(frozen=True)
-class Row:
+class DashboardRow:
     """The graphs of one tier, side by side."""
 
     title: str
     graphs: Sequence[Graph]
 
 
-def body(region: str, *, healthy: str, alarms: Sequence[str], rows: Sequence[Row]) -> str:
+def dashboard_body(region: str, *, health_alarm: str, alarms: Sequence[str], rows: Sequence[DashboardRow]) -> str:
     """The dashboard's JSON: whether all is well and what rings at the top, then the rows.
 
     Args:
@@ -64,7 +64,7 @@ def body(region: str, *, healthy: str, alarms: Sequence[str], rows: Sequence[Row
         alarms: ARNs of all others; those that ring are shown.
     """
     widgets = [
-        _alarms("Is the platform healthy?", [healthy], x=0, width=6),
+        _alarms("Is the platform healthy?", [health_alarm], x=0, width=6),
         _alarms("What rings", alarms, x=6, width=COLUMNS - 6, states=["ALARM", "INSUFFICIENT_DATA"]),
     ]
     y = GRAPH_HEIGHT
@@ -96,9 +96,9 @@ def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
     return _place(x, y, width, GRAPH_HEIGHT, "metric", properties)
 
 
-def _metric(number: int, line: Line | OfAll) -> list[Any]:
-    if isinstance(line, OfAll):
-        query = insights(line.function, line.metric, line.namespace, line.by)
+def _metric(number: int, line: Line | AggregateLine) -> list[Any]:
+    if isinstance(line, AggregateLine):
+        query = metrics_insights_query(line.function, line.metric, line.namespace, line.dimension)
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
     named = [part for dimension in line.dimensions.items() for part in dimension]
     return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]

@@ -6,12 +6,12 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from stacks.audit import watched_calls
 from stacks.names import Names
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN
-from stacks.observability.dashboard import Graph, Line, OfAll, Row
+from stacks.observability.dashboard import AggregateLine, DashboardRow, Graph, Line
 from stacks.service import waf
 from stacks.service.stack import ServiceStack
 
 
-def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: ServiceStack) -> list[Row]:
+def dashboard_rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: ServiceStack) -> list[DashboardRow]:
     """A row a tier."""
     return [
         _service(names, service),
@@ -26,11 +26,11 @@ def rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: Servic
     ]
 
 
-def _service(names: Names, service: ServiceStack) -> Row:
+def _service(names: Names, service: ServiceStack) -> DashboardRow:
     elb, balancer = "AWS/ApplicationELB", service.load_balancer.dimensions
     ecs, insights, tasks = "AWS/ECS", "ECS/ContainerInsights", service.dimensions
     acl = waf.dimensions(names, names.region)
-    return Row(
+    return DashboardRow(
         "Service",
         [
             Graph(
@@ -67,9 +67,9 @@ def _service(names: Names, service: ServiceStack) -> Row:
     )
 
 
-def _database(names: Names) -> Row:
+def _database(names: Names) -> DashboardRow:
     rds, cluster = "AWS/RDS", {"DBClusterIdentifier": names.database}
-    return Row(
+    return DashboardRow(
         "Database",
         [
             Graph("Percent of the maximum capacity", [Line("used", rds, "ACUUtilization", cluster, "Maximum")]),
@@ -83,25 +83,28 @@ def _database(names: Names) -> Row:
     )
 
 
-def _cache() -> Row:
+def _cache() -> DashboardRow:
     cache = "AWS/ElastiCache"
-    return Row(
+    return DashboardRow(
         "Cache",
         [
-            Graph("Percent of a node's CPU", [OfAll("busiest", cache, "EngineCPUUtilization")]),
-            Graph("Percent of a node's memory", [OfAll("fullest", cache, "DatabaseMemoryUsagePercentage")]),
+            Graph("Percent of a node's CPU", [AggregateLine("busiest", cache, "EngineCPUUtilization")]),
+            Graph("Percent of a node's memory", [AggregateLine("fullest", cache, "DatabaseMemoryUsagePercentage")]),
             Graph(
                 "Keys asked for a minute",
-                [OfAll("found", cache, "CacheHits", "SUM"), OfAll("missed", cache, "CacheMisses", "SUM")],
+                [
+                    AggregateLine("found", cache, "CacheHits", "SUM"),
+                    AggregateLine("missed", cache, "CacheMisses", "SUM"),
+                ],
             ),
-            Graph("Keys dropped a minute", [OfAll("most of a node", cache, "Evictions")]),
+            Graph("Keys dropped a minute", [AggregateLine("most of a node", cache, "Evictions")]),
         ],
     )
 
 
-def _storage(files: EfsFileSystem) -> Row:
+def _storage(files: EfsFileSystem) -> DashboardRow:
     efs, dimensions = "AWS/EFS", {"FileSystemId": files.id}
-    return Row(
+    return DashboardRow(
         "Storage",
         [
             Graph("Percent of the I/O limit", [Line("used", efs, "PercentIOLimit", dimensions, "Maximum")]),
@@ -111,9 +114,9 @@ def _storage(files: EfsFileSystem) -> Row:
     )
 
 
-def _rotation(names: Names) -> Row:
+def _rotation(names: Names) -> DashboardRow:
     function, dimensions = "AWS/Lambda", {"FunctionName": names.rotation}
-    return Row(
+    return DashboardRow(
         "Rotation",
         [
             Graph(
@@ -128,9 +131,9 @@ def _rotation(names: Names) -> Row:
     )
 
 
-def _recovery(names: Names) -> Row:
+def _recovery(names: Names) -> DashboardRow:
     backup, dimensions = "AWS/Backup", {"BackupVaultName": names.vault}
-    return Row(
+    return DashboardRow(
         "Recovery",
         [
             Graph(
@@ -151,26 +154,28 @@ def _recovery(names: Names) -> Row:
     )
 
 
-def _network(names: Names) -> Row:
+def _network(names: Names) -> DashboardRow:
     nat = "AWS/NATGateway"
-    return Row(
+    return DashboardRow(
         "Network",
         [
-            Graph("Bytes out through NAT", [OfAll("all", nat, "BytesOutToDestination", "SUM")]),
-            Graph("Connections that NAT has no port for", [OfAll("all", nat, "ErrorPortAllocation", "SUM")]),
-            Graph("Refused from within", [Line("connections", names.metrics, REJECTED_FROM_WITHIN, {}, "Sum")]),
+            Graph("Bytes out through NAT", [AggregateLine("all", nat, "BytesOutToDestination", "SUM")]),
+            Graph("Connections that NAT has no port for", [AggregateLine("all", nat, "ErrorPortAllocation", "SUM")]),
+            Graph(
+                "Refused from within", [Line("connections", names.metric_namespace, REJECTED_FROM_WITHIN, {}, "Sum")]
+            ),
         ],
     )
 
 
-def _audit(names: Names) -> Row:
-    log = {"LogGroupName": names.trail_log}
+def _audit(names: Names) -> DashboardRow:
+    log = {"LogGroupName": names.trail_log_group}
     counted = {
-        row.name: Line(row.name.replace("-", " "), names.metrics, row.metric, {}, "Sum")
-        for row in watched_calls.COUNTED
+        row.name: Line(row.name.replace("-", " "), names.metric_namespace, row.metric, {}, "Sum")
+        for row in watched_calls.CALL_METRICS
     }
     denied = counted.pop("denied-calls")
-    return Row(
+    return DashboardRow(
         "Audit",
         [
             Graph("Calls that nobody makes in peace", list(counted.values())),
@@ -180,9 +185,9 @@ def _audit(names: Names) -> Row:
     )
 
 
-def _foundation(topic: SnsTopic) -> Row:
+def _foundation(topic: SnsTopic) -> DashboardRow:
     sns, dimensions = "AWS/SNS", {"TopicName": topic.name}
-    return Row(
+    return DashboardRow(
         "Foundation",
         [
             Graph(
@@ -192,6 +197,9 @@ def _foundation(topic: SnsTopic) -> Row:
                     Line("failed", sns, "NumberOfNotificationsFailed", dimensions, "Sum"),
                 ],
             ),
-            Graph("Bytes logged a minute", [OfAll("all", "AWS/Logs", "IncomingBytes", "SUM", by="LogGroupName")]),
+            Graph(
+                "Bytes logged a minute",
+                [AggregateLine("all", "AWS/Logs", "IncomingBytes", "SUM", dimension="LogGroupName")],
+            ),
         ],
     )

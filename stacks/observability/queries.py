@@ -14,7 +14,7 @@ class Query:
     """A query, and the log group that it asks."""
 
     name: str
-    log: str
+    log_group: str
     steps: Sequence[str]
     """In Logs Insights' language, which puts a bar between them."""
 
@@ -24,7 +24,7 @@ def queries(names: Names) -> list[Query]:
     return [
         Query(
             "application-errors",
-            names.application_log,
+            names.application_log_group,
             (
                 'filter level in ["ERROR", "CRITICAL"]',
                 "stats count(*) as errors, latest(@timestamp) as last by level, message",
@@ -34,7 +34,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "slow-statements",
-            names.database_log("postgresql"),
+            names.database_log_group("postgresql"),
             (
                 "filter @message like /duration: [0-9.]+ ms/",
                 "parse @message /duration: (?<milliseconds>[0-9.]+) ms/",
@@ -45,7 +45,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "failed-logins",
-            names.database_log("postgresql"),
+            names.database_log_group("postgresql"),
             (
                 "filter @message like /authentication failed|no pg_hba.conf entry/",
                 "display @timestamp, @message",
@@ -55,12 +55,12 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "slow-cache-commands",
-            names.cache_log("slow-log"),
+            names.cache_log_group("slow-log"),
             ("display @timestamp, @message", "sort @timestamp desc", "limit 50"),
         ),
         Query(
             "blocked-requests",
-            names.waf_log,
+            names.waf_log_group,
             (
                 'filter action = "BLOCK"',
                 "stats count(*) as requests by terminatingRuleId, httpRequest.clientIp, httpRequest.uri",
@@ -70,7 +70,7 @@ def queries(names: Names) -> list[Query]:
         ),
         Query(
             "rejected-connections",
-            names.flow_logs,
+            names.flow_log_group,
             (
                 'filter action = "REJECT"',
                 "stats count(*) as tries by srcAddr, dstAddr, dstPort",
@@ -87,7 +87,7 @@ def save_queries(tier: TierStack) -> None:
         CloudwatchQueryDefinition(
             tier,
             f"query-{query.name}",
-            name=f"{tier.names.metrics}/{query.name}",
-            log_group_names=[query.log],
+            name=f"{tier.names.metric_namespace}/{query.name}",
+            log_group_names=[query.log_group],
             query_string="\n| ".join(query.steps),
         )

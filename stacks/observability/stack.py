@@ -14,13 +14,13 @@ from constructs import Construct
 
 from stacks.foundation.stack import FoundationStack
 from stacks.observability import dashboard
-from stacks.observability.dashboard import Row
-from stacks.observability.dashboard_rows import rows
+from stacks.observability.dashboard import DashboardRow
+from stacks.observability.dashboard_rows import dashboard_rows
 from stacks.observability.events import platform_events
 from stacks.observability.queries import save_queries
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
-from stacks.parts.logs import count_in_log
+from stacks.parts.logs import metric_filter
 from stacks.service.stack import ServiceStack
 from stacks.settings import Environment
 from stacks.storage.stack import StorageStack
@@ -52,7 +52,7 @@ class ObservabilityStack(TierStack):
         foundation: FoundationStack,
         storage: StorageStack,
         service: ServiceStack,
-        watched: Sequence[TierStack],
+        monitored_tiers: Sequence[TierStack],
     ) -> None:
         """Gather what the other tiers have.
 
@@ -61,23 +61,23 @@ class ObservabilityStack(TierStack):
         """
         super().__init__(scope, settings)
         self._watch(foundation.alarm_topic, service)
-        alarms = [alarm.arn for tier in (*watched, self) for alarm in tier.alarms.values()]
+        alarms = [alarm.arn for tier in (*monitored_tiers, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
         self._notify_of_databases(foundation.alarm_topic)
         notify(self, foundation.alarm_topic, platform_events(service))
         save_queries(self)
-        shown = rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
+        shown = dashboard_rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
         self._dashboard(healthy, alarms, shown)
 
     def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
-        count_in_log(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
-        self.alarms = raise_alarms(
+        metric_filter(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
+        self.alarms = create_alarms(
             self,
             topic,
             [
                 Alarm(
                     name="application-errors",
-                    namespace=self.names.metrics,
+                    namespace=self.names.metric_namespace,
                     metric=APPLICATION_ERRORS,
                     statistic="Sum",
                     threshold=25,
@@ -125,8 +125,8 @@ class ObservabilityStack(TierStack):
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
-            alarm_name=self.names.of_resource("platform-healthy"),
-            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook('platform-healthy')}",
+            alarm_name=self.names.resource_name("platform-healthy"),
+            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook_reference('platform-healthy')}",
             alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],
@@ -138,17 +138,21 @@ class ObservabilityStack(TierStack):
             DbEventSubscription(
                 self,
                 f"{kind}-events",
-                name=self.names.of_resource(f"{kind}-events"),
+                name=self.names.resource_name(f"{kind}-events"),
                 source_type=kind,
                 event_categories=list(categories),
                 sns_topic=topic.arn,
             )
 
-    def _dashboard(self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[str], shown: Sequence[Row]) -> None:
+    def _dashboard(
+        self, healthy: CloudwatchCompositeAlarm, alarms: Sequence[str], shown: Sequence[DashboardRow]
+    ) -> None:
         board = CloudwatchDashboard(
             self,
             "dashboard",
-            dashboard_name=self.names.of_resource("platform"),
-            dashboard_body=dashboard.body(self.settings.region, healthy=healthy.arn, alarms=alarms, rows=shown),
+            dashboard_name=self.names.resource_name("platform"),
+            dashboard_body=dashboard.dashboard_body(
+                self.settings.region, health_alarm=healthy.arn, alarms=alarms, rows=shown
+            ),
         )
         self.publish("dashboard_name", board, "dashboard_name", "The dashboard in CloudWatch")

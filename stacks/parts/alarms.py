@@ -14,7 +14,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from stacks.tier import TierStack
 
 GIB = 2**30
-ENOUGH = 20
+MINIMUM_REQUESTS = 20
 """To judge by: at night, one failed or slow request of two is not an outage."""
 
 
@@ -62,19 +62,19 @@ class Alarm:
         return f"{self.threshold:g} {self.unit}"
 
 
-def raise_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> dict[str, CloudwatchMetricAlarm]:
+def create_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> dict[str, CloudwatchMetricAlarm]:
     """Make a tier's alarms, which tell the topic when they ring and when they stop; by name."""
     told = [topic.arn]  # read once: it is a question to the Node process
     return {alarm.name: _raise(tier, told, alarm) for alarm in alarms}
 
 
-def insights(function: str, metric: str, namespace: str, by: str = "") -> str:
+def metrics_insights_query(function: str, metric: str, namespace: str, dimension: str = "") -> str:
     """A query of Metrics Insights, CloudWatch's SQL, over all resources of a namespace.
 
     Args:
         by: the dimension that tells them apart, where the namespace also has a total of them all.
     """
-    source = f'SCHEMA("{namespace}", {by})' if by else f'"{namespace}"'
+    source = f'SCHEMA("{namespace}", {dimension})' if dimension else f'"{namespace}"'
     return f"SELECT {function}({metric}) FROM {source}"  # noqa: S608 - all of it is the code's own
 
 
@@ -84,8 +84,8 @@ def _raise(tier: TierStack, told: Sequence[str], alarm: Alarm) -> CloudwatchMetr
     raised = CloudwatchMetricAlarm(
         tier,
         f"alarm-{alarm.name}",
-        alarm_name=tier.names.of_alarm(tier.tier, alarm.name),
-        alarm_description=f"{alarm.description} {tier.runbook(alarm.runbook or alarm.name)}",
+        alarm_name=tier.names.alarm_name(tier.tier, alarm.name),
+        alarm_description=f"{alarm.description} {tier.runbook_reference(alarm.runbook or alarm.name)}",
         metric_query=computed,
         namespace=None if computed else alarm.namespace,
         metric_name=None if computed else alarm.metric,
@@ -100,7 +100,7 @@ def _raise(tier: TierStack, told: Sequence[str], alarm: Alarm) -> CloudwatchMetr
         alarm_actions=told,
         ok_actions=told,
     )
-    tier.offer(raised, "arn")
+    tier.export(raised, "arn")
     return raised
 
 
@@ -126,7 +126,7 @@ def _guarded(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
         metric("whole", alarm.share_of or alarm.among, "Sum"),
         CloudwatchMetricAlarmMetricQuery(
             id="judged",
-            expression=f"IF(FILL(whole, 0) >= {ENOUGH}, {judged}, 0)",
+            expression=f"IF(FILL(whole, 0) >= {MINIMUM_REQUESTS}, {judged}, 0)",
             label=f"{alarm.metric} in percent of {alarm.share_of}" if alarm.share_of else alarm.metric,
             return_data=True,
         ),
@@ -137,7 +137,7 @@ def _of_any(alarm: Alarm) -> CloudwatchMetricAlarmMetricQuery:
     function = {"Average": "AVG", "Maximum": "MAX", "Minimum": "MIN", "Sum": "SUM"}[alarm.statistic]
     return CloudwatchMetricAlarmMetricQuery(
         id="any",
-        expression=insights(function, alarm.metric, alarm.namespace),
+        expression=metrics_insights_query(function, alarm.metric, alarm.namespace),
         label=alarm.metric,
         period=alarm.period,
         return_data=True,

@@ -26,8 +26,8 @@ def scaling_target(
     *,
     dimension: str,
     resource_id: str,
-    between: tuple[int, int],
-    after: Sequence[ITerraformDependable],
+    capacity: tuple[int, int],
+    depends_on: Sequence[ITerraformDependable],
 ) -> AppautoscalingTarget:
     """What is scaled, and within which bounds.
 
@@ -36,7 +36,7 @@ def scaling_target(
         dimension: as `rds:cluster:ReadReplicaCount`; it begins with the service's namespace.
         between: the least and the most.
     """
-    least, most = between
+    least, most = capacity
     return AppautoscalingTarget(
         tier,
         f"{what}-target",
@@ -45,12 +45,18 @@ def scaling_target(
         resource_id=resource_id,
         min_capacity=least,
         max_capacity=most,
-        depends_on=list(after),
+        depends_on=list(depends_on),
     )
 
 
-def track(
-    tier: TierStack, id: str, target: AppautoscalingTarget, metric: str, *, at: float, of: str | None = None
+def track_metric(
+    tier: TierStack,
+    id: str,
+    target: AppautoscalingTarget,
+    metric: str,
+    *,
+    target_value: float,
+    resource_label: str | None = None,
 ) -> None:
     """Keep one of Application Auto Scaling's own metrics at a value.
 
@@ -60,14 +66,16 @@ def track(
     AppautoscalingPolicy(
         tier,
         id,
-        name=tier.names.of_resource(id),
+        name=tier.names.resource_name(id),
         policy_type="TargetTrackingScaling",
         service_namespace=target.service_namespace,
         scalable_dimension=target.scalable_dimension,
         resource_id=target.resource_id,
         target_tracking_scaling_policy_configuration=AppautoscalingPolicyTargetTrackingScalingPolicyConfiguration(
-            predefined_metric_specification=PredefinedMetric(predefined_metric_type=metric, resource_label=of),
-            target_value=at,
+            predefined_metric_specification=PredefinedMetric(
+                predefined_metric_type=metric, resource_label=resource_label
+            ),
+            target_value=target_value,
             scale_out_cooldown=SCALE_OUT_COOLDOWN,
             scale_in_cooldown=SCALE_IN_COOLDOWN,
         ),

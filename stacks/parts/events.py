@@ -24,23 +24,27 @@ class Event:
     name: str
     """Also the heading in the tier's runbook."""
     source: str
-    kinds: Sequence[str]
+    detail_types: Sequence[str]
     """EventBridge's `detail-type`."""
     resources: Sequence[str] = ()
     """ARNs; empty where any of the account's is meant."""
     detail: Mapping[str, object] = field(default_factory=dict)
     """What the event's detail must be, as an event pattern says it."""
-    says: str
+    message: str
     """A sentence, with `<names>` of what `quoting` finds."""
-    quoting: Mapping[str, str]
+    input_paths: Mapping[str, str]
     """JSONPath in the event by name."""
 
 
-def pattern(
-    source: str, kinds: Sequence[str], *, resources: Sequence[str] = (), detail: Mapping[str, object] | None = None
+def event_pattern(
+    source: str,
+    detail_types: Sequence[str],
+    *,
+    resources: Sequence[str] = (),
+    detail: Mapping[str, object] | None = None,
 ) -> str:
     """An event pattern, as EventBridge takes it."""
-    wanted: dict[str, object] = {"source": [source], "detail-type": list(kinds)}
+    wanted: dict[str, object] = {"source": [source], "detail-type": list(detail_types)}
     if resources:
         wanted["resources"] = list(resources)
     if detail:
@@ -55,9 +59,11 @@ def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
         rule = CloudwatchEventRule(
             tier,
             f"event-{event.name}",
-            name=tier.names.of_resource(event.name),
-            description=f"{', '.join(event.kinds)}: tells the alarm topic",
-            event_pattern=pattern(event.source, event.kinds, resources=event.resources, detail=event.detail),
+            name=tier.names.resource_name(event.name),
+            description=f"{', '.join(event.detail_types)}: tells the alarm topic",
+            event_pattern=event_pattern(
+                event.source, event.detail_types, resources=event.resources, detail=event.detail
+            ),
         )
         CloudwatchEventTarget(
             tier,
@@ -66,8 +72,8 @@ def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             target_id="alarm-topic",
             arn=topic_arn,
             input_transformer=CloudwatchEventTargetInputTransformer(
-                input_paths=dict(event.quoting),
+                input_paths=dict(event.input_paths),
                 # A JSON string, so that a person gets a sentence.
-                input_template=f'"{tier.settings.name}: {event.says} {tier.runbook(event.name)}"',
+                input_template=f'"{tier.settings.name}: {event.message} {tier.runbook_reference(event.name)}"',
             ),
         )

@@ -10,8 +10,8 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
 from cdktf_cdktf_provider_aws.cloudwatch_log_resource_policy import CloudwatchLogResourcePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
-from stacks.parts.policy_documents import document
-from stacks.statements import allow, equals, matches_arn, service
+from stacks.parts.policy_documents import policy_document
+from stacks.statements import allow, arn_like, service_principal, string_equals
 from stacks.tier import TierStack
 
 
@@ -25,11 +25,11 @@ def log_group(tier: TierStack, id: str, name: str, *, key: KmsKey) -> Cloudwatch
         retention_in_days=tier.settings.log_retention_days,
         # prevent_destroy goes with the code that asks for it; this stays in the state until the group itself goes.
         skip_destroy=tier.settings.deletion_protection,
-        lifecycle=tier.kept(),
+        lifecycle=tier.stateful_lifecycle(),
     )
 
 
-def let_services_deliver(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) -> CloudwatchLogResourcePolicy:
+def allow_log_delivery(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) -> CloudwatchLogResourcePolicy:
     """Let AWS's log delivery write to log groups, as ElastiCache and WAF do through it.
 
     AWS would make such a policy itself, for whoever switches the logs on, and that one would be in nobody's plan.
@@ -38,33 +38,33 @@ def let_services_deliver(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) ->
     return CloudwatchLogResourcePolicy(
         tier,
         "log-delivery",
-        policy_name=tier.names.of_resource(f"{tier.tier}-log-delivery"),
-        policy_document=document(
+        policy_name=tier.names.resource_name(f"{tier.tier}-log-delivery"),
+        policy_document=policy_document(
             tier,
             "log-delivery-policy",
             allow(
                 "Deliver",
                 ["logs:CreateLogStream", "logs:PutLogEvents"],
                 [f"{log.arn}:log-stream:*" for log in logs],
-                to=service("delivery.logs.amazonaws.com"),
+                to=service_principal("delivery.logs.amazonaws.com"),
                 when=[
-                    equals("aws:SourceAccount", tier.settings.account),
-                    matches_arn("aws:SourceArn", tier.names.arn("logs", "*")),
+                    string_equals("aws:SourceAccount", tier.settings.account),
+                    arn_like("aws:SourceArn", tier.names.arn("logs", "*")),
                 ],
             ),
         ),
     )
 
 
-def count_in_log(tier: TierStack, id: str, log: CloudwatchLogGroup, *, pattern: str, metric: str) -> None:
+def metric_filter(tier: TierStack, id: str, log: CloudwatchLogGroup, *, pattern: str, metric: str) -> None:
     """Make a metric, in our own namespace, of the records that match a filter pattern."""
     CloudwatchLogMetricFilter(
         tier,
         id,
-        name=tier.names.of_resource(id),
+        name=tier.names.resource_name(id),
         log_group_name=log.name,
         pattern=pattern,
         metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
-            name=metric, namespace=tier.names.metrics, value="1", default_value="0"
+            name=metric, namespace=tier.names.metric_namespace, value="1", default_value="0"
         ),
     )

@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.statements import Statement
 
 
-def document(scope: Construct, id: str, *statements: Statement) -> str:
+def policy_document(scope: Construct, id: str, *statements: Statement) -> str:
     """The statements as a policy document; its JSON, as resources take it."""
     return DataAwsIamPolicyDocument(scope, id, statement=list(map(_render, statements))).json
 

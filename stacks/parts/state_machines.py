@@ -13,20 +13,20 @@ from cdktf_cdktf_provider_aws.sfn_state_machine import (
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from stacks.parts.logs import log_group
-from stacks.parts.roles import ServiceRole, service_role
-from stacks.statements import Statement, allow, via
+from stacks.parts.service_roles import ServiceRole, service_role
+from stacks.statements import Statement, allow, via_service
 from stacks.tier import TierStack
 
 State = Mapping[str, Any]
 
 
-def notify_state(topic: SnsTopic, message: str, *, then: str | None = None) -> State:
+def notify_state(topic: SnsTopic, message: str, *, next_state: str | None = None) -> State:
     """A state that publishes a message to the topic, and is the last one unless `then` names the next."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sns:publish",
         "Arguments": {"TopicArn": topic.arn, "Message": message},
-        **({"Next": then} if then else {"End": True}),
+        **({"Next": next_state} if next_state else {"End": True}),
     }
 
 
@@ -40,7 +40,7 @@ def state_machine(
     topic_key: KmsKey,
     log_key: KmsKey,
     minutes: int,
-    why: str,
+    description: str,
 ) -> SfnStateMachine:
     """A state machine that starts with its first state, written in JSONata.
 
@@ -49,8 +49,8 @@ def state_machine(
         may: what it may do beside publishing to the topic and writing its log.
         topic_key: encrypts the topic's messages.
     """
-    name = tier.names.of_resource(id)
-    log = log_group(tier, f"{id}-log", tier.names.state_machine_log(id), key=log_key)
+    name = tier.names.resource_name(id)
+    log = log_group(tier, f"{id}-log", tier.names.state_machine_log_group(id), key=log_key)
     role, permissions = service_role(
         tier,
         id,
@@ -62,7 +62,7 @@ def state_machine(
                 "EncryptWhatIsTold",
                 ["kms:Decrypt", "kms:GenerateDataKey*"],
                 [topic_key.arn],
-                when=[via("sns", tier.settings.region)],
+                when=[via_service("sns", tier.settings.region)],
             ),
             # None of these knows a resource.
             allow(
@@ -82,7 +82,7 @@ def state_machine(
             allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
         ],
         source_arn=tier.names.arn("states", f"stateMachine:{name}"),
-        why=why,
+        description=description,
     )
     return SfnStateMachine(
         tier,
@@ -92,7 +92,7 @@ def state_machine(
         type="STANDARD",
         definition=json.dumps(
             {
-                "Comment": why,
+                "Comment": description,
                 "QueryLanguage": "JSONata",
                 "TimeoutSeconds": minutes * 60,
                 "StartAt": next(iter(states)),
@@ -115,5 +115,5 @@ def starter_role(tier: TierStack, id: str, principal: str, machine: SfnStateMach
         principal,
         [allow("Start", ["states:StartExecution"], [machine.arn])],
         source_arn=source_arn,
-        why=f"Starts {id}",
+        description=f"Starts {id}",
     )

@@ -25,9 +25,9 @@ from constructs import Construct
 
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
-from stacks.parts.alarms import Alarm, raise_alarms
+from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
-from stacks.parts.roles import ServiceRole, service_role
+from stacks.parts.service_roles import ServiceRole, service_role
 from stacks.recovery.events import JOB_EVENTS
 from stacks.recovery.vaults import locked_vault
 from stacks.settings import Environment
@@ -39,7 +39,7 @@ AWS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor
 
 
 @dataclass(frozen=True)
-class Protected:
+class BackedUpResource:
     """What is backed up."""
 
     name: str
@@ -64,8 +64,8 @@ class RecoveryStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         protected = [
-            Protected("database", "Aurora", database.cluster.arn),
-            Protected("files", "EFS", storage.file_system.arn),
+            BackedUpResource("database", "Aurora", database.cluster.arn),
+            BackedUpResource("files", "EFS", storage.file_system.arn),
         ]
         backup, restores = self._roles()
         vault = locked_vault(self, "vault", self.names.vault, foundation.keys.backup, backup)
@@ -87,7 +87,7 @@ class RecoveryStack(TierStack):
                 f"{AWS_POLICY}{policy}",
                 source_arn=None,
                 source_account=True,
-                why=why,
+                description=why,
             )
 
         return (
@@ -99,7 +99,7 @@ class RecoveryStack(TierStack):
         keys, there = foundation.second_region_keys, self.second_region
         if keys is None or there is None:
             return None
-        return locked_vault(self, "copies", self.names.copies_vault, keys.backup, backup, there)
+        return locked_vault(self, "copies", self.names.copy_vault, keys.backup, backup, there)
 
     def _plan(self, vault: BackupVault, copies: BackupVault | None) -> BackupPlan:
         recovery = self.settings.recovery
@@ -140,7 +140,7 @@ class RecoveryStack(TierStack):
             ],
         )
 
-    def _back_up(self, protected: list[Protected], plan: BackupPlan, backup: ServiceRole) -> None:
+    def _back_up(self, protected: list[BackedUpResource], plan: BackupPlan, backup: ServiceRole) -> None:
         """By ARN: a tag that is lost or forgotten would lose the backups with it."""
         for each in protected:
             BackupSelection(
@@ -153,12 +153,12 @@ class RecoveryStack(TierStack):
                 depends_on=[backup.permissions],
             )
 
-    def _test_restores(self, protected: list[Protected], vault: BackupVault, restores: ServiceRole) -> None:
+    def _test_restores(self, protected: list[BackedUpResource], vault: BackupVault, restores: ServiceRole) -> None:
         plan = BackupRestoreTestingPlan(
             self,
             "restore-tests",
             # Letters, digits and underscores alone.
-            name=self.names.of_resource("restores").replace("-", "_"),
+            name=self.names.resource_name("restores").replace("-", "_"),
             schedule_expression="cron(0 12 2 * ? *)",  # the day after the month's backup
             start_window_hours=8,
             recovery_point_selection=[
@@ -185,7 +185,7 @@ class RecoveryStack(TierStack):
             )
 
     def _watch(self, foundation: FoundationStack) -> None:
-        self.alarms = raise_alarms(
+        self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [

@@ -7,18 +7,22 @@ from cdktf_cdktf_provider_aws.backup_vault_policy import BackupVaultPolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from stacks.parts.policy_documents import document
-from stacks.parts.roles import ServiceRole
+from stacks.parts.policy_documents import policy_document
+from stacks.parts.service_roles import ServiceRole
 from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts
 from stacks.tier import TierStack
 
 COOLING_OFF_DAYS = 7
 """For so long a lock in compliance mode can still be undone; AWS Backup's least is three."""
-COMPLIANCE = (
+COMPLIANCE_WARNING = (
     f"recovery.vault_lock is compliance: {COOLING_OFF_DAYS} days after the deployment nobody can undo it, neither you "
     "nor AWS. The vault and each backup in it then stay until the backup is as old as it must be"
 )
-DELETION = ("backup:DeleteRecoveryPoint", "backup:DisassociateRecoveryPoint", "backup:UpdateRecoveryPointLifecycle")
+DELETION_ACTIONS = (
+    "backup:DeleteRecoveryPoint",
+    "backup:DisassociateRecoveryPoint",
+    "backup:UpdateRecoveryPointLifecycle",
+)
 """Ways to be rid of a backup before its age."""
 
 
@@ -40,7 +44,7 @@ def locked_vault(
         name=name,
         kms_key_arn=key.arn,
         force_destroy=not tier.settings.deletion_protection,
-        lifecycle=tier.kept(),
+        lifecycle=tier.stateful_lifecycle(),
         provider=provider,
     )
     BackupVaultLockConfiguration(
@@ -54,7 +58,7 @@ def locked_vault(
         provider=provider,
     )
     if recovery.vault_lock == "compliance":
-        Annotations.of(vault).add_warning(COMPLIANCE)
+        Annotations.of(vault).add_warning(COMPLIANCE_WARNING)
     BackupVaultPolicy(
         tier, f"{id}-policy", backup_vault_name=vault.name, policy=_access(tier, id, backup), provider=provider
     )
@@ -67,12 +71,12 @@ def _access(tier: TierStack, id: str, backup: ServiceRole) -> str:
     # At a backup's age AWS Backup deletes it by the role that made it, and by its own where that fails.
     # https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-iam.html
     own = f"arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/*"
-    return document(
+    return policy_document(
         tier,
         f"{id}-access",
         deny(
             "DenyDeletion",
-            DELETION,
+            DELETION_ACTIONS,
             ["*"],
             to=EVERYONE,
             when=[Condition("ArnNotLike", "aws:PrincipalArn", [backup.role.arn, own])],

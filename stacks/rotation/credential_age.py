@@ -12,7 +12,7 @@ from stacks.parts.state_machines import State, notify_state, starter_role, state
 from stacks.statements import allow
 from stacks.tier import TierStack
 
-A_DAY = 24 * 60 * 60 * 1000
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 """Milliseconds, which JSONata counts time in."""
 
 
@@ -28,7 +28,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
         topic_key=foundation.keys.alarms,
         log_key=foundation.keys.logs,
         minutes=5,
-        why=why,
+        description=why,
     )
     start = starter_role(
         tier,
@@ -40,7 +40,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
     SchedulerSchedule(
         tier,
         "credential-age-daily",
-        name=tier.names.of_resource("credential-age"),
+        name=tier.names.resource_name("credential-age"),
         description=why,
         schedule_expression="rate(1 day)",
         flexible_time_window=SchedulerScheduleFlexibleTimeWindow(mode="OFF"),
@@ -50,7 +50,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
 
 
 def _states(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> dict[str, State]:
-    oldest, runbook = tier.settings.rotation.days + 1, tier.runbook("credential-age")
+    oldest, runbook = tier.settings.rotation.days + 1, tier.runbook_reference("credential-age")
     # It has no such date before its first rotation.
     rotated = "$exists($states.input.LastRotatedDate) ? $states.input.LastRotatedDate : $states.input.CreatedDate"
     return {
@@ -63,7 +63,9 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
         },
         "IsOld": {
             "Type": "Choice",
-            "Choices": [{"Condition": f"{{% $toMillis({rotated}) < $millis() - {oldest * A_DAY} %}}", "Next": "Tell"}],
+            "Choices": [
+                {"Condition": f"{{% $toMillis({rotated}) < $millis() - {oldest * DAY_MILLISECONDS} %}}", "Next": "Tell"}
+            ],
             "Default": "Young",
         },
         "Young": {"Type": "Succeed"},
@@ -74,7 +76,7 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
         "TellFailure": notify_state(
             foundation.alarm_topic,
             f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
-            then="Failed",
+            next_state="Failed",
         ),
         "Failed": {"Type": "Fail"},
     }

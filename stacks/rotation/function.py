@@ -17,15 +17,15 @@ from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
 from stacks.parts.logs import log_group
-from stacks.parts.roles import ServiceRole, service_role
-from stacks.rotation.package import rotation_package
-from stacks.statements import Condition, allow, deny, equals, via
+from stacks.parts.service_roles import ServiceRole, service_role
+from stacks.rotation.function_package import rotation_package
+from stacks.statements import Condition, allow, deny, string_equals, via_service
 from stacks.tier import TierStack
 
 TIMEOUT = 300
 """Seconds, of one step: longer than all that it waits for can take together."""
 
-INTERFACES = (
+NETWORK_INTERFACE_ACTIONS = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
@@ -51,7 +51,7 @@ def rotation_function(
         cluster: where the credential's roles are.
     """
     key, master_secret = foundation.keys.secrets, cluster.master_user_secret.get(0).secret_arn
-    log = log_group(tier, "log", tier.names.rotation_log, key=foundation.keys.logs)
+    log = log_group(tier, "log", tier.names.rotation_log_group, key=foundation.keys.logs)
     role = _role(tier, secret, master_secret, key, log)
     zipped = rotation_package()
     package = TerraformAsset(tier, "package", path=str(zipped.path), type=AssetType.FILE)
@@ -115,7 +115,7 @@ def _role(
                 ],
                 [secret.arn],
                 # Only while this function is the one that rotates the secret.
-                when=[equals("secretsmanager:resource/AllowRotationLambdaArn", tier.names.rotation_arn)],
+                when=[string_equals("secretsmanager:resource/AllowRotationLambdaArn", tier.names.rotation_arn)],
             ),
             allow(
                 "LogInAsMaster",
@@ -127,19 +127,19 @@ def _role(
                 "UseKey",
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 [key.arn],
-                when=[via("secretsmanager", tier.settings.region)],
+                when=[via_service("secretsmanager", tier.settings.region)],
             ),
             allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log.arn}:*"]),
             allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
-            allow("JoinVpc", INTERFACES, ["*"]),
+            allow("JoinVpc", NETWORK_INTERFACE_ACTIONS, ["*"]),
             # Lambda makes the interfaces; the function's own code has no business with them.
             deny(
                 "LeaveVpcAlone",
-                INTERFACES,
+                NETWORK_INTERFACE_ACTIONS,
                 ["*"],
                 when=[Condition("ArnEquals", "lambda:SourceFunctionArn", [tier.names.rotation_arn])],
             ),
         ],
         source_arn=None,
-        why="Rotates the credential of the application, and nothing else",
+        description="Rotates the credential of the application, and nothing else",
     )

@@ -21,8 +21,8 @@ from constructs import Construct
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
-from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.policy_documents import document
+from stacks.parts.alarms import Alarm, create_alarms
+from stacks.parts.policy_documents import policy_document
 from stacks.rotation.credential_age import check_age_daily
 from stacks.rotation.function import TIMEOUT, rotation_function
 from stacks.settings import Environment
@@ -58,18 +58,18 @@ class RotationStack(TierStack):
         secret = SecretsmanagerSecret(
             self,
             "credential",
-            name=self.names.of_resource("database-credential"),
+            name=self.names.resource_name("database-credential"),
             description="The application's login to the database: two take turns. Written by the rotation alone",
             kms_key_id=key.arn,
             recovery_window_in_days=30 if self.settings.deletion_protection else 0,
-            lifecycle=self.kept(),
+            lifecycle=self.stateful_lifecycle(),
         )
         SecretsmanagerSecretPolicy(
             self,
             "credential-policy",
             secret_arn=secret.arn,
             block_public_policy=True,
-            policy=document(
+            policy=policy_document(
                 self,
                 "credential-access",
                 deny_other_accounts(self.settings.account, ["secretsmanager:*"], ["*"]),
@@ -113,7 +113,7 @@ class RotationStack(TierStack):
             periods=1,
             missing="notBreaching",
         )
-        self.alarms = raise_alarms(
+        self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
@@ -148,4 +148,4 @@ class RotationStack(TierStack):
         self.publish("secret_arn", self.secret, "arn", "The credential of the application; tasks get it from ECS")
         self.publish("secret_name", self.secret, "name", "The same, as people type it")
         self.publish("function_name", function, "function_name", "The function that rotates it")
-        self.offer(self.secret, "id")
+        self.export(self.secret, "id")

@@ -146,8 +146,8 @@ def public_load_balancer(
     targets = _target_group(tier, vpc, health_path)
     # PCI DSS 6.4.1: nobody is let in before WAF stands in front.
     guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=lb.arn)
-    listener = _listen(tier, lb, targets, valid, after=guarded)
-    _redirect_plaintext(tier, lb, after=guarded)
+    listener = _listen(tier, lb, targets, valid, depends_on=guarded)
+    _redirect_plaintext(tier, lb, depends_on=guarded)
     Route53Record(
         tier,
         "domain",
@@ -251,7 +251,7 @@ def _listen(
     targets: LbTargetGroup,
     certificate: AcmCertificateValidation,
     *,
-    after: Wafv2WebAclAssociation,
+    depends_on: Wafv2WebAclAssociation,
 ) -> LbListener:
     return LbListener(
         tier,
@@ -265,11 +265,11 @@ def _listen(
         # A browser that was here once asks for no plaintext again.
         routing_http_response_strict_transport_security_header_value=f"max-age={A_YEAR}",
         routing_http_response_server_enabled=False,
-        depends_on=[after],
+        depends_on=[depends_on],
     )
 
 
-def _redirect_plaintext(tier: TierStack, lb: Lb, *, after: Wafv2WebAclAssociation) -> None:
+def _redirect_plaintext(tier: TierStack, lb: Lb, *, depends_on: Wafv2WebAclAssociation) -> None:
     LbListener(
         tier,
         "http",
@@ -284,5 +284,5 @@ def _redirect_plaintext(tier: TierStack, lb: Lb, *, after: Wafv2WebAclAssociatio
                 ),
             )
         ],
-        depends_on=[after],
+        depends_on=[depends_on],
     )

@@ -16,27 +16,27 @@ from cdktf_cdktf_provider_aws.ecs_service import EcsService
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.foundation.stack import FoundationStack
-from stacks.parts.events import pattern
+from stacks.parts.events import event_pattern
 from stacks.parts.state_machines import State, notify_state, starter_role, state_machine
-from stacks.statements import allow, matches_arn
+from stacks.statements import allow, arn_like
 from stacks.tier import TierStack
 
 LONGEST_DEPLOYMENT = 45
 """Minutes; less than the hour for which a credential is not replaced."""
 
 
-class Running(NamedTuple):
+class RunningService(NamedTuple):
     """The service, and the cluster that it runs in."""
 
     cluster: EcsCluster
     service: EcsService
 
 
-FINISHED = 'contains(version.version_stages, "AWSCURRENT") && !contains(version.version_stages, "AWSPENDING")'
+ROTATION_FINISHED = 'contains(version.version_stages, "AWSCURRENT") && !contains(version.version_stages, "AWSPENDING")'
 
 
 def first_rotation(
-    tier: TierStack, secret: SecretsmanagerSecret, *, after: ITerraformDependable
+    tier: TierStack, secret: SecretsmanagerSecret, *, depends_on: ITerraformDependable
 ) -> DataAwsSecretsmanagerSecretVersions:
     """Fails the plan or the deployment where there is no credential yet. It reads no value of the secret.
 
@@ -50,18 +50,18 @@ def first_rotation(
             postcondition=[
                 Postcondition(
                     # No versions at all are null, and no list.
-                    condition=f"${{try(anytrue([for version in self.versions : {FINISHED}]), false)}}",
+                    condition=f"${{try(anytrue([for version in self.versions : {ROTATION_FINISHED}]), false)}}",
                     error_message="The database credential has not had its first rotation. It begins when the rotation "
                     "tier is deployed, and takes a minute; where it failed, docs/rotation.md says what to do.",
                 )
             ]
         ),
-        depends_on=[after],
+        depends_on=[depends_on],
     )
 
 
 def redeploy_after_rotation(
-    tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret, running: Running
+    tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret, running: RunningService
 ) -> None:
     """Start new tasks whenever a version of the secret becomes current."""
     machine = state_machine(
@@ -73,22 +73,22 @@ def redeploy_after_rotation(
                 "Redeploy",
                 ["ecs:DescribeServices", "ecs:UpdateService"],
                 [running.service.id],
-                when=[matches_arn("ecs:cluster", running.cluster.arn)],
+                when=[arn_like("ecs:cluster", running.cluster.arn)],
             )
         ],
         topic=foundation.alarm_topic,
         topic_key=foundation.keys.alarms,
         log_key=foundation.keys.logs,
         minutes=LONGEST_DEPLOYMENT,
-        why="Starts new tasks after the database credential was rotated",
+        description="Starts new tasks after the database credential was rotated",
     )
-    name = tier.names.of_resource("credential-rotated")
+    name = tier.names.resource_name("credential-rotated")
     rule = CloudwatchEventRule(
         tier,
         "credential-rotated",
         name=name,
         description="The database credential was rotated: starts new tasks",
-        event_pattern=pattern(
+        event_pattern=event_pattern(
             "aws.secretsmanager",
             ["Secret Label Updated"],
             resources=[secret.arn],
@@ -113,7 +113,7 @@ def redeploy_after_rotation(
     )
 
 
-def _states(tier: TierStack, foundation: FoundationStack, running: Running) -> dict[str, State]:
+def _states(tier: TierStack, foundation: FoundationStack, running: RunningService) -> dict[str, State]:
     which = {"Cluster": running.cluster.arn, "Service": running.service.name}
     failure = [{"ErrorEquals": ["States.ALL"], "Next": "TellFailure"}]
     return {
@@ -142,8 +142,8 @@ def _states(tier: TierStack, foundation: FoundationStack, running: Running) -> d
         "TellFailure": notify_state(
             foundation.alarm_topic,
             f"{tier.settings.name}: the database credential was rotated, but no new tasks could be started."
-            f" {tier.runbook('redeployment')}",
-            then="Failed",
+            f" {tier.runbook_reference('redeployment')}",
+            next_state="Failed",
         ),
         "Failed": {"Type": "Fail"},
     }

@@ -27,19 +27,19 @@ from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
-from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.autoscaling import scaling_target, track
+from stacks.parts.alarms import Alarm, create_alarms
+from stacks.parts.autoscaling import scaling_target, track_metric
 from stacks.parts.logs import log_group
 from stacks.rotation.stack import RotationStack
 from stacks.service import waf
 from stacks.service.load_balancer import LoadBalancer, public_load_balancer
-from stacks.service.redeployment import Running, first_rotation, redeploy_after_rotation
+from stacks.service.redeployment import RunningService, first_rotation, redeploy_after_rotation
 from stacks.service.task import CONTAINER, HEALTH_PATH, execution_role, task_definition, task_role
 from stacks.settings import Environment
 from stacks.storage.stack import StorageStack
 from stacks.tier import TierStack
 
-ROLLED_BACK_ON = ("errors", "refused", "latency", "unhealthy")
+ROLLBACK_ALARMS = ("errors", "refused", "latency", "unhealthy")
 """Alarms that mean a deployment is at fault, if one is on its way."""
 
 
@@ -67,16 +67,16 @@ class ServiceStack(TierStack):
         stores: Stores,
     ) -> None:
         super().__init__(scope, settings)
-        self.log = log_group(self, "log", self.names.application_log, key=foundation.keys.logs)
+        self.log = log_group(self, "log", self.names.application_log_group, key=foundation.keys.logs)
         self.load_balancer = self._load_balancer(foundation, network)
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
         task = self._task(foundation, stores)
         # Late: what takes time in this tier is made while the first rotation runs.
-        rotated = first_rotation(self, stores.rotation.secret, after=self.load_balancer.listener)
+        rotated = first_rotation(self, stores.rotation.secret, depends_on=self.load_balancer.listener)
         self.service = self._service(network, task, rotated)
         self._add_tasks_under_load()
-        redeploy_after_rotation(self, foundation, stores.rotation.secret, Running(self.cluster, self.service))
+        redeploy_after_rotation(self, foundation, stores.rotation.secret, RunningService(self.cluster, self.service))
         self._publish_names()
 
     @property
@@ -98,7 +98,7 @@ class ServiceStack(TierStack):
         )
 
     def _cluster(self, foundation: FoundationStack) -> EcsCluster:
-        insights = log_group(self, "insights-log", self.names.container_insights, key=foundation.keys.logs)
+        insights = log_group(self, "insights-log", self.names.container_insights_log_group, key=foundation.keys.logs)
         return EcsCluster(
             self,
             "cluster",
@@ -169,7 +169,7 @@ class ServiceStack(TierStack):
             deployment_maximum_percent=200,
             deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
             alarms=EcsServiceAlarms(
-                enable=True, rollback=True, alarm_names=[self.alarms[name].alarm_name for name in ROLLED_BACK_ON]
+                enable=True, rollback=True, alarm_names=[self.alarms[name].alarm_name for name in ROLLBACK_ALARMS]
             ),
             # PCI DSS 2.2.7, 8.4.2: nobody opens a shell where cards are paid with.
             enable_execute_command=False,
@@ -197,17 +197,17 @@ class ServiceStack(TierStack):
             "task",
             dimension="ecs:service:DesiredCount",
             resource_id=f"service/{self.cluster.name}/{self.service.name}",
-            between=(wanted.minimum_tasks, wanted.maximum_tasks),
-            after=[self.service],
+            capacity=(wanted.minimum_tasks, wanted.maximum_tasks),
+            depends_on=[self.service],
         )
-        track(self, "task-cpu", target, "ECSServiceAverageCPUUtilization", at=self._cpu_target())
-        track(
+        track_metric(self, "task-cpu", target, "ECSServiceAverageCPUUtilization", target_value=self._cpu_target())
+        track_metric(
             self,
             "task-requests",
             target,
             "ALBRequestCountPerTarget",
-            at=wanted.requests_per_task,
-            of=f"{lb.arn_suffix}/{targets.arn_suffix}",
+            target_value=wanted.requests_per_task,
+            resource_label=f"{lb.arn_suffix}/{targets.arn_suffix}",
         )
 
     def _cpu_target(self) -> int:
@@ -217,7 +217,7 @@ class ServiceStack(TierStack):
 
     def _watch(self, foundation: FoundationStack) -> None:
         tasks = partial(Alarm, dimensions=self.dimensions, period=60, periods=10)
-        self.alarms = raise_alarms(
+        self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
@@ -264,8 +264,8 @@ class ServiceStack(TierStack):
         self.publish("cluster_name", self.cluster, "name", "The ECS cluster")
         self.publish("service_name", self.service, "name", "The ECS service")
         self.publish("log_group", self.log, "name", "What the application logs")
-        self.offer(lb, "arn", "arn_suffix")
-        self.offer(self.load_balancer.target_group, "arn_suffix")
-        self.offer(self.load_balancer.certificate, "arn")
-        self.offer(self.cluster, "arn")
-        self.offer(self.service, "id")
+        self.export(lb, "arn", "arn_suffix")
+        self.export(self.load_balancer.target_group, "arn_suffix")
+        self.export(self.load_balancer.certificate, "arn")
+        self.export(self.cluster, "arn")
+        self.export(self.service, "id")

@@ -22,10 +22,10 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
 from stacks.cache.stack import CacheStack
-from stacks.network.endpoints import LOG_IN, PULL
+from stacks.network.endpoints import IMAGE_PULL, REGISTRY_LOGIN
 from stacks.parts import ports
-from stacks.parts.roles import ServiceRole, service_role
-from stacks.statements import allow, equals, via
+from stacks.parts.service_roles import ServiceRole, service_role
+from stacks.statements import allow, string_equals, via_service
 from stacks.storage.stack import MOUNT_AND_WRITE, StorageStack
 from stacks.tier import TierStack
 
@@ -95,14 +95,14 @@ def execution_role(
         "service-execution",
         "ecs-tasks.amazonaws.com",
         [
-            allow("LogInToRegistry", [LOG_IN], ["*"]),
-            allow("Pull", [action for action in PULL if action != LOG_IN], [images.arn]),
+            allow("LogInToRegistry", [REGISTRY_LOGIN], ["*"]),
+            allow("Pull", [action for action in IMAGE_PULL if action != REGISTRY_LOGIN], [images.arn]),
             allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log.arn}:*"]),
             allow("ReadCredential", ["secretsmanager:GetSecretValue"], [credential.arn]),
-            allow("UseKey", ["kms:Decrypt"], [key.arn], when=[via("secretsmanager", tier.settings.region)]),
+            allow("UseKey", ["kms:Decrypt"], [key.arn], when=[via_service("secretsmanager", tier.settings.region)]),
         ],
         source_arn=tier.names.arn("ecs", "*"),
-        why="Pulls the image of a task, reads its credential and writes its log",
+        description="Pulls the image of a task, reads its credential and writes its log",
     )
 
 
@@ -118,12 +118,12 @@ def task_role(tier: TierStack, cache: CacheStack, storage: StorageStack) -> Serv
                 "UseFiles",
                 MOUNT_AND_WRITE,
                 [storage.file_system.arn],
-                when=[equals("elasticfilesystem:AccessPointArn", *points)],
+                when=[string_equals("elasticfilesystem:AccessPointArn", *points)],
             ),
             allow("UseCache", ["elasticache:Connect"], [cache.replication_group.arn, cache.user.arn]),
         ],
         source_arn=tier.names.arn("ecs", "*"),
-        why="What the application itself may do: its files, through their access points, and its cache",
+        description="What the application itself may do: its files, through their access points, and its cache",
     )
 
 

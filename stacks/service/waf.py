@@ -28,25 +28,25 @@ from cdktf_cdktf_provider_aws.wafv2_web_acl_logging_configuration import (
 
 from stacks.names import Names
 from stacks.parts.alarms import Alarm
-from stacks.parts.logs import let_services_deliver, log_group
+from stacks.parts.logs import allow_log_delivery, log_group
 from stacks.tier import TierStack
 
 # A statement can hold statements, so cdktf has no classes for it and hands it on untouched, in Terraform's own names.
 Statement = dict[str, object]
 
-COMMON = "AWSManagedRulesCommonRuleSet"
-MANAGED = (
+COMMON_RULE_GROUP = "AWSManagedRulesCommonRuleSet"
+MANAGED_RULE_GROUPS = (
     ("reputation", "AWSManagedRulesAmazonIpReputationList"),
     ("known-bad-inputs", "AWSManagedRulesKnownBadInputsRuleSet"),
     ("sql-injection", "AWSManagedRulesSQLiRuleSet"),
-    ("common", COMMON),
+    ("common", COMMON_RULE_GROUP),
 )
 """Asked in this order; all four take 1,125 of the 1,500 units of capacity that come without a charge."""
 
 LARGE_BODY_RULE = "SizeRestrictions_BODY"
 LARGE_BODY_LABEL = "awswaf:managed:aws:core-rule-set:SizeRestrictions_Body"
 
-REDACTED = ("authorization", "cookie")
+REDACTED_HEADERS = ("authorization", "cookie")
 """Headers that the log shows nothing of: with them, whoever reads it could be the customer. WAF's samples of requests
 would show them all the same, so there are none."""
 
@@ -57,8 +57,10 @@ def web_acl(tier: TierStack) -> Wafv2WebAcl:
     statements = {
         "requests-per-client": _more_than(wanted.requests_per_client),
         **{
-            name: _managed(group, counting=LARGE_BODY_RULE if group == COMMON and wanted.large_bodies else None)
-            for name, group in MANAGED
+            name: _managed(
+                group, counting=LARGE_BODY_RULE if group == COMMON_RULE_GROUP and wanted.large_bodies else None
+            )
+            for name, group in MANAGED_RULE_GROUPS
         },
     }
     if wanted.large_bodies:
@@ -84,7 +86,7 @@ def dimensions(names: Names, region: str) -> dict[str, str]:
 
 def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLogGroup:
     """PCI DSS 10.4.2: who asked for what, and which rule said no."""
-    log = log_group(tier, "firewall-log", tier.names.waf_log, key=key)
+    log = log_group(tier, "firewall-log", tier.names.waf_log_group, key=key)
     Wafv2WebAclLoggingConfiguration(
         tier,
         "firewall-logging",
@@ -94,9 +96,9 @@ def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLo
             Wafv2WebAclLoggingConfigurationRedactedFields(
                 single_header=Wafv2WebAclLoggingConfigurationRedactedFieldsSingleHeader(name=header)
             )
-            for header in REDACTED
+            for header in REDACTED_HEADERS
         ],
-        depends_on=[let_services_deliver(tier, [log])],
+        depends_on=[allow_log_delivery(tier, [log])],
     )
     return log
 

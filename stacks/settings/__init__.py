@@ -1,6 +1,6 @@
 """What differs between environments: typed settings, read from `environments/*.toml`."""
 
 from stacks.settings.environment import Environment
-from stacks.settings.load import SettingsError, load_environments
+from stacks.settings.files import SettingsError, load_environments
 
 __all__ = ["Environment", "SettingsError", "load_environments"]

@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 from stacks.settings.foundation import ROLE
-from stacks.settings.section import Matching, OfOwnAccount, Section
+from stacks.settings.section import InOwnAccount, Matching, Section
 
 ISSUER = "token.actions.githubusercontent.com"
 """Of the tokens by which GitHub's workflows say who they are."""
@@ -30,7 +30,7 @@ class AccessSettings(Section):
                 rf"arn:aws:iam::\d{{12}}:oidc-provider/{re.escape(ISSUER)}",
                 f"arn:aws:iam::<account>:oidc-provider/{ISSUER}",
             ),
-            OfOwnAccount("the provider"),
+            InOwnAccount("the provider"),
         ]
         | None
     ) = None

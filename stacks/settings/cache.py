@@ -6,13 +6,13 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, frame
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, file_context
 
 # "Auto Scaling Valkey and Redis OSS clusters" in the ElastiCache User Guide; r6gd, which keeps data on disk as well,
 # scales by another metric and is left out.
 SCALING_NODE_TYPE = r"cache\.(?:c7gn|m5|m6g|m7g|r5|r6g|r7g)\.(?:large|xlarge|2xlarge)"
 
-MOST_NODES = 90
+MAX_NODES = 90
 """Of a cluster, shards times their nodes: AWS's quota "Nodes per cluster per instance type"."""
 
 
@@ -26,11 +26,11 @@ class CacheSettings(Section):
     """Size of every node: its memory is what fits into a shard before keys are dropped."""
 
     shards: Annotated[
-        int, Unit("shards"), Ge(1), Le(MOST_NODES), InProduction("one shard's failover must not stop all", at_least=2)
+        int, Unit("shards"), Ge(1), Le(MAX_NODES), InProduction("one shard's failover must not stop all", at_least=2)
     ] = 2
     """Parts that the keys are spread over, each with a thread and a memory of its own."""
 
-    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(MOST_NODES), NotBelow("shards")] = 4
+    maximum_shards: Annotated[int, Unit("shards"), Ge(1), Le(MAX_NODES), NotBelow("shards")] = 4
     """Shards that load may bring; equal to `shards` turns this off, as it must where the node type cannot scale."""
 
     replicas_per_shard: Annotated[
@@ -45,14 +45,14 @@ class CacheSettings(Section):
     @field_validator("node_type")
     @classmethod
     def _does_not_burst_in_production(cls, node_type: str, info: ValidationInfo) -> str:
-        if frame(info).production and node_type.startswith("cache.t"):
+        if file_context(info).production and node_type.startswith("cache.t"):
             raise ValueError("allowed in production: a type that does not burst, because credits run out under load")
         return node_type
 
     @field_validator("replicas_per_shard")
     @classmethod
     def _outlive_a_zone_and_a_node_in_production(cls, replicas: int, info: ValidationInfo) -> int:
-        if frame(info).production and frame(info).zones > 2 and replicas < 2:
+        if file_context(info).production and file_context(info).zones > 2 and replicas < 2:
             raise ValueError("allowed in production with three zones: 2 or more, so that a zone lost leaves a replica")
         return replicas
 
@@ -60,8 +60,8 @@ class CacheSettings(Section):
     @classmethod
     def _fit_a_cluster(cls, replicas: int, info: ValidationInfo) -> int:
         shards = info.data.get("maximum_shards", 1)
-        if shards * (1 + replicas) > MOST_NODES:
-            raise ValueError(f"allowed: at most {MOST_NODES} nodes in all {shards} shards, AWS's quota for a cluster")
+        if shards * (1 + replicas) > MAX_NODES:
+            raise ValueError(f"allowed: at most {MAX_NODES} nodes in all {shards} shards, AWS's quota for a cluster")
         return replicas
 
     @field_validator("maximum_shards")

@@ -13,7 +13,7 @@ from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
-from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section, Unit
+from stacks.settings.section import InOwnAccount, InProduction, Matching, Section, Unit
 from stacks.settings.service import ServiceSettings
 
 # The retentions that CloudWatch Logs knows.
@@ -94,7 +94,7 @@ class Environment(Section):
 
     second_region: Annotated[
         Annotated[str, REGION] | None,
-        InProduction("backups and files must outlive the loss of the first", given="a second Region"),
+        InProduction("backups and files must outlive the loss of the first", required="a second Region"),
     ] = None
     """Where copies of backups and of files are kept, each under a key of that Region's, for when the first is lost;
     none without it."""
@@ -108,13 +108,13 @@ class Environment(Section):
             r"arn:aws:iam::\d{12}:policy/(?:[\w+=,.@-]+/)*[\w+=,.@-]+",
             "the ARN of a policy, arn:aws:iam::<account>:policy/<name>",
         ),
-        OfOwnAccount("a policy"),  # IAM's rule for boundaries, but for AWS's own policies
+        InOwnAccount("a policy"),  # IAM's rule for boundaries, but for AWS's own policies
     ]
     """The policy that no role of this environment may exceed, whatever its own policies say: who can make roles cannot
     make one that may more."""
 
     deletion_protection: Annotated[
-        bool, InProduction("nobody may delete data with a plan that was not read", only=True)
+        bool, InProduction("nobody may delete data with a plan that was not read", exactly=True)
     ] = True
     """Of all that keeps data: deletion protection, final snapshots, `prevent_destroy`, buckets that must be empty. Off
     where an environment is thrown away as a whole."""

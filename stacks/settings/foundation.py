@@ -4,12 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from stacks.settings.section import InProduction, Matching, OfOwnAccount, Section
+from stacks.settings.section import InOwnAccount, InProduction, Matching, Section
 
 ROLE = Matching(
     r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>"
 )
-RoleArn = Annotated[str, ROLE, OfOwnAccount("roles")]
+RoleArn = Annotated[str, ROLE, InOwnAccount("roles")]
 
 ENDPOINTS = {
     "email": Matching(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "an e-mail address"),

@@ -7,7 +7,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.functional_validators import BeforeValidator
 
-from stacks.settings.section import InProduction, Matching, Section, Unit, frame
+from stacks.settings.section import InProduction, Matching, Section, Unit, file_context
 
 PRIVATE_RANGES = tuple(IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 SPECIAL_RANGES = tuple(
@@ -73,7 +73,9 @@ class NetworkSettings(Section):
     zones: tuple[str, ...]
     """The zones that everything is spread over; two or more. Named, never looked up, so that a plan repeats."""
 
-    nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", only=True)] = True
+    nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", exactly=True)] = (
+        True
+    )
     """Whether each zone has a NAT gateway of its own, or all go out by the first zone's, which costs less and is lost
     with that zone."""
 
@@ -93,7 +95,7 @@ class NetworkSettings(Section):
     @field_validator("zones")
     @classmethod
     def _are_distinct_zones_of_the_region(cls, zones: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        region = frame(info).region
+        region = file_context(info).region
         if region and (foreign := [zone for zone in zones if zone not in {region + letter for letter in ZONE_LETTERS}]):
             raise ValueError(f"allowed: zones of {region}, such as {region}a; not {', '.join(foreign)}")
         if len(set(zones)) < len(zones):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, NotBelow, Section, Unit, frame
+from stacks.settings.section import InProduction, NotBelow, Section, Unit, file_context
 
 COLD_AFTER_DAYS = 30
 """When a monthly backup of files moves to cold storage."""
@@ -39,6 +39,6 @@ class RecoverySettings(Section):
     @field_validator("vault_lock")
     @classmethod
     def _is_undone_where_all_is_disposable(cls, lock: str, info: ValidationInfo) -> str:
-        if lock == "compliance" and not frame(info).protected:
+        if lock == "compliance" and not file_context(info).protected:
             raise ValueError("allowed without deletion_protection: governance, because nobody could destroy the vaults")
         return lock

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from lambda_rotation import deployment
+from lambda_rotation import configuration
 from stacks.settings.section import Matching, Section, Unit
 
 # PostgreSQL and RDS keep these beginnings for themselves.
-ROLE = rf"(?!pg_|rds){deployment.ROLE}"
+ROLE = rf"(?!pg_|rds){configuration.ROLE_PATTERN}"
 
 
 class RotationSettings(Section):

@@ -18,7 +18,7 @@ class Section(BaseModel):
 
 
 @dataclass(frozen=True)
-class Frame:
+class FileContext:
     """What the rule of a single field needs to know of the whole file."""
 
     production: bool = True
@@ -31,9 +31,9 @@ class Frame:
     """Whether deletion protection is on."""
 
 
-def frame(info: ValidationInfo) -> Frame:
+def file_context(info: ValidationInfo) -> FileContext:
     """The file that a field stands in. A section that is built by itself is held to production's rules."""
-    return info.context if isinstance(info.context, Frame) else Frame()
+    return info.context if isinstance(info.context, FileContext) else FileContext()
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,19 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class OfOwnAccount:
+class InOwnAccount:
     """An ARN that must be of the environment's account."""
 
-    what: str
+    subject: str
     """In the plural, or with its article."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, arn: str, info: ValidationInfo) -> str:
-        account = frame(info).account
+        account = file_context(info).account
         if account and arn.split(":")[4] != account:
-            raise ValueError(f"allowed: {self.what} of account {account}")
+            raise ValueError(f"allowed: {self.subject} of account {account}")
         return arn
 
 
@@ -106,37 +106,37 @@ class NotBelow:
 class InProduction:
     """What production demands of a field beyond the rest, and why."""
 
-    because: str
+    reason: str
     # One of the four:
     at_least: float | None = None
     """The lowest number, or the fewest entries of a list."""
-    starting: str | None = None
+    prefix: str | None = None
     """What the text begins with."""
-    only: bool | None = None
+    exactly: bool | None = None
     """The one value."""
-    given: str | None = None
+    required: str | None = None
     """What there must be, where nothing is the default."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: Any, info: ValidationInfo) -> Any:
-        if frame(info).production and not self._met_by(value):
-            raise ValueError(f"allowed in production: {self.demand}, because {self.because}")
+        if file_context(info).production and not self._is_met_by(value):
+            raise ValueError(f"allowed in production: {self.requirement}, because {self.reason}")
         return value
 
     @property
-    def demand(self) -> str:
+    def requirement(self) -> str:
         """What is demanded, as a person says it."""
         if self.at_least is not None:
             return f"at least {self.at_least:g}"
-        if self.given:
-            return self.given
-        return f"what starts with {self.starting}" if self.starting else f"only {str(self.only).lower()}"
+        if self.required:
+            return self.required
+        return f"what starts with {self.prefix}" if self.prefix else f"only {str(self.exactly).lower()}"
 
-    def _met_by(self, value: Any) -> bool:
+    def _is_met_by(self, value: Any) -> bool:
         if self.at_least is not None:
             return (len(value) if isinstance(value, tuple) else value) >= self.at_least
-        if self.given:
+        if self.required:
             return value is not None
-        return value.startswith(self.starting) if self.starting else value is self.only
+        return value.startswith(self.prefix) if self.prefix else value is self.exactly

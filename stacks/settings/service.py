@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import Field, ValidationInfo, field_validator
 
-from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, frame
+from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, file_context
 
 DOMAIN = Matching(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
@@ -30,7 +30,7 @@ class ServiceSettings(Section):
     image: Annotated[
         str,
         Matching(r"@sha256:[0-9a-f]{64}|:\w[\w.-]{0,127}", "a digest (@sha256:<64 hex digits>) or a tag (:1.4.2)"),
-        InProduction("a tag can be moved to another image (PCI DSS 6.3.1)", starting="@sha256:"),
+        InProduction("a tag can be moved to another image (PCI DSS 6.3.1)", prefix="@sha256:"),
     ]
     """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`. A digest is
     what was tested, a tag whatever it was moved to."""
@@ -98,8 +98,8 @@ class ServiceSettings(Section):
     @field_validator("minimum_tasks")
     @classmethod
     def _are_in_every_zone_in_production(cls, minimum: int, info: ValidationInfo) -> int:
-        if frame(info).production and minimum < frame(info).zones:
-            raise ValueError(f"allowed in production: a task for each of the {frame(info).zones} zones, or more")
+        if file_context(info).production and minimum < file_context(info).zones:
+            raise ValueError(f"allowed in production: a task for each of the {file_context(info).zones} zones, or more")
         return minimum
 
     @field_validator("large_bodies")

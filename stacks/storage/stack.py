@@ -30,18 +30,18 @@ from constructs import Construct
 
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack, ZonalSubnets
-from stacks.parts.alarms import Alarm, raise_alarms
-from stacks.parts.policy_documents import document
+from stacks.parts.alarms import Alarm, create_alarms
+from stacks.parts.policy_documents import policy_document
 from stacks.settings import Environment
 from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
 MOUNT_AND_WRITE = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
-ALL_OF_A_CLIENT = (*MOUNT_AND_WRITE, "elasticfilesystem:ClientRootAccess")
+CLIENT_ACTIONS = (*MOUNT_AND_WRITE, "elasticfilesystem:ClientRootAccess")
 
 
 @dataclass(frozen=True)
-class Use:
+class AccessPoint:
     """What files are for: a root directory, and the only user who is ever seen in it."""
 
     name: str
@@ -49,9 +49,9 @@ class Use:
     why: str
 
 
-USES = (
-    Use("uploads", 1001, "what customers and staff upload"),
-    Use("documents", 1002, "invoices and delivery notes, which the shop writes"),
+ACCESS_POINTS = (
+    AccessPoint("uploads", 1001, "what customers and staff upload"),
+    AccessPoint("documents", 1002, "invoices and delivery notes, which the shop writes"),
 )
 
 
@@ -67,12 +67,12 @@ class StorageStack(TierStack):
         self.file_system = self._file_system(foundation.keys.files)
         self._back_up()
         self._mount_in_every_zone(network.app_subnets, network.security_groups.files)
-        self.access_points = {use.name: self._access_point(use) for use in USES}
+        self.access_points = {use.name: self._access_point(use) for use in ACCESS_POINTS}
         self._refuse_all_other_ways()
         self._watch(foundation, self._replica(foundation))
 
     def _file_system(self, key: KmsKey) -> EfsFileSystem:
-        name = self.names.of_resource("files")
+        name = self.names.resource_name("files")
         file_system = EfsFileSystem(
             self,
             "files",
@@ -90,10 +90,10 @@ class StorageStack(TierStack):
             # is a decision (docs/runbooks/storage.md).
             protection=EfsFileSystemProtection(replication_overwrite="ENABLED"),
             tags={"Name": name},
-            lifecycle=self.kept(),
+            lifecycle=self.stateful_lifecycle(),
         )
         self.publish("file_system_id", file_system, "id", "The EFS file system that tasks mount")
-        self.offer(file_system, "arn")
+        self.export(file_system, "arn")
         return file_system
 
     def _back_up(self) -> None:
@@ -116,7 +116,7 @@ class StorageStack(TierStack):
             )
             self.publish(f"mount_target_{zone[-1]}", target, "id", f"Where tasks in {zone} reach the files")
 
-    def _access_point(self, use: Use) -> EfsAccessPoint:
+    def _access_point(self, use: AccessPoint) -> EfsAccessPoint:
         """PCI DSS 7.3.1: whatever user a container runs as, its files have this owner, and it sees no others."""
         point = EfsAccessPoint(
             self,
@@ -129,10 +129,10 @@ class StorageStack(TierStack):
                     owner_uid=use.uid, owner_gid=use.uid, permissions="0750"
                 ),
             ),
-            tags={"Name": self.names.of_resource(use.name)},
+            tags={"Name": self.names.resource_name(use.name)},
         )
         self.publish(f"{use.name}_access_point_id", point, "id", f"Access point for {use.why}")
-        self.offer(point, "arn")
+        self.export(point, "arn")
         return point
 
     def _refuse_all_other_ways(self) -> None:
@@ -142,14 +142,14 @@ class StorageStack(TierStack):
             self,
             "policy",
             file_system_id=self.file_system.id,
-            policy=document(
+            policy=policy_document(
                 self,
                 "access",
                 deny_plaintext(["elasticfilesystem:*"], files),
                 deny("DenyRoot", ["elasticfilesystem:ClientRootAccess"], files, to=EVERYONE),
                 deny(
                     "DenyAroundAccessPoints",
-                    ALL_OF_A_CLIENT,
+                    CLIENT_ACTIONS,
                     files,
                     to=EVERYONE,
                     # Holds for a mount without an access point, too: then there is no such key.
@@ -210,4 +210,4 @@ class StorageStack(TierStack):
                 why="with the Region, so much of what was written to files would be lost",
             )
             alarms.append(behind)
-        self.alarms = raise_alarms(self, foundation.alarm_topic, alarms)
+        self.alarms = create_alarms(self, foundation.alarm_topic, alarms)

@@ -3,8 +3,8 @@
 AWS keeps what is deleted for a while: ECS as inactive.
 """
 
-from synthesized.catalogue.account import AwsAccount
 from synthesized.catalogue.arns import id_of, region_of
+from synthesized.catalogue.aws_account import AwsAccount
 
 
 def key(account: AwsAccount, arn: str) -> set[str] | None:

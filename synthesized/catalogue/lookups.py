@@ -6,7 +6,7 @@ Where a call answers with an error that says so, the row names its code.
 import json
 from collections.abc import Mapping
 
-from synthesized.catalogue.account import AwsAccount
+from synthesized.catalogue.aws_account import AwsAccount
 
 
 def alias(account: AwsAccount, name: str) -> str | None:

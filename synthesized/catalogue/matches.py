@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from synthesized.catalogue.arns import resource_of
 from synthesized.catalogue.row import Idempotent, Tagged
-from synthesized.catalogue.table import CATALOGUE, NO_RESOURCES, TAGGED
+from synthesized.catalogue.table import CATALOGUE, TAGGED, UNMANAGED_ARNS
 
 IGNORED = [
-    *NO_RESOURCES,
+    *UNMANAGED_ARNS,
     *(row.recovery.arn for row in CATALOGUE.values() if isinstance(row.recovery, Idempotent) and row.recovery.arn),
 ]
 
@@ -28,7 +28,7 @@ class Match:
         return self.tagged.import_id.format(self.arn, *self.groups)
 
     @property
-    def deletion(self) -> str:
+    def deletion_command(self) -> str:
         """The command that deletes it; empty where it stays."""
         if not self.tagged.deletion.startswith("AWS::"):
             return self.tagged.deletion.format(self.arn, *self.groups)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from synthesized.catalogue.account import AwsAccount
+from synthesized.catalogue.aws_account import AwsAccount
 from synthesized.catalogue.vpc import InVpc
-from synthesized.catalogue.zone_loss import ZoneLoss
+from synthesized.catalogue.zone_loss import ZoneLossRule
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Tagged:
     describe: Callable[[AwsAccount, str], set[str] | None] = lambda *_: set()
     """By ARN: what AWS says that tells it from others of its type. None if it was deleted; AWS keeps some deleted
     resources, or their tags, for a while."""
-    missing: Sequence[str] = ()
+    not_found_codes: Sequence[str] = ()
     """Error codes that mean that it does not exist."""
 
 
@@ -38,7 +38,7 @@ class Lookup:
     """ID for `terraform import`, by an `AwsAccount` and the arguments; None where it does not exist."""
     arguments: Sequence[str]
     """Terraform's names of them."""
-    missing: Sequence[str] = ()
+    not_found_codes: Sequence[str] = ()
     """Error codes by which AWS says that it, or what it belongs to, does not exist."""
 
 
@@ -68,11 +68,11 @@ class Traffic(Enum):
 
 
 @dataclass(frozen=True)
-class Separate:
+class SeparateResource:
     """Resources that set an argument of another resource, beside whoever else does."""
 
     type: str
-    by: str
+    parent_argument: str
     """The argument by which they belong to the other resource."""
     count: Callable[[Any], int] = len
 
@@ -88,21 +88,21 @@ class Row:
     plural: str = ""
     """Where that is not the noun with an `s`."""
     in_vpc: InVpc | None = None
-    zone_loss: ZoneLoss | None = None
+    zone_loss: ZoneLossRule | None = None
     """What is left of it without a zone."""
     part_of: str = ""
     """The type whose `zone_loss` looks at it as well."""
-    separate: Mapping[str, Separate | None] = field(default_factory=dict)
+    separate_resources: Mapping[str, SeparateResource | None] = field(default_factory=dict)
     """Arguments that resources of their own set; and which, where a plan does not show what others add."""
     traffic: Traffic | None = None
     bypasses_network_rules: bool = False
     """Whether it is a way into the VPC, out of it, or around its rules, that `reachability` does not understand."""
 
     @property
-    def is_judged_without_a_zone(self) -> bool:
+    def has_zone_loss_rule(self) -> bool:
         """Whether some rule looks at what is left of it."""
         return bool(self.zone_loss or self.part_of)
 
-    def counted(self, count: int) -> str:
+    def format_count(self, count: int) -> str:
         """`3 alarms`."""
         return f"{count} {self.noun if count == 1 else self.plural or f'{self.noun}s'}"

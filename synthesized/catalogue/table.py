@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthesized.catalogue import descriptions, lookups, vpc, zone_loss
-from synthesized.catalogue.row import Idempotent, Lookup, Row, Separate, Tagged, Traffic
+from synthesized.catalogue.row import Idempotent, Lookup, Row, SeparateResource, Tagged, Traffic
 
 ARN = "{0}"
 BUCKET_ARGUMENTS = (
@@ -29,12 +29,12 @@ def peers(rules: Sequence[Mapping[str, Any]]) -> int:
 CATALOGUE: Mapping[str, Row] = {
     # Foundation.
     "aws_kms_key": Row(
-        Tagged(r"kms:key/(.+)", "AWS::KMS::Key", describe=descriptions.key, missing=("NotFoundException",)),
+        Tagged(r"kms:key/(.+)", "AWS::KMS::Key", describe=descriptions.key, not_found_codes=("NotFoundException",)),
         noun="KMS key",
     ),
     "aws_kms_alias": Row(Lookup(lookups.alias, ("name",))),
     "aws_s3_bucket": Row(
-        Tagged(r"s3:(.+)", "AWS::S3::Bucket"), noun="log bucket", separate=dict.fromkeys(BUCKET_ARGUMENTS)
+        Tagged(r"s3:(.+)", "AWS::S3::Bucket"), noun="log bucket", separate_resources=dict.fromkeys(BUCKET_ARGUMENTS)
     ),
     "aws_s3_bucket_lifecycle_configuration": Row(Idempotent("PutBucketLifecycleConfiguration")),
     "aws_s3_bucket_logging": Row(Idempotent("PutBucketLogging")),
@@ -82,14 +82,14 @@ CATALOGUE: Mapping[str, Row] = {
         noun="restore test",
     ),
     # Network. What a VPC comes with is adopted by the next apply.
-    "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.ways_out),
+    "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.internet_egress),
     "aws_default_network_acl": Row(Tagged(r"ec2:network-acl/(.+)", deletion=""), traffic=Traffic.NETWORK_ACL),
     "aws_default_route_table": Row(Tagged(r"ec2:route-table/(.+)", deletion="")),
     "aws_default_security_group": Row(Tagged(r"ec2:security-group/(.+)", deletion=""), traffic=Traffic.SECURITY_GROUP),
     "aws_subnet": Row(Tagged(r"ec2:subnet/(.+)", "AWS::EC2::Subnet"), part_of="aws_vpc"),
     "aws_route_table": Row(
         Tagged(r"ec2:route-table/(.+)", "AWS::EC2::RouteTable"),
-        separate={"route": Separate("aws_route", "route_table_id")},
+        separate_resources={"route": SeparateResource("aws_route", "route_table_id")},
     ),
     "aws_route_table_association": Row(
         Lookup(lookups.association, ("route_table_id", "subnet_id"), ("InvalidRouteTableID.NotFound",)),
@@ -105,7 +105,7 @@ CATALOGUE: Mapping[str, Row] = {
             r"ec2:natgateway/(.+)",
             "AWS::EC2::NatGateway",
             describe=descriptions.nat_gateway,
-            missing=("NatGatewayNotFound",),
+            not_found_codes=("NatGatewayNotFound",),
         ),
         part_of="aws_vpc",
     ),
@@ -115,9 +115,9 @@ CATALOGUE: Mapping[str, Row] = {
     ),
     "aws_security_group": Row(
         Tagged(r"ec2:security-group/(.+)", "AWS::EC2::SecurityGroup"),
-        separate={
-            "egress": Separate("aws_vpc_security_group_egress_rule", "security_group_id", peers),
-            "ingress": Separate("aws_vpc_security_group_ingress_rule", "security_group_id", peers),
+        separate_resources={
+            "egress": SeparateResource("aws_vpc_security_group_egress_rule", "security_group_id", peers),
+            "ingress": SeparateResource("aws_vpc_security_group_ingress_rule", "security_group_id", peers),
         },
         traffic=Traffic.SECURITY_GROUP,
     ),
@@ -126,7 +126,7 @@ CATALOGUE: Mapping[str, Row] = {
             r"ec2:security-group-rule/(.+)",
             "AWS::EC2::SecurityGroupEgress",
             describe=descriptions.egress_rule,
-            missing=("InvalidSecurityGroupRuleId.NotFound",),
+            not_found_codes=("InvalidSecurityGroupRuleId.NotFound",),
         ),
         traffic=Traffic.EGRESS_RULE,
     ),
@@ -135,7 +135,7 @@ CATALOGUE: Mapping[str, Row] = {
             r"ec2:security-group-rule/(.+)",
             "AWS::EC2::SecurityGroupIngress",
             describe=descriptions.ingress_rule,
-            missing=("InvalidSecurityGroupRuleId.NotFound",),
+            not_found_codes=("InvalidSecurityGroupRuleId.NotFound",),
         ),
         traffic=Traffic.INGRESS_RULE,
     ),
@@ -204,7 +204,7 @@ CATALOGUE: Mapping[str, Row] = {
             ARN,
             ARN,
             describe=descriptions.secret,
-            missing=("ResourceNotFoundException",),
+            not_found_codes=("ResourceNotFoundException",),
         )
     ),
     "aws_secretsmanager_secret_policy": Row(Idempotent("PutResourcePolicy")),
@@ -227,7 +227,7 @@ CATALOGUE: Mapping[str, Row] = {
             ARN,
             ARN,
             describe=descriptions.listener,
-            missing=("ListenerNotFound",),
+            not_found_codes=("ListenerNotFound",),
         )
     ),
     "aws_lb_target_group": Row(
@@ -249,7 +249,7 @@ CATALOGUE: Mapping[str, Row] = {
             "{1}/{2}",
             identifier="{0}|{1}",
             describe=descriptions.ecs_service,
-            missing=("ClusterNotFoundException",),
+            not_found_codes=("ClusterNotFoundException",),
         ),
         in_vpc=vpc.Fargate(),
         zone_loss=zone_loss.tasks,
@@ -278,9 +278,9 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_iam_role": Row(
         Lookup(lookups.role, ("name",), ("NoSuchEntity",)),
         noun="IAM role",
-        separate={
-            "inline_policy": Separate("aws_iam_role_policy", "role"),
-            "managed_policy_arns": Separate("aws_iam_role_policy_attachment", "role"),
+        separate_resources={
+            "inline_policy": SeparateResource("aws_iam_role_policy", "role"),
+            "managed_policy_arns": SeparateResource("aws_iam_role_policy_attachment", "role"),
         },
     ),
     "aws_iam_role_policy": Row(Idempotent("PutRolePolicy")),
@@ -313,7 +313,7 @@ LOOKUPS = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance
 IN_VPC = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
 
 # What carries a tier's tags and is no resource of Terraform's, by its ARN as of `Tagged`.
-NO_RESOURCES: Mapping[str, str] = {
+UNMANAGED_ARNS: Mapping[str, str] = {
     r"backup:recovery-point:.+": "a backup outlives its source",
     r"ec2:network-interface/.+": "comes and goes with a task",
     r"ecs:task/.+": "comes and goes with its service",

@@ -5,8 +5,8 @@ from math import ceil
 from typing import NamedTuple, Protocol
 
 from synthesized.platform import Body, Platform, Resource
-from synthesized.policies import listed
-from synthesized.roles import statements
+from synthesized.policy_statements import as_list
+from synthesized.roles import read_statements
 
 HTTPS = 443
 
@@ -36,7 +36,7 @@ class InVpc(Protocol):
         """Whether it takes nothing but TLS on a port."""
         ...
 
-    def in_zone(self, platform: Platform, resource: Resource, zone: str, /) -> Iterator[str]:
+    def describe_in_zone(self, platform: Platform, resource: Resource, zone: str, /) -> Iterator[str]:
         """What of one is in a zone, in words."""
         ...
 
@@ -47,18 +47,18 @@ class Aurora:
     service = "Aurora"
 
     def placement(self, platform: Platform, cluster: Body) -> Placement:
-        subnets = platform.followed(cluster["db_subnet_group_name"]).body["subnet_ids"]
+        subnets = platform.resolve(cluster["db_subnet_group_name"]).body["subnet_ids"]
         instances = platform.of_type("aws_rds_cluster_instance")
         is_public = any(each.body.get("publicly_accessible") for each in instances)
         return Placement(cluster["vpc_security_group_ids"], subnets, is_public)
 
     def refuses_plaintext(self, platform: Platform, cluster: Resource, _: int) -> bool:
-        parameters = platform.followed(cluster.body["db_cluster_parameter_group_name"]).body["parameter"]
+        parameters = platform.resolve(cluster.body["db_cluster_parameter_group_name"]).body["parameter"]
         return any((each["name"], each["value"]) == ("rds.force_ssl", "1") for each in parameters)
 
-    def in_zone(self, platform: Platform, cluster: Resource, zone: str) -> Iterator[str]:
+    def describe_in_zone(self, platform: Platform, cluster: Resource, zone: str) -> Iterator[str]:
         for each in platform.of_type("aws_rds_cluster_instance"):
-            if each.body["availability_zone"] == zone and platform.followed(each.body["cluster_identifier"]) == cluster:
+            if each.body["availability_zone"] == zone and platform.resolve(each.body["cluster_identifier"]) == cluster:
                 yield each.name
 
 
@@ -68,13 +68,13 @@ class ElastiCache:
     service = "ElastiCache"
 
     def placement(self, platform: Platform, group: Body) -> Placement:
-        return Placement(group["security_group_ids"], platform.followed(group["subnet_group_name"]).body["subnet_ids"])
+        return Placement(group["security_group_ids"], platform.resolve(group["subnet_group_name"]).body["subnet_ids"])
 
     def refuses_plaintext(self, _platform: Platform, group: Resource, _port: int) -> bool:
         return group.body.get("transit_encryption_mode") == "required"
 
-    def in_zone(self, platform: Platform, group: Resource, _: str) -> Iterator[str]:
-        nodes = nodes_of_shard(group.body)
+    def describe_in_zone(self, platform: Platform, group: Resource, _: str) -> Iterator[str]:
+        nodes = nodes_per_shard(group.body)
         yield f"{_share(nodes, len(self.placement(platform, group.body).subnets))} of {nodes} nodes a shard"
 
 
@@ -87,16 +87,16 @@ class Efs:
         return Placement(mount["security_groups"], [mount["subnet_id"]])
 
     def refuses_plaintext(self, platform: Platform, mount: Resource, _: int) -> bool:
-        file_system = platform.followed(mount.body["file_system_id"])
+        file_system = platform.resolve(mount.body["file_system_id"])
         return any(
             statement["Effect"] == "Deny"
-            and listed(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
+            and as_list(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")) == ["false"]
             for policy in platform.of_type("aws_efs_file_system_policy")
-            if platform.followed(policy.body["file_system_id"]) == file_system
-            for statement in statements(platform, policy.body["policy"])
+            if platform.resolve(policy.body["file_system_id"]) == file_system
+            for statement in read_statements(platform, policy.body["policy"])
         )
 
-    def in_zone(self, _platform: Platform, mount: Resource, _zone: str) -> Iterator[str]:
+    def describe_in_zone(self, _platform: Platform, mount: Resource, _zone: str) -> Iterator[str]:
         yield mount.name
 
 
@@ -112,7 +112,7 @@ class Lambda:
     def refuses_plaintext(self, *_: object) -> bool:
         return True
 
-    def in_zone(self, *_: object) -> Iterator[str]:
+    def describe_in_zone(self, *_: object) -> Iterator[str]:
         yield "network interface"
 
 
@@ -126,11 +126,11 @@ class Fargate:
         return Placement(network["security_groups"], network["subnets"], bool(network.get("assign_public_ip")))
 
     def refuses_plaintext(self, platform: Platform, service: Resource, port: int) -> bool:
-        groups = [platform.followed(each["target_group_arn"]).body for each in service.body["load_balancer"]]
+        groups = [platform.resolve(each["target_group_arn"]).body for each in service.body["load_balancer"]]
         return any(group["port"] == port and group["protocol"] == "HTTPS" for group in groups)
 
-    def in_zone(self, platform: Platform, service: Resource, _: str) -> Iterator[str]:
-        least = least_tasks(platform, service)
+    def describe_in_zone(self, platform: Platform, service: Resource, _: str) -> Iterator[str]:
+        least = minimum_tasks(platform, service)
         yield f"tasks: {_share(least, len(self.placement(platform, service.body).subnets))} of {least} or more"
 
 
@@ -146,10 +146,10 @@ class Alb:
         return any(
             listener.body["port"] == port and listener.body["protocol"] == "HTTPS"
             for listener in platform.of_type("aws_lb_listener")
-            if platform.followed(listener.body["load_balancer_arn"]) == balancer
+            if platform.resolve(listener.body["load_balancer_arn"]) == balancer
         )
 
-    def in_zone(self, *_: object) -> Iterator[str]:
+    def describe_in_zone(self, *_: object) -> Iterator[str]:
         yield "public address"
 
 
@@ -164,16 +164,16 @@ class PrivateLink:
     def refuses_plaintext(self, _platform: Platform, _endpoint: Resource, port: int) -> bool:
         return port == HTTPS
 
-    def in_zone(self, _platform: Platform, endpoint: Resource, _zone: str) -> Iterator[str]:
+    def describe_in_zone(self, _platform: Platform, endpoint: Resource, _zone: str) -> Iterator[str]:
         yield endpoint.name.removeprefix("endpoint-")
 
 
-def nodes_of_shard(group: Body) -> int:
+def nodes_per_shard(group: Body) -> int:
     """A primary and its replicas."""
     return 1 + group.get("replicas_per_node_group", 0)
 
 
-def least_tasks(platform: Platform, service: Resource) -> int:
+def minimum_tasks(platform: Platform, service: Resource) -> int:
     """Tasks of an ECS service that always run."""
     minimums = [
         each.body["min_capacity"]

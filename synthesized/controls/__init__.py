@@ -9,7 +9,7 @@ from synthesized.controls import access, detection, encryption, hardening, logs,
 SUBJECTS = (network, hardening, encryption, transit, access, logs, monitoring, detection)
 CONTROLS = tuple(control for subject in SUBJECTS for control in subject.CONTROLS)
 
-NOT_OF_THE_CODE = {
+NOT_MET_BY_CODE = {
     "6.4.3": (
         "scripts on the payment page",
         "who builds the shop's pages: inventory, reason and integrity of each script",

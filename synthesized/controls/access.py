@@ -6,27 +6,27 @@ from collections.abc import Iterable
 from synthesized.controls.control import (
     IS_SET,
     Addition,
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     Value,
     containing,
     none_of,
 )
-from synthesized.controls.reading import Document, values
-from synthesized.controls.transit import denies, loosened
+from synthesized.controls.document import Document, values
+from synthesized.controls.transit import denies, weakened_deny
 from synthesized.platform import Body
 
-KNOWS_NO_RESOURCE = re.compile(
+ACTIONS_WITHOUT_RESOURCE = re.compile(
     r"ec2:(Assign|Create|Delete|Describe|Unassign)[A-Z]\w+|ecr:GetAuthorizationToken|secretsmanager:GetRandomPassword"
     r"|logs:(Create|Delete|Get|Update)LogDelivery|logs:(Describe\w+|ListLogDeliveries|PutResourcePolicy)|xray:Put\w+"
 )
 """Actions that AWS grants on all resources or on none."""
 
 # AWS documents no condition for what these two take on.
-NO_SOURCE = ("cloudtrail.amazonaws.com", "lambda.amazonaws.com")
+NO_SOURCE_CONDITION = ("cloudtrail.amazonaws.com", "lambda.amazonaws.com")
 
 RESOURCE_POLICIES = {
     "aws_backup_vault_policy": "backup:*",
@@ -61,7 +61,7 @@ def _wide_permissions(document: Document) -> Iterable[str]:
         for action in statement["actions"]:
             if re.fullmatch(r"\*|[\w-]+:\*", action):
                 yield f"{address}: policy {statement['sid']}: allows {action}"
-            elif "*" in statement["resources"] and not KNOWS_NO_RESOURCE.fullmatch(action):
+            elif "*" in statement["resources"] and not ACTIONS_WITHOUT_RESOURCE.fullmatch(action):
                 yield f"{address}: policy {statement['sid']}: allows {action} on everything"
 
 
@@ -71,7 +71,7 @@ def _shared_roles(document: Document) -> Iterable[str]:
             yield f"{address}: task_role_arn: is the role that reads the application's credential"
 
 
-def deployers(document: Document) -> dict[str, Body]:
+def deployer_roles(document: Document) -> dict[str, Body]:
     """Roles of the path that no deployment may change."""
     return {
         address: role
@@ -80,7 +80,7 @@ def deployers(document: Document) -> dict[str, Body]:
     }
 
 
-def wide_deployers(document: Document) -> Iterable[str]:
+def broad_deployer_statements(document: Document) -> Iterable[str]:
     """Statements of who deploys that allow a pattern of actions, or anything anywhere."""
     for address, statement in _statements(document, "aws_iam_policy"):
         if statement["effect"] != "Allow" or address == BOUNDARY:
@@ -92,7 +92,7 @@ def wide_deployers(document: Document) -> Iterable[str]:
             yield f"{address}: policy {statement['sid']}: is for everything in every Region"
 
 
-def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
+def unbounded_role_statements(document: Document) -> Iterable[str]:
     """Statements that let who deploys make a role which exceeds the platform's boundary, or pass one to anybody."""
     conditions = {"iam:CreateRole": "iam:PermissionsBoundary", "iam:PutRolePolicy": "iam:PermissionsBoundary"}
     conditions |= {"iam:AttachRolePolicy": "iam:PermissionsBoundary", "iam:PassRole": "iam:PassedToService"}
@@ -103,10 +103,10 @@ def unbounded_writers_of_roles(document: Document) -> Iterable[str]:
                 yield f"{address}: policy {statement['sid']}: allows {action} without {conditions[action]}"
 
 
-def tokens_of_others(document: Document) -> Iterable[str]:
+def roles_with_loose_trust(document: Document) -> Iterable[str]:
     """Roles that another repository's workflows, or this one's for another purpose, could take on."""
     subjects = {"access_plan": r"pull_request", "access_apply": r"environment:[a-z0-9-]+"}
-    for address, role in deployers(document).items():
+    for address, role in deployer_roles(document).items():
         for statement in values(role, "assume_role_policy.statement")[0] or []:
             told = {entry["variable"]: entry["values"] for entry in _exact(statement)}
             (subject,) = told.get(f"{ISSUER}:sub", [""])[:1]
@@ -122,10 +122,10 @@ def _exact(statement: Body) -> list[Body]:
     return [entry for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"]
 
 
-def open_trusts(document: Document) -> Iterable[str]:
+def confused_deputy_trusts(document: Document) -> Iterable[str]:
     """Roles that a service could be made to take on for somebody else (the confused deputy)."""
     for address, role in document.of_type("aws_iam_role").items():
-        if address in deployers(document):
+        if address in deployer_roles(document):
             continue
         found = values(role, "assume_role_policy.statement")[0] or []
         if not found:
@@ -135,7 +135,7 @@ def open_trusts(document: Document) -> Iterable[str]:
             if [principal["type"] for principal in statement["principals"]] != ["Service"] or len(services) != 1:
                 yield f"{address}: assume_role_policy principals: trusts others than one service"
             bound = {entry["variable"] for entry in statement.get("condition") or []}
-            if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE:
+            if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE_CONDITION:
                 yield f"{address}: assume_role_policy condition: is for anybody's {services[0]}"
 
 
@@ -154,7 +154,9 @@ def _keys_for_others(document: Document) -> Iterable[str]:
 
 
 def _without_rotation(document: Document) -> Iterable[str]:
-    for address in document.unreferred("aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"):
+    for address in document.unreferenced(
+        "aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"
+    ):
         yield f"{address}: has no aws_secretsmanager_secret_rotation"
 
 
@@ -190,18 +192,20 @@ CONTROLS = (
     Control(
         name="least-privilege",
         requirements=("7.2.1", "7.2.2", "7.2.5"),
-        does="A role may do named actions, on named resources wherever AWS knows resources.",
+        summary="A role may do named actions, on named resources wherever AWS knows resources.",
         checks=[
             Relation(
                 "no role has all actions of a service, or all resources where some can be named", _wide_permissions
             )
         ],
         mutations=[
-            Change("aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseFiles].actions", ["*"]),
-            Change(
+            Replacement(
+                "aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseFiles].actions", ["*"]
+            ),
+            Replacement(
                 "aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseCache].actions", ["s3:*"]
             ),
-            Change(
+            Replacement(
                 "aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseCache].resources", ["*"]
             ),
         ],
@@ -209,37 +213,37 @@ CONTROLS = (
     Control(
         name="bounded-roles",
         requirements=("7.2.1", "7.2.5"),
-        does="No role exceeds the permissions boundary, whatever policy it is given.",
+        summary="No role exceeds the permissions boundary, whatever policy it is given.",
         checks=[Every("aws_iam_role", {"permissions_boundary": IS_SET, "max_session_duration": 3600})],
         mutations=[
-            Change("aws_iam_role", "permissions_boundary", None),
-            Change("aws_iam_role", "max_session_duration", 43200),
+            Replacement("aws_iam_role", "permissions_boundary", None),
+            Replacement("aws_iam_role", "max_session_duration", 43200),
         ],
     ),
     Control(
         name="deployments-by-two-roles",
         requirements=("6.5.4", "7.2.5", "8.6.2"),
-        does="One role plans and another applies, for workflows of one repository: the first in its pull requests, the "
+        summary="One role plans and another applies, for workflows of one repository: the first in its pull requests, the "
         "second in this environment alone. AWS knows them by tokens that last minutes; there is no key to keep.",
-        checks=[Relation("trust names audience and subject, to the letter", tokens_of_others)],
+        checks=[Relation("trust names audience and subject, to the letter", roles_with_loose_trust)],
         mutations=[
-            Change("aws_iam_role.access_plan", "assume_role_policy.statement.condition", None),
-            Change(
+            Replacement("aws_iam_role.access_plan", "assume_role_policy.statement.condition", None),
+            Replacement(
                 "aws_iam_role.access_plan",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
                 ["repo:globecart/*"],
             ),
-            Change(
+            Replacement(
                 "aws_iam_role.access_apply",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
                 ["repo:globecart/platform:pull_request"],
             ),
-            Change(
+            Replacement(
                 "aws_iam_role.access_apply",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:sub].test",
                 "StringLike",
             ),
-            Change(
+            Replacement(
                 "aws_iam_role.access_plan",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:aud].values",
                 ["everybody"],
@@ -249,11 +253,11 @@ CONTROLS = (
     Control(
         name="deployments-least-privilege",
         requirements=("7.2.1", "7.2.2"),
-        does="Who deploys may do named actions, to what is the environment's by name or tag; makes roles within the "
+        summary="Who deploys may do named actions, to what is the environment's by name or tag; makes roles within the "
         "platform's boundary alone, passes them on to named services, and reads no secret.",
         checks=[
-            Relation("no pattern of actions is allowed, and nothing in every Region", wide_deployers),
-            Relation("roles are written within the boundary, and passed on by name", unbounded_writers_of_roles),
+            Relation("no pattern of actions is allowed, and nothing in every Region", broad_deployer_statements),
+            Relation("roles are written within the boundary, and passed on by name", unbounded_role_statements),
             Every(
                 BOUNDARY,
                 {
@@ -281,19 +285,19 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_iam_policy.access_stores-policy", "policy.statement[sid=Database].actions", ["rds:*"]),
-            Change("aws_iam_policy.access_reads-policy", "policy.statement[sid=Region].condition", None),
-            Change(IDENTITIES, "policy.statement[sid=BoundedRoles].condition", None),
-            Change(IDENTITIES, "policy.statement[sid=PassOn].condition", None),
+            Replacement("aws_iam_policy.access_stores-policy", "policy.statement[sid=Database].actions", ["rds:*"]),
+            Replacement("aws_iam_policy.access_reads-policy", "policy.statement[sid=Region].condition", None),
+            Replacement(IDENTITIES, "policy.statement[sid=BoundedRoles].condition", None),
+            Replacement(IDENTITIES, "policy.statement[sid=PassOn].condition", None),
             *(
-                Change(BOUNDARY, f"policy.statement[sid={sid}].effect", "Allow")
+                Replacement(BOUNDARY, f"policy.statement[sid={sid}].effect", "Allow")
                 for sid in ("NoSecrets", "NoIdentities", "NoOtherBoundary", "NoLossOfBoundaries")
             ),
-            Change(BOUNDARY, "policy.statement[sid=NoSecrets].actions", ["rds-db:connect"]),
-            Change(IDENTITIES, "policy.statement[sid=NoLoss].effect", "Allow"),
-            Change(IDENTITIES, "policy.statement[sid=NoLoss].actions", ["kms:ScheduleKeyDeletion"]),
+            Replacement(BOUNDARY, "policy.statement[sid=NoSecrets].actions", ["rds-db:connect"]),
+            Replacement(IDENTITIES, "policy.statement[sid=NoLoss].effect", "Allow"),
+            Replacement(IDENTITIES, "policy.statement[sid=NoLoss].actions", ["kms:ScheduleKeyDeletion"]),
             *(
-                Change("aws_iam_policy.access_states-policy", f"policy.statement[sid={sid}].effect", "Allow")
+                Replacement("aws_iam_policy.access_states-policy", f"policy.statement[sid={sid}].effect", "Allow")
                 for sid in ("NoSecrets", "NoObjects", "NoOtherKeys")
             ),
         ],
@@ -301,37 +305,37 @@ CONTROLS = (
     Control(
         name="two-roles-a-task",
         requirements=("7.2.5",),
-        does="What starts a task and reads its credential is another role than the application's own.",
+        summary="What starts a task and reads its credential is another role than the application's own.",
         checks=[Relation("task role and execution role are two", _shared_roles)],
         mutations=[
-            Change("aws_ecs_task_definition", "task_role_arn", "${aws_iam_role.service_service-execution.arn}"),
+            Replacement("aws_ecs_task_definition", "task_role_arn", "${aws_iam_role.service_service-execution.arn}"),
         ],
     ),
     Control(
         name="no-confused-deputy",
         requirements=("7.2.5",),
-        does="Each role is for one service, which takes it on for this account's own resources.",
+        summary="Each role is for one service, which takes it on for this account's own resources.",
         checks=[
             Relation(
-                f"one service, bound to our account or a resource of it, but for {' and '.join(NO_SOURCE)}",
-                open_trusts,
+                f"one service, bound to our account or a resource of it, but for {' and '.join(NO_SOURCE_CONDITION)}",
+                confused_deputy_trusts,
             )
         ],
         mutations=[
-            Change("aws_iam_role.network_flow-logs", "assume_role_policy.statement.condition", None),
-            Change(
+            Replacement("aws_iam_role.network_flow-logs", "assume_role_policy.statement.condition", None),
+            Replacement(
                 "aws_iam_role.network_flow-logs",
                 "assume_role_policy.statement.principals.identifiers",
                 ["ec2.amazonaws.com", "ecs.amazonaws.com"],
             ),
-            Change("aws_iam_role.network_flow-logs", "assume_role_policy.statement.principals.type", "AWS"),
-            Change("aws_iam_role.network_flow-logs", "assume_role_policy", "{}"),
+            Replacement("aws_iam_role.network_flow-logs", "assume_role_policy.statement.principals.type", "AWS"),
+            Replacement("aws_iam_role.network_flow-logs", "assume_role_policy", "{}"),
         ],
     ),
     Control(
         name="files-by-identity",
         requirements=("7.3.1",),
-        does="Files are reached through access points, as one user below one root, by tasks that IAM lets in.",
+        summary="Files are reached through access points, as one user below one root, by tasks that IAM lets in.",
         checks=[
             Every(
                 "aws_efs_access_point",
@@ -356,21 +360,23 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_efs_access_point", "posix_user", None),
-            Change("aws_efs_access_point", "posix_user.uid", 0),
-            Change("aws_efs_access_point", "root_directory.path", "/"),
-            Change("aws_ecs_task_definition", "volume.efs_volume_configuration.authorization_config.iam", "DISABLED"),
-            Change(
+            Replacement("aws_efs_access_point", "posix_user", None),
+            Replacement("aws_efs_access_point", "posix_user.uid", 0),
+            Replacement("aws_efs_access_point", "root_directory.path", "/"),
+            Replacement(
+                "aws_ecs_task_definition", "volume.efs_volume_configuration.authorization_config.iam", "DISABLED"
+            ),
+            Replacement(
                 "aws_ecs_task_definition", "volume.efs_volume_configuration.authorization_config.access_point_id", None
             ),
-            Change("aws_efs_file_system_policy", "policy.statement[sid=DenyAroundAccessPoints].effect", "Allow"),
-            Change("aws_efs_file_system_policy", "policy.statement[sid=DenyRoot].effect", "Allow"),
+            Replacement("aws_efs_file_system_policy", "policy.statement[sid=DenyAroundAccessPoints].effect", "Allow"),
+            Replacement("aws_efs_file_system_policy", "policy.statement[sid=DenyRoot].effect", "Allow"),
         ],
     ),
     Control(
         name="own-account-alone",
         requirements=("7.2.5", "7.3.3"),
-        does="Buckets, backups, images, secret, topic and files are denied to every other account, whatever else "
+        summary="Buckets, backups, images, secret, topic and files are denied to every other account, whatever else "
         "allows it; keys are for nobody outside it.",
         checks=[
             *(
@@ -380,8 +386,8 @@ CONTROLS = (
             Relation("keys' policies name identities of this account alone", _keys_for_others),
         ],
         mutations=[
-            *(mutation for type_ in RESOURCE_POLICIES for mutation in loosened(type_, "DenyOtherAccounts")),
-            Change(
+            *(mutation for type_ in RESOURCE_POLICIES for mutation in weakened_deny(type_, "DenyOtherAccounts")),
+            Replacement(
                 "aws_kms_key",
                 "policy.statement[sid=EnableIamPolicies].principals.identifiers",
                 ["arn:aws:iam::444455556666:root"],
@@ -391,17 +397,17 @@ CONTROLS = (
     Control(
         name="function-for-secrets-manager",
         requirements=("7.2.5",),
-        does="Secrets Manager calls the rotation's function for the one secret, of this account.",
+        summary="Secrets Manager calls the rotation's function for the one secret, of this account.",
         checks=[Every("aws_lambda_permission", {"source_arn": IS_SET, "source_account": IS_SET})],
         mutations=[
-            Change("aws_lambda_permission", "source_arn", None),
-            Change("aws_lambda_permission", "source_account", None),
+            Replacement("aws_lambda_permission", "source_arn", None),
+            Replacement("aws_lambda_permission", "source_account", None),
         ],
     ),
     Control(
         name="logins",
         requirements=("8.3.1", "8.3.2"),
-        does="The cache knows users, who sign in by IAM; the database keeps verifiers and no passwords, and knows IAM.",
+        summary="The cache knows users, who sign in by IAM; the database keeps verifiers and no passwords, and knows IAM.",
         checks=[
             Every("aws_elasticache_replication_group", {"user_group_ids": IS_SET}),
             Every(
@@ -416,16 +422,16 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_elasticache_replication_group", "user_group_ids", None),
-            Change("aws_elasticache_user.cache_application", "authentication_mode.type", "no-password-required"),
-            Change("aws_rds_cluster", "iam_database_authentication_enabled", False),
-            Change("aws_rds_cluster_parameter_group", "parameter[name=password_encryption].value", "md5"),
+            Replacement("aws_elasticache_replication_group", "user_group_ids", None),
+            Replacement("aws_elasticache_user.cache_application", "authentication_mode.type", "no-password-required"),
+            Replacement("aws_rds_cluster", "iam_database_authentication_enabled", False),
+            Replacement("aws_rds_cluster_parameter_group", "parameter[name=password_encryption].value", "md5"),
         ],
     ),
     Control(
         name="rotation",
         requirements=("8.3.9", "8.6.3"),
-        does="Every credential is rotated within 90 days: the application's by our function, the master's by RDS. The "
+        summary="Every credential is rotated within 90 days: the application's by our function, the master's by RDS. The "
         "cache has none.",
         checks=[
             Relation("every secret has a rotation", _without_rotation),
@@ -446,15 +452,15 @@ CONTROLS = (
         ],
         mutations=[
             Removal("aws_secretsmanager_secret_rotation", "the secret has no rotation"),
-            Change("aws_secretsmanager_secret_rotation", "rotation_rules.automatically_after_days", 180),
-            Change("aws_secretsmanager_secret_rotation", "rotation_lambda_arn", None),
-            Change("aws_rds_cluster", "manage_master_user_password", False),
+            Replacement("aws_secretsmanager_secret_rotation", "rotation_rules.automatically_after_days", 180),
+            Replacement("aws_secretsmanager_secret_rotation", "rotation_lambda_arn", None),
+            Replacement("aws_rds_cluster", "manage_master_user_password", False),
         ],
     ),
     Control(
         name="no-secret-written",
         requirements=("8.6.2",),
-        does="No secret is in the code, in a plan, in a state or in a variable: ECS gives it to the task at its start.",
+        summary="No secret is in the code, in a plan, in a state or in a variable: ECS gives it to the task at its start.",
         checks=[
             Relation("no argument, no secret's version and no variable holds one", _written_secrets),
             Every(
@@ -467,17 +473,17 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_rds_cluster", "master_password", "correct horse"),
-            Change("aws_elasticache_replication_group", "auth_token", "correct horse battery"),
+            Replacement("aws_rds_cluster", "master_password", "correct horse"),
+            Replacement("aws_elasticache_replication_group", "auth_token", "correct horse battery"),
             Addition("aws_secretsmanager_secret_version", {}, "the secret's version is in the state"),
-            Change(
+            Replacement(
                 "aws_ecs_task_definition",
                 "container_definitions.environment",
                 [{"name": "DATABASE_PASSWORD", "value": "x"}],
             ),
-            Change("aws_lambda_function", "environment.variables.API_TOKEN", "x"),
-            Change("aws_lambda_function", "environment.variables.PGPASSWORD", "x"),
-            Change(
+            Replacement("aws_lambda_function", "environment.variables.API_TOKEN", "x"),
+            Replacement("aws_lambda_function", "environment.variables.PGPASSWORD", "x"),
+            Replacement(
                 "aws_ecs_task_definition",
                 "container_definitions.secrets",
                 [{"name": "X", "valueFrom": "arn:aws:ssm:x"}],

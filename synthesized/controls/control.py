@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from synthesized.controls.reading import Document, put, values
+from synthesized.controls.document import Document, set_value, values
 
 
-class Check(Protocol):
+class ControlCheck(Protocol):
     """Finds what is wrong in a document."""
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """What it demands, for the documentation."""
         ...
 
@@ -25,7 +25,7 @@ class Mutation(Protocol):
     """Changes a document so that its control no longer holds."""
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """What it changes, for the documentation."""
         ...
 
@@ -46,9 +46,9 @@ class Control:
     name: str
     requirements: Sequence[str]
     """Numbers of PCI DSS v4.0.1."""
-    does: str
+    summary: str
     """What the code does about it, in a sentence."""
-    checks: Sequence[Check]
+    checks: Sequence[ControlCheck]
     mutations: Sequence[Mutation]
     """Each breaks this control, and no other."""
 
@@ -66,8 +66,8 @@ class Control:
 class Value:
     """A demand on a value that is no plain equality."""
 
-    says: str
-    holds: Callable[[Any], bool]
+    description: str
+    accepts: Callable[[Any], bool]
 
 
 def at_least(least: int) -> Value:
@@ -109,15 +109,15 @@ class Every:
     """Every resource of a kind has these values at these paths, and there is one."""
 
     selector: str
-    demands: Mapping[str, Any]
+    expected: Mapping[str, Any]
     where: Mapping[str, Any] = field(default_factory=dict)
     """Of those alone that have these values."""
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """As in `Check`."""
         of = f" with {_pairs(self.where)}" if self.where else ""
-        return f"every `{self.selector}`{of}: {_pairs(self.demands)}"
+        return f"every `{self.selector}`{of}: {_pairs(self.expected)}"
 
     def __call__(self, document: Document) -> Iterable[str]:
         """As in `Check`."""
@@ -129,20 +129,20 @@ class Every:
         if not found:
             yield f"{self.selector}: there is none"
         for address, body in found.items():
-            for path, wanted in self.demands.items():
+            for path, wanted in self.expected.items():
                 if not _holds(body, path, wanted):
                     yield f"{address}: {path} = {values(body, path)}, not {_shown(wanted)}"
 
-    def apart(self) -> list["Every"]:
+    def split(self) -> list["Every"]:
         """Each of its demands by itself."""
-        return [replace(self, demands={path: wanted}) for path, wanted in self.demands.items()]
+        return [replace(self, expected={path: wanted}) for path, wanted in self.expected.items()]
 
 
 @dataclass(frozen=True)
 class Relation:
     """A check that needs more than one resource at a time."""
 
-    says: str
+    description: str
     find: Callable[[Document], Iterable[str]]
 
     def __call__(self, document: Document) -> Iterable[str]:
@@ -151,7 +151,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Change:
+class Replacement:
     """The first resource of a selection has another value at a path."""
 
     selector: str
@@ -160,7 +160,7 @@ class Change:
     """None takes it away."""
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """As in `Mutation`."""
         return f"`{self.path}` of `{self.selector}` " + (
             "is missing" if self.value is None else f"is {_shown(self.value)}"
@@ -168,7 +168,7 @@ class Change:
 
     def __call__(self, document: Document) -> None:
         """As in `Mutation`."""
-        put(_first(document, self.selector), self.path, self.value)
+        set_value(_first(document, self.selector), self.path, self.value)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Removal:
     """All resources of a selection are gone."""
 
     selector: str
-    says: str
+    description: str
 
     def __call__(self, document: Document) -> None:
         """As in `Mutation`."""
@@ -190,7 +190,7 @@ class Addition:
 
     selector: str
     body: Mapping[str, Any]
-    says: str
+    description: str
 
     def __call__(self, document: Document) -> None:
         """As in `Mutation`."""
@@ -206,7 +206,7 @@ def _first(document: Document, selector: str) -> dict[str, Any]:
 
 def _holds(body: Any, path: str, wanted: Any) -> bool:
     found = values(body, path)
-    return all(wanted.holds(value) if isinstance(wanted, Value) else value == wanted for value in found)
+    return all(wanted.accepts(value) if isinstance(wanted, Value) else value == wanted for value in found)
 
 
 def _pairs(pairs: Mapping[str, Any]) -> str:
@@ -219,7 +219,7 @@ def _listed(entries: Iterable[Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Value):
-        return value.says
+        return value.description
     if value in ("", [], {}):
         return "empty"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"

@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 from synthesized.controls.control import (
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     at_most,
     containing,
     referring_to,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 
 FEATURES = ("LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS", "S3_DATA_EVENTS")
 """Of GuardDuty's, those that have something to look at here."""
 
-TOLD = {
+NOTIFIED_EVENTS = {
     "aws.backup": {"state": {"ABORTED", "EXPIRED", "FAILED"}},
     "aws.cloudtrail": {"eventName": {"DeleteTrail", "StopLogging", "UpdateTrail"}},
     "aws.config": {"eventName": {"DeleteConfigurationRecorder", "StopConfigurationRecorder"}},
@@ -30,14 +30,14 @@ TOLD = {
 }
 """By source of an event: what it says where a control fails or is switched off."""
 
-FOUND = {
+FINDING_EVENTS = {
     "aws.guardduty": "GuardDuty Finding",
     "aws.inspector2": "Inspector2 Finding",
     "aws.config": "Config Rules Compliance Change",
 }
 """Findings, by their source."""
 
-COUNTED = {
+METRIC_FILTER_TERMS = {
     "root-use": ('"Root"',),
     "failed-console-logins": ("ConsoleLogin", "Failed authentication"),
     "identity-changes": ("PutRolePolicy", "CreateAccessKey", "AttachRolePolicy", "UpdateAssumeRolePolicy"),
@@ -57,7 +57,7 @@ def _unrecorded_objects(document: Document) -> Iterable[str]:
             yield f"{address}: advanced_event_selector: does not record {kind}"
 
 
-def uncounted(document: Document) -> Iterable[str]:
+def filters_without_alarm(document: Document) -> Iterable[str]:
     """Metric filters that nobody hears of."""
     alarms = {
         (alarm.get("namespace"), alarm.get("metric_name"))
@@ -71,7 +71,7 @@ def uncounted(document: Document) -> Iterable[str]:
 
 def _untold(document: Document) -> Iterable[str]:
     rules = [rule["event_pattern"] for rule in document.of_type("aws_cloudwatch_event_rule").values()]
-    for source, wanted in TOLD.items():
+    for source, wanted in NOTIFIED_EVENTS.items():
         for key, names in wanted.items():
             told = {
                 name
@@ -91,7 +91,7 @@ def _unheard_findings(document: Document) -> Iterable[str]:
         for source in rule["event_pattern"]["source"]
         for kind in rule["event_pattern"].get("detail-type", [])
     }
-    for pair in FOUND.items():
+    for pair in FINDING_EVENTS.items():
         if pair not in heard:
             yield f"aws_cloudwatch_event_rule: event_pattern: none has {pair[1]}"
 
@@ -117,7 +117,7 @@ CONTROLS = (
     Control(
         name="trail",
         requirements=("10.2.1",),
-        does="A trail records every call in every Region, and who reads and writes objects.",
+        summary="A trail records every call in every Region, and who reads and writes objects.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -126,16 +126,16 @@ CONTROLS = (
             Relation("it records management events, and data events of S3 objects", _unrecorded_objects),
         ],
         mutations=[
-            Change("aws_cloudtrail", "is_multi_region_trail", False),
-            Change("aws_cloudtrail", "include_global_service_events", False),
-            Change("aws_cloudtrail", "enable_logging", False),
-            Change("aws_cloudtrail", "advanced_event_selector", None),
+            Replacement("aws_cloudtrail", "is_multi_region_trail", False),
+            Replacement("aws_cloudtrail", "include_global_service_events", False),
+            Replacement("aws_cloudtrail", "enable_logging", False),
+            Replacement("aws_cloudtrail", "advanced_event_selector", None),
         ],
     ),
     Control(
         name="trail-intact",
         requirements=("10.3.2", "10.3.4"),
-        does="The trail's files are signed, under the logs' key, and lie in the archive that is locked.",
+        summary="The trail's files are signed, under the logs' key, and lie in the archive that is locked.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -147,15 +147,15 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change("aws_cloudtrail", "enable_log_file_validation", False),
-            Change("aws_cloudtrail", "kms_key_id", None),
-            Change("aws_cloudtrail", "s3_bucket_name", "${aws_s3_bucket.foundation_config.id}"),
+            Replacement("aws_cloudtrail", "enable_log_file_validation", False),
+            Replacement("aws_cloudtrail", "kms_key_id", None),
+            Replacement("aws_cloudtrail", "s3_bucket_name", "${aws_s3_bucket.foundation_config.id}"),
         ],
     ),
     Control(
         name="trail-watched",
         requirements=("10.3.3", "10.4.1.1"),
-        does="What the trail records reaches a log group at once, where what nobody does in peace rings.",
+        summary="What the trail records reaches a log group at once, where what nobody does in peace rings.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -166,21 +166,24 @@ CONTROLS = (
             ),
             *(
                 Every(f"aws_cloudwatch_log_metric_filter.audit_{name}", {"pattern": containing(*words)})
-                for name, words in COUNTED.items()
+                for name, words in METRIC_FILTER_TERMS.items()
             ),
-            Relation("an alarm looks at each metric that a filter makes", uncounted),
+            Relation("an alarm looks at each metric that a filter makes", filters_without_alarm),
         ],
         mutations=[
-            Change("aws_cloudtrail", "cloud_watch_logs_group_arn", None),
-            Change("aws_cloudtrail", "cloud_watch_logs_role_arn", None),
-            *(Change(f"aws_cloudwatch_log_metric_filter.audit_{name}", "pattern", "{ $.x = 1 }") for name in COUNTED),
+            Replacement("aws_cloudtrail", "cloud_watch_logs_group_arn", None),
+            Replacement("aws_cloudtrail", "cloud_watch_logs_role_arn", None),
+            *(
+                Replacement(f"aws_cloudwatch_log_metric_filter.audit_{name}", "pattern", "{ $.x = 1 }")
+                for name in METRIC_FILTER_TERMS
+            ),
             Removal("aws_cloudwatch_metric_alarm.audit_alarm-root-use", "nobody is told of root's use"),
         ],
     ),
     Control(
         name="key-loss",
         requirements=("3.7.5", "3.7.7"),
-        does="Whoever disables a key or has it deleted is noticed at once, while it can be undone.",
+        summary="Whoever disables a key or has it deleted is noticed at once, while it can be undone.",
         checks=[
             Every(
                 "aws_cloudwatch_log_metric_filter.audit_key-loss",
@@ -193,21 +196,21 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change(
+            Replacement(
                 "aws_cloudwatch_log_metric_filter.audit_key-loss",
                 "pattern",
                 '{ $.eventSource = "kms.amazonaws.com" && $.eventName = "DisableKey" }',
             ),
-            Change("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "threshold", 10),
-            Change("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "evaluation_periods", 12),
+            Replacement("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "threshold", 10),
+            Replacement("aws_cloudwatch_metric_alarm.audit_alarm-key-loss", "evaluation_periods", 12),
         ],
     ),
     Control(
         name="controls-that-fail",
         requirements=("10.7.2", "10.7.3"),
-        does="Whoever switches off trail, flow logs, firewall, GuardDuty, Config, Inspector or Security Hub is told "
+        summary="Whoever switches off trail, flow logs, firewall, GuardDuty, Config, Inspector or Security Hub is told "
         "of, as a rotation and a backup that fail.",
-        checks=[Relation(f"events of {', '.join(TOLD)} are told", _untold)],
+        checks=[Relation(f"events of {', '.join(NOTIFIED_EVENTS)} are told", _untold)],
         mutations=[
             Removal(f"aws_cloudwatch_event_rule.{rule}", f"there is no rule {rule}")
             for rule in (
@@ -226,17 +229,17 @@ CONTROLS = (
     Control(
         name="threats",
         requirements=("11.5.1", "12.10.5"),
-        does="GuardDuty looks for intruders in calls, connections, logins to the database and objects; its findings "
+        summary="GuardDuty looks for intruders in calls, connections, logins to the database and objects; its findings "
         "are told.",
         checks=[
             Every("aws_guardduty_detector", {"enable": True}),
             Relation(f"{', '.join(FEATURES)} are enabled", _idle_features),
-            Relation(f"each {', '.join(FOUND.values())} is told", _unheard_findings),
+            Relation(f"each {', '.join(FINDING_EVENTS.values())} is told", _unheard_findings),
         ],
         mutations=[
-            Change("aws_guardduty_detector", "enable", False),
+            Replacement("aws_guardduty_detector", "enable", False),
             *(
-                Change(
+                Replacement(
                     f"aws_guardduty_detector_feature.audit_detector-{name.lower().replace('_', '-')}",
                     "status",
                     "DISABLED",
@@ -253,14 +256,14 @@ CONTROLS = (
     Control(
         name="vulnerabilities",
         requirements=("6.3.1", "11.3.1"),
-        does="Inspector looks through images and functions as long as they are there, not only when they come.",
+        summary="Inspector looks through images and functions as long as they are there, not only when they come.",
         checks=[Every("aws_inspector2_enabler", {"resource_types": containing("ECR", "LAMBDA")})],
-        mutations=[Change("aws_inspector2_enabler", "resource_types", ["EC2"])],
+        mutations=[Replacement("aws_inspector2_enabler", "resource_types", ["EC2"])],
     ),
     Control(
         name="change-detection",
         requirements=("11.5.2",),
-        does="AWS Config records every change of every resource, and Security Hub compares what is there with PCI DSS.",
+        summary="AWS Config records every change of every resource, and Security Hub compares what is there with PCI DSS.",
         checks=[
             Every(
                 "aws_config_configuration_recorder",
@@ -278,12 +281,12 @@ CONTROLS = (
             Relation("Security Hub is subscribed to PCI DSS 4", _missing_standards),
         ],
         mutations=[
-            Change("aws_config_configuration_recorder", "recording_group.all_supported", False),
-            Change("aws_config_configuration_recorder", "recording_group.include_global_resource_types", False),
-            Change("aws_config_configuration_recorder", "recording_mode.recording_frequency", "DAILY"),
-            Change("aws_config_configuration_recorder_status", "is_enabled", False),
-            Change("aws_config_delivery_channel", "s3_bucket_name", "elsewhere"),
-            Change("aws_config_delivery_channel", "s3_kms_key_arn", None),
+            Replacement("aws_config_configuration_recorder", "recording_group.all_supported", False),
+            Replacement("aws_config_configuration_recorder", "recording_group.include_global_resource_types", False),
+            Replacement("aws_config_configuration_recorder", "recording_mode.recording_frequency", "DAILY"),
+            Replacement("aws_config_configuration_recorder_status", "is_enabled", False),
+            Replacement("aws_config_delivery_channel", "s3_bucket_name", "elsewhere"),
+            Replacement("aws_config_delivery_channel", "s3_kms_key_arn", None),
             Removal(
                 "aws_securityhub_standards_subscription.audit_standard-pci-dss",
                 "Security Hub does not look for PCI DSS",

@@ -4,20 +4,20 @@ from collections.abc import Iterable
 
 from synthesized.controls.control import (
     IS_SET,
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     at_least,
     at_most,
     referring_to,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 
 KEY = referring_to("aws_kms_key")
 
-ENCRYPTED_BY = {
+KEY_ARGUMENTS = {
     "aws_backup_vault": "kms_key_arn",
     "aws_cloudwatch_log_group": "kms_key_id",
     "aws_ecr_repository": "encryption_configuration.kms_key",
@@ -29,10 +29,10 @@ ENCRYPTED_BY = {
 }
 """Argument that names the key."""
 
-LOCKED_BUCKETS = ("audit", "config")
+KMS_ENCRYPTED_BUCKETS = ("audit", "config")
 """Those whose deliverers can use a key of ours; access logs can only be delivered under S3's."""
 
-PURPOSES = {
+KEY_PURPOSES = {
     "database": [("aws_rds_cluster", "kms_key_id"), ("aws_rds_cluster_instance", "performance_insights_kms_key_id")],
     "files and cache": [("aws_efs_file_system", "kms_key_id"), ("aws_elasticache_replication_group", "kms_key_id")],
     "secrets": [("aws_secretsmanager_secret", "kms_key_id"), ("aws_rds_cluster", "master_user_secret_kms_key_id")],
@@ -43,12 +43,20 @@ PURPOSES = {
 }
 
 GRANTS = "policy.statement[sid=OnlyServicesMakeGrants]"
-USE = ("kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt", "kms:CreateGrant", "*")
+CRYPTOGRAPHIC_ACTIONS = (
+    "kms:*",
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncrypt",
+    "kms:CreateGrant",
+    "*",
+)
 
 
 def _shared_keys(document: Document) -> Iterable[str]:
     purposes = dict[str, str]()
-    for purpose, places in PURPOSES.items():
+    for purpose, places in KEY_PURPOSES.items():
         for type_, path in places:
             for address, body in document.of_type(type_).items():
                 for key in values(body, path):
@@ -65,7 +73,7 @@ def _loose_key_policies(document: Document) -> Iterable[str]:
             for principal in statement["principals"]:
                 people = principal["type"] != "Service"
                 is_account = people and all(name.endswith(":root") for name in principal["identifiers"])
-                used = [action for action in statement["actions"] if action.startswith(USE)]
+                used = [action for action in statement["actions"] if action.startswith(CRYPTOGRAPHIC_ACTIONS)]
                 if people and not is_account and used:
                     yield f"{address}: policy {statement['sid']}: lets its administrators use it"
                 # The alarms' key serves publishers who send no source: docs/decisions/0003.
@@ -75,7 +83,7 @@ def _loose_key_policies(document: Document) -> Iterable[str]:
 
 def _unlocked_vaults(document: Document) -> Iterable[str]:
     lock = "aws_backup_vault_lock_configuration"
-    for address in document.unreferred("aws_backup_vault.name", f"{lock}.backup_vault_name"):
+    for address in document.unreferenced("aws_backup_vault.name", f"{lock}.backup_vault_name"):
         yield f"{address}: has no {lock}"
 
 
@@ -83,21 +91,21 @@ CONTROLS = (
     Control(
         name="backups-locked",
         requirements=("3.2.1",),
-        does="A backup is kept until its age, and no longer: each vault is locked to what its plan keeps.",
+        summary="A backup is kept until its age, and no longer: each vault is locked to what its plan keeps.",
         checks=[
             Relation("every vault has a lock", _unlocked_vaults),
             Every("aws_backup_vault_lock_configuration", {"min_retention_days": IS_SET, "max_retention_days": IS_SET}),
         ],
         mutations=[
             Removal("aws_backup_vault_lock_configuration.recovery_vault-lock", "a vault has no lock"),
-            Change("aws_backup_vault_lock_configuration", "min_retention_days", None),
-            Change("aws_backup_vault_lock_configuration", "max_retention_days", None),
+            Replacement("aws_backup_vault_lock_configuration", "min_retention_days", None),
+            Replacement("aws_backup_vault_lock_configuration", "max_retention_days", None),
         ],
     ),
     Control(
         name="database-encrypted",
         requirements=("3.5.1", "3.5.1.2"),
-        does="The database, its snapshots and its statistics are encrypted with a key of ours. No card number is in "
+        summary="The database, its snapshots and its statistics are encrypted with a key of ours. No card number is in "
         "it: the payment provider keeps those ([the application's contract](application.md)), because encrypted "
         "storage alone no longer counts.",
         checks=[
@@ -108,18 +116,18 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_rds_cluster", "storage_encrypted", False),
-            Change("aws_rds_cluster", "kms_key_id", None),
-            Change("aws_rds_cluster_instance", "performance_insights_kms_key_id", None),
-            Change("aws_rds_cluster_instance", "performance_insights_enabled", False),
+            Replacement("aws_rds_cluster", "storage_encrypted", False),
+            Replacement("aws_rds_cluster", "kms_key_id", None),
+            Replacement("aws_rds_cluster_instance", "performance_insights_kms_key_id", None),
+            Replacement("aws_rds_cluster_instance", "performance_insights_enabled", False),
         ],
     ),
     Control(
         name="all-encrypted",
         requirements=("3.5.1",),
-        does="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
+        summary="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
         checks=[
-            *(Every(type_, {path: KEY}) for type_, path in ENCRYPTED_BY.items()),
+            *(Every(type_, {path: KEY}) for type_, path in KEY_ARGUMENTS.items()),
             Every("aws_efs_file_system", {"encrypted": True}),
             Every("aws_elasticache_replication_group", {"at_rest_encryption_enabled": "true"}),
             Every("aws_ecr_repository", {"encryption_configuration.encryption_type": "KMS"}),
@@ -132,22 +140,22 @@ CONTROLS = (
                         "rule.apply_server_side_encryption_by_default.kms_master_key_id": KEY,
                     },
                 )
-                for bucket in LOCKED_BUCKETS
+                for bucket in KMS_ENCRYPTED_BUCKETS
             ),
         ],
         mutations=[
-            *(Change(type_, path, None) for type_, path in ENCRYPTED_BY.items()),
-            Change("aws_efs_file_system", "encrypted", False),
-            Change("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
-            Change("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),
-            Change("aws_rds_cluster", "master_user_secret_kms_key_id", None),
+            *(Replacement(type_, path, None) for type_, path in KEY_ARGUMENTS.items()),
+            Replacement("aws_efs_file_system", "encrypted", False),
+            Replacement("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
+            Replacement("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),
+            Replacement("aws_rds_cluster", "master_user_secret_kms_key_id", None),
             *(
-                Change(
+                Replacement(
                     f"aws_s3_bucket_server_side_encryption_configuration.foundation_{bucket}-encryption",
                     f"rule.apply_server_side_encryption_by_default.{argument}",
                     value,
                 )
-                for bucket in LOCKED_BUCKETS
+                for bucket in KMS_ENCRYPTED_BUCKETS
                 for argument, value in (("sse_algorithm", "AES256"), ("kms_master_key_id", None))
             ),
         ],
@@ -155,17 +163,17 @@ CONTROLS = (
     Control(
         name="a-key-a-purpose",
         requirements=("3.6.1", "3.7.1"),
-        does="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
-        checks=[Relation(f"no two of {', '.join(PURPOSES)} share a key", _shared_keys)],
+        summary="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
+        checks=[Relation(f"no two of {', '.join(KEY_PURPOSES)} share a key", _shared_keys)],
         mutations=[
-            Change("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
-            Change("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),
+            Replacement("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
+            Replacement("aws_sns_topic", "kms_master_key_id", "${aws_kms_key.foundation_key-logs.arn}"),
         ],
     ),
     Control(
         name="key-policies",
         requirements=("3.6.1", "3.7.1"),
-        does="A key's policy lets administrators administer and not use it, services use it for this account alone, "
+        summary="A key's policy lets administrators administer and not use it, services use it for this account alone, "
         "and nobody hand it on by a grant.",
         checks=[
             Relation(
@@ -181,31 +189,31 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_kms_key.foundation_key-database", "policy", None),
-            Change("aws_kms_key", "policy.statement[sid=AdministerWithoutUse].actions", ["kms:Decrypt"]),
-            Change("aws_kms_key", f"{GRANTS}.effect", "Allow"),
-            Change("aws_kms_key", f"{GRANTS}.actions", ["kms:RevokeGrant"]),
-            Change("aws_kms_key.foundation_key-logs", "policy.statement[sid=EncryptLogGroups].condition", None),
+            Replacement("aws_kms_key.foundation_key-database", "policy", None),
+            Replacement("aws_kms_key", "policy.statement[sid=AdministerWithoutUse].actions", ["kms:Decrypt"]),
+            Replacement("aws_kms_key", f"{GRANTS}.effect", "Allow"),
+            Replacement("aws_kms_key", f"{GRANTS}.actions", ["kms:RevokeGrant"]),
+            Replacement("aws_kms_key.foundation_key-logs", "policy.statement[sid=EncryptLogGroups].condition", None),
         ],
     ),
     Control(
         name="key-rotation",
         requirements=("3.7.4",),
-        does="KMS rotates each key's material within a year.",
+        summary="KMS rotates each key's material within a year.",
         checks=[Every("aws_kms_key", {"enable_key_rotation": True, "rotation_period_in_days": at_most(365)})],
         mutations=[
-            Change("aws_kms_key", "enable_key_rotation", False),
-            Change("aws_kms_key", "rotation_period_in_days", 730),
+            Replacement("aws_kms_key", "enable_key_rotation", False),
+            Replacement("aws_kms_key", "rotation_period_in_days", 730),
         ],
     ),
     Control(
         name="key-deletion",
         requirements=("3.7.5", "3.7.7"),
-        does="A key that is to be deleted waits for 30 days, and no plan deletes one.",
+        summary="A key that is to be deleted waits for 30 days, and no plan deletes one.",
         checks=[Every("aws_kms_key", {"deletion_window_in_days": at_least(30), "lifecycle.prevent_destroy": True})],
         mutations=[
-            Change("aws_kms_key", "deletion_window_in_days", 7),
-            Change("aws_kms_key", "lifecycle.prevent_destroy", None),
+            Replacement("aws_kms_key", "deletion_window_in_days", 7),
+            Replacement("aws_kms_key", "lifecycle.prevent_destroy", None),
         ],
     ),
 )

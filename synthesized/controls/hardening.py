@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 from synthesized.controls.control import (
     IS_ABSENT,
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     Value,
     containing,
     none_of,
     one_of,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 
 RULE_GROUPS = (
     "AWSManagedRulesAmazonIpReputationList",
@@ -70,7 +70,7 @@ CONTROLS = (
     Control(
         name="no-vendor-accounts",
         requirements=("2.2.2",),
-        does="The database's master has no name that is tried first; the cache's default user may do nothing.",
+        summary="The database's master has no name that is tried first; the cache's default user may do nothing.",
         checks=[
             Every("aws_rds_cluster", {"master_username": none_of("postgres", "admin", "root", "master", "rdsadmin")}),
             Every(
@@ -84,15 +84,15 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_rds_cluster", "master_username", "postgres"),
-            Change("aws_elasticache_user.cache_default", "access_string", "on ~* +@all"),
+            Replacement("aws_rds_cluster", "master_username", "postgres"),
+            Replacement("aws_elasticache_user.cache_default", "access_string", "on ~* +@all"),
             Removal("aws_elasticache_user.cache_default", "the default user is left as it comes"),
         ],
     ),
     Control(
         name="bare-container",
         requirements=("2.2.4", "2.2.6"),
-        does="The container runs as nobody special, without a capability, on a root that it cannot write.",
+        summary="The container runs as nobody special, without a capability, on a root that it cannot write.",
         checks=[
             Every(
                 "aws_ecs_task_definition",
@@ -109,7 +109,7 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change("aws_ecs_task_definition", f"container_definitions.{path}", value)
+            Replacement("aws_ecs_task_definition", f"container_definitions.{path}", value)
             for path, value in (
                 ("readonlyRootFilesystem", False),
                 ("user", "0"),
@@ -124,14 +124,14 @@ CONTROLS = (
     Control(
         name="no-shell",
         requirements=("2.2.7", "8.4.2"),
-        does="Nobody opens a shell in a task.",
+        summary="Nobody opens a shell in a task.",
         checks=[Every("aws_ecs_service", {"enable_execute_command": False})],
-        mutations=[Change("aws_ecs_service", "enable_execute_command", True)],
+        mutations=[Replacement("aws_ecs_service", "enable_execute_command", True)],
     ),
     Control(
         name="header-smuggling",
         requirements=("6.2.4",),
-        does="The load balancer passes on no header that a task could read otherwise than the firewall did.",
+        summary="The load balancer passes on no header that a task could read otherwise than the firewall did.",
         checks=[
             Every(
                 "aws_lb",
@@ -139,14 +139,14 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change("aws_lb", "drop_invalid_header_fields", False),
-            Change("aws_lb", "desync_mitigation_mode", "monitor"),
+            Replacement("aws_lb", "drop_invalid_header_fields", False),
+            Replacement("aws_lb", "desync_mitigation_mode", "monitor"),
         ],
     ),
     Control(
         name="images-looked-through",
         requirements=("6.3.1", "11.3.1"),
-        does="Images are scanned when they are pushed, cannot change afterwards, and run by their digest.",
+        summary="Images are scanned when they are pushed, cannot change afterwards, and run by their digest.",
         checks=[
             Every(
                 "aws_ecr_repository",
@@ -155,37 +155,37 @@ CONTROLS = (
             Every("aws_ecs_task_definition", {"container_definitions.image": containing("@sha256:")}),
         ],
         mutations=[
-            Change("aws_ecr_repository", "image_scanning_configuration.scan_on_push", False),
-            Change("aws_ecr_repository", "image_tag_mutability", "MUTABLE"),
-            Change("aws_ecs_task_definition", "container_definitions.image", "example/shop:latest"),
+            Replacement("aws_ecr_repository", "image_scanning_configuration.scan_on_push", False),
+            Replacement("aws_ecr_repository", "image_tag_mutability", "MUTABLE"),
+            Replacement("aws_ecs_task_definition", "container_definitions.image", "example/shop:latest"),
         ],
     ),
     Control(
         name="patches",
         requirements=("6.3.3",),
-        does="Fargate's platform, Aurora and the cache take their maker's patches in the maintenance window.",
+        summary="Fargate's platform, Aurora and the cache take their maker's patches in the maintenance window.",
         checks=[
             Every("aws_ecs_service", {"platform_version": one_of("LATEST", None)}),
             Every("aws_rds_cluster_instance", {"auto_minor_version_upgrade": True}),
             Every("aws_elasticache_replication_group", {"auto_minor_version_upgrade": "true"}),
         ],
         mutations=[
-            Change("aws_ecs_service", "platform_version", "1.3.0"),
-            Change("aws_rds_cluster_instance", "auto_minor_version_upgrade", False),
-            Change("aws_elasticache_replication_group", "auto_minor_version_upgrade", "false"),
+            Replacement("aws_ecs_service", "platform_version", "1.3.0"),
+            Replacement("aws_rds_cluster_instance", "auto_minor_version_upgrade", False),
+            Replacement("aws_elasticache_replication_group", "auto_minor_version_upgrade", "false"),
         ],
     ),
     Control(
         name="supported-runtime",
         requirements=("6.3.3", "12.3.4"),
-        does="The rotation's function runs on a runtime that AWS goes on supporting.",
+        summary="The rotation's function runs on a runtime that AWS goes on supporting.",
         checks=[Every("aws_lambda_function", {"runtime": one_of(*SUPPORTED_RUNTIMES)})],
-        mutations=[Change("aws_lambda_function", "runtime", "python3.8")],
+        mutations=[Replacement("aws_lambda_function", "runtime", "python3.8")],
     ),
     Control(
         name="firewall",
         requirements=("6.4.1", "6.4.2"),
-        does="A web application firewall blocks in front of every public load balancer; no rule only counts.",
+        summary="A web application firewall blocks in front of every public load balancer; no rule only counts.",
         checks=[
             Relation("every public load balancer has a web ACL", _unguarded_entrances),
             Relation(f"it has a limit for each client, and {', '.join(RULE_GROUPS)}", _missing_rules),
@@ -194,26 +194,26 @@ CONTROLS = (
         ],
         mutations=[
             Removal("aws_wafv2_web_acl_association", "the web ACL stands in front of nothing"),
-            Change(
+            Replacement(
                 "aws_wafv2_web_acl",
                 "rule[name=sql-injection].statement.managed_rule_group_statement.name",
                 "AWSManagedRulesLinuxRuleSet",
             ),
-            Change("aws_wafv2_web_acl", "rule[name=common].override_action", {"count": {}}),
-            Change(
+            Replacement("aws_wafv2_web_acl", "rule[name=common].override_action", {"count": {}}),
+            Replacement(
                 "aws_wafv2_web_acl",
                 "rule[name=common].statement.managed_rule_group_statement.rule_action_override",
                 [{"name": "CrossSiteScripting_BODY", "action_to_use": {"count": {}}}],
             ),
-            Change("aws_wafv2_web_acl", "rule[name=requests-per-client].action", {"count": {}}),
-            Change("aws_wafv2_web_acl", "rule[name=requests-per-client].statement", {"geo_match_statement": {}}),
-            Change("aws_lb", "enable_waf_fail_open", True),
+            Replacement("aws_wafv2_web_acl", "rule[name=requests-per-client].action", {"count": {}}),
+            Replacement("aws_wafv2_web_acl", "rule[name=requests-per-client].statement", {"geo_match_statement": {}}),
+            Replacement("aws_lb", "enable_waf_fail_open", True),
         ],
     ),
     Control(
         name="environments-apart",
         requirements=("6.5.3", "6.5.5"),
-        does="Each environment has a state, a key of it and a provider of its own account, and no other's data.",
+        summary="Each environment has a state, a key of it and a provider of its own account, and no other's data.",
         checks=[
             Relation(
                 "states lie in their environment's bucket, under its key; providers know one account", _shared_states
@@ -221,13 +221,13 @@ CONTROLS = (
             Every("aws_rds_cluster", {"snapshot_identifier": IS_ABSENT, "restore_to_point_in_time": IS_ABSENT}),
         ],
         mutations=[
-            Change("stack.network", "backend.bucket", "globecart-staging-state"),
-            Change("stack.network", "backend.kms_key_id", None),
-            Change("stack.network", "provider.allowed_account_ids", None),
-            Change("stack.network", "provider.allowed_account_ids", ["444455556666"]),
-            Change("stack.network", "provider.default_tags.tags.Environment", "staging"),
-            Change("aws_rds_cluster", "snapshot_identifier", "globecart-prod-database-final"),
-            Change(
+            Replacement("stack.network", "backend.bucket", "globecart-staging-state"),
+            Replacement("stack.network", "backend.kms_key_id", None),
+            Replacement("stack.network", "provider.allowed_account_ids", None),
+            Replacement("stack.network", "provider.allowed_account_ids", ["444455556666"]),
+            Replacement("stack.network", "provider.default_tags.tags.Environment", "staging"),
+            Replacement("aws_rds_cluster", "snapshot_identifier", "globecart-prod-database-final"),
+            Replacement(
                 "aws_rds_cluster", "restore_to_point_in_time", {"source_cluster_identifier": "globecart-prod-database"}
             ),
         ],

@@ -4,23 +4,23 @@ from collections.abc import Iterable
 
 from synthesized.controls.control import (
     IS_SET,
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     at_least,
     containing,
     one_of,
     referring_to,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 
-A_YEAR = 365
+MINIMUM_RETENTION_DAYS = 365
 """Days: PCI DSS 10.5.1."""
-AT_HAND = 90
+IMMEDIATELY_AVAILABLE_DAYS = 90
 """Days that stay readable at once, of the same requirement."""
-SLOW = ("GLACIER", "DEEP_ARCHIVE")
+ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes from which an object must first be restored."""
 
 AUDIT_BUCKET = "aws_s3_bucket.foundation_audit"
@@ -34,7 +34,7 @@ def _open_buckets(document: Document) -> Iterable[str]:
         "aws_s3_bucket_ownership_controls",
         "aws_s3_bucket_versioning",
     ):
-        for address in document.unreferred("aws_s3_bucket.id", f"{type_}.bucket"):
+        for address in document.unreferenced("aws_s3_bucket.id", f"{type_}.bucket"):
             yield f"{address}: has no {type_}"
 
 
@@ -52,11 +52,11 @@ def _early_archives(document: Document) -> Iterable[str]:
     for address, body in document.of_type("aws_s3_bucket_lifecycle_configuration").items():
         for rule in body["rule"]:
             for move in rule.get("transition") or []:
-                if move["storage_class"] in SLOW and move.get("days", 0) < AT_HAND:
+                if move["storage_class"] in ARCHIVE_CLASSES and move.get("days", 0) < IMMEDIATELY_AVAILABLE_DAYS:
                     yield f"{address}: transition days: not readable at once after {move.get('days', 0)}"
 
 
-def unknown_log_groups(document: Document) -> Iterable[str]:
+def unmanaged_log_groups(document: Document) -> Iterable[str]:
     """Groups that AWS would make itself, without retention and key, because ours has another name or is not there."""
     names = {group["name"] for group in document.of_type("aws_cloudwatch_log_group").values()}
     wanted = [
@@ -99,7 +99,7 @@ def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
             yield f"{address}: has no aws_wafv2_web_acl_logging_configuration"
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         for destination in logging.get("log_destination_configs") or []:
-            if not str(document.referred(destination).get("name")).startswith("aws-waf-logs-"):
+            if not str(document.referenced(destination).get("name")).startswith("aws-waf-logs-"):
                 yield f"{address}: log_destination_configs: WAF delivers to no such name as that of {destination}"
 
 
@@ -107,7 +107,7 @@ CONTROLS = (
     Control(
         name="what-is-logged",
         requirements=("10.2.1", "10.4.2"),
-        does="Load balancer, database, cache, tasks, function and state machines log what is asked of them.",
+        summary="Load balancer, database, cache, tasks, function and state machines log what is asked of them.",
         checks=[
             Every("aws_lb", {"access_logs.enabled": True, "connection_logs.enabled": True}),
             Every(
@@ -151,11 +151,11 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_lb", "access_logs.enabled", False),
-            Change("aws_lb", "connection_logs", None),
-            Change("aws_rds_cluster", "enabled_cloudwatch_logs_exports", ["iam-db-auth-error"]),
+            Replacement("aws_lb", "access_logs.enabled", False),
+            Replacement("aws_lb", "connection_logs", None),
+            Replacement("aws_rds_cluster", "enabled_cloudwatch_logs_exports", ["iam-db-auth-error"]),
             *(
-                Change("aws_rds_cluster_parameter_group", f"parameter[name={name}].value", value)
+                Replacement("aws_rds_cluster_parameter_group", f"parameter[name={name}].value", value)
                 for name, value in (
                     ("shared_preload_libraries", "pg_stat_statements"),
                     ("pgaudit.log", "none"),
@@ -165,20 +165,20 @@ CONTROLS = (
                     ("log_min_duration_statement", "-1"),
                 )
             ),
-            Change("aws_elasticache_replication_group", "log_delivery_configuration", []),
-            Change("aws_ecs_task_definition", "container_definitions.logConfiguration.logDriver", "none"),
-            Change(
+            Replacement("aws_elasticache_replication_group", "log_delivery_configuration", []),
+            Replacement("aws_ecs_task_definition", "container_definitions.logConfiguration.logDriver", "none"),
+            Replacement(
                 "aws_ecs_task_definition", "container_definitions.logConfiguration.options.awslogs-group", "elsewhere"
             ),
-            Change("aws_lambda_function", "logging_config.log_group", None),
-            Change("aws_sfn_state_machine", "logging_configuration.level", "OFF"),
-            Change("aws_sfn_state_machine", "logging_configuration", None),
+            Replacement("aws_lambda_function", "logging_config.log_group", None),
+            Replacement("aws_sfn_state_machine", "logging_configuration.level", "OFF"),
+            Replacement("aws_sfn_state_machine", "logging_configuration", None),
         ],
     ),
     Control(
         name="firewall-logs",
         requirements=("10.2.1", "10.4.2"),
-        does="The firewall logs every request and which rule refused it, but nothing that would let a reader be the "
+        summary="The firewall logs every request and which rule refused it, but nothing that would let a reader be the "
         "customer.",
         checks=[
             Relation("each web ACL logs to a group whose name WAF takes", _unwritten_firewall_logs),
@@ -189,22 +189,22 @@ CONTROLS = (
         ],
         mutations=[
             Removal("aws_wafv2_web_acl_logging_configuration", "the web ACL logs nothing"),
-            Change("aws_wafv2_web_acl_logging_configuration", "redacted_fields", None),
-            Change(
+            Replacement("aws_wafv2_web_acl_logging_configuration", "redacted_fields", None),
+            Replacement(
                 "aws_wafv2_web_acl_logging_configuration", "redacted_fields", [{"single_header": {"name": "cookie"}}]
             ),
-            Change(
+            Replacement(
                 "aws_wafv2_web_acl_logging_configuration",
                 "log_destination_configs",
                 ["${aws_cloudwatch_log_group.service_log.arn}"],
             ),
-            Change("aws_wafv2_web_acl", "rule[name=common].visibility_config.sampled_requests_enabled", True),
+            Replacement("aws_wafv2_web_acl", "rule[name=common].visibility_config.sampled_requests_enabled", True),
         ],
     ),
     Control(
         name="private-logs",
         requirements=("1.4.4", "10.3.1", "10.3.2"),
-        does="Log buckets are open to nobody: no access list, no public policy; who reads them is logged in another.",
+        summary="Log buckets are open to nobody: no access list, no public policy; who reads them is logged in another.",
         checks=[
             Every(
                 "aws_s3_bucket_public_access_block",
@@ -220,7 +220,7 @@ CONTROLS = (
         ],
         mutations=[
             *(
-                Change("aws_s3_bucket_public_access_block", argument, False)
+                Replacement("aws_s3_bucket_public_access_block", argument, False)
                 for argument in (
                     "block_public_acls",
                     "block_public_policy",
@@ -228,7 +228,7 @@ CONTROLS = (
                     "restrict_public_buckets",
                 )
             ),
-            Change("aws_s3_bucket_ownership_controls", "rule.object_ownership", "ObjectWriter"),
+            Replacement("aws_s3_bucket_ownership_controls", "rule.object_ownership", "ObjectWriter"),
             Removal(
                 "aws_s3_bucket_public_access_block.foundation_config-public-access", "a bucket has no access block"
             ),
@@ -237,7 +237,7 @@ CONTROLS = (
                 "a bucket does not say how it is encrypted",
             ),
             Removal("aws_s3_bucket_logging.foundation_audit-logging", "nobody knows who reads the audit archive"),
-            Change(
+            Replacement(
                 "aws_s3_bucket_logging.foundation_audit-logging",
                 "target_bucket",
                 "${aws_s3_bucket.foundation_audit.id}",
@@ -247,7 +247,7 @@ CONTROLS = (
     Control(
         name="unchangeable-logs",
         requirements=("10.3.2", "10.3.4"),
-        does="Nobody deletes a log before its age: every object has versions, no request may delete, and the audit "
+        summary="Nobody deletes a log before its age: every object has versions, no request may delete, and the audit "
         "archive is under Object Lock.",
         checks=[
             Every("aws_s3_bucket_versioning", {"versioning_configuration.status": "Enabled"}),
@@ -265,54 +265,57 @@ CONTROLS = (
             Every(AUDIT_BUCKET, {"object_lock_enabled": True, "force_destroy": False}),
             Every(
                 "aws_s3_bucket_object_lock_configuration",
-                {"rule.default_retention.days": at_least(A_YEAR), "bucket": f"${{{AUDIT_BUCKET}.id}}"},
+                {"rule.default_retention.days": at_least(MINIMUM_RETENTION_DAYS), "bucket": f"${{{AUDIT_BUCKET}.id}}"},
             ),
         ],
         mutations=[
-            Change("aws_s3_bucket_versioning", "versioning_configuration.status", "Suspended"),
-            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].effect", "Allow"),
-            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].principals.identifiers", ["x"]),
-            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].actions", ["s3:DeleteObject"]),
-            Change("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].condition", [{"test": "Bool"}]),
-            Change(AUDIT_BUCKET, "object_lock_enabled", False),
-            Change(AUDIT_BUCKET, "force_destroy", True),
-            Change("aws_s3_bucket_object_lock_configuration", "rule.default_retention.days", 90),
-            Change("aws_s3_bucket_object_lock_configuration", "bucket", "${aws_s3_bucket.foundation_config.id}"),
+            Replacement("aws_s3_bucket_versioning", "versioning_configuration.status", "Suspended"),
+            Replacement("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].effect", "Allow"),
+            Replacement("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].principals.identifiers", ["x"]),
+            Replacement("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].actions", ["s3:DeleteObject"]),
+            Replacement("aws_s3_bucket_policy", "policy.statement[sid=DenyDeletion].condition", [{"test": "Bool"}]),
+            Replacement(AUDIT_BUCKET, "object_lock_enabled", False),
+            Replacement(AUDIT_BUCKET, "force_destroy", True),
+            Replacement("aws_s3_bucket_object_lock_configuration", "rule.default_retention.days", 90),
+            Replacement("aws_s3_bucket_object_lock_configuration", "bucket", "${aws_s3_bucket.foundation_config.id}"),
         ],
     ),
     Control(
         name="retention",
         requirements=("10.5.1",),
-        does="Logs are kept for more than twelve months, the last three of them readable at once.",
+        summary="Logs are kept for more than twelve months, the last three of them readable at once.",
         checks=[
-            Every("aws_cloudwatch_log_group", {"retention_in_days": at_least(A_YEAR)}),
+            Every("aws_cloudwatch_log_group", {"retention_in_days": at_least(MINIMUM_RETENTION_DAYS)}),
             Every(
                 "aws_s3_bucket_lifecycle_configuration",
-                {"rule.expiration.days": at_least(A_YEAR), "rule.status": "Enabled"},
+                {"rule.expiration.days": at_least(MINIMUM_RETENTION_DAYS), "rule.status": "Enabled"},
             ),
-            Relation(f"no log goes to {' or '.join(SLOW)} before day {AT_HAND}", _early_archives),
+            Relation(
+                f"no log goes to {' or '.join(ARCHIVE_CLASSES)} before day {IMMEDIATELY_AVAILABLE_DAYS}",
+                _early_archives,
+            ),
         ],
         mutations=[
-            Change("aws_cloudwatch_log_group", "retention_in_days", 90),
-            Change("aws_cloudwatch_log_group", "retention_in_days", None),
-            Change("aws_s3_bucket_lifecycle_configuration", "rule.expiration", [{"days": 180}]),
-            Change(
+            Replacement("aws_cloudwatch_log_group", "retention_in_days", 90),
+            Replacement("aws_cloudwatch_log_group", "retention_in_days", None),
+            Replacement("aws_s3_bucket_lifecycle_configuration", "rule.expiration", [{"days": 180}]),
+            Replacement(
                 "aws_s3_bucket_lifecycle_configuration",
                 "rule.transition",
                 [{"days": 30, "storage_class": "DEEP_ARCHIVE"}],
             ),
-            Change("aws_s3_bucket_lifecycle_configuration", "rule.status", "Disabled"),
+            Replacement("aws_s3_bucket_lifecycle_configuration", "rule.status", "Disabled"),
         ],
     ),
     Control(
         name="log-groups-of-ours",
         requirements=("10.5.1",),
-        does="Groups whose name AWS chooses are made before it would make them, without a key and without an end.",
-        checks=[Relation("database, function and Container Insights find their groups", unknown_log_groups)],
+        summary="Groups whose name AWS chooses are made before it would make them, without a key and without an end.",
+        checks=[Relation("database, function and Container Insights find their groups", unmanaged_log_groups)],
         mutations=[
-            Change("aws_cloudwatch_log_group.database_log-postgresql", "name", "/globecart/prod/database"),
-            Change("aws_cloudwatch_log_group.rotation_log", "name", "/globecart/prod/rotation"),
-            Change("aws_cloudwatch_log_group.service_insights-log", "name", "/globecart/prod/insights"),
+            Replacement("aws_cloudwatch_log_group.database_log-postgresql", "name", "/globecart/prod/database"),
+            Replacement("aws_cloudwatch_log_group.rotation_log", "name", "/globecart/prod/rotation"),
+            Replacement("aws_cloudwatch_log_group.service_insights-log", "name", "/globecart/prod/insights"),
         ],
     ),
 )

@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 
 from synthesized.controls.control import (
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     Value,
     at_most,
     containing,
     referring_to,
 )
-from synthesized.controls.reading import Document
+from synthesized.controls.document import Document
 
 TOPIC = Value(
     "the alarm topic",
@@ -49,7 +49,7 @@ def _unheard_databases(document: Document) -> Iterable[str]:
 
 
 def _unheard_topics(document: Document) -> Iterable[str]:
-    for address in document.unreferred("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
+    for address in document.unreferenced("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
         yield f"{address}: has no aws_sns_topic_subscription"
 
 
@@ -57,7 +57,7 @@ CONTROLS = (
     Control(
         name="alarms-ring",
         requirements=("10.4.1.1", "10.7.2", "10.7.3", "12.10.5"),
-        does="Every alarm and every event goes to the topic; a rotation that fails is told, as all else that fails.",
+        summary="Every alarm and every event goes to the topic; a rotation that fails is told, as all else that fails.",
         checks=[
             Every(
                 "aws_cloudwatch_metric_alarm",
@@ -75,10 +75,10 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_cloudwatch_metric_alarm", "alarm_actions", []),
-            Change("aws_cloudwatch_metric_alarm", "actions_enabled", False),
-            Change("aws_cloudwatch_composite_alarm", "alarm_actions", None),
-            Change("aws_cloudwatch_event_rule", "state", "DISABLED"),
+            Replacement("aws_cloudwatch_metric_alarm", "alarm_actions", []),
+            Replacement("aws_cloudwatch_metric_alarm", "actions_enabled", False),
+            Replacement("aws_cloudwatch_composite_alarm", "alarm_actions", None),
+            Replacement("aws_cloudwatch_event_rule", "state", "DISABLED"),
             Removal("aws_cloudwatch_event_target", "event rules have no target"),
             Removal("aws_cloudwatch_metric_alarm.rotation_alarm-errors", "nobody is told that a rotation failed"),
         ],
@@ -86,7 +86,7 @@ CONTROLS = (
     Control(
         name="database-changes",
         requirements=("11.5.2",),
-        does="Changes, failures and deletions of databases and their parameters are told as they happen.",
+        summary="Changes, failures and deletions of databases and their parameters are told as they happen.",
         checks=[
             Relation(f"there is a subscription for each of {', '.join(WATCHED_SOURCES)}", _unheard_databases),
             Every("aws_db_event_subscription", {"sns_topic": referring_to("aws_sns_topic")}),
@@ -96,15 +96,15 @@ CONTROLS = (
                 "aws_db_event_subscription.observability_db-parameter-group-events",
                 "nobody hears of changed parameters",
             ),
-            Change("aws_db_event_subscription.observability_db-instance-events", "event_categories", ["backup"]),
-            Change("aws_db_event_subscription", "enabled", False),
-            Change("aws_db_event_subscription", "sns_topic", "arn:aws:sns:us-west-1:444455556666:x"),
+            Replacement("aws_db_event_subscription.observability_db-instance-events", "event_categories", ["backup"]),
+            Replacement("aws_db_event_subscription", "enabled", False),
+            Replacement("aws_db_event_subscription", "sns_topic", "arn:aws:sns:us-west-1:444455556666:x"),
         ],
     ),
     Control(
         name="somebody-listens",
         requirements=("12.10.1",),
-        does="The topic has subscribers, and lets in those who publish alarms and events.",
+        summary="The topic has subscribers, and lets in those who publish alarms and events.",
         checks=[
             Relation("every topic has a subscription", _unheard_topics),
             Every(
@@ -124,11 +124,11 @@ CONTROLS = (
         mutations=[
             Removal("aws_sns_topic_subscription", "nobody listens"),
             *(
-                Change("aws_sns_topic_policy", f"policy.statement[sid={sid}].{path}", value)
+                Replacement("aws_sns_topic_policy", f"policy.statement[sid={sid}].{path}", value)
                 for sid in PUBLISHERS
                 for path, value in (("effect", "Deny"), ("principals.identifiers", ["x"]))
             ),
-            Change(
+            Replacement(
                 "aws_kms_key.foundation_key-alarms",
                 "policy.statement[sid=PublishEncrypted].principals.identifiers",
                 ["events.amazonaws.com"],
@@ -138,14 +138,14 @@ CONTROLS = (
     Control(
         name="runbooks",
         requirements=("12.10.1", "12.10.5"),
-        does="Every alarm says why it rings and which runbook says what to do.",
+        summary="Every alarm says why it rings and which runbook says what to do.",
         checks=[
             Every("aws_cloudwatch_metric_alarm", {"alarm_description": containing("Runbook: https://")}),
             Every("aws_cloudwatch_composite_alarm", {"alarm_description": containing("Runbook: https://")}),
         ],
         mutations=[
-            Change("aws_cloudwatch_metric_alarm", "alarm_description", "Something is wrong"),
-            Change("aws_cloudwatch_composite_alarm", "alarm_description", None),
+            Replacement("aws_cloudwatch_metric_alarm", "alarm_description", "Something is wrong"),
+            Replacement("aws_cloudwatch_composite_alarm", "alarm_description", None),
         ],
     ),
 )

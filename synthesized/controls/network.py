@@ -8,32 +8,32 @@ from synthesized.controls.control import (
     IS_ABSENT,
     IS_SET,
     Addition,
-    Change,
     Control,
     Every,
     Relation,
     Removal,
+    Replacement,
     Value,
     referring_to,
 )
-from synthesized.controls.reading import Document, values
+from synthesized.controls.document import Document, values
 from synthesized.platform import Body
 
 INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
-WORLD = "0.0.0.0/0"
-CUSTOMERS_PORTS = {80, 443}
+ANYWHERE = "0.0.0.0/0"
+CUSTOMER_PORTS = {80, 443}
 
 ENDPOINTS = ("ecr.api", "ecr.dkr", "kms", "logs", "monitoring", "s3", "secretsmanager", "sts")
 
 
-def is_open_to_the_world(rule: Body) -> bool:
+def is_open_to_anywhere(rule: Body) -> bool:
     """Whether a rule's range is everybody."""
     return str(rule.get("cidr_ipv4", "")).endswith("/0") or bool(rule.get("cidr_ipv6"))
 
 
-def inner_rules(document: Document) -> dict[str, Body]:
+def internal_ingress_rules(document: Document) -> dict[str, Body]:
     """Ways in that are not for everybody."""
-    return {address: rule for address, rule in document.of_type(INGRESS).items() if not is_open_to_the_world(rule)}
+    return {address: rule for address, rule in document.of_type(INGRESS).items() if not is_open_to_anywhere(rule)}
 
 
 def _other_ways_in(document: Document) -> Iterable[str]:
@@ -45,14 +45,14 @@ def _other_ways_in(document: Document) -> Iterable[str]:
     }
     for address, rule in document.of_type(INGRESS).items():
         ports = {rule.get("from_port"), rule.get("to_port")}
-        if is_open_to_the_world(rule) and (
-            rule["security_group_id"] not in public or len(ports) != 1 or not ports <= CUSTOMERS_PORTS
+        if is_open_to_anywhere(rule) and (
+            rule["security_group_id"] not in public or len(ports) != 1 or not ports <= CUSTOMER_PORTS
         ):
             yield f"{address}: {'cidr_ipv6' if rule.get('cidr_ipv6') else 'cidr_ipv4'}: open to the world"
 
 
 def _ranges_of_ports(document: Document) -> Iterable[str]:
-    for address, rule in inner_rules(document).items():
+    for address, rule in internal_ingress_rules(document).items():
         if rule.get("from_port") != rule.get("to_port") or rule.get("ip_protocol") != "tcp":
             yield f"{address}: from_port, to_port, ip_protocol: are not of one TCP port"
         if not rule.get("referenced_security_group_id") or rule.get("cidr_ipv4") or rule.get("prefix_list_id"):
@@ -70,7 +70,7 @@ def _other_sources(document: Document) -> Iterable[str]:
         **dict.fromkeys(groups("aws_elasticache_replication_group", "security_group_ids"), tasks),
         **dict.fromkeys(groups("aws_efs_mount_target", "security_groups"), tasks),
     }
-    for address, rule in inner_rules(document).items():
+    for address, rule in internal_ingress_rules(document).items():
         source = rule.get("referenced_security_group_id")
         if source and source not in stores.get(rule["security_group_id"], {source}):
             yield f"{address}: referenced_security_group_id: lets in {source}"
@@ -98,7 +98,7 @@ def _ways_out_of_data(document: Document) -> Iterable[str]:
     for subnet in data_subnets(document):
         if subnet not in tables:
             yield f"{_address(subnet)}: has no aws_route_table_association"
-        elif tables[subnet] in routes or document.referred(tables[subnet]).get("route"):
+        elif tables[subnet] in routes or document.referenced(tables[subnet]).get("route"):
             yield f"{_address(tables[subnet])}: has a route, out of {_address(subnet)}"
 
 
@@ -125,7 +125,7 @@ def _missing_endpoints(document: Document) -> Iterable[str]:
             yield f"aws_vpc_endpoint: service_name: there is none of {service}"
 
 
-def endpoints_for_others(document: Document) -> Iterable[str]:
+def endpoints_open_to_other_accounts(document: Document) -> Iterable[str]:
     """Those whose policy serves another account. Layers of images are signed by ECR, for no principal of ours."""
     for address, endpoint in document.of_type("aws_vpc_endpoint").items():
         statements = values(endpoint, "policy.statement")[0] or [{}]
@@ -139,10 +139,10 @@ CONTROLS = (
     Control(
         name="one-way-in",
         requirements=("1.3.1", "1.4.2"),
-        does="The internet reaches the load balancer alone, on 443, and on 80 to be redirected.",
+        summary="The internet reaches the load balancer alone, on 443, and on 80 to be redirected.",
         checks=[Relation("only a public load balancer's group is open to everybody, on 80 or 443", _other_ways_in)],
         mutations=[
-            Change(f"{INGRESS}.network_internet-to-load-balancer-443-in", "from_port", 22),
+            Replacement(f"{INGRESS}.network_internet-to-load-balancer-443-in", "from_port", 22),
             Addition(
                 INGRESS,
                 {
@@ -151,7 +151,7 @@ CONTROLS = (
                     "ip_protocol": "tcp",
                     "from_port": 5432,
                     "to_port": 5432,
-                    "cidr_ipv4": WORLD,
+                    "cidr_ipv4": ANYWHERE,
                 },
                 "the database's group takes 5432 from everybody",
             ),
@@ -160,19 +160,19 @@ CONTROLS = (
     Control(
         name="one-port-each",
         requirements=("1.2.5", "1.3.1"),
-        does="All other connections are let in from a security group, on one TCP port each.",
+        summary="All other connections are let in from a security group, on one TCP port each.",
         checks=[Relation("every other way in is for one security group, one port, TCP", _ranges_of_ports)],
         mutations=[
-            Change(f"{INGRESS}.network_service-to-database-5432-in", "to_port", 65535),
-            Change(f"{INGRESS}.network_service-to-database-5432-in", "ip_protocol", "-1"),
-            Change(f"{INGRESS}.network_service-to-database-5432-in", "referenced_security_group_id", None),
-            Change(f"{INGRESS}.network_service-to-database-5432-in", "cidr_ipv4", "10.0.0.0/8"),
+            Replacement(f"{INGRESS}.network_service-to-database-5432-in", "to_port", 65535),
+            Replacement(f"{INGRESS}.network_service-to-database-5432-in", "ip_protocol", "-1"),
+            Replacement(f"{INGRESS}.network_service-to-database-5432-in", "referenced_security_group_id", None),
+            Replacement(f"{INGRESS}.network_service-to-database-5432-in", "cidr_ipv4", "10.0.0.0/8"),
         ],
     ),
     Control(
         name="stores-for-tasks",
         requirements=("1.3.1", "1.4.4"),
-        does="What keeps data takes connections from tasks; the database from the rotation's function, too.",
+        summary="What keeps data takes connections from tasks; the database from the rotation's function, too.",
         checks=[
             Relation(
                 "sources of database, cache and files are the groups of tasks, and of the function for the database",
@@ -180,7 +180,7 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change(
+            Replacement(
                 f"{INGRESS}.network_service-to-{store}-in",
                 "referenced_security_group_id",
                 "${aws_security_group.network_group-load-balancer.id}",
@@ -191,24 +191,24 @@ CONTROLS = (
     Control(
         name="rules-say-why",
         requirements=("1.2.5",),
-        does="Every security group and rule says what it is for; rules are resources of their own, from one table.",
+        summary="Every security group and rule says what it is for; rules are resources of their own, from one table.",
         checks=[
             Every("aws_security_group", {"description": IS_SET, "ingress": IS_ABSENT, "egress": IS_ABSENT}),
             Every(INGRESS, {"description": IS_SET}),
             Every(EGRESS, {"description": IS_SET}),
         ],
         mutations=[
-            Change("aws_security_group", "description", ""),
-            Change("aws_security_group", "ingress", [{"from_port": 22}]),
-            Change("aws_security_group", "egress", [{"from_port": 0}]),
-            Change(INGRESS, "description", None),
-            Change(EGRESS, "description", None),
+            Replacement("aws_security_group", "description", ""),
+            Replacement("aws_security_group", "ingress", [{"from_port": 22}]),
+            Replacement("aws_security_group", "egress", [{"from_port": 0}]),
+            Replacement(INGRESS, "description", None),
+            Replacement(EGRESS, "description", None),
         ],
     ),
     Control(
         name="no-way-to-everybody",
         requirements=("1.3.2",),
-        does="Nothing may open connections to everybody, or of all protocols: what tasks reach outside is listed.",
+        summary="Nothing may open connections to everybody, or of all protocols: what tasks reach outside is listed.",
         checks=[
             Every(
                 EGRESS,
@@ -220,22 +220,22 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change(EGRESS, "cidr_ipv4", WORLD),
-            Change(EGRESS, "cidr_ipv6", "::/0"),
-            Change(EGRESS, "ip_protocol", "-1"),
+            Replacement(EGRESS, "cidr_ipv4", ANYWHERE),
+            Replacement(EGRESS, "cidr_ipv6", "::/0"),
+            Replacement(EGRESS, "ip_protocol", "-1"),
         ],
     ),
     Control(
         name="data-has-no-way-out",
         requirements=("1.4.1", "1.4.4"),
-        does="The data subnets have route tables of their own, without a route out of the VPC.",
+        summary="The data subnets have route tables of their own, without a route out of the VPC.",
         checks=[Relation("no route leads out of a data subnet", _ways_out_of_data)],
         mutations=[
             Addition(
                 "aws_route",
                 {
                     "route_table_id": "${aws_route_table.network_data-a-routes.id}",
-                    "destination_cidr_block": WORLD,
+                    "destination_cidr_block": ANYWHERE,
                     "nat_gateway_id": "${aws_nat_gateway.network_nat-a.id}",
                 },
                 "a data subnet's table leads to a NAT gateway",
@@ -248,52 +248,52 @@ CONTROLS = (
     Control(
         name="no-public-addresses",
         requirements=("1.4.4",),
-        does="Tasks, database and whatever is put in a subnet have no public address.",
+        summary="Tasks, database and whatever is put in a subnet have no public address.",
         checks=[
             Every("aws_subnet", {"map_public_ip_on_launch": False}),
             Every("aws_rds_cluster_instance", {"publicly_accessible": False}),
             Every("aws_ecs_service", {"network_configuration.assign_public_ip": False}),
         ],
         mutations=[
-            Change("aws_subnet", "map_public_ip_on_launch", True),
-            Change("aws_rds_cluster_instance", "publicly_accessible", True),
-            Change("aws_ecs_service", "network_configuration.assign_public_ip", True),
+            Replacement("aws_subnet", "map_public_ip_on_launch", True),
+            Replacement("aws_rds_cluster_instance", "publicly_accessible", True),
+            Replacement("aws_ecs_service", "network_configuration.assign_public_ip", True),
         ],
     ),
     Control(
         name="second-fence",
         requirements=("1.3.1",),
-        does="A network ACL lets nothing but the VPC's own addresses into the data subnets, or out of them.",
+        summary="A network ACL lets nothing but the VPC's own addresses into the data subnets, or out of them.",
         checks=[Relation("each data subnet has a network ACL with ranges of the VPC alone", _strangers_in_data_acl)],
         mutations=[
-            Change("aws_network_acl.network_acl-data", "ingress[rule_no=100].cidr_block", WORLD),
-            Change("aws_network_acl.network_acl-data", "egress[rule_no=100].cidr_block", WORLD),
-            Change("aws_network_acl.network_acl-data", "subnet_ids", ["${aws_subnet.network_data-a.id}"]),
-            Change("aws_network_acl.network_acl-data", "egress", None),
+            Replacement("aws_network_acl.network_acl-data", "ingress[rule_no=100].cidr_block", ANYWHERE),
+            Replacement("aws_network_acl.network_acl-data", "egress[rule_no=100].cidr_block", ANYWHERE),
+            Replacement("aws_network_acl.network_acl-data", "subnet_ids", ["${aws_subnet.network_data-a.id}"]),
+            Replacement("aws_network_acl.network_acl-data", "egress", None),
         ],
     ),
     Control(
         name="defaults-locked",
         requirements=("1.2.1", "2.2.1"),
-        does="The VPC's default security group, ACL and route table have no rule and no route.",
+        summary="The VPC's default security group, ACL and route table have no rule and no route.",
         checks=[
             Every("aws_default_security_group", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
             Every("aws_default_network_acl", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
             Every("aws_default_route_table", {"route": IS_ABSENT}),
         ],
         mutations=[
-            Change("aws_default_security_group", "ingress", [{"self": True, "protocol": "-1"}]),
-            Change("aws_default_network_acl", "egress", [{"rule_no": 100, "action": "allow"}]),
-            Change("aws_default_network_acl", "ingress", [{"rule_no": 100, "action": "allow"}]),
-            Change("aws_default_security_group", "egress", [{"self": True, "protocol": "-1"}]),
-            Change("aws_default_route_table", "route", [{"cidr_block": WORLD}]),
+            Replacement("aws_default_security_group", "ingress", [{"self": True, "protocol": "-1"}]),
+            Replacement("aws_default_network_acl", "egress", [{"rule_no": 100, "action": "allow"}]),
+            Replacement("aws_default_network_acl", "ingress", [{"rule_no": 100, "action": "allow"}]),
+            Replacement("aws_default_security_group", "egress", [{"self": True, "protocol": "-1"}]),
+            Replacement("aws_default_route_table", "route", [{"cidr_block": ANYWHERE}]),
             Removal("aws_default_security_group", "the default security group is left as AWS makes it"),
         ],
     ),
     Control(
         name="flow-logs",
         requirements=("1.2.7", "10.2.1"),
-        does="Every connection in the VPC is logged, those that are refused, too.",
+        summary="Every connection in the VPC is logged, those that are refused, too.",
         checks=[
             Every(
                 "aws_flow_log",
@@ -306,19 +306,19 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change("aws_flow_log", "traffic_type", "REJECT"),
-            Change("aws_flow_log", "log_destination", "arn:aws:s3:::elsewhere"),
-            Change("aws_flow_log", "iam_role_arn", None),
+            Replacement("aws_flow_log", "traffic_type", "REJECT"),
+            Replacement("aws_flow_log", "log_destination", "arn:aws:s3:::elsewhere"),
+            Replacement("aws_flow_log", "iam_role_arn", None),
             Removal("aws_flow_log", "there is no flow log"),
         ],
     ),
     Control(
         name="endpoints",
         requirements=("1.3.2", "1.4.5"),
-        does="AWS's services are reached within the VPC, under their own names, and for this account alone.",
+        summary="AWS's services are reached within the VPC, under their own names, and for this account alone.",
         checks=[
             Relation(f"there is an endpoint of each of {', '.join(ENDPOINTS)}", _missing_endpoints),
-            Relation("every statement of an endpoint's policy asks for our account", endpoints_for_others),
+            Relation("every statement of an endpoint's policy asks for our account", endpoints_open_to_other_accounts),
             Every(
                 "aws_vpc_endpoint",
                 {
@@ -333,15 +333,15 @@ CONTROLS = (
         ],
         mutations=[
             Removal("aws_vpc_endpoint.network_endpoint-kms", "there is no endpoint of KMS"),
-            Change("aws_vpc_endpoint.network_endpoint-kms", "private_dns_enabled", False),
-            Change("aws_vpc_endpoint.network_endpoint-kms", "policy", None),
-            Change("aws_vpc_endpoint.network_endpoint-kms", "policy.statement.condition", None),
-            Change(
+            Replacement("aws_vpc_endpoint.network_endpoint-kms", "private_dns_enabled", False),
+            Replacement("aws_vpc_endpoint.network_endpoint-kms", "policy", None),
+            Replacement("aws_vpc_endpoint.network_endpoint-kms", "policy.statement.condition", None),
+            Replacement(
                 "aws_vpc_endpoint.network_endpoint-s3",
                 "policy.statement[sid=OwnAccount].condition[variable=aws:PrincipalAccount].test",
                 "StringNotEquals",
             ),
-            Change(
+            Replacement(
                 "aws_vpc_endpoint.network_endpoint-kms",
                 "security_group_ids",
                 ["${aws_security_group.network_group-service.id}"],

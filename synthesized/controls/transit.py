@@ -4,11 +4,11 @@ from typing import Any
 
 from synthesized.controls.control import (
     IS_SET,
-    Change,
     Control,
     Every,
     Mutation,
     Removal,
+    Replacement,
     Value,
     one_of,
     referring_to,
@@ -38,13 +38,13 @@ def denies_plaintext(type_: str, action: str) -> Every:
     return denies(type_, "DenyPlaintext", "aws:SecureTransport", "Bool", ["false"], action)
 
 
-def loosened(type_: str, sid: str) -> list[Mutation]:
+def weakened_deny(type_: str, sid: str) -> list[Mutation]:
     """A Deny that allows, that is for somebody, or for another case."""
     return [
-        Change(type_, f"policy.statement[sid={sid}].effect", "Allow"),
-        Change(type_, f"policy.statement[sid={sid}].principals.identifiers", ["arn:aws:iam::111122223333:role/x"]),
-        Change(type_, f"policy.statement[sid={sid}].actions", []),
-        Change(type_, f"policy.statement[sid={sid}].condition", None),
+        Replacement(type_, f"policy.statement[sid={sid}].effect", "Allow"),
+        Replacement(type_, f"policy.statement[sid={sid}].principals.identifiers", ["arn:aws:iam::111122223333:role/x"]),
+        Replacement(type_, f"policy.statement[sid={sid}].actions", []),
+        Replacement(type_, f"policy.statement[sid={sid}].condition", None),
     ]
 
 
@@ -52,7 +52,7 @@ CONTROLS = (
     Control(
         name="tls-to-customers",
         requirements=("4.2.1",),
-        does="Customers are served over TLS 1.2 or 1.3; who comes without is sent there, for good.",
+        summary="Customers are served over TLS 1.2 or 1.3; who comes without is sent there, for good.",
         checks=[
             Every("aws_lb_listener", {"protocol": one_of("HTTPS", "HTTP")}),
             Every("aws_lb_listener", {"ssl_policy": TLS, "certificate_arn": IS_SET}, where={"protocol": "HTTPS"}),
@@ -67,28 +67,28 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_lb_listener.service_https", "ssl_policy", "ELBSecurityPolicy-2016-08"),
-            Change("aws_lb_listener.service_https", "certificate_arn", None),
-            Change("aws_lb_listener.service_http", "protocol", "TCP"),
-            Change("aws_lb_listener.service_http", "default_action.type", "forward"),
-            Change("aws_lb_listener.service_http", "default_action.redirect.protocol", "HTTP"),
-            Change("aws_lb_listener.service_http", "default_action.redirect.status_code", "HTTP_302"),
+            Replacement("aws_lb_listener.service_https", "ssl_policy", "ELBSecurityPolicy-2016-08"),
+            Replacement("aws_lb_listener.service_https", "certificate_arn", None),
+            Replacement("aws_lb_listener.service_http", "protocol", "TCP"),
+            Replacement("aws_lb_listener.service_http", "default_action.type", "forward"),
+            Replacement("aws_lb_listener.service_http", "default_action.redirect.protocol", "HTTP"),
+            Replacement("aws_lb_listener.service_http", "default_action.redirect.status_code", "HTTP_302"),
         ],
     ),
     Control(
         name="tls-to-tasks",
         requirements=("4.2.1",),
-        does="The load balancer speaks TLS to tasks, too.",
+        summary="The load balancer speaks TLS to tasks, too.",
         checks=[Every("aws_lb_target_group", {"protocol": "HTTPS", "health_check.protocol": "HTTPS"})],
         mutations=[
-            Change("aws_lb_target_group", "protocol", "HTTP"),
-            Change("aws_lb_target_group", "health_check.protocol", "HTTP"),
+            Replacement("aws_lb_target_group", "protocol", "HTTP"),
+            Replacement("aws_lb_target_group", "health_check.protocol", "HTTP"),
         ],
     ),
     Control(
         name="tls-to-database",
         requirements=("4.2.1",),
-        does="The database takes no login without TLS 1.2. Clients check its certificate: the rotation's function "
+        summary="The database takes no login without TLS 1.2. Clients check its certificate: the rotation's function "
         "does, and [the application's contract](application.md) asks it of the image.",
         checks=[
             Every(
@@ -103,15 +103,15 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_rds_cluster_parameter_group", "parameter[name=rds.force_ssl].value", "0"),
-            Change("aws_rds_cluster_parameter_group", "parameter[name=ssl_min_protocol_version].value", "TLSv1.1"),
-            Change("aws_rds_cluster", "db_cluster_parameter_group_name", "default.aurora-postgresql17"),
+            Replacement("aws_rds_cluster_parameter_group", "parameter[name=rds.force_ssl].value", "0"),
+            Replacement("aws_rds_cluster_parameter_group", "parameter[name=ssl_min_protocol_version].value", "TLSv1.1"),
+            Replacement("aws_rds_cluster", "db_cluster_parameter_group_name", "default.aurora-postgresql17"),
         ],
     ),
     Control(
         name="tls-to-cache",
         requirements=("4.2.1",),
-        does="The cache takes no connection without TLS.",
+        summary="The cache takes no connection without TLS.",
         checks=[
             Every(
                 "aws_elasticache_replication_group",
@@ -119,14 +119,14 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Change("aws_elasticache_replication_group", "transit_encryption_enabled", False),
-            Change("aws_elasticache_replication_group", "transit_encryption_mode", "preferred"),
+            Replacement("aws_elasticache_replication_group", "transit_encryption_enabled", False),
+            Replacement("aws_elasticache_replication_group", "transit_encryption_mode", "preferred"),
         ],
     ),
     Control(
         name="tls-to-files",
         requirements=("4.2.1",),
-        does="Files are mounted over TLS, and refused to whoever comes otherwise.",
+        summary="Files are mounted over TLS, and refused to whoever comes otherwise.",
         checks=[
             Every(
                 "aws_ecs_task_definition",
@@ -135,18 +135,18 @@ CONTROLS = (
             denies_plaintext("aws_efs_file_system_policy", "elasticfilesystem:*"),
         ],
         mutations=[
-            Change(
+            Replacement(
                 "aws_ecs_task_definition",
                 "volume[name=uploads].efs_volume_configuration.transit_encryption",
                 "DISABLED",
             ),
-            *loosened("aws_efs_file_system_policy", "DenyPlaintext"),
+            *weakened_deny("aws_efs_file_system_policy", "DenyPlaintext"),
         ],
     ),
     Control(
         name="tls-to-services",
         requirements=("4.2.1", "3.5.1"),
-        does="Log buckets take TLS 1.2 or later; the secret and the topic take TLS.",
+        summary="Log buckets take TLS 1.2 or later; the secret and the topic take TLS.",
         checks=[
             denies_plaintext("aws_s3_bucket_policy", "s3:*"),
             denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
@@ -154,16 +154,16 @@ CONTROLS = (
             denies_plaintext("aws_sns_topic_policy", "sns:Publish"),
         ],
         mutations=[
-            *loosened("aws_s3_bucket_policy", "DenyPlaintext"),
-            *loosened("aws_s3_bucket_policy", "DenyOldTls"),
-            *loosened("aws_secretsmanager_secret_policy", "DenyPlaintext"),
-            *loosened("aws_sns_topic_policy", "DenyPlaintext"),
+            *weakened_deny("aws_s3_bucket_policy", "DenyPlaintext"),
+            *weakened_deny("aws_s3_bucket_policy", "DenyOldTls"),
+            *weakened_deny("aws_secretsmanager_secret_policy", "DenyPlaintext"),
+            *weakened_deny("aws_sns_topic_policy", "DenyPlaintext"),
         ],
     ),
     Control(
         name="certificate",
         requirements=("4.2.1.1",),
-        does="ACM makes and renews the certificate, of a key that is strong enough; one that runs out is told.",
+        summary="ACM makes and renews the certificate, of a key that is strong enough; one that runs out is told.",
         checks=[
             Every(
                 "aws_acm_certificate",
@@ -183,10 +183,10 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Change("aws_acm_certificate", "validation_method", "EMAIL"),
-            Change("aws_acm_certificate", "key_algorithm", "RSA_1024"),
-            Change("aws_acm_certificate", "lifecycle.create_before_destroy", False),
-            Change("aws_cloudwatch_metric_alarm.service_alarm-certificate", "threshold", 0),
+            Replacement("aws_acm_certificate", "validation_method", "EMAIL"),
+            Replacement("aws_acm_certificate", "key_algorithm", "RSA_1024"),
+            Replacement("aws_acm_certificate", "lifecycle.create_before_destroy", False),
+            Replacement("aws_cloudwatch_metric_alarm.service_alarm-certificate", "threshold", 0),
             Removal(
                 "aws_cloudwatch_metric_alarm.service_alarm-certificate", "nobody is told that the certificate runs out"
             ),

@@ -15,20 +15,20 @@ from tests.benchmarks import growth, loop, rehearsal, rotation, synth
 
 PAGE = DOCS / "benchmarks.md"
 PARTS = {
-    "synth": synth.measured,
-    "growth": growth.measured,
-    "loop": loop.measured,
-    "rotation": rotation.measured,
-    "rehearsal": rehearsal.measured,
+    "synth": synth.measure,
+    "growth": growth.measure,
+    "loop": loop.measure,
+    "rotation": rotation.measure,
+    "rehearsal": rehearsal.measure,
 }
 
 
 def machine() -> str:
     """As Markdown."""
-    terraform = json.loads(_said("terraform", "version", "-json"))["terraform_version"]
+    terraform = json.loads(_output("terraform", "version", "-json"))["terraform_version"]
     lock = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))["default"]
     packages = [f"{name} {lock[name]['version'].lstrip('=')}" for name in ("cdktf", "cdktf-cdktf-provider-aws")]
-    node = _said("node", "--version").strip().lstrip("v")
+    node = _output("node", "--version").strip().lstrip("v")
     return (
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory, {platform.system()} on "
         f"{platform.machine()}; load before the run: {os.getloadavg()[0]:.1f}. Python {platform.python_version()}, "
@@ -49,7 +49,7 @@ def main() -> None:
         sys.exit(str(error))
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from operations.document import markdown
-from tests.benchmarks.synth import typical
-from tests.conftest import THREE_ZONES, as_toml, changed
+from tests.benchmarks.synth import median_cost
+from tests.conftest import THREE_ZONES, changed_settings, to_toml
 
 GROWN = """
 import os, sys
@@ -21,16 +21,16 @@ main.main()
 
 def tables() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """What is synthesized, and the settings of its environments."""
-    yield "production", [changed("prod", {})]
+    yield "production", [changed_settings("prod", {})]
     for count in (2, 4, 8):
-        yield f"{count} environments", [changed("prod", {}) for _ in range(count)]
-    yield "three zones, two readers", [changed("prod", THREE_ZONES)]
+        yield f"{count} environments", [changed_settings("prod", {}) for _ in range(count)]
+    yield "three zones, two readers", [changed_settings("prod", THREE_ZONES)]
     for readers in (2, 5):
-        table = changed("prod", {"database": {"readers": readers, "maximum_readers": readers}})
+        table = changed_settings("prod", {"database": {"readers": readers, "maximum_readers": readers}})
         yield f"{readers} readers", [table]
 
 
-def measured() -> str:
+def measure() -> str:
     """As Markdown."""
     rows: list[tuple[str, str, str]] = []
     reference = 0.0
@@ -38,15 +38,15 @@ def measured() -> str:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "environments").mkdir()
             for number, table in enumerate(environments):
-                text = as_toml({**table, "network": {**table["network"], "cidr": f"10.{number}.0.0/16"}})
+                text = to_toml({**table, "network": {**table["network"], "cidr": f"10.{number}.0.0/16"}})
                 # Each in an account of its own, or they would have to agree on what an account has once.
                 text = text.replace("-prod-", f"-prod{number}-").replace("111122223333", str(111122223333 + number))
                 (Path(folder) / "environments" / f"prod{number}.toml").write_text(text, encoding="utf-8")
-            cost = typical(GROWN, folder)
+            cost = median_cost(GROWN, folder)
         reference = reference or cost.wall
         rows.append((what, f"{cost.wall:.2f} s", f"{cost.wall / reference:.2f}x"))
     return markdown.table(("", "took", "of production"), rows)
 
 
 if __name__ == "__main__":
-    print(measured())
+    print(measure())

@@ -33,7 +33,7 @@ def tests(*paths: str) -> Sequence[str]:
     return ("-m", "pytest", *paths, "--no-cov", "-q", "-p", "no:cacheprovider")
 
 
-def measured() -> str:
+def measure() -> str:
     """As Markdown."""
     seconds(FLOOR)  # and warm the disk
     floor = min(seconds(FLOOR) for _ in range(3))
@@ -45,4 +45,4 @@ def measured() -> str:
 
 
 if __name__ == "__main__":
-    print(measured())
+    print(measure())

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from operations.document import markdown
-from rehearsal.progress import DRAWN
+from rehearsal.progress import CONTROL_SEQUENCE
 from stacks import ROOT
 from synthesized.platform import Platform
 
@@ -37,7 +37,7 @@ class Chain:
 def waits(log: str) -> dict[str, int]:
     """Seconds that a resource of a type takes at least, where those are any."""
     taken: dict[str, int] = {}
-    for type_, minutes, seconds in CREATED.findall(DRAWN.sub("", log)):
+    for type_, minutes, seconds in CREATED.findall(CONTROL_SEQUENCE.sub("", log)):
         now = 60 * int(minutes or 0) + int(seconds)
         taken[type_] = min(now, taken.get(type_, now))
     return {type_: seconds - seconds % STEP for type_, seconds in taken.items() if seconds >= LEAST}
@@ -76,7 +76,7 @@ def along_tiers(platform: Platform, within: Mapping[str, Chain]) -> tuple[int, t
     return max(ends.values())
 
 
-def measured(environment: str = "prod", folder: Path | None = None) -> str:
+def measure(environment: str = "prod", folder: Path | None = None) -> str:
     """As Markdown, from the last rehearsal of an environment.
 
     Raises:
@@ -112,4 +112,4 @@ def measured(environment: str = "prod", folder: Path | None = None) -> str:
 
 
 if __name__ == "__main__":
-    print(measured(sys.argv[1] if sys.argv[1:] else "prod"))
+    print(measure(sys.argv[1] if sys.argv[1:] else "prod"))

@@ -18,9 +18,9 @@ from psycopg2.extensions import encrypt_password
 
 from lambda_rotation.credential import Credential
 from operations.document import markdown
-from stacks.rotation.package import PACKAGE
-from tests.rotation.recorder import Recorder
-from tests.rotation.scene import STEPS, Rotation, local_aws, make_rotation
+from stacks.rotation.function_package import DEFAULT_PACKAGE
+from tests.rotation.call_recorder import CallRecorder
+from tests.rotation.fixtures import STEPS, RotationFixture, local_aws, make_rotation
 from tests.rotation.server import running
 
 ROTATIONS = 15
@@ -43,9 +43,9 @@ def seconds(do: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def single_user(rotation: Rotation) -> None:
+def single_user(rotation: RotationFixture) -> None:
     """The same four steps for one role whose password is changed in place: less work, and logins that fail."""
-    current, token = rotation.current(), rotation.begin()
+    current, token = rotation.current(), rotation.begin_rotation()
     password = rotation.client.get_random_password(PasswordLength=64, ExcludePunctuation=True)["RandomPassword"]
     pending = Credential(**{**vars(current), "password": password})
     rotation.client.put_secret_value(
@@ -56,9 +56,9 @@ def single_user(rotation: Rotation) -> None:
     )
     session = rotation.log_in(current)
     verifier = encrypt_password(password, current.username, session, "scram-sha-256")
-    rotation.server.run(f"ALTER ROLE {current.username} PASSWORD '{verifier}'")
+    rotation.server.execute(f"ALTER ROLE {current.username} PASSWORD '{verifier}'")
     session.close()
-    rotation.ask("SELECT 1", pending)
+    rotation.query("SELECT 1", pending)
     (before,) = (version for version, stages in rotation.stages().items() if "AWSCURRENT" in stages)
     rotation.client.update_secret_version_stage(
         SecretId=rotation.secret_arn, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=before
@@ -74,7 +74,7 @@ def imports() -> list[float]:
     return [median(float(run[column]) for run in runs) for column in range(3)]
 
 
-def measured() -> str:
+def measure() -> str:
     """As Markdown."""
     with running() as server, local_aws() as backend, pytest.MonkeyPatch.context() as patch:
         rotation = make_rotation(server, backend, patch)
@@ -82,10 +82,10 @@ def measured() -> str:
         rotation.rotate()
         steps: dict[str, list[float]] = {step: [] for step in STEPS}
         for _ in range(ROTATIONS):
-            token = rotation.begin()
+            token = rotation.begin_rotation()
             for step in STEPS:
                 steps[step].append(seconds(lambda step=step, token=token: rotation.step(step, token)))
-        recorder = Recorder()
+        recorder = CallRecorder()
         with recorder.recording():
             rotation.rotate()
         single = median(seconds(lambda: single_user(rotation)) for _ in range(ROTATIONS))
@@ -105,9 +105,9 @@ def measured() -> str:
         f"{markdown.table(('', 'took', 'of a single-user rotation'), rows)}\n"
         f"A rotation asks Secrets Manager {aws} times and connects to the database {connections} times. A cold start "
         f"imports boto3 ({boto3_:.0f} ms), psycopg2 ({psycopg2_:.0f} ms) and our own modules ({own:.1f} ms) from a zip "
-        f"of {PACKAGE.stat().st_size / 1e6:.1f} MB.\n"
+        f"of {DEFAULT_PACKAGE.stat().st_size / 1e6:.1f} MB.\n"
     )
 
 
 if __name__ == "__main__":
-    print(measured())
+    print(measure())

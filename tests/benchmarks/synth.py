@@ -98,7 +98,7 @@ def _memory(process: psutil.Process) -> int:
     return total
 
 
-def typical(program: str, *arguments: str, runs: int = RUNS) -> Cost:
+def median_cost(program: str, *arguments: str, runs: int = RUNS) -> Cost:
     """The median of some runs."""
     with tempfile.TemporaryDirectory() as outdir:
         costs = [run(program, *arguments, outdir=outdir) for _ in range(runs)]
@@ -110,14 +110,14 @@ def sizes(platform: Platform) -> list[str]:
     return [str(sum(entry.tier == tier for entry in (*platform.resources, *platform.data))) for tier in platform.stacks]
 
 
-def measured() -> str:
+def measure() -> str:
     """As Markdown."""
     with tempfile.TemporaryDirectory() as outdir:
         run(LAZY, outdir=outdir)  # and warm the disk
         prod = Platform.read(Path(outdir), "prod")
-    lazy, floor = typical(LAZY), typical(FLOOR, *sizes(prod))
-    stock = typical(STOCK, runs=STOCK_RUNS)
-    few, many = typical(TYPED, "1"), typical(TYPED, str(1 + MORE))
+    lazy, floor = median_cost(LAZY), median_cost(FLOOR, *sizes(prod))
+    stock = median_cost(STOCK, runs=STOCK_RUNS)
+    few, many = median_cost(TYPED, "1"), median_cost(TYPED, str(1 + MORE))
     rows = [
         (name, f"{cost.wall:.2f} s", f"{cost.wall / floor.wall:.1f}x", f"{cost.peak:.0f} MB")
         for name, cost in (("`make synth ENV=prod`", lazy), ("with the stock import", stock), ("floor", floor))
@@ -130,4 +130,4 @@ def measured() -> str:
 
 
 if __name__ == "__main__":
-    print(measured())
+    print(measure())

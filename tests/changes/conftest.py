@@ -5,12 +5,12 @@ from collections.abc import Generator
 import pytest
 from rich.console import Console
 
-from rehearsal.run import Rehearsal, staged
+from rehearsal.one_environment import Rehearsal, open_rehearsal
 
 
 @pytest.fixture(scope="session")
 def rehearsed() -> Generator[Rehearsal]:
-    with staged("prod", Console()) as rehearsal:
+    with open_rehearsal("prod", Console()) as rehearsal:
         rehearsal.bootstrap()
         rehearsal.deploy()
         yield rehearsal

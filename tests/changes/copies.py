@@ -18,9 +18,9 @@ from local_aws.server import LocalAws
 Task = Callable[[LocalAws], Any]
 """What is done with a copy. It returns what JSON can tell."""
 
-AT_ONCE = 2
+CONCURRENT_COPIES = 2
 """A copy serves and asks in one process, and takes one processor."""
-PATIENCE = 300
+COPY_TIMEOUT = 300
 """Seconds that a copy may take."""
 
 
@@ -31,8 +31,8 @@ class _Copy:
     task: str
     pid: int
     log: Path
-    deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
-    told: bytes = b""
+    deadline: float = field(default_factory=lambda: time.monotonic() + COPY_TIMEOUT)
+    output: bytes = b""
 
 
 def in_copies(aws: LocalAws, tasks: Mapping[str, Task], logs: Path) -> Iterator[tuple[str, Any]]:
@@ -51,14 +51,14 @@ def in_copies(aws: LocalAws, tasks: Mapping[str, Task], logs: Path) -> Iterator[
     at_work: dict[int, _Copy] = {}
     try:
         while waiting or at_work:
-            while waiting and len(at_work) < AT_ONCE:
+            while waiting and len(at_work) < CONCURRENT_COPIES:
                 name, task = waiting.pop(0)
                 pipe, pid = _fork(aws, task, log := logs / f"{len(waiting)}.log")
                 at_work[pipe] = _Copy(name, pid, log)
             for pipe in select.select(list(at_work), [], [], 1)[0]:
                 copy = at_work[pipe]
                 heard = os.read(pipe, 65536)
-                copy.told += heard
+                copy.output += heard
                 if not heard:
                     del at_work[pipe]
                     os.close(pipe)
@@ -86,7 +86,7 @@ def _fork(aws: LocalAws, task: Task, log: Path) -> tuple[int, int]:
         # To look for garbage in all that was copied would copy it in earnest; it ends soon.
         gc.disable()
         _speak_into(log)
-        aws.move()
+        aws.restart_after_fork()
         os.environ.update(aws.environment)
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(json.dumps(task(aws)).encode())
@@ -110,4 +110,4 @@ def _result(copy: _Copy) -> Any:
     if status:
         how = "did not end" if os.WIFSIGNALED(status) else "failed"
         raise RuntimeError(f"{copy.task}: its copy {how}: {copy.log.read_text(encoding='utf-8')[-2000:]}")
-    return json.loads(copy.told)
+    return json.loads(copy.output)

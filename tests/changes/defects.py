@@ -143,7 +143,7 @@ DEFECTS = (
     Defect(
         tier="access",
         edit="""\
---- stacks/access/policies.py
+--- stacks/access/deployer_policies.py
 @@ _roles
 -        allow("Roles", ROLES, [limits.roles]),
 +        allow("Roles", ["iam:*"], [limits.roles]),

@@ -20,7 +20,7 @@ from cdktf import App
 from local_aws.server import LocalAws
 from operations.review.rules import CAPACITY, DATA_LOSS, DOWNTIME, EXPOSURE, OTHER, ROTATION, Level
 from operations.terraform import terraform
-from tests.conftest import as_toml, merged
+from tests.conftest import merged, to_toml
 
 Rows = set[tuple[Level, str, str]]
 """Level, address within the stack, and argument, which is empty where it is the whole resource."""
@@ -77,7 +77,7 @@ def without(address: str, *, forgotten: bool = False) -> Callable[[Body], None]:
     return edit
 
 
-def renamed(address: str, name: str) -> Callable[[Body], None]:
+def with_renamed(address: str, name: str) -> Callable[[Body], None]:
     """Calls a resource otherwise, and says so."""
     type_, old = address.split(".")
 
@@ -90,7 +90,7 @@ def renamed(address: str, name: str) -> Callable[[Body], None]:
     return edit
 
 
-def unprevented(*addresses: str) -> Callable[[Body], None]:
+def without_prevent_destroy(*addresses: str) -> Callable[[Body], None]:
     """Takes `prevent_destroy` from resources, without which Terraform would refuse to plan what it prevents."""
 
     def edit(document: Body) -> None:
@@ -156,7 +156,7 @@ EDITS: Mapping[str, Edit] = {
         DATA_LOSS,
         {(DATA_LOSS, CLUSTER, ""), (DOWNTIME, WRITER, ""), (DOWNTIME, READER, "")},
         settings={"database": {"name": "shop2"}},
-        stack=unprevented(CLUSTER, WRITER, READER),
+        stack=without_prevent_destroy(CLUSTER, WRITER, READER),
         and_more=True,
     ),
     "the versions of a bucket are taken out": Edit(
@@ -173,7 +173,7 @@ EDITS: Mapping[str, Edit] = {
         "database",
         DOWNTIME,
         {(DOWNTIME, READER, "")},
-        stack=unprevented(READER),
+        stack=without_prevent_destroy(READER),
         options=(f"-replace={READER}",),
     ),
     # A rule to a group is none to a range: AWS makes another.
@@ -340,7 +340,7 @@ EDITS: Mapping[str, Edit] = {
     "an alarm is forgotten": Edit("cache", CAPACITY, {(CAPACITY, ALARM, "")}, stack=without(ALARM, forgotten=True)),
     # Nothing of weight.
     "another image": Edit("service", OTHER, settings={"service": {"image": f"@sha256:{'9' * 64}"}}),
-    "an alarm is called otherwise": Edit("cache", OTHER, stack=renamed(ALARM, "alarm-processors")),
+    "an alarm is called otherwise": Edit("cache", OTHER, stack=with_renamed(ALARM, "alarm-processors")),
 }
 
 
@@ -348,7 +348,7 @@ def synthesized(name: str, change: Body, folder: Path) -> Platform:
     """The project's own environment with some keys changed."""
     table = merged(tomllib.loads((ROOT / "environments" / f"{name}.toml").read_text(encoding="utf-8")), change)
     (environments := folder / "environments").mkdir(parents=True)
-    (environments / f"{name}.toml").write_text(as_toml(table), encoding="utf-8")
+    (environments / f"{name}.toml").write_text(to_toml(table), encoding="utf-8")
     (settings,) = load_environments(environments)
     app = App(outdir=str(folder / "out"))
     build(app, settings)

@@ -37,7 +37,7 @@ def _stored_replication_group(**values: Any) -> Change:
     def change(aws: LocalAws, group: dict[str, Any]) -> None:
         stored = aws.backend("elasticache").replication_groups[group["id"]]
         vars(stored).update(values)
-        stored.lay_out(shards=stored.shards, replicas=stored.replicas)
+        stored.resize(shards=stored.shards, replicas=stored.replicas)
 
     return change
 

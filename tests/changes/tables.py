@@ -10,9 +10,9 @@ from synthesized.platform import Platform
 from tests import changes
 from tests.changes import Change
 
-NO_ARGUMENTS = {"depends_on", "lifecycle", "provider", "timeouts"}
+META_ARGUMENTS = {"depends_on", "lifecycle", "provider", "timeouts"}
 """What Terraform itself takes."""
-SERVED = sorted({type_ for extension in EXTENSIONS for type_ in extension.serves})
+EXTENDED_TYPES = sorted({type_ for extension in EXTENSIONS for type_ in extension.gaps})
 """Types of resources of which the local AWS was taught something."""
 
 
@@ -41,7 +41,7 @@ def arguments_of(platform: Platform) -> set[tuple[str, str]]:
     """Type and argument of all that an environment's stacks set on what is served."""
     return {
         (resource.type, argument)
-        for resource in platform.of_type(*SERVED)
+        for resource in platform.of_type(*EXTENDED_TYPES)
         for argument, value in resource.body.items()
-        if value is not None and argument not in NO_ARGUMENTS
+        if value is not None and argument not in META_ARGUMENTS
     }

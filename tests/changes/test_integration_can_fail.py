@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.server import LocalAws
-from rehearsal.run import Rehearsal
+from rehearsal.one_environment import Rehearsal
 from tests.changes.copies import Task, in_copies
 from tests.changes.integration_suite import SUITE, collected, failures
 from tests.changes.mutations import (

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from local_aws.server import LocalAws
 from operations.__main__ import app
-from rehearsal.run import Rehearsal
+from rehearsal.one_environment import Rehearsal
 from synthesized.platform import Stack
 from tests.changes.copies import Task, in_copies
 from tests.changes.edits import EDITS, Edit, plan, synthesized

@@ -24,7 +24,7 @@ from operations import account as module
 from operations.__main__ import app
 from stacks.names import Names
 from stacks.settings import Environment, load_environments
-from tests.conftest import as_toml, changed
+from tests.conftest import changed_settings, to_toml
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
 NUMBERS = count(1)
@@ -51,13 +51,13 @@ class Scene:
     def write(self, change: dict[str, Any] | None = None) -> None:
         """Its settings, with some keys changed."""
         iam = f"arn:aws:iam::{ACCOUNT}"
-        table = changed(
+        table = changed_settings(
             "dev", {"account": ACCOUNT, "permissions_boundary": f"{iam}:policy/globecart-{self.name}-boundary"}
         )
         table["foundation"]["key_administrators"] = [f"{iam}:role/globecart-{self.name}-key-administrators"]
         for key, value in (change or {}).items():
             table[key] = {**table[key], **value} if isinstance(value, dict) else value
-        (self.folder / f"{self.name}.toml").write_text(as_toml(table), encoding="utf-8")
+        (self.folder / f"{self.name}.toml").write_text(to_toml(table), encoding="utf-8")
 
     @property
     def settings(self) -> Environment:
@@ -66,13 +66,13 @@ class Scene:
 
     @property
     def names(self) -> Names:
-        return Names.of(self.settings)
+        return Names.from_settings(self.settings)
 
     def run(self, command: str, *arguments: str, answer: str = "") -> Result:
         """A command of `python -m operations`, in this environment."""
         return CliRunner().invoke(app, [command, self.name, *arguments], input=answer)
 
-    def where(self, operation: str, answer: Answer) -> None:
+    def intercept(self, operation: str, answer: Answer) -> None:
         """AWS answers an operation otherwise: None leaves it to the local AWS."""
         real: Any = BaseClient._make_api_call  # pyright: ignore[reportPrivateUsage] - as moto's own manual does
 
@@ -92,7 +92,7 @@ def refusal(operation: str, code: str, message: str = "") -> Answer:
     return refuse
 
 
-def asked_directly(aws: LocalAws) -> Callable[..., AWSResponse | None]:
+def in_process_sender(aws: LocalAws) -> Callable[..., AWSResponse | None]:
     """Sends what botocore would to the local AWS's address by a call: no connection and no thread for each request."""
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
@@ -125,7 +125,7 @@ def asked_directly(aws: LocalAws) -> Callable[..., AWSResponse | None]:
 @pytest.fixture(scope="session")
 def client(aws: LocalAws) -> Callable[..., Any]:
     """Makes a session's clients as boto3 does, but each only once: a tenth of a second goes into a client."""
-    send = asked_directly(aws)
+    send = in_process_sender(aws)
     make, made = boto3.Session.client, dict[Any, Any]()
 
     def client(session: Any, service: str, region_name: str | None = None, config: Any = None, **more: Any) -> Any:

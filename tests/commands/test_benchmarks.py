@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.document.command import with_parts
+from operations.document.command import replace_parts
 from synthesized.platform import Platform
 from tests.benchmarks import rehearsal
 from tests.benchmarks.__main__ import PAGE, PARTS
@@ -41,16 +41,16 @@ def test_a_rehearsal_is_told_beside_its_waits(prod: Platform, tmp_path: Path, mo
     monkeypatch.setattr(Platform, "read", lambda *_: network)
     (tmp_path / "deploy.log").write_text(LOG)
     (tmp_path / "report.json").write_text(json.dumps({"seconds": {"network": 12.4, "deploy": 20.0}}))
-    told = rehearsal.measured("prod", tmp_path)
+    told = rehearsal.measure("prod", tmp_path)
     assert "| network | 12 s | 10 s | 1.24x | `aws_vpc` 10 s |" in told
     assert "| deploy | 20 s | 10 s | 2.00x |" in told
 
 
 def test_without_a_rehearsal_it_says_what_makes_one(tmp_path: Path):
     with pytest.raises(SystemExit, match="run make rehearse ENV=prod"):
-        rehearsal.measured("prod", tmp_path)
+        rehearsal.measure("prod", tmp_path)
 
 
 def test_every_part_has_its_place():
     parts = {name: f"{name} is here" for name in ("machine", *PARTS)}
-    assert all(part in with_parts(PAGE, parts) for part in parts.values())
+    assert all(part in replace_parts(PAGE, parts) for part in parts.values())

@@ -12,7 +12,7 @@ from operations.bootstrap.state_bucket import bucket_policy
 from stacks.foundation.key_policy import key_policy
 from stacks.statements import as_document
 from synthesized.platform import Platform
-from synthesized.policies import lacking
+from synthesized.policy_statements import missing_statements
 from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 OTHER = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []}
@@ -39,7 +39,7 @@ def make_bucket(scene: Scene, **arguments: Any) -> str:
 
 
 def key_of(scene: Scene) -> str:
-    return scene.aws.client("kms").describe_key(KeyId=scene.names.state_key)["KeyMetadata"]["Arn"]
+    return scene.aws.client("kms").describe_key(KeyId=scene.names.state_key_alias_arn)["KeyMetadata"]["Arn"]
 
 
 def test_the_bucket_is_private_versioned_encrypted_by_its_own_key_and_forgets_slowly(made: Scene):
@@ -66,7 +66,7 @@ def test_the_buckets_policy_only_denies_and_takes_our_key_by_alias_or_arn(made: 
     assert {statement["Effect"] for statement in statements.values()} == {"Deny"}
     assert statements["DenyPlaintext"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     keys = statements["DenyOtherKeys"]["Condition"]["StringNotEquals"]
-    assert keys == {"s3:x-amz-server-side-encryption-aws-kms-key-id": [made.names.state_key, "arn"]}
+    assert keys == {"s3:x-amz-server-side-encryption-aws-kms-key-id": [made.names.state_key_alias_arn, "arn"]}
 
 
 def test_the_key_has_the_policy_of_the_stacks_keys_and_a_new_version_a_year(made: Scene, dev: Platform):
@@ -110,7 +110,7 @@ def test_all_that_is_made_is_tagged_as_the_stacks_tag_but_as_no_stacks(made: Sce
     tagged = [
         made.aws.client("s3").get_bucket_tagging(Bucket=made.names.state_bucket)["TagSet"],
         iam.list_policy_tags(PolicyArn=settings.permissions_boundary)["Tags"],
-        iam.list_role_tags(RoleName=made.names.of_resource("key-administrators"))["Tags"],
+        iam.list_role_tags(RoleName=made.names.resource_name("key-administrators"))["Tags"],
         [
             {"Key": tag["TagKey"], "Value": tag["TagValue"]}
             for tag in made.aws.client("kms").list_resource_tags(KeyId=key_of(made))["Tags"]
@@ -235,15 +235,15 @@ def foreign_lifecycle(scene: Scene) -> None:
 
 
 def deletion_with_mfa(scene: Scene) -> None:
-    scene.where("GetBucketVersioning", lambda _: {"Status": "Enabled", "MFADelete": "Enabled"})
+    scene.intercept("GetBucketVersioning", lambda _: {"Status": "Enabled", "MFADelete": "Enabled"})
 
 
 def another_account(scene: Scene) -> None:
-    scene.where("HeadBucket", refusal("HeadBucket", "403", "Forbidden"))
+    scene.intercept("HeadBucket", refusal("HeadBucket", "403", "Forbidden"))
 
 
 def another_region(scene: Scene) -> None:
-    scene.where("HeadBucket", lambda _: {"BucketRegion": "eu-west-1"})
+    scene.intercept("HeadBucket", lambda _: {"BucketRegion": "eu-west-1"})
 
 
 def disabled_key(scene: Scene) -> None:
@@ -267,7 +267,7 @@ def foreign_boundary(scene: Scene) -> None:
 def foreign_permissions(scene: Scene) -> None:
     more = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
     scene.aws.client("iam").put_role_policy(
-        RoleName=scene.names.of_resource("key-administrators"),
+        RoleName=scene.names.resource_name("key-administrators"),
         PolicyName="key-administration",
         PolicyDocument=json.dumps(more),
     )
@@ -343,7 +343,7 @@ def test_what_was_interrupted_is_completed_by_another_run(scene: Scene):
     denied = refusal("PutBucketPolicy", "AccessDenied", "Access Denied")
     with scene.monkeypatch.context() as today:
         scene.monkeypatch = today
-        scene.where("PutBucketPolicy", denied)
+        scene.intercept("PutBucketPolicy", denied)
         result = scene.run("bootstrap", "--yes")
     assert result.exit_code == 1
     assert result.stderr == "denied: s3:PutBucketPolicy; these credentials need it (AccessDenied: Access Denied)\n"
@@ -355,7 +355,7 @@ def test_what_was_interrupted_is_completed_by_another_run(scene: Scene):
 
 def test_a_key_that_got_no_alias_is_told(scene: Scene):
     denied = "User: arn:x is not authorized to perform: kms:CreateAlias on resource: arn:y"
-    scene.where("CreateAlias", refusal("CreateAlias", "AccessDeniedException", denied))
+    scene.intercept("CreateAlias", refusal("CreateAlias", "AccessDeniedException", denied))
     result = scene.run("bootstrap", "--yes")
     assert result.exit_code == 1
     assert result.stderr.startswith("denied: kms:CreateAlias; these credentials need it")
@@ -381,21 +381,21 @@ def not_yet(times: int) -> Callable[[dict[str, Any]], None]:
 
 
 def test_a_role_that_kms_has_not_heard_of_yet_is_waited_for(scene: Scene, waits: list[float]):
-    scene.where("CreateKey", not_yet(2))
+    scene.intercept("CreateKey", not_yet(2))
     result = scene.run("bootstrap", "--yes")
     assert result.exit_code == 0, result.output
     assert waits == [5, 5]
 
 
 def test_but_not_for_ever(scene: Scene, waits: list[float]):
-    scene.where("CreateKey", not_yet(1000))
+    scene.intercept("CreateKey", not_yet(1000))
     result = scene.run("bootstrap", "--yes")
     assert (result.exit_code, len(waits)) == (1, 12)
     assert result.stderr == "AWS refused CreateKey: MalformedPolicyDocumentException: principals\n"
 
 
 def test_what_is_not_to_be_asked_is_told(scene: Scene):
-    scene.where("HeadBucket", refusal("HeadBucket", "400", "Bad Request"))
+    scene.intercept("HeadBucket", refusal("HeadBucket", "400", "Bad Request"))
     assert scene.run("bootstrap").stderr == "AWS refused HeadBucket: 400: Bad Request\n"
 
 
@@ -410,8 +410,8 @@ def test_documents_are_compared_by_what_they_say():
     theirs = {
         "Statement": [{"Action": ["x:A", "x:B"], "Principal": {"AWS": "*"}, "Condition": {"Bool": {"k": ["true"]}}}]
     }
-    assert not lacking(ours, theirs)
-    assert lacking(ours, {"Statement": []})
+    assert not missing_statements(ours, theirs)
+    assert missing_statements(ours, {"Statement": []})
 
 
 def test_the_role_of_config_is_made_where_config_is_on(made: Scene):
@@ -419,7 +419,7 @@ def test_the_role_of_config_is_made_where_config_is_on(made: Scene):
     made.write({"audit": {"config": True}})
     assert made.run("bootstrap", "--yes").exit_code == 0
     role = made.aws.client("iam").get_role(RoleName="AWSServiceRoleForConfig")["Role"]
-    assert role["Arn"] == made.names.config_role
+    assert role["Arn"] == made.names.config_role_arn
     again = made.run("bootstrap")
     assert again.output.endswith("Nothing is to be done.\n")
     assert "AWS's own" in again.output

@@ -14,8 +14,8 @@ import jmespath
 import pytest
 
 from operations.account import Account
-from operations.errors import found
-from operations.inventory import described
+from operations.errors import call_or_none
+from operations.inventory import describe_matches
 from synthesized.catalogue.table import LOOKUPS
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 
@@ -198,7 +198,7 @@ class Made:
 
     def find(self, type_: str, arguments: Sequence[str]) -> str | None:
         lookup, account = LOOKUPS[type_], Account.of(self.scene.settings)
-        return found(lambda: lookup.find(account, *map(self.filled, arguments)), *lookup.missing)
+        return call_or_none(lambda: lookup.find(account, *map(self.filled, arguments)), *lookup.not_found_codes)
 
 
 def literal(name: str, value: str) -> Any:
@@ -280,11 +280,11 @@ def test_one_is_told_from_others_of_its_type_and_from_what_is_gone(
     made: Made, calls: Sequence[str], named: str, texts: dict[str, set[str]] | None
 ):
     made.make(calls)
-    answer = described(Account.of(made.scene.settings), made.filled(named))
+    answer = describe_matches(Account.of(made.scene.settings), made.filled(named))
     assert (None if answer is None else {match.type: each for match, each in answer.items()}) == texts
 
 
 def test_a_nat_gateway_that_was_deleted_is_gone_though_aws_shows_it_for_an_hour(made: Made):
     shown = {"NatGatewayId": "nat-1", "State": "deleted"}
-    made.scene.where("DescribeNatGateways", lambda _: {"NatGateways": [shown]})
-    assert described(Account.of(made.scene.settings), arn("ec2:natgateway/nat-1")) is None
+    made.scene.intercept("DescribeNatGateways", lambda _: {"NatGateways": [shown]})
+    assert describe_matches(Account.of(made.scene.settings), arn("ec2:natgateway/nat-1")) is None

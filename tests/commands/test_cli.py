@@ -105,7 +105,7 @@ def test_without_credentials_it_says_how_to_get_some(scene: Scene):
     ],
 )
 def test_what_aws_refuses_is_told_in_one_line(scene: Scene, code: str, message: str, told: str):
-    scene.where("GetCallerIdentity", refusal("GetCallerIdentity", code, message))
+    scene.intercept("GetCallerIdentity", refusal("GetCallerIdentity", code, message))
     result = scene.run("lock")
     assert (result.exit_code, result.stderr) == (1, f"{told}\n")
 
@@ -115,7 +115,7 @@ def test_what_aws_refuses_is_told_in_one_line(scene: Scene, code: str, message: 
     [("GetBucketEncryption", "s3:GetEncryptionConfiguration"), ("GetBucketPolicy", "s3:GetBucketPolicy")],
 )
 def test_an_action_that_s3_denies_without_a_word_is_named_as_iam_does(scene: Scene, operation: str, action: str):
-    scene.where(operation, refusal(operation, "AccessDenied", "Access Denied"))
+    scene.intercept(operation, refusal(operation, "AccessDenied", "Access Denied"))
     result = scene.run("bootstrap")
     assert result.exit_code == 1
     assert result.stderr == f"denied: {action}; these credentials need it (AccessDenied: Access Denied)\n"

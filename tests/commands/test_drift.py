@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operations import drift as module
-from operations.drift import Change, changes_in, schema_of
+from operations.drift import DriftedAttribute, changes_in, computed_arguments
 from synthesized.platform import Stack
 from tests.commands.conftest import Scene
 from tests.states import state
@@ -176,7 +176,7 @@ def test_data_sources_are_no_resources():
 def test_what_no_longer_is_in_the_stack_is_told_all_the_same():
     entry = {**drifted("aws_sns_topic", {"name": "a"}, {"name": "b"}), "name": "former"}
     assert changes_in(stack("aws_sns_topic", {}), {"resource_drift": [entry]}, {}) == [
-        Change("network", "aws_sns_topic.ours", "changed", ("name",))
+        DriftedAttribute("network", "aws_sns_topic.ours", "changed", ("name",))
     ]
 
 
@@ -289,7 +289,7 @@ def test_the_schema_is_what_aws_fills_in(deployed: Deployed):
     document = {"terraform": {"required_providers": {}}}
     folder = deployed.folder()
     (folder / "initialized").touch()
-    schema = schema_of(Stack("dev-network", "network", folder, document, ()))
+    schema = computed_arguments(Stack("dev-network", "network", folder, document, ()))
     assert schema == {"aws_sns_topic": ["arn"], "aws_nothing": []}
 
 

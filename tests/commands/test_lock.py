@@ -24,7 +24,7 @@ from cdktf import App
 from operations import terraform as module
 from operations.account import Account
 from operations.errors import RefusedError
-from operations.lock import Lock, Locks, age
+from operations.lock import Lock, Locks, format_age
 from operations.terraform import TerraformError, executable, terraform
 from tests.commands.conftest import Scene, refusal
 
@@ -108,7 +108,7 @@ def test_what_a_lock_says_is_shown_to_the_letter_but_for_what_moves_a_cursor(buc
     ],
 )
 def test_an_age_has_two_units_at_most(elapsed: timedelta, told: str):
-    assert age(elapsed) == told
+    assert format_age(elapsed) == told
 
 
 @pytest.mark.parametrize("name", ["network", "{}-network"])
@@ -137,7 +137,7 @@ def locked(bucket: Scene) -> tuple[Scene, Locks, Lock]:
     """A stack whose lock was seen."""
     put(bucket, "network")
     locks = Locks(Account.of(bucket.settings))
-    (lock,) = locks.seen()
+    (lock,) = locks.held()
     return bucket, locks, lock
 
 
@@ -169,16 +169,16 @@ def test_not_even_one_that_is_taken_at_the_last_moment(locked: tuple[Scene, Lock
             delete(scene)
             put(scene, "network", as_terraform_writes_it("the-next"))
 
-    scene.where("DeleteObject", overtake)
+    scene.intercept("DeleteObject", overtake)
     locks.release(lock)
-    (now,) = locks.seen()
+    (now,) = locks.held()
     assert now.id == "the-next"
 
 
 def test_a_lock_that_vanishes_while_it_is_looked_for_is_none(locked: tuple[Scene, Locks, Lock]):
     scene, locks, _ = locked
-    scene.where("GetObject", refusal("GetObject", "NoSuchKey"))
-    assert not list(locks.seen())
+    scene.intercept("GetObject", refusal("GetObject", "NoSuchKey"))
+    assert not list(locks.held())
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", as_terraform_writes_it(created="yesterday"), b"\xff"])
@@ -196,7 +196,7 @@ def test_a_lock_that_cannot_be_read_is_told_and_left_to_a_person(bucket: Scene, 
 def test_a_lock_whose_reading_is_denied_is_shown_all_the_same(bucket: Scene):
     put(bucket, "network")
     denied = "User: arn:x is not authorized to perform: kms:Decrypt on resource: arn:y"
-    bucket.where("GetObject", refusal("GetObject", "AccessDenied", denied))
+    bucket.intercept("GetObject", refusal("GetObject", "AccessDenied", denied))
     result = bucket.run("lock")
     assert result.exit_code == 0
     assert "unreadable: denied: kms:Decrypt" in result.output
@@ -204,7 +204,7 @@ def test_a_lock_whose_reading_is_denied_is_shown_all_the_same(bucket: Scene):
 
 
 def test_what_else_s3_refuses_is_told(bucket: Scene):
-    bucket.where("ListObjectsV2", refusal("ListObjectsV2", "AccessDenied", "Access Denied"))
+    bucket.intercept("ListObjectsV2", refusal("ListObjectsV2", "AccessDenied", "Access Denied"))
     result = bucket.run("lock")
     assert (result.exit_code, result.stderr[:22]) == (1, "denied: s3:ListBucket;")
 
@@ -277,7 +277,7 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     assert scene.run("lock").output == f"{scene.name}: no state is locked\n"
     state = scene.aws.client("s3").head_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/foundation.tfstate")
     assert state["ServerSideEncryption"] == "aws:kms"
-    key = scene.aws.client("kms").describe_key(KeyId=scene.names.state_key)["KeyMetadata"]
+    key = scene.aws.client("kms").describe_key(KeyId=scene.names.state_key_alias_arn)["KeyMetadata"]
     assert state["SSEKMSKeyId"] == key["Arn"]
 
 
@@ -294,6 +294,6 @@ def test_nothing_is_written_under_another_key(scene: Scene, encryption: dict[str
     assert scene.run("bootstrap", "--yes").exit_code == 0
     s3, state = scene.aws.client("s3"), {"Bucket": scene.names.state_bucket, "Key": f"{scene.name}/x.tfstate"}
     s3.put_object(**state, Body=b"{}")
-    s3.put_object(**state, Body=b"{}", ServerSideEncryption="aws:kms", SSEKMSKeyId=scene.names.state_key)
+    s3.put_object(**state, Body=b"{}", ServerSideEncryption="aws:kms", SSEKMSKeyId=scene.names.state_key_alias_arn)
     with pytest.raises(ClientError, match=r"403|Forbidden|AccessDenied"):
         s3.put_object(**state, Body=b"{}", **encryption)

@@ -13,7 +13,7 @@ import pytest
 
 from operations.account import Account
 from operations.errors import RefusedError
-from operations.orphans import find
+from operations.orphans import find_orphans
 from synthesized.catalogue import matches
 from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
@@ -70,8 +70,8 @@ class Deployed:
 
     def commands(self) -> list[str]:
         platform = Platform(self.scene.name, self.stacks, tuple(self.resources), ())
-        lost = find(Account.of(self.scene.settings), platform)
-        assert all(orphan.what.startswith("arn:") or orphan.what == orphan.address for orphan in lost)
+        lost = find_orphans(Account.of(self.scene.settings), platform)
+        assert all(orphan.identifier.startswith("arn:") or orphan.identifier == orphan.address for orphan in lost)
         return [orphan.command for orphan in lost]
 
 
@@ -201,14 +201,14 @@ def listed(deployed: Deployed, *resources: str, name: str = "") -> None:
     """The Tagging API lists ARNs."""
     tags = deployed.tags(**({"Name": name} if name else {}))
     every = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
-    deployed.scene.where("GetResources", lambda _: {"ResourceTagMappingList": every})
+    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": every})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_no_state_knows_is_found_with_the_command_that_mends_it(deployed: Deployed, case: Case):
     listed(deployed, *case.there, name=case.name)
     for operation, answer in case.answers.items():
-        deployed.scene.where(operation, lambda _, answer=answer: answer)
+        deployed.scene.intercept(operation, lambda _, answer=answer: answer)
     deployed.has(case.stacks)
     if case.states:
         deployed.knows(case.states, case.deposed)
@@ -298,9 +298,9 @@ def test_what_belongs_to_a_lost_one_is_found_with_it_whatever_its_tier(deployed:
     mappings = [{"ResourceARN": arn(it), "Tags": tags} for it in ("ec2:route-table/rtb-1", "lambda:function:rotate")]
     there = {"Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}], "Associations": [{"SubnetId": "subnet-1"}]}
     tagged, policy = {"ResourceTagMappingList": mappings}, json.dumps({"Statement": [{"Sid": "Rotate"}]})
-    deployed.scene.where("GetResources", lambda asked: tagged if "routes" in str(asked) else None)
-    deployed.scene.where("DescribeRouteTables", lambda _: {"RouteTables": [there]})
-    deployed.scene.where("GetPolicy", lambda _: {"Policy": policy})
+    deployed.scene.intercept("GetResources", lambda asked: tagged if "routes" in str(asked) else None)
+    deployed.scene.intercept("DescribeRouteTables", lambda _: {"RouteTables": [there]})
+    deployed.scene.intercept("GetPolicy", lambda _: {"Policy": policy})
     assert deployed.commands() == [
         imports("aws_route_table.app", "rtb-1"),
         imports("aws_lambda_function.it", "rotate"),

@@ -14,25 +14,25 @@ from typer.testing import CliRunner
 from local_aws.server import LocalAws
 from operations.__main__ import app
 from operations.account import Account
-from operations.preflight import checks, quotas, uses
-from operations.preflight.checks import Subject
+from operations.preflight import checks, quotas, usage
+from operations.preflight.check_result import CheckResult, Status
+from operations.preflight.checks import CheckContext
 from operations.preflight.demand import Demand
-from operations.preflight.finding import Finding, State
 from operations.preflight.quotas import QUOTAS, Quota
 from operations.scan.checkov import ScanError
 from operations.scan.waivers import Waiver
 from synthesized.platform import Platform, Resource
 from tests.commands.conftest import Scene, refusal
-from tests.conftest import all_of
+from tests.conftest import synthesize_all
 
 ANY = "anyname"
 """An environment's name that is nowhere in the stacks but as that."""
-NAMED = {quota.what: quota for quota in QUOTAS}
+NAMED = {quota.name: quota for quota in QUOTAS}
 
 
 def added(platform: Platform) -> dict[str, dict[str, float]]:
     demand = Demand(platform)
-    return {quota.what: dict(quota.added(demand)) for quota in QUOTAS}
+    return {quota.name: dict(quota.added(demand)) for quota in QUOTAS}
 
 
 def test_what_production_adds(prod: Platform):
@@ -60,7 +60,7 @@ def test_what_production_adds(prod: Platform):
         "Fargate Spot vCPUs": {"": 0},
     }
     assert rules == Counter(
-        f"{prod.followed(rule.body['security_group_id']).name}, {direction}"
+        f"{prod.resolve(rule.body['security_group_id']).name}, {direction}"
         for direction in ("ingress", "egress")
         for rule in prod.of_type(f"aws_vpc_security_group_{direction}_rule")
     )
@@ -68,7 +68,7 @@ def test_what_production_adds(prod: Platform):
 
 def test_what_load_may_add_to_it(prod: Platform):
     demand = Demand(prod)
-    more = {quota.what: told for quota in QUOTAS if (told := quota.under_load(demand).get(""))}
+    more = {quota.name: told for quota in QUOTAS if (told := quota.under_load(demand).get(""))}
     # 3 readers of 1; 4 shards of 2, with a replica each; 40 tasks of 1 vCPU, twice during a deployment, of 4.
     assert more == {"database instances": 2, "cache nodes": 4, "Fargate vCPUs": 76}
 
@@ -98,10 +98,10 @@ def test_what_a_state_has_is_not_added(prod: Platform):
     assert NAMED["elastic IP addresses"].added(demand) == {"": 1}
     assert NAMED["VPCs"].added(demand) == {"": 0}
     assert demand.id_of("aws_vpc") == "vpc-1"
-    assert demand.elsewhere().id_of("aws_vpc") is None
+    assert demand.without_states().id_of("aws_vpc") is None
 
 
-@pytest.mark.parametrize("quota", QUOTAS, ids=[quota.what for quota in QUOTAS])
+@pytest.mark.parametrize("quota", QUOTAS, ids=[quota.name for quota in QUOTAS])
 def test_the_local_aws_knows_every_quota(aws: LocalAws, quota: Quota):
     found = aws.client("service-quotas").get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]
     assert (found["ServiceCode"], found["QuotaCode"]) == (quota.service, quota.code)
@@ -111,7 +111,7 @@ def test_the_local_aws_knows_every_quota(aws: LocalAws, quota: Quota):
 def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scene: Scene, dev: Platform):
     """Each kind is made once by hand: what is used grows by what was made."""
     account, demand = Account.of(scene.settings), Demand(dev)
-    before = {quota.what: dict(quota.used(account, demand)) for quota in QUOTAS}
+    before = {quota.name: dict(quota.used(account, demand)) for quota in QUOTAS}
     ec2 = scene.aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     ec2.create_internet_gateway()
@@ -128,7 +128,7 @@ def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scen
         CacheClusterId=scene.name, CacheNodeType="cache.t4g.small", Engine="redis", NumCacheNodes=1
     )
     demand = replace(demand, states={"network": {"aws_vpc.vpc": {"id": vpc}}})
-    after = {quota.what: dict(quota.used(account, demand)) for quota in QUOTAS}
+    after = {quota.name: dict(quota.used(account, demand)) for quota in QUOTAS}
     grown = {
         what: {place: number - before[what].get(place, 0) for place, number in places.items()}
         for what, places in after.items()
@@ -150,10 +150,12 @@ def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scen
 
 def test_keys_that_aws_made_for_its_services_are_not_the_accounts(scene: Scene, dev: Platform):
     account, demand = Account.of(scene.settings), Demand(dev)
-    scene.where("ListKeys", lambda _: {"Keys": [{"KeyId": "ours"}, {"KeyId": "theirs"}]})
+    scene.intercept("ListKeys", lambda _: {"Keys": [{"KeyId": "ours"}, {"KeyId": "theirs"}]})
     aliases = [{"AliasName": "alias/aws/s3", "TargetKeyId": "theirs"}, {"AliasName": "alias/aws/rds"}]
-    scene.where("ListAliases", lambda _: {"Aliases": [*aliases, {"AliasName": "alias/ours", "TargetKeyId": "ours"}]})
-    assert uses.customer_keys(account, demand) == {"": 1}
+    scene.intercept(
+        "ListAliases", lambda _: {"Aliases": [*aliases, {"AliasName": "alias/ours", "TargetKeyId": "ours"}]}
+    )
+    assert usage.customer_keys(account, demand) == {"": 1}
 
 
 def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
@@ -163,11 +165,11 @@ def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
         {"cpu": "512"},  # started by its launch type alone
         {"cpu": "4096", "capacityProviderName": "FARGATE_SPOT"},
     ]
-    scene.where("ListClusters", lambda _: {"clusterArns": ["busy", "empty"]})
-    scene.where("ListTasks", lambda asked: {"taskArns": ["t"] if asked["cluster"] == "busy" else []})
-    scene.where("DescribeTasks", lambda _: {"tasks": tasks})
-    assert uses.processors("FARGATE")(account, demand) == {"": 1.5}
-    assert uses.processors("FARGATE_SPOT")(account, demand) == {"": 4}
+    scene.intercept("ListClusters", lambda _: {"clusterArns": ["busy", "empty"]})
+    scene.intercept("ListTasks", lambda asked: {"taskArns": ["t"] if asked["cluster"] == "busy" else []})
+    scene.intercept("DescribeTasks", lambda _: {"tasks": tasks})
+    assert usage.vcpus("FARGATE")(account, demand) == {"": 1.5}
+    assert usage.vcpus("FARGATE_SPOT")(account, demand) == {"": 4}
 
 
 @pytest.fixture
@@ -178,34 +180,34 @@ def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
     granted.clear()
 
 
-def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> Finding:
+def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
     known = NAMED[what]
     scene.aws.backend("servicequotas").granted[known.service, known.code] = quota
-    return quotas.check(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
+    return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
 
 
 @pytest.mark.usefixtures("granted")
 @pytest.mark.parametrize(
     ("what", "used", "quota", "state"),
     [
-        ("VPCs", 4, 5, State.OK),
-        ("VPCs", 5, 5, State.STOP),
-        ("database instances", 0, 2, State.WARNING),
-        ("database instances", 0, 1, State.STOP),
-        ("database instances", 0, 4, State.OK),
-        ("Fargate Spot vCPUs", 7, 6, State.WARNING),  # too much is used already, and nothing is added
+        ("VPCs", 4, 5, Status.OK),
+        ("VPCs", 5, 5, Status.STOP),
+        ("database instances", 0, 2, Status.WARNING),
+        ("database instances", 0, 1, Status.STOP),
+        ("database instances", 0, 4, Status.OK),
+        ("Fargate Spot vCPUs", 7, 6, Status.WARNING),  # too much is used already, and nothing is added
     ],
 )
 def test_a_quota_stops_what_it_has_no_room_for(
-    scene: Scene, prod: Platform, what: str, used: float, quota: float, state: State
+    scene: Scene, prod: Platform, what: str, used: float, quota: float, state: Status
 ):
-    assert checked(scene, prod, used=used, quota=quota, what=what).state is state
+    assert checked(scene, prod, used=used, quota=quota, what=what).status is state
 
 
 @pytest.mark.usefixtures("granted")
 def test_what_is_told_of_a_quota_is_what_raises_it(scene: Scene, prod: Platform):
     finding = checked(scene, prod, used=3, quota=4, what="database instances")
-    assert finding.said == "3 used, 2 added, 2 more under load; quota 4"
+    assert finding.detail == "3 used, 2 added, 2 more under load; quota 4"
     assert finding.remedy == (
         "aws service-quotas request-service-quota-increase --service-code rds --quota-code L-7B6409FD "
         "--desired-value 7 --region us-west-1"
@@ -214,20 +216,20 @@ def test_what_is_told_of_a_quota_is_what_raises_it(scene: Scene, prod: Platform)
 
 
 def test_a_quota_that_aws_does_not_raise_is_told_so(scene: Scene, prod: Platform):
-    scene.where("GetServiceQuota", lambda _: {"Quota": {"Value": 0.0, "Adjustable": False}})
-    finding = quotas.check(NAMED["VPCs"], Account.of(scene.settings), Demand(prod))
+    scene.intercept("GetServiceQuota", lambda _: {"Quota": {"Value": 0.0, "Adjustable": False}})
+    finding = quotas.check_quota(NAMED["VPCs"], Account.of(scene.settings), Demand(prod))
     assert finding.remedy.startswith("AWS does not raise this quota")
 
 
 def test_where_the_account_never_had_a_quota_of_its_own_awss_is_meant(scene: Scene):
-    scene.where("GetServiceQuota", refusal("GetServiceQuota", "NoSuchResourceException"))
-    assert quotas.limit_of(NAMED["elastic IP addresses"], Account.of(scene.settings))["Value"] == 5
+    scene.intercept("GetServiceQuota", refusal("GetServiceQuota", "NoSuchResourceException"))
+    assert quotas.quota_limit(NAMED["elastic IP addresses"], Account.of(scene.settings))["Value"] == 5
 
 
 def test_the_zone_with_the_least_room_is_told(scene: Scene, prod: Platform):
     crowded = replace(NAMED["NAT gateways of a zone"], used=lambda *_: {"us-west-1a": 1, "us-west-1b": 5})
-    finding = quotas.check(crowded, Account.of(scene.settings), Demand(prod))
-    assert (finding.what, finding.state) == ("NAT gateways of a zone (us-west-1b)", State.STOP)
+    finding = quotas.check_quota(crowded, Account.of(scene.settings), Demand(prod))
+    assert (finding.what, finding.status) == ("NAT gateways of a zone (us-west-1b)", Status.STOP)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *chosen: Quota) -> None:
@@ -240,9 +242,9 @@ def test_another_region_has_room_where_enough_of_its_zones_have(
     account, demand = Account.of(scene.settings), Demand(prod)
     crowded = {"us-west-2a": 5.0, "us-west-2b": 0.0, "us-west-2c": 0.0, "us-west-2d": 5.0}
     only(monkeypatch, replace(NAMED["NAT gateways of a zone"], used=lambda *_: crowded))
-    assert quotas.lacking_in("us-west-2", account, demand) == []
+    assert quotas.shortages_in("us-west-2", account, demand) == []
     crowded["us-west-2c"] = 5.0
-    assert quotas.lacking_in("us-west-2", account, demand) == [
+    assert quotas.shortages_in("us-west-2", account, demand) == [
         "NAT gateways of a zone (us-west-1b): 5 used, 1 added; quota 5"
     ]
 
@@ -251,8 +253,8 @@ def test_another_region_needs_as_many_zones(scene: Scene, prod: Platform):
     zone = {"ZoneName": "us-west-2a", "State": "available", "ZoneType": "availability-zone"}
     local = {"ZoneName": "us-west-2-lax-1a", "State": "available", "ZoneType": "local-zone"}
     closed = {**zone, "ZoneName": "us-west-2b", "State": "impaired"}
-    scene.where("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": [zone, local, closed]})
-    assert quotas.lacking_in("us-west-2", Account.of(scene.settings), Demand(prod)) == [
+    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": [zone, local, closed]})
+    assert quotas.shortages_in("us-west-2", Account.of(scene.settings), Demand(prod)) == [
         "zones: 1, of 2 that are needed"
     ]
 
@@ -261,109 +263,113 @@ def test_another_region_needs_as_many_zones(scene: Scene, prod: Platform):
 
 
 @pytest.fixture
-def subject(scene: Scene, dev: Platform) -> Subject:
-    return Subject(Account.of(scene.settings), Demand(dev, {tier: {} for tier in dev.stacks}))
+def subject(scene: Scene, dev: Platform) -> CheckContext:
+    return CheckContext(Account.of(scene.settings), Demand(dev, {tier: {} for tier in dev.stacks}))
 
 
-def found(make: Any, subject: Subject) -> Finding:
+def found(make: Any, subject: CheckContext) -> CheckResult:
     (finding,) = make(subject)
     return finding
 
 
-def test_a_zone_that_is_not_open_to_the_account_stops_it(scene: Scene, subject: Subject):
-    assert found(checks.zones, subject).state is State.OK
+def test_a_zone_that_is_not_open_to_the_account_stops_it(scene: Scene, subject: CheckContext):
+    assert found(checks.zones, subject).status is Status.OK
     there = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
-    scene.where("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
+    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
     finding = found(checks.zones, subject)
-    assert finding.state is State.STOP
-    assert "us-west-1b" in finding.said
+    assert finding.status is Status.STOP
+    assert "us-west-1b" in finding.detail
     assert finding.remedy == "name others in network.zones; us-west-1 has us-west-1a, us-west-1c"
 
 
-@pytest.mark.parametrize(("version", "state"), [("17.4", State.OK), ("17", State.OK), ("16.9", State.STOP)])
-def test_a_version_of_the_database_is_offered_in_each_zone(scene: Scene, subject: Subject, version: str, state: State):
+@pytest.mark.parametrize(("version", "state"), [("17.4", Status.OK), ("17", Status.OK), ("16.9", Status.STOP)])
+def test_a_version_of_the_database_is_offered_in_each_zone(
+    scene: Scene, subject: CheckContext, version: str, state: Status
+):
     zones = [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}]
     option = {"EngineVersion": version, "AvailabilityZones": zones}
-    scene.where("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
-    assert found(checks.database, subject).state is state
+    scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
+    assert found(checks.database, subject).status is state
 
 
-def test_a_zone_without_the_database_is_named(scene: Scene, subject: Subject):
+def test_a_zone_without_the_database_is_named(scene: Scene, subject: CheckContext):
     option = {"EngineVersion": "17.4", "AvailabilityZones": [{"Name": "us-west-1a"}]}
-    scene.where("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
+    scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
     finding = found(checks.database, subject)
-    assert (finding.state, finding.said) == (State.STOP, "not offered in us-west-1b")
+    assert (finding.status, finding.detail) == (Status.STOP, "not offered in us-west-1b")
     assert finding.remedy == "offered in: us-west-1a"
 
 
-def test_a_node_type_that_the_region_does_not_have_stops_it(scene: Scene, subject: Subject):
-    assert found(checks.cache, subject).state is State.OK
-    scene.where("DescribeReservedCacheNodesOfferings", lambda _: {"ReservedCacheNodesOfferings": []})
-    assert found(checks.cache, subject).state is State.STOP
-    scene.where(
+def test_a_node_type_that_the_region_does_not_have_stops_it(scene: Scene, subject: CheckContext):
+    assert found(checks.cache, subject).status is Status.OK
+    scene.intercept("DescribeReservedCacheNodesOfferings", lambda _: {"ReservedCacheNodesOfferings": []})
+    assert found(checks.cache, subject).status is Status.STOP
+    scene.intercept(
         "DescribeReservedCacheNodesOfferings", refusal("DescribeReservedCacheNodesOfferings", "InvalidParameterValue")
     )
     assert found(checks.cache, subject).remedy == "choose another cache.node_type"
 
 
-def buckets_of(subject: Subject) -> list[Resource]:
+def buckets_of(subject: CheckContext) -> list[Resource]:
     return subject.demand.platform.of_type("aws_s3_bucket")
 
 
-def test_names_of_buckets_are_free(subject: Subject):
-    assert found(checks.buckets, subject).said == f"no other account has one of {len(buckets_of(subject))}"
+def test_names_of_buckets_are_free(subject: CheckContext):
+    assert found(checks.buckets, subject).detail == f"no other account has one of {len(buckets_of(subject))}"
 
 
-def test_a_bucket_of_ours_that_no_state_has_is_imported(scene: Scene, subject: Subject):
-    scene.where("HeadBucket", lambda asked: {} if "audit" in asked["Bucket"] else None)
+def test_a_bucket_of_ours_that_no_state_has_is_imported(scene: Scene, subject: CheckContext):
+    scene.intercept("HeadBucket", lambda asked: {} if "audit" in asked["Bucket"] else None)
     finding = found(checks.buckets, subject)
-    assert (finding.state, finding.said) == (State.STOP, "there, and in no state")
+    assert (finding.status, finding.detail) == (Status.STOP, "there, and in no state")
     assert finding.remedy == f"python -m operations orphans {scene.name} says how it is imported"
 
 
-def test_a_bucket_of_ours_whose_state_could_not_be_read_may_be_in_it(scene: Scene, subject: Subject, dev: Platform):
-    scene.where("HeadBucket", lambda _: {})
-    assert found(checks.buckets, replace(subject, demand=Demand(dev))).state is State.OK
+def test_a_bucket_of_ours_whose_state_could_not_be_read_may_be_in_it(
+    scene: Scene, subject: CheckContext, dev: Platform
+):
+    scene.intercept("HeadBucket", lambda _: {})
+    assert found(checks.buckets, replace(subject, demand=Demand(dev))).status is Status.OK
 
 
 @pytest.mark.parametrize("code", ["301", "400", "403"])
-def test_a_name_that_another_has_stops_it(scene: Scene, subject: Subject, code: str):
-    scene.where("HeadBucket", refusal("HeadBucket", code))
+def test_a_name_that_another_has_stops_it(scene: Scene, subject: CheckContext, code: str):
+    scene.intercept("HeadBucket", refusal("HeadBucket", code))
     findings = list(checks.buckets(subject))
     assert len(findings) == len(buckets_of(subject))
-    assert {finding.state for finding in findings} == {State.STOP}
+    assert {finding.status for finding in findings} == {Status.STOP}
 
 
-def test_the_hosted_zone_is_there_once(scene: Scene, subject: Subject):
+def test_the_hosted_zone_is_there_once(scene: Scene, subject: CheckContext):
     name = scene.settings.service.hosted_zone
     zone = {"Name": f"{name}.", "Config": {"PrivateZone": False}}
     private, other = {**zone, "Config": {"PrivateZone": True}}, {**zone, "Name": f"other.{name}."}
     for zones, state in (
-        ([zone, private, other], State.OK),
-        ([private, other], State.STOP),
-        ([zone, zone], State.STOP),
+        ([zone, private, other], Status.OK),
+        ([private, other], Status.STOP),
+        ([zone, zone], Status.STOP),
     ):
-        scene.where("ListHostedZonesByName", lambda _, zones=zones: {"HostedZones": zones})
+        scene.intercept("ListHostedZonesByName", lambda _, zones=zones: {"HostedZones": zones})
         finding = found(checks.hosted_zone, subject)
-        assert finding.state is state
-        assert bool(finding.remedy) is (state is State.STOP)
+        assert finding.status is state
+        assert bool(finding.remedy) is (state is Status.STOP)
 
 
-def test_what_bootstrap_makes_must_be_there(scene: Scene, subject: Subject):
+def test_what_bootstrap_makes_must_be_there(scene: Scene, subject: CheckContext):
     finding = found(checks.bootstrapped, subject)
-    assert finding.state is State.STOP
+    assert finding.status is Status.STOP
     assert finding.remedy == f"python -m operations bootstrap {scene.name}"
     assert scene.run("bootstrap", "--yes").exit_code == 0
-    assert found(checks.bootstrapped, subject).state is State.OK
+    assert found(checks.bootstrapped, subject).status is Status.OK
 
 
-def test_a_lock_stops_it(scene: Scene, subject: Subject):
+def test_a_lock_stops_it(scene: Scene, subject: CheckContext):
     assert scene.run("bootstrap", "--yes").exit_code == 0
-    assert found(checks.locks, subject).state is State.OK
+    assert found(checks.locks, subject).status is Status.OK
     bucket, key = scene.names.state_bucket, f"{scene.name}/network.tfstate.tflock"
     scene.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
     finding = found(checks.locks, subject)
-    assert (finding.state, finding.said) == (State.STOP, f"held: {scene.name}-network")
+    assert (finding.status, finding.detail) == (Status.STOP, f"held: {scene.name}-network")
 
 
 RULE = Resource(
@@ -376,24 +382,24 @@ RULE = Resource(
 )
 
 
-def with_resources(subject: Subject, *resources: Resource) -> Subject:
+def with_resources(subject: CheckContext, *resources: Resource) -> CheckContext:
     platform = subject.demand.platform
     return replace(subject, demand=Demand(replace(platform, resources=(*platform.resources, *resources))))
 
 
-def without_audit(subject: Subject) -> Subject:
+def without_audit(subject: CheckContext) -> CheckContext:
     platform = subject.demand.platform
     left = tuple(resource for resource in platform.resources if resource.tier != "audit")
     return replace(subject, demand=Demand(replace(platform, resources=left)))
 
 
-def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subject: Subject):
+def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subject: CheckContext):
     subject = without_audit(subject)
-    assert found(checks.trail, subject).said == "no rule needs one"
+    assert found(checks.trail, subject).detail == "no rule needs one"
     waiting = with_resources(subject, RULE)
     finding = found(checks.trail, waiting)
-    assert finding.state is State.WARNING
-    assert "root-signs-in" in finding.said
+    assert finding.status is Status.WARNING
+    assert "root-signs-in" in finding.detail
     s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
     bucket = f"{scene.name}-trail"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-1"})
@@ -405,48 +411,55 @@ def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subje
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [delivery]}))
     arn = cloudtrail.create_trail(Name=bucket, S3BucketName=bucket)["TrailARN"]
-    assert found(checks.trail, waiting).state is State.WARNING
+    assert found(checks.trail, waiting).status is Status.WARNING
     cloudtrail.start_logging(Name=bucket)
-    assert found(checks.trail, waiting).said == arn
+    assert found(checks.trail, waiting).detail == arn
     cloudtrail.delete_trail(Name=bucket)
 
 
-def test_a_trail_of_the_stacks_own_is_one(subject: Subject):
-    assert found(checks.trail, subject).said == "one of the stacks' own"
+def test_a_trail_of_the_stacks_own_is_one(subject: CheckContext):
+    assert found(checks.trail, subject).detail == "one of the stacks' own"
     trail = replace(RULE, type="aws_cloudtrail", body={})
-    assert found(checks.trail, with_resources(without_audit(subject), RULE, trail)).said == "one of the stacks' own"
+    assert found(checks.trail, with_resources(without_audit(subject), RULE, trail)).detail == "one of the stacks' own"
 
 
 @pytest.mark.parametrize(
     ("days", "state", "remedy"),
-    [(-1, State.STOP, "decide again"), (0, State.WARNING, "decide again"), (29, State.WARNING, ""), (30, State.OK, "")],
+    [
+        (-1, Status.STOP, "decide again"),
+        (0, Status.WARNING, "decide again"),
+        (29, Status.WARNING, ""),
+        (30, Status.OK, ""),
+    ],
 )
 def test_a_waiver_is_in_force_until_its_day(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch, days: int, state: State, remedy: str
+    subject: CheckContext, monkeypatch: pytest.MonkeyPatch, days: int, state: Status, remedy: str
 ):
     until = datetime.now(UTC).date() + timedelta(days=days)
     waiver = Waiver(check="CKV_AWS_1", resources=("aws_lb.x",), reason="as long as it is tested", expires=until)
     monkeypatch.setattr(checks, "waivers", lambda: (waiver,))
     finding = found(checks.waivers_in_force, subject)
-    assert finding.state is state
+    assert finding.status is state
     assert remedy in finding.remedy
-    assert (str(until) in finding.said) is (state is not State.OK)
+    assert (str(until) in finding.detail) is (state is not Status.OK)
 
 
-def test_waivers_that_cannot_be_read_stop_it(subject: Subject, monkeypatch: pytest.MonkeyPatch):
+def test_waivers_that_cannot_be_read_stop_it(subject: CheckContext, monkeypatch: pytest.MonkeyPatch):
     def unreadable() -> None:
         raise ScanError("waivers.toml: waiver.0.expires: Field required")
 
     monkeypatch.setattr(checks, "waivers", unreadable)
     finding = found(checks.waivers_in_force, subject)
-    assert (finding.state, finding.said) == (State.STOP, "waivers.toml: waiver.0.expires: Field required")
+    assert (finding.status, finding.detail) == (Status.STOP, "waivers.toml: waiver.0.expires: Field required")
 
 
 @pytest.mark.parametrize(
     ("check", "operation"), [(checks.buckets, "HeadBucket"), (checks.zones, "DescribeAvailabilityZones")]
 )
-def test_what_else_aws_refuses_is_not_taken_for_an_answer(scene: Scene, subject: Subject, check: Any, operation: str):
-    scene.where(operation, refusal(operation, "Throttling"))
+def test_what_else_aws_refuses_is_not_taken_for_an_answer(
+    scene: Scene, subject: CheckContext, check: Any, operation: str
+):
+    scene.intercept(operation, refusal(operation, "Throttling"))
     with pytest.raises(Exception, match="Throttling"):
         list(check(subject))
 
@@ -460,7 +473,7 @@ def any_stacks(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("any")
     with pytest.MonkeyPatch.context() as monkeypatch:
         Scene(aws, folder, ANY, monkeypatch).write()
-    all_of(folder, folder / "out")
+    synthesize_all(folder, folder / "out")
     return folder / "out"
 
 
@@ -479,7 +492,7 @@ def stacks(scene: Scene, any_stacks: Path, tmp_path: Path, monkeypatch: pytest.M
 def synthesized(stacks: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """The same in an account that has been bootstrapped."""
     assert stacks.run("bootstrap", "--yes").exit_code == 0
-    stacks.where(
+    stacks.intercept(
         "ListHostedZonesByName",
         lambda asked: {"HostedZones": [{"Name": asked["DNSName"], "Config": {"PrivateZone": False}}]},
     )
@@ -522,13 +535,13 @@ def test_for_machines_it_is_json(synthesized: Scene):
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     (vpcs,) = (finding for finding in told["findings"] if finding["what"] == "VPCs")
-    assert (vpcs["state"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
+    assert (vpcs["status"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
     assert told["regions"] == {"us-west-2": []}
 
 
 def test_what_these_credentials_may_not_ask_is_unknown_with_the_action_and_stops_nothing(synthesized: Scene):
     denied = "User: arn:x is not authorized to perform: servicequotas:GetServiceQuota"
-    synthesized.where("GetServiceQuota", refusal("GetServiceQuota", "AccessDeniedException", denied))
+    synthesized.intercept("GetServiceQuota", refusal("GetServiceQuota", "AccessDeniedException", denied))
     result = synthesized.run("preflight")
     assert result.exit_code == 0
     assert "denied: servicequotas:GetServiceQuota; these credentials need it" in " ".join(result.output.split())
@@ -536,7 +549,7 @@ def test_what_these_credentials_may_not_ask_is_unknown_with_the_action_and_stops
 
 
 def test_a_state_that_may_not_be_read_is_unknown_and_counted_as_not_deployed(synthesized: Scene):
-    synthesized.where("GetObject", refusal("GetObject", "AccessDenied", "Access Denied"))
+    synthesized.intercept("GetObject", refusal("GetObject", "AccessDenied", "Access Denied"))
     result = synthesized.run("preflight")
     assert result.exit_code == 0
     assert "state of network" in result.output

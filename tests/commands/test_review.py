@@ -307,11 +307,11 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path):
 
 def test_what_is_larger_than_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with (tmp_path / "huge.json").open("wb") as huge:
-        os.truncate(huge.fileno(), module.LARGEST + 1)
+        os.truncate(huge.fileno(), module.MAX_BYTES + 1)
     assert run(tmp_path / "huge.json").stderr.endswith(
         "huge.json: larger than 128 MiB, which is as much as a review reads\n"
     )
-    monkeypatch.setattr(module, "LARGEST", len(PLAN))
+    monkeypatch.setattr(module, "MAX_BYTES", len(PLAN))
     assert run(write(tmp_path, PLAN)).exit_code == 0
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from operations.review.comment import verdict
 from operations.review.findings import review
-from operations.review.grants import grants, public, unlimited
 from operations.review.plan import read_plans
+from operations.review.policy_changes import grants, public_statements, unlimited_statements
 from tests.commands.plans import CREATE, REPLACE, UPDATE, change, plan, write
 from tests.commands.test_review_rules import findings
 
@@ -131,15 +131,15 @@ def test_a_grant_says_only_what_is_new_of_a_statement():
 
 
 def test_what_everybody_may_is_told_from_what_some_may():
-    assert public(document(allows(**TO_ALL))) != []
-    assert public(document(allows(NotPrincipal={"AWS": "x"}))) != []
-    assert public(document(allows(**TO_ALL, **OWN), allows(**TO_A), DENY)) == []
+    assert public_statements(document(allows(**TO_ALL))) != []
+    assert public_statements(document(allows(NotPrincipal={"AWS": "x"}))) != []
+    assert public_statements(document(allows(**TO_ALL, **OWN), allows(**TO_A), DENY)) == []
 
 
 def test_what_may_do_everything_is_told_from_what_may_do_some():
-    assert unlimited(document(allows("*", "*"))) != []
-    assert unlimited(document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})) != []
-    assert unlimited(document(allows("*"), allows(resource="*"), allows("*", "*", **TO_A))) == []
+    assert unlimited_statements(document(allows("*", "*"))) != []
+    assert unlimited_statements(document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})) != []
+    assert unlimited_statements(document(allows("*"), allows(resource="*"), allows("*", "*", **TO_A))) == []
 
 
 NAMES = st.text("ab*?", min_size=1, max_size=4)

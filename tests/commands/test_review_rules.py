@@ -19,7 +19,7 @@ from operations.review.rules import (
     ROTATION,
     RULES,
     Level,
-    Rule,
+    ReviewRule,
 )
 from tests.commands.plans import CREATE, DELETE, REPLACE, SUCCESSOR_FIRST, UPDATE, change, nested, plan, write
 
@@ -385,10 +385,10 @@ def test_every_rule_of_an_argument_has_an_example(tmp_path: Path):
         ),
     ]
     told = {(finding.address.partition(".")[0], finding.sentence) for finding in findings(tmp_path, *changes)}
-    assert [rule for rule in RULES if not _is_told(rule, told)] == []
+    assert [rule for rule in RULES if not _is_reported(rule, told)] == []
 
 
-def _is_told(rule: Rule, told: set[tuple[str, str]]) -> bool:
+def _is_reported(rule: ReviewRule, told: set[tuple[str, str]]) -> bool:
     return any(re.fullmatch(rule.types, type_) and sentence == rule.sentence for type_, sentence in told)
 
 

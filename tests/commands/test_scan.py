@@ -11,13 +11,13 @@ from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
 from operations.scan import checkov, command
-from operations.scan.checkov import Finding, Scan, ScanError, scan_plan, scan_stacks
+from operations.scan.checkov import FailedCheck, Scan, ScanError, scan_plan, scan_stacks
 from operations.scan.joined_plan import joined_plan
-from operations.scan.waivers import Waiver, judge, waivers
+from operations.scan.waivers import Waiver, find_problems, waivers
 from synthesized.platform import Platform
 
 TODAY = date(2026, 12, 1)
-PORT_80 = Finding("CKV_AWS_260", "aws_lb.service_load-balancer", "no port 80")
+PORT_80 = FailedCheck("CKV_AWS_260", "aws_lb.service_load-balancer", "no port 80")
 STACKS = Scan("stacks", True, passed=9, findings=(PORT_80,), resources=frozenset({PORT_80.resource}))
 WAIVER = Waiver(
     check=PORT_80.check,
@@ -33,17 +33,17 @@ def waiver(**changes: Any) -> Waiver:
 
 
 def test_what_is_waived_may_fail():
-    assert judge([STACKS], [WAIVER], TODAY) == []
+    assert find_problems([STACKS], [WAIVER], TODAY) == []
 
 
 def test_what_nobody_waived_is_named():
     problem = "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it"
-    assert judge([STACKS], [], TODAY) == [problem]
+    assert find_problems([STACKS], [], TODAY) == [problem]
 
 
 def test_arguments_that_a_rule_looked_at_are_named():
     scan = replace(STACKS, findings=(replace(PORT_80, arguments="from_port"),))
-    assert judge([scan], [], TODAY)[0].startswith("aws_lb.service_load-balancer: from_port: CKV_AWS_260: ")
+    assert find_problems([scan], [], TODAY)[0].startswith("aws_lb.service_load-balancer: from_port: CKV_AWS_260: ")
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def test_arguments_that_a_rule_looked_at_are_named():
     [{"check": "CKV_AWS_2"}, {"resources": ("aws_lb.other",)}, {"scans": ("plan",)}, {"outside_production": True}],
 )
 def test_a_waiver_is_for_what_it_says_alone(other: dict[str, Any]):
-    assert judge([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Mend it, or waive it")
+    assert find_problems([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Mend it, or waive it")
 
 
 def test_a_waiver_that_has_expired_counts_no_more():
-    (problem,) = judge([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
+    (problem,) = find_problems([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
     assert problem.endswith("no port 80 (stacks). Its waiver expired on 2026-11-30")
-    assert judge([STACKS], [waiver(expires=TODAY)], TODAY) == []
+    assert find_problems([STACKS], [waiver(expires=TODAY)], TODAY) == []
 
 
 CLEAN = replace(STACKS, findings=())
@@ -65,33 +65,35 @@ HOLDS = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: it holds in the st
 
 
 def test_a_waiver_of_what_holds_is_named():
-    assert judge([CLEAN], [WAIVER], TODAY) == [HOLDS]
+    assert find_problems([CLEAN], [WAIVER], TODAY) == [HOLDS]
 
 
 def test_a_waiver_for_what_is_not_there_is_named_where_all_environments_are_asked():
     gone = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
-    assert judge([STACKS], [gone], TODAY) == []
-    assert judge([STACKS], [gone], TODAY, of_all=True) == ["waiver of CKV_AWS_260: aws_lb.gone: no environment has it"]
+    assert find_problems([STACKS], [gone], TODAY) == []
+    assert find_problems([STACKS], [gone], TODAY, all_environments=True) == [
+        "waiver of CKV_AWS_260: aws_lb.gone: no environment has it"
+    ]
 
 
 def test_a_waiver_is_needed_in_each_kind_of_scan_that_it_names():
     both = waiver(scans=("stacks", "plan"))
-    assert judge([STACKS], [both], TODAY) == []
-    assert judge([STACKS, replace(CLEAN, kind="plan")], [both], TODAY) == [HOLDS.replace("stacks", "plan")]
+    assert find_problems([STACKS], [both], TODAY) == []
+    assert find_problems([STACKS, replace(CLEAN, kind="plan")], [both], TODAY) == [HOLDS.replace("stacks", "plan")]
 
 
 def test_a_waiver_outside_production_is_needed_in_one_of_all_environments():
     outside = waiver(outside_production=True)
     dev = replace(STACKS, production=False)
     clean_dev = replace(dev, findings=())
-    assert judge([dev], [outside], TODAY) == []
-    assert judge([clean_dev], [outside], TODAY) == []
-    assert judge([CLEAN, dev], [outside], TODAY, of_all=True) == []
-    assert judge([CLEAN, clean_dev], [outside], TODAY, of_all=True) == [HOLDS]
+    assert find_problems([dev], [outside], TODAY) == []
+    assert find_problems([clean_dev], [outside], TODAY) == []
+    assert find_problems([CLEAN, dev], [outside], TODAY, all_environments=True) == []
+    assert find_problems([CLEAN, clean_dev], [outside], TODAY, all_environments=True) == [HOLDS]
 
 
 def test_a_waiver_for_ever_is_refused():
-    (problem,) = judge([STACKS], [waiver(expires=date(2029, 1, 1))], TODAY)
+    (problem,) = find_problems([STACKS], [waiver(expires=date(2029, 1, 1))], TODAY)
     assert problem == "waiver of CKV_AWS_260: expires on 2029-01-01: allowed: within 400 days"
 
 
@@ -104,7 +106,7 @@ def test_a_waiver_for_ever_is_refused():
     ],
 )
 def test_a_scan_of_nothing_is_no_success(change: dict[str, Any], problem: str):
-    assert judge([replace(STACKS, findings=(), **change)], [], TODAY) == [problem]
+    assert find_problems([replace(STACKS, findings=(), **change)], [], TODAY) == [problem]
 
 
 def test_the_projects_waivers_are_read():
@@ -187,7 +189,7 @@ def test_an_answer_is_read_with_the_addresses_of_the_joined_document(
     folder = answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
     found = scan_stacks(prod, production=True)
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
-    assert found.findings == (Finding("CKV_AWS_2", address, "b", "statement"),)
+    assert found.findings == (FailedCheck("CKV_AWS_2", address, "b", "statement"),)
     assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
     assert address in found.resources
     assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
@@ -232,7 +234,7 @@ def test_names_that_are_not_of_one_resource_are_refused(
         scan_stacks(replace(prod, resources=(same, *prod.resources[1:])), production=True)
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan: Scan) -> Result:
+def run_scan(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan: Scan) -> Result:
     monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
     monkeypatch.setattr(command, "scan_stacks", lambda *_, **__: scan)
     monkeypatch.setattr(command, "waivers", lambda: ())
@@ -241,13 +243,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, dev: Platform, *arguments: str, scan:
 
 TWO = replace(
     STACKS,
-    findings=(PORT_80, Finding("CKV_AWS_144", "aws_s3_bucket.foundation_audit", "no copy")),
+    findings=(PORT_80, FailedCheck("CKV_AWS_144", "aws_s3_bucket.foundation_audit", "no copy")),
     resources=frozenset({PORT_80.resource, "aws_s3_bucket.foundation_audit"}),
 )
 
 
 def test_a_command_tells_what_does_not_hold(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = asked(monkeypatch, dev, scan=TWO)
+    ended = run_scan(monkeypatch, dev, scan=TWO)
     assert ended.exit_code == 1
     assert ended.stdout.splitlines() == [
         "aws_s3_bucket.foundation_audit: CKV_AWS_144: no copy (stacks). Mend it, or waive it",
@@ -256,23 +258,23 @@ def test_a_command_tells_what_does_not_hold(monkeypatch: pytest.MonkeyPatch, dev
 
 
 def test_of_one_tier_only_what_is_its_own(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = asked(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
+    ended = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
     assert ended.exit_code == 1
     assert ended.stdout == "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it\n"
-    ended = asked(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
+    ended = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
     assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold; of network, all that are not waived\n")
-    ended = asked(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))
+    ended = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))
     assert (ended.exit_code, ended.stdout) == (1, "stacks: nothing of audit was looked at\n")
 
 
 def test_what_holds_is_told_without_the_word_that_atlantis_looks_for(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = asked(monkeypatch, dev, scan=CLEAN)
+    ended = run_scan(monkeypatch, dev, scan=CLEAN)
     assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold\n")
     assert "fail" not in ended.output.lower()
 
 
 def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = asked(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
+    ended = run_scan(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
     assert ended.exit_code == 2
     assert "there are: access, foundation, " in " ".join(ended.stderr.replace("│", " ").split())
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from operations import validate as module
 from operations.__main__ import app
 from operations.terraform import TerraformError
-from operations.validate import verdicts_of
+from operations.validate import validate_stacks
 from synthesized.platform import Stack
 
 
@@ -37,11 +37,11 @@ def empty_outdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monk
 
 
 def test_what_has_passed_is_remembered_by_its_content(tmp_path: Path):
-    (first,) = verdicts_of([VALID], tmp_path)
-    (again,) = verdicts_of([replace(VALID, name="by-another-name")], tmp_path)
-    (other,) = verdicts_of([stack("network", input="b")], tmp_path)
+    (first,) = validate_stacks([VALID], tmp_path)
+    (again,) = validate_stacks([replace(VALID, name="by-another-name")], tmp_path)
+    (other,) = validate_stacks([stack("network", input="b")], tmp_path)
     assert first.problems == again.problems == other.problems == ()
-    assert (first.remembered, again.remembered, other.remembered) == (False, True, False)
+    assert (first.cached, again.cached, other.cached) == (False, True, False)
 
 
 def validate() -> Result:
@@ -90,7 +90,7 @@ def test_what_terraform_says_in_words_is_told(monkeypatch: pytest.MonkeyPatch, t
         return f"{cwd}{variables}"
 
     monkeypatch.setattr(module, "terraform", crash)
-    (verdict,) = verdicts_of([VALID], tmp_path)
+    (verdict,) = validate_stacks([VALID], tmp_path)
     assert verdict.problems == ("the provider crashed",)
 
 
@@ -105,7 +105,7 @@ def test_stacks_that_require_other_providers_are_initialized_apart(monkeypatch: 
 
     monkeypatch.setattr(module, "terraform", record)
     document = {**VALID.document, "terraform": {"required_providers": {"random": {}}}}
-    verdicts_of([VALID, stack("database"), replace(VALID, name="other", document=document)], tmp_path)
+    validate_stacks([VALID, stack("database"), replace(VALID, name="other", document=document)], tmp_path)
     assert len(data) == len(set(data)) == 2
 
 

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from dataclasses import replace
 
-from operations.validate import verdicts_of
+from operations.validate import validate_stacks
 from synthesized.platform import Platform, Stack
 from tests.synthesized import TIERS
 
@@ -15,7 +15,7 @@ def broken(stack: Stack) -> Stack:
 
 
 def test_three_zones_validate_and_what_is_broken_does_not(three_zones: Platform):
-    verdicts = verdicts_of([*three_zones.stacks.values(), broken(three_zones.stacks["foundation"])])
+    verdicts = validate_stacks([*three_zones.stacks.values(), broken(three_zones.stacks["foundation"])])
     problems = {verdict.stack: verdict.problems for verdict in verdicts}
     assert any("no_such_argument" in problem for problem in problems.pop("prod-broken"))
     assert problems == {f"prod-{tier}": () for tier in TIERS}

@@ -15,12 +15,18 @@ import pytest
 
 from stacks.foundation.stack import Keys
 from stacks.network.flows import PURPOSES
-from stacks.network.subnets import AddressPlan, Kind
+from stacks.network.subnets import AddressPlan, SubnetKind
 from stacks.settings import Environment
-from tests.integration.found import Answer, Found, NothingToTestError, stay_out, the_one
+from tests.integration.deployed import (
+    DeployedEnvironment,
+    NothingToTestError,
+    Response,
+    only_one,
+    refuse_private_connections,
+)
 
 HERE = Path(__file__).parent
-FOUND = pytest.StashKey[Found]()
+FOUND = pytest.StashKey[DeployedEnvironment]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -28,19 +34,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly or not any(item.path.is_relative_to(HERE) for item in session.items):
         return
     try:
-        session.config.stash[FOUND] = Found.of(os.environ.get("ENV"))
+        session.config.stash[FOUND] = DeployedEnvironment.of(os.environ.get("ENV"))
     except NothingToTestError as error:
         raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")
-def found(pytestconfig: pytest.Config) -> Found:
+def found(pytestconfig: pytest.Config) -> DeployedEnvironment:
     """All that the environment has."""
     return pytestconfig.stash[FOUND]
 
 
 @pytest.fixture(scope="session")
-def settings(found: Found) -> Environment:
+def settings(found: DeployedEnvironment) -> Environment:
     """What the environment's file says."""
     return found.settings
 
@@ -52,7 +58,7 @@ def stay_outside() -> Generator[None]:
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if refusing and event == "socket.connect":
-            stay_out(arguments[1])
+            refuse_private_connections(arguments[1])
 
     sys.addaudithook(refuse)
     yield
@@ -60,39 +66,39 @@ def stay_outside() -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def keys(found: Found) -> dict[str, str]:
+def keys(found: DeployedEnvironment) -> dict[str, str]:
     """ARN of the key of each purpose, which its alias ends with; words that no key has, where there is none."""
     purposes = {purpose.name: f"a key whose alias ends with -{purpose.name}" for purpose in fields(Keys)}
     for arn in found.arns("kms", "key"):
-        for alias in found.every("kms", "list_aliases", "Aliases", KeyId=arn):
+        for alias in found.list_all("kms", "list_aliases", "Aliases", KeyId=arn):
             purposes[alias["AliasName"].rpartition("-")[2]] = arn
     return purposes
 
 
 @pytest.fixture(scope="session")
-def second_keys(found: Found) -> dict[str, str]:
+def second_keys(found: DeployedEnvironment) -> dict[str, str]:
     """ARN of each key in the second Region, by what its alias says behind the environment's name; none without one."""
-    prefix = f"alias/{found.names.of_resource('')}"
+    prefix = f"alias/{found.names.resource_name('')}"
     return {
         alias["AliasName"].removeprefix(prefix): arn
-        for region, there in found.everywhere.items()
+        for region, there in found.by_region.items()
         if region != found.region
         for arn in there.arns("kms", "key")
-        for alias in there.every("kms", "list_aliases", "Aliases", KeyId=arn)
+        for alias in there.list_all("kms", "list_aliases", "Aliases", KeyId=arn)
     }
 
 
 @pytest.fixture(scope="session")
-def topic(found: Found) -> str:
+def topic(found: DeployedEnvironment) -> str:
     """ARN of the topic that alarms and events go to."""
-    return the_one("alarm topic", found.arns("sns", ""))
+    return only_one("alarm topic", found.arns("sns", ""))
 
 
 @pytest.fixture(scope="session")
-def subnets(found: Found, settings: Environment) -> dict[Kind, dict[str, str]]:
+def subnets(found: DeployedEnvironment, settings: Environment) -> dict[SubnetKind, dict[str, str]]:
     """Zones by subnet, of each kind, which the address plan tells."""
-    plan = AddressPlan.of(settings.network.cidr)
-    kinds: dict[Kind, IPv4Network] = {"app": plan.app, "data": plan.data, "public": plan.public}
+    plan = AddressPlan.for_vpc(settings.network.cidr)
+    kinds: dict[SubnetKind, IPv4Network] = {"app": plan.app, "data": plan.data, "public": plan.public}
     listed = found.in_vpc("describe_subnets", "Subnets")
     return {
         kind: {
@@ -105,7 +111,7 @@ def subnets(found: Found, settings: Environment) -> dict[Kind, dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def groups(found: Found) -> dict[str, str]:
+def groups(found: DeployedEnvironment) -> dict[str, str]:
     """The party that each security group is for, which its description tells, by the group's id."""
     parties = {purpose: party for party, purpose in PURPOSES.items()}
     return {
@@ -116,6 +122,6 @@ def groups(found: Found) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def cluster(found: Found) -> Answer:
+def cluster(found: DeployedEnvironment) -> Response:
     """The Aurora cluster."""
-    return the_one("Aurora cluster", found.own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))
+    return only_one("Aurora cluster", found.list_own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))

@@ -21,7 +21,7 @@ class AtLeast:
 
 
 @dataclass(frozen=True, eq=False)
-class Including:
+class Superset:
     """Equal to a set that has these among others."""
 
     these: frozenset[Any]

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from tests.integration.deployed import DeployedEnvironment, Response
 from tests.integration.expectations import expect
-from tests.integration.found import Answer, Found
 
 
-def scaling_targets(found: Found, dimension: str, resource: str) -> list[Answer]:
+def scaling_targets(found: DeployedEnvironment, dimension: str, resource: str) -> list[Response]:
     """The target of a dimension, as `rds:cluster:ReadReplicaCount`, for a resource; none where load brings nothing."""
-    targets = found.every(
+    targets = found.list_all(
         "application-autoscaling",
         "describe_scalable_targets",
         "ScalableTargets",
@@ -17,7 +17,7 @@ def scaling_targets(found: Found, dimension: str, resource: str) -> list[Answer]
     return [one for one in targets if (one["ScalableDimension"], one["ResourceId"]) == (dimension, resource)]
 
 
-def expect_bounds(targets: list[Answer], of: str, least: int, most: int) -> None:
+def expect_bounds(targets: list[Response], of: str, least: int, most: int) -> None:
     """It is scaled between these, and scaling is not suspended; not at all, where they are the same."""
     bounds = [
         (one["MinCapacity"], one["MaxCapacity"], {way for way, off in one.get("SuspendedState", {}).items() if off})
@@ -26,11 +26,11 @@ def expect_bounds(targets: list[Answer], of: str, least: int, most: int) -> None
     expect("least, most, what is suspended", {of: bounds}, [(least, most, set())] if most > least else [])
 
 
-def expect_policies(found: Found, targets: list[Answer], of: str, metrics: Mapping[str, float]) -> None:
+def expect_policies(found: DeployedEnvironment, targets: list[Response], of: str, metrics: Mapping[str, float]) -> None:
     """It follows these metrics, each at its target, if it is scaled at all."""
     followed: dict[str, float] = {}
     for target in targets:
-        policies = found.every(
+        policies = found.list_all(
             "application-autoscaling",
             "describe_scaling_policies",
             "ScalingPolicies",

@@ -7,17 +7,17 @@ import pytest
 
 from stacks.network.endpoints import ENDPOINTS, SECRETS
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, PURPOSES, S3, Flow
-from stacks.network.network_acls import rules_of
-from stacks.network.subnets import AddressPlan, Kind
+from stacks.network.network_acls import acl_rules
+from stacks.network.subnets import AddressPlan, SubnetKind
 from stacks.settings import Environment
+from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import expect, expect_each
-from tests.integration.found import Answer, Found, the_one
 
-KINDS: tuple[Kind, ...] = ("public", "app", "data")
+KINDS: tuple[SubnetKind, ...] = ("public", "app", "data")
 
 
 @pytest.fixture(scope="session")
-def routes(found: Found) -> dict[str, list[Answer]]:
+def routes(found: DeployedEnvironment) -> dict[str, list[Response]]:
     """The routes of each subnet that has a table of its own."""
     return {
         association["SubnetId"]: table["Routes"]
@@ -29,13 +29,13 @@ def routes(found: Found) -> dict[str, list[Answer]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_is_a_subnet_in_every_zone(
-    settings: Environment, subnets: dict[Kind, dict[str, str]], found: Found, kind: Kind
+    settings: Environment, subnets: dict[SubnetKind, dict[str, str]], found: DeployedEnvironment, kind: SubnetKind
 ):
     zones = sorted(subnets[kind].values())
     expect(f"zones of {kind} subnets", {found.ec2("vpc", found.vpc["VpcId"]): zones}, sorted(settings.network.zones))
 
 
-def test_no_subnet_gives_public_addresses(found: Found):
+def test_no_subnet_gives_public_addresses(found: DeployedEnvironment):
     given = {
         found.ec2("subnet", s["SubnetId"]): s["MapPublicIpOnLaunch"]
         for s in found.in_vpc("describe_subnets", "Subnets")
@@ -44,7 +44,7 @@ def test_no_subnet_gives_public_addresses(found: Found):
 
 
 def test_public_subnets_lead_to_the_internet_gateway(
-    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]
+    found: DeployedEnvironment, subnets: dict[SubnetKind, dict[str, str]], routes: dict[str, list[Response]]
 ):
     ways = {
         found.ec2("subnet", subnet): {
@@ -58,9 +58,12 @@ def test_public_subnets_lead_to_the_internet_gateway(
 
 
 def test_tasks_leave_by_a_nat_gateway_of_their_own_zone(
-    found: Found, settings: Environment, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]
+    found: DeployedEnvironment,
+    settings: Environment,
+    subnets: dict[SubnetKind, dict[str, str]],
+    routes: dict[str, list[Response]],
 ):
-    gateways = found.every("ec2", "describe_nat_gateways", "NatGateways")
+    gateways = found.list_all("ec2", "describe_nat_gateways", "NatGateways")
     zones = {
         gateway["NatGatewayId"]: subnets["public"].get(gateway["SubnetId"])
         for gateway in gateways
@@ -84,7 +87,7 @@ def test_tasks_leave_by_a_nat_gateway_of_their_own_zone(
 
 
 def test_data_subnets_have_no_way_out(
-    found: Found, subnets: dict[Kind, dict[str, str]], routes: dict[str, list[Answer]]
+    found: DeployedEnvironment, subnets: dict[SubnetKind, dict[str, str]], routes: dict[str, list[Response]]
 ):
     ways = {
         found.ec2("subnet", subnet): [route for route in routes.get(subnet, [{}]) if route.get("GatewayId") != "local"]
@@ -94,9 +97,11 @@ def test_data_subnets_have_no_way_out(
 
 
 @pytest.mark.parametrize("party", PURPOSES)
-def test_security_group_is_the_table_of_flows(found: Found, settings: Environment, groups: dict[str, str], party: str):
-    group = the_one(f"security group of {party}", [id for id, one in groups.items() if one == party])
-    rules = found.every(
+def test_security_group_is_the_table_of_flows(
+    found: DeployedEnvironment, settings: Environment, groups: dict[str, str], party: str
+):
+    group = only_one(f"security group of {party}", [id for id, one in groups.items() if one == party])
+    rules = found.list_all(
         "ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=[{"Name": "group-id", "Values": [group]}]
     )
     peers = {**groups, **{one["PrefixListId"]: S3 for one in prefix_lists(found)}}
@@ -123,21 +128,21 @@ def flows_of(party: str, flows: list[Flow]) -> set[tuple[str, str, str, int, int
     return out_of | into
 
 
-def peer_of(rule: Answer) -> str:
+def peer_of(rule: Response) -> str:
     group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
     return group or rule.get("PrefixListId") or rule.get("CidrIpv4") or rule.get("CidrIpv6") or "nobody"
 
 
-def prefix_lists(found: Found) -> list[Answer]:
+def prefix_lists(found: DeployedEnvironment) -> list[Response]:
     """S3's, within the Region."""
     name = f"com.amazonaws.{found.settings.region}.s3"
     filters = [{"Name": "prefix-list-name", "Values": [name]}]
-    lists = found.every("ec2", "describe_prefix_lists", "PrefixLists", Filters=filters)
+    lists = found.list_all("ec2", "describe_prefix_lists", "PrefixLists", Filters=filters)
     return [one for one in lists if one["PrefixListName"] == name]
 
 
-def test_what_has_no_group_of_its_own_reaches_nothing_and_nobody(found: Found):
-    group = the_one("default group", found.in_vpc("describe_security_groups", "SecurityGroups", group_name="default"))
+def test_what_has_no_group_of_its_own_reaches_nothing_and_nobody(found: DeployedEnvironment):
+    group = only_one("default group", found.in_vpc("describe_security_groups", "SecurityGroups", group_name="default"))
     expect(
         "rules",
         {found.ec2("security-group", group["GroupId"]): group["IpPermissions"] + group["IpPermissionsEgress"]},
@@ -147,9 +152,9 @@ def test_what_has_no_group_of_its_own_reaches_nothing_and_nobody(found: Found):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_network_acl_is_the_second_wall(
-    found: Found, settings: Environment, subnets: dict[Kind, dict[str, str]], kind: Kind
+    found: DeployedEnvironment, settings: Environment, subnets: dict[SubnetKind, dict[str, str]], kind: SubnetKind
 ):
-    acl = the_one(
+    acl = only_one(
         f"network ACL of the {kind} subnets",
         [
             acl
@@ -162,20 +167,20 @@ def test_network_acl_is_the_second_wall(
         for entry in acl["Entries"]
         if entry["RuleAction"] == "allow"
     }
-    rules = rules_of(AddressPlan.of(settings.network.cidr), settings.network.egress)[kind]
+    rules = acl_rules(AddressPlan.for_vpc(settings.network.cidr), settings.network.egress)[kind]
     expect(
         f"entries of the {kind} subnets",
         {found.ec2("network-acl", acl["NetworkAclId"]): allowed},
         {
             ("in from", str(INTERNET), "icmp", 3, 4),  # path MTU discovery
             ("out to", str(INTERNET), "icmp", 3, 4),
-            *(("in from", str(rule.range), "tcp", *rule.first_and_last) for rule in rules.into),
-            *(("out to", str(rule.range), "tcp", *rule.first_and_last) for rule in rules.out_of),
+            *(("in from", str(rule.cidr), "tcp", *rule.port_range) for rule in rules.ingress),
+            *(("out to", str(rule.cidr), "tcp", *rule.port_range) for rule in rules.egress),
         },
     )
 
 
-def what_of(entry: Answer) -> tuple[str, int | None, int | None]:
+def what_of(entry: Response) -> tuple[str, int | None, int | None]:
     """Protocol, and first and last port; of ICMP, type and code."""
     # IANA's numbers, which EC2 answers with.
     if entry["Protocol"] == "1":
@@ -184,7 +189,7 @@ def what_of(entry: Answer) -> tuple[str, int | None, int | None]:
     return protocol, entry.get("PortRange", {}).get("From"), entry.get("PortRange", {}).get("To")
 
 
-def test_only_nat_gateways_and_the_load_balancer_have_public_addresses(found: Found):
+def test_only_nat_gateways_and_the_load_balancer_have_public_addresses(found: DeployedEnvironment):
     public = {
         interface["NetworkInterfaceId"]: interface.get("Description", "")
         for interface in found.in_vpc("describe_network_interfaces", "NetworkInterfaces")
@@ -192,7 +197,7 @@ def test_only_nat_gateways_and_the_load_balancer_have_public_addresses(found: Fo
     }
     of_nat = {
         address.get("NetworkInterfaceId")
-        for gateway in found.every("ec2", "describe_nat_gateways", "NatGateways")
+        for gateway in found.list_all("ec2", "describe_nat_gateways", "NatGateways")
         for address in gateway["NatGatewayAddresses"]
     }
     others = {found.ec2("network-interface", id): why for id, why in public.items() if id not in of_nat}
@@ -200,7 +205,7 @@ def test_only_nat_gateways_and_the_load_balancer_have_public_addresses(found: Fo
     expect_each("has a public address", others, {arn: why for arn, why in others.items() if why.startswith("ELB app/")})
 
 
-def test_services_of_aws_are_reached_within_the_vpc(found: Found, settings: Environment):
+def test_services_of_aws_are_reached_within_the_vpc(found: DeployedEnvironment, settings: Environment):
     endpoints = found.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
     kinds = {
         endpoint["ServiceName"]: (endpoint["VpcEndpointType"], endpoint["State"], endpoint.get("PrivateDnsEnabled"))
@@ -213,7 +218,7 @@ def test_services_of_aws_are_reached_within_the_vpc(found: Found, settings: Envi
     expect_each("endpoint", kinds, {**wanted, f"com.amazonaws.{region}.s3": ("Gateway", "available", False)})
 
 
-def test_endpoints_have_an_address_in_every_zone(found: Found, subnets: dict[Kind, dict[str, str]]):
+def test_endpoints_have_an_address_in_every_zone(found: DeployedEnvironment, subnets: dict[SubnetKind, dict[str, str]]):
     endpoints = found.in_vpc("describe_vpc_endpoints", "VpcEndpoints", vpc_endpoint_type="Interface")
     expect(
         "subnets",
@@ -222,15 +227,15 @@ def test_endpoints_have_an_address_in_every_zone(found: Found, subnets: dict[Kin
     )
 
 
-def test_all_flows_are_logged(found: Found):
+def test_all_flows_are_logged(found: DeployedEnvironment):
     logs = [
         (log["TrafficType"], log["FlowLogStatus"], log["MaxAggregationInterval"])
-        for log in found.every(
+        for log in found.list_all(
             "ec2", "describe_flow_logs", "FlowLogs", Filters=[{"Name": "resource-id", "Values": [found.vpc["VpcId"]]}]
         )
     ]
     expect("flow logs, with their seconds", {found.ec2("vpc", found.vpc["VpcId"]): logs}, [("ALL", "ACTIVE", 60)])
 
 
-def test_the_vpc_has_the_range_of_the_settings(found: Found, settings: Environment):
+def test_the_vpc_has_the_range_of_the_settings(found: DeployedEnvironment, settings: Environment):
     expect("range", {found.ec2("vpc", found.vpc["VpcId"]): IPv4Network(found.vpc["CidrBlock"])}, settings.network.cidr)

@@ -16,7 +16,7 @@ ACCOUNT, REGION = "123456789012", "us-west-1"
 LOADER = Loader()
 
 
-def code_of(ask: Callable[..., object], **asked: Any) -> str:
+def error_code(ask: Callable[..., object], **asked: Any) -> str:
     """The error code by which a call is refused."""
     with pytest.raises(ClientError) as error:
         ask(**asked)
@@ -37,7 +37,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
 
 
 @contextmanager
-def another_local_aws(aws: LocalAws) -> Generator[None]:
+def reset_afterwards(aws: LocalAws) -> Generator[None]:
     """For tests that start one themselves: one at a time in a process, so the one for all begins anew after it."""
     try:
         yield
@@ -48,7 +48,7 @@ def another_local_aws(aws: LocalAws) -> Generator[None]:
 @pytest.fixture
 def another(aws: LocalAws) -> Generator[None]:
     """The test starts a local AWS itself."""
-    with another_local_aws(aws):
+    with reset_afterwards(aws):
         yield
 
 

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.postgresql import until
+from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services.awslambda import Backend
 from local_aws.session import Processes
@@ -199,12 +199,14 @@ def test_an_asynchronous_call_answers_at_once_and_is_tried_three_times(aws: Loca
     name = make(aws, "def handle(event, context):\n    print('tried')\n    raise ValueError")
     assert aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")["StatusCode"] == 202
     aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
-    until(lambda: log(aws, f"/aws/lambda/{name}").count("tried") == 3, 30)
+    wait_until(lambda: log(aws, f"/aws/lambda/{name}").count("tried") == 3, 30)
     fine = make(aws, "def handle(event, context): print('tried')")
     assert aws.client("lambda").invoke(FunctionName=fine, InvocationType="DryRun")["StatusCode"] == 204
     aws.client("lambda").invoke(FunctionName=fine, InvocationType="Event")
-    until(lambda: aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{fine}")["logGroups"] != [])
-    until(lambda: log(aws, f"/aws/lambda/{fine}").count("tried") == 1)
+    wait_until(
+        lambda: aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{fine}")["logGroups"] != []
+    )
+    wait_until(lambda: log(aws, f"/aws/lambda/{fine}").count("tried") == 1)
 
 
 def test_what_is_under_way_ends_with_the_session(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
@@ -212,11 +214,11 @@ def test_what_is_under_way_ends_with_the_session(aws: LocalAws, monkeypatch: pyt
     name = make(aws, "import time\ndef handle(event, context):\n    time.sleep(60)", Timeout=60)
     aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
     aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")
-    until(processes.are_running)
+    wait_until(processes.has_running)
     processes.end()
     # All three tries: what is started after the end is killed at once.
-    until(lambda: "\n".join(log(aws, f"/aws/lambda/{name}")).count("Runtime.ExitError") == 3)
-    assert not processes.are_running()
+    wait_until(lambda: "\n".join(log(aws, f"/aws/lambda/{name}")).count("Runtime.ExitError") == 3)
+    assert not processes.has_running()
 
 
 def test_what_was_asked_for_comes_back_and_can_be_changed(aws: LocalAws):

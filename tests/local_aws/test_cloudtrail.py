@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.local_aws.conftest import ACCOUNT, REGION, code_of
+from tests.local_aws.conftest import ACCOUNT, REGION, error_code
 
 BUCKET, GROUP = "trail-archive", "trail-log"
 GROUP_ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
@@ -85,16 +85,16 @@ OTHERS = [
 def test_what_a_trail_names_must_be_there(
     cloudtrail: Any, trail: str, needs: dict[str, str], other: dict[str, str], code: str
 ) -> None:
-    assert code_of(cloudtrail.create_trail, Name="second", **needs | other) == code
+    assert error_code(cloudtrail.create_trail, Name="second", **needs | other) == code
     assert names(cloudtrail) == ["trail"]
     before = cloudtrail.get_trail(Name=trail)
-    assert code_of(cloudtrail.update_trail, Name="trail", **other) == code
+    assert error_code(cloudtrail.update_trail, Name="trail", **other) == code
     assert {**cloudtrail.get_trail(Name=trail), "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
 
 
 def test_a_log_group_needs_its_role(cloudtrail: Any, needs: dict[str, str]) -> None:
     without = {name: value for name, value in needs.items() if name != "CloudWatchLogsRoleArn"}
-    assert code_of(cloudtrail.create_trail, Name="second", **without) == "InvalidCloudWatchLogsRoleArnException"
+    assert error_code(cloudtrail.create_trail, Name="second", **without) == "InvalidCloudWatchLogsRoleArnException"
 
 
 def test_a_trail_can_be_without_a_log_group(cloudtrail: Any) -> None:
@@ -104,12 +104,12 @@ def test_a_trail_can_be_without_a_log_group(cloudtrail: Any) -> None:
 
 
 def test_a_bucket_that_lets_in_another_trail_is_no_place_for_this_one(cloudtrail: Any, needs: dict[str, str]) -> None:
-    assert code_of(cloudtrail.create_trail, Name="third", **needs) == "InsufficientS3BucketPolicyException"
+    assert error_code(cloudtrail.create_trail, Name="third", **needs) == "InsufficientS3BucketPolicyException"
 
 
 def test_there_is_one_trail_of_a_name(cloudtrail: Any, trail: str, needs: dict[str, str]) -> None:
     assert trail
-    assert code_of(cloudtrail.create_trail, Name="trail", **needs) == "TrailAlreadyExistsException"
+    assert error_code(cloudtrail.create_trail, Name="trail", **needs) == "TrailAlreadyExistsException"
 
 
 def test_a_trail_is_changed(cloudtrail: Any, trail: str) -> None:
@@ -133,7 +133,7 @@ def test_selectors_of_one_kind_take_the_place_of_the_other(cloudtrail: Any, trai
 def test_a_field_that_cannot_be_compared_so_is_refused(cloudtrail: Any, trail: str, field: dict[str, Any]) -> None:
     wrong = [{"FieldSelectors": [field]}]
     ask = cloudtrail.put_event_selectors
-    assert code_of(ask, TrailName=trail, AdvancedEventSelectors=wrong) == "InvalidEventSelectorsException"
+    assert error_code(ask, TrailName=trail, AdvancedEventSelectors=wrong) == "InvalidEventSelectorsException"
 
 
 def test_insights_are_those_that_were_asked_for_last(cloudtrail: Any, trail: str) -> None:
@@ -149,4 +149,4 @@ def test_a_deleted_trail_is_gone_with_its_tags(cloudtrail: Any, trail: str) -> N
     cloudtrail.delete_trail(Name=trail)
     assert names(cloudtrail) == []
     assert cloudtrail.list_tags(ResourceIdList=[trail])["ResourceTagList"][0]["TagsList"] == []
-    assert code_of(cloudtrail.delete_trail, Name="trail") == "TrailNotFoundException"
+    assert error_code(cloudtrail.delete_trail, Name="trail") == "TrailNotFoundException"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.local_aws.conftest import ACCOUNT, REGION, code_of
+from tests.local_aws.conftest import ACCOUNT, REGION, error_code
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
 RULE = {"ConfigRuleName": "trail", "Source": {"Owner": "AWS", "SourceIdentifier": "CLOUD_TRAIL_ENABLED"}}
@@ -53,9 +53,9 @@ def test_a_recorder_keeps_how_often_it_records(config: Any, recorder: str) -> No
 def test_a_recorder_needs_a_role_and_a_frequency_that_there_is(config: Any) -> None:
     ask = config.put_configuration_recorder
     nobodys = {"name": "other", "roleARN": ROLE + "2"}
-    assert code_of(ask, ConfigurationRecorder=nobodys) == "InvalidRoleException"
+    assert error_code(ask, ConfigurationRecorder=nobodys) == "InvalidRoleException"
     hourly = {"name": "other", "roleARN": ROLE, "recordingMode": {"recordingFrequency": "HOURLY"}}
-    assert code_of(ask, ConfigurationRecorder=hourly) == "ValidationException"
+    assert error_code(ask, ConfigurationRecorder=hourly) == "ValidationException"
 
 
 def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, config: Any, recorder: str) -> None:
@@ -69,8 +69,8 @@ def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, conf
         config.put_delivery_channel(DeliveryChannel={"name": "channel", "s3BucketName": bucket})
 
     assert recorder
-    assert code_of(put, bucket="config-nowhere") == "NoSuchBucketException"
-    assert code_of(put, bucket="config-locked") == "InsufficientDeliveryPolicyException"
+    assert error_code(put, bucket="config-nowhere") == "NoSuchBucketException"
+    assert error_code(put, bucket="config-locked") == "InsufficientDeliveryPolicyException"
     put("config-open")
     (told,) = config.describe_delivery_channels()["DeliveryChannels"]
     assert told["s3BucketName"] == "config-open"
@@ -78,7 +78,7 @@ def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, conf
 
 
 def test_a_rule_needs_a_recorder(config: Any) -> None:
-    assert code_of(config.put_config_rule, ConfigRule=RULE) == "NoAvailableConfigurationRecorderException"
+    assert error_code(config.put_config_rule, ConfigRule=RULE) == "NoAvailableConfigurationRecorderException"
 
 
 def test_a_rule_that_is_put_again_keeps_its_tags_and_is_found_by_them(

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from local_aws.services.elasticache_groups import short_region
+from local_aws.services.elasticache_replication_groups import short_region
 
 TAGS = [{"Key": "Environment", "Value": "test"}]
 

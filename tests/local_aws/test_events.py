@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.postgresql import until
+from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services.events import Delivery, Event
 from tests.local_aws.test_awslambda import log
@@ -143,8 +143,8 @@ def test_a_log_group_and_a_function_get_it(aws: LocalAws):
     emit(aws)
     assert log(aws, "/aws/events/shop") == ['"to the log"']
     groups = aws.client("logs").describe_log_groups
-    until(lambda: bool(groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]))
-    until(lambda: "to the function" in log(aws, f"/aws/lambda/{name}"))
+    wait_until(lambda: bool(groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]))
+    wait_until(lambda: "to the function" in log(aws, f"/aws/lambda/{name}"))
 
 
 def test_what_does_not_arrive_is_noted_with_why(aws: LocalAws):

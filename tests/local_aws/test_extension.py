@@ -12,7 +12,7 @@ from moto.pipes.models import EventBridgePipesBackend
 from moto.pipes.responses import EventBridgePipesResponse
 from moto.pipes.urls import url_paths
 
-from local_aws.extension import Extension, Refusal
+from local_aws.extension import ApiError, Extension
 from local_aws.extensions import EXTENSIONS
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT, REGION
@@ -38,7 +38,7 @@ class Responses(EventBridgePipesResponse):
         return ActionResult({"Name": f"{self.current_account}-{self.region}"})
 
     def start_pipe(self) -> ActionResult:
-        raise Refusal("ConflictException", "It has been started already.")
+        raise ApiError("ConflictException", "It has been started already.")
 
 
 def no_response(*_: Any) -> None:
@@ -99,4 +99,4 @@ def test_every_extension_is_of_motos_own_classes_and_names_terraforms_types():
     for extension in EXTENSIONS:
         motos = import_module(f"moto.{extension.service}.responses")
         assert any(getattr(motos, base.__name__, None) is base for base in extension.responses.__mro__[1:])
-        assert all(type_.startswith("aws_") and missing for type_, missing in extension.serves.items())
+        assert all(type_.startswith("aws_") and missing for type_, missing in extension.gaps.items())

@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.gateway import THROTTLED
+from local_aws.gateway import THROTTLING_ERRORS
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT
 
@@ -35,9 +35,9 @@ KNOWN = (
 
 @pytest.fixture
 def faults(aws: LocalAws) -> Generator[None]:
-    aws.gateway.faults.share = 1.0
+    aws.gateway.faults.rate = 1.0
     yield
-    aws.gateway.faults.share = 0.0
+    aws.gateway.faults.rate = 0.0
     aws.gateway.faults.injected.clear()
 
 
@@ -54,7 +54,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[int, str, str]:
 
 
 def test_what_terraform_asks_is_told_from_what_others_do(aws: LocalAws):
-    calls = aws.gateway.of_terraform
+    calls = aws.gateway.terraform_calls
     before = calls["sns:ListTopics"]
     aws.client("sns").list_topics()
     assert calls["sns:ListTopics"] == before
@@ -169,7 +169,7 @@ def test_what_no_client_of_awss_asks_is_named_as_far_as_it_says(
 def test_calls_are_throttled_or_fail_in_each_services_protocol(aws: LocalAws, service: str, action: str):
     client = aws.client(service)
     answers = {refused(getattr(client, action))[:2] for _ in range(4)}
-    assert answers <= {THROTTLED.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
+    assert answers <= {THROTTLING_ERRORS.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
     assert sum(aws.gateway.faults.injected.values()) >= 4
 
 
@@ -181,6 +181,6 @@ def test_without_faults_no_call_fails(aws: LocalAws):
 
 def test_the_share_of_calls_that_fail_can_be_set(aws: LocalAws, faults: None):
     del faults
-    aws.gateway.faults.share = 0.5
+    aws.gateway.faults.rate = 0.5
     failed = sum(aws.gateway.faults.draw("sts") is not None for _ in range(1000))
     assert 400 < failed < 600

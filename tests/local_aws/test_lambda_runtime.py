@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "shop_of_the_test.py").write_text(CODE)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(lambda_runtime, "_end_with_the_caller", lambda: None)
+    monkeypatch.setattr(lambda_runtime, "_exit_with_parent", lambda: None)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b'"a book"\n')))
     root = logging.getLogger()
@@ -67,7 +67,7 @@ def test_an_error_is_the_answer_with_its_trace(run: Any, capsys: pytest.CaptureF
 
 
 def test_in_json_all_is_json(run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lambda_runtime, "IS_JSON", True)
+    monkeypatch.setattr(lambda_runtime, "HAS_JSON_LOGS", True)
     monkeypatch.delenv("AWS_LAMBDA_LOG_LEVEL")
     run("fail")
     assert json.loads(capsys.readouterr().out)["errorType"] == "ValueError"
@@ -90,5 +90,5 @@ def test_the_callers_end_is_the_process_s(monkeypatch: pytest.MonkeyPatch):
     said, ended = iter([b"x", b""]), []
     monkeypatch.setattr(os, "read", lambda *_: next(said))
     monkeypatch.setattr(os, "_exit", ended.append)
-    lambda_runtime._end_with_the_caller()  # pyright: ignore[reportPrivateUsage] - what runs in a process of its own
+    lambda_runtime._exit_with_parent()  # pyright: ignore[reportPrivateUsage] - what runs in a process of its own
     assert ended == [1]

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from local_aws import session
 from local_aws.__main__ import app
-from local_aws.postgresql import free_port, until
+from local_aws.postgresql import free_port, wait_until
 from local_aws.server import LocalAws
 from tests.local_aws.test_awslambda import TRUST, zipped
 
@@ -94,7 +94,7 @@ def with_a_database_and_a_function(pid_file: Path) -> tuple[str, int]:
         Timeout=60,
     )
     functions.invoke(FunctionName="sleeper", InvocationType="Event")
-    until(lambda: pid_file.exists() and pid_file.read_text() != "")
+    wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
     return cluster["Endpoint"], cluster["Port"]
 
 
@@ -129,7 +129,7 @@ def test_without_a_folder_it_has_one_that_goes_with_it(aws: LocalAws):
     folders: list[Path] = []
 
     def end() -> None:
-        until(lambda: session.current() is not aws.session)
+        wait_until(lambda: session.current() is not aws.session)
         folders.append(session.current().folder)
         os.kill(os.getpid(), signal.SIGTERM)
 

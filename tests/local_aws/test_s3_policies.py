@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from moto.iam.access_control import PermissionResult
 
 from local_aws.server import LocalAws
-from local_aws.services.s3_policies import decide, keys_of
+from local_aws.services.s3_policies import condition_keys, evaluate
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 OBJECT = "arn:aws:s3:::bucket/key"
@@ -17,7 +17,7 @@ KMS = {"x-amz-server-side-encryption": "aws:kms"}
 
 def decided(headers: dict[str, str] | None = None, action: str = "s3:PutObject", **statement: Any) -> PermissionResult:
     base = {"Effect": "Deny", "Principal": "*", "Action": "s3:Put*", "Resource": "arn:aws:s3:::bucket/*"}
-    return decide({"Statement": base | statement}, action, OBJECT, keys_of(headers or {}, ACCOUNT))
+    return evaluate({"Statement": base | statement}, action, OBJECT, condition_keys(headers or {}, ACCOUNT))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_is_allowed_is_told_from_what_is_not_spoken_of():
     assert decided(Effect="Allow") is PermissionResult.PERMITTED
     assert decided(action="s3:HeadObject") is PermissionResult.NEUTRAL
     assert decided(action="s3:HeadObject", Action="s3:GetObject") is PermissionResult.DENIED
-    assert decide({}, "s3:PutObject", OBJECT, {}) is PermissionResult.NEUTRAL
+    assert evaluate({}, "s3:PutObject", OBJECT, {}) is PermissionResult.NEUTRAL
 
 
 def test_the_server_decides_each_write_by_its_headers(aws: LocalAws):

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.secretsmanager.models import secretsmanager_backends
 
-from local_aws.postgresql import until
+from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services import secretsmanager
 from local_aws.services.secretsmanager import Backend, Rotation
@@ -48,7 +48,7 @@ def handle(event, context):
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secretsmanager, "WAITS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def told(aws: LocalAws, function: str) -> Generator[Any]:
 def over(aws: LocalAws, secret: str) -> Rotation:
     """The latest rotation, once it is over."""
     backend: Backend = aws.backend("secretsmanager")
-    until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret), 60)
     return [rotation for rotation in backend.rotations if rotation.secret == secret][-1]
 
 
@@ -180,11 +180,11 @@ def test_a_rotation_under_way_is_repeated_and_no_other_is_begun(
 def test_a_rotation_is_taken_back_by_taking_its_label(
     aws: LocalAws, client: Any, secret: str, function: str, told: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(secretsmanager, "WAITS", (3.0,))
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (3.0,))
     told(FAILS="createSecret")
     pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     backend: Backend = aws.backend("secretsmanager")
-    until(lambda: backend.rotations[-1].problem is not None)
+    wait_until(lambda: backend.rotations[-1].problem is not None)
     client.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=pending)
     assert over(aws, secret).tries == 1
 
@@ -204,10 +204,10 @@ def test_a_function_that_is_gone_fails_the_rotation(
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
-    monkeypatch.setattr(secretsmanager, "WAITS", (2.0,))
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (2.0,))
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
     backend: Backend = aws.backend("secretsmanager")
-    until(lambda: backend.rotations[-1].problem is not None)
+    wait_until(lambda: backend.rotations[-1].problem is not None)
     aws.client("lambda").delete_function(FunctionName=name)
     assert "Function not found" in str(over(aws, secret).problem)
 
@@ -351,12 +351,12 @@ def test_what_is_under_way_ends_with_the_session(
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
-    monkeypatch.setattr(secretsmanager, "WAITS", (60.0,))
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (60.0,))
     backend: Backend = aws.backend("secretsmanager")
     monkeypatch.setattr(backend, "_closing", Event())
     monkeypatch.setattr(aws.session, "processes", processes := Processes())
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
-    until(processes.are_running)
+    wait_until(processes.has_running)
     processes.end()
     backend.close()
     rotation = over(aws, secret)

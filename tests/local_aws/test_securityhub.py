@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.local_aws.conftest import ACCOUNT, REGION, code_of
+from tests.local_aws.conftest import ACCOUNT, REGION, error_code
 
 PCI = f"arn:aws:securityhub:{REGION}::standards/pci-dss/v/4.0.1"
 HUB = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:hub/default"
@@ -30,16 +30,17 @@ def enabled(securityhub: Any) -> list[str]:
 
 def test_nothing_is_told_without_a_hub(securityhub: Any) -> None:
     for ask in (securityhub.get_enabled_standards, securityhub.describe_hub):
-        assert code_of(ask) == "InvalidAccessException"
+        assert error_code(ask) == "InvalidAccessException"
     request = [{"StandardsArn": PCI}]
     assert (
-        code_of(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidAccessException"
+        error_code(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request)
+        == "InvalidAccessException"
     )
 
 
 @pytest.mark.usefixtures("hub")
 def test_there_is_one_hub(securityhub: Any) -> None:
-    assert code_of(securityhub.enable_security_hub) == "ResourceConflictException"
+    assert error_code(securityhub.enable_security_hub) == "ResourceConflictException"
 
 
 @pytest.mark.usefixtures("hub")
@@ -50,7 +51,7 @@ def test_a_hub_is_configured(securityhub: Any) -> None:
     securityhub.update_security_hub_configuration(AutoEnableControls=False)
     told = securityhub.describe_hub(HubArn=HUB)
     assert (told["AutoEnableControls"], told["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
-    assert code_of(securityhub.describe_hub, HubArn=HUB + "2") == "ResourceNotFoundException"
+    assert error_code(securityhub.describe_hub, HubArn=HUB + "2") == "ResourceNotFoundException"
 
 
 def test_a_hub_begins_as_it_was_asked_to(securityhub: Any) -> None:
@@ -78,13 +79,15 @@ def test_standards_are_checked_until_they_are_disabled(securityhub: Any) -> None
     gone = securityhub.batch_disable_standards(StandardsSubscriptionArns=[arn])
     assert gone["StandardsSubscriptions"][0]["StandardsStatus"] == "DELETING"
     assert enabled(securityhub) == []
-    assert code_of(securityhub.batch_disable_standards, StandardsSubscriptionArns=[arn]) == "InvalidInputException"
+    assert error_code(securityhub.batch_disable_standards, StandardsSubscriptionArns=[arn]) == "InvalidInputException"
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_standard_that_there_is_not_is_refused(securityhub: Any) -> None:
     request = [{"StandardsArn": PCI.replace("4.0.1", "5")}]
-    assert code_of(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidInputException"
+    assert (
+        error_code(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidInputException"
+    )
 
 
 @pytest.mark.usefixtures("hub")
@@ -92,4 +95,4 @@ def test_the_hub_has_tags(securityhub: Any) -> None:
     securityhub.tag_resource(ResourceArn=HUB, Tags={"b": "2"})
     securityhub.untag_resource(ResourceArn=HUB, TagKeys=["a"])
     assert securityhub.list_tags_for_resource(ResourceArn=HUB)["Tags"] == {"b": "2"}
-    assert code_of(securityhub.list_tags_for_resource, ResourceArn=HUB + "2") == "ResourceNotFoundException"
+    assert error_code(securityhub.list_tags_for_resource, ResourceArn=HUB + "2") == "ResourceNotFoundException"

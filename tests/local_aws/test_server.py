@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import session
-from local_aws.server import MOTO, LocalAws
+from local_aws.server import MOTO_SETTINGS, LocalAws
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 # One at a time in a process, so those that come and go have one of their own.
@@ -90,12 +90,12 @@ def test_the_authority_that_clients_trust_is_a_file(aws: LocalAws):
 
 @pytest.mark.usefixtures("aws")
 def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in MOTO:
+    for name in MOTO_SETTINGS:
         # The copy takes them away at its end.
         monkeypatch.setenv(name, os.environ[name])
     copy = LocalAws(ACCOUNT, REGION, tmp_path)
     before = copy.endpoint
-    copy.move()
+    copy.restart_after_fork()
     try:
         assert copy.endpoint != before
         assert copy.session.environment["AWS_ENDPOINT_URL"] == copy.endpoint

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from synthesized.permissions import deployers_policies
+from synthesized.permissions import deployer_statements
 from synthesized.platform import Platform
-from synthesized.policies import Statement, listed
+from synthesized.policy_statements import Statement, as_list
 
 Context = Mapping[str, str | list[str]]
 Decision = Literal["allowed", "denied", "not allowed"]
@@ -26,7 +26,7 @@ def decide(platform: Platform, role: str, action: str, resource: str, **told: st
     context = {"aws:RequestedRegion": region} | {
         key.replace("__", ":").replace("_in_", "/"): value for key, value in told.items()
     }
-    own, boundary = deployers_policies(role, platform)
+    own, boundary = deployer_statements(role, platform)
     effects = [_effects(policy, action, resource, context) for policy in (own, boundary)]
     if any("Deny" in each for each in effects):
         return "denied"
@@ -38,16 +38,16 @@ def _effects(policy: Iterable[Statement], action: str, resource: str, context: C
 
 
 def _is_about(statement: Statement, action: str, resource: str) -> bool:
-    if not any(fnmatchcase(action.lower(), pattern.lower()) for pattern in listed(statement["Action"])):
+    if not any(fnmatchcase(action.lower(), pattern.lower()) for pattern in as_list(statement["Action"])):
         return False
     if "NotResource" in statement:
-        return not any(fnmatchcase(resource, pattern) for pattern in listed(statement["NotResource"]))
-    return any(fnmatchcase(resource, pattern) for pattern in listed(statement["Resource"]))
+        return not any(fnmatchcase(resource, pattern) for pattern in as_list(statement["NotResource"]))
+    return any(fnmatchcase(resource, pattern) for pattern in as_list(statement["Resource"]))
 
 
 def _holds(statement: Statement, context: Context) -> bool:
     return all(
-        _one_holds(test, listed(context.get(key)), listed(values))
+        _one_holds(test, as_list(context.get(key)), as_list(values))
         for test, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     )

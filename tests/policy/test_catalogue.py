@@ -11,7 +11,7 @@ from synthesized.catalogue.arns import region_of
 from synthesized.catalogue.matches import is_ignored, matches_of
 from synthesized.catalogue.row import Lookup
 from synthesized.catalogue.table import CATALOGUE, TAGGED, row_of
-from synthesized.catalogue.zone_loss import Left
+from synthesized.catalogue.zone_loss import ZoneOutage
 from synthesized.platform import Platform, Resource
 from tests.failures import expect_none
 from tests.policy.planted import with_added
@@ -23,17 +23,17 @@ TELLING = ("alarm_name", "bucket", "description", "identifier", "name", "port", 
 
 def lacking(platform: Platform) -> set[str]:
     """What rows lack: fields that a resource needs of its type's row."""
-    without = [Left(platform, zone) for zone in platform.zones]
+    without = [ZoneOutage(platform, zone) for zone in platform.zones]
     return {f"{each.address}: {field}" for each in platform.resources for field in _needed(each, without)}
 
 
-def _needed(resource: Resource, without: list[Left]) -> Iterator[str]:
+def _needed(resource: Resource, without: list[ZoneOutage]) -> Iterator[str]:
     row = row_of(resource.type)
     if row.recovery is None:
         yield "recovery"
     if isinstance(row.recovery, Lookup) and not set(row.recovery.arguments) <= resource.body.keys():
         yield "recovery, by arguments that are always set"
-    if not row.is_judged_without_a_zone and any(left.takes(resource) for left in without):
+    if not row.has_zone_loss_rule and any(left.affects(resource) for left in without):
         yield "zone_loss or part_of"
     if not (row.in_vpc or row.traffic) and "${aws_security_group." in str(resource.body):
         yield "in_vpc"
@@ -80,7 +80,7 @@ def test_nothing_goes_around_the_rules_of_the_network(all_there_is: list[Platfor
 def test_rows_that_name_other_types_name_rows():
     for type_, row in CATALOGUE.items():
         assert not row.part_of or row_of(row.part_of).zone_loss, type_
-        assert {part.type for part in row.separate.values() if part} <= CATALOGUE.keys(), type_
+        assert {part.type for part in row.separate_resources.values() if part} <= CATALOGUE.keys(), type_
 
 
 def test_of_each_type_every_resource_can_be_told_from_the_others(prod: Platform):
@@ -144,4 +144,4 @@ def test_terraform_and_cloud_control_each_have_their_own_id(resource: str, id: s
     named = arn(resource)
     (match,) = matches_of(named)
     assert match.import_id == id.format(arn=named)
-    assert match.deletion.endswith(deletion.format(arn=named))
+    assert match.deletion_command.endswith(deletion.format(arn=named))

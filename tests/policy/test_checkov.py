@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from operations.scan.checkov import Scan, scan_stacks
-from operations.scan.waivers import judge, waivers
+from operations.scan.waivers import find_problems, waivers
 from synthesized.platform import Platform, Resource
 from tests.failures import expect_none
 
@@ -30,7 +30,7 @@ def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
 
 
 def test_what_does_not_hold_is_waived_and_what_is_waived_does_not_hold(scans: Mapping[str, Scan]):
-    expect_none(judge(list(scans.values()), waivers(), TODAY, of_all=True))
+    expect_none(find_problems(list(scans.values()), waivers(), TODAY, all_environments=True))
 
 
 def test_hundreds_of_rules_hold(scans: Mapping[str, Scan]):
@@ -57,4 +57,4 @@ def test_what_is_planted_is_found_and_relations_that_cross_stacks_are_seen(prod:
 
 def test_a_scan_of_nothing_fails(prod: Platform):
     empty = scan_stacks(replace(prod, resources=(), data=()), production=True)
-    assert "stacks: no rule holds, so nothing was looked at" in judge([empty], (), TODAY)
+    assert "stacks: no rule holds, so nothing was looked at" in find_problems([empty], (), TODAY)

@@ -7,7 +7,7 @@ import pytest
 
 from synthesized.platform import Platform
 from tests.failures import expect_none
-from tests.policy.iam import RULES, readers
+from tests.policy.iam import RULES, secret_readers
 from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed, without
 
 TASK, EXECUTION = "service_service-task", "service_service-execution"
@@ -237,12 +237,12 @@ def test_each_secret_has_the_readers_that_it_should_have(everywhere: list[Platfo
     for platform in everywhere:
         expect_none(
             f"{secret}: secretsmanager:GetSecretValue: for {', '.join(sorted(roles))}, expected: {READERS.get(secret)}"
-            for secret, roles in readers(platform).items()
+            for secret, roles in secret_readers(platform).items()
             if roles != READERS.get(secret)
         )
-        assert readers(platform).keys() == READERS.keys()
+        assert secret_readers(platform).keys() == READERS.keys()
 
 
 def test_another_reader_of_a_secret_is_found(prod: Platform):
     planted = may("secretsmanager:GetSecretValue")(prod)
-    assert f"aws_iam_role.{TASK}" in readers(planted)["aws_secretsmanager_secret.rotation_credential"]
+    assert f"aws_iam_role.{TASK}" in secret_readers(planted)["aws_secretsmanager_secret.rotation_credential"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synthesized.platform import Platform
-from synthesized.reachability import NotUnderstoodError, Ports, Quantifier, Reachability, outside
+from synthesized.reachability import Ports, Quantifier, Reachability, UnsupportedConfigurationError, external_party
 from tests.conftest import Synthesize
 from tests.failures import expect_none
 from tests.policy.planted import with_added, with_changed, without
@@ -79,7 +79,7 @@ def test_the_matrix_is_as_written(everywhere: list[Platform], quantifier: Quanti
 def walls(platform: Platform, quantifier: Quantifier) -> dict[tuple[str, str], Ports]:
     """One party of each kind of subnet, and the internet, as if every security group were open."""
     shown = {"internet", "S3", BALANCER, TASKS, DATABASE}
-    return Reachability(platform, with_groups=False).matrix(quantifier, among=shown)
+    return Reachability(platform, with_security_groups=False).matrix(quantifier, among=shown)
 
 
 def test_network_acls_hold_back_what_an_open_security_group_would_let_through(everywhere: list[Platform]):
@@ -98,7 +98,7 @@ def before(prod: Platform) -> Callable[[Quantifier], Matrix]:
     return cache(Reachability(prod).matrix)
 
 
-PAYMENT = outside("203.0.113.0/24")
+PAYMENT = external_party("203.0.113.0/24")
 
 
 def test_what_tasks_may_reach_outside_is_what_the_settings_say(synthesize: Synthesize):
@@ -110,8 +110,8 @@ def test_what_tasks_may_reach_outside_is_what_the_settings_say(synthesize: Synth
     tasks = reachability.parties[TASKS]
     for quantifier in (any, all):
         assert reachability.ports(tasks, PAYMENT, quantifier) == ((443, 443),)
-        assert reachability.ports(tasks, outside("198.51.100.0/24"), quantifier) == ((22, 22),)
-        assert not reachability.ports(tasks, outside("192.0.2.0/24"), quantifier)
+        assert reachability.ports(tasks, external_party("198.51.100.0/24"), quantifier) == ((22, 22),)
+        assert not reachability.ports(tasks, external_party("192.0.2.0/24"), quantifier)
     assert not reachability.ports(reachability.parties[ROTATION], PAYMENT, any)
     assert not reachability.ports(PAYMENT, tasks, any)
 
@@ -366,5 +366,5 @@ def added(type_: str, **arguments: Any) -> Callable[[Platform], Platform]:
     ],
 )
 def test_what_could_open_a_way_and_is_not_understood_is_an_error(prod: Platform, plant: Callable[[Platform], Platform]):
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(UnsupportedConfigurationError):
         Reachability(plant(prod)).matrix(any)

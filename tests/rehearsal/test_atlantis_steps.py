@@ -7,13 +7,13 @@ import pytest
 
 from local_aws.server import LocalAws
 from operations.atlantis import REPOS
-from rehearsal.atlantis import AtlantisError, Outcome, Server
-from rehearsal.pull_requests import of_server, prepare
+from rehearsal.atlantis_server import AtlantisError, AtlantisServer, Outcome
+from rehearsal.pull_requests import server_variables, write_atlantis_yaml
 from stacks import ROOT
 from stacks.names import Names
 from stacks.settings import load_environments
-from tests.conftest import as_toml, changed
-from tests.rehearsal.stage import of_account
+from tests.conftest import changed_settings, to_toml
+from tests.rehearsal.fake_project import account_settings
 
 NAME = "steps"
 HEAD = """
@@ -45,8 +45,8 @@ class FoundationStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        self.files = S3Bucket(self, "files", bucket=self.names.of_bucket("files"))
-        self.offer(self.files, "arn")
+        self.files = S3Bucket(self, "files", bucket=self.names.bucket_name("files"))
+        self.export(self.files, "arn")
 """,
     "stacks/network/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -55,7 +55,7 @@ class NetworkStack(TierStack):
 
     def __init__(self, scope, settings, foundation):
         super().__init__(scope, settings)
-        SnsTopic(self, "orders", name=self.names.of_resource("orders"), tags={"Of": foundation.files.arn})
+        SnsTopic(self, "orders", name=self.names.resource_name("orders"), tags={"Of": foundation.files.arn})
 """,
     "stacks/access/stack.py": HEAD.format(module="sns_topic", resource="SnsTopic")
     + """
@@ -64,7 +64,7 @@ class AccessStack(TierStack):
 
     def __init__(self, scope, settings):
         super().__init__(scope, settings)
-        SnsTopic(self, "doors", name=self.names.of_resource("doors"))
+        SnsTopic(self, "doors", name=self.names.resource_name("doors"))
 """,
     # checkov itself takes ten seconds for each; what it is asked, and what is made of it, is looked at elsewhere.
     ".cache/checkov/bin/python": f"""#!/bin/sh
@@ -81,14 +81,14 @@ print(json.dumps({"summary": {"passed": len(passed), "parsing_errors": 0}, "resu
 
 
 @pytest.fixture(scope="module")
-def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Server:
+def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisServer:
     folder = tmp_path_factory.mktemp("atlantis")
     checkout = folder / "checkout"
     for package in ("operations", "synthesized", "stacks", "imports", "lambda_rotation"):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     (checkout / "environments").mkdir()
     (checkout / "environments" / f"{NAME}.toml").write_text(
-        as_toml(changed("dev", of_account(aws.account, NAME))), encoding="utf-8"
+        to_toml(changed_settings("dev", account_settings(aws.account, NAME))), encoding="utf-8"
     )
     for name, text in FILES.items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
@@ -97,28 +97,30 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Server:
     (checkout / ".cache" / "jsii").symlink_to(ROOT / ".cache" / "jsii")
     (checkout / ".venv").symlink_to((ROOT / ".venv").resolve())
     (settings,) = load_environments(checkout / "environments")
-    names = Names.of(settings)
+    names = Names.from_settings(settings)
     aws.client("s3").create_bucket(
         Bucket=names.state_bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
     )
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
-    aws.client("kms").create_alias(AliasName=f"alias/{names.state_key.partition('alias/')[2]}", TargetKeyId=key)
-    prepare(checkout, folder / "prepared.log")
-    return Server.configured(REPOS, checkout, of_server(aws, settings, folder), folder / "logs")
+    aws.client("kms").create_alias(
+        AliasName=f"alias/{names.state_key_alias_arn.partition('alias/')[2]}", TargetKeyId=key
+    )
+    write_atlantis_yaml(checkout, folder / "prepared.log")
+    return AtlantisServer.from_file(REPOS, checkout, server_variables(aws, settings, folder), folder / "logs")
 
 
 def by_name(outcomes: list[Outcome]) -> dict[str, Outcome]:
     return {outcome.project.removeprefix(f"{NAME}-"): outcome for outcome in outcomes}
 
 
-def edit(server: Server, file: str, before: str, after: str) -> None:
+def edit(server: AtlantisServer, file: str, before: str, after: str) -> None:
     path = server.checkout / file
     text = path.read_text(encoding="utf-8")
     assert before in text
     path.write_text(text.replace(before, after), encoding="utf-8")
 
 
-def test_what_does_not_fit_its_program_is_not_planned(server: Server):
+def test_what_does_not_fit_its_program_is_not_planned(server: AtlantisServer):
     edit(server, "atlantis.yaml", "execution_order_group: 1", "execution_order_group: 0")
     with pytest.raises(AtlantisError, match=r"atlantis\.yaml is out of date: run make synth"):
         server.plan(changed=["main.py"])
@@ -128,15 +130,15 @@ def test_what_does_not_fit_its_program_is_not_planned(server: Server):
     assert server.plan(changed=["README.md"]) == []
 
 
-def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server: Server, aws: LocalAws):
+def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server: AtlantisServer, aws: LocalAws):
     # Nothing is deployed: what reads of another cannot be planned before that is applied.
     first = by_name(server.plan(changed=["main.py"]))
     assert list(first) == ["access", "foundation", "network"]
-    assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].said
-    assert "### Nothing of weight: " in first["foundation"].said
-    assert "review: no data is at stake" in first["foundation"].said
-    assert "rules hold; of foundation, all that are not waived" in first["foundation"].said
-    assert not first["foundation"].policies
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
+    assert "### Nothing of weight: " in first["foundation"].comment
+    assert "review: no data is at stake" in first["foundation"].comment
+    assert "rules hold; of foundation, all that are not waived" in first["foundation"].comment
+    assert not first["foundation"].failed_policies
     assert "Unable to find remote state" in first["network"].error
 
     # The tier that is applied by hand is refused in a line; the other of its group is applied.
@@ -144,20 +146,20 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     assert applied["access"].error == (
         f"{NAME}-access is applied by an administrator, by hand: docs/atlantis.md#what-atlantis-does-not-apply"
     )
-    assert "Apply complete! Resources: 1 added" in applied["foundation"].said
+    assert "Apply complete! Resources: 1 added" in applied["foundation"].comment
     second = by_name(server.plan(only=f"{NAME}-network"))
     assert not second["network"].error, second["network"].error
-    assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].said
+    assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].comment
 
     # Another name is another bucket: its data would be lost.
     edit(server, "stacks/foundation/stack.py", 'of_bucket("files")', 'of_bucket("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
-    assert "### Data is at stake" in lost.said
-    assert lost.policies == ("review: fail: data is at stake, and the plan's comment says which",)
+    assert "### Data is at stake" in lost.comment
+    assert lost.failed_policies == ("review: fail: data is at stake, and the plan's comment says which",)
     refused = by_name(server.apply(only=f"{NAME}-foundation"))["foundation"]
     assert refused.error == "All policies must pass for project before running apply."
     server.approve_policies()
-    assert "1 added, 0 changed, 1 destroyed" in by_name(server.apply(only=f"{NAME}-foundation"))["foundation"].said
+    assert "1 added, 0 changed, 1 destroyed" in by_name(server.apply(only=f"{NAME}-foundation"))["foundation"].comment
 
     # Each stage had its role.
     roles = {role.role_arn.rpartition("/")[2] for role in aws.backend("sts").assumed_roles}

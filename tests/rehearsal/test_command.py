@@ -25,20 +25,20 @@ from operations.__main__ import app
 from operations.errors import RefusedError
 from operations.scan.checkov import ScanError
 from operations.terraform import TerraformError
-from rehearsal import deployers, rehearsals, run
-from rehearsal.atlantis import AtlantisError
+from rehearsal import deployers, one_environment, scenarios
+from rehearsal.atlantis_server import AtlantisError
 from rehearsal.deployers import Deployers
 from rehearsal.deployment import Deployment
-from rehearsal.faults import BadDay
+from rehearsal.faults import FaultInjection
+from rehearsal.one_environment import Rehearsal, RehearsalError
 from rehearsal.processes import ProgramError
 from rehearsal.pull_requests import PullRequests
 from rehearsal.report import Report
-from rehearsal.run import Rehearsal, RehearsalError
 from stacks import ROOT
 from stacks.settings import SettingsError, load_environments
 from synthesized.platform import PlatformError
-from tests.conftest import as_toml, changed
-from tests.rehearsal.stage import of_account, synthesize
+from tests.conftest import changed_settings, to_toml
+from tests.rehearsal.fake_project import account_settings, synthesize
 
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
 CREDENTIAL = Credential(
@@ -61,7 +61,7 @@ class Script:
     folder: Path
     aws: LocalAws
     steps: dict[str, Step] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
+    steps_taken: list[str] = field(default_factory=list)
     change: dict[str, Any] = field(default_factory=dict)
     """In the settings."""
     ended: bool = False
@@ -71,13 +71,13 @@ class Script:
     def staged(self, name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
         """In the place of a stage with a local AWS of its own."""
         self.within = within
-        table = changed("dev", {**of_account(self.aws.account, name), **self.change})
-        (self.folder / f"{name}.toml").write_text(as_toml(table))
+        table = changed_settings("dev", {**account_settings(self.aws.account, name), **self.change})
+        (self.folder / f"{name}.toml").write_text(to_toml(table))
         (settings,) = load_environments(self.folder, only=name)
         deployment = Deployment(name, self.folder)
         platform = synthesize(deployment.stacks, settings)
         report = Report(name, synthesized=4, resources=4, integration_passed=7)
-        rehearsal = Scripted(settings, self.aws, deployment, platform, console, report)
+        rehearsal = ScriptedRehearsal(settings, self.aws, deployment, platform, console, report)
         vars(rehearsal)["script"] = self
         try:
             yield rehearsal
@@ -85,7 +85,7 @@ class Script:
             self.ended = True
 
     def take(self, step: str) -> None:
-        self.done.append(step)
+        self.steps_taken.append(step)
         self.steps.get(step, lambda: None)()
 
     @property
@@ -94,7 +94,7 @@ class Script:
         return json.loads((self.folder / "report.json").read_text())
 
 
-class Scripted(Rehearsal):
+class ScriptedRehearsal(Rehearsal):
     """A rehearsal whose steps go by a script."""
 
     @property
@@ -110,18 +110,18 @@ class Scripted(Rehearsal):
     def deploy(self, *tiers: str) -> None:
         self._script.take("deploy" if tiers != ("access",) else "give access")
 
-    def rotate_under_load(self, times: int = run.ROTATIONS) -> None:
+    def rotate_under_load(self, times: int = one_environment.ROTATIONS) -> None:
         self._script.take("rotate")
         self.report.rotations = self.report.redeployments = times
         self.report.logins = 200 * times
 
-    def integrate(self) -> None:
+    def run_integration_tests(self) -> None:
         self._script.take("integrate")
 
     def plan_again(self) -> None:
         self._script.take("plan again")
 
-    def ask_checkov(self) -> None:
+    def run_checkov(self) -> None:
         self._script.take("ask checkov")
         self.report.rules_held = 500
 
@@ -143,12 +143,12 @@ ALL = [
 ]
 
 
-def review_a_change(rehearsal: Scripted) -> None:
+def review_a_change(rehearsal: ScriptedRehearsal) -> None:
     vars(rehearsal)["script"].take("review")
     rehearsal.report.review = "exposure: 1 finding"
 
 
-def find_a_change(rehearsal: Scripted) -> None:
+def find_a_change(rehearsal: ScriptedRehearsal) -> None:
     vars(rehearsal)["script"].take("drift")
     rehearsal.report.changes_found = 2
 
@@ -165,12 +165,12 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     script = Script(tmp_path, aws)
     unknown = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
-    monkeypatch.setattr(rehearsals, "staged", script.staged)
-    monkeypatch.setattr(rehearsals, "review_a_change", review_a_change)
-    monkeypatch.setattr(rehearsals, "find_a_change", find_a_change)
-    monkeypatch.setattr(rehearsals, "FOLDER", Path("/rehearsals"))
-    monkeypatch.setattr(Deployers, "hold", lambda _: script.take("hold"))
-    monkeypatch.setattr(deployers, "denied", lambda *_: [])
+    monkeypatch.setattr(scenarios, "open_rehearsal", script.staged)
+    monkeypatch.setattr(scenarios, "review_change", review_a_change)
+    monkeypatch.setattr(scenarios, "detect_change", find_a_change)
+    monkeypatch.setattr(scenarios, "FOLDER", Path("/rehearsals"))
+    monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("hold"))
+    monkeypatch.setattr(deployers, "denied_calls", lambda *_: [])
     yield script
     aws.gateway.unsupported.clear()
     aws.gateway.unsupported.update(unknown)
@@ -195,7 +195,7 @@ def in_order(text: str, *parts: str) -> bool:
 def test_all_goes_well_step_by_step(script: Script):
     ended = rehearse("dev")
     assert ended.exit_code == 0, ended.output
-    assert script.done == ALL
+    assert script.steps_taken == ALL
     assert in_order(
         ended.output,
         *("bootstrap", "preflight", "access", "deploy", "rotate", "integration tests", "second plan", "permissions"),
@@ -205,7 +205,7 @@ def test_all_goes_well_step_by_step(script: Script):
     assert "4 of 4" in ended.output
     assert "Not proven by a rehearsal: " in ended.output
     assert script.report["environment"] == "dev"
-    assert script.report["rotations"] == run.ROTATIONS
+    assert script.report["rotations"] == one_environment.ROTATIONS
     assert script.report["unsupported_calls"] == {}
     assert list(script.report["seconds"]) == [
         "bootstrap",
@@ -232,14 +232,14 @@ def test_development_is_rehearsed_where_no_environment_is_named(script: Script):
 def test_what_is_protected_from_deletion_is_not_destroyed(script: Script):
     script.change = {"deletion_protection": True}
     assert rehearse("dev").exit_code == 0
-    assert script.done == ALL[:-1]
+    assert script.steps_taken == ALL[:-1]
 
 
 def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
     script.aws.gateway.unsupported["quicksight:ListUsers"] = 2
     ended = rehearse("dev")
     assert ended.exit_code == 1
-    assert script.done == ALL
+    assert script.steps_taken == ALL
     assert "the local AWS does not know quicksight:ListUsers (2 calls)" in ended.stdout
     assert ended.stderr == "the rehearsal did not go well\nLogs: /rehearsals/dev\n"
     assert script.report["unsupported_calls"] == {"quicksight:ListUsers": 2}
@@ -261,7 +261,7 @@ def test_a_step_that_fails_is_the_last_and_told_in_one_line_with_the_logs(script
     script.steps[step] = fails(error)
     ended = rehearse("dev")
     assert ended.exit_code == 1
-    assert script.done == ALL[: ALL.index(step) + 1]
+    assert script.steps_taken == ALL[: ALL.index(step) + 1]
     assert ended.stderr == f"{error}\nLogs: /rehearsals/dev\n"
     # What was seen until then is told all the same.
     assert "Rehearsal of dev" in ended.stdout
@@ -287,7 +287,7 @@ def test_interrupted_it_ends_in_one_line_and_writes_its_report(script: Script, s
     ended = rehearse("dev")
     assert ended.exit_code == 1
     assert ended.stderr == "Stopped; nothing is left running. Logs: /rehearsals/dev\n"
-    assert script.done[-1] == step
+    assert script.steps_taken[-1] == step
     assert script.report["environment"] == "dev"
     assert script.ended
 
@@ -321,7 +321,7 @@ def until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(rehearsals, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(scenarios, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     return slept
 
 
@@ -329,7 +329,7 @@ def test_it_is_left_up_until_ctrl_c_and_says_how_to_reach_it(script: Script, unt
     ended = rehearse("dev", "--keep")
     assert ended.exit_code == 0, ended.output
     assert until_ctrl_c == [1, 1, 1]
-    assert script.done == ALL[:-1]
+    assert script.steps_taken == ALL[:-1]
     for name, value in script.aws.environment.items():
         assert f"export {name}={value}" in ended.stdout
     assert f"export CDKTF_OUTDIR='{script.folder / 'cdktf.out'}'" in ended.stdout
@@ -364,12 +364,12 @@ def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The tiers that a bad day was for; it has one fault, named after them."""
     days: list[tuple[str, ...]] = []
 
-    def happen(day: BadDay) -> Generator[tuple[str, str]]:
+    def happen(day: FaultInjection) -> Generator[tuple[str, str]]:
         days.append(day.tiers)
         yield "SIGKILL in network", "1 stale locks released ([network])"
         yield "10% of calls fail", "3 ThrottlingException"
 
-    monkeypatch.setattr(BadDay, "happen", happen)
+    monkeypatch.setattr(FaultInjection, "run", happen)
     return days
 
 
@@ -381,10 +381,10 @@ def test_each_fault_is_told_with_how_it_was_survived(
     arguments: list[str],
     tiers: tuple[str, ...],
 ):
-    monkeypatch.setattr(rehearsals, "SHORT", ("foundation",))
+    monkeypatch.setattr(scenarios, "SHORT_TIERS", ("foundation",))
     ended = rehearse("dev", *arguments, faults=True)
     assert ended.exit_code == 0, ended.output
-    assert script.done == ["bootstrap"]
+    assert script.steps_taken == ["bootstrap"]
     assert day == [tiers]
     assert in_order(
         ended.stdout,
@@ -394,11 +394,11 @@ def test_each_fault_is_told_with_how_it_was_survived(
 
 
 def test_a_fault_that_is_not_survived_ends_with_1(script: Script, monkeypatch: pytest.MonkeyPatch):
-    def happen(_: BadDay) -> Generator[tuple[str, str]]:
+    def happen(_: FaultInjection) -> Generator[tuple[str, str]]:
         yield "SIGKILL in network", "survived"
         raise RehearsalError("in no state: arn:aws:sns:us-west-1:123456789012:orders")
 
-    monkeypatch.setattr(BadDay, "happen", happen)
+    monkeypatch.setattr(FaultInjection, "run", happen)
     ended = rehearse("dev", faults=True)
     assert ended.exit_code == 1
     assert "SIGKILL in network" in ended.stdout
@@ -420,9 +420,9 @@ def test_each_pull_request_is_told_with_what_came_of_it(
         return PullRequests(rehearsal, cast(Any, None))
 
     monkeypatch.setattr(PullRequests, "of", of)
-    monkeypatch.setattr(PullRequests, "play", play)
+    monkeypatch.setattr(PullRequests, "run", play)
     ended = CliRunner().invoke(app, ["rehearse-atlantis"])
-    assert script.done == ["bootstrap"]
+    assert script.steps_taken == ["bootstrap"]
     assert script.within == "atlantis"
     assert "first deployment (0 s)\n  dev-foundation  New\n" in ended.stdout
     if error:
@@ -433,7 +433,7 @@ def test_each_pull_request_is_told_with_what_came_of_it(
 
 
 def test_the_short_form_has_no_database():
-    assert "database" not in rehearsals.SHORT
+    assert "database" not in scenarios.SHORT_TIERS
 
 
 @pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults", "rehearse-guide"])
@@ -448,13 +448,13 @@ class Unloadable(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         del path, target
-        if fullname == rehearsals.__name__:
+        if fullname == scenarios.__name__:
             raise ProfileNotFound(profile="nowhere")
 
 
 def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, rehearsals.__name__)
-    monkeypatch.delattr(rehearsal, "rehearsals")
+    monkeypatch.delitem(sys.modules, scenarios.__name__)
+    monkeypatch.delattr(rehearsal, "scenarios")
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
     ended = rehearse("dev")
     assert (ended.exit_code, ended.stdout) == (1, "")

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from rehearsal.deployers import Deployers
+from rehearsal.one_environment import Rehearsal
 from rehearsal.report import Report
-from rehearsal.run import Rehearsal
-from synthesized.permissions import FREE, action_of, denied, unused
+from synthesized.permissions import CALLS_WITHOUT_PERMISSION, action_of, denied_calls, unused_actions
 from synthesized.platform import Platform
-from synthesized.policies import listed
+from synthesized.policy_statements import as_list
 from synthesized.roles import roles_of
 from tests.policy.planted import with_statement, with_statement_changed
 
@@ -36,8 +36,8 @@ def test_a_call_is_known_by_the_action_that_iam_has_for_it(call: str, action: st
 
 
 def test_who_applies_may_make_the_calls_of_a_deployment_and_who_plans_no_writes(prod: Platform):
-    assert denied(CALLS, "apply", prod) == []
-    assert denied(CALLS, "plan", prod) == [
+    assert denied_calls(CALLS, "apply", prod) == []
+    assert denied_calls(CALLS, "plan", prod) == [
         "ec2:CreateVpc (ec2:CreateVpc)",
         "monitoring:PutMetricAlarm (cloudwatch:PutMetricAlarm)",
     ]
@@ -53,17 +53,17 @@ def test_a_teardown_asks_by_names_that_iam_does_not_have(dev: Platform, prod: Pl
         "s3:DeletePublicAccessBlock",
         "s3:ListObjectVersions",
     ]
-    assert denied(calls, "apply", dev) == []
-    assert denied(calls, "apply", prod) == ["s3:DeleteObjects (s3:DeleteObjectVersion)"]
+    assert denied_calls(calls, "apply", dev) == []
+    assert denied_calls(calls, "apply", prod) == ["s3:DeleteObjects (s3:DeleteObjectVersion)"]
 
 
 def test_what_needs_no_permission_is_denied_to_nobody(prod: Platform):
-    assert denied(FREE, "plan", prod) == []
+    assert denied_calls(CALLS_WITHOUT_PERMISSION, "plan", prod) == []
 
 
 def test_what_the_boundary_leaves_out_is_denied(prod: Platform):
     narrow = with_statement_changed(prod, "access_boundary-permissions", "Region", actions=["s3:*"])
-    assert denied(CALLS, "apply", narrow) == [
+    assert denied_calls(CALLS, "apply", narrow) == [
         "ec2:CreateVpc (ec2:CreateVpc)",
         "ec2:DescribeVpcs (ec2:DescribeVpcs)",
         "monitoring:PutMetricAlarm (cloudwatch:PutMetricAlarm)",
@@ -71,7 +71,7 @@ def test_what_the_boundary_leaves_out_is_denied(prod: Platform):
 
 
 def test_what_is_denied_whatever_it_is_about_is_denied(prod: Platform):
-    assert denied(["secretsmanager:GetSecretValue", "rds:DeleteDBCluster"], "apply", prod) == [
+    assert denied_calls(["secretsmanager:GetSecretValue", "rds:DeleteDBCluster"], "apply", prod) == [
         "rds:DeleteDBCluster (rds:DeleteDBCluster)",
         "secretsmanager:GetSecretValue (secretsmanager:GetSecretValue)",
     ]
@@ -86,14 +86,16 @@ def test_an_action_that_nothing_asked_for_is_idle_where_its_service_was_asked(pr
         actions=["ec2:RunInstances", "glue:CreateJob"],
         resources=["*"],
     )
-    asked = {action for role in roles_of(prod, "access") for each in role.allowed for action in listed(each["Action"])}
-    assert unused(asked, "apply", prod) == []
-    assert unused(asked, "apply", planted) == ["ec2:RunInstances"]
-    assert unused(asked - {"ec2:DescribeVpcs"}, "plan", prod) == ["ec2:DescribeVpcs"]
+    asked = {
+        action for role in roles_of(prod, "access") for each in role.statements for action in as_list(each["Action"])
+    }
+    assert unused_actions(asked, "apply", prod) == []
+    assert unused_actions(asked, "apply", planted) == ["ec2:RunInstances"]
+    assert unused_actions(asked - {"ec2:DescribeVpcs"}, "plan", prod) == ["ec2:DescribeVpcs"]
 
 
 def test_changes_and_losses_are_idle_for_a_reason(prod: Platform):
-    idle = unused({"ec2:CreateVpc"}, "apply", prod)
+    idle = unused_actions({"ec2:CreateVpc"}, "apply", prod)
     assert "ec2:CreateSubnet" in idle
     assert not {"ec2:DeleteVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteTags"} & set(idle)
 
@@ -111,7 +113,7 @@ class Scripted:
 
     @property
     def aws(self) -> SimpleNamespace:
-        return SimpleNamespace(gateway=SimpleNamespace(of_terraform=self.calls))
+        return SimpleNamespace(gateway=SimpleNamespace(terraform_calls=self.calls))
 
     @property
     def settings(self) -> SimpleNamespace:
@@ -144,10 +146,10 @@ def make(prod: Platform) -> Make:
 
 
 def everything(deployers: Deployers) -> None:
-    deployers.give_access()
+    deployers.deploy_access()
     deployers.deploy()
     deployers.plan_again()
-    deployers.hold()
+    deployers.check_permissions()
     deployers.destroy()
 
 

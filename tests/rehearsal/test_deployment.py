@@ -12,12 +12,12 @@ import pytest
 from local_aws.server import LocalAws
 from operations.terraform import TerraformError
 from rehearsal import deployment as module
-from rehearsal.account import furnish
-from rehearsal.deployment import Deployment, changes
+from rehearsal.deployment import Deployment, planned_changes
+from rehearsal.prerequisites import create_prerequisites
 from rehearsal.processes import ProgramError
 from stacks import ROOT
 from synthesized.platform import PlatformError, Stack
-from tests.conftest import settings
+from tests.conftest import load_settings
 
 NOTES = """
 import json, os, pathlib, sys
@@ -178,7 +178,7 @@ def change(address: str, *actions: str, mode: str = "managed") -> dict[str, Any]
 
 
 def test_what_a_plan_would_change_are_resources_and_outputs():
-    assert changes(
+    assert planned_changes(
         {
             "resource_changes": [
                 change("aws_vpc.vpc", "update"),
@@ -192,26 +192,26 @@ def test_what_a_plan_would_change_are_resources_and_outputs():
 
 
 def test_an_empty_plan_changes_nothing():
-    assert changes({}) == []
+    assert planned_changes({}) == []
 
 
 def test_an_account_has_the_public_zone_of_its_domain_before_the_platform_comes(aws: LocalAws, tmp_path: Path):
-    environment = settings("dev", tmp_path)
-    furnish(aws, environment)
+    environment = load_settings("dev", tmp_path)
+    create_prerequisites(aws, environment)
     zones = aws.client("route53").list_hosted_zones_by_name(DNSName=environment.service.hosted_zone)["HostedZones"]
     assert [zone["Name"] for zone in zones] == [f"{environment.service.hosted_zone}."]
     assert not zones[0]["Config"]["PrivateZone"]
 
 
 def test_an_account_has_what_an_organization_made_there(aws: LocalAws, tmp_path: Path):
-    environment = settings("dev", tmp_path)
+    environment = load_settings("dev", tmp_path)
     arns = {
         "permissions_boundary": f"arn:aws:iam::{aws.account}:policy/teams/boundary",
         "foundation": environment.foundation.model_copy(
             update={"key_administrators": (f"arn:aws:iam::{aws.account}:role/keys",)}
         ),
     }
-    furnish(aws, environment.model_copy(update=arns))
+    create_prerequisites(aws, environment.model_copy(update=arns))
     iam = aws.client("iam")
     assert iam.get_policy(PolicyArn=arns["permissions_boundary"])["Policy"]["Path"] == "/teams/"
     assert iam.get_role(RoleName="keys")["Role"]["Arn"] in str(arns)

@@ -21,18 +21,18 @@ from rich.console import Console
 
 from local_aws.server import LocalAws
 from operations import drift
-from operations.orphans import BLOCKS
+from operations.orphans import IMPORT_FILE
 from rehearsal import faults
 from rehearsal.deployment import Deployment
-from rehearsal.faults import BAD_SHARE, BadDay, Cut
+from rehearsal.faults import FAULT_SHARE, FaultInjection, Interruption
+from rehearsal.one_environment import Rehearsal, RehearsalError
 from rehearsal.processes import ProgramError, run
 from rehearsal.report import Report
-from rehearsal.run import Rehearsal, RehearsalError
 from stacks.names import Names
 from stacks.settings import load_environments
 from synthesized.platform import Body, Stack
-from tests.conftest import as_toml, changed
-from tests.rehearsal.stage import SCHEMA, of_account, synthesize
+from tests.conftest import changed_settings, to_toml
+from tests.rehearsal.fake_project import SCHEMA, account_settings, synthesize
 from tests.states import state
 
 NUMBERS = count(1)
@@ -56,7 +56,7 @@ ask = cache(LocalAws.client)
 
 
 @dataclass
-class Simulated(Deployment):
+class SimulatedDeployment(Deployment):
     """Deploys nothing: what Terraform would have in its states and plans is what a test says."""
 
     aws: LocalAws
@@ -67,9 +67,9 @@ class Simulated(Deployment):
     acts: list[Act] = field(default_factory=list)
     """Of deployments to come: all after them go well."""
     deployed: list[tuple[str, ...]] = field(default_factory=list)
-    asked: list[tuple[str, ...]] = field(default_factory=list)
+    terraform_calls: list[tuple[str, ...]] = field(default_factory=list)
     """Of Terraform: tier and arguments."""
-    half_done: set[str] = field(default_factory=set)
+    tainted_addresses: set[str] = field(default_factory=set)
     """Addresses."""
 
     def deploy(
@@ -83,15 +83,15 @@ class Simulated(Deployment):
             self.acts.pop(0)(line, started)
 
     def terraform(self, stack: Stack, *arguments: str) -> str:
-        self.asked.append((stack.tier, *arguments))
+        self.terraform_calls.append((stack.tier, *arguments))
         match arguments:
             case ("state", "list"):
                 return "".join(f"{address}\n" for address in (*self.states[stack.tier], "data.aws_region.here"))
             case ("state", "pull"):
                 return json.dumps(self._state(stack.tier))
             case ("apply", "-auto-approve", *_):
-                for block in json.loads((stack.folder / BLOCKS).read_text())["import"]:
-                    self.know(stack.tier, block["to"], block["id"])
+                for block in json.loads((stack.folder / IMPORT_FILE).read_text())["import"]:
+                    self.add_to_state(stack.tier, block["to"], block["id"])
             case ("providers", *_):
                 return SCHEMA
             case ("show", *_):
@@ -100,7 +100,7 @@ class Simulated(Deployment):
                 pass
         return ""
 
-    def know(self, tier: str, address: str, id: str) -> None:
+    def add_to_state(self, tier: str, address: str, id: str) -> None:
         """Put a resource into a state."""
         self.states.setdefault(tier, {})[address] = {"id": id, "arn": id}
         self._put(f"{self.name}/{tier}.tfstate", self._state(tier))
@@ -110,7 +110,7 @@ class Simulated(Deployment):
         self._put(f"{self.name}/{tier}.tfstate.tflock", LOCK)
 
     def _state(self, tier: str) -> Body:
-        return state(self.states.get(tier, {}), tainted=self.half_done)
+        return state(self.states.get(tier, {}), tainted=self.tainted_addresses)
 
     def _put(self, key: str, content: Body) -> None:
         ask(self.aws, "s3").put_object(Bucket=self.bucket, Key=key, Body=json.dumps(content))
@@ -121,12 +121,12 @@ class Scene:
     """A platform that is deployed as a whole, each resource in its state."""
 
     rehearsal: Rehearsal
-    deployment: Simulated
+    deployment: SimulatedDeployment
     names: Names
 
     @property
-    def day(self) -> BadDay:
-        return BadDay(self.rehearsal, TIERS)
+    def day(self) -> FaultInjection:
+        return FaultInjection(self.rehearsal, TIERS)
 
     @property
     def aws(self) -> LocalAws:
@@ -143,7 +143,7 @@ class Scene:
     def topic(self, name: str, **tags: str) -> str:
         """One of the network's."""
         wanted = [*self.tags("network"), *({"Key": key, "Value": value} for key, value in tags.items())]
-        return ask(self.aws, "sns").create_topic(Name=self.names.of_resource(name), Tags=wanted)["TopicArn"]
+        return ask(self.aws, "sns").create_topic(Name=self.names.resource_name(name), Tags=wanted)["TopicArn"]
 
     def stack(self, tier: str) -> str:
         return f"{self.name}-{tier}"
@@ -160,23 +160,23 @@ def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     name = f"bad{next(NUMBERS)}"
-    (tmp_path / f"{name}.toml").write_text(as_toml(changed("dev", {**of_account(aws.account, name)})))
+    (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {**account_settings(aws.account, name)})))
     (settings,) = load_environments(tmp_path, only=name)
-    names = Names.of(settings)
+    names = Names.from_settings(settings)
     s3 = ask(aws, "s3")
-    for bucket in (names.state_bucket, names.of_bucket("files")):
+    for bucket in (names.state_bucket, names.bucket_name("files")):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_bucket_versioning(Bucket=names.state_bucket, VersioningConfiguration={"Status": "Enabled"})
     monkeypatch.setattr(drift, "CACHE", tmp_path / "cache")
-    deployment = Simulated(name, tmp_path, aws, names.state_bucket)
+    deployment = SimulatedDeployment(name, tmp_path, aws, names.state_bucket)
     platform = synthesize(deployment.stacks, settings)
     rehearsal = Rehearsal(settings, aws, deployment, platform, Console(file=StringIO()), Report(name))
     scene = Scene(rehearsal, deployment, names)
-    s3.put_bucket_tagging(Bucket=names.of_bucket("files"), Tagging={"TagSet": scene.tags("foundation")})
+    s3.put_bucket_tagging(Bucket=names.bucket_name("files"), Tagging={"TagSet": scene.tags("foundation")})
     for address in (BUCKET, BLOCK):
-        deployment.know("foundation", address, names.of_bucket("files"))
+        deployment.add_to_state("foundation", address, names.bucket_name("files"))
     for address in (ORDERS, RETURNS):
-        deployment.know("network", address, scene.topic(address.rpartition(".")[2]))
+        deployment.add_to_state("network", address, scene.topic(address.rpartition(".")[2]))
     return scene
 
 
@@ -207,9 +207,9 @@ def planned(address: str, *actions: str) -> Body:
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.Signals):
     del scene.deployment.states["network"][RETURNS]
-    scene.deployment.know("network", ORDERS, scene.topic("orders"))
+    scene.deployment.add_to_state("network", ORDERS, scene.topic("orders"))
     scene.deployment.acts = [begun(scene, lambda: scene.deployment.lock("network"))]
-    outcome = scene.day.cut_short(Cut(by, "network", 2))
+    outcome = scene.day.interrupt(Interruption(by, "network", 2))
     assert outcome == (
         f"after 2 resources: 1 stale locks released ({scene.stack('network')}), "
         "1 resources that were in no state imported, 0 protected ones untainted"
@@ -217,36 +217,38 @@ def test_a_deployment_that_was_cut_short_is_set_right(scene: Scene, by: signal.S
     assert scene.deployment.deployed == [(scene.stack("foundation"), scene.stack("network"))]
     assert scene.locks == []
     # First the state forgets what is gone, then it learns what is there.
-    assert [asked for asked in scene.deployment.asked if "pull" not in asked] == [
+    assert [asked for asked in scene.deployment.terraform_calls if "pull" not in asked] == [
         ("network", "apply", "-refresh-only", "-auto-approve", "-input=false"),
         ("network", "apply", "-auto-approve", "-input=false", f"-target={RETURNS}"),
     ]
     # What follows deploys all of it.
-    assert not list(scene.deployment.stacks.rglob(BLOCKS))
-    assert scene.day.count().startswith("4 resources")
+    assert not list(scene.deployment.stacks.rglob(IMPORT_FILE))
+    assert scene.day.verify_states().startswith("4 resources")
 
 
 def test_a_stack_without_a_state_has_nothing_to_forget(scene: Scene):
     key = f"{scene.name}/network.tfstate"
     ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=key)
     scene.deployment.lock("network")
-    assert scene.day.release() == [scene.stack("network")]
+    assert scene.day.release_locks() == [scene.stack("network")]
     assert scene.locks == []
-    assert scene.deployment.asked == []
+    assert scene.deployment.terraform_calls == []
 
 
 def test_what_is_half_done_and_protected_is_untainted(scene: Scene):
-    scene.deployment.half_done = {BUCKET, ORDERS}
-    assert scene.day.spare() == 1
+    scene.deployment.tainted_addresses = {BUCKET, ORDERS}
+    assert scene.day.untaint_protected() == 1
     # The topic is not protected: the next apply replaces it.
-    assert [asked for asked in scene.deployment.asked if "pull" not in asked] == [("foundation", "untaint", BUCKET)]
+    assert [asked for asked in scene.deployment.terraform_calls if "pull" not in asked] == [
+        ("foundation", "untaint", BUCKET)
+    ]
 
 
 def test_what_has_no_state_has_nothing_half_done(scene: Scene):
     for tier in TIERS:
         ask(scene.aws, "s3").delete_object(Bucket=scene.names.state_bucket, Key=f"{scene.name}/{tier}.tfstate")
-    assert scene.day.spare() == 0
-    assert scene.deployment.asked == []
+    assert scene.day.untaint_protected() == 0
+    assert scene.deployment.terraform_calls == []
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -261,19 +263,19 @@ def test_the_program_ends_by_the_signal(scene: Scene, by: signal.Signals):
         begun(scene)(line, both)
 
     scene.deployment.acts = [act]
-    assert "0 stale locks released (none), 0 resources" in scene.day.cut_short(Cut(by, "network", 1))
+    assert "0 stale locks released (none), 0 resources" in scene.day.interrupt(Interruption(by, "network", 1))
     assert programs[0].returncode == -by
 
 
 def test_a_program_that_is_killed_leaves_its_lock_or_nothing_was_cut_short(scene: Scene):
     scene.deployment.acts = [begun(scene)]
     with pytest.raises(RehearsalError, match=r"SIGKILL.*: no lock was left behind, so that nothing was cut short$"):
-        scene.day.cut_short(Cut(signal.SIGKILL, "network", 1))
+        scene.day.interrupt(Interruption(signal.SIGKILL, "network", 1))
 
 
 def test_a_deployment_that_comes_to_its_end_was_not_cut_short(scene: Scene):
     with pytest.raises(RehearsalError, match=r"SIGINT.*: the deployment came to its end before that$"):
-        scene.day.cut_short(Cut(signal.SIGINT, "network", 50))
+        scene.day.interrupt(Interruption(signal.SIGINT, "network", 50))
 
 
 def test_a_deployment_that_fails_by_itself_was_not_cut_short(scene: Scene):
@@ -284,19 +286,19 @@ def test_a_deployment_that_fails_by_itself_was_not_cut_short(scene: Scene):
 
     scene.deployment.acts = [act]
     with pytest.raises(RehearsalError, match=r"the deployment failed before that: .* Error: it is refused"):
-        scene.day.cut_short(Cut(signal.SIGKILL, "network", 1))
+        scene.day.interrupt(Interruption(signal.SIGKILL, "network", 1))
 
 
 def test_what_could_be_several_resources_is_not_imported(scene: Scene):
     for name in ("orders", "returns"):
         ask(scene.aws, "sns").delete_topic(TopicArn=scene.topic(name))
     scene.deployment.states["network"].clear()
-    scene.deployment.know("network", "aws_sns_topic.other", "other")
+    scene.deployment.add_to_state("network", "aws_sns_topic.other", "other")
     lost = scene.topic("nobody")
     with pytest.raises(RehearsalError, match=f"^{lost} could be several resources of network$"):
-        scene.day.adopt()
-    assert scene.deployment.asked == []
-    assert not list(scene.deployment.stacks.rglob(BLOCKS))
+        scene.day.import_orphans()
+    assert scene.deployment.terraform_calls == []
+    assert not list(scene.deployment.stacks.rglob(IMPORT_FILE))
 
 
 def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monkeypatch: pytest.MonkeyPatch):
@@ -305,8 +307,8 @@ def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monke
     shares: list[float] = []
 
     def act(*_: object) -> None:
-        shares.append(faults.share)
-        faults.share = 1.0
+        shares.append(faults.rate)
+        faults.rate = 1.0
         address = urlsplit(scene.aws.endpoint).netloc
         for _number in range(6):
             with closing(HTTPConnection(address)) as connection:
@@ -314,9 +316,9 @@ def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monke
                 assert connection.getresponse().status in {400, 500}
 
     scene.deployment.acts = [act]
-    outcome = scene.day.calls_fail()
-    assert shares == [BAD_SHARE]
-    assert faults.share == 0.0
+    outcome = scene.day.fail_calls()
+    assert shares == [FAULT_SHARE]
+    assert faults.rate == 0.0
     counted = {code: int(number) for number, code in (each.split() for each in outcome.split(", "))}
     assert counted == faults.injected
     assert counted.keys() == {"InternalFailure", "ThrottlingException"}
@@ -327,27 +329,27 @@ def test_calls_fail_while_a_deployment_goes_on_and_no_longer(scene: Scene, monke
 def test_after_a_deployment_that_failed_calls_no_longer_fail(scene: Scene):
     scene.deployment.acts = [fails(ProgramError("cdktf ended with 1"))]
     with pytest.raises(ProgramError):
-        scene.day.calls_fail()
-    assert scene.aws.gateway.faults.share == 0.0
+        scene.day.fail_calls()
+    assert scene.aws.gateway.faults.rate == 0.0
 
 
 def test_every_resource_once_in_its_state_is_well(scene: Scene):
-    assert scene.day.count() == "4 resources, each in its state; second plans are empty"
+    assert scene.day.verify_states() == "4 resources, each in its state; second plans are empty"
 
 
 def test_what_is_in_no_state_is_lost(scene: Scene):
     lost = scene.topic("doubled")
     with pytest.raises(RehearsalError, match=f"^in no state: {lost}$"):
-        scene.day.count()
+        scene.day.verify_states()
 
 
 def test_what_a_state_does_not_name_is_told_even_where_orphans_are_not_found(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ):
     doubled = scene.topic("doubled")
-    monkeypatch.setattr(faults, "find", lambda *_: [])
+    monkeypatch.setattr(faults, "find_orphans", lambda *_: [])
     with pytest.raises(RehearsalError, match=f"^{doubled} is not in the state of {scene.stack('network')}$"):
-        scene.day.count()
+        scene.day.verify_states()
 
 
 @pytest.mark.parametrize(("change", "held"), [("lost", 1), ("doubled", 3)])
@@ -356,20 +358,20 @@ def test_a_state_that_holds_more_or_fewer_is_told(scene: Scene, change: str, hel
         ask(scene.aws, "sns").delete_topic(TopicArn=scene.topic("returns"))
         del scene.deployment.states["network"][RETURNS]
     else:
-        scene.deployment.know("network", "aws_sns_topic.again", scene.topic("again"))
+        scene.deployment.add_to_state("network", "aws_sns_topic.again", scene.topic("again"))
     with pytest.raises(RehearsalError, match=f"^{scene.stack('network')}: {held} of 2 resources are in its state$"):
-        scene.day.count()
+        scene.day.verify_states()
 
 
 def test_a_plan_that_is_not_empty_is_told(scene: Scene):
     scene.deployment.plans = [{}, planned(ORDERS, "update")]
     with pytest.raises(RehearsalError) as told:
-        scene.day.count()
+        scene.day.verify_states()
     assert str(told.value) == f"{scene.stack('network')}: a second plan would change {ORDERS}: update"
 
 
 def test_tiers_that_are_not_deployed_are_not_counted(scene: Scene):
-    assert BadDay(scene.rehearsal, ("foundation",)).count().startswith("2 resources")
+    assert FaultInjection(scene.rehearsal, ("foundation",)).verify_states().startswith("2 resources")
 
 
 DRIFTED: Body = {
@@ -388,8 +390,8 @@ DRIFTED: Body = {
 
 def test_a_change_of_somebodys_is_found_and_set_right(scene: Scene):
     scene.deployment.plans = [planned(BLOCK, "update"), DRIFTED]
-    assert scene.day.somebody_changes_something() == f"{BLOCK}: update; set right"
-    changed = ask(scene.aws, "s3").get_public_access_block(Bucket=scene.names.of_bucket("files"))
+    assert scene.day.correct_drift() == f"{BLOCK}: update; set right"
+    changed = ask(scene.aws, "s3").get_public_access_block(Bucket=scene.names.bucket_name("files"))
     assert changed["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] is False
     assert scene.deployment.deployed == [(scene.stack("foundation"),)]
 
@@ -411,21 +413,21 @@ def test_a_change_of_somebodys_is_found_and_set_right(scene: Scene):
 def test_a_plan_that_does_not_tell_of_it_alone_is_told(scene: Scene, plan: Body, told: str):
     scene.deployment.plans = [plan]
     with pytest.raises(RehearsalError, match=f" may be public, and a plan would change {told}$"):
-        scene.day.somebody_changes_something()
+        scene.day.correct_drift()
     assert scene.deployment.deployed == []
 
 
 def test_a_change_that_is_told_as_no_drift_is_told(scene: Scene):
     scene.deployment.plans = [planned(BLOCK, "update"), {}]
     with pytest.raises(RehearsalError, match=r" may be public, and what has drifted is Drift\(changes=\[\], "):
-        scene.day.somebody_changes_something()
+        scene.day.correct_drift()
     assert scene.deployment.deployed == []
 
 
 def test_a_change_that_stays_is_told(scene: Scene):
     scene.deployment.plans = [planned(BLOCK, "update"), DRIFTED, planned(BLOCK, "update")]
     with pytest.raises(RehearsalError, match=f": deployed again, a plan would change {BLOCK}: update$"):
-        scene.day.somebody_changes_something()
+        scene.day.correct_drift()
 
 
 @pytest.fixture
@@ -434,19 +436,19 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     came: list[str] = []
 
     def fault(name: str) -> Callable[..., str]:
-        def happens(_: BadDay, *given: Any) -> str:
-            came.append(" ".join([name, *(f"{cut.by.name} {cut.tier} {cut.after}" for cut in given)]))
+        def happens(_: FaultInjection, *given: Any) -> str:
+            came.append(" ".join([name, *(f"{cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in given)]))
             return came[-1]
 
         return happens
 
-    for name in ("cut_short", "calls_fail", "count", "somebody_changes_something", "database_is_down"):
-        monkeypatch.setattr(BadDay, name, fault(name))
+    for name in ("interrupt", "fail_calls", "verify_states", "correct_drift", "rotate_without_database"):
+        monkeypatch.setattr(FaultInjection, name, fault(name))
     return came
 
 
 def day(scene: Scene, *tiers: str) -> Iterator[tuple[str, str]]:
-    return BadDay(scene.rehearsal, tiers).happen()
+    return FaultInjection(scene.rehearsal, tiers).run()
 
 
 def test_all_faults_come_one_after_the_other(scene: Scene, told: list[str]):
@@ -462,11 +464,11 @@ def test_all_faults_come_one_after_the_other(scene: Scene, told: list[str]):
         "the database is down",
     ]
     assert told == [
-        *(f"cut_short {cut.by.name} {cut.tier} {cut.after}" for cut in faults.CUTS),
-        "calls_fail",
-        "count",
-        "somebody_changes_something",
-        "database_is_down",
+        *(f"interrupt {cut.sent_signal.name} {cut.tier} {cut.after_resources}" for cut in faults.INTERRUPTIONS),
+        "fail_calls",
+        "verify_states",
+        "correct_drift",
+        "rotate_without_database",
     ]
 
 

@@ -12,31 +12,31 @@ from typer.testing import CliRunner
 
 from operations.__main__ import COMMANDS, app
 from rehearsal import guide as module
-from rehearsal import rehearsals
-from rehearsal.guide import PAGE, Command, Person, accounts_of, commands_of
-from rehearsal.run import RehearsalError
+from rehearsal import scenarios
+from rehearsal.guide import PAGE, GuideCommand, GuideShell, commands_by_environment, parse_commands
+from rehearsal.one_environment import RehearsalError
 from stacks import ROOT
 from stacks.settings import load_environments
 
 
 @pytest.fixture(scope="module")
-def guide() -> list[Command]:
-    return commands_of(PAGE.read_text(encoding="utf-8"))
+def guide() -> list[GuideCommand]:
+    return parse_commands(PAGE.read_text(encoding="utf-8"))
 
 
-def test_every_block_of_the_guide_can_be_run_or_says_why_not(guide: list[Command]):
+def test_every_block_of_the_guide_can_be_run_or_says_why_not(guide: list[GuideCommand]):
     assert len(guide) > 30
-    assert {command.needs.split(":**")[0] for command in guide} == {"", "**Needs AWS", "**Needs Docker"}
+    assert {command.skip_reason.split(":**")[0] for command in guide} == {"", "**Needs AWS", "**Needs Docker"}
 
 
-def test_it_begins_in_production_and_ends_with_what_can_be_destroyed(guide: list[Command]):
-    environments = [environment for environment, _ in accounts_of(guide)]
+def test_it_begins_in_production_and_ends_with_what_can_be_destroyed(guide: list[GuideCommand]):
+    environments = [environment for environment, _ in commands_by_environment(guide)]
     assert environments == ["prod", "dev"]
     settings = {each.name: each for each in load_environments(ROOT / "environments")}
     assert [settings[name].deletion_protection for name in environments] == [True, False]
 
 
-def test_what_it_names_is_there(guide: list[Command]):
+def test_what_it_names_is_there(guide: list[GuideCommand]):
     text = "\n".join(command.text for command in guide) + PAGE.read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"(?:`|^|ENV=\w+ )make ([a-z-]+)", text, flags=re.MULTILINE)
@@ -54,24 +54,24 @@ def block(*lines: str, before: str = "") -> str:
 
 def test_a_block_is_read_as_commands_with_what_they_print():
     text = "# Title\n" + block("$ one \\", "    more", "1", "...", "$ two", "$ three", "x \\", "y") + block("$ four")
-    assert commands_of(text) == [
-        Command(5, "one \\\n    more", ("1", "...")),
-        Command(9, "two"),
-        Command(10, "three", ("x \\", "y")),
-        Command(17, "four"),
+    assert parse_commands(text) == [
+        GuideCommand(5, "one \\\n    more", ("1", "...")),
+        GuideCommand(9, "two"),
+        GuideCommand(10, "three", ("x \\", "y")),
+        GuideCommand(17, "four"),
     ]
 
 
 @pytest.mark.parametrize("why", ["**Needs AWS:** time.", "**Needs Docker:** an image,\nand a registry:"])
 def test_a_block_beneath_a_reason_is_not_run(why: str):
-    marked, after = commands_of(block("$ one", before=why) + block("$ two"))
-    assert marked.needs == why.splitlines()[0]
-    assert not after.needs
+    marked, after = parse_commands(block("$ one", before=why) + block("$ two"))
+    assert marked.skip_reason == why.splitlines()[0]
+    assert not after.skip_reason
 
 
 def test_a_reason_is_for_the_block_beneath_it_alone():
-    (command,) = commands_of("**Needs AWS:** time.\n\nBut this does not:" + block("$ one"))
-    assert not command.needs
+    (command,) = parse_commands("**Needs AWS:** time.\n\nBut this does not:" + block("$ one"))
+    assert not command.skip_reason
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,18 @@ def test_a_reason_is_for_the_block_beneath_it_alone():
 )
 def test_a_block_that_is_neither_to_be_run_nor_marked_is_told(text: str, told: str):
     with pytest.raises(RehearsalError, match=re.escape(told)):
-        commands_of(text)
+        parse_commands(text)
 
 
 def test_commands_are_given_in_the_account_that_the_guide_has_gone_to():
-    first, second = Command(1, "export AWS_PROFILE=globecart-prod"), Command(3, "export AWS_PROFILE=globecart-dev")
-    other = Command(2, "ls")
-    assert accounts_of([first, other, second]) == [("prod", [first, other]), ("dev", [second])]
+    first, second = (
+        GuideCommand(1, "export AWS_PROFILE=globecart-prod"),
+        GuideCommand(3, "export AWS_PROFILE=globecart-dev"),
+    )
+    other = GuideCommand(2, "ls")
+    assert commands_by_environment([first, other, second]) == [("prod", [first, other]), ("dev", [second])]
     with pytest.raises(RehearsalError, match=r"operations\.md:2: a command before export AWS_PROFILE"):
-        accounts_of([other, first])
+        commands_by_environment([other, first])
 
 
 PRINTED = ("begin", "a  1", "b 2", "c 3", "end")
@@ -122,47 +125,47 @@ PRINTED = ("begin", "a  1", "b 2", "c 3", "end")
     ],
 )
 def test_what_is_shown_must_be_printed_in_its_order(shown: tuple[str, ...], missing: str | None):
-    assert Command(1, "x", shown).missing(PRINTED) == missing
+    assert GuideCommand(1, "x", shown).first_missing_line(PRINTED) == missing
 
 
 def test_nothing_printed_is_not_what_is_shown():
-    assert Command(1, "x", ("a",)).missing([]) == "a"
-    assert Command(1, "x", ("...", "a")).missing([]) == "a"
+    assert GuideCommand(1, "x", ("a",)).first_missing_line([]) == "a"
+    assert GuideCommand(1, "x", ("...", "a")).first_missing_line([]) == "a"
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
-    person = Person(tmp_path, {"PATH": "/usr/bin:/bin", "BEFORE": "1"}, tmp_path / "guide.log")
+def person(tmp_path: Path) -> GuideShell:
+    person = GuideShell(tmp_path, {"PATH": "/usr/bin:/bin", "BEFORE": "1"}, tmp_path / "guide.log")
     person.checkout.mkdir()
     return person
 
 
-def test_a_shell_keeps_what_is_exported_and_the_files(person: Person):
-    person.give(Command(1, "export NOW='a\nb=c'; unset BEFORE; echo x >file"))
-    person.give(Command(2, 'echo "$NOW ${BEFORE-gone}"; \\\n cat file', ("a", "b=c gone", "x")))
+def test_a_shell_keeps_what_is_exported_and_the_files(person: GuideShell):
+    person.run(GuideCommand(1, "export NOW='a\nb=c'; unset BEFORE; echo x >file"))
+    person.run(GuideCommand(2, 'echo "$NOW ${BEFORE-gone}"; \\\n cat file', ("a", "b=c gone", "x")))
     assert (person.checkout / "file").read_text() == "x\n"
 
 
-def test_colours_are_not_what_is_shown(person: Person):
-    person.give(Command(1, r"printf '\033[1mbold\033[0m \033[2K\n'", ("bold",)))
+def test_colours_are_not_what_is_shown(person: GuideShell):
+    person.run(GuideCommand(1, r"printf '\033[1mbold\033[0m \033[2K\n'", ("bold",)))
 
 
-def test_a_command_that_fails_is_told_with_its_place_and_its_last_words(person: Person):
+def test_a_command_that_fails_is_told_with_its_place_and_its_last_words(person: GuideShell):
     with pytest.raises(RehearsalError) as raised:
-        person.give(Command(7, "echo why >&2 \\\n; (exit 3)"))
+        person.run(GuideCommand(7, "echo why >&2 \\\n; (exit 3)"))
     assert str(raised.value).startswith("operations.md:7: echo why >&2 \\: bash ended with 3: why (all of it: ")
     assert "\n" not in str(raised.value)
 
 
-def test_what_is_not_printed_is_told_with_the_place_of_its_command(person: Person):
+def test_what_is_not_printed_is_told_with_the_place_of_its_command(person: GuideShell):
     with pytest.raises(RehearsalError) as raised:
-        person.give(Command(7, "echo one", ("two",)))
+        person.run(GuideCommand(7, "echo one", ("two",)))
     assert str(raised.value) == f"operations.md:7: echo one: does not print: two (what it prints: {person.log})"
 
 
-def test_a_program_that_is_not_installed_is_told(person: Person):
+def test_a_program_that_is_not_installed_is_told(person: GuideShell):
     with pytest.raises(RehearsalError, match=r"operations\.md:7: aws-x sts .*aws-x: command not found"):
-        person.give(Command(7, "aws-x sts get-caller-identity"))
+        person.run(GuideCommand(7, "aws-x sts get-caller-identity"))
 
 
 def test_a_person_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -180,7 +183,7 @@ def test_a_person_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytest.M
         deployment=SimpleNamespace(folder=tmp_path),
         aws=SimpleNamespace(environment=given),
     )
-    person = Person.of(cast(Any, rehearsal))
+    person = GuideShell.of(cast(Any, rehearsal))
     assert copied == [(tmp_path / "checkout", (".cache", ".venv", "node_modules"))]
     # What a person has not got: the environment's name, and credentials without a profile.
     assert not {"ENV", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TF_IN_AUTOMATION"} & {
@@ -214,11 +217,11 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Followed:
         (tmp_path / "operations.md").write_text(text)
         return CliRunner().invoke(app, ["rehearse-guide"])
 
-    person = Person(tmp_path, {"PATH": "/usr/bin:/bin"}, tmp_path / "guide.log")
+    person = GuideShell(tmp_path, {"PATH": "/usr/bin:/bin"}, tmp_path / "guide.log")
     person.checkout.mkdir()
-    monkeypatch.setattr(rehearsals, "PAGE", tmp_path / "operations.md")
-    monkeypatch.setattr(rehearsals, "_rehearsal", _rehearsal)
-    monkeypatch.setattr(Person, "of", lambda _: person)
+    monkeypatch.setattr(scenarios, "PAGE", tmp_path / "operations.md")
+    monkeypatch.setattr(scenarios, "_rehearsal", _rehearsal)
+    monkeypatch.setattr(GuideShell, "of", lambda _: person)
     return follow
 
 

@@ -10,10 +10,16 @@ import pytest
 
 from local_aws.server import LocalAws
 from stacks import ROOT
-from tests.conftest import settings
-from tests.integration import found as module
-from tests.integration.expectations import AtLeast, Including, expect, expect_each
-from tests.integration.found import Found, NothingToTestError, WriteRefusedError, stay_out, the_one
+from tests.conftest import load_settings
+from tests.integration import deployed as module
+from tests.integration.deployed import (
+    DeployedEnvironment,
+    NothingToTestError,
+    WriteRefusedError,
+    only_one,
+    refuse_private_connections,
+)
+from tests.integration.expectations import AtLeast, Superset, expect, expect_each
 
 ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
 
@@ -23,7 +29,7 @@ def here(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """An environment in the local AWS's account, and the way to it."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    settings("prod", tmp_path, of_account(aws.account))
+    load_settings("prod", tmp_path, of_account(aws.account))
     monkeypatch.setattr(module, "ENVIRONMENTS", tmp_path)
     return tmp_path
 
@@ -64,13 +70,13 @@ def test_in_another_account_the_suite_ends_in_one_line(aws: LocalAws):
 
 def test_an_environment_that_is_not_there_is_named():
     with pytest.raises(NothingToTestError, match=r"environments/production\.toml: there is no such environment"):
-        Found.of("production")
+        DeployedEnvironment.of("production")
 
 
 @pytest.mark.usefixtures("here")
 def test_where_nothing_is_deployed_the_suite_says_so():
     with pytest.raises(NothingToTestError, match=r"prod: nothing is deployed: http://.* has no resource with the tags"):
-        Found.of("prod")
+        DeployedEnvironment.of("prod")
 
 
 @pytest.mark.usefixtures("here")
@@ -79,7 +85,7 @@ def test_without_credentials_the_suite_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it has found
     with pytest.raises(NothingToTestError, match="prod: AWS cannot be asked: Unable to locate credentials"):
-        Found.of("prod")
+        DeployedEnvironment.of("prod")
 
 
 def test_what_bears_the_tags_is_found_and_nothing_else(aws: LocalAws, here: Path):
@@ -88,36 +94,36 @@ def test_what_bears_the_tags_is_found_and_nothing_else(aws: LocalAws, here: Path
     ours = sns.create_topic(Name="ours", Tags=wanted)["TopicArn"]
     other = sns.create_topic(Name="other", Tags=wanted[1:])["TopicArn"]
     try:
-        found = Found(settings("prod", here, of_account(aws.account)))
-        assert found.arns("sns", "") == [ours]
+        deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
+        assert deployed.arns("sns", "") == [ours]
     finally:
         for arn in (ours, other):
             sns.delete_topic(TopicArn=arn)
 
 
 def test_what_would_change_something_is_refused_before_it_is_asked(aws: LocalAws, here: Path):
-    found = Found(settings("prod", here, of_account(aws.account)))
+    deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
     before = aws.gateway.calls.copy()
     with pytest.raises(WriteRefusedError, match="sns:CreateTopic is no reading action"):
-        found.answer("sns", "create_topic", Name="new")
+        deployed.call("sns", "create_topic", Name="new")
     assert aws.gateway.calls == before
 
 
 @pytest.mark.parametrize("port", [5432, 6379, 2049, 8443])
 def test_what_is_private_is_not_connected_to(port: int):
     with pytest.raises(PermissionError, match=r"10\.0\.1\.2 is private"):
-        stay_out(("10.0.1.2", port))
+        refuse_private_connections(("10.0.1.2", port))
 
 
 def test_aws_is_connected_to():
-    stay_out(("203.0.113.1", 443))
-    stay_out("/var/run/proxy.sock")
+    refuse_private_connections(("203.0.113.1", 443))
+    refuse_private_connections("/var/run/proxy.sock")
 
 
 def test_an_answer_is_asked_for_once(aws: LocalAws, here: Path):
-    found = Found(settings("prod", here, of_account(aws.account)))
+    deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
     before = aws.gateway.calls["sns:ListTopics"]
-    assert found.every("sns", "list_topics", "Topics") is found.every("sns", "list_topics", "Topics")
+    assert deployed.list_all("sns", "list_topics", "Topics") is deployed.list_all("sns", "list_topics", "Topics")
     assert aws.gateway.calls["sns:ListTopics"] == before + 1
 
 
@@ -145,13 +151,13 @@ def test_what_is_missing_and_what_is_too_much_fails():
 
 def test_one_of_several_is_not_guessed():
     with pytest.raises(pytest.fail.Exception, match="topic: found 2, expected 1"):
-        the_one("topic", [1, 2])
+        only_one("topic", [1, 2])
 
 
 def test_enough_is_enough():
     expect("number", {ARN: 3}, AtLeast(2))
-    expect("set", {ARN: {1, 2, 3}}, Including({1, 2}))
+    expect("set", {ARN: {1, 2, 3}}, Superset({1, 2}))
     with pytest.raises(pytest.fail.Exception, match="found 1, expected 2 or more"):
         expect("number", {ARN: 1}, AtLeast(2))
     with pytest.raises(pytest.fail.Exception, match=r"found \{1\}, expected at least \[1, 2\]"):
-        expect("set", {ARN: {1}}, Including({1, 2}))
+        expect("set", {ARN: {1}}, Superset({1, 2}))

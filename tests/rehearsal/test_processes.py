@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rehearsal.processes import ProgramError, end, end_in_order, family, kill, run
+from rehearsal.processes import ProgramError, interrupt_on_signals, kill_processes, process_tree, run, stop
 
 # Tells its number, and sleeps on whatever Ctrl-C says; with a session of its own, as a terminal's program has it.
 STUBBORN = """
@@ -112,9 +112,9 @@ def test_what_is_left_of_a_program_that_was_killed_is_found_and_ended(python: Ca
 
     def line(text: str) -> None:
         heard.append(text)
-        kill(family(started[0])[:1])
+        kill_processes(process_tree(started[0])[:1])
         assert started[0].wait(5) == -signal.SIGKILL
-        (left,) = family(started[0])
+        (left,) = process_tree(started[0])
         assert left.pid == grandchild(heard)
         left.kill()
 
@@ -160,7 +160,7 @@ def test_a_program_that_does_not_heed_is_ended_for_good_after_a_grace_with_all_t
     def line(text: str) -> None:
         heard.append(text)
         began = time.monotonic()
-        end(started[0], grace=0.2)
+        stop(started[0], grace=0.2)
         assert time.monotonic() - began < 5
 
     ignores = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {STARTS.strip()}; time.sleep(60)"
@@ -179,11 +179,11 @@ def test_other_programs_are_left_alone(python: Callable[..., None]):
 def test_processes_that_are_gone_need_not_be_ended():
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         known = psutil.Process(gone.pid)
-    kill([known])
+    kill_processes([known])
 
 
 @pytest.mark.usefixtures("handlers")
 def test_an_orderly_stop_ends_this_process_as_ctrl_c_does():
-    end_in_order()
+    interrupt_on_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

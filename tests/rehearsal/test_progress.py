@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from rehearsal import progress as module
-from rehearsal.progress import Progress, resources_of
+from rehearsal.progress import Progress, count_resources
 from synthesized.platform import Stack
 
 # The CLI draws what it waits for, and draws over it.
@@ -46,12 +46,12 @@ def watched(*lines: str, terminal: bool = False) -> tuple[Progress, str]:
     out = StringIO()
     with Progress(Console(file=out, force_terminal=terminal, width=80), STACKS) as progress:
         for line in lines:
-            progress.line(line)
+            progress.read_line(line)
     return progress, out.getvalue()
 
 
 def test_a_stacks_resources_are_counted():
-    assert [resources_of(stack) for stack in [*STACKS.values(), Stack("a", "a", Path(), {}, ())]] == [3, 1, 0]
+    assert [count_resources(stack) for stack in [*STACKS.values(), Stack("a", "a", Path(), {}, ())]] == [3, 1, 0]
 
 
 def test_what_is_made_or_destroyed_is_counted_by_tier():
@@ -92,11 +92,11 @@ def test_what_is_no_stacks_line_is_passed_over(line: str):
 def test_a_tiers_time_runs_from_its_first_resource_to_its_end(clock: Clock):
     with Progress(Console(file=StringIO()), STACKS) as progress:
         assert progress.tiers["network"].seconds == 0
-        progress.line("dev-network  aws_vpc.vpc: Creating...")
+        progress.read_line("dev-network  aws_vpc.vpc: Creating...")
         clock.now += 5
         assert progress.tiers["network"].seconds == 5
-        progress.line("dev-network  aws_subnet.a: Creating...")
-        progress.line("dev-network  Apply complete! Resources: 3 added, 0 changed, 0 destroyed.")
+        progress.read_line("dev-network  aws_subnet.a: Creating...")
+        progress.read_line("dev-network  Apply complete! Resources: 3 added, 0 changed, 0 destroyed.")
         clock.now += 5
         assert progress.tiers["network"].seconds == 5
 

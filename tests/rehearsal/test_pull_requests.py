@@ -11,9 +11,9 @@ import pytest
 
 from operations.terraform import TerraformError
 from rehearsal import pull_requests as module
-from rehearsal.atlantis import Outcome
-from rehearsal.pull_requests import OFFER, USE, Edit, PullRequests, check_out, project_files
-from rehearsal.run import RehearsalError
+from rehearsal.atlantis_server import Outcome
+from rehearsal.one_environment import RehearsalError
+from rehearsal.pull_requests import ADD_OUTPUT, USE_OUTPUT, PullRequests, SettingsEdit, create_checkout, project_files
 from stacks import ROOT
 from synthesized.platform import Stack
 
@@ -72,7 +72,7 @@ def _tiers(expression: str) -> list[str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Scripted:
-    for edit in (OFFER, USE):
+    for edit in (ADD_OUTPUT, USE_OUTPUT):
         (tmp_path / edit.file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / edit.file).write_text((ROOT / edit.file).read_text(encoding="utf-8"), encoding="utf-8")
     return Scripted(tmp_path)
@@ -148,11 +148,11 @@ UNKNOWN = 'Error: Unsupported attribute\n\nThis object does not have an attribut
 
 
 def test_a_new_use_at_once_must_fail(requests: PullRequests, server: Scripted):
-    before = (server.checkout / USE.file).read_text(encoding="utf-8")
+    before = (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
     server.errors["plan dev-audit"] = UNKNOWN
-    told = requests.use_at_once()
+    told = requests.use_output_at_once()
     assert told == '  dev-audit: This object does not have an attribute named "cross-stack-output".'
-    assert (server.checkout / USE.file).read_text(encoding="utf-8") == before
+    assert (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(("error", "planned"), [("", ("audit",)), ("Error: other", ("audit",)), (UNKNOWN, TIERS)])
@@ -162,7 +162,7 @@ def test_else_it_is_told_what_came_of_it(
     server.errors["plan dev-audit"] = error
     server.planned["stacks/audit/stack.py"] = planned
     with pytest.raises(RehearsalError, match="dev-audit alone should have failed"):
-        requests.use_at_once()
+        requests.use_output_at_once()
 
 
 class InTurn(Scripted):
@@ -175,12 +175,12 @@ class InTurn(Scripted):
 
 def test_in_two_steps_it_is_offered_and_then_used(requests: PullRequests, server: Scripted):
     server.__class__ = InTurn
-    assert requests.use_in_two_steps().splitlines() == [
+    assert requests.use_output_in_two_steps().splitlines() == [
         "  stacks/foundation/stack.py: 4 planned; dev-foundation changes and is applied",
         "  stacks/audit/stack.py: 1 planned; dev-audit changes and is applied",
     ]
-    assert OFFER.line in (server.checkout / OFFER.file).read_text(encoding="utf-8")
-    assert USE.line in (server.checkout / USE.file).read_text(encoding="utf-8")
+    assert ADD_OUTPUT.line in (server.checkout / ADD_OUTPUT.file).read_text(encoding="utf-8")
+    assert USE_OUTPUT.line in (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("changes", "told"), [(set[str](), "none"), ({"foundation", "network"}, "dev-network")])
@@ -189,29 +189,29 @@ def test_a_step_that_changes_something_else_is_told(
 ):
     server.changes = changes
     with pytest.raises(RehearsalError, match=f"dev-foundation alone should change, and .*{told} would"):
-        requests.use_in_two_steps()
+        requests.use_output_in_two_steps()
 
 
 def test_all_of_it_is_done_in_order(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
-    for step in ("deploy", "plan_all", "use_at_once", "use_in_two_steps"):
+    for step in ("deploy", "plan_all", "use_output_at_once", "use_output_in_two_steps"):
         monkeypatch.setattr(PullRequests, step, lambda _, step=step: step)
-    assert [outcome for _, outcome in requests.play()] == [
-        *("deploy", "plan_all", "use_at_once", "use_in_two_steps", "plan_all")
+    assert [outcome for _, outcome in requests.run()] == [
+        *("deploy", "plan_all", "use_output_at_once", "use_output_in_two_steps", "plan_all")
     ]
 
 
-@pytest.mark.parametrize("edit", [OFFER, USE])
-def test_the_program_has_the_lines_that_are_added_to(edit: Edit, tmp_path: Path):
+@pytest.mark.parametrize("edit", [ADD_OUTPUT, USE_OUTPUT])
+def test_the_program_has_the_lines_that_are_added_to(edit: SettingsEdit, tmp_path: Path):
     (tmp_path / edit.file).parent.mkdir(parents=True)
     (tmp_path / edit.file).write_text((ROOT / edit.file).read_text(encoding="utf-8"), encoding="utf-8")
-    edit.make(tmp_path)
+    edit.apply(tmp_path)
     assert edit.after + edit.line in (tmp_path / edit.file).read_text(encoding="utf-8")
 
 
 def test_a_line_that_is_not_there_once_is_told(tmp_path: Path):
     (tmp_path / "a.py").write_text("x\nx\n", encoding="utf-8")
     with pytest.raises(RehearsalError, match=r"a\.py: 'x' stands there 2 times"):
-        Edit("a.py", "x\n", "y\n").make(tmp_path)
+        SettingsEdit("a.py", "x\n", "y\n").apply(tmp_path)
 
 
 def test_the_projects_files_are_those_of_git():
@@ -246,7 +246,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_checkout_has_one_environment_and_what_is_installed(project: Path, tmp_path: Path):
-    checkout = check_out(tmp_path / "checkout", "dev", tmp_path / "log")
+    checkout = create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert [file.stem for file in (checkout / "environments").iterdir()] == ["dev"]
     assert (checkout / "ci-cdktf.out").is_dir()
     assert (checkout / "told").read_text(encoding="utf-8") == "atlantis dev"
@@ -257,14 +257,14 @@ def test_a_checkout_has_one_environment_and_what_is_installed(project: Path, tmp
 def test_what_is_not_installed_is_not_installed_through_it(project: Path, tmp_path: Path):
     (project / ".venv" / "installed").unlink()
     with pytest.raises(RehearsalError, match="what the project needs is not installed: run make setup"):
-        check_out(tmp_path / "checkout", "dev", tmp_path / "log")
+        create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert not (project / ".venv" / "installed").exists()
 
 
 def test_the_projects_own_age_installs_nothing(project: Path, tmp_path: Path):
     later = (project / ".venv" / "installed").stat().st_mtime + 60
     os.utime(project / "Pipfile", (later, later))
-    check_out(tmp_path / "checkout", "dev", tmp_path / "log")
+    create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert (tmp_path / "checkout" / "Pipfile").stat().st_mtime < later
 
 

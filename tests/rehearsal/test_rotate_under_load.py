@@ -12,14 +12,14 @@ import psycopg2
 import pytest
 from rich.console import Console
 
-from local_aws.postgresql import VERSION, free_port, until
+from local_aws.postgresql import VERSION, free_port, wait_until
 from local_aws.server import LocalAws
 from local_aws.services import secretsmanager
-from rehearsal import load, run
-from rehearsal.faults import BadDay
-from rehearsal.run import Rehearsal, RehearsalError, staged
-from tests.local_aws.conftest import LOADER, another_local_aws
-from tests.rehearsal.stage import Stage
+from rehearsal import logins, one_environment
+from rehearsal.faults import FaultInjection
+from rehearsal.one_environment import Rehearsal, RehearsalError, open_rehearsal
+from tests.local_aws.conftest import LOADER, reset_afterwards
+from tests.rehearsal.fake_project import FakeProject
 
 TAGS = [{"Key": key, "Value": value} for key, value in (("Environment", "dev"), ("ManagedBy", "cdktf"))]
 ROTATION = [*TAGS, {"Key": "Tier", "Value": "rotation"}]
@@ -29,10 +29,10 @@ PASSING = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 @pytest.fixture(scope="module")
 def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Generator[Rehearsal]:
     """An environment that has no more than a database, its rotation, and what is told of it."""
-    with pytest.MonkeyPatch.context() as patch, another_local_aws(aws):
+    with pytest.MonkeyPatch.context() as patch, reset_afterwards(aws):
         patch.setattr("botocore.session.create_loader", lambda *_: LOADER)
-        Stage(tmp_path_factory.mktemp("stage") / "project", patch)
-        with staged("dev", Console(file=StringIO())) as rehearsal:
+        FakeProject(tmp_path_factory.mktemp("stage") / "project", patch)
+        with open_rehearsal("dev", Console(file=StringIO())) as rehearsal:
             with_tasks_to_start_anew(rehearsal.aws)
             with_a_rotation(rehearsal.aws, with_a_database(rehearsal.aws))
             yield rehearsal
@@ -40,10 +40,10 @@ def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Genera
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secretsmanager, "WAITS", (0.01,))
-    monkeypatch.setattr(run, "APART", 0.3)
-    monkeypatch.setattr(run, "CACHED_FOR", (0.0, 0.2))
-    monkeypatch.setattr(load, "PAUSE", 0.05)
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01,))
+    monkeypatch.setattr(one_environment, "ROTATION_INTERVAL", 0.3)
+    monkeypatch.setattr(one_environment, "CACHE_SECONDS", (0.0, 0.2))
+    monkeypatch.setattr(logins, "PAUSE", 0.05)
 
 
 def with_a_database(aws: LocalAws) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
     )
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30})
     backend = aws.backend("secretsmanager")
-    until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret), 60)
     assert backend.rotations[-1].problem is None
 
 
@@ -184,11 +184,11 @@ def test_a_login_checks_whose_database_it_is(rehearsal: Rehearsal, monkeypatch: 
 
 
 def test_a_rotation_that_does_not_end_is_told(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run, "PATIENCE", 0)
+    monkeypatch.setattr(one_environment, "ROTATION_TIMEOUT", 0)
     backend, secret = rehearsal.aws.backend("secretsmanager"), rehearsal.secret()
     with pytest.raises(RehearsalError, match=r"^a rotation does not end within 0 s$"):
         rehearsal.rotate(secret)
-    until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret), 60)
 
 
 def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Rehearsal):
@@ -200,13 +200,13 @@ def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Reh
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) == before
     # The one that has failed is tried again.
-    with rehearsal.rotating_early(secret):
+    with rehearsal.early_rotation(secret):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) != before
 
 
 def test_rotating_early_ends_with_an_error_too(rehearsal: Rehearsal):
-    with suppress(ZeroDivisionError), rehearsal.rotating_early(rehearsal.secret()):
+    with suppress(ZeroDivisionError), rehearsal.early_rotation(rehearsal.secret()):
         assert may_rotate_early(rehearsal)
         raise ZeroDivisionError
     assert not may_rotate_early(rehearsal)
@@ -214,7 +214,7 @@ def test_rotating_early_ends_with_an_error_too(rehearsal: Rehearsal):
 
 def test_a_database_that_is_down_fails_the_rotation_alone(rehearsal: Rehearsal):
     before = rehearsal.credential(rehearsal.secret())
-    outcome = BadDay(rehearsal, ("rotation",)).database_is_down()
+    outcome = FaultInjection(rehearsal, ("rotation",)).rotate_without_database()
     assert outcome.startswith("rotation failed 2 times: ")
     assert outcome.endswith("; the credential stayed, and the next rotation went well")
     after = rehearsal.credential(rehearsal.secret())
@@ -223,9 +223,9 @@ def test_a_database_that_is_down_fails_the_rotation_alone(rehearsal: Rehearsal):
 
 
 def test_a_rotation_that_goes_well_without_a_database_is_no_rotation(rehearsal: Rehearsal):
-    day = BadDay(replaying(rehearsal, lambda _: None), ("rotation",))
+    day = FaultInjection(replaying(rehearsal, lambda _: None), ("rotation",))
     with pytest.raises(RehearsalError, match=r"^a rotation without a database went well$"):
-        day.database_is_down()
+        day.rotate_without_database()
     # It is up again.
     rehearsal.log_in(rehearsal.credential(rehearsal.secret())).close()
 
@@ -246,6 +246,6 @@ def test_a_rotation_that_fails_and_changes_the_credential_is_told(
     monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
     monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
     with pytest.raises(RehearsalError, match=r"^a rotation that failed has changed the credential$"):
-        BadDay(replaying(rehearsal, fails), ("rotation",)).database_is_down()
+        FaultInjection(replaying(rehearsal, fails), ("rotation",)).rotate_without_database()
     client.put_secret_value(SecretId=secret, SecretString=good.dump())
     assert not may_rotate_early(rehearsal)

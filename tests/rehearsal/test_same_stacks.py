@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from lambda_rotation import package
-from rehearsal.run import PACKAGE
+from rehearsal.one_environment import PACKAGE
 from stacks import ROOT
 from synthesized.platform import Platform
-from tests.conftest import SHIPPED, all_of
+from tests.conftest import SHIPPED, synthesize_all
 
 # On a machine with Lambda's own processor, the package is for the same.
 OF_THIS_MACHINE = set() if machine.machine() == "aarch64" else {"architectures"}
@@ -23,7 +23,7 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as a rehearsal makes it, which trusts another authority than RDS's."""
     folder = tmp_path_factory.mktemp("package")
     (folder / "authority.pem").write_text("an authority")
-    package.trusting(folder / "authority.pem", PACKAGE, folder / "rotation.zip")
+    package.replace_certificates(folder / "authority.pem", PACKAGE, folder / "rotation.zip")
     return folder / "rotation.zip"
 
 
@@ -32,7 +32,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory, zipped: Path) -> dict[st
     """The project's own environments as a rehearsal synthesizes them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROTATION_PACKAGE", str(zipped))
-        return all_of(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"))
+        return synthesize_all(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"))
 
 
 def differences(one: Any, other: Any, *path: str) -> Iterator[tuple[str, ...]]:

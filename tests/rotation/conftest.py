@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from moto.secretsmanager.models import SecretsManagerBackend
 
-from tests.rotation.scene import Rotation, local_aws, make_rotation
+from tests.rotation.fixtures import RotationFixture, local_aws, make_rotation
 from tests.rotation.server import Server, running
 
 
@@ -25,11 +25,11 @@ def aws() -> Generator[SecretsManagerBackend]:
 @pytest.fixture
 def new_rotation(
     server: Server, aws: SecretsManagerBackend, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Rotation]:
+) -> Callable[..., RotationFixture]:
     """Makes one; the function is deployed for the latest."""
     return partial(make_rotation, server, aws, monkeypatch)
 
 
 @pytest.fixture
-def rotation(new_rotation: Callable[..., Rotation]) -> Rotation:
+def rotation(new_rotation: Callable[..., RotationFixture]) -> RotationFixture:
     return new_rotation()

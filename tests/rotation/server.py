@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_aws.certificate_authority import CertificateAuthority
-from local_aws.postgresql import Master, Pair, free_port, until
+from local_aws.postgresql import MasterUser, PostgresCluster, free_port, wait_until
 
-__all__ = ["MASTER", "MASTER_PASSWORD", "READER", "WRITER", "Server", "running", "until"]
+__all__ = ["MASTER", "MASTER_PASSWORD", "READER", "WRITER", "Server", "running", "wait_until"]
 
 WRITER, READER = "127.0.0.1", "127.0.0.2"
 """One port, two addresses: an endpoint each."""
@@ -16,7 +16,7 @@ MASTER, MASTER_PASSWORD = "platform_master", "master-password-that-tests-may-kno
 PARAMETERS = {"log_statement": "all", "log_connections": "on"}
 
 
-class Server(Pair):
+class Server(PostgresCluster):
     """A running pair."""
 
     @contextmanager
@@ -24,9 +24,9 @@ class Server(Pair):
         """The reader shows nothing new until what is handed out is called, or the block is left."""
 
         def resume() -> None:
-            self.on_reader("SELECT pg_wal_replay_resume()")
+            self.execute_on_reader("SELECT pg_wal_replay_resume()")
 
-        self.on_reader("SELECT pg_wal_replay_pause()")
+        self.execute_on_reader("SELECT pg_wal_replay_pause()")
         try:
             yield resume
         finally:
@@ -44,7 +44,7 @@ class Server(Pair):
     @contextmanager
     def certificate(self, *, expired: bool) -> Generator[None]:
         """The writer shows another certificate of the same authority."""
-        self.install("other", *self.authority.issue(WRITER, READER, expired=expired))
+        self.install_certificate("other", *self.authority.issue(WRITER, READER, expired=expired))
         self.configure(ssl_cert_file="other.pem", ssl_key_file="other.key")
         try:
             yield
@@ -55,12 +55,12 @@ class Server(Pair):
     def plaintext(self) -> Generator[None]:
         """The writer knows no TLS, and lets in whoever comes without."""
         access = self.folder / "writer" / "pg_hba.conf"
-        access.write_text(self.access.replace("hostssl", "host   "))
+        access.write_text(self.pg_hba.replace("hostssl", "host   "))
         self.configure(ssl="off")
         try:
             yield
         finally:
-            access.write_text(self.access)
+            access.write_text(self.pg_hba)
             self.configure(ssl="on")
 
 
@@ -69,7 +69,7 @@ def running() -> Generator[Server]:
     """Start a pair on a free port, and stop it."""
     with tempfile.TemporaryDirectory(prefix="rotation-") as logs:
         server = Server(CertificateAuthority(), Path(logs), WRITER, READER, free_port(WRITER), PARAMETERS)
-        server.start(Master(MASTER, MASTER_PASSWORD))
+        server.start(MasterUser(MASTER, MASTER_PASSWORD))
         try:
             yield server
         finally:

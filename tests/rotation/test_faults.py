@@ -13,7 +13,7 @@ from psycopg2.extensions import encrypt_password
 from lambda_rotation import database
 from lambda_rotation.errors import DatabaseError
 from local_aws.certificate_authority import CertificateAuthority
-from tests.rotation.scene import Rotation
+from tests.rotation.fixtures import RotationFixture
 from tests.rotation.server import READER, WRITER
 
 ELSEWHERE = "127.0.0.3"
@@ -21,25 +21,25 @@ ELSEWHERE = "127.0.0.3"
 
 
 @pytest.fixture
-def unchanged(rotation: Rotation) -> Generator[Rotation]:
+def unchanged(rotation: RotationFixture) -> Generator[RotationFixture]:
     """A rotation under way, whose set step is to fail and to change nothing."""
     rotation.rotate()
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     rotation.step("createSecret", token)
 
     def state() -> list[Any]:
         verifiers = (
             "SELECT a.rolname::text, a.rolpassword, r.rolconfig::text FROM pg_authid a JOIN pg_roles r USING (rolname)"
         )
-        return [rotation.server.run(f"{verifiers} ORDER BY 1"), rotation.stages()]
+        return [rotation.server.execute(f"{verifiers} ORDER BY 1"), rotation.stages()]
 
     before = state()
     yield rotation
     assert state() == before
-    assert rotation.works()
+    assert rotation.can_log_in()
 
 
-def failure(rotation: Rotation, step: str = "setSecret") -> str:
+def failure(rotation: RotationFixture, step: str = "setSecret") -> str:
     (token,) = (version for version, stages in rotation.stages().items() if "AWSPENDING" in stages)
     with pytest.raises(DatabaseError) as raised:
         rotation.step(step, token)
@@ -51,7 +51,7 @@ def failure(rotation: Rotation, step: str = "setSecret") -> str:
     return text
 
 
-def test_a_server_that_refuses(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_refuses(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATABASE_HOST", ELSEWHERE)
     with pytest.raises(Exception, match="for another database or role: host"):
         failure(unchanged)
@@ -102,27 +102,27 @@ def listening(port: int, serve: Callable[[socket.socket], None]) -> Generator[No
                 client.close()
 
 
-def test_a_server_that_hangs(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_hangs(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     # Not longer than the failing step: what looks at the database afterwards may take its time.
     with monkeypatch.context() as patch, listening(unchanged.server.port, lambda _: None):
-        patch.setattr(database, "ANSWER_TIMEOUT", 0.5)
+        patch.setattr(database, "RESPONSE_TIMEOUT", 0.5)
         patch.setattr(database, "transaction", through(ELSEWHERE))
         assert "no answer within 0.5 s" in failure(unchanged)
 
 
-def test_a_server_that_drops_the_connection(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_drops_the_connection(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "transaction", through(ELSEWHERE))
     with listening(unchanged.server.port, lambda client: client.shutdown(socket.SHUT_RDWR)):
         assert "server closed the connection unexpectedly" in failure(unchanged)
 
 
-def test_a_connection_that_breaks_in_mid_statement(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_connection_that_breaks_in_mid_statement(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     """After the roles have been changed, and before it is committed."""
     plain = encrypt_password
 
     def breaking(*arguments: Any) -> Any:
         verifier = plain(*arguments)
-        unchanged.server.run(
+        unchanged.server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'credential-rotation'"
         )
         return verifier
@@ -131,9 +131,9 @@ def test_a_connection_that_breaks_in_mid_statement(unchanged: Rotation, monkeypa
     assert "terminating connection due to administrator command" in failure(unchanged)
 
 
-def test_a_lock_that_somebody_holds(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_lock_that_somebody_holds(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 1)
-    holder = unchanged.server.superuser(unchanged.database)
+    holder = unchanged.server.connect_as_superuser(unchanged.database)
     with holder.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_lock({database.ADVISORY_LOCK})")
     try:
@@ -142,55 +142,55 @@ def test_a_lock_that_somebody_holds(unchanged: Rotation, monkeypatch: pytest.Mon
         holder.close()
 
 
-def test_a_failover_that_is_under_way(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_failover_that_is_under_way(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     """The writer's name still leads to what is a reader now."""
     monkeypatch.setattr(database, "transaction", through(READER))
     assert "The writer's endpoint leads to a reader. A failover is under way" in failure(unchanged)
 
 
-def test_a_certificate_of_another_name(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_a_certificate_of_another_name(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "transaction", through("localhost"))
     assert 'does not match host name "localhost"' in failure(unchanged)
 
 
-def test_a_certificate_of_another_authority(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+def test_a_certificate_of_another_authority(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     other = tmp_path / "other.pem"
     other.write_bytes(CertificateAuthority().pem)
-    monkeypatch.setattr("lambda_rotation.deployment.CERTIFICATES", other)
+    monkeypatch.setattr("lambda_rotation.configuration.CERTIFICATES", other)
     # Of the same name as the one that is trusted, so it is the signature that differs.
     assert "signature failure" in failure(unchanged)
 
 
-def test_no_authority_at_all(unchanged: Rotation, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
-    monkeypatch.setattr("lambda_rotation.deployment.CERTIFICATES", tmp_path / "none.pem")
+def test_no_authority_at_all(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+    monkeypatch.setattr("lambda_rotation.configuration.CERTIFICATES", tmp_path / "none.pem")
     assert "does not exist" in failure(unchanged)
 
 
-def test_a_certificate_that_has_expired(unchanged: Rotation):
+def test_a_certificate_that_has_expired(unchanged: RotationFixture):
     with unchanged.server.certificate(expired=True):
         assert "SSL error: certificate verify failed" in failure(unchanged)
 
 
-def test_a_server_that_speaks_plaintext_only(unchanged: Rotation):
+def test_a_server_that_speaks_plaintext_only(unchanged: RotationFixture):
     with unchanged.server.plaintext():
         assert "server does not support SSL" in failure(unchanged)
 
 
 @pytest.mark.parametrize("fault", ["expired", "plaintext"])
-def test_a_pending_credential_is_not_sent_to_a_server_that_cannot_be_trusted(rotation: Rotation, fault: str):
-    token = rotation.begin()
+def test_a_pending_credential_is_not_sent_to_a_server_that_cannot_be_trusted(rotation: RotationFixture, fault: str):
+    token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
     distrusted = rotation.server.plaintext() if fault == "plaintext" else rotation.server.certificate(expired=True)
     with distrusted, pytest.raises(DatabaseError):
         rotation.step("testSecret", token)
     rotation.rotate(token)
-    assert rotation.works()
+    assert rotation.can_log_in()
 
 
-def test_a_session_that_is_not_encrypted_is_found(monkeypatch: pytest.MonkeyPatch, rotation: Rotation):
+def test_a_session_that_is_not_encrypted_is_found(monkeypatch: pytest.MonkeyPatch, rotation: RotationFixture):
     """Were sslmode ever to be loosened."""
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
     connect = psycopg2.connect

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_rotation import database, handler
-from lambda_rotation.credential import Credential, Login, username_of
-from lambda_rotation.deployment import Deployment
-from lambda_rotation.errors import RefusedError, RotationError
-from tests.rotation.scene import STEPS, Rotation
+from lambda_rotation.configuration import Configuration
+from lambda_rotation.credential import Credential, MasterCredential, parse_username
+from lambda_rotation.errors import RotationError, RotationRefusedError
+from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER
 
 A_FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -53,23 +53,23 @@ ANY_JSON = st.recursive(
     ],
 )
 def test_an_event_that_is_none_is_refused(event: Any):
-    with pytest.raises(RefusedError, match="do not call the function"):
+    with pytest.raises(RotationRefusedError, match="do not call the function"):
         handler.handle(event)
 
 
 @given(ANY_JSON)
 @settings(deadline=None)
 def test_any_event_is_refused_or_understood(event: Any):
-    with pytest.raises(RefusedError):
+    with pytest.raises(RotationRefusedError):
         handler.handle(event)
 
 
 @given(ANY_JSON)
 def test_any_version_is_a_credential_or_refused(values: Any):
     for text in (json.dumps(values), str(values)):
-        for read in (Credential.parse, username_of, Login.parse):
+        for read in (Credential.parse, parse_username, MasterCredential.parse):
             # Whatever else it raised would fail the test.
-            with suppress(RefusedError):
+            with suppress(RotationRefusedError):
                 read(text)
 
 
@@ -77,8 +77,8 @@ def test_any_version_is_a_credential_or_refused(values: Any):
     "text", ["", "{", "[" * 100_000, "null", "[]", '"username"', '{"username": ""}', '{"username": 5}']
 )
 def test_broken_json_is_refused(text: str):
-    for read in (Credential.parse, username_of, Login.parse):
-        with pytest.raises(RefusedError):
+    for read in (Credential.parse, parse_username, MasterCredential.parse):
+        with pytest.raises(RotationRefusedError):
             read(text)
 
 
@@ -96,11 +96,11 @@ WHOLE: Mapping[str, Any] = {
 @pytest.mark.parametrize("key", list(WHOLE))
 @pytest.mark.parametrize("value", [None, "", 0, True, [], {}, "an-other", 1.5])
 def test_a_version_with_another_value_is_refused(key: str, value: Any):
-    deployment = Deployment.of(ENVIRONMENT)
+    deployment = Configuration.from_environment(ENVIRONMENT)
     Credential.parse(json.dumps(WHOLE)).check(deployment, "shop_a")
     if key == "password" and value == "an-other":
         return
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RotationRefusedError) as refused:
         Credential.parse(json.dumps({**WHOLE, key: value})).check(deployment, "shop_a")
     assert key in str(refused.value)
     # Which key, and never what is in it.
@@ -108,22 +108,22 @@ def test_a_version_with_another_value_is_refused(key: str, value: Any):
 
 
 def test_a_version_with_more_or_fewer_keys_is_refused():
-    with pytest.raises(RefusedError, match="other keys than a credential: extra"):
+    with pytest.raises(RotationRefusedError, match="other keys than a credential: extra"):
         Credential.parse(json.dumps({**WHOLE, "extra": 1}))
-    with pytest.raises(RefusedError, match="other keys than a credential: host"):
+    with pytest.raises(RotationRefusedError, match="other keys than a credential: host"):
         Credential.parse(json.dumps({key: value for key, value in WHOLE.items() if key != "host"}))
 
 
 @pytest.mark.parametrize("variable", sorted(ENVIRONMENT))
 def test_a_function_that_was_deployed_wrong_says_so(variable: str):
-    with pytest.raises(RefusedError, match=f"The function's environment is wrong: .*{variable}"):
-        Deployment.of({name: value for name, value in ENVIRONMENT.items() if name != variable})
+    with pytest.raises(RotationRefusedError, match=f"The function's environment is wrong: .*{variable}"):
+        Configuration.from_environment({name: value for name, value in ENVIRONMENT.items() if name != variable})
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_PORT", "CONNECTION_LIMIT", "MINIMUM_AGE"])
 def test_a_number_that_is_none_is_refused(variable: str):
-    with pytest.raises(RefusedError, match="The function's environment is wrong"):
-        Deployment.of({**ENVIRONMENT, variable: "many"})
+    with pytest.raises(RotationRefusedError, match="The function's environment is wrong"):
+        Configuration.from_environment({**ENVIRONMENT, variable: "many"})
 
 
 @given(NASTY)
@@ -132,8 +132,8 @@ def test_a_number_that_is_none_is_refused(variable: str):
 @example("pg_monitor" + 60 * "x")
 def test_only_plain_names_of_roles_are_taken(name: str):
     for variable in ("OWNER_ROLE", "ADOPTED_ROLE"):
-        with suppress(RefusedError):
-            deployment = Deployment.of({**ENVIRONMENT, variable: name})
+        with suppress(RotationRefusedError):
+            deployment = Configuration.from_environment({**ENVIRONMENT, variable: name})
             assert name.isascii()
             assert name.replace("_", "").isalnum()
             assert all(len(login) <= 63 for login in deployment.logins)
@@ -143,12 +143,12 @@ def test_only_plain_names_of_roles_are_taken(name: str):
 @A_FEW
 @example(name='a"; DROP ROLE postgres; --', password="'; DROP ROLE postgres; --")
 @example(name="%s", password="%(password)s")
-def test_names_and_passwords_are_never_read_as_sql(rotation: Rotation, name: str, password: str):
+def test_names_and_passwords_are_never_read_as_sql(rotation: RotationFixture, name: str, password: str):
     """However they came past the checks before: the database has them to the letter, or says no."""
     owner = f"{name}{uuid4().hex[:8]}"
     if len(owner.encode()) > 61:
         return
-    deployment = Deployment(
+    deployment = Configuration(
         secret_arn="",
         master_secret_arn="",
         engine="postgres",
@@ -164,46 +164,49 @@ def test_names_and_passwords_are_never_read_as_sql(rotation: Rotation, name: str
     )
     pending = Credential.for_login(deployment, deployment.logins[0], password)
     try:
-        database.prepare(deployment, Login(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
+        database.prepare(deployment, MasterCredential(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
     except RotationError:
         return
-    assert {row[0] for row in rotation.server.run("SELECT rolname::text FROM pg_roles")} > {owner, deployment.logins[0]}
-    assert rotation.works(pending)
+    assert {row[0] for row in rotation.server.execute("SELECT rolname::text FROM pg_roles")} > {
+        owner,
+        deployment.logins[0],
+    }
+    assert rotation.can_log_in(pending)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_token_that_names_nothing_is_refused(rotation: Rotation, step: str):
+def test_a_token_that_names_nothing_is_refused(rotation: RotationFixture, step: str):
     rotation.rotate()
-    with pytest.raises(RefusedError, match="The token names no version of the secret"):
+    with pytest.raises(RotationRefusedError, match="The token names no version of the secret"):
         rotation.step(step, str(uuid4()))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_stale_token_is_refused(rotation: Rotation, step: str):
+def test_a_stale_token_is_refused(rotation: RotationFixture, step: str):
     stale = rotation.rotate()
     rotation.rotate()
-    with pytest.raises(RefusedError, match="not pending: another rotation took its place"):
+    with pytest.raises(RotationRefusedError, match="not pending: another rotation took its place"):
         rotation.step(step, stale)
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
-def test_a_step_before_its_time_is_refused(rotation: Rotation, step: str):
+def test_a_step_before_its_time_is_refused(rotation: RotationFixture, step: str):
     rotation.rotate()
-    with pytest.raises(RefusedError, match="The pending version has no value"):
-        rotation.step(step, rotation.begin())
+    with pytest.raises(RotationRefusedError, match="The pending version has no value"):
+        rotation.step(step, rotation.begin_rotation())
 
 
-def test_another_secret_is_refused(rotation: Rotation):
+def test_another_secret_is_refused(rotation: RotationFixture):
     other = rotation.client.create_secret(Name=f"other-{rotation.owner}", SecretString="{}")["ARN"]
     for arn in (other, rotation.environment["MASTER_SECRET_ARN"], rotation.owner):
-        with pytest.raises(RefusedError, match=f"This function rotates {rotation.secret_arn} alone"):
+        with pytest.raises(RotationRefusedError, match=f"This function rotates {rotation.secret_arn} alone"):
             handler.handle({"Step": "createSecret", "SecretId": arn, "ClientRequestToken": str(uuid4())})
 
 
-def test_a_secret_whose_rotation_is_off_is_refused(rotation: Rotation):
+def test_a_secret_whose_rotation_is_off_is_refused(rotation: RotationFixture):
     rotation.enable(enabled=False)
-    with pytest.raises(RefusedError, match="Rotation is not enabled"):
-        rotation.step("createSecret", rotation.begin())
+    with pytest.raises(RotationRefusedError, match="Rotation is not enabled"):
+        rotation.step("createSecret", rotation.begin_rotation())
 
 
 @pytest.mark.parametrize(
@@ -218,10 +221,10 @@ def test_a_secret_whose_rotation_is_off_is_refused(rotation: Rotation):
     ],
 )
 @pytest.mark.parametrize("step", STEPS)
-def test_a_pending_version_for_somewhere_else_is_refused(rotation: Rotation, step: str, planted: dict[str, Any]):
+def test_a_pending_version_for_somewhere_else_is_refused(rotation: RotationFixture, step: str, planted: dict[str, Any]):
     """Who may write the secret could otherwise have the function send passwords to a server of their own."""
     rotation.rotate()
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     values = {**vars(rotation.current()), "username": rotation.logins[1], **planted}
     rotation.client.put_secret_value(
         SecretId=rotation.secret_arn,
@@ -229,43 +232,43 @@ def test_a_pending_version_for_somewhere_else_is_refused(rotation: Rotation, ste
         SecretString=json.dumps(values),
         VersionStages=["AWSPENDING"],
     )
-    with pytest.raises(RefusedError, match=f"for another database or role: {next(iter(planted))}"):
+    with pytest.raises(RotationRefusedError, match=f"for another database or role: {next(iter(planted))}"):
         rotation.step(step, token)
 
 
-def test_the_pending_version_may_not_be_for_the_login_that_is_current(rotation: Rotation):
+def test_the_pending_version_may_not_be_for_the_login_that_is_current(rotation: RotationFixture):
     rotation.rotate()
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     rotation.client.put_secret_value(
         SecretId=rotation.secret_arn,
         ClientRequestToken=token,
         SecretString=rotation.current().dump(),
         VersionStages=["AWSPENDING"],
     )
-    with pytest.raises(RefusedError, match="for another database or role: username"):
+    with pytest.raises(RotationRefusedError, match="for another database or role: username"):
         rotation.step("setSecret", token)
-    assert rotation.works()
+    assert rotation.can_log_in()
 
 
-def test_a_master_secret_of_another_kind_is_refused(rotation: Rotation):
+def test_a_master_secret_of_another_kind_is_refused(rotation: RotationFixture):
     rotation.client.put_secret_value(SecretId=rotation.environment["MASTER_SECRET_ARN"], SecretString="{}")
-    with pytest.raises(RefusedError, match="The master secret has no username and password"):
+    with pytest.raises(RotationRefusedError, match="The master secret has no username and password"):
         rotation.rotate()
 
 
-def test_the_master_may_not_be_taken_on_by_the_application(rotation: Rotation):
+def test_the_master_may_not_be_taken_on_by_the_application(rotation: RotationFixture):
     rotation.rotate()
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        rotation.ask(f"SET ROLE {MASTER}")
+        rotation.query(f"SET ROLE {MASTER}")
 
 
 @pytest.mark.parametrize("role", ["shop", "shop_a", "shop_b"])
 def test_a_role_of_the_rotations_own_is_not_adopted(role: str):
-    with pytest.raises(RefusedError, match="is a role of the rotation's own"):
-        Deployment.of({**ENVIRONMENT, "ADOPTED_ROLE": role})
+    with pytest.raises(RotationRefusedError, match="is a role of the rotation's own"):
+        Configuration.from_environment({**ENVIRONMENT, "ADOPTED_ROLE": role})
 
 
-def test_a_function_that_somebody_planted_is_not_run_by_the_master(rotation: Rotation):
+def test_a_function_that_somebody_planted_is_not_run_by_the_master(rotation: RotationFixture):
     """CVE-2018-1058: a function of the same name that fits better, in a schema that everybody may write."""
     rotation.rotate()
     for statement in (
@@ -274,12 +277,12 @@ def test_a_function_that_somebody_planted_is_not_run_by_the_master(rotation: Rot
         "CREATE FUNCTION public.shobj_description(oid, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " INSERT INTO public.caught VALUES (current_user); RETURN 'planted'; END $$",
     ):
-        rotation.server.run(statement, rotation.database)
+        rotation.server.execute(statement, rotation.database)
     rotation.rotate()
-    assert rotation.server.run("SELECT * FROM public.caught", rotation.database) == []
+    assert rotation.server.execute("SELECT * FROM public.caught", rotation.database) == []
 
 
-def test_what_aws_answers_is_told_by_its_code_alone(rotation: Rotation, monkeypatch: pytest.MonkeyPatch):
+def test_what_aws_answers_is_told_by_its_code_alone(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MASTER_SECRET_ARN", "arn:aws:secretsmanager:us-west-1:123456789012:secret:gone-abcdef")
     with pytest.raises(
         RotationError, match=r"setSecret of .*: ResourceNotFoundException \(ResourceNotFoundException\)"

@@ -7,8 +7,8 @@ import boto3
 import psycopg2
 import pytest
 
-from tests.rotation.recorder import KilledError, Recorder
-from tests.rotation.scene import STEPS, Rotation
+from tests.rotation.call_recorder import CallRecorder, KilledError
+from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import Server
 
 
@@ -19,14 +19,14 @@ def without_lag(server: Server):
         yield
 
 
-def run(rotation: Rotation, token: str) -> None:
+def run(rotation: RotationFixture, token: str) -> None:
     for step in STEPS:
         rotation.step(step, token)
 
 
-def test_what_is_asked_outside_the_codes_own_paths_is_recorded_too(rotation: Rotation):
+def test_what_is_asked_outside_the_codes_own_paths_is_recorded_too(rotation: RotationFixture):
     rotation.rotate()
-    recorder = Recorder()
+    recorder = CallRecorder()
     current = rotation.current()
     with recorder.recording():
         boto3.client("secretsmanager").list_secrets()
@@ -45,12 +45,12 @@ def test_what_is_asked_outside_the_codes_own_paths_is_recorded_too(rotation: Rot
     assert recorder.calls == ["ListSecrets", "connect", "SELECT 1", "COMMIT"]
 
 
-def calls_of_a_rotation(rotation: Rotation) -> list[str]:
+def calls_of_a_rotation(rotation: RotationFixture) -> list[str]:
     """Of one like all after the second, which made the second login."""
-    recorder = Recorder()
+    recorder = CallRecorder()
     rotation.rotate()
     rotation.rotate()
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     with recorder.recording():
         run(rotation, token)
     return recorder.calls
@@ -70,40 +70,40 @@ def told(capsys: pytest.CaptureFixture[str], what: str, tried: int, calls: list[
         print(f"\n{what}: {tried} kill points, before and after each of {len(calls)} calls")
 
 
-def test_a_rotation_converges_wherever_it_is_killed(rotation: Rotation, capsys: pytest.CaptureFixture[str]):
+def test_a_rotation_converges_wherever_it_is_killed(rotation: RotationFixture, capsys: pytest.CaptureFixture[str]):
     calls = calls_of_a_rotation(rotation)
-    recorder = Recorder()
+    recorder = CallRecorder()
     # The commit of the transaction is among them, and what moves AWSCURRENT and takes AWSPENDING away.
     assert (calls.count("COMMIT"), calls.count("UpdateSecretVersionStage")) == (1, 2)
     tried = 0
     for number, after in points(calls):
-        before, token = rotation.current(), rotation.begin()
+        before, token = rotation.current(), rotation.begin_rotation()
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
             run(rotation, token)
         tried += 1
         assert [alike(call) for call in recorder.calls] == [alike(call) for call in calls[: number + 1]]
-        assert rotation.works(before)
-        assert rotation.works()
+        assert rotation.can_log_in(before)
+        assert rotation.can_log_in()
         rotation.rotate(token)
-        assert rotation.works(before)
-        assert rotation.works()
+        assert rotation.can_log_in(before)
+        assert rotation.can_log_in()
         assert rotation.current().username != before.username
     assert tried == 2 * len(calls)
     told(capsys, "a rotation", tried, calls)
 
 
 def test_the_first_rotation_converges_wherever_it_is_killed(
-    new_rotation: Callable[..., Rotation], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    new_rotation: Callable[..., RotationFixture], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    recorder = Recorder()
+    recorder = CallRecorder()
 
-    def shape(rotation: Rotation) -> list[str]:
+    def shape(rotation: RotationFixture) -> list[str]:
         return [re.sub(rf"\b{rotation.owner}(?=_[ab]\b|\b)", "shop", call) for call in recorder.calls]
 
     # Roles and schema are new each time; a database each would be gigabytes.
     database = new_rotation().database
     rotation = new_rotation(database)
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     with recorder.recording():
         run(rotation, token)
     calls = shape(rotation)
@@ -113,21 +113,21 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
         rotation = new_rotation(database)
         # As it is deployed.
         monkeypatch.setenv("MINIMUM_AGE", "3600")
-        token = rotation.begin()
+        token = rotation.begin_rotation()
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
             run(rotation, token)
         tried += 1
         assert shape(rotation) == calls[: number + 1]
         rotation.rotate(token)
-        assert rotation.works()
+        assert rotation.can_log_in()
         assert rotation.current().username == rotation.logins[0]
     assert tried == 2 * len(calls)
     told(capsys, "the first rotation", tried, calls)
 
 
-def test_a_run_that_is_killed_is_finished_by_another_rotation_as_well(rotation: Rotation):
+def test_a_run_that_is_killed_is_finished_by_another_rotation_as_well(rotation: RotationFixture):
     """Where Secrets Manager has given the first one up."""
-    recorder = Recorder()
+    recorder = CallRecorder()
     calls = calls_of_a_rotation(rotation)
     # What leaves something behind; all others leave what these do.
     lasting = {"PutSecretValue", "COMMIT", "UpdateSecretVersionStage"}
@@ -135,8 +135,8 @@ def test_a_run_that_is_killed_is_finished_by_another_rotation_as_well(rotation: 
         if calls[number] not in lasting:
             continue
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
-            run(rotation, rotation.begin())
+            run(rotation, rotation.begin_rotation())
         current = rotation.current()
         rotation.rotate()
-        assert rotation.works(current)
-        assert rotation.works()
+        assert rotation.can_log_in(current)
+        assert rotation.can_log_in()

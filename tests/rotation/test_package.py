@@ -16,9 +16,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_rotation import package
-from lambda_rotation.package import PackageError, build, main, trusting
+from lambda_rotation.package import PackageError, build, main, replace_certificates
 from stacks import ROOT
-from tests.rotation.scene import STEPS, Rotation
+from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import Server
 
 AARCH64 = 183
@@ -37,7 +37,7 @@ def for_here(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("local")
     main([str(folder / "local.zip"), "--local"])
     # The authorities of RDS are not those of the tests' server.
-    trusting(server.certificates, folder / "local.zip", file := folder / "rotation.zip")
+    replace_certificates(server.certificates, folder / "local.zip", file := folder / "rotation.zip")
     return file
 
 
@@ -140,13 +140,13 @@ def boto3_alone(folder: Path) -> Path:
     return folder
 
 
-def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation: Rotation, tmp_path: Path):
+def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation: RotationFixture, tmp_path: Path):
     unpacked, runtime = tmp_path / "task", tmp_path / "runtime"
     runtime.mkdir()
     boto3_alone(runtime)
     with ZipFile(for_here) as archive:
         archive.extractall(unpacked)
-    token = rotation.begin()
+    token = rotation.begin_rotation()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -171,7 +171,7 @@ def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation
     finally:
         server.stop()
     assert ended.returncode == 0, ended.stderr
-    assert rotation.works()
+    assert rotation.can_log_in()
 
 
 def test_the_certificates_are_those_of_rds_and_last():

@@ -6,11 +6,11 @@ from itertools import groupby
 import pytest
 
 from lambda_rotation import database
-from lambda_rotation.deployment import Deployment
+from lambda_rotation.configuration import Configuration
 from lambda_rotation.handler import STEPS
 from operations.document.pictures.rotation import MESSAGES, READER, SECRETS, WRITER, Message
-from tests.rotation.recorder import Recorder
-from tests.rotation.scene import Rotation
+from tests.rotation.call_recorder import CallRecorder
+from tests.rotation.fixtures import RotationFixture
 from tests.rotation.server import READER as READER_HOST
 from tests.rotation.server import WRITER as WRITER_HOST
 
@@ -21,19 +21,19 @@ Calls = list[tuple[str, list[str]]]
 
 
 @pytest.fixture
-def calls(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> dict[str, Calls]:
+def calls(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch) -> dict[str, Calls]:
     """Of each step of a rotation, whom it called with what, in turns."""
     rotation.rotate()
     rotation.rotate()
-    recorder = Recorder()
+    recorder = CallRecorder()
     transaction = database.transaction
 
-    def seen(deployment: Deployment, host: str, user: str, password: str):
+    def seen(deployment: Configuration, host: str, user: str, password: str):
         recorder.calls.append(f"to {host}")
         return transaction(deployment, host, user, password)
 
     monkeypatch.setattr(database, "transaction", seen)
-    token, found = rotation.begin(), dict[str, Calls]()
+    token, found = rotation.begin_rotation(), dict[str, Calls]()
     for step in STEPS:
         with recorder.recording():
             rotation.step(step, token)
@@ -68,4 +68,4 @@ def test_each_step_asks_whom_the_sequence_shows(calls: dict[str, Calls]):
 
 
 def by_receiver(messages: tuple[Message, ...]) -> list[tuple[str, list[Message]]]:
-    return [(to, list(group)) for to, group in groupby(messages, key=lambda message: message.to)]
+    return [(to, list(group)) for to, group in groupby(messages, key=lambda message: message.recipient)]

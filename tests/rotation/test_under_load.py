@@ -13,8 +13,8 @@ import pytest
 
 from lambda_rotation import database
 from lambda_rotation.secret import Secret
-from rehearsal.load import logging_in
-from tests.rotation.scene import Rotation
+from rehearsal.logins import logging_in
+from tests.rotation.fixtures import RotationFixture
 
 ROTATIONS = 20
 LOGINS = 2_000
@@ -49,13 +49,16 @@ def rotate(times: int, apart: float, rotate_once: Callable[[], object]) -> None:
         rotate_once()
 
 
-def test_no_login_fails(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_no_login_fails(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     clock = Clock(monkeypatch)
     rotation.rotate()
     cached_for = [0, 1, 0.9 * APART, 0, 1, 0.9 * APART, 0, 1]
     with logging_in(rotation.current, rotation.log_in, cached_for) as clients:
         rotate(ROTATIONS, APART, rotation.rotate)
-    logins, failed = sum(client.logins for client in clients), [error for client in clients for error in client.failed]
+    logins, failed = (
+        sum(client.logins for client in clients),
+        [error for client in clients for error in client.failures],
+    )
     with capsys.disabled():
         print(
             f"\n{logins} logins in {ROTATIONS} rotations, {min(clock.apart):.2f} s apart or more: {len(failed)} failed"
@@ -66,25 +69,25 @@ def test_no_login_fails(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, cap
     assert not failed
 
 
-def test_a_client_that_holds_a_credential_for_longer_than_two_rotations_fails(rotation: Rotation):
+def test_a_client_that_holds_a_credential_for_longer_than_two_rotations_fails(rotation: RotationFixture):
     rotation.rotate()
     with logging_in(rotation.current, rotation.log_in, [60.0]) as clients:
         rotate(4, 0.3, rotation.rotate)
-    assert clients[0].failed
+    assert clients[0].failures
 
 
-def test_a_single_login_whose_password_is_changed_fails(rotation: Rotation):
+def test_a_single_login_whose_password_is_changed_fails(rotation: RotationFixture):
     """As AWS's single-user rotation does it: the password first, the secret after."""
     rotation.rotate()
 
     def rotate_in_place() -> None:
         current = rotation.current()
         changed = replace(current, password=current.password[::-1])
-        rotation.server.run(f"ALTER ROLE {current.username} PASSWORD '{changed.password}'")
+        rotation.server.execute(f"ALTER ROLE {current.username} PASSWORD '{changed.password}'")
         # What Secrets Manager takes to call the next step, and to answer.
         time.sleep(0.1)
         rotation.client.put_secret_value(SecretId=rotation.secret_arn, SecretString=changed.dump())
 
     with logging_in(rotation.current, rotation.log_in, [0, 0, 1, 1]) as clients:
         rotate(3, 0.5, rotate_in_place)
-    assert [bool(client.failed) for client in clients] == [True] * 4
+    assert [bool(client.failures) for client in clients] == [True] * 4

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stacks.access.identities import DESTROYS
-from stacks.access.policies import WRITES
+from stacks.access.deployer_policies import WRITES
+from stacks.access.identities import DESTRUCTIVE_ACTIONS
 from synthesized.platform import Platform
-from tests.conftest import OTHERWISE, all_of, as_toml, changed, no_tiers_but
+from tests.conftest import VARIANTS, changed_settings, only_tiers, synthesize_all, to_toml
 from tests.policy.deployers import sizes
 from tests.synthesized import bodies, conditions, has, statements
 
@@ -73,7 +73,7 @@ def test_a_provider_that_is_there_already_is_named_and_not_made(otherwise: dict[
 
 
 def test_atlantis_takes_on_both_by_its_servers_role(otherwise: dict[str, Platform]):
-    platform, server = otherwise["prod"], OTHERWISE["prod"]["access"]["atlantis_role"]
+    platform, server = otherwise["prod"], VARIANTS["prod"]["access"]["atlantis_role"]
     for role in ("plan", "apply"):
         trusted = statements(platform, "access", f"{role}-trust")["Atlantis"]
         assert trusted["actions"] == ["sts:AssumeRole"]
@@ -108,7 +108,7 @@ def test_who_plans_is_denied_what_is_in_secrets_buckets_and_the_database(prod: P
 def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
     """Twelve characters are what an environment's name may have, fourteen what a Region's has."""
     name = "a23456789012"
-    table = changed("prod", {"region": "ap-southeast-1", "second_region": "ap-northeast-1"})
+    table = changed_settings("prod", {"region": "ap-southeast-1", "second_region": "ap-northeast-1"})
     table["network"]["zones"] = ["ap-southeast-1a", "ap-southeast-1b"]
     table["permissions_boundary"] = f"{IAM}:policy/globecart-{name}-boundary"
     for protected in (True, False):
@@ -116,16 +116,16 @@ def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
         folder.mkdir()
         if not protected:
             table |= {"production": False, "deletion_protection": False}
-        (folder / f"{name}.toml").write_text(as_toml(table), encoding="utf-8")
-        with no_tiers_but({"access"}):
-            assert not list(sizes(all_of(folder, folder / "out")[name]))
+        (folder / f"{name}.toml").write_text(to_toml(table), encoding="utf-8")
+        with only_tiers({"access"}):
+            assert not list(sizes(synthesize_all(folder, folder / "out")[name]))
 
 
 def test_what_is_destroyed_is_something_that_can_be_made(prod: Platform):
     """A name that is mistyped in the table of losses would deny nothing."""
-    granted = {action for grants in WRITES.values() for grant in grants for action in grant.named()}
-    assert granted >= DESTROYS
-    assert not DESTROYS & {
+    granted = {action for grants in WRITES.values() for grant in grants for action in grant.iam_actions()}
+    assert granted >= DESTRUCTIVE_ACTIONS
+    assert not DESTRUCTIVE_ACTIONS & {
         action
         for name in WRITES
         for each in statements(prod, "access", f"{name}-permissions").values()

@@ -4,7 +4,7 @@ import re
 
 from stacks.parts.alarms import Alarm
 from synthesized.platform import Body, Platform, Resource
-from tests.conftest import OTHERWISE
+from tests.conftest import VARIANTS
 from tests.synthesized import RUNBOOKS, only
 
 # Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
@@ -191,7 +191,7 @@ def test_a_share_and_a_long_time_are_said_as_such():
 
 
 def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
-    wordy, longest = otherwise["prod"], OTHERWISE["prod"]["foundation"]["runbooks"]
+    wordy, longest = otherwise["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
     composite = only(wordy, "aws_cloudwatch_composite_alarm")
     for body in (*(alarm.body for alarm in alarms(wordy)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]

@@ -4,7 +4,7 @@ import re
 
 from stacks import ROOT
 from stacks.settings.service import ServiceSettings
-from stacks.storage.stack import USES
+from stacks.storage.stack import ACCESS_POINTS
 from synthesized.platform import Platform
 from tests.synthesized import container, only
 
@@ -56,8 +56,8 @@ def test_the_mounts_are_those_of_the_container(prod: Platform):
     mounted = {mount["containerPath"] for mount in container(prod)["mountPoints"]}
     assert mounted == table("Files").keys()
     environment = {entry["name"]: entry["value"] for entry in container(prod)["environment"]}
-    assert {environment[f"{use.name.upper()}_PATH"] for use in USES} < mounted
-    assert f"users of their own ({' and '.join(str(use.uid) for use in USES)})" in PAGE
+    assert {environment[f"{use.name.upper()}_PATH"] for use in ACCESS_POINTS} < mounted
+    assert f"users of their own ({' and '.join(str(use.uid) for use in ACCESS_POINTS)})" in PAGE
 
 
 def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):

@@ -15,18 +15,18 @@ import main
 from operations import atlantis as module
 from operations.__main__ import app
 from operations.atlantis import (
-    BY_HAND,
     FILE,
+    MANUAL_TIERS,
+    MANUAL_WORKFLOW,
     OUT,
     WORKFLOW,
-    WORKFLOW_BY_HAND,
     configuration,
     order_groups,
     profiles,
     sources_of,
 )
 from operations.errors import RefusedError
-from rehearsal.atlantis import modified
+from rehearsal.atlantis_server import select_projects
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform, Stack
@@ -105,7 +105,7 @@ def test_no_group_needs_another_of_its_own(every: list[Stack]):
 
 
 def selected(projects: dict[str, dict[str, Any]], *changed: str) -> set[str]:
-    return {project["name"] for project in modified(projects.values(), changed)}
+    return {project["name"] for project in select_projects(projects.values(), changed)}
 
 
 def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
@@ -212,12 +212,12 @@ def stack(name: str, folder: Path, *depends_on: str) -> Stack:
 
 
 def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path):
-    (tier,) = BY_HAND
+    (tier,) = MANUAL_TIERS
     (program / "stacks" / tier).mkdir()
     (program / "stacks" / tier / "stack.py").write_text("", encoding="utf-8")
     text = configuration([stack(f"dev-{tier}", program), stack("dev-edge", program)], program, ["dev"])
     assert {project["name"]: project["workflow"] for project in yaml.safe_load(text)["projects"]} == {
-        f"dev-{tier}": WORKFLOW_BY_HAND,
+        f"dev-{tier}": MANUAL_WORKFLOW,
         "dev-edge": WORKFLOW,
     }
 
@@ -273,14 +273,14 @@ def test_the_server_lets_a_pull_request_choose_its_workflows_and_nothing_else(pr
     (repo,) = REPOS["repos"]
     assert repo["allowed_overrides"] == ["workflow"]
     assert repo["allow_custom_workflows"] is False
-    assert set(repo["allowed_workflows"]) == REPOS["workflows"].keys() == {WORKFLOW, WORKFLOW_BY_HAND}
-    assert {project["workflow"] for project in projects.values()} <= {WORKFLOW, WORKFLOW_BY_HAND}
+    assert set(repo["allowed_workflows"]) == REPOS["workflows"].keys() == {WORKFLOW, MANUAL_WORKFLOW}
+    assert {project["workflow"] for project in projects.values()} <= {WORKFLOW, MANUAL_WORKFLOW}
     for command in ("apply", "import"):
         assert set(repo[f"{command}_requirements"]) == {"approved", "mergeable", "undiverged"}
 
 
 def test_what_is_applied_by_hand_is_planned_alike_and_no_step_applies_it():
-    ours, by_hand = REPOS["workflows"][WORKFLOW], REPOS["workflows"][WORKFLOW_BY_HAND]
+    ours, by_hand = REPOS["workflows"][WORKFLOW], REPOS["workflows"][MANUAL_WORKFLOW]
     assert by_hand["plan"] == ours["plan"]
     assert by_hand["policy_check"] == ours["policy_check"]
     assert "apply" not in by_hand["apply"]["steps"]

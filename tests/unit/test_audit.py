@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from stacks.audit.watched_calls import COUNTED
+from stacks.audit.watched_calls import CALL_METRICS
 from synthesized.platform import Body, Platform
 from tests.conftest import Synthesize
 from tests.synthesized import bodies, conditions, has, only, statements
@@ -141,7 +141,7 @@ def test_what_was_denied_is_counted_once(prod: Platform):
 
 def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter", "audit")
-    assert counted.keys() == {row.name for row in COUNTED} > WATCHED.keys()
+    assert counted.keys() == {row.name for row in CALL_METRICS} > WATCHED.keys()
     alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")
     for name, body in counted.items():
         assert body["log_group_name"] == "${aws_cloudwatch_log_group.audit_log.name}"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from operations.bootstrap.boundary import LARGEST, boundary
+from operations.bootstrap.boundary import MAX_CHARACTERS, boundary
 from stacks.names import Names
 from synthesized.platform import Body, Platform
-from synthesized.policies import listed
+from synthesized.policy_statements import as_list
 from tests.failures import expect_none
 from tests.synthesized import names_of
 
@@ -122,9 +122,9 @@ def unconditional(statement: Body) -> Body:
     """A statement of AWS's own, as ours are written, whatever its conditions."""
     return {
         "Effect": statement["Effect"],
-        "Action": listed(statement["Action"]),
+        "Action": as_list(statement["Action"]),
         "Resource": [
-            resource.replace(":*:*:", ":{region}:{account}:", 1) for resource in listed(statement["Resource"])
+            resource.replace(":*:*:", ":{region}:{account}:", 1) for resource in as_list(statement["Resource"])
         ],
     }
 
@@ -132,7 +132,7 @@ def unconditional(statement: Body) -> Body:
 def region_of(statement: Body, region: str) -> bool:
     """Whether a statement holds in a Region, if it has no other condition."""
     condition = statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
-    return condition.keys() == {"StringEquals"} and region in listed(condition["StringEquals"]["aws:RequestedRegion"])
+    return condition.keys() == {"StringEquals"} and region in as_list(condition["StringEquals"]["aws:RequestedRegion"])
 
 
 def decides(document: Body, action: str, resource: str, region: str) -> str:
@@ -204,7 +204,7 @@ def test_grants_are_made_for_services_alone(everywhere: list[Platform]):
     managed = json.loads(aws_managed_policies_data)
     for policy in OF_USE:
         (given,) = (
-            one for one in managed[policy]["Document"]["Statement"] if "kms:CreateGrant" in listed(one["Action"])
+            one for one in managed[policy]["Document"]["Statement"] if "kms:CreateGrant" in as_list(one["Action"])
         )
         assert given["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
@@ -285,4 +285,4 @@ def test_what_has_no_resource_is_bound_to_the_region(prod: Platform):
 def test_it_fits_a_policy_even_with_the_longest_names():
     longest = Names("a23456789012", "1" * 12, "ap-southeast-1", "ap-northeast-1")
     document: Any = boundary(longest)
-    assert len(json.dumps(document).replace(" ", "")) <= LARGEST
+    assert len(json.dumps(document).replace(" ", "")) <= MAX_CHARACTERS

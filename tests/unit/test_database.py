@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stacks.database.parameters import most_connections
+from stacks.database.parameters import max_connections
 from stacks.settings.database import DatabaseSettings
 from synthesized.platform import Platform
 from tests.synthesized import bodies, conditions, has, only, statements
@@ -223,12 +223,12 @@ AWS_TABLE = [(1, 189), (4, 823), (8, 1669), (16, 3360), (32, 5000), (256, 5000)]
 @pytest.mark.parametrize(("capacity", "awss"), AWS_TABLE)
 def test_the_connections_alarm_knows_auroras_limit(capacity: float, awss: int):
     wanted = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
-    assert 0.95 * awss <= most_connections(wanted) <= 1.1 * awss
+    assert 0.95 * awss <= max_connections(wanted) <= 1.1 * awss
 
 
 def test_a_small_minimum_caps_the_connections():
     wanted: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
-    assert most_connections(DatabaseSettings.model_construct(**wanted)) == 2000
+    assert max_connections(DatabaseSettings.model_construct(**wanted)) == 2000
 
 
 def test_failed_logins_are_counted_from_the_servers_log(prod: Platform):

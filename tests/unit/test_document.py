@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
 from operations.document import command
-from operations.document.command import DOCS, images, pages, plan_roles, with_parts
+from operations.document.command import DOCS, images, pages, plan_roles, replace_parts
 from operations.document.tables import keys_table, roles_table
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Platform
-from tests.conftest import REFERENCE, all_of, no_tiers_but
+from tests.conftest import REFERENCE, only_tiers, synthesize_all
 from tests.failures import expect_none
 from tests.policy.planted import with_changed
 
@@ -34,7 +34,7 @@ def stale(written: Mapping[Path, str]) -> Iterator[str]:
 def test_every_page_and_picture_is_current(shipped: dict[str, Platform]):
     environments = load_environments(ROOT / "environments")
     drawn = images(environments, shipped)
-    told = {page: with_parts(page, parts) for page, parts in pages(environments, shipped).items()}
+    told = {page: replace_parts(page, parts) for page, parts in pages(environments, shipped).items()}
     expect_none(stale({**told, **drawn}))
     assert drawn.keys() == set((DOCS / "pictures").iterdir())
 
@@ -223,8 +223,8 @@ def test_the_changelog_has_the_form_that_it_says():
 
 def test_the_roles_that_plan_are_those_that_the_stacks_make(tmp_path: Path):
     made: list[dict[str, str]] = []
-    with no_tiers_but({"access"}):
-        platforms = all_of(REFERENCE, tmp_path)
+    with only_tiers({"access"}):
+        platforms = synthesize_all(REFERENCE, tmp_path)
     for name, platform in platforms.items():
         stack = platform.stacks["access"]
         role, provider = stack.document["resource"]["aws_iam_role"]["plan"], stack.providers[0]

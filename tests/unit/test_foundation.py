@@ -3,7 +3,7 @@
 import pytest
 
 from synthesized.platform import Platform
-from tests.conftest import OTHERWISE
+from tests.conftest import VARIANTS
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("foundation")
@@ -176,7 +176,7 @@ def test_a_new_subscriber_moves_no_other(prod: Platform, otherwise: dict[str, Pl
 
     assert subscribed(prod).items() < subscribed(otherwise["prod"]).items()
     # The new one is named first there.
-    assert OTHERWISE["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
+    assert VARIANTS["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
 
 
 def test_the_topic_takes_alarms_and_events_of_this_account(prod: Platform):

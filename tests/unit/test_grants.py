@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stacks.access.identities import PASSED_TO, POLICIES_OF_AWS
+from stacks.access.identities import AWS_MANAGED_POLICIES, PASS_ROLE_SERVICES
 from synthesized.platform import Platform
 from synthesized.roles import roles_of
 from tests.policy.decisions import decide
@@ -22,14 +22,14 @@ def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
         for statement in role.trust
         for service in statement["Principal"]["Service"]
     }
-    assert set(PASSED_TO) == services
+    assert set(PASS_ROLE_SERVICES) == services
 
 
 def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
     attached = {
         each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
     }
-    assert set(POLICIES_OF_AWS) == attached
+    assert set(AWS_MANAGED_POLICIES) == attached
 
 
 # What makes a resource that is known by its name: IAM's action, its ARN behind account and Region, the name's argument.

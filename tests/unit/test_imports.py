@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 import imports
-from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, need_packages
+from imports import BINDINGS, NODE_PRELOAD, YOUNG_GENERATION, load_bindings_lazily, require_packages
 from imports import __main__ as warming
 from stacks import ROOT
 from tests.conftest import environment_without
@@ -98,10 +98,10 @@ def test_a_python_without_the_packages_ends_in_a_line(program: list[str]):
 
 
 def test_packages_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch):
-    need_packages()
+    require_packages()
     monkeypatch.setattr(imports, "find_spec", lambda _: None)
     with pytest.raises(SystemExit, match="run make setup"):
-        need_packages()
+        require_packages()
 
 
 def test_without_node_a_program_that_needs_it_ends_in_a_line(tmp_path: Path):

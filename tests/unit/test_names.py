@@ -54,9 +54,11 @@ def test_a_name_that_another_tier_computes_is_the_resources_own(prod: Platform):
     """What a policy of the foundation, or a backup plan, names before it is made."""
     names = names_of(prod)
     (balancer,) = (each.body["name"] for each in prod.of_type("aws_lb"))
-    assert fnmatchcase(names.arn("elasticloadbalancing", f"loadbalancer/app/{balancer}/1a2b"), names.load_balancer_arns)
-    assert {names.vault, names.copies_vault} == {each.body["name"] for each in prod.of_type("aws_backup_vault")}
+    assert fnmatchcase(
+        names.arn("elasticloadbalancing", f"loadbalancer/app/{balancer}/1a2b"), names.load_balancer_arn_pattern
+    )
+    assert {names.vault, names.copy_vault} == {each.body["name"] for each in prod.of_type("aws_backup_vault")}
     statements_of_audit = statements(prod, "foundation", "audit-access").values()
     assert names.bucket_arn("audit") in {arn for statement in statements_of_audit for arn in statement["resources"]}
     for stack in prod.stacks.values():
-        assert (stack.backend["bucket"], stack.backend["kms_key_id"]) == (names.state_bucket, names.state_key)
+        assert (stack.backend["bucket"], stack.backend["kms_key_id"]) == (names.state_bucket, names.state_key_alias_arn)

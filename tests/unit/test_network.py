@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from stacks.network.flow_logs import rejected_from
+from stacks.network.flow_logs import rejected_traffic_pattern
 from stacks.network.subnets import AddressPlan
 from stacks.settings.network import ZONE_LETTERS as LETTERS
 from synthesized.platform import Body, Platform
@@ -32,7 +32,7 @@ def test_there_is_a_subnet_of_each_kind_in_each_zone(prod: Platform):
 
 @pytest.mark.parametrize("vpc", ["10.0.0.0/16", "172.16.0.0/17", "192.168.64.0/18"])
 def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str):
-    plan = AddressPlan.of(IPv4Network(vpc))
+    plan = AddressPlan.for_vpc(IPv4Network(vpc))
     ranges = [plan.subnet(kind, f"us-east-1{letter}") for kind in ("app", "data", "public") for letter in LETTERS]
     assert all(subnet.subnet_of(IPv4Network(vpc)) for subnet in ranges)
     assert not any(a.overlaps(b) for position, a in enumerate(ranges) for b in ranges[:position])
@@ -330,7 +330,7 @@ def test_flow_logs_are_encrypted_and_kept(prod: Platform):
     ("vpc", "source"), [("10.0.0.0/16", "10.0.*"), ("10.2.0.0/18", "10.2.*"), ("172.20.128.0/17", "172.20.*")]
 )
 def test_rejected_traffic_from_within_is_counted(vpc: str, source: str):
-    pattern = rejected_from(IPv4Network(vpc))
+    pattern = rejected_traffic_pattern(IPv4Network(vpc))
     # The fields of a flow log record of version 2, in AWS's order.
     fields = [field.partition("=")[0].strip() for field in pattern.strip("[]").split(",")]
     assert len(fields) == 14

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.document.pictures import matrix, overview, rotation, stacks
-from operations.document.pictures.flows import Flow, flows_of
-from operations.document.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, shortened, width, wrapped
+from operations.document.pictures.flows import Edge, flow_graph
+from operations.document.pictures.svg import COLOURS, LINES, RESERVE, SMALL, fits, truncate, width, wrap
 from synthesized.platform import Platform, PlatformError
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import bodies
@@ -128,7 +128,7 @@ def with_tier(platform: Platform, tier: str) -> Platform:
 
 
 def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
-    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flows_of(platform).flows}
+    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flow_graph(platform).edges}
 
 
 def test_the_flows_are_as_written(platforms: dict[str, Platform]):
@@ -141,7 +141,7 @@ def test_what_settings_let_out_is_a_flow_whose_encryption_is_not_known(wide: Pla
 
 
 def test_a_flow_has_the_reason_of_its_rule(prod: Platform):
-    reasons = {(flow.source, flow.target): flow.why for flow in flows_of(prod).flows}
+    reasons = {(flow.source, flow.target): flow.reason for flow in flow_graph(prod).edges}
     assert reasons["service", "database"] == "orders and catalogue"
     assert reasons["rotation", "secrets-endpoint"] == "reads and writes the credential"
 
@@ -183,7 +183,7 @@ def test_a_way_that_no_rule_names_as_such_is_refused(prod: Platform):
     """By ranges of the VPC, which are nobody in particular."""
     half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
     with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
-        flows_of(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
+        flow_graph(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
 
 
 PLAIN: list[tuple[str, str, dict[str, Any]]] = [
@@ -230,7 +230,7 @@ def test_what_is_in_each_zone_is_shown(wide: Platform, dev: Platform):
 def test_what_is_kept_names_its_key(prod: Platform, of_prod: dict[str, str]):
     told = words(of_prod["overview"])
     stores = prod.of_type("aws_efs_file_system", "aws_elasticache_replication_group", "aws_rds_cluster")
-    keys = Counter(prod.followed(store.body["kms_key_id"]).name for store in stores if "kms_key_id" in store.body)
+    keys = Counter(prod.resolve(store.body["kms_key_id"]).name for store in stores if "kms_key_id" in store.body)
     assert keys.items() <= told.items()
     other = with_changed(
         prod, "aws_elasticache_replication_group.cache_cache", kms_key_id="${aws_kms_key.foundation_key-logs.arn}"
@@ -246,14 +246,16 @@ def test_the_firewall_is_told_where_there_is_one(prod: Platform, of_prod: dict[s
 
 def test_every_flow_is_an_arrow_with_its_port_and_reason(shown: Platform, pictures: dict[str, str]):
     svg = pictures["overview"]
-    flows = flows_of(shown).flows
+    flows = flow_graph(shown).edges
     heads = [path for path in drawn(svg)[2] if " l8 -4 v8 z" in path["d"]]
     assert len(heads) == len(flows)
     told = [text.text for text in drawn(svg)[0]]
     for port, count in Counter(flow.port for flow in flows).items():
         assert told.count(port) == count
     for flow in flows:
-        assert flow.why in told or any(text.endswith("…") and flow.why.startswith(text[:-1]) for text in told), flow
+        assert flow.reason in told or any(text.endswith("…") and flow.reason.startswith(text[:-1]) for text in told), (
+            flow
+        )
     assert dashes(svg) == 1 + sum(not flow.is_encrypted for flow in flows)  # the legend's
 
 
@@ -337,7 +339,7 @@ def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod:
     named = {element.attrib.get("id"): element.text or "" for element in root}
     assert root.attrib["aria-labelledby"].split() == ["title", "description"]
     assert named["title"]
-    for flow in flows_of(prod).flows:
+    for flow in flow_graph(prod).edges:
         assert f"{flow.source} to {flow.target}" in named["description"]
 
 
@@ -377,7 +379,7 @@ def test_the_matrix_has_every_flow_and_what_holds_the_others_back(prod: Platform
     ports = Counter(text.text for text in texts if text.colour == "first")
     ports["443"] -= 1  # the legend's
     flows = groupby(
-        sorted((flow.source, flow.target, int(flow.port)) for flow in flows_of(prod).flows), itemgetter(0, 1)
+        sorted((flow.source, flow.target, int(flow.port)) for flow in flow_graph(prod).edges), itemgetter(0, 1)
     )
     assert ports == Counter(", ".join(str(port) for *_, port in between) for _, between in flows)
     assert sum(box.fill == "cell" for box in boxes) == ports.total()
@@ -518,14 +520,14 @@ def test_a_rotation_that_is_not_as_the_picture_shows_it_is_refused(prod: Platfor
 def test_text_is_measured_wrapped_and_shortened():
     assert width("il", 10) < width("mm", 10) < width("mm", 10, bold=True)
     assert width("漢", 10) > width("m", 10)
-    assert wrapped("a bb ccc", SMALL, 30) == ["a bb", "ccc"]
-    assert wrapped("wwwwwwwwwwww i", SMALL, 20) == ["wwwwwwwwwwww", "i"]
-    assert shortened("short", SMALL, 100) == "short"
-    cut = shortened("much too long for this", SMALL, 60)
+    assert wrap("a bb ccc", SMALL, 30) == ["a bb", "ccc"]
+    assert wrap("wwwwwwwwwwww i", SMALL, 20) == ["wwwwwwwwwwww", "i"]
+    assert truncate("short", SMALL, 100) == "short"
+    cut = truncate("much too long for this", SMALL, 60)
     assert cut.endswith("…")
     assert fits(cut, SMALL, 60)
 
 
 def test_a_flow_says_its_ports():
-    assert Flow("a", "b", (443, 443), "", is_encrypted=True).port == "443"
-    assert Flow("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"
+    assert Edge("a", "b", (443, 443), "", is_encrypted=True).port == "443"
+    assert Edge("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"

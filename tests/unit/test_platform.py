@@ -117,7 +117,7 @@ def test_a_reference_that_leads_nowhere_is_an_error(tmp_path: Path, written: str
 
 def test_every_resource_says_where_it_comes_from(prod: Platform):
     (cluster,) = prod.of_type("aws_rds_cluster")
-    assert (cluster.tier, cluster.origin, cluster.address) == (
+    assert (cluster.tier, cluster.address_in_stack, cluster.address) == (
         "database",
         "aws_rds_cluster.cluster",
         "aws_rds_cluster.database_cluster",
@@ -127,9 +127,9 @@ def test_every_resource_says_where_it_comes_from(prod: Platform):
 
 def test_an_expression_leads_to_what_it_refers_to(prod: Platform):
     (instance, *_) = prod.of_type("aws_rds_cluster_instance")
-    assert prod.followed(instance.body["cluster_identifier"]).address == "aws_rds_cluster.database_cluster"
+    assert prod.resolve(instance.body["cluster_identifier"]).address == "aws_rds_cluster.database_cluster"
     (key, *_) = prod.of_type("aws_kms_key")
-    assert prod.followed(key.body["policy"]).type == "aws_iam_policy_document"
+    assert prod.resolve(key.body["policy"]).type == "aws_iam_policy_document"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_expression_leads_to_what_it_refers_to(prod: Platform):
 )
 def test_an_expression_that_leads_nowhere_or_is_more_is_an_error(prod: Platform, expression: str):
     with pytest.raises(PlatformError, match="leads to no resource of prod"):
-        prod.followed(expression)
+        prod.resolve(expression)
 
 
 def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform):

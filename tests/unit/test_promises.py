@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from synthesized.controls.reading import values
+from synthesized.controls.document import values
 from synthesized.platform import Platform
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_added, with_changed

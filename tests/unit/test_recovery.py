@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stacks.recovery.vaults import COMPLIANCE
+from stacks.recovery.vaults import COMPLIANCE_WARNING
 from synthesized.platform import Body, Platform
 from tests.failures import expect_none
 from tests.synthesized import bodies, conditions, only, statements
@@ -74,7 +74,7 @@ def annotations(platform: Platform) -> set[tuple[str, str]]:
 def test_compliance_is_only_by_a_setting_and_warns(prod: Platform, otherwise: dict[str, Platform]):
     locks = bodies(otherwise["prod"], "aws_backup_vault_lock_configuration").values()
     assert all(lock["changeable_for_days"] == 7 for lock in locks)
-    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE)}
+    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
     assert not annotations(prod)
 
 

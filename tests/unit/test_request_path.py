@@ -44,7 +44,7 @@ class Path:
         records = [
             record.body["alias"] for record in self.platform.of_type("aws_route53_record") if "alias" in record.body
         ]
-        return self.platform.followed(records[0]["name"])
+        return self.platform.resolve(records[0]["name"])
 
     @cached_property
     def service(self) -> Resource:
@@ -56,7 +56,7 @@ class Path:
         (https,) = (each.body for each in self.platform.of_type("aws_lb_listener") if each.body["port"] == 443)
         (forward,) = https["default_action"]
         assert forward["type"] == "forward"
-        return self.platform.followed(forward["target_group_arn"])
+        return self.platform.resolve(forward["target_group_arn"])
 
     @cached_property
     def variables(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_a_customer_reaches_the_load_balancer_through_the_firewall(paths: list[P
         for port in ports:
             path.expect(INTERNET, path.balancer, port)
         association = only(path.platform, "aws_wafv2_web_acl_association")
-        assert path.platform.followed(association["resource_arn"]) == path.balancer
+        assert path.platform.resolve(association["resource_arn"]) == path.balancer
 
 
 def test_the_listener_forwards_to_the_containers_port(paths: list[Path]):
@@ -90,8 +90,8 @@ def test_the_listener_forwards_to_the_containers_port(paths: list[Path]):
         (registered,) = path.service.body["load_balancer"]
         assert registered["container_name"] == definition["name"]
         assert registered["container_port"] == port == path.targets.body["port"]
-        assert path.platform.followed(registered["target_group_arn"]) == path.targets
-        task = path.platform.followed(path.service.body["task_definition"])
+        assert path.platform.resolve(registered["target_group_arn"]) == path.targets
+        task = path.platform.resolve(path.service.body["task_definition"])
         assert task.type == "aws_ecs_task_definition"
         path.expect(path.balancer, path.service, port)
 
@@ -101,7 +101,7 @@ def test_the_task_reaches_writer_and_reader(paths: list[Path]):
         for variable, attribute in (("DATABASE_WRITER_HOST", "endpoint"), ("DATABASE_READER_HOST", "reader_endpoint")):
             reference = path.variables[variable]
             assert reference.endswith(f".{attribute}}}")
-            cluster = path.platform.followed(reference)
+            cluster = path.platform.resolve(reference)
             assert int(path.variables["DATABASE_PORT"]) == cluster.body["port"]
             path.expect(path.service, cluster, cluster.body["port"])
 
@@ -115,19 +115,19 @@ def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(pat
             assert arn == told["SECRET_ARN"]
         assert told["DATABASE_HOST"] == path.variables["DATABASE_WRITER_HOST"]
         assert told["DATABASE_READER_HOST"] == path.variables["DATABASE_READER_HOST"]
-        cluster = path.platform.followed(told["DATABASE_HOST"])
+        cluster = path.platform.resolve(told["DATABASE_HOST"])
         path.expect(function, cluster, cluster.body["port"])
 
 
 def test_the_task_reaches_the_cache_as_a_user_that_it_has(paths: list[Path]):
     for path in paths:
-        cache = path.platform.followed(path.variables["CACHE_HOST"])
+        cache = path.platform.resolve(path.variables["CACHE_HOST"])
         assert int(path.variables["CACHE_PORT"]) == cache.body["port"]
         path.expect(path.service, cache, cache.body["port"])
         (group,) = cache.body["user_group_ids"]
-        user = path.platform.followed(path.variables["CACHE_USER"])
-        users = path.platform.followed(group).body["user_ids"]
-        assert user in [path.platform.followed(reference) for reference in users]
+        user = path.platform.resolve(path.variables["CACHE_USER"])
+        users = path.platform.resolve(group).body["user_ids"]
+        assert user in [path.platform.resolve(reference) for reference in users]
 
 
 def test_the_task_reaches_its_files_in_its_own_zone(paths: list[Path]):

@@ -5,7 +5,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from stacks.rotation import package
+from stacks.rotation import function_package
 from stacks.settings import SettingsError
 from synthesized.platform import Platform
 from tests.conftest import Synthesize
@@ -30,7 +30,7 @@ def test_a_zip_says_itself_for_which_processor_it_was_built(
 ):
     path = zipped(tmp_path, MODULE.format(processor), "lambda_rotation/handler.py")
     monkeypatch.setenv("ROTATION_PACKAGE", str(path))
-    assert package.rotation_package() == (path, architecture)
+    assert function_package.rotation_package() == (path, architecture)
 
 
 def test_the_named_zip_is_deployed_for_its_processor_and_nothing_else_differs(
@@ -50,9 +50,9 @@ def test_the_named_zip_is_deployed_for_its_processor_and_nothing_else_differs(
 
 def test_without_a_package_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("ROTATION_PACKAGE", raising=False)
-    monkeypatch.setattr(package, "PACKAGE", tmp_path / "rotation.zip")
+    monkeypatch.setattr(function_package, "DEFAULT_PACKAGE", tmp_path / "rotation.zip")
     with pytest.raises(SettingsError, match=r"rotation\.zip: there is no package of the rotation; run make setup$"):
-        package.rotation_package()
+        function_package.rotation_package()
 
 
 def test_a_named_zip_that_is_not_there_is_told_with_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -60,7 +60,7 @@ def test_a_named_zip_that_is_not_there_is_told_with_its_setting(monkeypatch: pyt
     with pytest.raises(
         SettingsError, match=r"^ROTATION_PACKAGE = .*nowhere\.zip: there is no package .*package wrote$"
     ):
-        package.rotation_package()
+        function_package.rotation_package()
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_a_zip_that_does_not_say_its_processor_is_refused(
 ):
     monkeypatch.setenv("ROTATION_PACKAGE", str(zipped(tmp_path, *names)))
     with pytest.raises(SettingsError, match=rf"^ROTATION_PACKAGE = .*another\.zip: holds compiled modules {told}; .*$"):
-        package.rotation_package()
+        function_package.rotation_package()
 
 
 def test_what_is_no_zip_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "another.zip").write_text("no zip")
     monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "another.zip"))
     with pytest.raises(SettingsError, match=r"^ROTATION_PACKAGE = .*: no package of the rotation: .*not a zip file$"):
-        package.rotation_package()
+        function_package.rotation_package()

@@ -12,7 +12,7 @@ import pytest
 from operations.document import runbooks
 from stacks import ROOT
 from synthesized.platform import Platform, PlatformError
-from tests.aws_commands import Command, commands_in
+from tests.aws_commands import Command, find_commands
 from tests.synthesized import RUNBOOKS
 
 FOLDER = ROOT / "docs" / "runbooks"
@@ -56,7 +56,7 @@ def test_every_runbook_that_is_linked_is_there_and_none_beside(prod: Platform):
 
 def test_what_comes_to_people_is_what_links_a_runbook(prod: Platform):
     there = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
-    assert {told.runbook for told in runbooks.told_by(prod)} == {*there, runbooks.OF_DATABASES}
+    assert {told.runbook for told in runbooks.triggers(prod)} == {*there, runbooks.DATABASE_EVENTS}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in OTHERS], ids=lambda page: page.stem)
@@ -73,7 +73,7 @@ def test_the_overview_lists_every_runbook(prod: Platform):
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[([\w-]+)\]\((\w+)\.md#([\w-]+)\) \| (\w+) ", page, flags=re.MULTILINE)
     assert all(name == heading and page == tier for name, page, heading, tier in listed)
-    assert {(page, heading) for _, page, heading, _ in listed} == {told.runbook for told in runbooks.told_by(prod)}
+    assert {(page, heading) for _, page, heading, _ in listed} == {told.runbook for told in runbooks.triggers(prod)}
 
 
 def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, dev: Platform):
@@ -116,7 +116,7 @@ def test_an_alarm_that_does_not_say_what_it_must_is_told(prod: Platform, descrip
     (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "globecart-prod-cache-cpu")
     silent = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
     with pytest.raises(PlatformError, match=told):
-        list(runbooks.told_by(silent))
+        list(runbooks.triggers(silent))
 
 
 def written_commands() -> Iterator[tuple[str, Command, bool]]:
@@ -125,20 +125,20 @@ def written_commands() -> Iterator[tuple[str, Command, bool]]:
         text = page.read_text(encoding="utf-8")
         name = str(page.relative_to(ROOT))
         for block in fenced(text):
-            yield from ((name, command, True) for command in commands_in(block))
+            yield from ((name, command, True) for command in find_commands(block))
         rest = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
         for quoted in re.findall(r"`(aws [^`]+)`", rest):
-            yield from ((name, command, False) for command in commands_in(" ".join(quoted.split())))
+            yield from ((name, command, False) for command in find_commands(" ".join(quoted.split())))
 
 
 def test_every_command_is_one_of_the_aws_clis():
     found = [(page, command) for page, command, _ in written_commands()]
     assert len(found) > 100
-    assert not [(page, command, command.wrong) for page, command in found if command.wrong]
+    assert not [(page, command, command.problem) for page, command in found if command.problem]
 
 
 def test_every_command_of_a_block_has_what_it_needs():
-    short = [(page, command, command.missing) for page, command, is_whole in written_commands() if is_whole]
+    short = [(page, command, command.missing_options) for page, command, is_whole in written_commands() if is_whole]
     assert not [f"{page}: {command}: {missing}" for page, command, missing in short if missing]
 
 
@@ -154,7 +154,7 @@ def test_every_command_of_a_block_has_what_it_needs():
     ],
 )
 def test_a_command_that_is_none_is_found(text: str, told: str):
-    assert told in [each for command in commands_in(text) for each in (command.wrong, *command.missing)]
+    assert told in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
 
 
 @each_page

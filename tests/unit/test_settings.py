@@ -11,7 +11,7 @@ from stacks import ROOT
 from stacks.settings import Environment, SettingsError, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
-from tests.conftest import ENVIRONMENTS, REFERENCE, SHIPPED, THREE_ZONES, as_toml, changed, settings
+from tests.conftest import ENVIRONMENTS, REFERENCE, SHIPPED, THREE_ZONES, changed_settings, load_settings, to_toml
 
 ACCOUNT = "111122223333"
 ISSUER = "token.actions.githubusercontent.com"
@@ -19,7 +19,7 @@ ISSUER = "token.actions.githubusercontent.com"
 
 def refusals(folder: Path, name: str, change: dict[str, Any]) -> list[str]:
     with pytest.raises(SettingsError) as refused:
-        settings(name, folder / "environments", change)
+        load_settings(name, folder / "environments", change)
     return str(refused.value).splitlines()
 
 
@@ -34,7 +34,7 @@ def test_one_environment_can_be_read_by_itself():
 
 
 def test_production_is_the_default(tmp_path: Path):
-    bare = settings("prod", tmp_path)
+    bare = load_settings("prod", tmp_path)
     assert bare.production
     assert bare.deletion_protection
     assert bare.log_retention_days >= 365
@@ -43,12 +43,12 @@ def test_production_is_the_default(tmp_path: Path):
 
 
 def test_three_zones_of_another_region_are_accepted(tmp_path: Path):
-    assert len(settings("prod", tmp_path, THREE_ZONES).network.zones) == 3
+    assert len(load_settings("prod", tmp_path, THREE_ZONES).network.zones) == 3
 
 
 @pytest.mark.parametrize("maintenance", ["sun:09:00-sun:10:00", "sun:23:00-mon:08:00", "wed:09:00-thu:08:00"])
 def test_maintenance_may_be_whenever_no_backup_is_taken(tmp_path: Path, maintenance: str):
-    assert settings("prod", tmp_path, {"windows": {"maintenance": maintenance}}).windows.maintenance == maintenance
+    assert load_settings("prod", tmp_path, {"windows": {"maintenance": maintenance}}).windows.maintenance == maintenance
 
 
 def test_a_wrong_backup_window_leaves_maintenance_to_itself(tmp_path: Path):
@@ -413,10 +413,10 @@ def test_a_wrong_value_is_refused_in_one_line(tmp_path: Path, name: str, change:
 
 
 def test_production_has_a_second_region(tmp_path: Path):
-    written = {key: value for key, value in changed("prod", {}).items() if key != "second_region"}
+    written = {key: value for key, value in changed_settings("prod", {}).items() if key != "second_region"}
     folder = tmp_path / "environments"
     folder.mkdir()
-    (folder / "prod.toml").write_text(as_toml(written))
+    (folder / "prod.toml").write_text(to_toml(written))
     with pytest.raises(
         SettingsError, match=r"second_region is missing: allowed in production: a second Region, because"
     ):
@@ -454,7 +454,7 @@ def test_a_missing_section_is_named(tmp_path: Path):
 
 def test_errors_of_all_files_are_told(tmp_path: Path):
     for name in ENVIRONMENTS:
-        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {"owner": ""})))
+        (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"owner": ""})))
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
     assert len(str(refused.value).splitlines()) == len(ENVIRONMENTS)
@@ -462,7 +462,7 @@ def test_errors_of_all_files_are_told(tmp_path: Path):
 
 def test_environments_networks_are_disjoint(tmp_path: Path):
     for name in ("dev", "staging"):
-        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {"network": {"cidr": "10.7.0.0/16"}})))
+        (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"network": {"cidr": "10.7.0.0/16"}})))
     with pytest.raises(
         SettingsError, match=r'staging\.toml: network\.cidr = "10\.7\.0\.0/16": .*apart from 10\.7\.0\.0/16'
     ):
@@ -471,14 +471,16 @@ def test_environments_networks_are_disjoint(tmp_path: Path):
 
 def test_production_shares_no_account(tmp_path: Path):
     for name in ("prod", "staging"):
-        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, {})).replace("444455556666", ACCOUNT))
+        (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {})).replace("444455556666", ACCOUNT))
     with pytest.raises(SettingsError, match=r'staging\.toml: account = "111122223333": allowed: another than that of'):
         load_environments(tmp_path)
 
 
 def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: Path):
     def write(name: str, change: dict[str, Any]) -> None:
-        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, change)).replace("777788889999", "444455556666"))
+        (tmp_path / f"{name}.toml").write_text(
+            to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
+        )
 
     provider = {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}}
     write("staging", {})
@@ -499,7 +501,9 @@ def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: P
 def test_an_account_has_one_provider_of_identities(tmp_path: Path):
     def write(name: str, change: dict[str, Any]) -> None:
         change = {**change, "audit": dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)}
-        (tmp_path / f"{name}.toml").write_text(as_toml(changed(name, change)).replace("777788889999", "444455556666"))
+        (tmp_path / f"{name}.toml").write_text(
+            to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
+        )
 
     write("dev", {})
     write("staging", {})
@@ -550,7 +554,7 @@ def test_an_empty_folder_is_told(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["Prod", "a-very-long-name", "x", "two--hyphens", "ends-"])
 def test_an_environments_name_fits_awss_names(tmp_path: Path, name: str):
-    (tmp_path / f"{name}.toml").write_text(as_toml(changed("dev", {})))
+    (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {})))
     with pytest.raises(SettingsError, match="allowed: 2 to 12 small letters, digits and single hyphens"):
         load_environments(tmp_path)
 
@@ -561,7 +565,7 @@ def test_outside_production_less_is_allowed(tmp_path: Path):
         "cache": {"replicas_per_shard": 0, "shards": 1},
         "service": {"minimum_tasks": 1, "image": ":1"},
     }
-    assert isinstance(settings("dev", tmp_path, small), Environment)
+    assert isinstance(load_settings("dev", tmp_path, small), Environment)
 
 
 SWITCHES = ("encrypt", "tls", "ssl", "waf", "kms", "public", "iam", "secret", "password", "security_group")

@@ -15,7 +15,7 @@ from operations.__main__ import app
 from operations.snapshots import (
     LIMIT,
     SNAPSHOTS,
-    Difference,
+    SnapshotDifference,
     SnapshotsError,
     committed,
     differences,
@@ -59,7 +59,7 @@ class Project:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message=a change")
 
-    def told(self, base: str = "main") -> list[Difference]:
+    def told(self, base: str = "main") -> list[SnapshotDifference]:
         return differences(committed(self.folder, base), present(self.folder))
 
 
@@ -69,10 +69,10 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def told(project: Project) -> Callable[[Stacks, Stacks], list[Difference]]:
+def told(project: Project) -> Callable[[Stacks, Stacks], list[SnapshotDifference]]:
     """What is told where the first was committed, and the second is in the working tree."""
 
-    def differing(before: Stacks, after: Stacks) -> list[Difference]:
+    def differing(before: Stacks, after: Stacks) -> list[SnapshotDifference]:
         project.commit(before)
         project.write(after)
         return project.told()
@@ -80,7 +80,7 @@ def told(project: Project) -> Callable[[Stacks, Stacks], list[Difference]]:
     return differing
 
 
-Told = Callable[[Stacks, Stacks], list[Difference]]
+Told = Callable[[Stacks, Stacks], list[SnapshotDifference]]
 
 
 def statements(statements: list[dict[str, Any]]) -> Stacks:
@@ -99,7 +99,7 @@ def test_another_order_of_keys_is_no_difference(told: Told):
 def test_what_differs_stands_under_its_resource_and_what_it_lies_within(told: Told):
     changed = {"resource": {"aws_sns_topic": {"alarms": {"name": "alarms", "tags": {"Owner": "them"}}}}}
     assert told({"dev-network": TOPIC, "dev-cache": TOPIC}, {"dev-network": changed, "dev-cache": TOPIC}) == [
-        Difference(
+        SnapshotDifference(
             "dev-network",
             added=0,
             changed=1,
@@ -227,8 +227,8 @@ def test_versions_that_share_none_are_told(project: Project):
         committed(project.folder, "main")
 
 
-def difference(stack: str, *lines: str) -> Difference:
-    return Difference(stack, added=1, changed=2, removed=3, lines=lines)
+def difference(stack: str, *lines: str) -> SnapshotDifference:
+    return SnapshotDifference(stack, added=1, changed=2, removed=3, lines=lines)
 
 
 def test_the_summary_is_a_table_and_a_folded_block_for_each_stack():

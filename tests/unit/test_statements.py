@@ -7,12 +7,12 @@ from stacks.statements import (
     Condition,
     Principal,
     Statement,
-    account,
+    account_principal,
     allow,
     as_document,
     deny,
-    equals,
-    service,
+    service_principal,
+    string_equals,
 )
 
 
@@ -33,11 +33,13 @@ def test_an_identitys_statement_names_no_principal():
 
 
 def test_a_trust_policy_names_no_resource():
-    assert "Resource" not in rendered(allow("Assume", ["sts:AssumeRole"], [], to=service("ecs.amazonaws.com")))
+    assert "Resource" not in rendered(
+        allow("Assume", ["sts:AssumeRole"], [], to=service_principal("ecs.amazonaws.com"))
+    )
 
 
 def test_a_denial_of_all_but_some_resources_names_those_alone():
-    statement = rendered(deny("NoOthers", ["s3:*"], [], but=["arn:aws:s3:::a/*"]))
+    statement = rendered(deny("NoOthers", ["s3:*"], [], not_resources=["arn:aws:s3:::a/*"]))
     assert statement["NotResource"] == ["arn:aws:s3:::a/*"]
     assert "Resource" not in statement
 
@@ -46,7 +48,7 @@ def test_a_denial_of_all_but_some_resources_names_those_alone():
     ("principal", "expected"),
     [
         (EVERYONE, "*"),
-        (account("111122223333"), {"AWS": "arn:aws:iam::111122223333:root"}),
+        (account_principal("111122223333"), {"AWS": "arn:aws:iam::111122223333:root"}),
         (Principal("AWS", ["arn:a", "arn:b"]), {"AWS": ["arn:a", "arn:b"]}),
     ],
 )
@@ -55,7 +57,7 @@ def test_one_principal_is_written_as_one_and_everyone_as_a_star(principal: Princ
 
 
 def test_conditions_of_one_test_are_written_together():
-    when = [equals("a:B", "1", "2"), Condition("Bool", "a:C", ["true"]), equals("a:D", "3")]
+    when = [string_equals("a:B", "1", "2"), Condition("Bool", "a:C", ["true"]), string_equals("a:D", "3")]
     assert rendered(allow("When", ["s3:*"], ["*"], when=when))["Condition"] == {
         "StringEquals": {"a:B": ["1", "2"], "a:D": "3"},
         "Bool": {"a:C": "true"},

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from cdktf import Testing
 
-from synthesized.controls.reading import values
+from synthesized.controls.document import values
 from synthesized.platform import Platform
-from tests.conftest import no_tiers_but, variation
+from tests.conftest import only_tiers, synthesize_variation
 from tests.failures import expect_none
-from tests.synthesized import DEFAULT_TAGS, TIERS, USES, text
+from tests.synthesized import DEFAULT_TAGS, DEPENDENCIES, TIERS, stack_json
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -30,7 +30,7 @@ def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Plat
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
     assert Testing.to_have_provider_with_properties(
-        text(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
+        stack_json(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
     )
     accounts = [provider["allowed_account_ids"] for provider in prod.stacks[tier].providers]
     assert accounts == [["111122223333"]] * len(accounts)
@@ -72,21 +72,21 @@ def test_every_named_output_has_a_description(prod: Platform):
 def test_a_tier_knows_those_that_it_is_handed_and_no_others(prod: Platform):
     """Where only some tiers are tested, these are what is synthesized with them."""
     for tier, stack in prod.stacks.items():
-        assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(USES[tier])
+        assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(DEPENDENCIES[tier])
 
 
 def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
     """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
     used: set[str] = set()
     # First those that use none, then those that use only these, and so on, each time with no tier that they do not use.
-    while users := {tier for tier in set(TIERS) - used if set(USES[tier]) <= used}:
+    while users := {tier for tier in set(TIERS) - used if set(DEPENDENCIES[tier]) <= used}:
         used |= users
         if used == set(TIERS):  # with all that they use they are the platform itself
             break
-        with no_tiers_but(users):
-            fewer = variation(tmp_path / str(len(used)), "prod")
+        with only_tiers(users):
+            fewer = synthesize_variation(tmp_path / str(len(used)), "prod")
         # Each of them is there with no user.
-        assert fewer.stacks.keys() == users.union(*(USES[tier] for tier in users))
+        assert fewer.stacks.keys() == users.union(*(DEPENDENCIES[tier] for tier in users))
         for tier, stack in fewer.stacks.items():
             assert stack.document["output"].keys() == prod.stacks[tier].document["output"].keys()
             assert stack.document == prod.stacks[tier].document

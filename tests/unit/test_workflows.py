@@ -15,7 +15,7 @@ import yaml
 
 from operations.__main__ import COMMANDS
 from operations.snapshots import SNAPSHOTS
-from operations.terraform import OLDEST
+from operations.terraform import MIN_VERSION
 from stacks import ROOT
 
 Job = dict[str, Any]
@@ -198,7 +198,7 @@ def test_the_programs_are_the_oldest_that_the_readme_allows():
     assert f"Node {asked['node-version']} " in README
     terraform = asked["terraform_version"].rpartition(".")[0]
     assert f"Terraform {terraform} or later" in README
-    assert terraform == ".".join(map(str, OLDEST))
+    assert terraform == ".".join(map(str, MIN_VERSION))
     # It would print what it ran between what Terraform prints.
     assert asked["terraform_wrapper"] is False
     assert len(asked) == 4

@@ -13,9 +13,19 @@ from itertools import product
 from synthesized.catalogue.table import IN_VPC
 from synthesized.catalogue.vpc import HTTPS
 from synthesized.platform import Body, Platform, PlatformError, Resource
-from synthesized.reachability import ALL, INTERNET, LAST_PORT, S3, Party, Ports, Reachability, merged, outside
+from synthesized.reachability import (
+    ALL_PROTOCOLS,
+    INTERNET,
+    LAST_PORT,
+    S3,
+    Party,
+    Ports,
+    Reachability,
+    external_party,
+    merge_ranges,
+)
 
-ENDS_OF_A_FLOW = re.compile(r" \(\S+ to \S+\)$")
+EDGE_SUFFIX = re.compile(r" \(\S+ to \S+\)$")
 """What a rule's description has behind its reason."""
 OUTSIDE = "what is outside"
 
@@ -37,41 +47,41 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Flow:
+class Edge:
     """A way that is open, from a node to another."""
 
     source: str
     target: str
     ports: tuple[int, int]
     """First and last."""
-    why: str
+    reason: str
     is_encrypted: bool
 
     @property
     def port(self) -> str:
         """As people write it."""
-        return told((self.ports,))
+        return format_ports((self.ports,))
 
 
-def told(ports: Ports) -> str:
+def format_ports(ports: Ports) -> str:
     """Ranges of ports as people write them."""
     return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ports)
 
 
 @dataclass(frozen=True)
-class Flows:
+class FlowGraph:
     """All nodes of a platform, by name, and the flows between them."""
 
     nodes: Mapping[str, Node]
-    flows: tuple[Flow, ...]
+    edges: tuple[Edge, ...]
 
     def outside(self) -> list[Node]:
         """What is not in the VPC and talks to what is, or the other way round."""
-        named = {name for flow in self.flows for name in (flow.source, flow.target)}
+        named = {name for flow in self.edges for name in (flow.source, flow.target)}
         return [node for node in self.nodes.values() if not node.members and node.name in named]
 
 
-def flows_of(platform: Platform) -> Flows:
+def flow_graph(platform: Platform) -> FlowGraph:
     """Read the nodes and flows of a platform.
 
     Raises:
@@ -79,17 +89,17 @@ def flows_of(platform: Platform) -> Flows:
     """
     reachability = Reachability(platform)
     nodes = _nodes(platform, reachability)
-    ways = reached(reachability, nodes)
-    flows = [flow for flow in _named(platform, nodes) if _is_open(ways, flow)]
-    named = _together(nodes, (((flow.source, flow.target), (flow.ports,)) for flow in flows))
-    for (source, target), ports in _together(nodes, ways.items()).items():
+    ways = reachable_ports(reachability, nodes)
+    flows = [flow for flow in _edges_of_rules(platform, nodes) if _is_open(ways, flow)]
+    named = _merge_outside(nodes, (((flow.source, flow.target), (flow.ports,)) for flow in flows))
+    for (source, target), ports in _merge_outside(nodes, ways.items()).items():
         if named.get((source, target)) != ports:
-            told_of = told(named.get((source, target), ())) or "nothing"
-            raise PlatformError(f"{source} reaches {target} on {told(ports)}; rules name {told_of}")
-    return Flows(nodes, tuple(dict.fromkeys(flows)))
+            told_of = format_ports(named.get((source, target), ())) or "nothing"
+            raise PlatformError(f"{source} reaches {target} on {format_ports(ports)}; rules name {told_of}")
+    return FlowGraph(nodes, tuple(dict.fromkeys(flows)))
 
 
-def reached(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
+def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
     """The ports that each node reaches of each, where there are any."""
     found: dict[tuple[str, str], Ports] = {}
     for source in nodes.values():
@@ -99,26 +109,28 @@ def reached(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple
     return found
 
 
-def _together(nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]) -> dict[tuple[str, str], Ports]:
+def _merge_outside(
+    nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]
+) -> dict[tuple[str, str], Ports]:
     """All that is outside as one: a range of a rule is a part of the internet, which is reached then."""
     found: dict[tuple[str, str], set[tuple[int, int]]] = {}
     for (source, target), ports in ways:
         ends = (source if nodes[source].members else OUTSIDE, target if nodes[target].members else OUTSIDE)
         found.setdefault(ends, set()).update(ports)
-    return {ends: merged(sorted(ports)) for ends, ports in found.items()}
+    return {ends: merge_ranges(sorted(ports)) for ends, ports in found.items()}
 
 
 def _ports(reachability: Reachability, source: Node, target: Node) -> Ports:
-    pairs = product(_unlike(source), _unlike(target))
-    return merged(sorted({each for pair in pairs for each in reachability.ports(*pair, any)}))
+    pairs = product(_distinct_parties(source), _distinct_parties(target))
+    return merge_ranges(sorted({each for pair in pairs for each in reachability.ports(*pair, any)}))
 
 
-def _unlike(node: Node) -> list[Party]:
+def _distinct_parties(node: Node) -> list[Party]:
     """One of all parties that only have other names."""
     return list({replace(party, name=""): party for party in node.parties}.values())
 
 
-def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Flow) -> bool:
+def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Edge) -> bool:
     first, last = flow.ports
     return any(start <= first and last <= end for start, end in ways.get((flow.source, flow.target), ()))
 
@@ -131,13 +143,13 @@ def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
             alike.setdefault(party.groups, []).append(party)
     nodes = {INTERNET.name: Node(INTERNET.name, (INTERNET,))}
     for groups, parties in alike.items():
-        name = " and ".join(sorted(platform.followed(group).name.removeprefix("group-") for group in groups))
+        name = " and ".join(sorted(platform.resolve(group).name.removeprefix("group-") for group in groups))
         nodes[name] = Node(name, tuple(parties), tuple(resources[party.name] for party in parties))
     ranges = {rule.body["cidr_ipv4"] for rule in _rules(platform) if rule.body.get("cidr_ipv4")}
     return nodes | {
         party.name: Node(party.name, (party,))
-        for party in (S3, *map(outside, sorted(ranges)))
-        if party.outside != INTERNET.outside or party == S3
+        for party in (S3, *map(external_party, sorted(ranges)))
+        if party.external_range != INTERNET.external_range or party == S3
     }
 
 
@@ -145,33 +157,33 @@ def _rules(platform: Platform) -> list[Resource]:
     return platform.of_type("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
 
 
-def _named(platform: Platform, nodes: Mapping[str, Node]) -> Iterator[Flow]:
+def _edges_of_rules(platform: Platform, nodes: Mapping[str, Node]) -> Iterator[Edge]:
     """The flows that rules name, from either end."""
     for rule in _rules(platform):
-        for own in _with_group(nodes, rule.body["security_group_id"]):
-            for other in _others(nodes, rule.body):
+        for own in _nodes_with_group(nodes, rule.body["security_group_id"]):
+            for other in _peers(nodes, rule.body):
                 is_ingress = rule.type.endswith("_ingress_rule")
                 source, target = (other, own) if is_ingress else (own, other)
-                ports = (0, LAST_PORT) if rule.body["ip_protocol"] in ALL else _range(rule.body)
-                why = ENDS_OF_A_FLOW.sub("", rule.body.get("description", ""))
-                yield Flow(source.name, target.name, ports, why, _is_encrypted(platform, target, ports))
+                ports = (0, LAST_PORT) if rule.body["ip_protocol"] in ALL_PROTOCOLS else _range(rule.body)
+                why = EDGE_SUFFIX.sub("", rule.body.get("description", ""))
+                yield Edge(source.name, target.name, ports, why, _is_encrypted(platform, target, ports))
 
 
 def _range(rule: Body) -> tuple[int, int]:
     return rule["from_port"], rule["to_port"]
 
 
-def _with_group(nodes: Mapping[str, Node], group: str | None) -> list[Node]:
+def _nodes_with_group(nodes: Mapping[str, Node], group: str | None) -> list[Node]:
     return [node for node in nodes.values() if any(group in party.groups for party in node.parties)]
 
 
-def _others(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
+def _peers(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
     if rule.get("prefix_list_id"):
         return [nodes[S3.name]]
     if cidr := rule.get("cidr_ipv4"):
-        name = INTERNET.name if IPv4Network(cidr) == INTERNET.outside else cidr
+        name = INTERNET.name if IPv4Network(cidr) == INTERNET.external_range else cidr
         return [nodes[name]]
-    return _with_group(nodes, rule.get("referenced_security_group_id"))
+    return _nodes_with_group(nodes, rule.get("referenced_security_group_id"))
 
 
 def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> bool:
@@ -183,8 +195,8 @@ def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> b
     )
 
 
-def key_of(platform: Platform, member: Resource) -> str | None:
+def encryption_key(platform: Platform, member: Resource) -> str | None:
     """The name of the key that what is kept there is encrypted with; None where it keeps nothing."""
-    keeper = platform.followed(member.body["file_system_id"]) if member.type == "aws_efs_mount_target" else member
+    keeper = platform.resolve(member.body["file_system_id"]) if member.type == "aws_efs_mount_target" else member
     key = keeper.body.get("kms_key_id")
-    return platform.followed(key).name if key else None
+    return platform.resolve(key).name if key else None

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from operations.document.pictures.flows import Flows, Node, flows_of, reached, told
-from operations.document.pictures.svg import SMALL, Canvas, width, wrapped
+from operations.document.pictures.flows import FlowGraph, Node, flow_graph, format_ports, reachable_ports
+from operations.document.pictures.svg import SMALL, Canvas, width, wrap
 from synthesized.platform import Platform
-from synthesized.reachability import INTERNET, Ports, Reachability, merged
+from synthesized.reachability import INTERNET, Ports, Reachability, merge_ranges
 
 MARGIN, LEGEND, HEAD, NAMES, ROW = 12, 40, 40, 130, 30
 """Widths and heights: of the margin, of title and legend, of the columns' names, of the rows' names, of a row."""
-LEAST_COLUMN, LEAST_WIDTH = 66, 840
+MIN_COLUMN, MIN_WIDTH = 66, 840
 
 Ways = Mapping[tuple[str, str], Ports]
 
@@ -20,46 +20,48 @@ def picture(platform: Platform) -> str:
     Raises:
         PlatformError: a way is open, and no rule says why.
     """
-    found = flows_of(platform)
-    nodes = [found.nodes[name] for name in _in_order(found)]
+    found = flow_graph(platform)
+    nodes = [found.nodes[name] for name in _sorted_names(found)]
     ways = {
-        way: ports for way, ports in reached(Reachability(platform), found.nodes).items() if found.nodes[way[1]].members
+        way: ports
+        for way, ports in reachable_ports(Reachability(platform), found.nodes).items()
+        if found.nodes[way[1]].members
     }
     # Of what is outside, the part that a rule names: an address there may be anybody's.
-    for flow in found.flows:
+    for flow in found.edges:
         if not found.nodes[flow.target].members:
             way = (flow.source, flow.target)
-            ways[way] = merged(sorted({*ways.get(way, ()), flow.ports}))
-    without_groups = reached(Reachability(platform, with_groups=False), found.nodes)
-    return _drawn(platform.environment, nodes, ways, without_groups)
+            ways[way] = merge_ranges(sorted({*ways.get(way, ()), flow.ports}))
+    without_groups = reachable_ports(Reachability(platform, with_security_groups=False), found.nodes)
+    return _draw(platform.environment, nodes, ways, without_groups)
 
 
-def _in_order(found: Flows) -> list[str]:
+def _sorted_names(found: FlowGraph) -> list[str]:
     """Names of nodes: what opens connections, from the internet inwards, then all else, what is outside last."""
-    sources = {flow.source for flow in found.flows}
+    sources = {flow.source for flow in found.edges}
     names = [INTERNET.name]
     for name in names:
         names += {
-            flow.target: None for flow in found.flows if flow.source == name and flow.target in sources - {*names}
+            flow.target: None for flow in found.edges if flow.source == name and flow.target in sources - {*names}
         }
     inside = [name for name, node in found.nodes.items() if node.members]
     return list(dict.fromkeys([*names, *(name for name in inside if name in sources), *inside, *found.nodes]))
 
 
-def _drawn(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: Ways) -> str:
+def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: Ways) -> str:
     rows = [node for node in nodes if node.members or node.name == INTERNET.name]
     words = [word for node in nodes for word in _label(node).split()]
-    cells = [told(ports) for ports in ways.values()]
+    cells = [format_ports(ports) for ports in ways.values()]
     widest = max(*(width(word, SMALL) for word in words), *(width(cell, SMALL, bold=True) for cell in cells))
     left = MARGIN + NAMES
-    column = max(LEAST_COLUMN, widest * 1.1 + 8, (LEAST_WIDTH - left - MARGIN) // len(nodes))
+    column = max(MIN_COLUMN, widest * 1.1 + 8, (MIN_WIDTH - left - MARGIN) // len(nodes))
     canvas = Canvas(left + column * len(nodes) + MARGIN)
     title = f"{environment}: who opens connections to whom, by TCP port"
     canvas.text(MARGIN, 24, title, size=15, bold=True)
     _legend(canvas, LEGEND + 10)
     top = LEGEND + 20
     for number, node in enumerate(nodes):
-        lines = wrapped(_label(node), SMALL, column - 8)
+        lines = wrap(_label(node), SMALL, column - 8)
         for place, line in enumerate(reversed(lines)):
             canvas.text(left + number * column + 4, top + HEAD - 8 - place * 13, line, bold=True)
     top += HEAD
@@ -72,10 +74,10 @@ def _drawn(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: 
             x, way = left + place * column, (source.name, target.name)
             canvas.box(x, y, column - 3, ROW - 3, "cell" if way in ways else "band", framed=False)
             if way in ways:
-                canvas.text(x + 6, y + 18, told(ways[way]), bold=True, colour="first")
+                canvas.text(x + 6, y + 18, format_ports(ways[way]), bold=True, colour="first")
             elif way not in without_groups:
                 _closed_twice(canvas, x + 6, y + 14)
-    description = " ".join(f"{source} to {target}: {told(ports)}." for (source, target), ports in ways.items())
+    description = " ".join(f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in ways.items())
     return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} Nothing else.")
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from operations.document.pictures.flows import Flow, Node, flows_of, key_of
-from operations.document.pictures.svg import LINES, SMALL, Canvas, shortened, wrapped
+from operations.document.pictures.flows import Edge, Node, encryption_key, flow_graph
+from operations.document.pictures.svg import LINES, SMALL, Canvas, truncate, wrap
 from synthesized.catalogue.table import CATALOGUE, IN_VPC
 from synthesized.platform import Platform, Resource
 from synthesized.reachability import INTERNET, S3
@@ -20,7 +20,7 @@ MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
 CELLS = 200
 """Where the zones' columns begin."""
 TEXT, LANE, LANE_STEP = 512, 788, 14
-SLOT, LEAST, GAP = 24, 36, 6
+SLOT, MIN_BAR, GAP = 24, 36, 6
 """Heights: of a flow's end, of a bar, and between bars."""
 LINE = 13
 """Height of a line of text."""
@@ -28,7 +28,7 @@ COLUMNS = 6
 """Tiers side by side."""
 INDENT = 8
 """Of what goes on in another line."""
-WAYS_OUT = ("internet gateway", "out by NAT", "no way out")
+EGRESS_LABELS = ("internet gateway", "out by NAT", "no way out")
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Bar:
     key: str | None = None
     cells: Mapping[str, list[str]] = field(default_factory=dict)
     """Lines by zone."""
-    incoming: list[Flow] = field(default_factory=list)
+    incoming: list[Edge] = field(default_factory=list)
     is_source: bool = False
     top: float = 0
 
@@ -49,7 +49,7 @@ class Bar:
         """Room for what it tells, its flows and its cells."""
         told = 1 + bool(self.subtitle) + bool(self.key)
         lines = max(map(len, self.cells.values()), default=0)
-        return max(LEAST, told * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
+        return max(MIN_BAR, told * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
 
     def slot(self, number: int) -> float:
         """Where a flow's line runs: its text stands above."""
@@ -64,7 +64,7 @@ class Band(NamedTuple):
     """The subnets of a kind in all zones."""
 
     kind: str
-    way_out: str
+    egress: str
     ranges: Mapping[str, str]
     bars: list[Bar]
 
@@ -76,9 +76,9 @@ def picture(platform: Platform) -> str:
         PlatformError: a way is open, and no rule says why.
     """
     zones = platform.zones
-    found = flows_of(platform)
-    bars = {node.name: _bar(platform, node, zones, found.flows) for node in found.nodes.values() if node.members}
-    outside = {node.name: _bar_outside(node, found.flows) for node in found.outside()}
+    found = flow_graph(platform)
+    bars = {node.name: _bar(platform, node, zones, found.edges) for node in found.nodes.values() if node.members}
+    outside = {node.name: _bar_outside(node, found.edges) for node in found.outside()}
     bands = _bands(platform, zones, found.nodes, bars)
     (vpc,) = platform.of_type("aws_vpc")
     region = _regions(platform)[0]
@@ -94,14 +94,14 @@ def picture(platform: Platform) -> str:
     for name, bar in outside.items():
         if name != INTERNET.name:
             y = _draw_bar(canvas, bar, y, zones)
-    _draw_flows(canvas, outside | bars, found.flows)
+    _draw_flows(canvas, outside | bars, found.edges)
     y = _draw_rest(canvas, platform, y + 12, shown={_tier_of(node) for node in found.nodes.values() if node.members})
-    return canvas.svg(y + MARGIN, title=title, description=_description(zones, found.flows))
+    return canvas.svg(y + MARGIN, title=title, description=_description(zones, found.edges))
 
 
-def _description(zones: Sequence[str], flows: Sequence[Flow]) -> str:
+def _description(zones: Sequence[str], flows: Sequence[Edge]) -> str:
     told = (
-        f"{flow.source} to {flow.target} on {flow.port}, {'' if flow.is_encrypted else 'not '}encrypted: {flow.why}."
+        f"{flow.source} to {flow.target} on {flow.port}, {'' if flow.is_encrypted else 'not '}encrypted: {flow.reason}."
         for flow in flows
     )
     return f"Zones: {', '.join(zones)}. Flows: {' '.join(told)}"
@@ -113,14 +113,14 @@ def _bands(platform: Platform, zones: Sequence[str], nodes: Mapping[str, Node], 
     for subnet in platform.of_type("aws_subnet"):
         kind = _kind(subnet)
         ranges.setdefault(kind, {})[subnet.body["availability_zone"]] = subnet.body["cidr_block"]
-        rank[kind] = _way_out(platform, subnet)
+        rank[kind] = _egress_rank(platform, subnet)
     there: dict[str, list[Bar]] = {kind: [] for kind in sorted(ranges, key=lambda kind: (rank[kind], kind))}
     for name, bar in sorted(bars.items(), key=lambda named: (not named[1].is_source, -len(named[1].incoming))):
-        there[_kind(platform.followed(nodes[name].subnets[0]))].append(bar)
+        there[_kind(platform.resolve(nodes[name].subnets[0]))].append(bar)
     nats = platform.of_type("aws_nat_gateway")
-    for kind in {_kind(platform.followed(nat.body["subnet_id"])) for nat in nats}:
+    for kind in {_kind(platform.resolve(nat.body["subnet_id"])) for nat in nats}:
         there[kind].append(_bar_of_nats(platform, nats, zones, kind))
-    return [Band(kind, WAYS_OUT[rank[kind]], ranges[kind], found) for kind, found in there.items()]
+    return [Band(kind, EGRESS_LABELS[rank[kind]], ranges[kind], found) for kind, found in there.items()]
 
 
 def _kind(subnet: Resource) -> str:
@@ -128,11 +128,11 @@ def _kind(subnet: Resource) -> str:
     return subnet.name.rpartition("-")[0]
 
 
-def _way_out(platform: Platform, subnet: Resource) -> int:
+def _egress_rank(platform: Platform, subnet: Resource) -> int:
     tables = {
         each.body["route_table_id"]
         for each in platform.of_type("aws_route_table_association")
-        if platform.followed(each.body["subnet_id"]) == subnet
+        if platform.resolve(each.body["subnet_id"]) == subnet
     }
     routes = [each.body for each in platform.of_type("aws_route") if each.body["route_table_id"] in tables]
     if any(route.get("gateway_id") for route in routes):
@@ -144,28 +144,28 @@ def _tier_of(node: Node) -> str:
     return node.members[0].tier
 
 
-def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[Flow]) -> Bar:
+def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[Edge]) -> Bar:
     cells = {zone: _cell(platform, node, zone) for zone in zones}
     room = _cell_width(zones) - 10
-    keys = {key_of(platform, member) for member in node.members} - {None}
+    keys = {encryption_key(platform, member) for member in node.members} - {None}
     return Bar(
         title=node.name.replace("-", " ").capitalize(),
-        subtitle=f"{IN_VPC[node.members[0].type].service}{_firewall(platform, node)}, tier {_tier_of(node)}",
+        subtitle=f"{IN_VPC[node.members[0].type].service}{_waf_suffix(platform, node)}, tier {_tier_of(node)}",
         key=", ".join(sorted(filter(None, keys))) or None,
-        cells={zone: wrapped(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
+        cells={zone: wrap(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
         incoming=[flow for flow in flows if flow.target == node.name],
         is_source=any(flow.source == node.name for flow in flows),
     )
 
 
-def _firewall(platform: Platform, node: Node) -> str:
+def _waf_suffix(platform: Platform, node: Node) -> str:
     guarded = [
-        platform.followed(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")
+        platform.resolve(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")
     ]
     return " behind WAF" if all(member in guarded for member in node.members) else ""
 
 
-def _bar_outside(node: Node, flows: Sequence[Flow]) -> Bar:
+def _bar_outside(node: Node, flows: Sequence[Edge]) -> Bar:
     return Bar(
         title=node.name.capitalize(),
         subtitle="by its gateway endpoint" if node.name == S3.name else "",
@@ -177,7 +177,7 @@ def _bar_outside(node: Node, flows: Sequence[Flow]) -> Bar:
 def _bar_of_nats(platform: Platform, nats: Sequence[Resource], zones: Sequence[str], kind: str) -> Bar:
     there: dict[str, list[str]] = {}
     for nat in nats:
-        subnet = platform.followed(nat.body["subnet_id"])
+        subnet = platform.resolve(nat.body["subnet_id"])
         if _kind(subnet) == kind:
             there.setdefault(subnet.body["availability_zone"], []).append(nat.name)
     cells = {zone: there[zone] for zone in zones if zone in there}
@@ -188,9 +188,9 @@ def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
     there = [
         each
         for each, party in zip(node.members, node.parties, strict=True)
-        if zone in {platform.followed(subnet).body["availability_zone"] for subnet in party.subnets}
+        if zone in {platform.resolve(subnet).body["availability_zone"] for subnet in party.subnets}
     ]
-    return [item for each in there for item in IN_VPC[each.type].in_zone(platform, each, zone)]
+    return [item for each in there for item in IN_VPC[each.type].describe_in_zone(platform, each, zone)]
 
 
 def _legend(canvas: Canvas) -> None:
@@ -221,7 +221,7 @@ def _draw_vpc(canvas: Canvas, vpc: Resource, top: float, zones: Sequence[str], b
     y = top + 24
     for band, height in zip(bands, heights, strict=True):
         canvas.box(MARGIN + 6, y, FRAME_END - MARGIN - 12, height, "band", framed=False)
-        canvas.text(BAR, y + 14, f"{band.kind} subnets, {band.way_out}", colour="muted")
+        canvas.text(BAR, y + 14, f"{band.kind} subnets, {band.egress}", colour="muted")
         for zone, x in _columns(zones):
             canvas.text(x, y + 14, band.ranges.get(zone, ""), colour="muted")
         inner = y + 20
@@ -255,7 +255,7 @@ def _draw_bar(canvas: Canvas, bar: Bar, top: float, zones: Sequence[str]) -> flo
     return top + bar.height + GAP
 
 
-def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Flow]) -> None:
+def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Edge]) -> None:
     begins = {name: bar.slot(len(bar.incoming)) for name, bar in bars.items() if bar.is_source}
     ends = {flow: bars[flow.target].slot(bars[flow.target].incoming.index(flow)) for flow in flows}
     reach = {
@@ -278,7 +278,7 @@ def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Flow]) 
             _draw_end(canvas, flow, ends[flow], x, colour)
 
 
-def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) -> None:
+def _draw_end(canvas: Canvas, flow: Edge, y: float, lane: float, colour: str) -> None:
     canvas.line([(lane, y), (BAR_END + 8, y)], colour, dashed=not flow.is_encrypted)
     canvas.arrowhead(BAR_END, y, colour)
     x: float = TEXT
@@ -286,7 +286,7 @@ def _draw_end(canvas: Canvas, flow: Flow, y: float, lane: float, colour: str) ->
         canvas.padlock(x, y - 4, colour)
     canvas.text(x + 12, y - 4, flow.port, bold=True, colour=colour)
     x += 12 + 34
-    canvas.text(x, y - 4, shortened(flow.why, SMALL, LANE - 4 - x))
+    canvas.text(x, y - 4, truncate(flow.reason, SMALL, LANE - 4 - x))
 
 
 def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:
@@ -348,7 +348,7 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
 def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
     """What a box tells, line by line, and how far each is indented."""
     counts = Counter(each.type for each in resources)
-    told = [row.counted(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
+    told = [row.format_count(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
     told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
-    wraps = (enumerate(wrapped(each, SMALL, room - INDENT)) for each in told)
+    wraps = (enumerate(wrap(each, SMALL, room - INDENT)) for each in told)
     return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

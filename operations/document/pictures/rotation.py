@@ -25,8 +25,8 @@ LINE = 34
 class Message(NamedTuple):
     """What the function asks of somebody."""
 
-    to: str
-    says: str
+    recipient: str
+    text: str
     calls: tuple[str, ...]
     """Operations of AWS's, which are all that it makes; of SQL, how the statements begin that tell what it does."""
 
@@ -82,18 +82,18 @@ def rotation(platform: Platform) -> str:
     Raises:
         PlatformError: it is not rotated as the picture shows it.
     """
-    schedule, secret, function = _rotated(platform)
+    schedule, secret, function = _rotation_resources(platform)
     participants = {
-        SECRETS: _labelled("Secrets Manager", secret),
-        FUNCTION: _labelled("Lambda", function),
+        SECRETS: _label("Secrets Manager", secret),
+        FUNCTION: _label("Lambda", function),
         **dict(_endpoints(platform, function)),
     }
     days = schedule.body["rotation_rules"]["automatically_after_days"]
     lines = [f"Note over {SECRETS},{FUNCTION}: every {days} days"]
     for step, take in STEPS.items():
         lines.append(f"{SECRETS}->>{FUNCTION}: {step}")
-        lines.append(f"Note over {SECRETS},{FUNCTION}: {_broken(take.__doc__ or '')}")
-        lines += [f"{FUNCTION}->>{message.to}: {_broken(message.says)}" for message in MESSAGES[step]]
+        lines.append(f"Note over {SECRETS},{FUNCTION}: {_wrap(take.__doc__ or '')}")
+        lines += [f"{FUNCTION}->>{message.recipient}: {_wrap(message.text)}" for message in MESSAGES[step]]
     return _diagram(participants, lines)
 
 
@@ -103,11 +103,11 @@ def redeployment(platform: Platform) -> str:
     Raises:
         PlatformError: it is not as the picture shows it.
     """
-    _, secret, _ = _rotated(platform)
-    participants = {SECRETS: _labelled("Secrets Manager", secret)}
+    _, secret, _ = _rotation_resources(platform)
+    participants = {SECRETS: _label("Secrets Manager", secret)}
     lines: list[str] = []
-    for rule, machine in _followers(platform, secret):
-        participants[MACHINE] = _labelled("Step Functions", machine)
+    for rule, machine in _rotation_rules(platform, secret):
+        participants[MACHINE] = _label("Step Functions", machine)
         pattern = json.loads(rule.body["event_pattern"])
         detail = ", ".join(value for values in pattern["detail"].values() for value in values)
         lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail}<br/>by {rule.label}")
@@ -120,13 +120,13 @@ def redeployment(platform: Platform) -> str:
     return _diagram(participants, lines)
 
 
-def _rotated(platform: Platform) -> tuple[Resource, Resource, Resource]:
+def _rotation_resources(platform: Platform) -> tuple[Resource, Resource, Resource]:
     """Schedule, secret and function."""
     schedules = platform.of_type("aws_secretsmanager_secret_rotation")
     if len(schedules) != 1:
         raise PlatformError(f"{len(schedules)} secrets are rotated; the picture shows the rotation of one")
     (schedule,) = schedules
-    secret, function = (platform.followed(schedule.body[each]) for each in ("secret_id", "rotation_lambda_arn"))
+    secret, function = (platform.resolve(schedule.body[each]) for each in ("secret_id", "rotation_lambda_arn"))
     return schedule, secret, function
 
 
@@ -135,30 +135,30 @@ def _diagram(participants: Mapping[str, str], lines: Sequence[str]) -> str:
     return "\n".join(["```mermaid", "sequenceDiagram", *(f"    {line}" for line in [*named, *lines]), "```\n"])
 
 
-def _broken(text: str) -> str:
+def _wrap(text: str) -> str:
     """A text in lines so short that the picture is legible where GitHub shows it."""
     return "<br/>".join(textwrap.wrap(text, LINE))
 
 
-def _labelled(service: str, resource: Resource) -> str:
+def _label(service: str, resource: Resource) -> str:
     return f"{service}<br/>{resource.label}"
 
 
 def _endpoints(platform: Platform, function: Resource) -> Iterator[tuple[str, str]]:
     variables = function.body["environment"]["variables"]
     for variable, (id, attribute) in ENDPOINTS.items():
-        cluster = platform.followed(variables[variable])
+        cluster = platform.resolve(variables[variable])
         if variables[variable] != f"${{{cluster.address}.{attribute}}}":
             raise PlatformError(f"{function.address}: {variable} is not the {attribute} of a cluster")
-        yield id, _labelled(f"Aurora, {'writer' if id == WRITER else 'reader'}", cluster)
+        yield id, _label(f"Aurora, {'writer' if id == WRITER else 'reader'}", cluster)
 
 
-def _followers(platform: Platform, secret: Resource) -> Iterator[tuple[Resource, Resource]]:
+def _rotation_rules(platform: Platform, secret: Resource) -> Iterator[tuple[Resource, Resource]]:
     """Rules that see a version of the secret, and the state machines that each starts."""
     for target in platform.of_type("aws_cloudwatch_event_target"):
-        rule = platform.followed(target.body["rule"])
+        rule = platform.resolve(target.body["rule"])
         if f"${{{secret.address}." in rule.body.get("event_pattern", "") and ".arn}" in target.body["arn"]:
-            machine = platform.followed(target.body["arn"])
+            machine = platform.resolve(target.body["arn"])
             if machine.type == "aws_sfn_state_machine":
                 yield rule, machine
 
@@ -174,7 +174,7 @@ def _machine(platform: Platform, machine: Resource, participants: dict[str, str]
         state = states[name]
         begins[name] = len(lines)
         for choice in state.get("Choices", []):
-            waits, back = _way_back(states, choice["Next"], begins)
+            waits, back = _loop_waits(states, choice["Next"], begins)
             lines.insert(begins[back], f"loop {name}: {_condition(choice)}")
             lines += [*waits, "end"]
         if state["Type"] == "Task":
@@ -191,7 +191,7 @@ def _condition(choice: Body) -> str:
     return choice["Condition"].strip("{}% ").replace("$states.input.", "")
 
 
-def _way_back(states: Mapping[str, Body], name: str, begins: Mapping[str, int]) -> tuple[list[str], str]:
+def _loop_waits(states: Mapping[str, Body], name: str, begins: Mapping[str, int]) -> tuple[list[str], str]:
     """What is waited for on the way from a state to one that was there before."""
     waits: list[str] = []
     while name not in begins:
@@ -207,10 +207,10 @@ def _way_back(states: Mapping[str, Body], name: str, begins: Mapping[str, int]) 
 def _task(platform: Platform, name: str, state: Body, participants: dict[str, str]) -> str:
     *_, service, operation = state["Resource"].split(":")
     asked = next(
-        platform.followed(value)
+        platform.resolve(value)
         for argument, value in state["Arguments"].items()
         for value in (value if isinstance(value, list) else [value])
         if argument in ("Service", "Services", "TopicArn")
     )
-    participants.setdefault(service, _labelled(service.upper(), asked))
+    participants.setdefault(service, _label(service.upper(), asked))
     return f"{MACHINE}->>{service}: {name}: {operation}"

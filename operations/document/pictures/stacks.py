@@ -12,7 +12,7 @@ def flowchart(platform: Platform) -> str:
     lines = ["```mermaid", "flowchart LR"]
     lines += [f"    {tier}" for tier in upstream]
     for tier, below in upstream.items():
-        implied = {other for each in below for other in _all_below(upstream, each)}
+        implied = {other for each in below for other in _all_upstream(upstream, each)}
         lines += [f"    {each} --> {tier}" for each in below if each not in implied]
     return "\n".join([*lines, "```\n"])
 
@@ -32,6 +32,6 @@ def _upstream(platform: Platform) -> dict[str, list[str]]:
     }
 
 
-def _all_below(upstream: Mapping[str, list[str]], tier: str) -> set[str]:
+def _all_upstream(upstream: Mapping[str, list[str]], tier: str) -> set[str]:
     below = set(upstream[tier])
-    return below.union(*(_all_below(upstream, each) for each in below))
+    return below.union(*(_all_upstream(upstream, each) for each in below))

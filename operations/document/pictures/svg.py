@@ -40,7 +40,7 @@ WIDTHS: Mapping[str, int] = {
     }.items()
     for character in characters
 }
-WIDEST = 1015
+MAX_GLYPH_WIDTH = 1015
 BOLD = 1.1
 RESERVE = 1.05
 
@@ -75,7 +75,7 @@ STROKES = ("ground", "frame", "muted", *LINES)
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a text is, in the unit of its size."""
-    return sum(WIDTHS.get(character, WIDEST) for character in text) / 1000 * size * (BOLD if bold else 1)
+    return sum(WIDTHS.get(character, MAX_GLYPH_WIDTH) for character in text) / 1000 * size * (BOLD if bold else 1)
 
 
 def fits(text: str, size: float, room: float) -> bool:
@@ -83,7 +83,7 @@ def fits(text: str, size: float, room: float) -> bool:
     return width(text, size) * RESERVE <= room
 
 
-def wrapped(text: str, size: float, room: float) -> list[str]:
+def wrap(text: str, size: float, room: float) -> list[str]:
     """A text's words in lines that fit; one that is wider than a line has one of its own."""
     lines: list[str] = []
     for word in text.split():
@@ -94,7 +94,7 @@ def wrapped(text: str, size: float, room: float) -> list[str]:
     return lines
 
 
-def shortened(text: str, size: float, room: float) -> str:
+def truncate(text: str, size: float, room: float) -> str:
     """A text, or as much of it as fits; what is left out is in the picture's description."""
     if fits(text, size, room):
         return text

@@ -16,13 +16,13 @@ def group(aws: LocalAws) -> Any:
 
 def is_laid_out(shards: int, replicas: int) -> Mutation:
     """Other shards and replicas."""
-    return lambda aws: group(aws).lay_out(shards=shards, replicas=replicas)
+    return lambda aws: group(aws).resize(shards=shards, replicas=replicas)
 
 
 def is_in_one_zone(aws: LocalAws) -> None:
     one = group(aws)
     one.zones = one.zones[:1]
-    one.lay_out(shards=one.shards, replicas=one.replicas)
+    one.resize(shards=one.shards, replicas=one.replicas)
 
 
 def cache_is(**asked: Any) -> Mutation:

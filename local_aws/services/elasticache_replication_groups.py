@@ -1,0 +1,205 @@
+"""ElastiCache's replication groups: shards, their nodes, zones, slots and endpoints, and what can be changed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moto.elasticache.models import ReplicationGroup
+from moto.moto_api._internal import mock_random
+
+from local_aws.extension import ApiError
+
+SLOTS = 16384  # https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
+# What AWS makes of a version that names no patch.
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/supported-engine-versions.html
+VERSIONS = {"redis": {"7.0": "7.0.7", "7.1": "7.1.0"}}
+LATEST = "7.1"
+SETTINGS = {
+    "AutoMinorVersionUpgrade": "auto_minor_version_upgrade",
+    "CacheNodeType": "cache_node_type",
+    "CacheParameterGroupName": "cache_parameter_group_name",
+    "Engine": "engine",
+    "IpDiscovery": "ip_discovery",
+    "NotificationTopicArn": "notification_topic_arn",
+    "PreferredMaintenanceWindow": "preferred_maintenance_window",
+    "ReplicationGroupDescription": "description",
+    "SecurityGroupIds": "security_group_ids",
+    "SnapshotRetentionLimit": "snapshot_retention_limit",
+    "SnapshotWindow": "snapshot_window",
+    "TransitEncryptionEnabled": "transit_encryption_enabled",
+    "TransitEncryptionMode": "transit_encryption_mode",
+}
+SWITCHES = {"AutomaticFailoverEnabled": "automatic_failover", "MultiAZEnabled": "multi_az"}
+OTHER_SETTINGS = {
+    "ApplyImmediately",
+    "EngineVersion",
+    "LogDeliveryConfigurations",
+    "RemoveUserGroups",
+    "ReplicationGroupId",
+    "UserGroupIdsToAdd",
+    "UserGroupIdsToRemove",
+}
+
+
+class ReplicationGroupWithNodes(ReplicationGroup):
+    """Laid out as AWS does: shards over the slots, nodes over the zones, endpoints of its own Region."""
+
+    def __init__(self, *, zones: Sequence[str], **asked: Any) -> None:
+        if asked.pop("node_group_configuration", None):
+            raise NotImplementedError("NodeGroupConfiguration")
+        super().__init__(**asked, node_group_configuration=[])
+        self.domain = (
+            f"{self.replication_group_id}.{mock_random.get_random_hex(6)}.{short_region(asked['region_name'])}"
+            ".cache.amazonaws.com"
+        )
+        self.zones = zones
+        self.engine_version = full_version(self.engine, self.engine_version or LATEST)
+        self.auto_minor_version_upgrade = asked["auto_minor_version_upgrade"] is not False
+        if self.transit_encryption_enabled:
+            self.transit_encryption_mode = self.transit_encryption_mode or "required"
+        replicas = asked["replicas_per_node_group"]
+        self.resize(
+            shards=asked["num_node_groups"] or 1,
+            replicas=(asked["num_cache_clusters"] or 1) - 1 if replicas is None else replicas,
+        )
+        self._check()
+
+    @property
+    def shards(self) -> int:
+        """How many it has."""
+        return len(self.node_groups)
+
+    @property
+    def replicas(self) -> int:
+        """How many each shard has."""
+        return len(self.node_groups[0]["NodeGroupMembers"]) - 1
+
+    def resize(self, *, shards: int, replicas: int) -> None:
+        """Make it so many shards of one primary and so many replicas."""
+        self.node_groups = [self._shard(number, shards, replicas) for number in range(shards)]
+        self.member_clusters = [
+            member["CacheClusterId"] for shard in self.node_groups for member in shard["NodeGroupMembers"]
+        ]
+        self.snapshotting_cluster_id = self.member_clusters[-1] if self.snapshot_retention_limit else None
+        if self.cluster_enabled:
+            self.configuration_endpoint = self._endpoint("clustercfg")
+
+    def modify(self, asked: Mapping[str, Any]) -> None:
+        """Modify it as ModifyReplicationGroup says; at once, whatever the maintenance window."""
+        if unknown := sorted(set(asked) - set(SETTINGS) - set(SWITCHES) - OTHER_SETTINGS):
+            raise NotImplementedError(f"ModifyReplicationGroup with {unknown}")
+        for name in SETTINGS.keys() & asked.keys():
+            setattr(self, SETTINGS[name], asked[name])
+        for name in SWITCHES.keys() & asked.keys():
+            setattr(self, SWITCHES[name], "enabled" if asked[name] else "disabled")
+        if "EngineVersion" in asked:
+            self.engine_version = full_version(self.engine, asked["EngineVersion"])
+        gone = self.user_group_ids if asked.get("RemoveUserGroups") else asked.get("UserGroupIdsToRemove", [])
+        kept = [group for group in self.user_group_ids if group not in gone]
+        self.user_group_ids = kept + asked.get("UserGroupIdsToAdd", [])
+        self._deliver_logs(asked.get("LogDeliveryConfigurations", []))
+        self._check()
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Its members, as DescribeCacheClusters tells of them."""
+        return [self._node(shard, member) for shard in self.node_groups for member in shard["NodeGroupMembers"]]
+
+    def _check(self) -> None:
+        if self.multi_az == "enabled" and self.automatic_failover == "disabled":
+            raise ApiError("InvalidParameterCombination", "Multi-AZ requires automatic failover")
+        if self.cluster_enabled and self.automatic_failover == "disabled":
+            raise ApiError("InvalidParameterCombination", "Cluster mode requires automatic failover")
+        if self.user_group_ids and not self.transit_encryption_enabled:
+            raise ApiError("InvalidParameterCombination", "User groups require encryption in transit")
+
+    def _deliver_logs(self, asked: Sequence[Mapping[str, Any]]) -> None:
+        types = {each["LogType"] for each in asked}
+        kept = [each for each in self.log_delivery_configurations if each["LogType"] not in types]
+        wanted = [dict(each) for each in asked if each.get("Enabled", True)]
+        self.log_delivery_configurations = kept + self._get_log_delivery_configurations(wanted)
+
+    def _shard(self, number: int, shards: int, replicas: int) -> dict[str, Any]:
+        identity = f"{number + 1:04}"
+        members = [self._member(identity, number, place) for place in range(replicas + 1)]
+        shard = {"NodeGroupId": identity, "Status": "available", "NodeGroupMembers": members}
+        if self.cluster_enabled:
+            return shard | {"Slots": f"{number * SLOTS // shards}-{(number + 1) * SLOTS // shards - 1}"}
+        return shard | {"PrimaryEndpoint": self._endpoint("master"), "ReaderEndpoint": self._endpoint("replica")}
+
+    def _member(self, shard: str, number: int, place: int) -> dict[str, Any]:
+        prefix = f"{self.replication_group_id}-{shard}" if self.cluster_enabled else self.replication_group_id
+        member = {
+            "CacheClusterId": f"{prefix}-{place + 1:03}",
+            "CacheNodeId": "0001",
+            "PreferredAvailabilityZone": self.zones[(number + place) % len(self.zones)],
+        }
+        if self.cluster_enabled:
+            return member
+        endpoint = self._endpoint(member["CacheClusterId"])
+        return member | {"ReadEndpoint": endpoint, "CurrentRole": "replica" if place else "primary"}
+
+    def _node(self, shard: Mapping[str, Any], member: Mapping[str, Any]) -> dict[str, Any]:
+        name, zone = member["CacheClusterId"], member["PreferredAvailabilityZone"]
+        parameters = {"CacheParameterGroupName": self.cache_parameter_group_name, "ParameterApplyStatus": "in-sync"}
+        topic = {"TopicArn": self.notification_topic_arn, "TopicStatus": "active"}
+        return {
+            "ARN": self.arn.replace(f":replicationgroup:{self.replication_group_id}", f":cluster:{name}"),
+            "AtRestEncryptionEnabled": self.at_rest_encryption_enabled,
+            "AuthTokenEnabled": self.auth_token_enabled,
+            "AutoMinorVersionUpgrade": self.auto_minor_version_upgrade,
+            "CacheClusterCreateTime": self.replication_group_create_time,
+            "CacheClusterId": name,
+            "CacheClusterStatus": "available",
+            "CacheNodes": [
+                {
+                    "CacheNodeId": member["CacheNodeId"],
+                    "CacheNodeStatus": "available",
+                    "CustomerAvailabilityZone": zone,
+                    "Endpoint": self._endpoint(f"{name}.{shard['NodeGroupId']}"),
+                    "ParameterGroupStatus": "in-sync",
+                }
+            ],
+            "CacheNodeType": self.cache_node_type,
+            "CacheParameterGroup": parameters,
+            "CacheSubnetGroupName": self.cache_subnet_group_name,
+            "Engine": self.engine,
+            "EngineVersion": self.engine_version,
+            "IpDiscovery": self.ip_discovery,
+            "NetworkType": self.network_type,
+            "NotificationConfiguration": topic if self.notification_topic_arn else None,
+            "NumCacheNodes": 1,
+            "PreferredAvailabilityZone": zone,
+            "PreferredMaintenanceWindow": self.preferred_maintenance_window,
+            "ReplicationGroupId": self.replication_group_id,
+            "ReplicationGroupLogDeliveryEnabled": bool(self.log_delivery_configurations),
+            "SecurityGroups": [
+                {"SecurityGroupId": group, "Status": "active"} for group in self.security_group_ids or []
+            ],
+            "SnapshotRetentionLimit": self.snapshot_retention_limit,
+            "SnapshotWindow": self.snapshot_window,
+            "TransitEncryptionEnabled": self.transit_encryption_enabled,
+            "TransitEncryptionMode": self.transit_encryption_mode,
+        }
+
+    def _endpoint(self, name: str) -> dict[str, Any]:
+        return {"Address": f"{name}.{self.domain}", "Port": self.port}
+
+
+def full_version(engine: str, version: str) -> str:
+    """A version with its patch.
+
+    Raises:
+        Refusal: there is no such version.
+    """
+    if engine not in VERSIONS:
+        raise NotImplementedError(f"The versions of {engine} are not known")
+    known = VERSIONS[engine]
+    if version not in known and version not in known.values():
+        raise ApiError("InvalidParameterCombination", f"Cannot find version {version} for {engine}")
+    return known.get(version, version)
+
+
+def short_region(region: str) -> str:
+    """As endpoints are named: us-west-1 is usw1, ap-southeast-2 is apse2."""
+    area, *words, number = region.split("-")
+    return area + "".join(word[0] for word in re.findall("gov|north|south|east|west|central", "-".join(words))) + number

@@ -1,0 +1,321 @@
+"""The rehearsal of one environment, step by step."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import psycopg2
+from rich.console import Console
+
+from lambda_rotation import package
+from lambda_rotation.credential import Credential
+from local_aws.server import LocalAws
+from operations.account import Account
+from operations.drift import changes_in, computed_arguments
+from operations.inventory import is_expected_without_state, tagged_resources
+from operations.plans import PARALLEL_RUNS
+from operations.scan.checkov import scan_plan
+from operations.scan.joined_plan import joined_plan
+from operations.scan.waivers import find_problems, waivers
+from rehearsal.deployment import Deployment, planned_changes
+from rehearsal.logins import logging_in
+from rehearsal.prerequisites import create_prerequisites
+from rehearsal.processes import ProgramError, run
+from rehearsal.progress import Progress, count_resources
+from rehearsal.report import Report
+from stacks import ROOT
+from stacks.names import Names
+from stacks.settings import Environment, load_environments
+from synthesized.catalogue.arns import resource_of
+from synthesized.platform import Platform
+
+FOLDER = ROOT / ".cache" / "rehearsal"
+PACKAGE = ROOT / ".cache" / "rotation-local.zip"
+"""The rotation's function for this machine, which `make setup` builds."""
+ROTATIONS = 3
+CACHE_SECONDS = (0.0, 0.0, 1.0, 1.5)
+"""Seconds for which each client keeps a credential."""
+ROTATION_INTERVAL = 2.0
+"""Seconds between two rotations: longer than any client keeps a credential, as in production, at a smaller scale."""
+RETAINED = "ecs:task-definition/.+"
+"""No plan destroys a revision: a rollback may need it."""
+ROTATION_TIMEOUT = 120.0
+"""Seconds that a rotation may take."""
+
+
+class RehearsalError(Exception):
+    """The rehearsal cannot go on."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """An environment on its local AWS, with the steps that can be taken there."""
+
+    settings: Environment
+    aws: LocalAws
+    deployment: Deployment
+    platform: Platform
+    console: Console
+    report: Report
+
+    def bootstrap(self) -> None:
+        """Make what must be there before the first stack, by the command that people use."""
+        create_prerequisites(self.aws, self.settings)
+        self.run_program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
+
+    def preflight(self) -> None:
+        """Look whether the account has what a deployment needs, by the command that people use."""
+        self.run_program("preflight.log", "-m", "operations", "preflight", self.settings.name)
+
+    def deploy(self, *tiers: str) -> None:
+        """Deploy tiers, or all."""
+        with self._progress(*tiers) as progress:
+            try:
+                self.deployment.deploy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.read_line)
+            finally:
+                self.report.resources += progress.done
+                self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
+
+    def rotate_under_load(self, times: int = ROTATIONS) -> None:
+        """Rotate the application's credential while clients log in with it."""
+        secret = self.secret()
+        deliveries = self.aws.backend("events").deliveries
+        before = len(deliveries)
+        with (
+            self.early_rotation(secret),
+            logging_in(lambda: self.credential(secret), self.log_in, CACHE_SECONDS) as clients,
+        ):
+            for _ in range(times):
+                time.sleep(ROTATION_INTERVAL)
+                self.rotate(secret)
+                self.report.rotations += 1
+            time.sleep(ROTATION_INTERVAL)
+        self.report.logins = sum(client.logins for client in clients)
+        self.report.failed_logins = sum(len(client.failures) for client in clients)
+        self.report.redeployments = sum(
+            ":stateMachine:" in delivery.target and delivery.problem is None for delivery in deliveries[before:]
+        )
+
+    def secret(self) -> str:
+        """ARN of the application's secret, found by its tags."""
+        found = self.tagged("rotation", "secretsmanager:secret")
+        if len(found) != 1:
+            raise RehearsalError(f"the rotation tier has {len(found)} secrets, not one")
+        return found[0]
+
+    def credential(self, secret: str) -> Credential:
+        """The current one."""
+        value = self.aws.client("secretsmanager").get_secret_value(SecretId=secret)
+        return Credential.parse(value["SecretString"])
+
+    def log_in(self, credential: Credential) -> psycopg2.extensions.connection:
+        """As the application does it."""
+        return psycopg2.connect(
+            host=credential.host,
+            port=credential.port,
+            dbname=credential.dbname,
+            user=credential.username,
+            password=credential.password,
+            sslmode="verify-full",
+            sslrootcert=str(self.aws.certificates),
+        )
+
+    def rotate(self, secret: str) -> None:
+        """Rotate once, and wait for the end of it; one that has failed is tried again.
+
+        Raises:
+            RehearsalError: it failed, or does not end.
+        """
+        client, service = self.aws.client("secretsmanager"), self.aws.backend("secretsmanager")
+        try:
+            client.rotate_secret(SecretId=secret)
+        except client.exceptions.InvalidRequestException as error:
+            if "will be reattempted" not in str(error):  # the one that has failed is under way again
+                raise RehearsalError(str(error)) from error
+        deadline = time.monotonic() + ROTATION_TIMEOUT
+        while service.is_rotating(secret):
+            if time.monotonic() > deadline:
+                raise RehearsalError(f"a rotation does not end within {ROTATION_TIMEOUT:.0f} s")
+            time.sleep(0.1)
+        rotation = service.rotations[-1]
+        if rotation.problem:
+            raise RehearsalError(f"rotation failed {rotation.tries} times: {rotation.problem}")
+
+    @contextmanager
+    def early_rotation(self, secret: str) -> Generator[None]:
+        """Allow rotations of a credential that is new, as docs/rotation.md says for one that is compromised."""
+        client = self.aws.client("secretsmanager")
+        until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        client.tag_resource(SecretId=secret, Tags=[{"Key": "RotateEarlyUntil", "Value": until}])
+        try:
+            yield
+        finally:
+            client.untag_resource(SecretId=secret, TagKeys=["RotateEarlyUntil"])
+
+    def run_integration_tests(self) -> None:
+        """Run the integration tests, which see what a user's would see on AWS."""
+        results = self.deployment.folder / "integration.xml"
+        command = ("-m", "pytest", "tests/integration", "--no-cov", "--quiet", f"--junit-xml={results}")
+        try:
+            self.run_program("integration.log", *command)
+        except ProgramError as error:
+            if not results.exists():
+                raise RehearsalError(str(error)) from error
+        self.report.integration_passed, self.report.integration_failed = parse_results(results)
+
+    def plan_again(self) -> None:
+        """Plan every tier a second time: nothing must change, and nobody is said to have changed anything."""
+        stacks = self.platform.stacks
+        with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
+            plans = dict(zip(stacks, pool.map(self.deployment.plan, stacks.values()), strict=True))
+        found = {tier: planned_changes(plan) for tier, plan in plans.items()}
+        self.report.second_plan_changes = {tier: changed for tier, changed in found.items() if changed}
+        self.report.drift = [
+            f"{tier}: {change.address} was {change.action}: {', '.join(change.arguments)}"
+            for tier, plan in plans.items()
+            for change in changes_in(stacks[tier], plan, computed_arguments(stacks[tier], self.deployment.terraform))
+        ]
+        self._joined_plan.write_text(json.dumps(joined_plan(self.platform, plans)), encoding="utf-8")
+
+    def run_checkov(self) -> None:
+        """Ask checkov of the second plan, in which every value is known.
+
+        Raises:
+            ScanError: it cannot be asked.
+        """
+        plan = json.loads(self._joined_plan.read_text(encoding="utf-8"))
+        scan = scan_plan(plan, self.platform, production=self.settings.production)
+        self.report.rules_held = scan.passed
+        self.report.rules_broken = find_problems([scan], waivers(), datetime.now(UTC).date())
+
+    def destroy(self, *tiers: str) -> None:
+        """Destroy tiers, or all; nothing that carries tags of theirs may be left."""
+        with self._progress(*tiers) as progress:
+            self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.read_line)
+        account = Account.of(self.settings)
+        self.report.left_behind = [
+            arn
+            for arn in self.tagged()
+            if not re.fullmatch(RETAINED, resource_of(arn)) and not is_expected_without_state(account, arn)
+        ]
+
+    def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
+        """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""
+        found = tagged_resources(self.aws.client, Names.from_settings(self.settings), tier, kind)
+        return sorted(mapping["ResourceARN"] for mapping in found)
+
+    def run_program(self, log: str, *arguments: str) -> str:
+        """Run a program of the project's own on what the rehearsal has synthesized.
+
+        Args:
+            log: name of the file, in the rehearsal's folder, that its output is added to.
+            arguments: of this Python.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            ProgramError: it ended with another code than 0.
+        """
+        printed = run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            variables={**os.environ, "ENV": self.settings.name, "CDKTF_OUTDIR": str(self.deployment.stacks)},
+            log=self.deployment.folder / log,
+        )
+        return "\n".join(printed)
+
+    @property
+    def _joined_plan(self) -> Path:
+        return self.deployment.folder / "plan.json"
+
+    @contextmanager
+    def _progress(self, *tiers: str) -> Generator[Progress]:
+        """A deployment's, which fails with Terraform's own words."""
+        stacks = self.platform.stacks
+        with Progress(self.console, {tier: stacks[tier] for tier in tiers or stacks}) as progress:
+            try:
+                yield progress
+            except ProgramError as error:
+                raise RehearsalError("\n".join(progress.errors) or str(error)) from error
+
+
+def parse_results(file: Path) -> tuple[int, list[str]]:
+    """How many tests passed, and which did not, as pytest noted it in a file; a test that was skipped did not pass."""
+    passed, failed = 0, list[str]()
+    for case in ET.parse(file).getroot().iter("testcase"):  # noqa: S314 - pytest's own
+        if {outcome.tag for outcome in case} & {"failure", "error", "skipped"}:
+            failed.append(f"{case.get('classname')}.{case.get('name')}")
+        else:
+            passed += 1
+    return passed, failed
+
+
+@contextmanager
+def open_rehearsal(name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
+    """An environment's stacks synthesized, and a local AWS for them, while the context lasts.
+
+    Args:
+        name: the environment's.
+        console: where it shows how far it is.
+        within: folder beneath that of all rehearsals, for one that may run beside others of the environment.
+
+    Raises:
+        RehearsalError: the environment is being rehearsed already.
+        SettingsError: there is no such environment, or its file is wrong.
+        ProgramError: it cannot be synthesized.
+    """
+    (settings,) = load_environments(ROOT / "environments", only=name)
+    folder = FOLDER / within / name
+    if not PACKAGE.is_file():
+        raise RehearsalError(f"{PACKAGE} is missing; run make setup")
+    with ExitStack() as stack:
+        stack.enter_context(_alone(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
+        zipped = folder / "rotation.zip"
+        package.replace_certificates(aws.certificates, PACKAGE, zipped)
+        stack.enter_context(_environment({**aws.environment, "ROTATION_PACKAGE": str(zipped)}))
+        deployment = Deployment(name, folder)
+        platform = deployment.synthesize()
+        synthesized = sum(map(count_resources, platform.stacks.values()))
+        report = Report(name, synthesized=synthesized)
+        yield Rehearsal(settings, aws, deployment, platform, console, report)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RehearsalError(f"{folder.name} is being rehearsed already, in another process") from error
+        yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
+    """This process's environment with variables, and without any of the user's own that lead to an AWS."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

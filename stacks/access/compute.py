@@ -1,0 +1,58 @@
+"""What a deployment changes of what runs: tasks, functions, workflows, and what starts them."""
+
+from stacks.access.grants import Grant, Scope
+
+COMPUTE: tuple[Grant, ...] = (
+    Grant(
+        "Images",
+        "ecr",
+        "CreateRepository DeleteLifecyclePolicy DeleteRepository DeleteRepositoryPolicy "
+        "PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy SetRepositoryPolicy TagResource "
+        "UntagResource",
+        "repository/{ours}*",
+    ),
+    Grant(
+        "Containers",
+        "ecs",
+        "CreateCluster CreateService DeleteCluster DeleteService PutClusterCapacityProviders TagResource "
+        "UntagResource UpdateCluster UpdateService",
+        "cluster/{ours}* service/{ours}*/{ours}* task-definition/{ours}*:*",
+    ),
+    Grant("Task", "ecs", "RegisterTaskDefinition", scope=Scope.REQUEST_TAGS),
+    Grant("OldTask", "ecs", "DeregisterTaskDefinition"),
+    Grant(
+        "MakeScaling",
+        "application-autoscaling",
+        "RegisterScalableTarget TagResource",
+        "scalable-target/*",
+        Scope.REQUEST_TAGS,
+    ),
+    Grant(
+        "Scaling",
+        "application-autoscaling",
+        "DeleteScalingPolicy DeregisterScalableTarget PutScalingPolicy RegisterScalableTarget TagResource "
+        "UntagResource",
+        "scalable-target/*",
+        Scope.RESOURCE_TAGS,
+    ),
+    Grant(
+        "Functions",
+        "lambda",
+        "AddPermission CreateFunction DeleteFunction RemovePermission TagResource UntagResource UpdateFunctionCode "
+        "UpdateFunctionConfiguration",
+        "function:{ours}*",
+    ),
+    Grant("Schedules", "scheduler", "CreateSchedule DeleteSchedule UpdateSchedule", "schedule/default/{ours}*"),
+    Grant(
+        "Workflows",
+        "states",
+        "CreateStateMachine DeleteStateMachine TagResource UntagResource UpdateStateMachine",
+        "stateMachine:{ours}*",
+    ),
+    Grant(
+        "Events",
+        "events",
+        "DeleteRule PutRule PutTargets RemoveTargets TagResource UntagResource",
+        "rule/{ours}*",
+    ),
+)

@@ -1,0 +1,272 @@
+"""The policies of whoever deploys: the tables of this package, bound to one environment's own things."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from stacks.access.compute import COMPUTE
+from stacks.access.grants import Grant, Scope
+from stacks.access.identities import (
+    AWS_MANAGED_POLICIES,
+    BOUNDARY_ACTIONS,
+    DESTRUCTIVE_ACTIONS,
+    KEY_ACTIONS,
+    KEY_SERVICES,
+    PASS_ROLE_SERVICES,
+    POLICY_ATTACHMENT_ACTIONS,
+    ROLE_ACTIONS,
+    SERVICE_LINKED_ROLE_SERVICES,
+)
+from stacks.access.limits import Limits
+from stacks.access.monitoring import MONITORING
+from stacks.access.network import INGRESS, NETWORK
+from stacks.access.reads import READS, READS_BY_NAME
+from stacks.access.stores import BACKUPS, STORES
+from stacks.statements import Condition, Statement, allow, deny, string_equals
+
+WRITES: Mapping[str, tuple[Grant, ...]] = {
+    "network": NETWORK,
+    "entrance": INGRESS,
+    "stores": STORES,
+    "backups": BACKUPS,
+    "service": COMPUTE,
+    "records": MONITORING,
+}
+"""By the policy that they are put into: each must fit what IAM takes."""
+GLOBAL_SERVICES = {"iam", "route53"}
+"""Services that are asked in us-east-1, wherever an environment is."""
+GLOBAL_REGION = "us-east-1"
+SECRET_READS = (
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameter*",
+    "rds-db:connect",
+)
+"""What gives away what somebody keeps secret."""
+IAM_CHANGES = tuple(
+    f"iam:{verb}*"
+    for verb in (
+        *("Add", "Attach", "Create", "Delete", "Detach", "PassRole"),
+        *("Put", "Remove", "Set", "Tag", "Untag", "Update"),
+    )
+)
+
+
+def boundary(limits: Limits) -> list[Statement]:
+    """What no deployer exceeds, whatever policy comes to allow it: the kinds of calls that they make, and denials.
+
+    It allows by verbs (`ec2:Create*`), so that a new resource of a service in use needs no wider one.
+    """
+    names = limits.names
+    verbs = {verb for verb in map(_verb, _all_actions()) if verb}
+    worldwide = {verb for verb in verbs if verb.partition(":")[0] in GLOBAL_SERVICES}
+    return [
+        allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
+        allow("World", sorted(worldwide), ["*"], when=[_in(GLOBAL_REGION)]),
+        deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
+        # Who deploys, as whom, and what bounds them and the platform's roles: all but roles of the platform, and AWS's.
+        deny(
+            "NoIdentities",
+            IAM_CHANGES,
+            [],
+            not_resources=[limits.role_arn_pattern, f"{limits.iam_arn_prefix}role/aws-service-role/*"],
+        ),
+        deny("NoAccessState", ["s3:DeleteObject*", "s3:PutObject*"], [names.access_state_arn]),
+        deny(
+            "NoOtherBoundary",
+            [*BOUNDARY_ACTIONS, *POLICY_ATTACHMENT_ACTIONS],
+            ["*"],
+            when=[Condition("StringNotEquals", "iam:PermissionsBoundary", [limits.boundary])],
+        ),
+        deny("NoLossOfBoundaries", ["iam:DeleteRolePermissionsBoundary"], ["*"]),
+        deny(
+            "NoStateKey",
+            ["kms:*Alias", "kms:Disable*", "kms:Put*", "kms:Schedule*", "kms:TagResource", "kms:UntagResource"],
+            ["*"],
+            when=[limits.state_key_condition],
+        ),
+        deny("NoStateAlias", ["kms:*Alias"], [names.state_key_alias_arn]),
+    ]
+
+
+def read_policies(limits: Limits) -> dict[str, list[Statement]]:
+    """How everything is set up, for whoever plans, by policy."""
+    everywhere = [action for grant in READS for action in grant.iam_actions()]
+    return {
+        "reads": [allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)])],
+        "reads-by-name": [_statement(limits, grant) for grant in READS_BY_NAME],
+    }
+
+
+def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
+    """To read states and to lock them; and never what is in a secret, a bucket or the database."""
+    names = limits.names
+    through_lambda = f"lambda.{names.region}.amazonaws.com"
+    may = [
+        *_states(limits),
+        # A function's variables, which are no secrets. Without it a plan would find them gone.
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+        allow(
+            "FunctionVariables",
+            ["kms:Decrypt"],
+            [names.arn("kms", "key/*")],
+            when=[*limits.tag_conditions("aws:ResourceTag"), string_equals("kms:ViaService", through_lambda)],
+        ),
+        deny("NoSecrets", SECRET_READS, ["*"]),
+        deny(
+            "NoObjects",
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            [],
+            not_resources=[limits.state_arn_pattern, limits.lock_arn_pattern],
+        ),
+        deny(
+            "NoOtherKeys",
+            ["kms:Decrypt"],
+            ["*"],
+            when=[
+                Condition("ForAllValues:StringNotEquals", "kms:ResourceAliases", [limits.state_key_alias]),
+                Condition("StringNotEquals", "kms:ViaService", [through_lambda]),
+            ],
+        ),
+    ]
+    return {"states": may}
+
+
+def write_policies(limits: Limits) -> dict[str, list[Statement]]:
+    """What a deployment changes, by policy."""
+    return {
+        **{
+            what: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
+            for what, grants in WRITES.items()
+        },
+        "identities": [
+            *_states(limits),
+            allow("WriteStates", ["s3:PutObject"], [limits.state_arn_pattern]),
+            *_use_of_keys(limits),
+            *_roles(limits),
+            *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
+        ],
+    }
+
+
+def _states(limits: Limits) -> list[Statement]:
+    """The bucket is this environment's alone. S3 says that a state is not there to those alone who may list it."""
+    names = limits.names
+    return [
+        allow("FindStates", ["s3:ListBucket"], [f"arn:aws:s3:::{names.state_bucket}"]),
+        allow("ReadStates", ["s3:GetObject"], [limits.state_arn_pattern, limits.lock_arn_pattern]),
+        allow("Lock", ["s3:DeleteObject", "s3:PutObject"], [limits.lock_arn_pattern]),
+        allow(
+            "KeyOfStates",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [names.arn("kms", "key/*")],
+            when=[limits.state_key_condition, string_equals("kms:ViaService", f"s3.{names.region}.amazonaws.com")],
+        ),
+    ]
+
+
+def _use_of_keys(limits: Limits) -> list[Statement]:
+    return [
+        allow(
+            "KeysThroughServices",
+            KEY_ACTIONS,
+            [limits.names.arn_in(region, "kms", "key/*") for region in limits.names.regions],
+            when=[
+                *limits.tag_conditions("aws:ResourceTag"),
+                string_equals(
+                    "kms:ViaService",
+                    *(
+                        f"{service}.{region}.amazonaws.com"
+                        for region in limits.names.regions
+                        for service in KEY_SERVICES
+                    ),
+                ),
+            ],
+        )
+    ]
+
+
+def _roles(limits: Limits) -> list[Statement]:
+    """PCI DSS 7.2.2: roles of the platform's path, within its boundary; passed on to services that are named."""
+    bounded = string_equals("iam:PermissionsBoundary", limits.boundary)
+    config = limits.names.config_role_arn
+    return [
+        allow("BoundedRoles", BOUNDARY_ACTIONS, [limits.role_arn_pattern], when=[bounded]),
+        allow(
+            "PoliciesOfAws",
+            POLICY_ATTACHMENT_ACTIONS,
+            [limits.role_arn_pattern],
+            when=[bounded, Condition("ArnEquals", "iam:PolicyARN", AWS_MANAGED_POLICIES)],
+        ),
+        allow("Roles", ROLE_ACTIONS, [limits.role_arn_pattern]),
+        allow(
+            "PassOn",
+            ["iam:PassRole"],
+            [limits.role_arn_pattern],
+            when=[string_equals("iam:PassedToService", *PASS_ROLE_SERVICES)],
+        ),
+        allow(
+            "PassOnToConfig",
+            ["iam:PassRole"],
+            [config],
+            when=[string_equals("iam:PassedToService", "config.amazonaws.com")],
+        ),
+        allow(
+            "RolesOfServices",
+            ["iam:CreateServiceLinkedRole"],
+            [f"{limits.iam_arn_prefix}role/aws-service-role/*"],
+            when=[string_equals("iam:AWSServiceName", *SERVICE_LINKED_ROLE_SERVICES)],
+        ),
+    ]
+
+
+def _statement(limits: Limits, grant: Grant) -> Statement:
+    names = limits.names
+    nobodys = Condition("Null", "aws:ResourceTag/Environment", ["true"])
+    when = {
+        Scope.NAME: [],
+        Scope.RESOURCE_TAGS: limits.tag_conditions("aws:ResourceTag"),
+        Scope.REQUEST_TAGS: limits.tag_conditions("aws:RequestTag"),
+        Scope.UNTAGGED: [nobodys],
+        Scope.FIRST_TAGGING: [*limits.tag_conditions("aws:RequestTag"), nobodys],
+        Scope.TAG_ON_CREATE: [
+            *limits.tag_conditions("aws:RequestTag"),
+            string_equals("ec2:CreateAction", *sorted(_made_by_ec2())),
+        ],
+    }[grant.scope]
+    # An ARN has the Region in it.
+    if grant.resources == "*":
+        when = [*when, _in(GLOBAL_REGION) if grant.service in GLOBAL_SERVICES else _in(*names.regions)]
+    return allow(grant.sid, limits.allowed_actions(grant), limits.resource_arns(grant), when=when)
+
+
+def _made_by_ec2() -> Iterator[str]:
+    """Calls of EC2's that make something and tag it."""
+    for grants in WRITES.values():
+        for grant in grants:
+            if (grant.service, grant.scope) == ("ec2", Scope.REQUEST_TAGS):
+                yield from grant.actions.split()
+
+
+def _in(*regions: str) -> Condition:
+    return string_equals("aws:RequestedRegion", *regions)
+
+
+def _all_actions() -> Iterator[str]:
+    grants = [*READS, *READS_BY_NAME, *(grant for of_policy in WRITES.values() for grant in of_policy)]
+    for grant in grants:
+        yield from grant.iam_actions()
+    yield from (
+        *BOUNDARY_ACTIONS,
+        *POLICY_ATTACHMENT_ACTIONS,
+        *ROLE_ACTIONS,
+        "iam:PassRole",
+        "iam:CreateServiceLinkedRole",
+    )
+    yield from (*KEY_ACTIONS, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+
+
+def _verb(action: str) -> str:
+    """What kind of a call an action is: `ec2:CreateVpc` one of `ec2:Create*`."""
+    service, _, name = action.partition(":")
+    verb = re.match(r"[A-Z][a-z]+", name)
+    return f"{service}:{verb[0]}*" if verb and len(verb[0]) > 2 else action

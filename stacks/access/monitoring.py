@@ -1,0 +1,82 @@
+"""What a deployment changes of what is recorded, watched and told."""
+
+from stacks.access.grants import Grant, Scope
+
+MONITORING: tuple[Grant, ...] = (
+    Grant(
+        "Trail",
+        "cloudtrail",
+        "AddTags CreateTrail DeleteTrail PutEventSelectors RemoveTags StartLogging StopLogging UpdateTrail",
+        "trail/{ours}*",
+    ),
+    Grant(
+        "Alarms",
+        "cloudwatch",
+        "DeleteAlarms DeleteDashboards PutCompositeAlarm PutDashboard PutMetricAlarm TagResource UntagResource",
+        "alarm:{ours}* arn:aws:cloudwatch::{account}:dashboard/{ours}*",
+    ),
+    Grant("MakeRule", "config", "PutConfigRule TagResource", "config-rule/*", Scope.FIRST_TAGGING),
+    Grant(
+        "Rules",
+        "config",
+        "DeleteConfigRule PutConfigRule TagResource UntagResource",
+        "config-rule/*",
+        Scope.RESOURCE_TAGS,
+    ),
+    # An account has one of each of these in a Region.
+    Grant(
+        "Recorder",
+        "config",
+        "DeleteConfigurationRecorder DeleteDeliveryChannel PutConfigurationRecorder PutDeliveryChannel "
+        "StartConfigurationRecorder StopConfigurationRecorder",
+    ),
+    Grant("MakeDetector", "guardduty", "CreateDetector", scope=Scope.REQUEST_TAGS),
+    Grant("TagDetector", "guardduty", "TagResource", "detector/*", Scope.FIRST_TAGGING),
+    Grant(
+        "Detector",
+        "guardduty",
+        "DeleteDetector TagResource UntagResource UpdateDetector",
+        "detector/*",
+        Scope.RESOURCE_TAGS,
+    ),
+    Grant("Inspector", "inspector2", "Disable Enable"),
+    Grant(
+        "SecurityHub",
+        "securityhub",
+        "BatchDisableStandards BatchEnableStandards DisableSecurityHub EnableSecurityHub "
+        "UpdateSecurityHubConfiguration",
+        "hub/default",
+    ),
+    Grant(
+        "LogGroups",
+        "logs",
+        "AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteMetricFilter PutMetricFilter PutRetentionPolicy "
+        "TagResource UntagResource",
+        "{log_groups}",
+    ),
+    # Saved queries and policies of the Region's logs have no ARN. The rest WAF and ElastiCache ask in the name of
+    # whoever turns their logs on.
+    Grant(
+        "Logs",
+        "logs",
+        "CreateLogDelivery DeleteLogDelivery DeleteQueryDefinition DeleteResourcePolicy GetLogDelivery "
+        "ListLogDeliveries PutQueryDefinition PutResourcePolicy UpdateLogDelivery",
+    ),
+    Grant(
+        "Topics",
+        "sns",
+        "CreateTopic DeleteTopic SetTopicAttributes Subscribe TagResource UntagResource",
+        "{ours}*",
+    ),
+    Grant("Subscriptions", "sns", "SetSubscriptionAttributes Unsubscribe"),
+    Grant(
+        "Buckets",
+        "s3",
+        "CreateBucket DeleteBucket DeleteBucketPolicy ListBucketVersions PutBucketLogging "
+        "PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy "
+        "PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning PutEncryptionConfiguration "
+        "PutLifecycleConfiguration",
+        "{buckets}",
+    ),
+    Grant("Objects", "s3", "DeleteObjectVersion", "{objects}"),
+)
