@@ -1,9 +1,9 @@
-# Every target sets up what it needs; setup takes no time when nothing has changed.
+# Every target runs the setup that it needs, which takes no time if nothing has changed.
 
 PIPENV_VERSION := 2026.10.3
 PYTHON := .venv/bin/python
 
-# Each stamp lies in what it vouches for, and goes with it.
+# Each stamp is inside what it stands for, so that both are deleted together.
 PREREQUISITES := .cache/prerequisites
 PIPENV := .cache/pipenv/installed-$(PIPENV_VERSION)
 PACKAGES := .venv/installed
@@ -13,11 +13,11 @@ ROTATION := .cache/rotation.zip
 LOCAL_ROTATION := .cache/rotation-local.zip
 CHECKOV := .cache/checkov/installed
 
-# The tests of the rotation and of the local AWS mostly wait, so they run beside the others, and those of commands take
-# the second core; what all have covered is put together.
+# Tests of the rotation, the rehearsal and the local AWS mostly wait, so all groups run in parallel. Their coverage is
+# combined.
 TESTS := env -u ENV
 QUIETLY := --cov-report= --cov-fail-under=0
-# `make policy` measures their coverage: its tests break each control.
+# Measured by `make policy`, whose tests break each control.
 CONTROLS := synthesized/controls
 
 export PIPENV_VENV_IN_PROJECT := 1
@@ -25,7 +25,7 @@ export PIPENV_IGNORE_VIRTUALENVS := 1
 export PIPENV_VERBOSITY := -1
 export CHECKPOINT_DISABLE := 1
 
-# Before anything is set up.
+# Fail before the setup.
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
@@ -34,31 +34,31 @@ $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is needed into .venv and node_modules, and package the rotation's function
+setup: ## Install dependencies into .venv and node_modules, and package the rotation function
 	@$(MAKE) --silent -j2 $(INDEX) $(CLI) $(ROTATION) $(LOCAL_ROTATION) $(CHECKOV)
 
-rehearse: setup ## Deploy ENV (dev) onto a local AWS and see it work; KEEP=1 leaves it up until Ctrl-C
+rehearse: setup ## Deploy ENV (dev) to a local AWS and test it; KEEP=1 keeps it running until Ctrl-C
 	@$(PYTHON) -m operations rehearse $(or $(ENV),dev) $(if $(KEEP),--keep)
 
-rehearse-faults: setup ## The same on a bad day: interrupted, killed, throttled; SHORT=1 for foundation and network alone
+rehearse-faults: setup ## Deploy with faults: interrupted, killed, throttled; SHORT=1 for foundation and network only
 	@$(PYTHON) -m operations rehearse-faults $(or $(ENV),dev) $(if $(SHORT),--short)
 
-rehearse-atlantis: setup ## Take pull requests to ENV (dev) on a local AWS, by the steps of Atlantis's workflows
+rehearse-atlantis: setup ## Run pull requests through the Atlantis workflows, on ENV (dev) in a local AWS
 	@$(PYTHON) -m operations rehearse-atlantis $(or $(ENV),dev)
 
-rehearse-changes: setup ## Deploy prod onto a local AWS, and change all that tests and plans must notice
+rehearse-changes: setup ## Deploy prod to a local AWS and make every change that tests and plans must detect
 	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_defects.py --no-cov
 
-defects: setup ## Plant a defect into each tier of a copy, and see a handful of tests name it; takes an hour
+defects: setup ## Plant a defect in each tier of a copy and check that a handful of tests name it. Takes an hour
 	@env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP
 
-rehearse-guide: setup ## Give every command of docs/operations.md as written, to a local AWS whose accounts are empty
+rehearse-guide: setup ## Run every command of docs/operations.md, in empty accounts of a local AWS
 	@$(PYTHON) -m operations rehearse-guide
 
-integration: setup ## Read-only tests of what is deployed in ENV, with the AWS credentials at hand
+integration: setup ## Read-only tests of the deployed ENV, with your AWS credentials
 	@ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
 
-synth: setup ## Turn environments/*.toml into Terraform JSON in cdktf.out; ENV=prod for one
+synth: setup ## Synthesize environments/*.toml to Terraform JSON in cdktf.out; ENV=prod for one
 	@$(PYTHON) main.py
 	@$(PYTHON) -c 'import json, os; out = os.environ.get("CDKTF_OUTDIR") or "cdktf.out"; [print(f"{out}/stacks/{name}") for name in json.load(open(f"{out}/manifest.json"))["stacks"]]'
 
@@ -66,9 +66,9 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations validate
 
-test: lint unit policy validate ## Everything that must hold: lint, unit tests, rotation, snapshots, policy, validation
+test: lint unit policy validate ## All checks: lint, unit tests, rotation, snapshots, policy, validation
 
-unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverage
+unit: setup ## Unit tests, rotation, local AWS and snapshots, with coverage
 	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation tests/examples $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.rehearsal $(PYTHON) -m pytest tests/rehearsal $(QUIETLY) >.cache/rehearsal.log 2>&1 & rehearsal=$$!; \
 	$(TESTS) COVERAGE_FILE=.coverage.local-aws $(PYTHON) -m pytest tests/local_aws $(QUIETLY) >.cache/local-aws.log 2>&1 & local_aws=$$!; \
@@ -79,12 +79,12 @@ unit: setup ## Unit tests, rotation, local AWS and snapshots, with their coverag
 	test "$$unit $$commands $$rotation $$local_aws $$rehearsal" = "0 0 0 0 0"
 	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered --omit="$(CONTROLS)/*"
 
-policy: setup ## PCI DSS controls, each broken in every way that must be noticed, and checkov over all stacks
+policy: setup ## Tests of the PCI DSS controls with planted defects, and checkov on all stacks
 	@$(TESTS) COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage run --source=$(CONTROLS) -m pytest tests/policy --no-cov
 	@COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage report --show-missing --skip-covered
 
-snapshots: setup ## Accept what the stacks synthesize now as the snapshots; review the difference in git
-	@env -u ENV $(PYTHON) main.py # settings that are wrong would leave none to compare with
+snapshots: setup ## Update the snapshots of the stacks; review the difference in git
+	@env -u ENV $(PYTHON) main.py # fails on invalid settings before snapshots are replaced
 	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov
 
 lint: setup ## ruff and basedpyright
@@ -95,22 +95,22 @@ lint: setup ## ruff and basedpyright
 bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, for docs/benchmarks.md
 	@env -u ENV $(PYTHON) -m tests.benchmarks
 
-docs: setup ## Write the parts and pictures of docs/ that follow from the code
+docs: setup ## Generate the parts and pictures of docs/ that derive from the code
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations document
 
-certificates: setup ## Rebuild the bundle of RDS's certificate authorities
+certificates: setup ## Rebuild the bundle of RDS certificate authorities
 	@$(PYTHON) -m operations certificates
 
-lock: $(PIPENV) ## Resolve the newest versions that Pipfile and package.json allow
+lock: $(PIPENV) ## Update the lock files to the newest versions that Pipfile and package.json allow
 	@.cache/pipenv/bin/pipenv lock
 	@.cache/pipenv/bin/python -c "$$NO_HOSTS"
 	@npm install --package-lock-only
 
-clean: ## Remove all that the other targets made
+clean: ## Remove everything that other targets create
 	@rm -rf .venv node_modules .cache .hypothesis .pytest_cache .ruff_cache .coverage* cdktf.out
 
-# A lock file without the hosts of registries serves whatever index pip is configured for.
+# Without registry hosts, the lock file works with any index that pip is configured for.
 define NO_HOSTS
 import json, pathlib
 path = pathlib.Path("Pipfile.lock")
@@ -128,10 +128,10 @@ PYTHON_3_11 = $(shell for python in python3.11 python3 python; do \
 
 $(PREREQUISITES):
 	@missing=""; for tool in git node npm terraform; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-		test -z "$$missing" || { echo "not on the PATH, and README.md says that you need it:$$missing" >&2; exit 1; }
+		test -z "$$missing" || { echo "not on the PATH, but required (README.md):$$missing" >&2; exit 1; }
 	@test -n "$(PYTHON_3_11)" || { echo "Python 3.11 is not on the PATH, as python3.11 or python3" >&2; exit 1; }
 	@"$(PYTHON_3_11)" -c 'import ensurepip, venv' 2>/dev/null \
-		|| { echo "$(PYTHON_3_11) has no venv or no pip: install its venv package, as python3.11-venv" >&2; exit 1; }
+		|| { echo "$(PYTHON_3_11) lacks venv or pip: install its venv package, such as python3.11-venv" >&2; exit 1; }
 	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
 		|| { echo "Node is $$(node --version): install Node 20 or later" >&2; exit 1; }
 	@mkdir -p $(@D) && touch $@
@@ -154,10 +154,10 @@ $(INDEX): $(PACKAGES)
 	@touch $@
 
 $(ROTATION) $(LOCAL_ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py lambda_rotation/*.txt lambda_rotation/*/*.pem)
-	@echo "Packaging the rotation's function into $@"
+	@echo "Packaging the rotation function into $@"
 	@$(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
 
-# checkov pins what the project has in other versions, so it has an environment of its own.
+# checkov pins other versions of the project's dependencies, so it has a separate environment.
 $(CHECKOV): Pipfile.lock $(PIPENV)
 	@echo "Installing checkov into $(@D)"
 	@rm -rf $(@D) && "$(PYTHON_3_11)" -m venv $(@D)

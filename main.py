@@ -1,10 +1,13 @@
-"""GlobeCart's AWS platform: environments/*.toml, or the one that ENV names, as Terraform JSON in `cdktf.out/`."""
+"""Synthesize GlobeCart's AWS platform: Terraform JSON in `cdktf.out/` for every file in `environments/`.
+
+ENV selects one environment; CDKTF_OUTDIR, another output folder.
+"""
 
 import os
 import sys
 from pathlib import Path
 
-from stacks import ROOT  # before cdktf: it sets up the bindings, before the Node process starts
+from stacks import ROOT  # before cdktf: sets up the bindings before jsii starts its Node process
 from stacks.access.stack import AccessStack
 from stacks.audit.stack import AuditStack
 from stacks.cache.stack import CacheStack
@@ -23,7 +26,7 @@ from cdktf import App
 
 
 def build(app: App, settings: Environment) -> None:
-    """Build the tiers of one environment, each on those above it."""
+    """Build the tiers of one environment in dependency order."""
     AccessStack(app, settings)
     foundation = FoundationStack(app, settings)
     network = NetworkStack(app, settings, foundation=foundation)
@@ -34,13 +37,15 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
-    watched = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
-    ObservabilityStack(app, settings, foundation=foundation, storage=storage, service=service, monitored_tiers=watched)
+    monitored = [network, *stores, service, recovery, AuditStack(app, settings, foundation=foundation)]
+    ObservabilityStack(
+        app, settings, foundation=foundation, storage=storage, service=service, monitored_tiers=monitored
+    )
 
 
 def main() -> None:
-    """Synthesize every environment, or the one that ENV names."""
-    outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI says where it wants it
+    """Synthesize every environment, or only the one that ENV names."""
+    outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI sets CDKTF_OUTDIR
     try:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         (outdir / "stacks").mkdir(parents=True, exist_ok=True)
@@ -50,7 +55,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a folder that can be written ({error})")
+        sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a writable folder ({error})")
     app.synth()
 
 

@@ -2,7 +2,7 @@
 //
 // The index of @cdktf/provider-aws requires every module of the package. Each line
 //     exports.s3Bucket = require("./s3-bucket");
-// becomes a getter that requires the module when it is first asked for.
+// becomes a getter that requires the module on first access.
 "use strict";
 
 const Module = require("node:module");
@@ -20,7 +20,7 @@ function withLazyGetters(content, filename) {
   const required = content.match(/\brequire\(/g)?.length ?? 0;
   const lines = content.match(REQUIRE_LINE)?.length ?? 0;
   if (lines === 0 || lines !== required) {
-    process.emitWarning(`${filename} is not laid out as expected: loading all of it, which is slow`);
+    process.emitWarning(`${filename} has an unexpected layout: loading all of it, which is slow`);
     return content;
   }
   return content.replace(

@@ -1,1 +1,1 @@
-"""The Lambda that rotates the application's database credential. `docs/rotation.md` explains the scheme."""
+"""Lambda function that rotates the application's database credential. `docs/rotation.md` describes the scheme."""

@@ -1,4 +1,4 @@
-"""What this function was deployed for, from its environment: one secret, one database, two logins."""
+"""The function's configuration, from its environment variables: one secret, one database, two login roles."""
 
 import re
 from collections.abc import Mapping
@@ -9,43 +9,45 @@ from typing import Self
 from lambda_rotation.errors import RotationRefusedError
 
 CERTIFICATES = Path(__file__).parent / "certificates" / "rds.pem"
-"""RDS's certificate authorities."""
+"""Certificate authorities of RDS."""
 
-# What PostgreSQL takes without quotes, so that people can type it; two characters are left for the logins' endings.
+# Identifiers that PostgreSQL accepts unquoted. The suffix of the login roles takes two more characters, of 63 at most.
 ROLE_PATTERN = r"[a-z][a-z0-9_]{0,59}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The one secret, the one database, and the roles of its application."""
+    """The secret, the database, and the application's roles."""
 
     secret_arn: str
     master_secret_arn: str
     engine: str
     host: str
-    """The writer's."""
+    """Writer endpoint."""
     reader_host: str
+    """Reader endpoint."""
     port: int
     database: str
     owner: str
-    """Role that owns the application's schema, which has its name. Nobody logs in as it."""
+    """Role that owns the application's schema of the same name. It cannot log in."""
     adopted: str | None
-    """A role that logs in already, and whose place the two logins take."""
+    """Existing login role that the two login roles replace."""
     connection_limit: int
-    """Of each login; -1 is none."""
+    """Connection limit of each login role; -1 is unlimited."""
     minimum_age: int
-    """Seconds that a credential is current before the other one is changed."""
+    """Seconds that a credential must be current before the next rotation."""
     certificates: Path
+    """Certificate authorities that the function trusts, as a PEM file."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the function's environment variables.
+        """Read the environment variables.
 
         Raises:
-            RefusedError: one is missing or wrong.
+            RotationRefusedError: one is missing or invalid.
         """
         try:
-            deployment = cls(
+            configuration = cls(
                 secret_arn=environment["SECRET_ARN"],
                 master_secret_arn=environment["MASTER_SECRET_ARN"],
                 engine=environment["DATABASE_ENGINE"],
@@ -60,27 +62,27 @@ class Configuration:
                 certificates=CERTIFICATES,
             )
         except (KeyError, ValueError) as error:
-            raise RotationRefusedError(f"The function's environment is wrong: {error!r}", REDEPLOY) from error
-        for role in filter(None, (deployment.owner, deployment.adopted)):
+            raise RotationRefusedError(f"Invalid environment variables: {error!r}", REDEPLOY) from error
+        for role in filter(None, (configuration.owner, configuration.adopted)):
             if not re.fullmatch(ROLE_PATTERN, role):
                 raise RotationRefusedError(
-                    f"{role!r} is no name of a role: small letters, digits, underscores", REDEPLOY
+                    f"{role!r} is not a valid role name: lower-case letters, digits, underscores", REDEPLOY
                 )
-        if deployment.adopted in {deployment.owner, *deployment.logins}:
+        if configuration.adopted in {configuration.owner, *configuration.logins}:
             raise RotationRefusedError(
-                f"{deployment.adopted!r} is a role of the rotation's own, not one to adopt", REDEPLOY
+                f"{configuration.adopted!r} is a role of the rotation and cannot be adopted", REDEPLOY
             )
-        return deployment
+        return configuration
 
     @property
     def logins(self) -> tuple[str, str]:
-        """The two roles that take turns."""
+        """The two login roles, which alternate."""
         return f"{self.owner}_a", f"{self.owner}_b"
 
     def next_login(self, current: str | None) -> str:
-        """Whose password is changed while another's is current."""
+        """Login role that the next rotation changes, given the current one."""
         first, second = self.logins
         return second if current == first else first
 
 
-REDEPLOY = "Deploy the rotation tier again; its settings make these variables"
+REDEPLOY = "Deploy the rotation tier again: its settings determine these variables"

@@ -1,4 +1,4 @@
-"""The application's credential as a value: what is in a version of the secret."""
+"""Parsing and validation of secret values: the application's credential and the master credential."""
 
 import json
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from lambda_rotation.errors import SEE_RUNBOOK, RotationRefusedError
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Credential:
-    """Keys and values of a version, as the application reads them."""
+    """The application's credential: the JSON value of a secret version."""
 
     username: str
     password: str
@@ -24,70 +24,70 @@ class Credential:
         return f"Credential(username={self.username!r}, password=<redacted>, host={self.host!r})"
 
     @classmethod
-    def for_login(cls, deployment: Configuration, login: str, password: str) -> Self:
-        """The credential of one of the two logins."""
+    def for_login(cls, configuration: Configuration, login: str, password: str) -> Self:
+        """The credential of a login role."""
         return cls(
             username=login,
             password=password,
-            engine=deployment.engine,
-            host=deployment.host,
-            port=deployment.port,
-            dbname=deployment.database,
-            reader_host=deployment.reader_host,
+            engine=configuration.engine,
+            host=configuration.host,
+            port=configuration.port,
+            dbname=configuration.database,
+            reader_host=configuration.reader_host,
         )
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a version's text.
+        """Parse a secret value.
 
         Raises:
-            RefusedError: it is not such a credential. The message names keys, never values.
+            RotationRefusedError: it is not a valid credential. The message contains keys, never values.
         """
         values = _parse_object(text)
-        wanted = {field.name: field.type for field in fields(cls)}
-        if values.keys() != wanted.keys():
-            wrong = sorted(wanted.keys() ^ values.keys())
+        expected = {field.name: field.type for field in fields(cls)}
+        if values.keys() != expected.keys():
+            differing = sorted(expected.keys() ^ values.keys())
             raise RotationRefusedError(
-                f"The version has other keys than a credential: {', '.join(wrong)}", CHECK_VERSIONS
+                f"The version has missing or unexpected keys: {', '.join(differing)}", CHECK_VERSIONS
             )
-        for name, type_ in wanted.items():
+        for name, type_ in expected.items():
             if type(values[name]) is not type_ or not values[name]:
-                raise RotationRefusedError(f"The version's {name} is empty or of another type", CHECK_VERSIONS)
+                raise RotationRefusedError(f"The version's {name} is empty or has the wrong type", CHECK_VERSIONS)
         return cls(**values)
 
     def dump(self) -> str:
-        """The version's text."""
+        """The credential as a secret value."""
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)})
 
-    def check(self, deployment: Configuration, login: str) -> None:
-        """Whether it is for this database and this login, and not one that somebody else has put there.
+    def check(self, configuration: Configuration, login: str) -> None:
+        """Check that the credential is for this database and login role: others may have written the secret.
 
         Raises:
-            RefusedError: it is not.
+            RotationRefusedError: it is not.
         """
-        derived = Credential.for_login(deployment, login, self.password)
-        wrong = [field.name for field in fields(self) if getattr(self, field.name) != getattr(derived, field.name)]
-        if wrong:
+        derived = Credential.for_login(configuration, login, self.password)
+        differing = [field.name for field in fields(self) if getattr(self, field.name) != getattr(derived, field.name)]
+        if differing:
             raise RotationRefusedError(
-                f"The pending version is for another database or role: {', '.join(wrong)}", CHECK_VERSIONS
+                f"The pending version is for another database or role: {', '.join(differing)}", CHECK_VERSIONS
             )
 
 
 def parse_username(text: str) -> str:
-    """Who a version is for, whatever else is in it: the current one may be older than the first rotation.
+    """Username of a secret value. Other keys are ignored, because the value may predate the first rotation.
 
     Raises:
-        RefusedError: it names nobody.
+        RotationRefusedError: there is none.
     """
     username = _parse_object(text).get("username")
     if not isinstance(username, str) or not username:
-        raise RotationRefusedError("The version names no username", CHECK_VERSIONS)
+        raise RotationRefusedError("The version has no username", CHECK_VERSIONS)
     return username
 
 
 @dataclass(frozen=True, repr=False)
 class MasterCredential:
-    """A user and a password."""
+    """Username and password of the master user."""
 
     username: str
     password: str
@@ -97,10 +97,10 @@ class MasterCredential:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the master secret, which RDS writes.
+        """Parse the master user secret, which RDS writes.
 
         Raises:
-            RefusedError: it is not such a secret.
+            RotationRefusedError: username or password is missing.
         """
         values = _parse_object(text)
         username, password = values.get("username"), values.get("password")
@@ -109,14 +109,14 @@ class MasterCredential:
         return cls(username, password)
 
 
-CHECK_VERSIONS = f"Look at the secret's versions: {SEE_RUNBOOK}"
+CHECK_VERSIONS = f"Inspect the secret's versions. {SEE_RUNBOOK}"
 
 
 def _parse_object(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
-        # Without the cause: json's message shows a part of the text.
+        # Without the cause: the exception of json contains parts of the secret value.
         raise RotationRefusedError("The version is not JSON", CHECK_VERSIONS) from None
     if not isinstance(values, dict):
         raise RotationRefusedError("The version is not a JSON object", CHECK_VERSIONS)

@@ -1,7 +1,7 @@
-"""The database's side of a rotation: roles and schema, a new password for one login, and the proof that it works.
+"""Database operations of a rotation: roles and schema, the password of a login role, and its verification.
 
-All that changes anything happens in one transaction, as the RDS master, who is no superuser. Passwords never reach the
-server, only the SCRAM verifiers made of them.
+All changes happen in one transaction of the RDS master user, who is no superuser. The server receives SCRAM verifiers,
+never passwords.
 """
 
 import math
@@ -21,15 +21,16 @@ from lambda_rotation.configuration import Configuration
 from lambda_rotation.credential import Credential, MasterCredential
 from lambda_rotation.errors import SEE_RUNBOOK, DatabaseError, RotationRefusedError
 
-# Seconds, the shorter within the longer; a test holds them against the function's own timeout.
+# Seconds. Each timeout includes the one before it; a test compares them with the function's timeout.
 LOCK_TIMEOUT = 10
 STATEMENT_TIMEOUT = 15
 RESPONSE_TIMEOUT = 20
-"""Of a server that has stopped answering altogether; its own timeouts come first while it lives."""
+"""For a server that does not respond at all: the timeouts above are enforced by the server itself."""
 SESSION_TIMEOUT = 45
 REPLICA_TIMEOUT = 20
+"""Tolerated replication lag."""
 
-# Of the application's own sessions, in milliseconds.
+# Limits of the application's sessions, in milliseconds.
 SESSION_LIMITS = {
     "statement_timeout": 30_000,
     "lock_timeout": 10_000,
@@ -37,62 +38,62 @@ SESSION_LIMITS = {
 }
 
 ROLE_COMMENT = "Made by the rotation of the application's credential"
-"""Comment of our roles: one of the same name that has another origin is not taken over."""
+"""Comment on the rotation's roles. Roles of the same name without it are not modified. It must never change."""
 
 AUDIT_EXTENSION = "pgaudit"
 
-ADVISORY_LOCK = 0x676C6F6265  # "globe": any number that no other program takes
+ADVISORY_LOCK = 0x676C6F6265  # "globe": an arbitrary number that no other program uses
 
 
 def prepare(
-    deployment: Configuration,
+    configuration: Configuration,
     master: MasterCredential,
     pending: Credential,
     *,
     retire_adopted: bool,
     ensure_pending: Callable[[], None] = lambda: None,
 ) -> None:
-    """Make roles and schema, as far as they are not there, and set the pending login's password.
+    """Create missing roles and the schema, and set the password of the pending login role.
 
     Args:
-        still_wanted: asked once more while no other rotation can run, and before anything is committed; it raises where
-            another one has taken this one's place, whose current login this one would change.
-        retire_adopted: whether the role whose place the logins have taken may log in no more.
+        retire_adopted: whether to revoke the adopted role's right to log in.
+        ensure_pending: called under the lock, before the commit. It raises an exception if another rotation has
+            replaced this one: the commit would then change the password of the current login role.
 
     Raises:
-        DatabaseError: the server could not be reached or did not do it; nothing has changed.
-        RefusedError: a role or schema of the name is somebody else's; nothing has changed.
+        DatabaseError: the server could not be reached or refused a statement; nothing has changed.
+        RotationRefusedError: a role or schema of the same name already exists; nothing has changed.
     """
-    with transaction(deployment, deployment.host, master.username, master.password) as session:
+    with transaction(configuration, configuration.host, master.username, master.password) as session:
         _execute(session, SQL("SELECT pg_advisory_xact_lock({})").format(Literal(ADVISORY_LOCK)))
         if _fetch_value(session, SQL("SELECT pg_is_in_recovery()")):
             raise DatabaseError(
-                "The writer's endpoint leads to a reader", "A failover is under way; the next try finds it"
+                "The writer endpoint resolves to a reader", "A failover is in progress; the next attempt should succeed"
             )
-        _ensure_owner(session, deployment.owner)
-        _ensure_schema(session, deployment)
-        _ensure_login(session, deployment, pending.username)
+        _ensure_owner(session, configuration.owner)
+        _ensure_schema(session, configuration)
+        _ensure_login(session, configuration, pending.username)
         _ensure_audit_extension(session)
-        if deployment.adopted:
-            _adopt(session, deployment.adopted, deployment.owner, retire=retire_adopted)
+        if configuration.adopted:
+            _adopt(session, configuration.adopted, configuration.owner, retire=retire_adopted)
         verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
         _execute(session, SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(pending.username), Literal(verifier)))
         ensure_pending()
         session.connection.commit()
 
 
-def verify(deployment: Configuration, pending: Credential, master: str) -> None:
-    """Log in on both endpoints and do what the application needs, and try what it must not do.
+def verify(configuration: Configuration, pending: Credential, master: str) -> None:
+    """Log in on both endpoints, and test what the application must and must not be able to do.
 
     Args:
-        master: the master's name, whose place it must not be able to take.
+        master: name of the master user, to which the login role must not be able to SET ROLE.
 
     Raises:
-        DatabaseError: something that must work does not, or the other way round.
+        DatabaseError: a required privilege is missing, or a forbidden one is granted.
     """
-    with transaction(deployment, pending.host, pending.username, pending.password) as session:
-        _check_session(session, deployment, pending)
-        probe = Identifier(deployment.owner, "rotation_probe")
+    with transaction(configuration, pending.host, pending.username, pending.password) as session:
+        _check_session(session, configuration, pending)
+        probe = Identifier(configuration.owner, "rotation_probe")
         _execute(session, SQL("CREATE TABLE {} (id integer)").format(probe))
         _execute(session, SQL("INSERT INTO {} VALUES (1)").format(probe))
         for forbidden in _forbidden_statements(master):
@@ -101,24 +102,26 @@ def verify(deployment: Configuration, pending: Credential, master: str) -> None:
     deadline = time.monotonic() + REPLICA_TIMEOUT
     while True:
         try:
-            return _verify_reader(deployment, pending)
+            return _verify_reader(configuration, pending)
         except DatabaseError:
-            # The role or its password may not have reached the replica yet.
+            # The role or its password may not be replicated yet.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
 
-def _verify_reader(deployment: Configuration, pending: Credential) -> None:
-    with transaction(deployment, pending.reader_host, pending.username, pending.password) as session:
-        _check_session(session, deployment, pending)
-        # An error where the reader does not know the schema yet.
-        if not _fetch_value(session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(deployment.owner))):
-            raise DatabaseError("The application may not use its schema on the reader", SEE_RUNBOOK)
+def _verify_reader(configuration: Configuration, pending: Credential) -> None:
+    with transaction(configuration, pending.reader_host, pending.username, pending.password) as session:
+        _check_session(session, configuration, pending)
+        # Raises an error until the schema is replicated.
+        if not _fetch_value(
+            session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(configuration.owner))
+        ):
+            raise DatabaseError("The application has no access to its schema on the reader", SEE_RUNBOOK)
         _execute(
             session,
             SQL("SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace({})").format(
-                Literal(deployment.owner)
+                Literal(configuration.owner)
             ),
         )
 
@@ -128,57 +131,59 @@ def _ensure_owner(session: cursor, owner: str) -> None:
         return
     _execute(session, SQL("CREATE ROLE {} NOLOGIN").format(Identifier(owner)))
     _comment(session, owner)
-    # Who makes a role may hand it on, but not act as it: for that it has to be a member itself.
+    # The creator of a role may grant it, but must be a member to SET ROLE to it.
     _execute(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(Identifier(owner)))
 
 
-def _ensure_schema(session: cursor, deployment: Configuration) -> None:
+def _ensure_schema(session: cursor, configuration: Configuration) -> None:
     owner = _fetch_value(
         session,
         SQL("SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = {}").format(
-            Literal(deployment.owner)
+            Literal(configuration.owner)
         ),
     )
-    if owner not in {None, deployment.owner}:
-        raise RotationRefusedError(f"The schema {deployment.owner} belongs to {owner}", RENAME_ROLE)
+    if owner not in {None, configuration.owner}:
+        raise RotationRefusedError(f"The schema {configuration.owner} belongs to {owner}", RENAME_ROLE)
     if owner is None:
-        role = Identifier(deployment.owner)
+        role = Identifier(configuration.owner)
         _execute(session, SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(role, role))
     _execute(
         session,
         SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(
-            Identifier(deployment.database), Identifier(deployment.owner)
+            Identifier(configuration.database), Identifier(configuration.owner)
         ),
     )
 
 
-def _ensure_login(session: cursor, deployment: Configuration, login: str) -> None:
+def _ensure_login(session: cursor, configuration: Configuration, login: str) -> None:
     role = Identifier(login)
     if not _has_own_role(session, login):
         _execute(session, SQL("CREATE ROLE {} LOGIN").format(role))
         _comment(session, login)
-    _execute(session, SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(role, Literal(deployment.connection_limit)))
-    _grant_owner(session, login, deployment.owner)
+    _execute(
+        session, SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(role, Literal(configuration.connection_limit))
+    )
+    _grant_owner(session, login, configuration.owner)
     for parameter, limit in SESSION_LIMITS.items():
         _execute(session, SQL("ALTER ROLE {} SET {} = {}").format(role, Identifier(parameter), Literal(limit)))
 
 
 def _grant_owner(session: cursor, login: str, owner: str) -> None:
-    """From its first statement on: what a login creates is the owner's, and so the other login's as well."""
+    """Let a login role act as the owner in every session, so that both login roles own whatever either creates."""
     role = Identifier(login)
     _execute(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
     _execute(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
 
 
 def _ensure_audit_extension(session: cursor) -> None:
-    """PCI DSS 10.2.1.5: what the parameter group loads wants its extension made, once, by the master."""
+    """PCI DSS 10.2.1.5: create the extension of the preloaded audit library, which only the master user may do."""
     missing = SQL("SELECT 1 FROM pg_available_extensions WHERE name = {} AND installed_version IS NULL")
     if _fetch_value(session, missing.format(Literal(AUDIT_EXTENSION))):
         _execute(session, SQL("CREATE EXTENSION {} SCHEMA public").format(Identifier(AUDIT_EXTENSION)))
 
 
 def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
-    """Give what the former login owns to the owner role; once it is a member, the next rotation ends its logins."""
+    """Reassign the adopted role's objects to the owner role, and make it a member. The next rotation can retire it."""
     role = Identifier(adopted)
     found = _fetch_row(
         session,
@@ -190,14 +195,15 @@ def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
     )
     if found is None:
         return
-    may_too_much, can_log_in, owns_a_database, is_member = found
-    if may_too_much:
+    is_privileged, can_log_in, owns_a_database, is_member = found
+    if is_privileged:
         raise RotationRefusedError(
-            f"The role {adopted} may do more than an application", "Adopt the application's own role"
+            f"The role {adopted} has more privileges than an application needs", "Adopt the application's own role"
         )
     if owns_a_database:
         raise RotationRefusedError(
-            f"The role {adopted} owns a database", "Give it to the master: alter database ... owner to"
+            f"The role {adopted} owns a database",
+            "Change the owner to the master user: ALTER DATABASE ... OWNER TO ...",
         )
     _execute(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(role))
     _execute(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(Identifier(owner)))
@@ -209,10 +215,10 @@ def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
 
 
 def _has_own_role(session: cursor, role: str) -> bool:
-    """Whether the role is there.
+    """Whether the role exists.
 
     Raises:
-        RefusedError: it is, and somebody else made it.
+        RotationRefusedError: it exists, but was not created by the rotation.
     """
     found = _fetch_row(
         session,
@@ -221,7 +227,7 @@ def _has_own_role(session: cursor, role: str) -> bool:
         ),
     )
     if found is not None and found[0] != ROLE_COMMENT:
-        raise RotationRefusedError(f"There is a role {role} that the rotation did not make", RENAME_ROLE)
+        raise RotationRefusedError(f"The role {role} exists, but was not created by the rotation", RENAME_ROLE)
     return found is not None
 
 
@@ -229,12 +235,12 @@ def _comment(session: cursor, role: str) -> None:
     _execute(session, SQL("COMMENT ON ROLE {} IS {}").format(Identifier(role), Literal(ROLE_COMMENT)))
 
 
-def _check_session(session: cursor, deployment: Configuration, pending: Credential) -> None:
+def _check_session(session: cursor, configuration: Configuration, pending: Credential) -> None:
     if not session.connection.info.ssl_in_use:
         raise DatabaseError("The session is not encrypted", SEE_RUNBOOK)
     found = _fetch_row(session, SQL("SELECT session_user::text, current_user::text"))
-    if found != (pending.username, deployment.owner):
-        raise DatabaseError(f"The session is {found}, not {pending.username} as {deployment.owner}", SEE_RUNBOOK)
+    if found != (pending.username, configuration.owner):
+        raise DatabaseError(f"The session is {found}, not {pending.username} as {configuration.owner}", SEE_RUNBOOK)
 
 
 def _forbidden_statements(master: str) -> Iterator[Composable]:
@@ -251,12 +257,12 @@ def _expect_denied(session: cursor, statement: Composable) -> None:
     except pg.InsufficientPrivilege:
         _execute(session, SQL("ROLLBACK TO SAVEPOINT forbidden"))
     else:
-        raise DatabaseError(f"The application may {statement.as_string(session)}, which it must not", SEE_RUNBOOK)
+        raise DatabaseError(f"The application may {statement.as_string(session)}, which must be forbidden", SEE_RUNBOOK)
 
 
 @contextmanager
-def transaction(deployment: Configuration, host: str, user: str, password: str) -> Generator[cursor]:
-    """A session's cursor, within a transaction that nobody else commits; every way out closes the connection.
+def transaction(configuration: Configuration, host: str, user: str, password: str) -> Generator[cursor]:
+    """A cursor in a transaction, which only the caller commits. The connection is closed on exit.
 
     Raises:
         DatabaseError: the server could not be reached, or refused a statement.
@@ -268,16 +274,16 @@ def transaction(deployment: Configuration, host: str, user: str, password: str) 
             closing(
                 psycopg2.connect(
                     host=host,
-                    port=deployment.port,
-                    dbname=deployment.database,
+                    port=configuration.port,
+                    dbname=configuration.database,
                     user=user,
                     password=password,
                     sslmode="verify-full",
-                    sslrootcert=str(deployment.certificates),
+                    sslrootcert=str(configuration.certificates),
                     ssl_min_protocol_version="TLSv1.2",
                     gssencmode="disable",
                     application_name="credential-rotation",
-                    # In any other schema somebody could have planted a function that the master would run.
+                    # CVE-2018-1058: the master user must not run functions from schemas that others can write to.
                     options="-c search_path=pg_catalog"
                     f" -c lock_timeout={LOCK_TIMEOUT}s -c statement_timeout={STATEMENT_TIMEOUT}s",
                 )
@@ -286,22 +292,22 @@ def transaction(deployment: Configuration, host: str, user: str, password: str) 
         ):
             yield session
     except psycopg2.Error as error:
-        raise DatabaseError(f"{user} on {host}:{deployment.port}: {_first_line(error)}", RETRY_FOLLOWS) from error
+        raise DatabaseError(f"{user} on {host}:{configuration.port}: {_first_line(error)}", RETRY_FOLLOWS) from error
 
 
-_DEADLINE: ContextVar[float] = ContextVar("_END", default=math.inf)
-"""When the session's time is over, by the monotonic clock."""
+_DEADLINE: ContextVar[float] = ContextVar("_DEADLINE", default=math.inf)
+"""End of the session's time, on the monotonic clock."""
 
 
 def _wait(waiting: connection) -> None:
-    """How psycopg2 waits for the server: not for ever, as libpq would for one that is there and does not answer."""
+    """psycopg2's wait callback, with timeouts: libpq would wait forever for a server that does not respond."""
     deadline = min(_DEADLINE.get(), time.monotonic() + RESPONSE_TIMEOUT)
     while (state := waiting.poll()) != POLL_OK:
         sockets = [waiting.fileno()]
         left = max(0, deadline - time.monotonic())
         ready = select.select(sockets if state == POLL_READ else [], sockets if state == POLL_WRITE else [], [], left)
         if not any(ready):
-            raise psycopg2.OperationalError(f"no answer within {RESPONSE_TIMEOUT} s")
+            raise psycopg2.OperationalError(f"no response within {RESPONSE_TIMEOUT} s")
 
 
 def _first_line(error: psycopg2.Error) -> str:
@@ -322,5 +328,5 @@ def _fetch_value(session: cursor, statement: Composable) -> Any:
     return row[0] if row else None
 
 
-RETRY_FOLLOWS = "Secrets Manager tries again; docs/rotation.md, a rotation failed, says what to look at if it goes on"
-RENAME_ROLE = "Choose another rotation.owner, or rename what is in the way"
+RETRY_FOLLOWS = "Secrets Manager retries. If it keeps failing, see docs/rotation.md, a rotation failed"
+RENAME_ROLE = "Choose another rotation.owner, or rename the existing role or schema"

@@ -1,8 +1,8 @@
-"""Why a rotation does not go on. No message of these ever holds a secret's value."""
+"""Errors of a rotation. Their messages never contain secret values."""
 
 
 class RotationError(Exception):
-    """What is wrong, and what a person does about it."""
+    """A problem, and how to fix it."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}. {remedy}")
@@ -11,17 +11,17 @@ class RotationError(Exception):
 
 
 class RotationRefusedError(RotationError):
-    """What was asked is not what this function was deployed for. Nothing was changed, and no repetition helps."""
+    """The request is invalid for this function's configuration. Nothing was changed; retries fail, too."""
 
 
 class TooSoonError(RotationError):
-    """The current credential is younger than a redeploy takes: tasks may still hold the one that would be changed."""
+    """The current credential is too new: tasks may still use the previous one, which the rotation would change."""
 
 
 class DatabaseError(RotationError):
-    """The database could not be reached, or did not do what it was told. The next attempt may go through."""
+    """The database could not be reached or refused a statement. A retry may succeed."""
 
 
-# Remedies of more than one failure.
-SEE_RUNBOOK = "docs/rotation.md, a rotation failed"
+# Remedies of several errors.
+SEE_RUNBOOK = "See docs/rotation.md, a rotation failed"
 ROTATE_AGAIN = "Rotate the secret; do not call the function"

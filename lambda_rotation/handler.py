@@ -1,6 +1,6 @@
-"""The Lambda's entry: the four steps of a rotation, each of which may be repeated.
+"""Handler of the Lambda function: the four steps of a rotation, which are idempotent.
 
-Secrets Manager calls them in their order with the token of one version, and the whole again where a step failed.
+Secrets Manager calls them in order with the token of one version, and starts over if a step fails.
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
@@ -42,106 +42,110 @@ CLIENT_CONFIG = Config(
 
 
 def handle(event: Any, _context: object = None) -> None:
-    """Do the step that the event asks for.
+    """Run the step that the event names.
 
     Raises:
-        RotationError: names the step, the secret, the version and what to do. Secrets Manager tries again.
+        RotationError: the message names step, secret, version and remedy. Secrets Manager retries.
     """
     step = arn = token = None
     try:
         step, arn, token = _parse_event(event)
         _run_step(step, arn, token)
     except Exception as error:
-        told = _with_context(f"{step} of {arn}, version {token}", error)
-        LOG.error(told)  # noqa: TRY400 - the cause's own text stays out of the log
-        raise told from None
+        failure = _with_context(f"{step} of {arn}, version {token}", error)
+        LOG.error(failure)  # noqa: TRY400 - the traceback could contain secret values
+        raise failure from None
     LOG.info("%s of %s, version %s: done", step, arn, token)
 
 
-def _with_context(where: str, error: Exception) -> RotationError:
+def _with_context(context: str, error: Exception) -> RotationError:
     if isinstance(error, RotationError):
-        return type(error)(f"{where}: {error.problem}", error.remedy)
-    # By its name alone: its text is not ours, and may hold what was asked or answered.
+        return type(error)(f"{context}: {error.problem}", error.remedy)
+    # Only the type and the error code: the message may contain parts of requests and responses.
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-    return RotationError(f"{where}: {type(error).__name__}{f' ({code})' if code else ''}", SEE_RUNBOOK)
+    return RotationError(f"{context}: {type(error).__name__}{f' ({code})' if code else ''}", SEE_RUNBOOK)
 
 
 def _run_step(step: str, arn: str, token: str) -> None:
-    deployment = Configuration.from_environment(os.environ)
-    if arn != deployment.secret_arn:
-        raise RotationRefusedError(f"This function rotates {deployment.secret_arn} alone", "Rotate that secret")
+    configuration = Configuration.from_environment(os.environ)
+    if arn != configuration.secret_arn:
+        raise RotationRefusedError(f"This function rotates only {configuration.secret_arn}", "Rotate that secret")
     client = secrets_manager()
-    secret = Secret(client, deployment, token)
+    secret = Secret(client, configuration, token)
     if secret.is_finished:
-        LOG.info("%s of %s, version %s: is current already", step, arn, token)
+        LOG.info("%s of %s, version %s: is already current", step, arn, token)
         return
     secret.check_pending()
-    STEPS[step](client, deployment, secret)
+    STEPS[step](client, configuration, secret)
 
 
 @cache
 def secrets_manager() -> Any:
-    """For as long as Lambda keeps the process."""
+    """Client, cached for the lifetime of the execution environment."""
     return boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
 
 def _parse_event(event: Any) -> tuple[str, str, str]:
-    asked = event if isinstance(event, Mapping) else {}
-    step, arn, token = (asked.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
+    fields = event if isinstance(event, Mapping) else {}
+    step, arn, token = (fields.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
     if not all(isinstance(value, str) and value for value in (step, arn, token)):
-        raise RotationRefusedError("The event names no step, secret and token", ROTATE_AGAIN)
+        raise RotationRefusedError("The event does not name step, secret and token", ROTATE_AGAIN)
     if step not in STEPS:
-        raise RotationRefusedError(f"There is no step {json.dumps(step)[:40]}", ROTATE_AGAIN)
+        raise RotationRefusedError(f"Unknown step {json.dumps(step)[:40]}", ROTATE_AGAIN)
     return str(step), str(arn), str(token)
 
 
-def _create_secret(_client: Any, deployment: Configuration, secret: Secret) -> None:
-    """Make the pending version, for the login that is not current."""
+def _create_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
+    """Create the pending version, for the login role that is not current."""
     if secret.pending_value() is not None:
-        _pending(deployment, secret)
+        _pending_credential(configuration, secret)
         return
     now, replaced = datetime.now(UTC), _replaced_username(secret)
-    # Tasks hold one of the two logins, or none that would be changed.
-    age = secret.replaced_age(now) if replaced in deployment.logins else None
-    if age is not None and age < timedelta(seconds=deployment.minimum_age) and not secret.can_rotate_early(now):
+    # Only the passwords of the two login roles change; an adopted role keeps its password.
+    age = secret.replaced_age(now) if replaced in configuration.logins else None
+    if age is not None and age < timedelta(seconds=configuration.minimum_age) and not secret.can_rotate_early(now):
         raise TooSoonError(
-            f"The credential is current for {age.total_seconds():.0f} s; tasks may hold the one before it",
-            f"Wait until {deployment.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
+            f"The credential has been current for {age.total_seconds():.0f} s; tasks may still use the previous one",
+            f"Wait until {configuration.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
         )
-    login = deployment.next_login(replaced)
-    secret.put_pending(Credential.for_login(deployment, login, secret.random_password()).dump())
+    login = configuration.next_login(replaced)
+    secret.put_pending(Credential.for_login(configuration, login, secret.random_password()).dump())
 
 
-def _set_secret(client: Any, deployment: Configuration, secret: Secret) -> None:
-    """Make the database know the pending credential."""
-    pending = _pending(deployment, secret)
-    retire = _replaced_username(secret) in deployment.logins
+def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
+    """Set the pending password in the database."""
+    pending = _pending_credential(configuration, secret)
+    retire = _replaced_username(secret) in configuration.logins
 
-    def still_wanted() -> None:
-        Secret(client, deployment, secret.token).check_pending()
+    def ensure_pending() -> None:
+        Secret(client, configuration, secret.token).check_pending()
 
     def prepare(master: MasterCredential) -> None:
-        database.prepare(deployment, master, pending, retire_adopted=retire, ensure_pending=still_wanted)
+        database.prepare(configuration, master, pending, retire_adopted=retire, ensure_pending=ensure_pending)
 
-    master = read_master_credential(client, deployment)
+    master = read_master_credential(client, configuration)
     try:
         prepare(master)
     except DatabaseError:
         # RDS may have rotated the master's password since it was read.
-        again = read_master_credential(client, deployment)
-        if again == master:
+        reread = read_master_credential(client, configuration)
+        if reread == master:
             raise
-        prepare(again)
+        prepare(reread)
 
 
-def _test_secret(client: Any, deployment: Configuration, secret: Secret) -> None:
-    """Prove that the pending credential does what the application needs, on both endpoints."""
-    database.verify(deployment, _pending(deployment, secret), read_master_credential(client, deployment).username)
+def _test_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
+    """Verify on both endpoints that the pending credential has the privileges that the application needs."""
+    database.verify(
+        configuration,
+        _pending_credential(configuration, secret),
+        read_master_credential(client, configuration).username,
+    )
 
 
-def _finish_secret(_client: Any, deployment: Configuration, secret: Secret) -> None:
-    """Make the pending credential the current one."""
-    _pending(deployment, secret)
+def _finish_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
+    """Make the pending version the current one."""
+    _pending_credential(configuration, secret)
     secret.promote()
 
 
@@ -153,14 +157,14 @@ STEPS: Mapping[str, Callable[[Any, Configuration, Secret], None]] = {
 }
 
 
-def _pending(deployment: Configuration, secret: Secret) -> Credential:
+def _pending_credential(configuration: Configuration, secret: Secret) -> Credential:
     text = secret.pending_value()
     if text is None:
         raise RotationRefusedError("The pending version has no value", ROTATE_AGAIN)
     pending = Credential.parse(text)
-    # A version that is current replaces itself, so its login can only be one of the two.
-    login = pending.username if secret.is_current else deployment.next_login(_replaced_username(secret))
-    pending.check(deployment, login if login in deployment.logins else deployment.logins[0])
+    # AWS may make the first version current at once. Its login role can be either of the two.
+    login = pending.username if secret.is_current else configuration.next_login(_replaced_username(secret))
+    pending.check(configuration, login if login in configuration.logins else configuration.logins[0])
     return pending
 
 
@@ -169,7 +173,7 @@ def _replaced_username(secret: Secret) -> str | None:
     return None if replaced is None else parse_username(replaced)
 
 
-def read_master_credential(client: Any, deployment: Configuration) -> MasterCredential:
-    """The database's master, as RDS keeps it at this moment."""
-    value = client.get_secret_value(SecretId=deployment.master_secret_arn, VersionStage="AWSCURRENT")
+def read_master_credential(client: Any, configuration: Configuration) -> MasterCredential:
+    """The master user's current credential, which RDS may rotate at any time."""
+    value = client.get_secret_value(SecretId=configuration.master_secret_arn, VersionStage="AWSCURRENT")
     return MasterCredential.parse(value["SecretString"])

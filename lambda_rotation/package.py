@@ -1,7 +1,7 @@
-"""`python -m lambda_rotation.package FILE [--local]`: the function's zip, the same bytes wherever it is built.
+"""`python -m lambda_rotation.package FILE [--local]`: build the function's zip file, reproducibly.
 
-For Lambda, or with --local for this machine's Python, so that the same package can be run here; `trusting` gives such a
-one the authority of another database than RDS's.
+By default it is for Lambda; with --local, for this machine's Python. `replace_certificates` makes a package trust
+another certificate authority instead of RDS.
 """
 
 import argparse
@@ -21,10 +21,10 @@ PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 """Lambda's Amazon Linux 2023 on Graviton."""
 
 NOT_SHIPPED = {"package.py", "requirements.txt"}
-# What pip notes of an installation, which differs from one to the next, and bytecode, which holds times.
+# Files in which pip records details of the installation.
 NOT_REPRODUCIBLE = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can say."""
+"""The earliest time that zip files support."""
 
 
 class PackageError(Exception):
@@ -32,23 +32,23 @@ class PackageError(Exception):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Build it. Exits with 1, and leaves an earlier file as it was, where that fails."""
+    """Build the package. If that fails, exit with 1 and leave an existing file unchanged."""
     parser = argparse.ArgumentParser(prog="python -m lambda_rotation.package", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--local", action="store_true", help="for this machine's Python instead of Lambda's")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--local", action="store_true", help="build for this machine's Python instead of Lambda")
+    options = parser.parse_args(arguments)
     try:
-        build(asked.file, local=asked.local)
+        build(options.file, local=options.local)
     except (PackageError, OSError) as error:
-        sys.exit(f"{asked.file}: cannot be built: {error}")
+        sys.exit(f"{options.file}: cannot be built: {error}")
 
 
 def build(file: Path, *, local: bool = False) -> None:
-    """Write the zip.
+    """Write the zip file.
 
     Raises:
         OSError: the file cannot be written.
-        PackageError: pip could not get what requirements.txt names.
+        PackageError: pip could not install requirements.txt.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,21 +58,21 @@ def build(file: Path, *, local: bool = False) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         file.parent.mkdir(parents=True, exist_ok=True)
-        written = file.with_name(f"{file.name}.part")
-        _zip(folder, written)
-        written.replace(file)
+        temporary = file.with_name(f"{file.name}.part")
+        _zip(folder, temporary)
+        temporary.replace(file)
 
 
 def replace_certificates(authority: Path, package: Path, file: Path) -> None:
-    """Write a copy of a package that trusts an authority's certificates in the place of RDS's.
+    """Write a copy of a package that trusts another certificate authority instead of RDS.
 
     Raises:
-        OSError: one of the files cannot be read, or the copy cannot be written.
+        OSError: a file cannot be read or written.
     """
     with ZipFile(package) as archive, ZipFile(file, "w", ZIP_DEFLATED) as copy:
         for entry in archive.infolist():
-            trusts = entry.filename == CERTIFICATES.relative_to(SOURCE.parent).as_posix()
-            copy.writestr(entry, authority.read_bytes() if trusts else archive.read(entry))
+            is_replaced = entry.filename == CERTIFICATES.relative_to(SOURCE.parent).as_posix()
+            copy.writestr(entry, authority.read_bytes() if is_replaced else archive.read(entry))
 
 
 def _source_files() -> Iterator[Path]:
@@ -81,7 +81,7 @@ def _source_files() -> Iterator[Path]:
 
 
 def _install(folder: Path, *, local: bool) -> None:
-    lambdas = [
+    for_lambda = [
         *(f"--platform={platform}" for platform in PLATFORMS),
         f"--python-version={RUNTIME}",
         "--implementation=cp",
@@ -89,12 +89,12 @@ def _install(folder: Path, *, local: bool) -> None:
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary=:all:", "--require-hashes", "--no-compile", f"--target={folder}"),
-        *(() if local else lambdas),
+        *(() if local else for_lambda),
         *("--requirement", str(SOURCE / "requirements.txt")),
     ]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - all of it is ours
-    if ended.returncode:
-        raise PackageError(" ".join(ended.stderr.split()) or f"pip ended with {ended.returncode}")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no external input
+    if result.returncode:
+        raise PackageError(" ".join(result.stderr.split()) or f"pip exited with {result.returncode}")
 
 
 def _zip(folder: Path, file: Path) -> None:
@@ -104,7 +104,7 @@ def _zip(folder: Path, file: Path) -> None:
                 continue
             entry = ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
             entry.compress_type = ZIP_DEFLATED
-            entry.create_system = 3  # Unix, whose modes follow: everybody may read
+            entry.create_system = 3  # Unix, so that the file mode applies: readable by everyone
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes())
 

@@ -1,7 +1,7 @@
-"""The application's secret in Secrets Manager: its versions, and which stage each is in.
+"""The application's secret in Secrets Manager: its versions and their staging labels.
 
-What a rotation asks of Secrets Manager is in the "Rotation function" pages of its user guide: a version that is being
-made is staged AWSPENDING, and the last step moves AWSCURRENT to it.
+A new version is created with the label AWSPENDING; the last step moves AWSCURRENT to it.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PASSWORD_LENGTH = 64
 OVERRIDE_TAG = "RotateEarlyUntil"
-"""On the secret: until then, an ISO 8601 time in UTC, a credential may be replaced however young it is."""
+"""Tag of the secret: until this time, ISO 8601 in UTC, its credential may be rotated regardless of its age."""
 
 
 class Secret:
-    """One rotation of the secret, by the token that names its version."""
+    """The secret within one rotation, whose token is the ID of the new version."""
 
-    def __init__(self, client: Any, deployment: "Configuration", token: str) -> None:
+    def __init__(self, client: Any, configuration: "Configuration", token: str) -> None:
         self._client = client
-        self._arn = deployment.secret_arn
+        self._arn = configuration.secret_arn
         self.token = token
         description = client.describe_secret(SecretId=self._arn)
         self._stages: dict[str, list[str]] = description.get("VersionIdsToStages") or {}
@@ -33,55 +33,55 @@ class Secret:
         if not description.get("RotationEnabled"):
             raise RotationRefusedError("Rotation is not enabled for the secret", "Deploy the rotation tier")
         if token not in self._stages:
-            raise RotationRefusedError("The token names no version of the secret", ROTATE_AGAIN)
+            raise RotationRefusedError("The token is not a version of the secret", ROTATE_AGAIN)
 
     @property
     def is_finished(self) -> bool:
-        """Whether this rotation is over: its version is current, and no longer pending."""
+        """Whether the rotation is finished: its version is current and no longer pending."""
         return self.is_current and PENDING not in self._stages[self.token]
 
     @property
     def is_current(self) -> bool:
-        """Whether this rotation's version is current, as AWS may make the first one that a secret has."""
+        """Whether the rotation's version is current. AWS may make the first version of a secret current at once."""
         return CURRENT in self._stages[self.token]
 
     def check_pending(self) -> None:
-        """Whether this rotation is the one under way.
+        """Check that this rotation is the one in progress.
 
         Raises:
-            RefusedError: another one is, or was.
+            RotationRefusedError: another rotation has replaced it.
         """
         if PENDING not in self._stages[self.token]:
             raise RotationRefusedError(
-                "The token's version is not pending: another rotation took its place", "Rotate again"
+                "The token's version is not pending: another rotation has replaced it", "Rotate again"
             )
 
     def replaced_value(self) -> str | None:
-        """The text of the version whose place this one takes; None in the first rotation."""
+        """Value of the version that this rotation replaces; None in the first rotation."""
         return self._replaced["SecretString"] if self._replaced else None
 
     def pending_value(self) -> str | None:
-        """This rotation's version, if it has a text yet."""
+        """Value of the pending version, or None if it has none yet."""
         try:
             return self._value(VersionId=self.token, VersionStage=PENDING)["SecretString"]
         except self._client.exceptions.ResourceNotFoundException:
             return None
 
     def put_pending(self, text: str) -> None:
-        """Give this rotation's version its text; it can have one only."""
+        """Set the value of the pending version, which cannot be changed afterwards."""
         self._client.put_secret_value(
             SecretId=self._arn, ClientRequestToken=self.token, SecretString=text, VersionStages=[PENDING]
         )
 
     def promote(self) -> None:
-        """Make this rotation's version the current one, and no longer pending: so everybody sees that it is over."""
+        """Make the rotation's version current and remove its pending label, which marks the rotation as finished."""
         if not self.is_current:
             move = {"SecretId": self._arn, "VersionStage": CURRENT, "MoveToVersionId": self.token}
-            # Where nothing is current yet, nothing may be named to take the stage from.
+            # RemoveFromVersionId must be omitted if no version is current yet.
             if self._replaced_version:
                 move["RemoveFromVersionId"] = self._replaced_version
             self._client.update_secret_version_stage(**move)
-        # Secrets Manager may have done that itself by now, and would refuse to do it again.
+        # Secrets Manager may already have removed the label, and refuses to remove it twice.
         stages = self._client.describe_secret(SecretId=self._arn)["VersionIdsToStages"]
         if PENDING in stages[self.token]:
             self._client.update_secret_version_stage(
@@ -89,21 +89,21 @@ class Secret:
             )
 
     def random_password(self) -> str:
-        """Letters and digits: safe in a URL, in a shell, and in whatever else people paste it into."""
+        """A random password of letters and digits, which needs no quoting in URLs and shells."""
         return self._client.get_random_password(
             PasswordLength=PASSWORD_LENGTH, ExcludePunctuation=True, IncludeSpace=False, RequireEachIncludedType=True
         )["RandomPassword"]
 
     def replaced_age(self, now: datetime) -> timedelta | None:
-        """For how long the version that is replaced has been current; None where there is none."""
+        """How long the replaced version has been current; None if there is none."""
         if not self._replaced:
             return None
-        made = self._replaced["CreatedDate"]
-        # A rotation that was held up made its version long before it became current.
-        return now - max(made, self._rotated or made)
+        created = self._replaced["CreatedDate"]
+        # In a delayed rotation, the version was created long before it became current.
+        return now - max(created, self._rotated or created)
 
     def can_rotate_early(self, now: datetime) -> bool:
-        """Whether somebody has said that the credential is to be replaced however young it is."""
+        """Whether the secret's tag allows a rotation regardless of the credential's age."""
         try:
             until = datetime.fromisoformat(self._tags.get(OVERRIDE_TAG, ""))
         except ValueError:

@@ -1,7 +1,7 @@
-"""A local AWS: moto's server, with a module for each service of which moto lacks something or gets it wrong.
+"""A local AWS: moto's server, extended by a module for each service that moto implements incompletely or wrongly.
 
-`python -m local_aws` serves one. The modules extend moto's own classes, so that each can be offered to moto as it is. A
-call that neither serves is answered with an error that names it, and counted.
+`python -m local_aws` serves one. The modules subclass moto's own classes, so each can be contributed to moto unchanged.
+Unsupported calls are answered with an error that names them, and counted.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`python -m local_aws`: serve the local AWS by itself."""
+"""`python -m local_aws`: the local AWS as a standalone server."""
 
 import fcntl
 import os
@@ -24,22 +24,22 @@ class StartError(Exception):
 
 @app.command()
 def serve(
-    account: Annotated[str, typer.Option(help="The account's ID, 12 digits.")] = "123456789012",
-    region: Annotated[str, typer.Option(help="The clients' default Region.")] = "us-west-1",
+    account: Annotated[str, typer.Option(help="Account ID, 12 digits.")] = "123456789012",
+    region: Annotated[str, typer.Option(help="Default Region of clients.")] = "us-west-1",
     folder: Annotated[
-        Path | None, typer.Option(help="An existing folder for logs. By default a temporary one.", show_default=False)
+        Path | None, typer.Option(help="Existing folder for logs. Default: a temporary folder.", show_default=False)
     ] = None,
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1. 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1. 0 selects a free one.")] = 0,
 ) -> None:
-    """Serve a local AWS until Ctrl-C or SIGTERM, for `aws`, Terraform and the SDKs.
+    """Serve a local AWS for `aws`, Terraform and the SDKs until Ctrl-C or SIGTERM.
 
-    It prints the environment variables that clients need, as lines for a shell. Run it to try Terraform or a script
-    without an account. Aurora PostgreSQL clusters are real PostgreSQL servers, and Lambda functions in Python run. All
-    other services are moto's, with what it lacks. It begins empty, keeps nothing but logs, and ends what it started.
+    Run it to try Terraform or a script without an account. It prints the environment variables that clients need, as
+    shell commands. Aurora PostgreSQL clusters are real PostgreSQL servers, and Python Lambda functions run. All other
+    services are moto's, extended. It starts empty, keeps only logs, and stops every process that it started.
 
     Example: `python -m local_aws --port 4566`
 
-    Exit codes: 0 ended by a signal; 1 it could not be started; 2 usage.
+    Exit codes: 0 stopped by a signal; 1 could not start; 2 usage error.
     """
     has_ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -54,7 +54,7 @@ def serve(
 
 
 def _serve(account: str, region: str, folder: Path | None, port: int, has_ended: Event) -> None:
-    # It takes seconds to load, of which help and mistakes need none.
+    # Imported here because it takes seconds, which help and usage errors do not need.
     from local_aws.server import LocalAws
 
     with ExitStack() as stack:
@@ -63,9 +63,9 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
             _lock_folder(folder, stack)
             aws = stack.enter_context(LocalAws(account, region, folder, port))
             lines = [
-                f"# Account {account} in {region}. Logs, and the certificate authority of databases, are in {folder}.",
+                f"# Account {account} in {region}. Logs and the databases' certificate authority are in {folder}.",
                 *aws.shell_exports,
-                f"# Ctrl-C, or `kill {os.getpid()}`, ends it.",
+                f"# Ctrl-C or `kill {os.getpid()}` stops it.",
             ]
             typer.echo("\n".join(lines))
         except OSError as error:
@@ -74,16 +74,16 @@ def _serve(account: str, region: str, folder: Path | None, port: int, has_ended:
 
 
 def _lock_folder(folder: Path, stack: ExitStack) -> None:
-    """Keep the folder from another local AWS, whose certificate authority would replace this one's."""
+    """Lock the folder: a second local AWS would overwrite the certificate authority."""
     lock = stack.enter_context((folder / "lock").open("w"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise StartError(f"{folder} is used by another local AWS") from error
+        raise StartError(f"{folder} is in use by another local AWS") from error
 
 
 def _clear_aws_environment() -> None:
-    """Neither moto nor botocore shall read the user's AWS configuration, which may be wrong or name an endpoint."""
+    """Hide the user's AWS configuration from moto and botocore: it may be invalid or name an endpoint."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
@@ -91,13 +91,13 @@ def _clear_aws_environment() -> None:
 
 def _validate(account: str, region: str, folder: Path | None, port: int) -> None:
     if not re.fullmatch(r"[0-9]{12}", account):
-        raise StartError(f"{account} is not an account's ID, which has 12 digits")
+        raise StartError(f"{account} is not an account ID, which has 12 digits")
     if region not in Session().get_available_regions("ec2"):
-        raise StartError(f"{region} is not a Region of the partition aws")
+        raise StartError(f"{region} is not a Region of the aws partition")
     if folder and not folder.is_dir():
         raise StartError(f"{folder} is not a folder")
     if not 0 <= port <= MAXIMUM_PORT:
-        raise StartError(f"port {port} is not within 0 and {MAXIMUM_PORT}")
+        raise StartError(f"port {port} is not between 0 and {MAXIMUM_PORT}")
 
 
 if __name__ == "__main__":

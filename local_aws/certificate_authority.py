@@ -1,4 +1,4 @@
-"""A certificate authority in the place of RDS's, made anew for each session."""
+"""A certificate authority that replaces that of RDS, created for each session."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,7 +19,7 @@ class CertificateAuthority:
 
     @cached_property
     def pem(self) -> bytes:
-        """Its own certificate."""
+        """The authority's own certificate."""
         return (
             self._builder(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -28,7 +28,7 @@ class CertificateAuthority:
         )
 
     def issue(self, *addresses: str, expired: bool = False) -> tuple[bytes, bytes]:
-        """A certificate, valid for a day or expired a day ago, and its key; both PEM."""
+        """Issue a certificate, valid for a day or expired a day ago. Returns certificate and private key, both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, addresses[0])])
         certificate = (

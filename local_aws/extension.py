@@ -1,4 +1,4 @@
-"""How a service of moto's is extended: by subclasses of its classes, put in their place."""
+"""How a moto service is extended: subclasses replace its classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from moto.core.responses import BaseResponse
 
 
 class ApiError(ServiceException):
-    """What AWS answers to a request that it refuses: an error code of the service's, and a sentence."""
+    """Error response of an AWS API: the service's error code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -23,23 +23,23 @@ class ApiError(ServiceException):
 
 @dataclass(frozen=True)
 class Extension:
-    """What takes the place of a service's classes."""
+    """Replacements of a moto service's classes."""
 
     service: str
-    """moto's name of its package: `awslambda`, `applicationautoscaling`."""
+    """Name of moto's package: `awslambda`, `applicationautoscaling`."""
     responses: type[BaseResponse]
-    """Subclass of the service's; a method an action, in snake case."""
+    """Subclass of the service's response class: one method per action, in snake case."""
     backend: type[BaseBackend] | None = None
-    """Subclass of the service's."""
+    """Subclass of the service's backend."""
     models: tuple[type[BaseModel], ...] = ()
-    """Subclasses of what moto's backend creates by its class's name: a function, a bucket."""
+    """Subclasses of the resources that moto's backend creates by class name: a function, a bucket."""
     routes: tuple[str, ...] = ()
-    """Paths that moto does not route, as its `urls.py` writes them: `{0}/2015-02-01/file-systems/<id>/protection`."""
+    """Paths that moto does not route, in the syntax of its `urls.py`: `{0}/2015-02-01/file-systems/<id>/protection`."""
     gaps: Mapping[str, str] = field(default_factory=dict)
-    """Terraform's resource types whose actions were added or changed, each with what was missing."""
+    """Gaps in moto that this closes, by Terraform resource type."""
 
     def install(self) -> None:
-        """Put the classes in place, for as long as this process lives. What the service holds is lost."""
+        """Replace the classes for the lifetime of this process. Resources of the service are lost."""
         urls = import_module(f"moto.{self.service}.urls")
         for path, handler in urls.url_paths.items():
             if getattr(handler, "__self__", None) in self.responses.__mro__:
@@ -50,8 +50,8 @@ class Extension:
             (base,) = model.__bases__
             setattr(import_module(base.__module__), base.__name__, model)
         if self.backend is not None:
-            # moto looks for a backend's paths in `urls.py` beside the module that its class comes from.
-            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto's own
+            # moto looks for a backend's paths in the `urls.py` beside the module of its class.
+            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto's attribute
             backends = cast(BackendDict[Any], get_backend(cast(Any, self.service)))
             backends.backend = self.backend
             backends.clear()

@@ -1,4 +1,4 @@
-"""What moto is extended by."""
+"""All extensions of moto."""
 
 from local_aws.extension import Extension
 from local_aws.services import (

@@ -1,4 +1,4 @@
-"""The entry of every request: it sets the account, logs and counts the call, and refuses what is not supported."""
+"""Entry point of every request: sets the account, logs and counts the call, and refuses unsupported calls."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from werkzeug.exceptions import NotFound
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
-# botocore's name of a service's model, where the name in signatures is another.
+# botocore's service model by signing name, where the two differ.
 SERVICE_MODELS = {
     "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2",
@@ -31,20 +31,20 @@ SERVICE_MODELS = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
-# In the User-Agent of Terraform's backend and of its AWS provider.
+# Part of the User-Agent of Terraform's S3 backend and of its AWS provider.
 TERRAFORM_USER_AGENT = "HashiCorp"
-# Services that throttle with another answer. A HEAD request of S3's has no body, so that its status must be AWS's.
+# Services with their own throttling error. The response to an S3 HEAD request has no body: only the status shows it.
 THROTTLING_ERRORS = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, as AWS names it."""
+    """An API call, named as in IAM actions."""
 
     service: str
     action: str
     content_type: str = field(default="", compare=False)
-    """Of its body: some services speak several protocols."""
+    """Of the request body: some services support several protocols."""
 
     def __str__(self) -> str:
         return f"{self.service}:{self.action}"
@@ -52,16 +52,16 @@ class Call:
 
 @dataclass
 class Faults:
-    """Injected failures: a share of all calls is throttled or fails, as AWS says that clients must expect."""
+    """Injected failures: a fraction of all calls is throttled or fails, which AWS clients must expect."""
 
     rate: float = 0.0
-    """From 0, for none, to 1."""
+    """From 0 (none) to 1 (all)."""
     random: Random = field(default_factory=lambda: Random(7))  # noqa: S311 - no secret; reproducible
     injected: Counter[str] = field(default_factory=Counter)
     """By error code."""
 
     def draw(self, service: str) -> tuple[int, str] | None:
-        """HTTP status and error code for a call that shall fail."""
+        """HTTP status and error code if this call is to fail."""
         if self.random.random() >= self.rate:
             return None
         status, code = self.random.choice(
@@ -72,14 +72,14 @@ class Faults:
 
 
 class Gateway:
-    """A WSGI application around moto's."""
+    """WSGI application that wraps moto's."""
 
     def __init__(self, account: str, log: Path) -> None:
         self.account = account
         self.faults = Faults()
         self.calls: Counter[str] = Counter()
         self.terraform_calls: Counter[str] = Counter()
-        """Those of Terraform and its AWS provider, by their User-Agent."""
+        """Calls of Terraform and its AWS provider, recognized by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
         """Calls whose action moto lacks, or whose action raised an exception."""
         self._moto = _Dispatcher()
@@ -87,36 +87,38 @@ class Gateway:
         self._lock = Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
-        # moto asks for the account here before it guesses from the access key.
+        """Handle a request."""
+        # Takes precedence over the account that moto derives from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         call = parse_call(environ)
         with self._lock:
             fault = self.faults.draw(call.service)
         if fault:
             return self._error(call, start_response, *fault, "Injected fault")
-        answer = _BufferedResponse(start_response)
+        response = _BufferedResponse(start_response)
         try:
-            body = b"".join(self._moto(environ, answer.start))
+            body = b"".join(self._moto(environ, response.start))
         except NotImplementedError:
             return self._unsupported(call, start_response, "moto has no such action")
-        except Exception as error:  # whatever broke in moto is an answer, so that a client finds all that is missing
+        except Exception as error:  # an exception in moto becomes an error response, so one run finds all gaps
             self._write(traceback.format_exc())
-            return self._unsupported(call, start_response, f"moto broke: {error!r}")
-        if answer.is_unrouted(environ, body):
+            return self._unsupported(call, start_response, f"moto raised {error!r}")
+        if response.is_unrouted(environ, body):
             return self._unsupported(call, start_response, "moto has no such route")
         if TERRAFORM_USER_AGENT in environ.get("HTTP_USER_AGENT", ""):
             with self._lock:
                 self.terraform_calls[str(call)] += 1
-        self._record(call, answer.status if answer.status < "400" else f"{answer.status} {body[:500]!r}")
-        answer.send()
+        self._record(call, response.status if response.status < "400" else f"{response.status} {body[:500]!r}")
+        response.send()
         return [body]
 
-    def _unsupported(self, call: Call, start_response: StartResponse, why: str) -> list[bytes]:
+    def _unsupported(self, call: Call, start_response: StartResponse, reason: str) -> list[bytes]:
         with self._lock:
             self.unsupported[str(call)] += 1
-        # Clients would retry 500, which moto answers by itself, for minutes.
-        return self._error(call, start_response, 400, "InvalidAction", f"The local AWS does not know {call}: {why}")
+        # Not 500, moto's own response: clients would retry it for minutes.
+        return self._error(
+            call, start_response, 400, "InvalidAction", f"The local AWS does not support {call}: {reason}"
+        )
 
     def _error(self, call: Call, start_response: StartResponse, status: int, code: str, message: str) -> list[bytes]:
         self._record(call, f"{status} {code} {message}")
@@ -142,7 +144,7 @@ class Gateway:
 
 
 class _Dispatcher(DomainDispatcherApplication):
-    """moto's, with a cache: it would search its folders for a host's service at every request."""
+    """moto's dispatcher with a cache: moto searches its folders for a host's service on every request."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -155,7 +157,7 @@ class _Dispatcher(DomainDispatcherApplication):
 
 
 class _BufferedResponse:
-    """moto's answer, which is sent once it is known to be one."""
+    """moto's response, held back until it is known that moto supports the call."""
 
     def __init__(self, start_response: StartResponse) -> None:
         self._start_response = start_response
@@ -173,14 +175,14 @@ class _BufferedResponse:
         return self._arguments[0]
 
     def is_unrouted(self, environ: Environ, body: bytes) -> bool:
-        """Whether moto has no such route: it answers 404 without an error of AWS's, as S3 itself answers a HEAD."""
+        """Whether moto has no such route: a 404 or 405 without an AWS error. A HEAD response never has one."""
         if not self.status.startswith(("404", "405")) or environ["REQUEST_METHOD"] == "HEAD":
             return False
         return not body or b"<!doctype html>" in body.lower()
 
 
 def parse_call(environ: Environ) -> Call:
-    """Which service and action a request asks for, as far as it says."""
+    """Service and action of a request, as far as they can be determined."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = scope[1] if scope else "unsigned"
     content_type = environ.get("CONTENT_TYPE", "")
@@ -193,14 +195,14 @@ def parse_call(environ: Environ) -> Call:
             return Call(service, action[1].decode(), content_type)
     try:
         operation, _ = get_service_router(SERVICE_MODELS.get(service, service)).match(Request(dict(environ)))
-    # The last: a protocol that the service does not speak.
+    # NotImplementedError: a protocol that the service does not support.
     except (NotFound, UnknownServiceError, NotImplementedError):
         return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
     return Call(service, str(operation.name), content_type)
 
 
 def format_error(call: Call, code: str, message: str) -> tuple[str, bytes]:
-    """Content type and body of an error, in the protocol of the call."""
+    """Content type and body of an error response, in the protocol of the call."""
     try:
         model = get_service_model(SERVICE_MODELS.get(call.service, call.service))
         protocol = determine_request_protocol(model, call.content_type)

@@ -1,7 +1,7 @@
-"""What Lambda's Python runtime does in the function's own process: import the handler, call it, tell what became of it.
+"""Lambda's Python runtime, in the function's own process: imports the handler, calls it, and writes the response.
 
-Run as a program with nothing but the standard library: `python -I -S -B lambda_runtime.py ANSWER PATH...`. The event is
-the first line of the standard input, whose end, whenever it comes, ends this process. The answer goes to a file.
+Run as a program with only the standard library: `python -I -S -B lambda_runtime.py RESPONSE PATH...`. The event is the
+first line of standard input; the process exits when standard input is closed. The response is written to a file.
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -23,7 +23,7 @@ HAS_JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 
 
 class Context:
-    """What the handler is told of the invocation."""
+    """The context object of an invocation."""
 
     def __init__(self) -> None:
         self.aws_request_id = REQUEST_ID
@@ -36,15 +36,15 @@ class Context:
         self._deadline = time.monotonic() + float(os.environ.pop("_TIMEOUT", "3"))
 
     def get_remaining_time_in_millis(self) -> int:
-        """Until it is cut off."""
+        """Time until the invocation times out."""
         return max(0, int(1000 * (self._deadline - time.monotonic())))
 
 
 class JsonFormatter(logging.Formatter):
-    """A line of JSON for each record."""
+    """Formats each record as a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """With what AWS documents, where the record has it."""
+        """With the fields that AWS documents."""
         line: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "level": record.levelname,
@@ -58,18 +58,18 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Tab-separated, as without a log format."""
+    """Lambda's plain text format: tab-separated."""
 
     converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
-        """With level, time and request."""
+        """With level, time and request ID."""
         at = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}Z"
         return f"[{record.levelname}]\t{at}\t{REQUEST_ID}\t{record.getMessage()}"
 
 
 def describe_error(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
-    """An error, as Lambda answers it."""
+    """An exception in the format of Lambda's error response."""
     return {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
@@ -78,8 +78,8 @@ def describe_error(error: BaseException, trace: TracebackType | None) -> dict[st
     }
 
 
-def main(answer: str, paths: list[str]) -> int:
-    """Call the handler."""
+def main(response: str, paths: list[str]) -> int:
+    """Call the handler and write its result. Returns the exit code."""
     sys.path[:0] = paths
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if HAS_JSON_LOGS else TextFormatter())
@@ -94,22 +94,24 @@ def main(answer: str, paths: list[str]) -> int:
         function = getattr(importlib.import_module(module.replace("/", ".")), name)
         result: Any = function(event, Context())
         content, code = json.dumps(result), 0
-    except Exception as error:  # whatever the function raises is what is answered
+    except Exception as error:  # any exception of the function is its response
         trace = error.__traceback__.tb_next if error.__traceback__ else None
-        told = describe_error(error, trace)
-        content, code = json.dumps(told), 1
+        description = describe_error(error, trace)
+        content, code = json.dumps(description), 1
         stamp = {"timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "log_level": "ERROR"}
-        text = f"[ERROR] {told['errorType']}: {told['errorMessage']}\nTraceback (most recent call last):\n"
-        print(json.dumps(stamp | told) if HAS_JSON_LOGS else text + "".join(told["stackTrace"]))
-    Path(answer).write_text(content, encoding="utf-8")
+        text = (
+            f"[ERROR] {description['errorType']}: {description['errorMessage']}\nTraceback (most recent call last):\n"
+        )
+        print(json.dumps(stamp | description) if HAS_JSON_LOGS else text + "".join(description["stackTrace"]))
+    Path(response).write_text(content, encoding="utf-8")
     return code
 
 
 def _exit_with_parent() -> None:
-    while os.read(0, 1):  # past Python's own buffer, whose lock would be missed at the end
+    while os.read(0, 1):  # not through Python's buffer: its lock would block the interpreter's shutdown
         pass
     os._exit(1)
 
 
-if __name__ == "__main__":  # pragma: no cover - in a process of its own
+if __name__ == "__main__":  # pragma: no cover - runs in a separate process
     sys.exit(main(sys.argv[1], sys.argv[2:]))

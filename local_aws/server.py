@@ -1,4 +1,4 @@
-"""The local AWS as a program uses it: a server on a loopback port, and the environment that clients need."""
+"""The local AWS as a context manager: a server on a loopback port, and the environment that clients need."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ from local_aws.gateway import Gateway
 
 HOST = "127.0.0.1"
 
-# moto's settings, which it reads from its own process's environment at each use.
+# moto's settings, which it reads from the environment on each use.
 MOTO_SETTINGS = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
@@ -30,24 +30,23 @@ MOTO_SETTINGS = {
 
 
 class _SilentRequestHandler(MotoRequestHandler):
-    """Without a log: the gateway has its own."""
+    """Logs nothing: the gateway has its own log."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
 class LocalAws:
-    """One account, served while the context lasts; one at a time in a process, as moto's state is the process's."""
+    """One account, served within the context. One at a time per process, because moto's state is global."""
 
     def __init__(self, account: str, region: str, folder: Path, port: int = 0) -> None:
-        """Listen on a port; requests are answered within the context.
+        """Bind the port. Requests are served within the context.
 
         Args:
             account: twelve digits.
-            region: the clients' default; each may name another.
-            folder: where the log of calls, `calls.log`, the databases' logs and their certificate authority are
-                written. It must exist.
-            port: 0 for any that is free.
+            region: the clients' default Region; each client may name another.
+            folder: existing folder for `calls.log`, the databases' logs and their certificate authority.
+            port: 0 selects a free port.
 
         Raises:
             OSError: the port is in use.
@@ -66,7 +65,7 @@ class LocalAws:
         return self
 
     def reset(self) -> None:
-        """Make this the process's local AWS, with empty services."""
+        """Make this the process's local AWS, with all services empty."""
         os.environ.update(MOTO_SETTINGS)
         session.activate(self.session)
         BackendDict.reset()
@@ -77,7 +76,7 @@ class LocalAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # First its clients: functions, and databases.
+            # First the processes that use it: functions and databases.
             self.session.close()
         finally:
             self._server.shutdown()
@@ -87,9 +86,9 @@ class LocalAws:
                 os.environ.pop(name, None)
 
     def restart_after_fork(self) -> None:
-        """Go on at another port in a forked child, which has a copy of everything but the threads.
+        """Listen on a new port in a forked child process, which inherits everything except the threads.
 
-        The child must end by `os._exit`: what it would close is its parent's.
+        The child must exit through `os._exit`, because the resources it would clean up belong to its parent.
         """
         self._server.socket.close()
         self._server, self._thread = self._listen(0)
@@ -97,7 +96,7 @@ class LocalAws:
         self._thread.start()
 
     def _listen(self, port: int) -> tuple[BaseWSGIServer, Thread]:
-        # werkzeug would end the process where a port is in use.
+        # werkzeug would exit the process if the port were in use.
         with socket.create_server((HOST, port)) as listening:
             server = make_server(
                 HOST, port, self.gateway, threaded=True, request_handler=_SilentRequestHandler, fd=listening.fileno()
@@ -106,20 +105,20 @@ class LocalAws:
 
     @property
     def endpoint(self) -> str:
-        """Its address."""
+        """URL of the server."""
         return f"http://{HOST}:{self._server.port}"
 
     @property
     def certificates(self) -> Path:
-        """The certificate authority that its databases' clients trust."""
+        """Certificate authority that clients of the databases trust, as a PEM file."""
         return self.folder / "authority.pem"
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Variables with which `aws`, Terraform and the SDKs use the local AWS, and nothing of the user's own."""
+        """Environment variables that direct clients to the local AWS and hide the user's AWS configuration."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",  # AWS's own example
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",  # from AWS's documentation
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
@@ -132,14 +131,14 @@ class LocalAws:
 
     @property
     def shell_exports(self) -> list[str]:
-        """The environment as lines for a shell, without what the user's own has of AWS."""
+        """The environment as shell commands, which first unset the user's AWS variables."""
         return [
             r"unset $(env | sed -n 's/^\(AWS_[^=]*\)=.*/\1/p')",
             *(f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()),
         ]
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client, by boto3's name of the service; of the default Region, if none is named."""
+        """A boto3 client, in the default Region unless one is named."""
         return boto3.client(
             cast(Any, service),
             endpoint_url=self.endpoint,
@@ -150,6 +149,6 @@ class LocalAws:
         )
 
     def backend(self, service: str, region: str | None = None) -> Any:
-        """moto's backend of a service, by moto's name of it: for changes that no AWS action makes."""
+        """moto's backend of a service, by moto's name of the service: for changes that no AWS action makes."""
         where = region or self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
         return get_backend(cast(Any, service))[self.account][where]

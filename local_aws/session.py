@@ -1,4 +1,4 @@
-"""The local AWS of this process as its services see it: where files go, how clients reach it, and what ends with it."""
+"""State that the services of this process's local AWS share: its folder, its environment, its child processes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from local_aws.certificate_authority import CertificateAuthority
 
 
 class Processes:
-    """Child processes that end with the session, each with all that it started."""
+    """Process groups that are killed with the session."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -23,10 +23,10 @@ class Processes:
         self._has_ended = False
 
     def start(self, command: list[str], **options: Any) -> "subprocess.Popen[str]":
-        """Start one, with `subprocess.Popen`'s options. What is started after the end is killed at once."""
+        """Start a process, with `subprocess.Popen`'s options. After `end`, it is killed at once."""
         with self._lock:
             self._running = {process for process in self._running if process.poll() is None}
-            process = subprocess.Popen(  # noqa: S603 - no part of it is a client's
+            process = subprocess.Popen(  # noqa: S603 - no input of clients
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -42,11 +42,11 @@ class Processes:
         return process
 
     def has_running(self) -> bool:
-        """Whether any is."""
+        """Whether any process is running."""
         return any(process.poll() is None for process in self._running)
 
     def end(self) -> None:
-        """Kill them, and wait until they are gone."""
+        """Kill all processes, and wait for their exit."""
         with self._lock:
             self._has_ended = True
             for process in self._running:
@@ -55,26 +55,26 @@ class Processes:
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a process and all that it started."""
+    """Kill a process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass
 class Session:
-    """One at a time in a process, as moto's state is the process's."""
+    """A session. One at a time per process, because moto's state is global."""
 
     folder: Path
     environment: Mapping[str, str]
-    """What a client's environment needs to reach this local AWS."""
+    """Environment variables of clients."""
     authority: CertificateAuthority = field(default_factory=CertificateAuthority)
     """Issues the databases' certificates."""
     processes: Processes = field(default_factory=Processes)
     cleanup: ExitStack = field(default_factory=ExitStack)
-    """What else is to be ended with it, the latest first."""
+    """Callbacks for the end of the session, last registered first."""
 
     def close(self) -> None:
-        """End all that was started for it."""
+        """Kill the session's processes and run its cleanup callbacks."""
         self.processes.end()
         self.cleanup.close()
 
@@ -83,13 +83,13 @@ _current: Session | None = None
 
 
 def activate(session: Session) -> None:
-    """Make a session the process's."""
+    """Make a session the current one of this process."""
     global _current
     _current = session
 
 
 def current() -> Session:
-    """The process's session.
+    """The current session of this process.
 
     Raises:
         RuntimeError: there is none.

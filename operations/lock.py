@@ -1,4 +1,4 @@
-"""Locks of the states: who holds which, since when; and their release, where nobody holds them any more."""
+"""`python -m operations lock ENV`: shows who holds the state locks, and releases stale ones."""
 
 import json
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from operations.errors import RefusedError, call_or_none, error_code, explain, o
 from operations.terminal import console
 
 SUFFIX = ".tfstate.tflock"
-"""Terraform locks the state `<key>` by an object `<key>.tflock` beside it."""
+"""Terraform locks the state `<key>` with an object `<key>.tflock`."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What Terraform writes into a lock."""
+    """The content of a lock."""
 
     id: str
     operation: str
@@ -31,39 +31,39 @@ class Holder:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read a lock.
+        """Parse a lock.
 
         Raises:
-            ValueError: Terraform did not write it.
+            ValueError: it is not a Terraform lock.
         """
-        told = json.loads(body)
+        document = json.loads(body)
         try:
             return cls(
-                id=_printable(told["ID"]),
-                operation=_printable(told["Operation"]),
-                who=_printable(told["Who"]),
-                created=datetime.fromisoformat(told["Created"]).astimezone(UTC),
-                terraform=_printable(told["Version"]),
+                id=_printable(document["ID"]),
+                operation=_printable(document["Operation"]),
+                who=_printable(document["Who"]),
+                created=datetime.fromisoformat(document["Created"]).astimezone(UTC),
+                terraform=_printable(document["Version"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no lock of Terraform's ({error!r})") from error
+            raise ValueError(f"not a Terraform lock ({error!r})") from error
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock as it was seen: one version of one object."""
+    """A lock: one version of one S3 object."""
 
     stack: str
     key: str
     version: str | None
-    """None, as `null`, where the bucket keeps no versions."""
+    """None or `null` if the bucket is not versioned."""
     holder: Holder | None
     unreadable: str = ""
-    """Why it has no holder."""
+    """Why it could not be parsed."""
 
     @property
     def id(self) -> str:
-        """The lock's id, as Terraform tells it to whoever is locked out."""
+        """The lock ID, as in Terraform's error message."""
         return self.holder.id if self.holder else "unknown"
 
 
@@ -76,10 +76,10 @@ class Locks:
         self._bucket = {"Bucket": account.names.state_bucket, "ExpectedBucketOwner": account.settings.account}
 
     def held(self) -> Iterator[Lock]:
-        """Those that are there now.
+        """The locks that exist now.
 
         Raises:
-            RefusedError: there is no bucket.
+            RefusedError: the bucket does not exist.
         """
         pages = self._s3.get_paginator("list_objects_v2")
         try:
@@ -91,61 +91,64 @@ class Locks:
             if error_code(error) != "NoSuchBucket":
                 raise
             raise RefusedError(
-                f"there is no bucket {self._bucket['Bucket']}: "
-                f"python -m operations bootstrap {self._environment} makes it"
+                f"bucket {self._bucket['Bucket']} does not exist: "
+                f"python -m operations bootstrap {self._environment} creates it"
             ) from error
 
     def read(self, key: str) -> Lock | None:
-        """The lock that is an object now; None where it is gone."""
+        """Read the lock in an object; None if it does not exist."""
         stack = f"{self._environment}-{key.removesuffix(SUFFIX).rpartition('/')[2]}"
         try:
-            answer = call_or_none(self._s3.get_object, "NoSuchKey", **self._bucket, Key=key)
+            response = call_or_none(self._s3.get_object, "NoSuchKey", **self._bucket, Key=key)
         except ClientError as error:
-            # Denied by S3 or by the key: that it is there is told all the same.
+            # Denied by S3 or by the key: the lock exists, so report it.
             return Lock(stack, key, None, None, explain(error))
-        if answer is None:
+        if response is None:
             return None
-        version = answer.get("VersionId")
+        version = response.get("VersionId")
         try:
-            return Lock(stack, key, version, Holder.parse(answer["Body"].read()))
+            return Lock(stack, key, version, Holder.parse(response["Body"].read()))
         except ValueError as error:
             return Lock(stack, key, version, None, str(error))
 
     def release(self, lock: Lock) -> None:
-        """Delete the very version that was seen: another lock, taken meanwhile, would stay.
+        """Delete exactly this version, so that a lock taken in the meantime stays.
 
         Raises:
-            RefusedError: it is not to be told from another, or is gone.
+            RefusedError: the lock cannot be identified, was replaced, or no longer exists.
         """
         if lock.holder is None:
             by_hand = f"aws s3api delete-object --bucket {self._bucket['Bucket']} --key {lock.key} --version-id VERSION"
             raise RefusedError(
-                f"{lock.stack}: its lock cannot be read, so nobody knows whose it is ({lock.unreadable}). "
-                f"If you know that it is stale: {by_hand} (VERSION: {lock.version or 'aws s3api list-object-versions'})"
+                f"{lock.stack}: the lock cannot be read, so its holder is unknown ({lock.unreadable}). "
+                f"If it is stale: {by_hand} (VERSION: {lock.version or 'aws s3api list-object-versions'})"
             )
         if lock.version in {None, "null"}:
             raise RefusedError(
-                f"{lock.stack}: the bucket keeps no versions, so that a lock taken meanwhile could not be told "
-                f"from this one: python -m operations bootstrap {self._environment} mends that, or terraform "
-                f"force-unlock {lock.id} in the stack's folder releases without a check"
+                f"{lock.stack}: the bucket is not versioned, so this lock cannot be distinguished from a newer one: "
+                f"enable versioning (python -m operations bootstrap {self._environment}), or release it unchecked "
+                f"(terraform force-unlock {lock.id} in the stack's folder)"
             )
         now = self.read(lock.key)
         if now != lock:
             raise RefusedError(
-                f"{lock.stack}: not released: lock {lock.id} was shown, and now "
-                + (now.unreadable or f"lock {now.id} is there" if now else "nobody holds the state")
+                f"{lock.stack}: not released: lock {lock.id} was shown, but now "
+                + (now.unreadable or f"lock {now.id} exists" if now else "the state is not locked")
             )
         self._s3.delete_object(**self._bucket, Key=lock.key, VersionId=lock.version)
 
 
-def refuse_locked(account: Account, because: str) -> None:
-    """Go no further while a run is under way.
+def refuse_locked(account: Account) -> None:
+    """Refuse to continue while a Terraform run is in progress.
 
     Raises:
-        RefusedError: a state is locked, or there is no bucket.
+        RefusedError: a state is locked, or the bucket does not exist.
     """
     if stacks := [lock.stack for lock in Locks(account).held()]:
-        raise RefusedError(f"{', '.join(stacks)}: locked; {because}: python -m operations lock {account.settings.name}")
+        raise RefusedError(
+            f"{', '.join(stacks)}: locked: wait for the run in progress, or see python -m operations lock "
+            f"{account.settings.name}"
+        )
 
 
 def lock(
@@ -153,26 +156,28 @@ def lock(
     stack: Annotated[
         str | None,
         typer.Argument(
-            metavar="STACK", help="One stack, as prod-network or network; without it, all.", show_default=False
+            metavar="STACK", help="One stack, such as prod-network or network; default: all.", show_default=False
         ),
     ] = None,
     *,
-    release: Annotated[bool, typer.Option("--release", help="Release what is shown, asking for each.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Release without asking.")] = False,
+    release: Annotated[bool, typer.Option("--release", help="Release the locks shown, with confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Show who holds the locks of an environment's states, and release them.
+    """Show who holds the locks of an environment's states, and release stale ones.
 
-    Terraform locks a state while it plans or applies. A lock that nobody holds any more is left behind when its process
-    was killed or lost the network: every later run then ends with "Error acquiring the state lock".
+    Terraform locks a state while it plans or applies. If its process is killed or loses the network, the lock stays,
+    and every later run fails with "Error acquiring the state lock".
 
-    Ask whoever is shown before you release anything, and make sure that no run is under way: two runs on one state
-    lose resources. What is released is precisely the lock that was shown; one that was taken meanwhile stays.
+    Before a release, contact the holder and make sure that no run is in progress: two runs on one state lose resources.
+    Exactly the lock shown is released; one taken in the meantime stays.
+
+    When: a run fails with "Error acquiring the state lock".
 
     Example: `python -m operations lock prod`
 
     Example: `python -m operations lock prod --release network`
 
-    Exit codes: 0 shown, or released; 1 refused or failed; 2 usage.
+    Exit codes: 0 shown or released; 1 refused or failed; 2 usage.
     """
     with one_line_errors():
         account = connect(environment)
@@ -189,24 +194,24 @@ def lock(
 
 
 def _release(locks: Locks, chosen: list[Lock], *, confirm: bool) -> None:
-    """Each by itself: what one refuses keeps no other from its release."""
-    kept: list[str] = []
+    """Release locks one by one: a refusal does not stop the others."""
+    refusals: list[str] = []
     for lock in chosen:
         if confirm and not typer.confirm(f"Release lock {lock.id} of {lock.stack}?"):
-            kept.append(f"{lock.stack}: not released")
+            refusals.append(f"{lock.stack}: not released")
             continue
         try:
             locks.release(lock)
         except RefusedError as error:
-            kept.append(str(error))
+            refusals.append(str(error))
         else:
             typer.echo(f"{lock.stack}: released lock {lock.id}")
-    if kept:
-        raise RefusedError("\n".join(kept))
+    if refusals:
+        raise RefusedError("\n".join(refusals))
 
 
 def _printable(value: Any) -> str:
-    """What somebody wrote, without what would move a terminal's cursor."""
+    """A text without control characters, which could move the terminal's cursor."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))
 
 
@@ -231,7 +236,7 @@ def _table(locks: list[Lock], now: datetime) -> Table:
 
 
 def format_age(elapsed: timedelta) -> str:
-    """Two units, as a person says it."""
+    """A duration in at most two units."""
     minutes = max(0, int(elapsed.total_seconds())) // 60
     days, hours = divmod(minutes // 60, 24)
     if days:

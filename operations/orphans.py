@@ -1,8 +1,8 @@
-"""`python -m operations orphans ENV`: what a tier has made and no state knows, with the command that mends it.
+"""`python -m operations orphans ENV`: lists resources that are in no state, with commands to import or delete them.
 
-Terraform writes a state every 20 seconds. When it is killed in between, or its machine dies, resources may exist that
-no plan will ever show. They carry the environment's tags all the same, and by these they are found. What carries no
-tags of its own (a route, an alias) is found by what it belongs to.
+Terraform persists a state every 20 seconds. If it is killed in between, resources can exist that no plan ever shows.
+They are found by the environment's tags. Resources without tags, such as routes and aliases, are found through the
+resource that they belong to.
 """
 
 import json
@@ -28,49 +28,51 @@ from synthesized.catalogue.table import LOOKUPS
 from synthesized.platform import Body, Platform, Resource
 
 IMPORT_FILE = "orphans.tf.json"
-"""Of import blocks: https://developer.hashicorp.com/terraform/language/import"""
+"""File for import blocks: https://developer.hashicorp.com/terraform/language/import"""
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """Something that a tier has made and no state knows."""
+    """A resource of a tier that is in no state."""
 
     identifier: str
-    """Its ARN; or its address, where it has none of its own."""
+    """Its ARN, or its address if it has no ARN."""
     tier: str
     address: str | None
-    """The one resource of the stack that it must be; None where it could be several, or none."""
+    """Its address in the stack. None if several match, or none."""
     id: str
-    """As `terraform import` takes it."""
+    """The ID for `terraform import`."""
     deletion: str = ""
-    """What deletes it."""
+    """The command that deletes it."""
 
     @property
     def command(self) -> str:
-        """What puts it into the state, or deletes it where nobody can say which resource it is."""
+        """The command that imports it, or deletes it if its address is unknown."""
         return f"terraform import '{self.address}' '{self.id}'" if self.address else self.deletion
 
 
 def orphans(
     environment: EnvironmentName,
     *,
-    write: Annotated[bool, typer.Option("--write", help="Write import blocks into the folder of each stack.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write import blocks to the folder of each stack.")] = False,
 ) -> None:
-    """List what a tier has made and no state knows, with the command that imports or deletes it.
+    """List resources that are in no state, with the commands that import or delete them.
 
-    When: an apply was killed, or its machine died. First release its lock (`lock`), and let its state forget what is
-    gone (`terraform apply -refresh-only` in the stack's folder beneath cdktf.out/stacks). Then run this, and what it
-    prints, each import in the folder of its stack; or, for many, with `--write`, one `terraform apply` in that folder,
-    and delete the file that was written. Then deploy again. Changes nothing in AWS itself.
+    First release the lock (`lock`), and remove deleted resources from the state (`terraform apply -refresh-only` in the
+    stack's folder in cdktf.out/stacks). Then run this command, and the commands that it prints: each import in the
+    folder of its stack. For many imports, use `--write`, run `terraform apply` once in each folder, and delete the
+    file. Then deploy again. The command itself changes nothing in AWS.
+
+    When: an apply was killed.
 
     Example: `python -m operations orphans prod`
 
-    Exit codes: 0 every resource is in a state; 1 some are not, or it cannot be told, or it refused or failed; 2 usage.
+    Exit codes: 0 every resource is in a state; 1 some are not, or refused or failed; 2 usage.
     """
     with one_line_errors():
         account = connect(environment)
         platform = Platform.synthesized(environment)
-        refuse_locked(account, "what a run under way has just made is no orphan")
+        refuse_locked(account)
         lost = find_orphans(account, platform)
         for orphan in lost:
             console().print(f"{orphan.tier}: {orphan.identifier}\n    {orphan.command}", soft_wrap=True, markup=False)
@@ -83,7 +85,7 @@ def orphans(
 
 
 def write_blocks(lost: Iterable[Orphan], platform: Platform) -> list[Path]:
-    """Write Terraform's import blocks of those whose address is known, a file a stack beside it; which files."""
+    """Write import blocks for orphans with a known address, one file per stack; return the files."""
     files: list[Path] = []
     for tier, stack in platform.stacks.items():
         blocks = [{"to": orphan.address, "id": orphan.id} for orphan in lost if orphan.tier == tier and orphan.address]
@@ -94,11 +96,11 @@ def write_blocks(lost: Iterable[Orphan], platform: Platform) -> list[Path]:
 
 
 def find_orphans(account: Account, platform: Platform) -> list[Orphan]:
-    """What carries the environment's tags, or belongs to what does, and is in no state.
+    """Find resources with the environment's tags, and resources that belong to these, which are in no state.
 
     Raises:
         RefusedError: a state cannot be read.
-        ClientError: AWS refuses to tell.
+        ClientError: AWS refused a request.
     """
     known = {tier: read_state(account, stack.backend) for tier, stack in platform.stacks.items()}
     lost = _clear_ambiguous_addresses(
@@ -111,13 +113,13 @@ def find_orphans(account: Account, platform: Platform) -> list[Orphan]:
 
 
 def _clear_ambiguous_addresses(lost: list[Orphan]) -> list[Orphan]:
-    """Where two would be the same resource, nobody can say which of them it is."""
+    """Clear the address of orphans that would be imported as the same resource."""
     claims = Counter((orphan.tier, orphan.address) for orphan in lost)
     return [replace(orphan, address=None) if claims[orphan.tier, orphan.address] > 1 else orphan for orphan in lost]
 
 
 def _tagged_orphans(account: Account, platform: Platform, tier: str, known: TerraformState) -> Iterator[Orphan]:
-    # Some have their ARN as their id.
+    # The ID of some types is their ARN.
     names = ((attributes.get("arn"), attributes.get("id")) for attributes in known.values())
     arns = {str(name).removesuffix(":*") for pair in names for name in pair}
     ids = {(address.partition(".")[0], attributes.get("id")) for address, attributes in known.items()}
@@ -138,7 +140,7 @@ def _tagged_orphans(account: Account, platform: Platform, tier: str, known: Terr
 
 
 def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Orphan | None:
-    """The missing resource that an ARN is: the only one of its type, or that of its name. None: apply adopts it."""
+    """An ARN as an orphan: the only missing resource of its type, or the one with its name. None if apply adopts it."""
     of_type = [(match, each) for match in matches for each in missing if each.type == match.type]
     named = [(match, each) for match, each in of_type if {*match.groups, *matches[match]} & _names(each.body)]
     if any(not match.deletion_command for match, _ in named):
@@ -153,7 +155,7 @@ def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: lis
 
 
 def _names(body: Body) -> set[str]:
-    """What a resource may be known by: an argument, or the tag `Name`."""
+    """Texts that identify a resource: its arguments and its tag `Name`."""
     arguments = {str(value) for value in body.values() if isinstance(value, str | int)}
     return (arguments | {body.get("tags", {}).get("Name", "")}) - {""}
 
@@ -171,7 +173,7 @@ def _untagged_orphans(
             continue
         lookup = LOOKUPS[resource.type]
         arguments = list(filter(None, (_resolve(resource.body[name], attributes) for name in lookup.arguments)))
-        # Where it belongs to what is not there, it is not there either.
+        # Without the resource that it belongs to, it cannot exist.
         if len(arguments) < len(lookup.arguments):
             continue
         if id := call_or_none(partial(lookup.find, account, *arguments), *lookup.not_found_codes):
@@ -179,7 +181,7 @@ def _untagged_orphans(
 
 
 def _resolve(value: str, attributes: Mapping[str, Body]) -> str | None:
-    """A value as it is, or, where it is a reference, as the state has it; None where nobody knows it."""
+    """Resolve a reference with the state's attributes. None if it is unknown; other values are unchanged."""
     if "${" not in value:
         return value
     reference = re.fullmatch(r"\$\{(\w+\.[\w-]+)\.(\w+)\}", value)

@@ -1,4 +1,4 @@
-"""`python -m operations plan-all ENV FOLDER`: what a deployment would change, in all tiers, for `review` to read."""
+"""`python -m operations plan-all ENV FOLDER`: plans all tiers of an environment for `review`."""
 
 import json
 from functools import partial
@@ -18,37 +18,36 @@ from synthesized.platform import Platform, Stack
 def plan_all(
     environment: EnvironmentName,
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", file_okay=False, help="Where each plan is written, as STACK.json.")
+        Path, typer.Argument(metavar="FOLDER", file_okay=False, help="Folder for the plans, STACK.json each.")
     ],
 ) -> None:
-    """Plan all tiers of an environment, each as `terraform show -json` tells it.
+    """Plan all tiers of an environment and write each plan as JSON (`terraform show -json`).
 
-    What a deployment of what `make synth` wrote would change, two tiers at a time. A tier that cannot be planned, as
-    one that reads of another which was never deployed, is told, and the others are planned. Changes nothing, and takes
-    no lock, because none of these plans is applied. A plan holds what the state holds, in clear: FOLDER is made for
-    nobody else to read.
+    Plans the output of `make synth`, two tiers at a time. If a tier cannot be planned, for example because its upstream
+    tier was never deployed, the others still are. Changes nothing and takes no lock, because these plans are never
+    applied. A plan contains the state's values in plaintext: only you can read FOLDER.
 
-    When: where no Atlantis plans a change, for `review`.
+    When: before `review`, if no Atlantis plans the change.
 
     Example: `python -m operations plan-all prod .cache/plans`
 
     Then: `python -m operations review .cache/plans/prod-*.json`
 
-    Exit codes: 0 all are planned; 1 a tier cannot be, or it refused or failed; 2 usage.
+    Exit codes: 0 all tiers are planned; 1 a tier cannot be planned, or refused or failed; 2 usage.
     """
     with one_line_errors():
         connect(environment)
         stacks = Platform.synthesized(environment).stacks.values()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tried = run_in_parallel("plan-all", [partial(_plan_to_file, folder, stack) for stack in stacks], PARALLEL_RUNS)
-        if failed := [why for why in tried if why]:
+        errors = run_in_parallel("plan-all", [partial(_plan_to_file, folder, stack) for stack in stacks], PARALLEL_RUNS)
+        if failed := [error for error in errors if error]:
             raise RefusedError("\n".join(failed))
 
 
 def _plan_to_file(folder: Path, stack: Stack) -> str | None:
-    """Why a stack cannot be planned; None where it was."""
+    """Plan a stack; the error if that fails, else None."""
     file = folder / f"{stack.name}.json"
-    # What is left of an earlier time is no plan of this change.
+    # An earlier plan must not be mistaken for this one.
     file.unlink(missing_ok=True)
     try:
         planned = plan(stack, "-lock=false")

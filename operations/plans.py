@@ -1,4 +1,4 @@
-"""Plans of stacks, as Terraform tells them in JSON, each made in the stack's own folder."""
+"""Terraform plans of stacks as JSON, each made in the stack's folder."""
 
 import json
 from collections.abc import Callable
@@ -11,20 +11,23 @@ from operations.terraform import TerraformError, terraform
 from synthesized.platform import Stack
 
 PARALLEL_RUNS = 2
-"""Runs of Terraform, each with a provider of its own: about a gigabyte of memory."""
+"""Concurrent Terraform runs. Each starts a provider, which takes about a gigabyte of memory."""
 
 TerraformRunner = Callable[..., str]
-"""Runs Terraform on a stack: the stack, then arguments."""
+"""Runs Terraform on a stack: takes the stack and the arguments, returns the output."""
 
 INIT_LOCK = Lock()
-"""Of providers, one folder at a time. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache"""
+"""The plugin cache does not support concurrent `terraform init`.
+
+https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
+"""
 
 
 def run_in_folder(stack: Stack, *arguments: str) -> str:
-    """Run Terraform on a stack; its folder is initialized, where Terraform asks for that.
+    """Run Terraform in a stack's folder, which is initialized if needed.
 
     Raises:
-        TerraformError: with what it says.
+        TerraformError: Terraform failed.
     """
     try:
         return terraform(*arguments, cwd=stack.folder)
@@ -37,17 +40,17 @@ def run_in_folder(stack: Stack, *arguments: str) -> str:
 
 
 def plan(stack: Stack, *options: str, run: TerraformRunner = run_in_folder) -> dict[str, Any]:
-    """What Terraform would change, as `terraform show -json` tells a plan.
+    """Plan a stack; the plan in the format of `terraform show -json`.
 
     Args:
-        stack: one whose upstream stacks are deployed.
-        options: of `terraform plan`.
-        run: who runs Terraform.
+        stack: its upstream stacks must be deployed.
+        options: options of `terraform plan`.
+        run: runs Terraform.
 
     Raises:
         TerraformError: it cannot be planned.
     """
-    # In a folder that goes at once: a plan's file holds what the state holds, in clear.
+    # In a temporary folder: a plan file contains the state's values in plaintext.
     with TemporaryDirectory() as folder:
         file = str(Path(folder) / f"{stack.tier}.plan")
         run(stack, "plan", *options, "-input=false", "-no-color", f"-out={file}")

@@ -1,7 +1,7 @@
-"""`python -m operations snapshots BASE`: what a change makes of the stacks, for whoever reviews it.
+"""`python -m operations snapshots BASE`: how a change affects the stacks, for its reviewer.
 
-A snapshot is one long document, in which a line says little of where it stands. Here the snapshots of two versions are
-compared resource by resource, as Markdown that fits into the summary of a GitHub job.
+In a plain diff of a snapshot, a line does not show which resource it belongs to. This command compares the snapshots of
+two versions resource by resource, as Markdown that fits the summary of a GitHub job.
 """
 
 import difflib
@@ -21,42 +21,42 @@ from stacks import ROOT
 SNAPSHOTS = Path("tests/snapshots/__snapshots__/test_snapshots")
 NAME = re.compile(r"test_stack\[([A-Za-z0-9_-]+)\]\.json")
 LIMIT = 1024 * 1024
-"""Bytes of a step's summary; GitHub drops a longer one as a whole.
+"""GitHub's limit for a step's summary in bytes. It drops a longer summary entirely.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
 """
 CONTEXT_LINES = 3
-"""Lines shown before and after what differs, as git does."""
+"""Lines of context around a difference, as in git."""
 
 Parts = Mapping[str, list[str]]
-"""Of a stack: the lines of each resource, data source and output, by address."""
+"""Lines of each resource, data source and output of a stack, by address."""
 
 
 class SnapshotsError(RefusedError):
-    """The snapshots of one of the two versions cannot be read."""
+    """The snapshots of a version cannot be read."""
 
 
 @dataclass(frozen=True)
 class SnapshotDifference:
-    """Of a stack, between two versions."""
+    """The difference of a stack between two versions."""
 
     stack: str
     added: int
     changed: int
     removed: int
-    """Resources, data sources, outputs and the like."""
+    """Counts of resources, data sources, outputs and other blocks."""
     lines: tuple[str, ...]
 
 
 def snapshots(
     base: Annotated[str, typer.Argument(metavar="BASE", help="The commit or branch to compare with, such as `main`.")],
 ) -> None:
-    """Show how the stacks differ from those of another version, as Markdown.
+    """Show how the stacks differ from another version, as Markdown.
 
-    Compares the snapshots of the working tree with those of the last version that it shares with BASE, resource by
-    resource. Reads the git repository alone.
+    Compares the snapshots in the working tree with those of its merge base with BASE, resource by resource. Reads only
+    the git repository.
 
-    When: in a pull request; CI writes it into the summary of the job.
+    When: in a pull request. CI adds the output to the job's summary.
 
     Example: `python -m operations snapshots main`
 
@@ -68,10 +68,10 @@ def snapshots(
 
 
 def committed(project: Path, base: str) -> dict[str, Parts]:
-    """Stacks as the last version has them that the working tree shares with a commit or branch, by name.
+    """Snapshots of the merge base of the working tree and a commit or branch, by stack.
 
     Raises:
-        SnapshotsError: there is no such version, or a snapshot of it cannot be read.
+        SnapshotsError: there is no merge base, or a snapshot cannot be read.
     """
     base = _git(project, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}").strip()
     shared = _git(project, "merge-base", base, "HEAD").strip()
@@ -84,10 +84,10 @@ def committed(project: Path, base: str) -> dict[str, Parts]:
 
 
 def present(project: Path) -> dict[str, Parts]:
-    """Stacks as the working tree has them, by name.
+    """Snapshots in the working tree, by stack.
 
     Raises:
-        SnapshotsError: one cannot be read.
+        SnapshotsError: a snapshot cannot be read.
     """
     return {
         name[1]: _parts(file.name, file.read_bytes())
@@ -97,19 +97,19 @@ def present(project: Path) -> dict[str, Parts]:
 
 
 def differences(before: Mapping[str, Parts], after: Mapping[str, Parts]) -> list[SnapshotDifference]:
-    """Those of all stacks that differ, by name."""
+    """The differences of all stacks that differ, sorted by name."""
     found = (_difference(name, before.get(name, {}), after.get(name, {})) for name in sorted({*before, *after}))
     return [difference for difference in found if difference.lines]
 
 
 def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limit: int = LIMIT) -> str:
-    """Of all differences, in Markdown; where they have no room, each stack's loses its end.
+    """Differences in Markdown. Beyond the limit, each stack's difference is truncated.
 
     Args:
         found: the differences.
-        stacks: how many stacks there are.
-        base: what they are held against, to name the command that shows all.
-        limit: bytes.
+        stacks: the number of stacks.
+        base: the version compared with, for the command that shows the rest.
+        limit: maximum size in bytes.
     """
     if not found:
         return f"### None of {stacks} stacks changes\n"
@@ -121,7 +121,7 @@ def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limi
         *(f"| `{each.stack}` | {each.added} | {each.changed} | {each.removed} |" for each in found),
     ]
     room = limit - _size(head) - sum(_size(_block(each, [], base)) + 1 for each in found)
-    # What a small stack does not need of its share is left to the larger ones.
+    # Smallest first: what a small stack leaves of its share goes to the larger ones.
     shown: dict[str, list[str]] = {}
     for number, each in enumerate(sorted(found, key=lambda each: _size(each.lines))):
         shown[each.stack] = _fit(each.lines, room // (len(found) - number))
@@ -131,8 +131,8 @@ def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limi
 
 
 def _git(project: Path, *arguments: str) -> str:
-    run = subprocess.run(  # noqa: S603 - no shell reads them, and git takes none for an option
-        ["git", *arguments],  # noqa: S607 - whichever git is in use
+    run = subprocess.run(  # noqa: S603 - no shell, and git reads none as an option
+        ["git", *arguments],  # noqa: S607 - the git on the PATH
         cwd=project,
         capture_output=True,
         encoding="utf-8",
@@ -140,8 +140,8 @@ def _git(project: Path, *arguments: str) -> str:
         check=False,
     )
     if run.returncode:
-        # Two versions without a common one, as in a clone that lacks it, are told without a word.
-        raise SnapshotsError(f"git {' '.join(arguments)}: {' '.join(run.stderr.split()) or 'finds none'}")
+        # Without a merge base, as in a shallow clone, git fails silently.
+        raise SnapshotsError(f"git {' '.join(arguments)}: {' '.join(run.stderr.split()) or 'no merge base'}")
     return run.stdout
 
 
@@ -150,11 +150,11 @@ def _parts(name: str, text: str | bytes) -> Parts:
         document: dict[str, dict[str, Any]] = json.loads(text)
         return {address: _lines(body) for address, body in _addressed(document)}
     except (ValueError, AttributeError) as error:
-        raise SnapshotsError(f"{name}: no snapshot of a stack: {error}") from error
+        raise SnapshotsError(f"{name}: not a snapshot of a stack: {error}") from error
 
 
 def _addressed(document: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What a document holds, as Terraform addresses it."""
+    """The blocks of a document by Terraform address."""
     for section, entries in document.items():
         for key, body in entries.items():
             if section in ("resource", "data"):
@@ -169,9 +169,9 @@ def _lines(body: Any) -> list[str]:
 
 
 def _escaped(value: Any, indent: int | None = None) -> str:
-    """JSON of ASCII alone, and without what ends a block of code.
+    """JSON in ASCII, without the characters that end a Markdown code block.
 
-    No letter is mistaken for another, and none turns the line.
+    ASCII rules out homoglyphs and bidirectional control characters.
     """
     return json.dumps(value, indent=indent, sort_keys=True).replace("```", r"``\u0060")
 
@@ -189,7 +189,7 @@ def _difference(stack: str, before: Parts, after: Parts) -> SnapshotDifference:
 
 
 def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
-    """What differs in a resource, each place under the resource's address and what it lies within."""
+    """The differences in a resource. Each hunk is headed by the resource's address and the enclosing keys."""
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT_LINES):
         _, start, end, new_start, _ = next(opcode for opcode in group if opcode[0] != "equal")
         lines, place = (before, start) if start < end else (after, new_start)
@@ -203,7 +203,7 @@ def _hunks(address: str, before: list[str], after: list[str]) -> Iterator[str]:
 
 
 def _enclosing_keys(lines: Sequence[str], place: int) -> list[str]:
-    """The keys that a line lies within, the outermost first, of JSON that is indented."""
+    """The keys that enclose a line of indented JSON, outermost first."""
     keys: list[str] = []
     indent = _indent(lines[place])
     for line in reversed(lines[:place]):
@@ -219,7 +219,7 @@ def _indent(line: str) -> int:
 
 
 def _size(lines: Sequence[str]) -> int:
-    """In bytes, with the ends of the lines."""
+    """Size in bytes, including line ends."""
     return sum(len(line.encode()) + 1 for line in lines)
 
 
@@ -238,7 +238,7 @@ def _block(difference: SnapshotDifference, shown: Sequence[str], base: str) -> l
     if left := len(difference.lines) - len(shown):
         file = SNAPSHOTS / f"test_stack[{difference.stack}].json"
         block += [
-            f"Left out, for GitHub's limit of {LIMIT:,} bytes: {left:,} lines. All of it:",
+            f"{left:,} lines are omitted because of GitHub's limit of {LIMIT:,} bytes. To see all:",
             f"`git diff {base} -- '{file.as_posix()}'`",
             "",
         ]

@@ -1,4 +1,4 @@
-"""What a command shows in a terminal: tables, and how far it is."""
+"""Terminal output of commands: tables and progress."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,27 +10,27 @@ from rich.progress import track
 T = TypeVar("T")
 
 
-def run_in_parallel(what: str, makes: Sequence[Callable[[], T]], at_once: int) -> list[T]:
-    """What each of some calls returns, in their order.
+def run_in_parallel(title: str, calls: Sequence[Callable[[], T]], workers: int) -> list[T]:
+    """Run calls in threads; their results, in order.
 
     Args:
-        what: is done, as it is shown.
-        makes: the calls. What one raises is raised when all have ended.
-        at_once: how many are made at a time.
+        title: title of the progress bar.
+        calls: the calls. An exception is raised once all have finished.
+        workers: maximum number of concurrent calls.
     """
-    with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(make) for make in makes]
-        list(track(as_completed(futures), what, len(futures), console=_progress_console(), transient=True))
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(call) for call in calls]
+        list(track(as_completed(futures), title, len(futures), console=_progress_console(), transient=True))
         return [future.result() for future in futures]
 
 
 def _progress_console() -> Console:
-    """Never among what a command prints, and nowhere without a terminal."""
+    """Progress goes to stderr, and nowhere without a terminal."""
     console = Console(stderr=True)
     return console if console.is_terminal else Console(stderr=True, quiet=True)
 
 
 def console() -> Console:
-    """Where a command shows its tables: as wide as they are, where no terminal sets a limit."""
-    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
+    """The console for tables: 200 columns wide without a terminal."""
+    console = Console(highlight=False, emoji=False)  # `:secret:` in an ARN is not an emoji
     return console if console.is_terminal else Console(highlight=False, emoji=False, width=200)

@@ -1,4 +1,4 @@
-"""Terraform, run so that it finds the AWS provider: in a mirror on this machine, or by download."""
+"""Runs Terraform with the AWS provider from a local mirror or from the registry."""
 
 import json
 import os
@@ -14,23 +14,23 @@ CACHE = ROOT / ".cache" / "terraform"
 PACKAGE_FOLDERS = Path("/opt")
 REGISTRY = "registry.terraform.io"
 MIN_VERSION = (1, 11)
-"""State locks without a table came with 1.11."""
+"""S3-native state locking requires 1.11."""
 
 
 class TerraformError(Exception):
-    """Terraform is missing or too old, or says that something is wrong."""
+    """Terraform is missing, too old, or failed."""
 
 
 def terraform(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> str:
     """Run Terraform in a folder.
 
     Returns:
-        What it prints.
+        Its standard output.
 
     Raises:
-        TerraformError: with what it says.
+        TerraformError: Terraform failed. The message contains its output.
     """
-    run = subprocess.run(  # noqa: S603 - the arguments are this project's own, and no shell reads them
+    run = subprocess.run(  # noqa: S603 - the project's own arguments, and no shell
         [executable(), *arguments],
         cwd=cwd,
         env={**environment(), **(variables or {})},
@@ -45,10 +45,10 @@ def terraform(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = 
 
 
 def executable() -> str:
-    """Path of Terraform.
+    """Path of the Terraform executable.
 
     Raises:
-        TerraformError: it is not there.
+        TerraformError: it is not on the PATH.
     """
     path = shutil.which("terraform")
     if path is None:
@@ -69,10 +69,9 @@ def version() -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment that Terraform runs in: this process's, with a CLI configuration that names a mirror.
+    """Environment variables for Terraform: this process's, with a CLI configuration that names a mirror.
 
-    All stacks share one copy of each provider. A configuration file, or a plugin cache, of the user's own is left in
-    charge.
+    All stacks share one copy of each provider. The user's own CLI configuration file or plugin cache takes precedence.
     """
     plugins = os.environ.get("TF_PLUGIN_CACHE_DIR") or str(CACHE / "plugins")
     Path(plugins).mkdir(parents=True, exist_ok=True)
@@ -81,14 +80,14 @@ def environment() -> dict[str, str]:
         "CHECKPOINT_DISABLE": "1",
         "TF_IN_AUTOMATION": "1",
         "TF_PLUGIN_CACHE_DIR": plugins,
-        # Else a stack that has no lock file yet installs the provider once more, over the copy that others run.
+        # Otherwise a stack without a lock file reinstalls the provider over the copy that other runs use.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
     }
     if not _user_configuration().is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
         configuration = CACHE / "terraform.tfrc"
         wanted = _configuration(find_mirror())
-        # Another Terraform may be reading it.
+        # Not rewritten needlessly: another run may be reading it.
         if not configuration.is_file() or configuration.read_text(encoding="utf-8") != wanted:
             configuration.write_text(wanted, encoding="utf-8")
         variables["TF_CLI_CONFIG_FILE"] = str(configuration)
@@ -96,12 +95,12 @@ def environment() -> dict[str, str]:
 
 
 def find_mirror() -> Path | None:
-    """The first folder that holds providers: TERRAFORM_PLUGIN_MIRROR, or beneath the usual data folders."""
+    """The first folder with providers: TERRAFORM_PLUGIN_MIRROR, or one of the usual data folders."""
     if chosen := os.environ.get("TERRAFORM_PLUGIN_MIRROR"):
         if not (Path(chosen) / REGISTRY).is_dir():
-            raise TerraformError(f"TERRAFORM_PLUGIN_MIRROR = {chosen}: allowed: a folder that holds {REGISTRY}/")
+            raise TerraformError(f"TERRAFORM_PLUGIN_MIRROR = {chosen}: allowed: a folder that contains {REGISTRY}/")
         return Path(chosen)
-    # Terraform's own implied mirrors, and then where packages are unpacked by hand.
+    # Terraform's implied mirrors, then manually installed packages.
     # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
     data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
@@ -120,11 +119,11 @@ def _user_configuration() -> Path:
 def _configuration(mirror: Path | None) -> str:
     if mirror is None:
         return "provider_installation {\n  direct {}\n}\n"
-    # As for Terraform's implied mirrors: what the mirror holds is not asked of the registry.
-    held = sorted(folder.relative_to(mirror).as_posix() for folder in mirror.glob(f"{REGISTRY}/*/*"))
+    # As with implied mirrors, providers in the mirror are never looked up in the registry.
+    mirrored = sorted(folder.relative_to(mirror).as_posix() for folder in mirror.glob(f"{REGISTRY}/*/*"))
     return (
         "provider_installation {\n"
         f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
-        f"  direct {{\n    exclude = {json.dumps(held)}\n  }}\n"
+        f"  direct {{\n    exclude = {json.dumps(mirrored)}\n  }}\n"
         "}\n"
     )

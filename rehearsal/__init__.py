@@ -1,1 +1,1 @@
-"""An environment's real stacks, deployed by the real Terraform and AWS provider onto a local AWS."""
+"""Rehearsals: an environment's real stacks, deployed by the real Terraform and AWS provider to a local AWS."""

@@ -1,8 +1,8 @@
-"""Plays an Atlantis server on one pull request: what `repos.yaml` and `atlantis.yaml` say, as they are written.
+"""Simulates an Atlantis server for one pull request, with the real `repos.yaml` and `atlantis.yaml`.
 
-It does what Atlantis's documentation and source say it does with a checkout: hooks, which projects a change selects,
-order groups, steps with their variables, policies, requirements, dependencies. There is no web server, no comment, no
-lock of a project. https://www.runatlantis.io/docs
+It processes a checkout as Atlantis's documentation and source describe: hooks, selection of projects, execution order
+groups, steps with their variables, policy checks, requirements and dependencies. It has no web server, posts no
+comments and locks no projects. https://www.runatlantis.io/docs
 """
 
 import posixpath
@@ -26,7 +26,7 @@ RESTRICTED_KEYS = {
     *("apply_requirements", "custom_policy_check", "delete_source_branch_on_merge", "import_requirements"),
     *("plan_requirements", "repo_locking", "repo_locks", "workflow"),
 }
-"""Keys of a project that the server must allow.
+"""Keys of a project that only the server's `allowed_overrides` permit.
 https://www.runatlantis.io/docs/server-side-repo-config#repo"""
 DEFAULT_STEPS: Mapping[str, list[Any]] = {"plan": ["init", "plan"], "policy_check": ["show"], "apply": ["apply"]}
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
@@ -34,20 +34,20 @@ LOCK_FILE = ".terraform.lock.hcl"
 
 
 class AtlantisError(Exception):
-    """The server does not do what it was asked, for a reason that it tells."""
+    """The server refuses a command, or a hook failed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one project."""
+    """Result of a command for one project."""
 
     project: str
     comment: str
-    """What stands in the comment."""
+    """Text of the comment on the pull request."""
     error: str = ""
-    """Why it did not come to its end."""
+    """Why the command failed; empty if it succeeded."""
     failed_policies: tuple[str, ...] = ()
-    """What the policies said that have not passed."""
+    """Output of the policy checks that failed."""
 
 
 @dataclass
@@ -56,105 +56,111 @@ class AtlantisServer:
 
     checkout: Path
     repo: Body
-    """What the server says of the repository."""
+    """The server-side configuration of the repository."""
     workflows: Mapping[str, Body]
     variables: Mapping[str, str]
-    """Its process's environment."""
+    """Environment variables of the server process."""
     logs: Path
     met_requirements: frozenset[str] = frozenset({"approved", "mergeable", "undiverged"})
     """Requirements that the pull request meets."""
     statuses: dict[str, ProjectStatus] = field(default_factory=dict)
     unapproved: set[str] = field(default_factory=set)
-    """Projects whose policies have not passed, and nobody has let pass."""
+    """Projects with failed policies that no owner has approved."""
 
     @classmethod
     def from_file(cls, file: Path, checkout: Path, variables: Mapping[str, str], logs: Path) -> Self:
-        """A server that was started with a file of its own: the last of its repositories."""
-        told = yaml.safe_load(file.read_text(encoding="utf-8"))
+        """A server for the last repository of a server-side configuration file."""
+        configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
         logs.mkdir(parents=True, exist_ok=True)
-        return cls(checkout, told["repos"][-1], told["workflows"], variables, logs)
+        return cls(checkout, configuration["repos"][-1], configuration["workflows"], variables, logs)
 
     def read_configuration(self) -> Body:
         """The checkout's `atlantis.yaml`.
 
         Raises:
-            AtlantisError: it says what is the server's to say.
+            AtlantisError: it sets keys that only the server may set.
         """
-        told = yaml.safe_load((self.checkout / "atlantis.yaml").read_text(encoding="utf-8"))
-        if "workflows" in told and not self.repo.get("allow_custom_workflows"):
-            raise AtlantisError("atlantis.yaml: workflows are the server's to define")
-        for project in told["projects"]:
+        configuration = yaml.safe_load((self.checkout / "atlantis.yaml").read_text(encoding="utf-8"))
+        if "workflows" in configuration and not self.repo.get("allow_custom_workflows"):
+            raise AtlantisError("atlantis.yaml: only the server may define workflows")
+        for project in configuration["projects"]:
             refused = sorted((RESTRICTED_KEYS & project.keys()) - set(self.repo.get("allowed_overrides", [])))
             if refused:
-                raise AtlantisError(f"atlantis.yaml: {project['name']}: {', '.join(refused)}: the server's to say")
+                raise AtlantisError(f"atlantis.yaml: {project['name']}: only the server may set {', '.join(refused)}")
             if project.get("workflow") not in {None, *self.repo.get("allowed_workflows", self.workflows)}:
                 raise AtlantisError(f"atlantis.yaml: {project['name']}: workflow {project['workflow']} is not allowed")
-        return told
+        return configuration
 
     def plan(self, changed: Collection[str] = (), only: str = "") -> list[Outcome]:
-        """Plan what a change selects, or the projects that an expression names, and ask the policies of each plan.
+        """Plan the projects that changed files select, or those that match `only`, and run the policy checks.
 
         Raises:
-            AtlantisError: a hook failed, or what was asked for is not allowed.
+            AtlantisError: a hook failed, or the command is not allowed.
         """
-        self._hooks("plan")
-        told = self.read_configuration()
-        chosen = self._named(told, only) if only else select_projects(told["projects"], changed, self.checkout)
-        return self._in_groups(told, chosen, self._plan)
+        self._run_hooks("plan")
+        configuration = self.read_configuration()
+        if only:
+            projects = self._match_projects(configuration, only)
+        else:
+            projects = select_projects(configuration["projects"], changed, self.checkout)
+        return self._run_groups(configuration, projects, self._plan)
 
     def apply(self, only: str = "") -> list[Outcome]:
-        """Apply what is planned, or the projects among it that an expression names.
+        """Apply all planned projects, or those that match `only`.
 
         Raises:
-            AtlantisError: what was asked for is not allowed.
+            AtlantisError: a hook failed, or the command is not allowed.
         """
-        self._hooks("apply")
-        told = self.read_configuration()
-        chosen = self._named(told, only) if only else told["projects"]
-        # What is applied by this command counts for the next one: https://github.com/runatlantis/atlantis/issues/5791
+        self._run_hooks("apply")
+        configuration = self.read_configuration()
+        projects = self._match_projects(configuration, only) if only else configuration["projects"]
+        # Applied projects satisfy dependencies in the next command only:
+        # https://github.com/runatlantis/atlantis/issues/5791
         before = dict(self.statuses)
-        planned = [project for project in chosen if self._plan_file(project).is_file()]
-        return self._in_groups(told, planned, lambda project: self._apply(project, before))
+        planned = [project for project in projects if self._plan_file(project).is_file()]
+        return self._run_groups(configuration, planned, lambda project: self._apply(project, before))
 
     def approve_policies(self) -> None:
-        """Let pass what the policies have not, as an owner of them does."""
+        """Approve all failed policies, as a policy owner does."""
         self.unapproved.clear()
 
-    def _hooks(self, command: str) -> None:
+    def _run_hooks(self, command: str) -> None:
         for hook in self.repo.get("pre_workflow_hooks", []):
             if command not in hook.get("commands", command):
                 continue
-            variables = {**self._of_pull_request(), "DIR": str(self.checkout), "COMMAND_NAME": command}
+            variables = {**self._pull_request_variables(), "DIR": str(self.checkout), "COMMAND_NAME": command}
             try:
                 self._run(["sh", "-c", hook["run"]], self.checkout, variables, self.logs / "hooks.log")
             except ProgramError as error:
                 last = next((line for line in reversed(error.output) if line.strip()), str(error))
                 raise AtlantisError(f"pre-workflow hook: {hook['description']}: {last.strip()}") from error
 
-    def _named(self, told: Body, expression: str) -> list[Body]:
-        allowed = told.get("allowed_regexp_prefixes", [])
-        if expression in {project["name"] for project in told["projects"]}:
+    def _match_projects(self, configuration: Body, expression: str) -> list[Body]:
+        allowed = configuration.get("allowed_regexp_prefixes", [])
+        if expression in {project["name"] for project in configuration["projects"]}:
             expression = re.escape(expression)
         elif not expression.startswith(tuple(allowed)):
-            raise AtlantisError(f"{expression}: allowed: what begins with {' or '.join(allowed)}")
-        return [project for project in told["projects"] if re.fullmatch(expression, project["name"])]
+            raise AtlantisError(f"{expression}: allowed: names that begin with {' or '.join(allowed)}")
+        return [project for project in configuration["projects"] if re.fullmatch(expression, project["name"])]
 
-    def _in_groups(self, told: Body, projects: Iterable[Body], do: Callable[[Body], Outcome]) -> list[Outcome]:
-        """One group after the other; after one in which a project has failed, none, where the file says so."""
+    def _run_groups(
+        self, configuration: Body, projects: Iterable[Body], run_project: Callable[[Body], Outcome]
+    ) -> list[Outcome]:
+        """Run one execution order group after the other; stop after a failed group if the configuration says so."""
         outcomes: list[Outcome] = []
         ordered = sorted(projects, key=_order)
         for _, group in groupby(ordered, key=_order):
             with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
-                of_group = list(pool.map(do, group))
-            outcomes += of_group
-            if told.get("abort_on_execution_order_fail") and any(outcome.error for outcome in of_group):
+                group_outcomes = list(pool.map(run_project, group))
+            outcomes += group_outcomes
+            if configuration.get("abort_on_execution_order_fail") and any(outcome.error for outcome in group_outcomes):
                 break
         return outcomes
 
     def _plan(self, project: Body) -> Outcome:
         name = project["name"]
-        said, error = self._steps(project, "plan")
-        text = "\n".join(said)
+        outputs, error = self._run_steps(project, "plan")
+        text = "\n".join(outputs)
         if error:
             self.statuses[name] = "errored"
             self._plan_file(project).unlink(missing_ok=True)
@@ -162,25 +168,25 @@ class AtlantisServer:
         self.statuses[name] = "no changes" if NO_CHANGES in text else "planned"
         if not self.repo.get("policy_check"):
             return Outcome(name, text)
-        answers, error = self._steps(project, "policy_check")
+        results, error = self._run_steps(project, "policy_check")
         # https://www.runatlantis.io/docs/custom-policy-checks
-        failed = tuple(answer for answer in answers if "fail" in answer.lower())
+        failed = tuple(result for result in results if "fail" in result.lower())
         (self.unapproved.add if failed or error else self.unapproved.discard)(name)
-        return Outcome(name, "\n".join([text, *answers]), error, failed)
+        return Outcome(name, "\n".join([text, *results]), error, failed)
 
     def _apply(self, project: Body, before: Mapping[str, ProjectStatus]) -> Outcome:
         name = project["name"]
         refusal = next(self._refusals(project, before), "")
         if refusal:
             return Outcome(name, "", refusal)
-        said, error = self._steps(project, "apply")
+        outputs, error = self._run_steps(project, "apply")
         self.statuses[name] = "errored" if error else "applied"
         if not error:
             self._plan_file(project).unlink()
-        return Outcome(name, "\n".join(said), error)
+        return Outcome(name, "\n".join(outputs), error)
 
     def _refusals(self, project: Body, before: Mapping[str, ProjectStatus]) -> Iterator[str]:
-        """In Atlantis's words.
+        """Atlantis's own messages.
         https://github.com/runatlantis/atlantis/blob/main/server/events/command_requirement_handler.go"""
         for requirement in self.repo.get("apply_requirements", []):
             if requirement not in self.met_requirements:
@@ -191,31 +197,31 @@ class AtlantisServer:
             if before.get(name, "applied") not in {"applied", "no changes"}:
                 yield f"Can't apply your project unless you apply its dependencies: [{name}]"
 
-    def _steps(self, project: Body, stage: str) -> tuple[list[str], str]:
-        """What the steps of a stage say, and why they did not come to their end."""
+    def _run_steps(self, project: Body, stage: str) -> tuple[list[str], str]:
+        """Output of each step of a stage, and the error of the step that failed."""
         workflow = self.workflows.get(project.get("workflow", self.repo.get("workflow", "")), {})
-        told: list[str] = []
+        outputs: list[str] = []
         set_by_steps: dict[str, str] = {}
         for step in workflow.get(stage, {"steps": DEFAULT_STEPS[stage]})["steps"]:
-            named: Body = step if isinstance(step, dict) else {step: None}
-            kind, argument = next(iter(named.items()))
+            mapping: Body = step if isinstance(step, dict) else {step: None}
+            kind, argument = next(iter(mapping.items()))
             try:
-                printed = self._step(project, kind, argument, set_by_steps)
+                printed = self._run_step(project, kind, argument, set_by_steps)
             except ProgramError as error:
-                return told, "\n".join(error.output) or str(error)
+                return outputs, "\n".join(error.output) or str(error)
             if kind == "env":
                 set_by_steps[argument["name"]] = "".join(printed).strip()
             elif printed and kind in {"run", "plan", "apply"}:
-                told.append("\n".join(printed))
-        return told, ""
+                outputs.append("\n".join(printed))
+        return outputs, ""
 
-    def _step(self, project: Body, kind: str, argument: Any, set_by_steps: Mapping[str, str]) -> list[str]:
-        """What a step prints; for `env`, the variable's value."""
+    def _run_step(self, project: Body, kind: str, argument: Any, set_by_steps: Mapping[str, str]) -> list[str]:
+        """Output of a step; for `env`, the variable's value."""
         folder = self.checkout / project["dir"]
         log = self.logs / f"{project['name']}.log"
         plan_file, show_file = self._plan_file(project), self._plan_file(project).with_suffix(".json")
         environment = {
-            **self._of_pull_request(),
+            **self._pull_request_variables(),
             "DIR": str(folder),
             "PLANFILE": str(plan_file),
             "POLICYCHECKFILE": str(folder / f"{plan_file.stem}-policyout.json"),
@@ -234,7 +240,7 @@ class AtlantisServer:
         if kind == "run":
             return printed_by("sh", "-c", argument)
         if kind == "init":
-            # As Atlantis does where git does not know the file.
+            # Atlantis deletes a lock file that git does not track.
             # https://github.com/runatlantis/atlantis/blob/main/server/core/runtime/init_step_runner.go
             (folder / LOCK_FILE).unlink(missing_ok=True)
             with INIT_LOCK:
@@ -247,7 +253,7 @@ class AtlantisServer:
             return printed
         if kind == "apply":
             return printed_by("terraform", "apply", "-input=false", "-no-color", str(plan_file))
-        raise AtlantisError(f"{project['name']}: a step {kind}, which is not played here")
+        raise AtlantisError(f"{project['name']}: step {kind} is not simulated")
 
     def _run(self, command: Sequence[str], folder: Path, variables: Mapping[str, str], log: Path) -> list[str]:
         return run(command, cwd=folder, variables={**self.variables, **variables}, log=log)
@@ -255,7 +261,7 @@ class AtlantisServer:
     def _plan_file(self, project: Body) -> Path:
         return self.checkout / project["dir"] / f"{project['name']}-{project['workspace']}.tfplan"
 
-    def _of_pull_request(self) -> dict[str, str]:
+    def _pull_request_variables(self) -> dict[str, str]:
         """https://www.runatlantis.io/docs/custom-workflows#native-environment-variables."""
         *_, owner, name = self.repo["id"].split("/")
         return {
@@ -277,7 +283,7 @@ class AtlantisServer:
 
 
 def select_projects(projects: Iterable[Body], changed: Collection[str], checkout: Path | None = None) -> list[Body]:
-    """Projects that are planned for changed files, and whose folder is there.
+    """Projects that Atlantis plans for the changed files, if their folder exists.
     https://github.com/runatlantis/atlantis/blob/main/server/events/project_finder.go"""
     return [
         project
@@ -296,7 +302,7 @@ WILDCARDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """A pattern as `.dockerignore` has them; what matches a folder matches what is in it."""
+    """Regular expression for a pattern in `.dockerignore` syntax; a folder's pattern also matches its contents."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     return re.compile("".join(WILDCARDS.get(part) or re.escape(part) for part in parts) + "(?:/.*)?")
 

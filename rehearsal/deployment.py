@@ -1,6 +1,6 @@
-"""One environment, synthesized and deployed from a folder of the rehearsal's own, as a user would do it.
+"""One environment, synthesized to a folder of the rehearsal and deployed from there, with a user's own programs.
 
-Which AWS is asked, and which package is deployed, this process's environment says, as it does for a user.
+Environment variables select the AWS endpoint and the rotation function's package, as they do for a user.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from synthesized.platform import Platform, Stack
 
 CDKTF = ROOT / "node_modules" / ".bin" / "cdktf"
 PARALLELISM = 20
-"""Terraform's. Of its usual ten, nine would be keys, which wait for thirteen seconds while all else is held up."""
+"""Parallelism of Terraform. With the default of ten, nine keys, each created in 13 seconds, would block all else."""
 OnLine = Callable[[str], None]
 OnStart = Callable[[subprocess.Popen[str]], None]
 
@@ -28,22 +28,22 @@ class Deployment:
     """An environment's stacks in a folder."""
 
     name: str
-    """The environment's."""
+    """Name of the environment."""
     folder: Path
-    """Where stacks, plans and logs go."""
+    """Folder for stacks, plans and logs."""
 
     @property
     def stacks(self) -> Path:
-        """Where cdktf writes."""
+        """Output folder of cdktf."""
         return self.folder / "cdktf.out"
 
     @property
     def log(self) -> Path:
-        """What the programs say."""
+        """Output of synthesis and of the cdktf CLI."""
         return self.folder / "deploy.log"
 
     def synthesize(self) -> Platform:
-        """Write the stacks, as `make synth` does it.
+        """Synthesize the stacks, as `make synth` does.
 
         Raises:
             ProgramError: they cannot be synthesized.
@@ -51,36 +51,37 @@ class Deployment:
         self._run(str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "main.py"))
         return Platform.read(self.stacks, self.name)
 
-    def deploy(self, *stacks: str, line: OnLine = lambda _: None, started: OnStart = lambda _: None) -> None:
-        """Deploy all stacks, or some.
+    def deploy(self, *stacks: str, on_line: OnLine = lambda _: None, on_start: OnStart = lambda _: None) -> None:
+        """Deploy stacks by name, by default all.
 
         Args:
-            stacks: names, with all that they depend on; none is all.
-            line: hears each line of the cdktf CLI's.
-            started: hears of its process.
+            stacks: names, including those of stacks that they depend on.
+            on_line: called with each line that the cdktf CLI prints.
+            on_start: called with the process of the cdktf CLI.
 
         Raises:
-            ProgramError: it ended with an error.
+            ProgramError: the cdktf CLI failed.
         """
-        self._cdktf("deploy", "--skip-provider-lock", *(stacks or (f"{self.name}-*",)), line=line, started=started)
+        names = stacks or (f"{self.name}-*",)
+        self._cdktf("deploy", "--skip-provider-lock", *names, on_line=on_line, on_start=on_start)
 
-    def destroy(self, *stacks: str, line: OnLine = lambda _: None) -> None:
-        """Destroy all stacks, or some with all that depends on them; `line` hears each line of the cdktf CLI's.
+    def destroy(self, *stacks: str, on_line: OnLine = lambda _: None) -> None:
+        """Destroy stacks by name, including those that depend on them, by default all.
 
         Raises:
-            ProgramError: it ended with an error.
+            ProgramError: the cdktf CLI failed.
         """
-        self._cdktf("destroy", *(stacks or (f"{self.name}-*",)), line=line)
+        self._cdktf("destroy", *(stacks or (f"{self.name}-*",)), on_line=on_line)
 
     def plan(self, stack: Stack, *options: str) -> dict[str, Any]:
-        """What Terraform would change now, as `terraform show -json` tells a plan.
+        """A plan for a deployed stack, as `terraform show -json` prints it.
 
         Args:
-            stack: one that is deployed.
-            options: of `terraform plan`.
+            stack: a stack that the cdktf CLI has initialized.
+            options: options of `terraform plan`.
 
         Raises:
-            TerraformError: it cannot be planned.
+            TerraformError: the stack cannot be planned.
         """
         return plans.plan(stack, *options, run=self.terraform)
 
@@ -88,15 +89,15 @@ class Deployment:
         """Attributes of each resource in a stack's state, by address.
 
         Raises:
-            TerraformError: it cannot be read.
+            TerraformError: the state cannot be read.
         """
         return attributes_in(self.terraform(stack, "state", "pull"))
 
     def tainted(self, stack: Stack) -> list[str]:
-        """Addresses of the resources that are tainted in a stack's state.
+        """Addresses of tainted resources in a stack's state.
 
         Raises:
-            TerraformError: it cannot be read.
+            TerraformError: the state cannot be read.
         """
         return tainted_in(self.terraform(stack, "state", "pull"))
 
@@ -104,27 +105,27 @@ class Deployment:
         """Run Terraform on a stack that the cdktf CLI has initialized."""
         return terraform(*arguments, cwd=stack.folder)
 
-    def _cdktf(self, *command: str, **heard: Any) -> None:
+    def _cdktf(self, *command: str, **callbacks: Any) -> None:
         flags = ("--auto-approve", "--no-color", f"--terraform-parallelism={PARALLELISM}", f"--output={self.stacks}")
-        self._run(str(CDKTF), *command, *flags, **heard)
+        self._run(str(CDKTF), *command, *flags, **callbacks)
 
-    def _run(self, *command: str, **heard: Any) -> None:
+    def _run(self, *command: str, **callbacks: Any) -> None:
         variables = {
             **without_variables(environment(), *PROCESS_VARIABLES),
             **cli_variables(self.folder),
             "ENV": self.name,
             "CDKTF_OUTDIR": str(self.stacks),
         }
-        run(command, cwd=ROOT, variables=variables, log=self.log, **heard)
+        run(command, cwd=ROOT, variables=variables, log=self.log, **callbacks)
 
 
 def cli_variables(folder: Path) -> dict[str, str]:
-    """The cdktf CLI's own variables, by which it writes nothing to the user's home, but to a folder."""
+    """Variables that make the cdktf CLI write to a folder instead of the user's home."""
     return {"CDKTF_HOME": str(folder / "cdktf"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
 
 
 def planned_changes(plan: Mapping[str, Any]) -> list[str]:
-    """What a plan would change: resources with their actions, and outputs."""
+    """Resources and outputs that a plan would change, with the actions."""
     resources = [
         f"{change['address']}: {'/'.join(change['change']['actions'])}"
         for change in plan.get("resource_changes", [])

@@ -1,8 +1,8 @@
-"""The guide `docs/operations.md`, run as it is written: its commands, one after the other, in a copy of the project.
+"""Runs the guide `docs/operations.md`: all its commands, in order, in a copy of the project.
 
-A block is a `console`: commands after `$ `, and what they print, in which `...` stands for anything, in a line or
-instead of lines; what stands between two of these follows line by line. A block beneath a paragraph that begins with
-one of `NEEDS` is not run.
+A `console` block has commands after `$ `, each followed by its expected output. In the output, `...` within a line
+stands for any text, and on a line by itself for any number of lines. Blocks below a paragraph that begins with one of
+`SKIP_MARKERS` are skipped.
 """
 
 import re
@@ -21,73 +21,74 @@ from stacks import ROOT
 
 PAGE = ROOT / "docs" / "operations.md"
 SKIP_MARKERS = ("**Needs AWS:**", "**Needs Docker:**")
-"""What a paragraph begins with whose block cannot be run here."""
+"""Beginnings of paragraphs that mark the next block as not runnable here."""
 ELLIPSIS = "..."
 PROMPT, CONTINUATION = "$ ", "\\"
 PROFILE_COMMAND = re.compile(r"export AWS_PROFILE=globecart-(\w+)")
-"""The command by which the guide goes to an environment's account."""
+"""Command in the guide that selects an environment's account."""
 REMOVED_VARIABLES = (
-    # They come with the profile.
+    # Set by the profile.
     *(*KEY_VARIABLES, "AWS_REGION", "AWS_DEFAULT_REGION"),
-    # The guide sets them, or leaves them alone.
+    # Set by the guide, or not at all.
     *("ENV", "CDKTF_OUTDIR"),
-    # It changes what Terraform prints.
+    # Changes Terraform's output.
     "TF_IN_AUTOMATION",
 )
-"""Variables that whoever follows the guide does not have."""
+"""Environment variables that a reader of the guide does not have."""
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-"""Colours, and how the cdktf CLI draws over its last lines."""
+"""Terminal control sequences: colors, and cursor movements of the cdktf CLI."""
 
 
 @dataclass(frozen=True)
 class GuideCommand:
-    """A command of the guide's, and what it shows of what that prints."""
+    """A command of the guide, and its expected output."""
 
     line: int
-    """Where it stands."""
+    """Line number in the guide."""
     text: str
     expected_output: tuple[str, ...] = ()
     skip_reason: str = ""
-    """Why it is not run here."""
+    """Why the command is skipped; empty if it is run."""
 
     def first_missing_line(self, printed: Sequence[str]) -> str | None:
-        """The first line that is shown, and was not printed after those before it."""
-        at, anywhere = 0, False
-        for left_out, group in groupby(self.expected_output, lambda line: line == ELLIPSIS):
-            if left_out:
+        """The first expected line that was not printed in its place."""
+        position, anywhere = 0, False
+        for is_ellipsis, group in groupby(self.expected_output, lambda line: line == ELLIPSIS):
+            if is_ellipsis:
                 anywhere = True
                 continue
             lines = list(group)
-            starts = range(at, len(printed) - len(lines) + 1) if anywhere else [at]
-            found = next((start for start in starts if _first_unlike(lines, printed[start:]) is None), None)
+            starts = range(position, len(printed) - len(lines) + 1) if anywhere else [position]
+            found = next((start for start in starts if _first_difference(lines, printed[start:]) is None), None)
             if found is None:
-                return _first_unlike(lines, printed[at:]) if not anywhere else _first_absent(lines, printed[at:])
-            at, anywhere = found + len(lines), False
+                first = _first_absent if anywhere else _first_difference
+                return first(lines, printed[position:])
+            position, anywhere = found + len(lines), False
         return None
 
 
-def _first_unlike(shown: Sequence[str], printed: Sequence[str]) -> str | None:
-    """The first line that is not the one at its place."""
-    places = enumerate(shown)
-    return next((line for at, line in places if at >= len(printed) or not _fits(line, printed[at])), None)
+def _first_difference(expected: Sequence[str], printed: Sequence[str]) -> str | None:
+    """The first expected line that differs from the printed line at the same index."""
+    lines = enumerate(expected)
+    return next((line for index, line in lines if index >= len(printed) or not _matches(line, printed[index])), None)
 
 
-def _first_absent(shown: Sequence[str], printed: Sequence[str]) -> str:
-    """The first line that is at no place at all; where each is somewhere, the first."""
-    return next((line for line in shown if not any(_fits(line, each) for each in printed)), shown[0])
+def _first_absent(expected: Sequence[str], printed: Sequence[str]) -> str:
+    """The first expected line that was not printed at all; if all were, the first expected line."""
+    return next((line for line in expected if not any(_matches(line, each) for each in printed)), expected[0])
 
 
-def _fits(shown: str, printed: str) -> bool:
-    """Whether a line is what was printed; how far it is indented does not matter, nor how wide a table was."""
-    shown, printed = (" ".join(text.split()) for text in (shown, printed))
-    return re.fullmatch(".*".join(map(re.escape, shown.split(ELLIPSIS))), printed) is not None
+def _matches(expected: str, printed: str) -> bool:
+    """Whether a printed line matches, regardless of whitespace."""
+    expected, printed = (" ".join(text.split()) for text in (expected, printed))
+    return re.fullmatch(".*".join(map(re.escape, expected.split(ELLIPSIS))), printed) is not None
 
 
 def parse_commands(text: str) -> list[GuideCommand]:
-    """The guide's commands, in their order.
+    """Commands of the guide, in order.
 
     Raises:
-        RehearsalError: a block is neither to be run nor marked, or is not closed.
+        RehearsalError: a block is not a valid console block.
     """
     found: list[GuideCommand] = []
     lines = iter(enumerate(text.splitlines(), 1))
@@ -98,15 +99,15 @@ def parse_commands(text: str) -> list[GuideCommand]:
         elif "```" not in line:
             paragraph, ended = (line, False) if ended else (paragraph, False)
         elif line != "```console":
-            raise RehearsalError(f"{PAGE.name}:{number}: {line.strip()}: allowed: a block of the console, not indented")
+            raise RehearsalError(f"{PAGE.name}:{number}: {line.strip()}: allowed: a console block, not indented")
         else:
-            needs = paragraph if paragraph.startswith(SKIP_MARKERS) else ""
-            found += _block(number, lines, needs)
+            skip_reason = paragraph if paragraph.startswith(SKIP_MARKERS) else ""
+            found += _parse_block(number, lines, skip_reason)
             paragraph = ""
     return found
 
 
-def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[GuideCommand]:
+def _parse_block(number: int, lines: Iterator[tuple[int, str]], skip_reason: str) -> list[GuideCommand]:
     found: list[tuple[int, list[str], list[str]]] = []
     for at, line in lines:
         if line == "```":
@@ -114,28 +115,28 @@ def _block(number: int, lines: Iterator[tuple[int, str]], needs: str) -> list[Gu
         if line.startswith(PROMPT):
             found.append((at, [line.removeprefix(PROMPT)], []))
         elif not found:
-            raise RehearsalError(f"{PAGE.name}:{at}: {line}: allowed: a command, after '{PROMPT}'")
+            raise RehearsalError(f"{PAGE.name}:{at}: {line}: allowed: a command after '{PROMPT}'")
         elif not found[-1][2] and found[-1][1][-1].endswith(CONTINUATION):
             found[-1][1].append(line)
         else:
             found[-1][2].append(line)
     else:
-        raise RehearsalError(f"{PAGE.name}:{number}: a block that does not end")
+        raise RehearsalError(f"{PAGE.name}:{number}: the block is not closed")
     if not found:
-        raise RehearsalError(f"{PAGE.name}:{number}: a block without a command")
-    return [GuideCommand(at, "\n".join(text), tuple(shown), needs) for at, text, shown in found]
+        raise RehearsalError(f"{PAGE.name}:{number}: the block has no command")
+    return [GuideCommand(at, "\n".join(text), tuple(expected), skip_reason) for at, text, expected in found]
 
 
 def commands_by_environment(commands: Iterable[GuideCommand]) -> list[tuple[str, list[GuideCommand]]]:
-    """Environments, each with the commands that are given in its account.
+    """Environments in order, each with the commands that run in its account.
 
     Raises:
-        RehearsalError: one is given before the guide has gone to any.
+        RehearsalError: a command precedes the first `export AWS_PROFILE`.
     """
     found: list[tuple[str, list[GuideCommand]]] = []
     for command in commands:
-        if entered := PROFILE_COMMAND.fullmatch(command.text):
-            found.append((entered[1], []))
+        if profile := PROFILE_COMMAND.fullmatch(command.text):
+            found.append((profile[1], []))
         if not found:
             raise RehearsalError(f"{PAGE.name}:{command.line}: a command before export AWS_PROFILE=globecart-...")
         found[-1][1].append(command)
@@ -144,7 +145,7 @@ def commands_by_environment(commands: Iterable[GuideCommand]) -> list[tuple[str,
 
 @dataclass
 class GuideShell:
-    """Who follows the guide, in a copy of the project: with a shell, and with a profile of the account's."""
+    """A shell in a copy of the project, with an AWS profile for the account."""
 
     folder: Path
     variables: dict[str, str]
@@ -152,46 +153,46 @@ class GuideShell:
     checkout: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the copy."""
+        """Set the path of the copy."""
         self.checkout = self.folder / "checkout"
 
     @classmethod
     def of(cls, rehearsal: Rehearsal) -> Self:
-        """Somebody whose account is empty.
+        """A shell for the rehearsal's account, in a new copy of the project.
 
         Raises:
             RehearsalError: the project is not set up.
         """
         aws, folder = rehearsal.aws, rehearsal.deployment.folder
-        given = aws.environment
+        credentials = aws.environment
         config = folder / "aws.ini"
         config.write_text(
             f"[profile globecart-{rehearsal.settings.name}]\n"
-            f"region = {given['AWS_REGION']}\n"
-            f"aws_access_key_id = {given['AWS_ACCESS_KEY_ID']}\n"
-            f"aws_secret_access_key = {given['AWS_SECRET_ACCESS_KEY']}\n",
+            f"region = {credentials['AWS_REGION']}\n"
+            f"aws_access_key_id = {credentials['AWS_ACCESS_KEY_ID']}\n"
+            f"aws_secret_access_key = {credentials['AWS_SECRET_ACCESS_KEY']}\n",
             encoding="utf-8",
         )
         variables = {
-            **without_variables({**environment(), **given}, *REMOVED_VARIABLES, *PROCESS_VARIABLES),
+            **without_variables({**environment(), **credentials}, *REMOVED_VARIABLES, *PROCESS_VARIABLES),
             **cli_variables(folder),
             "AWS_CONFIG_FILE": str(config),
-            # The provider lies in a mirror, maybe; the CLI would ask the registry for its sums.
+            # The provider may come from a mirror; locking would fetch checksums from the registry.
             "CDKTF_SKIP_PROVIDER_LOCK": "true",
         }
-        person = cls(folder, variables, folder / "guide.log")
-        person.checkout.mkdir()
-        copy_project(person.checkout, *SHARED_FOLDERS, "node_modules")
-        return person
+        shell = cls(folder, variables, folder / "guide.log")
+        shell.checkout.mkdir()
+        copy_project(shell.checkout, *SHARED_FOLDERS, "node_modules")
+        return shell
 
     def run(self, command: GuideCommand) -> None:
-        """Give a command in the shell, whose exported variables the next one has.
+        """Run a command, and keep its exported variables for the next one.
 
         Raises:
-            RehearsalError: it fails, or does not print what the guide shows.
+            RehearsalError: it fails, or does not print the expected output.
         """
-        after = self.folder / "variables"
-        script = f"{command.text}\ncode=$?; env -0 >'{after}'; exit $code"
+        variables_file = self.folder / "variables"
+        script = f"{command.text}\ncode=$?; env -0 >'{variables_file}'; exit $code"
         where = f"{PAGE.name}:{command.line}: {command.text.splitlines()[0]}"
         try:
             printed = run(["bash", "-c", script], cwd=self.checkout, variables=self.variables, log=self.log)
@@ -199,6 +200,6 @@ class GuideShell:
             raise RehearsalError(f"{where}: {error}") from error
         missing = command.first_missing_line([CONTROL_SEQUENCE.sub("", line).rstrip() for line in printed])
         if missing is not None:
-            raise RehearsalError(f"{where}: does not print: {missing} (what it prints: {self.log})")
-        exported = after.read_text(encoding="utf-8").rstrip("\0").split("\0")
+            raise RehearsalError(f"{where}: did not print: {missing} (log: {self.log})")
+        exported = variables_file.read_text(encoding="utf-8").rstrip("\0").split("\0")
         self.variables = dict(entry.split("=", 1) for entry in exported)

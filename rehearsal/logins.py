@@ -1,4 +1,4 @@
-"""Clients that log in to the database all the time, as an application's tasks do, while its credential is rotated."""
+"""Clients that log in to the database continuously while its credential is rotated, as the application's tasks do."""
 
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -16,27 +16,27 @@ PAUSE = 0.01
 
 @dataclass
 class LoginClient:
-    """Logs in without an end, with a credential that it reads again when it has had it for so long."""
+    """Logs in repeatedly, with a credential that it caches."""
 
     read_credential: Callable[[], Credential]
-    """The current credential."""
+    """Reads the current credential."""
     log_in: Callable[[Credential], psycopg2.extensions.connection]
     cache_seconds: float
-    """Seconds."""
+    """Maximum age of the cached credential."""
     logins: int = 0
     failures: list[str] = field(default_factory=list)
 
     def run(self, stop: Event) -> None:
-        """Log in until it is told to stop."""
+        """Log in until `stop` is set."""
         credential, read = None, 0.0
         while not stop.is_set():
             try:
                 if credential is None or time.monotonic() - read >= self.cache_seconds:
-                    # Before it is asked for: what comes back is no older than that.
+                    # The time before the read: the credential is no older.
                     read = time.monotonic()
                     credential = self.read_credential()
                 self.log_in(credential).close()
-            except Exception as error:  # whatever it is, the application would not be served
+            except Exception as error:  # any error would fail the application, too
                 self.failures.append(str(error))
             self.logins += 1
             time.sleep(PAUSE)
@@ -48,7 +48,7 @@ def logging_in(
     log_in: Callable[[Credential], psycopg2.extensions.connection],
     cached_for: Sequence[float],
 ) -> Generator[list[LoginClient]]:
-    """A client for each time that a credential is kept, while the context lasts."""
+    """Run one client for each cache duration within the context."""
     clients = [LoginClient(read, log_in, seconds) for seconds in cached_for]
     stop = Event()
     threads = [Thread(target=client.run, args=(stop,)) for client in clients]

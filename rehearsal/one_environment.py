@@ -1,4 +1,4 @@
-"""The rehearsal of one environment, step by step."""
+"""The rehearsal of one environment: its local AWS, and its steps."""
 
 import fcntl
 import json
@@ -42,25 +42,25 @@ from synthesized.platform import Platform
 
 FOLDER = ROOT / ".cache" / "rehearsal"
 PACKAGE = ROOT / ".cache" / "rotation-local.zip"
-"""The rotation's function for this machine, which `make setup` builds."""
+"""The rotation function's package for this machine, built by `make setup`."""
 ROTATIONS = 3
 CACHE_SECONDS = (0.0, 0.0, 1.0, 1.5)
-"""Seconds for which each client keeps a credential."""
+"""Seconds for which each client caches the credential."""
 ROTATION_INTERVAL = 2.0
-"""Seconds between two rotations: longer than any client keeps a credential, as in production, at a smaller scale."""
+"""Seconds between rotations: longer than any client caches the credential, as in production."""
 RETAINED = "ecs:task-definition/.+"
-"""No plan destroys a revision: a rollback may need it."""
+"""ARNs that destroy leaves: task definition revisions, which a rollback may need."""
 ROTATION_TIMEOUT = 120.0
-"""Seconds that a rotation may take."""
+"""Maximum duration of a rotation, in seconds."""
 
 
 class RehearsalError(Exception):
-    """The rehearsal cannot go on."""
+    """A step of the rehearsal failed."""
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """An environment on its local AWS, with the steps that can be taken there."""
+    """An environment on a local AWS, and the steps of its rehearsal."""
 
     settings: Environment
     aws: LocalAws
@@ -70,19 +70,20 @@ class Rehearsal:
     report: Report
 
     def bootstrap(self) -> None:
-        """Make what must be there before the first stack, by the command that people use."""
+        """Create what the first deployment needs, with the `bootstrap` command."""
         create_prerequisites(self.aws, self.settings)
         self.run_program("bootstrap.log", "-m", "operations", "bootstrap", self.settings.name, "--yes")
 
     def preflight(self) -> None:
-        """Look whether the account has what a deployment needs, by the command that people use."""
+        """Check the account with the `preflight` command."""
         self.run_program("preflight.log", "-m", "operations", "preflight", self.settings.name)
 
     def deploy(self, *tiers: str) -> None:
-        """Deploy tiers, or all."""
+        """Deploy tiers, by default all."""
         with self._progress(*tiers) as progress:
             try:
-                self.deployment.deploy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.read_line)
+                stacks = [self.platform.stacks[tier].name for tier in tiers]
+                self.deployment.deploy(*stacks, on_line=progress.read_line)
             finally:
                 self.report.resources += progress.done
                 self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
@@ -115,12 +116,12 @@ class Rehearsal:
         return found[0]
 
     def credential(self, secret: str) -> Credential:
-        """The current one."""
+        """The current credential of a secret."""
         value = self.aws.client("secretsmanager").get_secret_value(SecretId=secret)
         return Credential.parse(value["SecretString"])
 
     def log_in(self, credential: Credential) -> psycopg2.extensions.connection:
-        """As the application does it."""
+        """Log in to the database as the application does, with its certificate verified."""
         return psycopg2.connect(
             host=credential.host,
             port=credential.port,
@@ -132,29 +133,29 @@ class Rehearsal:
         )
 
     def rotate(self, secret: str) -> None:
-        """Rotate once, and wait for the end of it; one that has failed is tried again.
+        """Rotate a secret and wait until that finishes. Resumes a rotation that failed before.
 
         Raises:
-            RehearsalError: it failed, or does not end.
+            RehearsalError: the rotation failed, or did not finish in time.
         """
         client, service = self.aws.client("secretsmanager"), self.aws.backend("secretsmanager")
         try:
             client.rotate_secret(SecretId=secret)
         except client.exceptions.InvalidRequestException as error:
-            if "will be reattempted" not in str(error):  # the one that has failed is under way again
+            if "will be reattempted" not in str(error):  # the failed rotation is retried
                 raise RehearsalError(str(error)) from error
         deadline = time.monotonic() + ROTATION_TIMEOUT
         while service.is_rotating(secret):
             if time.monotonic() > deadline:
-                raise RehearsalError(f"a rotation does not end within {ROTATION_TIMEOUT:.0f} s")
+                raise RehearsalError(f"a rotation did not finish within {ROTATION_TIMEOUT:.0f} s")
             time.sleep(0.1)
         rotation = service.rotations[-1]
         if rotation.problem:
-            raise RehearsalError(f"rotation failed {rotation.tries} times: {rotation.problem}")
+            raise RehearsalError(f"rotation failed {rotation.attempts} times: {rotation.problem}")
 
     @contextmanager
     def early_rotation(self, secret: str) -> Generator[None]:
-        """Allow rotations of a credential that is new, as docs/rotation.md says for one that is compromised."""
+        """Allow rotations before the minimum age, within the context: docs/rotation.md, "A secret is compromised"."""
         client = self.aws.client("secretsmanager")
         until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         client.tag_resource(SecretId=secret, Tags=[{"Key": "RotateEarlyUntil", "Value": until}])
@@ -164,7 +165,7 @@ class Rehearsal:
             client.untag_resource(SecretId=secret, TagKeys=["RotateEarlyUntil"])
 
     def run_integration_tests(self) -> None:
-        """Run the integration tests, which see what a user's would see on AWS."""
+        """Run the integration tests."""
         results = self.deployment.folder / "integration.xml"
         command = ("-m", "pytest", "tests/integration", "--no-cov", "--quiet", f"--junit-xml={results}")
         try:
@@ -175,7 +176,7 @@ class Rehearsal:
         self.report.integration_passed, self.report.integration_failed = parse_results(results)
 
     def plan_again(self) -> None:
-        """Plan every tier a second time: nothing must change, and nobody is said to have changed anything."""
+        """Plan every tier a second time, and record changes and drift: there must be none."""
         stacks = self.platform.stacks
         with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
             plans = dict(zip(stacks, pool.map(self.deployment.plan, stacks.values()), strict=True))
@@ -189,10 +190,10 @@ class Rehearsal:
         self._joined_plan.write_text(json.dumps(joined_plan(self.platform, plans)), encoding="utf-8")
 
     def run_checkov(self) -> None:
-        """Ask checkov of the second plan, in which every value is known.
+        """Run checkov on the second plan, in which every value is known.
 
         Raises:
-            ScanError: it cannot be asked.
+            ScanError: checkov failed.
         """
         plan = json.loads(self._joined_plan.read_text(encoding="utf-8"))
         scan = scan_plan(plan, self.platform, production=self.settings.production)
@@ -200,9 +201,10 @@ class Rehearsal:
         self.report.rules_broken = find_problems([scan], waivers(), datetime.now(UTC).date())
 
     def destroy(self, *tiers: str) -> None:
-        """Destroy tiers, or all; nothing that carries tags of theirs may be left."""
+        """Destroy tiers, by default all, and record resources with their tags that still exist."""
         with self._progress(*tiers) as progress:
-            self.deployment.destroy(*(self.platform.stacks[tier].name for tier in tiers), line=progress.read_line)
+            stacks = [self.platform.stacks[tier].name for tier in tiers]
+            self.deployment.destroy(*stacks, on_line=progress.read_line)
         account = Account.of(self.settings)
         self.report.left_behind = [
             arn
@@ -211,22 +213,22 @@ class Rehearsal:
         ]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
-        """ARNs of what the tiers of this environment have made: all of it, or of one tier, or of one type."""
+        """ARNs of this environment's resources, by their tags; optionally of one tier or resource type."""
         found = tagged_resources(self.aws.client, Names.from_settings(self.settings), tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
     def run_program(self, log: str, *arguments: str) -> str:
-        """Run a program of the project's own on what the rehearsal has synthesized.
+        """Run Python on the rehearsal's stacks.
 
         Args:
-            log: name of the file, in the rehearsal's folder, that its output is added to.
-            arguments: of this Python.
+            log: file name in the rehearsal's folder, to append the output to.
+            arguments: arguments of Python.
 
         Returns:
-            What it printed.
+            The output.
 
         Raises:
-            ProgramError: it ended with another code than 0.
+            ProgramError: the exit code is not 0.
         """
         printed = run(
             [sys.executable, *arguments],
@@ -242,7 +244,7 @@ class Rehearsal:
 
     @contextmanager
     def _progress(self, *tiers: str) -> Generator[Progress]:
-        """A deployment's, which fails with Terraform's own words."""
+        """Progress of a deployment. Raises Terraform's own error messages if it fails."""
         stacks = self.platform.stacks
         with Progress(self.console, {tier: stacks[tier] for tier in tiers or stacks}) as progress:
             try:
@@ -252,7 +254,7 @@ class Rehearsal:
 
 
 def parse_results(file: Path) -> tuple[int, list[str]]:
-    """How many tests passed, and which did not, as pytest noted it in a file; a test that was skipped did not pass."""
+    """Number of passed tests, and names of all others, from pytest's JUnit XML. Skipped tests have not passed."""
     passed, failed = 0, list[str]()
     for case in ET.parse(file).getroot().iter("testcase"):  # noqa: S314 - pytest's own
         if {outcome.tag for outcome in case} & {"failure", "error", "skipped"}:
@@ -264,24 +266,24 @@ def parse_results(file: Path) -> tuple[int, list[str]]:
 
 @contextmanager
 def open_rehearsal(name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
-    """An environment's stacks synthesized, and a local AWS for them, while the context lasts.
+    """Synthesize an environment, and run a local AWS for it within the context.
 
     Args:
-        name: the environment's.
-        console: where it shows how far it is.
-        within: folder beneath that of all rehearsals, for one that may run beside others of the environment.
+        name: name of the environment.
+        console: console for progress.
+        within: subfolder, so that different rehearsals of one environment can run at the same time.
 
     Raises:
-        RehearsalError: the environment is being rehearsed already.
-        SettingsError: there is no such environment, or its file is wrong.
-        ProgramError: it cannot be synthesized.
+        RehearsalError: another process is rehearsing the environment, or the project is not set up.
+        SettingsError: there is no such environment, or its settings are invalid.
+        ProgramError: the environment cannot be synthesized.
     """
     (settings,) = load_environments(ROOT / "environments", only=name)
     folder = FOLDER / within / name
     if not PACKAGE.is_file():
         raise RehearsalError(f"{PACKAGE} is missing; run make setup")
     with ExitStack() as stack:
-        stack.enter_context(_alone(folder))
+        stack.enter_context(_exclusive(folder))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
@@ -296,19 +298,19 @@ def open_rehearsal(name: str, console: Console, within: str = "") -> Generator[R
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
+def _exclusive(folder: Path) -> Generator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RehearsalError(f"{folder.name} is being rehearsed already, in another process") from error
+            raise RehearsalError(f"another process is already rehearsing {folder.name}") from error
         yield
 
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    """This process's environment with variables, and without any of the user's own that lead to an AWS."""
+    """Set environment variables within the context, without the user's own AWS configuration."""
     before = dict(os.environ)
     for name in before:
         if name.startswith("AWS_"):

@@ -1,4 +1,4 @@
-"""What an account has before the platform comes to it, beside what bootstrap makes."""
+"""Resources that an account has before the first deployment, besides those that bootstrap creates."""
 
 import json
 
@@ -8,20 +8,20 @@ from stacks.settings import Environment
 
 
 def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
-    """Make the public zone of its domain, and what an organization has of its own: boundary and key administrators."""
+    """Create the public hosted zone and, unless bootstrap does, the permissions boundary and the key administrators."""
     aws.client("route53").create_hosted_zone(Name=settings.service.hosted_zone, CallerReference="rehearsal")
-    bootstraps, iam = Names.from_settings(settings).resource_name(""), aws.client("iam")
+    bootstrap_prefix, iam = Names.from_settings(settings).resource_name(""), aws.client("iam")
     for arn in {settings.permissions_boundary, *settings.foundation.key_administrators}:
         kind, *path, name = arn.split(":", 5)[5].split("/")
-        if name.startswith(bootstraps):
+        if name.startswith(bootstrap_prefix):
             continue
-        named: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
+        identity: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
         if kind == "policy":
-            iam.create_policy(**named, PolicyDocument=_allowing(Action="*", Resource="*"))
+            iam.create_policy(**identity, PolicyDocument=_allow(Action="*", Resource="*"))
         else:
-            trust = _allowing(Action="sts:AssumeRole", Principal={"AWS": settings.account})
-            iam.create_role(**named, AssumeRolePolicyDocument=trust)
+            trust = _allow(Action="sts:AssumeRole", Principal={"AWS": settings.account})
+            iam.create_role(**identity, AssumeRolePolicyDocument=trust)
 
 
-def _allowing(**said: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **said}]})
+def _allow(**elements: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **elements}]})

@@ -1,4 +1,4 @@
-"""Programs that the rehearsal runs: each with a mark that all that it starts inherits, so that nothing outlives it."""
+"""Child programs of a rehearsal. An environment variable marks all their descendants, so that none is left running."""
 
 import os
 import signal
@@ -15,28 +15,28 @@ from weakref import WeakKeyDictionary
 import psutil
 
 GRACE_PERIOD = 60.0
-"""Seconds that a program has to end by itself: Terraform finishes what it has begun and writes its state."""
+"""Seconds to wait after an interrupt: Terraform finishes running operations and writes its state."""
 
 MARK = "REHEARSAL_PROGRAM"
-"""Variable of the environment. Who has a session of its own, as the cdktf CLI's Terraform, has it all the same."""
+"""Environment variable. Descendants inherit it even in a session of their own, as Terraform has under the cdktf CLI."""
 
 PROCESS_VARIABLES = ("NODE_OPTIONS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-"""Variables of its own synthesis (imports/), and of a `make` that started it: no other program's."""
+"""Variables of this process that others must not inherit: set for synthesis (imports/), and by `make`."""
 
 _marks = WeakKeyDictionary[subprocess.Popen[str], str]()
 
 
 class ProgramError(Exception):
-    """A program ended with an error; says which, and where its output is."""
+    """A program failed. The message has the program, its exit code, its last line, and its log."""
 
-    def __init__(self, problem: str, printed: Sequence[str] = ()) -> None:
-        """Take what is wrong, and the lines that the program printed."""
+    def __init__(self, problem: str, output: Sequence[str] = ()) -> None:
+        """Store the message and the lines that the program printed."""
         super().__init__(problem)
-        self.output = printed
+        self.output = output
 
 
 def without_variables(variables: Mapping[str, str], *names: str) -> dict[str, str]:
-    """An environment, but for some of its variables."""
+    """A copy of the environment variables without those named."""
     return {name: value for name, value in variables.items() if name not in names}
 
 
@@ -46,29 +46,29 @@ def run(
     cwd: Path,
     variables: Mapping[str, str],
     log: Path,
-    line: Callable[[str], None] = lambda _: None,
-    started: Callable[[subprocess.Popen[str]], None] = lambda _: None,
+    on_line: Callable[[str], None] = lambda _: None,
+    on_start: Callable[[subprocess.Popen[str]], None] = lambda _: None,
 ) -> list[str]:
-    """Run a program to its end; its output goes to a log, and line by line to who wants to hear it.
+    """Run a program and append its output to a log.
 
     Args:
         command: program and arguments.
-        cwd: where it runs.
-        variables: its whole environment.
-        log: file that its output is added to.
-        line: hears each line.
-        started: hears of the process, once it runs.
+        cwd: working directory.
+        variables: the complete environment of the program.
+        log: file to append the output to.
+        on_line: called with each line of output.
+        on_start: called with the process once it runs.
 
     Returns:
-        The lines that it printed.
+        The lines of output.
 
     Raises:
-        ProgramError: it ended with another code than 0; with the lines that it printed.
+        ProgramError: the exit code is not 0.
     """
     mark = uuid4().hex
     with (
-        log.open("a", encoding="utf-8") as kept,
-        subprocess.Popen(  # noqa: S603 - the project's own programs, and no shell reads them
+        log.open("a", encoding="utf-8") as log_file,
+        subprocess.Popen(  # noqa: S603 - the project's own programs, without a shell
             command,
             cwd=cwd,
             env={**variables, MARK: mark},
@@ -80,70 +80,70 @@ def run(
             start_new_session=True,
         ) as process,
     ):
-        kept.write(f"$ {' '.join(command)}\n")
+        log_file.write(f"$ {' '.join(command)}\n")
         _marks[process] = mark
         printed: list[str] = []
         try:
-            started(process)
+            on_start(process)
             for text in process.stdout or ():
-                kept.write(text)
-                kept.flush()
+                log_file.write(text)
+                log_file.flush()
                 printed.append(text.rstrip())
-                line(printed[-1])
+                on_line(printed[-1])
             code = process.wait()
         finally:
             stop(process)
     if code:
         last = next((text.strip() for text in reversed(printed) if text), "")
-        raise ProgramError(f"{Path(command[0]).name} ended with {code}: {last} (all of it: {log})", printed)
+        raise ProgramError(f"{Path(command[0]).name} exited with {code}: {last} (log: {log})", printed)
     return printed
 
 
 def stop(process: subprocess.Popen[str], grace: float = GRACE_PERIOD) -> None:
-    """End a program and all that it has started: as Ctrl-C does, and after a grace, in seconds, for good.
+    """Stop a program and its descendants: interrupt them as Ctrl-C does, and kill them after `grace` seconds.
 
-    Where the program has failed already, what it has left running has that grace too.
+    Descendants of a program that has already failed get the same time to finish.
     """
     deadline = time.monotonic() + grace
-    by_itself = process.poll() is not None
+    has_exited = process.poll() is not None
     try:
-        if not by_itself:
-            # Once: Terraform takes a second one for an order to forget what it is doing.
+        if not has_exited:
+            # Only once: a second interrupt makes Terraform abort without writing its state.
             os.killpg(process.pid, signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
-        if process.returncode or not by_itself:
-            left = [started for started in process_tree(process) if started.pid != process.pid]
-            psutil.wait_procs(left, max(0.0, deadline - time.monotonic()))
+        if process.returncode or not has_exited:
+            descendants = [each for each in process_tree(process) if each.pid != process.pid]
+            psutil.wait_procs(descendants, max(0.0, deadline - time.monotonic()))
     finally:
         kill_processes(process_tree(process))
         process.wait()
 
 
 def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """A program of `run`'s, as far as it runs, and all that it has started, even where it has ended itself."""
+    """Running processes of a program started by `run`: itself and its descendants, even if it has exited."""
     return [found for found in psutil.process_iter() if _mark_of(found) == _marks[process]]
 
 
 def _mark_of(process: psutil.Process) -> str | None:
     try:
         return process.environ().get(MARK)
-    # Gone, another user's, or the kernel's.
+    # The process has exited, or belongs to another user or the kernel.
     except (psutil.Error, OSError):
         return None
 
 
 def kill_processes(processes: Sequence[psutil.Process]) -> None:
-    """End processes at once, those that are gone excepted."""
+    """Kill processes, ignoring those that have exited."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
 def interrupt_on_signals() -> None:
-    """Let SIGTERM and the loss of the terminal end this process as Ctrl-C does: all that it has started ends with it.
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, so that children are stopped as after Ctrl-C.
 
-    Ctrl-C itself too: what a shell runs in the background begins with SIGINT ignored, and hands that on.
+    Also restores SIGINT, which shells disable for background jobs and their children.
     """
 
     def interrupted(number: int, frame: FrameType | None) -> Never:
@@ -151,6 +151,6 @@ def interrupt_on_signals() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupted)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup wants it
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
         signal.signal(signal.SIGHUP, interrupted)
     signal.signal(signal.SIGINT, signal.default_int_handler)

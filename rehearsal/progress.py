@@ -1,4 +1,4 @@
-"""A line a tier while the cdktf CLI runs: resources done of all, and the time that they took."""
+"""Progress of the cdktf CLI, one line per tier: completed resources, and elapsed time."""
 
 import re
 import time
@@ -13,8 +13,8 @@ from rich.table import Table
 
 from synthesized.platform import Stack
 
-# The CLI draws on the terminal even where there is none. It puts the stack's name before the first of some lines of
-# Terraform's; the others are indented.
+# The CLI prints control sequences even without a terminal. It prefixes the first of several lines of Terraform's output
+# with the stack's name, and indents the others.
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LINE = re.compile(r"^(?P<stack>\S*)  +(?P<text>\S.*)$")
 STARTED = re.compile(r": (?:Creating|Destroying)\.\.\.")
@@ -25,7 +25,7 @@ ERROR = re.compile(r"^(?:│ )?Error: ")
 
 @dataclass
 class TierProgress:
-    """How far one tier is."""
+    """Progress of one tier."""
 
     resources: int
     done: int = 0
@@ -34,23 +34,23 @@ class TierProgress:
 
     @property
     def seconds(self) -> float:
-        """Since its first resource was begun, to its end."""
+        """Seconds from the start of the first resource to the end, or until now."""
         if self.began is None:
             return 0.0
         return (self.ended or time.monotonic()) - self.began
 
 
 class Progress:
-    """Of an environment's tiers: live on a terminal, else a line when a tier is through."""
+    """Progress of an environment's tiers: a live table on a terminal, otherwise one line per finished tier."""
 
     def __init__(self, console: Console, stacks: Mapping[str, Stack]) -> None:
-        """Begin with nothing done; `stacks` are by tier."""
+        """Start with no completed resources. `stacks` are by tier."""
         self.tiers = {tier: TierProgress(count_resources(stack)) for tier, stack in stacks.items()}
         self.errors: list[str] = []
-        """What Terraform says was wrong."""
+        """Terraform's error messages, with the tier."""
         self._console = console
         self._by_stack = {stack.name: tier for tier, stack in stacks.items()}
-        self._said_by = ""
+        self._current_stack = ""
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -67,18 +67,18 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Resources of all tiers."""
+        """Completed resources of all tiers."""
         return sum(tier.done for tier in self.tiers.values())
 
     def read_line(self, text: str) -> None:
-        """Take notice of a line of the CLI's."""
+        """Update the progress with a line of the CLI's output."""
         found = LINE.match(CONTROL_SEQUENCE.sub("", text))
         if not found or (found["stack"] and found["stack"] not in self._by_stack):
             return
-        self._said_by = found["stack"] or self._said_by
-        if not self._said_by:
+        self._current_stack = found["stack"] or self._current_stack
+        if not self._current_stack:
             return
-        name = self._by_stack[self._said_by]
+        name = self._by_stack[self._current_stack]
         tier = self.tiers[name]
         if STARTED.search(found["text"]):
             tier.began = tier.began or time.monotonic()
@@ -104,5 +104,5 @@ class Progress:
 
 
 def count_resources(stack: Stack) -> int:
-    """How many resources a stack holds; no tier makes several of one block."""
+    """Number of resources of a stack. No stack uses `count` or `for_each`."""
     return sum(len(named) for named in stack.document.get("resource", {}).values())

@@ -1,7 +1,4 @@
-"""An environment as a pull request would have it.
-
-The change is one that every shop makes: egress to a payment provider.
-"""
+"""An environment with an example change: egress to another payment provider."""
 
 from pathlib import Path
 
@@ -21,23 +18,23 @@ def synthesize(environment: str, cidr: str, folder: Path) -> None:
     """Synthesize an environment with one more egress range.
 
     Args:
-        environment: its name.
-        cidr: the range.
-        folder: where its stacks are written.
+        environment: name of the environment.
+        cidr: range that tasks may connect to.
+        folder: output folder for the stacks.
 
     Raises:
         typer.BadParameter: there is no such environment.
-        SettingsError: its file is wrong.
+        SettingsError: the environment's settings are invalid.
         RefusedError: the settings do not allow the range.
         OSError: the folder cannot be written.
     """
     settings = settings_of(environment)
     try:
-        provider = EgressRule.model_validate({"cidr": cidr, "reason": "a payment provider that is proposed"})
+        provider = EgressRule.model_validate({"cidr": cidr, "reason": "proposed payment provider"})
     except ValidationError as error:
         raise RefusedError(f"CIDR = {cidr}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     network = settings.network.model_copy(update={"egress": (*settings.network.egress, provider)})
-    (folder / "stacks").mkdir(parents=True, exist_ok=True)  # where cdktf would end with a traceback of Node's
+    (folder / "stacks").mkdir(parents=True, exist_ok=True)  # otherwise cdktf fails with a Node traceback
     app = App(outdir=str(folder))
     build(app, settings.model_copy(update={"network": network}))
     app.synth()

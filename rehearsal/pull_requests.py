@@ -1,7 +1,6 @@
-"""Pull requests to an environment on a local AWS, as Atlantis takes them: its first deployment, and one that uses more.
+"""Pull requests against an environment on a local AWS, as Atlantis runs them.
 
-They are taken in a copy of the project. Its only environment is the one that is rehearsed: the others are of accounts
-that are not there.
+They run in a copy of the project that has only the rehearsed environment: the accounts of the others do not exist.
 """
 
 import os
@@ -24,31 +23,31 @@ from stacks.settings import Environment
 from synthesized.platform import Stack
 
 SHARED_FOLDERS = (".cache", ".venv")
-"""What `make setup` has installed, and the copy uses."""
+"""Folders of `make setup` that a copy of the project links to."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""Of whoever runs the rehearsal, who is not the server: that has profiles."""
+"""Credentials of the rehearsal's user. The server uses profiles instead."""
 MISSING_OUTPUT = "This object does not have an attribute named"
-"""Terraform's words where an output of another stack is not there."""
+"""Terraform's error for an output that another stack does not have."""
 
 
 @dataclass(frozen=True)
 class SettingsEdit:
-    """A line that is added to a file of the program, after another."""
+    """A line to insert into a source file, after another."""
 
     file: str
     after: str
     line: str
 
     def apply(self, checkout: Path) -> None:
-        """Add it.
+        """Insert the line.
 
         Raises:
-            RehearsalError: the file does not have the line that it follows, or has it more than once.
+            RehearsalError: the file does not have the line before it exactly once.
         """
         text = (checkout / self.file).read_text(encoding="utf-8")
         if text.count(self.after) != 1:
-            raise RehearsalError(f"{self.file}: {self.after.strip()!r} stands there {text.count(self.after)} times")
+            raise RehearsalError(f"{self.file}: {self.after.strip()!r} occurs {text.count(self.after)} times, not once")
         (checkout / self.file).write_text(text.replace(self.after, self.after + self.line), encoding="utf-8")
 
 
@@ -66,101 +65,94 @@ USE_OUTPUT = SettingsEdit(
 
 @dataclass(frozen=True)
 class PullRequests:
-    """What is proposed, planned and applied, one after the other."""
+    """A sequence of pull requests, planned and applied by a simulated Atlantis server."""
 
     rehearsal: Rehearsal
     server: AtlantisServer
 
     @classmethod
     def of(cls, rehearsal: Rehearsal) -> Self:
-        """A server with a checkout, for a rehearsal that is bootstrapped."""
+        """A server with a new checkout. The rehearsal must be bootstrapped."""
         folder = rehearsal.deployment.folder
         checkout = create_checkout(folder / "checkout", rehearsal.settings.name, folder / "checkout.log")
         variables = server_variables(rehearsal.aws, rehearsal.settings, folder)
         return cls(rehearsal, AtlantisServer.from_file(REPOS, checkout, variables, folder / "logs"))
 
     def run(self) -> Iterator[tuple[str, str]]:
-        """What was done, and what came of it.
+        """Run all steps; yields the name and the result of each.
 
         Raises:
-            RehearsalError: something else than what must come of it.
-            AtlantisError: the server refused it.
-            ProgramError, TerraformError: a program of the project's own failed.
+            RehearsalError: a step did not have the expected result.
+            AtlantisError: the server refused a command, or a hook failed.
+            ProgramError, TerraformError: a program failed.
         """
-        yield "first deployment, a group after the other", self.deploy()
-        yield "plan of all", self.plan_all()
-        yield "a new use across stacks at once", self.use_output_at_once()
-        yield "the same in two steps", self.use_output_in_two_steps()
-        yield "plan of all", self.plan_all()
+        yield "first deployment, group by group", self.deploy()
+        yield "plan of all projects", self.plan_all()
+        yield "new cross-stack output in one step", self.use_output_at_once()
+        yield "new cross-stack output in two steps", self.use_output_in_two_steps()
+        yield "plan of all projects", self.plan_all()
 
     def deploy(self) -> str:
-        """Plan and apply each group: what depends on nothing that is not there."""
+        """Plan and apply one execution order group after the other."""
         groups = order_groups(list(self.rehearsal.platform.stacks.values()))
-        told: list[str] = []
+        summaries: list[str] = []
         for number in sorted(set(groups.values())):
-            of_group = [stack for stack in self.rehearsal.platform.stacks.values() if groups[stack.name] == number]
-            told += map(_verdict, self._planned(self.server.plan(only=self._named(of_group))))
-            for stack in of_group:
+            group = [stack for stack in self.rehearsal.platform.stacks.values() if groups[stack.name] == number]
+            summaries += map(_review_summary, _check_plans(self.server.plan(only=self._expression(group))))
+            for stack in group:
                 if stack.tier in MANUAL_TIERS:
-                    self._apply_by_hand(stack)
-            if by_server := [stack for stack in of_group if stack.tier not in MANUAL_TIERS]:
-                _succeeded(self.server.apply(only=self._named(by_server)))
-        return "\n".join(told)
+                    self._apply_manually(stack)
+            if by_server := [stack for stack in group if stack.tier not in MANUAL_TIERS]:
+                _check_success(self.server.apply(only=self._expression(by_server)))
+        return "\n".join(summaries)
 
     def plan_all(self) -> str:
-        """Plan every project: nothing may change."""
-        outcomes = self._planned(self.server.plan(only=self._named(self.rehearsal.platform.stacks.values())))
+        """Plan every project; no plan may have changes."""
+        outcomes = _check_plans(self.server.plan(only=self._expression(self.rehearsal.platform.stacks.values())))
         changed = [each.project for each in outcomes if self.server.statuses[each.project] != "no changes"]
         if changed:
-            raise RehearsalError(f"{', '.join(changed)}: would change, and nobody has changed anything")
+            raise RehearsalError(f"{', '.join(changed)}: the plan has unexpected changes")
         return f"  {len(outcomes)} projects, no changes"
 
     def use_output_at_once(self) -> str:
-        """Let a tier use what another does not offer: its plan must fail, and nothing after it be planned."""
+        """Use an output that another tier does not have: that plan must fail, and later groups must not be planned."""
         before = (self.server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
         USE_OUTPUT.apply(self.server.checkout)
         outcomes = self.server.plan(changed=[USE_OUTPUT.file])
         (self.server.checkout / USE_OUTPUT.file).write_text(before, encoding="utf-8")
         name = self._stack("audit").name
         if [each.project for each in outcomes] != [name] or MISSING_OUTPUT not in outcomes[0].error:
-            raise RehearsalError(
-                f"{name} alone should have failed: {[(each.project, each.error) for each in outcomes]}"
-            )
+            raise RehearsalError(f"only {name} should have failed: {[(each.project, each.error) for each in outcomes]}")
         return f"  {name}: {' '.join(outcomes[0].error[outcomes[0].error.index(MISSING_OUTPUT) :].split())}"
 
     def use_output_in_two_steps(self) -> str:
-        """Offer it first, and use it once that is applied."""
-        told: list[str] = []
+        """Add and apply the output first, and then use it."""
+        summaries: list[str] = []
         for edit, tier in ((ADD_OUTPUT, "foundation"), (USE_OUTPUT, "audit")):
             edit.apply(self.server.checkout)
-            outcomes = self._planned(self.server.plan(changed=[edit.file]))
+            outcomes = _check_plans(self.server.plan(changed=[edit.file]))
             name = self._stack(tier).name
             changed = [each.project for each in outcomes if self.server.statuses[each.project] == "planned"]
             if changed != [name]:
-                raise RehearsalError(f"{name} alone should change, and {', '.join(changed) or 'none'} would")
-            _succeeded(self.server.apply(only=name))
-            told.append(f"  {edit.file}: {len(outcomes)} planned; {name} changes and is applied")
-        return "\n".join(told)
+                raise RehearsalError(
+                    f"only {name} should change, but the plans change {', '.join(changed) or 'nothing'}"
+                )
+            _check_success(self.server.apply(only=name))
+            summaries.append(f"  {edit.file}: {len(outcomes)} planned, {name} changed and applied")
+        return "\n".join(summaries)
 
-    def _apply_by_hand(self, stack: Stack) -> None:
-        """What the server must refuse to apply, an administrator does, with credentials of their own."""
+    def _apply_manually(self, stack: Stack) -> None:
+        """Check that the server refuses to apply a stack, and apply it with an administrator's credentials."""
         (outcome,) = self.server.apply(only=stack.name)
         if not outcome.error:
-            raise RehearsalError(f"{stack.name}: was applied by the server")
+            raise RehearsalError(f"{stack.name}: the server applied it, but must refuse")
         folder = self.server.checkout / OUT / "stacks" / stack.name
         (plan_file,) = folder.glob("*.tfplan")
         terraform("apply", "-input=false", "-no-color", plan_file.name, cwd=folder)
         plan_file.unlink()
 
-    def _planned(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        _succeeded(outcomes)
-        for each in outcomes:
-            if each.failed_policies:
-                raise RehearsalError(f"{each.project}: {' '.join(each.failed_policies)}")
-        return outcomes
-
-    def _named(self, stacks: Iterable[Stack]) -> str:
-        """The expression that names projects in a comment."""
+    def _expression(self, stacks: Iterable[Stack]) -> str:
+        """Regular expression that selects projects in a comment."""
         return f"{self.rehearsal.settings.name}-({'|'.join(stack.tier for stack in stacks)})"
 
     def _stack(self, tier: str) -> Stack:
@@ -168,7 +160,7 @@ class PullRequests:
 
 
 def server_variables(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
-    """The environment of a server that has credentials of its own, and roles by profiles, which go into a folder."""
+    """Environment variables of a server that assumes the deployer roles through profiles, written to a folder."""
     config = folder / "aws.ini"
     key, secret = (aws.environment[name] for name in KEY_VARIABLES)
     own = f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
@@ -176,25 +168,25 @@ def server_variables(aws: LocalAws, settings: Environment, folder: Path) -> Mapp
     return {
         **without_variables({**environment(), **aws.environment}, *KEY_VARIABLES, *PROCESS_VARIABLES),
         "AWS_CONFIG_FILE": str(config),
-        # Where a profile's role is assumed, Terraform does not look at AWS_ENDPOINT_URL.
+        # Terraform ignores AWS_ENDPOINT_URL when it assumes a profile's role.
         "AWS_ENDPOINT_URL_STS": aws.endpoint,
     }
 
 
 def create_checkout(checkout: Path, name: str, log: Path) -> Path:
-    """A copy of the project as it stands, as if one environment were its only one.
+    """Copy the project with a single environment, and synthesize it.
 
     Args:
-        checkout: folder that is made for it.
-        name: the environment's.
-        log: file that what programs say is added to.
+        checkout: folder to create.
+        name: name of the environment.
+        log: file to append the output of programs to.
 
     Raises:
         RehearsalError: the project is not set up.
-        ProgramError: it cannot be synthesized.
+        ProgramError: the environment cannot be synthesized.
     """
     checkout.mkdir()
-    # The cdktf CLI has no part in it. Were its folder shared, `npm ci` would empty the project's own.
+    # The cdktf CLI is not used. In a linked folder, `npm ci` would delete the project's own modules.
     (checkout / "node_modules").mkdir()
     (checkout / "node_modules" / "installed").touch()
     copy_project(checkout, *SHARED_FOLDERS)
@@ -206,11 +198,11 @@ def create_checkout(checkout: Path, name: str, log: Path) -> Path:
 
 
 def copy_project(checkout: Path, *shared: str) -> None:
-    """Copy the project as it stands.
+    """Copy the project's files, and link to installed folders.
 
     Args:
-        checkout: folder that is made for it, if it is not there.
-        shared: folders of what `make setup` has installed, which the copy uses.
+        checkout: destination, created if it does not exist.
+        shared: folders of `make setup` to link to.
 
     Raises:
         RehearsalError: the project is not set up.
@@ -219,7 +211,7 @@ def copy_project(checkout: Path, *shared: str) -> None:
         target = checkout / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, target)
-        # Older than what is installed: `make setup` has nothing to do.
+        # Older than the installed folders, so that `make setup` has nothing to do.
         os.utime(target, (LONG_AGO, LONG_AGO))
     for folder in shared:
         (checkout / folder).symlink_to((ROOT / folder).resolve())
@@ -227,7 +219,7 @@ def copy_project(checkout: Path, *shared: str) -> None:
 
 
 def write_atlantis_yaml(checkout: Path, log: Path) -> None:
-    """Write a checkout's `atlantis.yaml`, as whoever proposes something does it.
+    """Synthesize a checkout and write its `atlantis.yaml`, as the author of a pull request does.
 
     Raises:
         ProgramError: it cannot be synthesized.
@@ -243,8 +235,8 @@ def write_atlantis_yaml(checkout: Path, log: Path) -> None:
 
 
 def _refuse_to_install(checkout: Path) -> None:
-    """What the copy shares must not be changed through it."""
-    would = subprocess.run(
+    """Fail if `make setup` in the copy would change the linked folders."""
+    dry_run = subprocess.run(
         ["make", "--dry-run", "setup"],  # noqa: S607 - the user's own make
         cwd=checkout,
         env=without_variables(os.environ, *PROCESS_VARIABLES),
@@ -252,12 +244,12 @@ def _refuse_to_install(checkout: Path) -> None:
         text=True,
         check=False,
     )
-    if would.returncode or any(not line.startswith("make") for line in would.stdout.splitlines()):
-        raise RehearsalError("what the project needs is not installed: run make setup")
+    if dry_run.returncode or any(not line.startswith("make") for line in dry_run.stdout.splitlines()):
+        raise RehearsalError("the project is not set up: run make setup")
 
 
 def project_files() -> list[str]:
-    """The project's files, as git knows them or would."""
+    """The project's files: those that git tracks, and new ones that it does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - the user's own git
         cwd=ROOT,
@@ -268,13 +260,21 @@ def project_files() -> list[str]:
     return [file for file in listed if (ROOT / file).is_file()]
 
 
-def _succeeded(outcomes: Iterable[Outcome]) -> None:
+def _check_success(outcomes: Iterable[Outcome]) -> None:
     for each in outcomes:
         if each.error:
             raise RehearsalError(f"{each.project}: {each.error}")
 
 
-def _verdict(outcome: Outcome) -> str:
-    """The first line of its review."""
+def _check_plans(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    _check_success(outcomes)
+    for each in outcomes:
+        if each.failed_policies:
+            raise RehearsalError(f"{each.project}: {' '.join(each.failed_policies)}")
+    return outcomes
+
+
+def _review_summary(outcome: Outcome) -> str:
+    """Heading of the review in a plan's comment."""
     line = next(line for line in outcome.comment.splitlines() if line.startswith("### "))
     return f"  {outcome.project:<20} {line.removeprefix('### ')}"

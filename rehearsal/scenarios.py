@@ -1,4 +1,4 @@
-"""The rehearsals that people start: the whole platform on this machine."""
+"""The rehearsals behind the commands in `rehearsal.command`."""
 
 import time
 from collections.abc import Generator
@@ -32,14 +32,14 @@ EXPECTED_ERRORS = (
     *(ServerError, RotationError, psycopg2.Error),
 )
 SHORT_TIERS = ("foundation", "network")
-"""Tiers of the short form, which shows all but what needs a database."""
+"""Tiers of `rehearse-faults --short`: without a database."""
 
 
 def rehearse(environment: str, *, keep: bool) -> None:
-    """Deploy it, see that it works, and leave it up until Ctrl-C where it is to be kept."""
+    """Deploy an environment and test it; with `keep`, leave it running until Ctrl-C."""
     with _rehearsal(environment) as rehearsal:
         try:
-            _through(rehearsal, keep=keep)
+            _run_steps(rehearsal, keep=keep)
         finally:
             rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
             rehearsal.report.write(rehearsal.deployment.folder / "report.json")
@@ -47,11 +47,11 @@ def rehearse(environment: str, *, keep: bool) -> None:
         if keep:
             _wait(rehearsal)
         if rehearsal.report.problems:
-            raise RehearsalError("the rehearsal did not go well")
+            raise RehearsalError("the rehearsal failed")
 
 
 def rehearse_faults(environment: str, *, short: bool) -> None:
-    """Deploy it on a bad day."""
+    """Deploy an environment while faults are injected."""
     with _rehearsal(environment) as rehearsal:
         rehearsal.bootstrap()
         began = time.monotonic()
@@ -64,7 +64,7 @@ def rehearse_faults(environment: str, *, short: bool) -> None:
 
 
 def rehearse_atlantis(environment: str) -> None:
-    """Take pull requests to it."""
+    """Run pull requests against an environment."""
     with _rehearsal(environment, within="atlantis") as rehearsal:
         rehearsal.bootstrap()
         began = time.monotonic()
@@ -75,7 +75,7 @@ def rehearse_atlantis(environment: str) -> None:
 
 
 def rehearse_guide() -> None:
-    """Follow the guide."""
+    """Run the commands of the guide, in the account of each environment that it names."""
     try:
         accounts = commands_by_environment(parse_commands(PAGE.read_text(encoding="utf-8")))
     except EXPECTED_ERRORS as error:
@@ -83,20 +83,20 @@ def rehearse_guide() -> None:
         raise typer.Exit(1) from error
     for environment, commands in accounts:
         with _rehearsal(environment, within="guide") as rehearsal:
-            person = GuideShell.of(rehearsal)
+            shell = GuideShell.of(rehearsal)
             for command in commands:
                 rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
                 rehearsal.console.print(command.text.splitlines()[0], markup=False, soft_wrap=True, end=" ")
                 began = time.monotonic()
                 if not command.skip_reason:
-                    person.run(command)
-                told = command.skip_reason and f"not run: {command.skip_reason.replace('*', '')}"
-                rehearsal.console.print(told or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
+                    shell.run(command)
+                skipped = command.skip_reason and f"skipped: {command.skip_reason.replace('*', '')}"
+                rehearsal.console.print(skipped or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
             if unknown := rehearsal.aws.gateway.unsupported:
-                raise RehearsalError(f"the local AWS does not know {', '.join(unknown)}")
+                raise RehearsalError(f"the local AWS does not support {', '.join(unknown)}")
 
 
-def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
+def _run_steps(rehearsal: Rehearsal, *, keep: bool) -> None:
     deployers = Deployers(rehearsal)
     steps = [
         ("bootstrap", rehearsal.bootstrap),
@@ -122,9 +122,9 @@ def _through(rehearsal: Rehearsal, *, keep: bool) -> None:
 
 @contextmanager
 def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
-    """A rehearsal that ends in one line and exit code 1 where something is wrong, and leaves nothing running."""
+    """A rehearsal that reports expected errors in one line, exits with 1, and leaves no process running."""
     logs = f"Logs: {FOLDER / within / environment}"
-    console = Console(highlight=False, emoji=False)  # `:secret:` is a part of ARNs
+    console = Console(highlight=False, emoji=False)  # ARNs contain `:secret:`
     interrupt_on_signals()
     try:
         settings_of(environment)
@@ -144,11 +144,11 @@ def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
 
 
 def _wait(rehearsal: Rehearsal) -> None:
-    """Say how to reach it, and leave it up until Ctrl-C."""
+    """Print how to connect, and wait for Ctrl-C."""
     secret = rehearsal.secret()
     credential = rehearsal.credential(secret)
     lines = [
-        "Up until Ctrl-C. In another terminal:",
+        "Running until Ctrl-C. In another terminal:",
         *rehearsal.aws.shell_exports,
         f"export CDKTF_OUTDIR='{rehearsal.deployment.stacks}'",
         "aws ec2 describe-vpcs",
@@ -156,7 +156,7 @@ def _wait(rehearsal: Rehearsal) -> None:
         f"terraform -chdir='{rehearsal.platform.stacks['network'].folder}' plan",
         f'psql "host={credential.host} port={credential.port} dbname={credential.dbname} user={credential.username} '
         f"sslmode=verify-full sslrootcert='{rehearsal.aws.certificates}'\"",
-        f"  # its password: aws secretsmanager get-secret-value --secret-id {secret}",
+        f"  # password: aws secretsmanager get-secret-value --secret-id {secret}",
     ]
     rehearsal.console.print("\n".join(lines), markup=False, soft_wrap=True)
     try:

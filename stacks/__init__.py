@@ -1,6 +1,6 @@
-"""GlobeCart's platform, a stack a tier.
+"""GlobeCart's platform, one stack per tier.
 
-The AWS bindings are set up here, before any tier imports them, so that only what a tier uses is loaded.
+Sets up lazy loading of the AWS bindings before any tier imports them.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from imports import load_bindings_lazily, require_packages
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project's folder."""
+"""Root folder of the repository."""
 
 require_packages()
 load_bindings_lazily()

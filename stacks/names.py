@@ -1,7 +1,7 @@
-"""Every name and ARN that is computed rather than read from a resource.
+"""Names and ARNs that are computed rather than read from a resource.
 
-A tier that must name what a later tier makes (a bucket policy the trail, a key policy the log groups) finds the name
-here, and so does the tier that makes it.
+A policy may have to name a resource that a later tier creates, such as the trail in the policy of its bucket. Both
+tiers take the name from here.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from stacks.settings.access import ISSUER
 
 PROJECT = "globecart"
 ACCESS = "access"
-"""The tier of the roles that deploy: administrators apply it, and no deployment changes it."""
+"""The tier of the deployment roles. Administrators apply it by hand; the roles themselves cannot change it."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one environment."""
+    """Names and ARNs of one environment."""
 
     environment: str
     account: str
@@ -26,7 +26,7 @@ class Names:
 
     @classmethod
     def from_settings(cls, settings: Environment) -> Self:
-        """The names of the environment that the settings describe."""
+        """Names of the environment with these settings."""
         return cls(
             environment=settings.name,
             account=settings.account,
@@ -36,7 +36,7 @@ class Names:
 
     @property
     def regions(self) -> list[str]:
-        """Where the environment has anything: its Region, and the second one, if there is one."""
+        """The environment's Region, then its second Region if it has one."""
         return [region for region in (self.region, self.second_region) if region]
 
     def resource_name(self, what: str) -> str:
@@ -44,57 +44,57 @@ class Names:
         return f"{PROJECT}-{self.environment}-{what}"
 
     def bucket_name(self, what: str) -> str:
-        """A bucket's name, which is unique in all of AWS; at most 63 characters."""
+        """Bucket name: unique across all of AWS, 63 characters at most."""
         return f"{self.resource_name(what)}-{self.account}-{self.region}"
 
     def bucket_arn(self, what: str) -> str:
-        """The ARN of a bucket, which names neither account nor Region."""
+        """ARN of a bucket; it contains neither account nor Region."""
         return f"arn:aws:s3:::{self.bucket_name(what)}"
 
     def alarm_name(self, tier: str, what: str) -> str:
-        """An alarm's name, which sorts by tier."""
+        """Alarm name; alarms sort by tier."""
         return self.resource_name(f"{tier}-{what}")
 
     def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource of this account and Region."""
+        """ARN of a resource in the environment's account and Region."""
         return self.arn_in(self.region, service, resource)
 
     def arn_in(self, region: str, service: str, resource: str) -> str:
-        """The same in another Region."""
+        """ARN of a resource in the environment's account and the given Region."""
         return f"arn:aws:{service}:{region}:{self.account}:{resource}"
 
     @property
     def config_role_arn(self) -> str:
-        """ARN of the role that AWS Config has in every account, once it was asked for; its name is AWS's."""
+        """ARN of AWS Config's service-linked role, whose name AWS fixes."""
         return f"arn:aws:iam::{self.account}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
 
     @property
     def role_path(self) -> str:
-        """IAM path of every role, which a deployer's policy can be bound to."""
+        """IAM path of the platform's roles; the deployment policies refer to it."""
         return f"/{PROJECT}/{self.environment}/"
 
     @property
     def access_path(self) -> str:
-        """IAM path of the roles that deploy, and of their policies: apart from all that a deployment may change."""
+        """IAM path of the deployment roles and their policies, which no deployment may change."""
         return f"/{PROJECT}-access/{self.environment}/"
 
     def deployer_role_arn(self, role: str) -> str:
-        """ARN of a role that deploys: `plan` or `apply`."""
+        """ARN of a deployment role: `plan` or `apply`."""
         return f"arn:aws:iam::{self.account}:role{self.access_path}{self.resource_name(role)}"
 
     @property
     def access_state_arn(self) -> str:
-        """ARN of the object that says who deploys."""
+        """ARN of the object that holds the access tier's state."""
         return f"arn:aws:s3:::{self.state_bucket}/{self.environment}/{ACCESS}.tfstate"
 
     @property
     def oidc_provider_arn(self) -> str:
-        """ARN of the provider by which the account knows GitHub's workflows; AWS makes it of the issuer's address."""
+        """ARN of the OIDC provider for GitHub Actions; AWS derives it from the issuer's URL."""
         return f"arn:aws:iam::{self.account}:oidc-provider/{ISSUER}"
 
     @property
     def log_group_patterns(self) -> list[str]:
-        """Patterns of all log groups' names."""
+        """Name patterns that match all log groups of the platform."""
         return [
             self._log_group("*"),
             f"{self.container_insights_log_group}*",
@@ -106,42 +106,42 @@ class Names:
 
     @property
     def state_bucket(self) -> str:
-        """Bucket of the Terraform states of this environment's tiers."""
+        """Bucket of the Terraform states of all tiers."""
         return self.bucket_name("state")
 
     @property
     def state_key_alias_arn(self) -> str:
-        """ARN of the alias of the key that encrypts the states. The alias stays when the key is replaced."""
+        """ARN of the alias of the KMS key that encrypts the states; it stays the same when the key is replaced."""
         return self.arn("kms", f"alias/{self.resource_name('state')}")
 
     @property
     def trail(self) -> str:
-        """The CloudTrail trail of the audit tier."""
+        """Name of the CloudTrail trail."""
         return self.resource_name("trail")
 
     @property
     def trail_arn(self) -> str:
-        """The trail's ARN, which its bucket's and key's policies are bound to."""
+        """ARN of the trail, for the policies of its bucket and key."""
         return self.arn("cloudtrail", f"trail/{self.trail}")
 
     @property
     def trail_log_group(self) -> str:
-        """Log group of what the trail records."""
+        """Log group that the trail delivers to."""
         return self._log_group("trail")
 
     @property
     def load_balancer(self) -> str:
-        """The application's load balancer; at most 32 characters."""
+        """Name of the load balancer; 32 characters at most."""
         return self.resource_name("public")
 
     @property
     def load_balancer_arn_pattern(self) -> str:
-        """Pattern of its ARN, which ends in an id that AWS chooses."""
+        """Pattern of the load balancer's ARN, which ends in an id that AWS chooses."""
         return self.arn("elasticloadbalancing", f"loadbalancer/app/{self.load_balancer}/*")
 
     @property
     def metric_namespace(self) -> str:
-        """CloudWatch namespace of the metrics that our own filters make."""
+        """CloudWatch namespace of our own metric filters."""
         return f"{PROJECT}/{self.environment}"
 
     @property
@@ -151,11 +151,11 @@ class Names:
 
     @property
     def application_log_group(self) -> str:
-        """Log group of what tasks write."""
+        """Log group of the application's tasks."""
         return self._log_group("application")
 
     def cache_log_group(self, kind: str) -> str:
-        """Log group of one of the cache's logs."""
+        """Log group of one kind of cache log."""
         return self._log_group(f"cache/{kind}")
 
     @property
@@ -164,66 +164,66 @@ class Names:
         return self.resource_name("database")
 
     def database_log_group(self, kind: str) -> str:
-        """Log group that Aurora exports a log to. Aurora chooses the name, so it must be made by this one."""
+        """Log group that Aurora exports one kind of log to; Aurora fixes the name."""
         return f"/aws/rds/cluster/{self.database}/{kind}"
 
     @property
     def cache(self) -> str:
-        """The cache's replication group; at most 40 characters."""
+        """Id of the cache's replication group; 40 characters at most."""
         return self.resource_name("cache")
 
     @property
     def cluster(self) -> str:
-        """The ECS cluster."""
+        """Name of the ECS cluster."""
         return self.resource_name("cluster")
 
     @property
     def service(self) -> str:
-        """The application's ECS service, its task family, and its image repository."""
+        """Name of the ECS service, its task definition family and its image repository."""
         return self.resource_name("service")
 
     @property
     def container_insights_log_group(self) -> str:
-        """Log group of the cluster's Container Insights. ECS chooses the name, so it must be made by this one."""
+        """Log group of the cluster's Container Insights; ECS fixes the name."""
         return f"/aws/ecs/containerinsights/{self.cluster}/performance"
 
     @property
     def web_acl(self) -> str:
-        """The web ACL in front of the load balancer."""
+        """Name of the web ACL in front of the load balancer."""
         return self.resource_name("firewall")
 
     @property
     def waf_log_group(self) -> str:
-        """Log group of the web ACL. WAF takes no name that begins otherwise."""
+        """Log group of the web ACL; WAF requires this prefix."""
         return f"aws-waf-logs-{self.web_acl}"
 
     @property
     def rotation(self) -> str:
-        """The function that rotates the application's credential."""
+        """Name of the Lambda function that rotates the application's database credential."""
         return self.resource_name("rotation")
 
     @property
     def rotation_arn(self) -> str:
-        """The function's ARN, which its own role is bound to: a reference would be a cycle."""
+        """ARN of the rotation function. Its own role refers to it, where a Terraform reference would be a cycle."""
         return self.arn("lambda", f"function:{self.rotation}")
 
     @property
     def rotation_log_group(self) -> str:
-        """Log group of the rotation's function."""
+        """Log group of the rotation function."""
         return f"/aws/lambda/{self.rotation}"
 
     @property
     def vault(self) -> str:
-        """The backup vault; at most 50 characters."""
+        """Name of the backup vault; 50 characters at most."""
         return self.resource_name("backups")
 
     @property
     def copy_vault(self) -> str:
-        """The vault of their copies in the second Region, of a name of its own: states tell vaults by their names."""
+        """Name of the vault for copies in the second Region; Terraform states tell vaults apart by name."""
         return self.resource_name("backup-copies")
 
     def state_machine_log_group(self, what: str) -> str:
-        """Log group of a state machine; AWS asks for the beginning, so that its log policy covers it."""
+        """Log group of a state machine; with this prefix, AWS's own resource policy covers it."""
         return f"/aws/vendedlogs/states/{self.resource_name(what)}"
 
     def _log_group(self, what: str) -> str:

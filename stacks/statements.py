@@ -1,7 +1,6 @@
-"""Policy statements that read as a sentence: allow this, on that, to these, when so.
+"""IAM policy statements as plain data, without cdktf.
 
-They are plain data, without cdktf: `stacks.parts.policy_documents` renders them as a data source of a tier, and
-`as_document` as the JSON document of AWS's API.
+`stacks.parts.policy_documents` renders them as a Terraform data source, `as_document` as the JSON of AWS's API.
 """
 
 from collections.abc import Sequence
@@ -10,14 +9,14 @@ from typing import Any, NamedTuple
 
 
 class Principal(NamedTuple):
-    """Whom a statement of a resource's policy is about."""
+    """The principals of a resource policy's statement."""
 
     type: str
     identifiers: Sequence[str]
 
 
 class Condition(NamedTuple):
-    """When a statement applies."""
+    """A condition under which a statement applies."""
 
     test: str
     variable: str
@@ -26,13 +25,13 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """One statement of a policy."""
+    """One statement of an IAM policy."""
 
     sid: str
     effect: str
     actions: Sequence[str]
     resources: Sequence[str]
-    """Empty in a trust policy, and where `not_resources` are named."""
+    """Empty in a trust policy, or if `not_resources` is set."""
     not_resources: Sequence[str] = ()
     principal: Principal | None = None
     conditions: Sequence[Condition] = ()
@@ -42,27 +41,27 @@ EVERYONE = Principal("*", ["*"])
 
 
 def service_principal(*names: str) -> Principal:
-    """AWS services, by their principals' names."""
+    """AWS services as principals."""
     return Principal("Service", names)
 
 
 def account_principal(identifier: str) -> Principal:
-    """An account, which decides by its IAM policies which of its identities that is."""
+    """An account; its IAM policies decide which of its identities may act."""
     return Principal("AWS", [f"arn:aws:iam::{identifier}:root"])
 
 
 def string_equals(variable: str, *values: str) -> Condition:
-    """The variable is one of the values, to the letter."""
+    """`StringEquals`: the variable equals one of the values."""
     return Condition("StringEquals", variable, values)
 
 
 def arn_like(variable: str, *patterns: str) -> Condition:
-    """The variable is an ARN that matches one of the patterns."""
+    """`ArnLike`: the variable matches one of the ARN patterns."""
     return Condition("ArnLike", variable, patterns)
 
 
 def via_service(service_name: str, region: str) -> Condition:
-    """Only as a service of AWS asks for it on the caller's behalf."""
+    """`kms:ViaService`: only when an AWS service makes the request on the caller's behalf."""
     return string_equals("kms:ViaService", f"{service_name}.{region}.amazonaws.com")
 
 
@@ -74,7 +73,7 @@ def allow(
     to: Principal | None = None,
     when: Sequence[Condition] = (),
 ) -> Statement:
-    """A statement that allows; `to` belongs in a resource's policy only."""
+    """An `Allow` statement. `to` is for resource policies only."""
     return Statement(sid=sid, effect="Allow", actions=actions, resources=resources, principal=to, conditions=when)
 
 
@@ -87,7 +86,7 @@ def deny(
     when: Sequence[Condition] = (),
     not_resources: Sequence[str] = (),
 ) -> Statement:
-    """A statement that denies, whatever else allows; in the place of resources, `but` names those that are left out."""
+    """A `Deny` statement, on all resources except `not_resources` if these are given."""
     return Statement(
         sid=sid,
         effect="Deny",
@@ -100,14 +99,14 @@ def deny(
 
 
 def deny_plaintext(actions: Sequence[str], resources: Sequence[str]) -> Statement:
-    """PCI DSS 4.2.1: nobody talks to the resource without TLS."""
+    """PCI DSS 4.2.1: deny requests without TLS."""
     return deny(
         "DenyPlaintext", actions, resources, to=EVERYONE, when=[Condition("Bool", "aws:SecureTransport", ["false"])]
     )
 
 
 def deny_other_accounts(own: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
-    """PCI DSS 7.2.5: no identity of another account, whatever policy comes to allow it; AWS services pass."""
+    """PCI DSS 7.2.5: deny identities of other accounts, except AWS services."""
     return deny(
         "DenyOtherAccounts",
         actions,
@@ -121,7 +120,7 @@ def deny_other_accounts(own: str, actions: Sequence[str], resources: Sequence[st
 
 
 def as_document(*statements: Statement) -> dict[str, Any]:
-    """The statements as the document that AWS's API takes."""
+    """The statements as a policy document for AWS's API."""
     return {"Version": "2012-10-17", "Statement": [_as_json(statement) for statement in statements]}
 
 
@@ -148,5 +147,5 @@ def _as_json(statement: Statement) -> dict[str, Any]:
 
 
 def _unwrap_single(values: Sequence[str]) -> str | list[str]:
-    """IAM writes a list of one as the one."""
+    """IAM returns a list of one value as the value alone."""
     return values[0] if len(values) == 1 else list(values)

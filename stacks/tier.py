@@ -1,4 +1,4 @@
-"""The base of every tier: where its state lives, how it reaches AWS, what it hands to others."""
+"""The base class of all tiers: state backend, AWS provider, outputs."""
 
 from collections.abc import Mapping
 from functools import cache, cached_property
@@ -15,11 +15,11 @@ from stacks.settings import Environment
 
 
 class TierStack(TerraformStack):
-    """One tier of one environment: a stack `<environment>-<tier>` with a state of its own."""
+    """One tier of one environment: a stack named `<environment>-<tier>` with its own state."""
 
     tier: ClassVar[str]
     alarms: Mapping[str, CloudwatchMetricAlarm] = MappingProxyType({})
-    """By name; a tier that has any sets them."""
+    """The tier's alarms by name."""
 
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, f"{settings.name}-{self.tier}")
@@ -29,30 +29,30 @@ class TierStack(TerraformStack):
         self._configure_provider("aws", settings.region)
 
     def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
-        """Tell people an attribute of a resource, as a named output, and offer it to the other tiers."""
+        """Output an attribute of a resource under a name, and export it to other tiers."""
         address = _address(resource)
         TerraformOutput(self, name, value=f"${{{address}.{attribute}}}", description=description, static_id=True)
         self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
     def runbook_reference(self, heading: str) -> str:
-        """The end of what an alarm or event says: where to read on. A tier has a page, which has a heading each."""
+        """The last sentence of every alarm and event: the URL of its heading on the tier's runbook page."""
         return f"Runbook: {self.settings.foundation.runbooks}/{self.tier}.md#{heading}"
 
     def export(self, resource: TerraformResource, *attributes: str) -> None:
-        """Offer attributes of a resource to the tiers below, whether one uses them yet or not.
+        """Export attributes of a resource to later tiers, whether or not one uses them yet.
 
-        A tier can only be planned once the tier above has been applied with the outputs that it reads. What is offered
-        from the start needs no second apply when somebody comes to use it.
+        A tier can only be planned once the tier that it reads from has been applied with the outputs it needs. An
+        attribute that is exported from the start needs no second apply when a tier begins to use it.
         """
         address = _address(resource)
         for attribute in attributes:
             self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
 
     def stateful_lifecycle(self, *ignored: str) -> TerraformResourceLifecycle | None:
-        """The lifecycle of what keeps data: no plan destroys it where deletion protection is on.
+        """Lifecycle of a resource that holds data: `prevent_destroy` while deletion protection is on.
 
         Args:
-            ignored: arguments that are not Terraform's to set again, as a count that autoscaling changes.
+            ignored: arguments that Terraform leaves alone, such as a count that autoscaling changes.
         """
         if not self.settings.deletion_protection and not ignored:
             return None
@@ -62,12 +62,12 @@ class TierStack(TerraformStack):
 
     @cached_property
     def second_region(self) -> AwsProvider | None:
-        """The provider of what lies in the second Region; None where the settings name none."""
+        """Provider for the second Region; None if the settings name none."""
         region = self.settings.second_region
         return self._configure_provider("aws-second-region", region, alias="second_region") if region else None
 
     def _configure_backend(self) -> None:
-        """PCI DSS 3.5.1: states are encrypted with a key; the bucket is made before any tier."""
+        """PCI DSS 3.5.1: states are encrypted with a KMS key. `bootstrap` creates the bucket and the key."""
         S3Backend(
             self,
             bucket=self.names.state_bucket,
@@ -76,12 +76,12 @@ class TierStack(TerraformStack):
             encrypt=True,
             kms_key_id=self.names.state_key_alias_arn,
         )
-        # S3Backend has no such argument. The lock is an object beside the state; it needs no table.
+        # S3Backend lacks the argument. The lock is an object next to the state; no DynamoDB table is needed.
         self.add_override("terraform.backend.s3.use_lockfile", True)
         self.add_override("terraform.required_version", ">= 1.11")
 
     def _configure_provider(self, id: str, region: str, alias: str | None = None) -> AwsProvider:
-        """PCI DSS 6.5.3: one account is never mistaken for another; every resource says where it belongs."""
+        """PCI DSS 6.5.3: only the environment's own account is allowed, and every resource is tagged."""
         return AwsProvider(
             self,
             id,
@@ -108,5 +108,5 @@ def _address(resource: TerraformResource) -> str:
 
 @cache
 def _terraform_type(bound: type[TerraformResource]) -> str:
-    """Terraform's name of a type. What is read of a construct is a question to the Node process, so it is kept."""
+    """Terraform's name of a resource type; cached, because reading it from the class calls the Node process."""
     return cast(Any, bound).TF_RESOURCE_TYPE

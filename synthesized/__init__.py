@@ -1,1 +1,1 @@
-"""The synthesized platform, read back as one document, and what follows from it."""
+"""The synthesized stacks, read back as one document, and the checks and tables that derive from them."""

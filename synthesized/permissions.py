@@ -1,7 +1,7 @@
-"""Whether the roles that deploy may make the calls that Terraform makes: no fewer, and no more without a reason.
+"""Least privilege of the deployer roles: they allow every call that Terraform makes, and nothing else without reason.
 
-At the level of IAM's actions: what a call is about, and when it may be made, is what the tests of the policies look at.
-Actions are named as the calls are, but for those of a table.
+Only actions are compared; `tests/policy` checks resources and conditions. An action has the name of its API operation,
+with the exceptions listed here.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
@@ -14,13 +14,13 @@ from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import read_statements, roles_of
 
-# Where IAM's action is not named as S3's operation; S3 does not always say which action it denies.
+# IAM actions whose names differ from S3's operations.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 S3_ACTIONS = {
     "DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "DeleteObject": "s3:DeleteObjectVersion",  # what is deleted here is a version
+    "DeleteObject": "s3:DeleteObjectVersion",  # Terraform deletes versions
     "DeleteObjects": "s3:DeleteObjectVersion",
     "DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
@@ -40,56 +40,55 @@ S3_ACTIONS = {
     "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 
-# What signs a call by another name than IAM has for the service.
+# IAM's prefix for services that sign requests under another name.
 IAM_PREFIXES = {"monitoring": "cloudwatch"}
 ACTION_BY_CALL = {
     **{f"s3:{call}": action for call, action in S3_ACTIONS.items()},
-    "s3:DeleteObject": "s3:DeleteObject",  # of a lock: it leaves the version
+    "s3:DeleteObject": "s3:DeleteObject",  # of a state lock, without a version
 }
 CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
-"""Calls that need no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 
 EXPECTED_UNUSED: Mapping[str, str] = {
-    # By the verb that the action begins with, or by its whole name.
     r"\w[\w-]*:(?:Delete|Deregister|Disable|Disassociate|Detach|Release|Remove|Unsubscribe|BatchDisable|Stop)\w*": (
-        "something leaves the stacks"
+        "a resource is removed from the stacks"
     ),
     r"\w[\w-]*:(?:Modify|Update|Replace|Revoke|Set|Reset|Reboot|Increase|Decrease|Cancel|Untag)\w*": (
-        "something in the stacks changes"
+        "a resource of the stacks changes"
     ),
     r"\w[\w-]*:(?:TagResource|AddTags\w*)|ec2:DeleteTags|iam:TagRole|cloudtrail:AddTags": (
-        "AWS asks for it where something is made with tags"
+        "AWS checks it when a resource is created with tags"
     ),
     r"ecr:PutImage(?:ScanningConfiguration|TagMutability)|iam:PutRolePermissionsBoundary|logs:AssociateKmsKey": (
-        "something in the stacks changes"
+        "a resource of the stacks changes"
     ),
     r"iam:(?:PassRole|CreateServiceLinkedRole)|backup-storage:MountCapsule|elasticloadbalancing:SetWebAcl": (
-        "AWS asks for it with another call, in the name of who makes that"
+        "AWS checks it as part of another call"
     ),
     r"ec2:CreateNetworkInterface|route53:AssociateVPCWithHostedZone|rds:CreateDBClusterSnapshot"
     r"|elasticache:CreateSnapshot|secretsmanager:CreateSecret|logs:\w*LogDeliver\w+": (
-        "AWS does it for another service, in the name of who asks that"
+        "another service calls it on behalf of the caller"
     ),
     r"kms:(?:CreateGrant|Decrypt|Encrypt|GenerateDataKey\w*|ReEncrypt\w+)": (
-        "AWS does it for a service that encrypts, in the name of who asks that"
+        "a service that encrypts calls it on behalf of the caller"
     ),
-    r"kms:PutKeyPolicy": "a key is made with its policy, which AWS asks for, too",
+    r"kms:PutKeyPolicy": "AWS checks it when a key is created with a policy",
     r"iam:ListInstanceProfilesForRole|s3:ListBucketVersions|backup:ListRecoveryPointsByBackupVault": (
-        "the provider asks before it deletes a role, a bucket, a vault"
+        "the provider calls it before it deletes a role, a bucket or a vault"
     ),
 }
-"""What may be granted and not called by a first deployment of everything, as a pattern, and why."""
+"""Actions that are granted although a first deployment does not use them: a pattern of the action, and the reason."""
 
 
 def action_of(call: str) -> str:
-    """The action that IAM asks about at a call, as the local AWS notes it."""
+    """The IAM action that authorizes a call, which the local AWS logs as `service:Operation`."""
     service, _, operation = call.partition(":")
     call = f"{IAM_PREFIXES.get(service, service)}:{operation}"
     return ACTION_BY_CALL.get(call, call)
 
 
 def denied_calls(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
-    """Calls that a role may not make: no policy allows the action, or the boundary does not, or something denies it."""
+    """Calls that a role may not make: its policies or its boundary do not allow the action, or deny it."""
     own, boundary = deployer_statements(role, platform)
     return sorted(
         f"{call} ({action_of(call)})"
@@ -100,7 +99,10 @@ def denied_calls(calls: Iterable[str], role: str, platform: Platform) -> list[st
 
 
 def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
-    """Actions that a role has, of services that were called, which no call was about, and no reason is known for."""
+    """Actions that a role is granted and no call used, without a reason in `EXPECTED_UNUSED`.
+
+    Only services that were called are considered.
+    """
     actions = {action_of(call).lower() for call in calls}
     services = {action.partition(":")[0] for action in actions}
     own, _ = deployer_statements(role, platform)
@@ -114,14 +116,14 @@ def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[
 
 
 def deployer_statements(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-    """Statements of a role that deploys, by its name in the access tier, and those of its boundary."""
+    """Statements of a deployer role, by its name in the access tier, and those of its permissions boundary."""
     (role,) = (role for role in roles_of(platform, ACCESS) if role.resource.name == name)
     boundary = platform.resolve(role.resource.body["permissions_boundary"])
     return role.statements, read_statements(platform, boundary.body["policy"])
 
 
 def _allows(policy: Iterable[Statement], action: str) -> bool:
-    """Whether some statement allows the action, and none denies it to everything and always."""
+    """Whether a statement allows the action, and none denies it on all resources unconditionally."""
     about = [each for each in policy if any(_matches(action, pattern) for pattern in as_list(each["Action"]))]
     return any(each["Effect"] == "Allow" for each in about) and not any(
         each["Effect"] == "Deny" and as_list(each.get("Resource")) == ["*"] and "Condition" not in each

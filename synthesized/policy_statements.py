@@ -1,4 +1,4 @@
-"""Policy documents as AWS takes and returns them: read, and compared by what they say."""
+"""IAM policy documents: access to statements, and comparison by meaning."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,43 +9,43 @@ PolicyDocument = dict[str, Any]
 
 
 def missing_statements(wanted: PolicyDocument, found: PolicyDocument) -> list[Statement]:
-    """The statements of one document that another does not have."""
-    there = set(map(_meaning, statements_of(found)))
-    return [statement for statement in statements_of(wanted) if _meaning(statement) not in there]
+    """Statements of `wanted` that `found` does not have."""
+    existing = set(map(_canonical, statements_of(found)))
+    return [statement for statement in statements_of(wanted) if _canonical(statement) not in existing]
 
 
-def statements_of(found: Mapping[str, Any]) -> list[Statement]:
-    """Those of a document."""
-    return as_list(found.get("Statement"))
+def statements_of(document: Mapping[str, Any]) -> list[Statement]:
+    """Statements of a policy document."""
+    return as_list(document.get("Statement"))
 
 
 def service_principals(statement: Statement) -> list[str]:
-    """The AWS services that a statement of a resource's policy, or of a trust, is about."""
+    """Service principals of a statement in a resource or trust policy."""
     principal = statement.get("Principal")
     return as_list(principal.get("Service")) if isinstance(principal, dict) else []
 
 
 def as_list(value: Any) -> list[Any]:
-    """IAM writes a list of one as the one."""
+    """IAM's lists may be written as a single value."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def _meaning(statement: Statement) -> str:
-    """The statement without its name, in an order of its own: AWS returns a list of one as a text, and sorts others."""
-    told = {key: value for key, value in statement.items() if key != "Sid"}
-    if "Principal" in told and not isinstance(told["Principal"], dict):
-        told["Principal"] = {"AWS": told["Principal"]}
-    return json.dumps({key: _ordered(value) for key, value in told.items()}, sort_keys=True)
+def _canonical(statement: Statement) -> str:
+    """The statement without its Sid, with sorted lists: AWS returns a list of one as a string, and reorders others."""
+    elements = {key: value for key, value in statement.items() if key != "Sid"}
+    if "Principal" in elements and not isinstance(elements["Principal"], dict):
+        elements["Principal"] = {"AWS": elements["Principal"]}
+    return json.dumps({key: _sorted(value) for key, value in elements.items()}, sort_keys=True)
 
 
-def _ordered(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _ordered(entry) for key, entry in value.items()}
-    return sorted(_texts(value))
+        return {key: _sorted(entry) for key, entry in value.items()}
+    return sorted(_strings(value))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     for entry in value if isinstance(value, list) else [value]:
         yield str(entry).lower() if isinstance(entry, bool) else str(entry)

@@ -1,7 +1,7 @@
-"""Who can open a connection to whom, on which TCP ports: by security groups, routes and network ACLs, answers included.
+"""TCP ports on which parties can reach each other, by security groups, routes and network ACLs in both directions.
 
-A party is what has an address in the VPC; beside them there are the internet and S3. What is in a platform and not
-understood here is an error, so that no way is overlooked.
+Parties are the resources with addresses in the VPC, the internet, and S3. A configuration that this model does not
+support is an error, so that no path is overlooked.
 """
 
 import re
@@ -18,40 +18,40 @@ from synthesized.platform import Body, Platform
 
 LAST_PORT = 65535
 FIRST_EPHEMERAL_PORT = 1024
-"""The first port that a client may choose for itself, or a NAT gateway for it; the last one is the last there is."""
+"""First port that clients and NAT gateways use as a source port; the last is `LAST_PORT`."""
 TCP_PROTOCOLS = ("tcp", "6")
 ALL_PROTOCOLS = ("-1", "all")
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
 Quantifier = Callable[[Iterable[bool]], bool]
-"""`any`: is there a way from some address of the one to some of the other? `all`: from each to each?"""
+"""`any`: some address of the source reaches some address of the target. `all`: every address reaches every address."""
 Ports = tuple[tuple[int, int], ...]
 
 
 class UnsupportedConfigurationError(Exception):
-    """Something that could open a way, and that nothing here knows."""
+    """A resource may open a network path that this model does not support."""
 
 
 @dataclass(frozen=True)
 class Party:
-    """What connections come from or lead to."""
+    """A source or target of connections."""
 
     name: str
     groups: frozenset[str] = frozenset()
     subnets: tuple[str, ...] = ()
     is_public: bool = False
-    """Whether it has an address that the internet can reach, where its subnet leads there."""
+    """Whether it has public addresses. They are reachable if its subnets route to an internet gateway."""
     external_range: IPv4Network | None = None
-    """The range that it is, where it is not in the VPC."""
+    """Address range of a party outside of the VPC."""
 
 
 INTERNET = Party("internet", external_range=ANYWHERE)
 S3 = Party("S3", external_range=ANYWHERE)
-"""Its addresses are in a prefix list of AWS's; any may be among them."""
+"""Its addresses are in an AWS-managed prefix list, which may contain any address."""
 
 
 def external_party(cidr: str) -> Party:
-    """A range of the internet."""
+    """A party with a range of internet addresses."""
     return Party(cidr, external_range=IPv4Network(cidr))
 
 
@@ -59,7 +59,7 @@ network = cache(IPv4Network)
 
 
 class Place(NamedTuple):
-    """Where one end of a connection is: in a subnet, or outside of all."""
+    """One end of a connection. The subnet is empty outside of the VPC."""
 
     subnet: str
     address: IPv4Address
@@ -67,17 +67,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Subnet:
-    """What is said of a subnet elsewhere than in itself."""
+    """A subnet with its routes and its network ACL."""
 
     range: IPv4Network
     route_tables: frozenset[str]
     routes: list[Body]
     acl_entries: dict[str, list[Body]]
-    """Of its network ACL, by direction, in the order in which they are asked."""
+    """Network ACL entries by direction, in evaluation order."""
 
 
 class Hop(NamedTuple):
-    """A network ACL that a packet passes: of which subnet, in which direction, from or to where, to which ports."""
+    """A network ACL that packets pass: its subnet, the direction, the peer's address, and the destination ports."""
 
     subnet: str
     direction: str
@@ -87,18 +87,18 @@ class Hop(NamedTuple):
 
 @dataclass(frozen=True)
 class Reachability:
-    """The ways within a platform."""
+    """Reachability between the parties of a platform."""
 
     platform: Platform
     with_security_groups: bool = True
-    """Otherwise as if every security group were open: what is left is what routes and network ACLs hold back."""
+    """False ignores security groups, to show what routes and network ACLs block by themselves."""
 
     def __post_init__(self) -> None:
-        unknown = [
+        unsupported = [
             each.address
             for each in self.platform.resources
             if row_of(each.type).bypasses_network_rules
-            # Rules of security groups are resources of their own.
+            # Rules of security groups must be separate resources.
             or (row_of(each.type).traffic is Traffic.SECURITY_GROUP and {"ingress", "egress"} & _given(each.body))
             or re.search(r"'(ipv6_cidr_block|cidr_ipv6|assign_generated_ipv6_cidr_block)': [^N]", str(each.body))
             or (
@@ -107,15 +107,15 @@ class Reachability:
             )
             or (each.type == "aws_route" and not {"gateway_id", "nat_gateway_id"} & _given(each.body))
         ]
-        if unknown:
-            raise UnsupportedConfigurationError(", ".join(unknown))
+        if unsupported:
+            raise UnsupportedConfigurationError(", ".join(unsupported))
 
     @cached_property
     def parties(self) -> dict[str, Party]:
-        """All that has an address in the VPC, by its label, and the internet and S3.
+        """Resources with addresses in the VPC, by label, with the internet and S3.
 
         Raises:
-            NotUnderstoodError: something has a security group, and nothing here knows where it is.
+            UnsupportedConfigurationError: a resource has a security group, and the catalogue has no placement for it.
         """
         found: dict[str, Party] = {party.name: party for party in (INTERNET, S3)}
         for resource in self.platform.resources:
@@ -128,7 +128,7 @@ class Reachability:
         return found
 
     def matrix(self, quantifier: Quantifier, among: Collection[str] = ()) -> dict[tuple[str, str], Ports]:
-        """The ports that each party reaches of each other, where there are any, or among some of the parties."""
+        """Reachable ports by source and target, for all parties or those named; pairs without any are left out."""
         parties = [party for name, party in self.parties.items() if not among or name in among]
         return {
             (source.name, target.name): ports
@@ -137,7 +137,7 @@ class Reachability:
         }
 
     def ports(self, source: Party, target: Party, quantifier: Quantifier) -> Ports:
-        """The ports of one party that another reaches, as ranges."""
+        """Ports of the target that the source reaches, as ranges."""
         if source.external_range and target.external_range:
             return ()
         pairs = list(product(self._places(source), self._places(target)))
@@ -152,23 +152,23 @@ class Reachability:
         self, source: Party, target: Party, pairs: Collection[tuple[Place, Place]], port: int, quantifier: Quantifier
     ) -> bool:
         return quantifier(
-            self._groups_admit(source, target, one, other, port)
+            self._groups_allow(source, target, start, end, port)
             and any(
-                all(self._acl_admits(hop, all) for hop in there)
-                and all(self._acl_admits(hop, quantifier) for hop in back)
-                for there, back in self._ways(source, target, one, other, port)
+                all(self._acl_allows(hop, all) for hop in forward)
+                and all(self._acl_allows(hop, quantifier) for hop in backward)
+                for forward, backward in self._paths(source, target, start, end, port)
             )
-            for one, other in pairs
+            for start, end in pairs
         )
 
-    def _groups_admit(self, source: Party, target: Party, one: Place, other: Place, port: int) -> bool:
+    def _groups_allow(self, source: Party, target: Party, start: Place, end: Place, port: int) -> bool:
         if not self.with_security_groups:
             return True
         out = source.external_range or any(
-            self._is_about(rule, target, other, port) for rule in self._rules("egress", source)
+            self._rule_matches(rule, target, end, port) for rule in self._rules("egress", source)
         )
         into = target.external_range or any(
-            self._is_about(rule, source, one, port) for rule in self._rules("ingress", target)
+            self._rule_matches(rule, source, start, port) for rule in self._rules("ingress", target)
         )
         return bool(out and into)
 
@@ -178,7 +178,7 @@ class Reachability:
                 yield rule
 
     @staticmethod
-    def _is_about(rule: Body, party: Party, place: Place, port: int) -> bool:
+    def _rule_matches(rule: Body, party: Party, place: Place, port: int) -> bool:
         if rule["ip_protocol"] in TCP_PROTOCOLS and not rule["from_port"] <= port <= rule["to_port"]:
             return False
         if rule.get("prefix_list_id"):
@@ -187,11 +187,11 @@ class Reachability:
             return place.address in network(rule["cidr_ipv4"])
         return rule.get("referenced_security_group_id") in party.groups
 
-    def _ways(
-        self, source: Party, target: Party, one: Place, other: Place, port: int
+    def _paths(
+        self, source: Party, target: Party, start: Place, end: Place, port: int
     ) -> Iterator[tuple[list[Hop], list[Hop]]]:
-        """The network ACLs that packets pass on each way there is, and those that the answers pass."""
-        asked, answered = [port], self._ports_from(FIRST_EPHEMERAL_PORT)
+        """Network ACLs on each possible path: those that requests pass, and those that responses pass."""
+        request, response = [port], self._ports_from(FIRST_EPHEMERAL_PORT)
 
         def out_of(place: Place, to: Place, ports: Sequence[int]) -> Hop:
             return Hop(place.subnet, "egress", to.address, ports)
@@ -199,50 +199,50 @@ class Reachability:
         def into(place: Place, of: Place, ports: Sequence[int]) -> Hop:
             return Hop(place.subnet, "ingress", of.address, ports)
 
-        if one.subnet and other.subnet:
-            is_filtered = one.subnet != other.subnet  # a network ACL stands between subnets, not within one
-            there = [out_of(one, other, asked), into(other, one, asked)] if is_filtered else []
-            back = [out_of(other, one, answered), into(one, other, answered)] if is_filtered else []
-            yield there, back
-        elif other.subnet:
-            if source == INTERNET and target.is_public and self._leads_to_internet(other.subnet):
-                yield [into(other, one, asked)], [out_of(other, one, answered)]
+        if start.subnet and end.subnet:
+            is_filtered = start.subnet != end.subnet  # network ACLs do not filter traffic within a subnet
+            forward = [out_of(start, end, request), into(end, start, request)] if is_filtered else []
+            backward = [out_of(end, start, response), into(start, end, response)] if is_filtered else []
+            yield forward, backward
+        elif end.subnet:
+            if source == INTERNET and target.is_public and self._routes_to_internet(end.subnet):
+                yield [into(end, start, request)], [out_of(end, start, response)]
         elif target == S3:
-            if self._leads_to_s3(one.subnet):
-                yield [out_of(one, other, asked)], [into(one, other, answered)]
+            if self._routes_to_s3(start.subnet):
+                yield [out_of(start, end, request)], [into(start, end, response)]
         else:
-            if source.is_public and self._leads_to_internet(one.subnet):
-                yield [out_of(one, other, asked)], [into(one, other, answered)]
-            for subnet in self._nat_subnets(one.subnet, other.address):
-                nat = Place(subnet, other.address)
+            if source.is_public and self._routes_to_internet(start.subnet):
+                yield [out_of(start, end, request)], [into(start, end, response)]
+            for subnet in self._nat_subnets(start.subnet, end.address):
+                nat = Place(subnet, end.address)
                 yield (
-                    [out_of(one, other, asked), into(nat, one, asked), out_of(nat, other, asked)],
-                    [into(nat, other, answered), out_of(nat, one, answered), into(one, other, answered)],
+                    [out_of(start, end, request), into(nat, start, request), out_of(nat, end, request)],
+                    [into(nat, end, response), out_of(nat, start, response), into(start, end, response)],
                 )
 
-    def _acl_admits(self, hop: Hop, quantifier: Quantifier) -> bool:
-        return quantifier(self._entry_admits(hop, port) for port in hop.ports)
+    def _acl_allows(self, hop: Hop, quantifier: Quantifier) -> bool:
+        return quantifier(self._acl_allows_port(hop, port) for port in hop.ports)
 
-    def _entry_admits(self, hop: Hop, port: int) -> bool:
+    def _acl_allows_port(self, hop: Hop, port: int) -> bool:
         for entry in self._subnets[hop.subnet].acl_entries[hop.direction]:
-            is_about_port = entry["protocol"] in ALL_PROTOCOLS or (
+            matches_port = entry["protocol"] in ALL_PROTOCOLS or (
                 entry["protocol"] in TCP_PROTOCOLS and entry["from_port"] <= port <= entry["to_port"]
             )
-            if is_about_port and hop.peer in network(entry["cidr_block"]):
+            if matches_port and hop.peer in network(entry["cidr_block"]):
                 return entry["action"] == "allow"
         return False
 
-    def _leads_to_internet(self, subnet: str) -> bool:
+    def _routes_to_internet(self, subnet: str) -> bool:
         return any("aws_internet_gateway." in str(route.get("gateway_id")) for route in self._subnets[subnet].routes)
 
     def _nat_subnets(self, subnet: str, to: IPv4Address) -> Iterator[str]:
         for route in self._subnets[subnet].routes:
             if route.get("nat_gateway_id") and to in network(route["destination_cidr_block"]):
-                there = self.platform.resolve(route["nat_gateway_id"]).body["subnet_id"]
-                if self._leads_to_internet(there):
-                    yield there
+                nat_subnet = self.platform.resolve(route["nat_gateway_id"]).body["subnet_id"]
+                if self._routes_to_internet(nat_subnet):
+                    yield nat_subnet
 
-    def _leads_to_s3(self, subnet: str) -> bool:
+    def _routes_to_s3(self, subnet: str) -> bool:
         return any(
             self._subnets[subnet].route_tables & set(endpoint.body.get("route_table_ids") or [])
             for endpoint in self.platform.of_type("aws_vpc_endpoint")
@@ -251,7 +251,7 @@ class Reachability:
 
     @cached_property
     def _subnets(self) -> dict[str, Subnet]:
-        """By what refers to them."""
+        """Subnets by the reference that other resources use, as in `${aws_subnet.network_app-a.id}`."""
         return {
             reference: self._subnet(reference, subnet.body)
             for subnet in self.platform.of_type("aws_subnet")
@@ -260,7 +260,7 @@ class Reachability:
 
     def _subnet(self, reference: str, body: Body) -> Subnet:
         acls = [acl for acl in self.platform.of_type("aws_network_acl") if reference in acl.body["subnet_ids"]]
-        # Without one of its own it has the VPC's.
+        # A subnet without a network ACL has the VPC's default one.
         (acl,) = acls or self.platform.of_type("aws_default_network_acl")
         associations = [each.body for each in self.platform.of_type("aws_route_table_association")]
         tables = frozenset(each["route_table_id"] for each in associations if each["subnet_id"] == reference)
@@ -269,13 +269,13 @@ class Reachability:
             route_tables=tables,
             routes=[each.body for each in self.platform.of_type("aws_route") if each.body["route_table_id"] in tables],
             acl_entries={
-                way: sorted(acl.body.get(way) or [], key=lambda entry: entry["rule_no"])
-                for way in ("ingress", "egress")
+                direction: sorted(acl.body.get(direction) or [], key=lambda entry: entry["rule_no"])
+                for direction in ("ingress", "egress")
             },
         )
 
     def _places(self, party: Party) -> list[Place]:
-        """Every address that some rule treats otherwise than its neighbour, as one of all that are treated alike."""
+        """Representative addresses of a party: one for each range that all rules treat alike."""
         if party.external_range:
             return [Place("", address) for address in self._addresses(party.external_range) if address not in self._vpc]
         return [
@@ -289,7 +289,7 @@ class Reachability:
 
     @cached_property
     def _bounds(self) -> set[IPv4Address]:
-        """The first address of each range that a rule names, and the first behind it."""
+        """First address of each range in a rule, and first address after it."""
         bounds = {each.network_address for each in self._named_ranges}
         return bounds | {each.broadcast_address + 1 for each in self._named_ranges if each != ANYWHERE}
 
@@ -301,13 +301,15 @@ class Reachability:
     @cached_property
     def _group_rules(self) -> dict[str, list[Body]]:
         return {
-            way: [rule.body for rule in self.platform.of_type(f"aws_vpc_security_group_{way}_rule")]
-            for way in ("ingress", "egress")
+            direction: [rule.body for rule in self.platform.of_type(f"aws_vpc_security_group_{direction}_rule")]
+            for direction in ("ingress", "egress")
         }
 
     @cached_property
     def _rules_of_all(self) -> list[Body]:
-        entries = [entry for subnet in self._subnets.values() for way in subnet.acl_entries.values() for entry in way]
+        entries = [
+            entry for subnet in self._subnets.values() for listed in subnet.acl_entries.values() for entry in listed
+        ]
         return [*self._group_rules["ingress"], *self._group_rules["egress"], *entries]
 
     @cached_property
@@ -317,7 +319,7 @@ class Reachability:
 
     @cached_property
     def _first_ports(self) -> list[int]:
-        """Every port that some rule treats otherwise than the one before."""
+        """First port of each range that all rules treat alike."""
         bounds = {0, FIRST_EPHEMERAL_PORT}
         for rule in self._rules_of_all:
             if str(rule.get("ip_protocol") or rule.get("protocol")) in TCP_PROTOCOLS:
@@ -329,14 +331,14 @@ class Reachability:
 
 
 def merge_ranges(ranges: Iterable[tuple[int, int]]) -> Ports:
-    """Ranges in their order as few as there can be: those that overlap or follow each other are one."""
-    fewest: list[tuple[int, int]] = []
+    """Sorted ranges with those that overlap or adjoin merged."""
+    merged: list[tuple[int, int]] = []
     for first, last in ranges:
-        if fewest and first <= fewest[-1][1] + 1:
-            fewest[-1] = (fewest[-1][0], max(last, fewest[-1][1]))
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:
-            fewest.append((first, last))
-    return tuple(fewest)
+            merged.append((first, last))
+    return tuple(merged)
 
 
 def _given(body: Body) -> set[str]:

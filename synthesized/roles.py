@@ -1,7 +1,7 @@
-"""The platform's IAM roles, read back from what was synthesized: who takes each on, what for, and what it may do.
+"""IAM roles of the synthesized stacks: trust, permissions, and the resources that use them.
 
-Statements are as IAM has them (`synthesized.policy_statements`), wherever they come from: a role's own policies, policies that
-it shares with others, policies of AWS's own by their ARNs.
+Statements are in IAM's own format (`synthesized.policy_statements`), whether they come from inline policies or from
+customer managed policies. AWS managed policies are listed by ARN.
 """
 
 import json
@@ -15,7 +15,7 @@ from synthesized.policy_statements import Statement, as_list
 
 ROLE_TYPE = "aws_iam_role"
 ROLE_POLICY_TYPES = ("aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_iam_policy_attachment")
-# What a document of the provider's calls the parts of a statement, and what IAM does.
+# Arguments of `aws_iam_policy_document`, and the elements of a statement that IAM has for them.
 ELEMENTS = {
     "actions": "Action",
     "not_actions": "NotAction",
@@ -25,38 +25,38 @@ ELEMENTS = {
     "not_principals": "NotPrincipal",
 }
 REFERENCE = re.compile(rf"\$\{{({ROLE_TYPE}\.[\w-]+)\.(?:arn|id|name)\}}")
-# Merging others into it: nobody here does, and what it says would not be in its own statements.
+# Arguments that merge other documents, whose statements would be missing here. No stack uses them.
 MERGING_ARGUMENTS = ("source_policy_documents", "override_policy_documents", "source_json", "override_json")
 
 
 class RoleUse(NamedTuple):
-    """Where a resource is given a role."""
+    """An argument that gives a role to a resource."""
 
     resource: Resource
     argument: str
-    """As `target.role_arn`."""
+    """Path of the argument, as in `target.role_arn`."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """A role, and all that is said of it."""
+    """A role with its policies and uses."""
 
     resource: Resource
     trust: tuple[Statement, ...]
     statements: tuple[Statement, ...]
-    """What policies of the platform's own say, denials among it."""
+    """Statements of inline and customer managed policies, both Allow and Deny."""
     aws_managed: tuple[str, ...]
-    """ARNs of policies of AWS's own."""
+    """ARNs of AWS managed policies."""
     uses: tuple[RoleUse, ...]
 
     @property
     def address(self) -> str:
-        """Within the joined document."""
+        """Address in the joined document."""
         return self.resource.address
 
 
 def roles_of(platform: Platform, tier: str = "") -> list[Role]:
-    """All roles of an environment, or of one tier.
+    """Roles of an environment, or of one of its tiers.
 
     Raises:
         PlatformError: a policy cannot be read.
@@ -70,27 +70,27 @@ def roles_of(platform: Platform, tier: str = "") -> list[Role]:
 
 
 def read_statements(platform: Platform, policy: str) -> tuple[Statement, ...]:
-    """The statements of a policy as a resource is given it: a reference to a document, or its JSON.
+    """Statements of a policy argument: a reference to an `aws_iam_policy_document`, or JSON.
 
     Raises:
-        PlatformError: it is neither, or merges others.
+        PlatformError: it is neither, or the document merges others.
     """
     if not policy.startswith("${"):
         return tuple({"Sid": "", **statement} for statement in as_list(json.loads(policy)["Statement"]))
     document = platform.resolve(policy)
     if document.type != "aws_iam_policy_document" or any(document.body.get(part) for part in MERGING_ARGUMENTS):
-        raise PlatformError(f"{document.address}: is no policy document that says all by itself")
+        raise PlatformError(f"{document.address}: not a policy document, or one that merges others")
     return tuple(map(_statement, document.body["statement"]))
 
 
 def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement, ...]]]:
-    """Every policy that a resource is given, whatever it calls the argument.
+    """Every policy of every resource, whatever the argument is called.
 
     Raises:
         PlatformError: a policy cannot be read.
     """
     for resource in platform.resources:
-        for _, value in _texts(resource.body):
+        for _, value in _strings(resource.body):
             if value.startswith("${data.aws_iam_policy_document.") or re.match(r'\{.*"Statement"', value, re.DOTALL):
                 yield resource, read_statements(platform, value)
 
@@ -100,44 +100,46 @@ def _role(platform: Platform, role: Resource, uses: Iterable[RoleUse]) -> Role:
     attached = list(role.body.get("managed_policy_arns") or [])
     for part in platform.of_type(*ROLE_POLICY_TYPES):
         names = [part.body.get("role", ""), *(part.body.get("roles") or [])]
-        if role.address in map(_leads_to, names):
+        if role.address in map(_role_address, names):
             own += as_list(part.body.get("policy"))
             attached += as_list(part.body.get("policy_arn"))
-    ours = [platform.resolve(arn).body["policy"] for arn in attached if arn.startswith("${")]
+    customer_managed = [platform.resolve(arn).body["policy"] for arn in attached if arn.startswith("${")]
     return Role(
         resource=role,
         trust=read_statements(platform, role.body["assume_role_policy"]),
-        statements=tuple(statement for policy in [*own, *ours] for statement in read_statements(platform, policy)),
+        statements=tuple(
+            statement for policy in [*own, *customer_managed] for statement in read_statements(platform, policy)
+        ),
         aws_managed=tuple(arn for arn in attached if not arn.startswith("${")),
         uses=tuple(uses),
     )
 
 
 def _uses(platform: Platform) -> Mapping[str, Sequence[RoleUse]]:
-    """By the role's address; IAM's own resources are parts of a role."""
+    """By the role's address, without IAM resources: those are parts of the role."""
     found: dict[str, list[RoleUse]] = {}
     for resource in platform.resources:
         if not resource.type.startswith("aws_iam_"):
-            for argument, value in _texts(resource.body):
-                if address := _leads_to(value):
+            for argument, value in _strings(resource.body):
+                if address := _role_address(value):
                     found.setdefault(address, []).append(RoleUse(resource, argument))
     return found
 
 
-def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text within a resource's arguments, with the path of its argument; a list's entries have the list's."""
+def _strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Path and value of every string in a resource's arguments; entries of a list have the path of the list."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
         for entry in value:
-            yield from _texts(entry, path)
+            yield from _strings(entry, path)
     elif isinstance(value, dict):
         for key, entry in value.items():
-            yield from _texts(entry, f"{path}.{key}" if path else key)
+            yield from _strings(entry, f"{path}.{key}" if path else key)
 
 
-def _leads_to(value: str) -> str | None:
-    """The address of the role that a text refers to, if it is that and no more."""
+def _role_address(value: str) -> str | None:
+    """Address of the role that a value refers to, if it is exactly one reference."""
     reference = REFERENCE.fullmatch(value)
     return reference[1] if reference else None
 

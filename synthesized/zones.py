@@ -1,7 +1,7 @@
-"""What stands when a zone is lost: each zone is taken away from the synthesized platform, and each tier is judged.
+"""Availability of each tier after the loss of each Availability Zone, by the synthesized stacks.
 
-The catalogue has the rules, by resource type. What a zone takes along and no rule covers counts as lost, so that no
-type is forgotten.
+The catalogue has a rule per resource type. A resource in the zone that no rule covers counts as lost, so that no type
+is forgotten.
 """
 
 from synthesized.catalogue.table import CATALOGUE, row_of
@@ -12,21 +12,21 @@ NO_ZONE = "in no zone"
 
 
 def zone_loss_by_tier(platform: Platform) -> dict[str, dict[str, ZoneLossResult]]:
-    """For each tier, and each zone that may be lost, whether the tier stands."""
-    without = {zone: ZoneOutage(platform, zone) for zone in platform.zones}
-    return {tier: {zone: _of_tier(left, tier) for zone, left in without.items()} for tier in platform.stacks}
+    """Whether each tier survives the loss of each zone."""
+    outages = {zone: ZoneOutage(platform, zone) for zone in platform.zones}
+    return {tier: {zone: _tier_result(outage, tier) for zone, outage in outages.items()} for tier in platform.stacks}
 
 
-def _of_tier(left: ZoneOutage, tier: str) -> ZoneLossResult:
+def _tier_result(outage: ZoneOutage, tier: str) -> ZoneLossResult:
     found = [
-        row.zone_loss(left, resources)
+        row.zone_loss(outage, resources)
         for type_, row in CATALOGUE.items()
-        if row.zone_loss and (resources := [each for each in left.original.of_type(type_) if each.tier == tier])
+        if row.zone_loss and (resources := [each for each in outage.original.of_type(type_) if each.tier == tier])
     ]
     found += [
-        ZoneLossResult(survives=False, reason=f"nobody says what takes the place of {each.address}")
-        for each in left.original.resources
-        if each.tier == tier and not row_of(each.type).has_zone_loss_rule and left.affects(each)
+        ZoneLossResult(survives=False, reason=f"no zone-loss rule covers {each.address}")
+        for each in outage.original.resources
+        if each.tier == tier and not row_of(each.type).has_zone_loss_rule and outage.affects(each)
     ]
-    lost = [verdict for verdict in found if not verdict.survives]
-    return ZoneLossResult(not lost, "; ".join(verdict.reason for verdict in lost or found) or NO_ZONE)
+    lost = [result for result in found if not result.survives]
+    return ZoneLossResult(not lost, "; ".join(result.reason for result in lost or found) or NO_ZONE)

@@ -1,4 +1,4 @@
-"""Commands of the AWS CLI, as documentation writes them, held against AWS's own descriptions of its services."""
+"""AWS CLI commands in documentation, checked against botocore's service models."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, ServiceModel, Shape
 
 NESTED = r"(?: [^()] | \( (?: [^()] | \( [^()]* \) )* \) )*"
-"""What stands in brackets, and in brackets within."""
-# A word of a shell's: what is quoted may hold substitutions, and what a person fills in stands in <angles>.
+"""Content of parentheses, with nested parentheses."""
+# A shell word. Quoted parts may contain substitutions; placeholders are in <angle brackets>.
 WORD = re.compile(
     rf"""(?: '[^']*'
           | " (?: \\. | \$\( {NESTED} \) | [^"\\] )* "
@@ -25,7 +25,7 @@ WORD = re.compile(
 COMMAND = re.compile(r"(?<![\w./-])aws ([a-z][a-z0-9-]+) ([a-z][a-z0-9-]+)")
 GLOBAL_OPTIONS = {"max-items", "no-cli-pager", "output", "profile", "query", "region"}
 CLI_ONLY_OPTIONS = {
-    # What the CLI has and no API: options by command.
+    # Options of CLI commands that no API operation corresponds to.
     "cloudtrail validate-logs": {"end-time", "start-time", "trail-arn", "verbose"},
     "ecs wait": {"cluster", "services"},
     "logs tail": {"filter-pattern", "follow", "log-stream-names", "since"},
@@ -33,12 +33,12 @@ CLI_ONLY_OPTIONS = {
     "s3 ls": {"recursive"},
 }
 SERVICES = {"configservice": "config", "s3api": "s3"}
-"""The CLI's name of a service, where botocore has another."""
+"""botocore's service names, where the CLI's differ."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command, and its options without their values."""
+    """An AWS CLI command and the names of its options."""
 
     service: str
     operation: str
@@ -46,10 +46,10 @@ class Command:
 
     @property
     def problem(self) -> str:
-        """What is wrong with it; empty where nothing is."""
-        own = CLI_ONLY_OPTIONS.get(f"{self.service} {self.operation}")
-        if own is not None:
-            return ", ".join(f"--{option} is unknown" for option in sorted(self.options - own - GLOBAL_OPTIONS))
+        """Why the command is invalid; empty if it is valid."""
+        cli_options = CLI_ONLY_OPTIONS.get(f"{self.service} {self.operation}")
+        if cli_options is not None:
+            return ", ".join(f"--{option} is unknown" for option in sorted(self.options - cli_options - GLOBAL_OPTIONS))
         operation = _operation(self.service, self.operation)
         if isinstance(operation, str):
             return operation
@@ -59,7 +59,7 @@ class Command:
 
     @property
     def missing_options(self) -> set[str]:
-        """Options that a person must give, and did not."""
+        """Required options that the command lacks."""
         operation = _operation(self.service, self.operation)
         if isinstance(operation, str):
             return set()
@@ -68,14 +68,14 @@ class Command:
 
 
 def find_commands(text: str) -> Iterator[Command]:
-    """The commands of a text, those within substitutions among them."""
+    """Find all commands in a text, including those in substitutions."""
     joined = text.replace("\\\n", " ")
     for found in COMMAND.finditer(joined):
         yield Command(found[1], found[2], frozenset(_options_after(joined, found.end())))
 
 
 def _options_after(text: str, position: int) -> Iterator[str]:
-    """Up to where the command ends: its line, unless that is joined to the next; a pipe, a bracket, a backtick."""
+    """Options up to the end of the command: end of line, pipe, closing parenthesis or backtick."""
     while following := re.compile(r"[ \t]+").match(text, position):
         word = WORD.match(text, following.end())
         if not word:
@@ -97,13 +97,15 @@ def _service(name: str) -> ServiceModel | None:
 def _operation(service: str, operation: str) -> OperationModel | str:
     model = _service(service)
     if model is None:
-        return f"there is no service {service}"
-    names: list[str] = [*model.operation_names]  # pyright: ignore[reportGeneralTypeIssues] - a property, to botocore
-    named = {xform_name(name, "-"): name for name in names}
-    return model.operation_model(named[operation]) if operation in named else f"{service} has no {operation}"
+        return f"unknown service {service}"
+    names: list[str] = [*model.operation_names]  # pyright: ignore[reportGeneralTypeIssues] - a property in botocore
+    by_cli_name = {xform_name(name, "-"): name for name in names}
+    if operation not in by_cli_name:
+        return f"{service} has no {operation}"
+    return model.operation_model(by_cli_name[operation])
 
 
 def _options(operation: OperationModel) -> set[str]:
     members: dict[str, Shape] = getattr(operation.input_shape, "members", {})
-    named = {xform_name(name, "-"): shape for name, shape in members.items()}
-    return {*named, *(f"no-{name}" for name, shape in named.items() if shape.type_name == "boolean")}
+    options = {xform_name(name, "-"): shape for name, shape in members.items()}
+    return {*options, *(f"no-{name}" for name, shape in options.items() if shape.type_name == "boolean")}

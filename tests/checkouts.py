@@ -1,4 +1,4 @@
-"""Copies of the checkout, for tests that edit what they run."""
+"""Copies of the checkout, for tests that edit source files."""
 
 import re
 import shutil
@@ -9,12 +9,12 @@ from stacks import ROOT
 from tests.conftest import environment_without
 
 INSTALLED = (".venv", "node_modules", ".cache")
-LEFT = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "cdktf.out")
+IGNORED = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "cdktf.out")
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of the project, with git and with what is installed here."""
-    shutil.copytree(ROOT, folder, ignore=LEFT)
+    """Copy the project into a new git repository, with links to the installed dependencies."""
+    shutil.copytree(ROOT, folder, ignore=IGNORED)
     for name in INSTALLED:
         (folder / name).symlink_to(ROOT / name)
     run(folder, "git init --quiet && git add --all")
@@ -22,7 +22,7 @@ def checkout(folder: Path) -> Path:
 
 
 def edit(folder: Path, text: str) -> None:
-    """Make the edits of a diff: of each file its hunks, whose lines it must have once."""
+    """Apply a diff. Each hunk must match exactly once."""
     for file, hunks in re.findall(r"^--- (\S+)\n(.*?)(?=^--- |\Z)", text, flags=re.MULTILINE | re.DOTALL):
         path = folder / file
         for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
@@ -31,13 +31,13 @@ def edit(folder: Path, text: str) -> None:
             before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
             after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
             found = path.read_text(encoding="utf-8")
-            assert found.count(before) == 1, f"{file} has this {found.count(before)} times:\n{before}"
+            assert found.count(before) == 1, f"{file} has these lines {found.count(before)} times:\n{before}"
             path.write_text(found.replace(before, after), encoding="utf-8")
 
 
 def run(folder: Path, text: str) -> None:
-    """Run a shell script in a copy; it must succeed."""
-    done = subprocess.run(
+    """Run a shell script in a copy and fail if it does."""
+    result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder,
         env=environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS"),
@@ -45,4 +45,4 @@ def run(folder: Path, text: str) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    assert result.returncode == 0, f"{text}\n{result.stdout}{result.stderr}"

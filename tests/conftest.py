@@ -1,7 +1,6 @@
-"""What most tests look at: the project's environments, the tests' own, and variations, synthesized once a run.
+"""Fixtures for the synthesized platform: shipped environments, reference environments and variants, once per run.
 
-Where all tests of a run say by the mark `tiers` what they look at, no other tiers are synthesized than these and those
-that they use.
+If all tests of a run have the marker `tiers`, only these tiers and their dependencies are synthesized.
 """
 
 import os
@@ -29,7 +28,7 @@ from tests.failures import (
     pytest_runtest_makereport,
     pytest_runtest_setup,
     pytest_terminal_summary,
-    remembering,
+    recording,
 )
 from tests.synthesized import DEPENDENCIES, TIERS
 
@@ -45,7 +44,7 @@ __all__ = [
 ]
 
 REFERENCE = Path(__file__).parent / "environments"
-"""Environments of the tests' own; those of the project are a user's to change."""
+"""Settings files of the tests, because users change those of the project."""
 ENVIRONMENTS = ("dev", "prod", "staging")
 SHIPPED = sorted(file.stem for file in (ROOT / "environments").glob("*.toml"))
 THREE_ZONES: dict[str, Any] = {
@@ -57,7 +56,7 @@ THREE_ZONES: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "prod": {
         "foundation": {
-            # As long as there may be one.
+            # The maximum length.
             "runbooks": "https://" + "a" * 247,
             "alarm_subscriptions": [
                 {"protocol": "email", "endpoint": "before@globecart.example"},
@@ -106,23 +105,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "audit": {"inspector": True},
     },
 }
-"""What the reference environments leave to its default, or say, is said otherwise: one synthesis for all who look."""
+"""Reference environments with other values, including those that they leave to the defaults; synthesized once a run."""
 
 Synthesize = Callable[..., Platform]
 
 
 def reference(name: str) -> dict[str, Any]:
-    """A reference environment's file as it is written."""
+    """Content of a reference environment's file."""
     return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
-    """A reference environment's file with some keys changed."""
+    """Content of a reference environment's file with changes."""
     return merged(reference(name), change)
 
 
 def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
-    """A reference environment with some keys changed, read as any file is."""
+    """Settings of a reference environment with changes, loaded from a file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(to_toml(changed_settings(name, change or {})), encoding="utf-8")
     (environment,) = load_environments(folder)
@@ -130,12 +129,12 @@ def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None)
 
 
 def environment_without(*names: str) -> dict[str, str]:
-    """This process's environment but for some variables, for a process of its own."""
+    """Environment variables for a subprocess: those of this process except the named ones."""
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def to_toml(table: dict[str, Any], path: str = "") -> str:
-    """TOML of a table whose values are plain; tables last, as TOML asks."""
+    """TOML of a table; nested tables come last, as TOML requires."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
@@ -144,12 +143,16 @@ def to_toml(table: dict[str, Any], path: str = "") -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "derived: of what follows from the stacks; it runs after those of the stacks")
-    config.addinivalue_line("markers", "tiers(*names): what is looked at; it is synthesized with what it uses")
+    config.addinivalue_line(
+        "markers", "derived: the test is of a result of the stacks and runs after the tests of the stacks themselves"
+    )
+    config.addinivalue_line(
+        "markers", "tiers(*names): the tiers that a test needs; they are synthesized with their dependencies"
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where no test has imported Hypothesis, its plugin would do so at the end, for half a second and nothing."""
+    """Unregister Hypothesis's plugin if no test uses it: it would import the package at the end, for half a second."""
     plugins = session.config.pluginmanager
     if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
         plugins.unregister(name="hypothesispytest")
@@ -157,7 +160,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @contextmanager
 def only_tiers(wanted: Collection[str]) -> Generator[None]:
-    """Only these tiers and those that they use are built; where another one would be used, jsii takes no mock of it."""
+    """Build only these tiers and their dependencies. Using any other tier fails, because jsii rejects the mock."""
     built = set(wanted)
     for tier in reversed(TIERS):
         if tier in built:
@@ -169,29 +172,29 @@ def only_tiers(wanted: Collection[str]) -> Generator[None]:
 
 
 def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
-    """What a test looks at: all tiers, where it says nothing."""
+    """Tiers that a test needs; all tiers if it has no marker."""
     mark = node.get_closest_marker("tiers")
     return frozenset(mark.args if mark else TIERS)
 
 
 def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
-    """A reference environment with some keys changed, synthesized."""
+    """A reference environment with changes, synthesized."""
     folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
     build(app, load_settings(name, folder / "environments", change))
     app.synth()
-    return remembering(Platform.read(folder / "out", name))
+    return recording(Platform.read(folder / "out", name))
 
 
 @pytest.fixture(scope="session")
-def looked_at(request: pytest.FixtureRequest) -> frozenset[str]:
-    """What the tests of this run look at."""
+def requested_tiers(request: pytest.FixtureRequest) -> frozenset[str]:
+    """Tiers that the tests of this run need."""
     return frozenset[str]().union(*map(tiers_of, request.session.items))
 
 
 @pytest.fixture(scope="module")
 def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """Synthesizes a reference environment with some keys changed."""
+    """A function that synthesizes a reference environment with changes."""
     wanted = tiers_of(request.node)
 
     def synthesize(name: str, change: dict[str, Any] | None = None) -> Platform:
@@ -202,28 +205,28 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
-    """Every environment of a folder, from one run."""
+    """All environments of a folder, synthesized in one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
         build(app, environment)
     app.synth()
-    return {environment.name: remembering(Platform.read(out, environment.name)) for environment in loaded}
+    return {environment.name: recording(Platform.read(out, environment.name)) for environment in loaded}
 
 
 @pytest.fixture(scope="session")
-def shipped(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """The project's own environments, synthesized as `make synth` does it."""
+def shipped(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """The project's environments, synthesized like `make synth` does."""
     out = tmp_path_factory.mktemp("shipped")
-    with only_tiers(looked_at), pytest.MonkeyPatch.context() as patch:
+    with only_tiers(requested_tiers), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
-    return {name: remembering(Platform.read(out, name)) for name in SHIPPED}
+    return {name: recording(Platform.read(out, name)) for name in SHIPPED}
 
 
 class Platforms(Mapping[str, Platform]):
-    """Environments by their names, each synthesized when it is first looked at."""
+    """Platforms by environment, each synthesized on first access."""
 
     def __init__(self, names: Collection[str], synthesize: Callable[[str], Platform]) -> None:
         self._names = names
@@ -242,11 +245,11 @@ class Platforms(Mapping[str, Platform]):
 
 
 @pytest.fixture(scope="session")
-def platforms(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """The reference environments."""
+def platforms(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Reference environments."""
 
     def synthesize(name: str) -> Platform:
-        with only_tiers(looked_at):
+        with only_tiers(requested_tiers):
             return synthesize_variation(tmp_path_factory.mktemp("reference"), name)
 
     return Platforms(ENVIRONMENTS, synthesize)
@@ -263,20 +266,20 @@ def dev(platforms: Platforms) -> Platform:
 
 
 @pytest.fixture(scope="session")
-def otherwise(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
-    """Reference environments with other settings."""
+def variants(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Variants of the reference environments: see `VARIANTS`."""
 
     def synthesize(name: str) -> Platform:
-        with only_tiers(looked_at):
-            return synthesize_variation(tmp_path_factory.mktemp("otherwise"), name, VARIANTS[name])
+        with only_tiers(requested_tiers):
+            return synthesize_variation(tmp_path_factory.mktemp("variant"), name, VARIANTS[name])
 
     return Platforms(VARIANTS, synthesize)
 
 
 @pytest.fixture(scope="session")
-def three_zones(looked_at: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """Production in a Region of three zones, with a reader in each of the other two."""
-    with only_tiers(looked_at):
+def three_zones(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Production in a Region with three zones."""
+    with only_tiers(requested_tiers):
         return synthesize_variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
@@ -287,11 +290,11 @@ def everywhere(shipped: dict[str, Platform], three_zones: Platform) -> list[Plat
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """A table with some keys changed."""
-    whole = deepcopy(table)
+    """A table with changes, merged recursively."""
+    result = deepcopy(table)
     for key, value in change.items():
-        whole[key] = merged(whole.get(key, {}), value) if isinstance(value, dict) else value
-    return whole
+        result[key] = merged(result.get(key, {}), value) if isinstance(value, dict) else value
+    return result
 
 
 def _toml_value(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""How a failure begins: with the resource and the attribute that it is about. That line is what pytest's summary shows.
+"""Failures that begin with the resource and the attribute. pytest's summary shows that line.
 
-The platforms that tests get remember which attribute a test has read last. A test of many resources lists what is wrong
-with them by `expect_none`.
+The platforms that tests get record the attribute that was read last. A test of many resources lists its problems with
+`expect_none`.
 """
 
 import re
@@ -24,12 +24,12 @@ class _Missing:
 
 
 MISSING = _Missing()
-"""In the place of a value that is not there."""
+"""Stands for a missing value."""
 TESTS = str(Path(__file__).parent)
 ADDRESS = re.compile(r"(data\.)?aws_\w+")
-"""How a message begins that names a resource itself."""
+"""The beginning of a message that already names its resource."""
 _reads: list["Read"] = []
-"""Of the test that runs."""
+"""Attributes that the current test has read."""
 
 
 class Read(NamedTuple):
@@ -41,7 +41,7 @@ class Read(NamedTuple):
 
     @property
     def is_one_of_many(self) -> bool:
-        """Whether a comprehension has read it, of one resource after the other."""
+        """Whether a comprehension has read it, for several resources."""
         return self.line[0].co_name.startswith("<")
 
 
@@ -54,7 +54,7 @@ class Arguments(dict[str, Any]):
 
     @classmethod
     def of(cls, resource: Resource) -> Self:
-        """Those of a resource, whether they have been read before or not."""
+        """The arguments of a resource."""
         return resource.body if isinstance(resource.body, cls) else cls(resource.address, resource.body)
 
     def _within(self, value: Any, key: str) -> Any:
@@ -64,7 +64,7 @@ class Arguments(dict[str, Any]):
 
     def _read(self, key: object) -> None:
         reader = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - it is documented
-        # What the platform's own code reads, or what follows here, is nothing that a test looks at.
+        # Only reads by tests count, not those by the platform's code or this module.
         if reader.f_code.co_filename.startswith(TESTS) and reader.f_code.co_filename != __file__:
             _reads.append(Read(self.address, f"{self.path} {key}".strip(), (reader.f_code, reader.f_lineno)))
 
@@ -77,54 +77,52 @@ class Arguments(dict[str, Any]):
         return super().__contains__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As a dict does it."""
+        """Like `dict.get`."""
         self._read(key)
         return super().get(key, default)
 
 
-def remembering(platform: Platform) -> Platform:
-    """A platform whose bodies remember what is read of them."""
+def recording(platform: Platform) -> Platform:
+    """A platform whose resources record which attributes are read."""
 
-    def remember(resource: Resource) -> Resource:
+    def record(resource: Resource) -> Resource:
         return replace(resource, body=Arguments.of(resource))
 
-    return replace(
-        platform, resources=tuple(map(remember, platform.resources)), data=tuple(map(remember, platform.data))
-    )
+    return replace(platform, resources=tuple(map(record, platform.resources)), data=tuple(map(record, platform.data)))
 
 
 class Named(dict[str, Arguments]):
     """Resources of a type, or statements of a policy, by name."""
 
     def __init__(self, prefix: str, bodies: Mapping[str, Arguments]) -> None:
-        """Take some bodies; the prefix is what an address has before the name."""
+        """Take bodies by name, and the part of their addresses before the name."""
         self.prefix = prefix
         super().__init__(bodies)
 
     def __missing__(self, name: str) -> Arguments:
-        raise AssertionError(f"{self.prefix}{name}: missing; there are: {', '.join(self) or 'none'}")
+        raise AssertionError(f"{self.prefix}{name}: missing; found: {', '.join(self) or 'none'}")
 
 
 def expect_none(problems: Iterable[str]) -> None:
-    """Fail with problems, a line each, which begins with a resource and an attribute."""
+    """Fail with problems, one per line, each beginning with a resource and an attribute."""
     __tracebackhide__ = True
     found = list(problems)
     assert not found, "\n".join(found)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of what follows from the stacks come last: those of the stacks themselves name the cause."""
+    """Run derived tests last: the tests of the stacks themselves name the cause."""
     items.sort(key=lambda item: item.get_closest_marker("derived") is not None)
 
 
 def pytest_runtest_setup() -> None:
-    """Nothing has been read yet."""
+    """Forget what the previous test has read."""
     _reads.clear()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The summary shows one line of a failure, with the resource first."""
+    """Reduce the summary of a failure to one line, with the resource first."""
     report = yield
     crash = getattr(report.longrepr, "reprcrash", None)
     if call.excinfo and crash:
@@ -138,7 +136,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 
 
 def _about() -> str:
-    """What the line that read last has read: of one resource all attributes, of many the one."""
+    """What the last reading line has read: all attributes of one resource, or one attribute of many."""
     last = _reads[-1]
     line = list(takewhile(lambda read: read.line == last.line, reversed(_reads)))[::-1]
     if last.is_one_of_many:
@@ -151,12 +149,12 @@ def _about() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(config: pytest.Config) -> None:
-    """The summary shows whole lines: pytest cuts them at the terminal's width, which the name of a test may fill."""
+    """Show complete lines: pytest cuts them at the terminal's width, which a test's name may fill."""
     config.option.verbose = max(config.option.verbose, 2)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """What differs, a line each: pytest's own first line shows where both begin."""
+    """List differences, one per line: pytest's own first line shows the beginning of both values."""
     if op == "==" and (both(dict, left, right) or both((list, tuple), left, right)):
         path = f"{left.address} {left.path}".strip() if isinstance(left, Arguments) else ""
         return list(differences(left, right, path)) or None
@@ -170,12 +168,12 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 def both(type_: type | tuple[type, ...], left: object, right: object) -> bool:
-    """Whether two values are of a type, or of some."""
+    """Whether two values are of a type, or of one of several."""
     return isinstance(left, type_) and isinstance(right, type_)
 
 
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
-    """What differs between two values, a line each, which begins with the path that leads there."""
+    """Differences between two values, one per line, each beginning with its path."""
     if both((list, tuple), found, expected):
         found, expected = _by_name(found), _by_name(expected)
     if both(dict, found, expected):
@@ -186,13 +184,13 @@ def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
 
 
 def _by_name(entries: Sequence[Any]) -> dict[Any, Any]:
-    """A list's entries by their numbers; statements by their sids."""
+    """Entries of a list by index; statements by sid."""
     sids = [entry.get("sid") if isinstance(entry, dict) else None for entry in entries]
     return dict(zip(sids if all(sids) else range(len(entries)), entries, strict=True))
 
 
 def _address(left: object, right: object, name: object) -> str:
-    """The address of a resource of which the names were compared."""
+    """The address of a resource, if the compared names are those of resources."""
     for names in (left, right):
         if isinstance(names, KeysView) and isinstance(mapping := getattr(names, "mapping", None), Mapping):
             for body in mapping.values():

@@ -1,4 +1,4 @@
-"""Terraform's states, as tests put them into a bucket."""
+"""Terraform state files for tests."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,7 +6,13 @@ from synthesized.platform import Body
 
 
 def state(resources: Mapping[str, Body], *, tainted: Collection[str] = (), deposed: str = "") -> Body:
-    """A state of resources: attributes by address, addresses that are tainted, and the key that all are deposed by."""
+    """A state file.
+
+    Args:
+        resources: attributes by address.
+        tainted: addresses of tainted resources.
+        deposed: deposed key of all resources, if they are deposed.
+    """
     data = {"mode": "data", "type": "aws_region", "name": "here", "instances": [{"attributes": {"id": "x"}}]}
     return {"version": 4, "resources": [*(_resource(*it, tainted, deposed) for it in resources.items()), data]}
 

@@ -1,4 +1,4 @@
-"""How tests look at what was synthesized."""
+"""Helpers to read a synthesized platform in tests."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ TIERS = (
     "observability",
     "access",
 )
-"""In the design's order: a tier knows only those before it; the last knows none."""
+"""In dependency order: a tier depends only on earlier ones; `access` depends on none."""
 _STORES = ("database", "cache", "storage")
 DEPENDENCIES: Mapping[str, Collection[str]] = {
     "foundation": (),
@@ -34,16 +34,16 @@ DEPENDENCIES: Mapping[str, Collection[str]] = {
     "observability": TIERS[:-2],
     "access": (),
 }
-"""The tiers that a tier is handed."""
+"""Tiers that each tier depends on."""
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
-"""Where the reference environments say that they are."""
+"""URL of the runbooks in the reference environments."""
 SEARCHABLE = TIERS[:-1]
-"""Those with something that the Resource Groups Tagging API knows; it tells little of IAM's, and that in us-east-1."""
+"""Tiers with resources that the Resource Groups Tagging API returns; it returns few of IAM, and only in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
 def stack_json(platform: Platform, tier: str) -> str:
-    """A tier's JSON, as cdktf's matchers take it."""
+    """JSON of a stack, for cdktf's matchers."""
     return json.dumps(platform.stacks[tier].document)
 
 
@@ -56,36 +56,36 @@ def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
 
 
 def _includes(found: Any, wanted: Any) -> bool:
-    """Whether a value is the wanted one; a block may have more arguments than are wanted."""
+    """Whether a value equals the wanted one; a block may have additional arguments."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_includes(found.get(name), value) for name, value in wanted.items())
     return found == wanted
 
 
 def bodies(platform: Platform, type_: str, tier: str = "") -> Named:
-    """The resources of a type by their names within their tier, joined over the tiers, or of one alone."""
+    """Resources of a type by name, of all tiers or of one."""
     found = [resource for resource in platform.of_type(type_) if tier in {"", resource.tier}]
     named = {resource.name: Arguments.of(resource) for resource in found}
-    assert len(named) == len(found), f"name the tier: {type_} has the same name in two"
+    assert len(named) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
     return Named(f"{type_}.", named)
 
 
 def only(platform: Platform, type_: str) -> Arguments:
-    """The one resource of a type."""
+    """The only resource of a type."""
     found = bodies(platform, type_)
-    assert len(found) == 1, f"{type_}: one is expected; there are: {', '.join(found) or 'none'}"
+    assert len(found) == 1, f"{type_}: one expected, found: {', '.join(found) or 'none'}"
     return next(iter(found.values()))
 
 
 def container(platform: Platform) -> Arguments:
-    """The definition of the one container that a task has."""
+    """Definition of the task's only container."""
     task = only(platform, "aws_ecs_task_definition")
     (definition,) = json.loads(task["container_definitions"])
     return Arguments(task.address, definition, "container_definitions")
 
 
 def statements(platform: Platform, tier: str, name: str) -> Named:
-    """The statements of a policy document, by sid."""
+    """Statements of a policy document by sid."""
     address = f"data.aws_iam_policy_document.{tier}_{name}"
     documents = [document.body for document in platform.data if document.address == address]
     assert documents, f"{address}: missing"
@@ -94,12 +94,12 @@ def statements(platform: Platform, tier: str, name: str) -> Named:
 
 
 def conditions(statement: Body) -> dict[str, list[str]]:
-    """A statement's conditions: values by `test variable`."""
+    """Conditions of a statement: values by `<test> <variable>`."""
     return {f"{entry['test']} {entry['variable']}": entry["values"] for entry in statement.get("condition", [])}
 
 
 def names_of(platform: Platform) -> Names:
-    """An environment's names, from what its providers are bound to."""
+    """Names of a platform's environment, from its providers."""
     provider, *second = platform.stacks["foundation"].providers
     second_region = second[0]["region"] if second else None
     return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)

@@ -1,1 +1,1 @@
-"""A module for each service that is extended, by moto's name of it."""
+"""One module per extended service, with moto's name of the service."""

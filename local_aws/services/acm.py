@@ -1,4 +1,4 @@
-"""ACM: keys of the algorithm that is asked for, and certificates that are issued once DNS proves whose domain it is."""
+"""ACM: the requested key algorithm, and certificates that are issued after DNS validation."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,7 +21,7 @@ from local_aws.extension import ApiError, Extension
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-# What ACM issues; it imports more. https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+# Algorithms of certificates that ACM issues; it can import others. https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 KEY_ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
     "RSA_2048": lambda: rsa.generate_private_key(65537, 2048),
     "EC_prime256v1": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -30,7 +30,7 @@ KEY_ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
 
 
 class Certificate(CertBundle):
-    """Waits for the proof of its domains, however long: DNS gives it, an answer to a mail never comes."""
+    """A certificate that stays pending until DNS validation. Email validation never succeeds."""
 
     def __init__(self, account_id: str, validation_method: str, **parts: Any) -> None:
         super().__init__(account_id, **parts)
@@ -63,17 +63,17 @@ class Certificate(CertBundle):
             if record.type == "CNAME"
             for value in record.records
         }
-        wanted = [option["ResourceRecord"] for option in self.describe()["Certificate"]["DomainValidationOptions"]]
-        return all((record["Name"].rstrip("."), record["Value"].rstrip(".")) in published for record in wanted)
+        required = [option["ResourceRecord"] for option in self.describe()["Certificate"]["DomainValidationOptions"]]
+        return all((record["Name"].rstrip("."), record["Value"].rstrip(".")) in published for record in required)
 
 
 class Backend(AWSCertificateManagerBackend):
-    """With keys of the algorithm that is asked for."""
+    """Adds the key algorithm."""
 
     def reissue(self, arn: str, algorithm: str, validation_method: str) -> None:
-        """Put a certificate that waits for DNS, and has such a key, in the place of the one that moto made."""
-        made = self._certificates[arn]
-        draft, key = load_pem_x509_certificate(made.cert), KEY_ALGORITHMS[algorithm]()
+        """Replace moto's certificate by one that has a key of this algorithm and awaits validation."""
+        original = self._certificates[arn]
+        draft, key = load_pem_x509_certificate(original.cert), KEY_ALGORITHMS[algorithm]()
         builder = CertificateBuilder(
             draft.issuer,
             draft.subject,
@@ -87,21 +87,21 @@ class Backend(AWSCertificateManagerBackend):
             self.account_id,
             validation_method,
             certificate=builder.sign(
-                cast(PrivateKey, load_pem_private_key(made.key, None)), hashes.SHA256()
+                cast(PrivateKey, load_pem_private_key(original.key, None)), hashes.SHA256()
             ).public_bytes(Encoding.PEM),
             private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             region=self.region_name,
             arn=arn,
-            cert_type=made.type,
-            cert_status=made.status,
-            cert_options=made.cert_options,
+            cert_type=original.type,
+            cert_status=original.status,
+            cert_options=original.cert_options,
         )
-        certificate.tags = made.tags
+        certificate.tags = original.tags
         self._certificates[arn] = certificate
 
 
 class Responses(AWSCertificateManagerResponse):
-    """With the algorithm and the way of validation in requests."""
+    """Adds the key algorithm and the validation method of requests."""
 
     @property
     def backend(self) -> Backend:
@@ -113,11 +113,11 @@ class Responses(AWSCertificateManagerResponse):
             raise ApiError(
                 "ValidationException", f"KeyAlgorithm {algorithm} is not supported: {', '.join(KEY_ALGORITHMS)}"
             )
-        requested = super().request_certificate()
-        arn = cast(dict[str, str], requested.result)["CertificateArn"]
+        response = super().request_certificate()
+        arn = cast(dict[str, str], response.result)["CertificateArn"]
         if not isinstance(self.backend.get_certificate(arn), Certificate):
             self.backend.reissue(arn, algorithm, self._get_param("ValidationMethod", "EMAIL"))
-        return requested
+        return response
 
 
 EXTENSION = Extension(
@@ -125,7 +125,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_acm_certificate": "the key's algorithm and the way of validation were dropped",
-        "aws_acm_certificate_validation": "a certificate was issued after a minute, whatever DNS said",
+        "aws_acm_certificate": "ignored the key algorithm and the validation method",
+        "aws_acm_certificate_validation": "issued certificates after a minute, without validation",
     },
 )

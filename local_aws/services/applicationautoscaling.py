@@ -1,4 +1,4 @@
-"""Application Auto Scaling: shards and replicas of ElastiCache, tags of targets, policies that have a target."""
+"""Application Auto Scaling: ElastiCache shards and replicas, tags of targets, policies that require a target."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from moto.elasticache.models import elasticache_backends
 
 from local_aws.extension import ApiError, Extension
 
-# The role that AWS gives a target when the request names none, by namespace.
+# Service-linked role of a target whose request names no role, by service namespace.
 # https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-service-linked-roles.html
 SERVICE_LINKED_ROLES = {"ecs": "ECSService", "elasticache": "ElastiCacheRG", "rds": "RDSCluster"}
 NOTHING_SUSPENDED = dict.fromkeys(
@@ -33,7 +33,7 @@ CONFIGURATION_ATTRIBUTES = {
 
 
 class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
-    """With the tags of each target, by its ARN, and ElastiCache's replication groups."""
+    """Adds tags, by ARN of the target, and ElastiCache replication groups."""
 
     SERVICE_NAMESPACE = "application-autoscaling"
 
@@ -51,8 +51,8 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
         role_arn: str | None,
         suspended_state: Any,
     ) -> FakeScalableTarget:
-        known = self.targets.get(dimension, {}).get(r_id)
-        if known is None:
+        existing = self.targets.get(dimension, {}).get(r_id)
+        if existing is None:
             suspended_state = NOTHING_SUSPENDED | (suspended_state or {})
             role_arn = role_arn or self._service_role(namespace)
         if namespace != "elasticache":
@@ -60,13 +60,13 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
                 namespace, r_id, dimension, min_capacity, max_capacity, role_arn or "", suspended_state
             )
         self._check_replication_group(r_id)
-        if known is None:
+        if existing is None:
             target: Any = FakeScalableTarget(
                 self, namespace, r_id, dimension, min_capacity, max_capacity, role_arn or "", suspended_state
             )
-            known = self._add_scalable_target(target)
-        known.update(min_capacity, max_capacity, suspended_state)
-        return known
+            existing = self._add_scalable_target(target)
+        existing.update(min_capacity, max_capacity, suspended_state)
+        return existing
 
     def deregister_scalable_target(self, namespace: str, r_id: str, dimension: str) -> None:
         self.tags.pop(self._target(namespace, r_id, dimension).arn, None)
@@ -93,7 +93,7 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
             return super().put_scaling_policy(
                 policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type
             )
-        # The policy stays the one that its alarms name.
+        # Updated in place, because its alarms refer to its ARN.
         setattr(policy, CONFIGURATION_ATTRIBUTES[str(policy.policy_type)], policy_body)
         return policy
 
@@ -157,27 +157,27 @@ class Backend(ApplicationAutoscalingBackend, TaggableResourcesMixin):
 
 
 class Responses(ApplicationAutoScalingResponse):
-    """With the actions on tags."""
+    """Adds the actions on tags."""
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, applicationautoscaling_backends[self.current_account][self.region])
 
     def register_scalable_target(self) -> str:
-        answer = super().register_scalable_target()
+        response = super().register_scalable_target()
         if tags := self._get_param("Tags"):
-            self.backend.tag_resource(json.loads(answer)["ScalableTargetARN"], tags)
-        return answer
+            self.backend.tag_resource(json.loads(response)["ScalableTargetARN"], tags)
+        return response
 
     def describe_scaling_policies(self) -> str:
-        answer = json.loads(super().describe_scaling_policies())
+        response = json.loads(super().describe_scaling_policies())
         resource, names = self._get_param("ResourceId"), self._get_param("PolicyNames")
-        answer["ScalingPolicies"] = [
+        response["ScalingPolicies"] = [
             policy
-            for policy in answer["ScalingPolicies"]
+            for policy in response["ScalingPolicies"]
             if resource in {None, policy["ResourceId"]} and (not names or policy["PolicyName"] in names)
         ]
-        return json.dumps(answer)
+        return json.dumps(response)
 
     def list_tags_for_resource(self) -> ActionResult:
         return ActionResult({"Tags": self.backend.tags_of(self._get_param("ResourceARN"))})
@@ -191,7 +191,7 @@ class Responses(ApplicationAutoScalingResponse):
         return EmptyResult()
 
     def _validate_params(self) -> None:
-        """As AWS's own model says; moto's lists are older."""
+        """Validate against botocore's current model; moto's lists are outdated."""
         for name in ("ServiceNamespace", "ScalableDimension"):
             shape = cast(StringShape, get_service_model("application-autoscaling").shape_for(name))
             value, allowed = self._get_param(name), shape.enum
@@ -207,7 +207,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_appautoscaling_policy": "could be without a target; another ARN after an update",
-        "aws_appautoscaling_target": "no ElastiCache, no tags, no service-linked role",
+        "aws_appautoscaling_policy": "accepted policies without a target, and changed their ARN on update",
+        "aws_appautoscaling_target": "lacked ElastiCache, tags and service-linked roles",
     },
 )

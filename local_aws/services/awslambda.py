@@ -1,4 +1,4 @@
-"""Lambda: a function really runs, from its zip alone and in a process of its own, for those who may invoke it."""
+"""Lambda: functions run, each invocation in its own process with only its zip file, if the caller may invoke them."""
 
 import base64
 import contextlib
@@ -29,41 +29,43 @@ from local_aws.extension import ApiError, Extension
 
 RUNTIME = Path(lambda_runtime.__file__)
 ASYNCHRONOUS_RETRIES = 2
-"""Of an asynchronous invocation that failed: AWS's default."""
+"""Retries of a failed asynchronous invocation: AWS's default."""
 ACCOUNT_CONCURRENCY = 1000
-"""Of all functions of an account in a Region: AWS's default."""
+"""Concurrent executions per account and Region: AWS's default."""
 
-# What moto drops.
+# Settings that moto drops.
 DROPPED_BY_MOTO = ("DeadLetterConfig", "FileSystemConfigs")
-# What moto takes at creation and drops in an update, by its attribute.
+# Settings that moto drops in updates only, with moto's attribute.
 UPDATE_ATTRIBUTES = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
 FOLDER_LOCK = Lock()
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What became of a call."""
+    """Result of an invocation."""
 
     payload: str
     error: str | None
-    """As the header X-Amz-Function-Error has it."""
+    """Value of the header X-Amz-Function-Error."""
     log: str
 
 
 class Function(LambdaFunction):
-    """One that runs."""
+    """A function that runs."""
 
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         super().__init__(account_id, spec, region, version)
-        self.kept: dict[str, Any] = {}
-        """What moto drops."""
+        self.dropped_settings: dict[str, Any] = {}
+        """Settings that moto drops."""
         self.logging: dict[str, str] = {}
-        """Its logging configuration, without defaults."""
+        """Logging configuration, without defaults."""
         self.store_settings(spec)
 
     def store_settings(self, settings: Mapping[str, Any]) -> None:
-        """Keep what moto drops of a request to create or update it."""
-        self.kept = self.kept | {name: settings[name] for name in DROPPED_BY_MOTO if name in settings}
+        """Store the settings of a create or update request that moto drops."""
+        self.dropped_settings = self.dropped_settings | {
+            name: settings[name] for name in DROPPED_BY_MOTO if name in settings
+        }
         self.logging = self.logging | (settings.get("LoggingConfig") or {})
         for name in settings.keys() & UPDATE_ATTRIBUTES.keys():
             setattr(self, UPDATE_ATTRIBUTES[name], settings[name])
@@ -72,14 +74,14 @@ class Function(LambdaFunction):
 
     @property
     def logging_config(self) -> dict[str, str]:
-        """Where and how it logs, with AWS's defaults."""
+        """Logging configuration, with AWS's defaults."""
         levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
         defaults = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
         return {**defaults, **(levels if self.has_json_logs else {}), **self.logging}
 
     @property
     def has_json_logs(self) -> bool:
-        """Whether its log is lines of JSON."""
+        """Whether the log format is JSON."""
         return self.logging.get("LogFormat") == "JSON"
 
     @property
@@ -91,7 +93,7 @@ class Function(LambdaFunction):
         return config
 
     def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
-        return {**super().get_configuration(on_create), **self.kept, "LoggingConfig": self.logging_config}
+        return {**super().get_configuration(on_create), **self.dropped_settings, "LoggingConfig": self.logging_config}
 
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
         self.store_settings(config_updates)
@@ -110,12 +112,12 @@ class Function(LambdaFunction):
             Thread(target=self._run_asynchronously, args=(event,), daemon=True).start()
         if kind != "RequestResponse":
             return ""
-        ended = self.run(event)
-        if ended.error:
-            response_headers["x-amz-function-error"] = ended.error
+        invocation = self.run(event)
+        if invocation.error:
+            response_headers["x-amz-function-error"] = invocation.error
         response_headers["x-amz-executed-version"] = str(self.version)
-        response_headers["x-amz-log-result"] = base64.b64encode(ended.log.encode()[-4096:]).decode()
-        return ended.payload
+        response_headers["x-amz-log-result"] = base64.b64encode(invocation.log.encode()[-4096:]).decode()
+        return invocation.payload
 
     def _run_asynchronously(self, event: Any) -> None:
         for _ in range(1 + ASYNCHRONOUS_RETRIES):
@@ -123,44 +125,44 @@ class Function(LambdaFunction):
                 return
 
     def run(self, event: Any) -> Invocation:
-        """Run the handler, and log what it says."""
+        """Run the handler, and write its output to the log group."""
         request = str(uuid4())
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[{self.version}]{uuid4().hex}"
         with tempfile.TemporaryDirectory(prefix="local-aws-lambda-") as name:
             folder = Path(name)
-            task, answer = folder / "task", folder / "answer"
+            task, response = folder / "task", folder / "response"
             with ZipFile(BytesIO(self.code_bytes)) as archive:
                 archive.extractall(task)
             began = datetime.now(UTC)
             process = session.current().processes.start(
-                [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(answer), str(task), str(boto3_folder())],
+                [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(response), str(task), str(boto3_folder())],
                 cwd=task,
                 env=self._environment(folder, stream, request),
             )
-            output, is_late = _wait_for(process, json.dumps(event), int(self.timeout))
+            output, has_timed_out = _wait_for(process, json.dumps(event), int(self.timeout))
             ended = datetime.now(UTC)
-            payload = answer.read_text(encoding="utf-8") if answer.exists() and not is_late else None
-        error = "Unhandled" if is_late or process.returncode else None
+            payload = response.read_text(encoding="utf-8") if response.exists() and not has_timed_out else None
+        error = "Unhandled" if has_timed_out or process.returncode else None
         if payload is None:
-            payload, told = self._missing_response(request, process.returncode, is_late=is_late)
-            output += told
+            payload, line = self._missing_response(request, process.returncode, has_timed_out=has_timed_out)
+            output += line
             error = "Unhandled"
-        status = "timeout" if is_late else "error" if error else "success"
+        status = "timeout" if has_timed_out else "error" if error else "success"
         log = self._format_log(output, request, (began, ended), status)
         self._write(stream, log)
         return Invocation(payload, error, "\n".join(log))
 
-    def _missing_response(self, request: str, code: int, *, is_late: bool) -> tuple[str, str]:
-        if is_late:
-            kind, told = "Sandbox.Timedout", f"Task timed out after {int(self.timeout)}.00 seconds"
-            line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request} {told}\n"
+    def _missing_response(self, request: str, code: int, *, has_timed_out: bool) -> tuple[str, str]:
+        if has_timed_out:
+            kind, message = "Sandbox.Timedout", f"Task timed out after {int(self.timeout)}.00 seconds"
+            line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {request} {message}\n"
         else:
-            kind, told = "Runtime.ExitError", f"Runtime exited with error: exit status {code}"
-            line = f"RequestId: {request} Error: {told}\n{kind}\n"
-        return json.dumps({"errorType": kind, "errorMessage": f"RequestId: {request} Error: {told}"}), line
+            kind, message = "Runtime.ExitError", f"Runtime exited with error: exit status {code}"
+            line = f"RequestId: {request} Error: {message}\n{kind}\n"
+        return json.dumps({"errorType": kind, "errorMessage": f"RequestId: {request} Error: {message}"}), line
 
     def _environment(self, folder: Path, stream: str, request: str) -> dict[str, str]:
-        """Made from nothing: what the function was given, and what Lambda adds."""
+        """The function's environment variables and Lambda's own. Nothing is inherited."""
         logging = self.logging_config
         levels = {"AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"]} if self.has_json_logs else {}
         return {
@@ -186,9 +188,9 @@ class Function(LambdaFunction):
             "_TIMEOUT": str(self.timeout),
         }
 
-    def _format_log(self, output: str, request: str, between: tuple[datetime, datetime], status: str) -> list[str]:
-        """Between the lines that Lambda itself logs."""
-        began, ended = between
+    def _format_log(self, output: str, request: str, period: tuple[datetime, datetime], status: str) -> list[str]:
+        """The output between the lines that Lambda itself logs."""
+        began, ended = period
         milliseconds = 1000 * (ended - began).total_seconds()
         billed = int(milliseconds) + 1
         lines = output.splitlines()
@@ -223,10 +225,10 @@ class Function(LambdaFunction):
         logs.put_log_events(group, stream, [{"timestamp": at, "message": line} for line in lines])
 
     def authorize(self, service: str, source_arn: str) -> None:
-        """Check that its policy allows an AWS service to invoke it on behalf of a resource of this account.
+        """Check that the resource-based policy allows an AWS service to invoke this function for a resource.
 
         Raises:
-            Refusal: it does not.
+            ApiError: it does not.
         """
         source = {"AWS:SourceAccount": self.account_id, "AWS:SourceArn": source_arn}
         if not any(_allows(statement, service, source) for statement in self.policy.statements):
@@ -238,9 +240,9 @@ class Function(LambdaFunction):
 
 
 def _wait_for(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
-    """What it printed, and whether it had to be cut off."""
+    """Wait for a process. Returns its output, and whether it timed out."""
     stdin, stdout = process.stdin, process.stdout
-    assert stdin  # noqa: S101 - both were asked for
+    assert stdin  # noqa: S101 - Popen was called with PIPE
     assert stdout  # noqa: S101 - as above
     printed: list[str] = []
     reading = Thread(target=lambda: printed.append(stdout.read()), daemon=True)
@@ -248,28 +250,28 @@ def _wait_for(process: "subprocess.Popen[str]", event: str, timeout: int) -> tup
     with contextlib.suppress(BrokenPipeError):
         stdin.write(f"{event}\n")
         stdin.flush()
-    is_late = False
+    has_timed_out = False
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
-        is_late = True
+        has_timed_out = True
     session.kill(process)
     process.wait()
     reading.join()
     stdout.close()
     with contextlib.suppress(BrokenPipeError):
         stdin.close()
-    return "".join(printed), is_late
+    return "".join(printed), has_timed_out
 
 
 @cache
 def _boto3_parts() -> dict[str, Path]:
-    """boto3 and what it needs, as they are installed here: by the name at the top."""
+    """Installed files of boto3 and its dependencies, by top-level name."""
     parts: dict[str, Path] = {}
-    waiting = ["boto3"]
+    pending = ["boto3"]
     seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
+    while pending:
+        name = pending.pop()
         if name in seen:
             continue
         seen.add(name)
@@ -278,12 +280,12 @@ def _boto3_parts() -> dict[str, Path]:
             top = file.parts[0]
             if not top.endswith(".dist-info") and top not in {"..", "__pycache__"}:
                 parts[top] = Path(str(installed.locate_file(top)))
-        waiting += [re.split(r"[\s<>=!~;\[(]", need)[0] for need in installed.requires or [] if "extra ==" not in need]
+        pending += [re.split(r"[\s<>=!~;\[(]", need)[0] for need in installed.requires or [] if "extra ==" not in need]
     return parts
 
 
 def boto3_folder() -> Path:
-    """What Lambda's runtime has beside the standard library."""
+    """Folder with the packages that Lambda's runtime provides."""
     folder = session.current().folder / "lambda-runtime"
     with FOLDER_LOCK:
         if not folder.exists():
@@ -302,8 +304,8 @@ def _allows(statement: Mapping[str, Any], service: str, source: Mapping[str, str
     conditions: Mapping[str, Mapping[str, str]] = statement.get("Condition") or {}
     return all(
         _matches(pattern, source.get(key, "")) if operator == "ArnLike" else source.get(key) == pattern
-        for operator, wanted in conditions.items()
-        for key, pattern in wanted.items()
+        for operator, patterns in conditions.items()
+        for key, pattern in patterns.items()
     )
 
 
@@ -312,13 +314,13 @@ def _matches(pattern: str, arn: str) -> bool:
 
 
 class Backend(LambdaBackend):
-    """With functions that run."""
+    """Adds invocations by AWS services."""
 
     def invoke_as(self, service: str, source_arn: str, function_arn: str, event: Any) -> Invocation:
-        """Invoke a function as a service of AWS's does it for a resource.
+        """Invoke a function as an AWS service does on behalf of a resource.
 
         Raises:
-            Refusal: the function's policy does not allow it.
+            ApiError: the function's policy does not allow it.
         """
         function = cast(Function, self.get_function(function_arn))
         function.authorize(service, source_arn)
@@ -326,7 +328,7 @@ class Backend(LambdaBackend):
 
 
 class Responses(LambdaResponse):
-    """With invocations that are refused as AWS does it, and the account's concurrency."""
+    """Adds the account's concurrency."""
 
     @property
     def backend(self) -> Backend:
@@ -348,7 +350,7 @@ EXTENSION = Extension(
     models=(Function,),
     routes=("{0}/(?P<api_version>[^/]+)/account-settings/?$",),
     gaps={
-        "aws_lambda_function": "did not run without Docker; dead letters, logging, VPC and later changes were not kept",
-        "aws_lambda_permission": "was not asked for",
+        "aws_lambda_function": "did not run without Docker; dropped dead-letter, logging and VPC settings, and updates",
+        "aws_lambda_permission": "was not checked on invocation",
     },
 )

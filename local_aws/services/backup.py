@@ -1,6 +1,6 @@
-"""AWS Backup: vault policies, selections, changed plans, restore tests, and which types a Region backs up.
+"""AWS Backup: vault policies, plan updates, selections, restore testing, and a Region's resource type opt-ins.
 
-It makes no backups: nothing here has data that a vault could hold.
+It creates no backups, because the local AWS has no data to back up.
 """
 
 from collections.abc import Iterator
@@ -17,31 +17,31 @@ from local_aws.extension import ApiError, Extension
 
 Description = dict[str, Any]
 
-# Some of those that AWS backs up; all are, until somebody says otherwise.
+# Some of the resource types that AWS Backup supports. All are opted in by default.
 TYPES = ("Aurora", "DynamoDB", "EBS", "EC2", "EFS", "RDS", "S3")
 START_WINDOW_HOURS = 24
-"""In which a restore test starts, where nothing is said."""
+"""Default window in which a restore test starts."""
 SELECTION_WINDOW_DAYS = 30
-"""How far back a restore test looks for a recovery point, where nothing is said."""
+"""Default age limit of recovery points for restore tests."""
 
 
-def not_found(what: str) -> ApiError:
-    """There is no such thing."""
-    return ApiError("ResourceNotFoundException", f"{what} does not exist")
+def not_found(resource: str) -> ApiError:
+    """Error for a missing resource."""
+    return ApiError("ResourceNotFoundException", f"{resource} does not exist")
 
 
 class Backend(BackupBackend):
-    """With all of it; what is missing is told."""
+    """Adds these resources, and errors for missing ones."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.vault_policies: dict[str, str] = {}
         self.selections: dict[str, dict[str, Description]] = {}
-        """By plan, and by id."""
-        self.restore_tests: dict[str, Description] = {}
-        """Plans, by name."""
-        self.restore_selections: dict[str, dict[str, Description]] = {}
-        """By plan, and by name."""
+        """By plan ID and selection ID."""
+        self.restore_testing_plans: dict[str, Description] = {}
+        """Restore testing plans, by name."""
+        self.restore_testing_selections: dict[str, dict[str, Description]] = {}
+        """Restore testing selections, by plan name and selection name."""
         self.opted_in = dict.fromkeys(TYPES, True)
 
     def vault(self, name: str) -> Vault:
@@ -69,9 +69,9 @@ class Backend(BackupBackend):
         self.selections[plan.backup_plan_id] = {}
         return plan
 
-    def update_backup_plan(self, plan_id: str, asked: Description) -> Plan:
+    def update_backup_plan(self, plan_id: str, content: Description) -> Plan:
         plan = self.get_backup_plan(plan_id, None)
-        changed = cast(Plan, Plan(asked, plan.creator_request_id, self))  # moto's classes say they make their base
+        changed = cast(Plan, Plan(content, plan.creator_request_id, self))  # moto annotates the base class
         plan.backup_plan, plan.version_id = changed.backup_plan, changed.version_id
         plan.advanced_backup_settings = changed.advanced_backup_settings
         return plan
@@ -80,7 +80,7 @@ class Backend(BackupBackend):
         if self.selections_of(backup_plan_id):
             raise ApiError("InvalidRequestException", "Related backup plan selections must be deleted first")
         deleted = super().delete_backup_plan(backup_plan_id)
-        # Its name is free again.
+        # The name can be reused.
         self.tagger.delete_all_tags_for_resource(self.plans.pop(backup_plan_id).backup_plan_arn)
         return deleted
 
@@ -94,29 +94,29 @@ class Backend(BackupBackend):
             raise not_found(f"Backup selection {selection_id}")
         return self.selections[plan_id][selection_id]
 
-    def restore_test(self, name: str) -> Description:
-        if name not in self.restore_tests:
+    def restore_testing_plan(self, name: str) -> Description:
+        if name not in self.restore_testing_plans:
             raise not_found(f"Restore testing plan {name}")
-        return self.restore_tests[name]
+        return self.restore_testing_plans[name]
 
-    def restore_selection(self, plan: str, name: str) -> Description:
-        self.restore_test(plan)
-        if name not in self.restore_selections[plan]:
+    def restore_testing_selection(self, plan: str, name: str) -> Description:
+        self.restore_testing_plan(plan)
+        if name not in self.restore_testing_selections[plan]:
             raise not_found(f"Restore testing selection {name}")
-        return self.restore_selections[plan][name]
+        return self.restore_testing_selections[plan][name]
 
     def delete_restore_testing_plan(self, name: str) -> None:
-        test = self.restore_test(name)
-        if self.restore_selections[name]:
+        test = self.restore_testing_plan(name)
+        if self.restore_testing_selections[name]:
             raise ApiError("InvalidRequestException", "Related restore testing selections must be deleted first")
         self.tagger.delete_all_tags_for_resource(test["RestoreTestingPlanArn"])
-        del self.restore_tests[name], self.restore_selections[name]
+        del self.restore_testing_plans[name], self.restore_testing_selections[name]
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
         yield from super().iter_tagged_resources()
         for kind, arns in (
             ("backup-plan", [plan.backup_plan_arn for plan in self.plans.values()]),
-            ("restore-testing-plan", [test["RestoreTestingPlanArn"] for test in self.restore_tests.values()]),
+            ("restore-testing-plan", [test["RestoreTestingPlanArn"] for test in self.restore_testing_plans.values()]),
         ):
             for arn in arns:
                 yield TaggedResource(
@@ -125,7 +125,7 @@ class Backend(BackupBackend):
 
 
 class Responses(BackupResponse):
-    """With the actions on it."""
+    """Adds the actions on these resources."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Responses(BackupResponse):
         return cast(Backend, self.backup_backend)
 
     def list_tags(self) -> ActionResult:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's is a JSON text
-        # moto takes the ARN for what stands before the path's last stroke, which not every client sends.
+        # moto takes the ARN from the path, where it requires a trailing slash that not every client sends.
         return ActionResult({"Tags": self.backend.list_tags(self._get_param("ResourceArn"))})
 
     def list_recovery_points_by_backup_vault(self) -> ActionResult:
@@ -193,33 +193,38 @@ class Responses(BackupResponse):
         return EmptyResult()
 
     def create_restore_testing_plan(self) -> ActionResult:
-        asked = self._get_param("RestoreTestingPlan")
-        name = asked["RestoreTestingPlanName"]
-        if name in self.backend.restore_tests:
-            raise ApiError("AlreadyExistsException", f"Restore testing plan {name} is there already")
-        here = f"{self.backend.region_name}:{self.backend.account_id}"
-        arn = f"arn:{self.backend.partition}:backup:{here}:restore-testing-plan:{name}-{uuid4()}"
-        usual = {"ScheduleExpressionTimezone": "Etc/UTC", "StartWindowHours": START_WINDOW_HOURS}
-        self.backend.restore_tests[name] = {"CreationTime": utcnow(), "RestoreTestingPlanArn": arn, **usual, **asked}
-        self.backend.restore_tests[name]["RecoveryPointSelection"] = self._recovery_point_selection(asked)
-        self.backend.restore_selections[name] = {}
+        plan = self._get_param("RestoreTestingPlan")
+        name = plan["RestoreTestingPlanName"]
+        if name in self.backend.restore_testing_plans:
+            raise ApiError("AlreadyExistsException", f"Restore testing plan {name} already exists")
+        scope = f"{self.backend.region_name}:{self.backend.account_id}"
+        arn = f"arn:{self.backend.partition}:backup:{scope}:restore-testing-plan:{name}-{uuid4()}"
+        defaults = {"ScheduleExpressionTimezone": "Etc/UTC", "StartWindowHours": START_WINDOW_HOURS}
+        self.backend.restore_testing_plans[name] = {
+            "CreationTime": utcnow(),
+            "RestoreTestingPlanArn": arn,
+            **defaults,
+            **plan,
+        }
+        self.backend.restore_testing_plans[name]["RecoveryPointSelection"] = self._recovery_point_selection(plan)
+        self.backend.restore_testing_selections[name] = {}
         self.backend.tag_resource(arn, self._get_param("Tags") or {})
-        return ActionResult(self.backend.restore_tests[name])
+        return ActionResult(self.backend.restore_testing_plans[name])
 
     def get_restore_testing_plan(self) -> ActionResult:
         return ActionResult(
-            {"RestoreTestingPlan": self.backend.restore_test(self._get_param("RestoreTestingPlanName"))}
+            {"RestoreTestingPlan": self.backend.restore_testing_plan(self._get_param("RestoreTestingPlanName"))}
         )
 
     def list_restore_testing_plans(self) -> ActionResult:
-        return ActionResult({"RestoreTestingPlans": list(self.backend.restore_tests.values())})
+        return ActionResult({"RestoreTestingPlans": list(self.backend.restore_testing_plans.values())})
 
     def update_restore_testing_plan(self) -> ActionResult:
-        test = self.backend.restore_test(self._get_param("RestoreTestingPlanName"))
-        asked = self._get_param("RestoreTestingPlan")
-        if "RecoveryPointSelection" in asked:
-            asked = {**asked, "RecoveryPointSelection": self._recovery_point_selection(asked)}
-        test.update(asked, LastUpdateTime=utcnow())
+        test = self.backend.restore_testing_plan(self._get_param("RestoreTestingPlanName"))
+        changes = self._get_param("RestoreTestingPlan")
+        if "RecoveryPointSelection" in changes:
+            changes = {**changes, "RecoveryPointSelection": self._recovery_point_selection(changes)}
+        test.update(changes, LastUpdateTime=utcnow())
         return ActionResult({**test, "UpdateTime": test["LastUpdateTime"]})
 
     def delete_restore_testing_plan(self) -> EmptyResult:
@@ -227,34 +232,39 @@ class Responses(BackupResponse):
         return EmptyResult()
 
     def create_restore_testing_selection(self) -> ActionResult:
-        plan, asked = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
-        test, name = self.backend.restore_test(plan), asked["RestoreTestingSelectionName"]
-        if name in self.backend.restore_selections[plan]:
-            raise ApiError("AlreadyExistsException", f"Restore testing selection {name} is there already")
-        made = {"CreationTime": utcnow(), "RestoreTestingPlanName": plan, "RestoreMetadataOverrides": {}, **asked}
-        self.backend.restore_selections[plan][name] = made
-        return ActionResult({**made, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"]})
+        plan, selection = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
+        test, name = self.backend.restore_testing_plan(plan), selection["RestoreTestingSelectionName"]
+        if name in self.backend.restore_testing_selections[plan]:
+            raise ApiError("AlreadyExistsException", f"Restore testing selection {name} already exists")
+        created = {
+            "CreationTime": utcnow(),
+            "RestoreTestingPlanName": plan,
+            "RestoreMetadataOverrides": {},
+            **selection,
+        }
+        self.backend.restore_testing_selections[plan][name] = created
+        return ActionResult({**created, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"]})
 
     def get_restore_testing_selection(self) -> ActionResult:
-        return ActionResult({"RestoreTestingSelection": self._restore_selection()})
+        return ActionResult({"RestoreTestingSelection": self._restore_testing_selection()})
 
     def list_restore_testing_selections(self) -> ActionResult:
         plan = self._get_param("RestoreTestingPlanName")
-        self.backend.restore_test(plan)
-        return ActionResult({"RestoreTestingSelections": list(self.backend.restore_selections[plan].values())})
+        self.backend.restore_testing_plan(plan)
+        return ActionResult({"RestoreTestingSelections": list(self.backend.restore_testing_selections[plan].values())})
 
     def update_restore_testing_selection(self) -> ActionResult:
-        selection = self._restore_selection()
+        selection = self._restore_testing_selection()
         selection.update(self._get_param("RestoreTestingSelection"))
-        test = self.backend.restore_test(selection["RestoreTestingPlanName"])
+        test = self.backend.restore_testing_plan(selection["RestoreTestingPlanName"])
         return ActionResult(
             {**selection, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"], "UpdateTime": utcnow()}
         )
 
     def delete_restore_testing_selection(self) -> EmptyResult:
-        selection = self._restore_selection()
+        selection = self._restore_testing_selection()
         plan, name = selection["RestoreTestingPlanName"], selection["RestoreTestingSelectionName"]
-        del self.backend.restore_selections[plan][name]
+        del self.backend.restore_testing_selections[plan][name]
         return EmptyResult()
 
     def describe_region_settings(self) -> ActionResult:
@@ -264,15 +274,15 @@ class Responses(BackupResponse):
         self.backend.opted_in.update(self._get_param("ResourceTypeOptInPreference") or {})
         return EmptyResult()
 
-    def _restore_selection(self) -> Description:
-        return self.backend.restore_selection(
+    def _restore_testing_selection(self) -> Description:
+        return self.backend.restore_testing_selection(
             self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelectionName")
         )
 
     @staticmethod
-    def _recovery_point_selection(asked: Description) -> Description:
-        usual = {"ExcludeVaults": list[str](), "SelectionWindowDays": SELECTION_WINDOW_DAYS}
-        return {**usual, **asked["RecoveryPointSelection"]}
+    def _recovery_point_selection(plan: Description) -> Description:
+        defaults = {"ExcludeVaults": list[str](), "SelectionWindowDays": SELECTION_WINDOW_DAYS}
+        return {**defaults, **plan["RecoveryPointSelection"]}
 
 
 EXTENSION = Extension(
@@ -287,12 +297,12 @@ EXTENSION = Extension(
         "{0}/restore-testing/plans/(?P<name>.+)$",
     ),
     gaps={
-        "aws_backup_plan": "no action to change one",
-        "aws_backup_restore_testing_plan": "there were none",
-        "aws_backup_restore_testing_selection": "there were none",
-        "aws_backup_selection": "there were none",
-        "aws_backup_vault": "its tags were not found",
-        "aws_backup_vault_lock_configuration": "a vault that was missing was told otherwise than AWS does",
-        "aws_backup_vault_policy": "there were none",
+        "aws_backup_plan": "could not be updated",
+        "aws_backup_restore_testing_plan": "was not implemented",
+        "aws_backup_restore_testing_selection": "was not implemented",
+        "aws_backup_selection": "was not implemented",
+        "aws_backup_vault": "lost its tags",
+        "aws_backup_vault_lock_configuration": "missing vaults had another error than AWS's",
+        "aws_backup_vault_policy": "was not implemented",
     },
 )

@@ -1,4 +1,4 @@
-"""CloudTrail: a trail needs what it names, keeps the selectors that it was given last, and goes for good."""
+"""CloudTrail: trails are validated, keep only their latest selectors, and are deleted with their tags."""
 
 import json
 from copy import copy
@@ -16,7 +16,7 @@ from local_aws.policy_parsing import as_list, service_principals, statements
 
 Selectors = list[dict[str, Any]]
 
-# What a trail has that nobody gave any.
+# Event selectors of a new trail.
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html
 DEFAULT_SELECTORS: Selectors = [
     {
@@ -29,16 +29,16 @@ DEFAULT_SELECTORS: Selectors = [
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
 OPERATORS = {"Equals", "StartsWith", "EndsWith", "NotEquals", "NotStartsWith", "NotEndsWith"}
 EQUALS_ONLY_FIELDS = {"eventCategory", "readOnly", "resources.type"}
-"""Fields that are compared with Equals alone."""
+"""Fields that support only Equals."""
 
 
 class Backend(CloudTrailBackend):
-    """With trails that are checked as they are made and changed."""
+    """Adds validation when trails are created and updated."""
 
-    def create_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
+    def create_trail(self, name: str, *args: Any, **settings: Any) -> Trail:
         if name in self.trails:
             raise ApiError("TrailAlreadyExistsException", f"Trail {name} already exists for {self.account_id}")
-        trail = super().create_trail(name, *args, **asked)
+        trail = super().create_trail(name, *args, **settings)
         try:
             self.validate(trail)
         except ApiError:
@@ -47,9 +47,9 @@ class Backend(CloudTrailBackend):
         trail.event_selectors = list(DEFAULT_SELECTORS)
         return trail
 
-    def update_trail(self, name: str, *args: Any, **asked: Any) -> Trail:
+    def update_trail(self, name: str, *args: Any, **settings: Any) -> Trail:
         before = copy(self.get_trail(name))
-        trail = super().update_trail(name, *args, **asked)
+        trail = super().update_trail(name, *args, **settings)
         try:
             self.validate(trail)
         except ApiError:
@@ -58,7 +58,7 @@ class Backend(CloudTrailBackend):
         return trail
 
     def validate(self, trail: Trail) -> None:
-        """Refuse a trail that cannot be delivered: bucket and its policy, key, log group and role."""
+        """Refuse a trail whose bucket, bucket policy, key, log group or role does not allow delivery."""
         buckets = s3_backends[self.account_id][self.partition].buckets
         if trail.bucket_name not in buckets:
             raise ApiError("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
@@ -70,7 +70,9 @@ class Backend(CloudTrailBackend):
         ):
             raise ApiError("KmsKeyNotFoundException", f"The key {trail.kms_key_id} does not exist.")
         if bool(trail.cw_log_group_arn) != bool(trail.cw_role_arn):
-            raise ApiError("InvalidCloudWatchLogsRoleArnException", "A log group and a role come together.")
+            raise ApiError(
+                "InvalidCloudWatchLogsRoleArnException", "A log group requires a role, and a role requires a log group."
+            )
         if trail.cw_log_group_arn:
             group = trail.cw_log_group_arn.split(":", 6)[6].removesuffix(":*")
             if group not in logs_backends[self.account_id][self.region_name].groups:
@@ -87,10 +89,10 @@ class Backend(CloudTrailBackend):
                 used = OPERATORS & field.keys()
                 if not used or (field["Field"] in EQUALS_ONLY_FIELDS and used != {"Equals"}):
                     raise ApiError(
-                        "InvalidEventSelectorsException", f"The field {field['Field']} cannot be compared so."
+                        "InvalidEventSelectorsException", f"The field {field['Field']} does not support this operator."
                     )
         trail = self.get_trail(trail_name)
-        # Each kind takes the place of the other.
+        # Each kind of selector replaces the other.
         trail.event_selectors = event_selectors or []
         trail.advanced_event_selectors = advanced_event_selectors or []
         return trail.arn, trail.event_selectors, trail.advanced_event_selectors
@@ -109,7 +111,7 @@ class Backend(CloudTrailBackend):
 
 
 class Responses(CloudTrailResponse):
-    """Which say of a trail whether it has selectors of its own."""
+    """Adds the flags HasCustomEventSelectors and HasInsightSelectors."""
 
     @property
     def backend(self) -> Backend:
@@ -120,26 +122,26 @@ class Responses(CloudTrailResponse):
         return json.dumps({"Trail": trail.description(include_region=True) | _selector_flags(trail)})
 
     def describe_trails(self) -> str:
-        asked = self._get_param("trailNameList") or []
+        names = self._get_param("trailNameList") or []
         trails = self.backend.describe_trails(self._get_bool_param("includeShadowTrails", True))
-        told = [trail for trail in trails if not asked or {trail.trail_name, trail.arn} & set(asked)]
+        selected = [trail for trail in trails if not names or {trail.trail_name, trail.arn} & set(names)]
         return json.dumps(
-            {"trailList": [trail.description(include_region=True) | _selector_flags(trail) for trail in told]}
+            {"trailList": [trail.description(include_region=True) | _selector_flags(trail) for trail in selected]}
         )
 
 
 def _selector_flags(trail: Trail) -> dict[str, bool]:
-    own = trail.advanced_event_selectors or trail.event_selectors != DEFAULT_SELECTORS
-    return {"HasCustomEventSelectors": bool(own), "HasInsightSelectors": bool(trail.insight_selectors)}
+    has_custom = trail.advanced_event_selectors or trail.event_selectors != DEFAULT_SELECTORS
+    return {"HasCustomEventSelectors": bool(has_custom), "HasInsightSelectors": bool(trail.insight_selectors)}
 
 
 def _allows_delivery(policy: dict[str, Any], trail: str) -> bool:
-    """Whether a bucket's policy lets CloudTrail see whose it is and write, for this trail."""
+    """Whether a bucket policy allows CloudTrail to read the bucket's ACL and to write, for this trail."""
     allowed = set[str]()
     for statement in statements(policy):
         services = service_principals(statement)
-        wanted = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", trail)
-        if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in as_list(wanted):
+        sources = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", trail)
+        if statement["Effect"] == "Allow" and "cloudtrail.amazonaws.com" in services and trail in as_list(sources):
             allowed |= set(as_list(statement["Action"]))
     return allowed >= {"s3:GetBucketAcl", "s3:PutObject"}
 
@@ -148,5 +150,5 @@ EXTENSION = Extension(
     "cloudtrail",
     Responses,
     Backend,
-    gaps={"aws_cloudtrail": "nothing was checked; selectors were kept beside those that replaced them"},
+    gaps={"aws_cloudtrail": "was not validated; kept replaced selectors"},
 )

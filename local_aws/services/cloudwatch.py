@@ -1,4 +1,4 @@
-"""CloudWatch: composite alarms, and alarms described by their type, each with a state that it keeps."""
+"""CloudWatch: composite alarms, alarm types in DescribeAlarms, and alarm states that survive updates."""
 
 import re
 from typing import Any, cast
@@ -18,14 +18,14 @@ SUPPRESSION = {
 
 
 class Alarms(dict[str, Alarm]):
-    """By name. moto iterates over a copy: other requests and scaling policies put alarms meanwhile."""
+    """Alarms by name. Iteration uses a copy, because concurrent requests and scaling policies put alarms."""
 
     def values(self) -> Any:
         return list(super().values())
 
 
 class Backend(CloudWatchBackend):
-    """With alarms that are changed, not made anew, when they are put again."""
+    """Adds updates of alarms, which moto replaces instead."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -34,7 +34,7 @@ class Backend(CloudWatchBackend):
     def put_metric_alarm(self, name: str, *arguments: Any, **settings: Any) -> Alarm:
         former = self.alarms.get(name)
         if former:
-            settings["tags"] = None  # AWS takes tags with a new alarm only
+            settings["tags"] = None  # AWS applies tags to new alarms only
         alarm = super().put_metric_alarm(name, *arguments, **settings)
         if former:
             for state in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
@@ -49,7 +49,7 @@ class Backend(CloudWatchBackend):
         super().delete_alarms(alarm_names)
 
     def validate_alarm_rule(self, rule: str) -> None:
-        """Refuse a rule that is too long, or of alarms that are not there."""
+        """Refuse a rule that is too long or refers to missing alarms."""
         if len(rule) > RULE_MAXIMUM:
             raise ApiError("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
         named = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
@@ -59,7 +59,7 @@ class Backend(CloudWatchBackend):
 
 
 class Responses(CloudWatchResponse):
-    """With the actions on composite alarms."""
+    """Adds the actions on composite alarms."""
 
     @property
     def backend(self) -> Backend:
@@ -75,7 +75,7 @@ class Responses(CloudWatchResponse):
 
     def describe_alarms(self) -> ActionResult:
         described = cast(dict[str, list[Alarm]], super().describe_alarms().result)
-        # Unless asked for, there are no composite alarms in the answer.
+        # The default is metric alarms only.
         kinds = self._get_param("AlarmTypes") or ["MetricAlarm"]
         return ActionResult(
             {
@@ -90,7 +90,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_cloudwatch_composite_alarm": "there were none",
-        "aws_cloudwatch_metric_alarm": "deletion left the tags",
+        "aws_cloudwatch_composite_alarm": "was not implemented",
+        "aws_cloudwatch_metric_alarm": "left its tags behind when it was deleted",
     },
 )

@@ -1,4 +1,4 @@
-"""AWS Config: how it records, and what a recorder and its delivery need."""
+"""AWS Config: recording modes, and validation of configuration recorders and delivery channels."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ DEFAULT_RECORDING_MODE = {"recordingFrequency": "CONTINUOUS"}
 
 
 class Backend(ConfigBackend):
-    """With each recorder's mode, by its name."""
+    """Adds recording modes, by name of the configuration recorder."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -29,8 +29,8 @@ class Backend(ConfigBackend):
         self.recording_modes[config_recorder["name"]] = mode
 
     def describe_configuration_recorders(self, recorder_names: list[str] | None) -> list[dict[str, Any]]:
-        told = super().describe_configuration_recorders(recorder_names)
-        return [{**recorder, "recordingMode": self.recording_modes[recorder["name"]]} for recorder in told]
+        recorders = super().describe_configuration_recorders(recorder_names)
+        return [{**recorder, "recordingMode": self.recording_modes[recorder["name"]]} for recorder in recorders]
 
     def put_delivery_channel(self, delivery_channel: dict[str, Any]) -> None:
         name = delivery_channel.get("s3BucketName", "")
@@ -46,10 +46,10 @@ class Backend(ConfigBackend):
             raise ApiError("NoAvailableConfigurationRecorderException", "Configuration recorder is not available")
         former = self.config_rules.get(config_rule.get("ConfigRuleName", ""))
         kept = dict(former.tags) if former else None
-        answer = super().put_config_rule(config_rule, tags)
+        arn = super().put_config_rule(config_rule, tags)
         if former and kept is not None:
-            former.tags = kept  # AWS takes tags with a new rule only
-        return answer
+            former.tags = kept  # AWS applies tags to new rules only
+        return arn
 
 
 EXTENSION = Extension(
@@ -57,9 +57,9 @@ EXTENSION = Extension(
     ConfigResponse,
     Backend,
     gaps={
-        "aws_config_config_rule": "a rule needed no recorder, and lost its tags when it was put again",
-        "aws_config_configuration_recorder": "recording mode; any role was taken",
-        "aws_config_configuration_recorder_status": "any role was taken",
-        "aws_config_delivery_channel": "any bucket was taken",
+        "aws_config_config_rule": "required no recorder, and lost its tags on update",
+        "aws_config_configuration_recorder": "ignored the recording mode, and accepted any role",
+        "aws_config_configuration_recorder_status": "accepted any role",
+        "aws_config_delivery_channel": "accepted any bucket",
     },
 )

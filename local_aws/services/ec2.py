@@ -1,6 +1,6 @@
-"""EC2: ICMP in network ACLs, descriptions of security group rules, destinations of flow logs; one call at a time.
+"""EC2: ICMP in network ACLs, descriptions of security group rules, flow log destinations; one call at a time.
 
-Terraform creates a VPC's parts side by side, and moto checks before it adds: without turns, rules are lost or doubled.
+Terraform creates the parts of a VPC concurrently, and moto's checks are not atomic: rules would be lost or duplicated.
 """
 
 import json
@@ -19,12 +19,12 @@ from moto.ec2.responses import EC2Response
 
 from local_aws.extension import ApiError, Extension
 
-# What AWS writes to a bucket unless told otherwise.
+# AWS's defaults for flow logs in a bucket.
 DEFAULT_DESTINATION_OPTIONS = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": False}
 
 
 class DescribedRule(SecurityGroupRule):
-    """Keeps its description, whatever it lets through: addresses, a group or a prefix list."""
+    """A rule with a description, whatever its peer is: addresses, a security group or a prefix list."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class DescribedRule(SecurityGroupRule):
         self._prefix_list = prefix_list_id or {}
 
     def __eq__(self, other: object) -> bool:
-        """Whether AWS takes the other for a duplicate: descriptions do not count."""
+        """Whether AWS regards the rules as duplicates: descriptions do not matter."""
         return isinstance(other, SecurityGroupRule) and _permission(self) == _permission(other)
 
     @property
@@ -52,19 +52,19 @@ class DescribedRule(SecurityGroupRule):
         return self._peer.get("Description")
 
     def set_description(self, text: str | None) -> None:
-        """Set its description, or remove it if there is no text."""
+        """Set the description, or remove it if the text is empty."""
         self._peer.pop("Description", None)
         if text:
             self._peer["Description"] = text
 
-    def modify(self, wanted: dict[str, Any]) -> None:
-        """Take another group or prefix list, and the description, from a request to modify."""
-        if group := wanted.get("ReferencedGroupId"):
+    def modify(self, request: dict[str, Any]) -> None:
+        """Apply the group or prefix list and the description of ModifySecurityGroupRules."""
+        if group := request.get("ReferencedGroupId"):
             self.source_group = {**self.source_group, "GroupId": group}
-        if prefix_list := wanted.get("PrefixListId"):
+        if prefix_list := request.get("PrefixListId"):
             self.prefix_list_id = prefix_list
             self._prefix_list = {"PrefixListId": prefix_list}
-        self.set_description(wanted.get("Description"))
+        self.set_description(request.get("Description"))
 
     @property
     def _peer(self) -> dict[str, str]:
@@ -84,16 +84,16 @@ def _permission(rule: SecurityGroupRule) -> tuple[object, ...]:
 
 
 class Backend(EC2Backend):
-    """With rules that are described, endpoints whose private names can be switched, logs that know their group."""
+    """Adds rule descriptions, flow logs to a log group's ARN, and deletion of default network ACLs with their VPC."""
 
     def delete_vpc(self, vpc_id: str) -> Any:
         deleted = super().delete_vpc(vpc_id)
-        # What it came with goes with it.
+        # The default network ACL is deleted with the VPC.
         self.network_acls = {id: acl for id, acl in self.network_acls.items() if acl.vpc_id != vpc_id}
         return deleted
 
     def delete_nat_gateway(self, nat_gateway_id: str) -> NatGateway:
-        """Its Elastic IP address is disassociated, and stays the account's.
+        """Disassociate the Elastic IP address, which stays allocated.
 
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
         """
@@ -107,8 +107,8 @@ class Backend(EC2Backend):
     def modify_security_group_rules(self, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
         super().modify_security_group_rules(group_id, rules)
         group = self.get_security_group_from_id(group_id)
-        for rule_id, wanted in rules.items():
-            cast(DescribedRule, group and group.get_rule(rule_id)).modify(wanted)
+        for rule_id, request in rules.items():
+            cast(DescribedRule, group and group.get_rule(rule_id)).modify(request)
 
     def _sg_update_description(self, security_rule: SecurityGroupRule, rule: SecurityGroupRule) -> None:
         cast(DescribedRule, rule).set_description(security_rule.description)
@@ -150,7 +150,7 @@ class Backend(EC2Backend):
 
 
 class Responses(EC2Response):
-    """One call at a time."""
+    """Serializes all calls, and adds the actions' missing parameters."""
 
     _lock = RLock()
 
@@ -187,12 +187,12 @@ class Responses(EC2Response):
         }
 
     def create_flow_logs(self) -> ActionResult:
-        made = super().create_flow_logs()
+        response = super().create_flow_logs()
         if self._get_param("LogDestinationType") == "s3":
             options = DEFAULT_DESTINATION_OPTIONS | self._get_param("DestinationOptions", {})
-            for flow_log in cast(dict[str, list[str]], made.result)["FlowLogIds"]:
+            for flow_log in cast(dict[str, list[str]], response.result)["FlowLogIds"]:
                 cast(Any, self.backend.flow_logs[flow_log]).destination_options = options
-        return made
+        return response
 
     def modify_vpc_endpoint(self) -> ActionResult:
         endpoint = self.backend.describe_vpc_endpoints([self._get_param("VpcEndpointId")])[0]
@@ -209,10 +209,10 @@ EXTENSION = Extension(
     Backend,
     models=(DescribedRule,),
     gaps={
-        "aws_flow_log": "logs to a log group's ARN were said to fail; a bucket's options were dropped",
-        "aws_network_acl": "ICMP's type and code were dropped",
-        "aws_vpc_endpoint": "whether private names are used could not be changed",
-        "aws_vpc_security_group_egress_rule": "descriptions of rules for groups and prefix lists were dropped",
-        "aws_vpc_security_group_ingress_rule": "descriptions of rules for groups were dropped",
+        "aws_flow_log": "failed for a log group's ARN, and dropped a bucket's options",
+        "aws_network_acl": "dropped ICMP type and code",
+        "aws_vpc_endpoint": "could not change private DNS",
+        "aws_vpc_security_group_egress_rule": "dropped descriptions of rules for groups and prefix lists",
+        "aws_vpc_security_group_ingress_rule": "dropped descriptions of rules for groups",
     },
 )

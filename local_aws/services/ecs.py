@@ -1,6 +1,6 @@
-"""ECS: services keep all that they are told, and run: tasks in every subnet, registered with the load balancer.
+"""ECS: services keep all their settings and run tasks in every subnet, registered with the load balancer.
 
-A deployment is over at once: its tasks run, and those of the one before are stopped.
+A deployment completes at once: the new tasks run, and those of the previous deployment are stopped.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from moto.moto_api._internal import mock_random
 
 from local_aws.extension import ApiError, Extension
 
-# What CreateService takes and moto leaves out, and what each is when nothing is said.
+# Parameters of CreateService that moto ignores, with ECS's defaults.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 DEFAULTS: dict[str, Any] = {
     "availabilityZoneRebalancing": "ENABLED",
@@ -36,7 +36,7 @@ DEFAULT_DEPLOYMENT_CONFIGURATION = {
     "strategy": "ROLLING",
     "bakeTimeInMinutes": 0,
 }
-# A change of these starts new tasks; all else holds for those that run.
+# A change of these starts a new deployment. All other changes apply to the running tasks.
 REDEPLOYING_PROPERTIES = (
     "task_definition",
     "network_configuration",
@@ -48,7 +48,7 @@ REDEPLOYING_PROPERTIES = (
 
 
 class ServiceTask(Task):
-    """Runs until it is stopped."""
+    """A task of a service, which runs until it is stopped."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -57,15 +57,15 @@ class ServiceTask(Task):
 
     @property
     def private_ip(self) -> str:
-        """Where it answers."""
+        """Private IP address."""
         return _details(self.attachments[0])["privateIPv4Address"]
 
     def advance(self) -> None:
-        """Change nothing: to be described ends no task."""
+        """Do nothing: moto would advance the task's status each time it is described."""
 
 
 class Backend(EC2ContainerServiceBackend):
-    """With services whose tasks run."""
+    """Adds services with running tasks."""
 
     def running_tasks(self, service: Service) -> list[ServiceTask]:
         tasks = self.tasks.get(service.cluster_name, {}).values()
@@ -77,18 +77,20 @@ class Backend(EC2ContainerServiceBackend):
         ]
 
     def start_service(self, service: Service, settings: dict[str, Any]) -> None:
-        """Let a service that was just made run, with the settings of its request."""
-        kept = cast(Any, service)
+        """Store the settings of a new service and start its tasks."""
+        attributes = cast(Any, service)
         for name, default in DEFAULTS.items():
-            setattr(kept, xform_name(name), settings.get(name, default))
-        kept.deployment_configuration = DEFAULT_DEPLOYMENT_CONFIGURATION | settings.get("deploymentConfiguration", {})
-        kept.created_at = utcnow()
+            setattr(attributes, xform_name(name), settings.get(name, default))
+        attributes.deployment_configuration = DEFAULT_DEPLOYMENT_CONFIGURATION | settings.get(
+            "deploymentConfiguration", {}
+        )
+        attributes.created_at = utcnow()
         cluster = self._get_cluster(service.cluster_name)
         if not settings.get("launchType"):
-            kept.capacity_provider_strategy = (
-                kept.capacity_provider_strategy or cluster.default_capacity_provider_strategy or []
+            attributes.capacity_provider_strategy = (
+                attributes.capacity_provider_strategy or cluster.default_capacity_provider_strategy or []
             )
-            if kept.capacity_provider_strategy:
+            if attributes.capacity_provider_strategy:
                 service.launch_type = None
         self._deploy(service)
 
@@ -98,11 +100,11 @@ class Backend(EC2ContainerServiceBackend):
         )
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
-        # Parts that are left out stay as they are.
-        if told := service_properties.get("deployment_configuration"):
-            service_properties["deployment_configuration"] = cast(Any, service).deployment_configuration | told
-        if wanted := service_properties.get("task_definition"):
-            service_properties["task_definition"] = self.describe_task_definition(wanted).arn
+        # Omitted parts keep their values.
+        if changes := service_properties.get("deployment_configuration"):
+            service_properties["deployment_configuration"] = cast(Any, service).deployment_configuration | changes
+        if definition := service_properties.get("task_definition"):
+            service_properties["task_definition"] = self.describe_task_definition(definition).arn
         forced = service_properties.get("force_new_deployment")
         before = [getattr(service, name) for name in REDEPLOYING_PROPERTIES]
         super().update_service(service_properties)
@@ -122,9 +124,9 @@ class Backend(EC2ContainerServiceBackend):
     def list_services(
         self, cluster_str: str, scheduling_strategy: str | None = None, launch_type: str | None = None
     ) -> list[str]:
-        gone = {service.arn for service in self.services.values() if service.status == "INACTIVE"}
+        deleted = {service.arn for service in self.services.values() if service.status == "INACTIVE"}
         arns = super().list_services(cluster_str, scheduling_strategy, launch_type)
-        return [arn for arn in arns if arn not in gone]
+        return [arn for arn in arns if arn not in deleted]
 
     def list_tasks(
         self,
@@ -142,7 +144,7 @@ class Backend(EC2ContainerServiceBackend):
         return [task for task in tasks if not service_name or task.group == group]
 
     def stop_task(self, cluster_str: str, task_str: str, reason: str) -> Task:
-        """Stop it; a service starts another in its place."""
+        """Stop a task. A service starts a replacement."""
         task = super().stop_task(cluster_str, task_str, reason)
         if isinstance(task, ServiceTask):
             self._release(task)
@@ -161,9 +163,9 @@ class Backend(EC2ContainerServiceBackend):
         return clusters, failures
 
     def _deploy(self, service: Service) -> None:
-        """Start new tasks, and stop those that ran."""
-        former = self.running_tasks(service)
-        kept, now = cast(Any, service), utcnow()
+        """Start new tasks and stop the previous ones."""
+        previous = self.running_tasks(service)
+        attributes, now = cast(Any, service), utcnow()
         deployment_id = f"ecs-svc/{mock_random.randint(10**18, 10**19)}"
         service.deployments = [
             {
@@ -173,7 +175,7 @@ class Backend(EC2ContainerServiceBackend):
                 "failedTasks": 0,
                 "pendingCount": 0,
                 "createdAt": now,
-                "capacityProviderStrategy": kept.capacity_provider_strategy,
+                "capacityProviderStrategy": attributes.capacity_provider_strategy,
                 "launchType": service.launch_type,
                 "platformVersion": service.platform_version,
                 "platformFamily": "Linux",
@@ -182,12 +184,12 @@ class Backend(EC2ContainerServiceBackend):
                 "rolloutStateReason": f"ECS deployment {deployment_id} completed.",
             }
         ]
-        for task in former:
+        for task in previous:
             self._stop(task, f"Scaling activity initiated by (deployment {task.started_by})")
         self._scale(service)
 
     def _scale(self, service: Service) -> None:
-        """Start or stop as many tasks as make the desired count."""
+        """Start or stop tasks until the desired count is reached."""
         running = self.running_tasks(service)
         subnets = service.network_configuration.get("awsvpcConfiguration", {}).get("subnets", [])
         for subnet in islice(cycle(subnets or [None]), len(running), max(len(running), service.desired_count)):
@@ -211,16 +213,16 @@ class Backend(EC2ContainerServiceBackend):
         ]
 
     def _run(self, service: Service, subnet: str | None) -> None:
-        cluster, kept = self._get_cluster(service.cluster_name), cast(Any, service)
+        cluster, attributes = self._get_cluster(service.cluster_name), cast(Any, service)
         definition = self.describe_task_definition(service.task_definition or "")
         networking = service.network_configuration
         if subnet:
             networking = {"awsvpcConfiguration": {**networking["awsvpcConfiguration"], "subnets": [subnet]}}
-        providers = [part["capacityProvider"] for part in kept.capacity_provider_strategy]
+        providers = [part["capacityProvider"] for part in attributes.capacity_provider_strategy]
         tags = service.tags if service.propagate_tags == "SERVICE" else []
         if service.propagate_tags == "TASK_DEFINITION":
             tags = definition.tags
-        if kept.enable_ecs_managed_tags:
+        if attributes.enable_ecs_managed_tags:
             tags = [
                 *tags,
                 {"key": "aws:ecs:clusterName", "value": cluster.name},
@@ -243,7 +245,7 @@ class Backend(EC2ContainerServiceBackend):
         task.cpu, task.memory = definition.cpu, definition.memory
         task.created_at = task.started_at = utcnow()
         task.health_status, task.connectivity = "HEALTHY", "CONNECTED"
-        task.enable_execute_command = kept.enable_execute_command
+        task.enable_execute_command = attributes.enable_execute_command
         if subnet:
             task.availability_zone = self._network.get_subnet(subnet).availability_zone
         for container in task.containers:
@@ -251,7 +253,7 @@ class Backend(EC2ContainerServiceBackend):
         self.tasks.setdefault(cluster.name, {})[task.task_arn] = task
         for balancer in service.load_balancers:
             task.target_groups.append(balancer["targetGroupArn"])
-            target = {"Id": task.address, "Port": balancer["containerPort"]}
+            target = {"Id": task.private_ip, "Port": balancer["containerPort"]}
             self._target_group(balancer["targetGroupArn"]).register([target])
 
     def _stop(self, task: ServiceTask, reason: str) -> None:
@@ -259,7 +261,7 @@ class Backend(EC2ContainerServiceBackend):
         self._release(task)
 
     def _release(self, task: ServiceTask) -> None:
-        """Give back its place in the load balancer and in the subnet."""
+        """Deregister a stopped task from its target groups and delete its network interfaces."""
         task.stopped_at = utcnow()
         for arn in task.target_groups:
             if group := self._target_group(arn):
@@ -281,7 +283,7 @@ def _details(attachment: dict[str, Any]) -> dict[str, str]:
 
 
 class Responses(EC2ContainerServiceResponse):
-    """With all that CreateService is told."""
+    """Adds all parameters of CreateService."""
 
     @property
     def backend(self) -> Backend:
@@ -292,9 +294,9 @@ class Responses(EC2ContainerServiceResponse):
         existing = self.backend.services.get(f"{cluster}:{self._get_param('serviceName')}")
         if existing and existing.status == "ACTIVE":
             raise ApiError("InvalidParameterException", "Creation of service was not idempotent.")
-        made = super().create_service()
-        self.backend.start_service(cast(dict[str, Service], made.result)["service"], self._get_params())
-        return made
+        response = super().create_service()
+        self.backend.start_service(cast(dict[str, Service], response.result)["service"], self._get_params())
+        return response
 
 
 EXTENSION = Extension(
@@ -302,6 +304,6 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_ecs_service": "half of what it is told was dropped, and no tasks ran",
+        "aws_ecs_service": "dropped half of the settings, and ran no tasks",
     },
 )

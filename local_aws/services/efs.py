@@ -1,4 +1,4 @@
-"""EFS: backup policy, protection, update and replication of file systems; deletion of policies; the missing is told."""
+"""EFS: file system updates, backup policies, protection and replication; deletion of policies; not-found errors."""
 
 import json
 import time
@@ -14,17 +14,17 @@ from local_aws.extension import Extension
 JSON_HEADERS: Mapping[str, str | int] = {"Content-Type": "application/json"}
 
 
-class ReplicationAlreadyExists(EFSError):  # noqa: N818 - EFS's own name, as moto has the others
-    """A file system has one at a time."""
+class ReplicationAlreadyExists(EFSError):  # noqa: N818 - EFS's error name, as in moto
+    """The file system is already replicated."""
 
     code = 409
 
     def __init__(self, file_system_id: str) -> None:
-        super().__init__("ReplicationAlreadyExists", f"File system {file_system_id} has a replication already")
+        super().__init__("ReplicationAlreadyExists", f"File system {file_system_id} already has a replication")
 
 
 class ReplicationNotFound(EFSError):  # noqa: N818 - as above
-    """A file system has none."""
+    """The file system is not replicated."""
 
     code = 404
 
@@ -33,9 +33,9 @@ class ReplicationNotFound(EFSError):  # noqa: N818 - as above
 
 
 class ProtectedFileSystem(FileSystem):
-    """Protected from being overwritten by a replication until somebody says otherwise, as AWS makes it."""
+    """A file system with replication overwrite protection, which AWS enables by default."""
 
-    # moto describes what does not start with an underscore.
+    # moto's descriptions contain all attributes without a leading underscore.
     _overwriting = "ENABLED"
     _backups: dict[str, str] | None = None
 
@@ -53,9 +53,9 @@ class ProtectedFileSystem(FileSystem):
             raise BadRequest("The file system is a replica")
         self._overwriting = overwriting
 
-    def set_replicating(self, *, following: bool) -> None:
-        """Be a replica, which nobody else writes to, or be one no longer."""
-        self._overwriting = "REPLICATING" if following else "ENABLED"
+    def set_replicating(self, *, replicating: bool) -> None:
+        """Become a replica, which is read-only, or stop being one."""
+        self._overwriting = "REPLICATING" if replicating else "ENABLED"
 
     @property
     def backup_policy(self) -> dict[str, str] | None:
@@ -73,12 +73,12 @@ class ProtectedFileSystem(FileSystem):
 
 
 class Backend(EFSBackend):
-    """With such file systems; what is missing is told."""
+    """Adds replications, and errors for missing file systems."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.replications: dict[str, dict[str, Any]] = {}
-        """By the source's id and by the replica's, each in its Region."""
+        """By ID of the source or of the replica in this Region."""
 
     def file_system(self, file_system_id: str) -> ProtectedFileSystem:
         if file_system_id not in self.file_systems_by_id:
@@ -90,26 +90,26 @@ class Backend(EFSBackend):
             raise FileSystemInUse("Must delete the replication before deleting the file system.")
         super().delete_file_system(file_system_id)
 
-    def create_replication(self, source_id: str, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Make a file system in another Region that follows one of this."""
+    def create_replication(self, source_id: str, destination: Mapping[str, str]) -> dict[str, Any]:
+        """Create a replica in another Region."""
         source = self.file_system(source_id)
         if source_id in self.replications:
             raise ReplicationAlreadyExists(source_id)
-        if asked.keys() - {"Region", "KmsKeyId"}:
-            raise NotImplementedError(f"CreateReplicationConfiguration: {', '.join(asked)}")
-        there: Any = efs_backends[self.account_id][asked["Region"]]
-        replica: ProtectedFileSystem = there.create_file_system(
+        if destination.keys() - {"Region", "KmsKeyId"}:
+            raise NotImplementedError(f"CreateReplicationConfiguration: {', '.join(destination)}")
+        remote: Any = efs_backends[self.account_id][destination["Region"]]
+        replica: ProtectedFileSystem = remote.create_file_system(
             creation_token=f"replica-of-{source_id}",
             performance_mode=source.performance_mode,
             encrypted=True,
-            kms_key_id=asked.get("KmsKeyId"),
+            kms_key_id=destination.get("KmsKeyId"),
             throughput_mode=source.throughput_mode,
             provisioned_throughput_in_mibps=None,
             availability_zone_name=None,
             backup=True,
             tags=[],
         )
-        replica.set_replicating(following=True)
+        replica.set_replicating(replicating=True)
         replication = {
             "SourceFileSystemId": source_id,
             "SourceFileSystemRegion": self.region_name,
@@ -121,13 +121,13 @@ class Backend(EFSBackend):
                 {
                     "Status": "ENABLED",
                     "FileSystemId": replica.file_system_id,
-                    "Region": asked["Region"],
+                    "Region": destination["Region"],
                     "OwnerId": self.account_id,
                     "LastReplicatedTimestamp": time.time(),
                 }
             ],
         }
-        self.replications[source_id] = there.replications[replica.file_system_id] = replication
+        self.replications[source_id] = remote.replications[replica.file_system_id] = replication
         return replication
 
     def replication(self, file_system_id: str) -> dict[str, Any]:
@@ -137,11 +137,11 @@ class Backend(EFSBackend):
         return self.replications[file_system_id]
 
     def delete_replication(self, source_id: str) -> None:
-        """The replica stays, and is from now on a file system like any other."""
+        """End a replication. The replica becomes an independent file system."""
         (destination,) = self.replication(source_id)["Destinations"]
-        there = cast(Backend, efs_backends[self.account_id][destination["Region"]])
-        there.file_system(destination["FileSystemId"]).set_replicating(following=False)
-        del self.replications[source_id], there.replications[destination["FileSystemId"]]
+        remote = cast(Backend, efs_backends[self.account_id][destination["Region"]])
+        remote.file_system(destination["FileSystemId"]).set_replicating(replicating=False)
+        del self.replications[source_id], remote.replications[destination["FileSystemId"]]
 
     def describe_backup_policy(self, file_system_id: str) -> dict[str, str]:
         self.file_system(file_system_id)
@@ -160,9 +160,9 @@ class Backend(EFSBackend):
     def delete_file_system_policy(self, file_system_id: str) -> None:
         self.file_system(file_system_id).file_system_policy = None
 
-    def create_access_point(self, *args: Any, **asked: Any) -> AccessPoint:
-        self.file_system(asked["file_system_id"])
-        return super().create_access_point(*args, **asked)
+    def create_access_point(self, *args: Any, **settings: Any) -> AccessPoint:
+        self.file_system(settings["file_system_id"])
+        return super().create_access_point(*args, **settings)
 
     def delete_access_point(self, access_point_id: str) -> None:
         self.describe_access_points(access_point_id, None)
@@ -189,7 +189,7 @@ class Backend(EFSBackend):
 
 
 class Responses(EFSResponse):
-    """With the actions on it."""
+    """Adds the actions on these resources."""
 
     @property
     def backend(self) -> Backend:
@@ -223,8 +223,8 @@ class Responses(EFSResponse):
 
     def describe_replication_configurations(self) -> TYPE_RESPONSE:
         file_system = self._get_param("FileSystemId")
-        known = self.backend.replications.values()
-        found = [self.backend.replication(file_system)] if file_system else list(known)
+        every = self.backend.replications.values()
+        found = [self.backend.replication(file_system)] if file_system else list(every)
         return json.dumps({"Replications": found}), {**JSON_HEADERS}
 
     def delete_replication_configuration(self) -> TYPE_RESPONSE:
@@ -243,10 +243,10 @@ EXTENSION = Extension(
         "/2015-02-01/file-systems/replication-configurations",
     ),
     gaps={
-        "aws_efs_access_point": "one could be made for no file system",
-        "aws_efs_backup_policy": "no action to put one",
-        "aws_efs_file_system": "protection, throughput",
-        "aws_efs_file_system_policy": "no action to delete one",
-        "aws_efs_replication_configuration": "there was none",
+        "aws_efs_access_point": "accepted missing file systems",
+        "aws_efs_backup_policy": "could not be put",
+        "aws_efs_file_system": "lacked protection and throughput updates",
+        "aws_efs_file_system_policy": "could not be deleted",
+        "aws_efs_replication_configuration": "was not implemented",
     },
 )

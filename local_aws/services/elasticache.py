@@ -1,4 +1,4 @@
-"""ElastiCache: parameter groups, user groups, replication groups as they are laid out, changes, and real deletion."""
+"""ElastiCache: parameter groups, user groups, nodes of replication groups, updates, and deletion."""
 
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ ONE_YEAR = 31536000
 
 
 class Responses(ElastiCacheResponse):
-    """With the actions on them."""
+    """Adds the actions on these resources."""
 
     @property
     def backend(self) -> Backend:
@@ -110,7 +110,7 @@ class Responses(ElastiCacheResponse):
         return EmptyResult()
 
     def modify_replication_group(self) -> ActionResult:
-        group = self.backend.change_replication_group(self._get_param("ReplicationGroupId"), self._get_params())
+        group = self.backend.update_replication_group(self._get_param("ReplicationGroupId"), self._get_params())
         return ActionResult({"ReplicationGroup": group})
 
     def modify_replication_group_shard_configuration(self) -> ActionResult:
@@ -131,19 +131,19 @@ class Responses(ElastiCacheResponse):
         return super().delete_replication_group()
 
     def describe_reserved_cache_nodes_offerings(self) -> ActionResult:
-        wanted = self._get_param("CacheNodeType")
-        offered = [each for each in NODE_TYPES if wanted in {None, each}]
-        # AWS sells them for a year or three, which is all that it tells of what can be had.
+        node_type = self._get_param("CacheNodeType")
+        offered = [each for each in NODE_TYPES if node_type in {None, each}]
+        # Clients use reserved node offerings to find out which node types a Region has.
         offerings = [
             {"ReservedCacheNodesOfferingId": each, "CacheNodeType": each, "Duration": ONE_YEAR} for each in offered
         ]
         return self._page("ReservedCacheNodesOfferings", offerings)
 
-    def _page(self, key: str, things: list[Any]) -> ActionResult:
-        """One page; moto's own pages need an attribute of their own for each thing."""
+    def _page(self, key: str, items: list[Any]) -> ActionResult:
+        """One page of a list. moto's paginator requires a unique attribute of each item."""
         start, size = int(self._get_param("Marker", 0)), self._get_param("MaxRecords", 100)
-        more = {"Marker": str(start + size)} if len(things) > start + size else {}
-        return ActionResult({key: things[start : start + size], **more})
+        more = {"Marker": str(start + size)} if len(items) > start + size else {}
+        return ActionResult({key: items[start : start + size], **more})
 
 
 EXTENSION = Extension(
@@ -151,12 +151,12 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_elasticache_parameter_group": "no actions",
+        "aws_elasticache_parameter_group": "was not implemented",
         "aws_elasticache_replication_group": (
-            "cluster mode from the parameter group, slots, zones, member clusters, most of modify, deletion"
+            "lacked parameter group cluster mode, slots, zones, member clusters, most updates, and deletion"
         ),
-        "aws_elasticache_subnet_group": "modify and delete; subnets were made up",
-        "aws_elasticache_user": "modify, deletion, no-password-required",
-        "aws_elasticache_user_group": "no actions",
+        "aws_elasticache_subnet_group": "could not be updated or deleted; accepted missing subnets",
+        "aws_elasticache_user": "lacked updates, deletion and no-password-required",
+        "aws_elasticache_user_group": "was not implemented",
     },
 )

@@ -1,4 +1,4 @@
-"""What ElastiCache holds beside users: groups of parameters, subnets, and replication, with their clusters; tags."""
+"""ElastiCache's parameter groups, subnet groups, replication groups, clusters, and tags."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from local_aws.services.elasticache_parameters import CLUSTER_MODE, FAMILIES, Pa
 from local_aws.services.elasticache_replication_groups import ReplicationGroupWithNodes
 from local_aws.services.elasticache_users import UsersBackend
 
-# What a request for the tags of a thing that is not there is answered with, by the kind that its ARN names.
+# Error of a tag request for a missing resource, by the resource type in its ARN.
 NOT_FOUND_ERRORS = {
     "cluster": "CacheClusterNotFound",
     "parametergroup": "CacheParameterGroupNotFound",
@@ -28,7 +28,7 @@ NOT_FOUND_ERRORS = {
 
 
 class Backend(UsersBackend):
-    """With groups of parameters, and clusters that are members of replication groups."""
+    """Adds parameter groups, and clusters that are members of replication groups."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -41,7 +41,7 @@ class Backend(UsersBackend):
                 family,
                 f"Customized default parameter group for {family} with cluster mode on",
             )
-            clustered.chosen = {CLUSTER_MODE: "yes"}
+            clustered.user_values = {CLUSTER_MODE: "yes"}
 
     # Parameter groups
 
@@ -73,9 +73,9 @@ class Backend(UsersBackend):
 
     # Subnet groups
 
-    def create_cache_subnet_group(self, *args: Any, **asked: Any) -> CacheSubnetGroup:
-        self._check_subnets(asked["subnet_ids"])
-        group = super().create_cache_subnet_group(*args, **asked)
+    def create_cache_subnet_group(self, *args: Any, **settings: Any) -> CacheSubnetGroup:
+        self._check_subnets(settings["subnet_ids"])
+        group = super().create_cache_subnet_group(*args, **settings)
         return self._with_zones(group)
 
     def modify_subnet_group(self, name: str, description: str | None, subnets: Sequence[str]) -> CacheSubnetGroup:
@@ -102,49 +102,51 @@ class Backend(UsersBackend):
         del self.cache_subnet_groups[name]
 
     def _check_subnets(self, subnets: Sequence[str]) -> None:
-        """moto makes a VPC up for subnets that do not exist."""
+        """Refuse subnets that do not exist: moto would invent a VPC for them."""
         try:
             ec2_backends[self.account_id][self.region_name].describe_subnets(subnet_ids=list(subnets))
         except InvalidSubnetIdError as error:
             raise ApiError("InvalidSubnet", str(error)) from error
 
     def _with_zones(self, group: Any) -> CacheSubnetGroup:
-        """moto gives the zone's name where AWS gives a structure that holds it."""
+        """Wrap the Availability Zone's name in a structure, as AWS does."""
         for subnet in group.subnets:
             subnet["subnet_availability_zone"] = {"Name": subnet["subnet_availability_zone"]}
         return group
 
     # Replication groups
 
-    def create_replication_group(self, *_: Any, **asked: Any) -> ReplicationGroupWithNodes:
-        name = asked["replication_group_id"]
+    def create_replication_group(self, *_: Any, **settings: Any) -> ReplicationGroupWithNodes:
+        name = settings["replication_group_id"]
         if name in self.replication_groups:
             raise ApiError("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
-        subnets = self.describe_cache_subnet_groups(asked["cache_subnet_group_name"] or "default")[0].subnets
-        engine = asked["engine"] or "redis"
-        asked["cache_parameter_group_name"] = asked["cache_parameter_group_name"] or f"default.{engine}7"
-        self._check_groups(asked["cache_parameter_group_name"], asked["user_group_ids"])
-        if self.parameter_group(asked["cache_parameter_group_name"]).cluster_enabled:
-            asked["cluster_mode"] = "enabled"
-        elif asked["cluster_mode"] == "enabled":
+        subnets = self.describe_cache_subnet_groups(settings["cache_subnet_group_name"] or "default")[0].subnets
+        engine = settings["engine"] or "redis"
+        settings["cache_parameter_group_name"] = settings["cache_parameter_group_name"] or f"default.{engine}7"
+        self._check_groups(settings["cache_parameter_group_name"], settings["user_group_ids"])
+        if self.parameter_group(settings["cache_parameter_group_name"]).cluster_enabled:
+            settings["cluster_mode"] = "enabled"
+        elif settings["cluster_mode"] == "enabled":
             raise ApiError("InvalidParameterCombination", f"Cluster mode needs a parameter group with {CLUSTER_MODE}")
         zones = [subnet["subnet_availability_zone"]["Name"] for subnet in subnets]
         group = cast(
             ReplicationGroupWithNodes,
-            ReplicationGroupWithNodes(account_id=self.account_id, region_name=self.region_name, zones=zones, **asked),
+            ReplicationGroupWithNodes(
+                account_id=self.account_id, region_name=self.region_name, zones=zones, **settings
+            ),
         )
-        self.tagging_service.tag_resource(group.arn, asked["tags"])
+        self.tagging_service.tag_resource(group.arn, settings["tags"])
         self.replication_groups[name] = group
         return group
 
     def replication_group(self, name: str) -> ReplicationGroupWithNodes:
         return cast(ReplicationGroupWithNodes, self.describe_replication_groups(name)[0])
 
-    def change_replication_group(self, name: str, asked: Mapping[str, Any]) -> ReplicationGroupWithNodes:
+    def update_replication_group(self, name: str, request: Mapping[str, Any]) -> ReplicationGroupWithNodes:
         group = self.replication_group(name)
-        parameters = asked.get("CacheParameterGroupName", group.cache_parameter_group_name)
-        self._check_groups(parameters, asked.get("UserGroupIdsToAdd"))
-        group.modify(asked)
+        parameters = request.get("CacheParameterGroupName", group.cache_parameter_group_name)
+        self._check_groups(parameters, request.get("UserGroupIdsToAdd"))
+        group.modify(request)
         return group
 
     def delete_replication_group(
@@ -166,7 +168,7 @@ class Backend(UsersBackend):
     def _groups(self) -> list[ReplicationGroupWithNodes]:
         return cast(list[ReplicationGroupWithNodes], list(self.replication_groups.values()))
 
-    # Clusters: those of replication groups, and moto's own
+    # Clusters: members of replication groups, and standalone clusters
 
     def describe_cache_clusters(self, cache_cluster_id: str | None = None) -> list[Any]:
         members = [node for group in self._groups() for node in group.nodes()]
@@ -211,8 +213,8 @@ class Backend(UsersBackend):
         return holders.get(arn, arn)
 
     def _tag_holders(self) -> dict[str, str]:
-        """By ARN, the ARN whose tags are a thing's: the clusters of a replication group have the group's."""
-        alone = [
+        """The ARN that holds a resource's tags, by ARN. Member clusters share those of their replication group."""
+        resources = [
             *self.cache_clusters.values(),
             *self.cache_subnet_groups.values(),
             *self.parameter_groups.values(),
@@ -221,7 +223,7 @@ class Backend(UsersBackend):
             *self.users.values(),
         ]
         return {
-            **{thing.arn: thing.arn for thing in alone},
+            **{resource.arn: resource.arn for resource in resources},
             **{group["ARN"]: group["ARN"] for group in self.user_groups.values()},
             **{node["ARN"]: group.arn for group in self._groups() for node in group.nodes()},
         }

@@ -1,4 +1,4 @@
-"""ElastiCache's parameter groups: what each family's parameters are, and what a group changes of them."""
+"""ElastiCache's parameter groups: the defaults of each family, and the values that a group sets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws.extension import ApiError
 
-# Valkey 7.2 and Redis OSS 7 have the same.
+# Valkey 7.2 and Redis OSS 7 have the same parameters.
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
 _VERSION_7 = {
     "acl-pubsub-default": "allchannels",
@@ -76,14 +76,14 @@ CLUSTER_MODE = "cluster-enabled"
 
 @dataclass
 class ParameterGroup:
-    """A family's parameters, and those of them that somebody set."""
+    """A family's parameters, with the values that users have set."""
 
     cache_parameter_group_name: str
     cache_parameter_group_family: str
     description: str
     arn: str
     is_global: bool = False
-    chosen: dict[str, str] = field(default_factory=dict)
+    user_values: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.cache_parameter_group_family not in FAMILIES:
@@ -91,21 +91,21 @@ class ParameterGroup:
 
     @property
     def cluster_enabled(self) -> bool:
-        """Whether clusters that use it are in cluster mode."""
-        return {**self.defaults, **self.chosen}[CLUSTER_MODE] == "yes"
+        """Whether replication groups with these parameters are in cluster mode."""
+        return {**self.defaults, **self.user_values}[CLUSTER_MODE] == "yes"
 
     @property
     def defaults(self) -> Mapping[str, str]:
-        """What the family says."""
+        """Defaults of the family."""
         return FAMILIES[self.cache_parameter_group_family]
 
     def describe(self, source: str | None) -> list[dict[str, Any]]:
-        """All its parameters, or those of one source: `user`, `system`."""
+        """All parameters, or those of one source: `user` or `system`."""
         parameters = [
             {
                 "ParameterName": name,
-                "ParameterValue": self.chosen.get(name, default),
-                "Source": "user" if name in self.chosen else "system",
+                "ParameterValue": self.user_values.get(name, default),
+                "Source": "user" if name in self.user_values else "system",
                 "DataType": "integer" if default.lstrip("-").isdigit() else "string",
                 "IsModifiable": True,
             }
@@ -114,20 +114,20 @@ class ParameterGroup:
         return [parameter for parameter in parameters if source in {None, parameter["Source"]}]
 
     def modify(self, parameters: Iterable[Mapping[str, str]]) -> None:
-        """Set parameters, all or none."""
-        chosen = {each["ParameterName"]: each["ParameterValue"] for each in parameters}
-        self._check(chosen)
-        self.chosen |= chosen
+        """Set parameters. Nothing changes if one of them is invalid."""
+        user_values = {each["ParameterName"]: each["ParameterValue"] for each in parameters}
+        self._check(user_values)
+        self.user_values |= user_values
 
     def reset(self, parameters: Iterable[Mapping[str, str]] | None) -> None:
-        """Back to the family's defaults: these parameters, or all."""
-        names = set(self.chosen) if parameters is None else {each["ParameterName"] for each in parameters}
+        """Reset these parameters, or all, to the family's defaults."""
+        names = set(self.user_values) if parameters is None else {each["ParameterName"] for each in parameters}
         self._check(names)
-        self.chosen = {name: value for name, value in self.chosen.items() if name not in names}
+        self.user_values = {name: value for name, value in self.user_values.items() if name not in names}
 
     def _check(self, names: Iterable[str]) -> None:
         name = self.cache_parameter_group_name
         if name.startswith("default."):
             raise ApiError("InvalidParameterValue", f"The parameter group {name} cannot be modified")
-        if strangers := sorted(set(names) - set(self.defaults)):
-            raise ApiError("InvalidParameterValue", f"{self.cache_parameter_group_family} has no {strangers}")
+        if unknown := sorted(set(names) - set(self.defaults)):
+            raise ApiError("InvalidParameterValue", f"{self.cache_parameter_group_family} has no {unknown}")

@@ -1,4 +1,4 @@
-"""ElastiCache's replication groups: shards, their nodes, zones, slots and endpoints, and what can be changed."""
+"""ElastiCache's replication groups: shards, nodes, Availability Zones, slots, endpoints, and updates."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from moto.moto_api._internal import mock_random
 from local_aws.extension import ApiError
 
 SLOTS = 16384  # https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
-# What AWS makes of a version that names no patch.
+# Version with patch level, by the version of the request.
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/supported-engine-versions.html
 VERSIONS = {"redis": {"7.0": "7.0.7", "7.1": "7.1.0"}}
 LATEST = "7.1"
@@ -42,40 +42,40 @@ OTHER_SETTINGS = {
 
 
 class ReplicationGroupWithNodes(ReplicationGroup):
-    """Laid out as AWS does: shards over the slots, nodes over the zones, endpoints of its own Region."""
+    """A replication group whose shards cover all slots and whose nodes are spread over the Availability Zones."""
 
-    def __init__(self, *, zones: Sequence[str], **asked: Any) -> None:
-        if asked.pop("node_group_configuration", None):
+    def __init__(self, *, zones: Sequence[str], **settings: Any) -> None:
+        if settings.pop("node_group_configuration", None):
             raise NotImplementedError("NodeGroupConfiguration")
-        super().__init__(**asked, node_group_configuration=[])
+        super().__init__(**settings, node_group_configuration=[])
         self.domain = (
-            f"{self.replication_group_id}.{mock_random.get_random_hex(6)}.{short_region(asked['region_name'])}"
+            f"{self.replication_group_id}.{mock_random.get_random_hex(6)}.{short_region(settings['region_name'])}"
             ".cache.amazonaws.com"
         )
         self.zones = zones
         self.engine_version = full_version(self.engine, self.engine_version or LATEST)
-        self.auto_minor_version_upgrade = asked["auto_minor_version_upgrade"] is not False
+        self.auto_minor_version_upgrade = settings["auto_minor_version_upgrade"] is not False
         if self.transit_encryption_enabled:
             self.transit_encryption_mode = self.transit_encryption_mode or "required"
-        replicas = asked["replicas_per_node_group"]
+        replicas = settings["replicas_per_node_group"]
         self.resize(
-            shards=asked["num_node_groups"] or 1,
-            replicas=(asked["num_cache_clusters"] or 1) - 1 if replicas is None else replicas,
+            shards=settings["num_node_groups"] or 1,
+            replicas=(settings["num_cache_clusters"] or 1) - 1 if replicas is None else replicas,
         )
         self._check()
 
     @property
     def shards(self) -> int:
-        """How many it has."""
+        """Number of shards."""
         return len(self.node_groups)
 
     @property
     def replicas(self) -> int:
-        """How many each shard has."""
+        """Number of replicas per shard."""
         return len(self.node_groups[0]["NodeGroupMembers"]) - 1
 
     def resize(self, *, shards: int, replicas: int) -> None:
-        """Make it so many shards of one primary and so many replicas."""
+        """Set the number of shards, and of replicas per shard."""
         self.node_groups = [self._shard(number, shards, replicas) for number in range(shards)]
         self.member_clusters = [
             member["CacheClusterId"] for shard in self.node_groups for member in shard["NodeGroupMembers"]
@@ -84,24 +84,24 @@ class ReplicationGroupWithNodes(ReplicationGroup):
         if self.cluster_enabled:
             self.configuration_endpoint = self._endpoint("clustercfg")
 
-    def modify(self, asked: Mapping[str, Any]) -> None:
-        """Modify it as ModifyReplicationGroup says; at once, whatever the maintenance window."""
-        if unknown := sorted(set(asked) - set(SETTINGS) - set(SWITCHES) - OTHER_SETTINGS):
+    def modify(self, request: Mapping[str, Any]) -> None:
+        """Apply ModifyReplicationGroup immediately, regardless of the maintenance window."""
+        if unknown := sorted(set(request) - set(SETTINGS) - set(SWITCHES) - OTHER_SETTINGS):
             raise NotImplementedError(f"ModifyReplicationGroup with {unknown}")
-        for name in SETTINGS.keys() & asked.keys():
-            setattr(self, SETTINGS[name], asked[name])
-        for name in SWITCHES.keys() & asked.keys():
-            setattr(self, SWITCHES[name], "enabled" if asked[name] else "disabled")
-        if "EngineVersion" in asked:
-            self.engine_version = full_version(self.engine, asked["EngineVersion"])
-        gone = self.user_group_ids if asked.get("RemoveUserGroups") else asked.get("UserGroupIdsToRemove", [])
-        kept = [group for group in self.user_group_ids if group not in gone]
-        self.user_group_ids = kept + asked.get("UserGroupIdsToAdd", [])
-        self._deliver_logs(asked.get("LogDeliveryConfigurations", []))
+        for name in SETTINGS.keys() & request.keys():
+            setattr(self, SETTINGS[name], request[name])
+        for name in SWITCHES.keys() & request.keys():
+            setattr(self, SWITCHES[name], "enabled" if request[name] else "disabled")
+        if "EngineVersion" in request:
+            self.engine_version = full_version(self.engine, request["EngineVersion"])
+        removed = self.user_group_ids if request.get("RemoveUserGroups") else request.get("UserGroupIdsToRemove", [])
+        kept = [group for group in self.user_group_ids if group not in removed]
+        self.user_group_ids = kept + request.get("UserGroupIdsToAdd", [])
+        self._deliver_logs(request.get("LogDeliveryConfigurations", []))
         self._check()
 
     def nodes(self) -> list[dict[str, Any]]:
-        """Its members, as DescribeCacheClusters tells of them."""
+        """Member clusters, as in DescribeCacheClusters."""
         return [self._node(shard, member) for shard in self.node_groups for member in shard["NodeGroupMembers"]]
 
     def _check(self) -> None:
@@ -112,31 +112,31 @@ class ReplicationGroupWithNodes(ReplicationGroup):
         if self.user_group_ids and not self.transit_encryption_enabled:
             raise ApiError("InvalidParameterCombination", "User groups require encryption in transit")
 
-    def _deliver_logs(self, asked: Sequence[Mapping[str, Any]]) -> None:
-        types = {each["LogType"] for each in asked}
+    def _deliver_logs(self, configurations: Sequence[Mapping[str, Any]]) -> None:
+        types = {each["LogType"] for each in configurations}
         kept = [each for each in self.log_delivery_configurations if each["LogType"] not in types]
-        wanted = [dict(each) for each in asked if each.get("Enabled", True)]
-        self.log_delivery_configurations = kept + self._get_log_delivery_configurations(wanted)
+        enabled = [dict(each) for each in configurations if each.get("Enabled", True)]
+        self.log_delivery_configurations = kept + self._get_log_delivery_configurations(enabled)
 
     def _shard(self, number: int, shards: int, replicas: int) -> dict[str, Any]:
         identity = f"{number + 1:04}"
-        members = [self._member(identity, number, place) for place in range(replicas + 1)]
+        members = [self._member(identity, number, index) for index in range(replicas + 1)]
         shard = {"NodeGroupId": identity, "Status": "available", "NodeGroupMembers": members}
         if self.cluster_enabled:
             return shard | {"Slots": f"{number * SLOTS // shards}-{(number + 1) * SLOTS // shards - 1}"}
         return shard | {"PrimaryEndpoint": self._endpoint("master"), "ReaderEndpoint": self._endpoint("replica")}
 
-    def _member(self, shard: str, number: int, place: int) -> dict[str, Any]:
+    def _member(self, shard: str, number: int, index: int) -> dict[str, Any]:
         prefix = f"{self.replication_group_id}-{shard}" if self.cluster_enabled else self.replication_group_id
         member = {
-            "CacheClusterId": f"{prefix}-{place + 1:03}",
+            "CacheClusterId": f"{prefix}-{index + 1:03}",
             "CacheNodeId": "0001",
-            "PreferredAvailabilityZone": self.zones[(number + place) % len(self.zones)],
+            "PreferredAvailabilityZone": self.zones[(number + index) % len(self.zones)],
         }
         if self.cluster_enabled:
             return member
         endpoint = self._endpoint(member["CacheClusterId"])
-        return member | {"ReadEndpoint": endpoint, "CurrentRole": "replica" if place else "primary"}
+        return member | {"ReadEndpoint": endpoint, "CurrentRole": "replica" if index else "primary"}
 
     def _node(self, shard: Mapping[str, Any], member: Mapping[str, Any]) -> dict[str, Any]:
         name, zone = member["CacheClusterId"], member["PreferredAvailabilityZone"]
@@ -186,10 +186,10 @@ class ReplicationGroupWithNodes(ReplicationGroup):
 
 
 def full_version(engine: str, version: str) -> str:
-    """A version with its patch.
+    """A version with its patch level.
 
     Raises:
-        Refusal: there is no such version.
+        ApiError: there is no such version.
     """
     if engine not in VERSIONS:
         raise NotImplementedError(f"The versions of {engine} are not known")
@@ -200,6 +200,6 @@ def full_version(engine: str, version: str) -> str:
 
 
 def short_region(region: str) -> str:
-    """As endpoints are named: us-west-1 is usw1, ap-southeast-2 is apse2."""
+    """A Region's abbreviation in endpoints: usw1 for us-west-1, apse2 for ap-southeast-2."""
     area, *words, number = region.split("-")
     return area + "".join(word[0] for word in re.findall("gov|north|south|east|west|central", "-".join(words))) + number

@@ -1,4 +1,4 @@
-"""ElastiCache's users and their groups."""
+"""ElastiCache's users and user groups."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from local_aws.extension import ApiError
 
 
 class UsersBackend(ElastiCacheBackend):
-    """With changes of users, groups of them, and real deletion."""
+    """Adds updates of users, user groups, and deletion."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.user_groups: dict[str, dict[str, Any]] = {}
 
-    def create_user(self, *args: Any, **asked: Any) -> User:
-        if asked["authentication_type"] == "iam" and asked["user_id"] != asked["user_name"]:
+    def create_user(self, *args: Any, **settings: Any) -> User:
+        if settings["authentication_type"] == "iam" and settings["user_id"] != settings["user_name"]:
             raise ApiError("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
-        user = super().create_user(*args, **asked)
-        user.no_password_required = asked["authentication_type"] == "no-password-required"
+        user = super().create_user(*args, **settings)
+        user.no_password_required = settings["authentication_type"] == "no-password-required"
         return user
 
     def describe_users(self, user_id: str | None) -> list[User]:
@@ -28,18 +28,18 @@ class UsersBackend(ElastiCacheBackend):
             user.user_group_ids = [name for name, group in self.user_groups.items() if user.id in group["UserIds"]]
         return users
 
-    def modify_user(self, user_id: str, asked: Mapping[str, Any]) -> User:
+    def modify_user(self, user_id: str, request: Mapping[str, Any]) -> User:
         user = self.describe_users(user_id)[0]
-        user.engine = asked.get("Engine", user.engine)
-        user.access_string = asked.get("AccessString", user.access_string)
-        if "AppendAccessString" in asked:
-            user.access_string += f" {asked['AppendAccessString']}"
-        mode: Mapping[str, Any] = asked.get("AuthenticationMode", {})
-        if passwords := asked.get("Passwords") or mode.get("Passwords"):
+        user.engine = request.get("Engine", user.engine)
+        user.access_string = request.get("AccessString", user.access_string)
+        if "AppendAccessString" in request:
+            user.access_string += f" {request['AppendAccessString']}"
+        mode: Mapping[str, Any] = request.get("AuthenticationMode", {})
+        if passwords := request.get("Passwords") or mode.get("Passwords"):
             user.passwords, user.authentication_type, user.no_password_required = passwords, "password", False
         elif mode.get("Type") == "iam":
             user.passwords, user.authentication_type, user.no_password_required = [], "iam", False
-        elif asked.get("NoPasswordRequired") or mode:
+        elif request.get("NoPasswordRequired") or mode:
             user.passwords, user.authentication_type, user.no_password_required = [], "no-password-required", True
         return user
 
@@ -80,12 +80,12 @@ class UsersBackend(ElastiCacheBackend):
         ]
         return self.user_groups[name] | {"ReplicationGroups": users}
 
-    def modify_user_group(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def modify_user_group(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         group = self.user_group(name)
-        kept = [user for user in group["UserIds"] if user not in asked.get("UserIdsToRemove", [])]
-        users = kept + asked.get("UserIdsToAdd", [])
+        kept = [user for user in group["UserIds"] if user not in request.get("UserIdsToRemove", [])]
+        users = kept + request.get("UserIdsToAdd", [])
         self._check_users(users)
-        self.user_groups[name] |= {"UserIds": users, "Engine": asked.get("Engine", group["Engine"]).lower()}
+        self.user_groups[name] |= {"UserIds": users, "Engine": request.get("Engine", group["Engine"]).lower()}
         return self.user_group(name)
 
     def delete_user_group(self, name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""EventBridge: rules get the events that AWS's own services send, and each delivery is kept.
+"""EventBridge: events of AWS services are matched against rules and delivered to targets, and deliveries are recorded.
 
-A target that moto serves gets what EventBridge would send it: its constant input, a part of the event, or a filled
-template.
+Targets that moto implements receive what EventBridge would send: constant input, a part of the event, or a transformed
+event.
 """
 
 import json
@@ -27,7 +27,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one target of one rule got."""
+    """Delivery of an event to a target of a rule."""
 
     rule: str
     target: str
@@ -35,19 +35,19 @@ class Delivery:
     event: Event
     input: str
     problem: str | None
-    """Why it did not arrive."""
+    """Why the delivery failed."""
 
 
 class Backend(EventsBackend):
-    """With the events of AWS's own services on the account's default bus."""
+    """Adds events of AWS services, on the default event bus."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.deliveries: list[Delivery] = []
-        """All of them, the latest last."""
+        """Deliveries, oldest first."""
 
     def emit(self, *, source: str, detail_type: str, resources: list[str], detail: Mapping[str, str]) -> Event:
-        """Send an event as a service of AWS's does it."""
+        """Send an event as an AWS service does."""
         event: Event = {
             "version": "0",
             "id": str(uuid4()),
@@ -60,9 +60,9 @@ class Backend(EventsBackend):
             "detail": dict(detail),
         }
         for rule in list(self.event_buses["default"].rules.values()):
-            # A rule without a pattern has a schedule.
-            is_wanted = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
-            if is_wanted and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - its keys are what moto looks for
+            # A rule without an event pattern is a schedule.
+            can_match = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
+            if can_match and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - moto reads these keys
                 self.deliveries += [_deliver(rule, target, event) for target in list(rule.targets)]
         return event
 
@@ -72,13 +72,13 @@ def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
     problem = None
     try:
         TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
-    except Exception as error:  # as on EventBridge, whose senders do not learn of a delivery that fails
+    except Exception as error:  # as in EventBridge, a failed delivery does not fail the sender
         problem = f"{type(error).__name__}: {error}"
     return Delivery(rule.name, arn, event, text, problem)
 
 
 def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
-    """What a target gets: its constant, a part of the event, a filled template, or the whole event."""
+    """Input of a target: a constant, a part of the event, a transformed event, or the full event."""
     if (constant := target.get("Input")) is not None:
         return constant
     if path := target.get("InputPath"):
@@ -94,7 +94,7 @@ def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
         "aws.events.event.json": event,
     }
     template = str(transformer["InputTemplate"])
-    # A string is inserted as it is within quotes, and quoted elsewhere.
+    # Strings are inserted verbatim within quotes, and as JSON strings elsewhere.
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', template)
     return "".join(_fill(piece, values, is_quoted=piece.startswith('"')) for piece in pieces)
 
@@ -103,16 +103,16 @@ def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
     def value(found: re.Match[str]) -> str:
         if found[1] not in values:
             return found[0]
-        written = json.dumps(values[found[1]])
+        encoded = json.dumps(values[found[1]])
         if not is_quoted:
-            return written
-        return written[1:-1] if isinstance(values[found[1]], str) else written.replace('"', '\\"')
+            return encoded
+        return encoded[1:-1] if isinstance(values[found[1]], str) else encoded.replace('"', '\\"')
 
     return re.sub(r"<([^<>]+)>", value, piece)
 
 
 def _resolve_path(path: str, event: Event) -> Any:
-    """A JSONPath of keys and positions, as EventBridge has them; an empty text where there is nothing."""
+    """Value at a JSONPath of keys and indexes, EventBridge's subset; an empty string if there is none."""
     found: Any = event
     for key, position in re.findall(r"\.([\w-]+)|\[(\d+)\]", path):
         try:
@@ -129,7 +129,7 @@ def _start_execution(arn: str, text: str) -> None:
 
 def _publish(arn: str, text: str) -> None:
     _, _, _, region, account, *_ = arn.split(":")
-    # A template that is one JSON string is a message to people.
+    # A transformed event that is a JSON string is sent as plain text.
     message = json.loads(text)
     sns_backends[account][region].publish(message if isinstance(message, str) else text, arn)
 
@@ -154,7 +154,7 @@ def _invoke(arn: str, text: str) -> None:
 
 
 def _reject_target(arn: str, _text: str) -> None:
-    raise NotImplementedError(f"The local AWS delivers nothing to {arn}")
+    raise NotImplementedError(f"The local AWS does not deliver to {arn}")
 
 
 TARGETS: Mapping[str, Callable[[str, str], None]] = {

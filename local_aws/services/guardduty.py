@@ -1,4 +1,4 @@
-"""GuardDuty: one detector, with all its features, each of which stays as it is until it is changed; and tags."""
+"""GuardDuty: one detector with all features, which keep their status until they are updated; and tags."""
 
 import json
 from typing import Any, cast
@@ -11,7 +11,7 @@ from local_aws.extension import ApiError, Extension
 
 Features = list[dict[str, Any]]
 
-# A detector begins with these, all on but runtime monitoring.
+# Features of a new detector: all enabled except runtime monitoring.
 # https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
 ENABLED_FEATURES = (
     *("CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS", "S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION"),
@@ -23,7 +23,7 @@ FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
 
 
 class Backend(GuardDutyBackend):
-    """With one detector at most."""
+    """Limits the account to one detector, and keeps the status of features that a request does not name."""
 
     def create_detector(
         self,
@@ -38,12 +38,12 @@ class Backend(GuardDutyBackend):
                 "BadRequestException",
                 "The request is rejected because a detector already exists for the current account.",
             )
-        every = [
+        defaults = [
             {"name": name, "status": status}
             for status, names in (("ENABLED", ENABLED_FEATURES), ("DISABLED", DISABLED_FEATURES))
             for name in names
         ]
-        created = super().create_detector(enable, finding_publishing_frequency, data_sources, tags, every)
+        created = super().create_detector(enable, finding_publishing_frequency, data_sources, tags, defaults)
         self.update_features(self.detectors[created], features)
         return created
 
@@ -62,16 +62,16 @@ class Backend(GuardDutyBackend):
         super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
 
     def update_features(self, detector: Detector, features: Features | None) -> None:
-        """Set features; those that are not named stay as they are."""
-        there = {feature["name"]: feature for feature in detector.features}
+        """Set features. Others keep their status."""
+        existing = {feature["name"]: feature for feature in detector.features}
         for feature in features or []:
-            if feature["name"] not in there.keys() - FOUNDATIONAL_FEATURES or feature["status"] not in {
+            if feature["name"] not in existing.keys() - FOUNDATIONAL_FEATURES or feature["status"] not in {
                 "ENABLED",
                 "DISABLED",
             }:
                 raise ApiError("BadRequestException", f"features: {feature['name']} = {feature['status']}")
         for feature in features or []:
-            there[feature["name"]].update(feature)
+            existing[feature["name"]].update(feature)
 
     def delete_detector(self, detector_id: str) -> None:
         self.get_detector(detector_id)
@@ -81,12 +81,12 @@ class Backend(GuardDutyBackend):
         return f"arn:{self.partition}:guardduty:{self.region_name}:{self.account_id}:detector/{detector.id}"
 
     def detector_by_arn(self, arn: str) -> Detector:
-        """The detector that an ARN names."""
+        """The detector with this ARN."""
         return self.get_detector(arn.rpartition("/")[2])
 
 
 class Responses(GuardDutyResponse):
-    """With the actions on tags."""
+    """Adds the actions on tags."""
 
     @property
     def backend(self) -> Backend:
@@ -115,7 +115,7 @@ EXTENSION = Extension(
     Backend,
     routes=("{0}/tags/(?P<resource_arn>.+)$",),
     gaps={
-        "aws_guardduty_detector": "no tags after its making; several could be made",
-        "aws_guardduty_detector_feature": "one that was set forgot the others",
+        "aws_guardduty_detector": "could not be tagged after creation; several were accepted",
+        "aws_guardduty_detector_feature": "an update removed all other features",
     },
 )

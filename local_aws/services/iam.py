@@ -1,4 +1,4 @@
-"""IAM: the name of AWS Config's own role."""
+"""IAM: the name of AWS Config's service-linked role."""
 
 from moto.iam.models import IAMBackend, Role
 from moto.iam.responses import IamResponse
@@ -10,10 +10,10 @@ SERVICE_LINKED_ROLE_NAMES = {"AWSServiceRoleForconfig": "AWSServiceRoleForConfig
 
 
 class Backend(IAMBackend):
-    """With names as AWS spells them."""
+    """Adds AWS's spelling of role names."""
 
-    def create_role(self, role_name: str, *args: object, **asked: object) -> Role:
-        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **asked)  # pyright: ignore[reportArgumentType] - handed on as they are
+    def create_role(self, role_name: str, *args: object, **settings: object) -> Role:
+        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **settings)  # pyright: ignore[reportArgumentType] - passed through unchanged
 
 
 EXTENSION = Extension("iam", IamResponse, Backend)

@@ -1,4 +1,4 @@
-"""Inspector: what a client needs that waits for it, and what AWS refuses."""
+"""Inspector: the status of accounts that were never enabled, and validation of resource types."""
 
 import json
 from typing import Any, cast
@@ -12,13 +12,13 @@ RESOURCE_TYPES = {"EC2", "ECR", "LAMBDA", "LAMBDA_CODE"}
 
 
 class Backend(Inspector2Backend):
-    """With what is known of an account that nobody has enabled yet."""
+    """Adds the status of accounts that were never enabled, and validation."""
 
     def enable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
         self._check(resource_types)
-        # A function's code is looked into where its packages are.
+        # Code scanning requires standard scanning of Lambda functions.
         if "LAMBDA_CODE" in resource_types and "LAMBDA" not in resource_types:
-            raise ApiError("ValidationException", "LAMBDA_CODE can be enabled with LAMBDA alone")
+            raise ApiError("ValidationException", "LAMBDA_CODE requires LAMBDA")
         return super().enable(account_ids or [self.account_id], resource_types)
 
     def disable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
@@ -26,11 +26,11 @@ class Backend(Inspector2Backend):
         return super().disable(account_ids or [self.account_id], resource_types or sorted(RESOURCE_TYPES))
 
     def batch_get_account_status(self, account_ids: list[str]) -> list[dict[str, Any]]:
-        asked = account_ids or [self.account_id]
-        for account in asked:
+        accounts = account_ids or [self.account_id]
+        for account in accounts:
             if account not in self.account_status:
                 super().disable([account], [])
-        return super().batch_get_account_status(asked)
+        return super().batch_get_account_status(accounts)
 
     @staticmethod
     def _check(resource_types: list[str]) -> None:
@@ -39,7 +39,7 @@ class Backend(Inspector2Backend):
 
 
 class Responses(Inspector2Response):
-    """With accounts that were not named."""
+    """Adds the default account."""
 
     @property
     def backend(self) -> Backend:
@@ -54,5 +54,5 @@ EXTENSION = Extension(
     "inspector2",
     Responses,
     Backend,
-    gaps={"aws_inspector2_enabler": "an account that was never enabled was not told of"},
+    gaps={"aws_inspector2_enabler": "returned no status of accounts that were never enabled"},
 )

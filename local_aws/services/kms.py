@@ -1,4 +1,4 @@
-"""KMS: how often a key is rotated."""
+"""KMS: rotation periods of keys."""
 
 import json
 from datetime import timedelta
@@ -16,7 +16,7 @@ MINIMUM_PERIOD, MAXIMUM_PERIOD, DEFAULT_PERIOD = 90, 2560, 365
 
 
 class Backend(KmsBackend):
-    """With each key's period in days, by its id."""
+    """Adds rotation periods in days, by key ID."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -24,7 +24,7 @@ class Backend(KmsBackend):
 
 
 class Responses(KmsResponse):
-    """With the period where it was dropped."""
+    """Adds the rotation period."""
 
     @property
     def backend(self) -> Backend:
@@ -34,9 +34,9 @@ class Responses(KmsResponse):
         period = self._get_param("RotationPeriodInDays", DEFAULT_PERIOD)
         if not MINIMUM_PERIOD <= period <= MAXIMUM_PERIOD:
             raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}")
-        answer = super().enable_key_rotation()
+        response = super().enable_key_rotation()
         self.backend.rotation_periods[self._key()] = period
-        return answer
+        return response
 
     def get_key_rotation_status(self) -> str:
         status = json.loads(super().get_key_rotation_status()) | {"KeyId": self._key()}
@@ -50,4 +50,4 @@ class Responses(KmsResponse):
         return self.backend.get_key_id(self._get_param("KeyId"))
 
 
-EXTENSION = Extension("kms", Responses, Backend, gaps={"aws_kms_key": "rotation period"})
+EXTENSION = Extension("kms", Responses, Backend, gaps={"aws_kms_key": "ignored the rotation period"})

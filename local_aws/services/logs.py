@@ -1,4 +1,4 @@
-"""CloudWatch Logs: saved queries, keys that are changed, metric filters that are put again and go with their group."""
+"""CloudWatch Logs: query definitions, KMS key updates, and metric filters that are updated and deleted correctly."""
 
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from local_aws.extension import ApiError, Extension
 
 
 class Backend(LogsBackend):
-    """With saved queries, by their ids."""
+    """Adds query definitions, by ID, and corrects metric filters."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -50,18 +50,18 @@ class Backend(LogsBackend):
     def delete_metric_filter(self, filter_name: str | None = None, log_group_name: str | None = None) -> None:
         self.log_group(log_group_name or "")
         found = super().describe_metric_filters(filter_name, log_group_name)
-        if not any(one["filterName"] == filter_name for one in found):
+        if not any(each["filterName"] == filter_name for each in found):
             raise ApiError("ResourceNotFoundException", "The specified metric filter does not exist.")
         super().delete_metric_filter(filter_name, log_group_name)
 
     def delete_log_group(self, log_group_name: str) -> None:
         super().delete_log_group(log_group_name)
         filters = self.filters.metric_filters
-        filters[:] = [one for one in filters if one["logGroupName"] != log_group_name]
+        filters[:] = [each for each in filters if each["logGroupName"] != log_group_name]
 
 
 class Responses(LogsResponse):
-    """With the actions on saved queries and on keys."""
+    """Adds the actions on query definitions and KMS keys."""
 
     @property
     def backend(self) -> Backend:
@@ -112,8 +112,8 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_cloudwatch_log_group": "keys could not be changed",
-        "aws_cloudwatch_log_metric_filter": "a filter that was put again was doubled",
-        "aws_cloudwatch_query_definition": "there were none",
+        "aws_cloudwatch_log_group": "could not change its KMS key",
+        "aws_cloudwatch_log_metric_filter": "was duplicated on update",
+        "aws_cloudwatch_query_definition": "was not implemented",
     },
 )

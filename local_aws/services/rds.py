@@ -1,4 +1,4 @@
-"""RDS: Aurora PostgreSQL is a real PostgreSQL, whose master's secret works; nothing that was asked for is forgotten."""
+"""RDS: Aurora PostgreSQL clusters are real PostgreSQL servers, with a managed master user secret; settings are kept."""
 
 import copy
 import json
@@ -30,9 +30,9 @@ ENGINE = "aurora-postgresql"
 INSTANCE_CLASS = "db.serverless"
 CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
 MANAGED_ROTATION_DAYS = 7
-"""How often RDS itself rotates the master's password."""
+"""Rotation interval of master user passwords that RDS manages."""
 
-# What is asked for by one name and answered by another.
+# moto's attributes, by request parameter, where the names differ.
 RESPONSE_ATTRIBUTES = {
     "enable_performance_insights": "performance_insights_enabled",
     "enable_iam_database_authentication": "iam_auth",
@@ -40,70 +40,72 @@ RESPONSE_ATTRIBUTES = {
 
 
 def generate_password() -> str:
-    """As RDS makes them; without what PostgreSQL's connection strings would have to quote."""
+    """A random password without characters that need quoting in PostgreSQL connection strings."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32))
 
 
-def store_settings(model: BaseModel, asked: dict[str, Any]) -> None:
-    """Let a model keep what moto drops."""
-    # Without `hasattr`, which would run properties of moto's that raise.
+def store_settings(model: BaseModel, settings: dict[str, Any]) -> None:
+    """Store the settings of a request that moto drops."""
+    # Not `hasattr`: it would evaluate properties of moto's, some of which raise.
     known = {*vars(model), *dir(type(model))}
-    for name, value in asked.items():
-        kept = RESPONSE_ATTRIBUTES.get(name, name)
-        if value is not None and (kept != name or kept not in known):
-            setattr(model, kept, value)
+    for name, value in settings.items():
+        attribute = RESPONSE_ATTRIBUTES.get(name, name)
+        if value is not None and (attribute != name or attribute not in known):
+            setattr(model, attribute, value)
 
 
-def update_log_exports(model: "DBCluster | DBInstance", asked: dict[str, Any]) -> None:
-    """Which logs go to CloudWatch."""
-    wanted: Any = asked.get("cloudwatch_logs_export_configuration") or {}
-    kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in wanted.get("DisableLogTypes", [])]
-    model.enabled_cloudwatch_logs_exports = [*kept, *wanted.get("EnableLogTypes", [])]
+def update_log_exports(model: "DBCluster | DBInstance", settings: dict[str, Any]) -> None:
+    """Apply changes of the logs that are exported to CloudWatch Logs."""
+    changes: Any = settings.get("cloudwatch_logs_export_configuration") or {}
+    kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in changes.get("DisableLogTypes", [])]
+    model.enabled_cloudwatch_logs_exports = [*kept, *changes.get("EnableLogTypes", [])]
 
 
 class DBCluster(models.DBCluster):
-    """A cluster; one of Aurora PostgreSQL is a pair of servers.
+    """A DB cluster. Aurora PostgreSQL clusters have servers.
 
-    By moto's name: it is a part of the tags of the master's secret.
+    The name is moto's: moto writes it into the tags of the master user secret.
     """
 
     def __init__(self, backend: RDSBackend, **settings: Any) -> None:
         super().__init__(backend, **settings)
-        self.pair: PostgresCluster | None = None
+        self.servers: PostgresCluster | None = None
 
     @property
     def endpoint(self) -> str:
-        return self.pair.writer if self.pair else super().endpoint
+        return self.servers.writer if self.servers else super().endpoint
 
     @property
     def reader_endpoint(self) -> str:
-        return self.pair.reader if self.pair else super().reader_endpoint
+        return self.servers.reader if self.servers else super().reader_endpoint
 
     @property
-    def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's always gives one
-        """Of Serverless v1 alone, which Aurora PostgreSQL is not here."""
-        return None if self.pair else super().scaling_configuration_info
+    def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's property is never None
+        """Serverless v1 configuration, which servers do not have."""
+        return None if self.servers else super().scaling_configuration_info
 
     def start(self, parameters: dict[str, str], zones: list[str]) -> None:
         """Start the servers."""
-        here = session.current()
-        logs = here.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
+        current = session.current()
+        logs = current.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
-        pair = self.pair = PostgresCluster(here.authority, logs, *free_addresses(self.port), self.port, parameters)
+        servers = self.servers = PostgresCluster(
+            current.authority, logs, *free_addresses(self.port), self.port, parameters
+        )
         self.availability_zones = zones
         if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
-            # AWS answers a request for a major version with the whole.
+            # For a major version, AWS selects the minor version.
             self.engine_version = VERSION
-        wanted = generate_password() if self.manage_master_user_password else self._master_user_password
-        pair.start(MasterUser(str(self.master_username), wanted), self.database_name)
-        here.cleanup.callback(pair.stop)
+        password = generate_password() if self.manage_master_user_password else self._master_user_password
+        servers.start(MasterUser(str(self.master_username), password), self.database_name)
+        current.cleanup.callback(servers.stop)
         if self.manage_master_user_password:
-            self.write_master_secret(wanted)
+            self.write_master_secret(password)
 
-    def write_master_secret(self, wanted: str) -> None:
-        """Write the master's password into the secret that RDS manages, as its first version."""
+    def write_master_secret(self, password: str) -> None:
+        """Write the first version of the master user secret."""
         secret = self.master_user_secret.secret
-        content = json.dumps({"username": self.master_username, "password": wanted})
+        content = json.dumps({"username": self.master_username, "password": password})
         secret.secret_string = content
         (version,) = secret.versions.values()
         version["secret_string"] = content
@@ -112,12 +114,12 @@ class DBCluster(models.DBCluster):
         secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
 
     def rotate_master_password(self) -> None:
-        """Set another password in the database, if there is one, and in the secret."""
-        wanted = generate_password()
-        if self.pair:
-            self.pair.set_password(str(self.master_username), wanted)
+        """Rotate the master user's password in the secret and, if there are servers, in the database."""
+        password = generate_password()
+        if self.servers:
+            self.servers.set_password(str(self.master_username), password)
         secret = self.master_user_secret.secret
-        content = json.dumps({"username": self.master_username, "password": wanted})
+        content = json.dumps({"username": self.master_username, "password": password})
         secretsmanager: Any = self.backend.secretsmanager
         secretsmanager.put_secret_value(secret.arn, content, "", None, ["AWSCURRENT"])
         secret.last_rotation_date = int(time.time())
@@ -125,7 +127,7 @@ class DBCluster(models.DBCluster):
 
 
 class Instance(DBInstanceClustered):
-    """An instance of a cluster."""
+    """A DB instance of a cluster."""
 
     def __init__(self, db_cluster_identifier: str, **settings: Any) -> None:
         super().__init__(db_cluster_identifier, **settings)
@@ -138,14 +140,14 @@ class Instance(DBInstanceClustered):
 
     @property
     def address(self) -> str:
-        pair = cast(DBCluster, self.cluster).pair
-        if pair is None:
+        servers = cast(DBCluster, self.cluster).servers
+        if servers is None:
             return super().address
-        return pair.writer if self.is_cluster_writer else pair.reader
+        return servers.writer if self.is_cluster_writer else servers.reader
 
 
 class Backend(RDSBackend):
-    """With clusters that are servers."""
+    """Adds servers, and keeps settings."""
 
     def create_db_cluster(self, kwargs: dict[str, Any]) -> models.DBCluster:
         group = kwargs.get("db_cluster_parameter_group_name")
@@ -170,8 +172,8 @@ class Backend(RDSBackend):
             raise DBClusterNotFoundError(identifier)
         cluster = cast(DBCluster, self.clusters[identifier])
         self._check_group(kwargs.get("db_cluster_parameter_group_name"))
-        asked = dict(kwargs)
-        if cluster.pair:
+        settings = dict(kwargs)
+        if cluster.servers:
             if kwargs.pop("rotate_master_user_password", False):
                 if not kwargs.get("apply_immediately"):
                     raise ApiError(
@@ -180,28 +182,28 @@ class Backend(RDSBackend):
                     )
                 cluster.rotate_master_password()
             if new := kwargs.get("master_user_password"):
-                cluster.pair.set_password(str(cluster.master_username), new)
+                cluster.servers.set_password(str(cluster.master_username), new)
         changed = super().modify_db_cluster(kwargs)
-        store_settings(cluster, asked)
-        update_log_exports(cluster, asked)
+        store_settings(cluster, settings)
+        update_log_exports(cluster, settings)
         return changed
 
     def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> models.DBCluster:
         cluster = cast(DBCluster, super().delete_db_cluster(cluster_identifier, snapshot_name))
-        if cluster.pair:
-            cluster.pair.stop()
+        if cluster.servers:
+            cluster.servers.stop()
         cluster.status = "deleting"
         return cluster
 
     def stop_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
-        cluster, pair = self._require_status(cluster_identifier, "available")
-        pair.pause()
+        cluster, servers = self._require_status(cluster_identifier, "available")
+        servers.pause()
         cluster.status = "stopped"
         return _with_status(cluster, "stopping")
 
     def start_db_cluster(self, cluster_identifier: str) -> models.DBCluster:
-        cluster, pair = self._require_status(cluster_identifier, "stopped")
-        pair.resume()
+        cluster, servers = self._require_status(cluster_identifier, "stopped")
+        servers.resume()
         cluster.status = "available"
         return _with_status(cluster, "starting")
 
@@ -218,24 +220,24 @@ class Backend(RDSBackend):
     def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: list[Any]) -> DBSubnetGroup:
         if subnet_name not in self.subnet_groups:
             raise DBSubnetGroupNotFoundError(subnet_name)
-        # moto loses it.
+        # moto drops the modified group.
         group = self.subnet_groups[subnet_name] = super().modify_db_subnet_group(subnet_name, description, subnets)
         return group
 
     def rotate_master_password(self, secret: FakeSecret) -> None:
-        """Set another password for the master whose secret this is."""
+        """Rotate the password of the master user that this secret belongs to."""
         clusters = (cast(DBCluster, cluster) for cluster in self.clusters.values())
         managed = [cluster for cluster in clusters if cluster.manage_master_user_password]
         next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master_password()
 
     def _require_status(self, identifier: str, state: str) -> tuple[DBCluster, PostgresCluster]:
         cluster = cast(DBCluster | None, self.clusters.get(identifier))
-        if cluster is None or cluster.pair is None:
+        if cluster is None or cluster.servers is None:
             raise DBClusterNotFoundError(identifier)
-        cluster.status  # noqa: B018 - what was made is available from the first look on
+        cluster.status  # noqa: B018 - moto makes a new cluster available when its status is first read
         if cluster.status != state:
             raise InvalidDBClusterStateFault(f"DbCluster {identifier} is in {cluster.status} state but not in {state}")
-        return cluster, cluster.pair
+        return cluster, cluster.servers
 
     def _check_group(self, name: str | None) -> None:
         if name and not name.startswith("default.") and name not in self.db_cluster_parameter_groups:
@@ -248,20 +250,20 @@ class Backend(RDSBackend):
         return {value["ParameterName"]: value["ParameterValue"] for value in values}
 
     def _zones(self, cluster: DBCluster) -> list[str]:
-        """Those of its subnets."""
+        """Availability Zones of the cluster's subnets."""
         group = self.subnet_groups.get(cluster.db_subnet_group_name)
-        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's own
+        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's attribute
         return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 
 def _with_status(cluster: DBCluster, status: str) -> DBCluster:
-    shown = copy.copy(cluster)
-    shown.status = status
-    return shown
+    described = copy.copy(cluster)
+    described.status = status
+    return described
 
 
 class Responses(RDSResponse):
-    """With parameters as they were set, and unset."""
+    """Adds sources and resets of parameters, and other missing actions."""
 
     @property
     def backend(self) -> Backend:
@@ -315,7 +317,7 @@ class Responses(RDSResponse):
         return ActionResult({"EventSubscription": subscription})
 
     def _user_parameters(self, parameters: dict[str, Any]) -> ActionResult:
-        """Those that somebody set; of the engine's own hundreds none is known here."""
+        """Parameters that users have set. The engine's defaults are not available here."""
         if self.params.get("Source") not in {None, "user"}:
             return ActionResult({"Parameters": []})
         return ActionResult({"Parameters": [{**value, "Source": "user"} for value in parameters.values()]})
@@ -332,12 +334,12 @@ EXTENSION = Extension(
     Backend,
     models=(DBCluster, Instance),
     gaps={
-        "aws_rds_cluster": "had no server, an empty v1 scaling configuration, a constant master secret; log exports, "
-        "IAM authentication and Database Insights were not changed or not kept",
-        "aws_rds_cluster_instance": "had no server; Performance Insights were not kept, another CA was the default",
-        "aws_rds_cluster_parameter_group": "parameters had no source and could not be reset; group was not tagged",
-        "aws_db_parameter_group": "parameters had no source and could not be reset; group was not tagged",
-        "aws_db_event_subscription": "could not be changed",
-        "aws_db_subnet_group": "was lost when it was changed, and was not among the tagged resources",
+        "aws_rds_cluster": "had no server, a constant master secret, an empty v1 scaling configuration; dropped log "
+        "exports, IAM authentication and Database Insights, or their updates",
+        "aws_rds_cluster_instance": "had no server; dropped Performance Insights, and had another default CA",
+        "aws_rds_cluster_parameter_group": "had parameters without a source, and could not be reset or found by tags",
+        "aws_db_parameter_group": "had parameters without a source, and could not be reset or found by tags",
+        "aws_db_event_subscription": "could not be updated",
+        "aws_db_subnet_group": "was lost on update, and could not be found by tags",
     },
 )

@@ -1,4 +1,4 @@
-"""Resource Groups Tagging API: finds what is tagged, of every service, also what moto's own search passes over."""
+"""Resource Groups Tagging API: finds tagged resources that moto's search omits."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,37 +18,37 @@ from local_aws.extension import Extension
 Tagged = tuple[str, dict[str, str]]
 """An ARN and its tags."""
 
-# Where moto's name of a type is not the one of AWS's ARN.
+# Resource types in AWS's ARNs, by moto's name, where the two differ.
 TYPES = {"ec2:flow-logs": "ec2:vpc-flow-log", "logs:loggroup": "logs:log-group"}
 
 
-def _of_ec2(kind: str, things: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Iterator[Tagged]]:
+def _of_ec2(kind: str, resources: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Iterator[Tagged]]:
     def read(backend: Any) -> Iterator[Tagged]:
-        for thing in things(backend):
-            arn = f"arn:{backend.partition}:ec2:{backend.region_name}:{backend.account_id}:{kind}/{thing.id}"
-            yield arn, dict(backend.tags.get(thing.id, {}))
+        for resource in resources(backend):
+            arn = f"arn:{backend.partition}:ec2:{backend.region_name}:{backend.account_id}:{kind}/{resource.id}"
+            yield arn, dict(backend.tags.get(resource.id, {}))
 
     return read
 
 
-def _of_rds(things: str) -> Callable[[Any], Iterator[Tagged]]:
+def _of_rds(resources: str) -> Callable[[Any], Iterator[Tagged]]:
     def read(backend: Any) -> Iterator[Tagged]:
-        for thing in getattr(backend, things).values():
-            yield thing.arn, {tag["Key"]: tag["Value"] for tag in thing.get_tags()}
+        for resource in getattr(backend, resources).values():
+            yield resource.arn, {tag["Key"]: tag["Value"] for tag in resource.get_tags()}
 
     return read
 
 
-def _of_tagger(tagger: str, things: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Iterator[Tagged]]:
+def _of_tagger(tagger: str, resources: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Iterator[Tagged]]:
     def read(backend: Any) -> Iterator[Tagged]:
-        for thing in things(backend):
-            yield thing.arn, getattr(backend, tagger).get_tag_dict_for_resource(thing.arn)
+        for resource in resources(backend):
+            yield resource.arn, getattr(backend, tagger).get_tag_dict_for_resource(resource.arn)
 
     return read
 
 
-# What moto's services do not tell of themselves: the service in moto's name, the type in AWS's, and how to read them.
-# IAM's roles are not found by this API. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
+# Resources that moto's search omits: moto's name of the service, AWS's resource type, and how to list them.
+# AWS's API does not find IAM roles either. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 MISSING_FROM_MOTO: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...] = (
     ("cloudtrail", "cloudtrail:trail", _of_tagger("tagging_service", lambda cloudtrail: cloudtrail.trails.values())),
     (
@@ -109,7 +109,7 @@ MISSING_FROM_MOTO: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...
 
 
 class Backend(ResourceGroupsTaggingAPIBackend):
-    """Asks every service."""
+    """Searches every service."""
 
     def _get_resources_generator(
         self,
@@ -118,7 +118,7 @@ class Backend(ResourceGroupsTaggingAPIBackend):
         resource_arn_list: list[str] | None = None,
     ) -> Iterator[TaggedResource]:
         matches = make_tag_matcher(tag_filters)
-        # A list: the services go on changing while a client turns the pages.
+        # A list, because resources change while a client pages through them.
         found = [
             resource
             for resource in self._all()
@@ -135,11 +135,11 @@ class Backend(ResourceGroupsTaggingAPIBackend):
         yield from sorted({resource.tags[tag_key] for resource in self._all() if tag_key in resource.tags})
 
     def _all(self) -> Iterator[TaggedResource]:
-        """Everything that has a tag, each thing once."""
-        told: set[str] = set()
+        """All tagged resources, without duplicates."""
+        seen: set[str] = set()
         for resource in [*self._from_moto(), *self._missing_from_moto()]:
-            if resource.tags and resource.arn not in told:
-                told.add(resource.arn)
+            if resource.tags and resource.arn not in seen:
+                seen.add(resource.arn)
                 yield resource
 
     def _from_moto(self) -> Iterator[TaggedResource]:
@@ -151,7 +151,7 @@ class Backend(ResourceGroupsTaggingAPIBackend):
 
     def _missing_from_moto(self) -> Iterator[TaggedResource]:
         for service, kind, read in MISSING_FROM_MOTO:
-            backends: Any = get_backend(service)  # pyright: ignore[reportArgumentType, reportCallIssue] - its names are literals
+            backends: Any = get_backend(service)  # pyright: ignore[reportArgumentType, reportCallIssue] - overloads for literal names only
             for arn, tags in read(backends[self.account_id][self.region_name]):
                 yield TaggedResource(arn, tags, kind)
 

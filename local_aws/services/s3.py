@@ -1,4 +1,4 @@
-"""S3: encryption at rest always; policies by their patterns and conditions; one taker of a lock."""
+"""S3: default encryption, bucket policies with patterns and conditions, and atomic conditional writes."""
 
 import json
 from copy import deepcopy
@@ -17,12 +17,12 @@ from local_aws.extension import Extension
 from local_aws.policy_parsing import as_list, service_principals, statements
 from local_aws.services.s3_policies import REQUEST_HEADERS, condition_keys, evaluate
 
-# What every bucket has had since 2023.
+# Default encryption of every bucket since 2023.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
 DEFAULT_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 
 LIST_PARAMETERS = {"delimiter", "encoding-type", "marker", "max-keys", "prefix", "x-id", "Action", "BucketName"}
-"""Parameters of ListObjects; what SDKs add to say which action they mean; and what moto notes there for itself."""
+"""Parameters of ListObjects, and those that SDKs and moto add to identify the action."""
 BUCKET_OWNER_PAYS = (
     '<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
     "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
@@ -30,7 +30,7 @@ BUCKET_OWNER_PAYS = (
 
 
 class Bucket(FakeBucket):
-    """Decides by its policy's conditions, and lets server access logs in whatever its policy's pattern."""
+    """Evaluates conditions of the bucket policy, and wildcards for server access log delivery."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -48,18 +48,18 @@ class Bucket(FakeBucket):
 
 
 class Backend(S3Backend):
-    """With such buckets."""
+    """Adds default encryption, and the ARNs of objects' KMS keys."""
 
     def delete_bucket_encryption(self, bucket_name: str) -> None:
         self.put_bucket_encryption(bucket_name, deepcopy(DEFAULT_ENCRYPTION))
 
-    def put_object(self, bucket_name: str, *args: Any, **asked: Any) -> FakeKey:
-        if key := asked.get("kms_key_id"):
-            asked["kms_key_id"] = self._key_arn(key, self.get_bucket(bucket_name).region_name)
-        return super().put_object(bucket_name, *args, **asked)
+    def put_object(self, bucket_name: str, *args: Any, **settings: Any) -> FakeKey:
+        if key := settings.get("kms_key_id"):
+            settings["kms_key_id"] = self._key_arn(key, self.get_bucket(bucket_name).region_name)
+        return super().put_object(bucket_name, *args, **settings)
 
     def _key_arn(self, name: str, region: str) -> str:
-        """What S3 tells of an object is the key, also where an alias was asked for."""
+        """ARN of a key. S3 reports the key of an object even if the request named an alias."""
         kms = kms_backends[self.account_id][region]
         identity: Any = kms.get_alias_name(name)
         identity = kms.get_key_id_from_alias(identity) if identity.startswith("alias/") else kms.get_key_id(identity)
@@ -69,33 +69,33 @@ class Backend(S3Backend):
 
 
 class Responses(S3Response):
-    """One write at a time: of two that must find nothing (`If-None-Match: *`), as state locks are taken, one fails."""
+    """Serializes writes: of concurrent ones with `If-None-Match: *`, as Terraform locks state, only one succeeds."""
 
     _writing = Lock()
 
     def key_response(self, request: Any, full_url: str, headers: dict[str, Any]) -> TYPE_RESPONSE:
-        asked = REQUEST_HEADERS.set(request.headers)
+        token = REQUEST_HEADERS.set(request.headers)
         try:
             return super().key_response(request, full_url, headers)
         finally:
-            REQUEST_HEADERS.reset(asked)
+            REQUEST_HEADERS.reset(token)
 
     def put_object(self) -> TYPE_RESPONSE:
         with self._writing:
             return super().put_object()
 
     def list_objects(self) -> TYPE_RESPONSE:
-        """What moto answers to every question about a bucket that it does not know."""
+        """List objects. moto routes every unknown GET of a bucket to this action."""
         if "requestPayment" in self.querystring:
-            # Nothing here lets a requester pay.
+            # Requester Pays is not supported.
             return 200, {}, BUCKET_OWNER_PAYS
         if unknown := self.querystring.keys() - LIST_PARAMETERS:
-            raise NotImplementedError(f"S3 of the local AWS knows no {', '.join(sorted(unknown))} of a bucket")
+            raise NotImplementedError(f"GET of a bucket with {', '.join(sorted(unknown))}")
         return super().list_objects()
 
 
 def _allows_log_delivery(statement: dict[str, Any], arn: str) -> bool:
-    """Whether a statement of a policy allows S3's log delivery to write an object."""
+    """Whether a policy statement allows S3 log delivery to write an object."""
     return (
         statement["Effect"] == "Allow"
         and LOGGING_SERVICE_PRINCIPAL in service_principals(statement)
@@ -110,7 +110,7 @@ EXTENSION = Extension(
     Backend,
     models=(Bucket,),
     gaps={
-        "aws_s3_bucket_logging": "policies were compared with three spellings",
-        "aws_s3_bucket_server_side_encryption_configuration": "a bucket could be without",
+        "aws_s3_bucket_logging": "accepted three spellings of bucket policies only",
+        "aws_s3_bucket_server_side_encryption_configuration": "could be missing",
     },
 )

@@ -1,7 +1,7 @@
-"""Bucket policies decided with their conditions, for requests on objects.
+"""Evaluation of bucket policies, with their conditions, for requests on objects.
 
-moto denies whatever a statement with a condition speaks of. Here a statement applies if its conditions hold for what
-the request says; one whose operator is not known here is told as not supported.
+moto ignores conditions, so statements apply to too many requests. Here a statement applies only if its conditions match
+the request. Unsupported operators raise NotImplementedError.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,18 +16,18 @@ from local_aws.policy_parsing import as_list, statements
 Values = Iterable[str]
 
 ENCRYPTION_HEADERS = tuple(
-    f"x-amz-server-side-encryption{what}" for what in ("", "-aws-kms-key-id", "-customer-algorithm")
+    f"x-amz-server-side-encryption{suffix}" for suffix in ("", "-aws-kms-key-id", "-customer-algorithm")
 )
 
-# What IAM calls the actions that moto names by their HTTP methods.
+# IAM's action names, where moto uses the HTTP method.
 ACTIONS = {"s3:HeadObject": "s3:GetObject", "s3:PostObject": "s3:PutObject"}
 
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "ArnEquals": fnmatchcase,
     "ArnLike": fnmatchcase,
-    "Bool": lambda found, wanted: found.lower() == wanted.lower(),
-    "NumericLessThan": lambda found, wanted: float(found) < float(wanted),
-    "StringEquals": lambda found, wanted: found == wanted,
+    "Bool": lambda actual, expected: actual.lower() == expected.lower(),
+    "NumericLessThan": lambda actual, expected: float(actual) < float(expected),
+    "StringEquals": lambda actual, expected: actual == expected,
     "StringLike": fnmatchcase,
 }
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
@@ -39,13 +39,13 @@ NEGATED = {
 }
 
 REQUEST_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("HEADERS")
-"""Of the request that this thread answers."""
+"""Headers of this thread's request."""
 
 
 def condition_keys(headers: Mapping[str, str], account: str) -> dict[str, str]:
-    """The condition keys of a request of the one account. The loopback, which nobody listens to, counts as TLS."""
-    said = {f"s3:{name}": headers[name] for name in ENCRYPTION_HEADERS if name in headers}
-    return said | {
+    """Condition keys of a request by the account itself. Requests over the loopback interface count as TLS."""
+    encryption = {f"s3:{name}": headers[name] for name in ENCRYPTION_HEADERS if name in headers}
+    return encryption | {
         "aws:PrincipalAccount": account,
         "aws:PrincipalIsAWSService": "false",
         "aws:SecureTransport": "true",
@@ -54,16 +54,16 @@ def condition_keys(headers: Mapping[str, str], account: str) -> dict[str, str]:
 
 
 def evaluate(policy: Mapping[str, Any], action: str, resource: str, keys: Mapping[str, str]) -> PermissionResult:
-    """What a bucket's policy says to a request.
+    """Evaluate a bucket policy for a request.
 
     Raises:
-        NotImplementedError: a condition has an operator that is not known here.
+        NotImplementedError: a condition has an unsupported operator.
     """
-    asked = ACTIONS.get(action, action).lower()
+    name = ACTIONS.get(action, action).lower()
     effects = {
         statement["Effect"]
         for statement in statements(policy)
-        if any(fnmatchcase(asked, each.lower()) for each in as_list(statement.get("Action")))
+        if any(fnmatchcase(name, each.lower()) for each in as_list(statement.get("Action")))
         and any(fnmatchcase(resource, each) for each in as_list(statement.get("Resource")))
         and _matches_principal(statement.get("Principal"), keys)
         and all(
@@ -78,18 +78,18 @@ def evaluate(policy: Mapping[str, Any], action: str, resource: str, keys: Mappin
 
 
 def _matches_principal(principal: Any, keys: Mapping[str, str]) -> bool:
-    """Whether it speaks of everybody, or of the account as a whole; who asks within it is not known."""
+    """Whether the principal is everyone or the account. Individual users and roles are not evaluated."""
     named = as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
     account = keys["aws:PrincipalAccount"]
     return bool({"*", account, f"arn:aws:iam::{account}:root"} & set(named))
 
 
-def _matches_condition(operator: str, found: str | None, wanted: Values) -> bool:
+def _matches_condition(operator: str, actual: str | None, expected: Values) -> bool:
     if operator == "Null":
-        return any((found is None) == (str(each).lower() == "true") for each in wanted)
+        return any((actual is None) == (str(each).lower() == "true") for each in expected)
     if operator in NEGATED:
-        # A key that is not there is none of the values.
-        return found is None or not _matches_condition(NEGATED[operator], found, wanted)
+        # Negated operators match if the key is absent.
+        return actual is None or not _matches_condition(NEGATED[operator], actual, expected)
     if operator not in OPERATORS:
-        raise NotImplementedError(f"condition {operator}")
-    return found is not None and any(OPERATORS[operator](found, str(each)) for each in wanted)
+        raise NotImplementedError(f"condition operator {operator}")
+    return actual is not None and any(OPERATORS[operator](actual, str(each)) for each in expected)

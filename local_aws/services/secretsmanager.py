@@ -1,4 +1,4 @@
-"""Secrets Manager: rotates as AWS does, keeps staging labels as AWS does, and says so when a label has moved."""
+"""Secrets Manager: rotation by a Lambda function, staging labels, and events when a label moves."""
 
 import json
 import re
@@ -32,65 +32,65 @@ CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 PRINCIPAL = "secretsmanager.amazonaws.com"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds between the five tries of a rotation. AWS's are longer."""
+"""Seconds between the five attempts of a rotation. AWS waits longer."""
 DAY = 24 * 60 * 60
 """Seconds."""
 LABELS_WITHOUT_EVENTS = {PENDING, PREVIOUS}
-"""Labels whose moves AWS does not tell of."""
+"""Labels whose moves emit no event."""
 
 
 @dataclass
 class Rotation:
-    """One that was begun, and what became of it."""
+    """A rotation that was started, and its result."""
 
     secret: str
     """ARN."""
     version: str
-    tries: int = 0
-    is_over: bool = False
+    attempts: int = 0
+    is_finished: bool = False
     problem: str | None = None
-    """Of the latest try: which step failed, and with what."""
+    """Failed step and error of the latest attempt."""
 
     @property
-    def succeeded(self) -> bool:
-        """Whether its version is the current one."""
-        return self.is_over and self.problem is None
+    def has_succeeded(self) -> bool:
+        """Whether the rotation has made its version current."""
+        return self.is_finished and self.problem is None
 
 
 class Secret(FakeSecret):
-    """With the rules of its rotation as they were given."""
+    """A secret with its rotation rules and staging labels."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.rules: dict[str, Any] = {}
-        """When it rotates."""
+        """Rotation rules, as requested."""
 
     def to_dict(self) -> dict[str, Any]:
-        told = super().to_dict()
+        description = super().to_dict()
         if self.rotation_requested:
             rules = {**self.rules, **({"AutomaticallyAfterDays": self.days} if self.days else {})}
-            told["RotationRules"] = rules
+            description["RotationRules"] = rules
             if self.owning_service:
-                del told["RotationLambdaARN"]
-        return {name: value for name, value in told.items() if value is not None}
+                del description["RotationLambdaARN"]
+        return {name: value for name, value in description.items() if value is not None}
 
     @property
     def days(self) -> int | None:
-        """Days between two rotations, as AWS works them out where a schedule says it."""
+        """Days between rotations. AWS derives them from a rate expression; a cron expression has none."""
         if rate := re.fullmatch(r"rate\((\d+) (day|hour)s?\)", self.rules.get("ScheduleExpression", "")):
             return int(rate[1]) if rate[2] == "day" else max(1, int(rate[1]) // 24)
         return self.rules.get("AutomaticallyAfterDays") or self.auto_rotate_after_days or None
 
     def version_with(self, stage: str) -> str | None:
-        """The version that has a label."""
+        """ID of the version with a staging label."""
         return next((id for id, version in self.versions.items() if stage in version["version_stages"]), None)
 
     def remove_label(self, stage: str) -> None:
-        """Take a label away from whichever version has it."""
+        """Remove a staging label from its version."""
         self.remove_version_stages_from_old_versions([stage])
 
     def move_label(self, stage: str, version: str) -> None:
-        """Give a version a label, which none other has then."""
+        """Move a staging label to a version. AWSPREVIOUS follows AWSCURRENT."""
         former = self.version_with(stage)
         if former == version:
             return
@@ -102,21 +102,21 @@ class Secret(FakeSecret):
                 self.versions[former]["version_stages"].append(PREVIOUS)
 
     def labels(self) -> dict[str, str]:
-        """The version of each label."""
+        """Version ID by staging label."""
         return {stage: id for id, version in self.versions.items() for stage in version["version_stages"]}
 
     def _form_version_ids_to_stages(self) -> dict[str, Any]:
-        """Without those that have no label, which count as deprecated."""
+        """Without versions that have no label: they count as deprecated."""
         return {id: version["version_stages"] for id, version in self.versions.items() if version["version_stages"]}
 
 
 class Backend(SecretsManagerBackend):
-    """With labels, events and rotations."""
+    """Adds rotations, staging labels and events."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.rotations: list[Rotation] = []
-        """All that were begun, the latest last."""
+        """Rotations, oldest first."""
         self._closing = Event()
         self._threads: list[Thread] = []
 
@@ -139,7 +139,7 @@ class Backend(SecretsManagerBackend):
         version_stages: list[str],
     ) -> str:
         with self._emit_label_events(secret_id) as secret:
-            answer = super().put_secret_value(
+            response = super().put_secret_value(
                 secret_id=secret_id,
                 secret_string=secret_string,
                 secret_binary=secret_binary,
@@ -147,13 +147,13 @@ class Backend(SecretsManagerBackend):
                 version_stages=version_stages,
             )
             secret.set_default_version_id(secret.version_with(CURRENT))
-        return answer
+        return response
 
-    def update_secret(self, secret_id: str, *arguments: Any, **named: Any) -> str:
+    def update_secret(self, secret_id: str, *arguments: Any, **settings: Any) -> str:
         if secret_id not in self.secrets:
             raise SecretNotFoundException
         with self._emit_label_events(secret_id):
-            return super().update_secret(secret_id, *arguments, **named)
+            return super().update_secret(secret_id, *arguments, **settings)
 
     def update_secret_version_stage(
         self, secret_id: str, version_stage: str, remove_from_version_id: str, move_to_version_id: str
@@ -244,16 +244,16 @@ class Backend(SecretsManagerBackend):
         return secret.to_short_dict(version_id=version)
 
     def cancel_rotate_secret(self, secret_id: str) -> str:
-        answer = super().cancel_rotate_secret(secret_id)
+        response = super().cancel_rotate_secret(secret_id)
         self._find(secret_id).next_rotation_date = None
-        return answer
+        return response
 
     def is_rotating(self, arn: str) -> bool:
-        """Whether a rotation of it is under way."""
-        return any(rotation.secret == arn and not rotation.is_over for rotation in self.rotations)
+        """Whether a rotation of the secret is in progress."""
+        return any(rotation.secret == arn and not rotation.is_finished for rotation in self.rotations)
 
     def close(self) -> None:
-        """Wait for the end of the rotations under way, whose functions no longer run, and try none again."""
+        """Cancel retries and wait for the rotations in progress, whose functions have been killed."""
         self._closing.set()
         for thread in self._threads:
             thread.join()
@@ -268,7 +268,7 @@ class Backend(SecretsManagerBackend):
 
     @contextmanager
     def _emit_label_events(self, secret_id: str) -> Generator[Secret]:
-        """Tell the event bus of the labels that moved meanwhile."""
+        """Emit an event for each label that moves within the context."""
         secret = self._find(secret_id)
         before = secret.labels()
         yield secret
@@ -291,12 +291,12 @@ class Backend(SecretsManagerBackend):
             )
 
     def _check_function(self, secret: Secret, arn: str) -> None:
-        """Whether it is there and may be invoked."""
+        """Check that the function exists and that Secrets Manager may invoke it."""
         backend = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         try:
             cast(awslambda.Function, backend.get_function(arn)).authorize(PRINCIPAL, secret.arn)
         except ApiError as error:
-            # No model of the service's knows this code, which IAM answers with everywhere.
+            # IAM's error code, which the service model does not define.
             raise SecretsManagerClientError(
                 "AccessDeniedException",
                 "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
@@ -308,25 +308,25 @@ class Backend(SecretsManagerBackend):
             secret.next_rotation_date = int(time.time()) + secret.days * DAY
 
     def _new_pending(self, secret: Secret, token: str | None) -> str:
-        """A version without a value, as AWS makes it before the first step."""
+        """Create a version without a value, as AWS does before the first step."""
         version = token or str(uuid4())
         secret.remove_label(PENDING)
         secret.versions[version] = {"createdate": int(time.time()), "version_id": version, "version_stages": [PENDING]}
         return version
 
-    def _start_rotation(self, work: Any, secret: Secret, version: str) -> None:
+    def _start_rotation(self, target: Any, secret: Secret, version: str) -> None:
         rotation = Rotation(secret.arn, version)
         self.rotations.append(rotation)
         if not self._threads:
             session.current().cleanup.callback(self.close)
-        thread = Thread(target=work, args=(secret, rotation), daemon=True, name=f"rotation of {secret.name}")
+        thread = Thread(target=target, args=(secret, rotation), daemon=True, name=f"rotation of {secret.name}")
         self._threads.append(thread)
         thread.start()
 
     def _rotate(self, secret: Secret, rotation: Rotation) -> None:
-        """All four steps, and again from the first where one fails."""
+        """Run all four steps. After a failure, start over from the first."""
         for wait in (*RETRY_DELAYS, None):
-            rotation.tries += 1
+            rotation.attempts += 1
             rotation.problem = self._run_steps(secret, rotation.version, STEPS)
             if rotation.problem is None and secret.version_with(CURRENT) != rotation.version:
                 rotation.problem = "finishSecret: the version is not current"
@@ -334,33 +334,33 @@ class Backend(SecretsManagerBackend):
                 secret.last_rotation_date = int(time.time())
                 self._set_next_date(secret)
                 break
-            # Whoever takes the label away takes the rotation back.
+            # Removing the label cancels the rotation.
             if wait is None or self._closing.wait(wait) or secret.version_with(PENDING) != rotation.version:
                 break
-        rotation.is_over = True
+        rotation.is_finished = True
 
     def _test(self, secret: Secret, rotation: Rotation) -> None:
-        """What AWS does where the rotation waits for its day: the one step, with a version that is then removed."""
-        rotation.tries = 1
+        """Run testSecret with a temporary version, as AWS does when a rotation is only scheduled."""
+        rotation.attempts = 1
         rotation.problem = self._run_steps(secret, rotation.version, ("testSecret",))
         secret.versions.pop(rotation.version, None)
-        rotation.is_over = True
+        rotation.is_finished = True
 
     def _run_steps(self, secret: Secret, version: str, steps: tuple[str, ...]) -> str | None:
         functions = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         for step in steps:
             event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version}
             try:
-                ended = functions.invoke_as(PRINCIPAL, secret.arn, secret.rotation_lambda_arn, event)
-            except Exception as error:  # a function that is gone or forbidden fails the try
+                invocation = functions.invoke_as(PRINCIPAL, secret.arn, secret.rotation_lambda_arn, event)
+            except Exception as error:  # a deleted function or a denied invocation fails the attempt
                 return f"{step}: {error}"
-            if ended.error:
-                return f"{step}: {ended.payload}"
+            if invocation.error:
+                return f"{step}: {invocation.payload}"
         return None
 
 
 class Responses(SecretsManagerResponse):
-    """With deprecated versions on request alone."""
+    """Adds IncludeDeprecated."""
 
     @property
     def backend(self) -> Backend:
@@ -378,8 +378,8 @@ EXTENSION = Extension(
     Backend,
     models=(Secret,),
     gaps={
-        "aws_secretsmanager_secret": "labels were wrong after UpdateSecretVersionStage, and nobody was told",
-        "aws_secretsmanager_secret_policy": "served by moto; belongs to the secret",
-        "aws_secretsmanager_secret_rotation": "went on in the request, could not fail, and knew no schedule",
+        "aws_secretsmanager_secret": "misplaced staging labels in UpdateSecretVersionStage, and emitted no events",
+        "aws_secretsmanager_secret_policy": "complete in moto; listed because it belongs to the secret",
+        "aws_secretsmanager_secret_rotation": "ran within the request, could not fail, and ignored schedules",
     },
 )

@@ -1,4 +1,4 @@
-"""Security Hub: how it finds, which standards it checks, and tags."""
+"""Security Hub: configuration, standards subscriptions, and tags."""
 
 import json
 from typing import Any, cast
@@ -19,7 +19,7 @@ DEFAULT_CONFIGURATION = {"AutoEnableControls": True, "ControlFindingGenerator": 
 
 
 class Backend(SecurityHubBackend):
-    """With subscriptions of standards, by their ARNs."""
+    """Adds standards subscriptions, by ARN, and the hub's configuration."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -32,7 +32,7 @@ class Backend(SecurityHubBackend):
         return f"arn:{self.partition}:securityhub:{self.region_name}:{self.account_id}:hub/default"
 
     def require_enabled(self) -> None:
-        """Refuse what needs the hub."""
+        """Raise an error unless Security Hub is enabled."""
         if not self.enabled:
             raise ApiError("InvalidAccessException", f"Account {self.account_id} is not subscribed to AWS Security Hub")
 
@@ -51,7 +51,7 @@ class Backend(SecurityHubBackend):
         return super().describe_hub(hub_arn) | self.configuration
 
     def subscribe(self, standard: str) -> dict[str, Any]:
-        """Check a standard, from `pci-dss/v/4.0.1` on."""
+        """Enable a standard, such as `pci-dss/v/4.0.1`."""
         self.require_enabled()
         if standard not in STANDARDS:
             raise ApiError("InvalidInputException", f"No such standard: {standard}")
@@ -68,7 +68,7 @@ class Backend(SecurityHubBackend):
         )
 
     def unsubscribe(self, arn: str) -> dict[str, Any]:
-        """Check a standard no longer."""
+        """Disable a standard."""
         self.require_enabled()
         if arn not in self.subscriptions:
             raise ApiError("InvalidInputException", f"No such subscription: {arn}")
@@ -76,7 +76,7 @@ class Backend(SecurityHubBackend):
 
 
 class Responses(SecurityHubResponse):
-    """With the actions on the hub's configuration, standards and tags."""
+    """Adds the actions on configuration, standards and tags."""
 
     @property
     def backend(self) -> Backend:
@@ -87,14 +87,14 @@ class Responses(SecurityHubResponse):
         return json.loads(self.body or "{}")
 
     def enable_security_hub(self) -> str:
-        answer = super().enable_security_hub()
+        response = super().enable_security_hub()
         if generator := self._request.get("ControlFindingGenerator"):
             self.backend.configuration["ControlFindingGenerator"] = generator
-        return answer
+        return response
 
     def describe_hub(self) -> str:
-        asked = self.querystring.get("HubArn", [None])[0]
-        return json.dumps(self.backend.describe_hub(hub_arn=asked))
+        arn = self.querystring.get("HubArn", [None])[0]
+        return json.dumps(self.backend.describe_hub(hub_arn=arn))
 
     def update_security_hub_configuration(self) -> str:
         self.backend.require_enabled()
@@ -102,21 +102,21 @@ class Responses(SecurityHubResponse):
         return "{}"
 
     def batch_enable_standards(self) -> str:
-        asked = [
+        standards = [
             request["StandardsArn"].partition("standards/")[2]
             for request in self._request["StandardsSubscriptionRequests"]
         ]
-        return json.dumps({"StandardsSubscriptions": [self.backend.subscribe(standard) for standard in asked]})
+        return json.dumps({"StandardsSubscriptions": [self.backend.subscribe(standard) for standard in standards]})
 
     def batch_disable_standards(self) -> str:
-        asked = self._request["StandardsSubscriptionArns"]
-        return json.dumps({"StandardsSubscriptions": [self.backend.unsubscribe(arn) for arn in asked]})
+        arns = self._request["StandardsSubscriptionArns"]
+        return json.dumps({"StandardsSubscriptions": [self.backend.unsubscribe(arn) for arn in arns]})
 
     def get_enabled_standards(self) -> str:
         self.backend.require_enabled()
-        asked = self._request.get("StandardsSubscriptionArns")
-        told = [each for arn, each in self.backend.subscriptions.items() if not asked or arn in asked]
-        return json.dumps({"StandardsSubscriptions": told})
+        arns = self._request.get("StandardsSubscriptionArns")
+        found = [each for arn, each in self.backend.subscriptions.items() if not arns or arn in arns]
+        return json.dumps({"StandardsSubscriptions": found})
 
     def list_tags_for_resource(self) -> str:
         self._require_tagged()
@@ -150,7 +150,7 @@ EXTENSION = Extension(
         "{0}/tags/(?P<resource_arn>.+)$",
     ),
     gaps={
-        "aws_securityhub_account": "its configuration could not be changed",
-        "aws_securityhub_standards_subscription": "there were none",
+        "aws_securityhub_account": "could not be configured",
+        "aws_securityhub_standards_subscription": "was not implemented",
     },
 )

@@ -1,4 +1,4 @@
-"""Service Quotas: AWS's defaults of more services than VPC, and those that an account was granted."""
+"""Service Quotas: default quotas of services other than VPC, and applied quota values."""
 
 from typing import Any, cast
 
@@ -8,8 +8,8 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 
 from local_aws.extension import Extension
 
-# Service, code, name and default, as on each service's page of
-# https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html has it.
+# Service code, quota code, name and default value, from the service pages of
+# https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 DEFAULTS = (
     ("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5.0),
     ("elasticache", "L-DFE45DF3", "Nodes per Region", 300.0),
@@ -25,12 +25,12 @@ DEFAULTS = (
 
 
 class Backend(ServiceQuotasBackend):
-    """With quotas that an account was granted."""
+    """Adds applied quota values, and defaults of more services."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.granted: dict[tuple[str, str], float] = {}
-        """Values, by service and code."""
+        self.applied_values: dict[tuple[str, str], float] = {}
+        """Quota values of the account, by service code and quota code."""
 
     def list_aws_default_service_quotas(self, service_code: str) -> list[dict[str, Any]]:
         quotas = [self._quota(*default) for default in DEFAULTS if default[0] == service_code]
@@ -38,10 +38,10 @@ class Backend(ServiceQuotasBackend):
 
     def get_service_quota(self, service_code: str, quota_code: str) -> dict[str, Any]:
         quota = self.default_quota(service_code, quota_code)
-        return quota | {"Value": self.granted.get((service_code, quota_code), quota["Value"])}
+        return quota | {"Value": self.applied_values.get((service_code, quota_code), quota["Value"])}
 
     def default_quota(self, service_code: str, quota_code: str) -> dict[str, Any]:
-        """AWS's default."""
+        """AWS's default quota."""
         quotas = {quota["QuotaCode"]: quota for quota in self.list_aws_default_service_quotas(service_code)}
         return quotas.get(quota_code) or super().get_service_quota(service_code, quota_code)
 
@@ -60,7 +60,7 @@ class Backend(ServiceQuotasBackend):
 
 
 class Responses(ServiceQuotasResponse):
-    """With a single default quota."""
+    """Adds GetAWSDefaultServiceQuota."""
 
     @property
     def backend(self) -> Backend:

@@ -1,4 +1,4 @@
-"""Step Functions: definitions of state machines are checked before they are taken, and their versions listed."""
+"""Step Functions: validation of state machine definitions, and ListStateMachineVersions."""
 
 import json
 from collections.abc import Generator
@@ -14,14 +14,14 @@ TERMINAL_TYPES = {"Succeed", "Fail"}
 
 
 class Responses(StepFunctionResponse):
-    """With what Terraform asks for before and after it makes a state machine."""
+    """Adds the actions that Terraform calls before and after it creates a state machine."""
 
     def validate_state_machine_definition(self) -> ActionResult:
         try:
-            faults = [*_diagnose(json.loads(self._get_param("definition")))]
+            diagnostics = [*_diagnose(json.loads(self._get_param("definition")))]
         except ValueError as error:
-            faults = [_diagnostic("INVALID_JSON_DESCRIPTION", str(error), "")]
-        return ActionResult({"result": "FAIL" if faults else "OK", "diagnostics": faults, "truncated": False})
+            diagnostics = [_diagnostic("INVALID_JSON_DESCRIPTION", str(error), "")]
+        return ActionResult({"result": "FAIL" if diagnostics else "OK", "diagnostics": diagnostics, "truncated": False})
 
     def list_state_machine_versions(self) -> ActionResult:
         machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
@@ -37,24 +37,24 @@ class Responses(StepFunctionResponse):
 
 
 def _diagnose(machine: dict[str, Any], place: str = "") -> Generator[dict[str, str]]:
-    """What is wrong with the states and the ways between them; what a state does is not looked at."""
+    """Problems in states and transitions. The tasks of states are not validated."""
     states: dict[str, Any] = machine.get("States") or {}
     if machine.get("StartAt") not in states:
-        yield _diagnostic("MISSING_TRANSITION_TARGET", "The value of StartAt is no state", f"{place}/StartAt")
+        yield _diagnostic("MISSING_TRANSITION_TARGET", "The value of StartAt is not a state", f"{place}/StartAt")
     for name, state in states.items():
-        here = f"{place}/States/{name}"
+        path = f"{place}/States/{name}"
         kind = state.get("Type")
         if kind not in TYPES:
-            yield _diagnostic("SCHEMA_VALIDATION_FAILED", f"{kind} is no type of state", f"{here}/Type")
+            yield _diagnostic("SCHEMA_VALIDATION_FAILED", f"{kind} is not a state type", f"{path}/Type")
         choices, catches = state.get("Choices", []), state.get("Catch", [])
         targets = [state.get("Next"), state.get("Default"), *(step.get("Next") for step in [*choices, *catches])]
         for target in targets:
             if target is not None and target not in states:
-                yield _diagnostic("MISSING_TRANSITION_TARGET", f"{target} is no state", here)
+                yield _diagnostic("MISSING_TRANSITION_TARGET", f"{target} is not a state", path)
         if kind not in TERMINAL_TYPES and not state.get("End") and not any(targets):
-            yield _diagnostic("SCHEMA_VALIDATION_FAILED", "The state has neither a next one nor an end", here)
+            yield _diagnostic("SCHEMA_VALIDATION_FAILED", "The state has neither Next nor End", path)
         for inner in [*state.get("Branches", []), *filter(None, [state.get("ItemProcessor"), state.get("Iterator")])]:
-            yield from _diagnose(inner, here)
+            yield from _diagnose(inner, path)
 
 
 def _diagnostic(code: str, message: str, location: str) -> dict[str, str]:
@@ -64,5 +64,5 @@ def _diagnostic(code: str, message: str, location: str) -> dict[str, str]:
 EXTENSION = Extension(
     "stepfunctions",
     Responses,
-    gaps={"aws_sfn_state_machine": "definitions could not be checked, versions not be listed"},
+    gaps={"aws_sfn_state_machine": "lacked validation and listing of versions"},
 )

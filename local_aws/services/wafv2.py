@@ -1,4 +1,4 @@
-"""WAF: a web ACL can lose all its rules, and a resource stands behind one web ACL at a time."""
+"""WAF: all rules of a web ACL can be removed, and a resource has one web ACL at a time."""
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.wafv2.models import WAFV2Backend
@@ -8,7 +8,7 @@ from local_aws.extension import ApiError, Extension
 
 
 class Backend(WAFV2Backend):
-    """With associations that replace each other, and stand in the way of deletion."""
+    """A new association replaces the previous one, and an associated web ACL cannot be deleted."""
 
     def associate_web_acl(self, web_acl_arn: str, resource_arn: str) -> None:
         if web_acl_arn in self.wacls:
@@ -17,12 +17,12 @@ class Backend(WAFV2Backend):
 
     def delete_web_acl(self, name: str, scope: str, _id: str, lock_token: str) -> None:
         if self.get_web_acl(None, name, _id).associated_resources:
-            raise ApiError("WAFAssociatedItemException", "The web ACL still stands before a resource.")
+            raise ApiError("WAFAssociatedItemException", "The web ACL is still associated with a resource.")
         super().delete_web_acl(name, scope, _id, lock_token)
 
 
 class Responses(WAFV2Response):
-    """With rules that can be taken away."""
+    """Allows an update to remove all rules."""
 
     def update_web_acl(self) -> TYPE_RESPONSE:
         updated = super().update_web_acl()
@@ -36,7 +36,7 @@ EXTENSION = Extension(
     Responses,
     Backend,
     gaps={
-        "aws_wafv2_web_acl": "the last rules could not be taken away",
-        "aws_wafv2_web_acl_association": "a resource could stand behind several",
+        "aws_wafv2_web_acl": "could not remove its last rules",
+        "aws_wafv2_web_acl_association": "allowed several per resource",
     },
 )

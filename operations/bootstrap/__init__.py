@@ -1,1 +1,1 @@
-"""`python -m operations bootstrap`: what must exist before the first stack."""
+"""`python -m operations bootstrap`: creates the account's prerequisites for the first stack."""

@@ -1,6 +1,6 @@
-"""What the roles of an environment may do at most, and who administers its keys.
+"""Policies of an environment's permissions boundary and of its key administrators' role.
 
-AWS refuses a role whose boundary, and a key whose administrator, does not exist: both are there before the first stack.
+Both must exist before the first stack: AWS rejects a role whose boundary, or a key policy whose principal, does not.
 """
 
 from stacks.names import PROJECT, Names
@@ -9,11 +9,11 @@ from stacks.statements import Condition, Statement, account_principal, allow, as
 from synthesized.policy_statements import PolicyDocument
 
 MAX_CHARACTERS = 6144
-"""IAM's limit for the characters of a policy, spaces left out."""
+"""IAM's limit for a managed policy, not counting white space."""
 
 
 def bootstrap_arns(settings: Environment) -> tuple[str, str]:
-    """ARNs of the boundary and of the key administrators' role that bootstrap makes; others are an organization's."""
+    """ARNs of the boundary and of the key administrators' role that bootstrap creates."""
     names = Names.from_settings(settings)
     iam = f"arn:aws:iam::{names.account}"
     return (
@@ -23,11 +23,11 @@ def bootstrap_arns(settings: Environment) -> tuple[str, str]:
 
 
 def boundary(names: Names) -> PolicyDocument:
-    """What the platform's roles may do together, each of which may less; and what none may, whoever allows it.
+    """The union of what the platform's roles are granted, with explicit denials.
 
-    A boundary allows nothing by itself, and what it does not allow is denied. The denials are for what could go round
-    that: a resource's own policy can allow a session past the boundary's silence, but not past its denial. And a
-    wider first part, by a later version, still leads to no identity, to no key's policy, and to no state.
+    A boundary grants nothing, and an action that it does not allow is implicitly denied. The explicit denials are still
+    needed: a resource-based policy can grant a session what the boundary only denies implicitly, and a later version
+    that allows more must not open identities, key policies or states.
     """
     return as_document(*_allowed(names), *_denied(names))
 
@@ -39,7 +39,7 @@ def _allowed(names: Names) -> list[Statement]:
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
         names.state_machine_log_group("*"),
-        "RDSOSMetrics",  # where RDS writes enhanced monitoring; the name is RDS's
+        "RDSOSMetrics",  # RDS's fixed name for the log group of enhanced monitoring
     ]
     return [
         allow(
@@ -50,18 +50,18 @@ def _allowed(names: Names) -> list[Statement]:
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:UpdateSecretVersionStage",
             ],
-            # RDS chooses the name of a master credential that it keeps.
+            # RDS chooses the name of a managed master user secret.
             [arn("secretsmanager", f"secret:{what}") for what in (ours, "rds!cluster-*")],
         ),
         allow("Keys", ["kms:Decrypt", "kms:GenerateDataKey*"], [arn("kms", "key/*")]),
-        # For RDS and EFS alone, which decrypt in their own name what they copy and restore.
+        # Only for AWS services: RDS and EFS decrypt what they copy and restore.
         allow(
             "Grants", ["kms:CreateGrant"], everywhere, when=[Condition("Bool", "kms:GrantIsForAWSResource", ["true"])]
         ),
         allow(
             "Backups",
-            # Of what AWS's own policies for AWS Backup allow: not to delete a database or a file system, nor to change
-            # one, which takes its own backups away from it.
+            # A subset of AWS's managed policies for AWS Backup: nothing that deletes or modifies a database or a file
+            # system, since modifying one can disable its own backups.
             [
                 "backup:CopyFromBackupVault",
                 "backup:CopyIntoBackupVault",
@@ -86,7 +86,7 @@ def _allowed(names: Names) -> list[Statement]:
                 "rds:RestoreDBClusterFromSnapshot",
                 "tag:GetResources",
             ],
-            # An ARN each, in two Regions, would fill what a policy may be long.
+            # Individual ARNs in two Regions would exceed the policy's maximum length.
             ["*"],
             when=[string_equals("aws:RequestedRegion", *names.regions)],
         ),
@@ -155,7 +155,7 @@ def _allowed(names: Names) -> list[Statement]:
 def _denied(names: Names) -> list[Statement]:
     states = f"arn:aws:s3:::{names.state_bucket}"
     return [
-        # To become another, to make another, to pass another on; and to change or leave this boundary.
+        # Assuming, creating or passing other roles, and changing or removing this boundary.
         deny(
             "NoIdentities",
             [
@@ -169,7 +169,7 @@ def _denied(names: Names) -> list[Statement]:
             ],
             ["*"],
         ),
-        # To run something under another role, without passing one on.
+        # Running code under another role without iam:PassRole.
         deny(
             "NoCodeOfOthers",
             [
@@ -188,7 +188,7 @@ def _denied(names: Names) -> list[Statement]:
             ],
             ["*"],
         ),
-        # To open a resource to others, or to oneself.
+        # Granting access through a resource's policy.
         deny(
             "NoPoliciesOfResources",
             [
@@ -204,7 +204,7 @@ def _denied(names: Names) -> list[Statement]:
             ],
             ["*"],
         ),
-        # To destroy what everything is encrypted with, or the traces of what was done.
+        # Destroying encryption keys or audit logs.
         deny(
             "NoKeysNorTracesLost",
             [
@@ -231,7 +231,7 @@ def _denied(names: Names) -> list[Statement]:
 
 
 def key_administrators_trust(names: Names) -> PolicyDocument:
-    """Whoever IAM lets assume the role in this account, with a second factor (PCI DSS 8.4.2)."""
+    """Principals of this account, with MFA (PCI DSS 8.4.2)."""
     return as_document(
         allow(
             "AssumeWithSecondFactor",
@@ -244,7 +244,7 @@ def key_administrators_trust(names: Names) -> PolicyDocument:
 
 
 def key_administrators_permissions() -> PolicyDocument:
-    """To find the keys; the keys' own policies say the rest. Never to use one, whatever a key's policy comes to say."""
+    """Listing keys; key policies grant their administration. Using a key is denied, whatever a key policy allows."""
     return as_document(
         allow("FindKeys", ["kms:ListAliases", "kms:ListKeys"], ["*"]),
         deny(

@@ -1,4 +1,4 @@
-"""The key that encrypts an environment's states."""
+"""The KMS key that encrypts an environment's Terraform states."""
 
 import json
 from collections.abc import Iterator
@@ -15,62 +15,62 @@ from stacks.statements import as_document
 from synthesized.policy_statements import PolicyDocument
 
 ROTATION_DAYS = 365
-"""Between two versions of the key. PCI DSS 3.7.4: a year or less."""
+"""Rotation period. PCI DSS 3.7.4: a year or less."""
 
 
 class StateKey:
-    """The key that encrypts the states, by its alias, which stays when the key is replaced."""
+    """The state key, identified by its alias, which outlives any one key."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._kms = account.client("kms")
         self.alias = account.names.state_key_alias_arn
         self._created_arn: str | None = None
-        """ARN of the key that this process has made: the alias may not be known everywhere yet."""
+        """ARN of the key that this process created: its alias may not resolve yet."""
 
     def steps(self) -> Iterator[Step]:
-        """What is to be done about it."""
-        what = f"key {self._name}"
+        """Steps to create or correct the key."""
+        title = f"key {self._name}"
         key = self._describe()
         if key is None:
-            yield Step(what, ABSENT, "made, with its policy", self._create)
-            # By itself: it may have to wait until AWS knows the key everywhere, and nothing may make a second one.
-            yield Step("rotation of the key", ABSENT, f"every {ROTATION_DAYS} days", lambda: self._rotate(self.arn()))
+            yield Step(title, ABSENT, "created, with its policy", self._create)
+            # A separate step, because its retries must not create a second key.
+            yield Step("key rotation", ABSENT, f"every {ROTATION_DAYS} days", lambda: self._rotate(self.arn()))
             return
         if key["KeyState"] != "Enabled" or key["KeyManager"] != "CUSTOMER" or key["KeySpec"] != "SYMMETRIC_DEFAULT":
             yield Step(
-                what,
+                title,
                 f"{key['Arn']}: {key['KeyState']}, {key['KeyManager']}, {key['KeySpec']}",
-                "left as it is",
-                remedy="it must be enabled, the customer's and SYMMETRIC_DEFAULT: enable it (aws kms enable-key, or "
-                f"aws kms cancel-key-deletion), or let the alias lead to one that is: {self.alias}",
+                "unchanged",
+                remedy="it must be Enabled, CUSTOMER and SYMMETRIC_DEFAULT: enable it (aws kms enable-key, or aws kms "
+                f"cancel-key-deletion), or point the alias to such a key: {self.alias}",
             )
             return
-        yield unchanged(what, key["Arn"])
+        yield unchanged(title, key["Arn"])
         rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])
         days = rotation.get("RotationPeriodInDays", ROTATION_DAYS) if rotation["KeyRotationEnabled"] else None
-        now = f"every {days} days" if days else "off"
+        current = f"every {days} days" if days else "off"
         yield (
-            unchanged("rotation of the key", now)
+            unchanged("key rotation", current)
             if days and days <= ROTATION_DAYS
-            else Step("rotation of the key", now, f"every {ROTATION_DAYS} days", partial(self._rotate, key["Arn"]))
+            else Step("key rotation", current, f"every {ROTATION_DAYS} days", partial(self._rotate, key["Arn"]))
         )
         yield policy_step(
-            "policy of the key",
+            "key policy",
             self._policy,
             json.loads(self._kms.get_key_policy(KeyId=key["Arn"], PolicyName="default")["Policy"]),
-            "IAM decides, administrators do not use it, only services make grants",
-            lambda: None,  # there is no key without a policy
-            "add what it lacks (aws kms put-key-policy), or let the alias lead to a key of its own",
+            "IAM policies apply, administrators cannot use the key, only AWS services create grants",
+            lambda: None,  # a key always has a policy
+            "add the missing statements (aws kms put-key-policy), or point the alias to another key",
         )
 
     def existing_arn(self) -> str | None:
-        """ARN of the key that the alias leads to, if there is one."""
+        """ARN of the key that the alias points to, or None."""
         key = self._describe()
         return key["Arn"] if key else None
 
     def arn(self) -> str:
-        """ARN of the key, which is there by now."""
+        """ARN of the key. Only valid once its step is applied."""
         return self._created_arn or self._kms.describe_key(KeyId=self.alias)["KeyMetadata"]["Arn"]
 
     @property
@@ -83,8 +83,8 @@ class StateKey:
         return as_document(*key_policy(settings.account, settings.foundation.key_administrators))
 
     def _describe(self) -> dict[str, Any] | None:
-        answer = call_or_none(self._kms.describe_key, "NotFoundException", KeyId=self.alias)
-        return answer and answer["KeyMetadata"]
+        response = call_or_none(self._kms.describe_key, "NotFoundException", KeyId=self.alias)
+        return response and response["KeyMetadata"]
 
     def _create(self) -> None:
         key = self._kms.create_key(
@@ -96,8 +96,8 @@ class StateKey:
             self._kms.create_alias(AliasName=self._name, TargetKeyId=key["KeyId"])
         except ClientError as error:
             raise RefusedError(
-                f"{explain(error)}\nThe key {key['KeyId']} was made and has no alias, so that another run would make "
-                f"another: aws kms create-alias --alias-name {self._name} --target-key-id {key['KeyId']}"
+                f"{explain(error)}\nKey {key['KeyId']} was created without an alias, and another run would create a "
+                f"second key. Remedy: aws kms create-alias --alias-name {self._name} --target-key-id {key['KeyId']}"
             ) from error
         self._created_arn = key["Arn"]
 

@@ -1,4 +1,4 @@
-"""What a command would do, a step at a time: shown before it is done, and not done where it would weaken anything."""
+"""Steps of bootstrap: shown before they are applied, and refused if they would weaken anything."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from synthesized.policy_statements import PolicyDocument, Statement, missing_sta
 
 ABSENT = "absent"
 
-# AWS is not yet of one mind: a role that was just made, a bucket that is being changed.
+# Eventual consistency: a role that was just created, a bucket that is being changed.
 RETRYABLE = {
     *("MalformedPolicyDocument", "MalformedPolicyDocumentException", "NoSuchBucket", "NoSuchEntity"),
     *("NotFoundException", "OperationAborted"),
@@ -23,75 +23,80 @@ ATTEMPTS, RETRY_SECONDS = 13, 5
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that must be so: as it is, as it will be, and how it comes to that."""
+    """A requirement: its current state, its planned state, and the call that brings it there."""
 
     name: str
     current: str
     planned: str
     apply: Callable[[], object] | None = None
-    """None where nothing is to be done."""
+    """None if nothing has to be done."""
     remedy: str = ""
-    """What a person can do about what is there, where the step must leave it."""
+    """What the user can do if the step is refused."""
     missing_statements: Sequence[Statement] = ()
-    """Statements that the policy which is there lacks, as part of the remedy."""
+    """Statements that an existing policy lacks."""
 
     @property
     def is_refused(self) -> bool:
-        """Whether what is there is another's to change."""
+        """Whether the current state is the user's to change."""
         return bool(self.remedy)
 
 
-def unchanged(what: str, state: str) -> Step:
-    """What is as it should be."""
-    return Step(what, state, state)
+def unchanged(name: str, state: str) -> Step:
+    """A requirement that is met."""
+    return Step(name, state, state)
 
 
 def policy_step(
-    what: str, wanted: PolicyDocument, found: PolicyDocument | None, then: str, make: Callable[[], object], remedy: str
+    name: str,
+    wanted: PolicyDocument,
+    existing: PolicyDocument | None,
+    planned: str,
+    apply: Callable[[], object],
+    remedy: str,
 ) -> Step:
-    """A policy that is put where there is none, and left alone where there is one, which may say more but not less."""
-    if found is None:
-        return Step(what, ABSENT, then, make)
-    missing = missing_statements(wanted, found)
+    """Create a policy if there is none. An existing policy is never changed, and refused if it lacks a statement."""
+    if existing is None:
+        return Step(name, ABSENT, planned, apply)
+    missing = missing_statements(wanted, existing)
     if missing:
         sids = ", ".join(statement["Sid"] for statement in missing)
-        return Step(what, f"another, without {sids}", "left as it is", remedy=remedy, missing_statements=missing)
-    more = len(missing_statements(found, wanted))
-    return unchanged(what, f"{then}; and {more} more of yours" if more else then)
+        return Step(name, f"lacks {sids}", "unchanged", remedy=remedy, missing_statements=missing)
+    more = len(missing_statements(existing, wanted))
+    return unchanged(name, f"{planned}; and {more} more of yours" if more else planned)
 
 
 def steps_table(steps: Sequence[Step], title: str) -> Table:
-    """What, now, then; what stays as it is, dim."""
+    """A table of steps. Unchanged rows are dim, refused ones red."""
     table = Table(title=title, title_justify="left")
-    for heading in ("what", "now", "then"):
+    for heading in ("step", "current", "planned"):
         table.add_column(heading, overflow="fold")
     for step in steps:
         style = "red" if step.is_refused else "" if step.apply else "dim"
-        then = step.planned if step.apply or step.is_refused else "as it is"
-        table.add_row(*map(Text, (step.name, step.current, then)), style=style)
+        planned = step.planned if step.apply or step.is_refused else "unchanged"
+        table.add_row(*map(Text, (step.name, step.current, planned)), style=style)
     return table
 
 
-def apply_steps(steps: Sequence[Step], tell: Callable[[str], object]) -> None:
-    """Do all that is to be done, in order, and tell each.
+def apply_steps(steps: Sequence[Step], report: Callable[[str], object]) -> None:
+    """Apply steps in order and report each.
 
     Raises:
-        ClientError: AWS refused one; those before it are done, and need not be done again.
+        ClientError: AWS refused a step. Those before it are applied; another run continues from there.
     """
     for step in steps:
         if step.apply:
             _retry(step.apply)
-            tell(f"done: {step.name}: {step.planned}")
+            report(f"done: {step.name}: {step.planned}")
 
 
-def _retry(make: Callable[[], object]) -> None:
+def _retry(call: Callable[[], object]) -> None:
     for _ in range(ATTEMPTS - 1):
         try:
-            make()
+            call()
         except ClientError as error:
             if error_code(error) not in RETRYABLE:
                 raise
             time.sleep(RETRY_SECONDS)
         else:
             return
-    make()
+    call()

@@ -1,1 +1,1 @@
-"""`python -m operations document`: the generated parts of `docs/`, and its pictures."""
+"""`python -m operations document`: generates parts of `docs/` and its pictures."""

@@ -1,6 +1,6 @@
-"""`python -m operations document`: writes the parts of `docs/` that follow from the code, and the pictures there.
+"""`python -m operations document`: generates parts of pages in `docs/`, and its pictures.
 
-A part stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`; what is around it is a person's.
+A part is enclosed in the comments `<!-- begin NAME -->` and `<!-- end NAME -->`. The rest of a page is written by hand.
 """
 
 import json
@@ -21,34 +21,36 @@ from synthesized.platform import Platform
 DOCS = ROOT / "docs"
 
 Pages = Mapping[Path, Mapping[str, str]]
-"""The parts of pages, by their names."""
+"""Content by page and name of part."""
 
 
 def document() -> None:
-    """Write the generated parts and the pictures of `docs/`, from the settings and from what `make synth` wrote.
+    """Generate the parts of pages and the pictures in `docs/` that derive from code and settings.
 
-    When: after a change of the stacks, the settings or the controls. A test fails while a page is out of date.
+    Reads the settings and the output of `make synth`. A test fails while a page is out of date.
+
+    When: after a change to the stacks, the settings or the controls.
 
     Example: `python -m operations document`
 
-    Exit codes: 0 written; 1 nothing is synthesized, or a page is missing or lacks the place of a part; 2 usage.
+    Exit codes: 0 written; 1 nothing is synthesized, or a page is missing or lacks a part's comments; 2 usage.
     """
     with one_line_errors():
         environments = load_environments(ROOT / "environments")
         platforms = {settings.name: Platform.synthesized(settings.name) for settings in environments}
         write(pages(environments, platforms))
-        for file, drawn in images(environments, platforms).items():
+        for file, picture in images(environments, platforms).items():
             file.parent.mkdir(exist_ok=True)
-            file.write_text(drawn, encoding="utf-8")
+            file.write_text(picture, encoding="utf-8")
 
 
 def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Pages:
-    """Every page that has parts, and what they are."""
-    shown = _documented_platform(environments, platforms)
+    """The generated parts of all pages."""
+    platform = _documented_platform(environments, platforms)
     zones = [f"### {settings.name}\n\n{zones_table(platforms[settings.name])}" for settings in environments]
-    told: dict[Path, dict[str, str]] = {}
+    of_runbooks: dict[Path, dict[str, str]] = {}
     for (page, heading), facts in runbooks.facts(list(platforms.values())).items():
-        told.setdefault(DOCS / "runbooks" / f"{page}.md", {})[heading] = facts
+        of_runbooks.setdefault(DOCS / "runbooks" / f"{page}.md", {})[heading] = facts
     return {
         DOCS / "atlantis.md": {
             "repos": _code("yaml", REPOS.read_text(encoding="utf-8")),
@@ -62,23 +64,26 @@ def pages(environments: Sequence[Environment], platforms: Mapping[str, Platform]
         },
         DOCS / "settings.md": {"settings": settings_reference.reference()},
         DOCS / "availability.md": {"zones": "\n".join(zones)},
-        DOCS / "security.md": {"roles": roles_table(shown), "keys": keys_table(shown)},
+        DOCS / "security.md": {"roles": roles_table(platform), "keys": keys_table(platform)},
         DOCS / "runbooks" / "README.md": {"all": runbooks.overview(list(platforms.values()))},
-        DOCS / "architecture.md": {"stacks": f"{stacks.flowchart(shown)}\n{stacks.table(shown)}"},
-        DOCS / "rotation.md": {"rotation": rotation.rotation(shown), "redeployment": rotation.redeployment(shown)},
-        **told,
+        DOCS / "architecture.md": {"stacks": f"{stacks.flowchart(platform)}\n{stacks.table(platform)}"},
+        DOCS / "rotation.md": {
+            "rotation": rotation.rotation(platform),
+            "redeployment": rotation.redeployment(platform),
+        },
+        **of_runbooks,
     }
 
 
 def images(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Mapping[Path, str]:
-    """Every picture that is a file of its own."""
-    shown = _documented_platform(environments, platforms)
-    drawn = {"platform": overview.picture(shown), "reachability": matrix.picture(shown)}
-    return {DOCS / "pictures" / f"{name}.svg": picture for name, picture in drawn.items()}
+    """The pictures in files, as SVG."""
+    platform = _documented_platform(environments, platforms)
+    pictures = {"platform": overview.picture(platform), "reachability": matrix.picture(platform)}
+    return {DOCS / "pictures" / f"{name}.svg": picture for name, picture in pictures.items()}
 
 
 def _documented_platform(environments: Sequence[Environment], platforms: Mapping[str, Platform]) -> Platform:
-    """Production: it has all that there is; what differs between environments is told in general."""
+    """Production, because it has every resource."""
     return platforms[max(environments, key=lambda settings: settings.production).name]
 
 
@@ -87,33 +92,33 @@ def _code(language: str, text: str) -> str:
 
 
 def write(pages: Pages) -> None:
-    """Write the parts of pages anew.
+    """Replace the parts of pages.
 
     Raises:
-        RefusedError: a page lacks the place of its part; none is written.
+        RefusedError: a page lacks a part's comments; no page is written.
     """
-    written = {page: replace_parts(page, parts) for page, parts in pages.items()}
-    for page, text in written.items():
+    texts = {page: replace_parts(page, parts) for page, parts in pages.items()}
+    for page, text in texts.items():
         page.write_text(text, encoding="utf-8")
 
 
 def replace_parts(page: Path, parts: Mapping[str, str]) -> str:
-    """A page's text with its parts as the code has them now.
+    """A page's text with new parts.
 
     Raises:
-        RefusedError: the page has no place for a part.
+        RefusedError: the page lacks a part's comments.
     """
     text = page.read_text(encoding="utf-8")
     for name, content in parts.items():
         place = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not place.search(text):
-            raise RefusedError(f"{page}: allowed: a place for {name}, <!-- begin {name} --> to <!-- end {name} -->")
+            raise RefusedError(f"{page}: lacks <!-- begin {name} --> and <!-- end {name} -->")
         text = place.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
     return text
 
 
 def plan_roles(environments: Iterable[Environment]) -> str:
-    """The repository variable `PLAN_ROLES`, as JSON: the role with which CI plans each environment."""
+    """The repository variable `PLAN_ROLES` as JSON: the role that CI assumes to plan each environment."""
     roles = [
         {
             "environment": settings.name,

@@ -1,4 +1,4 @@
-"""What `docs/controls.md` shows of the table of controls."""
+"""Generated parts of `docs/controls.md`."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from synthesized.controls import CONTROLS, NOT_MET_BY_CODE, SUBJECTS
 
 
 def tables() -> str:
-    """Every control, a table a subject."""
+    """One table of controls per subject."""
     lines: list[str] = []
     for subject in SUBJECTS:
         rows = (
@@ -25,7 +25,7 @@ def tables() -> str:
 
 
 def checks() -> str:
-    """How each control is checked, and which changes must be noticed."""
+    """The checks of each control, and the defects that they must find."""
     lines: list[str] = []
     for control in CONTROLS:
         lines += [f"### {control.name}", "", "Checked:", ""]
@@ -36,9 +36,9 @@ def checks() -> str:
 
 
 def out_of_scope() -> str:
-    """What is not the code's to meet."""
+    """Requirements that code cannot meet."""
     rows = ((number, about, who) for number, (about, who) in NOT_MET_BY_CODE.items())
-    return table(("PCI DSS", "about", "who must"), rows)
+    return table(("PCI DSS", "about", "responsible"), rows)
 
 
 def _list(entries: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Markdown, as the generated parts of `docs/` are written in."""
+"""Markdown for the generated parts of `docs/`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,22 +10,22 @@ REFERENCE = re.compile(r"\$\{[^}]+\}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a pipe within a cell does not end it."""
+    """A Markdown table. Pipes in cells are escaped."""
     first, *rest = (" | ".join(map(_cell, row)) for row in (head, *rows))
     return "".join([f"| {first} |\n|{'---|' * len(head)}\n", *(f"| {row} |\n" for row in rest)])
 
 
 def generalize(platform: Platform, text: str) -> str:
-    """A text in which references are names, and which is so in every environment."""
+    """A text with references replaced by names, and names of the environment by placeholders."""
     (provider, *_) = next(iter(platform.stacks.values())).providers
     text = REFERENCE.sub(lambda match: platform.resolve(match[0]).label, text)
-    for told, instead in (
+    for value, placeholder in (
         (provider["allowed_account_ids"][0], "<account>"),
         (provider["region"], "<region>"),
         (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
         (f"{PROJECT}/{platform.environment}", f"{PROJECT}/<environment>"),
     ):
-        text = text.replace(told, instead)
+        text = text.replace(value, placeholder)
     return text
 
 

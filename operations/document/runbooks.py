@@ -1,6 +1,6 @@
-"""What comes to people of the platform, as it was synthesized: alarms, events, messages; and the runbooks' facts of it.
+"""Alarms, events and messages that notify the on-call engineer, and the tables about them in `docs/runbooks/`.
 
-Each ends with the address of its runbook: a page a tier, a heading each. RDS alone words its messages itself.
+Each message ends with the URL of its runbook: one page per tier, one heading per trigger. Only RDS writes its own.
 """
 
 import json
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from operations.document import markdown
 from synthesized.platform import Body, Platform, PlatformError
 
-LINK = re.compile(r"(?P<says>.+) Runbook: \S+/(?P<page>[\w-]+)\.md#(?P<heading>[\w-]+)", re.DOTALL)
-ALARM_DESCRIPTION = re.compile(r"(?P<rings>.+? for \d+ (?:min|h)): (?P<because>.+)\.")
-MISSING_DATA = {"breaching": "it rings", "notBreaching": "it does not ring", "missing": "it stays as it is"}
+LINK = re.compile(r"(?P<message>.+) Runbook: \S+/(?P<page>[\w-]+)\.md#(?P<heading>[\w-]+)", re.DOTALL)
+ALARM_DESCRIPTION = re.compile(r"(?P<condition>.+? for \d+ (?:min|h)): (?P<reason>.+)\.")
+MISSING_DATA = {"breaching": "in alarm", "notBreaching": "not in alarm", "missing": "insufficient data"}
 DATABASE_EVENTS = ("observability", "database-events")
-"""Page and heading of what RDS tells."""
+"""Page and heading of RDS event subscriptions."""
 
 Runbook = tuple[str, str]
 """Page and heading."""
@@ -23,27 +23,28 @@ Runbook = tuple[str, str]
 
 @dataclass(frozen=True)
 class Trigger:
-    """Something that comes to people of an environment."""
+    """An alarm, event rule, state machine or event subscription that sends a notification."""
 
     runbook: Runbook
     kind: str
     name: str
     message: str
-    """When it comes, or its own words."""
+    """The condition of an alarm, the text of anything else."""
     facts: Mapping[str, str]
-    """What else is known of it, by what it is about."""
+    """Further rows of its table, by heading."""
 
     @property
     def rows(self) -> dict[str, str]:
-        """All of it, by what it is about."""
-        return {self.kind: self.name, "says" if self.kind != "alarm" else "rings at": self.message, **self.facts}
+        """Rows of its table, by heading."""
+        heading = "condition" if self.kind == "alarm" else "message"
+        return {self.kind: self.name, heading: self.message, **self.facts}
 
 
 def triggers(platform: Platform) -> Iterator[Trigger]:
-    """All that comes to people of an environment.
+    """All triggers of an environment.
 
     Raises:
-        PlatformError: something links no runbook, or does not say when it rings.
+        PlatformError: a trigger has no link to a runbook, or an alarm's description has no condition and reason.
     """
     for resource in platform.resources:
         body = resource.body
@@ -56,8 +57,8 @@ def triggers(platform: Platform) -> Iterator[Trigger]:
                 name = markdown.generalize(platform, body["name"])
                 for state in json.loads(body["definition"])["States"].values():
                     if message := state.get("Arguments", {}).get("Message"):
-                        runbook, says = _split_runbook(platform, message)
-                        yield Trigger(runbook, "state machine", f"`{name}`", _format_code(says), {})
+                        runbook, text = _split_runbook(platform, message)
+                        yield Trigger(runbook, "state machine", f"`{name}`", _format_code(text), {})
             case "aws_db_event_subscription":
                 name = markdown.generalize(platform, body["name"])
                 yield Trigger(DATABASE_EVENTS, "subscription", f"`{name}`", _format_subscription(body), {})
@@ -66,38 +67,40 @@ def triggers(platform: Platform) -> Iterator[Trigger]:
 
 
 def facts(platforms: Sequence[Platform]) -> dict[Runbook, str]:
-    """What the code knows of each heading, in Markdown."""
+    """A Markdown table for each runbook."""
     names = [platform.environment for platform in platforms]
-    return {runbook: _table(told, names) for runbook, told in _by_runbook(platforms).items()}
+    return {runbook: _table(by_environment, names) for runbook, by_environment in _by_runbook(platforms).items()}
 
 
 def overview(platforms: Sequence[Platform]) -> str:
-    """All that comes to people, in Markdown: a row a heading."""
+    """A Markdown table of all runbooks."""
     rows: list[tuple[str, ...]] = []
-    for (page, heading), told in _by_runbook(platforms).items():
-        first = next(iter(told.values()))[0]
+    for (page, heading), by_environment in _by_runbook(platforms).items():
+        first = next(iter(by_environment.values()))[0]
         rows.append((f"[{heading}]({page}.md#{heading})", page, first.kind, first.message))
-    return markdown.table(("runbook", "tier", "what", "when, or in which words"), rows)
+    return markdown.table(("runbook", "tier", "kind", "condition or message"), rows)
 
 
 def _by_runbook(platforms: Sequence[Platform]) -> dict[Runbook, dict[str, list[Trigger]]]:
-    """What comes under each heading, by environment."""
+    """Triggers of each runbook, by environment."""
     found: dict[Runbook, dict[str, list[Trigger]]] = {}
     for platform in platforms:
-        for told in triggers(platform):
-            found.setdefault(told.runbook, {}).setdefault(platform.environment, []).append(told)
+        for trigger in triggers(platform):
+            found.setdefault(trigger.runbook, {}).setdefault(platform.environment, []).append(trigger)
     order = list(platforms[0].stacks)
     return dict(sorted(found.items(), key=lambda entry: order.index(entry[0][0])))
 
 
 def _table(by_environment: Mapping[str, Sequence[Trigger]], environments: Sequence[str]) -> str:
-    """Where environments differ, each says its own."""
+    """A Markdown table of one runbook. Values that differ between environments are listed by environment."""
     head, *rows = (
         (
-            about,
-            _merge_environments({name: [each.rows[about] for each in told] for name, told in by_environment.items()}),
+            heading,
+            _merge_environments(
+                {name: [each.rows[heading] for each in found] for name, found in by_environment.items()}
+            ),
         )
-        for about in next(iter(by_environment.values()))[0].rows
+        for heading in next(iter(by_environment.values()))[0].rows
     )
     if missing := [name for name in environments if name not in by_environment]:
         rows.append(("not in", ", ".join(missing)))
@@ -105,60 +108,62 @@ def _table(by_environment: Mapping[str, Sequence[Trigger]], environments: Sequen
 
 
 def _merge_environments(by_environment: Mapping[str, Sequence[str]]) -> str:
-    texts = {name: "; ".join(dict.fromkeys(told)) for name, told in by_environment.items()}
+    texts = {name: "; ".join(dict.fromkeys(values)) for name, values in by_environment.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return "<br>".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def _alarm(platform: Platform, body: Body) -> Trigger:
-    runbook, says = _split_runbook(platform, body["alarm_description"])
+    runbook, description = _split_runbook(platform, body["alarm_description"])
     name = markdown.generalize(platform, body["alarm_name"])
     if rule := body.get("alarm_rule"):
-        return Trigger(runbook, "alarm", f"`{name}`", says, {"looks at": f"{rule.count('ALARM(')} alarms"})
-    said = ALARM_DESCRIPTION.fullmatch(says)
-    if not said:
-        raise PlatformError(f"{name}: {says}: says not when it rings and why")
-    measured = {
-        "looks at": _format_measurement(platform, body),
-        "without data": MISSING_DATA[body["treat_missing_data"]],
+        return Trigger(runbook, "alarm", f"`{name}`", description, {"combines": f"{rule.count('ALARM(')} alarms"})
+    match = ALARM_DESCRIPTION.fullmatch(description)
+    if not match:
+        raise PlatformError(f"{name}: {description}: lacks a condition and a reason")
+    facts = {
+        "reason": _plain(match["reason"]),
+        "metric": _format_measurement(platform, body),
+        "missing data": MISSING_DATA[body["treat_missing_data"]],
     }
-    return Trigger(runbook, "alarm", f"`{name}`", said["rings"], {"because": _plain(said["because"]), **measured})
+    return Trigger(runbook, "alarm", f"`{name}`", match["condition"], facts)
 
 
 def _event(platform: Platform, rule: Body, transformer: Body) -> Trigger:
-    runbook, says = _split_runbook(platform, json.loads(transformer["input_template"]))
+    runbook, message = _split_runbook(platform, json.loads(transformer["input_template"]))
     pattern = json.loads(rule["event_pattern"])
     kinds = ", ".join(pattern["detail-type"])
-    asked = {key: value for key, value in pattern.items() if key in {"resources", "detail"}}
-    where = f", where `{markdown.generalize(platform, json.dumps(asked))}`" if asked else ""
+    filters = {key: value for key, value in pattern.items() if key in {"resources", "detail"}}
+    where = f", where `{markdown.generalize(platform, json.dumps(filters))}`" if filters else ""
     name = markdown.generalize(platform, rule["name"])
     return Trigger(
-        runbook, "event", f"`{name}`", _format_code(says), {"of": f"`{pattern['source'][0]}`: {kinds}{where}"}
+        runbook, "event", f"`{name}`", _format_code(message), {"source": f"`{pattern['source'][0]}`: {kinds}{where}"}
     )
 
 
 def _split_runbook(platform: Platform, text: str) -> tuple[Runbook, str]:
-    """The runbook that a text ends with, and what it says before."""
+    """A text's runbook and the text without the link."""
     link = LINK.fullmatch(text)
     if not link:
-        raise PlatformError(f"{text}: ends with no runbook")
-    own = f"{platform.environment}: "
-    says = link["says"]
-    says = f"<environment>: {says.removeprefix(own)}" if says.startswith(own) else says
-    return (link["page"], link["heading"]), markdown.generalize(platform, says)
+        raise PlatformError(f"{text}: has no link to a runbook")
+    prefix = f"{platform.environment}: "
+    message = link["message"]
+    message = f"<environment>: {message.removeprefix(prefix)}" if message.startswith(prefix) else message
+    return (link["page"], link["heading"]), markdown.generalize(platform, message)
 
 
 def _format_measurement(platform: Platform, body: Body) -> str:
-    """What is looked at, as CloudWatch computes it."""
+    """An alarm's metric or expression, its period, and the metric filter behind it."""
     queries = {query["id"]: query for query in body.get("metric_query", [])}
     parts = [f"`{id}`, the {_format_metric(query['metric'])}" for id, query in queries.items() if "metric" in query]
     expressions = [f"`{query['expression']}`" for query in queries.values() if "expression" in query]
-    whole = f"{expressions[0]}{' of ' if parts else ''}{' and '.join(parts)}" if expressions else _format_metric(body)
+    measured = (
+        f"{expressions[0]}{' of ' if parts else ''}{' and '.join(parts)}" if expressions else _format_metric(body)
+    )
     period = body.get("period") or next(_periods(queries.values()))
-    lasting = f"{body['evaluation_periods']} times {period} seconds"
-    told = markdown.generalize(platform, f"{whole}, {lasting}")
-    return told + "".join(
+    duration = f"{body['evaluation_periods']} times {period} seconds"
+    return markdown.generalize(platform, f"{measured}, {duration}") + "".join(
         f"; counted by `{filter_['pattern']}` in `{markdown.generalize(platform, filter_['log_group_name'])}`"
         for filter_ in (resource.body for resource in platform.of_type("aws_cloudwatch_log_metric_filter"))
         if (filter_["metric_transformation"]["namespace"], filter_["metric_transformation"]["name"])
@@ -182,10 +187,10 @@ def _format_subscription(subscription: Body) -> str:
 
 
 def _plain(text: str) -> str:
-    """In words of its own; the letter of a zone is one for all."""
+    """A text in which every zone reads `each zone`, safe for Markdown."""
     return re.sub(r"<region>[a-f]\b", "each zone", text).replace("<", r"\<")
 
 
-def _format_code(sentence: str) -> str:
-    """In code, since it has `<names>` of what is filled in."""
-    return f"`{sentence}`"
+def _format_code(text: str) -> str:
+    """As code, since it contains `<placeholders>`."""
+    return f"`{text}`"

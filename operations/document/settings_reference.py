@@ -1,4 +1,4 @@
-"""The settings' reference, from their models: each key with its type, unit, range and default, and why it is there."""
+"""Reference of the settings, from their models: each key with its type, unit, range, default and purpose."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
@@ -14,35 +14,35 @@ from stacks.settings import Environment
 from stacks.settings.files import models_in
 from stacks.settings.section import InProduction, Matching, NotBelow, Unit
 
-HEAD = ("key", "type", "allowed", "default", "what for", "production demands")
+HEAD = ("key", "type", "allowed", "default", "purpose", "required in production")
 TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}
 FROM_FILE_NAME = {"name"}
-"""What no file says, since its own name does."""
+"""Keys that the file's name supplies."""
 
 
 def reference() -> str:
-    """Every key that a settings file may have, in Markdown: those of no section, then section by section."""
-    whole = _table(Environment, "")
+    """All keys of a settings file in Markdown: those without a section, then section by section."""
+    top_level = _table(Environment, "")
     sections = (
         f"### `[{name}]`\n\n{_one_line(section.__doc__)}\n\n{_table(section, f'{name}.')}"
         for name, section in sections_of(Environment).items()
     )
-    return "\n".join([f"### Of the whole environment\n\n{_one_line(Environment.__doc__)}\n\n{whole}", *sections])
+    return "\n".join([f"### Environment\n\n{_one_line(Environment.__doc__)}\n\n{top_level}", *sections])
 
 
 def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """A model's sections by their keys; lists of sections are keys."""
+    """A model's sections by key. A list of sections is not a section."""
     fields = ((name, field.annotation) for name, field in model.model_fields.items() if not _is_list(field))
     return {name: section for name, annotation in fields for section in models_in(annotation)}
 
 
 def rows(model: type[BaseModel], path: str) -> Iterator[tuple[str, ...]]:
-    """A row a key of a section, and of the sections that its lists are made of."""
+    """One row per key of a section, including the keys of the entries of its lists."""
     for name, field in model.model_fields.items():
         if name in sections_of(model) or (model is Environment and name in FROM_FILE_NAME):
             continue
         allowed = "; ".join([*_allowed(field), *_rules(model, name)])
-        # What a person fills in would be a tag of HTML's.
+        # A placeholder would be read as an HTML tag.
         allowed = allowed.replace("<", r"\<")
         yield f"`{path}{name}`", _type(field), allowed, _default(field), _one_line(field.description), _demands(field)
         if _is_list(field):
@@ -69,7 +69,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _plain(annotation: Any) -> Iterator[type]:
-    """The types that a value can have; nothing is none of them."""
+    """The types that a value can have, except None."""
     if isinstance(annotation, type):
         if annotation is not type(None):
             yield annotation
@@ -88,7 +88,7 @@ def _type_name(type_: type) -> str:
 
 
 def _metadata(field: FieldInfo) -> list[Any]:
-    """The rules of a field; where nothing is allowed, too, those of the other one; and those of a list's entries."""
+    """The rules of a field, including those of an optional value and of a list's entries."""
     parts = get_args(field.annotation)
     return [*field.metadata, *(rule for part in parts for rule in getattr(part, "__metadata__", ()))]
 
@@ -113,7 +113,7 @@ def _allowed(field: FieldInfo) -> Iterator[str]:
 
 
 def _rules(model: type[BaseModel], name: str) -> Iterator[str]:
-    """What a field is held to beside others; a validator's name says it."""
+    """The validators of a field, described by their names."""
     decorators = model.__pydantic_decorators__
     for rule, decorator in decorators.field_validators.items():
         if name in decorator.info.fields:
@@ -130,5 +130,5 @@ def _default(field: FieldInfo) -> str:
 
 def _demands(field: FieldInfo) -> str:
     return "; ".join(
-        f"{rule.requirement}, as {rule.reason}" for rule in field.metadata if isinstance(rule, InProduction)
+        f"{rule.requirement}, because {rule.reason}" for rule in field.metadata if isinstance(rule, InProduction)
     )

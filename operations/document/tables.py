@@ -1,4 +1,4 @@
-"""Tables of pages that follow from the synthesized platform: zones, roles and keys."""
+"""Tables about the synthesized platform: zones, roles and keys."""
 
 from operations.document import markdown
 from synthesized.platform import Platform
@@ -8,7 +8,7 @@ from synthesized.zones import zone_loss_by_tier
 
 
 def zones_table(platform: Platform) -> str:
-    """Whether each tier stands without each zone: a row a tier."""
+    """Whether each tier survives the loss of each zone: one row per tier."""
     rows = (
         (tier, *(verdict.reason if verdict.survives else f"**lost**: {verdict.reason}" for verdict in by_zone.values()))
         for tier, by_zone in zone_loss_by_tier(platform).items()
@@ -17,23 +17,23 @@ def zones_table(platform: Platform) -> str:
 
 
 def roles_table(platform: Platform) -> str:
-    """The roles of AWS services: who assumes each, what for, and what it may do."""
+    """The roles that AWS services assume, with their purpose and permissions."""
     rows: list[tuple[str, ...]] = []
     for role in roles_of(platform):
         services = [f"`{service}`" for each in role.trust for service in service_principals(each)]
-        if not services:  # whoever deploys: docs/access.md
+        if not services:  # the deployers' roles: docs/access.md
             continue
-        may = [
+        permissions = [
             *(_format_statement(platform, statement) for statement in role.statements),
-            *(f"what AWS's `{arn}` says" for arn in role.aws_managed),
+            *(f"AWS's managed policy `{arn}`" for arn in role.aws_managed),
         ]
-        why = role.resource.body.get("description", "")
-        rows.append((role.resource.label, ", ".join(services), why, "; ".join(may)))
-    return markdown.table(("role", "taken on by", "why", "may"), rows)
+        purpose = role.resource.body.get("description", "")
+        rows.append((role.resource.label, ", ".join(services), purpose, "; ".join(permissions)))
+    return markdown.table(("role", "assumed by", "purpose", "permissions"), rows)
 
 
 def keys_table(platform: Platform) -> str:
-    """The KMS keys: which AWS services use each on their own account, and which roles may."""
+    """The KMS keys: the AWS services and the roles that may use each."""
     rows: list[tuple[str, ...]] = []
     every = roles_of(platform)
     for key in platform.of_type("aws_kms_key"):
@@ -50,11 +50,11 @@ def keys_table(platform: Platform) -> str:
             if statement["Effect"] == "Allow" and f"${{{key.address}.arn}}" in as_list(statement.get("Resource"))
         }
         rows.append((key.label, ", ".join(sorted(services)) or "none", "; ".join(sorted(roles)) or "none"))
-    return markdown.table(("key", "AWS services, by the key's policy", "roles, by their own"), rows)
+    return markdown.table(("key", "AWS services, by the key's policy", "roles, by their policies"), rows)
 
 
 def _format_statement(platform: Platform, statement: Statement, *, resources: bool = True) -> str:
-    """A statement in words."""
+    """A policy statement in Markdown."""
     text = ", ".join(f"`{action}`" for action in as_list(statement.get("Action")))
     if resources:
         on = (f"`{markdown.generalize(platform, resource)}`" for resource in as_list(statement.get("Resource")))

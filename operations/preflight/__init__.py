@@ -1,1 +1,1 @@
-"""What is looked at before a deployment: whether the account has what the stacks will ask of it."""
+"""`python -m operations preflight`: checks that an account meets the requirements of a deployment."""

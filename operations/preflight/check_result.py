@@ -1,4 +1,4 @@
-"""What a check came to."""
+"""The result of a preflight check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How it stands with a deployment, the best first."""
+    """Effect on a deployment, best first."""
 
     OK = "ok"
     UNKNOWN = "unknown"
-    """AWS did not tell."""
+    """The check failed, for example because a permission is missing."""
     WARNING = "warning"
-    """It can be deployed, and somebody should look at it soon."""
+    """The deployment succeeds, but action is needed soon."""
     STOP = "stop"
     """A deployment would fail."""
 
@@ -21,10 +21,10 @@ class Status(StrEnum):
 class CheckResult:
     """A row of the table."""
 
-    what: str
+    name: str
     status: Status
     detail: str
-    """As it is."""
+    """The current state."""
     remedy: str = ""
     figures: Mapping[str, object] = field(default_factory=dict)
-    """The same as numbers, for machines, where there are any."""
+    """The numbers behind a quota, for `--json`."""

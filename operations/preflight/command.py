@@ -1,4 +1,4 @@
-"""`python -m operations preflight ENV`: whether a deployment would find what it needs, before it is begun."""
+"""`python -m operations preflight ENV`: checks an account before a deployment."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ from stacks.settings.environment import REGION
 from synthesized.platform import Platform
 
 PARALLEL_CHECKS = 8
-"""Checks. Each asks AWS a few times, and waits."""
+"""Concurrent checks. Each makes a few calls to AWS."""
 STYLES = {Status.OK: "dim", Status.UNKNOWN: "yellow", Status.WARNING: "yellow", Status.STOP: "red"}
 
 Regions = Annotated[
@@ -32,7 +32,7 @@ Regions = Annotated[
     typer.Option(
         "--regions",
         metavar="REGION,...",
-        help="Where a quota stops it, say which of these Regions have room for all of it.",
+        help="If a quota is too low, show which of these Regions have room for the platform.",
         show_default=False,
     ),
 ]
@@ -42,68 +42,68 @@ def preflight(
     environment: EnvironmentName,
     *,
     regions: Regions = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: the same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look whether an environment's account has what a deployment needs, before anything is made.
+    """Check that an environment's account meets the requirements of a deployment.
 
-    What the stacks that `make synth` wrote will add, and their states do not have yet, is counted and held against the
-    account's quotas and what it uses of them. Looked at as well: that the credentials are the account's; that the zones
-    are open to it and offer the database's version, and the Region the cache's node type; that the buckets' names are
-    free; the hosted zone; what bootstrap makes; locks; a trail, where a rule waits for its events. Changes nothing.
+    Compares the resources that the synthesized stacks add, and the account's usage, with its quotas. Also checks the
+    credentials' account, the zones, the database version, the cache node type, bucket names, the hosted zone,
+    bootstrap's resources, state locks, the trail that event rules need, and waivers. Reads the output of `make synth`.
+    Changes nothing.
 
-    `stop` is what a deployment would fail of, `warning` what it would meet later, as when load adds what the settings
-    allow; `unknown` is what these credentials may not ask, with the action that they lack.
+    `stop`: the deployment would fail. `warning`: it succeeds, but can fail later, for example when load adds what the
+    settings allow. `unknown`: the check failed; if a permission is missing, it is named.
 
     When: after `bootstrap`, before the first deployment of an environment, and before one that adds much.
 
     Example: `python -m operations preflight prod --regions us-west-2,eu-central-1`
 
-    Exit codes: 0 nothing stops a deployment; 1 something does, or it refused or failed; 2 usage.
+    Exit codes: 0 nothing stops a deployment; 1 something does, or refused or failed; 2 usage.
     """
-    elsewhere = _parse_regions(regions) if regions else []
+    other_regions = _parse_regions(regions) if regions else []
     with one_line_errors():
         account = connect(environment)
         platform = Platform.synthesized(environment)
-        findings = run_checks(account, platform)
-        short = any(finding.figures and finding.status is Status.STOP for finding in findings)
-        rooms = _shortages(account, Demand(platform), elsewhere) if short else {}
+        results = run_checks(account, platform)
+        exceeds_quota = any(result.figures and result.status is Status.STOP for result in results)
+        shortages = _shortages(account, Demand(platform), other_regions) if exceeds_quota else {}
         if as_json:
-            told = [asdict(finding) for finding in findings]
-            typer.echo(json.dumps({"environment": environment, "findings": told, "regions": rooms}, indent=2))
+            rows = [asdict(result) for result in results]
+            typer.echo(json.dumps({"environment": environment, "findings": rows, "regions": shortages}, indent=2))
         else:
-            _show(findings, rooms, account, is_complete=bool(elsewhere) or not short)
-    if any(finding.status is Status.STOP for finding in findings):
+            _show(results, shortages, account, hint=exceeds_quota and not other_regions)
+    if any(result.status is Status.STOP for result in results):
         raise typer.Exit(1)
 
 
 def run_checks(account: Account, platform: Platform) -> list[CheckResult]:
-    """Make all checks, several at a time; what they found, in the order of the tables."""
+    """Run all checks in parallel; their results, in the order of the tables."""
     demand, unread = _demand(account, platform)
-    subject = CheckContext(account, demand)
+    context = CheckContext(account, demand)
     credentials = CheckResult("credentials", Status.OK, f"{account.caller}, of account {account.settings.account}")
-    makes: list[Callable[[], Iterable[CheckResult]]] = [
-        *(partial(_run_check, check.name, partial(check.run, subject)) for check in CHECKS),
+    calls: list[Callable[[], Iterable[CheckResult]]] = [
+        *(partial(_run_check, check.name, partial(check.run, context)) for check in CHECKS),
         *(
             partial(_run_check, quota.name, lambda quota=quota: [quotas.check_quota(quota, account, demand)])
             for quota in quotas.QUOTAS
         ),
     ]
-    found = run_in_parallel("preflight", makes, PARALLEL_CHECKS)
-    return [credentials, *unread, *(finding for findings in found for finding in findings)]
+    found = run_in_parallel("preflight", calls, PARALLEL_CHECKS)
+    return [credentials, *unread, *(result for results in found for result in results)]
 
 
-def _run_check(what: str, make: Callable[[], Iterable[CheckResult]]) -> list[CheckResult]:
-    """What a check found; where AWS does not tell, that it is not known."""
+def _run_check(name: str, call: Callable[[], Iterable[CheckResult]]) -> list[CheckResult]:
+    """Run a check. If AWS refuses a request, its result is unknown."""
     try:
-        return list(make())
+        return list(call())
     except RefusedError as error:
-        return [CheckResult(what, Status.STOP, str(error))]
+        return [CheckResult(name, Status.STOP, str(error))]
     except (BotoCoreError, ClientError) as error:
-        return [CheckResult(what, Status.UNKNOWN, explain(error))]
+        return [CheckResult(name, Status.UNKNOWN, explain(error))]
 
 
 def _demand(account: Account, platform: Platform) -> tuple[Demand, list[CheckResult]]:
-    """What the stacks add; all that they hold, where a state cannot be read."""
+    """The demand of the stacks, and the states that cannot be read, which count as empty."""
     states, unread = dict[str, TerraformState](), list[CheckResult]()
     for tier, stack in platform.stacks.items():
         try:
@@ -114,47 +114,47 @@ def _demand(account: Account, platform: Platform) -> tuple[Demand, list[CheckRes
             if error_code(error) == "NoSuchBucket":
                 states[tier] = {}  # nothing was ever deployed
             else:
-                said = f"{explain(error)}; counted as if it were not deployed"
-                unread.append(CheckResult(f"state of {tier}", Status.UNKNOWN, said))
+                detail = f"{explain(error)}; counted as not deployed"
+                unread.append(CheckResult(f"state of {tier}", Status.UNKNOWN, detail))
     return Demand(platform, states), unread
 
 
 def _parse_regions(regions: str) -> list[str]:
-    """The Regions of a list, each of which may be one."""
+    """Parse a list of Regions."""
     names = [region.strip() for region in regions.split(",")]
-    if wrong := [name for name in names if not REGION.matches(name)]:
-        raise typer.BadParameter(f"{', '.join(wrong)}: allowed, each: {REGION.allowed}", param_hint="--regions")
+    if invalid := [name for name in names if not REGION.matches(name)]:
+        raise typer.BadParameter(f"{', '.join(invalid)}: allowed, each: {REGION.allowed}", param_hint="--regions")
     return names
 
 
 def _shortages(account: Account, demand: Demand, regions: Sequence[str]) -> dict[str, list[str]]:
-    """What each Region has no room for."""
+    """The quotas that are too low in each Region."""
 
-    def lacking(region: str) -> list[str]:
+    def shortages_or_error(region: str) -> list[str]:
         try:
             return quotas.shortages_in(region, account, demand)
         except (BotoCoreError, ClientError) as error:
             return [explain(error)]
 
     with ThreadPoolExecutor(PARALLEL_CHECKS) as pool:
-        return dict(zip(regions, pool.map(lacking, regions), strict=True))
+        return dict(zip(regions, pool.map(shortages_or_error, regions), strict=True))
 
 
-def _show(findings: list[CheckResult], rooms: dict[str, list[str]], account: Account, *, is_complete: bool) -> None:
-    shown, settings = console(), account.settings
+def _show(results: list[CheckResult], shortages: dict[str, list[str]], account: Account, *, hint: bool) -> None:
+    terminal, settings = console(), account.settings
     title = f"Preflight of {settings.name}: account {settings.account}, {settings.region}"
     table = Table(title=title, title_justify="left")
-    for heading in ("what", "", "as it is"):
+    for heading in ("check", "", "result"):
         table.add_column(heading, overflow="fold")
-    for finding in findings:
-        table.add_row(*map(Text, (finding.what, finding.status, finding.detail)), style=STYLES[finding.status])
-    shown.print(table)
-    for finding in findings:
-        if finding.remedy:
-            shown.print(f"{finding.status}: {finding.what}: {finding.remedy}", markup=False, soft_wrap=True)
-    for region, lacking in rooms.items():
-        shown.print(f"{region}: {'; '.join(lacking) or 'has room for all of it'}", markup=False, soft_wrap=True)
-    if not is_complete:
-        shown.print("--regions REGION,... says which other Regions have room")
-    counts = ", ".join(f"{sum(finding.status is state for finding in findings)} {state}" for state in Status)
-    shown.print(f"{settings.name}: {counts}")
+    for result in results:
+        table.add_row(*map(Text, (result.name, result.status, result.detail)), style=STYLES[result.status])
+    terminal.print(table)
+    for result in results:
+        if result.remedy:
+            terminal.print(f"{result.status}: {result.name}: {result.remedy}", markup=False, soft_wrap=True)
+    for region, missing in shortages.items():
+        terminal.print(f"{region}: {'; '.join(missing) or 'has room for the platform'}", markup=False, soft_wrap=True)
+    if hint:
+        terminal.print("use --regions REGION,... to check other Regions")
+    counts = ", ".join(f"{sum(result.status is status for result in results)} {status}" for status in Status)
+    terminal.print(f"{settings.name}: {counts}")

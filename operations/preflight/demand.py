@@ -1,6 +1,6 @@
-"""What the synthesized stacks will take of an account, but for what their states already have.
+"""What the synthesized stacks add to an account, beyond what their states already have.
 
-Each function counts one thing, by place: a zone, a security group, or "" where the whole Region is one place.
+Each function counts one kind of resource by place: a zone, a security group, or "" for the Region.
 """
 
 import math
@@ -15,30 +15,30 @@ from synthesized.catalogue.vpc import nodes_per_shard
 from synthesized.platform import Platform, Resource
 
 Amounts = Mapping[str, float]
-"""By place."""
+"""Numbers by place."""
 
 REFERENCE = re.compile(r"\$\{([\w-]+\.[\w-]+)\.")
 MIN_UNRESERVED_CONCURRENCY = 100
-"""Concurrency that AWS keeps for functions without a reservation, as soon as any is reserved.
+"""Concurrency that Lambda keeps unreserved once any is reserved.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The stacks, and what has been made of them."""
+    """The stacks and their states."""
 
     platform: Platform
     states: Mapping[str, TerraformState] = field(default_factory=dict)
-    """By tier; without those that could not be read."""
+    """By tier, without states that could not be read."""
 
     def without_states(self) -> Self:
-        """The same stacks where nothing is deployed yet, as in another Region."""
+        """The same stacks with nothing deployed, as in another Region."""
         return replace(self, states={})
 
     def missing(self, *types: str) -> list[Resource]:
-        """The resources of some types that no state has.
+        """Resources of some types that are in no state.
 
-        But for the few in the second Region, which has quotas of its own.
+        Without those in the second Region, which has separate quotas.
         """
         return [
             resource
@@ -47,7 +47,7 @@ class Demand:
         ]
 
     def id_of(self, type_: str) -> str | None:
-        """The id of the one resource of a type, where a state has it."""
+        """The ID of the only resource of a type, or None if no state has it."""
         known = (self.states.get(each.tier, {}).get(each.address_in_stack) for each in self.platform.of_type(type_))
         return next((attributes["id"] for attributes in known if attributes), None)
 
@@ -58,7 +58,7 @@ class Demand:
 
 
 def count_missing(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
-    """How many of a type, with these arguments, are missing."""
+    """Count missing resources of a type with these arguments."""
 
     def count(demand: Demand) -> Amounts:
         missing = demand.missing(type_)
@@ -68,15 +68,15 @@ def count_missing(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
 
 
 def nat_gateways(demand: Demand) -> Amounts:
-    """By zone."""
+    """Missing NAT gateways by zone."""
     gateways = demand.missing("aws_nat_gateway")
     return Counter(demand.resolve(gateway.body["subnet_id"]).body["availability_zone"] for gateway in gateways)
 
 
 def security_group_rules(demand: Demand) -> Amounts:
-    """Of each security group, in each direction, all that it will have.
+    """All rules by security group and direction.
 
-    A rule for S3's prefix list counts as one, which is that list's weight:
+    A rule for S3's prefix list counts as one, which is the list's weight:
     https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
     """
     directions = {"ingress": "aws_vpc_security_group_ingress_rule", "egress": "aws_vpc_security_group_egress_rule"}
@@ -88,37 +88,37 @@ def security_group_rules(demand: Demand) -> Amounts:
 
 
 def security_groups(demand: Demand) -> Amounts:
-    """With the one that a VPC comes with."""
+    """Missing security groups, including a new VPC's default group."""
     return {"": len(demand.missing("aws_security_group", "aws_default_security_group"))}
 
 
 def readers_under_load(demand: Demand) -> Amounts:
-    """Database instances that load may add."""
+    """Database instances that auto scaling may add."""
     return {"": _scaling_headroom(demand, "rds:cluster:ReadReplicaCount")}
 
 
 def cache_nodes(demand: Demand) -> Amounts:
-    """Of all shards."""
+    """Missing cache nodes in all shards."""
     groups = demand.missing("aws_elasticache_replication_group")
     return {"": sum(group.body["num_node_groups"] * nodes_per_shard(group.body) for group in groups)}
 
 
 def cache_nodes_under_load(demand: Demand) -> Amounts:
-    """Those of shards that load may add."""
+    """Cache nodes in shards that auto scaling may add."""
     groups = demand.platform.of_type("aws_elasticache_replication_group")
     nodes = max((nodes_per_shard(group.body) for group in groups), default=0)
     return {"": nodes * _scaling_headroom(demand, "elasticache:replication-group:NodeGroups")}
 
 
 def concurrency(demand: Demand) -> Amounts:
-    """Of functions: what they reserve and what AWS then keeps for others, or one each."""
+    """Concurrency of missing functions: reservations and the unreserved minimum, or else one each."""
     functions = demand.missing("aws_lambda_function")
     reserved = sum(function.body.get("reserved_concurrent_executions", 0) for function in functions)
     return {"": reserved + MIN_UNRESERVED_CONCURRENCY if reserved else len(functions)}
 
 
 def vcpus(provider: str) -> Callable[[Demand], Amounts]:
-    """vCPUs of the tasks that a service begins with on a capacity provider."""
+    """vCPUs of a service's initial tasks on a capacity provider."""
 
     def count(demand: Demand) -> Amounts:
         services = demand.missing("aws_ecs_service")
@@ -128,7 +128,7 @@ def vcpus(provider: str) -> Callable[[Demand], Amounts]:
 
 
 def vcpus_under_load(provider: str) -> Callable[[Demand], Amounts]:
-    """vCPUs that a service may take beyond those that it begins with: at its most, during a deployment."""
+    """vCPUs that a service may add to its initial ones: at its maximum capacity, during a deployment."""
 
     def count(demand: Demand) -> Amounts:
         targets = _targets(demand, "ecs:service:DesiredCount")
@@ -149,7 +149,7 @@ def vcpus_under_load(provider: str) -> Callable[[Demand], Amounts]:
 
 
 def _vcpus(demand: Demand, service: Resource, tasks: int, provider: str) -> float:
-    """As ECS spreads tasks: first each provider's base, then by weight, with a whole task for what is left over."""
+    """vCPUs on a provider if ECS distributes tasks: each provider's base first, then by weight, rounded up."""
     strategy = {each["capacity_provider"]: each for each in service.body["capacity_provider_strategy"]}
     if provider not in strategy:
         return 0

@@ -1,4 +1,4 @@
-"""Quotas that a deployment meets: a table, and what the account's own, its use and the stacks come to together."""
+"""Service quotas: a table of quotas, and the check of usage plus demand against each."""
 
 import math
 from collections.abc import Callable
@@ -19,17 +19,17 @@ class Quota:
 
     name: str
     service: str
-    """As Service Quotas calls it."""
+    """Service code in Service Quotas."""
     code: str
-    """Of Service Quotas; the same in every Region."""
+    """Quota code in Service Quotas, the same in every Region."""
     used: used.Count
-    """What is there now."""
+    """Current usage."""
     added: Callable[[Demand], Amounts]
-    """What the stacks add."""
+    """Added by the stacks."""
     under_load: Callable[[Demand], Amounts] = lambda _: {}
-    """What load may add to that later."""
+    """Added by auto scaling later."""
     is_zonal: bool = False
-    """Whether places are zones."""
+    """Whether the quota applies per zone."""
 
 
 # Names and codes: `aws service-quotas list-aws-default-service-quotas`, and each service's page of
@@ -45,10 +45,10 @@ QUOTAS = (
         used.count_listed("ec2", "describe_internet_gateways", "InternetGateways"),
         added.count_missing("aws_internet_gateway"),
     ),
-    Quota("elastic IP addresses", "ec2", "L-0263D0A3", used.elastic_ips, added.count_missing("aws_eip")),
-    Quota("NAT gateways of a zone", "vpc", "L-FE5A380F", used.nat_gateways, added.nat_gateways, is_zonal=True),
+    Quota("Elastic IP addresses", "ec2", "L-0263D0A3", used.elastic_ips, added.count_missing("aws_eip")),
+    Quota("NAT gateways per zone", "vpc", "L-FE5A380F", used.nat_gateways, added.nat_gateways, is_zonal=True),
     Quota(
-        "interface endpoints of a VPC",
+        "interface endpoints per VPC",
         "vpc",
         "L-29B6F2EB",
         used.interface_endpoints,
@@ -68,7 +68,7 @@ QUOTAS = (
         used.count_listed("ec2", "describe_security_groups", "SecurityGroups"),
         added.security_groups,
     ),
-    Quota("rules of a security group", "vpc", "L-0EA8095F", used.none_used, added.security_group_rules),
+    Quota("rules per security group", "vpc", "L-0EA8095F", used.none_used, added.security_group_rules),
     Quota(
         "load balancers",
         "elasticloadbalancing",
@@ -105,14 +105,14 @@ QUOTAS = (
     Quota("Lambda concurrency", "lambda", "L-B99A9384", used.reserved_concurrency, added.concurrency),
     *(
         Quota(
-            f"{what} vCPUs",
+            f"{label} vCPUs",
             "fargate",
             code,
             used.vcpus(provider),
             added.vcpus(provider),
             added.vcpus_under_load(provider),
         )
-        for what, provider, code in (
+        for label, provider, code in (
             ("Fargate", "FARGATE", "L-3032A538"),
             ("Fargate Spot", "FARGATE_SPOT", "L-36FBB829"),
         )
@@ -122,7 +122,7 @@ QUOTAS = (
 
 @dataclass(frozen=True)
 class Total:
-    """What one place comes to."""
+    """Usage and demand at one place."""
 
     place: str
     used: float
@@ -131,73 +131,77 @@ class Total:
 
     @property
     def deployed(self) -> float:
-        """When it is deployed."""
+        """Usage after the deployment."""
         return self.used + self.added
 
     @property
     def maximum(self) -> float:
-        """When load has added what it may."""
+        """Usage at maximum load."""
         return self.deployed + self.under_load
 
 
 def check_quota(quota: Quota, account: Account, demand: Demand) -> CheckResult:
-    """Whether what is used and what the stacks add is within a quota; told of the place with the least room.
+    """Check usage plus demand against a quota, at the place with the highest total.
 
     Raises:
-        ClientError: AWS refuses to tell.
+        ClientError: AWS refused a request.
     """
     limit = quota_limit(quota, account)
-    told = max(_totals(quota, account, demand), key=lambda place: (place.deployed, place.maximum))
-    fits = told.deployed <= limit["Value"]
-    state = Status.STOP if not fits and told.added else Status.OK if told.maximum <= limit["Value"] else Status.WARNING
-    where = f" ({told.place})" if told.place else ""
-    later = f", {told.under_load:g} more under load" if told.under_load else ""
+    total = max(_totals(quota, account, demand), key=lambda place: (place.deployed, place.maximum))
+    fits = total.deployed <= limit["Value"]
+    status = (
+        Status.STOP if not fits and total.added else Status.OK if total.maximum <= limit["Value"] else Status.WARNING
+    )
+    where = f" ({total.place})" if total.place else ""
+    later = f", {total.under_load:g} more under load" if total.under_load else ""
     return CheckResult(
         f"{quota.name}{where}",
-        state,
-        f"{told.used:g} used, {told.added:g} added{later}; quota {limit['Value']:g}",
-        "" if state is Status.OK else _remedy(quota, account, math.ceil(told.maximum), adjustable=limit["Adjustable"]),
+        status,
+        f"{total.used:g} used, {total.added:g} added{later}; quota {limit['Value']:g}",
+        ""
+        if status is Status.OK
+        else _remedy(quota, account, math.ceil(total.maximum), adjustable=limit["Adjustable"]),
         {
             "service": quota.service,
             "code": quota.code,
             "quota": limit["Value"],
-            "used": told.used,
-            "added": told.added,
-            "under_load": told.under_load,
+            "used": total.used,
+            "added": total.added,
+            "under_load": total.under_load,
         },
     )
 
 
 def quota_limit(quota: Quota, account: Account) -> Any:
-    """A quota as Service Quotas tells it: the account's own, or AWS's where the account never had another.
+    """Read a quota: the account's applied value, or AWS's default if the account has none.
 
     Raises:
-        ClientError: AWS refuses to tell, or does not know it.
+        ClientError: AWS refused the request, or the quota does not exist.
     """
-    quotas, named = account.client("service-quotas"), {"ServiceCode": quota.service, "QuotaCode": quota.code}
-    own = call_or_none(quotas.get_service_quota, "NoSuchResourceException", **named)
-    return (own or quotas.get_aws_default_service_quota(**named))["Quota"]
+    quotas, codes = account.client("service-quotas"), {"ServiceCode": quota.service, "QuotaCode": quota.code}
+    applied = call_or_none(quotas.get_service_quota, "NoSuchResourceException", **codes)
+    return (applied or quotas.get_aws_default_service_quota(**codes))["Quota"]
 
 
 def available_zones(account: Account) -> list[str]:
-    """Zones of a Region that are open to the account."""
-    there = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
-    kind = "availability-zone"  # no Local Zone
-    return [zone["ZoneName"] for zone in there if zone["State"] == "available" and zone.get("ZoneType", kind) == kind]
+    """The Availability Zones that are available to the account."""
+    zones = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    kind = "availability-zone"  # not a Local Zone
+    return [zone["ZoneName"] for zone in zones if zone["State"] == "available" and zone.get("ZoneType", kind) == kind]
 
 
 def shortages_in(region: str, account: Account, demand: Demand) -> list[str]:
-    """What a Region has no room for, where all of the stacks would be deployed there.
+    """Quotas of a Region that are too low for a deployment of all stacks.
 
     Raises:
-        ClientError: AWS refuses to tell.
+        ClientError: AWS refused a request.
     """
-    there, everything = account.in_region(region), demand.without_states()
-    zones, wanted = len(available_zones(there)), len(account.settings.network.zones)
+    other_region, everything = account.in_region(region), demand.without_states()
+    zones, wanted = len(available_zones(other_region)), len(account.settings.network.zones)
     if zones < wanted:
-        return [f"zones: {zones}, of {wanted} that are needed"]
-    findings = (check_quota(quota, there, everything) for quota in QUOTAS)
-    return [f"{finding.what}: {finding.detail}" for finding in findings if finding.status is Status.STOP]
+        return [f"zones: {zones} of {wanted} required"]
+    results = (check_quota(quota, other_region, everything) for quota in QUOTAS)
+    return [f"{result.name}: {result.detail}" for result in results if result.status is Status.STOP]
 
 
 def _totals(quota: Quota, account: Account, demand: Demand) -> list[Total]:
@@ -208,7 +212,7 @@ def _totals(quota: Quota, account: Account, demand: Demand) -> list[Total]:
 
 
 def _in_zones(usage: Amounts, adds: Amounts, account: Account) -> Amounts:
-    """What is used in the zones of the settings; in another Region in as many others, those with the most room."""
+    """Usage by the settings' zones. In another Region, usage of its least used zones stands for them."""
     if account.session.region_name == account.settings.region:
         return usage
     free = sorted(usage.get(zone, 0) for zone in available_zones(account))
@@ -217,7 +221,7 @@ def _in_zones(usage: Amounts, adds: Amounts, account: Account) -> Amounts:
 
 def _remedy(quota: Quota, account: Account, wanted: int, *, adjustable: bool) -> str:
     if not adjustable:
-        return "AWS does not raise this quota: use less of it, or another account or Region"
+        return "this quota cannot be raised: use less, or another account or Region"
     return (
         f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
         f"--quota-code {quota.code} --desired-value {wanted} --region {account.session.region_name}"

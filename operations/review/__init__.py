@@ -1,5 +1,5 @@
-"""What a Terraform plan puts at stake, as a comment for a pull request.
+"""Reviews Terraform plans and writes a comment for the pull request.
 
-`plan` reads what `terraform show -json` wrote; `rules` are the tables of what is worse than before; `findings` holds
-the one against the other, with `grants` for policies and `openings` for the network; `comment` writes it down.
+`plan` parses the output of `terraform show -json`, `rules` has the tables of rules, `findings` applies them,
+`policy_changes` compares policies, `openings` compares network rules, and `comment` formats the result.
 """

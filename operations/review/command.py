@@ -1,4 +1,4 @@
-"""`python -m operations review PLAN.json ...`: what plans put at stake, for whoever reviews a pull request."""
+"""`python -m operations review PLAN.json ...`: reports the risks of Terraform plans."""
 
 import json
 from pathlib import Path
@@ -19,54 +19,54 @@ LEVEL_REACHED = 3
 def review(
     plans: Annotated[
         list[Path],
-        typer.Argument(metavar="PLAN.json", help="What `terraform show -json PLANFILE` wrote; several at once."),
+        typer.Argument(metavar="PLAN.json", help="Output of `terraform show -json PLANFILE`; one or more files."),
     ],
     *,
     fail_on: Annotated[
         Level | None,
-        typer.Option(
-            "--fail-on", metavar="LEVEL", help="End with 3 where something of this level, or worse, is found."
-        ),
+        typer.Option("--fail-on", metavar="LEVEL", help="Exit with 3 if a finding has this level or worse."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what plans put at stake, as a Markdown comment for a pull request; the worst stands first.
+    """Report the risks of Terraform plans as a Markdown comment for a pull request, worst first.
 
-    Levels, the worst first: data-loss, downtime, exposure, rotation, capacity, other. It reads plans alone: no AWS, no
-    state, no credentials. It works for any provider; what each change means is a table, in operations/review/rules.py.
-    No sensitive value is shown, and of what no rule speaks of, no value at all.
+    Levels, worst first: data-loss, downtime, exposure, rotation, capacity, other. Reads only the plans: no AWS, no
+    state, no credentials. Supports all providers; the rules are tables in operations/review/rules.py. Sensitive values
+    are never shown, and values without a matching rule are not shown either.
+
+    When: in a pull request that changes the stacks.
 
     Example: `terraform show -json network.plan > network.json`
 
     Example: `python -m operations review network.json service.json --fail-on downtime`
 
-    Exit codes: 0 reviewed; 3 reviewed, and with --fail-on: its level was reached, or a plan is not whole; 1 refused or
+    Exit codes: 0 reviewed; 3 with --fail-on, a finding has this level or worse, or a plan is incomplete; 1 refused or
     failed; 2 usage.
     """
     with one_line_errors():
         try:
             reviews = [review_plan(reviewed) for reviewed in read_plans(plans)]
-            told = json.dumps(as_document(reviews), indent=2) if as_json else comment(reviews)
+            output = json.dumps(as_document(reviews), indent=2) if as_json else comment(reviews)
         except RecursionError as error:
-            raise RefusedError("nested deeper than any plan") from error
-    typer.echo(told, nl=as_json)
+            raise RefusedError("nested too deeply for a plan") from error
+    typer.echo(output, nl=as_json)
     if fail_on and is_reached(reviews, fail_on):
         raise typer.Exit(LEVEL_REACHED)
 
 
 def is_reached(reviews: list[StackReview], level: Level) -> bool:
-    """Whether something is as bad as a level; of a plan that is not whole, nobody can say that it is not."""
+    """Whether a finding has this level or worse. True for an incomplete plan, which may hide one."""
     worst = worst_of(reviews)
     return any(review.errored for review in reviews) or (worst is not None and worst.rank <= level.rank)
 
 
 def as_document(reviews: list[StackReview]) -> dict[str, Any]:
-    """All that was found, for machines; nothing is left out."""
+    """The complete reviews for `--json`."""
     worst = worst_of(reviews)
     return {
         "verdict": worst and worst.value,
         "summary": verdict(reviews),
-        "whole": not any(review.errored for review in reviews),
+        "plans_complete": not any(review.errored for review in reviews),
         "stacks": [_stack(review) for review in reviews],
         "findings": [_finding(finding) for finding in sorted_findings(reviews)],
     }

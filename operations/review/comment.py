@@ -1,7 +1,7 @@
-"""A review as a comment in GitHub's Markdown.
+"""Formats reviews as a comment in GitHub Flavored Markdown.
 
-Whatever a plan says stands in a code span, where nothing is markup and nobody is mentioned. Of its letters, those that
-end a span or a cell of a table (backtick and pipe) are shown as others, and those that move a cursor as `?`.
+All text from a plan is in code spans, so that it is neither markup nor a mention. Backticks and pipes, which would end
+a span or a table cell, are substituted, and control characters become `?`.
 """
 
 from collections import Counter
@@ -11,23 +11,24 @@ from operations.review.findings import Finding, OtherChange, StackReview
 from operations.review.rules import Level
 
 LIMIT = 65536
-"""Of GitHub for a comment, in characters; counted in bytes here, which is never less."""
+"""GitHub's limit for a comment in characters. Counted in bytes here, which is never less."""
 FINDINGS_BYTES = 44000
-"""Of these, for what matters; what is left is for all else."""
+"""Limit for the table of findings, in bytes."""
 STACKS_BYTES = 8000
+"""Limit for the table of stacks."""
 HEADINGS_BYTES = 3000
-"""Of all else, and for what a plan does not tell."""
+"""Reserved for headings and the disclaimer."""
 MAX_CODE_LENGTH = 160
-"""Characters of a name or value."""
+"""Maximum length of a name or value in characters."""
 SUBSTITUTES = str.maketrans({"`": "'", "|": "¦", "\n": "⏎", "\t": " "})
 
 VERDICTS = {
     Level.DATA_LOSS: "Data is at stake",
     Level.DOWNTIME: "Something stops",
-    Level.EXPOSURE: "More is open, or less is watched",
-    Level.ROTATION: "The rotation is touched",
+    Level.EXPOSURE: "Access widens or monitoring is reduced",
+    Level.ROTATION: "The rotation changes",
     Level.CAPACITY: "Capacity or cost changes",
-    Level.OTHER: "Nothing of weight",
+    Level.OTHER: "Nothing significant",
 }
 LEVEL_NAMES = {
     Level.DATA_LOSS: "data loss",
@@ -50,34 +51,34 @@ COLUMNS = {
 DEFAULT_COLUMNS = ("create", "update", "replace", "delete")
 
 NOT_IN_PLANS = (
-    "A plan tells neither `prevent_destroy` nor `ignore_changes`; where it deletes something, no `prevent_destroy` "
-    "holds it. Nor does it tell whether AWS takes the changes."
+    "A plan contains neither `prevent_destroy` nor `ignore_changes`: if it deletes something, no `prevent_destroy` "
+    "protects it. Whether AWS accepts the changes shows only during apply."
 )
 
 
 def verdict(reviews: Sequence[StackReview]) -> str:
-    """In a line."""
+    """The result in one line."""
     broken = [review.stack for review in reviews if review.errored]
-    whole = f"Not a whole plan ({', '.join(map(code, broken[:3]))}{_format_more(broken, 3)}). " if broken else ""
+    incomplete = f"Incomplete plan ({', '.join(map(code, broken[:3]))}{_format_more(broken, 3)}). " if broken else ""
     failing = sum(len(review.failed_checks) for review in reviews)
-    checks = f"; {_count(failing, 'check fails', 'checks fail')}" if failing else ""
+    checks = f"; {_count(failing, 'failed check', 'failed checks')}" if failing else ""
     worst = worst_of(reviews)
     if worst is None:
-        return f"{whole}No changes{checks}"
+        return f"{incomplete}No changes{checks}"
     counts = Counter(finding.level for review in reviews for finding in review.findings)
     others = counts.pop(Level.OTHER, 0) + sum(len(review.other_changes) + len(review.outputs) for review in reviews)
     counted = [f"{counts[level]} {LEVEL_NAMES[level]}" for level in Level if counts[level]]
-    return f"{whole}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{checks}"
+    return f"{incomplete}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{checks}"
 
 
 def worst_of(reviews: Iterable[StackReview]) -> Level | None:
-    """The worst level; None where nothing changes."""
+    """The worst level, or None if nothing changes."""
     levels = [review.level for review in reviews if review.level]
     return min(levels, key=lambda level: level.rank, default=None)
 
 
 def comment(reviews: Sequence[StackReview]) -> str:
-    """The whole comment."""
+    """The complete comment."""
     sections = [[f"### {verdict(reviews)}"], _stacks(reviews), _findings(sorted_findings(reviews))]
     room = LIMIT - HEADINGS_BYTES - sum(len(line.encode()) + 1 for section in sections for line in section)
     sections += [*_details(reviews, room), [NOT_IN_PLANS]]
@@ -85,13 +86,13 @@ def comment(reviews: Sequence[StackReview]) -> str:
 
 
 def sorted_findings(reviews: Iterable[StackReview]) -> list[Finding]:
-    """Those of all stacks, the worst first."""
+    """Findings of all stacks, worst first."""
     found = [finding for review in reviews for finding in review.findings]
     return sorted(found, key=lambda finding: finding.level.rank)
 
 
 def code(text: str) -> str:
-    """What a plan says, as a code span that it cannot leave."""
+    """Text from a plan as a code span that it cannot escape from."""
     text = f"{text[: MAX_CODE_LENGTH - 1]}…" if len(text) > MAX_CODE_LENGTH else text
     shown = "".join(letter if letter.isprintable() else "?" for letter in text.translate(SUBSTITUTES)).strip()
     return f"`{shown or '?'}`"
@@ -116,8 +117,8 @@ def _stacks(reviews: Sequence[StackReview]) -> list[str]:
 def _worst(review: StackReview) -> str:
     level = LEVEL_NAMES[review.level] if review.level else "-"
     notes = [
-        "not a whole plan" if review.errored else "",
-        "another plan must follow" if review.deferred or not (review.complete or review.errored) else "",
+        "incomplete plan" if review.errored else "",
+        "another plan is required" if review.deferred or not (review.complete or review.errored) else "",
     ]
     return "; ".join([level, *filter(None, notes)])
 
@@ -141,13 +142,13 @@ def _finding(finding: Finding) -> str:
 
 
 def _details(reviews: Sequence[StackReview], room: int) -> Iterator[list[str]]:
-    """What is folded away, in equal parts of the room that is left, in bytes."""
+    """The collapsed sections, which share the remaining bytes equally."""
     lists: dict[str, list[tuple[str, OtherChange | str]]] = {
         "All other changes": [(review.stack, rest) for review in reviews for rest in review.other_changes],
         "Outputs": [(review.stack, _output(*output)) for review in reviews for output in review.outputs],
-        "Found otherwise than the state has it": [(review.stack, rest) for review in reviews for rest in review.drift],
-        "Put off to another plan": [(review.stack, line) for review in reviews for line in review.deferred],
-        "Checks that fail": [(review.stack, line) for review in reviews for line in review.failed_checks],
+        "Drift": [(review.stack, rest) for review in reviews for rest in review.drift],
+        "Deferred to another plan": [(review.stack, line) for review in reviews for line in review.deferred],
+        "Failed checks": [(review.stack, line) for review in reviews for line in review.failed_checks],
     }
     filled = {title: lines for title, lines in lists.items() if lines}
     for title, lines in filled.items():
@@ -184,7 +185,7 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _fit(lines: Iterable[str], number: int, room: int) -> tuple[list[str], int]:
-    """As many of a number of lines as have room, in bytes, and how many are left."""
+    """The lines that fit into a number of bytes, and the number of lines that do not."""
     shown: list[str] = []
     for line in lines:
         room -= len(line.encode()) + 1
@@ -196,7 +197,7 @@ def _fit(lines: Iterable[str], number: int, room: int) -> tuple[list[str], int]:
 
 def _format_omission(left: int, what: str) -> list[str]:
     return (
-        ["", f"Left out, for GitHub's limit of {LIMIT:,} characters: {left} ({what}). `--json` has all."]
+        ["", f"Omitted because of GitHub's limit of {LIMIT:,} characters: {left} ({what}). `--json` has all."]
         if left
         else []
     )

@@ -1,6 +1,6 @@
-"""Ways in which a value can be worse than the one before it; a rule names one of them.
+"""Comparisons for review rules: whether a value became worse.
 
-Each takes what an argument was and what it becomes, None where it is not set.
+Each takes the old and the new value of an argument, None if it is unset.
 """
 
 import re
@@ -13,94 +13,95 @@ OFF = {"", "0", "disable", "disabled", "false", "no", "none", "off", "suspended"
 
 
 def off(before: Any, after: Any) -> bool:
-    """It was on, and is not any more."""
+    """It was on and is not on any longer."""
     return _is_on(before) and not _is_on(after)
 
 
 def on(before: Any, after: Any) -> bool:
-    """It was off, or not set, and is on."""
+    """It was off or unset and is on."""
     return not _is_on(before) and _is_on(after)
 
 
 def lower(before: Any, after: Any) -> bool:
-    """A number becomes less, or is not set any more."""
+    """A number decreased or was unset."""
     was, is_ = _number(before), _number(after)
     return was is not None and (is_ is None or is_ < was)
 
 
 def higher(before: Any, after: Any) -> bool:
-    """A number becomes more."""
+    """A number increased."""
     was, is_ = _number(before), _number(after)
     return was is not None and is_ is not None and is_ > was
 
 
 def sooner(before: Any, after: Any) -> bool:
-    """A time until something is deleted becomes shorter; 0 and not set are never."""
+    """A time until deletion became shorter. 0 and unset mean never."""
     was, is_ = _number(before) or float("inf"), _number(after) or float("inf")
     return is_ < was
 
 
 def later(before: Any, after: Any) -> bool:
-    """A time until something is deleted becomes longer; 0 and not set are never."""
+    """A time until deletion became longer. 0 and unset mean never."""
     return sooner(after, before)
 
 
 def changed(before: Any, after: Any) -> bool:
-    """It is another."""
+    """The value changed."""
     return before != after
 
 
 def scalar_changed(before: Any, after: Any) -> bool:
-    """It is another, where it is one value and there was one."""
+    """A scalar changed from one set value to another."""
     return not isinstance(before, list | dict) and is_set(before) and is_set(after) and before != after
 
 
 def changed_if_set(before: Any, after: Any) -> bool:
-    """It is another, and there was one."""
+    """A value that was set changed or was unset."""
     return is_set(before) and before != after
 
 
 def unset(before: Any, after: Any) -> bool:
-    """There was one, and there is none any more."""
+    """A value that was set was unset."""
     return is_set(before) and not is_set(after)
 
 
 def loses(before: Any, after: Any) -> bool:
-    """A list lacks something that it had."""
+    """A list lost an element."""
     return bool(missing_items(before, after))
 
 
 def gains(before: Any, after: Any) -> bool:
-    """A list has something that it had not."""
+    """A list gained an element."""
     return bool(missing_items(after, before))
 
 
 def becomes(*values: Any) -> Comparison:
-    """It becomes one of these, and was none of them."""
+    """The value changed to one of these."""
     return lambda before, after: after in values and before not in values
 
 
 def leaves(*values: Any) -> Comparison:
-    """It was one of these, and is none of them any more."""
+    """The value changed from one of these to something else."""
     return lambda before, after: before in values and after not in values
 
 
 def weaker_tls(before: Any, after: Any) -> bool:
-    """The oldest version of TLS that a policy takes is older, or as old in a policy of another name."""
+    """A policy changed, and its minimum TLS version is not higher."""
     return is_set(before) and before != after and _min_tls(after) <= _min_tls(before)
 
 
 def is_set(value: Any) -> bool:
-    """Whether there is a value: null, an empty text and an empty list are none."""
+    """Whether a value is set: not null, an empty string, list or object."""
     return value not in (None, "", [], {})
 
 
 def missing_items(of: Any, in_: Any) -> list[Any]:
-    """What one list has and another has not; a text is a list of one, an object the list of its keys, and what has a
-    name is known by it.
+    """Elements of `of` that are missing in `in_`.
+
+    A string is a list of one element, an object a list of its keys. Elements with a name are compared by name.
     """
-    there = list(_items(in_))
-    return [item for item in _items(of) if item not in there]
+    existing = list(_items(in_))
+    return [item for item in _items(of) if item not in existing]
 
 
 def _items(value: Any) -> Iterable[Any]:
@@ -125,6 +126,6 @@ def _number(value: Any) -> float | None:
 
 
 def _min_tls(policy: Any) -> int:
-    """Minor version of TLS 1 in a name such as ELBSecurityPolicy-TLS13-1-2-2021-06 or TLSv1.2_2021; 0 without any."""
+    """Minor version of TLS 1 in a name such as ELBSecurityPolicy-TLS13-1-2-2021-06 or TLSv1.2_2021; else 0."""
     named = re.search(r"TLS(?:13|v)?[-_]?1[-._](\d)", policy if isinstance(policy, str) else "")
     return int(named[1]) if named else 0

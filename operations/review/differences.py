@@ -1,4 +1,4 @@
-"""What differs between the two sides of a change, path by path, with what must not be told of it."""
+"""Differences between the two sides of a change, path by path, with sensitive and unknown values marked."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,9 +8,9 @@ from typing import Any
 from operations.review.plan import Change
 
 TAGS = ("tags", "tags_all", "labels", "effective_labels", "terraform_labels")
-"""Top-level arguments whose keys are anybody's words, and no arguments."""
+"""Top-level arguments with user-defined keys."""
 UNSET: tuple[Any, ...] = (None, "", [], {})
-"""What providers tell of an argument that is not set."""
+"""Values that providers return for an unset argument."""
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
 
@@ -21,23 +21,23 @@ class Side:
 
     value: Any = None
     unknown: Any = False
-    """True, or the same shape as the value with true for what is known only after the apply."""
+    """True, or the value's structure with true for what is known only after apply."""
     sensitive: Any = False
-    """True, or the same shape with true for what nobody may read."""
+    """True, or the value's structure with true for what is sensitive."""
 
     @property
     def is_unknown(self) -> bool:
-        """Whether any of it is known only after the apply."""
+        """Whether any of it is known only after apply."""
         return _is_any_marked(self.unknown)
 
     @property
     def is_sensitive(self) -> bool:
-        """Whether any of it must not be told."""
+        """Whether any of it is sensitive."""
         return _is_any_marked(self.sensitive)
 
     @property
     def text(self) -> str:
-        """As people may read it."""
+        """The value as text, without sensitive data."""
         if self.is_sensitive:
             return SENSITIVE
         if self.is_unknown and not isinstance(self.value, dict | list):
@@ -45,7 +45,7 @@ class Side:
         return format_value(self.value)
 
     def at(self, key: str) -> "Side":
-        """What it holds under a key, or by a name or number in a list."""
+        """The side of a nested value: by key, or by name or index in a list."""
         value = self.value
         if not isinstance(value, dict | list):
             value = _document(value)
@@ -56,18 +56,18 @@ class Side:
 
     @property
     def keys(self) -> list[str]:
-        """Under which it holds something."""
+        """Keys of its nested values."""
         value = self.value if isinstance(self.value, dict | list) else _document(self.value)
         if isinstance(value, list):
             return list(_indices(value))
         keys = list(value or {})
-        # What is unknown is not among the values.
+        # Unknown values are missing from the value.
         return keys + [key for key in self.unknown if key not in keys] if isinstance(self.unknown, dict) else keys
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that is another than before, at a path such as `access_logs/0/enabled`."""
+    """A changed value at a path such as `access_logs/0/enabled`."""
 
     path: str
     before: Side
@@ -75,7 +75,7 @@ class Difference:
 
     @property
     def is_sensitive(self) -> bool:
-        """Whether either side must not be told."""
+        """Whether either side is sensitive."""
         return self.before.is_sensitive or self.after.is_sensitive
 
 
@@ -88,16 +88,16 @@ def sides(change: Change) -> tuple[Side, Side]:
 
 
 def differences(change: Change) -> Iterator[Difference]:
-    """All that differs: whole values, and what differs within them.
+    """All differences, of values and of their nested values.
 
-    What is a policy is compared by `grants`, not here; what is another JSON document in a text is looked into.
+    JSON documents in strings are compared too, except for policies, which `policy_changes` compares.
     """
     before, after = sides(change)
     for key in _keys(before, after):
         if key in TAGS:
             continue
         if change.before is None and after.at(key).value is None and not after.at(key).is_unknown:
-            # What is made without it, is made without it.
+            # For rules about new resources that lack an argument.
             yield Difference(key, Side(), after.at(key))
         yield from _nested_differences(key, before.at(key), after.at(key))
 
@@ -109,13 +109,13 @@ def changed_arguments(change: Change) -> list[str]:
 
 
 def as_policy(value: Any) -> Any:
-    """A policy document in a value, or None where it is none."""
+    """The policy document in a value, or None."""
     document = _document(value) if isinstance(value, str) else value
     return document if isinstance(document, dict) and "Statement" in document else None
 
 
 def format_value(value: Any) -> str:
-    """A value as a person writes it."""
+    """A value as text."""
     if value is None:
         return "not set"
     return value or '""' if isinstance(value, str) else json.dumps(value, sort_keys=True)
@@ -135,7 +135,7 @@ def _is_different(before: Side, after: Side) -> bool:
 
 
 def _normalize(value: Any) -> Any:
-    """A value without what is not set; an empty block in a list is set."""
+    """A value without unset parts. An empty block in a list counts as set."""
     if isinstance(value, dict):
         value = {key: plain for key, entry in value.items() if (plain := _normalize(entry)) is not None}
     elif isinstance(value, list):
@@ -150,7 +150,7 @@ def _keys(before: Side, after: Side) -> list[str]:
 
 
 def _indices(values: list[Any]) -> Mapping[str, int]:
-    """Keys of a list: names, where each has one of its own, since what Terraform tells of a set has no order."""
+    """Keys of a list: unique names if each element has one, because sets have no order; else indices."""
     names = [value.get("name") if isinstance(value, dict) else None for value in values]
     if values and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names):
         return {str(name): index for index, name in enumerate(names)}
@@ -174,7 +174,7 @@ def _is_any_marked(marks: Any) -> bool:
 
 
 def _document(value: Any) -> Any:
-    """A JSON document in a text, or None."""
+    """The JSON document in a string, or None."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return None
     try:

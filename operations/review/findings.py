@@ -1,4 +1,4 @@
-"""What a plan puts at stake: its changes, held against the rules."""
+"""Findings of a plan: its changes, evaluated with the rules."""
 
 import re
 from collections import Counter
@@ -18,49 +18,49 @@ from operations.review.rules import ActionRule, Level, ReviewRule
 
 ADDED, CHANGED, REPLACED, DESTROYED = "create", "update", "replace", "delete"
 NO_OPS = {"no-op", "read"}
-# Where the whole internet may stand without being let in.
+# Outbound arguments and types, in which a range of the internet grants no access.
 OUTBOUND = re.compile(r"(.*/)?(egress|destination|route)[^/]*(/.*)?")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is worse than before, or costs."""
+    """A change that a rule reports."""
 
     level: Level
     stack: str
     address: str
     action: str
     argument: str
-    """Path of what changes; empty where it is the whole resource."""
+    """Path of the argument, or empty for the resource itself."""
     sentence: str
     details: tuple[str, ...]
-    """What it was and becomes, or why; nothing sensitive."""
+    """Old and new value, or the reason. Never sensitive."""
 
 
 @dataclass(frozen=True)
 class OtherChange:
-    """A change that no rule speaks of."""
+    """A change that no rule reports."""
 
     stack: str
     address: str
     action: str
     arguments: tuple[str, ...]
-    """Names of those that change, without their values."""
+    """Names of changed arguments, without values."""
 
 
 @dataclass(frozen=True)
 class StackReview:
-    """What one plan holds."""
+    """Review of one plan."""
 
     stack: str
     counts: Counter[str]
-    """Of changes by their action, and of what is imported or moved."""
+    """Number of changes by action, including imports and moves."""
     findings: tuple[Finding, ...]
     other_changes: tuple[OtherChange, ...]
     outputs: tuple[tuple[str, str], ...]
-    """Name and action."""
+    """Names and actions of changed outputs."""
     drift: tuple[OtherChange, ...]
-    """What was changed behind Terraform's back."""
+    """Changes made outside Terraform."""
     deferred: tuple[str, ...]
     failed_checks: tuple[str, ...]
     errored: bool
@@ -68,31 +68,31 @@ class StackReview:
 
     @property
     def level(self) -> Level | None:
-        """The worst; None where nothing changes."""
+        """The worst level, or None if nothing changes."""
         if self.findings:
             return self.findings[0].level
         return Level.OTHER if self.other_changes or self.outputs else None
 
 
 def review(reviewed: NamedPlan) -> StackReview:
-    """Hold a plan against the rules."""
+    """Review a plan."""
     plan = reviewed.plan
     changes = [change for change in chain(plan.changes, plan.deferred) if _is_reported(change)]
-    gone = {change.address for change in plan.resource_drift if change.action == "delete"}
+    deleted = {change.address for change in plan.resource_drift if change.action == "delete"}
     found: list[Finding] = []
-    rest: list[OtherChange] = []
+    others: list[OtherChange] = []
     for change in changes:
-        of_change = list(_findings(reviewed, change, was_deleted=change.address in gone))
+        of_change = list(_findings(reviewed, change, was_deleted=change.address in deleted))
         found += of_change
         if not of_change:
-            rest.append(_other_change(reviewed.stack, change))
+            others.append(_other_change(reviewed.stack, change))
     return StackReview(
         stack=reviewed.stack,
         counts=_counts(changes),
         findings=tuple(
             sorted(found, key=lambda each: (each.level.rank, _action_rank(each), each.address, each.argument))
         ),
-        other_changes=tuple(rest),
+        other_changes=tuple(others),
         outputs=tuple(
             (name, change.actions[0]) for name, change in plan.output_changes.items() if change.actions not in NO_CHANGE
         ),
@@ -132,13 +132,13 @@ def _other_change(stack: str, change: ResourceChange) -> OtherChange:
 
 
 def _drift(stack: str, change: ResourceChange) -> OtherChange | None:
-    """Terraform also tells that what was not set is empty."""
-    rest = _other_change(stack, change)
-    return rest if rest.arguments or change.action != CHANGED else None
+    """A change made outside Terraform. None if an unset value merely became empty."""
+    others = _other_change(stack, change)
+    return others if others.arguments or change.action != CHANGED else None
 
 
 def _action_rank(finding: Finding) -> int:
-    """Within a level: what goes before what is replaced, before what changes, before what is new."""
+    """Order within a level: deleted, replaced, changed, forgotten, created."""
     order = (DESTROYED, REPLACED, CHANGED, "forget", ADDED)
     action = finding.action.partition(",")[0]
     return order.index(action) if action in order else 0
@@ -148,45 +148,45 @@ def _findings(reviewed: NamedPlan, change: ResourceChange, *, was_deleted: bool)
     if change.action in NO_OPS:
         return
     is_first = reviewed.plan.is_first
-    known_as = f"{reviewed.stack} {change.address}"
-    of_action = list(_action_findings(change, known_as, was_deleted=was_deleted))
-    told = {level for level, *_ in of_action}
+    stack_and_address = f"{reviewed.stack} {change.address}"
+    of_action = list(_action_findings(change, stack_and_address, was_deleted=was_deleted))
+    reported = {level for level, *_ in of_action}
     for level, argument, sentence, details in chain(
         of_action,
-        _argument_findings(change, known_as) if change.action not in {DESTROYED, "forget"} else (),
+        _argument_findings(change, stack_and_address) if change.action not in {DESTROYED, "forget"} else (),
         _policies_findings(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
         _network_findings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
-        # That all of it goes says more than what of it changes.
-        if not argument or level not in told:
+        # A finding about the resource replaces those of the same level about its arguments.
+        if not argument or level not in reported:
             yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
 
 
 _RuleMatch = tuple[Level, str, str, tuple[str, ...]]
 
 
-def _action_findings(change: ResourceChange, known_as: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
-    gone = _action_rule(change, known_as, DESTROYED) if was_deleted and change.action == ADDED else None
-    if gone and gone.level is Level.DATA_LOSS:
-        yield gone.level, "", rules.DELETED_OUTSIDE, ()
+def _action_findings(change: ResourceChange, stack_and_address: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
+    deletion = _action_rule(change, stack_and_address, DESTROYED) if was_deleted and change.action == ADDED else None
+    if deletion and deletion.level is Level.DATA_LOSS:
+        yield deletion.level, "", rules.DELETED_OUTSIDE, ()
         return
     action = change.action
-    # Terraform lets go of it, and AWS keeps it.
+    # With skip_destroy, the resource is only removed from the state.
     if action != ADDED and sides(change.change)[0].at("skip_destroy").value is True:
         action = "forget" if action == DESTROYED else CHANGED
-    rule = _action_rule(change, known_as, action)
+    rule = _action_rule(change, stack_and_address, action)
     if rule and rule.level is not Level.OTHER:
         yield rule.level, "", rule.sentence, tuple(_action_reasons(change))
 
 
-def _action_rule(change: ResourceChange, known_as: str, action: str) -> ActionRule | None:
+def _action_rule(change: ResourceChange, stack_and_address: str, action: str) -> ActionRule | None:
     return next(
         (
             rule
             for rule in rules.ACTION_RULES
             if _matches(rule.types, change.type)
             and _matches(rule.actions, action)
-            and _matches(rule.stack_and_address, known_as)
+            and _matches(rule.stack_and_address, stack_and_address)
         ),
         None,
     )
@@ -200,10 +200,14 @@ def _action_reasons(change: ResourceChange) -> Iterator[str]:
         yield rules.REASONS.get(change.action_reason, change.action_reason)
 
 
-def _argument_findings(change: ResourceChange, known_as: str) -> Iterator[_RuleMatch]:
+def _argument_findings(change: ResourceChange, stack_and_address: str) -> Iterator[_RuleMatch]:
     is_new = change.action == ADDED
     of_type = _rules_for_type(change.type)
-    if change.action == CHANGED and change.type == "aws_lambda_function" and _matches(rules.ROTATING, known_as):
+    if (
+        change.action == CHANGED
+        and change.type == "aws_lambda_function"
+        and _matches(rules.ROTATING, stack_and_address)
+    ):
         yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change.change)),)
     for difference in differences(change.change):
         if found := _argument_finding(change, difference, of_type, is_new=is_new):
@@ -226,7 +230,7 @@ def _argument_finding(
         if difference.is_sensitive:
             return rule.level, difference.path, rules.HIDDEN, ()
         if after.is_unknown:
-            # What is replaced has much that is known later, and is told as a whole.
+            # A replacement has many unknown values and is reported as such.
             if change.action != CHANGED or before.value is None:
                 return None
             return rule.level, difference.path, rules.KNOWN_LATER, _values(difference)
@@ -243,14 +247,14 @@ def _applies(rule: ReviewRule, change: ResourceChange) -> bool:
 
 
 def _values(difference: Difference) -> tuple[str, ...]:
-    """Both sides; of long lists, what is in one alone."""
+    """Old and new value; of lists, only the removed and added elements."""
     before, after = difference.before, difference.after
-    told = f"{before.text} -> {after.text}"
+    text = f"{before.text} -> {after.text}"
     if isinstance(before.value, list) and isinstance(after.value, list) and not difference.is_sensitive:
         without = [entry for entry in before.value if entry not in after.value]
         with_ = [entry for entry in after.value if entry not in before.value]
-        told = f"{Side(without).text} -> {Side(with_, after.unknown).text}"
-    return (told,)
+        text = f"{Side(without).text} -> {Side(with_, after.unknown).text}"
+    return (text,)
 
 
 def _adds_internet(change: ResourceChange, difference: Difference) -> bool:
@@ -282,15 +286,15 @@ def _policies_findings(change: ResourceChange, plan: Plan) -> Iterator[_RuleMatc
 
 
 def _pending_policy_findings(change: ResourceChange, plan: Plan, key: str, before: Any) -> Iterator[_RuleMatch]:
-    waiting = pending_policy(plan, change.address, key, before)
-    if waiting is None:
+    pending = pending_policy(plan, change.address, key, before)
+    if pending is None:
         is_policy = before is not None or (key in POLICY_ARGUMENTS and change.type not in NO_GRANTS)
         if is_policy and not plan.is_first:
             yield Level.EXPOSURE, key, rules.GRANTS_UNKNOWN, ()
         return
-    found = list(_policy_findings(key, before, waiting.document, is_new=change.action == ADDED, is_first=plan.is_first))
+    found = list(_policy_findings(key, before, pending.document, is_new=change.action == ADDED, is_first=plan.is_first))
     yield from found
-    if waiting.assumed and not found and not plan.is_first:
+    if pending.assumed and not found and not plan.is_first:
         yield Level.OTHER, key, rules.GRANTS_ASSUMED, ()
 
 
@@ -312,13 +316,13 @@ def _policy_findings(key: str, before: object, after: object, *, is_new: bool, i
 
 def _network_findings(change: ResourceChange, *, is_first: bool) -> Iterator[_RuleMatch]:
     before, after = sides(change.change)
-    ways = new_openings(change.type, before, after)
+    openings = new_openings(change.type, before, after)
     if change.action.startswith(REPLACED):
-        # What it leads to is made anew as well.
-        ways = [way for way in ways if way.peer != UNKNOWN]
-    if world := [way.text for way in ways if way.is_internet]:
-        yield Level.EXPOSURE, "", rules.OPENS_TO_INTERNET, tuple(world)
-    if others := [way.text for way in ways if not way.is_internet and not is_first]:
+        # An unknown peer is itself being replaced.
+        openings = [opening for opening in openings if opening.peer != UNKNOWN]
+    if internet := [opening.text for opening in openings if opening.is_internet]:
+        yield Level.EXPOSURE, "", rules.OPENS_TO_INTERNET, tuple(internet)
+    if others := [opening.text for opening in openings if not opening.is_internet and not is_first]:
         yield Level.EXPOSURE, "", rules.OPENS, tuple(others)
     if denials := removed_denials(change.type, before, after):
         yield Level.EXPOSURE, "", rules.DENIES_LESS, tuple(denials)
@@ -335,5 +339,5 @@ def _matches(pattern: str, text: str) -> bool:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Python itself remembers fewer patterns than there are rules."""
+    """Compile a pattern. Python's own cache is smaller than the number of rules."""
     return re.compile(pattern, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What a change opens in the network: security groups and network ACLs, rule by rule."""
+"""Traffic that a change allows, from security groups and network ACLs, rule by rule."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ PEERS = (
     "security_groups",
     "source_security_group_id",
 )
-"""Arguments that say from where, or to where."""
+"""Arguments with the source or destination of a rule."""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Traffic that is let through."""
+    """Traffic that a rule allows."""
 
     direction: str
     """`in` or `out`."""
@@ -40,22 +40,22 @@ class Opening:
     last: int
     peer: str
     group: str = ""
-    """The security group, where that is known and one rule stands by itself."""
+    """The security group of a standalone rule, if it is known."""
 
     @property
     def is_internet(self) -> bool:
-        """Whether anybody may come in, or it may reach anything."""
+        """Whether the peer is the entire internet."""
         return self.peer in INTERNET_RANGES
 
     @property
     def text(self) -> str:
-        """In a line."""
+        """The traffic in one line."""
         ports = f"port {self.first}" if self.first == self.last else f"ports {self.first} to {self.last}"
         what = "all traffic" if self.protocol == ANY else f"{self.protocol} {ports}"
         return f"{what} {'from' if self.direction == 'in' else 'to'} {self.peer}"
 
     def covers(self, other: "Opening") -> bool:
-        """Whether it lets through all that another does."""
+        """Whether it allows all of another's traffic."""
         return (
             self.direction == other.direction
             and (not self.group or not other.group or self.group == other.group)
@@ -66,19 +66,19 @@ class Opening:
 
 
 def new_openings(type_: str, before: Side, after: Side) -> list[Opening]:
-    """What a change lets through that was not let through."""
+    """Traffic that a change newly allows."""
     was = list(openings(type_, before))
     return [opening for opening in openings(type_, after) if not any(old.covers(opening) for old in was)]
 
 
 def removed_denials(type_: str, before: Side, after: Side) -> list[str]:
-    """Denials of a network ACL that a change takes away."""
+    """Denials of a network ACL that a change removes."""
     left = list(_denials(type_, after))
     return [denial for denial in _denials(type_, before) if denial not in left]
 
 
 def openings(type_: str, side: Side) -> Iterator[Opening]:
-    """What one side of a resource lets through."""
+    """Traffic that one side of a change allows."""
     for direction, rule in _rules(type_, side):
         if _text(rule, "action", "rule_action") != "deny":
             yield from _openings(direction, rule)
@@ -132,7 +132,7 @@ def _peers(rule: Side) -> Iterator[str]:
         elif peer.value:
             yield peer.text
     if rule.at("self").value is True:
-        yield "the group itself"
+        yield "the security group itself"
 
 
 def _port(side: Side, default: int) -> int:
@@ -142,14 +142,14 @@ def _port(side: Side, default: int) -> int:
 
 
 def _text(rule: Side, *names: str) -> str:
-    """The first of some arguments that is set and may be told."""
-    told = (rule.at(name) for name in names)
-    return next((str(side.value) for side in told if side.value is not None and not side.is_sensitive), "")
+    """The first of some arguments that is set and not sensitive."""
+    sides = (rule.at(name) for name in names)
+    return next((str(side.value) for side in sides if side.value is not None and not side.is_sensitive), "")
 
 
 def _is_within(peer: str, other: str) -> bool:
     if peer == other:
-        # What is not told may be anything.
+        # An unknown or sensitive peer can be anything.
         return not peer.startswith("(")
     try:
         narrow, wide = ip_network(peer, strict=False), ip_network(other, strict=False)

@@ -1,7 +1,7 @@
-"""Policies that a plan shows only as "known after apply", as the data source that makes them will say them.
+"""Policies that a plan shows as "known after apply", reconstructed from their data source.
 
-Terraform reads a data source during the apply where anything that it depends on changes, if only a tag. The plan then
-tells the statements of an `aws_iam_policy_document`, but not the document that comes of them.
+Terraform defers reading a data source to apply if any of its dependencies changes, even a tag. The plan then contains
+the statements of an `aws_iam_policy_document`, but not the resulting JSON.
 """
 
 import re
@@ -27,22 +27,22 @@ MODULE = re.compile(r"module\.([\w-]+)(?:\[[^\]]*\])?\.")
 
 @dataclass(frozen=True)
 class PendingPolicy:
-    """A policy that is not known yet."""
+    """A policy that is known only after apply."""
 
     document: Any
     assumed: bool
-    """Whether some of it is known only after the apply, and taken here as it was."""
+    """Whether unknown elements are assumed to be unchanged."""
 
 
 def pending_policy(plan: Plan, address: str, argument: str, before: Any) -> PendingPolicy | None:
-    """The policy that an argument will have, or None where the plan does not tell it.
+    """The future policy in an argument, or None if the plan does not contain it.
 
     Args:
-        before: the document that it has now, or None.
+        before: the current policy, or None.
     """
     try:
         return _pending_policy(plan, address, argument, before)
-    except (AttributeError, KeyError, TypeError):  # Terraform would tell it otherwise
+    except (AttributeError, KeyError, TypeError):  # not a configuration that Terraform writes
         return None
 
 
@@ -58,7 +58,7 @@ def _pending_policy(plan: Plan, address: str, argument: str, before: Any) -> Pen
 
 
 def _find_configuration(configuration: Any, address: str) -> tuple[str, Any]:
-    """The module of an address, as a prefix, and what the configuration says of the resource."""
+    """The module prefix of an address, and the resource's configuration."""
     module = configuration["root_module"]
     prefix = ""
     while found := MODULE.match(address):
@@ -74,41 +74,41 @@ def _policy(source: Side, before: Any) -> PendingPolicy | None:
     listed = source.at("statement")
     if listed.unknown is True or not isinstance(listed.value, list):
         return None
-    was = {statement.get("Sid"): statement for statement in statements(before) if statement.get("Sid")}
-    made: list[Statement] = []
+    old_statements = {statement.get("Sid"): statement for statement in statements(before) if statement.get("Sid")}
+    built: list[Statement] = []
     assumed = False
     for key in listed.keys:
         statement = listed.at(key)
-        old = was.get(statement.at("sid").value)
+        old_statement = old_statements.get(statement.at("sid").value)
         new, unknown = _statement(statement)
         for element in unknown:
-            if old is None or element not in old:
+            if old_statement is None or element not in old_statement:
                 return None
-            new[element], assumed = old[element], True
-        made.append(new)
-    return PendingPolicy({"Statement": made}, assumed)
+            new[element], assumed = old_statement[element], True
+        built.append(new)
+    return PendingPolicy({"Statement": built}, assumed)
 
 
-def _statement(told: Side) -> tuple[Statement, list[str]]:
-    """A statement as IAM writes it, and its elements of which something is not known yet."""
-    made: Statement = {"Sid": told.at("sid").value, "Effect": told.at("effect").value or "Allow"}
+def _statement(statement: Side) -> tuple[Statement, list[str]]:
+    """A statement in IAM's format, and the names of its elements that are not entirely known."""
+    built: Statement = {"Sid": statement.at("sid").value, "Effect": statement.at("effect").value or "Allow"}
     unknown: list[str] = []
     for argument, element in {**LISTS, **PRINCIPALS, "condition": "Condition"}.items():
-        found = told.at(argument)
+        found = statement.at(argument)
         if found.is_unknown:
             unknown.append(element)
         elif found.value:
-            made[element] = _element(argument, found.value)
-    return made, unknown
+            built[element] = _element(argument, found.value)
+    return built, unknown
 
 
 def _element(argument: str, value: Any) -> Any:
     if argument in LISTS:
         return value
-    made: dict[str, Any] = {}
+    built: dict[str, Any] = {}
     for block in value:
         if argument == "condition":
-            made.setdefault(block["test"], {})[block["variable"]] = block["values"]
+            built.setdefault(block["test"], {})[block["variable"]] = block["values"]
         else:
-            made.setdefault(block["type"], []).extend(block["identifiers"])
-    return made if argument == "condition" or made.keys() != {"*"} else "*"
+            built.setdefault(block["type"], []).extend(block["identifiers"])
+    return built if argument == "condition" or built.keys() != {"*"} else "*"

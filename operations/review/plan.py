@@ -1,4 +1,4 @@
-"""Plans as `terraform show -json` tells them.
+"""Parses plans in the format of `terraform show -json`.
 
 Format: https://developer.hashicorp.com/terraform/internals/json-format
 """
@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from operations.errors import RefusedError
 
 MAX_BYTES = 128 * 2**20
-"""Bytes. Ten thousand resources make a plan of about 100 MB; Python takes about eight times of it in memory."""
+"""A plan with ten thousand resources has about 100 MB. Python needs about eight times as much memory."""
 FORMAT = re.compile(r"1\.\d+")
 """Minor versions only add to the format: https://developer.hashicorp.com/terraform/internals/json-format#format-summary"""
 GENERIC_NAMES = {"default", "out", "plan", "show", "tfplan"}
-"""Of files, that say nothing of the stack; its folder does."""
+"""File names that do not identify the stack; its folder's name is used instead."""
 
 ACTIONS: Mapping[tuple[str, ...], str] = {
     ("no-op",): "no-op",
@@ -39,19 +39,19 @@ AttributePath = tuple[str | int, ...]
 
 
 class _PlanModel(BaseModel):
-    """What Terraform tells, and as much more as it likes."""
+    """Part of a plan. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Importing(_PlanModel):
-    """Where a change brings what exists into the state."""
+    """Import of an existing resource."""
 
     id: str | None = None
 
 
 class Change(_PlanModel):
-    """From what to what."""
+    """The actions and the two sides of a change."""
 
     actions: tuple[str, ...]
     before: Any = None
@@ -64,7 +64,7 @@ class Change(_PlanModel):
 
 
 class ResourceChange(_PlanModel):
-    """A change of one resource."""
+    """A change to a resource."""
 
     address: str
     type: str = ""
@@ -81,38 +81,38 @@ class ResourceChange(_PlanModel):
 
     @property
     def title(self) -> str:
-        """Address, with what tells a deposed object from the one that took its place."""
+        """The address, with the deposed key if there is one."""
         return f"{self.address} (deposed {self.deposed})" if self.deposed else self.address
 
 
 class OutputChange(_PlanModel):
-    """A change of one output."""
+    """A change to an output."""
 
     actions: tuple[str, ...]
 
 
 class DeferredChange(_PlanModel):
-    """A change that waits for another plan."""
+    """A change that is deferred to another plan."""
 
     reason: str = ""
     resource_change: ResourceChange
 
 
 class CheckAddress(_PlanModel):
-    """What is checked."""
+    """Address of a check."""
 
     to_display: str = ""
 
 
 class PlanCheck(_PlanModel):
-    """Of a `check` block, a condition or a validation."""
+    """Result of a check block, condition or validation."""
 
     address: CheckAddress = CheckAddress()
     status: str = ""
 
 
 class Plan(_PlanModel):
-    """A plan."""
+    """A Terraform plan."""
 
     format_version: str
     resource_changes: tuple[ResourceChange, ...] = ()
@@ -126,22 +126,22 @@ class Plan(_PlanModel):
 
     @property
     def changes(self) -> Iterator[ResourceChange]:
-        """Of managed resources; a data source is only read."""
+        """Changes to managed resources."""
         return (change for change in self.resource_changes if change.mode == "managed")
 
     @property
     def deferred(self) -> Iterator[ResourceChange]:
-        """Changes that wait for another plan."""
+        """Changes that are deferred to another plan."""
         return (entry.resource_change for entry in self.deferred_changes if entry.resource_change.mode == "managed")
 
     @property
     def is_first(self) -> bool:
-        """Whether the stack has nothing yet."""
+        """Whether it is the stack's first plan: nothing exists yet."""
         return all(change.action == "create" for change in self.changes)
 
     @property
     def failed_checks(self) -> list[str]:
-        """What was checked and does not hold."""
+        """Names of failed checks."""
         return [check.address.to_display for check in self.checks if check.status in {"fail", "error"}]
 
 
@@ -154,10 +154,10 @@ class NamedPlan:
 
 
 def read_plans(files: list[Path]) -> list[NamedPlan]:
-    """The plans in files, each with a name of its own.
+    """Read plans from files. Each gets a unique name.
 
     Raises:
-        RefusedError: one holds no plan.
+        RefusedError: a file is not a plan.
     """
     plans = [(file, read_plan(file)) for file in files]
     names = [_stack_name(file, plan) for file, plan in plans]
@@ -168,45 +168,45 @@ def read_plans(files: list[Path]) -> list[NamedPlan]:
 
 
 def read_plan(file: Path) -> Plan:
-    """The plan in a file.
+    """Read a plan from a file.
 
     Raises:
-        RefusedError: it holds none, with what it holds instead.
+        RefusedError: the file is not a plan. The message says what it contains instead.
     """
     document = _parse_json(file, _read_bytes(file))
     if not isinstance(document, dict):
-        raise RefusedError(f"{file}: no plan: JSON, but no object; allowed: {EXPECTED}")
+        raise RefusedError(f"{file}: not a plan: JSON, but not an object; allowed: {EXPECTED}")
     for is_it, what in OTHER_DOCUMENTS:
         if is_it(document):
-            raise RefusedError(f"{file}: no plan but {what}; allowed: {EXPECTED}")
+            raise RefusedError(f"{file}: not a plan but {what}; allowed: {EXPECTED}")
     version = document["format_version"]
     if not isinstance(version, str) or not FORMAT.fullmatch(version):
         raise RefusedError(
-            f"{file}: format_version {_truncate(version)}: this reads 1.x, as Terraform 1.1 and later write it"
+            f"{file}: format_version {_truncate(version)}: allowed: 1.x, written by Terraform 1.1 and later"
         )
     try:
         return Plan.model_validate(document)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = _truncate("/".join(map(str, problem["loc"])))
-        raise RefusedError(f"{file}: no plan that Terraform would write: {where}: {problem['msg']}") from error
+        raise RefusedError(f"{file}: not a valid plan: {where}: {problem['msg']}") from error
 
 
-EXPECTED = "what `terraform show -json PLANFILE` writes"
+EXPECTED = "the output of `terraform show -json PLANFILE`"
 
 OTHER_DOCUMENTS = (
-    (lambda found: "valid" in found and "diagnostics" in found, "what `terraform validate -json` says"),
-    (lambda found: "provider_schemas" in found, "the schemas of providers"),
-    (lambda found: "terraform_version" in found and "serial" in found and "lineage" in found, "a state itself"),
-    (lambda found: "@level" in found and "@message" in found, "a line of `terraform plan -json`"),
+    (lambda found: "valid" in found and "diagnostics" in found, "the output of `terraform validate -json`"),
+    (lambda found: "provider_schemas" in found, "provider schemas"),
+    (lambda found: "terraform_version" in found and "serial" in found and "lineage" in found, "a state file"),
+    (lambda found: "@level" in found and "@message" in found, "a line of the output of `terraform plan -json`"),
     (lambda found: "format_version" not in found, "other JSON, without a format_version"),
-    # Without any state there is nothing but the version.
+    # Without a state, `terraform show -json` prints only the version.
     (
         lambda found: found.keys() <= {"format_version", "terraform_version", "values", "checks"},
-        "a state, as `terraform show -json` tells one without a file",
+        "a state, the output of `terraform show -json` without a file",
     ),
 )
-"""What else Terraform writes as JSON."""
+"""Other JSON documents of Terraform."""
 
 
 def _read_bytes(file: Path) -> bytes:
@@ -216,9 +216,9 @@ def _read_bytes(file: Path) -> bytes:
     except OSError as error:
         raise RefusedError(f"{file}: cannot be read: {error.strerror or error}") from error
     if len(content) > MAX_BYTES:
-        raise RefusedError(f"{file}: larger than {MAX_BYTES >> 20} MiB, which is as much as a review reads")
+        raise RefusedError(f"{file}: too large; allowed: up to {MAX_BYTES >> 20} MiB")
     if content.startswith(b"PK\x03\x04"):
-        raise RefusedError(f"{file}: a plan as Terraform saves it; allowed: {EXPECTED}")
+        raise RefusedError(f"{file}: a binary plan file; allowed: {EXPECTED}")
     if not content.strip():
         raise RefusedError(f"{file}: empty; allowed: {EXPECTED}")
     return content
@@ -226,28 +226,28 @@ def _read_bytes(file: Path) -> bytes:
 
 def _parse_json(file: Path, content: bytes) -> Any:
     try:
-        # What Windows PowerShell redirects is UTF-16.
+        # Windows PowerShell redirects output as UTF-16.
         text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
-        raise RefusedError(f"{file}: no JSON: {error.reason} at byte {error.start}; allowed: {EXPECTED}") from error
+        raise RefusedError(f"{file}: not JSON: {error.reason} at byte {error.start}; allowed: {EXPECTED}") from error
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         if text.startswith('{"@level"') and error.msg == "Extra data":
-            what = "what `terraform plan -json` says, line by line"
-            raise RefusedError(f"{file}: no plan but {what}; allowed: {EXPECTED}") from error
-        whole = text.strip()
-        is_cut = whole[:1] in ("{", "[") and (whole[-1:] not in ("}", "]") or error.pos >= len(text.rstrip()))
-        problem = f"truncated: {len(content)} bytes, and no end" if is_cut else "no JSON"
+            what = "the output of `terraform plan -json`"
+            raise RefusedError(f"{file}: not a plan but {what}; allowed: {EXPECTED}") from error
+        stripped = text.strip()
+        is_cut = stripped[:1] in ("{", "[") and (stripped[-1:] not in ("}", "]") or error.pos >= len(text.rstrip()))
+        problem = f"truncated after {len(content)} bytes" if is_cut else "not JSON"
         raise RefusedError(f"{file}: {problem} ({error}); allowed: {EXPECTED}") from error
     except RecursionError as error:
-        raise RefusedError(f"{file}: nested deeper than any plan") from error
-    except ValueError as error:  # a number of more digits than Python reads
-        raise RefusedError(f"{file}: no JSON that can be read: {error}") from error
+        raise RefusedError(f"{file}: nested too deeply for a plan") from error
+    except ValueError as error:  # a number with more digits than Python parses
+        raise RefusedError(f"{file}: JSON that cannot be parsed: {error}") from error
 
 
 def _stack_name(file: Path, plan: Plan) -> str:
-    """Its environment and tier, where its provider tags all with them; or what the file is called."""
+    """Environment and tier from the provider's default tags, or else the name of the file."""
     try:
         provider = plan.configuration["provider_config"]["aws"]["expressions"]
         tags = provider["default_tags"][0]["tags"]["constant_value"]

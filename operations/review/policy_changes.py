@@ -1,8 +1,8 @@
-"""Whether a policy allows more than the one before it, statement by statement.
+"""Compares two versions of a policy, statement by statement, and reports what the new one grants.
 
-It errs to one side. Each part of what is allowed (a principal, an action, a resource) must have been allowed by one
-earlier statement, with the same conditions or fewer; what was denied must still be denied by one. All else is told as
-a grant, even where a person could show that two statements together, or a condition in other words, come to the same.
+The comparison is conservative. Each combination of principal, action and resource must have been allowed by a single
+old statement with the same conditions or fewer, and each denial must remain in a single statement. Anything else is
+reported as a grant, even if several statements, or an equivalent condition, already had the same effect.
 """
 
 import json
@@ -15,27 +15,27 @@ from synthesized.policy_statements import Statement, as_list
 EVERYONE = "AWS: *"
 ELEMENTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")
 PARTS = ("Principal", "Action", "Resource")
-# A condition of these holds for fewer requests where it names fewer values.
+# Operators whose conditions match fewer requests if they have fewer values.
 NARROWING_OPERATORS = re.compile(
     r"(StringEquals|StringEqualsIgnoreCase|StringLike|ArnEquals|ArnLike|IpAddress|Bool|NumericEquals|DateEquals)"
 )
 
 
 def grants(before: Any, after: Any) -> list[str]:
-    """What a policy document newly allows, or denies no more, a line each; `before` is None where there was none."""
+    """What a policy newly allows or no longer denies, one line each. `before` is None for a new policy."""
     allowed = [f"allows {_format_statement(statement)}" for statement in newly_allowed(before, after)]
     return allowed + [
-        f"denies no more {_format_statement(statement)}" for statement in _missing_statements(after, before, "deny")
+        f"no longer denies {_format_statement(statement)}" for statement in _missing_statements(after, before, "deny")
     ]
 
 
 def newly_allowed(before: Any, after: Any) -> list[Statement]:
-    """Of the statements that allow, what no earlier statement allowed."""
+    """The parts of allowing statements that no old statement allowed."""
     return _missing_statements(before, after, "allow")
 
 
 def public_statements(after: Any) -> list[str]:
-    """Statements that allow something to everybody, with no condition; a line each."""
+    """Statements that allow something to everyone without a condition, one line each."""
     return [
         f"allows {_format_statement(statement)}"
         for statement in statements(after)
@@ -46,7 +46,7 @@ def public_statements(after: Any) -> list[str]:
 
 
 def unlimited_statements(after: Any) -> list[str]:
-    """Statements that allow every action on everything; a line each."""
+    """Statements that allow all actions on all resources, one line each."""
     return [
         f"allows {_format_statement(statement)}"
         for statement in statements(after)
@@ -58,26 +58,26 @@ def unlimited_statements(after: Any) -> list[str]:
 
 
 def statements(document: Any) -> Iterator[Statement]:
-    """Those of a document; what is none is one that nothing covers."""
+    """Statements of a policy. An invalid one becomes a statement that no other covers."""
     found = document.get("Statement") if isinstance(document, dict) else None
     for statement in found if isinstance(found, list) else [found] if found else []:
         yield statement if isinstance(statement, dict) else {"Effect": "Allow", "Unreadable": statement}
 
 
 def _effect(statement: Statement) -> str:
-    """What is no denial counts as allowed."""
+    """The effect of a statement. Anything but a denial counts as allowed."""
     return "deny" if statement.get("Effect") == "Deny" else "allow"
 
 
 def _missing_statements(in_: Any, of: Any, effect: str) -> list[Statement]:
-    """Of one document's statements of an effect, each with that of it which no statement of another document says."""
-    there = [statement for statement in statements(in_) if _effect(statement) == effect]
-    lacking = (_subtract(there, statement) for statement in statements(of) if _effect(statement) == effect)
-    return [statement for statement in lacking if statement]
+    """Statements of `of` with an effect, reduced to the parts that no statement of `in_` covers."""
+    existing = [statement for statement in statements(in_) if _effect(statement) == effect]
+    missing = (_subtract(existing, statement) for statement in statements(of) if _effect(statement) == effect)
+    return [statement for statement in missing if statement]
 
 
 def _subtract(others: list[Statement], one: Statement) -> Statement | None:
-    """A statement without what others say, each part of it by one of them; None where nothing is left."""
+    """A statement without the parts that another covers, or None if nothing is left."""
     if one.keys() - {"Sid", "Effect", "Condition", *ELEMENTS}:
         return None if one in others else one
     parts = [part for part in _parts(one) if not any(_covers(other, part) for other in others)]
@@ -86,7 +86,7 @@ def _subtract(others: list[Statement], one: Statement) -> Statement | None:
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    """A statement for each principal, action and resource; negations stay whole."""
+    """One statement per principal, action and resource. Negated elements are not split."""
     for who in _principals(statement.get("Principal")) or [None]:
         for action in _strings(statement.get("Action")) or [None]:
             for resource in _strings(statement.get("Resource")) or [None]:
@@ -104,14 +104,14 @@ def _covers(other: Statement, part: Statement) -> bool:
 
 
 def _matches_any(patterns: list[str], wanted: str | None, *, ignoring_case: bool = False) -> bool:
-    """Whether one of some patterns matches; what is not named at all is not named on either side."""
+    """Whether any pattern matches. A missing element only matches a missing element."""
     if wanted is None:
         return not patterns
     return any(_matches(pattern, wanted, ignoring_case=ignoring_case) for pattern in patterns)
 
 
 def _has_principal(principals: list[str], wanted: str | None) -> bool:
-    """Principals have no patterns, but for everybody."""
+    """Principals have no patterns except for everyone."""
     return (
         _matches_any([], wanted)
         if not principals
@@ -120,16 +120,16 @@ def _has_principal(principals: list[str], wanted: str | None) -> bool:
 
 
 def _matches(pattern: str, text: str, *, ignoring_case: bool) -> bool:
-    """Whether a pattern matches all that a text does, which may be a pattern itself.
+    """Whether a pattern matches everything that another pattern does.
 
-    A `*` of the text must fall to a `*` of the pattern, so that whatever it stands for falls to it as well.
+    A `*` in the text must be matched by a `*` in the pattern, which then matches whatever the text's `*` does.
     """
     letters = "".join({"*": ".*", "?": "[^*]"}.get(letter) or re.escape(letter) for letter in pattern)
     return bool(re.fullmatch(letters, text, re.DOTALL | (re.IGNORECASE if ignoring_case else re.NOFLAG)))
 
 
 def _is_as_narrow(part: Any, other: Any) -> bool:
-    """Whether each condition of another statement also limits this one."""
+    """Whether each condition of `other` also limits `part`."""
     if not other:
         return True
     if not isinstance(other, dict) or not isinstance(part, dict):
@@ -150,7 +150,7 @@ def _limits(operator: str, values: Any, allowed: Any) -> bool:
 
 
 def _principals(principal: Any) -> list[str]:
-    """Each with its type, but for everybody."""
+    """Principals as `type: name`, and everyone as `EVERYONE`."""
     if isinstance(principal, dict):
         return [f"{kind}: {who}" for kind, whom in principal.items() for who in _strings(whom)]
     return [EVERYONE if who == "*" else who for who in _strings(principal)]
@@ -165,15 +165,15 @@ def _strings(value: Any) -> list[str]:
 
 
 def _format_statement(statement: Statement) -> str:
-    """In a line: what, on what, to whom, and whether there are conditions."""
+    """A statement in one line: actions, resources, principals, conditions."""
     if "Unreadable" in statement:
-        return "what cannot be read"
-    who = [*_principals(statement.get("Principal")), *_format_exception(statement, "NotPrincipal")]
-    what = [*_strings(statement.get("Action")), *_format_exception(statement, "NotAction")]
-    on = [*_strings(statement.get("Resource")), *_format_exception(statement, "NotResource")]
-    line = _format_first(what)
-    line += f" on {_format_first(on)}" if on else ""
-    line += f" to {_format_first(who)}" if who else ""
+        return "an invalid statement"
+    principals = [*_principals(statement.get("Principal")), *_format_exception(statement, "NotPrincipal")]
+    actions = [*_strings(statement.get("Action")), *_format_exception(statement, "NotAction")]
+    resources = [*_strings(statement.get("Resource")), *_format_exception(statement, "NotResource")]
+    line = _format_first(actions)
+    line += f" on {_format_first(resources)}" if resources else ""
+    line += f" to {_format_first(principals)}" if principals else ""
     return (
         f"{line} (conditions: {_format_first(_condition_keys(statement['Condition']))})"
         if statement.get("Condition")
@@ -182,7 +182,7 @@ def _format_statement(statement: Statement) -> str:
 
 
 def _format_exception(statement: Statement, element: str) -> list[str]:
-    return [f"all but {_format_first(_principals(statement[element]))}"] if element in statement else []
+    return [f"all except {_format_first(_principals(statement[element]))}"] if element in statement else []
 
 
 def _condition_keys(condition: Any) -> list[str]:
@@ -194,5 +194,5 @@ def _condition_keys(condition: Any) -> list[str]:
 
 
 def _format_first(texts: list[str]) -> str:
-    """The first few; the whole list is in the plan."""
+    """The first three elements. The plan has the full list."""
     return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")

@@ -1,10 +1,10 @@
-"""What is worse than before: tables to extend, a row a rule.
+"""Tables of review rules, one row per rule.
 
-The first row that fits decides; what is special stands before what is general. Types and paths are regular expressions
-that match the whole of a type and of a path such as `access_logs/0/enabled`; elements of a list are called by their
-`name`, where each has one, or else by their number.
+The first matching row applies, so specific rows come before general ones. Types and paths are regular expressions that
+must match the entire type and the entire path, such as `access_logs/0/enabled`. Elements of a list are identified by
+`name` if each has one, else by index.
 
-What each argument does: https://registry.terraform.io/providers/hashicorp/aws/latest/docs, and which changes interrupt:
+Arguments: https://registry.terraform.io/providers/hashicorp/aws/latest/docs. Changes that interrupt a service:
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Modifying.html,
 https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/replication-group-modify.html
 """
@@ -33,7 +33,7 @@ from operations.review.comparisons import (
 
 
 class Level(StrEnum):
-    """What is at stake, the worst first."""
+    """Severity of a finding, worst first."""
 
     DATA_LOSS = "data-loss"
     DOWNTIME = "downtime"
@@ -44,7 +44,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 is the worst."""
+        """Position in the order, 0 for the worst."""
         return list(Level).index(self)
 
 
@@ -53,20 +53,20 @@ DATA_LOSS, DOWNTIME, EXPOSURE, ROTATION, CAPACITY, OTHER = Level
 
 @dataclass(frozen=True)
 class ActionRule:
-    """What it means that something is made, replaced or deleted."""
+    """Rule for the creation, replacement or deletion of a resource."""
 
     types: str
     actions: str
-    """Regular expression of `plan.ACTIONS`."""
+    """Regular expression for values of `plan.ACTIONS`."""
     level: Level
     sentence: str
     stack_and_address: str = ".*"
-    """Regular expression of stack and address, where it holds for some of the type alone."""
+    """Regular expression for stack and address, if the rule applies only to some resources of the type."""
 
 
 @dataclass(frozen=True)
 class ReviewRule:
-    """What it means that an argument changes."""
+    """Rule for the change of an argument."""
 
     types: str
     path: str
@@ -74,9 +74,9 @@ class ReviewRule:
     level: Level
     sentence: str
     applies_to_new: bool = False
-    """Whether it also holds for what is made: one without encryption is no better than one that loses it."""
+    """Whether the rule also applies to new resources: one without encryption is as bad as one that loses it."""
     where: tuple[str, str] | None = None
-    """Another argument, and the regular expression of what it becomes, where it holds for some of the type alone."""
+    """Another argument and a regular expression for its new value, if the rule applies only to some resources."""
 
 
 CREATE, DELETE, FORGET, UPDATE = "create", "delete", "forget", "update"
@@ -102,7 +102,7 @@ FILES = (
 )
 QUEUES = r"aws_sqs_queue|aws_kinesis_(stream|firehose_delivery_stream)|aws_msk_(serverless_)?cluster|aws_mq_broker"
 IDENTITIES = r"aws_cognito_(user_pool|identity_pool|user)|aws_route53_zone|aws_acmpca_certificate_authority"
-# Of other providers, and of AWS's other services, whatever is called so.
+# Types of other providers, and of other AWS services, whose names suggest stored data.
 NAMED_LIKE_DATA = (
     r"(?!aws_|.*route_table).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk|file_?system|instance"
     r"|key_ring|crypto_key|key_vault|key_vault_(key|secret)|registry|repository|secret|secret_version|server|share"
@@ -111,7 +111,7 @@ NAMED_LIKE_DATA = (
     r"|vault|volume)"
 )
 
-# What stands between data and its loss.
+# Protections against data loss.
 SAFETY_NETS = (
     r"aws_s3_bucket_(versioning|object_lock_configuration|replication_configuration)|aws_efs_(backup_policy"
     r"|replication_configuration)|aws_backup_(plan|selection|vault_lock_configuration|vault_policy)"
@@ -132,7 +132,7 @@ WATCHERS = (
     r"|aws_wafv2_web_acl_logging_configuration|aws_route53_(query_log|resolver_query_log_config.*|health_check)"
     r"|aws_db_event_subscription|aws_sns_topic(_subscription)?|aws_scheduler_schedule|aws_synthetics_canary"
 )
-# What has successors without a gap, or stands still.
+# Resources that are replaced without interruption, or do not affect others.
 HARMLESS = (
     r"aws_ecs_(task_definition|tag)|aws_launch_(template|configuration)|aws_lambda_layer_version|aws_ec2_tag"
     r"|aws_cloudwatch_(dashboard|query_definition)|aws_resourcegroups_group|aws_budgets_.*|aws_ecr_lifecycle_policy"
@@ -158,131 +158,159 @@ GRANTING = (
 ROTATES = r"aws_secretsmanager_secret_rotation"
 
 ROTATING = r"(?i).*rotat.*"
-"""Stack or address of what takes part in a rotation."""
+"""Regular expression for stack and address of resources of a rotation."""
 
 ACTION_RULES = (
-    # Of what keeps data or keys.
-    ActionRule(KEYS, DELETE_OR_REPLACE, DATA_LOSS, "the key goes: what it encrypted cannot be read any more"),
-    ActionRule(SECRETS, DELETE_OR_REPLACE, DATA_LOSS, "the secret goes, with its versions"),
-    ActionRule(LOGS, DELETE_OR_REPLACE, DATA_LOSS, "the logs go"),
-    ActionRule(DATABASES, DELETE_OR_REPLACE, DATA_LOSS, "the database goes, with its data"),
-    ActionRule(CACHES, DELETE_OR_REPLACE, DATA_LOSS, "the cache goes, with what it keeps"),
-    ActionRule(FILES, DELETE_OR_REPLACE, DATA_LOSS, "what it stores goes with it"),
-    ActionRule(QUEUES, DELETE_OR_REPLACE, DATA_LOSS, "what has not been read yet goes with it"),
-    ActionRule(IDENTITIES, DELETE_OR_REPLACE, DATA_LOSS, "what it holds cannot be made again"),
-    ActionRule(SAFETY_NETS, DELETE, DATA_LOSS, "what kept data from loss is taken away"),
-    ActionRule(SAFETY_NETS, REPLACE, DATA_LOSS, "what keeps data from loss is taken away for a while"),
-    # Rotation, before the general rows that would take it for downtime.
-    ActionRule(ROTATES, DELETE_OR_REPLACE, ROTATION, "the secret is not rotated any more, or starts anew"),
-    ActionRule(ROTATES, ANY, ROTATION, "when or how the secret is rotated changes"),
-    ActionRule("aws_lambda_function", DELETE_OR_REPLACE, ROTATION, "the function that rotates a secret goes", ROTATING),
+    # Data and keys.
+    ActionRule(KEYS, DELETE_OR_REPLACE, DATA_LOSS, "the key is deleted: data encrypted with it becomes unreadable"),
+    ActionRule(SECRETS, DELETE_OR_REPLACE, DATA_LOSS, "the secret is deleted with all versions"),
+    ActionRule(LOGS, DELETE_OR_REPLACE, DATA_LOSS, "the logs are deleted"),
+    ActionRule(DATABASES, DELETE_OR_REPLACE, DATA_LOSS, "the database is deleted with its data"),
+    ActionRule(CACHES, DELETE_OR_REPLACE, DATA_LOSS, "the cache is deleted with its data"),
+    ActionRule(FILES, DELETE_OR_REPLACE, DATA_LOSS, "the stored data is deleted"),
+    ActionRule(QUEUES, DELETE_OR_REPLACE, DATA_LOSS, "unprocessed messages are deleted"),
+    ActionRule(IDENTITIES, DELETE_OR_REPLACE, DATA_LOSS, "its content cannot be recreated"),
+    ActionRule(SAFETY_NETS, DELETE, DATA_LOSS, "a protection against data loss is removed"),
+    ActionRule(SAFETY_NETS, REPLACE, DATA_LOSS, "a protection against data loss is removed temporarily"),
+    # Rotation, before the general rows for downtime.
+    ActionRule(ROTATES, DELETE_OR_REPLACE, ROTATION, "the rotation of the secret is removed or restarted"),
+    ActionRule(ROTATES, ANY, ROTATION, "the rotation of the secret changes"),
+    ActionRule("aws_lambda_function", DELETE_OR_REPLACE, ROTATION, "the rotation function is deleted", ROTATING),
     ActionRule(
         "random_password|aws_iam_access_key",
         DELETE_OR_REPLACE,
         ROTATION,
-        "the credential is replaced by another, at once",
+        "the credential is replaced immediately",
     ),
-    # What protects or watches.
-    ActionRule(WATCHERS, DELETE, EXPOSURE, "nobody is told or nothing is recorded any more"),
-    ActionRule(WATCHERS, REPLACE, EXPOSURE, "nobody is told or nothing is recorded until its successor is there"),
-    ActionRule(GUARDS, DELETE, EXPOSURE, "what it protects is without it"),
-    ActionRule(GUARDS, REPLACE, EXPOSURE, "what it protects is without it until its successor is there"),
-    ActionRule(GRANTING, CREATE, EXPOSURE, "gives access that was not there"),
-    # What stops.
+    # Protection and monitoring.
+    ActionRule(WATCHERS, DELETE, EXPOSURE, "notifications or recording stop"),
+    ActionRule(WATCHERS, REPLACE, EXPOSURE, "notifications or recording stop until its replacement exists"),
+    ActionRule(GUARDS, DELETE, EXPOSURE, "a protection is removed"),
+    ActionRule(GUARDS, REPLACE, EXPOSURE, "a protection is removed until its replacement exists"),
+    ActionRule(GRANTING, CREATE, EXPOSURE, "grants new access"),
+    # Interruptions.
     ActionRule(HARMLESS, ANY, OTHER, ""),
-    ActionRule(SCALING, DELETE_OR_REPLACE, CAPACITY, "does not scale any more, or not until its successor is there"),
-    ActionRule(NAMED_LIKE_DATA, DELETE_OR_REPLACE, DATA_LOSS, "by its type it keeps data, which goes with it"),
-    ActionRule(ANY, DELETE, DOWNTIME, "is deleted: what uses it stops"),
-    ActionRule(ANY, DELETE_FIRST, DOWNTIME, "is deleted before its successor is made: what uses it stops meanwhile"),
-    ActionRule(ANY, REPLACE, DOWNTIME, "is replaced, its successor first: what uses it must move over"),
-    ActionRule(ANY, FORGET, CAPACITY, "is forgotten: it stays and costs, and no plan shows it any more"),
-    ActionRule(ANY, "unknown", DATA_LOSS, "Terraform does what this review does not know"),
-    ActionRule(COSTLY, CREATE, CAPACITY, "is new, and costs"),
+    ActionRule(SCALING, DELETE_OR_REPLACE, CAPACITY, "auto scaling stops, at least until its replacement exists"),
+    ActionRule(NAMED_LIKE_DATA, DELETE_OR_REPLACE, DATA_LOSS, "its type suggests stored data, which is deleted"),
+    ActionRule(ANY, DELETE, DOWNTIME, "is deleted: whatever uses it stops"),
+    ActionRule(
+        ANY, DELETE_FIRST, DOWNTIME, "is deleted before its replacement exists: whatever uses it stops in between"
+    ),
+    ActionRule(ANY, REPLACE, DOWNTIME, "is replaced, the new one first: whatever uses it must switch over"),
+    ActionRule(ANY, FORGET, CAPACITY, "is removed from the state: it still exists and costs, but no plan shows it"),
+    ActionRule(ANY, "unknown", DATA_LOSS, "an action that this review does not know"),
+    ActionRule(COSTLY, CREATE, CAPACITY, "is new and costs"),
 )
 
-DELETED_OUTSIDE = "was deleted behind Terraform's back: what the plan makes instead is empty"
+DELETED_OUTSIDE = "was deleted outside Terraform: its replacement is empty"
 
 PARAMETERS = r"parameter/[^/]+/value"
 RDS_PARAMETERS = r"aws_(rds_cluster|db)_parameter_group"
 ALARMS = r"aws_cloudwatch_(metric|composite)_alarm"
 DB = r"aws_(rds_cluster|rds_cluster_instance|db_instance|docdb_cluster|neptune_cluster)"
 
-# What AWS does when it changes, of the types that this platform uses.
+# Arguments of the types that this platform uses.
 TYPE_RULES = (
     # Data.
-    ReviewRule("aws_lb", "enable_deletion_protection", off, DOWNTIME, "deletion protection goes off"),
+    ReviewRule("aws_lb", "enable_deletion_protection", off, DOWNTIME, "deletion protection is disabled"),
     ReviewRule("aws_cloudwatch_log_group", "retention_in_days", sooner, DATA_LOSS, "older logs are deleted"),
     ReviewRule("aws_cloudwatch_log_group", "retention_in_days", later, CAPACITY, "logs are kept for longer"),
     ReviewRule(
-        "aws_s3_bucket_lifecycle_configuration", r"rule/.*expiration/.*days", sooner, DATA_LOSS, "older objects go"
+        "aws_s3_bucket_lifecycle_configuration",
+        r"rule/.*expiration/.*days",
+        sooner,
+        DATA_LOSS,
+        "older objects are deleted",
     ),
     ReviewRule(
-        "aws_s3_bucket_lifecycle_configuration", r"rule/.*expiration/.*days", later, CAPACITY, "objects stay longer"
+        "aws_s3_bucket_lifecycle_configuration",
+        r"rule/.*expiration/.*days",
+        later,
+        CAPACITY,
+        "objects are kept for longer",
     ),
-    ReviewRule("aws_s3_bucket_versioning", r".*/status", leaves("Enabled"), DATA_LOSS, "no versions are kept any more"),
+    ReviewRule("aws_s3_bucket_versioning", r".*/status", leaves("Enabled"), DATA_LOSS, "versions are no longer kept"),
     ReviewRule(
-        "aws_s3_bucket_object_lock_configuration", r"rule/.*/(days|years)", lower, DATA_LOSS, "locked for less time"
+        "aws_s3_bucket_object_lock_configuration",
+        r"rule/.*/(days|years)",
+        lower,
+        DATA_LOSS,
+        "objects are locked for less time",
     ),
     ReviewRule(
-        "aws_s3_bucket_object_lock_configuration", r"rule/.*/mode", leaves("COMPLIANCE"), DATA_LOSS, "who may, deletes"
+        "aws_s3_bucket_object_lock_configuration",
+        r"rule/.*/mode",
+        leaves("COMPLIANCE"),
+        DATA_LOSS,
+        "privileged users can delete locked objects",
     ),
     ReviewRule(
-        "aws_efs_backup_policy", r"backup_policy/.*/status", leaves("ENABLED"), DATA_LOSS, "is not backed up any more"
+        "aws_efs_backup_policy", r"backup_policy/.*/status", leaves("ENABLED"), DATA_LOSS, "is no longer backed up"
     ),
     ReviewRule(
         "aws_efs_file_system",
         r"protection/.*overwrite",
         leaves("ENABLED"),
         DATA_LOSS,
-        "may be overwritten by a replica",
+        "can be overwritten by replication",
     ),
-    ReviewRule("aws_ecr_lifecycle_policy", "policy", changed_if_set, DATA_LOSS, "other images are deleted than before"),
+    ReviewRule("aws_ecr_lifecycle_policy", "policy", changed_if_set, DATA_LOSS, "different images are deleted"),
     ReviewRule(
         "aws_backup_plan",
         r"rule/.*(delete_after|schedule)",
         changed_if_set,
         DATA_LOSS,
-        "backups are made or kept otherwise",
+        "backup schedule or retention changes",
     ),
     ReviewRule("aws_backup_vault_lock_configuration", r".*days", lower, DATA_LOSS, "backups are locked for less time"),
-    ReviewRule("aws_kms_key", "is_enabled", off, DATA_LOSS, "what the key encrypted cannot be read meanwhile"),
+    ReviewRule(
+        "aws_kms_key", "is_enabled", off, DATA_LOSS, "data encrypted with the key is unreadable while it is disabled"
+    ),
     ReviewRule(
         "aws_rds_cluster|aws_db_instance", "backup_retention_period", higher, CAPACITY, "backups are kept for longer"
     ),
-    ReviewRule(DB, "(final_)?snapshot_identifier", unset, DATA_LOSS, "no last snapshot is named"),
+    ReviewRule(DB, "(final_)?snapshot_identifier", unset, DATA_LOSS, "no final snapshot is configured"),
     ReviewRule("aws_elasticache_.*", "snapshot_retention_limit", lower, DATA_LOSS, "backups are kept for less time"),
-    ReviewRule("aws_elasticache_.*", "final_snapshot_identifier", unset, DATA_LOSS, "no last snapshot is made"),
+    ReviewRule("aws_elasticache_.*", "final_snapshot_identifier", unset, DATA_LOSS, "no final snapshot is created"),
     # Downtime.
     ReviewRule(DB, "engine_version", changed, DOWNTIME, "the engine is upgraded: connections break while it restarts"),
-    ReviewRule(DB, "instance_class", changed, DOWNTIME, "the instance restarts as another class; a writer fails over"),
+    ReviewRule(
+        DB, "instance_class", changed, DOWNTIME, "the instance restarts with another class; a writer fails over"
+    ),
     ReviewRule(DB, "port", changed_if_set, DOWNTIME, "the instances restart, on another port"),
     ReviewRule(
         DB,
         "ca_cert_identifier|db_parameter_group_name|parameter_group_name",
         changed_if_set,
         DOWNTIME,
-        "takes a restart",
+        "the instance must restart",
     ),
-    ReviewRule(DB, "db_cluster_parameter_group_name", changed_if_set, DOWNTIME, "takes a restart of each instance"),
-    ReviewRule(DB, "multi_az", off, DOWNTIME, "the loss of a zone stops it"),
-    ReviewRule(DB, "iam_database_authentication_enabled", off, DOWNTIME, "logins by IAM end"),
-    ReviewRule(DB, "(monitoring_interval|performance_insights_enabled)", off, EXPOSURE, "it is watched less"),
+    ReviewRule(DB, "db_cluster_parameter_group_name", changed_if_set, DOWNTIME, "each instance must restart"),
+    ReviewRule(DB, "multi_az", off, DOWNTIME, "the loss of a zone causes an outage"),
+    ReviewRule(DB, "iam_database_authentication_enabled", off, DOWNTIME, "IAM authentication is disabled"),
+    ReviewRule(DB, "(monitoring_interval|performance_insights_enabled)", off, EXPOSURE, "monitoring is reduced"),
     ReviewRule(DB, "(db_subnet_group_name|network_type)", changed_if_set, DOWNTIME, "it moves to other subnets"),
     ReviewRule(
-        RDS_PARAMETERS, r"parameter/rds\.force_ssl/value", leaves("1"), EXPOSURE, "logins without TLS are taken"
+        RDS_PARAMETERS, r"parameter/rds\.force_ssl/value", leaves("1"), EXPOSURE, "connections without TLS are accepted"
     ),
-    ReviewRule(RDS_PARAMETERS, r"parameter/ssl_min_protocol_version/value", weaker_tls, EXPOSURE, "older TLS is taken"),
     ReviewRule(
-        RDS_PARAMETERS, r"parameter/(log_.*|pgaudit\..*)/value", changed, EXPOSURE, "other statements are logged"
+        RDS_PARAMETERS,
+        r"parameter/ssl_min_protocol_version/value",
+        weaker_tls,
+        EXPOSURE,
+        "older TLS versions are accepted",
+    ),
+    ReviewRule(
+        RDS_PARAMETERS, r"parameter/(log_.*|pgaudit\..*)/value", changed, EXPOSURE, "different statements are logged"
     ),
     ReviewRule(
         RDS_PARAMETERS,
         r"parameter/(shared_preload_libraries|max_.*|rds\..*|wal_.*|shared_buffers)/value",
         changed,
         DOWNTIME,
-        "takes effect with a restart",
+        "takes effect after a restart",
     ),
-    ReviewRule(RDS_PARAMETERS, PARAMETERS, changed, CAPACITY, "the database works with another parameter"),
+    ReviewRule(RDS_PARAMETERS, PARAMETERS, changed, CAPACITY, "a database parameter changes"),
     ReviewRule(
         "aws_elasticache_.*",
         "engine(_version)?",
@@ -290,45 +318,47 @@ TYPE_RULES = (
         DOWNTIME,
         "the engine is upgraded, node by node, with failovers",
     ),
+    ReviewRule("aws_elasticache_.*", "node_type", changed, DOWNTIME, "nodes are replaced, with a failover per shard"),
     ReviewRule(
-        "aws_elasticache_.*", "node_type", changed, DOWNTIME, "nodes are replaced by others, with a failover a shard"
+        "aws_elasticache_.*", "num_node_groups", lower, DOWNTIME, "shards are drained and removed; slots are rebalanced"
     ),
-    ReviewRule(
-        "aws_elasticache_.*", "num_node_groups", lower, DOWNTIME, "shards are emptied and removed, while keys move"
-    ),
-    ReviewRule("aws_elasticache_.*", "num_node_groups", higher, CAPACITY, "more shards, while keys move"),
+    ReviewRule("aws_elasticache_.*", "num_node_groups", higher, CAPACITY, "shards are added; slots are rebalanced"),
     ReviewRule(
         "aws_elasticache_.*",
         "(automatic_failover|multi_az)_enabled",
         off,
         DOWNTIME,
-        "the loss of a node or zone stops it",
+        "the loss of a node or zone causes an outage",
     ),
     ReviewRule(
-        "aws_elasticache_.*", "replicas_per_node_group|num_cache_clusters", lower, DOWNTIME, "fewer copies take over"
+        "aws_elasticache_.*",
+        "replicas_per_node_group|num_cache_clusters",
+        lower,
+        DOWNTIME,
+        "fewer replicas can take over",
     ),
     ReviewRule(
-        "aws_elasticache_.*", "parameter_group_name", changed_if_set, DOWNTIME, "some parameters take a restart"
+        "aws_elasticache_.*", "parameter_group_name", changed_if_set, DOWNTIME, "some parameters require a restart"
     ),
     ReviewRule(
         "aws_elasticache_.*",
         r"transit_encryption_mode",
         leaves("required"),
         EXPOSURE,
-        "connections without TLS are taken",
+        "connections without TLS are accepted",
     ),
-    ReviewRule(
-        "aws_elasticache_.*", r"log_delivery_configuration", loses, EXPOSURE, "logs are not delivered, or elsewhere"
-    ),
+    ReviewRule("aws_elasticache_.*", r"log_delivery_configuration", loses, EXPOSURE, "log delivery stops or moves"),
     ReviewRule(
         "aws_elasticache_user", "no_password_required", on, EXPOSURE, "the user needs no password", applies_to_new=True
     ),
-    ReviewRule("aws_elasticache_user", "access_string", changed, EXPOSURE, "the user may do other things"),
-    ReviewRule("aws_elasticache_user", r"authentication_mode/.*", changed, ROTATION, "the user logs in otherwise"),
-    ReviewRule("aws_elasticache_user_group", "user_ids", gains, EXPOSURE, "more users may log in"),
-    ReviewRule("aws_elasticache_user_group", "user_ids", loses, DOWNTIME, "users cannot log in any more"),
-    ReviewRule("aws_ecs_service", "desired_count", becomes(0), DOWNTIME, "no task runs any more"),
-    ReviewRule("aws_ecs_service", "desired_count", changed, CAPACITY, "another number of tasks runs"),
+    ReviewRule("aws_elasticache_user", "access_string", changed, EXPOSURE, "the user's permissions change"),
+    ReviewRule(
+        "aws_elasticache_user", r"authentication_mode/.*", changed, ROTATION, "the user's authentication changes"
+    ),
+    ReviewRule("aws_elasticache_user_group", "user_ids", gains, EXPOSURE, "more users can log in"),
+    ReviewRule("aws_elasticache_user_group", "user_ids", loses, DOWNTIME, "users can no longer log in"),
+    ReviewRule("aws_ecs_service", "desired_count", becomes(0), DOWNTIME, "no tasks run"),
+    ReviewRule("aws_ecs_service", "desired_count", changed, CAPACITY, "the number of tasks changes"),
     ReviewRule(
         "aws_ecs_service",
         "deployment_minimum_healthy_percent",
@@ -337,23 +367,31 @@ TYPE_RULES = (
         "fewer tasks serve during a deployment",
     ),
     ReviewRule(
-        "aws_ecs_service", r"deployment_circuit_breaker/.*", off, DOWNTIME, "a deployment that fails is not taken back"
+        "aws_ecs_service", r"deployment_circuit_breaker/.*", off, DOWNTIME, "a failed deployment is not rolled back"
     ),
-    ReviewRule("aws_ecs_service", r"alarms/.*(enable|rollback)", off, DOWNTIME, "alarms do not take a deployment back"),
+    ReviewRule("aws_ecs_service", r"alarms/.*(enable|rollback)", off, DOWNTIME, "alarms do not roll a deployment back"),
     ReviewRule(
-        "aws_ecs_service", "availability_zone_rebalancing", leaves("ENABLED"), DOWNTIME, "tasks may gather in one zone"
+        "aws_ecs_service",
+        "availability_zone_rebalancing",
+        leaves("ENABLED"),
+        DOWNTIME,
+        "tasks can become concentrated in one zone",
     ),
-    ReviewRule("aws_ecs_service", r"load_balancer(/.*)?", loses, DOWNTIME, "it leaves a load balancer"),
+    ReviewRule("aws_ecs_service", r"load_balancer(/.*)?", loses, DOWNTIME, "it is removed from a load balancer"),
     ReviewRule("aws_ecs_service", r"network_configuration/.*/subnets", loses, DOWNTIME, "tasks leave a subnet"),
     ReviewRule(
-        "aws_ecs_service", r"network_configuration/.*/security_groups", changed, EXPOSURE, "tasks have other groups"
+        "aws_ecs_service",
+        r"network_configuration/.*/security_groups",
+        changed,
+        EXPOSURE,
+        "tasks have other security groups",
     ),
     ReviewRule(
         "aws_ecs_(service|cluster)",
         r"enable_execute_command",
         on,
         EXPOSURE,
-        "people may run commands in tasks",
+        "users can run commands in tasks",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -361,7 +399,7 @@ TYPE_RULES = (
         r"network_configuration/.*/assign_public_ip",
         on,
         EXPOSURE,
-        "tasks have public addresses",
+        "tasks have public IP addresses",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -369,7 +407,7 @@ TYPE_RULES = (
         "container_definitions/.*/(privileged|pseudoTerminal|interactive)",
         on,
         EXPOSURE,
-        "the container may do more",
+        "the container has more privileges",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -377,7 +415,7 @@ TYPE_RULES = (
         "container_definitions/.*/readonlyRootFilesystem",
         off,
         EXPOSURE,
-        "the root is written to",
+        "the root file system is writable",
     ),
     ReviewRule(
         "aws_ecs_task_definition",
@@ -394,33 +432,39 @@ TYPE_RULES = (
         "tasks read other secrets",
     ),
     ReviewRule(
-        "aws_ecs_task_definition", r"volume/.*/transit_encryption", leaves("ENABLED"), EXPOSURE, "files travel in clear"
+        "aws_ecs_task_definition",
+        r"volume/.*/transit_encryption",
+        leaves("ENABLED"),
+        EXPOSURE,
+        "files are transferred unencrypted",
     ),
     ReviewRule(
         "aws_ecs_task_definition",
         "task_role_arn|execution_role_arn",
         changed_if_set,
         EXPOSURE,
-        "tasks act under another role",
+        "tasks have another role",
     ),
     ReviewRule("aws_lb", "subnets|subnet_mapping", loses, DOWNTIME, "it leaves a zone"),
-    ReviewRule("aws_lb", "security_groups", changed, EXPOSURE, "other security groups guard it"),
+    ReviewRule("aws_lb", "security_groups", changed, EXPOSURE, "its security groups change"),
     ReviewRule("aws_lb", "internal", off, EXPOSURE, "it faces the internet"),
     ReviewRule(
         "aws_lb",
         "enable_waf_fail_open",
         on,
         EXPOSURE,
-        "requests pass when the firewall does not answer",
+        "requests pass when WAF is unavailable",
         applies_to_new=True,
     ),
     ReviewRule("aws_lb", "drop_invalid_header_fields", off, EXPOSURE, "malformed headers reach the application"),
     ReviewRule("aws_lb", "desync_mitigation_mode", becomes("monitor"), EXPOSURE, "ambiguous requests pass"),
-    ReviewRule("aws_lb", r"(access|connection)_logs/.*/enabled", off, EXPOSURE, "requests are not logged any more"),
+    ReviewRule("aws_lb", r"(access|connection)_logs/.*/enabled", off, EXPOSURE, "requests are no longer logged"),
     ReviewRule("aws_lb", "idle_timeout", lower, DOWNTIME, "requests that take longer are cut"),
     ReviewRule("aws_lb_listener", "protocol", leaves("HTTPS", "TLS"), EXPOSURE, "it serves without TLS"),
-    ReviewRule("aws_lb_listener", "ssl_policy", weaker_tls, EXPOSURE, "it takes other ciphers, or older TLS"),
-    ReviewRule("aws_lb_listener", "certificate_arn", changed_if_set, DOWNTIME, "it shows another certificate"),
+    ReviewRule(
+        "aws_lb_listener", "ssl_policy", weaker_tls, EXPOSURE, "other ciphers or older TLS versions are accepted"
+    ),
+    ReviewRule("aws_lb_listener", "certificate_arn", changed_if_set, DOWNTIME, "the certificate changes"),
     ReviewRule(
         "aws_lb_listener",
         r"port|default_action(/.*)?/(type|target_group_arn)",
@@ -435,19 +479,27 @@ TYPE_RULES = (
         DOWNTIME,
         "targets that fail the new check get no requests",
     ),
-    ReviewRule("aws_lb_target_group", r"deregistration_delay", lower, DOWNTIME, "requests under way are cut sooner"),
-    ReviewRule("aws_route53_record", r"records|ttl|alias/.*", changed_if_set, DOWNTIME, "the name leads elsewhere"),
-    ReviewRule("aws_route", r".*_(id|arn|cidr_block)", changed_if_set, DOWNTIME, "the traffic goes elsewhere"),
+    ReviewRule("aws_lb_target_group", r"deregistration_delay", lower, DOWNTIME, "requests in progress are cut sooner"),
+    ReviewRule(
+        "aws_route53_record", r"records|ttl|alias/.*", changed_if_set, DOWNTIME, "the name resolves to another target"
+    ),
+    ReviewRule("aws_route", r".*_(id|arn|cidr_block)", changed_if_set, DOWNTIME, "traffic is routed elsewhere"),
     ReviewRule(
         "aws_vpc",
         "enable_dns_(hostnames|support)",
         off,
         DOWNTIME,
-        "names within the VPC, and its endpoints', are not found",
+        "names in the VPC, including its endpoints, no longer resolve",
     ),
-    ReviewRule("aws_vpc_endpoint", "private_dns_enabled", off, DOWNTIME, "the service's name leads out of the VPC"),
     ReviewRule(
-        "aws_vpc_endpoint", "(subnet|route_table)_ids", loses, DOWNTIME, "a subnet does not reach the service this way"
+        "aws_vpc_endpoint",
+        "private_dns_enabled",
+        off,
+        DOWNTIME,
+        "the service's name resolves to addresses outside the VPC",
+    ),
+    ReviewRule(
+        "aws_vpc_endpoint", "(subnet|route_table)_ids", loses, DOWNTIME, "a subnet loses its route to the service"
     ),
     ReviewRule(
         "aws_network_acl|aws_default_network_acl", "subnet_ids", loses, EXPOSURE, "a subnet has another network ACL"
@@ -457,17 +509,17 @@ TYPE_RULES = (
         "runtime|handler|vpc_config/.*/(subnet_ids|security_group_ids)/?.*",
         changed_if_set,
         DOWNTIME,
-        "it may fail at its next call: try it",
+        "its next invocation can fail: test it",
     ),
-    ReviewRule("aws_lambda_function", "timeout", lower, DOWNTIME, "calls that take longer are cut"),
-    ReviewRule("aws_lambda_function", "reserved_concurrent_executions", becomes(0), DOWNTIME, "it cannot be called"),
+    ReviewRule("aws_lambda_function", "timeout", lower, DOWNTIME, "invocations that take longer are cut"),
+    ReviewRule("aws_lambda_function", "reserved_concurrent_executions", becomes(0), DOWNTIME, "it cannot be invoked"),
     # Exposure.
     ReviewRule(
         "aws_s3_bucket_public_access_block|aws_s3_account_public_access_block",
         r"(block|ignore|restrict)_.*",
         off,
         EXPOSURE,
-        "the bucket may become public",
+        "the bucket can become public",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -475,42 +527,42 @@ TYPE_RULES = (
         r"rule/.*/(sse_algorithm|kms_master_key_id)",
         changed_if_set,
         EXPOSURE,
-        "objects are encrypted otherwise",
+        "the encryption of objects changes",
     ),
     ReviewRule(
         "aws_s3_bucket_ownership_controls",
         r"rule/.*/object_ownership",
         leaves("BucketOwnerEnforced"),
         EXPOSURE,
-        "access lists count again",
+        "ACLs are enabled again",
     ),
     ReviewRule(
         "aws_s3_bucket_(acl|bucket)",
         "acl",
         becomes("public-read", "public-read-write"),
         EXPOSURE,
-        "anybody may read",
+        "anyone can read",
         applies_to_new=True,
     ),
     ReviewRule(
         "aws_s3_bucket_logging", "target_(bucket|prefix)", changed_if_set, EXPOSURE, "access is logged elsewhere"
     ),
-    ReviewRule("aws_secretsmanager_secret_policy", "block_public_policy", off, EXPOSURE, "a public policy is taken"),
+    ReviewRule("aws_secretsmanager_secret_policy", "block_public_policy", off, EXPOSURE, "a public policy is accepted"),
     ReviewRule(
         "aws_secretsmanager_secret",
         "kms_key_id",
         changed,
         ROTATION,
-        "the secret is under another key: its next version",
+        "the next version of the secret is encrypted with another key",
     ),
-    ReviewRule("aws_kms_key", "rotation_period_in_days", higher, EXPOSURE, "the key gets a new version less often"),
-    ReviewRule("aws_kms_key", "bypass_policy_lockout_safety_check", on, EXPOSURE, "the key may become nobody's"),
+    ReviewRule("aws_kms_key", "rotation_period_in_days", higher, EXPOSURE, "the key is rotated less often"),
+    ReviewRule("aws_kms_key", "bypass_policy_lockout_safety_check", on, EXPOSURE, "the key can become unmanageable"),
     ReviewRule(
         "aws_ecr_repository",
         "image_tag_mutability",
         becomes("MUTABLE"),
         EXPOSURE,
-        "a tag may become another image",
+        "a tag can be moved to another image",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -523,27 +575,31 @@ TYPE_RULES = (
         "is_multi_region_trail|include_global_service_events|enable_log_file_validation",
         off,
         EXPOSURE,
-        "less is recorded, or without proof",
+        "less is recorded, or without integrity validation",
     ),
-    ReviewRule("aws_wafv2_web_acl", r"rule", loses, EXPOSURE, "the firewall lacks a rule"),
+    ReviewRule("aws_wafv2_web_acl", r"rule", loses, EXPOSURE, "a WAF rule is removed"),
     ReviewRule(
         "aws_wafv2_web_acl",
         r"rule/.*/(override_)?action(_to_use)?/.*/count",
         gains,
         EXPOSURE,
-        "the firewall counts and lets pass",
+        "WAF counts requests instead of blocking them",
     ),
-    ReviewRule("aws_wafv2_web_acl", r"rule/.*/action/.*/allow", gains, EXPOSURE, "the firewall lets pass"),
+    ReviewRule("aws_wafv2_web_acl", r"rule/.*/action/.*/allow", gains, EXPOSURE, "WAF allows requests"),
     ReviewRule(
-        "aws_wafv2_web_acl", r"rule/.*/rate_based_statement/.*/limit", higher, EXPOSURE, "a client may ask more often"
+        "aws_wafv2_web_acl",
+        r"rule/.*/rate_based_statement/.*/limit",
+        higher,
+        EXPOSURE,
+        "a client can send more requests",
     ),
     ReviewRule(
-        "aws_wafv2_web_acl", r"rule/.*/rate_based_statement/.*/limit", lower, DOWNTIME, "clients are refused sooner"
+        "aws_wafv2_web_acl", r"rule/.*/rate_based_statement/.*/limit", lower, DOWNTIME, "clients are blocked sooner"
     ),
     ReviewRule(
-        "aws_wafv2_web_acl", r"default_action/.*/allow", gains, EXPOSURE, "the firewall lets pass what no rule names"
+        "aws_wafv2_web_acl", r"default_action/.*/allow", gains, EXPOSURE, "WAF allows requests that match no rule"
     ),
-    ReviewRule("aws_wafv2_web_acl", r"rule/.*", scalar_changed, EXPOSURE, "the firewall judges otherwise"),
+    ReviewRule("aws_wafv2_web_acl", r"rule/.*", scalar_changed, EXPOSURE, "a WAF rule changes"),
     ReviewRule(
         "aws_wafv2_web_acl_logging_configuration",
         "log_destination_configs",
@@ -552,27 +608,35 @@ TYPE_RULES = (
         "requests are logged elsewhere",
     ),
     ReviewRule(
-        "aws_wafv2_web_acl_logging_configuration", "redacted_fields", loses, EXPOSURE, "a field is logged that was not"
+        "aws_wafv2_web_acl_logging_configuration",
+        "redacted_fields",
+        loses,
+        EXPOSURE,
+        "a field is no longer redacted from logs",
     ),
     ReviewRule(
-        "aws_iam_role", "permissions_boundary", changed_if_set, EXPOSURE, "another boundary, or none, limits the role"
+        "aws_iam_role",
+        "permissions_boundary",
+        changed_if_set,
+        EXPOSURE,
+        "the role's permissions boundary changes or is removed",
     ),
-    ReviewRule("aws_iam_role", "managed_policy_arns", gains, EXPOSURE, "the role has another policy"),
+    ReviewRule("aws_iam_role", "managed_policy_arns", gains, EXPOSURE, "a policy is attached to the role"),
     ReviewRule("aws_iam_role", "max_session_duration", higher, EXPOSURE, "sessions last longer"),
-    ReviewRule(r"aws_iam_.*_attachment", "policy_arn", changed, EXPOSURE, "another policy"),
+    ReviewRule(r"aws_iam_.*_attachment", "policy_arn", changed, EXPOSURE, "the attached policy changes"),
     ReviewRule(
         "aws_lambda_permission",
         "principal|source_arn|source_account|function_url_auth_type",
         changed,
         EXPOSURE,
-        "somebody else may call the function",
+        "another principal can invoke the function",
     ),
     ReviewRule(
         "aws_lambda_function_url",
         "authorization_type",
         becomes("NONE"),
         EXPOSURE,
-        "anybody may call it",
+        "anyone can invoke it",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -580,51 +644,60 @@ TYPE_RULES = (
         r"logging_configuration/.*/level",
         changed_if_set,
         EXPOSURE,
-        "its runs are logged otherwise",
+        "logging of its executions changes",
     ),
     ReviewRule(
         "aws_ecs_cluster",
         r"setting/containerInsights/value",
         leaves("enabled", "enhanced"),
         EXPOSURE,
-        "it is watched less",
+        "monitoring is reduced",
     ),
-    ReviewRule(ALARMS, "actions_enabled", off, EXPOSURE, "the alarm tells nobody"),
-    ReviewRule(ALARMS, "(alarm|ok|insufficient_data)_actions", loses, EXPOSURE, "the alarm tells fewer"),
-    ReviewRule(ALARMS, "alarm_rule", loses, EXPOSURE, "the alarm stands for other alarms"),
-    ReviewRule(ALARMS, "(evaluation_periods|datapoints_to_alarm|period)", higher, EXPOSURE, "the alarm tells later"),
+    ReviewRule(ALARMS, "actions_enabled", off, EXPOSURE, "the alarm sends no notifications"),
+    ReviewRule(ALARMS, "(alarm|ok|insufficient_data)_actions", loses, EXPOSURE, "the alarm notifies fewer targets"),
+    ReviewRule(ALARMS, "alarm_rule", loses, EXPOSURE, "the alarm combines other alarms"),
     ReviewRule(
-        ALARMS, "threshold", higher, EXPOSURE, "the alarm tells later", where=("comparison_operator", "Greater.*")
+        ALARMS, "(evaluation_periods|datapoints_to_alarm|period)", higher, EXPOSURE, "the alarm is triggered later"
     ),
-    ReviewRule(ALARMS, "threshold", lower, EXPOSURE, "the alarm tells later", where=("comparison_operator", "Less.*")),
+    ReviewRule(
+        ALARMS,
+        "threshold",
+        higher,
+        EXPOSURE,
+        "the alarm is triggered later",
+        where=("comparison_operator", "Greater.*"),
+    ),
+    ReviewRule(
+        ALARMS, "threshold", lower, EXPOSURE, "the alarm is triggered later", where=("comparison_operator", "Less.*")
+    ),
     ReviewRule(
         ALARMS,
         "comparison_operator|metric_name|namespace|(extended_)?statistic|treat_missing_data|metric_query(/.*)?",
         changed_if_set,
         EXPOSURE,
-        "the alarm looks at something else",
+        "the alarm evaluates something else",
     ),
     ReviewRule(
-        "aws_cloudwatch_event_rule", "state", becomes("DISABLED"), EXPOSURE, "the events start nothing any more"
+        "aws_cloudwatch_event_rule", "state", becomes("DISABLED"), EXPOSURE, "the events no longer trigger anything"
     ),
-    ReviewRule("aws_cloudwatch_event_rule", "event_pattern", changed_if_set, EXPOSURE, "other events are told"),
-    ReviewRule("aws_cloudwatch_log_metric_filter", "pattern", changed_if_set, EXPOSURE, "other lines are counted"),
-    ReviewRule("aws_db_event_subscription", "enabled", off, EXPOSURE, "events are not told"),
-    ReviewRule("aws_db_event_subscription", "event_categories", loses, EXPOSURE, "fewer events are told"),
+    ReviewRule("aws_cloudwatch_event_rule", "event_pattern", changed_if_set, EXPOSURE, "other events are matched"),
+    ReviewRule("aws_cloudwatch_log_metric_filter", "pattern", changed_if_set, EXPOSURE, "other log lines are counted"),
+    ReviewRule("aws_db_event_subscription", "enabled", off, EXPOSURE, "no events are sent"),
+    ReviewRule("aws_db_event_subscription", "event_categories", loses, EXPOSURE, "fewer events are sent"),
     ReviewRule(
         "aws_sns_topic_subscription",
         "endpoint|filter_policy.*",
         changed_if_set,
         EXPOSURE,
-        "others are told, or of less",
+        "notifications have another target or are filtered",
     ),
-    ReviewRule("aws_sns_topic", "kms_master_key_id", unset, EXPOSURE, "messages are kept in clear"),
+    ReviewRule("aws_sns_topic", "kms_master_key_id", unset, EXPOSURE, "messages are not encrypted at rest"),
     ReviewRule(
         "aws_instance",
         r"metadata_options/.*/http_tokens",
         leaves("required"),
         EXPOSURE,
-        "credentials are had without a token",
+        "credentials can be read without a session token",
     ),
     ReviewRule("aws_instance", "instance_type|user_data.*|ami", changed, DOWNTIME, "the instance stops"),
     ReviewRule(
@@ -632,14 +705,14 @@ TYPE_RULES = (
         r"vpc_config/.*/(public_access_cidrs|endpoint_public_access)(/.*)?",
         gains,
         EXPOSURE,
-        "more reach it",
+        "more sources can reach it",
     ),
     ReviewRule(
         "aws_cloudfront_distribution",
         r"viewer_certificate/.*/minimum_protocol_version",
         weaker_tls,
         EXPOSURE,
-        "older TLS",
+        "older TLS versions are accepted",
     ),
     # Rotation.
     ReviewRule(
@@ -647,7 +720,7 @@ TYPE_RULES = (
         "manage_master_user_password|master_user_secret_kms_key_id|master_password.*|master_username|password.*",
         changed,
         ROTATION,
-        "the master's credential is another, or kept otherwise",
+        "the master user's credential or its storage changes",
     ),
     ReviewRule(
         "aws_secretsmanager_secret_version",
@@ -666,13 +739,13 @@ TYPE_RULES = (
         r"target_tracking_scaling_policy_configuration/.*",
         changed,
         CAPACITY,
-        "scales otherwise",
+        "the scaling policy changes",
     ),
     ReviewRule(
         "aws_ecs_service", r"capacity_provider_strategy(/.*)?", changed, CAPACITY, "tasks run on other capacity"
     ),
-    ReviewRule("aws_ecs_task_definition", "cpu|memory", lower, CAPACITY, "a task has less"),
-    ReviewRule("aws_ecs_task_definition", "cpu|memory", higher, CAPACITY, "a task has more, which costs"),
+    ReviewRule("aws_ecs_task_definition", "cpu|memory", lower, CAPACITY, "tasks have less CPU or memory"),
+    ReviewRule("aws_ecs_task_definition", "cpu|memory", higher, CAPACITY, "tasks have more CPU or memory, which costs"),
     ReviewRule(
         "aws_rds_cluster", r"serverlessv2_scaling_configuration/.*/(min|max)_capacity", lower, CAPACITY, "fewer ACU"
     ),
@@ -688,34 +761,34 @@ TYPE_RULES = (
         r"serverlessv2_scaling_configuration/.*/seconds_until_auto_pause",
         changed,
         CAPACITY,
-        "pauses otherwise",
+        "auto-pause changes",
     ),
     ReviewRule(
         "aws_efs_file_system",
         "throughput_mode|provisioned_throughput.*|lifecycle_policy.*",
         changed,
         CAPACITY,
-        "costs otherwise",
+        "performance or cost changes",
     ),
 )
 
 ANYWHERE = r"(.*/)?"
 
-# Of any type of any provider, by what arguments are usually called.
+# Arguments of any type of any provider, by their common names.
 GENERIC_RULES = (
     ReviewRule(
         ANY,
         ANYWHERE + r"(enable_)?(deletion|termination)_protection(_enabled)?|disable_api_termination",
         off,
         DATA_LOSS,
-        "deletion protection goes off",
+        "deletion protection is disabled",
     ),
     ReviewRule(
         ANY,
         ANYWHERE + r"(force_(destroy|delete)|skip_final_snapshot|delete_automated_backups|delete_on_termination)",
         on,
         DATA_LOSS,
-        "deletion takes the data along",
+        "deletion includes the data",
     ),
     ReviewRule(
         ANY,
@@ -737,7 +810,7 @@ GENERIC_RULES = (
         ANYWHERE + r"(point_in_time_recovery.*|versioning)/?.*(enabled|status)?",
         off,
         DATA_LOSS,
-        "cannot be restored as before",
+        "can no longer be restored to the same extent",
     ),
     ReviewRule(
         ANY,
@@ -746,14 +819,14 @@ GENERIC_RULES = (
         r"|https_only|enforce_https|enable_https_traffic_only|node_to_node_encryption)",
         off,
         EXPOSURE,
-        "encryption goes off",
+        "encryption is disabled",
     ),
     ReviewRule(
         "aws_(rds_cluster|db_instance|efs_file_system|ebs_volume|docdb_cluster|neptune_cluster|redshift_cluster)",
         "(storage_)?encrypted",
         lambda _, after: not after,
         EXPOSURE,
-        "is made without encryption",
+        "is created without encryption",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -761,7 +834,7 @@ GENERIC_RULES = (
         "(at_rest|transit)_encryption_enabled",
         lambda _, after: not after,
         EXPOSURE,
-        "is made without encryption",
+        "is created without encryption",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -769,7 +842,7 @@ GENERIC_RULES = (
         ANYWHERE + r"(.*_)?kms_(master_)?key(_id|_arn|_name)?",
         changed_if_set,
         EXPOSURE,
-        "is encrypted with another key, or none",
+        "is encrypted with another key or not at all",
     ),
     ReviewRule(
         ANY,
@@ -786,7 +859,7 @@ GENERIC_RULES = (
         ANYWHERE + r"(ssl_policy|security_policy|tls_.*version|min.*tls.*|minimum_protocol_version)",
         weaker_tls,
         EXPOSURE,
-        "takes other ciphers, or older TLS",
+        "accepts other ciphers or older TLS versions",
     ),
     ReviewRule(
         ANY,
@@ -800,23 +873,25 @@ GENERIC_RULES = (
         ANYWHERE + r"(.*log(s|ging)?(_config(uration)?)?(/.*)?(enabled|enable)|logging|access_logs?|enable_logging)",
         off,
         EXPOSURE,
-        "logging goes off",
+        "logging is disabled",
     ),
     ReviewRule(
         ANY,
         r"(?!ingress|egress)" + ANYWHERE + r"(vpc_)?security_group(_id)?s",
         changed,
         EXPOSURE,
-        "other security groups guard it",
+        "its security groups change",
     ),
-    ReviewRule(ANY, r"permissions_boundary", changed_if_set, EXPOSURE, "another boundary, or none"),
+    ReviewRule(
+        ANY, r"permissions_boundary", changed_if_set, EXPOSURE, "the permissions boundary changes or is removed"
+    ),
     ReviewRule(
         ANY,
         ANYWHERE
         + r"(allowed_ip.*|authorized_networks|ip_rules|source_(ranges|address_prefix(es)?)|trusted_.*|members?)",
         gains,
         EXPOSURE,
-        "more are let in",
+        "more sources are allowed",
     ),
     ReviewRule(
         ANY,
@@ -828,37 +903,37 @@ GENERIC_RULES = (
         r"|performance_insights_retention_period)",
         changed_if_set,
         CAPACITY,
-        "has another size, which changes what it bears and costs",
+        "its size changes, and so do its capacity and cost",
     ),
 )
 
 RULES = TYPE_RULES + GENERIC_RULES
 
-ROTATION_CHANGED = "the function that rotates a secret changes"
-INTERNET_ADDED = "speaks of the whole internet, as it did not"
+ROTATION_CHANGED = "the rotation function changes"
+INTERNET_ADDED = "newly refers to the internet"
 GRANTS = "its policy grants more"
-GRANTS_NEW = "a new policy grants"
-GRANTS_TO_ALL = "its policy grants to everybody"
+GRANTS_NEW = "a new policy grants access"
+GRANTS_TO_ALL = "its policy grants access to everyone"
 GRANTS_EVERYTHING = "its policy grants everything"
-GRANTS_UNKNOWN = "what its policy grants is known only after the apply"
-GRANTS_ASSUMED = "some of what its policy names is known only after the apply; all else in it grants no more"
-GRANTS_SENSITIVE = "its policy changes; what it grants is sensitive"
-OPENS = "opens a way"
-OPENS_TO_INTERNET = "opens a way to or from the whole internet"
-DENIES_LESS = "denies less"
-HIDDEN = "changes; the values are sensitive, so for better or worse is not told"
-KNOWN_LATER = "known only after the apply, so for better or worse is not told"
+GRANTS_UNKNOWN = "its policy is known only after apply"
+GRANTS_ASSUMED = "part of its policy is known only after apply; the rest grants no more"
+GRANTS_SENSITIVE = "its policy changes; it is sensitive, so the review does not compare it"
+OPENS = "allows new traffic"
+OPENS_TO_INTERNET = "allows new traffic to or from the internet"
+DENIES_LESS = "removes a denial"
+HIDDEN = "changes; the values are sensitive, so the review does not compare them"
+KNOWN_LATER = "known only after apply, so the review cannot compare it"
 
 REASONS = {
-    "replace_because_tainted": "an earlier apply left it half made",
-    "replace_because_cannot_update": "AWS cannot change it in place",
-    "replace_by_request": "asked for with -replace",
-    "replace_by_triggers": "by replace_triggered_by",
-    "delete_because_no_resource_config": "it is in no configuration any more",
-    "delete_because_no_module": "its module is in no configuration any more",
-    "delete_because_wrong_repetition": "count and for_each do not fit it any more",
-    "delete_because_count_index": "count is lower",
-    "delete_because_each_key": "its key is not in for_each any more",
-    "delete_because_no_move_target": "it was moved to what is not there",
+    "replace_because_tainted": "an earlier apply did not complete it",
+    "replace_because_cannot_update": "it cannot be changed in place",
+    "replace_by_request": "requested with -replace",
+    "replace_by_triggers": "triggered by replace_triggered_by",
+    "delete_because_no_resource_config": "it was removed from the configuration",
+    "delete_because_no_module": "its module was removed from the configuration",
+    "delete_because_wrong_repetition": "count or for_each was added or removed",
+    "delete_because_count_index": "count was reduced",
+    "delete_because_each_key": "its key was removed from for_each",
+    "delete_because_no_move_target": "the target of its moved block does not exist",
 }
 """Terraform's `action_reason`: https://developer.hashicorp.com/terraform/internals/json-format#plan-representation"""

@@ -1,1 +1,1 @@
-"""`python -m operations scan`: checkov over a whole environment."""
+"""`python -m operations scan`: checkov for an environment."""

@@ -1,7 +1,7 @@
-"""checkov, run on one document of a whole environment.
+"""Runs checkov on the joined document of an environment.
 
-Stack by stack, a rule about two resources fails where these are in two stacks; so the stacks, or the plans, are joined
-first. The stacks show the policy documents, the plans every value that a policy or a default comes to.
+checkov has rules about relations between resources, which would fail if these were in different documents. So all
+stacks, or all plans, are joined first. Only stacks contain policy documents; only plans contain resolved values.
 """
 
 import json
@@ -18,78 +18,80 @@ from stacks import ROOT
 from synthesized.platform import Body, Platform
 
 CHECKOV = ROOT / ".cache" / "checkov" / "bin" / "python"
-"""Of an environment of its own, which `make setup` makes: it pins other versions of boto3 than the project's. Its own
-script does not run in a folder with a space in its name."""
+"""Python in a separate virtual environment, because checkov pins a different boto3.
+
+Its console script fails in folders with a space in their name.
+"""
 
 Kind = Literal["stacks", "plan"]
 FRAMEWORKS: Mapping[Kind, str] = {"stacks": "terraform_json", "plan": "terraform_plan"}
 FILES: Mapping[Kind, str] = {"stacks": "cdk.tf.json", "plan": "plan.json"}
 
-# Its settings come from its own file alone, not from the environment of whoever runs it.
+# Environment variables that would change checkov's settings.
 CHECKOV_VARIABLES = ("BC_", "CHECKOV_", "CKV_", "PRISMA_")
 
 
 class ScanError(RefusedError):
-    """checkov is not there, or does not do what it is for."""
+    """checkov is missing or failed."""
 
 
 @dataclass(frozen=True, order=True)
 class FailedCheck:
-    """A rule that does not hold of a resource."""
+    """A rule that fails for a resource."""
 
     check: str
     resource: str
     """Its address in the joined document."""
     title: str = ""
-    """What the rule asks for, in checkov's words."""
+    """checkov's name of the rule."""
     arguments: str = ""
-    """Those that it looked at; empty where it looked at other resources."""
+    """The arguments that the rule evaluated. Empty if it evaluated other resources."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What checkov said of one environment."""
+    """checkov's result for an environment."""
 
     kind: Kind
     production: bool
     passed: int
-    """How many rules held; none means that nothing was looked at."""
+    """Number of passed checks. 0 means that nothing was scanned."""
     findings: tuple[FailedCheck, ...]
     resources: frozenset[str] = frozenset()
-    """Addresses of all that the environment has."""
-    unread: int = 0
-    """Files that it could not read."""
-    unseen: tuple[str, ...] = ()
-    """Tiers of which it looked at nothing."""
+    """Addresses of all resources and data sources."""
+    unparsed_files: int = 0
+    """Files that checkov could not parse."""
+    unscanned_tiers: tuple[str, ...] = ()
+    """Tiers without any scanned resource."""
 
 
 def scan_stacks(platform: Platform, *, production: bool) -> Scan:
-    """Ask checkov of an environment's synthesized stacks.
+    """Scan an environment's synthesized stacks.
 
     Raises:
-        ScanError: it cannot be asked.
+        ScanError: checkov is missing or failed.
     """
     return _scan("stacks", platform.document, platform, production=production)
 
 
 def scan_plan(plan: Body, platform: Platform, *, production: bool) -> Scan:
-    """Ask checkov of an environment's joined plan.
+    """Scan an environment's joined plan.
 
     Raises:
-        ScanError: it cannot be asked.
+        ScanError: checkov is missing or failed.
     """
     return _scan("plan", plan, platform, production=production)
 
 
 def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -> Scan:
-    answer = _run_checkov(kind, document)
-    # Where nothing was looked at, the figures stand by themselves.
-    figures, results = answer.get("summary", answer), answer.get("results", {})
+    output = _run_checkov(kind, document)
+    # If checkov scanned nothing, it returns only the summary.
+    figures, results = output.get("summary", output), output.get("results", {})
     addresses = {entry.address.rpartition(".")[2]: entry.address for entry in (*platform.resources, *platform.data)}
     if len(addresses) < len(platform.resources) + len(platform.data):
-        raise ScanError("two resources have the same name, and checkov would not say which it means")
-    looked_at = {
-        # It says `resource.NAME`, `data.NAME` or `TYPE.NAME`.
+        raise ScanError("two resources have the same name, and checkov's results do not distinguish them")
+    scanned = {
+        # checkov writes `resource.NAME`, `data.NAME` or `TYPE.NAME`.
         entry["resource"].rpartition(".")[2]
         for entry in (*results.get("passed_checks", ()), *results.get("failed_checks", ()))
     }
@@ -107,13 +109,15 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
             for entry in results.get("failed_checks", ())
         ),
         resources=frozenset(addresses.values()),
-        unread=figures["parsing_errors"],
-        unseen=tuple(tier for tier in platform.stacks if not any(name.startswith(f"{tier}_") for name in looked_at)),
+        unparsed_files=figures["parsing_errors"],
+        unscanned_tiers=tuple(
+            tier for tier in platform.stacks if not any(name.startswith(f"{tier}_") for name in scanned)
+        ),
     )
 
 
 def _run_checkov(kind: Kind, document: Body) -> dict[str, Any]:
-    """What it says of a document, as it tells machines."""
+    """checkov's JSON output for a document."""
     with TemporaryDirectory() as folder:
         scanned = Path(folder) / "scanned"
         scanned.mkdir()
@@ -126,14 +130,14 @@ def _run_checkov(kind: Kind, document: Body) -> dict[str, Any]:
                     "framework": [FRAMEWORKS[kind]],
                     "output": ["json"],
                     "compact": True,
-                    "soft-fail": True,  # what fails, we say
-                    "skip-download": True,  # of its maker's texts; nobody is asked
+                    "soft-fail": True,  # failures are reported by this command
+                    "skip-download": True,  # no request to the vendor's API
                 }
             ),
             encoding="utf-8",
         )
         try:
-            run = subprocess.run(  # noqa: S603 - the arguments are this project's own, and no shell reads them
+            run = subprocess.run(  # noqa: S603 - the project's own arguments, and no shell
                 [str(CHECKOV), "-I", "-m", "checkov.main", "--config-file", str(settings)],
                 cwd=folder,
                 env={name: value for name, value in os.environ.items() if not name.startswith(CHECKOV_VARIABLES)},
@@ -145,9 +149,9 @@ def _run_checkov(kind: Kind, document: Body) -> dict[str, Any]:
         except OSError as error:
             raise ScanError(f"{CHECKOV} is missing; run make setup") from error
     try:
-        answer = json.loads(run.stdout)
+        output = json.loads(run.stdout)
     except ValueError as error:
         raise ScanError(f"checkov: exit code {run.returncode}: {(run.stderr or run.stdout).strip()}") from error
-    if not isinstance(answer, dict):
-        raise ScanError(f"checkov: {len(answer)} answers, and one was asked for")
-    return answer
+    if not isinstance(output, dict):
+        raise ScanError(f"checkov: {len(output)} results instead of one")
+    return output

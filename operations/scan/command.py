@@ -1,4 +1,4 @@
-"""`python -m operations scan ENV`: checkov's rules over an environment's synthesized stacks."""
+"""`python -m operations scan ENV`: runs checkov on an environment's synthesized stacks."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,39 +16,42 @@ from synthesized.platform import Platform
 def scan(
     environment: EnvironmentName,
     *,
-    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="Tell what is wrong with one tier alone.")] = "",
+    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="Report only this tier.")] = "",
 ) -> None:
-    """Ask checkov's rules of an environment's synthesized stacks, and tell those that do not hold and no waiver is for.
+    """Run checkov on an environment's synthesized stacks and print failures that no waiver covers.
 
-    All stacks are asked together, as a rule may be about resources of two. Reads what `make synth` wrote, and
-    operations/scan/waivers.toml; asks nobody.
+    Scans all stacks together, since a rule can relate resources of two stacks. Reads the output of `make synth` and
+    operations/scan/waivers.toml. Needs no network.
 
-    When: before a push. Atlantis does it for each stack that it plans.
+    When: before a push. Atlantis runs it for each stack that it plans.
 
     Example: `python -m operations scan prod --tier network`
 
-    Exit codes: 0 all rules hold, or are waived; 1 one does not, or it refused or failed; 2 usage.
+    Exit codes: 0 all checks pass or are waived; 1 a check fails, or refused or failed; 2 usage.
     """
     with one_line_errors():
         settings = settings_of(environment)
         platform = Platform.synthesized(environment)
         if tier and tier not in platform.stacks:
-            raise typer.BadParameter(f"{tier}: no tier; there are: {', '.join(platform.stacks)}", param_hint="--tier")
-        asked = scan_stacks(platform, production=settings.production)
-        wrong = find_problems([filter_tier(asked, tier) if tier else asked], waivers(), datetime.now(UTC).date())
-    for line in wrong:
+            raise typer.BadParameter(
+                f"{tier}: unknown tier; allowed: {', '.join(platform.stacks)}", param_hint="--tier"
+            )
+        scanned = scan_stacks(platform, production=settings.production)
+        reported = filter_tier(scanned, tier) if tier else scanned
+        problems = find_problems([reported], waivers(), datetime.now(UTC).date())
+    for line in problems:
         typer.echo(line)
-    if wrong:
+    if problems:
         raise typer.Exit(1)
-    typer.echo(f"{environment}: {asked.passed} rules hold{f'; of {tier}, all that are not waived' if tier else ''}")
+    typer.echo(f"{environment}: {scanned.passed} checks pass{f'; in {tier}, all that are not waived' if tier else ''}")
 
 
 def filter_tier(scan: Scan, tier: str) -> Scan:
-    """What a scan found of one tier."""
+    """The part of a scan about one tier."""
     own = frozenset(each for each in scan.resources if each.rpartition(".")[2].startswith(f"{tier}_"))
     return replace(
         scan,
         findings=tuple(finding for finding in scan.findings if finding.resource in own),
         resources=own,
-        unseen=tuple(name for name in scan.unseen if name == tier),
+        unscanned_tiers=tuple(name for name in scan.unscanned_tiers if name == tier),
     )

@@ -1,4 +1,4 @@
-"""The plans of an environment's tiers as one plan, for checkov's rules about resources of two tiers."""
+"""Joins the plans of all tiers, for checkov's rules about relations between tiers."""
 
 import json
 import re
@@ -11,10 +11,9 @@ INTERPOLATION = re.compile(r"\$\{([^}]*)\}")
 
 
 def joined_plan(platform: Platform, plans: Mapping[str, Body]) -> Body:
-    """The plans of an environment's tiers as one, as `terraform show -json` tells a plan.
+    """Join the plans of an environment's tiers, in the format of `terraform show -json`.
 
-    Values are the plans', with everything known that is known; references, by which rules find related resources, are
-    those of the joined document.
+    Values come from the plans; references, which relate resources, from the joined document.
     """
     return {
         "format_version": "1.2",
@@ -56,7 +55,7 @@ def joined_plan(platform: Platform, plans: Mapping[str, Body]) -> Body:
 
 
 def _expression(value: Any) -> Any:
-    """An argument as a plan's configuration has it: what it refers to, or what it is."""
+    """An argument as in a plan's configuration: its references, or its constant value."""
     if isinstance(value, dict):
         return {name: _expression(entry) for name, entry in value.items()}
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
@@ -65,7 +64,7 @@ def _expression(value: Any) -> Any:
         reference
         for expression in INTERPOLATION.findall(json.dumps(value))
         for match in REFERENCE.finditer(expression)
-        # With what is asked of it, and by itself, as Terraform tells it.
+        # With and without the attribute, as in Terraform's format.
         for reference in (match[0] + re.split(r"[^\w.]", expression[match.end() :])[0], match[0])
     ]
     return {"references": references} if references else {"constant_value": value}

@@ -1,6 +1,6 @@
-"""What is wrong with a scan: rules that do not hold and that no waiver covers, and waivers that nothing needs.
+"""Problems in a scan: failed checks that no waiver covers, and waivers that are not needed.
 
-A waiver is for named resources, with a reason and a date after which it counts no more: `waivers.toml`.
+A waiver in `waivers.toml` applies to named resources and has a reason and an expiry date.
 """
 
 import tomllib
@@ -14,11 +14,11 @@ from operations.scan.checkov import FailedCheck, Kind, Scan, ScanError
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
 MAX_TERM = timedelta(days=400)
-"""A waiver is looked at again once a year, and a month is for being late."""
+"""Longest term of a waiver: a yearly review, with a month to spare."""
 
 
 class Waiver(BaseModel):
-    """Rules that need not hold of some resources, until a date."""
+    """A rule that may fail for some resources until a date."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,12 +27,12 @@ class Waiver(BaseModel):
     reason: str = Field(min_length=20)
     expires: date
     scans: tuple[Kind, ...] = Field(default=("stacks", "plan"), min_length=1)
-    """Where it is found: a policy document is in the stacks alone, the policy that it comes to in plans alone."""
+    """The scans in which the rule fails: only stacks have policy documents, only plans have the resulting policies."""
     outside_production: bool = False
-    """Whether it holds in other environments alone, where it may also be of no use."""
+    """Whether it applies only to other environments. It may be unused there."""
 
     def covers(self, scan: Scan, finding: FailedCheck) -> bool:
-        """Whether it is about a finding; expired or not."""
+        """Whether it covers a failed check, even if it has expired."""
         return (
             finding.check == self.check
             and finding.resource in self.resources
@@ -42,7 +42,7 @@ class Waiver(BaseModel):
 
 
 class Waivers(BaseModel):
-    """The file."""
+    """Content of `waivers.toml`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,16 +50,16 @@ class Waivers(BaseModel):
 
 
 def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
-    """The project's waivers.
+    """Read the project's waivers.
 
     Raises:
-        ScanError: one is not as it must be.
+        ScanError: the file is invalid.
     """
     try:
         return Waivers.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).waiver
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ScanError(f"{file}: {wrong}") from error
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ScanError(f"{file}: {problems}") from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ScanError(f"{file}: {error}") from error
 
@@ -67,10 +67,10 @@ def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
 def find_problems(
     scans: Sequence[Scan], waived: Sequence[Waiver], today: date, *, all_environments: bool = False
 ) -> list[str]:
-    """What is wrong, a line each: findings without a waiver in force, waivers that nothing needs, scans of nothing.
+    """Problems, one line each: failed checks without a valid waiver, waivers that are not needed, empty scans.
 
     Args:
-        of_all: the scans are of all environments, so that a waiver which is for none of them is for nothing.
+        all_environments: whether the scans cover all environments, so that every waiver must be needed.
     """
     return [
         *_empty_scans(scans),
@@ -83,11 +83,11 @@ def find_problems(
 def _empty_scans(scans: Sequence[Scan]) -> Iterable[str]:
     for scan in scans:
         if not scan.passed:
-            yield f"{scan.kind}: no rule holds, so nothing was looked at"
-        if scan.unread:
-            yield f"{scan.kind}: {scan.unread} files could not be read"
-        for tier in scan.unseen:
-            yield f"{scan.kind}: nothing of {tier} was looked at"
+            yield f"{scan.kind}: no check passed: nothing was scanned"
+        if scan.unparsed_files:
+            yield f"{scan.kind}: {scan.unparsed_files} files could not be parsed"
+        for tier in scan.unscanned_tiers:
+            yield f"{scan.kind}: nothing in {tier} was scanned"
 
 
 def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> Iterable[str]:
@@ -97,7 +97,7 @@ def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> I
             about = ": ".join(filter(None, (finding.resource, finding.arguments, finding.check, finding.title)))
             where = f"{about} ({scan.kind})"
             if not covering:
-                yield f"{where}. Mend it, or waive it"
+                yield f"{where}. Fix or waive it"
             elif all(waiver.expires < today for waiver in covering):
                 yield f"{where}. Its waiver expired on {max(waiver.expires for waiver in covering)}"
 
@@ -109,19 +109,19 @@ def _too_long(waived: Sequence[Waiver], today: date) -> Iterable[str]:
 
 
 def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) -> Iterable[str]:
-    there = {resource for scan in scans for resource in scan.resources}
+    existing = {resource for scan in scans for resource in scan.resources}
     for waiver in waived:
         for resource in waiver.resources:
-            if resource not in there:
-                if of_all:  # an environment may lack what another has
-                    yield f"waiver of {waiver.check}: {resource}: no environment has it"
+            if resource not in existing:
+                if of_all:  # one environment may lack another's resources
+                    yield f"waiver of {waiver.check}: {resource}: exists in no environment"
                 continue
             for kind in waiver.scans:
-                asked = [scan for scan in scans if scan.kind == kind]
+                of_kind = [scan for scan in scans if scan.kind == kind]
                 needed = any(
                     finding.resource == resource and waiver.covers(scan, finding)
-                    for scan in asked
+                    for scan in of_kind
                     for finding in scan.findings
                 )
-                if asked and not needed and (of_all or not waiver.outside_production):
-                    yield f"waiver of {waiver.check}: {resource}: it holds in the {kind}"
+                if of_kind and not needed and (of_all or not waiver.outside_production):
+                    yield f"waiver of {waiver.check}: {resource}: passes in the {kind}"

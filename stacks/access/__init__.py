@@ -1,1 +1,1 @@
-"""Who may plan and apply, and what neither may."""
+"""Access tier: the roles that plan and apply, and their permissions boundary."""

@@ -1,4 +1,4 @@
-"""What a deployment changes of what runs: tasks, functions, workflows, and what starts them."""
+"""Grants for compute: images, tasks, functions, state machines, schedules and event rules."""
 
 from stacks.access.grants import Grant, Scope
 

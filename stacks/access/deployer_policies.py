@@ -1,4 +1,4 @@
-"""The policies of whoever deploys: the tables of this package, bound to one environment's own things."""
+"""Policies of the deployment roles, built from the grants of this package for one environment."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,9 +31,9 @@ WRITES: Mapping[str, tuple[Grant, ...]] = {
     "service": COMPUTE,
     "records": MONITORING,
 }
-"""By the policy that they are put into: each must fit what IAM takes."""
+"""Grants by policy; each policy must fit IAM's size limit."""
 GLOBAL_SERVICES = {"iam", "route53"}
-"""Services that are asked in us-east-1, wherever an environment is."""
+"""Services whose requests have `aws:RequestedRegion` us-east-1 for any environment."""
 GLOBAL_REGION = "us-east-1"
 SECRET_READS = (
     "secretsmanager:BatchGetSecretValue",
@@ -41,7 +41,7 @@ SECRET_READS = (
     "ssm:GetParameter*",
     "rds-db:connect",
 )
-"""What gives away what somebody keeps secret."""
+"""Actions that reveal secrets."""
 IAM_CHANGES = tuple(
     f"iam:{verb}*"
     for verb in (
@@ -52,9 +52,10 @@ IAM_CHANGES = tuple(
 
 
 def boundary(limits: Limits) -> list[Statement]:
-    """What no deployer exceeds, whatever policy comes to allow it: the kinds of calls that they make, and denials.
+    """Permissions boundary of the deployment roles.
 
-    It allows by verbs (`ec2:Create*`), so that a new resource of a service in use needs no wider one.
+    It allows verbs (`ec2:Create*`) rather than actions, so that a new resource of a known service needs no new
+    boundary.
     """
     names = limits.names
     verbs = {verb for verb in map(_verb, _all_actions()) if verb}
@@ -63,7 +64,7 @@ def boundary(limits: Limits) -> list[Statement]:
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
         allow("World", sorted(worldwide), ["*"], when=[_in(GLOBAL_REGION)]),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
-        # Who deploys, as whom, and what bounds them and the platform's roles: all but roles of the platform, and AWS's.
+        # No changes of IAM identities, except the platform's roles and service-linked roles.
         deny(
             "NoIdentities",
             IAM_CHANGES,
@@ -89,7 +90,7 @@ def boundary(limits: Limits) -> list[Statement]:
 
 
 def read_policies(limits: Limits) -> dict[str, list[Statement]]:
-    """How everything is set up, for whoever plans, by policy."""
+    """Policies that read the configuration of all resources, for both roles."""
     everywhere = [action for grant in READS for action in grant.iam_actions()]
     return {
         "reads": [allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)])],
@@ -98,12 +99,12 @@ def read_policies(limits: Limits) -> dict[str, list[Statement]]:
 
 
 def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
-    """To read states and to lock them; and never what is in a secret, a bucket or the database."""
+    """Policies of the plan role: read and lock states, but never read secrets, objects or the database."""
     names = limits.names
     through_lambda = f"lambda.{names.region}.amazonaws.com"
-    may = [
-        *_states(limits),
-        # A function's variables, which are no secrets. Without it a plan would find them gone.
+    statements = [
+        *_state_statements(limits),
+        # The function's environment variables, which hold no secrets. Without it, a plan would show them as missing.
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
         allow(
             "FunctionVariables",
@@ -128,28 +129,28 @@ def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
             ],
         ),
     ]
-    return {"states": may}
+    return {"states": statements}
 
 
 def write_policies(limits: Limits) -> dict[str, list[Statement]]:
-    """What a deployment changes, by policy."""
+    """Policies of the apply role."""
     return {
         **{
-            what: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
-            for what, grants in WRITES.items()
+            policy: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
+            for policy, grants in WRITES.items()
         },
         "identities": [
-            *_states(limits),
+            *_state_statements(limits),
             allow("WriteStates", ["s3:PutObject"], [limits.state_arn_pattern]),
-            *_use_of_keys(limits),
-            *_roles(limits),
+            *_key_statements(limits),
+            *_role_statements(limits),
             *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
         ],
     }
 
 
-def _states(limits: Limits) -> list[Statement]:
-    """The bucket is this environment's alone. S3 says that a state is not there to those alone who may list it."""
+def _state_statements(limits: Limits) -> list[Statement]:
+    """Access to the states. Without ListBucket, S3 answers 403 instead of 404 for a missing state."""
     names = limits.names
     return [
         allow("FindStates", ["s3:ListBucket"], [f"arn:aws:s3:::{names.state_bucket}"]),
@@ -164,7 +165,7 @@ def _states(limits: Limits) -> list[Statement]:
     ]
 
 
-def _use_of_keys(limits: Limits) -> list[Statement]:
+def _key_statements(limits: Limits) -> list[Statement]:
     return [
         allow(
             "KeysThroughServices",
@@ -185,8 +186,8 @@ def _use_of_keys(limits: Limits) -> list[Statement]:
     ]
 
 
-def _roles(limits: Limits) -> list[Statement]:
-    """PCI DSS 7.2.2: roles of the platform's path, within its boundary; passed on to services that are named."""
+def _role_statements(limits: Limits) -> list[Statement]:
+    """PCI DSS 7.2.2: manage roles on the platform's path with its boundary, and pass them to listed services only."""
     bounded = string_equals("iam:PermissionsBoundary", limits.boundary)
     config = limits.names.config_role_arn
     return [
@@ -221,26 +222,26 @@ def _roles(limits: Limits) -> list[Statement]:
 
 def _statement(limits: Limits, grant: Grant) -> Statement:
     names = limits.names
-    nobodys = Condition("Null", "aws:ResourceTag/Environment", ["true"])
+    untagged = Condition("Null", "aws:ResourceTag/Environment", ["true"])
     when = {
         Scope.NAME: [],
         Scope.RESOURCE_TAGS: limits.tag_conditions("aws:ResourceTag"),
         Scope.REQUEST_TAGS: limits.tag_conditions("aws:RequestTag"),
-        Scope.UNTAGGED: [nobodys],
-        Scope.FIRST_TAGGING: [*limits.tag_conditions("aws:RequestTag"), nobodys],
+        Scope.UNTAGGED: [untagged],
+        Scope.FIRST_TAGGING: [*limits.tag_conditions("aws:RequestTag"), untagged],
         Scope.TAG_ON_CREATE: [
             *limits.tag_conditions("aws:RequestTag"),
-            string_equals("ec2:CreateAction", *sorted(_made_by_ec2())),
+            string_equals("ec2:CreateAction", *sorted(_ec2_create_actions())),
         ],
     }[grant.scope]
-    # An ARN has the Region in it.
+    # Without an ARN, which would contain the Region, a condition limits it.
     if grant.resources == "*":
         when = [*when, _in(GLOBAL_REGION) if grant.service in GLOBAL_SERVICES else _in(*names.regions)]
     return allow(grant.sid, limits.allowed_actions(grant), limits.resource_arns(grant), when=when)
 
 
-def _made_by_ec2() -> Iterator[str]:
-    """Calls of EC2's that make something and tag it."""
+def _ec2_create_actions() -> Iterator[str]:
+    """EC2 actions that create and tag a resource."""
     for grants in WRITES.values():
         for grant in grants:
             if (grant.service, grant.scope) == ("ec2", Scope.REQUEST_TAGS):
@@ -266,7 +267,7 @@ def _all_actions() -> Iterator[str]:
 
 
 def _verb(action: str) -> str:
-    """What kind of a call an action is: `ec2:CreateVpc` one of `ec2:Create*`."""
+    """Pattern of an action's verb: `ec2:Create*` for `ec2:CreateVpc`."""
     service, _, name = action.partition(":")
     verb = re.match(r"[A-Z][a-z]+", name)
     return f"{service}:{verb[0]}*" if verb and len(verb[0]) > 2 else action

@@ -1,9 +1,10 @@
-"""What Terraform asks of AWS in an environment's account, a service at a time.
+"""Permissions of the deployment roles, as tables of grants per AWS service.
 
-What has a name of ours is known by it, what AWS names by its tags, and what has neither by its Region. Actions are
-IAM's, which are not always named as the calls are: https://docs.aws.amazon.com/service-authorization/latest/reference/
+A grant is limited to the environment's own resources: by name if we choose the name, by tags if AWS does, otherwise by
+Region. IAM actions do not always have the name of the API call:
+https://docs.aws.amazon.com/service-authorization/latest/reference/
 
-A rehearsal holds these tables against the calls that Terraform makes (`synthesized/permissions.py`).
+A rehearsal compares these tables with the calls that Terraform makes (`synthesized/permissions.py`).
 """
 
 from enum import Enum, auto
@@ -11,33 +12,33 @@ from typing import NamedTuple
 
 
 class Scope(Enum):
-    """By what Terraform's own things are told from others."""
+    """How a grant is limited to the environment's own resources."""
 
     NAME = auto()
-    """Or by nothing: the resources of the grant say all."""
+    """By the ARNs of the grant."""
     RESOURCE_TAGS = auto()
-    """That it has: Project and Environment."""
+    """By the resource's tags Project and Environment."""
     REQUEST_TAGS = auto()
-    """That it is made with."""
+    """By the tags that the request creates the resource with."""
     UNTAGGED = auto()
-    """Nobody has tagged it for an environment."""
+    """The resource has no Environment tag."""
     FIRST_TAGGING = auto()
-    """Nobody has, and the call does it for this one."""
+    """The resource has no Environment tag yet, and the request tags it for this environment."""
     TAG_ON_CREATE = auto()
-    """EC2 alone: by the very call that makes it."""
+    """EC2 only: the resource is tagged by the call that creates it."""
 
 
 class Grant(NamedTuple):
-    """Actions of one service, on what, and when."""
+    """IAM actions of one service, their resources and scope."""
 
     sid: str
     service: str
     actions: str
-    """IAM's names, without the service."""
+    """IAM action names, separated by spaces, without the service prefix."""
     resources: str = "*"
-    """What is behind account and Region in an ARN, or whole ARNs. `{ours}` is `globecart-<environment>-`."""
+    """Resource parts of ARNs, or full ARNs, separated by spaces. `{ours}` is `globecart-<environment>-`."""
     scope: Scope = Scope.NAME
 
     def iam_actions(self) -> list[str]:
-        """Its actions, as IAM has them."""
+        """The actions with their service prefix."""
         return [f"{self.service}:{action}" for action in self.actions.split()]

@@ -1,4 +1,4 @@
-"""What a deployment does with roles and keys, and what it may lose."""
+"""IAM and KMS actions of a deployment, and actions that destroy data."""
 
 DESTRUCTIVE_ACTIONS = frozenset(
     {
@@ -24,7 +24,7 @@ DESTRUCTIVE_ACTIONS = frozenset(
         "securityhub:DisableSecurityHub",
     }
 )
-"""What loses data, keys or traces: granted where deletion protection is off, and denied where it is on."""
+"""Actions that destroy data, keys or audit trails: denied while deletion protection is on."""
 
 BOUNDARY_ACTIONS = (
     "iam:CreateRole",
@@ -32,9 +32,9 @@ BOUNDARY_ACTIONS = (
     "iam:PutRolePermissionsBoundary",
     "iam:PutRolePolicy",
 )
-"""IAM tells of these which boundary the role has, or gets."""
+"""Actions that support `iam:PermissionsBoundary`."""
 POLICY_ATTACHMENT_ACTIONS = ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
-"""The same, and which policy."""
+"""Actions that support `iam:PermissionsBoundary` and `iam:PolicyARN`."""
 ROLE_ACTIONS = (
     "iam:DeleteRole",
     "iam:TagRole",
@@ -55,14 +55,14 @@ PASS_ROLE_SERVICES = (
     "states.amazonaws.com",
     "vpc-flow-logs.amazonaws.com",
 )
-"""Services that take roles of the platform on."""
+"""Services that the platform's roles may be passed to."""
 
 AWS_MANAGED_POLICIES = (
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
 )
-"""Those that roles of the platform have."""
+"""AWS managed policies that may be attached to the platform's roles."""
 
 SERVICE_LINKED_ROLE_SERVICES = (
     "backup.amazonaws.com",
@@ -79,7 +79,7 @@ SERVICE_LINKED_ROLE_SERVICES = (
     "securityhub.amazonaws.com",
     "wafv2.amazonaws.com",
 )
-"""Services that make a role of their own in an account, in the name of whoever uses them there first.
+"""Services that create a service-linked role when they are first used in an account.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
 
 KEY_ACTIONS = (
@@ -92,4 +92,4 @@ KEY_ACTIONS = (
     "kms:ReEncryptTo",
 )
 KEY_SERVICES = ("backup", "ecr", "elasticache", "elasticfilesystem", "lambda", "rds", "secretsmanager")
-"""Services that use a key in the name of whoever gives them something to encrypt."""
+"""Services that use a KMS key on behalf of the caller."""

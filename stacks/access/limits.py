@@ -1,4 +1,4 @@
-"""One environment's own things, as those who deploy are bound to them."""
+"""ARNs and conditions that limit the deployment roles to one environment."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,24 +10,24 @@ from stacks.settings import Environment
 from stacks.statements import Condition, string_equals
 
 SECOND_REGION_SERVICES = {"backup", "elasticfilesystem", "kms"}
-"""Services of which the second Region has something."""
+"""Services with resources in the second Region."""
 BUCKETS = ("audit", "config", "delivery")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """An environment, as its deployers are bound to it."""
+    """ARNs and conditions that limit the deployment roles to one environment."""
 
     names: Names
     boundary: str
-    """ARN of the policy that no role of the platform exceeds."""
+    """ARN of the permissions boundary of the platform's roles."""
     domain: str
     protected: bool
     """Whether deletion protection is on."""
 
     @classmethod
     def from_settings(cls, settings: Environment) -> Self:
-        """Those of the environment that the settings describe."""
+        """Limits of the environment with these settings."""
         return cls(
             Names.from_settings(settings),
             settings.permissions_boundary,
@@ -37,44 +37,44 @@ class Limits:
 
     @property
     def iam_arn_prefix(self) -> str:
-        """The beginning of the ARNs of the account's identities."""
+        """Prefix of all IAM ARNs of the account."""
         return f"arn:aws:iam::{self.names.account}:"
 
     @property
     def role_arn_pattern(self) -> str:
-        """The platform's."""
+        """ARN pattern of the platform's roles."""
         return f"{self.iam_arn_prefix}role{self.names.role_path}{self.names.resource_name('*')}"
 
     @property
     def state_key_condition(self) -> Condition:
-        """The key is the one that encrypts the states. A key is known by its alias, which may come to be another's."""
+        """The KMS key is the one that encrypts the states, identified by its alias because the key may be replaced."""
         return Condition("ForAnyValue:StringEquals", "kms:ResourceAliases", [self.state_key_alias])
 
     @property
     def state_key_alias(self) -> str:
-        """Of the states' key, as a condition names it."""
+        """Alias of the states' key, as used in conditions."""
         return self.names.state_key_alias_arn.rpartition(":")[2]
 
     @property
     def state_arn_pattern(self) -> str:
-        """The environment's, and their locks."""
+        """ARN pattern of the environment's Terraform states."""
         return f"arn:aws:s3:::{self.names.state_bucket}/{self.names.environment}/*.tfstate"
 
     @property
     def lock_arn_pattern(self) -> str:
-        """Objects beside the states, which are there while somebody works."""
+        """ARN pattern of the states' lock files."""
         return f"{self.state_arn_pattern}.tflock"
 
-    def tag_conditions(self, of: str) -> list[Condition]:
-        """Tags are this environment's: `aws:ResourceTag`, or `aws:RequestTag`."""
-        return [string_equals(f"{of}/Project", PROJECT), string_equals(f"{of}/Environment", self.names.environment)]
+    def tag_conditions(self, key: str) -> list[Condition]:
+        """The tags are this environment's. `key` is `aws:ResourceTag` or `aws:RequestTag`."""
+        return [string_equals(f"{key}/Project", PROJECT), string_equals(f"{key}/Environment", self.names.environment)]
 
     def allowed_actions(self, grant: Grant) -> list[str]:
-        """Actions of a grant: where deletion protection is on, none that destroys."""
+        """Actions of a grant, without destructive ones while deletion protection is on."""
         return [action for action in grant.iam_actions() if not (self.protected and action in DESTRUCTIVE_ACTIONS)]
 
     def resource_arns(self, grant: Grant) -> list[str]:
-        """What a grant is on."""
+        """ARNs of a grant's resources."""
         names = self.names
         lists = {
             "{buckets}": [names.bucket_arn(bucket) for bucket in BUCKETS],

@@ -1,4 +1,4 @@
-"""What a deployment changes of what is recorded, watched and told."""
+"""Grants for audit, logging, monitoring and notification."""
 
 from stacks.access.grants import Grant, Scope
 
@@ -23,7 +23,7 @@ MONITORING: tuple[Grant, ...] = (
         "config-rule/*",
         Scope.RESOURCE_TAGS,
     ),
-    # An account has one of each of these in a Region.
+    # These exist once per account and Region.
     Grant(
         "Recorder",
         "config",
@@ -54,8 +54,8 @@ MONITORING: tuple[Grant, ...] = (
         "TagResource UntagResource",
         "{log_groups}",
     ),
-    # Saved queries and policies of the Region's logs have no ARN. The rest WAF and ElastiCache ask in the name of
-    # whoever turns their logs on.
+    # Saved queries and resource policies of CloudWatch Logs have no ARN. WAF and ElastiCache need the others on behalf
+    # of the caller that enables logging.
     Grant(
         "Logs",
         "logs",

@@ -1,8 +1,8 @@
-"""What a deployment changes of the VPC, and of the way that requests take into it."""
+"""Grants for the VPC, and for the path of requests: DNS, certificate, load balancer, WAF."""
 
 from stacks.access.grants import Grant, Scope
 
-# EC2 asks about each resource of a call: the new one, by the tags that it is made with, and those it is made in.
+# EC2 authorizes every resource of a call: the new one by its request tags, existing ones by their resource tags.
 NETWORK: tuple[Grant, ...] = (
     *(
         Grant(f"Make{kind.title().replace('-', '')}", "ec2", action, f"{kind}/*", Scope.REQUEST_TAGS)
@@ -37,7 +37,7 @@ NETWORK: tuple[Grant, ...] = (
         Scope.RESOURCE_TAGS,
     ),
     Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Scope.TAG_ON_CREATE),
-    # A VPC comes with one of each, which nobody has tagged yet. They lose their rules: nothing may use them.
+    # A new VPC has default resources of these types without tags. They lose their rules, so that nothing can use them.
     Grant(
         "TagDefaults",
         "ec2",
@@ -55,14 +55,14 @@ NETWORK: tuple[Grant, ...] = (
 )
 
 INGRESS: tuple[Grant, ...] = (
-    # EFS and ElastiCache put interfaces into subnets in the name of whoever asks, and tag them with nothing.
+    # EFS and ElastiCache create network interfaces on behalf of the caller, without tags.
     Grant(
         "Interfaces",
         "ec2",
         "CreateNetworkInterface DeleteNetworkInterface ModifyNetworkInterfaceAttribute",
         "network-interface/*",
     ),
-    # An endpoint's private names.
+    # Private DNS of interface endpoints.
     Grant("EndpointNames", "route53", "AssociateVPCWithHostedZone", "arn:aws:route53:::hostedzone/*"),
     Grant("Records", "route53", "ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/*"),
     Grant("RequestCertificate", "acm", "RequestCertificate", scope=Scope.REQUEST_TAGS),

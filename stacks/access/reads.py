@@ -1,4 +1,4 @@
-"""What a plan reads."""
+"""Grants to read the configuration of resources, for plans."""
 
 from stacks.access.grants import Grant
 
@@ -75,13 +75,13 @@ READS: tuple[Grant, ...] = (
     Grant("Definitions", "states", "ValidateStateMachineDefinition"),
     Grant("Waf", "wafv2", "GetLoggingConfiguration GetWebACL GetWebACLForResource ListTagsForResource"),
 )
-"""All of them tell how something is set up, and none what is in it."""
+"""Read-only actions on configuration, none on content."""
 
 READS_BY_NAME: tuple[Grant, ...] = (
     Grant(
         "Roles",
         "iam",
-        # The third by Terraform before it deletes a role; the last three of the access tier's own.
+        # Terraform calls the third before it deletes a role; the last three are for the access tier itself.
         "GetRole GetRolePolicy ListInstanceProfilesForRole ListAttachedRolePolicies ListRolePolicies GetPolicy "
         "GetPolicyVersion",
         "{roles} {deployers} {deployers_policies}",
@@ -94,7 +94,7 @@ READS_BY_NAME: tuple[Grant, ...] = (
         "GetChange GetHostedZone ListResourceRecordSets ListTagsForResource",
         "arn:aws:route53:::hostedzone/* arn:aws:route53:::change/*",
     ),
-    # What follows tells a function's code, and who may read a secret.
+    # These reveal more than configuration: a function's code, who may read a secret.
     Grant(
         "Functions",
         "lambda",
@@ -112,4 +112,4 @@ READS_BY_NAME: tuple[Grant, ...] = (
         "{buckets}",
     ),
 )
-"""What no Region binds, and what more can be read of than how it is set up."""
+"""Read actions limited by name: those of global services, and those that reveal more than configuration."""

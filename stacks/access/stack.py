@@ -1,7 +1,6 @@
-"""Who may plan this environment, and who may apply it: a role each, and no third.
+"""The two deployment roles of an environment: one plans, one applies.
 
-A stack by itself, which needs no other and which administrators apply by hand. The roles that it makes may change what
-the other stacks hold, and nothing of what is here.
+Administrators apply this stack by hand. It depends on no other, and its roles can change all stacks except this one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +21,18 @@ from stacks.statements import Principal, Statement, allow, string_equals
 from stacks.tier import TierStack
 
 AUDIENCE = "sts.amazonaws.com"
-"""Whom GitHub's tokens are for. https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services"""
+"""Audience of GitHub's tokens.
+https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services"""
 
 
 class AccessStack(TierStack):
-    """The plan role, the apply role, what each may do, and what neither may whoever comes to allow it."""
+    """The plan role and the apply role with their policies and permissions boundary."""
 
     tier = ACCESS
 
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, settings)
-        self._provider = self._know_github()
+        self._provider = self._github_provider()
         limits = Limits.from_settings(settings)
         self._boundary = self._policy("boundary", deployer_policies.boundary(limits), "What no deployment may exceed")
         reads = self._policies(
@@ -41,33 +41,33 @@ class AccessStack(TierStack):
         states = self._policies(deployer_policies.plan_policies(limits), "States, to be read and locked")
         writes = self._policies(deployer_policies.write_policies(limits), "What a deployment changes")
         plan = self._role("plan", "Plans in pull requests, and changes nothing", "pull_request")
-        self._give("plan", plan, reads | states)
+        self._attach("plan", plan, reads | states)
         apply = self._role("apply", "Applies what was reviewed", f"environment:{settings.name}")
-        self._give("apply", apply, reads | writes)
+        self._attach("apply", apply, reads | writes)
 
-    def _know_github(self) -> str:
-        """ARN of the account's provider of identities for GitHub's workflows."""
-        if there := self.settings.access.oidc_provider:
-            return there
+    def _github_provider(self) -> str:
+        """ARN of the account's OIDC provider for GitHub Actions."""
+        if existing := self.settings.access.oidc_provider:
+            return existing
         provider = IamOpenidConnectProvider(self, "github", url=f"https://{ISSUER}", client_id_list=[AUDIENCE])
         self.publish("oidc_provider_arn", provider, "arn", "By which the account knows GitHub's workflows")
         return provider.arn
 
-    def _policy(self, what: str, statements: Sequence[Statement], why: str) -> IamPolicy:
+    def _policy(self, name: str, statements: Sequence[Statement], description: str) -> IamPolicy:
         return IamPolicy(
             self,
-            f"{what}-policy",
-            name=self.names.resource_name(f"deployment-{what}"),
+            f"{name}-policy",
+            name=self.names.resource_name(f"deployment-{name}"),
             path=self.names.access_path,
-            description=why,
-            policy=policy_document(self, f"{what}-permissions", *statements),
+            description=description,
+            policy=policy_document(self, f"{name}-permissions", *statements),
         )
 
-    def _policies(self, of: Mapping[str, Sequence[Statement]], why: str) -> dict[str, IamPolicy]:
-        return {what: self._policy(what, statements, f"{why}: {what}") for what, statements in of.items()}
+    def _policies(self, policies: Mapping[str, Sequence[Statement]], description: str) -> dict[str, IamPolicy]:
+        return {name: self._policy(name, statements, f"{description}: {name}") for name, statements in policies.items()}
 
-    def _role(self, what: str, why: str, workflows: str) -> IamRole:
-        """PCI DSS 7.2.5, 8.6.1: taken on by these workflows of one repository alone, and by Atlantis; for an hour."""
+    def _role(self, name: str, description: str, workflows: str) -> IamRole:
+        """PCI DSS 7.2.5, 8.6.1: a role for the given workflows of one repository, and for Atlantis."""
         access = self.settings.access
         trusted = [
             allow(
@@ -85,18 +85,18 @@ class AccessStack(TierStack):
             trusted.append(allow("Atlantis", ["sts:AssumeRole"], [], to=Principal("AWS", [access.atlantis_role])))
         role = IamRole(
             self,
-            what,
-            name=self.names.resource_name(what),
+            name,
+            name=self.names.resource_name(name),
             path=self.names.access_path,
-            description=why,
-            assume_role_policy=policy_document(self, f"{what}-trust", *trusted),
+            description=description,
+            assume_role_policy=policy_document(self, f"{name}-trust", *trusted),
             permissions_boundary=self._boundary.arn,
-            max_session_duration=3600,  # seconds: IAM's least
+            max_session_duration=3600,  # seconds: IAM's minimum
         )
-        self.publish(f"{what}_role_arn", role, "arn", f"{why}; who may take it on is in docs/access.md")
+        self.publish(f"{name}_role_arn", role, "arn", f"{description}; who may take it on is in docs/access.md")
         return role
 
-    def _give(self, who: str, role: IamRole, policies: Mapping[str, IamPolicy]) -> None:
-        name = role.name
-        for what, policy in policies.items():
-            IamRolePolicyAttachment(self, f"{who}-may-{what}", role=name, policy_arn=policy.arn)
+    def _attach(self, id: str, role: IamRole, policies: Mapping[str, IamPolicy]) -> None:
+        role_name = role.name  # read once: each read is a call to the Node process
+        for name, policy in policies.items():
+            IamRolePolicyAttachment(self, f"{id}-may-{name}", role=role_name, policy_arn=policy.arn)

@@ -1,4 +1,4 @@
-"""What a deployment changes of what keeps data, of its backups, and of keys."""
+"""Grants for data stores, backups and KMS keys."""
 
 from stacks.access.grants import Grant, Scope
 
@@ -26,7 +26,7 @@ STORES: tuple[Grant, ...] = (
         "cluster:{ours}* parametergroup:{ours}* replicationgroup:{ours}* snapshot:{ours}* subnetgroup:{ours}* "
         "user:{ours}* usergroup:{ours}*",
     ),
-    # The replica is made in the name of whoever asks for it, without tags.
+    # EFS creates the replica on behalf of the caller, without tags.
     # https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html
     Grant("MakeFiles", "elasticfilesystem", "CreateFileSystem"),
     Grant("TagFiles", "elasticfilesystem", "TagResource", "access-point/* file-system/*", Scope.FIRST_TAGGING),
@@ -47,7 +47,7 @@ STORES: tuple[Grant, ...] = (
         "TagResource UntagResource UpdateSecret",
         "secret:{ours}*",
     ),
-    # RDS makes the master's, of a name of its own, in the name of whoever asks.
+    # RDS creates the master secret on behalf of the caller and chooses its name.
     Grant("MasterSecret", "secretsmanager", "CreateSecret RotateSecret TagResource", "secret:rds!cluster-*"),
 )
 

@@ -1,1 +1,1 @@
-"""What is recorded and detected in the account."""
+"""Audit tier: CloudTrail, AWS Config, GuardDuty, Security Hub, Inspector."""

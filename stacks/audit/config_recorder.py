@@ -1,7 +1,7 @@
-"""AWS Config: what every resource is like, and was; rules that each must meet; and who is told when one does not.
+"""AWS Config: recorder, delivery channel, managed rules, and an event for noncompliant resources.
 
-Its own role is the one that AWS makes for it (a service-linked role): Security Hub's Config.1 asks for that one, and no
-boundary that lets it read every service would bound anything.
+The recorder uses the service-linked role: Security Hub's Config.1 requires it, and a boundary that allows reading every
+service would limit nothing.
 """
 
 import json
@@ -29,23 +29,23 @@ from stacks.tier import TierStack
 
 @dataclass(frozen=True)
 class ConfigRule:
-    """A managed rule of AWS's, and what of PCI DSS v4.0.1 asks for it."""
+    """An AWS managed rule, and the PCI DSS v4.0.1 requirement that it checks."""
 
     identifier: str
     requirement: str
-    asks: str
+    summary: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """As AWS writes the names of its rules."""
+        """The rule's name in AWS's documentation."""
         return self.identifier.lower().replace("_", "-")
 
 
 A_YEAR = {"MinRetentionTime": "365"}
-"""Days."""
+"""Retention in days."""
 
-# Of AWS's managed rules, those that speak of what this platform has. Security Hub, where it is on, brings its own.
+# AWS managed rules about resources that this platform has. Security Hub adds its own rules if enabled.
 RULES = (
     ConfigRule(
         "VPC_SG_OPEN_ONLY_TO_AUTHORIZED_PORTS", "1.3.1", "only web ports open to all", {"authorizedTcpPorts": "80,443"}
@@ -79,7 +79,7 @@ RULES = (
 
 
 def noncompliance_event(names: Names) -> Event:
-    """PCI DSS 11.5.2: something is no longer as it should be. Of our rules; Security Hub's tell of theirs there."""
+    """PCI DSS 11.5.2: a resource violates one of our rules. Security Hub reports on its own rules."""
     return Event(
         name="rule-not-met",
         source="aws.config",
@@ -88,7 +88,7 @@ def noncompliance_event(names: Names) -> Event:
             "configRuleName": [{"prefix": names.resource_name("")}],
             "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
         },
-        message="<rule> is not met by <type> <resource>.",
+        message="<type> <resource> does not comply with <rule>.",
         input_paths={
             "rule": "$.detail.configRuleName",
             "type": "$.detail.resourceType",
@@ -98,11 +98,11 @@ def noncompliance_event(names: Names) -> Event:
 
 
 def enable_config(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigConfigurationRecorderStatus:
-    """Record every change of everything, and hold it to the rules; returned is what says that it records.
+    """Record all configuration changes and evaluate the rules. Returns the recorder's status resource.
 
     Args:
-        bucket: has no default retention, which Config refuses.
-        key: encrypts what is delivered.
+        bucket: must have no default retention; AWS Config does not support it.
+        key: encrypts delivered files.
     """
     recorder = ConfigConfigurationRecorder(
         tier,
@@ -133,7 +133,7 @@ def enable_config(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigCo
             tier,
             f"rule-{rule.name}",
             name=tier.names.resource_name(rule.name),
-            description=f"PCI DSS {rule.requirement}: {rule.asks}",
+            description=f"PCI DSS {rule.requirement}: {rule.summary}",
             source=ConfigConfigRuleSource(owner="AWS", source_identifier=rule.identifier),
             input_parameters=json.dumps(dict(rule.parameters)) if rule.parameters else None,
             depends_on=[status],

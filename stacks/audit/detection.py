@@ -1,7 +1,7 @@
-"""Threat and vulnerability detection: GuardDuty, Security Hub, Inspector, and the events of what they find.
+"""Threat and vulnerability detection: GuardDuty, Security Hub, Inspector, and events for their findings.
 
-An account has one of each in a Region, so each can be left to whoever has it already. Their findings reach the
-account's own event bus all the same, and people are notified of them.
+Each service exists once per account and Region, and may be managed elsewhere. People are notified of findings in any
+case, because these reach the account's event bus.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from cdktf_cdktf_provider_aws.securityhub_standards_subscription import Security
 from stacks.parts.events import Event
 from stacks.tier import TierStack
 
-# A new detector has every feature but runtime monitoring, unless it is told otherwise.
+# By default, a new detector enables every feature except runtime monitoring.
 # https://docs.aws.amazon.com/guardduty/latest/APIReference/API_CreateDetector.html
 FEATURES = {
     "S3_DATA_EVENTS": True,
     "RDS_LOGIN_EVENTS": True,
     "LAMBDA_NETWORK_LOGS": True,
-    # There is no EKS and no EC2 instance.
+    # The platform has no EKS clusters and no EC2 instances.
     "EKS_AUDIT_LOGS": False,
     "EBS_MALWARE_PROTECTION": False,
-    # It makes an endpoint and a security group that nobody manages, and needs rights on a repository of AWS's.
+    # It creates an unmanaged endpoint and security group, and needs access to a repository of AWS.
     "RUNTIME_MONITORING": False,
 }
 
@@ -34,7 +34,7 @@ STANDARDS = {
     "foundational": "aws-foundational-security-best-practices/v/1.0.0",
 }
 
-# Inspector looks into functions' own code in these Regions alone.
+# Regions in which Inspector scans the code of Lambda functions.
 # https://docs.aws.amazon.com/config/latest/developerguide/inspector-lambda-code-scan-enabled.html
 CODE_SCAN_REGIONS = frozenset(
     {
@@ -49,7 +49,7 @@ FINDING_EVENTS = (
         name="threat-found",
         source="aws.guardduty",
         detail_types=["GuardDuty Finding"],
-        # Medium and above. What is low was tried and did not succeed.
+        # Medium and above. Low means that an attempt did not succeed.
         # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
         detail={"severity": [{"numeric": [">=", 4]}]},
         message="GuardDuty: <title> (<type>, severity <severity>).",
@@ -68,7 +68,7 @@ FINDING_EVENTS = (
 
 
 def enable_guardduty(tier: TierStack) -> None:
-    """PCI DSS 11.5.1: GuardDuty, with the features that there is something for."""
+    """PCI DSS 11.5.1: GuardDuty, with the features that apply to this platform."""
     detector = GuarddutyDetector(tier, "detector", enable=True, finding_publishing_frequency="FIFTEEN_MINUTES")
     for feature, is_on in FEATURES.items():
         GuarddutyDetectorFeature(
@@ -82,16 +82,16 @@ def enable_guardduty(tier: TierStack) -> None:
 
 
 def enable_security_hub(tier: TierStack, *, depends_on: Sequence[ITerraformDependable]) -> None:
-    """Security Hub, with the standards that are checked.
+    """Security Hub with its standards.
 
     Args:
-        after: what its checks need.
+        depends_on: AWS Config, which the checks need.
     """
     hub = SecurityhubAccount(
         tier,
         "hub",
         enable_default_standards=False,
-        # One finding for a control, however many standards have it.
+        # One finding per control, even if several standards include it.
         control_finding_generator="SECURITY_CONTROL",
         auto_enable_controls=True,
         depends_on=depends_on,
@@ -106,6 +106,6 @@ def enable_security_hub(tier: TierStack, *, depends_on: Sequence[ITerraformDepen
 
 
 def enable_inspector(tier: TierStack) -> None:
-    """PCI DSS 6.3.1, 11.3.1: Inspector, for images and functions, and for functions' code where it can."""
+    """PCI DSS 6.3.1, 11.3.1: Inspector for images and functions, and for functions' code where supported."""
     code = ["LAMBDA_CODE"] if tier.settings.region in CODE_SCAN_REGIONS else []
     Inspector2Enabler(tier, "inspector", account_ids=[tier.settings.account], resource_types=["ECR", "LAMBDA", *code])

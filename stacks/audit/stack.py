@@ -1,7 +1,7 @@
-"""Who did what: a trail of every call in every Region, kept where nobody can change it, and watched.
+"""The audit trail of all API calls in all Regions, with alarms and events, and the detection services.
 
-Calls that nobody makes in peace ring an alarm; changes of the controls themselves are told with who made them. Threats,
-vulnerabilities and what is no longer as it should be are told as they are found, by services that each have a switch.
+Calls that are unusual in normal operation raise alarms. Changes of security controls, findings and noncompliant
+resources are sent to the alarm topic as events. Each detection service can be turned off in the settings.
 """
 
 from cdktf_cdktf_provider_aws.cloudtrail import (
@@ -28,7 +28,7 @@ Field = CloudtrailAdvancedEventSelectorFieldSelector
 
 
 class AuditStack(TierStack):
-    """CloudTrail with its alarms; GuardDuty, Security Hub, AWS Config and Inspector, where the settings say so."""
+    """CloudTrail with its alarms; GuardDuty, Security Hub, AWS Config and Inspector as set in the settings."""
 
     tier = "audit"
 
@@ -47,7 +47,7 @@ class AuditStack(TierStack):
             "trail-log",
             "cloudtrail.amazonaws.com",
             [allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{self.log.arn}:log-stream:*"])],
-            # AWS documents no condition for it. Only who may pass this role on can name it in a trail.
+            # AWS documents no condition. Using the role in a trail requires iam:PassRole on it.
             # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
             source_arn=None,
             description="CloudTrail writes the trail to its log group",
@@ -64,16 +64,16 @@ class AuditStack(TierStack):
             enable_logging=True,
             cloud_watch_logs_group_arn=f"{self.log.arn}:*",
             cloud_watch_logs_role_arn=role.arn,
-            advanced_event_selector=self._recorded(foundation),
+            advanced_event_selector=self._event_selectors(foundation),
             lifecycle=self.stateful_lifecycle(),
             depends_on=[permissions],
         )
         self.publish("trail_arn", trail, "arn", "Trail of every call in every Region")
 
-    def _recorded(self, foundation: FoundationStack) -> list[CloudtrailAdvancedEventSelector]:
-        """Calls; and who reads or writes which object of whatever bucket, the Terraform states' first of all.
+    def _event_selectors(self, foundation: FoundationStack) -> list[CloudtrailAdvancedEventSelector]:
+        """Management events, and data events of all buckets, above all that of the Terraform states.
 
-        What is delivered to the log buckets is left out: the trail would record its own delivery, and deliver that.
+        Deliveries to the log buckets are excluded: the trail would log its own deliveries endlessly.
         """
         buckets = foundation.log_buckets
         logs = [f"{bucket.arn}/" for bucket in (buckets.audit, buckets.delivery, buckets.config)]
@@ -116,8 +116,8 @@ class AuditStack(TierStack):
                         unit=row.unit,
                         period=300,
                         periods=1,
-                        missing="notBreaching",
-                        why=row.reason,
+                        treat_missing_data="notBreaching",
+                        reason=row.reason,
                     )
                     for row in CALL_METRICS
                 ),
@@ -132,25 +132,25 @@ class AuditStack(TierStack):
                     unit="events",
                     period=900,
                     periods=4,
-                    # CloudWatch Logs writes no zeros.
-                    missing="breaching",
-                    why="the trail was stopped or cannot be delivered (PCI DSS 10.7.2)",
+                    # CloudWatch Logs reports no data instead of zero.
+                    treat_missing_data="breaching",
+                    reason="the trail was stopped or cannot deliver its logs (PCI DSS 10.7.2)",
                 ),
             ],
         )
 
     def _notify_of_events(self, topic: SnsTopic) -> None:
-        of_rules = [noncompliance_event(self.names)] if self.settings.audit.config else []
-        notify(self, topic, [*control_change_events(), *detection.FINDING_EVENTS, *of_rules])
+        noncompliance = [noncompliance_event(self.names)] if self.settings.audit.config else []
+        notify(self, topic, [*control_change_events(), *detection.FINDING_EVENTS, *noncompliance])
 
     def _detect(self, foundation: FoundationStack) -> None:
-        audit, recording = self.settings.audit, []
+        audit, config_recorder = self.settings.audit, []
         if audit.config:
             bucket, key = foundation.log_buckets.config, foundation.keys.logs
-            recording = [enable_config(self, bucket=bucket, key=key)]
+            config_recorder = [enable_config(self, bucket=bucket, key=key)]
         if audit.guardduty:
             detection.enable_guardduty(self)
         if audit.security_hub:
-            detection.enable_security_hub(self, depends_on=recording)
+            detection.enable_security_hub(self, depends_on=config_recorder)
         if audit.inspector:
             detection.enable_inspector(self)

@@ -1,8 +1,8 @@
-"""Which calls of AWS's API somebody is told of, as the trail records them: two tables.
+"""API calls that people are notified of: metrics of the trail's log group, and EventBridge events.
 
-Counted are those that matter in whatever Region they are made, IAM's and sign-ins among them: the log group of a
-multi-Region trail is the only place that has them all. Told, with who made them, are changes of this Region's controls.
-Patterns are those of the CIS AWS Foundations Benchmark, with the names that PCI DSS adds.
+Metrics cover calls in all Regions, including IAM and sign-ins, because the log group of a multi-Region trail has them
+all. Events cover changes of this Region's security controls and include the caller. The patterns follow the CIS AWS
+Foundations Benchmark, with additions for PCI DSS.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ API_CALL = ["AWS API Call via CloudTrail"]
 
 @dataclass(frozen=True, kw_only=True)
 class CallMetric:
-    """One row: what is counted in the trail's log, and from how many on in five minutes it is an alarm."""
+    """Calls that are counted in the trail's log group, with an alarm on their number in five minutes."""
 
     name: str
-    """Also the alarm's, and the heading in the runbook."""
+    """Also the name of the alarm and the heading in the runbook page."""
     pattern: str
     threshold: int = 1
     unit: str = "calls"
@@ -26,14 +26,14 @@ class CallMetric:
 
     @property
     def metric(self) -> str:
-        """As CloudWatch writes names: `RootUse`."""
+        """Name of the metric: `RootUse` for `root-use`."""
         return self.name.title().replace("-", "")
 
 
 def call_pattern(source: str, *actions: str) -> str:
-    """Filter pattern of calls that were carried out; those that were denied are counted as such."""
-    named = " || ".join(f'$.eventName = "{action}"' for action in actions)
-    return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({named}) }}'
+    """Filter pattern for successful calls; `denied-calls` counts the others."""
+    names = " || ".join(f'$.eventName = "{action}"' for action in actions)
+    return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({names}) }}'
 
 
 CALL_METRICS = (
@@ -41,7 +41,7 @@ CALL_METRICS = (
         name="root-use",
         pattern='{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && '
         '$.eventType != "AwsServiceEvent" }',
-        reason="nobody works as the root user, whom no policy binds (PCI DSS 8.2.2, 10.2.1.2)",
+        reason="somebody used the root user, which no policy restricts (PCI DSS 8.2.2, 10.2.1.2)",
     ),
     CallMetric(
         name="failed-console-logins",
@@ -52,17 +52,17 @@ CALL_METRICS = (
     ),
     CallMetric(
         name="console-logins-without-mfa",
-        # Whoever comes by an identity provider has shown a second factor there.
+        # Federated users have used a second factor at their identity provider.
         pattern='{ $.eventName = "ConsoleLogin" && $.userIdentity.type = "IAMUser" && '
         '$.responseElements.ConsoleLogin = "Success" && $.additionalEventData.MFAUsed != "Yes" }',
         unit="sign-ins",
-        reason="a password alone was enough (PCI DSS 8.4.2)",
+        reason="somebody signed in with a password only (PCI DSS 8.4.2)",
     ),
     CallMetric(
         name="denied-calls",
         pattern='{ $.errorCode = "*UnauthorizedOperation" || $.errorCode = "AccessDenied*" }',
         threshold=25,
-        reason="somebody tries what is not allowed, or a role has lost a permission (PCI DSS 10.2.1.4)",
+        reason="somebody attempts forbidden calls, or a role lacks a permission (PCI DSS 10.2.1.4)",
     ),
     CallMetric(
         name="identity-changes",
@@ -74,12 +74,12 @@ CALL_METRICS = (
             *("DeleteRolePermissionsBoundary", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy"),
             *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy"),
         ),
-        reason="somebody's permissions are others than before (PCI DSS 10.2.1.5)",
+        reason="IAM permissions were changed (PCI DSS 10.2.1.5)",
     ),
     CallMetric(
         name="key-loss",
         pattern=call_pattern("kms", "DisableKey", "ScheduleKeyDeletion"),
-        reason="what the key encrypts can no longer be read (PCI DSS 3.7.5)",
+        reason="a KMS key was disabled or scheduled for deletion; its data becomes unreadable (PCI DSS 3.7.5)",
     ),
     CallMetric(
         name="security-group-changes",
@@ -89,7 +89,7 @@ CALL_METRICS = (
             *("CreateSecurityGroup", "DeleteSecurityGroup", "ModifySecurityGroupRules"),
             *("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
         ),
-        reason="who may reach whom is otherwise than before (PCI DSS 1.2.2)",
+        reason="security group rules were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="network-acl-changes",
@@ -98,7 +98,7 @@ CALL_METRICS = (
             *("CreateNetworkAcl", "CreateNetworkAclEntry", "DeleteNetworkAcl", "DeleteNetworkAclEntry"),
             *("ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry"),
         ),
-        reason="the second fence around a kind of subnet is otherwise than before (PCI DSS 1.2.2)",
+        reason="network ACLs were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="route-changes",
@@ -109,7 +109,7 @@ CALL_METRICS = (
             *("AttachInternetGateway", "CreateInternetGateway", "DeleteInternetGateway", "DetachInternetGateway"),
             *("AcceptVpcPeeringConnection", "CreateTransitGatewayVpcAttachment", "CreateVpnGateway"),
         ),
-        reason="there is another way into the network, or out of it (PCI DSS 1.2.2)",
+        reason="routes or gateways of the network were changed (PCI DSS 1.2.2)",
     ),
     CallMetric(
         name="bucket-policy-changes",
@@ -124,17 +124,17 @@ CALL_METRICS = (
             ),
             *("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketReplication", "PutBucketVersioning"),
         ),
-        reason="who may read, change or remove logs and states is otherwise than before (PCI DSS 10.3.2)",
+        reason="access to a bucket, or its protection, was changed (PCI DSS 10.3.2)",
     ),
 )
 
 
-def _changed(name: str, source: str, what: str, *actions: str) -> Event:
+def _control_changed(name: str, source: str, what: str, *actions: str) -> Event:
     return Event(
         name=name,
         source=f"aws.{source}",
         detail_types=API_CALL,
-        # Also what was denied: nobody has any business to try.
+        # Including denied calls: even the attempt is suspicious.
         detail={"eventName": list(actions)},
         message=f"{what}: <action> by <who> from <address>. <error>",
         input_paths={
@@ -147,52 +147,54 @@ def _changed(name: str, source: str, what: str, *actions: str) -> Event:
 
 
 def control_change_events() -> Sequence[Event]:
-    """PCI DSS 10.7.2: a control that fails, or is made to, is told at once."""
+    """PCI DSS 10.7.2: notify people at once when a security control fails or is disabled."""
     return [
-        _changed(
+        _control_changed(
             "trail-changed",
             "cloudtrail",
-            "the audit trail was touched",
+            "change of the audit trail",
             *("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
         ),
-        _changed("flow-logs-deleted", "ec2", "flow logs were touched", "DeleteFlowLogs"),
-        _changed(
+        _control_changed("flow-logs-deleted", "ec2", "deletion of flow logs", "DeleteFlowLogs"),
+        _control_changed(
             "firewall-changed",
             "wafv2",
-            "the firewall was touched",
+            "change of WAF",
             *("DeleteLoggingConfiguration", "DeleteWebACL", "DisassociateWebACL", "UpdateWebACL"),
         ),
-        _changed(
+        _control_changed(
             "guardduty-changed",
             "guardduty",
-            "GuardDuty was touched",
-            # Filters and lists of trusted addresses silence findings.
+            "change of GuardDuty",
+            # Filters and trusted IP lists suppress findings.
             *("CreateFilter", "CreateIPSet", "DeleteDetector", "UpdateDetector", "UpdateFilter", "UpdateIPSet"),
         ),
-        _changed(
+        _control_changed(
             "security-hub-changed",
             "securityhub",
-            "Security Hub was touched",
+            "change of Security Hub",
             *("BatchDisableStandards", "BatchUpdateStandardsControlAssociations", "DisableSecurityHub"),
         ),
-        _changed(
+        _control_changed(
             "config-changed",
             "config",
-            "AWS Config was touched",
+            "change of AWS Config",
             *("DeleteConfigRule", "DeleteConfigurationRecorder", "DeleteDeliveryChannel"),
             *("PutConfigurationRecorder", "PutDeliveryChannel", "StopConfigurationRecorder"),
         ),
-        _changed("inspector-changed", "inspector2", "Inspector was touched", "CreateFilter", "Disable", "UpdateFilter"),
-        _changed(
+        _control_changed(
+            "inspector-changed", "inspector2", "change of Inspector", "CreateFilter", "Disable", "UpdateFilter"
+        ),
+        _control_changed(
             "alarms-silenced",
             "monitoring",
-            "alarms were touched",
+            "change of alarms",
             *("DeleteAlarms", "DisableAlarmActions", "SetAlarmState"),
         ),
         Event(
             name="rotation-failed",
             source="aws.secretsmanager",
-            # Also of the master credential, which RDS rotates without a function of ours.
+            # Includes the master credential, which RDS rotates itself.
             detail_types=["AWS Service Event via CloudTrail"],
             detail={"eventName": ["RotationFailed"]},
             message="the rotation of a secret failed: <secret>.",

@@ -1,1 +1,1 @@
-"""ElastiCache in cluster mode."""
+"""Cache tier: ElastiCache in cluster mode."""

@@ -1,53 +1,60 @@
-"""Alarms of the cache: what a node runs out of, and how far replicas are behind."""
+"""Alarms of the cache: CPU, memory, evictions, connections, replication lag."""
 
 from functools import partial
 
 from stacks.parts.alarms import Alarm
 
 MAX_CONNECTIONS = 65_000
-"""Of a node; ElastiCache's fixed `maxclients`."""
+"""ElastiCache's fixed `maxclients` of a node."""
 
-# ElastiCache measures node by node, and load brings nodes.
-_node = partial(Alarm, namespace="AWS/ElastiCache", of_any=True, statistic="Maximum", missing="notBreaching", periods=3)
+# Metrics are per node, and autoscaling adds and removes nodes.
+_node_alarm = partial(
+    Alarm,
+    namespace="AWS/ElastiCache",
+    any_resource=True,
+    statistic="Maximum",
+    treat_missing_data="notBreaching",
+    periods=3,
+)
 ALARMS = (
-    _node(
+    _node_alarm(
         name="cpu",
         metric="EngineCPUUtilization",
         threshold=80,
         unit="percent",
         period=300,
-        why="a node's one thread is busy, and every page that asks it waits",
+        reason="a node's single thread is saturated, and every page that uses it is slow",
     ),
-    _node(
+    _node_alarm(
         name="memory",
         metric="DatabaseMemoryUsagePercentage",
         threshold=85,
         unit="percent",
         period=300,
-        why="a node will soon drop sessions that customers still use",
+        reason="a node will soon evict sessions of active customers",
     ),
-    _node(
+    _node_alarm(
         name="evictions",
         metric="Evictions",
         threshold=100,
-        unit="keys a minute",
+        unit="keys per minute",
         period=60,
-        why="memory is full and keys go before their time; customers are signed out",
+        reason="memory is full and keys are evicted early; customers are signed out",
     ),
-    _node(
+    _node_alarm(
         name="replication-lag",
         metric="ReplicationLag",
         threshold=5,
         unit="seconds",
         period=60,
-        why="a failover now would lose what was written since",
+        reason="a failover now would lose recent writes",
     ),
-    _node(
+    _node_alarm(
         name="connections",
         metric="CurrConnections",
         threshold=MAX_CONNECTIONS * 8 // 10,
-        unit="connections, four fifths of what a node takes",
+        unit="connections, 80% of a node's maxclients",
         period=60,
-        why="the next tasks will be refused; a pool leaks or is too large",
+        reason="new connections will soon be refused; a connection pool leaks or is too large",
     ),
 )

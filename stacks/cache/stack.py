@@ -1,7 +1,7 @@
-"""The cache: Redis in cluster mode, shards with replicas in other zones, a failover without a hand.
+"""The cache: ElastiCache for Redis in cluster mode, with replicas in other zones and automatic failover.
 
-What is in it may be lost: replication is asynchronous, and a failover takes the last writes with it. Carts and orders
-belong in the database. There is no password: tasks prove who they are by IAM, over TLS, and the default user is off.
+Replication is asynchronous: a failover loses the last writes, so carts and orders belong in the database. Tasks
+authenticate with IAM over TLS; there is no password, and the default user is disabled.
 """
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -66,8 +66,8 @@ class CacheStack(TierStack):
         logs: dict[str, CloudwatchLogGroup],
         users: ElasticacheUserGroup,
     ) -> ElasticacheReplicationGroup:
-        wanted = self.settings.cache
-        scales = wanted.maximum_shards > wanted.shards
+        settings = self.settings.cache
+        scales = settings.maximum_shards > settings.shards
         subnets = ElasticacheSubnetGroup(
             self,
             "subnets",
@@ -82,17 +82,17 @@ class CacheStack(TierStack):
             description="Sessions and cached pages",
             engine=ENGINE,
             engine_version=ENGINE_VERSION,
-            node_type=wanted.node_type,
+            node_type=settings.node_type,
             port=ports.CACHE,
-            num_node_groups=wanted.shards,
-            replicas_per_node_group=wanted.replicas_per_shard,
-            # Cluster mode asks for the first, whatever there is to fail over to.
+            num_node_groups=settings.shards,
+            replicas_per_node_group=settings.replicas_per_shard,
+            # Cluster mode requires automatic failover, even without replicas.
             automatic_failover_enabled=True,
-            multi_az_enabled=wanted.replicas_per_shard > 0,
+            multi_az_enabled=settings.replicas_per_shard > 0,
             subnet_group_name=subnets.name,
             security_group_ids=[network.security_groups.cache.id],
             parameter_group_name=self._parameters().name,
-            at_rest_encryption_enabled="true",  # the provider's type for it
+            at_rest_encryption_enabled="true",  # a string in the provider's schema
             kms_key_id=foundation.keys.files.arn,
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
@@ -116,8 +116,8 @@ class CacheStack(TierStack):
     def _parameters(self) -> ElasticacheParameterGroup:
         parameters = {
             "cluster-enabled": "yes",
-            # Full memory drops what was used longest ago, among what expires anyway: sessions and pages. A cache that
-            # refused writes instead would stop the shop.
+            # When memory is full, evict the least recently used keys that expire anyway: sessions and pages. Refusing
+            # writes instead would stop the shop.
             "maxmemory-policy": "volatile-lru",
             "reserved-memory-percent": str(self.settings.cache.reserved_memory_percent),
         }
@@ -133,18 +133,18 @@ class CacheStack(TierStack):
         )
 
     def _add_shards_under_load(self) -> None:
-        wanted = self.settings.cache
-        if wanted.maximum_shards == wanted.shards:
+        settings = self.settings.cache
+        if settings.maximum_shards == settings.shards:
             return
         target = scaling_target(
             self,
             "shard",
             dimension="elasticache:replication-group:NodeGroups",
             resource_id=f"replication-group/{self.replication_group.replication_group_id}",
-            capacity=(wanted.shards, wanted.maximum_shards),
+            capacity=(settings.shards, settings.maximum_shards),
             depends_on=[self.replication_group],
         )
-        # Percent; ElastiCache takes 35 to 70.
+        # Percent; ElastiCache allows 35 to 70.
         track_metric(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", target_value=60)
         track_metric(
             self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", target_value=70

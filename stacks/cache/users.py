@@ -1,4 +1,4 @@
-"""Users of the cache: tasks sign in by IAM, and whoever names no user may do nothing."""
+"""Users of the cache: the application authenticates with IAM; the default user has no permissions."""
 
 from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
 from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
@@ -7,8 +7,8 @@ from stacks.tier import TierStack
 
 ENGINE = "redis"
 
-# Reads and writes of keys, but not what looks at, changes or empties the whole: FLUSHALL, KEYS and CONFIG are dangerous
-# in Redis's own list, the others are named. What cluster clients ask first is added at the end.
+# Reading and writing keys, but no commands on the whole keyspace or server: Redis's category @dangerous includes
+# FLUSHALL, KEYS and CONFIG, the others are listed. Cluster clients need +cluster and +info when they connect.
 APPLICATION_ACCESS_STRING = (
     "on ~* -@all +@read +@write +@connection +@transaction +@scripting"
     " -@dangerous -dbsize -function -randomkey -scan -script +cluster +info"
@@ -17,12 +17,12 @@ DEFAULT_ACCESS_STRING = "off ~keys* -@all"
 
 
 def application_user(tier: TierStack) -> ElasticacheUser:
-    """PCI DSS 8.3.1: no shared secret; a task signs in with a token that its role signs."""
+    """PCI DSS 8.3.1: no shared secret; tasks authenticate with a token signed by their role."""
     name = tier.names.resource_name("application")
     user = ElasticacheUser(
         tier,
         "application",
-        # IAM authentication asks that both be the same.
+        # IAM authentication requires that both are equal.
         user_id=name,
         user_name=name,
         engine=ENGINE,
@@ -35,7 +35,7 @@ def application_user(tier: TierStack) -> ElasticacheUser:
 
 
 def user_group(tier: TierStack, *users: ElasticacheUser) -> ElasticacheUserGroup:
-    """PCI DSS 2.2.2: whoever names no user is `default`, and that one may do nothing."""
+    """PCI DSS 2.2.2: clients without a user name are `default`, which is disabled."""
     default = ElasticacheUser(
         tier,
         "default",
@@ -43,7 +43,7 @@ def user_group(tier: TierStack, *users: ElasticacheUser) -> ElasticacheUserGroup
         user_name="default",
         engine=ENGINE,
         access_string=DEFAULT_ACCESS_STRING,
-        # As authentication_mode, AWS would answer with another word for it, and every plan would show a change.
+        # With authentication_mode, AWS returns a different value than was set, and every plan would show a change.
         no_password_required=True,
     )
     return ElasticacheUserGroup(

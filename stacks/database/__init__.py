@@ -1,1 +1,1 @@
-"""Aurora PostgreSQL Serverless v2."""
+"""Database tier: Aurora PostgreSQL Serverless v2."""

@@ -1,4 +1,4 @@
-"""Alarms of the database: what it runs out of, how far readers are behind, and who fails to log in."""
+"""Alarms of the database: capacity, connections, memory, storage, replica lag, deadlocks, failed logins."""
 
 from functools import partial
 
@@ -14,16 +14,16 @@ FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication f
 
 
 def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
-    """The table, for one cluster."""
-    aurora = partial(
+    """Alarms of an Aurora cluster."""
+    cluster_alarm = partial(
         Alarm,
         namespace="AWS/RDS",
         dimensions={"DBClusterIdentifier": cluster.cluster_identifier},
-        # A cluster that is paused measures nothing.
-        missing="notBreaching",
+        # A paused cluster reports no metrics.
+        treat_missing_data="notBreaching",
     )
     return [
-        aurora(
+        cluster_alarm(
             name="capacity",
             metric="ACUUtilization",
             statistic="Maximum",
@@ -31,9 +31,9 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="percent of the maximum capacity",
             period=300,
             periods=3,
-            why="the cluster cannot grow further; raise database.maximum_capacity before customers wait",
+            reason="the cluster cannot scale up further; raise database.maximum_capacity before customers wait",
         ),
-        aurora(
+        cluster_alarm(
             name="cpu",
             metric="CPUUtilization",
             statistic="Maximum",
@@ -41,19 +41,19 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="percent",
             period=300,
             periods=3,
-            why="an instance is busy with more than it can scale away, often one statement",
+            reason="an instance is overloaded although it scales, often by a single slow statement",
         ),
-        aurora(
+        cluster_alarm(
             name="connections",
             metric="DatabaseConnections",
             statistic="Maximum",
             threshold=max_connections(tier.settings.database) * 8 // 10,
-            unit="connections, four fifths of what an instance takes",
+            unit="connections, 80% of max_connections",
             period=60,
             periods=5,
-            why="the next tasks will be refused; a pool leaks or is too large",
+            reason="new connections will soon be refused; a connection pool leaks or is too large",
         ),
-        aurora(
+        cluster_alarm(
             name="replica-lag",
             metric="AuroraReplicaLagMaximum",
             statistic="Maximum",
@@ -61,20 +61,20 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="milliseconds",
             period=60,
             periods=5,
-            why="readers show customers what is no longer so",
+            reason="readers return outdated data to customers",
         ),
-        aurora(
+        cluster_alarm(
             name="memory",
             metric="FreeableMemory",
             statistic="Minimum",
             at="most",
             threshold=tier.settings.database.maximum_capacity * ACU // 10,
-            unit="bytes, a tenth of what the maximum capacity has",
+            unit="bytes, a tenth of the memory at maximum capacity",
             period=300,
             periods=3,
-            why="at its maximum the cluster will read from disk what it used to have in memory",
+            reason="at maximum capacity, the cluster's working set will no longer fit in memory",
         ),
-        aurora(
+        cluster_alarm(
             name="local-storage",
             metric="FreeLocalStorage",
             statistic="Minimum",
@@ -83,17 +83,17 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="bytes",
             period=300,
             periods=2,
-            why="sorts and logs fill the instance's own disk; when it is full the instance restarts",
+            reason="sorts and logs fill the instance's local storage; it restarts when that is full",
         ),
-        aurora(
+        cluster_alarm(
             name="deadlocks",
             metric="Deadlocks",
             statistic="Maximum",
             threshold=0.05,
-            unit="a second (three a minute)",
+            unit="per second (three per minute)",
             period=60,
             periods=5,
-            why="transactions take the same rows in different orders, and customers' orders fail",
+            reason="transactions lock the same rows in different orders, and customers' orders fail",
         ),
         Alarm(
             name="failed-logins",
@@ -104,7 +104,7 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             unit="logins",
             period=300,
             periods=1,
-            missing="notBreaching",
-            why="tasks hold a credential that no longer works, or somebody guesses (PCI DSS 10.7.2)",
+            treat_missing_data="notBreaching",
+            reason="tasks use an invalid credential, or somebody is guessing passwords (PCI DSS 10.7.2)",
         ),
     ]

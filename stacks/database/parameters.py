@@ -1,4 +1,4 @@
-"""Aurora PostgreSQL's own side: the parameters that differ from its defaults, and what follows from its version."""
+"""Parameter groups of Aurora PostgreSQL, and the number of connections that follows from its capacity."""
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
@@ -15,8 +15,8 @@ ENGINE = "aurora-postgresql"
 ACU = 2 * GIB
 """Memory of one Aurora capacity unit, in bytes."""
 
-# Applied when an instance starts. The first can be no sooner. The others are, in one version or another, the engine's
-# own default, for which RDS reports this method whatever it was told: every plan would show a change.
+# Applied when an instance restarts. The first is static. The others equal the default of some engine version, for which
+# RDS always reports `pending-reboot`: with any other method, every plan would show a change.
 PENDING_REBOOT_PARAMETERS = (
     "shared_preload_libraries",
     "rds.force_ssl",
@@ -29,22 +29,22 @@ CLUSTER_PARAMETERS = {
     "ssl_min_protocol_version": "TLSv1.2",
     "password_encryption": "scram-sha-256",  # PCI DSS 8.3.2: the server keeps a verifier, never the password
     "shared_preload_libraries": "pg_stat_statements,pgaudit",
-    "pgaudit.log": "ddl,role",  # PCI DSS 10.2.1.5: who changed what may be done; no card number is kept here
+    "pgaudit.log": "ddl,role",  # PCI DSS 10.2.1.5: changes of objects and permissions
     "log_connections": "1",  # PCI DSS 10.2.1.4
     "log_disconnections": "1",
     "log_statement": "ddl",
-    "log_min_duration_statement": "1000",  # milliseconds: what a customer waits for
+    "log_min_duration_statement": "1000",  # milliseconds
     "log_lock_waits": "1",
 }
 INSTANCE_PARAMETERS = {
-    "pg_stat_statements.track": "all",  # statements within functions, too
+    "pg_stat_statements.track": "all",  # including statements within functions
     "track_io_timing": "1",
-    "log_temp_files": "65536",  # kilobytes: a sort that outgrows work_mem fills the instance's local storage
+    "log_temp_files": "65536",  # kilobytes: sorts larger than work_mem use the instance's local storage
 }
 
 
 def cluster_parameters(tier: TierStack) -> RdsClusterParameterGroup:
-    """Parameters of the cluster, for its major version."""
+    """Cluster parameter group for the engine's major version."""
     version = tier.settings.database.major_version
     return RdsClusterParameterGroup(
         tier,
@@ -56,13 +56,13 @@ def cluster_parameters(tier: TierStack) -> RdsClusterParameterGroup:
             RdsClusterParameterGroupParameter(name=name, value=value, apply_method=_method(name))
             for name, value in CLUSTER_PARAMETERS.items()
         ],
-        # A group that must be replaced, as for a major version, is in use until its successor is.
+        # A group that is replaced, such as for a new major version, is in use until the cluster uses the new one.
         lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
     )
 
 
 def instance_parameters(tier: TierStack) -> DbParameterGroup:
-    """Parameters of each instance."""
+    """Instance parameter group for the engine's major version."""
     version = tier.settings.database.major_version
     return DbParameterGroup(
         tier,
@@ -82,11 +82,12 @@ def _method(parameter: str) -> str:
     return "pending-reboot" if parameter in PENDING_REBOOT_PARAMETERS else "immediate"
 
 
-def max_connections(wanted: DatabaseSettings) -> int:
-    """How many connections one instance takes, as Aurora derives `max_connections` from the maximum capacity.
+def max_connections(settings: DatabaseSettings) -> int:
+    """`max_connections` of an instance, which Aurora derives from the maximum capacity.
 
     Source: "Maximum connections for Aurora Serverless v2" in the Aurora User Guide: memory / 9,531,392 bytes, at most
-    5,000, and at most 2,000 where the minimum is half an ACU or less. An ACU is 2 GiB, of which Aurora keeps a tenth.
+    5,000, and at most 2,000 if the minimum capacity is 0.5 ACU or less. One ACU is 2 GiB, of which Aurora reserves a
+    tenth.
     """
-    by_memory = int(wanted.maximum_capacity * ACU * 0.9 / 9_531_392)
-    return min(by_memory, 2000 if wanted.minimum_capacity <= 0.5 else 5000)
+    by_memory = int(settings.maximum_capacity * ACU * 0.9 / 9_531_392)
+    return min(by_memory, 2000 if settings.minimum_capacity <= 0.5 else 5000)

@@ -1,7 +1,7 @@
-"""The database: Aurora PostgreSQL Serverless v2, a writer and readers in different zones, one endpoint for each.
+"""The database: Aurora PostgreSQL Serverless v2 with a writer and readers in different zones.
 
-A commit is on six copies in three zones before it is answered. When the writer is lost, the first reader takes its
-place and both endpoints follow. TLS is forced, the master credential is RDS's own, and every login is logged.
+Aurora stores six copies of all data in three zones. When the writer fails, the first reader takes over, and the writer
+and reader endpoints follow. TLS is required, RDS manages the master credential, and every login is logged.
 """
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -23,7 +23,7 @@ from stacks.settings import Environment
 from stacks.tier import TierStack
 
 MASTER_USERNAME = "platform_master"
-"""PCI DSS 2.2.2: not a name that every attacker tries first."""
+"""PCI DSS 2.2.2: no well-known default name."""
 
 LOGS = ("postgresql", "iam-db-auth-error")
 
@@ -46,14 +46,14 @@ class DatabaseStack(TierStack):
         self._publish_endpoints()
 
     def _logs(self, foundation: FoundationStack) -> dict[str, CloudwatchLogGroup]:
-        """Before the cluster, which would make them itself: without our key, and for ever."""
+        """Create the log groups before the cluster, which would create them without a KMS key and retention."""
         return {
             kind: log_group(self, f"log-{kind}", self.names.database_log_group(kind), key=foundation.keys.logs)
             for kind in LOGS
         }
 
     def _cluster(self, keys: Keys, network: NetworkStack, logs: list[CloudwatchLogGroup]) -> RdsCluster:
-        wanted = self.settings.database
+        settings = self.settings.database
         subnets = DbSubnetGroup(
             self,
             "subnets",
@@ -66,21 +66,21 @@ class DatabaseStack(TierStack):
             "cluster",
             cluster_identifier=self.names.database,
             engine=ENGINE,
-            engine_mode="provisioned",  # what Serverless v2 is called
-            engine_version=wanted.engine_version,
-            # Extended support is paid by the hour once a version is old; an upgrade on our own day is cheaper.
+            engine_mode="provisioned",  # the value for Serverless v2
+            engine_version=settings.engine_version,
+            # RDS Extended Support is charged by the hour; a planned upgrade is cheaper.
             engine_lifecycle_support="open-source-rds-extended-support-disabled",
-            database_name=wanted.name,
+            database_name=settings.name,
             port=ports.DATABASE,
             serverlessv2_scaling_configuration=RdsClusterServerlessv2ScalingConfiguration(
-                min_capacity=wanted.minimum_capacity,
-                max_capacity=wanted.maximum_capacity,
-                seconds_until_auto_pause=3600 if wanted.minimum_capacity == 0 else None,
+                min_capacity=settings.minimum_capacity,
+                max_capacity=settings.maximum_capacity,
+                seconds_until_auto_pause=3600 if settings.minimum_capacity == 0 else None,
             ),
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[network.security_groups.database.id],
             db_cluster_parameter_group_name=cluster_parameters(self).name,
-            # RDS makes and rotates it. It is in no plan and in no state (PCI DSS 8.3.9, 8.6.2).
+            # RDS creates and rotates the password; it is in no plan or state (PCI DSS 8.3.9, 8.6.2).
             master_username=MASTER_USERNAME,
             manage_master_user_password=True,
             master_user_secret_kms_key_id=keys.secrets.arn,
@@ -88,7 +88,7 @@ class DatabaseStack(TierStack):
             storage_encrypted=True,
             kms_key_id=keys.database.arn,
             enabled_cloudwatch_logs_exports=list(LOGS),
-            backup_retention_period=wanted.backup_days,
+            backup_retention_period=settings.backup_days,
             preferred_backup_window=self.settings.windows.backup,
             preferred_maintenance_window=self.settings.windows.maintenance,
             copy_tags_to_snapshot=True,
@@ -107,13 +107,13 @@ class DatabaseStack(TierStack):
             "database-monitoring",
             "monitoring.rds.amazonaws.com",
             "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
-            # Any instance: Aurora names the readers that it adds itself.
+            # Any instance, because autoscaling names the readers that it adds.
             source_arn=self.names.arn("rds", "db:*"),
             description="Delivers the database's enhanced monitoring to CloudWatch",
         )
 
     def _writer_and_readers(self, keys: Keys, monitoring: ServiceRole) -> list[RdsClusterInstance]:
-        """One in each zone in turn. After a failover a reader writes; the names tell how it began."""
+        """One instance per zone in turn. The names show the initial roles; after a failover, a reader is the writer."""
         parameters = instance_parameters(self)
         zones = self.settings.network.zones
         instances: list[RdsClusterInstance] = []
@@ -128,7 +128,7 @@ class DatabaseStack(TierStack):
                 engine_version=self.cluster.engine_version,
                 instance_class="db.serverless",
                 availability_zone=zones[position % len(zones)],
-                # Aurora keeps tiers 0 and 1 as large as the writer: the first to take over is ready for its load.
+                # Aurora scales readers in tiers 0 and 1 with the writer, so the first to take over can handle its load.
                 promotion_tier=position,
                 db_parameter_group_name=parameters.name,
                 publicly_accessible=False,
@@ -140,25 +140,25 @@ class DatabaseStack(TierStack):
                 monitoring_role_arn=monitoring.role.arn,
                 performance_insights_enabled=True,
                 performance_insights_kms_key_id=keys.database.arn,
-                performance_insights_retention_period=7,  # days: what AWS gives without a charge
+                performance_insights_retention_period=7,  # days: the free tier
                 lifecycle=self.stateful_lifecycle(),
-                # A cluster's first instance becomes its writer.
+                # The first instance of a cluster becomes the writer.
                 depends_on=[monitoring.permissions, *instances[:1]],
             )
             instances.append(instance)
         return instances
 
     def _add_readers_under_load(self) -> None:
-        wanted = self.settings.database
-        if wanted.maximum_readers == wanted.readers:
+        settings = self.settings.database
+        if settings.maximum_readers == settings.readers:
             return
         target = scaling_target(
             self,
             "reader",
             dimension="rds:cluster:ReadReplicaCount",
             resource_id=f"cluster:{self.cluster.cluster_identifier}",
-            capacity=(wanted.readers, wanted.maximum_readers),
-            depends_on=self.instances,  # Aurora adds readers to a cluster that has instances
+            capacity=(settings.readers, settings.maximum_readers),
+            depends_on=self.instances,  # autoscaling needs a cluster with instances
         )
         track_metric(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", target_value=60)  # percent
 

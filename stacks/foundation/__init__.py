@@ -1,1 +1,1 @@
-"""What all tiers use: keys, log buckets, the alarm topic, the image repository."""
+"""Foundation tier: KMS keys, log buckets, alarm topic, image repository."""

@@ -1,4 +1,4 @@
-"""The topic that every alarm and event goes to: encrypted, subscribed by the settings, published to by AWS services."""
+"""The SNS topic for all alarms and events: encrypted, with subscriptions from the settings."""
 
 from hashlib import sha256
 
@@ -13,13 +13,13 @@ from stacks.tier import TierStack
 
 
 def alarm_topic(tier: TierStack, key: KmsKey) -> SnsTopic:
-    """PCI DSS 12.10.1: whoever answers for the environment is told."""
+    """PCI DSS 12.10.1: notify the people responsible for the environment."""
     topic = SnsTopic(tier, "alarms", name=tier.names.resource_name("alarms"), kms_master_key_id=key.arn)
-    SnsTopicPolicy(tier, "alarms-policy", arn=topic.arn, policy=_who_may_publish(tier, topic))
+    SnsTopicPolicy(tier, "alarms-policy", arn=topic.arn, policy=_access_policy(tier, topic))
     for subscription in tier.settings.foundation.alarm_subscriptions:
         SnsTopicSubscription(
             tier,
-            # Named by what it is, so that a new entry in the list moves no other.
+            # A hash instead of a position, so that a new entry in the list replaces no other subscription.
             f"alarms-to-{sha256(f'{subscription.protocol} {subscription.endpoint}'.encode()).hexdigest()[:8]}",
             topic_arn=topic.arn,
             protocol=subscription.protocol,
@@ -30,10 +30,10 @@ def alarm_topic(tier: TierStack, key: KmsKey) -> SnsTopic:
     return topic
 
 
-def _who_may_publish(tier: TierStack, topic: SnsTopic) -> str:
+def _access_policy(tier: TierStack, topic: SnsTopic) -> str:
     own_account = string_equals("aws:SourceAccount", tier.settings.account)
     our_alarms = tier.names.arn("cloudwatch", f"alarm:{tier.names.resource_name('*')}")
-    our_databases = tier.names.arn("rds", "*")  # RDS names the cluster or instance that something happened to
+    our_databases = tier.names.arn("rds", "*")  # the cluster or instance of the event
     return policy_document(
         tier,
         "alarms-access",
@@ -44,7 +44,7 @@ def _who_may_publish(tier: TierStack, topic: SnsTopic) -> str:
             to=service_principal("cloudwatch.amazonaws.com"),
             when=[own_account, arn_like("aws:SourceArn", our_alarms)],
         ),
-        # EventBridge delivers to no topic whose policy sets it a condition.
+        # EventBridge cannot publish to a topic whose policy has conditions.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         allow("PublishEvents", ["sns:Publish"], [topic.arn], to=service_principal("events.amazonaws.com")),
         allow(

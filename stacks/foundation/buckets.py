@@ -1,4 +1,4 @@
-"""Buckets that keep logs: versioned, private, TLS only, emptied by age alone."""
+"""S3 buckets for logs: versioned, private, TLS only; objects are deleted only by their lifecycle."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -38,15 +38,16 @@ from stacks.parts.policy_documents import policy_document
 from stacks.statements import EVERYONE, Condition, Statement, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
-# PCI DSS 10.5.1: three months at hand. Glacier Instant Retrieval stays readable at once, at a fifth of the price.
+# PCI DSS 10.5.1: three months immediately available. So are objects in Glacier Instant Retrieval, at a fifth of the
+# price.
 DAYS_BEFORE_ARCHIVE = 90
 
 
 class LogBucket:
-    """One log bucket with everything around it.
+    """A log bucket with its policy, encryption, lifecycle and access logging.
 
-    AWS's rules differ by who delivers: a load balancer and S3's own access logs need a bucket under S3's key (SSE-S3)
-    without Object Lock, AWS Config refuses a default retention, and a trail takes both a key and a lock.
+    Requirements differ by log source: load balancers and S3 access logs need SSE-S3 and no Object Lock, AWS Config
+    allows no default retention, CloudTrail supports both KMS and Object Lock.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class LogBucket:
         object_lock: bool,
         access_log: Self | None,
     ) -> None:
-        """Make the bucket.
+        """Create the bucket.
 
         Args:
-            deliverers: who may put what into it.
-            key: None leaves the encryption to S3's own key.
-            locked: whether nobody deletes a log before its age (PCI DSS 10.3.2).
-            access_log: where S3 logs who reads the bucket (PCI DSS 10.2.1.3).
+            delivery_statements: policy statements that let AWS services deliver logs.
+            key: KMS key; None for SSE-S3.
+            object_lock: lock objects until their retention ends (PCI DSS 10.3.2).
+            access_log: bucket for the access logs of this one (PCI DSS 10.2.1.3).
         """
         self._tier = tier
         self._name = name
@@ -110,8 +111,8 @@ class LogBucket:
             ],
         )
 
-    def _keep_private(self, deliverers: Sequence[Statement]) -> S3BucketPolicy:
-        """PCI DSS 10.3.1: no access list, no public policy, no plaintext, no TLS before 1.2, no other account."""
+    def _keep_private(self, delivery_statements: Sequence[Statement]) -> S3BucketPolicy:
+        """PCI DSS 10.3.1: no ACLs, no public access, no plaintext, TLS 1.2 or later, no other account."""
         block = S3BucketPublicAccessBlock(
             self._tier,
             f"{self._name}-public-access",
@@ -135,7 +136,7 @@ class LogBucket:
             policy=policy_document(
                 self._tier,
                 f"{self._name}-access",
-                *deliverers,
+                *delivery_statements,
                 deny_plaintext(["s3:*"], everything),
                 deny(
                     "DenyOldTls",
@@ -145,7 +146,7 @@ class LogBucket:
                     when=[Condition("NumericLessThan", "s3:TlsVersion", ["1.2"])],
                 ),
                 deny_other_accounts(self._tier.settings.account, ["s3:*"], everything),
-                # S3 itself removes what has reached its age; that is no request, and no policy applies to it.
+                # Bucket policies do not apply to lifecycle expiration.
                 deny(
                     "DenyDeletion",
                     ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"],
@@ -153,12 +154,12 @@ class LogBucket:
                     to=EVERYONE,
                 ),
             ),
-            # S3 refuses to change both at the same time.
+            # S3 rejects concurrent changes of the two.
             depends_on=[block],
         )
 
     def _age(self, versioning: S3BucketVersioningA) -> None:
-        """PCI DSS 10.5.1: kept for as long as the settings say, then removed."""
+        """PCI DSS 10.5.1: keep logs for the retention of the settings, then delete them."""
         days = self._tier.settings.log_retention_days
         S3BucketLifecycleConfiguration(
             self._tier,
@@ -185,7 +186,7 @@ class LogBucket:
                     ],
                 )
             ],
-            # Rules for noncurrent versions belong to a bucket that has versions.
+            # Rules for noncurrent versions require versioning.
             depends_on=[versioning],
         )
 
@@ -196,7 +197,7 @@ class LogBucket:
             bucket=self.bucket.id,
             rule=S3BucketObjectLockConfigurationRuleA(
                 default_retention=S3BucketObjectLockConfigurationRuleDefaultRetentionA(
-                    # Compliance mode could not be undone by anybody, not even by closing the tier.
+                    # Nobody could remove compliance mode, not even to destroy the tier.
                     mode="GOVERNANCE",
                     days=self._tier.settings.log_retention_days,
                 )
@@ -211,6 +212,6 @@ class LogBucket:
             bucket=self.bucket.id,
             target_bucket=to.bucket.id,
             target_prefix=f"{S3_ACCESS_PREFIX}/{self._name}/",
-            # S3 refuses a bucket that it may not deliver to.
+            # S3 checks that it may deliver to the bucket.
             depends_on=[to.policy],
         )

@@ -1,6 +1,6 @@
-"""Which AWS service may deliver which logs where: statements of the log buckets' policies and of their key's.
+"""Policy statements that let AWS services deliver logs to the log buckets and use the logs' key.
 
-The trail and the Config recorder are made by a later tier; their names are computed.
+A later tier creates the trail and the load balancer, so their ARNs are computed.
 """
 
 from stacks.names import Names
@@ -12,7 +12,7 @@ ALB_CONNECTION_PREFIX = "alb-connection"
 
 
 def access_log_statements(names: Names, bucket: str, *, of_buckets: list[str]) -> list[Statement]:
-    """Load balancers log requests and connections; S3 logs who reads other buckets."""
+    """Load balancer logs, and S3 access logs of other buckets."""
     return [
         allow(
             "DeliverLoadBalancerLogs",
@@ -22,7 +22,7 @@ def access_log_statements(names: Names, bucket: str, *, of_buckets: list[str]) -
                 for prefix in (ALB_ACCESS_PREFIX, ALB_CONNECTION_PREFIX)
             ],
             to=service_principal("logdelivery.elasticloadbalancing.amazonaws.com"),
-            # AWS's page names this condition and no other; the ARN holds the account.
+            # AWS documents this condition only; the ARN contains the account.
             when=[arn_like("aws:SourceArn", names.load_balancer_arn_pattern)],
         ),
         allow(
@@ -39,7 +39,7 @@ def access_log_statements(names: Names, bucket: str, *, of_buckets: list[str]) -
 
 
 def trail_statements(names: Names, bucket: str) -> list[Statement]:
-    """CloudTrail, for this environment's trail alone."""
+    """CloudTrail, only for this environment's trail."""
     cloudtrail = service_principal("cloudtrail.amazonaws.com")
     by_our_trail = string_equals("aws:SourceArn", names.trail_arn)
     return [
@@ -77,7 +77,7 @@ def config_statements(names: Names, bucket: str) -> list[Statement]:
 
 
 def key_statements(names: Names) -> list[Statement]:
-    """What the deliverers and CloudWatch Logs do with the logs' key."""
+    """Use of the logs' KMS key by CloudWatch Logs, CloudTrail and AWS Config."""
     return [
         allow(
             "EncryptLogGroups",
@@ -86,7 +86,7 @@ def key_statements(names: Names) -> list[Statement]:
             to=service_principal(f"logs.{names.region}.amazonaws.com"),
             when=[arn_like("kms:EncryptionContext:aws:logs:arn", names.arn("logs", "log-group:*"))],
         ),
-        # Decrypt, and no encryption context: the bucket's key in S3 (its "bucket key") has a context of its own.
+        # Decrypt without an encryption context: an S3 Bucket Key uses its own context.
         # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
         allow(
             "EncryptTrail",

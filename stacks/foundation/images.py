@@ -1,4 +1,4 @@
-"""The repository of the application's images: immutable tags, scanned when pushed, closed to other accounts."""
+"""The ECR repository of the application: immutable tags, scan on push, no access for other accounts."""
 
 from cdktf_cdktf_provider_aws.data_aws_ecr_lifecycle_policy_document import (
     DataAwsEcrLifecyclePolicyDocument,
@@ -21,7 +21,7 @@ from stacks.tier import TierStack
 
 
 def image_repository(tier: TierStack, key: KmsKey) -> EcrRepository:
-    """PCI DSS 6.3.1: what was scanned is what runs, because a tag never moves to another image."""
+    """PCI DSS 6.3.1: images are scanned, and their tags are immutable."""
     repository = EcrRepository(
         tier,
         "images",
@@ -40,12 +40,12 @@ def image_repository(tier: TierStack, key: KmsKey) -> EcrRepository:
     )
     tier.publish("image_repository_url", repository, "repository_url", "Where the application's images are pushed")
     tier.export(repository, "arn", "name")
-    _forget_interrupted_pushes(tier, repository)
+    _expire_interrupted_pushes(tier, repository)
     return repository
 
 
-def _forget_interrupted_pushes(tier: TierStack, repository: EcrRepository) -> None:
-    """Tagged images stay: whichever is expired by count or age may be the one that runs."""
+def _expire_interrupted_pushes(tier: TierStack, repository: EcrRepository) -> None:
+    """Expire untagged images only: a tagged one may be running, however old it is."""
     EcrLifecyclePolicy(
         tier,
         "images-lifecycle",

@@ -1,4 +1,4 @@
-"""What the policy of every key says: the environment's keys, and the one of its states, which bootstrap makes."""
+"""Policy of all KMS keys: those of the environment, and the key of the Terraform states that `bootstrap` creates."""
 
 from collections.abc import Sequence
 
@@ -26,17 +26,17 @@ ADMINISTRATION_ACTIONS = (
 
 
 def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statement]:
-    """IAM decides who uses the key, administrators cannot use it, and only services make grants.
+    """Base policy of a key: IAM controls its use, administrators cannot use it, only AWS services create grants.
 
     Args:
-        own_account: the account's id.
-        administrators: ARNs of roles.
+        own_account: account id.
+        administrators: role ARNs.
     """
     return [
-        # Without it, IAM could grant nothing on the key, and to lose the administrators would be to lose the key.
+        # Without it, IAM policies have no effect, and deleting the administrators would make the key unmanageable.
         allow("EnableIamPolicies", ["kms:*"], ["*"], to=account_principal(own_account)),
         allow("AdministerWithoutUse", ADMINISTRATION_ACTIONS, ["*"], to=Principal("AWS", administrators)),
-        # No review of policies would see a grant that was made by hand.
+        # A review of policies would miss manually created grants.
         deny(
             "OnlyServicesMakeGrants",
             ["kms:CreateGrant"],

@@ -1,4 +1,4 @@
-"""Customer managed keys: an explicit policy, a new version a year, a month to change one's mind."""
+"""Customer managed KMS keys: explicit policy, yearly rotation, deletion only after 30 days."""
 
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -13,23 +13,24 @@ from stacks.tier import TierStack
 def customer_key(
     tier: TierStack, purpose: str, protects: str, *users: Statement, provider: AwsProvider | None = None
 ) -> KmsKey:
-    """A key for one purpose, with its alias and outputs.
+    """A KMS key with alias and outputs.
 
     Args:
-        protects: what it encrypts, as people say it.
-        provider: of another Region than the environment's own.
-        users: AWS services that use the key on their own account. A service that acts for one of our identities needs
-            no statement here: that identity's IAM policy decides.
+        purpose: part of the key's alias and ids.
+        protects: what it encrypts, for its description.
+        users: statements for AWS services that use the key themselves. A service that acts on behalf of a role needs
+            none, because the role's IAM policy decides.
+        provider: provider of the Region, if it is not the environment's first.
     """
-    owners = key_policy(tier.settings.account, tier.settings.foundation.key_administrators)
+    base = key_policy(tier.settings.account, tier.settings.foundation.key_administrators)
     key = KmsKey(
         tier,
         f"key-{purpose}",
         description=f"Encrypts {protects}",
-        policy=policy_document(tier, f"key-{purpose}-policy", *owners, *users),
+        policy=policy_document(tier, f"key-{purpose}-policy", *base, *users),
         enable_key_rotation=True,
         rotation_period_in_days=365,  # PCI DSS 3.7.4: a year or less
-        deletion_window_in_days=30,  # KMS's longest: time to notice (PCI DSS 3.7.5)
+        deletion_window_in_days=30,  # KMS's maximum: time to notice (PCI DSS 3.7.5)
         lifecycle=tier.stateful_lifecycle(),
         provider=provider,
     )

@@ -1,7 +1,6 @@
-"""What every other tier stands on: keys, log buckets, the alarm topic, the image repository.
+"""Resources that all other tiers use: KMS keys, log buckets, alarm topic, image repository.
 
-A key a purpose, each with a policy of its own; logs that nobody deletes before their age; one topic that every alarm
-goes to; images that cannot change once they are pushed.
+There is one key per purpose. Logs cannot be deleted before their retention ends, and pushed images cannot be changed.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from stacks.tier import TierStack
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """A customer managed key a purpose (PCI DSS 3.6.1): to lose the trust in one leaves the others standing."""
+    """One customer managed key per purpose (PCI DSS 3.6.1), so that a compromise of one does not affect the others."""
 
     database: KmsKey
     files: KmsKey
@@ -35,7 +34,7 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class SecondRegionKeys:
-    """The same for what is kept in the second Region, where no key of the first can be asked for once that is lost."""
+    """Keys in the second Region, for data that must be readable when the first Region is lost."""
 
     files: KmsKey
     backup: KmsKey
@@ -43,7 +42,7 @@ class SecondRegionKeys:
 
 @dataclass(frozen=True, kw_only=True)
 class LogBuckets:
-    """Three, because AWS's rules differ by who delivers."""
+    """Three buckets, because requirements differ by log source."""
 
     audit: S3Bucket
     delivery: S3Bucket
@@ -64,8 +63,8 @@ class FoundationStack(TierStack):
         self.images = image_repository(self, self.keys.images)
 
     def _keys(self) -> Keys:
-        # No condition: EventBridge sends no source to KMS, and its messages would be lost without a sign. The topic's
-        # own policy says who may publish. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        # No condition: EventBridge sends no source to KMS, and its messages would be lost silently. The topic's policy
+        # restricts who may publish. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         alarm_publishers = allow(
             "PublishEncrypted",
             ["kms:GenerateDataKey*", "kms:Decrypt"],
@@ -104,7 +103,7 @@ class FoundationStack(TierStack):
             ),
             key=None,
             object_lock=False,
-            access_log=None,  # its own access logs would log their own delivery, for ever
+            access_log=None,  # logging its own access would log each delivery in turn, endlessly
         )
         audit = LogBucket(
             self,

@@ -1,1 +1,1 @@
-"""VPC, subnets, and every flow that is allowed."""
+"""Network tier: VPC, subnets, allowed flows."""

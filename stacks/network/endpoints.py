@@ -1,4 +1,4 @@
-"""Endpoints: tasks reach AWS's services without leaving the VPC, and nobody else's account through them."""
+"""VPC endpoints: tasks use AWS services without leaving the VPC, and only within the own account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from stacks.statements import EVERYONE, Condition, allow, string_equals
 from stacks.tier import TierStack
 
 REGISTRY_LOGIN = "ecr:GetAuthorizationToken"
-"""To all repositories at once: the only action of these that knows no resource."""
+"""The only one of these actions without resource-level permissions."""
 IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", REGISTRY_LOGIN, "ecr:GetDownloadUrlForLayer")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A service that tasks or the rotation use, and all that may be asked of it through the endpoint."""
+    """An AWS service, and the actions that its endpoint allows."""
 
     service: str
     actions: Sequence[str]
@@ -49,7 +49,7 @@ ENDPOINTS = (
 def interface_endpoint(
     tier: TierStack, vpc: Vpc, endpoint: Endpoint, *, subnets: Sequence[Subnet], group: SecurityGroup
 ) -> VpcEndpoint:
-    """An endpoint with an address in every one of the subnets."""
+    """An interface endpoint with an address in each subnet."""
     id = f"endpoint-{endpoint.service.replace('.', '-')}"
     own_account = tier.settings.account
     return VpcEndpoint(
@@ -71,7 +71,7 @@ def interface_endpoint(
                 to=EVERYONE,
                 when=[
                     string_equals("aws:PrincipalAccount", own_account),
-                    # Absent where an action has no resource, as sts:GetCallerIdentity.
+                    # Absent for actions without a resource, such as sts:GetCallerIdentity.
                     Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
                 ],
             ),
@@ -81,7 +81,7 @@ def interface_endpoint(
 
 
 def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
-    """The gateway to S3: this account's buckets, and the one that ECR keeps its layers in."""
+    """The gateway endpoint of S3, for this account's buckets and the bucket of ECR's image layers."""
     region = tier.settings.region
     return VpcEndpoint(
         tier,
@@ -103,7 +103,7 @@ def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -
                     string_equals("aws:ResourceAccount", tier.settings.account),
                 ],
             ),
-            # Layers are fetched with addresses that ECR itself has signed: no principal of ours.
+            # Layers are downloaded with URLs presigned by ECR, not by a principal of ours.
             # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
             allow(
                 "ImageLayers", ["s3:GetObject"], [f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*"], to=EVERYONE

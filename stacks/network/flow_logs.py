@@ -1,4 +1,4 @@
-"""Flow logs of the VPC, and the count of connections that were rejected from within it."""
+"""VPC flow logs, and a metric of rejected connections that originate in the VPC."""
 
 from ipaddress import IPv4Network
 
@@ -12,11 +12,11 @@ from stacks.statements import allow
 from stacks.tier import TierStack
 
 REJECTED_FROM_WITHIN = "RejectedFromWithin"
-"""Metric of the count."""
+"""Name of the metric."""
 
 
 def enable_flow_logs(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
-    """PCI DSS 10.2.1, 1.2.7: who talked to whom, and who tried."""
+    """PCI DSS 1.2.7, 10.2.1: log all accepted and rejected connections."""
     logs = log_group(tier, "flow-log-group", tier.names.flow_log_group, key=key)
     role, permissions = service_role(
         tier,
@@ -54,12 +54,12 @@ def enable_flow_logs(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
 
 
 def rejected_traffic_pattern(vpc: IPv4Network) -> str:
-    """Filter pattern of flow log records whose source lies in the VPC. Scans from the internet are noise.
+    """Filter pattern for rejected traffic from inside the VPC. Scans from the internet are noise.
 
-    A pattern knows no CIDR, so it takes the two octets that a VPC of /16 to /18 shares.
+    Patterns do not support CIDRs, so it matches the first two octets, which are fixed in a VPC of /16 to /18.
     """
-    within = ".".join(str(vpc.network_address).split(".")[:2])
+    prefix = ".".join(str(vpc.network_address).split(".")[:2])
     return (
-        f"[version, account, interface, source={within}.*, destination, source_port, destination_port, protocol, "
+        f"[version, account, interface, source={prefix}.*, destination, source_port, destination_port, protocol, "
         'packets, bytes, start, end, action="REJECT", status]'
     )

@@ -1,6 +1,6 @@
-"""Every flow that the VPC allows, and the security groups whose rules are made of that table.
+"""The table of allowed flows, and the security groups and rules that follow from it.
 
-A flow is a rule of egress at its source and one of ingress at its target. What is not in the table is refused.
+A flow becomes an egress rule at its source and an ingress rule at its target. Everything else is refused.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from stacks.tier import TierStack
 
 INTERNET = IPv4Network("0.0.0.0/0")
 S3 = "s3"
-"""S3 within the Region, by the prefix list of its gateway endpoint."""
+"""S3 in the Region, through the prefix list of its gateway endpoint."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Who may open a connection to whom, on which TCP port, and why (PCI DSS 1.2.5)."""
+    """An allowed TCP connection with its business justification (PCI DSS 1.2.5)."""
 
     source: str | IPv4Network
     target: str | IPv4Network
@@ -32,12 +32,12 @@ class Flow:
 
     @property
     def id(self) -> str:
-        """Ids of the two rules, but for their direction."""
+        """Id of the two rules, without the suffix for the direction."""
         return f"{_slug(self.source)}-to-{_slug(self.target)}-{self.port}"
 
     @property
     def description(self) -> str:
-        """What both rules say in the console."""
+        """Description of both rules."""
         return f"{self.reason} ({_slug(self.source)} to {_slug(self.target)})"
 
 
@@ -54,7 +54,7 @@ ALLOWED_FLOWS = (
     Flow("rotation", "database", ports.DATABASE, "changes the credential of the application"),
     Flow("rotation", "secrets_endpoint", ports.HTTPS, "reads and writes the credential"),
 )
-"""Every flow within the VPC; `network.egress` of the settings adds what tasks may reach outside."""
+"""All flows within the VPC; `network.egress` in the settings adds destinations outside."""
 
 PURPOSES = {
     "load_balancer": "Load balancer: takes requests of customers from the internet",
@@ -66,12 +66,12 @@ PURPOSES = {
     "endpoints": "Interface endpoints of AWS services",
     "secrets_endpoint": "Interface endpoint of Secrets Manager, the only one that the rotation may reach",
 }
-"""Descriptions of the security groups, by the party that each is of."""
+"""Descriptions of the security groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroups:
-    """One a party; a resource gets the one of its own."""
+    """One security group per party."""
 
     load_balancer: SecurityGroup
     service: SecurityGroup
@@ -84,12 +84,12 @@ class SecurityGroups:
 
 
 def security_groups(tier: TierStack, vpc: Vpc) -> SecurityGroups:
-    """The groups, without a rule: Terraform removes the one that AWS gives every group, to the world."""
+    """Create the security groups without rules; Terraform removes AWS's default rule that allows all egress."""
     return SecurityGroups(**{party: _group(tier, vpc, party) for party in PURPOSES})
 
 
 def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], *, s3: VpcEndpoint) -> None:
-    """Make the rules of the flows; nothing else is let in or out."""
+    """Create the security group rules of all flows."""
     for flow in flows:
         if isinstance(flow.source, str):
             VpcSecurityGroupEgressRule(

@@ -1,6 +1,6 @@
-"""Network ACLs: a second wall around each kind of subnet, should a security group be opened by mistake.
+"""Network ACLs per kind of subnet: a second line of defense if a security group is opened by mistake.
 
-They keep no state, so answers need rules of their own: they go to a port of the asker's choice.
+Network ACLs are stateless, so responses need their own rules, to the client's ephemeral ports.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,66 +23,66 @@ Entry = TypeVar("Entry", NetworkAclIngress, NetworkAclEgress)
 
 @dataclass(frozen=True)
 class AclRule:
-    """TCP that may pass between the subnets and a range, to a port or a range of ports."""
+    """A rule that allows TCP to or from a range of addresses."""
 
     cidr: IPv4Network
     ports: int | tuple[int, int]
 
     @property
     def port_range(self) -> tuple[int, int]:
-        """As AWS takes them."""
+        """First and last port."""
         return self.ports if isinstance(self.ports, tuple) else (self.ports, self.ports)
 
 
 @dataclass(frozen=True)
 class AclRules:
-    """All that may pass into and out of one kind of subnet. AWS's limit is twenty a direction."""
+    """Rules of one network ACL. AWS's limit is 20 per direction."""
 
     ingress: Sequence[AclRule]
     egress: Sequence[AclRule]
 
 
 def acl_rules(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[SubnetKind, AclRules]:
-    """The rules of a VPC's network ACLs. What tasks reach outside passes NAT in the public subnets."""
-    # Last in each list: the others keep their numbers, and no answer is lost while a rule is renumbered.
+    """Rules of all network ACLs. Egress of tasks passes the NAT gateways in the public subnets."""
+    # Last in each list: the other rules keep their numbers, and none is replaced when this changes.
     other_egress = [rule for rule in egress if rule.port != ports.HTTPS]
     return {
         "public": AclRules(
             ingress=[
-                AclRule(INTERNET, ports.HTTPS),  # customers; and tasks, on their way out through NAT
-                AclRule(INTERNET, ports.HTTP),  # customers, to be redirected
-                AclRule(INTERNET, ports.EPHEMERAL),  # answers to NAT, and of tasks to the load balancer
+                AclRule(INTERNET, ports.HTTPS),  # customers; egress of tasks through NAT
+                AclRule(INTERNET, ports.HTTP),  # customers, redirected to HTTPS
+                AclRule(INTERNET, ports.EPHEMERAL),  # responses to NAT gateways and to the load balancer
                 *(AclRule(plan.app, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
             egress=[
-                AclRule(INTERNET, ports.HTTPS),  # NAT, for tasks
-                AclRule(INTERNET, ports.EPHEMERAL),  # answers to customers and tasks; requests to tasks
+                AclRule(INTERNET, ports.HTTPS),  # NAT gateways, for tasks
+                AclRule(INTERNET, ports.EPHEMERAL),  # responses to customers and tasks; requests to tasks
                 *(AclRule(rule.cidr, rule.port) for rule in other_egress if rule.port < ports.EPHEMERAL[0]),
             ],
         ),
         "app": AclRules(
             ingress=[
-                AclRule(plan.public, ports.SERVICE),  # requests, from the load balancer
+                AclRule(plan.public, ports.SERVICE),  # requests from the load balancer
                 AclRule(plan.app, ports.HTTPS),  # interface endpoints
                 AclRule(plan.app, ports.FILES),  # mount targets
-                AclRule(INTERNET, ports.EPHEMERAL),  # answers from the world, the data subnets, S3
+                AclRule(INTERNET, ports.EPHEMERAL),  # responses from the internet, the data subnets and S3
             ],
             egress=[
                 AclRule(plan.data, ports.DATABASE),
                 AclRule(plan.data, ports.CACHE),
                 AclRule(plan.app, ports.FILES),
-                AclRule(INTERNET, ports.HTTPS),  # interface endpoints, S3, and the world through NAT
-                AclRule(plan.public, ports.EPHEMERAL),  # answers to the load balancer
-                AclRule(plan.app, ports.EPHEMERAL),  # answers of endpoints and mount targets
+                AclRule(INTERNET, ports.HTTPS),  # interface endpoints, S3, and the internet through NAT
+                AclRule(plan.public, ports.EPHEMERAL),  # responses to the load balancer
+                AclRule(plan.app, ports.EPHEMERAL),  # responses of endpoints and mount targets
                 *(AclRule(rule.cidr, rule.port) for rule in other_egress),
             ],
         ),
-        # PCI DSS 1.4.4: what keeps data talks to tasks and to its own kind, never to the world.
+        # PCI DSS 1.4.4: data stores communicate only with tasks and each other, never with the internet.
         "data": AclRules(
             ingress=[
                 AclRule(plan.app, ports.DATABASE),
                 AclRule(plan.app, ports.CACHE),
-                AclRule(plan.data, ports.ANY),  # cache nodes replicate on ports of AWS's choice
+                AclRule(plan.data, ports.ANY),  # cache nodes replicate on ports that AWS chooses
             ],
             egress=[
                 AclRule(plan.app, ports.EPHEMERAL),
@@ -93,7 +93,7 @@ def acl_rules(plan: AddressPlan, egress: Sequence[EgressRule]) -> dict[SubnetKin
 
 
 def network_acl(tier: TierStack, vpc: Vpc, kind: SubnetKind, rules: AclRules, subnets: Sequence[Subnet]) -> None:
-    """The network ACL of one kind of subnet."""
+    """Create the network ACL of one kind of subnet."""
     NetworkAcl(
         tier,
         f"acl-{kind}",
@@ -106,7 +106,7 @@ def network_acl(tier: TierStack, vpc: Vpc, kind: SubnetKind, rules: AclRules, su
 
 
 def _entries(entry: Callable[..., Entry], rules: Sequence[AclRule]) -> list[Entry]:
-    # Path MTU discovery: without it, connections hang whose packets are too large for some link on the way.
+    # Path MTU discovery: without it, connections hang if a link on the path has a smaller MTU.
     too_large = entry(
         rule_no=90,
         action="allow",

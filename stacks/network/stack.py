@@ -1,7 +1,7 @@
-"""The network: three kinds of subnet in every zone, a way out of each zone of its own, and no flow that is not named.
+"""The network: VPC with three kinds of subnet in every zone, NAT per zone, and an explicit list of allowed flows.
 
-Customers reach the load balancer in the public subnets; tasks run in the app subnets; what keeps data is in the data
-subnets, which have no way out at all. The loss of a zone takes nothing from another.
+The load balancer is in the public subnets, tasks are in the app subnets, and data stores are in the data subnets, which
+have no route to the internet. Zones do not depend on each other.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from stacks.settings import Environment
 from stacks.tier import TierStack
 
 ZonalSubnets = Mapping[str, Subnet]
-"""By zone."""
+"""Subnets of one kind, by zone."""
 
 
 class NetworkStack(TierStack):
@@ -64,7 +64,7 @@ class NetworkStack(TierStack):
             "vpc",
             cidr_block=str(self.settings.network.cidr),
             enable_dns_support=True,
-            enable_dns_hostnames=True,  # interface endpoints answer to their services' own names
+            enable_dns_hostnames=True,  # for the private DNS names of interface endpoints
             tags={"Name": self.names.resource_name("vpc")},
         )
         self.publish("vpc_id", vpc, "id", "The environment's VPC")
@@ -72,7 +72,7 @@ class NetworkStack(TierStack):
         return vpc
 
     def _lock_defaults(self) -> None:
-        """PCI DSS 1.2.1: what is put in the VPC without a thought reaches nothing and nobody."""
+        """PCI DSS 1.2.1: resources that use the VPC's defaults can reach nothing and cannot be reached."""
         name = {"Name": self.names.resource_name("default-locked")}
         DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
         DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
@@ -80,7 +80,7 @@ class NetworkStack(TierStack):
             self,
             "default-acl",
             default_network_acl_id=self.vpc.default_network_acl_id,
-            # AWS puts a subnet here when it leaves another ACL; that is not for this resource to undo.
+            # AWS associates a subnet with this ACL when it leaves another one; this resource must not undo that.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["subnet_ids"]),
             tags=name,
         )
@@ -108,7 +108,7 @@ class NetworkStack(TierStack):
         )
 
     def _nat_gateways(self, gateway: InternetGateway) -> Mapping[str, NatGateway]:
-        """A NAT gateway in each zone, or one in all."""
+        """One NAT gateway per zone, or a single one."""
         zones = self.settings.network.zones if self.settings.network.nat_per_zone else self.settings.network.zones[:1]
         return {zone: self._nat(zone, gateway) for zone in zones}
 
@@ -132,9 +132,9 @@ class NetworkStack(TierStack):
         return nat
 
     def _routes(self, gateway: InternetGateway, nats: Mapping[str, NatGateway]) -> list[RouteTable]:
-        """Public subnets go out directly, app subnets by their own zone's NAT, data subnets nowhere (PCI DSS 1.4.4).
+        """Route public subnets to the internet, app subnets to NAT, data subnets nowhere (PCI DSS 1.4.4).
 
-        Returns the app subnets' tables.
+        Returns the route tables of the app subnets.
         """
         for zone, subnet in self.public_subnets.items():
             table = self._route_table("public", zone, subnet)
@@ -176,7 +176,7 @@ class NetworkStack(TierStack):
             network_acls.network_acl(self, self.vpc, kind, rules, list(subnets[kind].values()))
 
     def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
-        """PCI DSS 1.4.5: credentials, keys and logs never pass the internet. Returns S3's, which a flow ends at."""
+        """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns S3's endpoint."""
         subnets = list(self.app_subnets.values())
         for endpoint in ENDPOINTS:
             interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
@@ -207,8 +207,8 @@ class NetworkStack(TierStack):
                         unit="failed connections",
                         period=60,
                         periods=3,
-                        missing="notBreaching",
-                        why=f"tasks in {zone} cannot open connections to the outside, as to the payment provider",
+                        treat_missing_data="notBreaching",
+                        reason=f"tasks in {zone} cannot connect to the internet, for example to the payment provider",
                     )
                     for zone, nat in nats.items()
                 ),
@@ -221,8 +221,8 @@ class NetworkStack(TierStack):
                     unit="records",
                     period=300,
                     periods=1,
-                    missing="notBreaching",
-                    why="something within the VPC tries what it may not: a rule is missing, or somebody looks around",
+                    treat_missing_data="notBreaching",
+                    reason="traffic inside the VPC was rejected; a rule is missing, or somebody scans the network",
                 ),
             ],
         )

@@ -1,1 +1,1 @@
-"""Dashboard, saved queries, events, and the alarm that combines all others."""
+"""Observability tier: dashboard, saved queries, events, composite alarm."""

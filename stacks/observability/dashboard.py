@@ -1,4 +1,4 @@
-"""A dashboard from a table: a row of graphs a tier, laid out on CloudWatch's grid."""
+"""CloudWatch dashboard from a table: one row of graphs per tier."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from stacks.parts.alarms import metrics_insights_query
 
 COLUMNS = 24
-"""CloudWatch's grid is so wide, and grows downwards."""
+"""Width of CloudWatch's grid."""
 TITLE_HEIGHT = 1
 GRAPH_HEIGHT = 5
 PERIOD = 60
@@ -19,7 +19,7 @@ Widget = dict[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A metric of one resource."""
+    """A line in a graph: a metric of one resource."""
 
     label: str
     namespace: str
@@ -30,19 +30,19 @@ class Line:
 
 @dataclass(frozen=True)
 class AggregateLine:
-    """A metric of all resources of a namespace, for those that come and go: the highest, or their sum."""
+    """A line in a graph: a metric aggregated over all resources of a namespace."""
 
     label: str
     namespace: str
     metric: str
     function: str = "MAX"
     dimension: str = ""
-    """The dimension that tells them apart, where the namespace also has a total of them all."""
+    """The resources' dimension, if the namespace also has metrics without it that are totals."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """One thing to know, in its own unit."""
+    """A graph; all its lines have the same unit."""
 
     title: str
     lines: Sequence[Line | AggregateLine]
@@ -50,18 +50,18 @@ class Graph:
 
 @dataclass(frozen=True)
 class DashboardRow:
-    """The graphs of one tier, side by side."""
+    """A row of the dashboard: graphs of one tier, side by side."""
 
     title: str
     graphs: Sequence[Graph]
 
 
 def dashboard_body(region: str, *, health_alarm: str, alarms: Sequence[str], rows: Sequence[DashboardRow]) -> str:
-    """The dashboard's JSON: whether all is well and what rings at the top, then the rows.
+    """JSON of the dashboard: overall health and active alarms at the top, then the rows.
 
     Args:
-        healthy: ARN of the alarm that stands for the whole.
-        alarms: ARNs of all others; those that ring are shown.
+        health_alarm: ARN of the composite alarm.
+        alarms: ARNs of all other alarms; only active ones are shown.
     """
     widgets = [
         _alarms("Is the platform healthy?", [health_alarm], x=0, width=6),
@@ -100,8 +100,8 @@ def _metric(number: int, line: Line | AggregateLine) -> list[Any]:
     if isinstance(line, AggregateLine):
         query = metrics_insights_query(line.function, line.metric, line.namespace, line.dimension)
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
-    named = [part for dimension in line.dimensions.items() for part in dimension]
-    return [line.namespace, line.metric, *named, {"label": line.label, "stat": line.statistic}]
+    dimensions = [part for dimension in line.dimensions.items() for part in dimension]
+    return [line.namespace, line.metric, *dimensions, {"label": line.label, "stat": line.statistic}]
 
 
 def _place(x: int, y: int, width: int, height: int, kind: str, properties: dict[str, Any]) -> Widget:

@@ -1,4 +1,4 @@
-"""The rows of the dashboard: the numbers that matter of each tier, from the customers inwards."""
+"""Rows of the dashboard: the most important metrics of each tier, starting with those that customers notice."""
 
 from cdktf_cdktf_provider_aws.efs_file_system import EfsFileSystem
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
@@ -12,7 +12,7 @@ from stacks.service.stack import ServiceStack
 
 
 def dashboard_rows(names: Names, *, topic: SnsTopic, files: EfsFileSystem, service: ServiceStack) -> list[DashboardRow]:
-    """A row a tier."""
+    """One row per tier."""
     return [
         _service(names, service),
         _database(names),

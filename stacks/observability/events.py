@@ -1,11 +1,11 @@
-"""Events that people are notified of and no metric shows: deployments, tasks, AWS's own troubles, certificates."""
+"""Events that no metric covers: failed deployments, stopped tasks, AWS Health, expiring certificates."""
 
 from stacks.parts.events import Event
 from stacks.service.stack import ServiceStack
 
 
 def platform_events(service: ServiceStack) -> list[Event]:
-    """The table, for one service."""
+    """Events of the service, its certificate, and AWS Health."""
     return [
         Event(
             name="deployment-failed",
@@ -22,7 +22,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail_types=["ECS Service Action"],
             resources=[service.service.id],
             detail={"eventType": ["WARN", "ERROR"]},
-            message="ECS cannot run the service as it should: <what>.",
+            message="ECS reports a problem with the service: <what>.",
             input_paths={"what": "$.detail.eventName"},
         ),
         Event(
@@ -32,13 +32,13 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail={
                 "clusterArn": [service.cluster.arn],
                 "lastStatus": ["STOPPED"],
-                # What ECS or a person stops has other codes; but ECS also stops what fails its health checks.
+                # Tasks stopped by ECS or a person have other stop codes, except those that fail health checks.
                 "$or": [
                     {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
                     {"stoppedReason": [{"prefix": "Task failed"}]},
                 ],
             },
-            message="a task stopped by itself: <reason> (<task>).",
+            message="a task stopped unexpectedly: <reason> (<task>).",
             input_paths={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
         ),
         Event(
@@ -46,7 +46,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             source="aws.health",
             detail_types=["AWS Health Event"],
             detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
-            message="AWS tells of <code> at <service>.",
+            message="AWS Health reports <code> for <service>.",
             input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
         ),
         Event(

@@ -1,4 +1,4 @@
-"""Saved queries of CloudWatch Logs Insights: what one asks first when something rings."""
+"""Saved CloudWatch Logs Insights queries to start an investigation with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from stacks.tier import TierStack
 
 @dataclass(frozen=True)
 class Query:
-    """A query, and the log group that it asks."""
+    """A saved query and its log group."""
 
     name: str
     log_group: str
     steps: Sequence[str]
-    """In Logs Insights' language, which puts a bar between them."""
+    """Commands in Logs Insights' query language, which are joined by `|`."""
 
 
 def queries(names: Names) -> list[Query]:
-    """The queries, by what they find."""
+    """All saved queries."""
     return [
         Query(
             "application-errors",
@@ -82,7 +82,7 @@ def queries(names: Names) -> list[Query]:
 
 
 def save_queries(tier: TierStack) -> None:
-    """Save them under the environment's folder, as the console shows the slashes of a name."""
+    """Save the queries in a folder of the environment; the console shows slashes in names as folders."""
     for query in queries(tier.names):
         CloudwatchQueryDefinition(
             tier,

@@ -1,7 +1,7 @@
-"""What a person sees of the platform, and what comes to tell them: one dashboard, one alarm for the whole, events.
+"""Monitoring of the whole platform: dashboard, composite alarm, events, saved queries.
 
-Each tier owns its alarms; here they are gathered. Failovers of the database, failed deployments, tasks that die, AWS's
-own troubles and certificates that run out are told as they happen.
+Each tier owns its alarms; this one combines them. People are notified of database failovers, failed deployments,
+stopped tasks, AWS Health events and expiring certificates as they happen.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ from stacks.tier import TierStack
 APPLICATION_ERRORS = "ApplicationErrors"
 ERROR_PATTERN = '{ $.level = "ERROR" || $.level = "CRITICAL" }'
 
-# RDS's kinds of source, and which of their events. PCI DSS 11.5.2, as Security Hub's RDS.19 to RDS.22 read it, asks for
-# changes, maintenance and failures.
+# Event categories by RDS source type. Security Hub's RDS.19 to RDS.22 (PCI DSS 11.5.2) require configuration changes,
+# maintenance and failures.
 DATABASE_EVENTS = {
     "db-cluster": ("failover", "failure", "maintenance"),
     "db-instance": ("availability", "configuration change", "deletion", "failure", "maintenance", "recovery"),
@@ -54,10 +54,10 @@ class ObservabilityStack(TierStack):
         service: ServiceStack,
         monitored_tiers: Sequence[TierStack],
     ) -> None:
-        """Gather what the other tiers have.
+        """Create the stack.
 
         Args:
-            watched: the tiers whose alarms are gathered.
+            monitored_tiers: the tiers whose alarms are combined.
         """
         super().__init__(scope, settings)
         self._watch(foundation.alarm_topic, service)
@@ -81,11 +81,11 @@ class ObservabilityStack(TierStack):
                     metric=APPLICATION_ERRORS,
                     statistic="Sum",
                     threshold=25,
-                    unit="lines",
+                    unit="log lines",
                     period=300,
                     periods=1,
-                    missing="notBreaching",
-                    why="the application reports errors, whether customers see them yet or not",
+                    treat_missing_data="notBreaching",
+                    reason="the application logs errors, which customers may already notice",
                 ),
                 *(
                     Alarm(
@@ -93,14 +93,14 @@ class ObservabilityStack(TierStack):
                         runbook="workflows",
                         namespace="AWS/States",
                         metric=metric,
-                        of_any=True,
+                        any_resource=True,
                         statistic="Sum",
                         threshold=1,
                         unit="executions",
                         period=300,
                         periods=1,
-                        missing="notBreaching",
-                        why="new tasks after a rotation, or the daily question after its age, came to nothing",
+                        treat_missing_data="notBreaching",
+                        reason="the redeployment after a rotation, or the daily check of the credential's age, failed",
                     )
                     for ended, metric in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut"))
                 ),
@@ -108,32 +108,32 @@ class ObservabilityStack(TierStack):
                     name="events-lost",
                     namespace="AWS/Events",
                     metric="FailedInvocations",
-                    of_any=True,
+                    any_resource=True,
                     statistic="Sum",
                     threshold=1,
                     unit="events",
                     period=300,
                     periods=1,
-                    missing="notBreaching",
-                    why="what should have been told did not reach the topic",
+                    treat_missing_data="notBreaching",
+                    reason="an event could not be delivered to the alarm topic",
                 ),
             ],
         )
 
     def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[str]) -> CloudwatchCompositeAlarm:
-        """Tells when the first alarm of all rings, and once more when the last one has stopped."""
+        """Composite alarm: notifies when the first alarm is raised, and again when all are OK."""
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
             alarm_name=self.names.resource_name("platform-healthy"),
-            alarm_description=f"In alarm while any alarm of any tier is. {self.runbook_reference('platform-healthy')}",
+            alarm_description=f"At least one alarm is active. {self.runbook_reference('platform-healthy')}",
             alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],
         )
 
     def _notify_of_databases(self, topic: SnsTopic) -> None:
-        """Of all in the account, since Aurora names the readers that it adds itself."""
+        """Subscribe to events of all databases in the account, because autoscaling names the readers that it adds."""
         for kind, categories in DATABASE_EVENTS.items():
             DbEventSubscription(
                 self,

@@ -1,1 +1,1 @@
-"""What two tiers or more do alike."""
+"""Building blocks that two or more tiers share."""

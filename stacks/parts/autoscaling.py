@@ -1,4 +1,4 @@
-"""Target tracking: as many of something as keep a metric at its target."""
+"""Application Auto Scaling with target tracking."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from stacks.tier import TierStack
 PredefinedMetric = AppautoscalingPolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecification
 
 SCALE_OUT_COOLDOWN = 60
-"""Seconds: customers wait."""
+"""Seconds. Short, because customers wait."""
 SCALE_IN_COOLDOWN = 300
-"""Seconds: a lull is no reason to start all over."""
+"""Seconds. Long, so that a short lull removes nothing."""
 
 
 def scaling_target(
@@ -29,22 +29,22 @@ def scaling_target(
     capacity: tuple[int, int],
     depends_on: Sequence[ITerraformDependable],
 ) -> AppautoscalingTarget:
-    """What is scaled, and within which bounds.
+    """A scalable target.
 
     Args:
-        what: the construct's id, in the singular.
-        dimension: as `rds:cluster:ReadReplicaCount`; it begins with the service's namespace.
-        between: the least and the most.
+        what: what is scaled, in the singular: `reader`, `task`.
+        dimension: scalable dimension, such as `rds:cluster:ReadReplicaCount`; its first part is the service namespace.
+        capacity: minimum and maximum.
     """
-    least, most = capacity
+    minimum, maximum = capacity
     return AppautoscalingTarget(
         tier,
         f"{what}-target",
         service_namespace=dimension.partition(":")[0],
         scalable_dimension=dimension,
         resource_id=resource_id,
-        min_capacity=least,
-        max_capacity=most,
+        min_capacity=minimum,
+        max_capacity=maximum,
         depends_on=list(depends_on),
     )
 
@@ -58,10 +58,10 @@ def track_metric(
     target_value: float,
     resource_label: str | None = None,
 ) -> None:
-    """Keep one of Application Auto Scaling's own metrics at a value.
+    """Add a policy that keeps a predefined metric at a target value.
 
     Args:
-        of: the resource that is measured, where it is not the one that is scaled.
+        resource_label: the measured resource, if it is not the scaled one.
     """
     AppautoscalingPolicy(
         tier,

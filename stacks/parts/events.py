@@ -1,7 +1,4 @@
-"""Events that people are notified of as they happen: a table, a rule each, a sentence to the topic.
-
-They are the services' own events, which EventBridge gets from them whether there is a trail or not.
-"""
+"""EventBridge rules that publish a sentence to the alarm topic, from a table of events per tier."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,21 +16,21 @@ from stacks.tier import TierStack
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One row of the table: which event, and what is said of it."""
+    """One event to notify people of."""
 
     name: str
-    """Also the heading in the tier's runbook."""
+    """Also the heading in the tier's runbook page."""
     source: str
     detail_types: Sequence[str]
-    """EventBridge's `detail-type`."""
+    """Values of EventBridge's `detail-type`."""
     resources: Sequence[str] = ()
-    """ARNs; empty where any of the account's is meant."""
+    """ARNs; empty for any resource of the account."""
     detail: Mapping[str, object] = field(default_factory=dict)
-    """What the event's detail must be, as an event pattern says it."""
+    """Pattern of the event's `detail`."""
     message: str
-    """A sentence, with `<names>` of what `quoting` finds."""
+    """A sentence with `<placeholders>` for `input_paths`."""
     input_paths: Mapping[str, str]
-    """JSONPath in the event by name."""
+    """JSONPaths in the event, by placeholder."""
 
 
 def event_pattern(
@@ -43,24 +40,24 @@ def event_pattern(
     resources: Sequence[str] = (),
     detail: Mapping[str, object] | None = None,
 ) -> str:
-    """An event pattern, as EventBridge takes it."""
-    wanted: dict[str, object] = {"source": [source], "detail-type": list(detail_types)}
+    """JSON of an event pattern."""
+    content: dict[str, object] = {"source": [source], "detail-type": list(detail_types)}
     if resources:
-        wanted["resources"] = list(resources)
+        content["resources"] = list(resources)
     if detail:
-        wanted["detail"] = dict(detail)
-    return json.dumps(wanted)
+        content["detail"] = dict(detail)
+    return json.dumps(content)
 
 
 def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
-    """Publish a sentence to the topic for each of the events."""
+    """Create a rule per event that publishes its message to the topic."""
     topic_arn = topic.arn
     for event in events:
         rule = CloudwatchEventRule(
             tier,
             f"event-{event.name}",
             name=tier.names.resource_name(event.name),
-            description=f"{', '.join(event.detail_types)}: tells the alarm topic",
+            description=f"{', '.join(event.detail_types)}: notifies the alarm topic",
             event_pattern=event_pattern(
                 event.source, event.detail_types, resources=event.resources, detail=event.detail
             ),
@@ -73,7 +70,7 @@ def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             arn=topic_arn,
             input_transformer=CloudwatchEventTargetInputTransformer(
                 input_paths=dict(event.input_paths),
-                # A JSON string, so that a person gets a sentence.
+                # A JSON string: subscribers get plain text instead of the event's JSON.
                 input_template=f'"{tier.settings.name}: {event.message} {tier.runbook_reference(event.name)}"',
             ),
         )

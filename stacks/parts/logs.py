@@ -1,4 +1,4 @@
-"""Log groups, made before what writes to them; and what is counted in them."""
+"""CloudWatch log groups, permission to deliver to them, and metric filters."""
 
 from collections.abc import Sequence
 
@@ -16,23 +16,23 @@ from stacks.tier import TierStack
 
 
 def log_group(tier: TierStack, id: str, name: str, *, key: KmsKey) -> CloudwatchLogGroup:
-    """A log group. PCI DSS 10.5.1: its retention comes from the settings; 10.3: its key is the logs' own."""
+    """An encrypted log group with the retention of the settings (PCI DSS 10.3, 10.5.1)."""
     return CloudwatchLogGroup(
         tier,
         id,
         name=name,
         kms_key_id=key.arn,
         retention_in_days=tier.settings.log_retention_days,
-        # prevent_destroy goes with the code that asks for it; this stays in the state until the group itself goes.
+        # prevent_destroy ends when its code is removed; skip_destroy stays in the state as long as the log group.
         skip_destroy=tier.settings.deletion_protection,
         lifecycle=tier.stateful_lifecycle(),
     )
 
 
 def allow_log_delivery(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) -> CloudwatchLogResourcePolicy:
-    """Let AWS's log delivery write to log groups, as ElastiCache and WAF do through it.
+    """Allow AWS's log delivery service, which ElastiCache and WAF use, to write to log groups.
 
-    AWS would make such a policy itself, for whoever switches the logs on, and that one would be in nobody's plan.
+    Without it, AWS would create such a policy outside Terraform when logging is enabled.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
     """
     return CloudwatchLogResourcePolicy(
@@ -57,7 +57,7 @@ def allow_log_delivery(tier: TierStack, logs: Sequence[CloudwatchLogGroup]) -> C
 
 
 def metric_filter(tier: TierStack, id: str, log: CloudwatchLogGroup, *, pattern: str, metric: str) -> None:
-    """Make a metric, in our own namespace, of the records that match a filter pattern."""
+    """Count the log events that match a pattern as a metric in the environment's namespace."""
     CloudwatchLogMetricFilter(
         tier,
         id,

@@ -1,4 +1,4 @@
-"""Policies of a tier: statements as a data source, whose document Terraform makes."""
+"""Policy statements as Terraform's `aws_iam_policy_document` data source."""
 
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
     DataAwsIamPolicyDocument,
@@ -12,7 +12,7 @@ from stacks.statements import Statement
 
 
 def policy_document(scope: Construct, id: str, *statements: Statement) -> str:
-    """The statements as a policy document; its JSON, as resources take it."""
+    """Create the data source and return its JSON."""
     return DataAwsIamPolicyDocument(scope, id, statement=list(map(_render, statements))).json
 
 

@@ -1,13 +1,13 @@
-"""Ports, which a security group's rule and the resource behind it must agree on."""
+"""Ports, shared by security group rules and the resources that listen on them."""
 
 HTTP = 80
 HTTPS = 443
 SERVICE = 8443
-"""The application, behind the load balancer: TLS to the task."""
+"""The application's tasks, which the load balancer connects to over TLS."""
 DATABASE = 5432
 CACHE = 6379
 FILES = 2049
-"""NFS, within the TLS that EFS's mount helper puts around it."""
+"""NFS to EFS, tunneled through TLS by the mount helper."""
 EPHEMERAL = (1024, 65535)
-"""Where answers go. A NAT gateway uses all of it."""
+"""Ephemeral ports, which responses go to. A NAT gateway uses the whole range."""
 ANY = (0, 65535)

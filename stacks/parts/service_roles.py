@@ -1,4 +1,4 @@
-"""Roles that AWS services take on: one service each, bounded, and bound to this account."""
+"""IAM roles for AWS services: one service each, with the permissions boundary, for this account only."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from stacks.tier import TierStack
 
 
 class ServiceRole(NamedTuple):
-    """A role, and what gives it its permissions: who uses the role at once should depend on both."""
+    """A role and its policy. A resource that needs the permissions on creation must depend on both."""
 
     role: IamRole
     permissions: IamRolePolicy | IamRolePolicyAttachment
@@ -23,20 +23,20 @@ def service_role(
     tier: TierStack,
     name: str,
     principal: str,
-    may: Sequence[Statement] | str,
+    permissions: Sequence[Statement] | str,
     *,
     source_arn: str | None,
     source_account: bool = False,
     description: str,
 ) -> ServiceRole:
-    """A role that one service may take on for one kind of resource of this account.
+    """A role that one service may assume for one kind of resource of this account.
 
     Args:
-        principal: the service, as `vpc-flow-logs.amazonaws.com`.
-        may: all that the role may do: statements, or the ARN of a policy of AWS's own.
-        source_arn: pattern of the resources that the service may act for (PCI DSS 7.2.5, confused deputy); None for a
-            service that does not say for which it acts, as Lambda.
-        source_account: whether a service that says none says the account at least, as AWS Backup.
+        principal: the service, such as `vpc-flow-logs.amazonaws.com`.
+        permissions: statements, or the ARN of an AWS managed policy.
+        source_arn: pattern for `aws:SourceArn` (PCI DSS 7.2.5, confused deputy); None if the service does not set the
+            key, like Lambda.
+        source_account: require `aws:SourceAccount` even without `source_arn`, for services like AWS Backup.
     """
     own_account = [string_equals("aws:SourceAccount", tier.settings.account)] if source_arn or source_account else []
     role = IamRole(
@@ -57,10 +57,10 @@ def service_role(
             ),
         ),
         permissions_boundary=tier.settings.permissions_boundary,
-        max_session_duration=3600,  # seconds: IAM's least
+        max_session_duration=3600,  # seconds: IAM's minimum
     )
     id = f"{name}-policy"
-    if isinstance(may, str):
-        return ServiceRole(role, IamRolePolicyAttachment(tier, id, role=role.name, policy_arn=may))
-    permissions = policy_document(tier, f"{name}-permissions", *may)
-    return ServiceRole(role, IamRolePolicy(tier, id, name=name, role=role.id, policy=permissions))
+    if isinstance(permissions, str):
+        return ServiceRole(role, IamRolePolicyAttachment(tier, id, role=role.name, policy_arn=permissions))
+    policy = policy_document(tier, f"{name}-permissions", *permissions)
+    return ServiceRole(role, IamRolePolicy(tier, id, name=name, role=role.id, policy=policy))

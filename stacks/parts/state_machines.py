@@ -1,4 +1,4 @@
-"""State machines of Step Functions: they call AWS's services without a function of ours, and notify of failures."""
+"""Step Functions state machines that call AWS services directly and notify people of failures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ State = Mapping[str, Any]
 
 
 def notify_state(topic: SnsTopic, message: str, *, next_state: str | None = None) -> State:
-    """A state that publishes a message to the topic, and is the last one unless `then` names the next."""
+    """A state that publishes a message to the topic. It is the last one unless `next_state` is set."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sns:publish",
@@ -35,28 +35,28 @@ def state_machine(
     id: str,
     states: Mapping[str, State],
     *,
-    may: Sequence[Statement],
+    permissions: Sequence[Statement],
     topic: SnsTopic,
     topic_key: KmsKey,
     log_key: KmsKey,
     minutes: int,
     description: str,
 ) -> SfnStateMachine:
-    """A state machine that starts with its first state, written in JSONata.
+    """A state machine in JSONata with its role and log group; it starts at the first state.
 
     Args:
-        minutes: after so many it is cut off.
-        may: what it may do beside publishing to the topic and writing its log.
-        topic_key: encrypts the topic's messages.
+        permissions: in addition to publishing to the topic, logging and tracing.
+        topic_key: KMS key of the topic.
+        minutes: timeout of an execution.
     """
     name = tier.names.resource_name(id)
     log = log_group(tier, f"{id}-log", tier.names.state_machine_log_group(id), key=log_key)
-    role, permissions = service_role(
+    role, policy = service_role(
         tier,
         id,
         "states.amazonaws.com",
         [
-            *may,
+            *permissions,
             allow("Tell", ["sns:Publish"], [topic.arn]),
             allow(
                 "EncryptWhatIsTold",
@@ -64,7 +64,7 @@ def state_machine(
                 [topic_key.arn],
                 when=[via_service("sns", tier.settings.region)],
             ),
-            # None of these knows a resource.
+            # These actions support no resource-level permissions.
             allow(
                 "Log",
                 [
@@ -103,12 +103,12 @@ def state_machine(
             level="ERROR", include_execution_data=False, log_destination=f"{log.arn}:*"
         ),
         tracing_configuration=SfnStateMachineTracingConfiguration(enabled=True),
-        depends_on=[permissions],
+        depends_on=[policy],
     )
 
 
 def starter_role(tier: TierStack, id: str, principal: str, machine: SfnStateMachine, *, source_arn: str) -> ServiceRole:
-    """The role of what starts a state machine, and may do nothing else."""
+    """A role that may only start executions of a state machine."""
     return service_role(
         tier,
         f"{id}-start",

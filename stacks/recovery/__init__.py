@@ -1,1 +1,1 @@
-"""Backups beyond those of the services themselves, and their copies."""
+"""Recovery tier: AWS Backup vaults, plan, copies, restore tests."""

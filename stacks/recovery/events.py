@@ -1,6 +1,6 @@
-"""Events of AWS Backup that people are notified of (PCI DSS 12.10.1).
+"""AWS Backup events that people are notified of (PCI DSS 12.10.1).
 
-They are of every job in the account: what is restored by hand is of interest, too.
+They cover all jobs in the account, including manual restores.
 """
 
 from stacks.parts.events import Event
@@ -38,14 +38,14 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Restore Job State Change"],
         detail={"validationStatus": ["FAILED"]},
-        message="what was restored of <what> is not as it should be: <why>.",
+        message="the validation of a restored <what> failed: <why>.",
         input_paths={"what": _JOB["what"], "why": "$.detail.validationStatusMessage"},
     ),
     Event(
         name="region-settings",
         source="aws.backup",
         detail_types=["Region Setting State Change"],
-        message="what AWS Backup backs up in <region> was changed.",
+        message="the resource types that AWS Backup protects in <region> were changed.",
         input_paths={"region": "$.region"},
     ),
 )

@@ -1,8 +1,8 @@
-"""Backups that outlive what they are of: their own vault and key, a lock, copies in a second Region, and tests of them.
+"""Backups of the database and the files by AWS Backup: locked vaults, copies in a second Region, monthly restore tests.
 
-The database's own backups go back to any second of its last days, and go with the account's Region. These go back
-further, and nobody deletes them before their age: the vault is locked, and its policy refuses it. Once a month AWS
-Backup restores the latest of each kind, to see that it can.
+Aurora's own backups allow a restore to any second, but are lost with the Region. These are kept longer and cannot be
+deleted before their retention ends, because the vault is locked and its policy denies it. Once a month, AWS Backup
+restores the latest backup of each resource to test it.
 """
 
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ AWS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor
 
 @dataclass(frozen=True)
 class BackedUpResource:
-    """What is backed up."""
+    """A resource that is backed up."""
 
     name: str
     type: str
-    """AWS Backup's."""
+    """Resource type in AWS Backup."""
     arn: str
 
 
@@ -76,10 +76,10 @@ class RecoveryStack(TierStack):
         notify(self, foundation.alarm_topic, JOB_EVENTS)
 
     def _roles(self) -> tuple[ServiceRole, ServiceRole]:
-        """Apart, so that what writes backups cannot restore one, nor what restores delete one."""
+        """Separate roles: one cannot restore backups, the other cannot delete them."""
 
         def role(name: str, policy: str, why: str) -> ServiceRole:
-            # AWS's own policies are for all of its services: the boundary leaves of them what these stores need.
+            # The AWS managed policies cover all services; the permissions boundary limits them to these data stores.
             return service_role(
                 self,
                 name,
@@ -96,14 +96,14 @@ class RecoveryStack(TierStack):
         )
 
     def _copies(self, foundation: FoundationStack, backup: ServiceRole) -> BackupVault | None:
-        keys, there = foundation.second_region_keys, self.second_region
-        if keys is None or there is None:
+        keys, provider = foundation.second_region_keys, self.second_region
+        if keys is None or provider is None:
             return None
-        return locked_vault(self, "copies", self.names.copy_vault, keys.backup, backup, there)
+        return locked_vault(self, "copies", self.names.copy_vault, keys.backup, backup, provider)
 
     def _plan(self, vault: BackupVault, copies: BackupVault | None) -> BackupPlan:
         recovery = self.settings.recovery
-        # As soon as the database's and the cache's own backups are made.
+        # Start at the end of the window for Aurora's and ElastiCache's own backups.
         hour, minute = map(int, self.settings.windows.backup.partition("-")[2].split(":"))
 
         def rule(name: str, days: str, delete_after: int, cold_after: int | None = None) -> BackupPlanRule:
@@ -113,7 +113,7 @@ class RecoveryStack(TierStack):
                 schedule=f"cron({minute} {hour} {days} * ? *)",
                 start_window=60,  # minutes
                 completion_window=480,  # minutes
-                # The database's own goes back to any second, and would be taken over: its retention and its window.
+                # AWS Backup would take over Aurora's continuous backup, with its retention and window.
                 enable_continuous_backup=False,
                 lifecycle=BackupPlanRuleLifecycle(cold_storage_after=cold_after, delete_after=delete_after),
                 copy_action=[
@@ -134,14 +134,14 @@ class RecoveryStack(TierStack):
             name=self.names.vault,
             rule=[
                 rule("daily", "*", recovery.daily_days),
-                # Of the files alone: AWS Backup passes over the database, which has no cold storage.
+                # Cold storage applies to the files only; AWS Backup does not support it for Aurora.
                 # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
                 rule("monthly", "1", recovery.monthly_days, COLD_AFTER_DAYS),
             ],
         )
 
     def _back_up(self, protected: list[BackedUpResource], plan: BackupPlan, backup: ServiceRole) -> None:
-        """By ARN: a tag that is lost or forgotten would lose the backups with it."""
+        """Select by ARN: selection by tag would silently stop backups if a tag is missing."""
         for each in protected:
             BackupSelection(
                 self,
@@ -157,7 +157,7 @@ class RecoveryStack(TierStack):
         plan = BackupRestoreTestingPlan(
             self,
             "restore-tests",
-            # Letters, digits and underscores alone.
+            # Only letters, digits and underscores are allowed.
             name=self.names.resource_name("restores").replace("-", "_"),
             schedule_expression="cron(0 12 2 * ? *)",  # the day after the month's backup
             start_window_hours=8,
@@ -179,7 +179,7 @@ class RecoveryStack(TierStack):
                 protected_resource_type=each.type,
                 protected_resource_arns=[each.arn],
                 iam_role_arn=restores.role.arn,
-                # For whoever wants to look at it; then AWS Backup deletes what it has restored.
+                # Time to inspect the restored resource; then AWS Backup deletes it.
                 validation_window_hours=24,
                 depends_on=[restores.permissions],
             )
@@ -199,10 +199,10 @@ class RecoveryStack(TierStack):
                     threshold=0,
                     unit="backups",
                     period=3600,
-                    # A day, and the nine hours in which a backup may start and end.
+                    # A day, plus the nine hours within which a backup starts and completes.
                     periods=33,
-                    missing="breaching",
-                    why="a backup that is never begun fails nowhere, and tells nobody",
+                    treat_missing_data="breaching",
+                    reason="no backup was completed; one that never starts sends no event",
                 )
             ],
         )

@@ -1,4 +1,4 @@
-"""Backup vaults that nobody empties: locked, and with a policy of their own."""
+"""Backup vaults with a vault lock and an access policy against deletion."""
 
 from cdktf import Annotations
 from cdktf_cdktf_provider_aws.backup_vault import BackupVault
@@ -13,29 +13,27 @@ from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts
 from stacks.tier import TierStack
 
 COOLING_OFF_DAYS = 7
-"""For so long a lock in compliance mode can still be undone; AWS Backup's least is three."""
+"""Days in which a lock in compliance mode can still be removed; AWS Backup's minimum is three."""
 COMPLIANCE_WARNING = (
-    f"recovery.vault_lock is compliance: {COOLING_OFF_DAYS} days after the deployment nobody can undo it, neither you "
-    "nor AWS. The vault and each backup in it then stay until the backup is as old as it must be"
+    f"recovery.vault_lock is compliance: {COOLING_OFF_DAYS} days after the deployment nobody can remove the lock, "
+    "neither you nor AWS. The vault and its backups then stay until their retention ends"
 )
 DELETION_ACTIONS = (
     "backup:DeleteRecoveryPoint",
     "backup:DisassociateRecoveryPoint",
     "backup:UpdateRecoveryPointLifecycle",
 )
-"""Ways to be rid of a backup before its age."""
+"""Actions that remove a backup before its retention ends."""
 
 
 def locked_vault(
     tier: TierStack, id: str, name: str, key: KmsKey, backup: ServiceRole, provider: AwsProvider | None = None
 ) -> BackupVault:
-    """A vault that keeps no backup for less than a day's, and none for more than a month's must be kept.
-
-    PCI DSS 3.2.1, 10.3.2.
+    """A locked vault; its minimum and maximum retention are those of daily and monthly backups (PCI DSS 3.2.1, 10.3.2).
 
     Args:
-        backup: makes the backups.
-        provider: of another Region than the environment's own.
+        backup: role that creates the backups.
+        provider: provider of the Region, if it is not the environment's first.
     """
     recovery = tier.settings.recovery
     vault = BackupVault(
@@ -53,24 +51,24 @@ def locked_vault(
         backup_vault_name=vault.name,
         min_retention_days=recovery.daily_days,
         max_retention_days=recovery.monthly_days,
-        # Without it, the lock is in governance mode.
+        # If unset, the lock is in governance mode.
         changeable_for_days=COOLING_OFF_DAYS if recovery.vault_lock == "compliance" else None,
         provider=provider,
     )
     if recovery.vault_lock == "compliance":
         Annotations.of(vault).add_warning(COMPLIANCE_WARNING)
     BackupVaultPolicy(
-        tier, f"{id}-policy", backup_vault_name=vault.name, policy=_access(tier, id, backup), provider=provider
+        tier, f"{id}-policy", backup_vault_name=vault.name, policy=_access_policy(tier, id, backup), provider=provider
     )
     tier.publish(f"{id}_arn", vault, "arn", f"Backup vault in the {'second ' if provider else ''}Region")
     return vault
 
 
-def _access(tier: TierStack, id: str, backup: ServiceRole) -> str:
+def _access_policy(tier: TierStack, id: str, backup: ServiceRole) -> str:
     account = tier.settings.account
-    # At a backup's age AWS Backup deletes it by the role that made it, and by its own where that fails.
+    # AWS Backup deletes expired backups with the role that created them, or with its service-linked role if that fails.
     # https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-iam.html
-    own = f"arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/*"
+    service_linked_roles = f"arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/*"
     return policy_document(
         tier,
         f"{id}-access",
@@ -79,7 +77,7 @@ def _access(tier: TierStack, id: str, backup: ServiceRole) -> str:
             DELETION_ACTIONS,
             ["*"],
             to=EVERYONE,
-            when=[Condition("ArnNotLike", "aws:PrincipalArn", [backup.role.arn, own])],
+            when=[Condition("ArnNotLike", "aws:PrincipalArn", [backup.role.arn, service_linked_roles])],
         ),
         deny_other_accounts(account, ["backup:*"], ["*"]),
     )

@@ -1,1 +1,1 @@
-"""The application's database secret and the function that rotates it."""
+"""Rotation tier: the application's database secret and the function that rotates it."""

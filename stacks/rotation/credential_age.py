@@ -1,4 +1,4 @@
-"""A daily question: has the credential been rotated? A metric alarm looks back for seven days at most."""
+"""Daily check of the credential's age. A metric alarm cannot look back more than seven days."""
 
 from cdktf_cdktf_provider_aws.scheduler_schedule import (
     SchedulerSchedule,
@@ -13,22 +13,22 @@ from stacks.statements import allow
 from stacks.tier import TierStack
 
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
-"""Milliseconds, which JSONata counts time in."""
+"""A day in milliseconds, JSONata's unit of time."""
 
 
 def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> None:
-    """Tell the topic of a credential that is a day older than it may be, or whose age cannot be asked for."""
-    why = "Asks daily for the age of the database credential"
+    """Notify the topic if the credential is a day overdue for rotation, or if its age cannot be determined."""
+    description = "Asks daily for the age of the database credential"
     machine = state_machine(
         tier,
         "credential-age",
         _states(tier, foundation, secret),
-        may=[allow("AskForAge", ["secretsmanager:DescribeSecret"], [secret.arn])],
+        permissions=[allow("AskForAge", ["secretsmanager:DescribeSecret"], [secret.arn])],
         topic=foundation.alarm_topic,
         topic_key=foundation.keys.alarms,
         log_key=foundation.keys.logs,
         minutes=5,
-        description=why,
+        description=description,
     )
     start = starter_role(
         tier,
@@ -41,7 +41,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
         tier,
         "credential-age-daily",
         name=tier.names.resource_name("credential-age"),
-        description=why,
+        description=description,
         schedule_expression="rate(1 day)",
         flexible_time_window=SchedulerScheduleFlexibleTimeWindow(mode="OFF"),
         target=SchedulerScheduleTarget(arn=machine.arn, role_arn=start.role.arn),
@@ -51,7 +51,7 @@ def check_age_daily(tier: TierStack, foundation: FoundationStack, secret: Secret
 
 def _states(tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret) -> dict[str, State]:
     oldest, runbook = tier.settings.rotation.days + 1, tier.runbook_reference("credential-age")
-    # It has no such date before its first rotation.
+    # A secret has no LastRotatedDate before its first rotation.
     rotated = "$exists($states.input.LastRotatedDate) ? $states.input.LastRotatedDate : $states.input.CreatedDate"
     return {
         "Ask": {
@@ -71,11 +71,11 @@ def _states(tier: TierStack, foundation: FoundationStack, secret: Secretsmanager
         "Young": {"Type": "Succeed"},
         "Tell": notify_state(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the database credential was not rotated for {oldest} days. {runbook}",
+            f"{tier.settings.name}: the database credential has not been rotated for {oldest} days. {runbook}",
         ),
         "TellFailure": notify_state(
             foundation.alarm_topic,
-            f"{tier.settings.name}: the age of the database credential could not be asked for. {runbook}",
+            f"{tier.settings.name}: the age of the database credential could not be determined. {runbook}",
             next_state="Failed",
         ),
         "Failed": {"Type": "Fail"},

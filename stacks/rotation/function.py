@@ -1,4 +1,4 @@
-"""The function that rotates the credential, in the VPC, with a role that may do nothing else."""
+"""The Lambda function that rotates the credential, in the VPC, with a role that permits nothing else."""
 
 from cdktf import AssetType, Fn, TerraformAsset
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -23,7 +23,7 @@ from stacks.statements import Condition, allow, deny, string_equals, via_service
 from stacks.tier import TierStack
 
 TIMEOUT = 300
-"""Seconds, of one step: longer than all that it waits for can take together."""
+"""Seconds per step: more than the sum of all its own timeouts."""
 
 NETWORK_INTERFACE_ACTIONS = (
     "ec2:AssignPrivateIpAddresses",
@@ -33,7 +33,7 @@ NETWORK_INTERFACE_ACTIONS = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
-"""What Lambda does to put a function into a VPC."""
+"""Actions that Lambda needs to connect a function to a VPC."""
 
 
 def rotation_function(
@@ -44,18 +44,18 @@ def rotation_function(
     network: NetworkStack,
     cluster: RdsCluster,
 ) -> LambdaFunction:
-    """The function, its log group and its role.
+    """The function with its log group and role.
 
     Args:
-        secret: what it rotates.
-        cluster: where the credential's roles are.
+        secret: the secret to rotate.
+        cluster: the cluster with the credential's database roles.
     """
     key, master_secret = foundation.keys.secrets, cluster.master_user_secret.get(0).secret_arn
     log = log_group(tier, "log", tier.names.rotation_log_group, key=foundation.keys.logs)
     role = _role(tier, secret, master_secret, key, log)
     zipped = rotation_package()
     package = TerraformAsset(tier, "package", path=str(zipped.path), type=AssetType.FILE)
-    wanted = tier.settings.rotation
+    settings = tier.settings.rotation
     variables = {
         "SECRET_ARN": secret.arn,
         "MASTER_SECRET_ARN": master_secret,
@@ -64,10 +64,10 @@ def rotation_function(
         "DATABASE_READER_HOST": cluster.reader_endpoint,
         "DATABASE_PORT": str(ports.DATABASE),
         "DATABASE_NAME": cluster.database_name,
-        "OWNER_ROLE": wanted.owner,
-        "ADOPTED_ROLE": wanted.adopted,
-        "CONNECTION_LIMIT": str(wanted.connection_limit),
-        "MINIMUM_AGE": str(wanted.minimum_age_hours * 60 * 60),
+        "OWNER_ROLE": settings.owner,
+        "ADOPTED_ROLE": settings.adopted,
+        "CONNECTION_LIMIT": str(settings.connection_limit),
+        "MINIMUM_AGE": str(settings.minimum_age_hours * 60 * 60),
     }
     return LambdaFunction(
         tier,
@@ -80,9 +80,9 @@ def rotation_function(
         filename=package.path,
         source_code_hash=Fn.filebase64sha256(package.path),
         role=role.role.arn,
-        memory_size=512,  # MiB; also sets how much of a processor it has, and SCRAM takes some
+        memory_size=512,  # MiB; CPU is proportional to memory, and SCRAM needs some
         timeout=TIMEOUT,
-        reserved_concurrent_executions=wanted.reserved_concurrency,
+        reserved_concurrent_executions=settings.reserved_concurrency,
         environment=LambdaFunctionEnvironment(variables={name: value for name, value in variables.items() if value}),
         kms_key_arn=key.arn,
         vpc_config=LambdaFunctionVpcConfig(
@@ -114,7 +114,7 @@ def _role(
                     "secretsmanager:UpdateSecretVersionStage",
                 ],
                 [secret.arn],
-                # Only while this function is the one that rotates the secret.
+                # Only while this function is the secret's rotation function.
                 when=[string_equals("secretsmanager:resource/AllowRotationLambdaArn", tier.names.rotation_arn)],
             ),
             allow(
@@ -132,7 +132,7 @@ def _role(
             allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log.arn}:*"]),
             allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
             allow("JoinVpc", NETWORK_INTERFACE_ACTIONS, ["*"]),
-            # Lambda makes the interfaces; the function's own code has no business with them.
+            # Lambda creates the network interfaces; the function's own code must not.
             deny(
                 "LeaveVpcAlone",
                 NETWORK_INTERFACE_ACTIONS,

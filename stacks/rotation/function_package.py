@@ -1,7 +1,7 @@
-"""The rotation function's zip: which one is deployed, and the processor that its compiled part is for.
+"""The deployment package of the rotation function, and the architecture that it is built for.
 
-`make setup` builds the one for Lambda. Another is named by the environment variable ROTATION_PACKAGE, as a rehearsal
-does, which runs the function on the machine that it is on.
+`make setup` builds it for Lambda. The environment variable ROTATION_PACKAGE selects another zip file; rehearsals use
+this to run the function on the local machine.
 """
 
 import os
@@ -15,38 +15,40 @@ from stacks.settings import SettingsError
 
 PACKAGE_VARIABLE = "ROTATION_PACKAGE"
 DEFAULT_PACKAGE = ROOT / ".cache" / "rotation.zip"
-"""What `make setup` builds of `lambda_rotation/`."""
+"""The zip file that `make setup` builds from `lambda_rotation/`."""
 
-# A compiled module's name says its processor: _psycopg.cpython-313-aarch64-linux-gnu.so (PEP 3149).
+# File names of compiled modules contain the architecture (PEP 3149): _psycopg.cpython-313-aarch64-linux-gnu.so
 COMPILED = re.compile(r"\.cpython-\d+-(aarch64|x86_64)-linux-\w+\.so$")
 
 
 class Package(NamedTuple):
-    """A zip."""
+    """A zip file and its architecture."""
 
     path: Path
     architecture: str
-    """In Lambda's words."""
+    """`arm64` or `x86_64`, as in Lambda's API."""
 
 
 def rotation_package() -> Package:
-    """Find the zip that is to be deployed.
+    """Find the package to deploy.
 
     Raises:
-        SettingsError: there is none, or it holds nothing that one of Lambda's processors could run.
+        SettingsError: the file does not exist, is no zip file, or is not built for exactly one architecture of Lambda.
     """
-    named = os.environ.get(PACKAGE_VARIABLE)
-    path = Path(named) if named else DEFAULT_PACKAGE
-    where = f"{PACKAGE_VARIABLE} = {named}" if named else f"{path}"
+    selected = os.environ.get(PACKAGE_VARIABLE)
+    path = Path(selected) if selected else DEFAULT_PACKAGE
+    where = f"{PACKAGE_VARIABLE} = {selected}" if selected else f"{path}"
     if not path.is_file():
-        remedy = "name the file that python -m lambda_rotation.package wrote" if named else "run make setup"
-        raise SettingsError(f"{where}: there is no package of the rotation; {remedy}")
+        remedy = "set it to the file that python -m lambda_rotation.package wrote" if selected else "run make setup"
+        raise SettingsError(f"{where}: no such rotation package; {remedy}")
     try:
         with ZipFile(path) as archive:
             found = {match[1] for name in archive.namelist() if (match := COMPILED.search(name))}
     except (BadZipFile, OSError) as error:
-        raise SettingsError(f"{where}: no package of the rotation: {error}") from error
+        raise SettingsError(f"{where}: not a rotation package: {error}") from error
     if len(found) != 1:
-        processors = " and ".join(sorted(found)) or "none of Lambda's processors"
-        raise SettingsError(f"{where}: holds compiled modules for {processors}; allowed: for aarch64 or x86_64 alone")
+        architectures = " and ".join(sorted(found)) or "no architecture of Lambda"
+        raise SettingsError(
+            f"{where}: contains compiled modules for {architectures}; allowed: either aarch64 or x86_64"
+        )
     return Package(path.resolve(), "arm64" if found == {"aarch64"} else "x86_64")

@@ -1,8 +1,8 @@
-"""The application's database credential, and what rotates it: a secret, a function, a schedule, and a check of its age.
+"""Rotation of the application's database credential: secret, function, schedule, daily check of the credential's age.
 
-The secret is made without a version: the first rotation makes that, together with the roles in the database, so no
-credential is ever in a plan or in a state. Two logins take turns, and what running tasks hold stays valid for as long
-as it takes to start them anew (docs/rotation.md).
+Terraform creates the secret without a version. The first rotation creates the version and the database roles, so no
+credential is ever in a plan or a state. Two logins alternate, so the credential of running tasks stays valid until they
+are replaced (docs/rotation.md).
 """
 
 from functools import partial
@@ -31,7 +31,7 @@ from stacks.tier import TierStack
 
 
 class RotationStack(TierStack):
-    """The application's secret, the rotation's function and schedule, the daily check."""
+    """The application's secret, the rotation function and its schedule, the daily check."""
 
     tier = "rotation"
 
@@ -79,8 +79,8 @@ class RotationStack(TierStack):
         return secret
 
     def _rotate(self, function: LambdaFunction) -> None:
-        """PCI DSS 8.3.9, 8.6.3: at once, and then as the settings say."""
-        wanted = self.settings.rotation
+        """PCI DSS 8.3.9, 8.6.3: rotate immediately, then on the schedule of the settings."""
+        settings = self.settings.rotation
         permission = LambdaPermission(
             self,
             "permission",
@@ -98,8 +98,8 @@ class RotationStack(TierStack):
             rotation_lambda_arn=function.arn,
             rotate_immediately=True,
             rotation_rules=SecretsmanagerSecretRotationRotationRules(
-                automatically_after_days=None if wanted.schedule else wanted.days,
-                schedule_expression=wanted.schedule or None,
+                automatically_after_days=None if settings.schedule else settings.days,
+                schedule_expression=settings.schedule or None,
             ),
             depends_on=[permission],
         )
@@ -111,7 +111,7 @@ class RotationStack(TierStack):
             dimensions={"FunctionName": self.names.rotation},
             period=300,
             periods=1,
-            missing="notBreaching",
+            treat_missing_data="notBreaching",
         )
         self.alarms = create_alarms(
             self,
@@ -123,23 +123,23 @@ class RotationStack(TierStack):
                     statistic="Sum",
                     threshold=1,
                     unit="failed steps",
-                    why="the credential is not rotated; the one that is current goes on working",
+                    reason="the credential was not rotated; the current one still works",
                 ),
                 function(
                     name="throttles",
                     metric="Throttles",
                     statistic="Sum",
                     threshold=1,
-                    unit="calls that were turned away",
-                    why="the account has no concurrency left for the rotation",
+                    unit="throttled invocations",
+                    reason="the account has no concurrency left for the rotation",
                 ),
                 function(
                     name="duration",
                     metric="Duration",
                     statistic="Maximum",
                     threshold=TIMEOUT * 1000 * 3 // 4,
-                    unit="milliseconds, three quarters of what a step may take",
-                    why="the next rotation may be cut off; the database or its replica answers slowly",
+                    unit="milliseconds, 75% of the timeout",
+                    reason="the next rotation may time out; the database or a reader responds slowly",
                 ),
             ],
         )

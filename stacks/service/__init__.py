@@ -1,1 +1,1 @@
-"""The application on Fargate, behind the load balancer and WAF."""
+"""Service tier: the application on Fargate, behind the load balancer and WAF."""

@@ -35,14 +35,15 @@ from stacks.parts import ports
 from stacks.parts.alarms import Alarm
 from stacks.tier import TierStack
 
-# PCI DSS 4.2.1: TLS 1.3, and of 1.2 what has forward secrecy and authenticates what it encrypts.
+# PCI DSS 4.2.1: TLS 1.3, and TLS 1.2 with forward secrecy and authenticated encryption only.
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 A_YEAR = 365 * 24 * 60 * 60
 """Seconds."""
 IDLE_TIMEOUT = 60
-"""Seconds that the load balancer keeps an idle connection. Tasks must keep it longer, or a request finds it closed."""
+"""Seconds until the load balancer closes an idle connection. Tasks must keep connections open longer, or requests
+fail."""
 DEREGISTRATION_DELAY = 45
-"""Seconds that a task which goes still has for the requests it took: the longest that one may last."""
+"""Seconds that a deregistered task has to finish its requests; the longest that a request may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +57,20 @@ class LoadBalancer:
 
     @property
     def dimensions(self) -> dict[str, str]:
-        """Of the load balancer's metrics."""
+        """Dimensions of the load balancer's metrics."""
         return {"LoadBalancer": self.lb.arn_suffix}
 
     def alarms(self) -> list[Alarm]:
-        """When customers do not get what they ask for."""
-        answers = partial(
-            Alarm, namespace="AWS/ApplicationELB", dimensions=self.dimensions, period=60, missing="notBreaching"
+        """Alarms on failed, refused and slow requests, unhealthy tasks, and the certificate."""
+        load_balancer_alarm = partial(
+            Alarm,
+            namespace="AWS/ApplicationELB",
+            dimensions=self.dimensions,
+            period=60,
+            treat_missing_data="notBreaching",
         )
         return [
-            answers(
+            load_balancer_alarm(
                 name="errors",
                 metric="HTTPCode_Target_5XX_Count",
                 share_of="RequestCount",
@@ -73,29 +78,29 @@ class LoadBalancer:
                 threshold=2,
                 unit="percent",
                 periods=3,
-                why="the application fails for customers",
+                reason="the application returns errors to customers",
             ),
-            answers(
+            load_balancer_alarm(
                 name="refused",
-                # A number: the load balancer counts no request that it finds no task for.
+                # A count, not a ratio: RequestCount excludes requests without a healthy target.
                 metric="HTTPCode_ELB_5XX_Count",
                 statistic="Sum",
                 threshold=20,
-                unit="answers a minute",
+                unit="responses per minute",
                 periods=3,
-                why="the load balancer finds no task that answers",
+                reason="the load balancer has no healthy task to forward requests to",
             ),
-            answers(
+            load_balancer_alarm(
                 name="latency",
                 metric="TargetResponseTime",
-                among="RequestCount",
+                sample_count="RequestCount",
                 statistic="p99",
                 threshold=2,
                 unit="seconds",
                 periods=5,
-                why="one customer in a hundred waits long enough to leave",
+                reason="one request in a hundred is slow enough for customers to leave",
             ),
-            answers(
+            load_balancer_alarm(
                 name="unhealthy",
                 metric="UnHealthyHostCount",
                 dimensions={**self.dimensions, "TargetGroup": self.target_group.arn_suffix},
@@ -103,7 +108,7 @@ class LoadBalancer:
                 threshold=1,
                 unit="tasks",
                 periods=5,
-                why="tasks run that cannot answer",
+                reason="running tasks fail their health checks",
             ),
             Alarm(
                 name="certificate",
@@ -116,8 +121,8 @@ class LoadBalancer:
                 unit="days",
                 period=24 * 60 * 60,
                 periods=1,
-                missing="notBreaching",
-                why="ACM should have renewed the certificate by now; without it nobody gets in",
+                treat_missing_data="notBreaching",
+                reason="ACM should have renewed the certificate by now; once it expires, customers cannot connect",
             ),
         ]
 
@@ -132,22 +137,22 @@ def public_load_balancer(
     acl: Wafv2WebAcl,
     health_path: str,
 ) -> LoadBalancer:
-    """The load balancer with all that belongs to it, under the domain of the settings.
+    """The load balancer with certificate, target group, listeners and DNS record.
 
     Args:
-        logs: bucket of access and connection logs.
-        acl: WAF's rules.
-        health_path: where a task says whether it can take requests.
+        logs: bucket for access and connection logs.
+        acl: web ACL of WAF.
+        health_path: path of the tasks' health check.
     """
     zone = DataAwsRoute53Zone(tier, "zone", name=tier.settings.service.hosted_zone, private_zone=False)
     certificate = _certificate(tier)
-    valid = _validated(tier, certificate, zone)
+    validation = _validate(tier, certificate, zone)
     lb = _load_balancer(tier, subnets, group, logs)
     targets = _target_group(tier, vpc, health_path)
-    # PCI DSS 6.4.1: nobody is let in before WAF stands in front.
-    guarded = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=lb.arn)
-    listener = _listen(tier, lb, targets, valid, depends_on=guarded)
-    _redirect_plaintext(tier, lb, depends_on=guarded)
+    # PCI DSS 6.4.1: no listener before WAF is associated.
+    association = Wafv2WebAclAssociation(tier, "firewall-in-front", web_acl_arn=acl.arn, resource_arn=lb.arn)
+    listener = _listen(tier, lb, targets, validation, depends_on=association)
+    _redirect_plaintext(tier, lb, depends_on=association)
     Route53Record(
         tier,
         "domain",
@@ -160,7 +165,7 @@ def public_load_balancer(
 
 
 def _certificate(tier: TierStack) -> AcmCertificate:
-    """PCI DSS 4.2.1.1: ACM renews it for as long as the record that validates it stands."""
+    """PCI DSS 4.2.1.1: ACM renews the certificate while its validation record exists."""
     return AcmCertificate(
         tier,
         "certificate",
@@ -172,17 +177,17 @@ def _certificate(tier: TierStack) -> AcmCertificate:
     )
 
 
-def _validated(tier: TierStack, certificate: AcmCertificate, zone: DataAwsRoute53Zone) -> AcmCertificateValidation:
-    proof = certificate.domain_validation_options.get(0)
+def _validate(tier: TierStack, certificate: AcmCertificate, zone: DataAwsRoute53Zone) -> AcmCertificateValidation:
+    option = certificate.domain_validation_options.get(0)
     record = Route53Record(
         tier,
         "certificate-proof",
         zone_id=zone.zone_id,
-        name=proof.resource_record_name,
-        type=proof.resource_record_type,
-        records=[proof.resource_record_value],
+        name=option.resource_record_name,
+        type=option.resource_record_type,
+        records=[option.resource_record_value],
         ttl=300,  # seconds
-        # Its name follows from account and domain, so that of a certificate which is replaced is the same record.
+        # The record's name depends on account and domain only, so a replacement certificate uses the same record.
         allow_overwrite=True,
     )
     return AcmCertificateValidation(
@@ -200,12 +205,12 @@ def _load_balancer(tier: TierStack, subnets: Sequence[Subnet], group: SecurityGr
         subnets=[subnet.id for subnet in subnets],
         security_groups=[group.id],
         idle_timeout=IDLE_TIMEOUT,
-        # PCI DSS 6.2.4: what a task could read in another way than the load balancer and WAF did is not passed on.
+        # PCI DSS 6.2.4: against request smuggling.
         drop_invalid_header_fields=True,
         desync_mitigation_mode="defensive",
         enable_zonal_shift=True,
         enable_deletion_protection=tier.settings.deletion_protection,
-        # While WAF cannot be asked, nobody is let in (docs/decisions/0005).
+        # Refuse requests while WAF is unavailable (docs/decisions/0005).
         enable_waf_fail_open=False,
         access_logs=LbAccessLogs(bucket=logs.id, prefix=ALB_ACCESS_PREFIX, enabled=True),
         connection_logs=LbConnectionLogs(bucket=logs.id, prefix=ALB_CONNECTION_PREFIX, enabled=True),
@@ -223,7 +228,7 @@ def _target_group(tier: TierStack, vpc: Vpc, health_path: str) -> LbTargetGroup:
         protocol="HTTPS",
         deregistration_delay=str(DEREGISTRATION_DELAY),
         load_balancing_algorithm_type="least_outstanding_requests",
-        # Sessions are in the cache; any task may take any request.
+        # Sessions are in the cache, so any task can serve any request.
         stickiness=LbTargetGroupStickiness(type="lb_cookie", enabled=False),
         health_check=LbTargetGroupHealthCheck(
             path=health_path,
@@ -234,7 +239,7 @@ def _target_group(tier: TierStack, vpc: Vpc, health_path: str) -> LbTargetGroup:
             healthy_threshold=2,
             unhealthy_threshold=3,
         ),
-        # A zone without a healthy task is taken out of the name's addresses.
+        # A zone without a healthy task is removed from DNS.
         target_group_health=LbTargetGroupTargetGroupHealth(
             dns_failover=LbTargetGroupTargetGroupHealthDnsFailover(minimum_healthy_targets_count="1"),
             unhealthy_state_routing=LbTargetGroupTargetGroupHealthUnhealthyStateRouting(
@@ -262,7 +267,7 @@ def _listen(
         ssl_policy=TLS_POLICY,
         certificate_arn=certificate.certificate_arn,
         default_action=[LbListenerDefaultAction(type="forward", target_group_arn=targets.arn)],
-        # A browser that was here once asks for no plaintext again.
+        # HSTS: browsers use HTTPS only after their first visit.
         routing_http_response_strict_transport_security_header_value=f"max-age={A_YEAR}",
         routing_http_response_server_enabled=False,
         depends_on=[depends_on],

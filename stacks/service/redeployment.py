@@ -1,8 +1,8 @@
-"""What the service has to do with rotations: no tasks before the first, and new ones after each.
+"""Redeployment after rotations, and a check that the first rotation has finished before tasks start.
 
-Tasks read the credential when they start, and the previous one is changed by the next rotation. Secrets Manager says
-itself when a version becomes current, without a trail. A state machine waits until no deployment is under way, because
-its tasks may have read either credential, and starts one.
+Tasks read the credential when they start, and the next rotation changes the previous one. When a version becomes
+current, Secrets Manager sends an event, and a state machine starts a deployment. It first waits for a deployment in
+progress, because some of its tasks may have read the previous credential.
 """
 
 from typing import NamedTuple
@@ -22,11 +22,11 @@ from stacks.statements import allow, arn_like
 from stacks.tier import TierStack
 
 LONGEST_DEPLOYMENT = 45
-"""Minutes; less than the hour for which a credential is not replaced."""
+"""Minutes. Less than an hour, the minimum time between two rotations."""
 
 
 class RunningService(NamedTuple):
-    """The service, and the cluster that it runs in."""
+    """The ECS service and its cluster."""
 
     cluster: EcsCluster
     service: EcsService
@@ -38,9 +38,9 @@ ROTATION_FINISHED = 'contains(version.version_stages, "AWSCURRENT") && !contains
 def first_rotation(
     tier: TierStack, secret: SecretsmanagerSecret, *, depends_on: ITerraformDependable
 ) -> DataAwsSecretsmanagerSecretVersions:
-    """Fails the plan or the deployment where there is no credential yet. It reads no value of the secret.
+    """A data source that fails the plan or apply if there is no credential yet. It does not read the secret's value.
 
-    Without a credential tasks would not start, and ECS would go on trying.
+    Without a credential, tasks could not start and ECS would retry endlessly.
     """
     return DataAwsSecretsmanagerSecretVersions(
         tier,
@@ -49,7 +49,7 @@ def first_rotation(
         lifecycle=TerraformResourceLifecycle(
             postcondition=[
                 Postcondition(
-                    # No versions at all are null, and no list.
+                    # Without any version, the attribute is null instead of an empty list.
                     condition=f"${{try(anytrue([for version in self.versions : {ROTATION_FINISHED}]), false)}}",
                     error_message="The database credential has not had its first rotation. It begins when the rotation "
                     "tier is deployed, and takes a minute; where it failed, docs/rotation.md says what to do.",
@@ -63,12 +63,12 @@ def first_rotation(
 def redeploy_after_rotation(
     tier: TierStack, foundation: FoundationStack, secret: SecretsmanagerSecret, running: RunningService
 ) -> None:
-    """Start new tasks whenever a version of the secret becomes current."""
+    """Redeploy the service whenever a version of the secret becomes current."""
     machine = state_machine(
         tier,
         "redeployment",
         _states(tier, foundation, running),
-        may=[
+        permissions=[
             allow(
                 "Redeploy",
                 ["ecs:DescribeServices", "ecs:UpdateService"],
@@ -114,13 +114,13 @@ def redeploy_after_rotation(
 
 
 def _states(tier: TierStack, foundation: FoundationStack, running: RunningService) -> dict[str, State]:
-    which = {"Cluster": running.cluster.arn, "Service": running.service.name}
+    service = {"Cluster": running.cluster.arn, "Service": running.service.name}
     failure = [{"ErrorEquals": ["States.ALL"], "Next": "TellFailure"}]
     return {
         "Look": {
             "Type": "Task",
             "Resource": "arn:aws:states:::aws-sdk:ecs:describeServices",
-            "Arguments": {"Cluster": which["Cluster"], "Services": [which["Service"]]},
+            "Arguments": {"Cluster": service["Cluster"], "Services": [service["Service"]]},
             "Catch": failure,
             "Next": "IsDeploying",
         },
@@ -133,8 +133,8 @@ def _states(tier: TierStack, foundation: FoundationStack, running: RunningServic
         "Redeploy": {
             "Type": "Task",
             "Resource": "arn:aws:states:::aws-sdk:ecs:updateService",
-            "Arguments": {**which, "ForceNewDeployment": True},
-            # What it answers is the whole service; nobody needs it.
+            "Arguments": {**service, "ForceNewDeployment": True},
+            # The response describes the service; nothing uses it.
             "Output": {},
             "Catch": failure,
             "End": True,

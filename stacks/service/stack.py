@@ -1,7 +1,7 @@
-"""The application: tasks on Fargate in every zone, behind WAF and a load balancer that speaks TLS both ways.
+"""The application: Fargate tasks in every zone, behind WAF and a load balancer with TLS to customers and to tasks.
 
-Half of the tasks can go with a zone and the others carry on. A deployment that makes customers wait or fail is rolled
-back by ECS itself, on this tier's own alarms.
+The service survives the loss of a zone. ECS rolls a deployment back if it raises this tier's alarms on errors or
+latency.
 """
 
 from functools import partial
@@ -40,11 +40,11 @@ from stacks.storage.stack import StorageStack
 from stacks.tier import TierStack
 
 ROLLBACK_ALARMS = ("errors", "refused", "latency", "unhealthy")
-"""Alarms that mean a deployment is at fault, if one is on its way."""
+"""Alarms on which ECS rolls back a deployment in progress."""
 
 
 class Stores(NamedTuple):
-    """What tasks keep their data in, and what lets them in there."""
+    """Tiers of the tasks' data stores, and of the database credential."""
 
     database: DatabaseStack
     cache: CacheStack
@@ -72,7 +72,7 @@ class ServiceStack(TierStack):
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
         task = self._task(foundation, stores)
-        # Late: what takes time in this tier is made while the first rotation runs.
+        # As late as possible: the first rotation runs while this tier's slow resources are created.
         rotated = first_rotation(self, stores.rotation.secret, depends_on=self.load_balancer.listener)
         self.service = self._service(network, task, rotated)
         self._add_tasks_under_load()
@@ -81,7 +81,7 @@ class ServiceStack(TierStack):
 
     @property
     def dimensions(self) -> dict[str, str]:
-        """Of the service's metrics."""
+        """Dimensions of the service's metrics."""
         return {"ClusterName": self.names.cluster, "ServiceName": self.names.service}
 
     def _load_balancer(self, foundation: FoundationStack, network: NetworkStack) -> LoadBalancer:
@@ -136,7 +136,7 @@ class ServiceStack(TierStack):
     def _service(
         self, network: NetworkStack, task: EcsTaskDefinition, rotated: DataAwsSecretsmanagerSecretVersions
     ) -> EcsService:
-        wanted = self.settings.service
+        settings = self.settings.service
         providers = EcsClusterCapacityProviders(
             self, "capacity", cluster_name=self.cluster.name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
         )
@@ -146,9 +146,9 @@ class ServiceStack(TierStack):
             name=self.names.service,
             cluster=self.cluster.arn,
             task_definition=task.arn,
-            desired_count=wanted.minimum_tasks,
+            desired_count=settings.minimum_tasks,
             capacity_provider_strategy=self._capacity(),
-            # The provider would replace a service whose capacity strategy changes, were it not told to redeploy it.
+            # Without it, the provider would replace the service when its capacity provider strategy changes.
             force_new_deployment=True,
             platform_version="LATEST",
             network_configuration=EcsServiceNetworkConfiguration(
@@ -171,18 +171,18 @@ class ServiceStack(TierStack):
             alarms=EcsServiceAlarms(
                 enable=True, rollback=True, alarm_names=[self.alarms[name].alarm_name for name in ROLLBACK_ALARMS]
             ),
-            # PCI DSS 2.2.7, 8.4.2: nobody opens a shell where cards are paid with.
+            # PCI DSS 2.2.7, 8.4.2: no shell access (ECS Exec) to tasks that handle card payments.
             enable_execute_command=False,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
-            # Autoscaling's, once the service is there.
+            # Autoscaling changes it.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]),
-            # A target group that no listener uses takes no tasks.
+            # ECS requires that a listener uses the target group.
             depends_on=[providers, self.load_balancer.listener, rotated],
         )
 
     def _capacity(self) -> list[EcsServiceCapacityProviderStrategy]:
-        """What always runs is on demand. Spot, which AWS takes back in two minutes, is for the extra load of tests."""
+        """On-demand capacity for the minimum; in other environments than production, mostly Spot above it."""
         base = self.settings.service.minimum_tasks
         on_demand = EcsServiceCapacityProviderStrategy(capacity_provider="FARGATE", base=base, weight=1)
         if self.settings.production:
@@ -190,14 +190,14 @@ class ServiceStack(TierStack):
         return [on_demand, EcsServiceCapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=3)]
 
     def _add_tasks_under_load(self) -> None:
-        wanted = self.settings.service
+        settings = self.settings.service
         lb, targets = self.load_balancer.lb, self.load_balancer.target_group
         target = scaling_target(
             self,
             "task",
             dimension="ecs:service:DesiredCount",
             resource_id=f"service/{self.cluster.name}/{self.service.name}",
-            capacity=(wanted.minimum_tasks, wanted.maximum_tasks),
+            capacity=(settings.minimum_tasks, settings.maximum_tasks),
             depends_on=[self.service],
         )
         track_metric(self, "task-cpu", target, "ECSServiceAverageCPUUtilization", target_value=self._cpu_target())
@@ -206,53 +206,53 @@ class ServiceStack(TierStack):
             "task-requests",
             target,
             "ALBRequestCountPerTarget",
-            target_value=wanted.requests_per_task,
+            target_value=settings.requests_per_task,
             resource_label=f"{lb.arn_suffix}/{targets.arn_suffix}",
         )
 
     def _cpu_target(self) -> int:
-        """Percent: what the tasks of the other zones can take over, at 90, until those of a lost zone are replaced."""
+        """Target in percent: if a zone is lost, the remaining tasks stay below 90 until replacements run."""
         zones = len(self.settings.network.zones)
         return min(60, 90 * (zones - 1) // zones)
 
     def _watch(self, foundation: FoundationStack) -> None:
-        tasks = partial(Alarm, dimensions=self.dimensions, period=60, periods=10)
+        service_alarm = partial(Alarm, dimensions=self.dimensions, period=60, periods=10)
         self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
                 *self.load_balancer.alarms(),
                 waf.alarm(self),
-                tasks(
+                service_alarm(
                     name="tasks",
                     namespace="ECS/ContainerInsights",
                     metric="RunningTaskCount",
                     statistic="Minimum",
                     at="most",
                     threshold=self.settings.service.minimum_tasks - 1,
-                    unit="tasks, fewer than always run",
-                    missing="breaching",
-                    why="tasks stop, or cannot be placed",
+                    unit="tasks, below service.minimum_tasks",
+                    treat_missing_data="breaching",
+                    reason="tasks stop or cannot be placed",
                 ),
-                tasks(
+                service_alarm(
                     name="cpu",
                     namespace="AWS/ECS",
                     metric="CPUUtilization",
                     statistic="Average",
                     threshold=85,
                     unit="percent",
-                    missing="notBreaching",
-                    why="autoscaling is at service.maximum_tasks, or too slow",
+                    treat_missing_data="notBreaching",
+                    reason="autoscaling is at service.maximum_tasks, or too slow",
                 ),
-                tasks(
+                service_alarm(
                     name="memory",
                     namespace="AWS/ECS",
                     metric="MemoryUtilization",
                     statistic="Maximum",
                     threshold=90,
                     unit="percent",
-                    missing="notBreaching",
-                    why="a task will soon be killed for want of memory",
+                    treat_missing_data="notBreaching",
+                    reason="a task will soon be killed because it runs out of memory",
                 ),
             ],
         )

@@ -1,7 +1,7 @@
-"""The task: one container that runs the application, as `docs/application.md` promises it to the image.
+"""The task definition: one container that runs the application under the contract in `docs/application.md`.
 
-Nothing in it is writable but a scratch volume and the files' mounts, nothing runs as root, and the one secret that it
-gets is put in by ECS at its start, from where it is kept.
+Only a scratch volume and the EFS mounts are writable, and nothing runs as root. ECS injects the database credential
+from Secrets Manager when the task starts.
 """
 
 import json
@@ -31,17 +31,17 @@ from stacks.tier import TierStack
 
 CONTAINER = "application"
 USER = "1000:1000"
-SCRATCH = "/tmp"  # noqa: S108 - the container's own, where programs write what they do not keep
+SCRATCH = "/tmp"  # noqa: S108 - in the container
 HEALTH_PATH = "/healthz"
 SECRET_KEYS = ("username", "password")
-"""Of the credential; where the database is stands in the environment."""
+"""Keys of the secret that become environment variables."""
 STOP_TIMEOUT = 60
 """Seconds from SIGTERM to SIGKILL."""
 
 
-def mount_path(use: str) -> str:
-    """Where a use of the file system is mounted."""
-    return f"/mnt/{use}"
+def mount_path(access_point: str) -> str:
+    """Path at which an access point is mounted."""
+    return f"/mnt/{access_point}"
 
 
 def task_definition(
@@ -59,28 +59,31 @@ def task_definition(
     """The task definition.
 
     Args:
-        environment: variables beside those of ports and paths.
-        credential: secret whose user name and password ECS puts into variables at the task's start.
-        execution: what ECS does for the task.
-        task: what the application itself may do.
+        environment: environment variables in addition to those of ports and paths.
+        credential: secret whose user name and password ECS injects as environment variables.
+        execution: task execution role.
+        task: task role.
     """
-    wanted = tier.settings.service
+    settings = tier.settings.service
     return EcsTaskDefinition(
         tier,
         "task",
         family=tier.names.service,
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
-        cpu=str(wanted.cpu),
-        memory=str(wanted.memory),
+        cpu=str(settings.cpu),
+        memory=str(settings.memory),
         runtime_platform=EcsTaskDefinitionRuntimePlatform(
-            operating_system_family="LINUX", cpu_architecture=wanted.architecture
+            operating_system_family="LINUX", cpu_architecture=settings.architecture
         ),
         execution_role_arn=execution.role.arn,
         task_role_arn=task.role.arn,
         container_definitions=json.dumps([_container(tier, image, environment, credential, list(access_points), log)]),
-        volume=[EcsTaskDefinitionVolume(name="scratch"), *(_files(files, *entry) for entry in access_points.items())],
-        # An earlier revision stays active: ECS rolls back to it.
+        volume=[
+            EcsTaskDefinitionVolume(name="scratch"),
+            *(_efs_volume(files, *entry) for entry in access_points.items()),
+        ],
+        # Earlier revisions stay active, so that ECS can roll back to them.
         skip_destroy=True,
         depends_on=[execution.permissions, task.permissions],
     )
@@ -89,7 +92,7 @@ def task_definition(
 def execution_role(
     tier: TierStack, images: EcrRepository, log: CloudwatchLogGroup, credential: SecretsmanagerSecret, key: KmsKey
 ) -> ServiceRole:
-    """What ECS does to start a task, and the application itself may not."""
+    """Task execution role: permissions that ECS needs to start a task, and the application must not have."""
     return service_role(
         tier,
         "service-execution",
@@ -107,7 +110,7 @@ def execution_role(
 
 
 def task_role(tier: TierStack, cache: CacheStack, storage: StorageStack) -> ServiceRole:
-    """What the application itself may do."""
+    """Task role: permissions of the application."""
     points = [point.arn for point in storage.access_points.values()]
     return service_role(
         tier,
@@ -132,16 +135,16 @@ def _container(
     image: str,
     environment: Mapping[str, str],
     credential: SecretsmanagerSecret,
-    uses: list[str],
+    access_points: list[str],
     log: CloudwatchLogGroup,
 ) -> dict[str, object]:
     variables = {
         **environment,
         "PORT": str(ports.SERVICE),
         "HEALTH_PATH": HEALTH_PATH,
-        **{f"{use.upper()}_PATH": mount_path(use) for use in uses},
+        **{f"{name.upper()}_PATH": mount_path(name) for name in access_points},
     }
-    mounts = {"scratch": SCRATCH, **{use: mount_path(use) for use in uses}}
+    mounts = {"scratch": SCRATCH, **{name: mount_path(name) for name in access_points}}
     return {
         "name": CONTAINER,
         "image": image,
@@ -149,7 +152,7 @@ def _container(
         "user": USER,
         "privileged": False,
         "readonlyRootFilesystem": True,
-        # PCI DSS 2.2.4; the init process reaps what the application leaves behind, and hands SIGTERM on.
+        # PCI DSS 2.2.4. The init process reaps zombies and forwards SIGTERM.
         "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
         "portMappings": [{"containerPort": ports.SERVICE, "hostPort": ports.SERVICE, "protocol": "tcp"}],
         "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
@@ -174,7 +177,7 @@ def _container(
                 "awslogs-group": log.name,
                 "awslogs-region": tier.settings.region,
                 "awslogs-stream-prefix": CONTAINER,
-                # A shop that stops because its log is slow loses more than the lines that no longer fit.
+                # Losing log lines is better than blocking the application when CloudWatch Logs is slow.
                 "mode": "non-blocking",
                 "max-buffer-size": "25m",
             },
@@ -182,10 +185,10 @@ def _container(
     }
 
 
-def _files(files: EfsFileSystem, use: str, point: EfsAccessPoint) -> EcsTaskDefinitionVolume:
-    """PCI DSS 4.2.1, 7.3.1: over TLS, as the task's role, and through the access point alone."""
+def _efs_volume(files: EfsFileSystem, name: str, point: EfsAccessPoint) -> EcsTaskDefinitionVolume:
+    """PCI DSS 4.2.1, 7.3.1: mount through the access point, over TLS, with the task role."""
     return EcsTaskDefinitionVolume(
-        name=use,
+        name=name,
         efs_volume_configuration=EcsTaskDefinitionVolumeEfsVolumeConfiguration(
             file_system_id=files.id,
             transit_encryption="ENABLED",

@@ -1,7 +1,7 @@
-"""WAF in front of the load balancer: AWS's managed rules, a limit on requests a client, and a log of every request.
+"""WAF in front of the load balancer: AWS managed rules, a rate limit per client, a log of every request.
 
-PCI DSS 6.4.2: it blocks, and no rule of it is turned down to counting, but for the one on large bodies where the
-settings name paths that take them; there another rule takes its place (docs/decisions/0005).
+PCI DSS 6.4.2: all rules block, with one exception: if the settings list paths for large bodies, the managed rule on
+body size only counts, and a rule of ours blocks large bodies on all other paths (docs/decisions/0005).
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from stacks.parts.alarms import Alarm
 from stacks.parts.logs import allow_log_delivery, log_group
 from stacks.tier import TierStack
 
-# A statement can hold statements, so cdktf has no classes for it and hands it on untouched, in Terraform's own names.
+# Statements are recursive, so cdktf has no classes for them and passes the dict through with Terraform's names.
 Statement = dict[str, object]
 
 COMMON_RULE_GROUP = "AWSManagedRulesCommonRuleSet"
@@ -41,30 +41,30 @@ MANAGED_RULE_GROUPS = (
     ("sql-injection", "AWSManagedRulesSQLiRuleSet"),
     ("common", COMMON_RULE_GROUP),
 )
-"""Asked in this order; all four take 1,125 of the 1,500 units of capacity that come without a charge."""
+"""In evaluation order. All four use 1,125 of the 1,500 WCUs that are included in the price."""
 
 LARGE_BODY_RULE = "SizeRestrictions_BODY"
 LARGE_BODY_LABEL = "awswaf:managed:aws:core-rule-set:SizeRestrictions_Body"
 
 REDACTED_HEADERS = ("authorization", "cookie")
-"""Headers that the log shows nothing of: with them, whoever reads it could be the customer. WAF's samples of requests
-would show them all the same, so there are none."""
+"""Headers redacted in the log, because they would let a reader impersonate the customer. Sampled requests would show
+them, so sampling is off."""
 
 
 def web_acl(tier: TierStack) -> Wafv2WebAcl:
-    """The rules. The nearest to a flood comes first: what it refuses costs no further look."""
-    wanted = tier.settings.service
+    """The web ACL. The rate limit comes first, so that a flood does not reach the other rules."""
+    settings = tier.settings.service
     statements = {
-        "requests-per-client": _more_than(wanted.requests_per_client),
+        "requests-per-client": _rate_limit(settings.requests_per_client),
         **{
-            name: _managed(
-                group, counting=LARGE_BODY_RULE if group == COMMON_RULE_GROUP and wanted.large_bodies else None
+            name: _managed_group(
+                group, counted_rule=LARGE_BODY_RULE if group == COMMON_RULE_GROUP and settings.large_bodies else None
             )
             for name, group in MANAGED_RULE_GROUPS
         },
     }
-    if wanted.large_bodies:
-        statements["large-bodies"] = _large_body_elsewhere(wanted.large_bodies)
+    if settings.large_bodies:
+        statements["large-bodies"] = _large_body_on_other_paths(settings.large_bodies)
     return Wafv2WebAcl(
         tier,
         "firewall",
@@ -80,12 +80,12 @@ def web_acl(tier: TierStack) -> Wafv2WebAcl:
 
 
 def dimensions(names: Names, region: str) -> dict[str, str]:
-    """Of the web ACL's metrics, over all rules."""
+    """Dimensions of the web ACL's metrics, over all rules."""
     return {"WebACL": names.web_acl, "Region": region, "Rule": "ALL"}
 
 
 def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLogGroup:
-    """PCI DSS 10.4.2: who asked for what, and which rule said no."""
+    """PCI DSS 10.4.2: log every request and the rule that blocked it."""
     log = log_group(tier, "firewall-log", tier.names.waf_log_group, key=key)
     Wafv2WebAclLoggingConfiguration(
         tier,
@@ -104,7 +104,7 @@ def log_requests(tier: TierStack, acl: Wafv2WebAcl, key: KmsKey) -> CloudwatchLo
 
 
 def alarm(tier: TierStack) -> Alarm:
-    """When it has much to refuse."""
+    """Alarm on many blocked requests."""
     return Alarm(
         name="blocked",
         namespace="AWS/WAFV2",
@@ -115,13 +115,13 @@ def alarm(tier: TierStack) -> Alarm:
         unit="requests",
         period=300,
         periods=1,
-        missing="notBreaching",
-        why="somebody attacks, or a rule takes customers for attackers",
+        treat_missing_data="notBreaching",
+        reason="an attack is in progress, or a rule blocks legitimate customers",
     )
 
 
 def _rule(priority: int, name: str, statement: Statement) -> Wafv2WebAclRule:
-    """A rule that blocks; a group's rules say so themselves."""
+    """A rule that blocks. For a managed rule group, the group's own actions apply."""
     is_group = "managed_rule_group_statement" in statement
     return Wafv2WebAclRule(
         name=name,
@@ -135,27 +135,27 @@ def _rule(priority: int, name: str, statement: Statement) -> Wafv2WebAclRule:
     )
 
 
-def _more_than(requests: int) -> Statement:
+def _rate_limit(requests: int) -> Statement:
     return {
         "rate_based_statement": {"limit": requests, "aggregate_key_type": "IP", "evaluation_window_sec": 300},
     }
 
 
-def _managed(group: str, *, counting: str | None) -> Statement:
+def _managed_group(group: str, *, counted_rule: str | None) -> Statement:
     statement: Statement = {"vendor_name": "AWS", "name": group}
-    if counting:
-        statement["rule_action_override"] = {"name": counting, "action_to_use": {"count": {}}}
+    if counted_rule:
+        statement["rule_action_override"] = {"name": counted_rule, "action_to_use": {"count": {}}}
     return {"managed_rule_group_statement": statement}
 
 
-def _large_body_elsewhere(paths: Sequence[str]) -> Statement:
-    """What the common rules have labelled as a large body, on any other path."""
+def _large_body_on_other_paths(paths: Sequence[str]) -> Statement:
+    """Matches requests that the common rules labelled as having a large body, except on these paths."""
     label: Statement = {"label_match_statement": {"scope": "LABEL", "key": LARGE_BODY_LABEL}}
-    there = [_path_starts(path) for path in paths]
-    elsewhere: Statement = {
-        "not_statement": {"statement": {"or_statement": {"statement": there}} if len(there) > 1 else there[0]}
+    allowed = [_path_starts(path) for path in paths]
+    other_path: Statement = {
+        "not_statement": {"statement": {"or_statement": {"statement": allowed}} if len(allowed) > 1 else allowed[0]}
     }
-    return {"and_statement": {"statement": [label, elsewhere]}}
+    return {"and_statement": {"statement": [label, other_path]}}
 
 
 def _path_starts(path: str) -> Statement:
@@ -164,7 +164,7 @@ def _path_starts(path: str) -> Statement:
             "search_string": path,
             "positional_constraint": "STARTS_WITH",
             "field_to_match": {"uri_path": {}},
-            # As the application will read it: /uploads/../checkout is no upload.
+            # Normalized as the application does: /uploads/../checkout is not an upload.
             "text_transformation": [{"priority": 0, "type": "URL_DECODE"}, {"priority": 1, "type": "NORMALIZE_PATH"}],
         }
     }

@@ -1,4 +1,4 @@
-"""What differs between environments: typed settings, read from `environments/*.toml`."""
+"""Typed settings of an environment, read from `environments/*.toml`."""
 
 from stacks.settings.environment import Environment
 from stacks.settings.files import SettingsError, load_environments

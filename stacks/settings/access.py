@@ -1,4 +1,4 @@
-"""Settings of the access tier: whose workflows may plan and apply."""
+"""Settings of the access tier: which workflows may plan and apply."""
 
 import re
 from typing import Annotated
@@ -7,21 +7,22 @@ from stacks.settings.foundation import ROLE
 from stacks.settings.section import InOwnAccount, Matching, Section
 
 ISSUER = "token.actions.githubusercontent.com"
-"""Of the tokens by which GitHub's workflows say who they are."""
+"""Issuer of the OIDC tokens that GitHub Actions workflows authenticate with."""
 
 
 class AccessSettings(Section):
-    """Who plans and who applies: GitHub's workflows of one repository, and Atlantis."""
+    """Who may plan and apply: the GitHub Actions workflows of one repository, and Atlantis."""
 
     repository: Annotated[
         str,
         Matching(
             # GitHub's own rules for names of owners and of repositories.
             r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[\w.-]{1,100}",
-            "a repository of GitHub's, <owner>/<name>, as GitHub writes it",
+            "a GitHub repository, <owner>/<name>, in GitHub's spelling",
         ),
     ]
-    """Whose pull requests may plan, and whose jobs of the GitHub environment of this one's name may apply."""
+    """The GitHub repository. Its pull requests may plan; its jobs in the GitHub environment with this environment's
+    name may apply."""
 
     oidc_provider: (
         Annotated[
@@ -34,8 +35,9 @@ class AccessSettings(Section):
         ]
         | None
     ) = None
-    """By which AWS knows GitHub's workflows, where the account has it already; made by this environment without it.
-    An account has one."""
+    """The account's OIDC provider for GitHub Actions, if there is one already; otherwise this environment creates it.
+    An account can have only one."""
 
     atlantis_role: Annotated[str, ROLE] | None = None
-    """The role of the Atlantis server's task, in whichever account, which takes on both roles; none without it."""
+    """The role of the Atlantis server, in any account: it may assume both deployment roles. Without it, Atlantis has no
+    access."""

@@ -1,4 +1,4 @@
-"""Reads environments from TOML files, and says of a wrong one everything that is wrong with it."""
+"""Read and validate the settings files of environments, reporting all problems at once."""
 
 import json
 import tomllib
@@ -14,35 +14,35 @@ from stacks.settings.environment import ACCOUNT, REGION, Environment
 from stacks.settings.network import ZONE_LETTERS
 from stacks.settings.section import FileContext, Matching
 
-# pydantic's types of errors, in TOML's words.
+# Messages for pydantic's error types, in terms of TOML.
 TOML_TYPES = {
     "bool_type": "allowed: true or false",
     "float_type": "allowed: a number",
     "int_type": "allowed: a whole number",
     "model_type": "allowed: a section",
-    "string_type": "allowed: a text",
+    "string_type": "allowed: a string",
     "tuple_type": "allowed: a list",
 }
 
 
 class SettingsError(Exception):
-    """One or more environments cannot be read: a line a problem, each with file, key, value and what is allowed."""
+    """One or more settings files are invalid: one line per problem, with file, key, value and what is allowed."""
 
 
 def load_environments(folder: Path, only: str | None = None) -> list[Environment]:
-    """Read every environment of a folder, in the order of their names, or `only` one.
+    """Read all environments of a folder, sorted by name, or only one.
 
     Raises:
-        SettingsError: with all that is wrong with all files.
+        SettingsError: lists all problems of all files.
     """
     files = sorted(folder.glob("*.toml"), key=lambda file: file.stem)
     if only is not None:
         known = ", ".join(file.stem for file in files) or "none"
         files = [file for file in files if file.stem == only]
         if not files:
-            raise SettingsError(f"{folder.name}/{only}.toml: there is no such environment; there are: {known}")
+            raise SettingsError(f"{folder.name}/{only}.toml: no such environment; existing ones: {known}")
     if not files:
-        raise SettingsError(f"{folder.name}: there is no environment; write one, as {folder.name}/dev.toml")
+        raise SettingsError(f"{folder.name}: no environments; create one, such as {folder.name}/dev.toml")
 
     environments: list[Environment] = []
     problems: list[str] = []
@@ -68,64 +68,62 @@ def _read(file: Path) -> Environment:
 
     problems: list[str] = []
     if "name" in written:
-        problems.append(
-            f"{where}: name = {_shown(written.pop('name'))}: no such key; an environment is named by its file"
-        )
+        problems.append(f"{where}: name = {_format_value(written.pop('name'))}: no such key; the file's name is used")
     frame = FileContext(
         production=written.get("production", True) is True,
-        region=_allowed(written.get("region"), REGION),
-        account=_allowed(written.get("account"), ACCOUNT),
-        zones=_zones(written.get("network"), written.get("region")),
+        region=_valid_or_none(written.get("region"), REGION),
+        account=_valid_or_none(written.get("account"), ACCOUNT),
+        zones=_count_zones(written.get("network"), written.get("region")),
         protected=written.get("deletion_protection", True) is True,
     )
     try:
-        environment = Environment.model_validate(_tuples({"name": file.stem, **written}), context=frame)
+        environment = Environment.model_validate(_with_tuples({"name": file.stem, **written}), context=frame)
     except ValidationError as error:
-        problems += [f"{where}: {_problem(detail)}" for detail in error.errors()]
+        problems += [f"{where}: {_format_problem(detail)}" for detail in error.errors()]
     else:
         if not problems:
             return environment
     raise SettingsError("\n".join(problems))
 
 
-def _allowed(value: Any, rule: Matching) -> str | None:
+def _valid_or_none(value: Any, rule: Matching) -> str | None:
     return value if isinstance(value, str) and rule.matches(value) else None
 
 
-def _zones(network: Any, region: Any) -> int:
-    """How many there are; what is no zone of the Region is reported by itself."""
+def _count_zones(network: Any, region: Any) -> int:
+    """Number of valid zones; invalid ones are reported separately."""
     zones = network.get("zones") if isinstance(network, dict) else None
     known = {f"{region}{letter}" for letter in ZONE_LETTERS}
     return len([zone for zone in zones if isinstance(zone, str) and zone in known]) if isinstance(zones, list) else 0
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _tuples(value: Any) -> Any:
-    """TOML's arrays as tuples, which frozen settings are made of."""
+def _with_tuples(value: Any) -> Any:
+    """The value with tuples in place of lists, because settings are immutable."""
     if isinstance(value, dict):
-        return {key: _tuples(entry) for key, entry in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+        return {key: _with_tuples(entry) for key, entry in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
-def _problem(detail: ErrorDetails) -> str:
+def _format_problem(detail: ErrorDetails) -> str:
     location = detail["loc"]
     key = ".".join(f"{part + 1}" if isinstance(part, int) else part for part in location)
     if detail["type"] == "missing":
         return f"{key} is missing"
-    value = _shown(detail["input"])
+    value = _format_value(detail["input"])
     if detail["type"] == "extra_forbidden":
-        return f"{key} = {value}: no such key; allowed here: {', '.join(_keys(location[:-1]))}"
+        return f"{key} = {value}: no such key; allowed here: {', '.join(_known_keys(location[:-1]))}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
-    if detail["input"] is None:  # TOML has no null: a default that production does not take
+    if detail["input"] is None:  # TOML has no null: the key is missing and its default not allowed in production
         return f"{key} is missing: {message}"
     return f"{key} = {value}: {TOML_TYPES.get(detail['type'], message)}"
 
 
-def _keys(path: tuple[int | str, ...]) -> list[str]:
-    """The keys that a section knows."""
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    """Keys of the section at this path."""
     model: type[BaseModel] = Environment
     for part in path:
         if isinstance(part, str):
@@ -134,7 +132,7 @@ def _keys(path: tuple[int | str, ...]) -> list[str]:
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that an annotation is made of, as `tuple[EgressRule, ...]` is of EgressRule."""
+    """Models that an annotation contains, such as EgressRule in `tuple[EgressRule, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
@@ -142,25 +140,28 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
-    """What is wrong between environments, each of which is right by itself."""
+    """Conflicts between environments that are valid on their own."""
     for position, environment in enumerate(environments):
         for other in environments[:position]:
             where, there = f"{folder.name}/{environment.name}.toml", f"{folder.name}/{other.name}.toml"
-            # So that they can be connected to one another, or to one hub.
+            # So that the VPCs can be peered or attached to one transit gateway.
             if environment.network.cidr.overlaps(other.network.cidr):
                 cidr = environment.network.cidr
-                yield f'{where}: network.cidr = "{cidr}": allowed: a range apart from {other.network.cidr} of {there}'
+                yield f'{where}: network.cidr = "{cidr}": allowed: no overlap with {other.network.cidr} of {there}'
             # PCI DSS 6.5.3
             if environment.account == other.account and environment.production != other.production:
-                yield f'{where}: account = "{other.account}": allowed: another than that of {there}; one is production'
+                yield (
+                    f'{where}: account = "{other.account}": allowed: another account than in {there}; '
+                    "only one of the two is production"
+                )
             if environment.account == other.account and not (
                 environment.access.oidc_provider or other.access.oidc_provider
             ):
                 yield (
-                    f"{where}: access.oidc_provider is missing: the ARN of the one that {there} makes, because an "
-                    "account has one"
+                    f"{where}: access.oidc_provider is missing: the ARN of the provider that {there} creates, because "
+                    "an account can have only one"
                 )
             if (environment.account, environment.region) == (other.account, other.region):
                 for service in AuditSettings.model_fields:
                     if getattr(environment.audit, service) and getattr(other.audit, service):
-                        yield f"{where}: audit.{service} = true: allowed: false, since {there} has the account's own"
+                        yield f"{where}: audit.{service} = true: allowed: false, because {there} already manages it"

@@ -1,4 +1,4 @@
-"""Settings of the foundation tier: who administers the keys, who is told, and where they read what to do."""
+"""Settings of the foundation tier: key administrators, alarm subscriptions, URL of the runbooks."""
 
 from typing import Annotated, Literal, Self
 
@@ -13,17 +13,17 @@ RoleArn = Annotated[str, ROLE, InOwnAccount("roles")]
 
 ENDPOINTS = {
     "email": Matching(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "an e-mail address"),
-    "https": Matching(r"https://[\w.~:/?#@!&()*+,;=%-]+", "an https:// address"),
+    "https": Matching(r"https://[\w.~:/?#@!&()*+,;=%-]+", "an https:// URL"),
 }
 
 
 class AlarmSubscription(Section):
-    """Somebody who is told of an alarm. An e-mail address must confirm the subscription once."""
+    """A subscription to the alarm topic. An e-mail address must confirm it once."""
 
     protocol: Literal["email", "https"]
-    """How they are told: `email` to people, `https` to whatever wakes them."""
+    """`email` for people, `https` for a paging service."""
     endpoint: str
-    """The e-mail address, or the URL that the topic posts to."""
+    """The e-mail address, or the URL that SNS posts to."""
 
     @model_validator(mode="after")
     def _endpoint_fits_protocol(self) -> Self:
@@ -35,26 +35,25 @@ class FoundationSettings(Section):
     """Keys, log buckets, alarm topic, image repository."""
 
     key_administrators: tuple[RoleArn, ...]
-    """Roles that may manage the keys, but not decrypt with them: who can lose a key cannot read by it."""
+    """Roles that may manage the KMS keys, but not decrypt with them (separation of duties)."""
 
     alarm_subscriptions: Annotated[
-        tuple[AlarmSubscription, ...], InProduction("somebody must be told of an alarm (PCI DSS 12.10.1)", at_least=1)
+        tuple[AlarmSubscription, ...], InProduction("somebody must receive alarms (PCI DSS 12.10.1)", at_least=1)
     ] = ()
-    """Who is told of alarms and events."""
+    """Who receives alarms and events."""
 
     runbooks: Annotated[
         str,
-        # It is put into texts of JSON, JSONata and Terraform, and into an alarm's 1,024 characters.
-        Matching(r"https://[\w.~:/?@&=+%-]{1,246}[\w-]", "an https:// address, 255 characters at most, no slash last"),
+        # It is embedded in JSON, JSONata and Terraform strings, and in alarm descriptions of 1,024 characters at most.
+        Matching(r"https://[\w.~:/?@&=+%-]{1,246}[\w-]", "an https:// URL, 255 characters at most, no trailing slash"),
     ]
-    """Where your fork shows `docs/runbooks`: every alarm and event ends with the address of its own heading there, so
-    that whoever is woken is one click away from what to do."""
+    """URL of `docs/runbooks` in your fork. Every alarm and event ends with the link to its section there."""
 
     @field_validator("key_administrators")
     @classmethod
-    def _are_distinct_and_somebody(cls, administrators: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_distinct_and_not_empty(cls, administrators: tuple[str, ...]) -> tuple[str, ...]:
         if not administrators or len(set(administrators)) < len(administrators):
-            raise ValueError("allowed: one role or more, each once")
+            raise ValueError("allowed: one or more roles, each once")
         return administrators
 
     @field_validator("alarm_subscriptions")

@@ -1,4 +1,4 @@
-"""Settings of the network tier: the address range, the zones, and what may be reached outside."""
+"""Settings of the network tier: address range, zones, egress."""
 
 from ipaddress import IPv4Network
 from typing import Annotated, Any
@@ -14,20 +14,20 @@ SPECIAL_RANGES = tuple(
     IPv4Network(cidr)
     for cidr in ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
 )
-"""This host, carriers' NAT, loopback, link-local (with the metadata service), multicast, reserved."""
+"""This host, carrier-grade NAT, loopback, link-local (with the metadata service), multicast, reserved."""
 ZONE_LETTERS = "abcdef"
-"""AWS names no zone beyond f. The letter picks the zone's address range."""
+"""Zones end in a to f. The letter determines the zone's address range."""
 LARGEST_VPC = 16
 """Prefix length: AWS's limit for a VPC."""
 SMALLEST_VPC = 18
-"""Prefix length: leaves an app subnet a /22, as every Fargate task takes an address of its own."""
+"""Prefix length: leaves each app subnet a /22, because every Fargate task takes an address."""
 
 CIDR_ALLOWED = "allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16"
 
 
 def _network(value: Any) -> IPv4Network:
     if not isinstance(value, str):
-        raise ValueError(f"{CIDR_ALLOWED}, as a text")  # noqa: TRY004 - pydantic tells a ValueError alone
+        raise ValueError(f"{CIDR_ALLOWED}, as a string")  # noqa: TRY004 - pydantic reports only ValueError
     try:
         return IPv4Network(value)
     except ValueError as error:
@@ -38,28 +38,28 @@ Cidr = Annotated[IPv4Network, BeforeValidator(_network)]
 
 
 class EgressRule(Section):
-    """A range outside the VPC that tasks may open connections to."""
+    """A range outside the VPC that tasks may connect to."""
 
     cidr: Cidr
-    """A public range, /8 or smaller: a way out to everywhere is no rule."""
+    """A public range, /8 or smaller; 0.0.0.0/0 is refused."""
 
     port: Annotated[int, Unit("TCP port"), Ge(1), Le(65535)] = 443
-    """Where the other end listens."""
+    """Port of the destination."""
 
     reason: Annotated[
-        # EC2's characters for a description, which is this and the two parties' names within 255; no interpolation.
+        # Characters that EC2 allows in a description. Its 255 also hold the names of both ends; no interpolation.
         str,
         Matching(
             r"(?=.*\w.*\w.*\w)[\w .:/()#,@+=&;!*-]{10,200}", "10 to 200 letters, digits, spaces and .:/()#,@+=&;!*-"
         ),
     ]
-    """The business need (PCI DSS 1.2.5); it becomes the rule's description."""
+    """Business justification (PCI DSS 1.2.5); becomes the description of the security group rule."""
 
     @field_validator("cidr")
     @classmethod
-    def _is_not_the_world(cls, cidr: IPv4Network) -> IPv4Network:
+    def _is_public(cls, cidr: IPv4Network) -> IPv4Network:
         if cidr.prefixlen < 8 or any(cidr.overlaps(private) for private in (*PRIVATE_RANGES, *SPECIAL_RANGES)):
-            raise ValueError("allowed: a public range of /8 or smaller; what lies within the VPC is not egress")
+            raise ValueError("allowed: a public range of /8 or smaller")
         return cidr
 
 
@@ -67,25 +67,25 @@ class NetworkSettings(Section):
     """VPC, subnets, NAT, endpoints, security groups."""
 
     cidr: Cidr
-    """The VPC's range: private, /16 to /18, and apart from the other environments', so that they can be connected to
-    one another. It stays for as long as the VPC does."""
+    """The VPC's range: private, /16 to /18, disjoint from those of other environments so that VPCs can be connected. It
+    cannot be changed while the VPC exists."""
 
     zones: tuple[str, ...]
-    """The zones that everything is spread over; two or more. Named, never looked up, so that a plan repeats."""
+    """Availability Zones, two or more. They are listed rather than looked up, so that plans are reproducible."""
 
-    nat_per_zone: Annotated[bool, InProduction("a zone must not lose its way out with another zone", exactly=True)] = (
-        True
-    )
-    """Whether each zone has a NAT gateway of its own, or all go out by the first zone's, which costs less and is lost
-    with that zone."""
+    nat_per_zone: Annotated[
+        bool, InProduction("a zone must not depend on another zone's NAT gateway", exactly=True)
+    ] = True
+    """Whether each zone has its own NAT gateway. If false, all zones use the first zone's: cheaper, but lost with that
+    zone."""
 
     egress: Annotated[tuple[EgressRule, ...], Field(max_length=10)] = ()
-    """What tasks may reach outside the VPC, beyond AWS's services, such as a payment provider. All else is refused (PCI
+    """Destinations outside AWS that tasks may connect to, such as a payment provider. Everything else is refused (PCI
     DSS 1.3.2)."""
 
     @field_validator("cidr")
     @classmethod
-    def _is_private_and_large_enough(cls, cidr: IPv4Network) -> IPv4Network:
+    def _is_private(cls, cidr: IPv4Network) -> IPv4Network:
         if not any(cidr.subnet_of(private) for private in PRIVATE_RANGES):
             raise ValueError(f"allowed: a range within {', '.join(map(str, PRIVATE_RANGES))} (RFC 1918)")
         if not LARGEST_VPC <= cidr.prefixlen <= SMALLEST_VPC:
@@ -101,7 +101,7 @@ class NetworkSettings(Section):
         if len(set(zones)) < len(zones):
             raise ValueError("allowed: each zone once")
         if len(zones) < 2:
-            raise ValueError("allowed: two zones or more, so that the platform outlives the loss of one")
+            raise ValueError("allowed: two or more zones, so that the platform survives the loss of one")
         return zones
 
     @field_validator("egress")

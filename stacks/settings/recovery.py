@@ -1,4 +1,4 @@
-"""Settings of the recovery tier: for how long backups are kept, and how hard that is to undo."""
+"""Settings of the recovery tier: retention of backups, vault lock."""
 
 from typing import Annotated, Literal
 
@@ -8,37 +8,37 @@ from pydantic import ValidationInfo, field_validator
 from stacks.settings.section import InProduction, NotBelow, Section, Unit, file_context
 
 COLD_AFTER_DAYS = 30
-"""When a monthly backup of files moves to cold storage."""
+"""Days until a monthly backup of files moves to cold storage."""
 COLD_AT_LEAST_DAYS = 90
-"""AWS Backup's least. https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html"""
+"""AWS Backup's minimum time in cold storage.
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html"""
 
 
 class RecoverySettings(Section):
-    """Backups of the database and the files, apart from the database's own."""
+    """Backups of the database and the files by AWS Backup, in addition to Aurora's own."""
 
     daily_days: Annotated[
-        int, Unit("days"), Ge(7), Le(365), InProduction("a mistake may be found weeks after it was made", at_least=35)
+        int, Unit("days"), Ge(7), Le(365), InProduction("a mistake may be noticed weeks later", at_least=35)
     ] = 35
-    """For how long a day's backup is kept. The vault lets nobody delete any that is younger."""
+    """Retention of daily backups. Nobody can delete a younger backup from the vault."""
 
     monthly_days: Annotated[
-        # What has moved to cold storage must stay there for a while.
         int,
         Unit("days"),
         Ge(COLD_AFTER_DAYS + COLD_AT_LEAST_DAYS),
         Le(3650),
-        InProduction("a month's backup is kept for a year", at_least=365),
+        InProduction("monthly backups are kept for a year", at_least=365),
         NotBelow("daily_days"),
     ] = 365
-    """For how long a month's backup is kept. The vault takes none that is to be kept longer."""
+    """Retention of monthly backups; also the longest retention that the vault accepts."""
 
     vault_lock: Literal["governance", "compliance"] = "governance"
-    """`governance` can be lifted by whoever IAM allows to. WARNING: `compliance` can be lifted by nobody, neither you
-    nor AWS, once seven days have passed: the vaults stay until their last backup is as old as it must be."""
+    """`governance` can be removed by anyone with the IAM permission. WARNING: `compliance` cannot be removed by anyone,
+    neither you nor AWS, after seven days: the vaults stay until their last backup has expired."""
 
     @field_validator("vault_lock")
     @classmethod
-    def _is_undone_where_all_is_disposable(cls, lock: str, info: ValidationInfo) -> str:
+    def _is_governance_without_deletion_protection(cls, lock: str, info: ValidationInfo) -> str:
         if lock == "compliance" and not file_context(info).protected:
-            raise ValueError("allowed without deletion_protection: governance, because nobody could destroy the vaults")
+            raise ValueError("allowed without deletion_protection: governance, because nobody could delete the vaults")
         return lock

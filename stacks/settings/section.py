@@ -1,4 +1,4 @@
-"""What every section of a settings file is made of: the base model and the rules that a field can carry."""
+"""Base model of all sections of a settings file, and the rules that a field can be annotated with."""
 
 from dataclasses import dataclass
 from re import ASCII, fullmatch
@@ -9,9 +9,9 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Section(BaseModel):
-    """A part of a settings file: frozen, typed as strictly as TOML is, and closed to unknown keys."""
+    """A section of a settings file: frozen, strictly typed, without unknown keys."""
 
-    # Defaults are held to the rules, too: what is written elsewhere in a file can make one wrong.
+    # Defaults are validated too: other keys of the file can make one invalid.
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_default=True, use_attribute_docstrings=True
     )
@@ -19,26 +19,26 @@ class Section(BaseModel):
 
 @dataclass(frozen=True)
 class FileContext:
-    """What the rule of a single field needs to know of the whole file."""
+    """Facts about the whole file that the rule of a single field needs."""
 
     production: bool = True
     region: str | None = None
     account: str | None = None
-    """None, as the Region, where the file's own is wrong, which is reported by itself."""
+    """None if the file's own is invalid, like the Region; that is reported separately."""
     zones: int = 0
-    """How many zones the file names."""
+    """Number of valid zones in the file."""
     protected: bool = True
     """Whether deletion protection is on."""
 
 
 def file_context(info: ValidationInfo) -> FileContext:
-    """The file that a field stands in. A section that is built by itself is held to production's rules."""
+    """Context of the file that is validated. A section created on its own is validated as production."""
     return info.context if isinstance(info.context, FileContext) else FileContext()
 
 
 @dataclass(frozen=True)
 class Matching:
-    """A text that must match a pattern from its first to its last character."""
+    """A string that must match a pattern as a whole."""
 
     pattern: str
     allowed: str
@@ -47,14 +47,14 @@ class Matching:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def matches(self, value: str) -> bool:
-        """Whether the text is allowed."""
+        """Whether the string matches."""
         return fullmatch(self.pattern, value, ASCII) is not None
 
     def check(self, value: str) -> str:
-        """The text itself, where it is allowed.
+        """Return the string if it matches.
 
         Raises:
-            ValueError: says what is.
+            ValueError: it does not; the message describes what is allowed.
         """
         if not self.matches(value):
             raise ValueError(f"allowed: {self.allowed}")
@@ -63,17 +63,17 @@ class Matching:
 
 @dataclass(frozen=True)
 class Unit:
-    """What a number counts; for people alone."""
+    """Unit of a number, for the documentation."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class InOwnAccount:
-    """An ARN that must be of the environment's account."""
+    """An ARN that must belong to the environment's account."""
 
     subject: str
-    """In the plural, or with its article."""
+    """What the ARN identifies, as the error message words it: `a policy`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
@@ -87,7 +87,7 @@ class InOwnAccount:
 
 @dataclass(frozen=True)
 class NotBelow:
-    """A number that must not be less than that of a field above it in the section."""
+    """A number that must not be less than an earlier field of the section."""
 
     field: str
 
@@ -95,27 +95,26 @@ class NotBelow:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: float, info: ValidationInfo) -> float:
-        # Absent if it is invalid, which is reported separately.
-        least = info.data.get(self.field)
-        if least is not None and value < least:
-            raise ValueError(f"allowed: {self.field} ({least:g}) or more")
+        # Absent if invalid, which is reported separately.
+        minimum = info.data.get(self.field)
+        if minimum is not None and value < minimum:
+            raise ValueError(f"allowed: {self.field} ({minimum:g}) or more")
         return value
 
 
 @dataclass(frozen=True)
 class InProduction:
-    """What production demands of a field beyond the rest, and why."""
+    """A stricter requirement on a field in production, with its reason. Exactly one of the other fields is set."""
 
     reason: str
-    # One of the four:
     at_least: float | None = None
-    """The lowest number, or the fewest entries of a list."""
+    """Lowest number, or fewest entries of a list."""
     prefix: str | None = None
-    """What the text begins with."""
+    """Prefix that the string must have."""
     exactly: bool | None = None
-    """The one value."""
+    """The only allowed value."""
     required: str | None = None
-    """What there must be, where nothing is the default."""
+    """Description of the value that must be set, for fields whose default is None."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
@@ -127,12 +126,12 @@ class InProduction:
 
     @property
     def requirement(self) -> str:
-        """What is demanded, as a person says it."""
+        """The requirement in words."""
         if self.at_least is not None:
             return f"at least {self.at_least:g}"
         if self.required:
             return self.required
-        return f"what starts with {self.prefix}" if self.prefix else f"only {str(self.exactly).lower()}"
+        return f"a value that starts with {self.prefix}" if self.prefix else f"only {str(self.exactly).lower()}"
 
     def _is_met_by(self, value: Any) -> bool:
         if self.at_least is not None:

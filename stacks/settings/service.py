@@ -1,4 +1,4 @@
-"""Settings of the service tier: image, domain, a task's size, the number of tasks, what a client may ask."""
+"""Settings of the service tier: image, domain, size and number of tasks, request limits."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ DOMAIN = Matching(
     r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
 )
 
-# Fargate's sizes: MiB by CPU units.
+# Task sizes of Fargate: MiB by CPU units.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
 MEMORY = {
     256: range(512, 1024 + 1, 512),
@@ -32,55 +32,58 @@ class ServiceSettings(Section):
         Matching(r"@sha256:[0-9a-f]{64}|:\w[\w.-]{0,127}", "a digest (@sha256:<64 hex digits>) or a tag (:1.4.2)"),
         InProduction("a tag can be moved to another image (PCI DSS 6.3.1)", prefix="@sha256:"),
     ]
-    """What is appended to the URL of this environment's own repository: `@sha256:<digest>` or `:<tag>`. A digest is
-    what was tested, a tag whatever it was moved to."""
+    """Suffix of the image URL in this environment's ECR repository: `@sha256:<digest>` or `:<tag>`. Only a digest
+    guarantees that the image is the one that was tested."""
 
     architecture: Literal["ARM64", "X86_64"] = "ARM64"
-    """What the image is built for. ARM64 is the cheaper of the two on Fargate."""
+    """CPU architecture of the image. ARM64 is cheaper on Fargate."""
 
     hosted_zone: Annotated[str, DOMAIN]
-    """The public Route 53 zone that holds the domain; its record and the certificate's proof are written there."""
+    """The public Route 53 hosted zone of the domain. Its records point to the load balancer and validate the
+    certificate."""
 
-    domain: Annotated[str, DOMAIN, Matching(".{1,64}", "64 characters at most, as in a certificate of ACM")]
-    """The name that customers use, and that the certificate is for."""
+    domain: Annotated[str, DOMAIN, Matching(".{1,64}", "64 characters at most, ACM's limit")]
+    """Domain name that customers use; the certificate is issued for it."""
 
-    cpu: Annotated[Literal[256, 512, 1024, 2048, 4096, 8192, 16384], Unit("CPU units, 1024 a processor")] = 1024
-    """Of a task: what one request may need. For more of them there are more tasks."""
+    cpu: Annotated[Literal[256, 512, 1024, 2048, 4096, 8192, 16384], Unit("CPU units, 1024 per vCPU")] = 1024
+    """CPU of a task. Scale the number of tasks for more requests, and this for heavier ones."""
 
     memory: Annotated[int, Unit("MiB")] = 2048
-    """Of a task, which is killed where it takes more; Fargate has a range of it for each `cpu`."""
+    """Memory of a task; a task that uses more is killed. Each `cpu` allows a range."""
 
     minimum_tasks: Annotated[
-        int, Unit("tasks"), Ge(1), Le(1000), InProduction("the service must outlive the loss of one", at_least=2)
+        int, Unit("tasks"), Ge(1), Le(1000), InProduction("the service must survive the loss of one", at_least=2)
     ] = 2
-    """Tasks that always run; in production one for each zone, at least. Load grows faster than tasks start: raise it
+    """Tasks that always run; in production at least one per zone. Load grows faster than tasks start, so raise it
     before a sale."""
 
     maximum_tasks: Annotated[int, Unit("tasks"), Ge(1), Le(1000), NotBelow("minimum_tasks")] = 20
-    """Tasks that load may bring. Their connections together must be fewer than the database takes."""
+    """Maximum number of tasks. Together they must not need more connections than the database allows."""
 
     requests_per_task: Annotated[int, Unit("requests a minute"), Ge(1)] = 1000
-    """More tasks come where each gets more than this, which is seen before their CPU rises."""
+    """Autoscaling adds tasks when each gets more than this; requests rise before CPU does."""
 
     requests_per_client: Annotated[int, Unit("requests in five minutes"), Ge(10), Le(2_000_000_000)] = 2000
-    """From one address. WAF refuses what is above, as when passwords or cards are tried (PCI DSS 6.4.2)."""
+    """Maximum from one IP address. WAF blocks the rest, as when passwords or cards are guessed (PCI DSS 6.4.2)."""
 
     large_bodies: Annotated[
         tuple[
             Annotated[
                 str,
-                # WAF's limit for what it looks for is 200 bytes; it sees paths without //, /./ and /../.
-                Matching(r"(?!.*//)(?!.*/\.{1,2}/)/[\w./~-]{1,199}", "a path of 200 characters at most, as /uploads/"),
+                # WAF matches search strings of 200 bytes at most, on normalized paths (without //, /./ and /../).
+                Matching(
+                    r"(?!.*//)(?!.*/\.{1,2}/)/[\w./~-]{1,199}", "a path of 200 characters at most, such as /uploads/"
+                ),
             ],
             ...,
         ],
         Field(max_length=5),
     ] = ()
-    """Beginnings of the paths that take bodies above 8 KB, as uploads do. WAF sees the first 8 KB of them."""
+    """Path prefixes that accept bodies above 8 KB, such as uploads. WAF inspects only the first 8 KB."""
 
     @field_validator("domain")
     @classmethod
-    def _lies_in_the_hosted_zone(cls, domain: str, info: ValidationInfo) -> str:
+    def _is_in_the_hosted_zone(cls, domain: str, info: ValidationInfo) -> str:
         zone = info.data.get("hosted_zone", domain)
         if domain != zone and not domain.endswith(f".{zone}"):
             raise ValueError(f"allowed: {zone} or a name that ends with .{zone}")
@@ -88,7 +91,7 @@ class ServiceSettings(Section):
 
     @field_validator("memory")
     @classmethod
-    def _goes_with_the_cpu(cls, memory: int, info: ValidationInfo) -> int:
+    def _is_in_the_range_for_the_cpu(cls, memory: int, info: ValidationInfo) -> int:
         if cpu := info.data.get("cpu"):
             sizes = MEMORY[cpu]
             if memory not in sizes:
@@ -97,9 +100,9 @@ class ServiceSettings(Section):
 
     @field_validator("minimum_tasks")
     @classmethod
-    def _are_in_every_zone_in_production(cls, minimum: int, info: ValidationInfo) -> int:
+    def _are_one_per_zone_or_more_in_production(cls, minimum: int, info: ValidationInfo) -> int:
         if file_context(info).production and minimum < file_context(info).zones:
-            raise ValueError(f"allowed in production: a task for each of the {file_context(info).zones} zones, or more")
+            raise ValueError(f"allowed in production: {file_context(info).zones} or more, one task per zone")
         return minimum
 
     @field_validator("large_bodies")

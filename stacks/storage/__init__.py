@@ -1,1 +1,1 @@
-"""EFS for the tasks."""
+"""Storage tier: EFS file system for the tasks."""

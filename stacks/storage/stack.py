@@ -1,7 +1,7 @@
-"""Files that outlive a task: one encrypted EFS file system, reachable from every zone.
+"""Persistent files: one encrypted EFS file system with mount targets in every zone.
 
-Tasks mount it through access points, each with an identity and a root of its own, over TLS, with IAM. Whoever comes any
-other way is refused, as root is.
+Tasks mount it through access points, over TLS and with IAM authorization. Each access point has its own POSIX user and
+root directory. Every other way to mount is refused, and so is root access.
 """
 
 from dataclasses import dataclass
@@ -42,11 +42,11 @@ CLIENT_ACTIONS = (*MOUNT_AND_WRITE, "elasticfilesystem:ClientRootAccess")
 
 @dataclass(frozen=True)
 class AccessPoint:
-    """What files are for: a root directory, and the only user who is ever seen in it."""
+    """An EFS access point: the root directory `/<name>`, and the user that owns all files in it."""
 
     name: str
     uid: int
-    why: str
+    purpose: str
 
 
 ACCESS_POINTS = (
@@ -67,8 +67,8 @@ class StorageStack(TierStack):
         self.file_system = self._file_system(foundation.keys.files)
         self._back_up()
         self._mount_in_every_zone(network.app_subnets, network.security_groups.files)
-        self.access_points = {use.name: self._access_point(use) for use in ACCESS_POINTS}
-        self._refuse_all_other_ways()
+        self.access_points = {point.name: self._access_point(point) for point in ACCESS_POINTS}
+        self._refuse_other_mounts()
         self._watch(foundation, self._replica(foundation))
 
     def _file_system(self, key: KmsKey) -> EfsFileSystem:
@@ -86,8 +86,8 @@ class StorageStack(TierStack):
                 EfsFileSystemLifecyclePolicy(transition_to_archive="AFTER_90_DAYS"),
                 EfsFileSystemLifecyclePolicy(transition_to_primary_storage_class="AFTER_1_ACCESS"),
             ],
-            # Nothing may make it the target of a replication, which would empty it; to come back from the second Region
-            # is a decision (docs/runbooks/storage.md).
+            # It must not become the destination of a replication, which would overwrite it. Failing back from the
+            # second Region is a manual decision (docs/runbooks/storage.md).
             protection=EfsFileSystemProtection(replication_overwrite="ENABLED"),
             tags={"Name": name},
             lifecycle=self.stateful_lifecycle(),
@@ -105,7 +105,7 @@ class StorageStack(TierStack):
         )
 
     def _mount_in_every_zone(self, subnets: ZonalSubnets, group: SecurityGroup) -> None:
-        """In the tasks' own subnets: a mount survives the loss of any other zone."""
+        """Mount targets in the tasks' subnets, so that a task's mount does not depend on another zone."""
         for zone, subnet in subnets.items():
             target = EfsMountTarget(
                 self,
@@ -116,27 +116,27 @@ class StorageStack(TierStack):
             )
             self.publish(f"mount_target_{zone[-1]}", target, "id", f"Where tasks in {zone} reach the files")
 
-    def _access_point(self, use: AccessPoint) -> EfsAccessPoint:
-        """PCI DSS 7.3.1: whatever user a container runs as, its files have this owner, and it sees no others."""
-        point = EfsAccessPoint(
+    def _access_point(self, access_point: AccessPoint) -> EfsAccessPoint:
+        """PCI DSS 7.3.1: whatever user a container runs as, it acts as this user and sees only this directory."""
+        resource = EfsAccessPoint(
             self,
-            use.name,
+            access_point.name,
             file_system_id=self.file_system.id,
-            posix_user=EfsAccessPointPosixUser(uid=use.uid, gid=use.uid),
+            posix_user=EfsAccessPointPosixUser(uid=access_point.uid, gid=access_point.uid),
             root_directory=EfsAccessPointRootDirectory(
-                path=f"/{use.name}",
+                path=f"/{access_point.name}",
                 creation_info=EfsAccessPointRootDirectoryCreationInfo(
-                    owner_uid=use.uid, owner_gid=use.uid, permissions="0750"
+                    owner_uid=access_point.uid, owner_gid=access_point.uid, permissions="0750"
                 ),
             ),
-            tags={"Name": self.names.resource_name(use.name)},
+            tags={"Name": self.names.resource_name(access_point.name)},
         )
-        self.publish(f"{use.name}_access_point_id", point, "id", f"Access point for {use.why}")
-        self.export(point, "arn")
-        return point
+        self.publish(f"{access_point.name}_access_point_id", resource, "id", f"Access point for {access_point.purpose}")
+        self.export(resource, "arn")
+        return resource
 
-    def _refuse_all_other_ways(self) -> None:
-        """It only denies: who may mount is in the IAM policies of those who do."""
+    def _refuse_other_mounts(self) -> None:
+        """Deny statements only: the roles' IAM policies allow mounting."""
         files = [self.file_system.arn]
         EfsFileSystemPolicy(
             self,
@@ -152,7 +152,7 @@ class StorageStack(TierStack):
                     CLIENT_ACTIONS,
                     files,
                     to=EVERYONE,
-                    # Holds for a mount without an access point, too: then there is no such key.
+                    # Also applies to mounts without an access point, where the key is absent.
                     when=[
                         Condition(
                             "ArnNotEquals",
@@ -166,7 +166,7 @@ class StorageStack(TierStack):
         )
 
     def _replica(self, foundation: FoundationStack) -> str | None:
-        """Id of the file system that follows this one in the second Region, which EFS makes and only EFS writes to."""
+        """Replicate to the second Region, and return the id of the replica, which EFS creates as read-only."""
         if (keys := foundation.second_region_keys) is None:
             return None
         replication = EfsReplicationConfiguration(
@@ -188,11 +188,11 @@ class StorageStack(TierStack):
             dimensions={"FileSystemId": self.file_system.id},
             statistic="Maximum",
             threshold=90,
-            unit="percent of the file system's operations",
+            unit="percent of the file system's I/O limit",
             period=300,
             periods=3,
-            missing="notBreaching",
-            why="reads and writes of files begin to wait for one another",
+            treat_missing_data="notBreaching",
+            reason="reads and writes of files will soon be throttled",
         )
         alarms = [io_limit]
         if replica:
@@ -206,8 +206,8 @@ class StorageStack(TierStack):
                 unit="seconds",
                 period=300,
                 periods=3,
-                missing="breaching",
-                why="with the Region, so much of what was written to files would be lost",
+                treat_missing_data="breaching",
+                reason="if the Region failed, recent changes to files would be lost",
             )
             alarms.append(behind)
         self.alarms = create_alarms(self, foundation.alarm_topic, alarms)

@@ -1,5 +1,5 @@
-"""The catalogue of resource types: all that is known of a type is one row of `table.py`.
+"""The catalogue of resource types: one row of `table.py` for each type.
 
-`row` has the columns. What is no plain value is a function, in a module a column: `vpc` (where it is in the
-VPC), `zone_loss` (what is left of it without a zone), `descriptions` and `lookups` (how AWS is asked about it).
+`row` defines the columns. Columns that need code have a module each: `vpc` (addresses in the VPC), `zone_loss` (what
+remains after the loss of a zone), `descriptions` and `lookups` (queries to AWS).
 """

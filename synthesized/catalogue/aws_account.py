@@ -1,4 +1,4 @@
-"""An environment's AWS account, as the catalogue's functions query it."""
+"""The AWS account that the catalogue's functions query."""
 
 from typing import Any, Protocol
 
@@ -6,7 +6,7 @@ from stacks.names import Names
 
 
 class AwsAccount(Protocol):
-    """An account and a Region."""
+    """An environment's account and Region."""
 
     @property
     def names(self) -> Names:
@@ -14,5 +14,5 @@ class AwsAccount(Protocol):
         ...
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client of a service in the environment's Region, or in another."""
+        """A boto3 client for a service, by default in the environment's Region."""
         ...

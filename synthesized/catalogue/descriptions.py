@@ -1,6 +1,6 @@
-"""What AWS says of one resource, by its ARN: texts that tell it from others of its type; None where it was deleted.
+"""Properties that distinguish a resource from others of its type, queried by ARN; None if it was deleted.
 
-AWS keeps what is deleted for a while: ECS as inactive.
+AWS still lists some resources after their deletion, for example ECS clusters as inactive.
 """
 
 from synthesized.catalogue.arns import id_of, region_of
@@ -8,18 +8,18 @@ from synthesized.catalogue.aws_account import AwsAccount
 
 
 def key(account: AwsAccount, arn: str) -> set[str] | None:
-    """By its description, since it has no name; AWS deletes it after 7 to 30 days."""
+    """Its description: a key has no name. AWS deletes it after 7 to 30 days."""
     metadata = account.client("kms", region_of(arn)).describe_key(KeyId=id_of(arn))["KeyMetadata"]
     return None if metadata["KeyState"] == "PendingDeletion" else {metadata["Description"]}
 
 
 def secret(account: AwsAccount, arn: str) -> set[str] | None:
-    """AWS deletes it after 7 to 30 days."""
+    """Nothing beyond its ARN. AWS deletes it after 7 to 30 days."""
     return None if "DeletedDate" in account.client("secretsmanager").describe_secret(SecretId=arn) else set()
 
 
 def nat_gateway(account: AwsAccount, arn: str) -> set[str] | None:
-    """AWS lists it for an hour after it was deleted."""
+    """Nothing beyond its ARN. AWS lists it for an hour after its deletion."""
     gateways = account.client("ec2").describe_nat_gateways(NatGatewayIds=[id_of(arn)])["NatGateways"]
     return set() if any(gateway["State"] not in {"deleting", "deleted"} for gateway in gateways) else None
 
@@ -33,8 +33,8 @@ def egress_rule(account: AwsAccount, arn: str) -> set[str] | None:
 
 
 def _rule(account: AwsAccount, arn: str, *, is_egress: bool) -> set[str] | None:
-    answer = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id_of(arn)])
-    (rule,) = answer["SecurityGroupRules"]
+    response = account.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[id_of(arn)])
+    (rule,) = response["SecurityGroupRules"]
     return {rule.get("Description", "")} - {""} if rule["IsEgress"] == is_egress else None
 
 

@@ -1,6 +1,6 @@
-"""How what has no searchable tags is found by its arguments: its ID for `terraform import`; None where it is not there.
+"""The ID for `terraform import` of resources without searchable tags, found by their arguments; None if there is none.
 
-Where a call answers with an error that says so, the row names its code.
+Where AWS reports a missing resource as an error, the catalogue's row lists the error code.
 """
 
 import json
@@ -31,8 +31,8 @@ def restore_testing_selection(account: AwsAccount, plan: str, name: str) -> str:
 
 
 def replication(account: AwsAccount, file_system: str) -> str | None:
-    answer = account.client("efs").describe_replication_configurations(FileSystemId=file_system)
-    return file_system if answer["Replications"] else None
+    response = account.client("efs").describe_replication_configurations(FileSystemId=file_system)
+    return file_system if response["Replications"] else None
 
 
 def mount_target(account: AwsAccount, file_system: str, subnet: str) -> str | None:
@@ -56,54 +56,55 @@ def oidc_provider(account: AwsAccount, url: str) -> str:
 
 
 def permission(account: AwsAccount, function: str, statement: str) -> str | None:
-    """A statement of a function's policy."""
+    """A statement of a function's resource policy."""
     policy = json.loads(account.client("lambda").get_policy(FunctionName=function)["Policy"])
     return f"{function}/{statement}" if any(each["Sid"] == statement for each in policy["Statement"]) else None
 
 
 def query_definition(account: AwsAccount, name: str) -> str | None:
-    """By its name, which AWS searches as a prefix."""
-    answer = account.client("logs").describe_query_definitions(queryDefinitionNamePrefix=name)
-    ids = [query["queryDefinitionId"] for query in answer["queryDefinitions"] if query["name"] == name]
+    """Exact match: AWS treats the name as a prefix."""
+    response = account.client("logs").describe_query_definitions(queryDefinitionNamePrefix=name)
+    ids = [query["queryDefinitionId"] for query in response["queryDefinitions"] if query["name"] == name]
     return account.names.arn("logs", f"query-definition:{ids[0]}") if ids else None
 
 
 def record(account: AwsAccount, name: str, type_: str) -> str | None:
-    """In the innermost public zone around its name."""
+    """In the most specific public hosted zone that contains the name."""
     client = account.client("route53")
     pages = client.get_paginator("list_hosted_zones").paginate()
     zones = [zone for page in pages for zone in page["HostedZones"] if not zone["Config"]["PrivateZone"]]
-    around = [zone for zone in zones if f".{name}.".endswith(f".{zone['Name']}")]
-    if not around:
+    parents = [zone for zone in zones if f".{name}.".endswith(f".{zone['Name']}")]
+    if not parents:
         return None
-    zone = max(around, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2]
+    zone = max(parents, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2]
     first = client.list_resource_record_sets(
         HostedZoneId=zone, StartRecordName=name, StartRecordType=type_, MaxItems="1"
     )["ResourceRecordSets"]
-    is_there = [(each["Name"], each["Type"]) for each in first] == [(f"{name}.", type_)]
-    return f"{zone}_{name}_{type_}" if is_there else None
+    exists = [(each["Name"], each["Type"]) for each in first] == [(f"{name}.", type_)]
+    return f"{zone}_{name}_{type_}" if exists else None
 
 
 def route(account: AwsAccount, table: str, destination: str) -> str | None:
-    is_there = any(each.get("DestinationCidrBlock") == destination for each in _of_table(account, table, "Routes"))
-    return f"{table}_{destination}" if is_there else None
+    routes = _route_table(account, table)["Routes"]
+    exists = any(each.get("DestinationCidrBlock") == destination for each in routes)
+    return f"{table}_{destination}" if exists else None
 
 
 def association(account: AwsAccount, table: str, subnet: str) -> str | None:
-    is_there = any(each.get("SubnetId") == subnet for each in _of_table(account, table, "Associations"))
-    return f"{subnet}/{table}" if is_there else None
+    exists = any(each.get("SubnetId") == subnet for each in _route_table(account, table)["Associations"])
+    return f"{subnet}/{table}" if exists else None
 
 
-def _of_table(account: AwsAccount, table: str, key: str) -> list[Mapping[str, str]]:
-    return account.client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"][0][key]
+def _route_table(account: AwsAccount, table: str) -> Mapping[str, list[Mapping[str, str]]]:
+    return account.client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
 
 
 def schedule(account: AwsAccount, name: str) -> str:
-    """In the default group."""
+    """A schedule of the default schedule group."""
     return f"{account.client('scheduler').get_schedule(Name=name)['GroupName']}/{name}"
 
 
 def hub(account: AwsAccount) -> str:
-    """Security Hub itself: an account has one."""
+    """Security Hub: one per account and Region."""
     account.client("securityhub").describe_hub()
     return account.names.account

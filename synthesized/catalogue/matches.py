@@ -1,4 +1,4 @@
-"""Which types an ARN may be of, and which need no state."""
+"""Resource types that an ARN may belong to, and ARNs that need no Terraform state."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ IGNORED = [
 
 @dataclass(frozen=True)
 class Match:
-    """An ARN as one of a type."""
+    """An ARN read as a resource of one type."""
 
     type: str
     tagged: Tagged
@@ -29,7 +29,7 @@ class Match:
 
     @property
     def deletion_command(self) -> str:
-        """The command that deletes it; empty where it stays."""
+        """The command that deletes the resource; empty if the next apply adopts it."""
         if not self.tagged.deletion.startswith("AWS::"):
             return self.tagged.deletion.format(self.arn, *self.groups)
         identifier = self.tagged.identifier.format(self.arn, *self.groups)
@@ -37,7 +37,7 @@ class Match:
 
 
 def matches_of(arn: str) -> list[Match]:
-    """An ARN as one of each type that it may be of."""
+    """A match for each type whose ARN pattern fits."""
     return [
         Match(type_, tagged, arn, match.groups())
         for type_, tagged in TAGGED.items()
@@ -46,5 +46,5 @@ def matches_of(arn: str) -> list[Match]:
 
 
 def is_ignored(arn: str) -> bool:
-    """Whether what carries a tier's tags needs no state: no resource, or made again by the next apply."""
+    """Whether a tagged ARN needs no state: Terraform does not manage it, or the next apply creates it again."""
     return any(re.fullmatch(expression, resource_of(arn)) for expression in IGNORED)

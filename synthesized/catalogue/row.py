@@ -1,4 +1,4 @@
-"""Columns of the catalogue: what may be known of a Terraform resource type."""
+"""Columns of the catalogue of Terraform resource types."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,68 +12,68 @@ from synthesized.catalogue.zone_loss import ZoneLossRule
 
 @dataclass(frozen=True)
 class Tagged:
-    """Found by its tags, which the Resource Groups Tagging API searches."""
+    """A resource that the Resource Groups Tagging API finds by its tags."""
 
     arn: str
-    """Regular expression of the ARN without partition, Region and account: `ec2:vpc/(.+)`."""
+    """Regular expression for the ARN without partition, Region and account, as in `ec2:vpc/(.+)`."""
     deletion: str
-    """Cloud Control's name of the type; or the command that deletes it, where Cloud Control needs more than the ARN
-    has; or empty, where the next apply adopts what is there."""
+    """How to delete it: the Cloud Control type name; or an AWS CLI command, if Cloud Control needs more than the ARN
+    contains; or empty, if the next apply adopts the resource."""
     import_id: str = "{1}"
-    """ID for `terraform import`: `{0}` is the ARN, `{1}` and on are the expression's groups."""
+    """ID for `terraform import`: `{0}` is the ARN, `{1}` and following are the groups of `arn`."""
     identifier: str = "{1}"
-    """Cloud Control's identifier, of the same."""
+    """Cloud Control identifier, with the same placeholders."""
     describe: Callable[[AwsAccount, str], set[str] | None] = lambda *_: set()
-    """By ARN: what AWS says that tells it from others of its type. None if it was deleted; AWS keeps some deleted
-    resources, or their tags, for a while."""
+    """By ARN: properties that distinguish the resource from others of its type (`descriptions`). None if it was
+    deleted; AWS keeps some deleted resources, or their tags, for a while."""
     not_found_codes: Sequence[str] = ()
-    """Error codes that mean that it does not exist."""
+    """Error codes that mean that the resource does not exist."""
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """Without tags that can be searched: found by its arguments."""
+    """A resource without searchable tags: found by its arguments."""
 
     find: Callable[..., str | None]
-    """ID for `terraform import`, by an `AwsAccount` and the arguments; None where it does not exist."""
+    """Takes an `AwsAccount` and the arguments; returns the ID for `terraform import`, or None (`lookups`)."""
     arguments: Sequence[str]
-    """Terraform's names of them."""
+    """Terraform argument names."""
     not_found_codes: Sequence[str] = ()
-    """Error codes by which AWS says that it, or what it belongs to, does not exist."""
+    """Error codes that mean that the resource, or its parent, does not exist."""
 
 
 @dataclass(frozen=True)
 class Idempotent:
-    """Not searched for: the next apply makes it again, without harm."""
+    """A resource that needs no search: the next apply creates it again, without harm."""
 
     call: str
-    """Of AWS's API."""
+    """API operation that creates it."""
     arn: str = ""
-    """As of `Tagged`, where it has tags all the same."""
+    """ARN pattern as in `Tagged`, if the resource carries tags."""
 
 
 class Traffic(Enum):
-    """How arguments say which traffic is let through."""
+    """Which arguments define the traffic that is allowed."""
 
     SECURITY_GROUP = auto()
-    """Rules in `ingress` and `egress`."""
+    """`ingress` and `egress` list rules."""
     NETWORK_ACL = auto()
-    """Rules in `ingress` and `egress`, in their order."""
+    """`ingress` and `egress` list rules, evaluated in order."""
     INGRESS_RULE = auto()
     EGRESS_RULE = auto()
     RULE_WITH_TYPE = auto()
-    """One rule; `type` says in which direction."""
+    """One rule, whose direction is `type`."""
     RULE_WITH_EGRESS = auto()
-    """One rule; `egress` says in which direction."""
+    """One rule, whose direction is `egress`."""
 
 
 @dataclass(frozen=True)
 class SeparateResource:
-    """Resources that set an argument of another resource, beside whoever else does."""
+    """A resource type that sets an argument of a parent resource."""
 
     type: str
     parent_argument: str
-    """The argument by which they belong to the other resource."""
+    """Argument that refers to the parent."""
     count: Callable[[Any], int] = len
 
 
@@ -82,27 +82,28 @@ class Row:
     """A row of the catalogue."""
 
     recovery: Tagged | Lookup | Idempotent | None = None
-    """How one that no state knows is found after an apply was killed. None: the stacks have none of the type."""
+    """How to find a resource that is in no state after an apply was killed. None if no stack has the type."""
     noun: str = ""
-    """What pictures call one that is in no zone; empty where it is a part of another resource."""
+    """Name in pictures, for resources that are in no zone; empty for parts of other resources."""
     plural: str = ""
-    """Where that is not the noun with an `s`."""
+    """Empty if it is the noun with an `s`."""
     in_vpc: InVpc | None = None
     zone_loss: ZoneLossRule | None = None
-    """What is left of it without a zone."""
+    """Rule that decides whether the tier survives the loss of a zone."""
     part_of: str = ""
-    """The type whose `zone_loss` looks at it as well."""
+    """Type whose `zone_loss` rule covers this type as well."""
     separate_resources: Mapping[str, SeparateResource | None] = field(default_factory=dict)
-    """Arguments that resources of their own set; and which, where a plan does not show what others add."""
+    """Arguments that separate resources set, so that a change of them is no drift. With a resource type, `drift`
+    compares counts and reports what was added besides."""
     traffic: Traffic | None = None
     bypasses_network_rules: bool = False
-    """Whether it is a way into the VPC, out of it, or around its rules, that `reachability` does not understand."""
+    """Whether it opens a path into, out of or within the VPC that `reachability` does not model."""
 
     @property
     def has_zone_loss_rule(self) -> bool:
-        """Whether some rule looks at what is left of it."""
+        """Whether a zone-loss rule covers the type."""
         return bool(self.zone_loss or self.part_of)
 
     def format_count(self, count: int) -> str:
-        """`3 alarms`."""
+        """Count and noun, as in `3 alarms`."""
         return f"{count} {self.noun if count == 1 else self.plural or f'{self.noun}s'}"

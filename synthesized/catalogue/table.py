@@ -1,6 +1,6 @@
-"""The catalogue: a row for each type that the stacks have, and for those that they must not have.
+"""The catalogue: a row for each resource type that the stacks have, and for types that they must not have.
 
-By tier, in the order in which pictures list what a tier holds. A type that several tiers have is in the first of them.
+Grouped by tier, in the order in which pictures list them. A type that several tiers use is listed under the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ BUCKET_ARGUMENTS = (
 
 
 def peers(rules: Sequence[Mapping[str, Any]]) -> int:
-    """Rules of a security group: the provider joins those that let through the same ports."""
+    """Number of peers in a security group's rules: the provider merges rules for the same ports."""
     kinds = ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids", "security_groups")
     return sum(sum(len(rule.get(kind) or ()) for kind in kinds) + bool(rule.get("self")) for rule in rules)
 
@@ -46,7 +46,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_s3_bucket_versioning": Row(Idempotent("PutBucketVersioning")),
     "aws_sns_topic": Row(Tagged(r"sns:(.+)", "AWS::SNS::Topic", ARN, ARN), noun="alarm topic"),
     "aws_sns_topic_policy": Row(Idempotent("SetTopicAttributes")),
-    # Answers with the subscription that is there.
+    # Returns the existing subscription.
     "aws_sns_topic_subscription": Row(Idempotent("Subscribe")),
     "aws_ecr_repository": Row(
         Tagged(r"ecr:repository/(.+)", "AWS::ECR::Repository"), noun="image repository", plural="image repositories"
@@ -81,7 +81,7 @@ CATALOGUE: Mapping[str, Row] = {
         ),
         noun="restore test",
     ),
-    # Network. What a VPC comes with is adopted by the next apply.
+    # Network. The next apply adopts a VPC's default resources.
     "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.internet_egress),
     "aws_default_network_acl": Row(Tagged(r"ec2:network-acl/(.+)", deletion=""), traffic=Traffic.NETWORK_ACL),
     "aws_default_route_table": Row(Tagged(r"ec2:route-table/(.+)", deletion="")),
@@ -212,7 +212,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_sfn_state_machine": Row(Tagged(r"states:stateMachine:(.+)", "AWS::StepFunctions::StateMachine", ARN, ARN)),
     # Service.
     "aws_acm_certificate": Row(Tagged(r"acm:certificate/(.+)", "AWS::CertificateManager::Certificate", ARN, ARN)),
-    # Makes nothing: waits for the certificate.
+    # Creates nothing: waits for the certificate.
     "aws_acm_certificate_validation": Row(Idempotent("DescribeCertificate")),
     "aws_route53_record": Row(Lookup(lookups.record, ("name", "type"))),
     "aws_lb": Row(
@@ -274,7 +274,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_cloudwatch_query_definition": Row(
         Lookup(lookups.query_definition, ("name",)), noun="saved query", plural="saved queries"
     ),
-    # Roles. The Tagging API does not search their tags, or does in another Region.
+    # Roles. The Tagging API does not find them, or only in another Region.
     "aws_iam_role": Row(
         Lookup(lookups.role, ("name",), ("NoSuchEntity",)),
         noun="IAM role",
@@ -287,7 +287,7 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_iam_role_policy_attachment": Row(Idempotent("AttachRolePolicy")),
     "aws_iam_policy": Row(Lookup(lookups.policy, ("path", "name"), ("NoSuchEntity",))),
     "aws_iam_openid_connect_provider": Row(Lookup(lookups.oidc_provider, ("url",), ("NoSuchEntity",))),
-    # What the stacks do not have.
+    # Types that the stacks must not have.
     "aws_security_group_rule": Row(traffic=Traffic.RULE_WITH_TYPE, bypasses_network_rules=True),
     "aws_network_acl_rule": Row(traffic=Traffic.RULE_WITH_EGRESS, bypasses_network_rules=True),
     **dict.fromkeys(
@@ -312,11 +312,11 @@ TAGGED = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(
 LOOKUPS = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Lookup)}
 IN_VPC = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
 
-# What carries a tier's tags and is no resource of Terraform's, by its ARN as of `Tagged`.
+# ARNs that carry a tier's tags although Terraform does not manage them: pattern as in `Tagged.arn`, and why.
 UNMANAGED_ARNS: Mapping[str, str] = {
     r"backup:recovery-point:.+": "a backup outlives its source",
-    r"ec2:network-interface/.+": "comes and goes with a task",
-    r"ecs:task/.+": "comes and goes with its service",
+    r"ec2:network-interface/.+": "belongs to a task",
+    r"ecs:task/.+": "belongs to a service",
     r"elasticache:cluster:.+": "a node of a replication group",
     r"elasticache:snapshot:.+": "a backup outlives its source",
     r"rds:(?:cluster-)?snapshot:.+": "a backup outlives its source",
@@ -324,5 +324,5 @@ UNMANAGED_ARNS: Mapping[str, str] = {
 
 
 def row_of(type_: str) -> Row:
-    """The row of a type; an empty one, where it has none."""
+    """The row of a type; an empty row if the catalogue has none."""
     return CATALOGUE.get(type_, Row())

@@ -1,4 +1,4 @@
-"""What has addresses in the VPC, a class a service: where it is, whether it refuses plaintext, what is in a zone."""
+"""Resources with addresses in the VPC, one class per service: placement, TLS enforcement, and zones."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -12,37 +12,37 @@ HTTPS = 443
 
 
 class Placement(NamedTuple):
-    """Where something is in the VPC: references."""
+    """Security groups and subnets of a resource, as Terraform references."""
 
     security_groups: Sequence[str]
     subnets: Sequence[str]
     is_public: bool = False
-    """Whether it has addresses that the internet reaches, where its subnets lead there."""
+    """Whether it has public addresses. They are reachable if its subnets route to an internet gateway."""
 
 
 class InVpc(Protocol):
-    """What has addresses in the VPC."""
+    """A type of resource with addresses in the VPC."""
 
     @property
     def service(self) -> str:
-        """AWS's short name, in pictures."""
+        """Short name of the AWS service, for pictures."""
         ...
 
     def placement(self, platform: Platform, body: Body, /) -> Placement:
-        """Where one is."""
+        """Security groups and subnets."""
         ...
 
     def refuses_plaintext(self, platform: Platform, resource: Resource, port: int, /) -> bool:
-        """Whether it takes nothing but TLS on a port."""
+        """Whether the port accepts TLS only."""
         ...
 
     def describe_in_zone(self, platform: Platform, resource: Resource, zone: str, /) -> Iterator[str]:
-        """What of one is in a zone, in words."""
+        """Short descriptions of what the resource has in a zone, for pictures."""
         ...
 
 
 class Aurora:
-    """A cluster; its instances name their zones."""
+    """An Aurora cluster. Each instance names its zone."""
 
     service = "Aurora"
 
@@ -63,7 +63,7 @@ class Aurora:
 
 
 class ElastiCache:
-    """A replication group; nodes of each shard are spread over zones as evenly as can be."""
+    """A replication group. ElastiCache spreads the nodes of each shard evenly over the zones."""
 
     service = "ElastiCache"
 
@@ -75,11 +75,11 @@ class ElastiCache:
 
     def describe_in_zone(self, platform: Platform, group: Resource, _: str) -> Iterator[str]:
         nodes = nodes_per_shard(group.body)
-        yield f"{_share(nodes, len(self.placement(platform, group.body).subnets))} of {nodes} nodes a shard"
+        yield f"{_share(nodes, len(self.placement(platform, group.body).subnets))} of {nodes} nodes per shard"
 
 
 class Efs:
-    """A mount target."""
+    """An EFS mount target."""
 
     service = "EFS"
 
@@ -101,7 +101,7 @@ class Efs:
 
 
 class Lambda:
-    """A function, which may be outside of the VPC; it is invoked by Lambda's API alone."""
+    """A Lambda function, possibly outside of the VPC. It accepts no connections: Lambda's API invokes it."""
 
     service = "Lambda"
 
@@ -117,7 +117,7 @@ class Lambda:
 
 
 class Fargate:
-    """A service of ECS's; tasks are spread over zones as evenly as can be."""
+    """An ECS service on Fargate. ECS spreads tasks evenly over the zones."""
 
     service = "ECS on Fargate"
 
@@ -135,7 +135,7 @@ class Fargate:
 
 
 class Alb:
-    """An Application Load Balancer: an address in each of its zones."""
+    """An Application Load Balancer, with an address in each of its zones."""
 
     service = "ALB"
 
@@ -154,7 +154,7 @@ class Alb:
 
 
 class PrivateLink:
-    """An interface endpoint, where AWS's services answer HTTPS alone; a gateway endpoint is a route."""
+    """An interface endpoint: HTTPS only. A gateway endpoint has no address: it is a route."""
 
     service = "PrivateLink"
 
@@ -169,12 +169,12 @@ class PrivateLink:
 
 
 def nodes_per_shard(group: Body) -> int:
-    """A primary and its replicas."""
+    """The primary and its replicas."""
     return 1 + group.get("replicas_per_node_group", 0)
 
 
 def minimum_tasks(platform: Platform, service: Resource) -> int:
-    """Tasks of an ECS service that always run."""
+    """Lower bound of an ECS service's task count."""
     minimums = [
         each.body["min_capacity"]
         for each in platform.of_type("aws_appautoscaling_target")
@@ -184,6 +184,6 @@ def minimum_tasks(platform: Platform, service: Resource) -> int:
 
 
 def _share(count: int, zones: int) -> str:
-    """How many of a count are in each zone."""
+    """How many of a count are in each zone, as in `2` or `1 to 2`."""
     least, most = count // zones, ceil(count / zones)
     return str(least) if least == most else f"{least} to {most}"

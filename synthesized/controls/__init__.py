@@ -1,7 +1,7 @@
-"""The table of controls: which requirement of PCI DSS v4.0.1 is met by what, how that is checked, what must be noticed.
+"""Controls: how the stacks meet PCI DSS v4.0.1, with checks that verify it and mutations that must fail the checks.
 
-`tests/policy/test_controls.py` runs it, and `docs/controls.md` is written from it. A module a subject; a row more is an
-entry in one of their `CONTROLS`.
+`tests/policy/test_controls.py` runs the checks, and `docs/controls.md` is generated from the table. There is one module
+per subject; to add a control, add an entry to its `CONTROLS`.
 """
 
 from synthesized.controls import access, detection, encryption, hardening, logs, monitoring, network, transit
@@ -12,24 +12,28 @@ CONTROLS = tuple(control for subject in SUBJECTS for control in subject.CONTROLS
 NOT_MET_BY_CODE = {
     "6.4.3": (
         "scripts on the payment page",
-        "who builds the shop's pages: inventory, reason and integrity of each script",
+        "the shop's front-end team: inventory, justification and integrity of each script",
     ),
     "8.4": (
         "multi-factor authentication of people",
-        "who runs the identity provider and the accounts' sign-in; of 8.4.2 the code keeps shells out of tasks",
+        "the operators of the identity provider and of sign-in to the accounts; for 8.4.2, the code disables shells in "
+        "tasks",
     ),
     "9": (
         "physical access",
-        "AWS for its data centres, which its own attestation says; the company for offices and devices",
+        "AWS for its data centers, under its own attestation; the company for offices and devices",
     ),
     "11.4": (
         "penetration tests",
-        "the security team, yearly and after significant changes, with testers of its choice",
+        "the security team, yearly and after significant changes",
     ),
-    "11.6.1": ("changes of the payment page as customers get it", "who builds the shop's pages, weekly or oftener"),
+    "11.6.1": (
+        "change detection on the payment page as customers receive it",
+        "the shop's front-end team, at least weekly",
+    ),
     "12": (
         "policies, training, risk, incident response",
-        "the company's management; of 12.3.4, 12.10.1 and 12.10.5 the code does the part above",
+        "the company's management; the controls above cover the code's part of 12.3.4, 12.10.1 and 12.10.5",
     ),
 }
-"""What no code here can meet: what it is about, and who must."""
+"""Requirements that this code cannot meet: the subject, and who is responsible."""

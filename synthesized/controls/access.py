@@ -1,4 +1,4 @@
-"""PCI DSS 7 and 8: who may do what, and how they prove who they are."""
+"""PCI DSS 7 and 8: access control and authentication."""
 
 import re
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ ACTIONS_WITHOUT_RESOURCE = re.compile(
     r"ec2:(Assign|Create|Delete|Describe|Unassign)[A-Z]\w+|ecr:GetAuthorizationToken|secretsmanager:GetRandomPassword"
     r"|logs:(Create|Delete|Get|Update)LogDelivery|logs:(Describe\w+|ListLogDeliveries|PutResourcePolicy)|xray:Put\w+"
 )
-"""Actions that AWS grants on all resources or on none."""
+"""Actions without resource-level permissions."""
 
-# AWS documents no condition for what these two take on.
+# Services for which AWS documents no source condition in trust policies.
 NO_SOURCE_CONDITION = ("cloudtrail.amazonaws.com", "lambda.amazonaws.com")
 
 RESOURCE_POLICIES = {
@@ -62,17 +62,17 @@ def _wide_permissions(document: Document) -> Iterable[str]:
             if re.fullmatch(r"\*|[\w-]+:\*", action):
                 yield f"{address}: policy {statement['sid']}: allows {action}"
             elif "*" in statement["resources"] and not ACTIONS_WITHOUT_RESOURCE.fullmatch(action):
-                yield f"{address}: policy {statement['sid']}: allows {action} on everything"
+                yield f"{address}: policy {statement['sid']}: allows {action} on all resources"
 
 
 def _shared_roles(document: Document) -> Iterable[str]:
     for address, task in document.of_type("aws_ecs_task_definition").items():
         if task.get("task_role_arn") == task.get("execution_role_arn"):
-            yield f"{address}: task_role_arn: is the role that reads the application's credential"
+            yield f"{address}: task_role_arn: is the same as execution_role_arn"
 
 
 def deployer_roles(document: Document) -> dict[str, Body]:
-    """Roles of the path that no deployment may change."""
+    """Deployer roles: those under the IAM path that no deployment may change."""
     return {
         address: role
         for address, role in document.of_type("aws_iam_role").items()
@@ -81,7 +81,7 @@ def deployer_roles(document: Document) -> dict[str, Body]:
 
 
 def broad_deployer_statements(document: Document) -> Iterable[str]:
-    """Statements of who deploys that allow a pattern of actions, or anything anywhere."""
+    """Deployer statements with wildcard actions, or on all resources without a condition."""
     for address, statement in _statements(document, "aws_iam_policy"):
         if statement["effect"] != "Allow" or address == BOUNDARY:
             continue
@@ -89,57 +89,57 @@ def broad_deployer_statements(document: Document) -> Iterable[str]:
             if "*" in action:
                 yield f"{address}: policy {statement['sid']}: allows {action}"
         if "*" in statement.get("resources", ["*"]) and not statement.get("condition"):
-            yield f"{address}: policy {statement['sid']}: is for everything in every Region"
+            yield f"{address}: policy {statement['sid']}: covers all resources in every Region"
 
 
 def unbounded_role_statements(document: Document) -> Iterable[str]:
-    """Statements that let who deploys make a role which exceeds the platform's boundary, or pass one to anybody."""
+    """Deployer statements that write roles without the permissions boundary, or pass roles to any service."""
     conditions = {"iam:CreateRole": "iam:PermissionsBoundary", "iam:PutRolePolicy": "iam:PermissionsBoundary"}
     conditions |= {"iam:AttachRolePolicy": "iam:PermissionsBoundary", "iam:PassRole": "iam:PassedToService"}
     for address, statement in _statements(document, "aws_iam_policy"):
-        told = {entry["variable"] for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"}
+        variables = {entry["variable"] for entry in _exact_conditions(statement)}
         for action in statement["actions"]:
-            if statement["effect"] == "Allow" and action in conditions and conditions[action] not in told:
+            if statement["effect"] == "Allow" and action in conditions and conditions[action] not in variables:
                 yield f"{address}: policy {statement['sid']}: allows {action} without {conditions[action]}"
 
 
 def roles_with_loose_trust(document: Document) -> Iterable[str]:
-    """Roles that another repository's workflows, or this one's for another purpose, could take on."""
+    """Deployer roles that workflows of other repositories, or for another purpose, could assume."""
     subjects = {"access_plan": r"pull_request", "access_apply": r"environment:[a-z0-9-]+"}
     for address, role in deployer_roles(document).items():
         for statement in values(role, "assume_role_policy.statement")[0] or []:
-            told = {entry["variable"]: entry["values"] for entry in _exact(statement)}
-            (subject,) = told.get(f"{ISSUER}:sub", [""])[:1]
+            exact = {entry["variable"]: entry["values"] for entry in _exact_conditions(statement)}
+            (subject,) = exact.get(f"{ISSUER}:sub", [""])[:1]
             wanted = subjects[address.rpartition(".")[2]]
             if not re.fullmatch(rf"repo:[\w.-]+/[\w.-]+:{wanted}", subject):
-                yield f"{address}: assume_role_policy sub: is for {subject or 'whatever workflow'}"
-            if told.get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
-                yield f"{address}: assume_role_policy aud: takes tokens that are not for AWS"
+                yield f"{address}: assume_role_policy sub: trusts {subject or 'any workflow'}"
+            if exact.get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
+                yield f"{address}: assume_role_policy aud: accepts tokens for another audience than AWS"
 
 
-def _exact(statement: Body) -> list[Body]:
-    """Conditions that hold of one value, to the letter."""
+def _exact_conditions(statement: Body) -> list[Body]:
+    """Conditions that compare for equality."""
     return [entry for entry in statement.get("condition") or [] if entry["test"] == "StringEquals"]
 
 
 def confused_deputy_trusts(document: Document) -> Iterable[str]:
-    """Roles that a service could be made to take on for somebody else (the confused deputy)."""
+    """Roles that a service could assume on behalf of another account: the confused deputy problem."""
     for address, role in document.of_type("aws_iam_role").items():
         if address in deployer_roles(document):
             continue
         found = values(role, "assume_role_policy.statement")[0] or []
         if not found:
-            yield f"{address}: assume_role_policy: trusts whom it says in words"
+            yield f"{address}: assume_role_policy: is no policy document"
         for statement in found:
             services = [name for principal in statement["principals"] for name in principal["identifiers"]]
             if [principal["type"] for principal in statement["principals"]] != ["Service"] or len(services) != 1:
-                yield f"{address}: assume_role_policy principals: trusts others than one service"
+                yield f"{address}: assume_role_policy principals: trusts more than one service"
             bound = {entry["variable"] for entry in statement.get("condition") or []}
             if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE_CONDITION:
-                yield f"{address}: assume_role_policy condition: is for anybody's {services[0]}"
+                yield f"{address}: assume_role_policy condition: trusts {services[0]} in any account"
 
 
-def _keys_for_others(document: Document) -> Iterable[str]:
+def _keys_open_to_other_accounts(document: Document) -> Iterable[str]:
     own = tuple(
         f"arn:aws:iam::{account}:"
         for stack in document.of_type("stack").values()
@@ -150,7 +150,7 @@ def _keys_for_others(document: Document) -> Iterable[str]:
         for principal in statement["principals"]:
             for name in principal["identifiers"] if principal["type"] == "AWS" else []:
                 if statement["effect"] == "Allow" and not name.startswith(own):
-                    yield f"{address}: policy {statement['sid']}: is for {name}"
+                    yield f"{address}: policy {statement['sid']}: allows {name}"
 
 
 def _without_rotation(document: Document) -> Iterable[str]:
@@ -160,7 +160,7 @@ def _without_rotation(document: Document) -> Iterable[str]:
         yield f"{address}: has no aws_secretsmanager_secret_rotation"
 
 
-def _written_secrets(document: Document) -> Iterable[str]:
+def _secrets_in_code(document: Document) -> Iterable[str]:
     allowed = {"manage_master_user_password", "no_password_required"}
     for address, body in document.bodies.items():
         for argument, value in body.items():
@@ -169,10 +169,10 @@ def _written_secrets(document: Document) -> Iterable[str]:
                 and re.search(r"password|secret_string|secret_binary|auth_token", argument)
                 and argument not in allowed
             ):
-                yield f"{address}: {argument} is written down"
+                yield f"{address}: {argument} is in the code"
     for address in document.of_type("aws_secretsmanager_secret_version", "random_password"):
         yield f"{address}: would be in the state"
-    named = [
+    variables = [
         (address, str(entry["name"]), str(entry.get("value")))
         for address, task in document.of_type("aws_ecs_task_definition").items()
         for entries in values(task, "container_definitions.environment")
@@ -180,10 +180,10 @@ def _written_secrets(document: Document) -> Iterable[str]:
     ] + [
         (address, name, str(value))
         for address, function in document.of_type("aws_lambda_function").items()
-        for variables in values(function, "environment.variables")
-        for name, value in (variables or {}).items()
+        for environment in values(function, "environment.variables")
+        for name, value in (environment or {}).items()
     ]
-    for address, name, value in named:
+    for address, name, value in variables:
         if SECRET_NAMES.search(name) and not name.endswith("_ARN"):
             yield f"{address}: environment {name}: is no ARN ({len(value)} characters)"
 
@@ -192,12 +192,8 @@ CONTROLS = (
     Control(
         name="least-privilege",
         requirements=("7.2.1", "7.2.2", "7.2.5"),
-        summary="A role may do named actions, on named resources wherever AWS knows resources.",
-        checks=[
-            Relation(
-                "no role has all actions of a service, or all resources where some can be named", _wide_permissions
-            )
-        ],
+        summary="Roles allow named actions, on named resources where the action supports resource-level permissions.",
+        checks=[Relation("no role allows all actions of a service, or all resources without need", _wide_permissions)],
         mutations=[
             Replacement(
                 "aws_iam_role_policy.service_service-task-policy", "policy.statement[sid=UseFiles].actions", ["*"]
@@ -213,7 +209,7 @@ CONTROLS = (
     Control(
         name="bounded-roles",
         requirements=("7.2.1", "7.2.5"),
-        summary="No role exceeds the permissions boundary, whatever policy it is given.",
+        summary="Every role has a permissions boundary, and sessions last an hour at most.",
         checks=[Every("aws_iam_role", {"permissions_boundary": IS_SET, "max_session_duration": 3600})],
         mutations=[
             Replacement("aws_iam_role", "permissions_boundary", None),
@@ -221,11 +217,11 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="deployments-by-two-roles",
+        name="plan-and-apply-roles",
         requirements=("6.5.4", "7.2.5", "8.6.2"),
-        summary="One role plans and another applies, for workflows of one repository: the first in its pull requests, the "
-        "second in this environment alone. AWS knows them by tokens that last minutes; there is no key to keep.",
-        checks=[Relation("trust names audience and subject, to the letter", roles_with_loose_trust)],
+        summary="Workflows of one repository assume one role to plan, in pull requests, and another to apply, in this "
+        "environment only. They authenticate with short-lived OIDC tokens; there are no access keys.",
+        checks=[Relation("trust policies match audience and subject exactly", roles_with_loose_trust)],
         mutations=[
             Replacement("aws_iam_role.access_plan", "assume_role_policy.statement.condition", None),
             Replacement(
@@ -251,13 +247,13 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="deployments-least-privilege",
+        name="deployer-least-privilege",
         requirements=("7.2.1", "7.2.2"),
-        summary="Who deploys may do named actions, to what is the environment's by name or tag; makes roles within the "
-        "platform's boundary alone, passes them on to named services, and reads no secret.",
+        summary="Deployer roles allow named actions, on resources with the environment's names or tags. They create "
+        "roles with the permissions boundary only, pass them to named services only, and read no secret.",
         checks=[
-            Relation("no pattern of actions is allowed, and nothing in every Region", broad_deployer_statements),
-            Relation("roles are written within the boundary, and passed on by name", unbounded_role_statements),
+            Relation("no wildcard actions, and nothing in every Region", broad_deployer_statements),
+            Relation("roles are written with the boundary, and passed to named services", unbounded_role_statements),
             Every(
                 BOUNDARY,
                 {
@@ -303,10 +299,10 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="two-roles-a-task",
+        name="separate-execution-role",
         requirements=("7.2.5",),
-        summary="What starts a task and reads its credential is another role than the application's own.",
-        checks=[Relation("task role and execution role are two", _shared_roles)],
+        summary="The role that starts a task and reads its credential is not the application's role.",
+        checks=[Relation("task role and execution role differ", _shared_roles)],
         mutations=[
             Replacement("aws_ecs_task_definition", "task_role_arn", "${aws_iam_role.service_service-execution.arn}"),
         ],
@@ -314,10 +310,11 @@ CONTROLS = (
     Control(
         name="no-confused-deputy",
         requirements=("7.2.5",),
-        summary="Each role is for one service, which takes it on for this account's own resources.",
+        summary="Each role trusts one service, for resources of this account only.",
         checks=[
             Relation(
-                f"one service, bound to our account or a resource of it, but for {' and '.join(NO_SOURCE_CONDITION)}",
+                "trust of one service, bound to this account or one of its resources, except for "
+                f"{' and '.join(NO_SOURCE_CONDITION)}",
                 confused_deputy_trusts,
             )
         ],
@@ -333,9 +330,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="files-by-identity",
+        name="file-access",
         requirements=("7.3.1",),
-        summary="Files are reached through access points, as one user below one root, by tasks that IAM lets in.",
+        summary="Tasks that IAM allows mount files through access points, each with one user and one root directory.",
         checks=[
             Every(
                 "aws_efs_access_point",
@@ -374,16 +371,16 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="own-account-alone",
+        name="no-cross-account-access",
         requirements=("7.2.5", "7.3.3"),
-        summary="Buckets, backups, images, secret, topic and files are denied to every other account, whatever else "
-        "allows it; keys are for nobody outside it.",
+        summary="Resource policies deny other accounts access to buckets, backups, images, the secret, the topic and "
+        "files. Key policies name no other account.",
         checks=[
             *(
                 denies(type_, "DenyOtherAccounts", "aws:PrincipalAccount", "StringNotEquals", OWN_ACCOUNT, action)
                 for type_, action in RESOURCE_POLICIES.items()
             ),
-            Relation("keys' policies name identities of this account alone", _keys_for_others),
+            Relation("key policies name principals of this account only", _keys_open_to_other_accounts),
         ],
         mutations=[
             *(mutation for type_ in RESOURCE_POLICIES for mutation in weakened_deny(type_, "DenyOtherAccounts")),
@@ -395,9 +392,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="function-for-secrets-manager",
+        name="rotation-function-invocation",
         requirements=("7.2.5",),
-        summary="Secrets Manager calls the rotation's function for the one secret, of this account.",
+        summary="Only Secrets Manager invokes the rotation function, for one secret of this account.",
         checks=[Every("aws_lambda_permission", {"source_arn": IS_SET, "source_account": IS_SET})],
         mutations=[
             Replacement("aws_lambda_permission", "source_arn", None),
@@ -405,9 +402,10 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="logins",
+        name="authentication",
         requirements=("8.3.1", "8.3.2"),
-        summary="The cache knows users, who sign in by IAM; the database keeps verifiers and no passwords, and knows IAM.",
+        summary="Users of the cache authenticate with IAM. The database stores SCRAM verifiers instead of passwords, "
+        "and supports IAM authentication.",
         checks=[
             Every("aws_elasticache_replication_group", {"user_group_ids": IS_SET}),
             Every(
@@ -431,15 +429,15 @@ CONTROLS = (
     Control(
         name="rotation",
         requirements=("8.3.9", "8.6.3"),
-        summary="Every credential is rotated within 90 days: the application's by our function, the master's by RDS. The "
-        "cache has none.",
+        summary="Every credential is rotated within 90 days: the application's by the rotation function, the master's "
+        "by RDS. The cache has none.",
         checks=[
             Relation("every secret has a rotation", _without_rotation),
             Every(
                 "aws_secretsmanager_secret_rotation",
                 {
                     "rotation_rules": Value(
-                        "`automatically_after_days` of 90 or less, or a schedule",
+                        "a schedule, or `automatically_after_days` of 90 or less",
                         lambda rules: (
                             bool(rules.get("schedule_expression"))
                             or int(rules.get("automatically_after_days", 1000)) <= 90
@@ -458,16 +456,16 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="no-secret-written",
+        name="no-secret-in-code",
         requirements=("8.6.2",),
-        summary="No secret is in the code, in a plan, in a state or in a variable: ECS gives it to the task at its start.",
+        summary="Code, plans, states and task definitions contain no secret: ECS injects it when a task starts.",
         checks=[
-            Relation("no argument, no secret's version and no variable holds one", _written_secrets),
+            Relation("no argument, secret version or environment variable contains a secret", _secrets_in_code),
             Every(
                 "aws_ecs_task_definition",
                 {
                     "container_definitions.secrets.valueFrom": Value(
-                        "a secret of ours", lambda value: str(value).startswith("${aws_secretsmanager_secret.")
+                        "a secret of the stacks", lambda value: str(value).startswith("${aws_secretsmanager_secret.")
                     )
                 },
             ),
@@ -475,7 +473,7 @@ CONTROLS = (
         mutations=[
             Replacement("aws_rds_cluster", "master_password", "correct horse"),
             Replacement("aws_elasticache_replication_group", "auth_token", "correct horse battery"),
-            Addition("aws_secretsmanager_secret_version", {}, "the secret's version is in the state"),
+            Addition("aws_secretsmanager_secret_version", {}, "a secret version is in the state"),
             Replacement(
                 "aws_ecs_task_definition",
                 "container_definitions.environment",

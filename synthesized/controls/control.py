@@ -1,4 +1,4 @@
-"""What a row of the table of controls is made of: demands on resources, and changes that break them."""
+"""Building blocks of controls: checks of the synthesized stacks, and mutations that must fail them."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,29 +9,29 @@ from synthesized.controls.document import Document, set_value, values
 
 
 class ControlCheck(Protocol):
-    """Finds what is wrong in a document."""
+    """Finds problems in a document."""
 
     @property
     def description(self) -> str:
-        """What it demands, for the documentation."""
+        """What the check requires, for `docs/controls.md`."""
         ...
 
     def __call__(self, document: Document) -> Iterable[str]:
-        """What is wrong, a sentence each."""
+        """One line for each problem."""
         ...
 
 
 class Mutation(Protocol):
-    """Changes a document so that its control no longer holds."""
+    """Changes a document so that its control fails."""
 
     @property
     def description(self) -> str:
-        """What it changes, for the documentation."""
+        """What the mutation changes, for `docs/controls.md`."""
         ...
 
     @property
     def selector(self) -> str:
-        """Type or address of what it changes."""
+        """Type or address of the changed resource."""
         ...
 
     def __call__(self, document: Document) -> None:
@@ -41,63 +41,65 @@ class Mutation(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One row: which requirement is met by what, how that is checked, and what must be noticed."""
+    """How the code meets requirements of PCI DSS, and how that is checked."""
 
     name: str
     requirements: Sequence[str]
-    """Numbers of PCI DSS v4.0.1."""
+    """Requirement numbers of PCI DSS v4.0.1."""
     summary: str
-    """What the code does about it, in a sentence."""
+    """What the code does, in a sentence."""
     checks: Sequence[ControlCheck]
     mutations: Sequence[Mutation]
-    """Each breaks this control, and no other."""
+    """Each fails this control, and no other."""
 
     @property
     def resources(self) -> list[str]:
-        """Types of what it looks at, as far as a mutation shows it."""
+        """Resource types that the mutations change."""
         return sorted({mutation.selector.partition(".")[0] for mutation in self.mutations})
 
     def problems(self, document: Document) -> list[str]:
-        """What is wrong with it in a document."""
+        """Problems that the checks find in a document."""
         return [problem for check in self.checks for problem in check(document)]
 
 
 @dataclass(frozen=True)
 class Value:
-    """A demand on a value that is no plain equality."""
+    """A condition on a value, other than equality."""
 
     description: str
     accepts: Callable[[Any], bool]
 
 
 def at_least(least: int) -> Value:
-    """A number."""
+    """A number with a lower bound."""
     return Value(f"{least} or more", lambda value: value is not None and int(value) >= least)
 
 
 def at_most(most: int) -> Value:
-    """A number."""
+    """A number with an upper bound."""
     return Value(f"{most} or less", lambda value: value is not None and int(value) <= most)
 
 
 def one_of(*allowed: Any) -> Value:
-    """One of some values."""
-    return Value(" or ".join(map(_shown, allowed)), lambda value: value in allowed)
+    """One of the given values."""
+    return Value(" or ".join(map(_format_value, allowed)), lambda value: value in allowed)
 
 
 def none_of(*refused: Any) -> Value:
-    """A value, and none of these."""
-    return Value(f"set, and not {_listed(refused)}", lambda value: value is not None and value not in refused)
+    """A value other than the given ones."""
+    return Value(f"set, and not {_format_values(refused)}", lambda value: value is not None and value not in refused)
 
 
 def containing(*wanted: str) -> Value:
-    """A list, or a text, that holds all of these."""
-    return Value(f"with {_listed(wanted)}", lambda value: value is not None and all(part in value for part in wanted))
+    """A list or string that contains all of the given values."""
+    return Value(
+        f"with {_format_values(wanted)}", lambda value: value is not None and all(part in value for part in wanted)
+    )
 
 
 def referring_to(type_: str) -> Value:
-    """A reference to a resource of a type."""
-    return Value(f"an `{type_}` of ours", lambda value: str(value).startswith(f"${{{type_}."))
+    """A reference to a resource of the stacks."""
+    return Value(f"an `{type_}` of the stacks", lambda value: str(value).startswith(f"${{{type_}."))
 
 
 IS_SET = Value("set", bool)
@@ -106,41 +108,41 @@ IS_ABSENT = Value("absent", lambda value: not value)
 
 @dataclass(frozen=True)
 class Every:
-    """Every resource of a kind has these values at these paths, and there is one."""
+    """At least one resource matches the selector, and each has the expected values."""
 
     selector: str
     expected: Mapping[str, Any]
     where: Mapping[str, Any] = field(default_factory=dict)
-    """Of those alone that have these values."""
+    """Restricts the check to resources that have these values."""
 
     @property
     def description(self) -> str:
         """As in `Check`."""
-        of = f" with {_pairs(self.where)}" if self.where else ""
-        return f"every `{self.selector}`{of}: {_pairs(self.expected)}"
+        condition = f" with {_format_pairs(self.where)}" if self.where else ""
+        return f"every `{self.selector}`{condition}: {_format_pairs(self.expected)}"
 
     def __call__(self, document: Document) -> Iterable[str]:
         """As in `Check`."""
         found = {
             address: body
             for address, body in document.of_type(self.selector).items()
-            if all(_holds(body, path, wanted) for path, wanted in self.where.items())
+            if all(_matches(body, path, wanted) for path, wanted in self.where.items())
         }
         if not found:
             yield f"{self.selector}: there is none"
         for address, body in found.items():
             for path, wanted in self.expected.items():
-                if not _holds(body, path, wanted):
-                    yield f"{address}: {path} = {values(body, path)}, not {_shown(wanted)}"
+                if not _matches(body, path, wanted):
+                    yield f"{address}: {path} = {values(body, path)}, not {_format_value(wanted)}"
 
     def split(self) -> list["Every"]:
-        """Each of its demands by itself."""
+        """One check for each expected value."""
         return [replace(self, expected={path: wanted}) for path, wanted in self.expected.items()]
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A check that needs more than one resource at a time."""
+    """A check of relations between resources."""
 
     description: str
     find: Callable[[Document], Iterable[str]]
@@ -152,18 +154,18 @@ class Relation:
 
 @dataclass(frozen=True)
 class Replacement:
-    """The first resource of a selection has another value at a path."""
+    """Sets an argument of the first resource that matches the selector."""
 
     selector: str
     path: str
     value: Any
-    """None takes it away."""
+    """None removes the argument."""
 
     @property
     def description(self) -> str:
         """As in `Mutation`."""
         return f"`{self.path}` of `{self.selector}` " + (
-            "is missing" if self.value is None else f"is {_shown(self.value)}"
+            "is missing" if self.value is None else f"is {_format_value(self.value)}"
         )
 
     def __call__(self, document: Document) -> None:
@@ -173,7 +175,7 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Removal:
-    """All resources of a selection are gone."""
+    """Removes all resources that match the selector."""
 
     selector: str
     description: str
@@ -186,7 +188,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Addition:
-    """A resource more."""
+    """Adds a resource."""
 
     selector: str
     body: Mapping[str, Any]
@@ -204,20 +206,20 @@ def _first(document: Document, selector: str) -> dict[str, Any]:
     return next(iter(found.values()))
 
 
-def _holds(body: Any, path: str, wanted: Any) -> bool:
+def _matches(body: Any, path: str, wanted: Any) -> bool:
     found = values(body, path)
     return all(wanted.accepts(value) if isinstance(wanted, Value) else value == wanted for value in found)
 
 
-def _pairs(pairs: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{path}` {_shown(wanted)}" for path, wanted in pairs.items())
+def _format_pairs(pairs: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{path}` {_format_value(wanted)}" for path, wanted in pairs.items())
 
 
-def _listed(entries: Iterable[Any]) -> str:
-    return ", ".join(map(_shown, entries))
+def _format_values(values: Iterable[Any]) -> str:
+    return ", ".join(map(_format_value, values))
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Value):
         return value.description
     if value in ("", [], {}):

@@ -1,4 +1,4 @@
-"""PCI DSS 10 and 11: nobody acts unseen, and what guards does not stop without a word."""
+"""PCI DSS 10 and 11: audit trails, and detection of threats, changes and disabled controls."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from synthesized.controls.control import (
 from synthesized.controls.document import Document, values
 
 FEATURES = ("LAMBDA_NETWORK_LOGS", "RDS_LOGIN_EVENTS", "S3_DATA_EVENTS")
-"""Of GuardDuty's, those that have something to look at here."""
+"""GuardDuty features that apply to resources of the stacks."""
 
 NOTIFIED_EVENTS = {
     "aws.backup": {"state": {"ABORTED", "EXPIRED", "FAILED"}},
@@ -28,14 +28,14 @@ NOTIFIED_EVENTS = {
     "aws.securityhub": {"eventName": {"DisableSecurityHub"}},
     "aws.wafv2": {"eventName": {"DeleteWebACL", "DisassociateWebACL"}},
 }
-"""By source of an event: what it says where a control fails or is switched off."""
+"""Events that report a control as failed or disabled: by source, the values of a field of `detail`."""
 
 FINDING_EVENTS = {
     "aws.guardduty": "GuardDuty Finding",
     "aws.inspector2": "Inspector2 Finding",
     "aws.config": "Config Rules Compliance Change",
 }
-"""Findings, by their source."""
+"""Event types of findings, by source."""
 
 METRIC_FILTER_TERMS = {
     "root-use": ('"Root"',),
@@ -45,7 +45,7 @@ METRIC_FILTER_TERMS = {
     "route-changes": ("CreateRoute", "ReplaceRoute"),
     "bucket-policy-changes": ("PutBucketPolicy", "DeleteBucketPolicy"),
 }
-"""By metric filter: what its pattern must look for."""
+"""Terms that a metric filter's pattern must contain, by filter."""
 
 
 def _unrecorded_objects(document: Document) -> Iterable[str]:
@@ -58,7 +58,7 @@ def _unrecorded_objects(document: Document) -> Iterable[str]:
 
 
 def filters_without_alarm(document: Document) -> Iterable[str]:
-    """Metric filters that nobody hears of."""
+    """Metric filters whose metric has no alarm."""
     alarms = {
         (alarm.get("namespace"), alarm.get("metric_name"))
         for alarm in document.of_type("aws_cloudwatch_metric_alarm").values()
@@ -69,34 +69,34 @@ def filters_without_alarm(document: Document) -> Iterable[str]:
             yield f"{address}: has no aws_cloudwatch_metric_alarm of {metric['name']}"
 
 
-def _untold(document: Document) -> Iterable[str]:
+def _events_without_rule(document: Document) -> Iterable[str]:
     rules = [rule["event_pattern"] for rule in document.of_type("aws_cloudwatch_event_rule").values()]
     for source, wanted in NOTIFIED_EVENTS.items():
         for key, names in wanted.items():
-            told = {
+            matched = {
                 name
                 for rule in rules
                 if source in rule["source"]
                 for found in values(rule, f"detail.{key}")
                 for name in found or []
             }
-            for name in sorted(names - told):
-                yield f"aws_cloudwatch_event_rule: event_pattern: none has {name} of {source}"
+            for name in sorted(names - matched):
+                yield f"aws_cloudwatch_event_rule: event_pattern: none matches {name} of {source}"
 
 
-def _unheard_findings(document: Document) -> Iterable[str]:
-    heard = {
+def _findings_without_rule(document: Document) -> Iterable[str]:
+    matched = {
         (source, kind)
         for rule in document.of_type("aws_cloudwatch_event_rule").values()
         for source in rule["event_pattern"]["source"]
         for kind in rule["event_pattern"].get("detail-type", [])
     }
     for pair in FINDING_EVENTS.items():
-        if pair not in heard:
-            yield f"aws_cloudwatch_event_rule: event_pattern: none has {pair[1]}"
+        if pair not in matched:
+            yield f"aws_cloudwatch_event_rule: event_pattern: none matches {pair[1]}"
 
 
-def _idle_features(document: Document) -> Iterable[str]:
+def _disabled_features(document: Document) -> Iterable[str]:
     enabled = {
         feature["name"]
         for feature in document.of_type("aws_guardduty_detector_feature").values()
@@ -117,7 +117,7 @@ CONTROLS = (
     Control(
         name="trail",
         requirements=("10.2.1",),
-        summary="A trail records every call in every Region, and who reads and writes objects.",
+        summary="A trail records all API calls in all Regions, and reads and writes of S3 objects.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -133,9 +133,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="trail-intact",
+        name="trail-integrity",
         requirements=("10.3.2", "10.3.4"),
-        summary="The trail's files are signed, under the logs' key, and lie in the archive that is locked.",
+        summary="The trail's log files have signed digests, are encrypted, and are in the locked archive.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -153,9 +153,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="trail-watched",
+        name="trail-alarms",
         requirements=("10.3.3", "10.4.1.1"),
-        summary="What the trail records reaches a log group at once, where what nobody does in peace rings.",
+        summary="The trail also delivers to a log group, where metric filters raise alarms on suspicious calls.",
         checks=[
             Every(
                 "aws_cloudtrail",
@@ -168,7 +168,7 @@ CONTROLS = (
                 Every(f"aws_cloudwatch_log_metric_filter.audit_{name}", {"pattern": containing(*words)})
                 for name, words in METRIC_FILTER_TERMS.items()
             ),
-            Relation("an alarm looks at each metric that a filter makes", filters_without_alarm),
+            Relation("every metric of a filter has an alarm", filters_without_alarm),
         ],
         mutations=[
             Replacement("aws_cloudtrail", "cloud_watch_logs_group_arn", None),
@@ -177,13 +177,13 @@ CONTROLS = (
                 Replacement(f"aws_cloudwatch_log_metric_filter.audit_{name}", "pattern", "{ $.x = 1 }")
                 for name in METRIC_FILTER_TERMS
             ),
-            Removal("aws_cloudwatch_metric_alarm.audit_alarm-root-use", "nobody is told of root's use"),
+            Removal("aws_cloudwatch_metric_alarm.audit_alarm-root-use", "use of root has no alarm"),
         ],
     ),
     Control(
         name="key-loss",
         requirements=("3.7.5", "3.7.7"),
-        summary="Whoever disables a key or has it deleted is noticed at once, while it can be undone.",
+        summary="An alarm reports a disabled key, or one scheduled for deletion, while that can still be undone.",
         checks=[
             Every(
                 "aws_cloudwatch_log_metric_filter.audit_key-loss",
@@ -206,13 +206,13 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="controls-that-fail",
+        name="control-failures",
         requirements=("10.7.2", "10.7.3"),
-        summary="Whoever switches off trail, flow logs, firewall, GuardDuty, Config, Inspector or Security Hub is told "
-        "of, as a rotation and a backup that fail.",
-        checks=[Relation(f"events of {', '.join(NOTIFIED_EVENTS)} are told", _untold)],
+        summary="Event rules report when the trail, flow logs, WAF, GuardDuty, Config, Inspector or Security Hub is "
+        "disabled, and when a rotation or a backup fails.",
+        checks=[Relation(f"event rules match control failures of {', '.join(NOTIFIED_EVENTS)}", _events_without_rule)],
         mutations=[
-            Removal(f"aws_cloudwatch_event_rule.{rule}", f"there is no rule {rule}")
+            Removal(f"aws_cloudwatch_event_rule.{rule}", f"there is no event rule {rule}")
             for rule in (
                 "audit_event-trail-changed",
                 "audit_event-flow-logs-deleted",
@@ -229,12 +229,12 @@ CONTROLS = (
     Control(
         name="threats",
         requirements=("11.5.1", "12.10.5"),
-        summary="GuardDuty looks for intruders in calls, connections, logins to the database and objects; its findings "
-        "are told.",
+        summary="GuardDuty analyzes API calls, connections, database logins and S3 objects for threats. Event rules "
+        "report its findings, and those of Inspector and Config.",
         checks=[
             Every("aws_guardduty_detector", {"enable": True}),
-            Relation(f"{', '.join(FEATURES)} are enabled", _idle_features),
-            Relation(f"each {', '.join(FINDING_EVENTS.values())} is told", _unheard_findings),
+            Relation(f"features {', '.join(FEATURES)} are enabled", _disabled_features),
+            Relation(f"event rules match {', '.join(FINDING_EVENTS.values())}", _findings_without_rule),
         ],
         mutations=[
             Replacement("aws_guardduty_detector", "enable", False),
@@ -246,24 +246,24 @@ CONTROLS = (
                 )
                 for name in FEATURES
             ),
-            Removal("aws_cloudwatch_event_rule.audit_event-threat-found", "nobody is told of what GuardDuty finds"),
+            Removal("aws_cloudwatch_event_rule.audit_event-threat-found", "GuardDuty findings have no event rule"),
             Removal(
-                "aws_cloudwatch_event_rule.audit_event-vulnerability-found", "nobody is told of what Inspector finds"
+                "aws_cloudwatch_event_rule.audit_event-vulnerability-found", "Inspector findings have no event rule"
             ),
-            Removal("aws_cloudwatch_event_rule.audit_event-rule-not-met", "nobody is told of what Config finds"),
+            Removal("aws_cloudwatch_event_rule.audit_event-rule-not-met", "Config findings have no event rule"),
         ],
     ),
     Control(
         name="vulnerabilities",
         requirements=("6.3.1", "11.3.1"),
-        summary="Inspector looks through images and functions as long as they are there, not only when they come.",
+        summary="Inspector scans images and functions continuously, not only when they are pushed.",
         checks=[Every("aws_inspector2_enabler", {"resource_types": containing("ECR", "LAMBDA")})],
         mutations=[Replacement("aws_inspector2_enabler", "resource_types", ["EC2"])],
     ),
     Control(
         name="change-detection",
         requirements=("11.5.2",),
-        summary="AWS Config records every change of every resource, and Security Hub compares what is there with PCI DSS.",
+        summary="AWS Config records every change of every resource. Security Hub checks resources against PCI DSS.",
         checks=[
             Every(
                 "aws_config_configuration_recorder",
@@ -289,7 +289,7 @@ CONTROLS = (
             Replacement("aws_config_delivery_channel", "s3_kms_key_arn", None),
             Removal(
                 "aws_securityhub_standards_subscription.audit_standard-pci-dss",
-                "Security Hub does not look for PCI DSS",
+                "Security Hub is not subscribed to PCI DSS",
             ),
         ],
     ),

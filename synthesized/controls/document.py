@@ -1,15 +1,15 @@
-"""The platform as controls look at it, and as mutations change it: one document, with nothing left to resolve.
+"""The document that controls check and mutations change: all resources, with embedded JSON and policies resolved.
 
-JSON within a string stands decoded, and a policy document stands where it is used, so that a path leads to each value:
-`network_configuration.assign_public_ip`, `policy.statement[sid=DenyPlaintext].effect`. Where a path meets a list
-without such a filter, it leads to every element.
+JSON strings are decoded and policy documents are inlined, so that a path reaches each value, as in
+`network_configuration.assign_public_ip` or `policy.statement[sid=DenyPlaintext].effect`. Without such a filter, a path
+through a list selects every element.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from synthesized.platform import Body, Platform
@@ -21,13 +21,16 @@ STEP = re.compile(r"([\w-]+)(?:\[([\w-]+)=([^\]]*)\])?")
 
 @dataclass(frozen=True)
 class Document:
-    """Bodies of all resources by their addresses, and each stack's backend and providers under `stack.<tier>`."""
+    """Bodies of all resources by address, and each stack's backend and providers under `stack.<tier>`."""
 
     bodies: dict[str, Body]
+    _indexed: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    _index: dict[str, list[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Addresses by selector."""
 
     @classmethod
     def of(cls, platform: Platform) -> Self:
-        """An environment's document."""
+        """The document of an environment."""
         policies = {
             resource.address.rpartition(".")[2]: resource.body
             for resource in platform.data
@@ -37,75 +40,78 @@ class Document:
             f"stack.{tier}": deepcopy({"backend": stack.backend, "provider": stack.providers})
             for tier, stack in platform.stacks.items()
         }
-        resources = {resource.address: _resolved(resource.body, policies) for resource in platform.resources}
+        resources = {resource.address: _resolve(resource.body, policies) for resource in platform.resources}
         return cls({**resources, **stacks})
 
     def copy(self) -> Self:
-        """One to change."""
-        return type(self)(deepcopy(self.bodies))
+        """A deep copy, for a mutation."""
+        return type(self)(json.loads(json.dumps(self.bodies)))
 
     def of_type(self, *selectors: str) -> dict[str, Body]:
-        """Bodies by address, of types (`aws_lb`) or of one resource (`aws_lb.service_load-balancer`)."""
-        return {
-            address: body
-            for address, body in self.bodies.items()
-            if address in selectors or address.partition(".")[0] in selectors
-        }
+        """Bodies by address, selected by type (`aws_lb`) or address (`aws_lb.service_load-balancer`)."""
+        if self.bodies.keys() != self._indexed:  # a mutation adds and removes resources
+            self._indexed.clear()
+            self._index.clear()
+            for address in self.bodies:
+                self._indexed.add(address)
+                self._index.setdefault(address.partition(".")[0], []).append(address)
+                self._index[address] = [address]
+        return {address: self.bodies[address] for each in selectors for address in self._index.get(each, ())}
 
     def unreferenced(self, attribute: str, by: str) -> list[str]:
-        """Addresses of a type that nothing refers to: by which `type.attribute`, and at which `type.argument`."""
-        type_, _, read = attribute.partition(".")
+        """Addresses of resources whose `type.attribute` no `type.argument` refers to."""
+        type_, _, name = attribute.partition(".")
         referring, _, argument = by.partition(".")
-        referred = {body[argument] for body in self.of_type(referring).values()}
-        return [address for address in self.of_type(type_) if f"${{{address}.{read}}}" not in referred]
+        references = {body[argument] for body in self.of_type(referring).values()}
+        return [address for address in self.of_type(type_) if f"${{{address}.{name}}}" not in references]
 
     def referenced(self, reference: Any) -> Body:
-        """The resource that an interpolation such as `${aws_kms_key.x.arn}` is about; empty where it is none."""
+        """Body of the resource that `${aws_kms_key.x.arn}` refers to; empty if it is no such reference."""
         found = re.match(r"\$\{([a-z]\w*\.[\w-]+)", str(reference))
         return self.bodies.get(found[1], {}) if found else {}
 
 
 def values(body: Any, path: str) -> list[Any]:
-    """All values that a path leads to; one None where it leads nowhere."""
-    return [parent.get(key) for parent, key in _ends(body, path)] or [None]
+    """All values at a path; a single None if there are none."""
+    return [parent.get(key) for parent, key in _parents(body, path)] or [None]
 
 
 def set_value(body: Body, path: str, value: Any) -> None:
-    """Set what a path leads to; None takes it away.
+    """Set the value at a path; None removes it.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: nothing is at the path.
     """
-    ends = list(_ends(body, path))
-    if not ends:
+    parents = list(_parents(body, path))
+    if not parents:
         raise LookupError(path)
-    for parent, key in ends:
+    for parent, key in parents:
         if value is None:
             del parent[key]
         else:
             parent[key] = deepcopy(value)
 
 
-def _ends(body: Any, path: str) -> Iterator[tuple[Body, str]]:
-    """The mappings that a path's last step is taken in, with its key."""
+def _parents(body: Any, path: str) -> Iterator[tuple[Body, str]]:
+    """The mappings that contain the last key of a path, with that key."""
     *steps, (last, _, _) = STEP.findall(path)
-    places = [body]
+    parents = [body]
     for key, name, wanted in steps:
-        found = [entry for place in places for entry in _each(place.get(key))]
-        places = [entry for entry in found if not name or str(entry.get(name)) == wanted]
-    for place in places:
-        yield place, last
+        children = [child for parent in parents for child in _mappings(parent.get(key))]
+        parents = [child for child in children if not name or str(child.get(name)) == wanted]
+    for parent in parents:
+        yield parent, last
 
 
-def _each(value: Any) -> list[Body]:
+def _mappings(value: Any) -> list[Body]:
     return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
 
 
-def _resolved(value: Any, policies: dict[str, Body], key: str = "") -> Any:
+def _resolve(value: Any, policies: dict[str, Body], key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _resolved(entry, policies, name) for name, entry in value.items()}
+        return {name: _resolve(entry, policies, name) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_resolved(entry, policies) for entry in value]
+        return [_resolve(entry, policies) for entry in value]
     if isinstance(value, str) and (policy := POLICY.fullmatch(value)):
         return deepcopy(policies[policy[1]])
     return json.loads(value) if key in JSON_ARGUMENTS else value

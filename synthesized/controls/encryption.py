@@ -1,4 +1,4 @@
-"""PCI DSS 3: what is kept is unreadable, under keys of our own, and goes at its age."""
+"""PCI DSS 3: encryption at rest, with customer managed keys, and retention."""
 
 from collections.abc import Iterable
 
@@ -27,10 +27,10 @@ KEY_ARGUMENTS = {
     "aws_secretsmanager_secret": "kms_key_id",
     "aws_sns_topic": "kms_master_key_id",
 }
-"""Argument that names the key."""
+"""Argument that names the KMS key, by resource type."""
 
 KMS_ENCRYPTED_BUCKETS = ("audit", "config")
-"""Those whose deliverers can use a key of ours; access logs can only be delivered under S3's."""
+"""Buckets encrypted with a customer managed key. Access logs can be delivered with SSE-S3 only."""
 
 KEY_PURPOSES = {
     "database": [("aws_rds_cluster", "kms_key_id"), ("aws_rds_cluster_instance", "performance_insights_kms_key_id")],
@@ -61,23 +61,23 @@ def _shared_keys(document: Document) -> Iterable[str]:
             for address, body in document.of_type(type_).items():
                 for key in values(body, path):
                     if purposes.setdefault(str(key), purpose) != purpose:
-                        yield f"{address}: {path}: is the key of {purposes[str(key)]}"
+                        yield f"{address}: {path}: is the key for {purposes[str(key)]}"
 
 
 def _loose_key_policies(document: Document) -> Iterable[str]:
     for address, key in document.of_type("aws_kms_key").items():
         statements = [entry for entry in values(key, "policy.statement")[0] or [] if entry["effect"] == "Allow"]
         if not statements:
-            yield f"{address}: policy: allows nothing by itself"
+            yield f"{address}: policy: is the default key policy"
         for statement in statements:
             for principal in statement["principals"]:
-                people = principal["type"] != "Service"
-                is_account = people and all(name.endswith(":root") for name in principal["identifiers"])
+                is_service = principal["type"] == "Service"
+                is_account = not is_service and all(name.endswith(":root") for name in principal["identifiers"])
                 used = [action for action in statement["actions"] if action.startswith(CRYPTOGRAPHIC_ACTIONS)]
-                if people and not is_account and used:
-                    yield f"{address}: policy {statement['sid']}: lets its administrators use it"
-                # The alarms' key serves publishers who send no source: docs/decisions/0003.
-                if not people and not statement.get("condition") and statement["sid"] != "PublishEncrypted":
+                if not is_service and not is_account and used:
+                    yield f"{address}: policy {statement['sid']}: lets administrators use the key"
+                # Publishers to the alarm topic send no source: docs/decisions/0003.
+                if is_service and not statement.get("condition") and statement["sid"] != "PublishEncrypted":
                     yield f"{address}: policy {statement['sid']}: has no condition"
 
 
@@ -105,9 +105,9 @@ CONTROLS = (
     Control(
         name="database-encrypted",
         requirements=("3.5.1", "3.5.1.2"),
-        summary="The database, its snapshots and its statistics are encrypted with a key of ours. No card number is in "
-        "it: the payment provider keeps those ([the application's contract](application.md)), because encrypted "
-        "storage alone no longer counts.",
+        summary="The database, its snapshots and Performance Insights are encrypted with a customer managed key. Disk "
+        "encryption alone no longer suffices for card numbers; the payment provider stores those "
+        "([the application's contract](application.md)).",
         checks=[
             Every("aws_rds_cluster", {"storage_encrypted": True, "kms_key_id": KEY}),
             Every(
@@ -125,7 +125,8 @@ CONTROLS = (
     Control(
         name="all-encrypted",
         requirements=("3.5.1",),
-        summary="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with keys of ours.",
+        summary="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with customer "
+        "managed keys.",
         checks=[
             *(Every(type_, {path: KEY}) for type_, path in KEY_ARGUMENTS.items()),
             Every("aws_efs_file_system", {"encrypted": True}),
@@ -161,9 +162,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="a-key-a-purpose",
+        name="one-key-per-purpose",
         requirements=("3.6.1", "3.7.1"),
-        summary="Each purpose has a key of its own: to lose the trust in one leaves the others standing.",
+        summary="Each purpose has its own key, so that a compromised key affects one purpose only.",
         checks=[Relation(f"no two of {', '.join(KEY_PURPOSES)} share a key", _shared_keys)],
         mutations=[
             Replacement("aws_rds_cluster", "kms_key_id", "${aws_kms_key.foundation_key-secrets.arn}"),
@@ -173,11 +174,12 @@ CONTROLS = (
     Control(
         name="key-policies",
         requirements=("3.6.1", "3.7.1"),
-        summary="A key's policy lets administrators administer and not use it, services use it for this account alone, "
-        "and nobody hand it on by a grant.",
+        summary="Key policies let administrators manage a key but not use it, and services use it for this account "
+        "only. Only AWS services can create grants.",
         checks=[
             Relation(
-                "administrators have none of the actions that use a key, and services a condition", _loose_key_policies
+                "administrators have no cryptographic actions, and statements for services have a condition",
+                _loose_key_policies,
             ),
             Every(
                 "aws_kms_key",
@@ -199,7 +201,7 @@ CONTROLS = (
     Control(
         name="key-rotation",
         requirements=("3.7.4",),
-        summary="KMS rotates each key's material within a year.",
+        summary="KMS rotates the material of each key at least yearly.",
         checks=[Every("aws_kms_key", {"enable_key_rotation": True, "rotation_period_in_days": at_most(365)})],
         mutations=[
             Replacement("aws_kms_key", "enable_key_rotation", False),
@@ -209,7 +211,7 @@ CONTROLS = (
     Control(
         name="key-deletion",
         requirements=("3.7.5", "3.7.7"),
-        summary="A key that is to be deleted waits for 30 days, and no plan deletes one.",
+        summary="Deletion of a key has a waiting period of 30 days, and Terraform deletes no key.",
         checks=[Every("aws_kms_key", {"deletion_window_in_days": at_least(30), "lifecycle.prevent_destroy": True})],
         mutations=[
             Replacement("aws_kms_key", "deletion_window_in_days", 7),

@@ -1,4 +1,4 @@
-"""PCI DSS 2 and 6: nothing runs that need not, nothing old, nothing that was not looked at."""
+"""PCI DSS 2 and 6: secure configuration, patches, and protection of the web application."""
 
 from collections.abc import Iterable
 
@@ -22,16 +22,16 @@ RULE_GROUPS = (
     "AWSManagedRulesKnownBadInputsRuleSet",
     "AWSManagedRulesSQLiRuleSet",
 )
-# With years to go: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+# Years before deprecation: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 SUPPORTED_RUNTIMES = ("python3.13", "python3.14")
 
 
-def _unguarded_entrances(document: Document) -> Iterable[str]:
-    guarded = {
+def _load_balancers_without_waf(document: Document) -> Iterable[str]:
+    protected = {
         association["resource_arn"] for association in document.of_type("aws_wafv2_web_acl_association").values()
     }
     for address, balancer in document.of_type("aws_lb").items():
-        if not balancer.get("internal") and f"${{{address}.arn}}" not in guarded:
+        if not balancer.get("internal") and f"${{{address}.arn}}" not in protected:
             yield f"{address}: has no aws_wafv2_web_acl_association"
 
 
@@ -42,7 +42,7 @@ def _missing_rules(document: Document) -> Iterable[str]:
         for group in sorted(set(RULE_GROUPS) - groups):
             yield f"{address}: rule: lacks {group}"
         if not any("rate_based_statement" in statement for statement in statements):
-            yield f"{address}: rule: limits no client"
+            yield f"{address}: rule: none is rate-based"
 
 
 def _counting_rules(document: Document) -> Iterable[str]:
@@ -59,7 +59,7 @@ def _shared_states(document: Document) -> Iterable[str]:
         (environment, *more) = set(values(stack, "provider.default_tags.tags.Environment"))
         for path in ("bucket", "kms_key_id"):
             if more or f"-{environment}-" not in str(stack["backend"].get(path)):
-                yield f"{address}: backend {path}: is not its environment's own"
+                yield f"{address}: backend {path}: belongs to another environment"
         for allowed in values(stack, "provider.allowed_account_ids"):
             accounts |= set(allowed or ["any"])
     if len(accounts) != 1 or "any" in accounts:
@@ -68,16 +68,16 @@ def _shared_states(document: Document) -> Iterable[str]:
 
 CONTROLS = (
     Control(
-        name="no-vendor-accounts",
+        name="no-default-accounts",
         requirements=("2.2.2",),
-        summary="The database's master has no name that is tried first; the cache's default user may do nothing.",
+        summary="The database's master user has no well-known name. The cache's default user has no permissions.",
         checks=[
             Every("aws_rds_cluster", {"master_username": none_of("postgres", "admin", "root", "master", "rdsadmin")}),
             Every(
                 "aws_elasticache_user",
                 {
                     "access_string": Value(
-                        "off, without commands", lambda text: text.startswith("off ") and "+" not in text
+                        "off, with no commands", lambda text: text.startswith("off ") and "+" not in text
                     )
                 },
                 where={"user_name": "default"},
@@ -86,20 +86,21 @@ CONTROLS = (
         mutations=[
             Replacement("aws_rds_cluster", "master_username", "postgres"),
             Replacement("aws_elasticache_user.cache_default", "access_string", "on ~* +@all"),
-            Removal("aws_elasticache_user.cache_default", "the default user is left as it comes"),
+            Removal("aws_elasticache_user.cache_default", "the default user has its initial configuration"),
         ],
     ),
     Control(
-        name="bare-container",
+        name="container-hardening",
         requirements=("2.2.4", "2.2.6"),
-        summary="The container runs as nobody special, without a capability, on a root that it cannot write.",
+        summary="The container runs as an unprivileged user, without capabilities, on a read-only root file system.",
         checks=[
             Every(
                 "aws_ecs_task_definition",
                 {
                     "container_definitions.readonlyRootFilesystem": True,
                     "container_definitions.user": Value(
-                        "a number, not root's", lambda user: bool(user) and user[0].isdigit() and user[0] != "0"
+                        "a numeric ID other than root's",
+                        lambda user: bool(user) and user[0].isdigit() and user[0] != "0",
                     ),
                     "container_definitions.privileged": False,
                     "container_definitions.linuxParameters.capabilities.drop": ["ALL"],
@@ -124,14 +125,14 @@ CONTROLS = (
     Control(
         name="no-shell",
         requirements=("2.2.7", "8.4.2"),
-        summary="Nobody opens a shell in a task.",
+        summary="ECS Exec is disabled: no shell can be opened in a task.",
         checks=[Every("aws_ecs_service", {"enable_execute_command": False})],
         mutations=[Replacement("aws_ecs_service", "enable_execute_command", True)],
     ),
     Control(
         name="header-smuggling",
         requirements=("6.2.4",),
-        summary="The load balancer passes on no header that a task could read otherwise than the firewall did.",
+        summary="The load balancer drops headers that a task could interpret differently than WAF.",
         checks=[
             Every(
                 "aws_lb",
@@ -144,9 +145,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="images-looked-through",
+        name="image-scanning",
         requirements=("6.3.1", "11.3.1"),
-        summary="Images are scanned when they are pushed, cannot change afterwards, and run by their digest.",
+        summary="Images are scanned on push, immutable, and deployed by digest.",
         checks=[
             Every(
                 "aws_ecr_repository",
@@ -163,7 +164,8 @@ CONTROLS = (
     Control(
         name="patches",
         requirements=("6.3.3",),
-        summary="Fargate's platform, Aurora and the cache take their maker's patches in the maintenance window.",
+        summary="Aurora and ElastiCache install patches in the maintenance window. Tasks run on the latest Fargate "
+        "platform version.",
         checks=[
             Every("aws_ecs_service", {"platform_version": one_of("LATEST", None)}),
             Every("aws_rds_cluster_instance", {"auto_minor_version_upgrade": True}),
@@ -178,22 +180,22 @@ CONTROLS = (
     Control(
         name="supported-runtime",
         requirements=("6.3.3", "12.3.4"),
-        summary="The rotation's function runs on a runtime that AWS goes on supporting.",
+        summary="The rotation function uses a supported Lambda runtime.",
         checks=[Every("aws_lambda_function", {"runtime": one_of(*SUPPORTED_RUNTIMES)})],
         mutations=[Replacement("aws_lambda_function", "runtime", "python3.8")],
     ),
     Control(
-        name="firewall",
+        name="waf",
         requirements=("6.4.1", "6.4.2"),
-        summary="A web application firewall blocks in front of every public load balancer; no rule only counts.",
+        summary="AWS WAF protects every public load balancer, and all its rules block instead of counting.",
         checks=[
-            Relation("every public load balancer has a web ACL", _unguarded_entrances),
-            Relation(f"it has a limit for each client, and {', '.join(RULE_GROUPS)}", _missing_rules),
-            Relation("no rule, and no rule of a group, is turned down to counting", _counting_rules),
+            Relation("every public load balancer has a web ACL", _load_balancers_without_waf),
+            Relation(f"every web ACL has a rate-based rule, and {', '.join(RULE_GROUPS)}", _missing_rules),
+            Relation("no rule or rule group is overridden to count", _counting_rules),
             Every("aws_lb", {"enable_waf_fail_open": False}),
         ],
         mutations=[
-            Removal("aws_wafv2_web_acl_association", "the web ACL stands in front of nothing"),
+            Removal("aws_wafv2_web_acl_association", "the web ACL protects no load balancer"),
             Replacement(
                 "aws_wafv2_web_acl",
                 "rule[name=sql-injection].statement.managed_rule_group_statement.name",
@@ -211,12 +213,13 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="environments-apart",
+        name="environment-separation",
         requirements=("6.5.3", "6.5.5"),
-        summary="Each environment has a state, a key of it and a provider of its own account, and no other's data.",
+        summary="Each environment has its own state, state key and account, and no data of another environment.",
         checks=[
             Relation(
-                "states lie in their environment's bucket, under its key; providers know one account", _shared_states
+                "states are in the environment's bucket, encrypted with its key; providers allow one account",
+                _shared_states,
             ),
             Every("aws_rds_cluster", {"snapshot_identifier": IS_ABSENT, "restore_to_point_in_time": IS_ABSENT}),
         ],

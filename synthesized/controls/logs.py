@@ -1,4 +1,4 @@
-"""PCI DSS 10: what happened is written down, kept, and kept from being changed."""
+"""PCI DSS 10: logs, their retention, and their protection from changes."""
 
 from collections.abc import Iterable
 
@@ -17,11 +17,11 @@ from synthesized.controls.control import (
 from synthesized.controls.document import Document, values
 
 MINIMUM_RETENTION_DAYS = 365
-"""Days: PCI DSS 10.5.1."""
+"""PCI DSS 10.5.1: twelve months."""
 IMMEDIATELY_AVAILABLE_DAYS = 90
-"""Days that stay readable at once, of the same requirement."""
+"""PCI DSS 10.5.1: the last three months are immediately available."""
 ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
-"""Storage classes from which an object must first be restored."""
+"""S3 storage classes whose objects must be restored before they can be read."""
 
 AUDIT_BUCKET = "aws_s3_bucket.foundation_audit"
 REDACTED = {"authorization", "cookie"}
@@ -42,7 +42,7 @@ def _unlogged_buckets(document: Document) -> Iterable[str]:
     logging = document.of_type("aws_s3_bucket_logging").values()
     logged, targets = {entry["bucket"] for entry in logging}, {entry.get("target_bucket") for entry in logging}
     if logged & targets:
-        yield f"aws_s3_bucket_logging: target_bucket: {logged & targets} would log their own delivery"
+        yield f"aws_s3_bucket_logging: target_bucket: {logged & targets} would log the delivery of logs"
     for address in document.of_type("aws_s3_bucket"):
         if f"${{{address}.id}}" not in logged | targets:
             yield f"{address}: has no aws_s3_bucket_logging"
@@ -53,11 +53,11 @@ def _early_archives(document: Document) -> Iterable[str]:
         for rule in body["rule"]:
             for move in rule.get("transition") or []:
                 if move["storage_class"] in ARCHIVE_CLASSES and move.get("days", 0) < IMMEDIATELY_AVAILABLE_DAYS:
-                    yield f"{address}: transition days: not readable at once after {move.get('days', 0)}"
+                    yield f"{address}: transition days: not immediately available after {move.get('days', 0)}"
 
 
 def unmanaged_log_groups(document: Document) -> Iterable[str]:
-    """Groups that AWS would make itself, without retention and key, because ours has another name or is not there."""
+    """Log groups that AWS would create itself, without retention and key, because no stack has them."""
     names = {group["name"] for group in document.of_type("aws_cloudwatch_log_group").values()}
     wanted = [
         (address, f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}")
@@ -77,20 +77,20 @@ def unmanaged_log_groups(document: Document) -> Iterable[str]:
             yield f"{address}: has no aws_cloudwatch_log_group {name}"
 
 
-def _readable_secrets(document: Document) -> Iterable[str]:
+def _logged_secrets(document: Document) -> Iterable[str]:
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         hidden = set(values(logging, "redacted_fields.single_header.name"))
         for header in sorted(REDACTED - hidden):
-            yield f"{address}: redacted_fields: shows the header {header}"
+            yield f"{address}: redacted_fields: lacks header {header}"
     for address, acl in document.of_type("aws_wafv2_web_acl").items():
         if any(
             values(acl, "visibility_config.sampled_requests_enabled")
             + values(acl, "rule.visibility_config.sampled_requests_enabled")
         ):
-            yield f"{address}: sampled_requests_enabled: samples show all headers"
+            yield f"{address}: sampled_requests_enabled: samples contain all headers"
 
 
-def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
+def _missing_waf_logs(document: Document) -> Iterable[str]:
     logged = {
         logging["resource_arn"] for logging in document.of_type("aws_wafv2_web_acl_logging_configuration").values()
     }
@@ -100,14 +100,17 @@ def _unwritten_firewall_logs(document: Document) -> Iterable[str]:
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         for destination in logging.get("log_destination_configs") or []:
             if not str(document.referenced(destination).get("name")).startswith("aws-waf-logs-"):
-                yield f"{address}: log_destination_configs: WAF delivers to no such name as that of {destination}"
+                yield (
+                    f"{address}: log_destination_configs: the name of {destination} does not begin with aws-waf-logs-, "
+                    "so WAF cannot deliver to it"
+                )
 
 
 CONTROLS = (
     Control(
-        name="what-is-logged",
+        name="logging",
         requirements=("10.2.1", "10.4.2"),
-        summary="Load balancer, database, cache, tasks, function and state machines log what is asked of them.",
+        summary="Load balancer, database, cache, tasks, function and state machines write logs.",
         checks=[
             Every("aws_lb", {"access_logs.enabled": True, "connection_logs.enabled": True}),
             Every(
@@ -176,19 +179,17 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="firewall-logs",
+        name="waf-logs",
         requirements=("10.2.1", "10.4.2"),
-        summary="The firewall logs every request and which rule refused it, but nothing that would let a reader be the "
-        "customer.",
+        summary="AWS WAF logs every request and the rule that matched, without headers that authenticate customers.",
         checks=[
-            Relation("each web ACL logs to a group whose name WAF takes", _unwritten_firewall_logs),
+            Relation("every web ACL logs to a log group that WAF can deliver to", _missing_waf_logs),
             Relation(
-                f"the headers {', '.join(sorted(REDACTED))} are in no log, and no requests are sampled",
-                _readable_secrets,
+                f"the headers {', '.join(sorted(REDACTED))} are redacted, and no requests are sampled", _logged_secrets
             ),
         ],
         mutations=[
-            Removal("aws_wafv2_web_acl_logging_configuration", "the web ACL logs nothing"),
+            Removal("aws_wafv2_web_acl_logging_configuration", "the web ACL has no logs"),
             Replacement("aws_wafv2_web_acl_logging_configuration", "redacted_fields", None),
             Replacement(
                 "aws_wafv2_web_acl_logging_configuration", "redacted_fields", [{"single_header": {"name": "cookie"}}]
@@ -202,9 +203,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="private-logs",
+        name="log-bucket-access",
         requirements=("1.4.4", "10.3.1", "10.3.2"),
-        summary="Log buckets are open to nobody: no access list, no public policy; who reads them is logged in another.",
+        summary="Log buckets have no ACLs and block public access. Access to them is logged in a separate bucket.",
         checks=[
             Every(
                 "aws_s3_bucket_public_access_block",
@@ -213,10 +214,8 @@ CONTROLS = (
                 ),
             ),
             Every("aws_s3_bucket_ownership_controls", {"rule.object_ownership": "BucketOwnerEnforced"}),
-            Relation("every bucket has both, versions, and an encryption of its own", _open_buckets),
-            Relation(
-                "every bucket's readers are logged, but those of the bucket that holds these logs", _unlogged_buckets
-            ),
+            Relation("every bucket has both, versioning, and an encryption configuration", _open_buckets),
+            Relation("every bucket has access logs, except the one that stores them", _unlogged_buckets),
         ],
         mutations=[
             *(
@@ -230,13 +229,14 @@ CONTROLS = (
             ),
             Replacement("aws_s3_bucket_ownership_controls", "rule.object_ownership", "ObjectWriter"),
             Removal(
-                "aws_s3_bucket_public_access_block.foundation_config-public-access", "a bucket has no access block"
+                "aws_s3_bucket_public_access_block.foundation_config-public-access",
+                "a bucket has no public access block",
             ),
             Removal(
                 "aws_s3_bucket_server_side_encryption_configuration.foundation_delivery-encryption",
-                "a bucket does not say how it is encrypted",
+                "a bucket has no encryption configuration",
             ),
-            Removal("aws_s3_bucket_logging.foundation_audit-logging", "nobody knows who reads the audit archive"),
+            Removal("aws_s3_bucket_logging.foundation_audit-logging", "the audit archive has no access logs"),
             Replacement(
                 "aws_s3_bucket_logging.foundation_audit-logging",
                 "target_bucket",
@@ -245,10 +245,10 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="unchangeable-logs",
+        name="log-integrity",
         requirements=("10.3.2", "10.3.4"),
-        summary="Nobody deletes a log before its age: every object has versions, no request may delete, and the audit "
-        "archive is under Object Lock.",
+        summary="Logs cannot be deleted before they expire: buckets have versioning and deny deletion, and the audit "
+        "archive has Object Lock.",
         checks=[
             Every("aws_s3_bucket_versioning", {"versioning_configuration.status": "Enabled"}),
             Every(
@@ -283,7 +283,7 @@ CONTROLS = (
     Control(
         name="retention",
         requirements=("10.5.1",),
-        summary="Logs are kept for more than twelve months, the last three of them readable at once.",
+        summary="Logs are retained for at least twelve months, with the last three immediately available.",
         checks=[
             Every("aws_cloudwatch_log_group", {"retention_in_days": at_least(MINIMUM_RETENTION_DAYS)}),
             Every(
@@ -291,7 +291,7 @@ CONTROLS = (
                 {"rule.expiration.days": at_least(MINIMUM_RETENTION_DAYS), "rule.status": "Enabled"},
             ),
             Relation(
-                f"no log goes to {' or '.join(ARCHIVE_CLASSES)} before day {IMMEDIATELY_AVAILABLE_DAYS}",
+                f"no log moves to {' or '.join(ARCHIVE_CLASSES)} before day {IMMEDIATELY_AVAILABLE_DAYS}",
                 _early_archives,
             ),
         ],
@@ -308,10 +308,14 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="log-groups-of-ours",
+        name="managed-log-groups",
         requirements=("10.5.1",),
-        summary="Groups whose name AWS chooses are made before it would make them, without a key and without an end.",
-        checks=[Relation("database, function and Container Insights find their groups", unmanaged_log_groups)],
+        summary="The stacks create log groups that AWS would otherwise create itself, without a key or retention.",
+        checks=[
+            Relation(
+                "the log groups of database, function and Container Insights are in the stacks", unmanaged_log_groups
+            )
+        ],
         mutations=[
             Replacement("aws_cloudwatch_log_group.database_log-postgresql", "name", "/globecart/prod/database"),
             Replacement("aws_cloudwatch_log_group.rotation_log", "name", "/globecart/prod/rotation"),

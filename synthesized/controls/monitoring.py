@@ -1,4 +1,4 @@
-"""PCI DSS 10.7, 11.5 and 12.10: somebody is told."""
+"""PCI DSS 10.7, 11.5 and 12.10: alarms and notifications."""
 
 from collections.abc import Iterable
 
@@ -25,39 +25,39 @@ WATCHED_SOURCES = {
     "db-parameter-group": ("configuration change",),
     "db-security-group": ("configuration change",),
 }
-"""RDS's kinds of source, and events of theirs that nobody may miss."""
+"""RDS event categories that must be subscribed to, by source type."""
 PUBLISHERS = {"PublishAlarms": "cloudwatch.amazonaws.com", "PublishEvents": "events.amazonaws.com"}
-"""By the statement that lets them in."""
+"""Service principals that publish to the topic, by the Sid of the statement that allows them."""
 
 
 def _rules_without_targets(document: Document) -> Iterable[str]:
-    told = {target["rule"] for target in document.of_type("aws_cloudwatch_event_target").values()}
+    with_target = {target["rule"] for target in document.of_type("aws_cloudwatch_event_target").values()}
     for address in document.of_type("aws_cloudwatch_event_rule"):
-        if f"${{{address}.name}}" not in told:
+        if f"${{{address}.name}}" not in with_target:
             yield f"{address}: has no aws_cloudwatch_event_target"
 
 
-def _unheard_databases(document: Document) -> Iterable[str]:
-    heard = {
+def _unsubscribed_database_events(document: Document) -> Iterable[str]:
+    subscribed = {
         subscription["source_type"]: set(subscription.get("event_categories") or [])
         for subscription in document.of_type("aws_db_event_subscription").values()
         if subscription.get("enabled") is not False
     }
-    for kind, events in WATCHED_SOURCES.items():
-        for event in sorted(set(events) - heard.get(kind, set())):
-            yield f"aws_db_event_subscription: event_categories: none has {event} of a {kind}"
+    for source, categories in WATCHED_SOURCES.items():
+        for category in sorted(set(categories) - subscribed.get(source, set())):
+            yield f"aws_db_event_subscription: event_categories: none has {category} of {source}"
 
 
-def _unheard_topics(document: Document) -> Iterable[str]:
+def _topics_without_subscription(document: Document) -> Iterable[str]:
     for address in document.unreferenced("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
         yield f"{address}: has no aws_sns_topic_subscription"
 
 
 CONTROLS = (
     Control(
-        name="alarms-ring",
+        name="alarm-actions",
         requirements=("10.4.1.1", "10.7.2", "10.7.3", "12.10.5"),
-        summary="Every alarm and every event goes to the topic; a rotation that fails is told, as all else that fails.",
+        summary="Every alarm and event rule notifies the alarm topic, including failed rotations.",
         checks=[
             Every(
                 "aws_cloudwatch_metric_alarm",
@@ -80,21 +80,21 @@ CONTROLS = (
             Replacement("aws_cloudwatch_composite_alarm", "alarm_actions", None),
             Replacement("aws_cloudwatch_event_rule", "state", "DISABLED"),
             Removal("aws_cloudwatch_event_target", "event rules have no target"),
-            Removal("aws_cloudwatch_metric_alarm.rotation_alarm-errors", "nobody is told that a rotation failed"),
+            Removal("aws_cloudwatch_metric_alarm.rotation_alarm-errors", "failed rotations have no alarm"),
         ],
     ),
     Control(
         name="database-changes",
         requirements=("11.5.2",),
-        summary="Changes, failures and deletions of databases and their parameters are told as they happen.",
+        summary="RDS reports changes, failures and deletions of databases and their parameters to the alarm topic.",
         checks=[
-            Relation(f"there is a subscription for each of {', '.join(WATCHED_SOURCES)}", _unheard_databases),
+            Relation(f"event subscriptions for {', '.join(WATCHED_SOURCES)}", _unsubscribed_database_events),
             Every("aws_db_event_subscription", {"sns_topic": referring_to("aws_sns_topic")}),
         ],
         mutations=[
             Removal(
                 "aws_db_event_subscription.observability_db-parameter-group-events",
-                "nobody hears of changed parameters",
+                "there is no subscription for parameter groups",
             ),
             Replacement("aws_db_event_subscription.observability_db-instance-events", "event_categories", ["backup"]),
             Replacement("aws_db_event_subscription", "enabled", False),
@@ -102,11 +102,11 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="somebody-listens",
+        name="alarm-subscriptions",
         requirements=("12.10.1",),
-        summary="The topic has subscribers, and lets in those who publish alarms and events.",
+        summary="The alarm topic has subscribers, and allows CloudWatch and EventBridge to publish.",
         checks=[
-            Relation("every topic has a subscription", _unheard_topics),
+            Relation("every topic has a subscription", _topics_without_subscription),
             Every(
                 "aws_sns_topic_policy",
                 {
@@ -115,14 +115,14 @@ CONTROLS = (
                     for path, wanted in (("effect", "Allow"), ("principals.identifiers", containing(publisher)))
                 },
             ),
-            # Or messages are lost unseen.
+            # Without access to the key, messages are lost silently.
             Every(
                 "aws_kms_key.foundation_key-alarms",
                 {"policy.statement[sid=PublishEncrypted].principals.identifiers": containing(*PUBLISHERS.values())},
             ),
         ],
         mutations=[
-            Removal("aws_sns_topic_subscription", "nobody listens"),
+            Removal("aws_sns_topic_subscription", "the topic has no subscription"),
             *(
                 Replacement("aws_sns_topic_policy", f"policy.statement[sid={sid}].{path}", value)
                 for sid in PUBLISHERS
@@ -138,7 +138,7 @@ CONTROLS = (
     Control(
         name="runbooks",
         requirements=("12.10.1", "12.10.5"),
-        summary="Every alarm says why it rings and which runbook says what to do.",
+        summary="Every alarm's description gives its reason and a link to its runbook.",
         checks=[
             Every("aws_cloudwatch_metric_alarm", {"alarm_description": containing("Runbook: https://")}),
             Every("aws_cloudwatch_composite_alarm", {"alarm_description": containing("Runbook: https://")}),

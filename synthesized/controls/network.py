@@ -1,4 +1,4 @@
-"""PCI DSS 1: who may talk to whom."""
+"""PCI DSS 1: network access."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
@@ -27,16 +27,16 @@ ENDPOINTS = ("ecr.api", "ecr.dkr", "kms", "logs", "monitoring", "s3", "secretsma
 
 
 def is_open_to_anywhere(rule: Body) -> bool:
-    """Whether a rule's range is everybody."""
+    """Whether a rule allows all IPv4 or any IPv6 addresses."""
     return str(rule.get("cidr_ipv4", "")).endswith("/0") or bool(rule.get("cidr_ipv6"))
 
 
 def internal_ingress_rules(document: Document) -> dict[str, Body]:
-    """Ways in that are not for everybody."""
+    """Ingress rules that are not open to anywhere."""
     return {address: rule for address, rule in document.of_type(INGRESS).items() if not is_open_to_anywhere(rule)}
 
 
-def _other_ways_in(document: Document) -> Iterable[str]:
+def _public_ingress(document: Document) -> Iterable[str]:
     public = {
         group
         for balancer in document.of_type("aws_lb").values()
@@ -48,18 +48,18 @@ def _other_ways_in(document: Document) -> Iterable[str]:
         if is_open_to_anywhere(rule) and (
             rule["security_group_id"] not in public or len(ports) != 1 or not ports <= CUSTOMER_PORTS
         ):
-            yield f"{address}: {'cidr_ipv6' if rule.get('cidr_ipv6') else 'cidr_ipv4'}: open to the world"
+            yield f"{address}: {'cidr_ipv6' if rule.get('cidr_ipv6') else 'cidr_ipv4'}: is open to anywhere"
 
 
-def _ranges_of_ports(document: Document) -> Iterable[str]:
+def _broad_ingress(document: Document) -> Iterable[str]:
     for address, rule in internal_ingress_rules(document).items():
         if rule.get("from_port") != rule.get("to_port") or rule.get("ip_protocol") != "tcp":
-            yield f"{address}: from_port, to_port, ip_protocol: are not of one TCP port"
+            yield f"{address}: from_port, to_port, ip_protocol: allow more than one TCP port"
         if not rule.get("referenced_security_group_id") or rule.get("cidr_ipv4") or rule.get("prefix_list_id"):
-            yield f"{address}: referenced_security_group_id: is not all that is let in"
+            yield f"{address}: referenced_security_group_id: is not the only source"
 
 
-def _other_sources(document: Document) -> Iterable[str]:
+def _unexpected_sources(document: Document) -> Iterable[str]:
     def groups(type_: str, path: str) -> set[str]:
         return {group for body in document.of_type(type_).values() for found in values(body, path) for group in found}
 
@@ -73,7 +73,7 @@ def _other_sources(document: Document) -> Iterable[str]:
     for address, rule in internal_ingress_rules(document).items():
         source = rule.get("referenced_security_group_id")
         if source and source not in stores.get(rule["security_group_id"], {source}):
-            yield f"{address}: referenced_security_group_id: lets in {source}"
+            yield f"{address}: referenced_security_group_id: allows {source}"
 
 
 def _address(reference: str) -> str:
@@ -81,7 +81,7 @@ def _address(reference: str) -> str:
 
 
 def data_subnets(document: Document) -> set[str]:
-    """References to the subnets of what keeps data."""
+    """References to the subnets of the database and the cache."""
     return {
         subnet
         for group in document.of_type("aws_db_subnet_group", "aws_elasticache_subnet_group").values()
@@ -89,7 +89,7 @@ def data_subnets(document: Document) -> set[str]:
     }
 
 
-def _ways_out_of_data(document: Document) -> Iterable[str]:
+def _routes_out_of_data_subnets(document: Document) -> Iterable[str]:
     tables = {
         association["subnet_id"]: association["route_table_id"]
         for association in document.of_type("aws_route_table_association").values()
@@ -99,21 +99,21 @@ def _ways_out_of_data(document: Document) -> Iterable[str]:
         if subnet not in tables:
             yield f"{_address(subnet)}: has no aws_route_table_association"
         elif tables[subnet] in routes or document.referenced(tables[subnet]).get("route"):
-            yield f"{_address(tables[subnet])}: has a route, out of {_address(subnet)}"
+            yield f"{_address(tables[subnet])}: has a route out of {_address(subnet)}"
 
 
-def _strangers_in_data_acl(document: Document) -> Iterable[str]:
+def _foreign_ranges_in_data_acl(document: Document) -> Iterable[str]:
     (vpc,) = document.of_type("aws_vpc").values()
     inside = IPv4Network(vpc["cidr_block"])
-    fenced = dict[str, Body]()
+    acls = dict[str, Body]()
     for acl in document.of_type("aws_network_acl").values():
-        fenced |= dict.fromkeys(acl.get("subnet_ids") or [], acl)
+        acls |= dict.fromkeys(acl.get("subnet_ids") or [], acl)
     for subnet in data_subnets(document):
-        acl = fenced.get(subnet, {})
+        acl = acls.get(subnet, {})
         if not acl.get("ingress") or not acl.get("egress"):
             yield f"{_address(subnet)}: has no aws_network_acl with ingress and egress"
         for rule in [*acl.get("ingress", []), *acl.get("egress", [])]:
-            # ICMP says that a packet was too large, wherever on its way that was.
+            # Path MTU discovery: any router may send ICMP.
             if rule["protocol"] != "icmp" and not IPv4Network(rule["cidr_block"]).subnet_of(inside):
                 yield f"{_address(subnet)}: aws_network_acl cidr_block: allows {rule['cidr_block']}"
 
@@ -122,25 +122,27 @@ def _missing_endpoints(document: Document) -> Iterable[str]:
     names = [endpoint["service_name"] for endpoint in document.of_type("aws_vpc_endpoint").values()]
     for service in ENDPOINTS:
         if not any(name.endswith(f".{service}") for name in names):
-            yield f"aws_vpc_endpoint: service_name: there is none of {service}"
+            yield f"aws_vpc_endpoint: service_name: none is for {service}"
 
 
 def endpoints_open_to_other_accounts(document: Document) -> Iterable[str]:
-    """Those whose policy serves another account. Layers of images are signed by ECR, for no principal of ours."""
+    """VPC endpoints whose policy allows other accounts. ECR signs requests for image layers itself: no principal."""
     for address, endpoint in document.of_type("aws_vpc_endpoint").items():
         statements = values(endpoint, "policy.statement")[0] or [{}]
         for statement in statements:
             tests: list[Any] = values(statement, "condition[variable=aws:PrincipalAccount].test")
             if tests != ["StringEquals"] and statement.get("sid") != "ImageLayers":
-                yield f"{address}: policy condition: serves any account"
+                yield f"{address}: policy condition: allows any account"
 
 
 CONTROLS = (
     Control(
-        name="one-way-in",
+        name="public-ingress",
         requirements=("1.3.1", "1.4.2"),
-        summary="The internet reaches the load balancer alone, on 443, and on 80 to be redirected.",
-        checks=[Relation("only a public load balancer's group is open to everybody, on 80 or 443", _other_ways_in)],
+        summary="The internet reaches only the load balancer: on port 443, and on port 80 for a redirect.",
+        checks=[
+            Relation("only public load balancers' security groups are open to anywhere, on 80 or 443", _public_ingress)
+        ],
         mutations=[
             Replacement(f"{INGRESS}.network_internet-to-load-balancer-443-in", "from_port", 22),
             Addition(
@@ -153,15 +155,15 @@ CONTROLS = (
                     "to_port": 5432,
                     "cidr_ipv4": ANYWHERE,
                 },
-                "the database's group takes 5432 from everybody",
+                "the database's security group allows 5432 from anywhere",
             ),
         ],
     ),
     Control(
-        name="one-port-each",
+        name="internal-ingress",
         requirements=("1.2.5", "1.3.1"),
-        summary="All other connections are let in from a security group, on one TCP port each.",
-        checks=[Relation("every other way in is for one security group, one port, TCP", _ranges_of_ports)],
+        summary="Every other ingress rule allows one security group, on one TCP port.",
+        checks=[Relation("every other ingress rule is for one security group and one TCP port", _broad_ingress)],
         mutations=[
             Replacement(f"{INGRESS}.network_service-to-database-5432-in", "to_port", 65535),
             Replacement(f"{INGRESS}.network_service-to-database-5432-in", "ip_protocol", "-1"),
@@ -170,13 +172,14 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="stores-for-tasks",
+        name="data-store-sources",
         requirements=("1.3.1", "1.4.4"),
-        summary="What keeps data takes connections from tasks; the database from the rotation's function, too.",
+        summary="Database, cache and files accept connections from tasks only, the database also from the rotation "
+        "function.",
         checks=[
             Relation(
-                "sources of database, cache and files are the groups of tasks, and of the function for the database",
-                _other_sources,
+                "database, cache and files allow the security groups of tasks, and the database that of the function",
+                _unexpected_sources,
             )
         ],
         mutations=[
@@ -189,9 +192,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="rules-say-why",
+        name="rule-descriptions",
         requirements=("1.2.5",),
-        summary="Every security group and rule says what it is for; rules are resources of their own, from one table.",
+        summary="Every security group and rule has a description. Rules are separate resources, defined in one table.",
         checks=[
             Every("aws_security_group", {"description": IS_SET, "ingress": IS_ABSENT, "egress": IS_ABSENT}),
             Every(INGRESS, {"description": IS_SET}),
@@ -206,14 +209,14 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="no-way-to-everybody",
+        name="restricted-egress",
         requirements=("1.3.2",),
-        summary="Nothing may open connections to everybody, or of all protocols: what tasks reach outside is listed.",
+        summary="No egress rule allows all addresses or protocols: external destinations of tasks are listed.",
         checks=[
             Every(
                 EGRESS,
                 {
-                    "cidr_ipv4": Value("not everybody", lambda range_: not str(range_).endswith("/0")),
+                    "cidr_ipv4": Value("not `0.0.0.0/0`", lambda range_: not str(range_).endswith("/0")),
                     "cidr_ipv6": IS_ABSENT,
                     "ip_protocol": "tcp",
                 },
@@ -226,10 +229,10 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="data-has-no-way-out",
+        name="data-subnet-routes",
         requirements=("1.4.1", "1.4.4"),
-        summary="The data subnets have route tables of their own, without a route out of the VPC.",
-        checks=[Relation("no route leads out of a data subnet", _ways_out_of_data)],
+        summary="Data subnets have their own route tables, without routes out of the VPC.",
+        checks=[Relation("data subnets have no routes out of the VPC", _routes_out_of_data_subnets)],
         mutations=[
             Addition(
                 "aws_route",
@@ -238,17 +241,18 @@ CONTROLS = (
                     "destination_cidr_block": ANYWHERE,
                     "nat_gateway_id": "${aws_nat_gateway.network_nat-a.id}",
                 },
-                "a data subnet's table leads to a NAT gateway",
+                "a data subnet has a route to a NAT gateway",
             ),
             Removal(
-                "aws_route_table_association.network_data-a-association", "a data subnet is left to the VPC's own table"
+                "aws_route_table_association.network_data-a-association",
+                "a data subnet uses the VPC's main route table",
             ),
         ],
     ),
     Control(
         name="no-public-addresses",
         requirements=("1.4.4",),
-        summary="Tasks, database and whatever is put in a subnet have no public address.",
+        summary="Tasks and database have no public addresses, and subnets assign none.",
         checks=[
             Every("aws_subnet", {"map_public_ip_on_launch": False}),
             Every("aws_rds_cluster_instance", {"publicly_accessible": False}),
@@ -261,10 +265,12 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="second-fence",
+        name="data-network-acl",
         requirements=("1.3.1",),
-        summary="A network ACL lets nothing but the VPC's own addresses into the data subnets, or out of them.",
-        checks=[Relation("each data subnet has a network ACL with ranges of the VPC alone", _strangers_in_data_acl)],
+        summary="A network ACL restricts traffic of the data subnets to addresses of the VPC.",
+        checks=[
+            Relation("data subnets have a network ACL that allows ranges of the VPC only", _foreign_ranges_in_data_acl)
+        ],
         mutations=[
             Replacement("aws_network_acl.network_acl-data", "ingress[rule_no=100].cidr_block", ANYWHERE),
             Replacement("aws_network_acl.network_acl-data", "egress[rule_no=100].cidr_block", ANYWHERE),
@@ -273,9 +279,9 @@ CONTROLS = (
         ],
     ),
     Control(
-        name="defaults-locked",
+        name="locked-defaults",
         requirements=("1.2.1", "2.2.1"),
-        summary="The VPC's default security group, ACL and route table have no rule and no route.",
+        summary="The VPC's default security group, network ACL and route table have no rules and no routes.",
         checks=[
             Every("aws_default_security_group", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
             Every("aws_default_network_acl", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
@@ -287,13 +293,13 @@ CONTROLS = (
             Replacement("aws_default_network_acl", "ingress", [{"rule_no": 100, "action": "allow"}]),
             Replacement("aws_default_security_group", "egress", [{"self": True, "protocol": "-1"}]),
             Replacement("aws_default_route_table", "route", [{"cidr_block": ANYWHERE}]),
-            Removal("aws_default_security_group", "the default security group is left as AWS makes it"),
+            Removal("aws_default_security_group", "the default security group has its initial rules"),
         ],
     ),
     Control(
         name="flow-logs",
         requirements=("1.2.7", "10.2.1"),
-        summary="Every connection in the VPC is logged, those that are refused, too.",
+        summary="Flow logs record all traffic in the VPC, accepted and rejected.",
         checks=[
             Every(
                 "aws_flow_log",
@@ -315,16 +321,16 @@ CONTROLS = (
     Control(
         name="endpoints",
         requirements=("1.3.2", "1.4.5"),
-        summary="AWS's services are reached within the VPC, under their own names, and for this account alone.",
+        summary="AWS services are reached through VPC endpoints with private DNS, which allow this account only.",
         checks=[
-            Relation(f"there is an endpoint of each of {', '.join(ENDPOINTS)}", _missing_endpoints),
-            Relation("every statement of an endpoint's policy asks for our account", endpoints_open_to_other_accounts),
+            Relation(f"endpoints for {', '.join(ENDPOINTS)}", _missing_endpoints),
+            Relation("every statement of an endpoint policy requires this account", endpoints_open_to_other_accounts),
             Every(
                 "aws_vpc_endpoint",
                 {
                     "private_dns_enabled": True,
                     "security_group_ids": Value(
-                        "a group of endpoints' own",
+                        "security groups of endpoints",
                         lambda groups: bool(groups) and all("endpoint" in group for group in groups),
                     ),
                 },
@@ -332,7 +338,7 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            Removal("aws_vpc_endpoint.network_endpoint-kms", "there is no endpoint of KMS"),
+            Removal("aws_vpc_endpoint.network_endpoint-kms", "there is no endpoint for KMS"),
             Replacement("aws_vpc_endpoint.network_endpoint-kms", "private_dns_enabled", False),
             Replacement("aws_vpc_endpoint.network_endpoint-kms", "policy", None),
             Replacement("aws_vpc_endpoint.network_endpoint-kms", "policy.statement.condition", None),

@@ -1,4 +1,4 @@
-"""PCI DSS 4: what is sent cannot be read on its way."""
+"""PCI DSS 4: encryption in transit."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TLS = Value("a policy of TLS 1.2 and 1.3", lambda policy: str(policy).startswith
 
 
 def denies(type_: str, sid: str, variable: str, test: str, values: Any, action: str) -> Every:
-    """Every policy of a type denies all principals an action under a condition."""
+    """Every resource policy of a type denies an action to all principals under a condition."""
     statement = f"policy.statement[sid={sid}]"
     condition = f"{statement}.condition[variable={variable}]"
     return Every(
@@ -34,12 +34,12 @@ def denies(type_: str, sid: str, variable: str, test: str, values: Any, action: 
 
 
 def denies_plaintext(type_: str, action: str) -> Every:
-    """Every policy of a type denies whoever comes without TLS."""
+    """Every resource policy of a type denies requests without TLS."""
     return denies(type_, "DenyPlaintext", "aws:SecureTransport", "Bool", ["false"], action)
 
 
 def weakened_deny(type_: str, sid: str) -> list[Mutation]:
-    """A Deny that allows, that is for somebody, or for another case."""
+    """Mutations of a Deny statement: its effect, principals, actions and condition."""
     return [
         Replacement(type_, f"policy.statement[sid={sid}].effect", "Allow"),
         Replacement(type_, f"policy.statement[sid={sid}].principals.identifiers", ["arn:aws:iam::111122223333:role/x"]),
@@ -52,7 +52,7 @@ CONTROLS = (
     Control(
         name="tls-to-customers",
         requirements=("4.2.1",),
-        summary="Customers are served over TLS 1.2 or 1.3; who comes without is sent there, for good.",
+        summary="Customers are served over TLS 1.2 or 1.3; HTTP is redirected permanently.",
         checks=[
             Every("aws_lb_listener", {"protocol": one_of("HTTPS", "HTTP")}),
             Every("aws_lb_listener", {"ssl_policy": TLS, "certificate_arn": IS_SET}, where={"protocol": "HTTPS"}),
@@ -78,7 +78,7 @@ CONTROLS = (
     Control(
         name="tls-to-tasks",
         requirements=("4.2.1",),
-        summary="The load balancer speaks TLS to tasks, too.",
+        summary="The load balancer connects to tasks over TLS.",
         checks=[Every("aws_lb_target_group", {"protocol": "HTTPS", "health_check.protocol": "HTTPS"})],
         mutations=[
             Replacement("aws_lb_target_group", "protocol", "HTTP"),
@@ -88,8 +88,8 @@ CONTROLS = (
     Control(
         name="tls-to-database",
         requirements=("4.2.1",),
-        summary="The database takes no login without TLS 1.2. Clients check its certificate: the rotation's function "
-        "does, and [the application's contract](application.md) asks it of the image.",
+        summary="The database requires TLS 1.2 or later. The rotation function verifies its certificate, and "
+        "[the application's contract](application.md) requires the same of the image.",
         checks=[
             Every(
                 "aws_rds_cluster_parameter_group",
@@ -111,7 +111,7 @@ CONTROLS = (
     Control(
         name="tls-to-cache",
         requirements=("4.2.1",),
-        summary="The cache takes no connection without TLS.",
+        summary="The cache requires TLS.",
         checks=[
             Every(
                 "aws_elasticache_replication_group",
@@ -126,7 +126,7 @@ CONTROLS = (
     Control(
         name="tls-to-files",
         requirements=("4.2.1",),
-        summary="Files are mounted over TLS, and refused to whoever comes otherwise.",
+        summary="Tasks mount files over TLS, and the file system policy denies everything else.",
         checks=[
             Every(
                 "aws_ecs_task_definition",
@@ -146,7 +146,7 @@ CONTROLS = (
     Control(
         name="tls-to-services",
         requirements=("4.2.1", "3.5.1"),
-        summary="Log buckets take TLS 1.2 or later; the secret and the topic take TLS.",
+        summary="Log buckets require TLS 1.2 or later; the secret and the topic require TLS.",
         checks=[
             denies_plaintext("aws_s3_bucket_policy", "s3:*"),
             denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
@@ -163,7 +163,8 @@ CONTROLS = (
     Control(
         name="certificate",
         requirements=("4.2.1.1",),
-        summary="ACM makes and renews the certificate, of a key that is strong enough; one that runs out is told.",
+        summary="ACM issues and renews the certificate, with a strong key. An alarm reports one that is about to "
+        "expire.",
         checks=[
             Every(
                 "aws_acm_certificate",
@@ -187,9 +188,7 @@ CONTROLS = (
             Replacement("aws_acm_certificate", "key_algorithm", "RSA_1024"),
             Replacement("aws_acm_certificate", "lifecycle.create_before_destroy", False),
             Replacement("aws_cloudwatch_metric_alarm.service_alarm-certificate", "threshold", 0),
-            Removal(
-                "aws_cloudwatch_metric_alarm.service_alarm-certificate", "nobody is told that the certificate runs out"
-            ),
+            Removal("aws_cloudwatch_metric_alarm.service_alarm-certificate", "certificate expiry has no alarm"),
         ],
     ),
 )

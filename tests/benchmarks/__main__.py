@@ -24,7 +24,7 @@ PARTS = {
 
 
 def machine() -> str:
-    """As Markdown."""
+    """Description of this machine and its software, as Markdown."""
     terraform = json.loads(_output("terraform", "version", "-json"))["terraform_version"]
     lock = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))["default"]
     packages = [f"{name} {lock[name]['version'].lstrip('=')}" for name in ("cdktf", "cdktf-cdktf-provider-aws")]
@@ -37,10 +37,10 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Measure what is named, or everything, and write it into the page."""
-    named = sys.argv[1:] or list(PARTS)
+    """Run the named benchmarks, or all, and write the results to the page."""
+    names = sys.argv[1:] or list(PARTS)
     parts = {"machine": machine()} if not sys.argv[1:] else {}
-    for name in named:
+    for name in names:
         parts[name] = PARTS[name]()
         print(f"{name}\n\n{parts[name]}", flush=True)
     try:

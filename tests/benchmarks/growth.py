@@ -1,4 +1,4 @@
-"""How synthesis grows with environments, zones and readers, each beside one environment of production as it is."""
+"""Duration of synthesis by number of environments, zones and readers, relative to one production environment."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ main.main()
 
 
 def tables() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """What is synthesized, and the settings of its environments."""
+    """A label, and the settings of the environments to synthesize."""
     yield "production", [changed_settings("prod", {})]
     for count in (2, 4, 8):
         yield f"{count} environments", [changed_settings("prod", {}) for _ in range(count)]
@@ -31,7 +31,7 @@ def tables() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def measure() -> str:
-    """As Markdown."""
+    """Results as a Markdown table."""
     rows: list[tuple[str, str, str]] = []
     reference = 0.0
     for what, environments in tables():
@@ -39,7 +39,7 @@ def measure() -> str:
             (Path(folder) / "environments").mkdir()
             for number, table in enumerate(environments):
                 text = to_toml({**table, "network": {**table["network"], "cidr": f"10.{number}.0.0/16"}})
-                # Each in an account of its own, or they would have to agree on what an account has once.
+                # Separate accounts: some settings must be the same for all environments of an account.
                 text = text.replace("-prod-", f"-prod{number}-").replace("111122223333", str(111122223333 + number))
                 (Path(folder) / "environments" / f"prod{number}.toml").write_text(text, encoding="utf-8")
             cost = median_cost(GROWN, folder)

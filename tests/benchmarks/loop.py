@@ -1,4 +1,4 @@
-"""How long the tests of a tier take, and all unit and snapshot tests, beside what none of them can do without."""
+"""Duration of the tests of each tier, and of all unit and snapshot tests, relative to the import of the stacks."""
 
 import subprocess
 import sys
@@ -12,11 +12,11 @@ from tests.synthesized import TIERS
 
 FLOOR = ("-c", "import main")
 ALL = (("tests/unit", "tests/snapshots"), ("tests/commands",))
-"""As `make unit` runs them side by side."""
+"""Paths that `make unit` runs in parallel."""
 
 
 def seconds(*runs: Sequence[str]) -> float:
-    """Of runs of Python side by side, which must succeed."""
+    """Duration of parallel runs of Python, which must succeed."""
     environment = environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS")
     started = time.monotonic()
     programs = [
@@ -24,23 +24,23 @@ def seconds(*runs: Sequence[str]) -> float:
     ]
     for program, run in zip(programs, runs, strict=True):
         if program.wait():
-            sys.exit(f"{' '.join(run)}: ended with {program.returncode}")
+            sys.exit(f"{' '.join(run)}: exited with {program.returncode}")
     return time.monotonic() - started
 
 
 def tests(*paths: str) -> Sequence[str]:
-    """A run of some tests."""
+    """Arguments of Python that run tests."""
     return ("-m", "pytest", *paths, "--no-cov", "-q", "-p", "no:cacheprovider")
 
 
 def measure() -> str:
-    """As Markdown."""
-    seconds(FLOOR)  # and warm the disk
+    """Results as a Markdown table."""
+    seconds(FLOOR)  # warm up the disk cache
     floor = min(seconds(FLOOR) for _ in range(3))
-    taken = {f"`tests/unit/test_{tier}.py`": seconds(tests(f"tests/unit/test_{tier}.py")) for tier in TIERS}
-    taken["all unit and snapshot tests, in two processes"] = seconds(*(tests(*paths) for paths in ALL))
-    rows = [(what, f"{took:.1f} s", f"{took / floor:.1f}x") for what, took in taken.items()]
-    rows.append(("floor: Python and Node start, and the stacks are imported", f"{floor:.1f} s", "1.0x"))
+    durations = {f"`tests/unit/test_{tier}.py`": seconds(tests(f"tests/unit/test_{tier}.py")) for tier in TIERS}
+    durations["all unit and snapshot tests, in two processes"] = seconds(*(tests(*paths) for paths in ALL))
+    rows = [(what, f"{took:.1f} s", f"{took / floor:.1f}x") for what, took in durations.items()]
+    rows.append(("floor: start Python and Node, and import the stacks", f"{floor:.1f} s", "1.0x"))
     return markdown.table(("", "took", "of the floor"), rows)
 
 

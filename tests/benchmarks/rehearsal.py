@@ -1,8 +1,8 @@
-"""What a rehearsal's deployment costs, beside the waits that the AWS provider makes whatever answers it.
+"""Duration of a rehearsal's deployment, relative to the fixed waits of the AWS provider.
 
-The local AWS answers at once, so what a type of resource takes at least, in whole five seconds and from ten on, is the
-provider's own: it waits before it looks again. The critical path is the longest chain of such waits along the
-references within each tier, and along the tiers.
+The local AWS responds immediately, so the minimum duration of a resource type, if it is ten seconds or more, is the
+provider's polling delay, in steps of five seconds. The critical path is the longest chain of these delays along the
+references within tiers, and along the tiers.
 """
 
 import json
@@ -21,40 +21,40 @@ from synthesized.platform import Platform
 FOLDER = ROOT / ".cache" / "rehearsal"
 CREATED = re.compile(r"\b(aws_\w+)\.[\w-]+ .*: Creation complete after (?:(\d+)m)?(\d+)s")
 ADDRESS = re.compile(r"\b((?:data\.)?aws_\w+\.[\w-]+)")
-STEP, LEAST = 5, 10
+STEP, MINIMUM = 5, 10
 """Seconds."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of waits."""
+    """A chain of delays."""
 
     seconds: int = 0
     through: tuple[str, ...] = ()
-    """Types, of those that wait."""
+    """Resource types in the chain that have a delay."""
 
 
-def waits(log: str) -> dict[str, int]:
-    """Seconds that a resource of a type takes at least, where those are any."""
-    taken: dict[str, int] = {}
+def fixed_delays(log: str) -> dict[str, int]:
+    """Delay of each resource type in seconds, for types that have one."""
+    minimums: dict[str, int] = {}
     for type_, minutes, seconds in CREATED.findall(CONTROL_SEQUENCE.sub("", log)):
-        now = 60 * int(minutes or 0) + int(seconds)
-        taken[type_] = min(now, taken.get(type_, now))
-    return {type_: seconds - seconds % STEP for type_, seconds in taken.items() if seconds >= LEAST}
+        duration = 60 * int(minutes or 0) + int(seconds)
+        minimums[type_] = min(duration, minimums.get(type_, duration))
+    return {type_: seconds - seconds % STEP for type_, seconds in minimums.items() if seconds >= MINIMUM}
 
 
-def chains(platform: Platform, waits: Mapping[str, int]) -> dict[str, Chain]:
-    """The longest chain of waits within each tier."""
+def chains(platform: Platform, delays: Mapping[str, int]) -> dict[str, Chain]:
+    """The longest chain of delays within each tier."""
     known = {resource.address: resource for resource in (*platform.resources, *platform.data)}
 
     @cache
     def to(address: str) -> Chain:
         resource = known[address]
-        found = set(ADDRESS.findall(json.dumps(resource.body))) & known.keys()
-        before = [to(each) for each in found if known[each].tier == resource.tier and each != address]
+        references = set(ADDRESS.findall(json.dumps(resource.body))) & known.keys()
+        before = [to(each) for each in references if known[each].tier == resource.tier and each != address]
         longest = max(before, key=lambda path: path.seconds, default=Chain())
-        wait = waits.get(resource.type, 0)
-        return Chain(longest.seconds + wait, (*longest.through, resource.type) if wait else longest.through)
+        delay = delays.get(resource.type, 0)
+        return Chain(longest.seconds + delay, (*longest.through, resource.type) if delay else longest.through)
 
     return {
         tier: max(
@@ -67,7 +67,7 @@ def chains(platform: Platform, waits: Mapping[str, int]) -> dict[str, Chain]:
 
 
 def along_tiers(platform: Platform, within: Mapping[str, Chain]) -> tuple[int, tuple[str, ...]]:
-    """The longest chain of tiers that wait for one another: seconds, and which."""
+    """The longest chain of tiers that depend on one another: seconds, and the tiers."""
     ends: dict[str, tuple[int, tuple[str, ...]]] = {}
     for tier, stack in platform.stacks.items():
         above = [ends[name.removeprefix(f"{platform.environment}-")] for name in stack.depends_on]
@@ -77,19 +77,19 @@ def along_tiers(platform: Platform, within: Mapping[str, Chain]) -> tuple[int, t
 
 
 def measure(environment: str = "prod", folder: Path | None = None) -> str:
-    """As Markdown, from the last rehearsal of an environment.
+    """Results as a Markdown table, from the last rehearsal of an environment.
 
     Raises:
-        SystemExit: there was none.
+        SystemExit: there is no finished rehearsal.
     """
     folder = folder or FOLDER / environment
     try:
         seconds: dict[str, float] = json.loads((folder / "report.json").read_text(encoding="utf-8"))["seconds"]
         log = (folder / "deploy.log").read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError, KeyError) as error:
-        sys.exit(f"no rehearsal of {environment} was seen to its end; run make rehearse ENV={environment} ({error!r})")
+        sys.exit(f"there is no finished rehearsal of {environment}; run make rehearse ENV={environment} ({error!r})")
     platform = Platform.read(folder / "cdktf.out", environment)
-    fixed = waits(log)
+    fixed = fixed_delays(log)
     within = chains(platform, fixed)
     critical, through = along_tiers(platform, within)
     rows = [
@@ -104,7 +104,7 @@ def measure(environment: str = "prod", folder: Path | None = None) -> str:
         if tier in seconds
     ]
     rows.append(("deploy", f"{seconds['deploy']:.0f} s", f"{critical} s", f"{seconds['deploy'] / critical:.2f}x", ""))
-    head = ("", "took", "fixed waits on its critical path", "took, of those", "which")
+    head = ("", "took", "fixed delays on its critical path", "relative", "delays")
     return (
         f"{markdown.table(head, rows)}\nThe deployment's critical path: "
         f"{', '.join(tier for tier in through if within[tier].seconds)}.\n"

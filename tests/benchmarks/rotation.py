@@ -1,10 +1,10 @@
-"""What a rotation costs, beside AWS's single-user rotation of one role in the same run.
+"""Duration of a rotation, relative to AWS's single-user rotation strategy in the same run.
 
-- steps: wall time of each of the four, against a real PostgreSQL with TLS and moto's Secrets Manager, both on this
+- steps: wall time of each of the four steps, with a real PostgreSQL over TLS and moto's Secrets Manager, both on this
   machine.
-- asked: calls to Secrets Manager and connections to the database.
-- import: of boto3, of psycopg2, and of our own modules after both.
-- zip: what Lambda unpacks.
+- calls: calls to Secrets Manager and connections to the database.
+- import: boto3, psycopg2, and then the function's own modules.
+- zip: size of the deployment package.
 """
 
 import subprocess
@@ -37,14 +37,14 @@ print(*(1000 * (later - earlier) for earlier, later in zip(times, times[1:])))
 
 
 def seconds(do: Callable[[], object]) -> float:
-    """How long something takes."""
+    """Duration of a call."""
     started = time.perf_counter()
     do()
     return time.perf_counter() - started
 
 
 def single_user(rotation: RotationFixture) -> None:
-    """The same four steps for one role whose password is changed in place: less work, and logins that fail."""
+    """The single-user strategy: changes the password of one role in place, so that logins fail meanwhile."""
     current, token = rotation.current(), rotation.begin_rotation()
     password = rotation.client.get_random_password(PasswordLength=64, ExcludePunctuation=True)["RandomPassword"]
     pending = Credential(**{**vars(current), "password": password})
@@ -66,7 +66,7 @@ def single_user(rotation: RotationFixture) -> None:
 
 
 def imports() -> list[float]:
-    """Milliseconds: boto3, psycopg2, ours; the median of some fresh processes."""
+    """Milliseconds to import boto3, psycopg2 and the function's modules: the median of several new processes."""
     runs = [
         subprocess.run([sys.executable, "-c", IMPORT], check=True, capture_output=True, text=True).stdout.split()
         for _ in range(IMPORTS)
@@ -75,7 +75,7 @@ def imports() -> list[float]:
 
 
 def measure() -> str:
-    """As Markdown."""
+    """Results as Markdown."""
     with running() as server, local_aws() as backend, pytest.MonkeyPatch.context() as patch:
         rotation = make_rotation(server, backend, patch)
         rotation.rotate()
@@ -89,12 +89,12 @@ def measure() -> str:
         with recorder.recording():
             rotation.rotate()
         single = median(seconds(lambda: single_user(rotation)) for _ in range(ROTATIONS))
-    whole = sum(median(times) for times in steps.values())
+    total = sum(median(times) for times in steps.values())
     rows = [
         (name, f"{1000 * took:.0f} ms", f"{took / single:.1f}x")
         for name, took in (
             *((f"`{step}`", median(times)) for step, times in steps.items()),
-            ("all four", whole),
+            ("all four", total),
             ("single-user", single),
         )
     ]
@@ -103,9 +103,9 @@ def measure() -> str:
     boto3_, psycopg2_, own = imports()
     return (
         f"{markdown.table(('', 'took', 'of a single-user rotation'), rows)}\n"
-        f"A rotation asks Secrets Manager {aws} times and connects to the database {connections} times. A cold start "
-        f"imports boto3 ({boto3_:.0f} ms), psycopg2 ({psycopg2_:.0f} ms) and our own modules ({own:.1f} ms) from a zip "
-        f"of {DEFAULT_PACKAGE.stat().st_size / 1e6:.1f} MB.\n"
+        f"A rotation calls Secrets Manager {aws} times and connects to the database {connections} times. A cold start "
+        f"imports boto3 ({boto3_:.0f} ms), psycopg2 ({psycopg2_:.0f} ms) and the function's modules ({own:.1f} ms), "
+        f"from a zip of {DEFAULT_PACKAGE.stat().st_size / 1e6:.1f} MB.\n"
     )
 
 

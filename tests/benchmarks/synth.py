@@ -1,9 +1,9 @@
-"""What synthesis costs, against references of the same run.
+"""Duration and memory of synthesis, relative to references in the same run.
 
 - lazy: `python main.py` for prod, as users run it.
-- stock: the same program with the bindings imported as they come.
-- floor: as many stacks and resources of cdktf's own generic kind, with no provider bindings at all.
-- a resource: what one more costs, from two floors of different size with a typed resource.
+- stock: the same program with the complete provider bindings imported.
+- floor: as many stacks and resources with cdktf's generic resource class, without provider bindings.
+- a resource: the cost of one more, from two programs with different numbers of a typed resource.
 """
 
 import os
@@ -24,7 +24,7 @@ from synthesized.platform import Platform
 RUNS = 3
 STOCK_RUNS = 2
 MORE = 400
-"""Resources by which the two programs differ that tell the cost of one."""
+"""Difference in resources between the two programs that measure the cost of one."""
 
 LAZY = "import runpy; runpy.run_path('main.py', run_name='__main__')"
 STOCK = f"import cdktf_cdktf_provider_aws; {LAZY}"
@@ -56,16 +56,16 @@ app.synth()
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run."""
+    """Duration and memory of one run."""
 
     wall: float
-    """Seconds."""
+    """Wall time in seconds."""
     peak: float
-    """Memory of Python and Node together, in MB; what they share is counted once (PSS)."""
+    """Peak memory of Python and Node together, in MB, with shared memory counted once (PSS)."""
 
 
 def run(program: str, *arguments: str, outdir: str) -> Cost:
-    """Run a program in a process of its own, and watch it and its children."""
+    """Run a program in a new process, and measure it and its children."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("JSII_") and name != "NODE_OPTIONS"
     }
@@ -77,14 +77,14 @@ def run(program: str, *arguments: str, outdir: str) -> Cost:
     }
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment)
-    watched = psutil.Process(process.pid)
+    measured = psutil.Process(process.pid)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, _memory(watched))
+        peak = max(peak, _memory(measured))
         time.sleep(0.02)
     wall = time.monotonic() - started
     if process.returncode:
-        sys.exit(f"a program of the benchmark ended with {process.returncode}")
+        sys.exit(f"a program of the benchmark exited with {process.returncode}")
     return Cost(wall, peak / 1e6)
 
 
@@ -94,26 +94,26 @@ def _memory(process: psutil.Process) -> int:
         for each in [process, *process.children(recursive=True)]:
             total += each.memory_full_info().pss
     except psutil.NoSuchProcess:
-        pass  # it has just ended
+        pass  # it has just exited
     return total
 
 
 def median_cost(program: str, *arguments: str, runs: int = RUNS) -> Cost:
-    """The median of some runs."""
+    """Medians of several runs."""
     with tempfile.TemporaryDirectory() as outdir:
         costs = [run(program, *arguments, outdir=outdir) for _ in range(runs)]
     return Cost(median(cost.wall for cost in costs), median(cost.peak for cost in costs))
 
 
 def sizes(platform: Platform) -> list[str]:
-    """Resources and data sources of each tier, as the floor takes them."""
+    """Number of resources and data sources of each tier, as arguments of the floor."""
     return [str(sum(entry.tier == tier for entry in (*platform.resources, *platform.data))) for tier in platform.stacks]
 
 
 def measure() -> str:
-    """As Markdown."""
+    """Results as Markdown."""
     with tempfile.TemporaryDirectory() as outdir:
-        run(LAZY, outdir=outdir)  # and warm the disk
+        run(LAZY, outdir=outdir)  # also warms up the disk cache
         prod = Platform.read(Path(outdir), "prod")
     lazy, floor = median_cost(LAZY), median_cost(FLOOR, *sizes(prod))
     stock = median_cost(STOCK, runs=STOCK_RUNS)

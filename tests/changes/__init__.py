@@ -1,4 +1,4 @@
-"""Changes behind Terraform's back, a table a service: what the next plan must show."""
+"""Changes behind Terraform's back that the next plan must show, one table per service."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from local_aws.server import LocalAws
 
 Change = Callable[[LocalAws, dict[str, Any]], None]
-"""Changes one argument of a resource, of which the state's attributes are given, in the local AWS."""
+"""Changes an argument of a resource in the local AWS; takes the resource's attributes in the state."""
 
-IDENTIFIES = "is its identifier: another is another resource"
-"""Why a plan need not show that an argument was changed."""
+IDENTIFIES = "identifier: another value is another resource"
+"""Reason why an argument has no change."""

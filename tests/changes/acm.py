@@ -1,4 +1,4 @@
-"""Changes of what the local AWS adds to ACM."""
+"""Changes for the local AWS's ACM extension."""
 
 from typing import Any
 
@@ -29,6 +29,6 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_acm_certificate_validation", "certificate_arn"): "identity: it waits for that certificate",
+    ("aws_acm_certificate_validation", "certificate_arn"): "identifier: it waits for that certificate",
     ("aws_acm_certificate_validation", "validation_record_fqdns"): "compared with the certificate at creation only",
 }

@@ -1,12 +1,12 @@
-"""Application Auto Scaling."""
+"""Changes for the local AWS's Application Auto Scaling extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
-def _tracks_another_value(aws: LocalAws, policy: dict[str, Any]) -> None:
+def _change_target_value(aws: LocalAws, policy: dict[str, Any]) -> None:
     scaling = aws.client("application-autoscaling")
     configuration = scaling.describe_scaling_policies(
         ServiceNamespace=policy["service_namespace"], PolicyNames=[policy["name"]]
@@ -21,13 +21,13 @@ def _tracks_another_value(aws: LocalAws, policy: dict[str, Any]) -> None:
     )
 
 
-def _scales_by_steps(aws: LocalAws, policy: dict[str, Any]) -> None:
+def _change_policy_type(aws: LocalAws, policy: dict[str, Any]) -> None:
     for each in aws.backend("applicationautoscaling").policies.values():
         if each.policy_arn == policy["arn"]:
             each.policy_type = "StepScaling"
 
 
-def _holds(capacity: str) -> Change:
+def _change_capacity(capacity: str) -> Change:
     def change(aws: LocalAws, target: dict[str, Any]) -> None:
         name = f"{capacity}_capacity"
         aws.client("application-autoscaling").register_scalable_target(
@@ -40,24 +40,23 @@ def _holds(capacity: str) -> Change:
     return change
 
 
-def _is_tagged(aws: LocalAws, target: dict[str, Any]) -> None:
+def _add_tag(aws: LocalAws, target: dict[str, Any]) -> None:
     aws.client("application-autoscaling").tag_resource(ResourceARN=target["arn"], Tags={"Changed": "yes"})
 
 
 CHANGES: dict[tuple[str, str], Change] = {
-    ("aws_appautoscaling_policy", "target_tracking_scaling_policy_configuration"): _tracks_another_value,
-    ("aws_appautoscaling_policy", "policy_type"): _scales_by_steps,
-    ("aws_appautoscaling_target", "max_capacity"): _holds("max"),
-    ("aws_appautoscaling_target", "min_capacity"): _holds("min"),
-    ("aws_appautoscaling_target", "tags"): _is_tagged,
+    ("aws_appautoscaling_policy", "target_tracking_scaling_policy_configuration"): _change_target_value,
+    ("aws_appautoscaling_policy", "policy_type"): _change_policy_type,
+    ("aws_appautoscaling_target", "max_capacity"): _change_capacity("max"),
+    ("aws_appautoscaling_target", "min_capacity"): _change_capacity("min"),
+    ("aws_appautoscaling_target", "tags"): _add_tag,
 }
-_NAMES = "one of the names that the read asks by: another is another thing"
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_appautoscaling_policy", "name"): _NAMES,
-    ("aws_appautoscaling_policy", "resource_id"): _NAMES,
-    ("aws_appautoscaling_policy", "scalable_dimension"): _NAMES,
-    ("aws_appautoscaling_policy", "service_namespace"): _NAMES,
-    ("aws_appautoscaling_target", "resource_id"): _NAMES,
-    ("aws_appautoscaling_target", "scalable_dimension"): _NAMES,
-    ("aws_appautoscaling_target", "service_namespace"): _NAMES,
+    ("aws_appautoscaling_policy", "name"): IDENTIFIES,
+    ("aws_appautoscaling_policy", "resource_id"): IDENTIFIES,
+    ("aws_appautoscaling_policy", "scalable_dimension"): IDENTIFIES,
+    ("aws_appautoscaling_policy", "service_namespace"): IDENTIFIES,
+    ("aws_appautoscaling_target", "resource_id"): IDENTIFIES,
+    ("aws_appautoscaling_target", "scalable_dimension"): IDENTIFIES,
+    ("aws_appautoscaling_target", "service_namespace"): IDENTIFIES,
 }

@@ -1,4 +1,4 @@
-"""Lambda: what is changed behind Terraform's back."""
+"""Changes for the local AWS's Lambda extension."""
 
 from typing import Any
 
@@ -6,36 +6,36 @@ from local_aws.server import LocalAws
 from tests.changes import IDENTIFIES, Change
 
 
-def _function(**asked: Any) -> Change:
-    return lambda aws, it: aws.client("lambda").update_function_configuration(FunctionName=it["id"], **asked)
+def _function(**parameters: Any) -> Change:
+    return lambda aws, state: aws.client("lambda").update_function_configuration(FunctionName=state["id"], **parameters)
 
 
-def _statement(aws: LocalAws, it: dict[str, Any]) -> dict[str, Any]:
-    function = aws.backend("awslambda").get_function(it["function_name"])
-    return next(statement for statement in function.policy.statements if statement["Sid"] == it["id"])
+def _statement(aws: LocalAws, state: dict[str, Any]) -> dict[str, Any]:
+    function = aws.backend("awslambda").get_function(state["function_name"])
+    return next(statement for statement in function.policy.statements if statement["Sid"] == state["id"])
 
 
-def _permission(**held: Any) -> Change:
-    return lambda aws, it: _statement(aws, it).update(held)
+def _permission(**attributes: Any) -> Change:
+    return lambda aws, state: _statement(aws, state).update(attributes)
 
 
 def _condition(operator: str, key: str, value: str) -> Change:
-    return lambda aws, it: _statement(aws, it)["Condition"].update({operator: {key: value}})
+    return lambda aws, state: _statement(aws, state)["Condition"].update({operator: {key: value}})
 
 
-def _other_architecture(aws: LocalAws, it: dict[str, Any]) -> None:
-    function = aws.backend("awslambda").get_function(it["id"])
-    function.architectures = ["arm64" if it["architectures"] == ["x86_64"] else "x86_64"]
+def _other_architecture(aws: LocalAws, state: dict[str, Any]) -> None:
+    function = aws.backend("awslambda").get_function(state["id"])
+    function.architectures = ["arm64" if state["architectures"] == ["x86_64"] else "x86_64"]
 
 
-def _untag(aws: LocalAws, it: dict[str, Any]) -> None:
-    aws.client("lambda").untag_resource(Resource=it["arn"], TagKeys=["Project"])
+def _untag(aws: LocalAws, state: dict[str, Any]) -> None:
+    aws.client("lambda").untag_resource(Resource=state["arn"], TagKeys=["Project"])
 
 
-def _elsewhere(aws: LocalAws, it: dict[str, Any]) -> None:
-    network = it["vpc_config"][0]
+def _reduce_subnets(aws: LocalAws, state: dict[str, Any]) -> None:
+    network = state["vpc_config"][0]
     wanted = {"SubnetIds": network["subnet_ids"][:1], "SecurityGroupIds": network["security_group_ids"]}
-    _function(VpcConfig=wanted)(aws, it)
+    _function(VpcConfig=wanted)(aws, state)
 
 
 CHANGES: dict[tuple[str, str], Change] = {
@@ -51,7 +51,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_lambda_function", "tags_all"): _untag,
     ("aws_lambda_function", "timeout"): _function(Timeout=10),
     ("aws_lambda_function", "tracing_config"): _function(TracingConfig={"Mode": "PassThrough"}),
-    ("aws_lambda_function", "vpc_config"): _elsewhere,
+    ("aws_lambda_function", "vpc_config"): _reduce_subnets,
     ("aws_lambda_permission", "action"): _permission(Action="lambda:GetFunction"),
     ("aws_lambda_permission", "principal"): _permission(Principal={"Service": "events.amazonaws.com"}),
     ("aws_lambda_permission", "source_account"): _condition("StringEquals", "AWS:SourceAccount", "999999999999"),
@@ -59,9 +59,12 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_lambda_function", "filename"): "is a file of this machine's",
+    ("aws_lambda_function", "filename"): "a local path",
     ("aws_lambda_function", "function_name"): IDENTIFIES,
-    ("aws_lambda_function", "source_code_hash"): "is the file's own; the code's is code_sha256, which is computed",
+    (
+        "aws_lambda_function",
+        "source_code_hash",
+    ): "the hash of the local file; code_sha256, which is computed, is that of the code",
     ("aws_lambda_permission", "function_name"): IDENTIFIES,
     ("aws_lambda_permission", "statement_id"): IDENTIFIES,
 }

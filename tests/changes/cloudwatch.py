@@ -1,22 +1,22 @@
-"""Changes of what the local AWS adds to CloudWatch."""
+"""Changes for the local AWS's CloudWatch extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 KINDS = {"MetricAlarm": ("MetricAlarms", "PutMetricAlarm"), "CompositeAlarm": ("CompositeAlarms", "PutCompositeAlarm")}
 
 
 def _put(kind: str, **changed: Any) -> Change:
-    """Put the alarm again as it is, but for what is changed."""
+    """Put the alarm with changed parameters."""
     listed, action = KINDS[kind]
 
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         cloudwatch = aws.client("cloudwatch")
         (alarm,) = cloudwatch.describe_alarms(AlarmNames=[state["id"]], AlarmTypes=[kind])[listed]
-        asked = cloudwatch.meta.service_model.operation_model(action).input_shape.members
-        wanted = {name: value for name, value in alarm.items() if name in asked} | changed
+        members = cloudwatch.meta.service_model.operation_model(action).input_shape.members
+        wanted = {name: value for name, value in alarm.items() if name in members} | changed
         getattr(cloudwatch, "put_metric_alarm" if kind == "MetricAlarm" else "put_composite_alarm")(**wanted)
 
     return change
@@ -47,6 +47,6 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_cloudwatch_composite_alarm", "alarm_name"): "identity: an alarm of another name is another alarm",
-    ("aws_cloudwatch_metric_alarm", "alarm_name"): "identity: an alarm of another name is another alarm",
+    ("aws_cloudwatch_composite_alarm", "alarm_name"): IDENTIFIES,
+    ("aws_cloudwatch_metric_alarm", "alarm_name"): IDENTIFIES,
 }

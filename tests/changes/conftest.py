@@ -1,4 +1,4 @@
-"""Production, deployed once for all that is changed behind Terraform's back."""
+"""Production, deployed once for all tests of changes."""
 
 from collections.abc import Generator
 

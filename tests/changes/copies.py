@@ -1,4 +1,4 @@
-"""Copies of the local AWS: each a forked process, so that what is changed in one is undone when it ends."""
+"""Copies of the local AWS: each is a forked process, so that changes are discarded when it exits."""
 
 import gc
 import json
@@ -16,17 +16,17 @@ from typing import Any
 from local_aws.server import LocalAws
 
 Task = Callable[[LocalAws], Any]
-"""What is done with a copy. It returns what JSON can tell."""
+"""Function that runs in a copy. Its result must be JSON-serializable."""
 
 CONCURRENT_COPIES = 2
-"""A copy serves and asks in one process, and takes one processor."""
+"""A copy is both server and client, and keeps one processor busy."""
 COPY_TIMEOUT = 300
-"""Seconds that a copy may take."""
+"""Maximum duration of a task, in seconds."""
 
 
 @dataclass
 class _Copy:
-    """A child at work."""
+    """A running child process."""
 
     task: str
     pid: int
@@ -36,45 +36,45 @@ class _Copy:
 
 
 def in_copies(aws: LocalAws, tasks: Mapping[str, Task], logs: Path) -> Iterator[tuple[str, Any]]:
-    """Do each task with a copy of its own; yields its name and what it returned, as they end.
+    """Run each task in a copy of its own; yields names and results as the tasks finish.
 
-    A copy has the threads of nobody and the locks of everybody: nothing may ask the local AWS meanwhile. Nor may a
-    task use cdktf, whose Node process all copies would share.
+    A forked process inherits locks but no threads: nothing may call the local AWS meanwhile. Tasks must not use cdktf,
+    whose Node process the copies would share.
 
     Args:
-        logs: folder for what the copies say.
+        logs: folder for the output of the copies.
 
     Raises:
-        RuntimeError: a task failed, or did not end.
+        RuntimeError: a task failed, or did not finish in time.
     """
     waiting = list(tasks.items())
-    at_work: dict[int, _Copy] = {}
+    running: dict[int, _Copy] = {}
     try:
-        while waiting or at_work:
-            while waiting and len(at_work) < CONCURRENT_COPIES:
+        while waiting or running:
+            while waiting and len(running) < CONCURRENT_COPIES:
                 name, task = waiting.pop(0)
                 pipe, pid = _fork(aws, task, log := logs / f"{len(waiting)}.log")
-                at_work[pipe] = _Copy(name, pid, log)
-            for pipe in select.select(list(at_work), [], [], 1)[0]:
-                copy = at_work[pipe]
-                heard = os.read(pipe, 65536)
-                copy.output += heard
-                if not heard:
-                    del at_work[pipe]
+                running[pipe] = _Copy(name, pid, log)
+            for pipe in select.select(list(running), [], [], 1)[0]:
+                copy = running[pipe]
+                received = os.read(pipe, 65536)
+                copy.output += received
+                if not received:
+                    del running[pipe]
                     os.close(pipe)
                     yield copy.task, _result(copy)
-            for copy in at_work.values():
+            for copy in running.values():
                 if time.monotonic() > copy.deadline:
                     os.kill(copy.pid, signal.SIGKILL)
     finally:
-        for pipe, copy in at_work.items():
+        for pipe, copy in running.items():
             os.close(pipe)
             os.kill(copy.pid, signal.SIGKILL)
             os.waitpid(copy.pid, 0)
 
 
 def _fork(aws: LocalAws, task: Task, log: Path) -> tuple[int, int]:
-    """Begin a copy; returns what it is heard by, and its process."""
+    """Start a copy; returns the pipe for its result, and its PID."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -83,23 +83,23 @@ def _fork(aws: LocalAws, task: Task, log: Path) -> tuple[int, int]:
     status = 1
     try:
         os.close(reading)
-        # To look for garbage in all that was copied would copy it in earnest; it ends soon.
+        # Garbage collection would touch, and so copy, all memory shared with the parent.
         gc.disable()
-        _speak_into(log)
+        _redirect_output(log)
         aws.restart_after_fork()
         os.environ.update(aws.environment)
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(json.dumps(task(aws)).encode())
         status = 0
-    except BaseException:  # whatever it was, the parent's own code must not go on here
+    except BaseException:  # the parent's code must not continue in the child
         traceback.print_exc()
     finally:
         sys.stderr.flush()
-        # No handler, fixture or guard of the parent's may run a second time.
+        # Exit without the parent's handlers and fixtures.
         os._exit(status)
 
 
-def _speak_into(log: Path) -> None:
+def _redirect_output(log: Path) -> None:
     sys.stdout = sys.stderr = log.open("w", encoding="utf-8", buffering=1)
     for standard in (1, 2):
         os.dup2(sys.stderr.fileno(), standard)
@@ -108,6 +108,6 @@ def _speak_into(log: Path) -> None:
 def _result(copy: _Copy) -> Any:
     _, status = os.waitpid(copy.pid, 0)
     if status:
-        how = "did not end" if os.WIFSIGNALED(status) else "failed"
-        raise RuntimeError(f"{copy.task}: its copy {how}: {copy.log.read_text(encoding='utf-8')[-2000:]}")
+        problem = "did not finish" if os.WIFSIGNALED(status) else "failed"
+        raise RuntimeError(f"{copy.task}: the copy {problem}: {copy.log.read_text(encoding='utf-8')[-2000:]}")
     return json.loads(copy.output)

@@ -1,4 +1,4 @@
-"""Defects that somebody might put into a tier, each as an edit of the tier's source, and what must be said of each."""
+"""Defects, one per tier: an edit of the tier's source, and the resource and attribute that failures must name."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ class Defect:
     edit: str
     """A diff, as `tests.checkouts.edit` takes it."""
     resources: tuple[str, ...]
-    """What it is in: a resource, or any of those that a policy makes one of, by address within the tier."""
+    """Addresses within the tier, any of which a failure may name. A policy has several resources."""
     attribute: str
-    """What is wrong with it: an argument, a statement of its policy, or the type of a resource that it lacks."""
+    """The wrong argument or policy statement, or the type of a missing resource."""
 
     def is_named_in(self, line: str) -> bool:
-        """Whether a line has both, the resource as its stack or as the joined document calls it."""
+        """Whether a line names resource and attribute, with the address of its stack or of the joined document."""
         joined = [f"{type_}.{self.tier}_{name}" for type_, _, name in (each.rpartition(".") for each in self.resources)]
         return self.attribute in line and any(address in line for address in (*self.resources, *joined))
 

@@ -1,4 +1,4 @@
-"""Changes of what the local AWS adds to EC2."""
+"""Changes for the local AWS's EC2 extension."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ def _modify_endpoint(**changed: Any) -> Change:
     return lambda aws, state: aws.client("ec2").modify_vpc_endpoint(VpcEndpointId=state["id"], **changed)
 
 
-def _leave_endpoint(argument: str, parameter: str) -> Change:
-    """Take away the first of several."""
+def _remove_from_endpoint(argument: str, parameter: str) -> Change:
+    """Remove the first of several values."""
 
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         first = sorted(state[argument])[0]
@@ -34,7 +34,7 @@ def _leave_endpoint(argument: str, parameter: str) -> Change:
     return change
 
 
-def _forget_entry(*, egress: bool) -> Change:
+def _delete_acl_entry(*, egress: bool) -> Change:
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         entries = state["egress" if egress else "ingress"]
         number = min(entry["rule_no"] for entry in entries)
@@ -43,8 +43,8 @@ def _forget_entry(*, egress: bool) -> Change:
     return change
 
 
-def _leave_acl(aws: LocalAws, state: dict[str, Any]) -> None:
-    """Give a subnet back to the VPC's default ACL."""
+def _disassociate_subnet(aws: LocalAws, state: dict[str, Any]) -> None:
+    """Associate a subnet with the VPC's default network ACL."""
     ec2 = aws.client("ec2")
     (acl,) = ec2.describe_network_acls(NetworkAclIds=[state["id"]])["NetworkAcls"]
     filters = [{"Name": "vpc-id", "Values": [state["vpc_id"]]}, {"Name": "default", "Values": ["true"]}]
@@ -71,8 +71,8 @@ RULE = {
 
 def _modify_rule(**changed: Any) -> Change:
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
-        told = aws.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[state["id"]])
-        (rule,) = told["SecurityGroupRules"]
+        response = aws.client("ec2").describe_security_group_rules(SecurityGroupRuleIds=[state["id"]])
+        (rule,) = response["SecurityGroupRules"]
         if group := rule.get("ReferencedGroupInfo"):
             rule["ReferencedGroupId"] = group["GroupId"]
         wanted = {name: rule[name] for name in RULE if name in rule} | changed
@@ -85,7 +85,7 @@ def _modify_rule(**changed: Any) -> Change:
 
 
 def _another_group(aws: LocalAws, state: dict[str, Any]) -> None:
-    _modify_rule(ReferencedGroupId=_group_beside(aws, state["referenced_security_group_id"]))(aws, state)
+    _modify_rule(ReferencedGroupId=_other_group(aws, state["referenced_security_group_id"]))(aws, state)
 
 
 def _another_prefix_list(aws: LocalAws, state: dict[str, Any]) -> None:
@@ -96,11 +96,11 @@ def _another_prefix_list(aws: LocalAws, state: dict[str, Any]) -> None:
 
 def _move_rule(aws: LocalAws, state: dict[str, Any]) -> None:
     group = aws.backend("ec2").get_security_group_from_id(state["security_group_id"])
-    group.get_rule(state["id"]).group_id = _group_beside(aws, state["security_group_id"])
+    group.get_rule(state["id"]).group_id = _other_group(aws, state["security_group_id"])
 
 
-def _group_beside(aws: LocalAws, group: str) -> str:
-    """Another group of the same VPC."""
+def _other_group(aws: LocalAws, group: str) -> str:
+    """Another security group of the same VPC."""
     ec2 = aws.client("ec2")
     (known,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [known["VpcId"]]}])["SecurityGroups"]
@@ -123,17 +123,17 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_flow_log", "tags"): _tag,
     ("aws_flow_log", "traffic_type"): _flow_log(traffic_type="REJECT"),
     ("aws_flow_log", "vpc_id"): _flow_log(resource_id=OTHER_VPC),
-    ("aws_network_acl", "egress"): _forget_entry(egress=True),
-    ("aws_network_acl", "ingress"): _forget_entry(egress=False),
-    ("aws_network_acl", "subnet_ids"): _leave_acl,
+    ("aws_network_acl", "egress"): _delete_acl_entry(egress=True),
+    ("aws_network_acl", "ingress"): _delete_acl_entry(egress=False),
+    ("aws_network_acl", "subnet_ids"): _disassociate_subnet,
     ("aws_network_acl", "tags"): _tag,
     ("aws_network_acl", "vpc_id"): _move_acl,
     ("aws_vpc_endpoint", "policy"): _modify_endpoint(PolicyDocument='{"Version": "2012-10-17", "Statement": []}'),
     ("aws_vpc_endpoint", "private_dns_enabled"): _modify_endpoint(PrivateDnsEnabled=False),
-    ("aws_vpc_endpoint", "route_table_ids"): _leave_endpoint("route_table_ids", "RemoveRouteTableIds"),
-    ("aws_vpc_endpoint", "security_group_ids"): _leave_endpoint("security_group_ids", "RemoveSecurityGroupIds"),
+    ("aws_vpc_endpoint", "route_table_ids"): _remove_from_endpoint("route_table_ids", "RemoveRouteTableIds"),
+    ("aws_vpc_endpoint", "security_group_ids"): _remove_from_endpoint("security_group_ids", "RemoveSecurityGroupIds"),
     ("aws_vpc_endpoint", "service_name"): _endpoint(service_name="com.amazonaws.us-west-1.other"),
-    ("aws_vpc_endpoint", "subnet_ids"): _leave_endpoint("subnet_ids", "RemoveSubnetIds"),
+    ("aws_vpc_endpoint", "subnet_ids"): _remove_from_endpoint("subnet_ids", "RemoveSubnetIds"),
     ("aws_vpc_endpoint", "tags"): _tag,
     ("aws_vpc_endpoint", "vpc_endpoint_type"): _endpoint(vpc_endpoint_type="GatewayLoadBalancer"),
     ("aws_vpc_endpoint", "vpc_id"): _endpoint(vpc_id=OTHER_VPC),

@@ -1,9 +1,9 @@
-"""Changes of what the local AWS adds to ECS."""
+"""Changes for the local AWS's ECS extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _update(**changed: Any) -> Change:
@@ -31,8 +31,8 @@ def _another_port(aws: LocalAws, state: dict[str, Any]) -> None:
 def _another_revision(aws: LocalAws, state: dict[str, Any]) -> None:
     ecs = aws.client("ecs")
     known = ecs.describe_task_definition(taskDefinition=state["task_definition"])["taskDefinition"]
-    asked = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-    revision = ecs.register_task_definition(**{name: value for name, value in known.items() if name in asked})
+    members = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+    revision = ecs.register_task_definition(**{name: value for name, value in known.items() if name in members})
     _update(taskDefinition=revision["taskDefinition"]["taskDefinitionArn"])(aws, state)
 
 
@@ -58,8 +58,8 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_ecs_service", "cluster"): "identity: a service of another cluster is another service",
-    ("aws_ecs_service", "desired_count"): "the stack leaves it to autoscaling: ignore_changes",
-    ("aws_ecs_service", "force_new_deployment"): "says how to update; no service has it",
-    ("aws_ecs_service", "name"): "identity: a service of another name is another service",
+    ("aws_ecs_service", "cluster"): IDENTIFIES,
+    ("aws_ecs_service", "desired_count"): "ignore_changes: set by Application Auto Scaling",
+    ("aws_ecs_service", "force_new_deployment"): "an option of updates; only in the state",
+    ("aws_ecs_service", "name"): IDENTIFIES,
 }

@@ -1,4 +1,4 @@
-"""Changes that somebody makes to settings or stacks, and what a review must say of each."""
+"""Changes to settings and stacks, and what the review of each must report."""
 
 import shutil
 import tomllib
@@ -23,31 +23,31 @@ from operations.terraform import terraform
 from tests.conftest import merged, to_toml
 
 Rows = set[tuple[Level, str, str]]
-"""Level, address within the stack, and argument, which is empty where it is the whole resource."""
+"""Level, address in the stack, and argument; the argument is empty for findings on the resource."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A change, and what a review of its plan says."""
+    """A change, and the expected review of its plan."""
 
     tier: str
-    """Whose plan is reviewed."""
+    """Tier to plan and review."""
     verdict: Level | None
     rows: Rows = field(default_factory=set)
     settings: Body = field(default_factory=dict)
-    """Keys of the environment's file."""
+    """Changed keys of the environment's file."""
     stack: Callable[[Body], None] = lambda _: None
-    """Done to what was synthesized of the tier."""
+    """Changes the synthesized stack."""
     outside: Callable[[LocalAws, Body], None] | None = None
-    """Done to the AWS behind Terraform's back; it is given the state, by address."""
+    """Changes resources behind Terraform's back; takes the attributes in the state, by address."""
     options: tuple[str, ...] = ()
-    """Of `terraform plan`."""
+    """Options of `terraform plan`."""
     and_more: bool = False
-    """Whether there are rows that are not named here."""
+    """Whether the review may have other rows, too."""
 
 
 def resource(address: str, **arguments: Any) -> Callable[[Body], None]:
-    """Sets arguments of a resource; a call is given what is there."""
+    """Set arguments of a resource; a callable gets the current value."""
     type_, name = address.split(".")
 
     def edit(document: Body) -> None:
@@ -59,7 +59,7 @@ def resource(address: str, **arguments: Any) -> Callable[[Body], None]:
 
 
 def without(address: str, *, forgotten: bool = False) -> Callable[[Body], None]:
-    """Takes a resource, which no other reads, out of the stack."""
+    """Remove a resource that no other refers to; `forgotten` keeps it in AWS."""
 
     def edit(document: Body) -> None:
         type_, name = address.split(".")
@@ -78,7 +78,7 @@ def without(address: str, *, forgotten: bool = False) -> Callable[[Body], None]:
 
 
 def with_renamed(address: str, name: str) -> Callable[[Body], None]:
-    """Calls a resource otherwise, and says so."""
+    """Rename a resource, with a `moved` block."""
     type_, old = address.split(".")
 
     def edit(document: Body) -> None:
@@ -91,7 +91,7 @@ def with_renamed(address: str, name: str) -> Callable[[Body], None]:
 
 
 def without_prevent_destroy(*addresses: str) -> Callable[[Body], None]:
-    """Takes `prevent_destroy` from resources, without which Terraform would refuse to plan what it prevents."""
+    """Remove `prevent_destroy` from resources, so that Terraform plans their replacement."""
 
     def edit(document: Body) -> None:
         for address in addresses:
@@ -102,7 +102,7 @@ def without_prevent_destroy(*addresses: str) -> Callable[[Body], None]:
 
 
 def statement(document_name: str, sid: str, **elements: Any) -> Callable[[Body], None]:
-    """Changes a statement of a policy."""
+    """Change a statement of a policy document."""
 
     def edit(document: Body) -> None:
         for each in document["data"]["aws_iam_policy_document"][document_name]["statement"]:
@@ -151,7 +151,7 @@ EDITS: Mapping[str, Edit] = {
         {(DATA_LOSS, f"aws_cloudwatch_log_group.log-{name}-log", "retention_in_days") for name in ("engine", "slow")},
         settings={"log_retention_days": 365},
     ),
-    "database of another name": Edit(
+    "renamed database": Edit(
         "database",
         DATA_LOSS,
         {(DATA_LOSS, CLUSTER, ""), (DOWNTIME, WRITER, ""), (DOWNTIME, READER, "")},
@@ -159,25 +159,25 @@ EDITS: Mapping[str, Edit] = {
         stack=without_prevent_destroy(CLUSTER, WRITER, READER),
         and_more=True,
     ),
-    "the versions of a bucket are taken out": Edit(
+    "no bucket versioning": Edit(
         "foundation",
         DATA_LOSS,
         {(DATA_LOSS, "aws_s3_bucket_versioning.config-versioning", "")},
         stack=without("aws_s3_bucket_versioning.config-versioning"),
     ),
-    "what was done behind Terraform's back is undone": Edit(
+    "drift is reverted": Edit(
         "foundation", DATA_LOSS, {(DATA_LOSS, "aws_ecr_repository.images", "")}, outside=_delete_and_open
     ),
     # Downtime.
-    "a reader is made anew": Edit(
+    "replaced reader": Edit(
         "database",
         DOWNTIME,
         {(DOWNTIME, READER, "")},
         stack=without_prevent_destroy(READER),
         options=(f"-replace={READER}",),
     ),
-    # A rule to a group is none to a range: AWS makes another.
-    "a rule to the world": Edit(
+    # AWS cannot change a rule's source from a security group to a range: it is replaced.
+    "rule open to anywhere": Edit(
         "network",
         DOWNTIME,
         {(DOWNTIME, SERVICE_RULE, ""), (EXPOSURE, SERVICE_RULE, "")},
@@ -192,14 +192,14 @@ EDITS: Mapping[str, Edit] = {
     "larger cache nodes": Edit(
         "cache", DOWNTIME, {(DOWNTIME, CACHE, "node_type")}, settings={"cache": {"node_type": "cache.r7g.xlarge"}}
     ),
-    # Their number is autoscaling's to set; its least is what a plan shows.
+    # Application Auto Scaling sets the number; the plan shows the minimum.
     "more shards": Edit(
         "cache",
         CAPACITY,
         {(CAPACITY, "aws_appautoscaling_target.shard-target", "min_capacity")},
         settings={"cache": {"shards": 3}},
     ),
-    "another range": Edit(
+    "another CIDR block": Edit(
         "network",
         DOWNTIME,
         {(DOWNTIME, "aws_vpc.vpc", "")},
@@ -220,38 +220,38 @@ EDITS: Mapping[str, Edit] = {
         stack=resource("aws_lb.load-balancer", enable_deletion_protection=False),
     ),
     # Exposure.
-    "a way out": Edit(
+    "more egress": Edit(
         "network",
         EXPOSURE,
         {(EXPOSURE, "aws_vpc_security_group_egress_rule.service-to-198-51-100-0-24-443-out", "")},
         settings={"network": {"egress": [{"cidr": "198.51.100.0/24", "reason": "payment provider"}]}},
     ),
-    "an older TLS policy": Edit(
+    "older TLS policy": Edit(
         "service",
         EXPOSURE,
         {(EXPOSURE, LISTENER, "ssl_policy")},
         stack=resource(LISTENER, ssl_policy="ELBSecurityPolicy-2016-08"),
     ),
-    "an alarm is taken out": Edit("cache", EXPOSURE, {(EXPOSURE, ALARM, "")}, stack=without(ALARM)),
-    "an alarm of nobody's": Edit(
+    "removed alarm": Edit("cache", EXPOSURE, {(EXPOSURE, ALARM, "")}, stack=without(ALARM)),
+    "alarm without action": Edit(
         "cache", EXPOSURE, {(EXPOSURE, ALARM, "alarm_actions")}, stack=resource(ALARM, alarm_actions=[])
     ),
-    "the flow log is taken out": Edit(
+    "removed flow log": Edit(
         "network", EXPOSURE, {(EXPOSURE, "aws_flow_log.flow-log", "")}, stack=without("aws_flow_log.flow-log")
     ),
-    "a wider policy": Edit(
+    "wider policy": Edit(
         "rotation",
         EXPOSURE,
         {(EXPOSURE, "aws_iam_role_policy.rotation-policy", "policy")},
         stack=statement("rotation-permissions", "RotateCredential", resources=["*"]),
     ),
-    "a denial less": Edit(
+    "removed denial": Edit(
         "rotation",
         EXPOSURE,
         {(EXPOSURE, "aws_secretsmanager_secret_policy.credential-policy", "policy")},
         stack=statement("credential-access", "DenyPlaintext", effect="Allow"),
     ),
-    "another administrator of keys": Edit(
+    "another key administrator": Edit(
         "foundation",
         EXPOSURE,
         {(EXPOSURE, f"aws_kms_key.key-{name}", "policy") for name in KEYS},
@@ -264,25 +264,25 @@ EDITS: Mapping[str, Edit] = {
             }
         },
     ),
-    "a public bucket": Edit(
+    "public bucket": Edit(
         "foundation",
         EXPOSURE,
         {(EXPOSURE, BLOCK, name) for name in ("block_public_policy", "restrict_public_buckets")},
         stack=resource(BLOCK, block_public_policy=False, restrict_public_buckets=False),
     ),
-    "more requests of a client": Edit(
+    "higher rate limit": Edit(
         "service",
         EXPOSURE,
         {(EXPOSURE, "aws_wafv2_web_acl.firewall", LIMIT_OF_A_CLIENT)},
         settings={"service": {"requests_per_client": 20000}},
     ),
-    "the firewall lacks a rule": Edit(
+    "removed WAF rule": Edit(
         "service",
         EXPOSURE,
         {(EXPOSURE, "aws_wafv2_web_acl.firewall", "rule")},
         stack=resource("aws_wafv2_web_acl.firewall", rule=_without_rule),
     ),
-    "somebody else hears the alarms": Edit(
+    "another alarm subscription": Edit(
         "foundation",
         EXPOSURE,
         {(EXPOSURE, "aws_sns_topic_subscription.alarms-to-24b9a94f", "")},
@@ -290,7 +290,7 @@ EDITS: Mapping[str, Edit] = {
             "foundation": {"alarm_subscriptions": [{"protocol": "email", "endpoint": "night@globecart.example"}]}
         },
     ),
-    "connections in clear": Edit(
+    "unencrypted connections": Edit(
         "cache",
         EXPOSURE,
         {(EXPOSURE, CACHE, "transit_encryption_mode")},
@@ -337,15 +337,15 @@ EDITS: Mapping[str, Edit] = {
         {(CAPACITY, "aws_appautoscaling_target.task-target", "max_capacity")},
         settings={"service": {"maximum_tasks": 80}},
     ),
-    "an alarm is forgotten": Edit("cache", CAPACITY, {(CAPACITY, ALARM, "")}, stack=without(ALARM, forgotten=True)),
-    # Nothing of weight.
+    "forgotten alarm": Edit("cache", CAPACITY, {(CAPACITY, ALARM, "")}, stack=without(ALARM, forgotten=True)),
+    # Other.
     "another image": Edit("service", OTHER, settings={"service": {"image": f"@sha256:{'9' * 64}"}}),
-    "an alarm is called otherwise": Edit("cache", OTHER, stack=with_renamed(ALARM, "alarm-processors")),
+    "renamed alarm": Edit("cache", OTHER, stack=with_renamed(ALARM, "alarm-processors")),
 }
 
 
 def synthesized(name: str, change: Body, folder: Path) -> Platform:
-    """The project's own environment with some keys changed."""
+    """One of the project's environments with changed settings."""
     table = merged(tomllib.loads((ROOT / "environments" / f"{name}.toml").read_text(encoding="utf-8")), change)
     (environments := folder / "environments").mkdir(parents=True)
     (environments / f"{name}.toml").write_text(to_toml(table), encoding="utf-8")
@@ -357,7 +357,7 @@ def synthesized(name: str, change: Body, folder: Path) -> Platform:
 
 
 def plan(stack: Stack, initialized: Path, options: tuple[str, ...]) -> str:
-    """What Terraform would do with a stack, as it tells it; `initialized` is the folder that it was deployed from."""
+    """A plan for a stack as JSON; `initialized` is the folder from which it was deployed."""
     (stack.folder / ".terraform").symlink_to(initialized / ".terraform")
     shutil.copy(initialized / ".terraform.lock.hcl", stack.folder)
     terraform("plan", *options, "-input=false", "-no-color", "-out=plan", cwd=stack.folder)

@@ -1,9 +1,9 @@
-"""ElastiCache."""
+"""Changes for the local AWS's ElastiCache extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _parameter_group(**values: Any) -> Change:
@@ -13,26 +13,26 @@ def _parameter_group(**values: Any) -> Change:
     return change
 
 
-def _has_another_parameter(aws: LocalAws, group: dict[str, Any]) -> None:
+def _change_parameter(aws: LocalAws, group: dict[str, Any]) -> None:
     aws.client("elasticache").modify_cache_parameter_group(
         CacheParameterGroupName=group["name"],
         ParameterNameValues=[{"ParameterName": "maxmemory-policy", "ParameterValue": "noeviction"}],
     )
 
 
-def _replication_group(**asked: Any) -> Change:
-    """As somebody with the console would."""
+def _replication_group(**parameters: Any) -> Change:
+    """Modify the replication group with the API."""
 
     def change(aws: LocalAws, group: dict[str, Any]) -> None:
         aws.client("elasticache").modify_replication_group(
-            ReplicationGroupId=group["id"], ApplyImmediately=True, **asked
+            ReplicationGroupId=group["id"], ApplyImmediately=True, **parameters
         )
 
     return change
 
 
 def _stored_replication_group(**values: Any) -> Change:
-    """What AWS has no action for."""
+    """Set attributes that the API cannot change."""
 
     def change(aws: LocalAws, group: dict[str, Any]) -> None:
         stored = aws.backend("elasticache").replication_groups[group["id"]]
@@ -42,53 +42,55 @@ def _stored_replication_group(**values: Any) -> Change:
     return change
 
 
-def _has_another_replica(aws: LocalAws, group: dict[str, Any]) -> None:
+def _add_replica(aws: LocalAws, group: dict[str, Any]) -> None:
     aws.client("elasticache").increase_replica_count(
         ReplicationGroupId=group["id"], NewReplicaCount=group["replicas_per_node_group"] + 1, ApplyImmediately=True
     )
 
 
-def _subnet_group(**asked: Any) -> Change:
+def _subnet_group(**parameters: Any) -> Change:
     def change(aws: LocalAws, group: dict[str, Any]) -> None:
-        aws.client("elasticache").modify_cache_subnet_group(CacheSubnetGroupName=group["name"], **asked)
+        aws.client("elasticache").modify_cache_subnet_group(CacheSubnetGroupName=group["name"], **parameters)
 
     return change
 
 
-def _has_one_subnet(aws: LocalAws, group: dict[str, Any]) -> None:
+def _reduce_subnets(aws: LocalAws, group: dict[str, Any]) -> None:
     _subnet_group(SubnetIds=group["subnet_ids"][:1])(aws, group)
 
 
-def _user(**asked: Any) -> Change:
+def _user(**parameters: Any) -> Change:
     def change(aws: LocalAws, user: dict[str, Any]) -> None:
-        aws.client("elasticache").modify_user(UserId=user["user_id"], **asked)
+        aws.client("elasticache").modify_user(UserId=user["user_id"], **parameters)
 
     return change
 
 
-def _has_another_name(aws: LocalAws, user: dict[str, Any]) -> None:
+def _rename_user(aws: LocalAws, user: dict[str, Any]) -> None:
     aws.backend("elasticache").users[user["user_id"]].name = "another"
 
 
-def _loses_a_user(aws: LocalAws, group: dict[str, Any]) -> None:
+def _remove_user(aws: LocalAws, group: dict[str, Any]) -> None:
     backend = aws.backend("elasticache")
     others = [user for user in group["user_ids"] if backend.users[user].name != "default"]
     aws.client("elasticache").modify_user_group(UserGroupId=group["user_group_id"], UserIdsToRemove=others[:1])
 
 
-def _is_for_valkey(aws: LocalAws, group: dict[str, Any]) -> None:
+def _change_engine(aws: LocalAws, group: dict[str, Any]) -> None:
     aws.client("elasticache").modify_user_group(UserGroupId=group["user_group_id"], Engine="valkey")
 
 
-def _is_tagged(aws: LocalAws, thing: dict[str, Any]) -> None:
-    aws.client("elasticache").add_tags_to_resource(ResourceName=thing["arn"], Tags=[{"Key": "Changed", "Value": "yes"}])
+def _add_tag(aws: LocalAws, resource: dict[str, Any]) -> None:
+    aws.client("elasticache").add_tags_to_resource(
+        ResourceName=resource["arn"], Tags=[{"Key": "Changed", "Value": "yes"}]
+    )
 
 
 CHANGES: dict[tuple[str, str], Change] = {
     ("aws_elasticache_parameter_group", "description"): _parameter_group(description="Another"),
     ("aws_elasticache_parameter_group", "family"): _parameter_group(cache_parameter_group_family="valkey7"),
-    ("aws_elasticache_parameter_group", "parameter"): _has_another_parameter,
-    ("aws_elasticache_parameter_group", "tags"): _is_tagged,
+    ("aws_elasticache_parameter_group", "parameter"): _change_parameter,
+    ("aws_elasticache_parameter_group", "tags"): _add_tag,
     ("aws_elasticache_replication_group", "at_rest_encryption_enabled"): _stored_replication_group(
         at_rest_encryption_enabled=False
     ),
@@ -116,7 +118,7 @@ CHANGES: dict[tuple[str, str], Change] = {
         cache_parameter_group_name="default.redis7.cluster.on"
     ),
     ("aws_elasticache_replication_group", "port"): _stored_replication_group(port=6399),
-    ("aws_elasticache_replication_group", "replicas_per_node_group"): _has_another_replica,
+    ("aws_elasticache_replication_group", "replicas_per_node_group"): _add_replica,
     ("aws_elasticache_replication_group", "security_group_ids"): _stored_replication_group(
         security_group_ids=["sg-0123456789abcdef0"]
     ),
@@ -127,7 +129,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_elasticache_replication_group", "subnet_group_name"): _stored_replication_group(
         cache_subnet_group_name="another"
     ),
-    ("aws_elasticache_replication_group", "tags"): _is_tagged,
+    ("aws_elasticache_replication_group", "tags"): _add_tag,
     ("aws_elasticache_replication_group", "transit_encryption_enabled"): _stored_replication_group(
         transit_encryption_enabled=False
     ),
@@ -136,27 +138,26 @@ CHANGES: dict[tuple[str, str], Change] = {
     ),
     ("aws_elasticache_replication_group", "user_group_ids"): _stored_replication_group(user_group_ids=["another"]),
     ("aws_elasticache_subnet_group", "description"): _subnet_group(CacheSubnetGroupDescription="Another"),
-    ("aws_elasticache_subnet_group", "subnet_ids"): _has_one_subnet,
-    ("aws_elasticache_subnet_group", "tags"): _is_tagged,
+    ("aws_elasticache_subnet_group", "subnet_ids"): _reduce_subnets,
+    ("aws_elasticache_subnet_group", "tags"): _add_tag,
     ("aws_elasticache_user", "access_string"): _user(AccessString="on ~* +@all"),
     ("aws_elasticache_user", "authentication_mode"): _user(AuthenticationMode={"Type": "no-password-required"}),
     ("aws_elasticache_user", "engine"): _user(Engine="valkey"),
-    ("aws_elasticache_user", "tags"): _is_tagged,
-    ("aws_elasticache_user_group", "engine"): _is_for_valkey,
-    ("aws_elasticache_user_group", "tags"): _is_tagged,
-    ("aws_elasticache_user_group", "user_ids"): _loses_a_user,
-    # Who is the group's default user is known by this name.
-    ("aws_elasticache_user", "user_name"): _has_another_name,
+    ("aws_elasticache_user", "tags"): _add_tag,
+    ("aws_elasticache_user_group", "engine"): _change_engine,
+    ("aws_elasticache_user_group", "tags"): _add_tag,
+    ("aws_elasticache_user_group", "user_ids"): _remove_user,
+    # Last: the group's default user is identified by this name.
+    ("aws_elasticache_user", "user_name"): _rename_user,
 }
-_NAME = "names it: another is another thing"
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_elasticache_parameter_group", "name"): _NAME,
-    ("aws_elasticache_replication_group", "apply_immediately"): "how the provider asks, kept in the state alone",
-    ("aws_elasticache_replication_group", "final_snapshot_identifier"): "sent at deletion, kept in the state alone",
-    ("aws_elasticache_replication_group", "num_node_groups"): "the stack ignores it: autoscaling moves it",
-    ("aws_elasticache_replication_group", "replication_group_id"): _NAME,
-    ("aws_elasticache_subnet_group", "name"): _NAME,
-    ("aws_elasticache_user", "no_password_required"): "the provider never reads it",
-    ("aws_elasticache_user", "user_id"): _NAME,
-    ("aws_elasticache_user_group", "user_group_id"): _NAME,
+    ("aws_elasticache_parameter_group", "name"): IDENTIFIES,
+    ("aws_elasticache_replication_group", "apply_immediately"): "an option of updates; only in the state",
+    ("aws_elasticache_replication_group", "final_snapshot_identifier"): "used by destroy; only in the state",
+    ("aws_elasticache_replication_group", "num_node_groups"): "ignore_changes: set by Application Auto Scaling",
+    ("aws_elasticache_replication_group", "replication_group_id"): IDENTIFIES,
+    ("aws_elasticache_subnet_group", "name"): IDENTIFIES,
+    ("aws_elasticache_user", "no_password_required"): "not read by the provider",
+    ("aws_elasticache_user", "user_id"): IDENTIFIES,
+    ("aws_elasticache_user_group", "user_group_id"): IDENTIFIES,
 }

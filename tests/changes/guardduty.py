@@ -1,34 +1,34 @@
-"""Changes of what the local AWS adds to GuardDuty."""
+"""Changes for the local AWS's GuardDuty extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _detector(**changed: Any) -> Change:
     return lambda aws, state: aws.client("guardduty").update_detector(DetectorId=state["id"], **changed)
 
 
-def _is_turned(aws: LocalAws, state: dict[str, Any]) -> None:
-    turned = {"ENABLED": "DISABLED", "DISABLED": "ENABLED"}[state["status"]]
+def _toggle(aws: LocalAws, state: dict[str, Any]) -> None:
+    status = {"ENABLED": "DISABLED", "DISABLED": "ENABLED"}[state["status"]]
     aws.client("guardduty").update_detector(
-        DetectorId=state["detector_id"], Features=[{"Name": state["name"], "Status": turned}]
+        DetectorId=state["detector_id"], Features=[{"Name": state["name"], "Status": status}]
     )
 
 
-def _is_tagged(aws: LocalAws, state: dict[str, Any]) -> None:
+def _add_tag(aws: LocalAws, state: dict[str, Any]) -> None:
     aws.client("guardduty").tag_resource(ResourceArn=state["arn"], Tags={"Changed": "yes"})
 
 
 CHANGES: dict[tuple[str, str], Change] = {
     ("aws_guardduty_detector", "enable"): _detector(Enable=False),
     ("aws_guardduty_detector", "finding_publishing_frequency"): _detector(FindingPublishingFrequency="SIX_HOURS"),
-    ("aws_guardduty_detector", "tags"): _is_tagged,
-    ("aws_guardduty_detector_feature", "status"): _is_turned,
+    ("aws_guardduty_detector", "tags"): _add_tag,
+    ("aws_guardduty_detector_feature", "status"): _toggle,
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_guardduty_detector_feature", "detector_id"): "identity: a feature is found by its detector and its name",
-    ("aws_guardduty_detector_feature", "name"): "identity: a feature is found by its detector and its name",
+    ("aws_guardduty_detector_feature", "detector_id"): IDENTIFIES,
+    ("aws_guardduty_detector_feature", "name"): IDENTIFIES,
 }

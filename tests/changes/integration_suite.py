@@ -1,4 +1,4 @@
-"""The integration tests, run within this process: what has failed, and with which words."""
+"""Runs the integration tests in this process, and returns the failures with their messages."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,12 +8,12 @@ import pytest
 from local_aws.server import LocalAws
 
 SUITE = "tests/integration"
-# What is imported already cannot be rewritten, and these tests say themselves what is wrong.
+# Plain asserts: modules that are already imported cannot be rewritten.
 OPTIONS = (SUITE, "--quiet", "--no-cov", "--assert=plain", "-p", "no:cacheprovider")
 
 
-class _Notes:
-    """What pytest says of each test."""
+class _Recorder:
+    """Pytest plugin that records collected and failed tests."""
 
     def __init__(self) -> None:
         self.collected: list[str] = []
@@ -28,27 +28,27 @@ class _Notes:
 
 
 def collected() -> list[str]:
-    """Ids of all integration tests. Imports all that they import."""
-    notes, code = _pytest("--collect-only")
+    """IDs of all integration tests. Imports the tests' modules."""
+    recorder, code = _pytest("--collect-only")
     if code:
         raise RuntimeError(f"The integration tests cannot be collected: {code!r}")
-    return notes.collected
+    return recorder.collected
 
 
 def failures(environment: str) -> Callable[[LocalAws], dict[str, str]]:
-    """A task for a copy: the tests that fail there, with what they say."""
+    """A task for a copy that returns failed tests with their messages."""
 
     def task(_: LocalAws) -> dict[str, str]:
         os.environ["ENV"] = environment
-        notes, code = _pytest()
+        recorder, code = _pytest()
         if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             raise RuntimeError(f"The integration tests did not run: {code!r}")
-        return notes.failed
+        return recorder.failed
 
     return task
 
 
-def _pytest(*options: str) -> tuple[_Notes, int | pytest.ExitCode]:
-    notes = _Notes()
+def _pytest(*options: str) -> tuple[_Recorder, int | pytest.ExitCode]:
+    recorder = _Recorder()
     arguments: Sequence[str] = [*OPTIONS, *options]
-    return notes, pytest.main(list(arguments), plugins=[notes])
+    return recorder, pytest.main(list(arguments), plugins=[recorder])

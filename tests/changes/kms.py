@@ -1,4 +1,4 @@
-"""KMS."""
+"""Changes for the local AWS's KMS extension."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ from local_aws.server import LocalAws
 from tests.changes import Change
 
 
-def _has_another_description(aws: LocalAws, key: dict[str, Any]) -> None:
+def _change_description(aws: LocalAws, key: dict[str, Any]) -> None:
     aws.client("kms").update_key_description(KeyId=key["key_id"], Description="Another")
 
 
-def _has_another_policy(aws: LocalAws, key: dict[str, Any]) -> None:
+def _change_policy(aws: LocalAws, key: dict[str, Any]) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
     aws.client("kms").put_key_policy(
         KeyId=key["key_id"],
@@ -20,25 +20,25 @@ def _has_another_policy(aws: LocalAws, key: dict[str, Any]) -> None:
     )
 
 
-def _rotates_more_often(aws: LocalAws, key: dict[str, Any]) -> None:
+def _shorten_rotation_period(aws: LocalAws, key: dict[str, Any]) -> None:
     aws.client("kms").enable_key_rotation(KeyId=key["key_id"], RotationPeriodInDays=91)
 
 
-def _does_not_rotate(aws: LocalAws, key: dict[str, Any]) -> None:
+def _disable_rotation(aws: LocalAws, key: dict[str, Any]) -> None:
     aws.client("kms").disable_key_rotation(KeyId=key["key_id"])
 
 
-def _is_tagged(aws: LocalAws, key: dict[str, Any]) -> None:
+def _add_tag(aws: LocalAws, key: dict[str, Any]) -> None:
     aws.client("kms").tag_resource(KeyId=key["key_id"], Tags=[{"TagKey": "Changed", "TagValue": "yes"}])
 
 
 CHANGES: dict[tuple[str, str], Change] = {
-    ("aws_kms_key", "description"): _has_another_description,
-    ("aws_kms_key", "policy"): _has_another_policy,
-    ("aws_kms_key", "rotation_period_in_days"): _rotates_more_often,
-    ("aws_kms_key", "tags"): _is_tagged,
-    ("aws_kms_key", "enable_key_rotation"): _does_not_rotate,
+    ("aws_kms_key", "description"): _change_description,
+    ("aws_kms_key", "policy"): _change_policy,
+    ("aws_kms_key", "rotation_period_in_days"): _shorten_rotation_period,
+    ("aws_kms_key", "tags"): _add_tag,
+    ("aws_kms_key", "enable_key_rotation"): _disable_rotation,
 }
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_kms_key", "deletion_window_in_days"): "sent at deletion, kept in the state alone",
+    ("aws_kms_key", "deletion_window_in_days"): "used by destroy; only in the state",
 }

@@ -1,9 +1,9 @@
-"""Changes of what the local AWS adds to CloudWatch Logs."""
+"""Changes for the local AWS's CloudWatch Logs extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _another_key(aws: LocalAws, state: dict[str, Any]) -> None:
@@ -49,9 +49,9 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_cloudwatch_log_group", "name"): "identity: a group of another name is another group",
-    ("aws_cloudwatch_log_group", "skip_destroy"): "the provider's own",
-    ("aws_cloudwatch_log_metric_filter", "log_group_name"): "identity: a filter of another group is another filter",
-    ("aws_cloudwatch_log_metric_filter", "name"): "identity: a filter of another name is another filter",
-    ("aws_cloudwatch_query_definition", "name"): "identity: the provider looks for the query by its name",
+    ("aws_cloudwatch_log_group", "name"): IDENTIFIES,
+    ("aws_cloudwatch_log_group", "skip_destroy"): "used by destroy; only in the state",
+    ("aws_cloudwatch_log_metric_filter", "log_group_name"): IDENTIFIES,
+    ("aws_cloudwatch_log_metric_filter", "name"): IDENTIFIES,
+    ("aws_cloudwatch_query_definition", "name"): IDENTIFIES,
 }

@@ -1,4 +1,4 @@
-"""Secrets Manager: what is changed behind Terraform's back."""
+"""Changes for the local AWS's Secrets Manager extension."""
 
 import json
 from typing import Any
@@ -7,27 +7,27 @@ from local_aws.server import LocalAws
 from tests.changes import IDENTIFIES, Change
 
 
-def _secret(**asked: Any) -> Change:
-    return lambda aws, it: aws.client("secretsmanager").update_secret(SecretId=it["id"], **asked)
+def _secret(**parameters: Any) -> Change:
+    return lambda aws, state: aws.client("secretsmanager").update_secret(SecretId=state["id"], **parameters)
 
 
-def _untag(aws: LocalAws, it: dict[str, Any]) -> None:
-    aws.client("secretsmanager").untag_resource(SecretId=it["id"], TagKeys=["Project"])
+def _untag(aws: LocalAws, state: dict[str, Any]) -> None:
+    aws.client("secretsmanager").untag_resource(SecretId=state["id"], TagKeys=["Project"])
 
 
-def _another_policy(aws: LocalAws, it: dict[str, Any]) -> None:
-    everybody = {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
-    aws.client("secretsmanager").put_resource_policy(SecretId=it["id"], ResourcePolicy=policy)
+def _another_policy(aws: LocalAws, state: dict[str, Any]) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws.client("secretsmanager").put_resource_policy(SecretId=state["id"], ResourcePolicy=policy)
 
 
-def _another_function(aws: LocalAws, it: dict[str, Any]) -> None:
+def _another_function(aws: LocalAws, state: dict[str, Any]) -> None:
     # RotateSecret would rotate.
-    aws.backend("secretsmanager").secrets[it["id"]].rotation_lambda_arn = f"{it['rotation_lambda_arn']}-another"
+    aws.backend("secretsmanager").secrets[state["id"]].rotation_lambda_arn = f"{state['rotation_lambda_arn']}-another"
 
 
-def _other_days(aws: LocalAws, it: dict[str, Any]) -> None:
-    aws.backend("secretsmanager").secrets[it["id"]].rules.update(AutomaticallyAfterDays=365)
+def _other_days(aws: LocalAws, state: dict[str, Any]) -> None:
+    aws.backend("secretsmanager").secrets[state["id"]].rules.update(AutomaticallyAfterDays=365)
 
 
 CHANGES: dict[tuple[str, str], Change] = {
@@ -41,9 +41,9 @@ CHANGES: dict[tuple[str, str], Change] = {
 
 UNREAD: dict[tuple[str, str], str] = {
     ("aws_secretsmanager_secret", "name"): IDENTIFIES,
-    ("aws_secretsmanager_secret", "recovery_window_in_days"): "is told at its deletion alone",
-    ("aws_secretsmanager_secret_policy", "block_public_policy"): "says how the policy is checked when it is written",
+    ("aws_secretsmanager_secret", "recovery_window_in_days"): "used by destroy; only in the state",
+    ("aws_secretsmanager_secret_policy", "block_public_policy"): "an option of updates; only in the state",
     ("aws_secretsmanager_secret_policy", "secret_arn"): IDENTIFIES,
-    ("aws_secretsmanager_secret_rotation", "rotate_immediately"): "says when a change of the rotation rotates",
+    ("aws_secretsmanager_secret_rotation", "rotate_immediately"): "an option of updates; only in the state",
     ("aws_secretsmanager_secret_rotation", "secret_id"): IDENTIFIES,
 }

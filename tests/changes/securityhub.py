@@ -1,8 +1,8 @@
-"""Changes of what the local AWS adds to Security Hub."""
+"""Changes for the local AWS's Security Hub extension."""
 
 from typing import Any
 
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _update(**changed: Any) -> Change:
@@ -15,6 +15,6 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_securityhub_account", "enable_default_standards"): "asked once, as the hub is enabled",
-    ("aws_securityhub_standards_subscription", "standards_arn"): "identity: one of another standard is another one",
+    ("aws_securityhub_account", "enable_default_standards"): "used only when Security Hub is enabled",
+    ("aws_securityhub_standards_subscription", "standards_arn"): IDENTIFIES,
 }

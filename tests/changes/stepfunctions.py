@@ -1,10 +1,10 @@
-"""Changes of what the local AWS adds to Step Functions."""
+"""Changes for the local AWS's Step Functions extension."""
 
 import json
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 
 def _update(**changed: Any) -> Change:
@@ -26,5 +26,5 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_sfn_state_machine", "name"): "identity: a state machine of another name is another state machine",
+    ("aws_sfn_state_machine", "name"): IDENTIFIES,
 }

@@ -1,4 +1,4 @@
-"""All tables of changes, and what the stacks set that they must speak of."""
+"""All tables of changes, and the arguments that they must cover."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -11,9 +11,9 @@ from tests import changes
 from tests.changes import Change
 
 META_ARGUMENTS = {"depends_on", "lifecycle", "provider", "timeouts"}
-"""What Terraform itself takes."""
+"""Terraform's meta-arguments."""
 EXTENDED_TYPES = sorted({type_ for extension in EXTENSIONS for type_ in extension.gaps})
-"""Types of resources of which the local AWS was taught something."""
+"""Resource types of the local AWS's extensions."""
 
 
 def _tables() -> Iterator[ModuleType]:
@@ -22,7 +22,7 @@ def _tables() -> Iterator[ModuleType]:
         yield import_module(f"{changes.__name__}.{service}")
 
 
-# The provider's own tags are all that some resources have; Terraform tells them as `tags_all`.
+# Resources with default tags only have no `tags`: Terraform shows changes as `tags_all`.
 CHANGES: dict[tuple[str, str], Change] = {
     (type_, "tags" if argument == "tags_all" else argument): change
     for table in _tables()
@@ -34,11 +34,11 @@ UNREAD: dict[tuple[str, str], str] = {
 COMMON: dict[tuple[str, str], str] = {
     key: reason for table in _tables() for key, reason in getattr(table, "COMMON", {}).items()
 }
-"""Arguments that all resources of a type have alike, so that a change of one is a change of all; with the reason."""
+"""Arguments that all resources of a type share, so that a change affects all of them; with the reason."""
 
 
 def arguments_of(platform: Platform) -> set[tuple[str, str]]:
-    """Type and argument of all that an environment's stacks set on what is served."""
+    """Type and argument of everything that the stacks set on resources of these types."""
     return {
         (resource.type, argument)
         for resource in platform.of_type(*EXTENDED_TYPES)

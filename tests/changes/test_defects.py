@@ -1,7 +1,6 @@
-"""One mistake in a tier fails a handful of tests, and the first of each suite names the resource and the attribute.
+"""One defect in a tier fails a handful of tests, and the first of each suite names the resource and the attribute.
 
-Each defect is planted into a copy of the checkout, as somebody would make it, and all suites run there that look at the
-tiers.
+Each defect is planted in a copy of the checkout, where all suites that test the tiers run.
 """
 
 import re
@@ -19,17 +18,17 @@ from tests.checkouts import checkout, edit
 from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import TIERS
 
-AT_ONCE = 2
-MOST = 10
-"""Red tests of one defect, of which its stack's snapshots are one an environment."""
+PARALLEL_SUITES = 2
+MAX_FAILURES = 10
+"""Failing tests of one defect, including one snapshot per environment."""
 SUITES: Mapping[str, Sequence[str]] = {
     "unit": ("tests/unit", "tests/snapshots"),
     "commands": ("tests/commands",),
     "policy": ("tests/policy",),
 }
 OTHERS = ("tests/rotation", "tests/examples", "tests/local_aws", "tests/rehearsal")
-"""Most of their tests look at no tier."""
-RED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+::.+?)(?: - (?P<said>.*))?$", re.MULTILINE)
+"""Most of their tests use no tier."""
+RED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+::.+?)(?: - (?P<message>.*))?$", re.MULTILINE)
 TIER_STACK = """\
 --- stacks/tier.py
 @@ __init__
@@ -38,12 +37,12 @@ TIER_STACK = """\
 """
 
 
-def red(folder: Path, suite: Sequence[str], log: Path) -> dict[str, str]:
-    """Runs a suite in a copy; returns what pytest's summary says of each test that fails, in its order."""
+def failures(folder: Path, suite: Sequence[str], log: Path) -> dict[str, str]:
+    """Run a suite in a copy. Returns the messages of pytest's summary by failed test, in order."""
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--no-cov", "-p", "no:cacheprovider", *suite],
         cwd=folder,
-        # No terminal, and no CI, whose lines pytest leaves whole.
+        # pytest does not cut lines in CI.
         env={**environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS", "CI", "BUILD_NUMBER"), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -53,22 +52,22 @@ def red(folder: Path, suite: Sequence[str], log: Path) -> dict[str, str]:
     log.write_text(f"{run.stdout}{run.stderr}", encoding="utf-8")
     assert run.returncode in {0, 1}, f"{log}: pytest ended with {run.returncode}"
     return {
-        found["test"]: found["said"] or "" for found in RED.finditer(run.stdout.rpartition("short test summary")[2])
+        found["test"]: found["message"] or "" for found in RED.finditer(run.stdout.rpartition("short test summary")[2])
     }
 
 
 @pytest.fixture(scope="session")
-def looking(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Files of the other suites that have a test which looks at the tiers: it fails where no tier can be built."""
+def tier_tests(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Files of the other suites with tests that use the tiers: these fail if no tier can be built."""
     folder = tmp_path_factory.mktemp("no-tiers")
     edit(copy := checkout(folder / "project"), TIER_STACK)
-    failed = red(copy, OTHERS, folder / "log")
+    failed = failures(copy, OTHERS, folder / "log")
     return sorted({test.partition("::")[0] for test in failed})
 
 
-def test_the_suites_are_all_that_there_are():
+def test_every_suite_is_covered():
     folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
-    # What is deployed is in no checkout, and these very tests are no suite.
+    # Integration tests need a deployment, and these tests run the others.
     assert folders - {"tests/integration", "tests/changes"} == {*OTHERS}.union(*SUITES.values())
 
 
@@ -76,23 +75,23 @@ def test_each_tier_has_a_defect():
     assert sorted(defect.tier for defect in DEFECTS) == sorted(TIERS)
 
 
-def test_some_tests_of_the_other_suites_look_at_the_tiers(looking: list[str]):
-    assert "tests/examples/test_validate.py" in looking
-    assert not [file for file in looking if file.startswith("tests/local_aws/")]
+def test_some_tests_of_the_other_suites_use_the_tiers(tier_tests: list[str]):
+    assert "tests/examples/test_validate.py" in tier_tests
+    assert not [file for file in tier_tests if file.startswith("tests/local_aws/")]
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=[defect.tier for defect in DEFECTS])
-def test_a_defect_fails_a_handful_of_tests_that_name_it(defect: Defect, looking: list[str], tmp_path: Path):
+def test_a_defect_fails_a_handful_of_tests_that_name_it(defect: Defect, tier_tests: list[str], tmp_path: Path):
     edit(copy := checkout(tmp_path / "project"), defect.edit)
-    suites = {**SUITES, "others": looking}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = pool.map(lambda name: red(copy, suites[name], tmp_path / f"{name}.log"), suites)
+    suites = {**SUITES, "others": tier_tests}
+    with ThreadPoolExecutor(PARALLEL_SUITES) as pool:
+        runs = pool.map(lambda name: failures(copy, suites[name], tmp_path / f"{name}.log"), suites)
         failed = dict(zip(suites, runs, strict=True))
-    told = "\n".join(f"{test} - {said}" for run in failed.values() for test, said in run.items())
-    print(f"\n{defect.tier}: {sum(map(len, failed.values()))} red\n{told}")
-    assert sum(map(len, failed.values())) <= MOST, told
+    summary = "\n".join(f"{test} - {message}" for run in failed.values() for test, message in run.items())
+    print(f"\n{defect.tier}: {sum(map(len, failed.values()))} failures\n{summary}")
+    assert sum(map(len, failed.values())) <= MAX_FAILURES, summary
     snapshots = {f"tests/snapshots/test_snapshots.py::test_stack[{name}-{defect.tier}]" for name in SHIPPED}
-    assert failed["unit"].keys() >= snapshots, told
+    assert failed["unit"].keys() >= snapshots, summary
     for suite, tests in failed.items():
-        for said in [*tests.values()][:1]:
-            assert defect.is_named_in(said), f"{suite}: {said}"
+        for message in [*tests.values()][:1]:
+            assert defect.is_named_in(message), f"{suite}: {message}"

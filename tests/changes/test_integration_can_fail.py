@@ -1,4 +1,4 @@
-"""Every integration test can fail: a change behind Terraform's back fails it, and none that it does not concern."""
+"""Every integration test can fail: a change behind Terraform's back fails it, and no unrelated test."""
 
 import traceback
 from pathlib import Path
@@ -53,7 +53,7 @@ RELATED: dict[str, set[str]] = {
 }
 UNCHANGED = "unchanged"
 Failed = dict[str, dict[str, str]]
-"""Tests that failed with what they said, by the test that the change was for."""
+"""Failed tests with their messages, by the test that the change is for."""
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +63,8 @@ def tests() -> list[str]:
 
 @pytest.fixture(scope="session")
 def failed(rehearsed: Rehearsal, tests: list[str], tmp_path_factory: pytest.TempPathFactory) -> Failed:
-    """What fails in a copy that nothing was done to, and in a copy for each change."""
-    assert tests  # all that the copies import is imported now
+    """Failures in an unchanged copy, and in a copy for each change."""
+    assert tests  # imports the tests before the copies are forked
     return run_all(rehearsed.aws, rehearsed.settings.name, MUTATIONS, tmp_path_factory.mktemp("copies"))
 
 
@@ -75,7 +75,7 @@ def run_all(aws: LocalAws, environment: str, mutations: dict[str, Mutation], log
         def task(copy: LocalAws) -> dict[str, str]:
             try:
                 mutation(copy)
-            except Exception:  # whatever it is, it is told of this change alone
+            except Exception:  # reported for this change only
                 return {"the change itself": traceback.format_exc()}
             return suite(copy)
 
@@ -85,14 +85,14 @@ def run_all(aws: LocalAws, environment: str, mutations: dict[str, Mutation], log
     return dict(in_copies(aws, tasks, logs))
 
 
-def test_there_is_a_change_for_every_test(tests: list[str]):
+def test_every_integration_test_has_a_change(tests: list[str]):
     assert sorted(MUTATIONS) == sorted(tests)
 
 
-def test_nothing_fails_where_nothing_was_changed(failed: Failed):
+def test_all_pass_without_a_change(failed: Failed):
     assert failed[UNCHANGED] == {}
 
 
 @pytest.mark.parametrize("test", MUTATIONS)
-def test_change_fails_its_test_and_no_unrelated_one(failed: Failed, test: str):
+def test_change_fails_its_test_and_related_ones_only(failed: Failed, test: str):
     assert set(failed[test]) == {test} | RELATED.get(test, set()), failed[test]

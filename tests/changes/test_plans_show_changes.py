@@ -1,7 +1,6 @@
-"""What somebody changes behind Terraform's back, a plan shows: each argument, and nothing else.
+"""A plan shows each argument that was changed behind Terraform's back, and nothing else.
 
-For every type of resource of which the local AWS was taught something: were it to forget what it is told, this would
-find it.
+This tests that the local AWS's extensions store and return every argument of their resource types.
 """
 
 from dataclasses import dataclass
@@ -16,23 +15,23 @@ from tests.changes.copies import Task, in_copies
 from tests.changes.tables import CHANGES, COMMON, arguments_of
 
 Places = set[tuple[str, str]]
-"""Address within a stack, and argument."""
+"""Address in the stack, and argument."""
 
 
 @dataclass(frozen=True)
 class TierPlan:
-    """Of one tier."""
+    """Changes in one tier, and its plan."""
 
     changed: Places
     shown: Places
-    """By a plan."""
+    """Changes that the plan shows."""
     refused: dict[str, str]
-    """Changes that could not be made, with the reason."""
+    """Changes that failed, with the error."""
 
 
 @pytest.fixture(scope="module")
-def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TierPlan]:
-    """By tier."""
+def tier_plans(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TierPlan]:
+    """Plans after the changes, by tier."""
     tiers = {tier: wanted for tier in rehearsed.platform.stacks if (wanted := _wanted(rehearsed, tier))}
     tasks = {tier: _task(rehearsed, tier, wanted) for tier, wanted in tiers.items()}
     plans = dict(in_copies(rehearsed.aws, tasks, tmp_path_factory.mktemp("copies")))
@@ -46,33 +45,37 @@ def told(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict
     }
 
 
-def test_each_change_can_be_made(told: dict[str, TierPlan]):
-    assert {place: why for tier in told.values() for place, why in tier.refused.items()} == {}
+def test_every_change_succeeds(tier_plans: dict[str, TierPlan]):
+    assert {place: error for plan in tier_plans.values() for place, error in plan.refused.items()} == {}
 
 
-def test_a_plan_shows_each_change(told: dict[str, TierPlan]):
-    assert sorted(place for tier in told.values() for place in tier.changed - tier.shown) == []
+def test_plan_shows_every_change(tier_plans: dict[str, TierPlan]):
+    assert sorted(place for plan in tier_plans.values() for place in plan.changed - plan.shown) == []
 
 
-def test_a_plan_shows_nothing_else(told: dict[str, TierPlan]):
-    assert sorted(place for tier in told.values() for place in tier.shown - tier.changed) == []
+def test_plan_shows_nothing_else(tier_plans: dict[str, TierPlan]):
+    assert sorted(place for plan in tier_plans.values() for place in plan.shown - plan.changed) == []
 
 
-def test_every_argument_was_changed(rehearsed: Rehearsal, told: dict[str, TierPlan]):
-    changed = {(address.partition(".")[0], argument) for tier in told.values() for address, argument in tier.changed}
+def test_every_argument_was_changed(rehearsed: Rehearsal, tier_plans: dict[str, TierPlan]):
+    places = {place for plan in tier_plans.values() for place in plan.changed}
+    changed = {(address.partition(".")[0], argument) for address, argument in places}
     assert arguments_of(rehearsed.platform) & CHANGES.keys() <= changed
 
 
 def _wanted(rehearsed: Rehearsal, tier: str) -> list[tuple[Resource, str]]:
-    """For each argument, the first resource of the platform that sets it and leaves it to Terraform."""
+    """Resources and arguments to change in a tier: of the whole platform, the first resource that sets each argument.
+
+    Arguments in `ignore_changes` are left out.
+    """
     first: dict[tuple[str, str], Resource] = {}
     for resource in rehearsed.platform.resources:
         ignored = resource.body.get("lifecycle", {}).get("ignore_changes", [])
-        # Every resource has the tags of its provider.
+        # Every resource has the provider's default tags.
         for argument, value in {"tags": {}, **resource.body}.items():
             if value is not None and argument not in ignored and (resource.type, argument) in CHANGES:
                 first.setdefault((resource.type, argument), resource)
-    # In the order of the tables, which know what must come before what.
+    # In the order of the tables, in which some changes depend on others.
     ordered = [(first[key], key[1]) for key in CHANGES if key in first]
     return [(resource, argument) for resource, argument in ordered if resource.tier == tier]
 
@@ -93,14 +96,14 @@ def _task(rehearsed: Rehearsal, tier: str, wanted: list[tuple[Resource, str]]) -
     }
 
     def task(aws: LocalAws) -> dict[str, Any]:
-        # A state tells some things as they were written, until the next apply: what follows must not be mixed with it.
+        # Some attributes in the state change at the first refresh after an apply: refresh before the changes.
         rehearsed.deployment.terraform(stack, "apply", "-refresh-only", "-auto-approve", "-input=false")
         state = rehearsed.deployment.state(stack)
         refused: dict[str, str] = {}
         for resource, argument in wanted:
             try:
                 CHANGES[resource.type, argument](aws, state[resource.address_in_stack])
-            except Exception as error:  # all that cannot be made are told at once
+            except Exception as error:  # report all failed changes at once
                 refused[f"{resource.address_in_stack}.{argument}"] = repr(error)
         drift = rehearsed.deployment.plan(stack, "-refresh-only")["resource_drift"]
         shown = [

@@ -1,4 +1,4 @@
-"""A review says of real changes to settings and stacks what they are, by the plans that Terraform makes of them."""
+"""Reviews of Terraform's real plans for changes to settings and stacks."""
 
 import json
 import shutil
@@ -23,12 +23,12 @@ Reviewed = dict[str, Path]
 
 @pytest.fixture(scope="module")
 def plans(rehearsed: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
-    """The plan of each change, as Terraform tells it."""
+    """Plan files by change."""
     return planned(rehearsed, EDITS, tmp_path_factory.mktemp("edits"), tmp_path_factory.mktemp("copies"))
 
 
 def planned(rehearsed: Rehearsal, edits: Mapping[str, Edit], folder: Path, logs: Path) -> Reviewed:
-    """Files of the plans of some changes, each made in a copy."""
+    """Plan each change in a copy; returns the plan files."""
     stack_of = _stacks(rehearsed, folder)
     files = {name: folder / f"{number}.json" for number, name in enumerate(edits)}
     tasks = {name: _task(rehearsed, edit, stack_of(name, edit), files[name]) for name, edit in edits.items()}
@@ -37,7 +37,7 @@ def planned(rehearsed: Rehearsal, edits: Mapping[str, Edit], folder: Path, logs:
 
 
 def _stacks(rehearsed: Rehearsal, folder: Path) -> Callable[[str, Edit], Stack]:
-    """Gives each change's stack, in a folder of its own."""
+    """A function that synthesizes a change's stack into its own folder."""
     platforms: dict[str, Any] = {}
 
     def stack(name: str, edit: Edit) -> Stack:
@@ -63,22 +63,22 @@ def _task(rehearsed: Rehearsal, edit: Edit, stack: Stack, file: Path) -> Task:
         if edit.outside:
             edit.outside(aws, rehearsed.deployment.state(deployed))
         else:
-            # The state has just been written; to read all of it again would take the most time of all.
+            # The state is up to date, and a refresh takes long.
             options = ("-refresh=false", *options)
         file.write_text(plan(stack, deployed.folder, options), encoding="utf-8")
 
     return task
 
 
-def told(plans: Reviewed, name: str, *options: str) -> str:
+def review_output(plans: Reviewed, name: str, *options: str) -> str:
     result = CliRunner().invoke(app, ["review", str(plans[name]), *options])
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_change_has_its_verdict_and_its_rows(plans: Reviewed, name: str):
-    edit, review = EDITS[name], json.loads(told(plans, name, "--json"))
+def test_change_has_the_expected_verdict_and_rows(plans: Reviewed, name: str):
+    edit, review = EDITS[name], json.loads(review_output(plans, name, "--json"))
     rows = {(finding["level"], finding["address"], finding["argument"]) for finding in review["findings"]}
     assert edit.rows <= rows if edit.and_more else rows == edit.rows
     assert review["verdict"] == edit.verdict
@@ -86,8 +86,8 @@ def test_a_change_has_its_verdict_and_its_rows(plans: Reviewed, name: str):
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_comment_shows_each_row_and_nothing_is_markup(plans: Reviewed, name: str):
-    comment = told(plans, name)
+def test_comment_shows_every_row_as_valid_markdown(plans: Reviewed, name: str):
+    comment = review_output(plans, name)
     shape(comment)
     for _, address, argument in EDITS[name].rows:
         assert any(
@@ -95,15 +95,15 @@ def test_a_comment_shows_each_row_and_nothing_is_markup(plans: Reviewed, name: s
         )
 
 
-def test_all_of_them_are_one_comment(plans: Reviewed):
+def test_several_plans_have_one_comment(plans: Reviewed):
     files = [str(file) for file in plans.values()]
     result = CliRunner().invoke(app, ["review", *files, "--fail-on", "data-loss"])
     assert result.exit_code == 3
     assert result.stdout.startswith("### Data is at stake: ")
 
 
-def test_what_was_undone_is_told_apart_from_what_was_changed(plans: Reviewed):
-    (stack,) = json.loads(told(plans, "what was done behind Terraform's back is undone", "--json"))["stacks"]
+def test_reverted_drift_is_listed_separately(plans: Reviewed):
+    (stack,) = json.loads(review_output(plans, "drift is reverted", "--json"))["stacks"]
     drift = {(entry["address"], entry["action"]) for entry in stack["drift"]}
     assert {("aws_ecr_repository.images", "delete"), (PUBLIC_ACCESS, "delete")} <= drift
 

@@ -1,22 +1,22 @@
-"""Changes of what the local AWS mends in WAF."""
+"""Changes for the local AWS's WAF extension."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
-from tests.changes import Change
+from tests.changes import IDENTIFIES, Change
 
 SEEN = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "other"}
 
 
 def _update(**changed: Any) -> Change:
-    """Update the web ACL to what it is, but for what is changed."""
+    """Update the web ACL with changed parameters."""
 
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         wafv2 = aws.client("wafv2")
         named = {"Name": state["name"], "Id": state["id"], "Scope": state["scope"]}
         answer = wafv2.get_web_acl(**named)
-        asked = wafv2.meta.service_model.operation_model("UpdateWebACL").input_shape.members
-        known = {name: value for name, value in answer["WebACL"].items() if name in asked}
+        members = wafv2.meta.service_model.operation_model("UpdateWebACL").input_shape.members
+        known = {name: value for name, value in answer["WebACL"].items() if name in members}
         wafv2.update_web_acl(**known | named | {"LockToken": answer["LockToken"]} | changed)
 
     return change
@@ -38,7 +38,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 UNREAD: dict[tuple[str, str], str] = {
-    ("aws_wafv2_web_acl", "name"): "identity: a web ACL is found by its name, id and scope",
-    ("aws_wafv2_web_acl", "scope"): "identity: a web ACL is found by its name, id and scope",
-    ("aws_wafv2_web_acl_association", "resource_arn"): "identity: an association is found by its resource",
+    ("aws_wafv2_web_acl", "name"): IDENTIFIES,
+    ("aws_wafv2_web_acl", "scope"): IDENTIFIES,
+    ("aws_wafv2_web_acl_association", "resource_arn"): IDENTIFIES,
 }

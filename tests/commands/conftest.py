@@ -1,4 +1,4 @@
-"""A local AWS for all tests of commands, and an environment in it for each."""
+"""A local AWS for all tests of commands, and a separate environment for each test."""
 
 import os
 from collections.abc import Callable, Generator
@@ -30,7 +30,7 @@ ACCOUNT, REGION = "123456789012", "us-west-1"
 NUMBERS = count(1)
 LOADER = Loader()
 
-Answer = Callable[[dict[str, Any]], Any]
+Response = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
 
 @dataclass
 class Scene:
-    """An environment of a name of its own, in the local AWS's account, as a command finds it."""
+    """An environment with a unique name in the local AWS's account."""
 
     aws: LocalAws
     folder: Path
@@ -49,7 +49,7 @@ class Scene:
     monkeypatch: pytest.MonkeyPatch
 
     def write(self, change: dict[str, Any] | None = None) -> None:
-        """Its settings, with some keys changed."""
+        """Write its settings file, with some keys changed."""
         iam = f"arn:aws:iam::{ACCOUNT}"
         table = changed_settings(
             "dev", {"account": ACCOUNT, "permissions_boundary": f"{iam}:policy/globecart-{self.name}-boundary"}
@@ -69,22 +69,22 @@ class Scene:
         return Names.from_settings(self.settings)
 
     def run(self, command: str, *arguments: str, answer: str = "") -> Result:
-        """A command of `python -m operations`, in this environment."""
+        """Run a command of `python -m operations` for this environment. `answer` is its input."""
         return CliRunner().invoke(app, [command, self.name, *arguments], input=answer)
 
-    def intercept(self, operation: str, answer: Answer) -> None:
-        """AWS answers an operation otherwise: None leaves it to the local AWS."""
-        real: Any = BaseClient._make_api_call  # pyright: ignore[reportPrivateUsage] - as moto's own manual does
+    def intercept(self, operation: str, response: Response) -> None:
+        """Replace AWS's response to an operation. None passes the call on to the local AWS."""
+        real: Any = BaseClient._make_api_call  # pyright: ignore[reportPrivateUsage] - as in moto's documentation
 
-        def call(client: Any, asked: str, arguments: dict[str, Any]) -> Any:
-            told = answer(arguments) if asked == operation else None
-            return real(client, asked, arguments) if told is None else told
+        def call(client: Any, called: str, arguments: dict[str, Any]) -> Any:
+            replaced = response(arguments) if called == operation else None
+            return real(client, called, arguments) if replaced is None else replaced
 
         self.monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
-def refusal(operation: str, code: str, message: str = "") -> Answer:
-    """AWS's refusal of an operation."""
+def refusal(operation: str, code: str, message: str = "") -> Response:
+    """A response that refuses an operation with an error code."""
 
     def refuse(_: dict[str, Any]) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
@@ -93,7 +93,7 @@ def refusal(operation: str, code: str, message: str = "") -> Answer:
 
 
 def in_process_sender(aws: LocalAws) -> Callable[..., AWSResponse | None]:
-    """Sends what botocore would to the local AWS's address by a call: no connection and no thread for each request."""
+    """A botocore `before-send` handler that calls the local AWS in process, without a connection and a thread."""
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
         if not request.url.startswith(aws.endpoint):
@@ -109,13 +109,13 @@ def in_process_sender(aws: LocalAws) -> Callable[..., AWSResponse | None]:
             ],
             data=body.read() if hasattr(body, "read") else body,
         ).get_environ()
-        answer, status, headers = run_wsgi_app(aws.gateway, environ)
+        content, status, headers = run_wsgi_app(aws.gateway, environ)
         raw = HTTPResponse(
-            BytesIO(b"".join(answer)),
+            BytesIO(b"".join(content)),
             HTTPHeaderDict(headers.items()),
             int(status.partition(" ")[0]),
             preload_content=False,
-            request_method=request.method,  # to a HEAD a length is told, and nothing comes
+            request_method=request.method,  # the response to HEAD has a length, but no body
         )
         return AWSResponse(request.url, raw.status, raw.headers, raw)
 
@@ -124,17 +124,17 @@ def in_process_sender(aws: LocalAws) -> Callable[..., AWSResponse | None]:
 
 @pytest.fixture(scope="session")
 def client(aws: LocalAws) -> Callable[..., Any]:
-    """Makes a session's clients as boto3 does, but each only once: a tenth of a second goes into a client."""
+    """Creates clients like boto3, but caches them: creating one takes a tenth of a second."""
     send = in_process_sender(aws)
-    make, made = boto3.Session.client, dict[Any, Any]()
+    create, created = boto3.Session.client, dict[Any, Any]()
 
     def client(session: Any, service: str, region_name: str | None = None, config: Any = None, **more: Any) -> Any:
         surroundings = sorted(entry for entry in os.environ.items() if entry[0].startswith("AWS_"))
         key = repr((service, region_name or session.region_name, vars(config) if config else {}, more, surroundings))
-        if key not in made:
-            made[key] = make(session, service, region_name=region_name, config=config, **more)
-            made[key].meta.events.register_first("before-send", send)
-        return made[key]
+        if key not in created:
+            created[key] = create(session, service, region_name=region_name, config=config, **more)
+            created[key].meta.events.register_first("before-send", send)
+        return created[key]
 
     return client
 
@@ -146,7 +146,7 @@ def scene(aws: LocalAws, client: Callable[..., Any], tmp_path: Path, monkeypatch
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(module, "ENVIRONMENTS", tmp_path)
-    # Each command has a session of its own; what botocore knows of the services is read once.
+    # Each command creates a session; botocore's service models are loaded only once.
     monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
     monkeypatch.setattr("boto3.Session.client", client)
     scene = Scene(aws, tmp_path, f"t{next(NUMBERS)}", monkeypatch)

@@ -1,4 +1,4 @@
-"""Plans made by hand, as `terraform show -json` writes them."""
+"""Handwritten plans in the format of `terraform show -json`."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ REPLACE, SUCCESSOR_FIRST = ["delete", "create"], ["create", "delete"]
 
 
 def change(type_: str, actions: list[str], before: Any = None, after: Any = None, **more: Any) -> dict[str, Any]:
-    """A change of a resource; `more` is of the change, or of what tells it."""
+    """A resource change. `more` sets further fields of it or of its `change`."""
     outer = {"address", "mode", "previous_address", "deposed", "action_reason"}
     return {
         "address": f"{type_}.it",
@@ -30,11 +30,11 @@ def change(type_: str, actions: list[str], before: Any = None, after: Any = None
 
 
 STANDING = change("aws_vpc", ["no-op"], {"id": "vpc-1"}, {"id": "vpc-1"})
-"""What makes a plan one of a stack that is there already."""
+"""An unchanged resource, which makes a plan that of a deployed stack."""
 
 
 def plan(*changes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A plan of a stack that is there already."""
+    """A plan of a deployed stack."""
     return {
         "format_version": "1.2",
         "terraform_version": "1.11.4",
@@ -46,14 +46,14 @@ def plan(*changes: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def write(folder: Path, document: Any, name: str = "network.json") -> Path:
-    """A file of it."""
+    """Write a plan to a file."""
     file = folder / name
     file.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
     return file
 
 
 def nested(path: str, value: Any) -> Any:
-    """What has a value at a path: `0` stands for a list of one, `=name` for one whose element has the name."""
+    """Nest a value at a path. `0` is a list of one element, `=name` a list of one element with that name."""
     first, _, rest = path.partition("/")
     if not first:
         return value

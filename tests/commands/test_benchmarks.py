@@ -1,4 +1,4 @@
-"""What the benchmarks make of a rehearsal's log, and the page that they write."""
+"""Benchmarks: evaluation of a rehearsal's log, and the generated page."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from operations.document.command import replace_parts
 from synthesized.platform import Platform
 from tests.benchmarks import rehearsal
 from tests.benchmarks.__main__ import PAGE, PARTS
-from tests.benchmarks.rehearsal import Chain, along_tiers, chains, waits
+from tests.benchmarks.rehearsal import Chain, along_tiers, chains, fixed_delays
 
 LOG = """\
 prod-network  aws_vpc.vpc (vpc): Creation complete after 13s [id=vpc-1]
@@ -23,11 +23,11 @@ prod-access   data.aws_iam_policy_document.trust (trust): Read complete after 20
 """
 
 
-def test_a_wait_is_what_a_type_takes_at_least():
-    assert waits(LOG) == {"aws_vpc": 10, "aws_kms_key": 10, "aws_lb": 60}
+def test_a_wait_is_the_minimum_duration_of_a_type():
+    assert fixed_delays(LOG) == {"aws_vpc": 10, "aws_kms_key": 10, "aws_lb": 60}
 
 
-def test_waits_that_follow_from_one_another_add_up(prod: Platform):
+def test_waits_of_dependent_resources_add_up(prod: Platform):
     found = chains(prod, {"aws_rds_cluster": 30, "aws_rds_cluster_instance": 20, "aws_kms_key": 10, "aws_vpc": 15})
     assert found["database"].seconds == 70
     assert found["database"].through == ("aws_rds_cluster", *2 * ["aws_rds_cluster_instance"])
@@ -36,21 +36,21 @@ def test_waits_that_follow_from_one_another_add_up(prod: Platform):
     assert along_tiers(prod, found)[0] == 10 + 15 + 70
 
 
-def test_a_rehearsal_is_told_beside_its_waits(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_rehearsal_is_compared_with_its_waits(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     network = replace(prod, stacks={"network": replace(prod.stacks["network"], depends_on=())})
     monkeypatch.setattr(Platform, "read", lambda *_: network)
     (tmp_path / "deploy.log").write_text(LOG)
     (tmp_path / "report.json").write_text(json.dumps({"seconds": {"network": 12.4, "deploy": 20.0}}))
-    told = rehearsal.measure("prod", tmp_path)
-    assert "| network | 12 s | 10 s | 1.24x | `aws_vpc` 10 s |" in told
-    assert "| deploy | 20 s | 10 s | 2.00x |" in told
+    measured = rehearsal.measure("prod", tmp_path)
+    assert "| network | 12 s | 10 s | 1.24x | `aws_vpc` 10 s |" in measured
+    assert "| deploy | 20 s | 10 s | 2.00x |" in measured
 
 
-def test_without_a_rehearsal_it_says_what_makes_one(tmp_path: Path):
+def test_without_a_rehearsal_the_message_names_make_rehearse(tmp_path: Path):
     with pytest.raises(SystemExit, match="run make rehearse ENV=prod"):
         rehearsal.measure("prod", tmp_path)
 
 
-def test_every_part_has_its_place():
+def test_the_page_has_a_place_for_every_part():
     parts = {name: f"{name} is here" for name in ("machine", *PARTS)}
     assert all(part in replace_parts(PAGE, parts) for part in parts.values())

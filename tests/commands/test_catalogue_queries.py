@@ -1,6 +1,6 @@
-"""How the catalogue queries AWS about a type, on the local AWS: IDs of what has no tags, and what tells one of a type.
+"""The catalogue's queries about resource types, on the local AWS: IDs of untagged resources, and identifying texts.
 
-In a row, a call is `service.operation Argument=value ...`, with ` -> ` and the JMESPath of the ID that it makes. `<0>`
+A call is written `service.operation Argument=value ...`, followed by ` -> ` and the JMESPath of the created ID. `<0>`
 stands for the ID of the first call, `<name>` for the environment's name.
 """
 
@@ -50,7 +50,7 @@ def selection(name: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """Before its last call nothing is found by the arguments, and then the ID for `terraform import`."""
+    """Arguments that find nothing before the last call, and the ID for `terraform import` after it."""
 
     arguments: Sequence[str]
     id: str
@@ -164,8 +164,8 @@ ROWS = {
     "aws_securityhub_account": Row([], ACCOUNT, ["securityhub.enable_security_hub"]),
 }
 
-# Arguments of what was never made, where what it belongs to was not made either.
-NEVER_MADE = [
+# Arguments of resources that do not exist and have no existing parent.
+MISSING = [
     ("aws_backup_restore_testing_selection", ["nothing", "files"]),
     ("aws_backup_selection", ["nothing", "files"]),
     ("aws_efs_mount_target", ["fs-0123456789abcdef0", "subnet-1"]),
@@ -178,20 +178,20 @@ NEVER_MADE = [
 
 
 @dataclass
-class Made:
-    """What calls have made in an environment's account."""
+class Resources:
+    """Resources that calls create in an environment's account."""
 
     scene: Scene
     ids: list[str] = field(default_factory=list)
 
-    def make(self, calls: Sequence[str]) -> None:
+    def create(self, calls: Sequence[str]) -> None:
         for call in calls:
             text, _, path = self.filled(call).partition(" -> ")
-            what, *arguments = re.split(r" (?=\w+=)", text)
-            service, _, operation = what.partition(".")
-            given = {name: literal(name, value) for name, _, value in (each.partition("=") for each in arguments)}
-            answer = getattr(self.scene.aws.client(service), operation)(**given)
-            self.ids.append(str(jmespath.search(path or "''", answer)).removeprefix("/hostedzone/"))
+            target, *arguments = re.split(r" (?=\w+=)", text)
+            service, _, operation = target.partition(".")
+            parameters = {name: literal(name, value) for name, _, value in (each.partition("=") for each in arguments)}
+            response = getattr(self.scene.aws.client(service), operation)(**parameters)
+            self.ids.append(str(jmespath.search(path or "''", response)).removeprefix("/hostedzone/"))
 
     def filled(self, text: str) -> str:
         return re.sub(r"<(\d)>", lambda match: self.ids[int(match[1])], text.replace("<name>", self.scene.name))
@@ -202,7 +202,7 @@ class Made:
 
 
 def literal(name: str, value: str) -> Any:
-    """JSON, or a text as it is; documents are texts of JSON."""
+    """A value parsed as JSON if possible. Documents stay strings."""
     try:
         return value if name.endswith("Document") else json.loads(value)
     except ValueError:
@@ -210,24 +210,24 @@ def literal(name: str, value: str) -> Any:
 
 
 @pytest.fixture
-def made(scene: Scene) -> Made:
-    return Made(scene)
+def resources(scene: Scene) -> Resources:
+    return Resources(scene)
 
 
 @pytest.mark.parametrize("type_", LOOKUPS)
-def test_what_has_no_tags_is_found_by_its_arguments(made: Made, type_: str):
+def test_an_untagged_resource_is_found_by_its_arguments(resources: Resources, type_: str):
     row = ROWS[type_]
-    made.make(row.calls[:-1])
-    assert made.find(type_, row.arguments) is None
-    made.make(row.calls[-1:])
-    assert made.find(type_, row.arguments) == made.filled(row.id)
-    if type_ == "aws_securityhub_account":  # of which an account has one
-        made.make(["securityhub.disable_security_hub"])
+    resources.create(row.calls[:-1])
+    assert resources.find(type_, row.arguments) is None
+    resources.create(row.calls[-1:])
+    assert resources.find(type_, row.arguments) == resources.filled(row.id)
+    if type_ == "aws_securityhub_account":  # one per account, shared with other tests
+        resources.create(["securityhub.disable_security_hub"])
 
 
-@pytest.mark.parametrize(("type_", "arguments"), NEVER_MADE, ids=[type_ for type_, _ in NEVER_MADE])
-def test_what_was_never_made_is_not_found(made: Made, type_: str, arguments: Sequence[str]):
-    assert made.find(type_, arguments) is None
+@pytest.mark.parametrize(("type_", "arguments"), MISSING, ids=[type_ for type_, _ in MISSING])
+def test_a_missing_resource_is_not_found(resources: Resources, type_: str, arguments: Sequence[str]):
+    assert resources.find(type_, arguments) is None
 
 
 GROUP = "ec2.create_security_group GroupName=g Description=g VpcId=<0> -> GroupId"
@@ -250,7 +250,7 @@ GATEWAY = "ec2.create_nat_gateway SubnetId=<1> ConnectivityType=private -> NatGa
 CLUSTER = "ecs.create_cluster clusterName=<name> -> cluster.clusterArn"
 SERVICE = "ecs.create_service cluster=<name> serviceName=web taskDefinition=<1> desiredCount=0 -> service.serviceArn"
 
-# By calls and the ARN: what AWS says of it, by type; None where it was deleted, or never made.
+# Calls, ARN, and the identifying texts by type. None if the resource is deleted or was never created.
 DESCRIBED: list[tuple[Sequence[str], str, dict[str, set[str]] | None]] = [
     (["kms.create_key Description=logs -> KeyMetadata.Arn"], "<0>", {"aws_kms_key": {"logs"}}),
     ([VPC, GROUP, RULE], arn("ec2:security-group-rule/<2>"), {"aws_vpc_security_group_ingress_rule": {"customers"}}),
@@ -276,15 +276,15 @@ DESCRIBED: list[tuple[Sequence[str], str, dict[str, set[str]] | None]] = [
 
 
 @pytest.mark.parametrize(("calls", "named", "texts"), DESCRIBED)
-def test_one_is_told_from_others_of_its_type_and_from_what_is_gone(
-    made: Made, calls: Sequence[str], named: str, texts: dict[str, set[str]] | None
+def test_a_resource_is_described_unless_it_is_deleted(
+    resources: Resources, calls: Sequence[str], named: str, texts: dict[str, set[str]] | None
 ):
-    made.make(calls)
-    answer = describe_matches(Account.of(made.scene.settings), made.filled(named))
-    assert (None if answer is None else {match.type: each for match, each in answer.items()}) == texts
+    resources.create(calls)
+    found = describe_matches(Account.of(resources.scene.settings), resources.filled(named))
+    assert (None if found is None else {match.type: each for match, each in found.items()}) == texts
 
 
-def test_a_nat_gateway_that_was_deleted_is_gone_though_aws_shows_it_for_an_hour(made: Made):
-    shown = {"NatGatewayId": "nat-1", "State": "deleted"}
-    made.scene.intercept("DescribeNatGateways", lambda _: {"NatGateways": [shown]})
-    assert describe_matches(Account.of(made.scene.settings), arn("ec2:natgateway/nat-1")) is None
+def test_a_deleted_nat_gateway_does_not_count_though_aws_lists_it_for_an_hour(resources: Resources):
+    deleted = {"NatGatewayId": "nat-1", "State": "deleted"}
+    resources.scene.intercept("DescribeNatGateways", lambda _: {"NatGateways": [deleted]})
+    assert describe_matches(Account.of(resources.scene.settings), arn("ec2:natgateway/nat-1")) is None

@@ -1,4 +1,4 @@
-"""`python -m operations`: help that teaches, and one line for whatever is wrong."""
+"""`python -m operations`: help texts, and one line per error."""
 
 import re
 import runpy
@@ -28,15 +28,15 @@ def test_it_runs_as_a_module_and_lists_its_commands(
     monkeypatch.setattr(sys, "argv", ["operations", "--help"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("operations", run_name="__main__", alter_sys=True)
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert ended.value.code == 0
-    assert "Usage: python -m operations" in told
+    assert "Usage: python -m operations" in output
     for command in COMMANDS:
-        assert f" {command} " in told
+        assert f" {command} " in output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_says_when_it_is_for_with_an_example_and_its_exit_codes(command: str):
+def test_the_help_of_each_command_has_an_example_and_exit_codes(command: str):
     help_ = CliRunner().invoke(app, [command, "--help"])
     text = " ".join(help_.output.split())
     assert help_.exit_code == 0
@@ -49,12 +49,12 @@ def test_wrong_usage_ends_with_2(arguments: list[str]):
     assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
-def test_an_environment_that_does_not_exist_is_told_with_those_that_do(scene: Scene):
+def test_an_unknown_environment_is_refused_with_a_list_of_the_known_ones(scene: Scene):
     known, scene.name = scene.name, "nowhere"
-    assert f"there are: {known}" in " ".join(scene.run("lock").output.replace("│", " ").split())
+    assert f"existing ones: {known}" in " ".join(scene.run("lock").output.replace("│", " ").split())
 
 
-def test_wrong_settings_are_told(scene: Scene):
+def test_invalid_settings_are_reported(scene: Scene):
     scene.write({"region": "moon"})
     result = scene.run("lock")
     assert result.exit_code == 1
@@ -77,7 +77,7 @@ def test_credentials_of_another_account_are_refused(scene: Scene):
     )
 
 
-def test_without_credentials_it_says_how_to_get_some(scene: Scene):
+def test_without_credentials_the_message_says_how_to_get_some(scene: Scene):
     scene.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     scene.monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     result = scene.run("lock")
@@ -86,9 +86,9 @@ def test_without_credentials_it_says_how_to_get_some(scene: Scene):
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "told"),
+    ("code", "message", "expected"),
     [
-        ("ExpiredToken", "", "the AWS credentials have expired; sign in again, or get new ones (ExpiredToken)"),
+        ("ExpiredToken", "", "the AWS credentials have expired; sign in again or get new ones (ExpiredToken)"),
         (
             "InvalidClientTokenId",
             "The security token is invalid",
@@ -104,17 +104,17 @@ def test_without_credentials_it_says_how_to_get_some(scene: Scene):
         ("Throttling", "Rate\nexceeded", "AWS refused GetCallerIdentity: Throttling: Rate exceeded"),
     ],
 )
-def test_what_aws_refuses_is_told_in_one_line(scene: Scene, code: str, message: str, told: str):
+def test_an_error_of_aws_is_explained_in_one_line(scene: Scene, code: str, message: str, expected: str):
     scene.intercept("GetCallerIdentity", refusal("GetCallerIdentity", code, message))
     result = scene.run("lock")
-    assert (result.exit_code, result.stderr) == (1, f"{told}\n")
+    assert (result.exit_code, result.stderr) == (1, f"{expected}\n")
 
 
 @pytest.mark.parametrize(
     ("operation", "action"),
     [("GetBucketEncryption", "s3:GetEncryptionConfiguration"), ("GetBucketPolicy", "s3:GetBucketPolicy")],
 )
-def test_an_action_that_s3_denies_without_a_word_is_named_as_iam_does(scene: Scene, operation: str, action: str):
+def test_an_action_that_s3_does_not_name_is_named_as_in_iam(scene: Scene, operation: str, action: str):
     scene.intercept(operation, refusal(operation, "AccessDenied", "Access Denied"))
     result = scene.run("bootstrap")
     assert result.exit_code == 1
@@ -122,26 +122,29 @@ def test_an_action_that_s3_denies_without_a_word_is_named_as_iam_does(scene: Sce
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (
             ProfileNotFound(profile="x"),
-            "the AWS credentials are not complete: The config profile (x) could not be found",
+            "the AWS credentials are incomplete: The config profile (x) could not be found",
         ),
-        (PartialCredentialsError(provider="env", cred_var="secret"), "the AWS credentials are not complete: "),
-        (CredentialRetrievalError(provider="x", error_msg="y"), "the AWS credentials cannot be had; sign in again "),
-        (TokenRetrievalError(provider="sso", error_msg="y"), "the AWS credentials cannot be had; sign in again "),
-        (EndpointConnectionError(endpoint_url="https://x"), "AWS cannot be reached from here: "),
+        (PartialCredentialsError(provider="env", cred_var="secret"), "the AWS credentials are incomplete: "),
+        (
+            CredentialRetrievalError(provider="x", error_msg="y"),
+            "the AWS credentials cannot be retrieved; sign in again ",
+        ),
+        (TokenRetrievalError(provider="sso", error_msg="y"), "the AWS credentials cannot be retrieved; sign in again "),
+        (EndpointConnectionError(endpoint_url="https://x"), "AWS cannot be reached: "),
         (ParamValidationError(report="y"), "boto3: "),
     ],
 )
-def test_what_does_not_reach_aws_is_told_in_one_line(error: Exception, told: str):
+def test_an_error_before_aws_is_reached_is_explained_in_one_line(error: Exception, expected: str):
     line = explain(error)  # pyright: ignore[reportArgumentType] - each is one of botocore's
-    assert line.startswith(told)
+    assert line.startswith(expected)
     assert "\n" not in line
 
 
-def test_an_arn_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]):
+def test_an_arn_is_printed_unchanged(capsys: pytest.CaptureFixture[str]):
     arn = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
     console().print(arn)
     assert capsys.readouterr().out == f"{arn}\n"

@@ -1,4 +1,4 @@
-"""What was changed behind Terraform's back: told by name, without what nobody has done."""
+"""drift: reports changes that were made outside Terraform, by name, and nothing else."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tests.commands.conftest import Scene
 from tests.states import state
 
 FILLED = {"aws_security_group": ["arn", "egress", "ingress", "tags_all"], "aws_s3_bucket": ["arn", "policy"]}
-# Terraform, which tells what lies beside the stack, and asks to be initialized before the first plan.
+# A Terraform that returns the files in the stack's folder, and must be initialized before the first plan.
 TERRAFORM = """
 if [ "$1" = init ]; then touch initialized; echo "$TF_PLUGIN_CACHE_DIR" >cache; exit; fi
 if [ -e broken ]; then echo "Error: no valid credential sources" >&2; exit 1; fi
@@ -22,7 +22,7 @@ if [ ! -e initialized ]; then echo "Error: Backend initialization required, plea
 case "$1" in
     plan) echo "$@" >planned ;;
     show) cat plan.json ;;
-    providers) cat schema.json; echo asked >>asked ;;
+    providers) cat schema.json; echo read >>schema_reads ;;
 esac
 """
 SCHEMA = {
@@ -52,15 +52,15 @@ def drifted(type_: str, before: Mapping[str, Any], after: Mapping[str, Any] | No
     }
 
 
-def told(
+def drift_of(
     type_: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any] | None,
     body: Mapping[str, Any] | None = None,
-    made: Mapping[str, str] | None = None,
+    managed: Mapping[str, str] | None = None,
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """What is told of one resource: what was done, to which arguments; `made` is another resource of the stack."""
-    others = [{"type": type_, "values": {by: "1"}} for type_, by in (made or {}).items()]
+    """The drift of one resource: actions and arguments. `managed` is another resource of the stack."""
+    others = [{"type": type_, "values": {by: "1"}} for type_, by in (managed or {}).items()]
     plan = {
         "resource_drift": [drifted(type_, before, after)],
         "prior_state": {"values": {"root_module": {"resources": others}}},
@@ -71,25 +71,25 @@ def told(
 
 
 def test_an_argument_that_the_stack_sets_is_named_without_its_value():
-    assert told("aws_sns_topic", {"name": "a", "policy": "p"}, {"name": "a", "policy": "secret"}) == [
+    assert drift_of("aws_sns_topic", {"name": "a", "policy": "p"}, {"name": "a", "policy": "secret"}) == [
         ("changed", ("policy",))
     ]
 
 
-def test_an_argument_that_the_stack_does_not_set_and_aws_does_not_fill_in_is_told():
-    assert told("aws_sns_topic", {"layers": None}, {"layers": ["x"]}, body={}) == [("changed", ("layers",))]
+def test_an_argument_that_neither_the_stack_nor_aws_sets_is_drift():
+    assert drift_of("aws_sns_topic", {"layers": None}, {"layers": ["x"]}, body={}) == [("changed", ("layers",))]
 
 
-def test_what_aws_fills_in_is_nobodys_change():
-    assert told("aws_s3_bucket", {"arn": "", "policy": ""}, {"arn": "arn:x", "policy": "{}"}, body={}) == []
+def test_a_computed_argument_is_no_drift():
+    assert drift_of("aws_s3_bucket", {"arn": "", "policy": ""}, {"arn": "arn:x", "policy": "{}"}, body={}) == []
 
 
-def test_what_aws_would_fill_in_and_the_stack_sets_is_told():
-    assert told("aws_s3_bucket", {"policy": "{}"}, {"policy": ""}) == [("changed", ("policy",))]
+def test_a_computed_argument_that_the_stack_sets_is_drift():
+    assert drift_of("aws_s3_bucket", {"policy": "{}"}, {"policy": ""}) == [("changed", ("policy",))]
 
 
-def test_what_was_deleted_is_told():
-    assert told("aws_sns_topic", {"name": "a"}, None) == [("deleted", ())]
+def test_a_deleted_resource_is_drift():
+    assert drift_of("aws_sns_topic", {"name": "a"}, None) == [("deleted", ())]
 
 
 @pytest.mark.parametrize(
@@ -104,27 +104,27 @@ def test_what_was_deleted_is_told():
         ([{"protocol": "tcp"}], [{"protocol": "6"}]),
     ],
 )
-def test_what_is_only_said_in_another_way_is_no_change(before: object, after: object):
-    assert told("aws_network_acl", {"ingress": before}, {"ingress": after}) == []
+def test_an_equivalent_value_is_no_drift(before: object, after: object):
+    assert drift_of("aws_network_acl", {"ingress": before}, {"ingress": after}) == []
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [(True, False), (5, 0), ("a", ""), ([{"a": 1}], [{"a": 2}]), ([{"protocol": "tcp"}], [{"protocol": "17"}])],
 )
-def test_what_became_another_or_nothing_is_a_change(before: object, after: object):
-    assert told("aws_network_acl", {"ingress": before}, {"ingress": after}) == [("changed", ("ingress",))]
+def test_a_different_or_empty_value_is_drift(before: object, after: object):
+    assert drift_of("aws_network_acl", {"ingress": before}, {"ingress": after}) == [("changed", ("ingress",))]
 
 
 @pytest.mark.parametrize("ignored", [["size"], "all"])
-def test_what_the_stack_leaves_to_others_is_no_change(ignored: object):
+def test_an_ignored_change_is_no_drift(ignored: object):
     body = {"size": 1, "lifecycle": {"ignore_changes": ignored}}
-    assert told("aws_sns_topic", {"size": 1}, {"size": 7}, body=body) == []
+    assert drift_of("aws_sns_topic", {"size": 1}, {"size": 7}, body=body) == []
 
 
-def test_a_tag_of_the_whole_stack_is_told_as_a_tag():
+def test_a_changed_default_tag_is_reported_as_a_tag():
     after = {"tags": {}, "tags_all": {"Owner": "me"}}
-    assert told("aws_security_group", {"tags": None, "tags_all": {"Owner": "us"}}, after, body={}) == [
+    assert drift_of("aws_security_group", {"tags": None, "tags_all": {"Owner": "us"}}, after, body={}) == [
         ("changed", ("tags",))
     ]
 
@@ -144,11 +144,9 @@ RULE = {"cidr_blocks": ["10.0.0.0/8"], "security_groups": [], "self": False, "fr
         ),
     ],
 )
-def test_a_rule_beside_those_of_the_stack_is_told_though_no_plan_would_take_it_away(
-    rules: list[dict[str, Any]], expected: list[Any]
-):
-    made = {"aws_vpc_security_group_ingress_rule": "security_group_id"}
-    assert told("aws_security_group", {"ingress": []}, {"ingress": rules}, body={}, made=made) == expected
+def test_an_additional_rule_is_drift_though_no_plan_removes_it(rules: list[dict[str, Any]], expected: list[Any]):
+    managed = {"aws_vpc_security_group_ingress_rule": "security_group_id"}
+    assert drift_of("aws_security_group", {"ingress": []}, {"ingress": rules}, body={}, managed=managed) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,13 +157,15 @@ def test_a_rule_beside_those_of_the_stack_is_told_though_no_plan_would_take_it_a
         ("aws_route_table", "route", {"aws_route": "route_table_id"}),
     ],
 )
-def test_a_policy_or_a_route_beside_those_of_the_stack_is_told(type_: str, argument: str, by: dict[str, str]):
-    assert told(type_, {argument: []}, {argument: ["ours"]}, body={}, made=by) == []
-    assert told(type_, {argument: []}, {argument: ["ours", "another"]}, body={}, made=by) == [("added to", (argument,))]
+def test_an_additional_policy_or_route_is_drift(type_: str, argument: str, by: dict[str, str]):
+    assert drift_of(type_, {argument: []}, {argument: ["ours"]}, body={}, managed=by) == []
+    assert drift_of(type_, {argument: []}, {argument: ["ours", "another"]}, body={}, managed=by) == [
+        ("added to", (argument,))
+    ]
 
 
-def test_what_a_resource_of_its_own_keeps_is_told_there():
-    assert told("aws_s3_bucket", {"versioning": []}, {"versioning": [{"enabled": True}]}, body={}) == []
+def test_an_argument_that_a_separate_resource_manages_is_no_drift():
+    assert drift_of("aws_s3_bucket", {"versioning": []}, {"versioning": [{"enabled": True}]}, body={}) == []
 
 
 def test_data_sources_are_no_resources():
@@ -173,7 +173,7 @@ def test_data_sources_are_no_resources():
     assert changes_in(stack("aws_sns_topic", {}), {"resource_drift": [entry]}, {}) == []
 
 
-def test_what_no_longer_is_in_the_stack_is_told_all_the_same():
+def test_drift_of_a_resource_that_left_the_stack_is_reported():
     entry = {**drifted("aws_sns_topic", {"name": "a"}, {"name": "b"}), "name": "former"}
     assert changes_in(stack("aws_sns_topic", {}), {"resource_drift": [entry]}, {}) == [
         DriftedAttribute("network", "aws_sns_topic.ours", "changed", ("name",))
@@ -181,7 +181,7 @@ def test_what_no_longer_is_in_the_stack_is_told_all_the_same():
 
 
 class Deployed:
-    """An environment of two tiers, of which one is deployed, and a Terraform that tells what a test says."""
+    """An environment of two tiers, and a Terraform that returns what a test provides."""
 
     def __init__(self, scene: Scene, out: Path, programs: Path) -> None:
         self.scene, self.out = scene, out
@@ -226,7 +226,7 @@ def deployed(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
     return Deployed(scene, tmp_path / "out", programs)
 
 
-def test_nothing_changed_is_said_so(deployed: Deployed):
+def test_without_drift_the_summary_says_so(deployed: Deployed):
     deployed.deploy()
     result = deployed.scene.run("drift")
     assert result.exit_code == 0, result.output
@@ -234,18 +234,18 @@ def test_nothing_changed_is_said_so(deployed: Deployed):
     assert result.output == f"not deployed: foundation\n{name}: 0 resources of 1 tiers were changed\n"
 
 
-def test_each_change_is_a_row_and_none_of_its_values_is_told(deployed: Deployed):
+def test_each_change_is_a_row_without_values(deployed: Deployed):
     deployed.deploy("network", drifted("aws_sns_topic", {"name": "a"}, {"name": "[red]secret"}))
     deployed.deploy("foundation", drifted("aws_sns_topic", {"name": "a"}, None))
     result = deployed.scene.run("drift")
     assert result.exit_code == 1
-    for said in ("network", "foundation", "aws_sns_topic.ours", "changed", "deleted", "name"):
-        assert said in result.output
+    for expected in ("network", "foundation", "aws_sns_topic.ours", "changed", "deleted", "name"):
+        assert expected in result.output
     assert "secret" not in result.output
     assert "2 resources of 2 tiers were changed" in result.output
 
 
-def test_for_machines_it_is_json(deployed: Deployed):
+def test_json_has_all_changes(deployed: Deployed):
     deployed.deploy("network", drifted("aws_sns_topic", {"name": "a"}, {"name": "b"}))
     result = deployed.scene.run("drift", "--json")
     assert result.exit_code == 1
@@ -261,14 +261,12 @@ def test_for_machines_it_is_json(deployed: Deployed):
 def test_the_plan_is_refresh_only_takes_no_lock_and_leaves_no_file(deployed: Deployed):
     deployed.deploy()
     deployed.scene.run("drift")
-    asked = (deployed.folder() / "planned").read_text().split()
-    assert asked[:3] == ["plan", "-refresh-only", "-lock=false"]
-    assert not Path(asked[-1].removeprefix("-out=")).parent.exists()
+    arguments = (deployed.folder() / "planned").read_text().split()
+    assert arguments[:3] == ["plan", "-refresh-only", "-lock=false"]
+    assert not Path(arguments[-1].removeprefix("-out=")).parent.exists()
 
 
-def test_a_folder_is_initialized_with_the_shared_plugins_where_terraform_asks_for_it(
-    deployed: Deployed, tmp_path: Path
-):
+def test_a_folder_is_initialized_with_the_shared_plugins_if_needed(deployed: Deployed, tmp_path: Path):
     deployed.deploy()
     deployed.scene.run("drift")
     cache = deployed.folder() / "cache"
@@ -278,14 +276,14 @@ def test_a_folder_is_initialized_with_the_shared_plugins_where_terraform_asks_fo
     assert not cache.exists()
 
 
-def test_the_providers_schema_is_asked_once(deployed: Deployed):
+def test_the_providers_schema_is_read_once(deployed: Deployed):
     deployed.deploy()
     deployed.scene.run("drift")
     deployed.scene.run("drift")
-    assert (deployed.folder() / "asked").read_text() == "asked\n"
+    assert (deployed.folder() / "schema_reads").read_text() == "read\n"
 
 
-def test_the_schema_is_what_aws_fills_in(deployed: Deployed):
+def test_the_schema_lists_computed_arguments(deployed: Deployed):
     document = {"terraform": {"required_providers": {}}}
     folder = deployed.folder()
     (folder / "initialized").touch()
@@ -293,30 +291,32 @@ def test_the_schema_is_what_aws_fills_in(deployed: Deployed):
     assert schema == {"aws_sns_topic": ["arn"], "aws_nothing": []}
 
 
-def test_a_tier_that_cannot_be_planned_is_told_and_the_others_are_looked_at(deployed: Deployed):
+def test_a_tier_that_cannot_be_planned_is_reported_and_the_others_are_checked(deployed: Deployed):
     deployed.deploy("network", drifted("aws_sns_topic", {"name": "a"}, None))
     deployed.deploy("foundation")
     (deployed.folder("foundation") / "broken").touch()
     result = deployed.scene.run("drift")
     assert result.exit_code == 1
-    assert "foundation: could not be looked at: terraform plan: Error: no valid credential sources" in result.output
+    assert "foundation: could not be checked: terraform plan: Error: no valid credential sources" in result.output
     assert "deleted" in result.output
 
 
-def test_while_a_run_is_under_way_nothing_is_drift(deployed: Deployed):
+def test_drift_is_refused_during_a_run(deployed: Deployed):
     deployed.deploy()
     key = f"{deployed.scene.name}/network.tfstate.tflock"
     deployed.s3.put_object(Bucket=deployed.scene.names.state_bucket, Key=key, Body=b"{}")
     result = deployed.scene.run("drift")
     assert result.exit_code == 1
-    assert f"{deployed.scene.name}-network: locked; what a run under way changes is no drift" in result.stderr
+    assert f"{deployed.scene.name}-network: locked: wait for the run in progress" in result.stderr
 
 
-def test_where_nothing_is_deployed_nothing_can_drift(deployed: Deployed):
+def test_an_environment_without_a_deployment_is_refused(deployed: Deployed):
     result = deployed.scene.run("drift")
     assert (result.exit_code, result.stderr) == (1, f"{deployed.scene.name}: nothing is deployed\n")
 
 
-def test_without_stacks_it_says_what_writes_them(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_without_synthesized_stacks_the_message_names_make_synth(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nowhere"))
     assert "run make synth" in deployed.scene.run("drift").stderr

@@ -1,4 +1,4 @@
-"""Locks that Terraform leaves behind: shown, released, and never mistaken for another."""
+"""lock: shows and releases the locks that Terraform left behind, and only these."""
 
 import json
 import os
@@ -33,7 +33,7 @@ ID = "2c9b6f5e-7a5f-a5a5-3c3c-000000000001"
 
 @pytest.fixture
 def bucket(scene: Scene) -> Scene:
-    """An environment with a state bucket that keeps versions."""
+    """An environment with a versioned state bucket."""
     s3, name = scene.aws.client("s3"), scene.names.state_bucket
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": scene.settings.region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -69,7 +69,7 @@ def held(scene: Scene) -> list[str]:
     return [entry["Key"].removeprefix(f"{scene.name}/").removesuffix(".tfstate.tflock") for entry in entries]
 
 
-def test_nothing_locked_is_said_so(bucket: Scene):
+def test_without_locks_the_message_says_so(bucket: Scene):
     bucket.aws.client("s3").put_object(
         Bucket=bucket.names.state_bucket, Key=f"{bucket.name}/network.tfstate", Body=b"{}"
     )
@@ -77,10 +77,10 @@ def test_nothing_locked_is_said_so(bucket: Scene):
     assert (result.exit_code, result.output) == (0, f"{bucket.name}: no state is locked\n")
 
 
-def test_without_a_bucket_it_says_what_makes_one(scene: Scene):
+def test_without_a_bucket_the_message_names_bootstrap(scene: Scene):
     result = scene.run("lock")
     assert result.exit_code == 1
-    assert result.stderr.endswith(f"python -m operations bootstrap {scene.name} makes it\n")
+    assert result.stderr.endswith(f"python -m operations bootstrap {scene.name} creates it\n")
 
 
 def test_each_lock_is_shown_with_stack_who_operation_time_age_and_id(bucket: Scene):
@@ -88,27 +88,33 @@ def test_each_lock_is_shown_with_stack_who_operation_time_age_and_id(bucket: Sce
     put(bucket, "service", as_terraform_writes_it("another", (datetime.now(UTC) - timedelta(hours=3)).isoformat()))
     result = bucket.run("lock")
     assert result.exit_code == 0
-    for told in (f"{bucket.name}-network", "ada@laptop", "OperationTypeApply (1.11.4)", "2026-01-02 03:04:05 UTC", ID):
-        assert told in result.output
+    for expected in (
+        f"{bucket.name}-network",
+        "ada@laptop",
+        "OperationTypeApply (1.11.4)",
+        "2026-01-02 03:04:05 UTC",
+        ID,
+    ):
+        assert expected in result.output
     assert f"{bucket.name}-service" in result.output
     assert "3 h 0 min" in result.output
 
 
-def test_what_a_lock_says_is_shown_to_the_letter_but_for_what_moves_a_cursor(bucket: Scene):
+def test_the_content_of_a_lock_is_shown_without_control_characters(bucket: Scene):
     put(bucket, "network", as_terraform_writes_it(Who="[red]ada[/] \x1b[2J"))
     assert "[red]ada[/] ?[2J" in bucket.run("lock").output
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "told"),
+    ("elapsed", "expected"),
     [
         (timedelta(seconds=-5), "0 min"),
         (timedelta(minutes=59), "59 min"),
         (timedelta(hours=25, minutes=3), "1 d 1 h"),
     ],
 )
-def test_an_age_has_two_units_at_most(elapsed: timedelta, told: str):
-    assert format_age(elapsed) == told
+def test_an_age_has_two_units_at_most(elapsed: timedelta, expected: str):
+    assert format_age(elapsed) == expected
 
 
 @pytest.mark.parametrize("name", ["network", "{}-network"])
@@ -123,7 +129,7 @@ def test_one_stacks_lock_is_released_and_others_stay(bucket: Scene, name: str):
     assert result.output == f"network: no state is locked; locked: {bucket.name}-service\n"
 
 
-def test_it_asks_for_each(bucket: Scene):
+def test_each_release_is_confirmed(bucket: Scene):
     put(bucket, "network")
     put(bucket, "service")
     result = bucket.run("lock", "--release", answer="n\ny\n")
@@ -134,7 +140,7 @@ def test_it_asks_for_each(bucket: Scene):
 
 @pytest.fixture
 def locked(bucket: Scene) -> tuple[Scene, Locks, Lock]:
-    """A stack whose lock was seen."""
+    """A locked stack, and its lock as it was read."""
     put(bucket, "network")
     locks = Locks(Account.of(bucket.settings))
     (lock,) = locks.held()
@@ -145,23 +151,23 @@ def delete(scene: Scene) -> None:
     scene.aws.client("s3").delete_object(Bucket=scene.names.state_bucket, Key=key(scene, "network"))
 
 
-def test_a_lock_that_is_gone_meanwhile_is_not_released(locked: tuple[Scene, Locks, Lock]):
+def test_a_lock_that_no_longer_exists_is_not_released(locked: tuple[Scene, Locks, Lock]):
     scene, locks, lock = locked
     delete(scene)
-    with pytest.raises(RefusedError, match=f"lock {ID} was shown, and now nobody holds the state"):
+    with pytest.raises(RefusedError, match=f"lock {ID} was shown, but now the state is not locked"):
         locks.release(lock)
 
 
-def test_another_lock_that_was_taken_meanwhile_is_not_released(locked: tuple[Scene, Locks, Lock]):
+def test_a_lock_taken_in_the_meantime_is_not_released(locked: tuple[Scene, Locks, Lock]):
     scene, locks, lock = locked
     delete(scene)
     put(scene, "network", as_terraform_writes_it("the-next"))
-    with pytest.raises(RefusedError, match=f"lock {ID} was shown, and now lock the-next is there"):
+    with pytest.raises(RefusedError, match=f"lock {ID} was shown, but now lock the-next exists"):
         locks.release(lock)
     assert held(scene) == ["network"]
 
 
-def test_not_even_one_that_is_taken_at_the_last_moment(locked: tuple[Scene, Locks, Lock]):
+def test_a_lock_taken_at_the_last_moment_is_not_released(locked: tuple[Scene, Locks, Lock]):
     scene, locks, lock = locked
 
     def overtake(arguments: dict[str, Any]) -> None:
@@ -175,14 +181,14 @@ def test_not_even_one_that_is_taken_at_the_last_moment(locked: tuple[Scene, Lock
     assert now.id == "the-next"
 
 
-def test_a_lock_that_vanishes_while_it_is_looked_for_is_none(locked: tuple[Scene, Locks, Lock]):
+def test_a_lock_that_disappears_while_it_is_read_is_not_listed(locked: tuple[Scene, Locks, Lock]):
     scene, locks, _ = locked
     scene.intercept("GetObject", refusal("GetObject", "NoSuchKey"))
     assert not list(locks.held())
 
 
 @pytest.mark.parametrize("body", [b"no json", b"[]", b"{}", as_terraform_writes_it(created="yesterday"), b"\xff"])
-def test_a_lock_that_cannot_be_read_is_told_and_left_to_a_person(bucket: Scene, body: bytes):
+def test_an_unreadable_lock_is_reported_with_a_manual_remedy(bucket: Scene, body: bytes):
     put(bucket, "network", body)
     result = bucket.run("lock", "--release", "--yes")
     assert result.exit_code == 1
@@ -193,7 +199,7 @@ def test_a_lock_that_cannot_be_read_is_told_and_left_to_a_person(bucket: Scene, 
     assert held(bucket) == ["network"]
 
 
-def test_a_lock_whose_reading_is_denied_is_shown_all_the_same(bucket: Scene):
+def test_a_lock_is_shown_even_if_reading_it_is_denied(bucket: Scene):
     put(bucket, "network")
     denied = "User: arn:x is not authorized to perform: kms:Decrypt on resource: arn:y"
     bucket.intercept("GetObject", refusal("GetObject", "AccessDenied", denied))
@@ -203,25 +209,25 @@ def test_a_lock_whose_reading_is_denied_is_shown_all_the_same(bucket: Scene):
     assert "VERSION: aws s3api list-object-versions" in bucket.run("lock", "--release", "--yes").stderr
 
 
-def test_what_else_s3_refuses_is_told(bucket: Scene):
+def test_another_error_of_s3_is_reported(bucket: Scene):
     bucket.intercept("ListObjectsV2", refusal("ListObjectsV2", "AccessDenied", "Access Denied"))
     result = bucket.run("lock")
     assert (result.exit_code, result.stderr[:22]) == (1, "denied: s3:ListBucket;")
 
 
-def test_without_versions_nothing_is_released(bucket: Scene):
+def test_without_versioning_nothing_is_released(bucket: Scene):
     bucket.aws.client("s3").put_bucket_versioning(
         Bucket=bucket.names.state_bucket, VersioningConfiguration={"Status": "Suspended"}
     )
     put(bucket, "network")
     result = bucket.run("lock", "--release", "--yes")
     assert result.exit_code == 1
-    assert "the bucket keeps no versions" in result.stderr
+    assert "the bucket is not versioned" in result.stderr
     assert held(bucket) == ["network"]
 
 
 def backend(settings: Environment, folder: Path) -> dict[str, Any]:
-    """The backend block of a stack, as it is synthesized."""
+    """The synthesized backend block of a stack."""
     app = App(outdir=str(folder))
     FoundationStack(app, settings)
     app.synth()
@@ -231,13 +237,13 @@ def backend(settings: Environment, folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def held_by_terraform(scene: Scene, folder: Path) -> Generator[None]:
-    """An apply that has the lock, and is killed, so that it never gives it back."""
+    """Runs an apply that takes the lock and is killed before it releases it."""
     apply = subprocess.Popen(
         [executable(), "apply", "-auto-approve", "-input=false", "-no-color"],
         cwd=folder,
         env=module.environment(),
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # so that what it started ends with it
+        start_new_session=True,  # so that its child processes are killed too
     )
     try:
         deadline = time.monotonic() + 60
@@ -251,7 +257,7 @@ def held_by_terraform(scene: Scene, folder: Path) -> Generator[None]:
         apply.wait()
 
 
-def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
+def test_terraform_uses_the_bucket_and_a_lock_that_it_left_behind_is_released(
     scene: Scene, tmp_path_factory: pytest.TempPathFactory
 ):
     folder = tmp_path_factory.mktemp("stack")
@@ -285,7 +291,7 @@ def test_terraform_keeps_its_state_there_and_a_lock_that_it_left_is_released(
     "encryption",
     [
         {"ServerSideEncryption": "AES256"},
-        {"ServerSideEncryption": "aws:kms"},  # which would be AWS's own key
+        {"ServerSideEncryption": "aws:kms"},  # the AWS managed key
         {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/another"},
         {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32},
     ],

@@ -1,6 +1,6 @@
-"""What a killed apply leaves behind: found by its tags, or by what it belongs to, with the command that mends it.
+"""orphans: finds resources of a killed apply by their tags or their parent, with the command to import or delete them.
 
-How AWS is queried about a type is `test_catalogue_queries`'s to test.
+The queries about each resource type are tested in `test_catalogue_queries`.
 """
 
 import json
@@ -24,7 +24,7 @@ SECOND = "us-east-2"
 
 @dataclass
 class Deployed:
-    """An environment of a few resources: those that its stacks name, those that are there, those that a state knows."""
+    """An environment with a few resources: in its stacks, in AWS, in a state."""
 
     scene: Scene
     stacks: dict[str, Stack] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Deployed:
         return self.scene.aws.client(service, region)
 
     def has(self, resources: Mapping[str, Body], tier: str = "network") -> None:
-        """The stacks have resources, by their addresses."""
+        """Add resources to a stack, by address."""
         backend = {"bucket": self.scene.names.state_bucket, "key": self.key(tier)}
         document = {"terraform": {"backend": {"s3": backend}}}
         self.stacks[tier] = Stack(f"{self.scene.name}-{tier}", tier, Path(), document, ())
@@ -53,7 +53,7 @@ class Deployed:
         self.client("s3").put_object(Bucket=self.scene.names.state_bucket, Key=key, Body=content.encode())
 
     def knows(self, resources: Mapping[str, Body], deposed: str = "") -> None:
-        """The network's state knows resources: attributes by address."""
+        """Write the network's state: attributes by address."""
         self.put(self.key(), json.dumps(state(resources, deposed=deposed)))
 
     def tags(self, **more: str) -> list[Body]:
@@ -95,22 +95,22 @@ def deletes(type_: str, id: str) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """What carries the environment's tags, what its stacks and states have, and the commands that mend it."""
+    """Tagged resources, the content of stacks and states, and the expected commands."""
 
-    there: Sequence[str]
-    """ARNs, without partition, Region and account."""
+    tagged: Sequence[str]
+    """ARNs of tagged resources, without partition, Region and account."""
     stacks: Mapping[str, Body]
     commands: Sequence[str] = ()
     states: Mapping[str, Body] = field(default_factory=dict)
     deposed: str = ""
     name: str = ""
     """The tag `Name`."""
-    answers: Mapping[str, Body] = field(default_factory=dict)
-    """What AWS says of it, by operation."""
+    responses: Mapping[str, Body] = field(default_factory=dict)
+    """Responses of AWS, by operation."""
 
 
 def rule(description: str) -> Mapping[str, Body]:
-    """AWS's answer on an ingress rule."""
+    """The description of an ingress rule by EC2."""
     return {"DescribeSecurityGroupRules": {"SecurityGroupRules": [{"IsEgress": False, "Description": description}]}}
 
 
@@ -122,93 +122,91 @@ RULES: Mapping[str, Body] = {
     "aws_vpc_security_group_egress_rule.web": {"description": "customers"},
 }
 CASES = {
-    "what is in a state is not lost": Case(
+    "a resource in a state is no orphan": Case(
         [VPC], {"aws_vpc.vpc": {}}, states={"aws_vpc.vpc": {"id": "vpc-1", "arn": arn(VPC)}}
     ),
-    "what a state knows by its ID alone is not lost": Case(
+    "a resource that a state knows only by ID is no orphan": Case(
         [ADDRESS], {"aws_eip.nat": {}}, states={"aws_eip.nat": {"id": "eipalloc-1"}}
     ),
-    "what is being replaced is not lost": Case(
+    "a deposed resource is no orphan": Case(
         [VPC], {"aws_vpc.vpc": {}}, states={"aws_vpc.vpc": {"id": "vpc-1"}}, deposed="0a1b2c3d"
     ),
     "the only one of its type is imported": Case(
         [VPC], {"aws_vpc.vpc": {}, "aws_internet_gateway.internet": {}}, [imports("aws_vpc.vpc", "vpc-1")]
     ),
-    "of several of a type the one with its name is imported": Case(
+    "of several of one type, the one with the same name is imported": Case(
         [ADDRESS],
         {f"aws_eip.{name}": {"tags": {"Name": name}} for name in ("nat-a", "nat-b")},
         [imports("aws_eip.nat-b", "eipalloc-1")],
         name="nat-b",
     ),
-    "what could be several is deleted": Case(
+    "an ambiguous resource is deleted": Case(
         [ADDRESS], {"aws_eip.nat-a": {}, "aws_eip.nat-b": {}}, ["aws ec2 release-address --allocation-id eipalloc-1"]
     ),
-    "two that would be the same are both deleted": Case(
+    "two resources for one address are both deleted": Case(
         [VPC, "ec2:vpc/vpc-2"], {"aws_vpc.vpc": {}}, [deletes("AWS::EC2::VPC", id) for id in ("vpc-1", "vpc-2")]
     ),
-    "what no stack has any more is deleted": Case(
+    "a resource that is in no stack is deleted": Case(
         ["sns:old"], {"aws_vpc.vpc": {}}, [deletes("AWS::SNS::Topic", arn("sns:old"))]
     ),
-    "what is of no type of the catalogue is deleted": Case(
-        ["sqs:q"], {"aws_vpc.vpc": {}}, [deletes("<type>", arn("sqs:q"))]
-    ),
-    "a name that a state knows of another type hides nothing": Case(
+    "a type outside the catalogue is deleted": Case(["sqs:q"], {"aws_vpc.vpc": {}}, [deletes("<type>", arn("sqs:q"))]),
+    "the same name of another type in a state hides nothing": Case(
         ["logs:log-group:files"],
         {"aws_cloudwatch_log_group.log": {}, "aws_ecr_repository.images": {}},
         [imports("aws_cloudwatch_log_group.log", "files")],
         {"aws_ecr_repository.images": {"id": "files", "arn": arn("ecr:repository/files")}},
     ),
-    "keys are told apart by their description": Case(
+    "keys are identified by description": Case(
         ["kms:key/1"],
         {f"aws_kms_key.{what}": {"description": f"Encrypts {what}"} for what in ("files", "logs")},
         [imports("aws_kms_key.logs", "1")],
-        answers={"DescribeKey": {"KeyMetadata": {"KeyState": "Enabled", "Description": "Encrypts logs"}}},
+        responses={"DescribeKey": {"KeyMetadata": {"KeyState": "Enabled", "Description": "Encrypts logs"}}},
     ),
-    "rules of a security group are told apart by direction and description": Case(
-        [RULE], RULES, [imports("aws_vpc_security_group_ingress_rule.web", "sgr-1")], answers=rule("customers")
+    "security group rules are identified by direction and description": Case(
+        [RULE], RULES, [imports("aws_vpc_security_group_ingress_rule.web", "sgr-1")], responses=rule("customers")
     ),
     "a rule without a description is deleted": Case(
-        [RULE], RULES, [deletes("AWS::EC2::SecurityGroupIngress", "sgr-1")], answers=rule("")
+        [RULE], RULES, [deletes("AWS::EC2::SecurityGroupIngress", "sgr-1")], responses=rule("")
     ),
-    "listeners are told apart by their port": Case(
+    "listeners are identified by port": Case(
         [LISTENER],
         {
             "aws_lb_listener.http": {"port": 80, "default_action": [{"redirect": {"port": "443"}}]},
             "aws_lb_listener.https": {"port": 443},
         },
         [imports("aws_lb_listener.http", arn(LISTENER))],
-        answers={"DescribeListeners": {"Listeners": [{"Port": 80}]}},
+        responses={"DescribeListeners": {"Listeners": [{"Port": 80}]}},
     ),
-    "what the next apply adopts is not lost": Case(
+    "a default resource that apply adopts is no orphan": Case(
         ["ec2:network-acl/acl-1"],
         {f"aws_{of}network_acl.{name}": {"tags": {"Name": name}} for of, name in (("default_", "locked"), ("", "app"))},
         name="locked",
     ),
-    "another than the default is lost, even where only the default is missing": Case(
+    "a resource that is not the default is an orphan even if only the default is missing": Case(
         ["ec2:network-acl/acl-1"],
         {"aws_default_network_acl.default": {"tags": {"Name": "locked"}}},
         [deletes("AWS::EC2::NetworkAcl", "acl-1")],
     ),
-    "what was deleted and is still listed is not lost": Case(
+    "a deleted resource that is still listed is no orphan": Case(
         ["kms:key/1"],
         {"aws_kms_key.it": {}},
-        answers={"DescribeKey": {"KeyMetadata": {"KeyState": "PendingDeletion", "Description": ""}}},
+        responses={"DescribeKey": {"KeyMetadata": {"KeyState": "PendingDeletion", "Description": ""}}},
     ),
 }
 
 
-def listed(deployed: Deployed, *resources: str, name: str = "") -> None:
-    """The Tagging API lists ARNs."""
+def list_tagged(deployed: Deployed, *resources: str, name: str = "") -> None:
+    """Let the Tagging API list resources."""
     tags = deployed.tags(**({"Name": name} if name else {}))
     every = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
     deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": every})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_no_state_knows_is_found_with_the_command_that_mends_it(deployed: Deployed, case: Case):
-    listed(deployed, *case.there, name=case.name)
-    for operation, answer in case.answers.items():
-        deployed.scene.intercept(operation, lambda _, answer=answer: answer)
+def test_a_resource_in_no_state_is_found_with_its_command(deployed: Deployed, case: Case):
+    list_tagged(deployed, *case.tagged, name=case.name)
+    for operation, response in case.responses.items():
+        deployed.scene.intercept(operation, lambda _, response=response: response)
     deployed.has(case.stacks)
     if case.states:
         deployed.knows(case.states, case.deposed)
@@ -231,13 +229,13 @@ def test_what_no_state_knows_is_found_with_the_command_that_mends_it(deployed: D
 )
 def test_nodes_tasks_and_backups_need_no_state(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, ignored: str):
     deployed.has({"aws_vpc.vpc": {}})
-    listed(deployed, ignored)
+    list_tagged(deployed, ignored)
     assert deployed.commands() == []
     monkeypatch.setattr(matches, "IGNORED", [])
     assert deployed.commands() == [deletes("<type>", arn(ignored))]
 
 
-def test_what_another_environment_tier_or_tool_has_made_is_not_ours(deployed: Deployed):
+def test_resources_of_another_environment_tier_or_tool_are_no_orphans(deployed: Deployed):
     deployed.vpc(Environment="another")
     deployed.vpc(Tier="a-tier-without-a-stack")
     deployed.vpc(ManagedBy="hand")
@@ -247,7 +245,7 @@ def test_what_another_environment_tier_or_tool_has_made_is_not_ours(deployed: De
     assert deployed.commands() == [imports("aws_vpc.vpc", ours)]
 
 
-def test_what_lies_in_the_second_region_is_found_or_deleted_there(deployed: Deployed):
+def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: Deployed):
     deployed.scene.write({"second_region": SECOND})
     name, client = f"{deployed.scene.name}-copies", deployed.client("kms", SECOND)
     deployed.has(
@@ -269,12 +267,12 @@ def test_what_lies_in_the_second_region_is_found_or_deleted_there(deployed: Depl
         f"{deletes('AWS::SNS::Topic', deployed.topic(SECOND))} --region {SECOND}",
     }
     assert set(deployed.commands()) == found | {imports("aws_kms_key.copies", key)}
-    # A key that is leaving is described where it is.
+    # A key that is pending deletion is described in its Region.
     client.schedule_key_deletion(KeyId=key)
     assert set(deployed.commands()) == found
 
 
-def test_what_belongs_to_a_lost_one_is_found_with_it_whatever_its_tier(deployed: Deployed):
+def test_untagged_orphans_are_found_through_their_parent_in_any_tier(deployed: Deployed):
     subnet, table = "${aws_subnet.network_app.id}", "${aws_route_table.routes_app.id}"
     function = "${aws_lambda_function.routes_it.function_name}"
     deployed.has({"aws_subnet.app": {}})
@@ -286,7 +284,7 @@ def test_what_belongs_to_a_lost_one_is_found_with_it_whatever_its_tier(deployed:
             "aws_route_table_association.app": {"route_table_id": table, "subnet_id": subnet},
             "aws_lambda_function.it": {},
             "aws_lambda_permission.it": {"function_name": function, "statement_id": "Rotate"},
-            # What leads to nothing that is there, or nowhere, or was never made.
+            # References to resources that do not exist, or cannot be resolved.
             "aws_efs_mount_target.app": {"file_system_id": "${aws_efs_file_system.network_no.id}", "subnet_id": subnet},
             "aws_route.other": {"route_table_id": "${tolist(a)[0]}", "destination_cidr_block": "0.0.0.0/0"},
             "aws_iam_role.never": {"name": f"{deployed.scene.name}-never"},
@@ -298,7 +296,7 @@ def test_what_belongs_to_a_lost_one_is_found_with_it_whatever_its_tier(deployed:
     mappings = [{"ResourceARN": arn(it), "Tags": tags} for it in ("ec2:route-table/rtb-1", "lambda:function:rotate")]
     there = {"Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}], "Associations": [{"SubnetId": "subnet-1"}]}
     tagged, policy = {"ResourceTagMappingList": mappings}, json.dumps({"Statement": [{"Sid": "Rotate"}]})
-    deployed.scene.intercept("GetResources", lambda asked: tagged if "routes" in str(asked) else None)
+    deployed.scene.intercept("GetResources", lambda arguments: tagged if "routes" in str(arguments) else None)
     deployed.scene.intercept("DescribeRouteTables", lambda _: {"RouteTables": [there]})
     deployed.scene.intercept("GetPolicy", lambda _: {"Policy": policy})
     assert deployed.commands() == [
@@ -314,7 +312,7 @@ def test_what_belongs_to_a_lost_one_is_found_with_it_whatever_its_tier(deployed:
 def test_a_state_that_cannot_be_read_is_refused(deployed: Deployed, content: str):
     deployed.has({"aws_vpc.vpc": {}})
     deployed.put(deployed.key(), content)
-    with pytest.raises(RefusedError, match=r"s3://.*/network\.tfstate: no state of Terraform's"):
+    with pytest.raises(RefusedError, match=r"s3://.*/network\.tfstate: not a Terraform state"):
         deployed.commands()
 
 
@@ -330,7 +328,7 @@ def synthesized(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     return deployed
 
 
-def test_the_command_lists_each_with_what_mends_it_and_fails(synthesized: Deployed):
+def test_the_command_lists_orphans_with_their_commands_and_fails(synthesized: Deployed):
     vpc = synthesized.vpc()
     result = synthesized.scene.run("orphans")
     assert result.exit_code == 1
@@ -349,27 +347,27 @@ def test_the_command_writes_import_blocks_for_one_apply(synthesized: Deployed, t
     assert json.loads((tmp_path / "orphans.tf.json").read_text()) == {"import": [{"to": "aws_vpc.vpc", "id": vpc}]}
 
 
-def test_where_nothing_can_be_imported_no_file_is_written(synthesized: Deployed, tmp_path: Path):
+def test_without_imports_no_file_is_written(synthesized: Deployed, tmp_path: Path):
     synthesized.topic()
     assert synthesized.scene.run("orphans", "--write").exit_code == 1
     assert not (tmp_path / "orphans.tf.json").exists()
 
 
-def test_where_a_state_is_locked_nobody_is_called_an_orphan(synthesized: Deployed):
+def test_a_locked_state_is_refused(synthesized: Deployed):
     synthesized.vpc()
     synthesized.put(f"{synthesized.key()}.tflock", "{}")
     result = synthesized.scene.run("orphans")
     assert result.exit_code == 1
     assert f"{synthesized.scene.name}-network: locked" in result.stderr
-    assert "import" not in result.output.replace("no orphan", "")
+    assert "import" not in result.output
 
 
-def test_the_command_succeeds_where_nothing_is_lost(synthesized: Deployed):
+def test_the_command_succeeds_without_orphans(synthesized: Deployed):
     result = synthesized.scene.run("orphans")
     assert (result.exit_code, result.output) == (0, f"0 resources of {synthesized.scene.name} are in no state\n")
 
 
-def test_the_command_says_what_to_do_where_nothing_was_synthesized(synthesized: Deployed, tmp_path: Path):
+def test_without_synthesized_stacks_the_message_names_make_synth(synthesized: Deployed, tmp_path: Path):
     (tmp_path / "manifest.json").unlink()
     result = synthesized.scene.run("orphans")
     assert result.exit_code == 1

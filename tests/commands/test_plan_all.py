@@ -1,4 +1,4 @@
-"""Plans of all tiers of an environment: each is written, and what cannot be planned is told."""
+"""plan-all: writes the plans of all tiers, and reports those that cannot be planned."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from tests.commands.conftest import Scene
 
 TIERS = ("foundation", "network", "service")
-# Terraform, which plans what lies beside the stack.
+# A Terraform that returns the plan in the stack's folder.
 TERRAFORM = """#!/bin/sh
 if [ -e unpublished ]; then echo "Error: Unable to find remote state" >&2; exit 1; fi
 case "$1" in
@@ -20,7 +20,7 @@ esac
 
 
 class Synthesized:
-    """An environment of three tiers, and a Terraform that tells what a test says."""
+    """An environment of three tiers, and a Terraform that returns what a test provides."""
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self.scene, self.out, self.plans = scene, folder / "out", folder / "within" / "plans"
@@ -52,22 +52,22 @@ def synthesized(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return Synthesized(scene, tmp_path)
 
 
-def test_every_tier_is_planned_without_a_lock_into_a_file_of_its_stacks_name(synthesized: Synthesized):
+def test_every_tier_is_planned_without_a_lock_to_a_file_with_its_stacks_name(synthesized: Synthesized):
     result = synthesized.scene.run("plan-all", str(synthesized.plans))
     assert (result.exit_code, result.output) == (0, "")
     assert synthesized.written() == {f"{synthesized.scene.name}-{tier}.json": tier for tier in TIERS}
     for tier in TIERS:
-        asked = (synthesized.folder(tier) / "planned").read_text().split()
-        assert asked[:2] == ["plan", "-lock=false"]
-        assert not Path(asked[-1].removeprefix("-out=")).parent.exists()
+        arguments = (synthesized.folder(tier) / "planned").read_text().split()
+        assert arguments[:2] == ["plan", "-lock=false"]
+        assert not Path(arguments[-1].removeprefix("-out=")).parent.exists()
 
 
-def test_nobody_else_reads_the_plans(synthesized: Synthesized):
+def test_only_the_owner_can_read_the_plans(synthesized: Synthesized):
     synthesized.scene.run("plan-all", str(synthesized.plans))
     assert synthesized.plans.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_cannot_be_planned_is_told_the_others_are_planned_and_no_earlier_plan_is_left(synthesized: Synthesized):
+def test_a_tier_that_cannot_be_planned_is_reported_and_its_earlier_plan_removed(synthesized: Synthesized):
     synthesized.scene.run("plan-all", str(synthesized.plans))
     (synthesized.folder("network") / "unpublished").touch()
     (synthesized.folder("foundation") / "plan.json").write_text('{"planned": "anew"}')
@@ -85,12 +85,14 @@ def test_an_earlier_failure_is_not_remembered(synthesized: Synthesized):
     assert synthesized.scene.run("plan-all", str(synthesized.plans)).exit_code == 0
 
 
-def test_without_stacks_it_says_what_writes_them(synthesized: Synthesized, monkeypatch: pytest.MonkeyPatch):
+def test_without_synthesized_stacks_the_message_names_make_synth(
+    synthesized: Synthesized, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("CDKTF_OUTDIR", str(synthesized.plans))
     result = synthesized.scene.run("plan-all", str(synthesized.plans))
     assert result.exit_code == 1
     assert "run make synth" in result.stderr
 
 
-def test_a_file_is_no_folder(synthesized: Synthesized):
+def test_a_file_in_place_of_the_folder_is_refused(synthesized: Synthesized):
     assert synthesized.scene.run("plan-all", str(synthesized.out / "manifest.json")).exit_code == 2

@@ -1,4 +1,4 @@
-"""What is looked at before a deployment: counted by hand here, and each thing that can be missing."""
+"""preflight: the demand of the stacks, counted by hand here, and each check."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ from tests.commands.conftest import Scene, refusal
 from tests.conftest import synthesize_all
 
 ANY = "anyname"
-"""An environment's name that is nowhere in the stacks but as that."""
+"""An environment's name that occurs nowhere else in the stacks."""
 NAMED = {quota.name: quota for quota in QUOTAS}
 
 
@@ -35,19 +35,19 @@ def added(platform: Platform) -> dict[str, dict[str, float]]:
     return {quota.name: dict(quota.added(demand)) for quota in QUOTAS}
 
 
-def test_what_production_adds(prod: Platform):
-    told = added(prod)
-    rules = told.pop("rules of a security group")
+def test_the_demand_of_production(prod: Platform):
+    demand = added(prod)
+    rules = demand.pop("rules per security group")
     endpoints = Counter(endpoint.body["vpc_endpoint_type"] for endpoint in prod.of_type("aws_vpc_endpoint"))
     keys = [key for key in prod.of_type("aws_kms_key") if "provider" not in key.body]
-    assert told == {
+    assert demand == {
         "VPCs": {"": 1},
         "internet gateways": {"": 1},
-        "elastic IP addresses": {"": 2},
-        "NAT gateways of a zone": {"us-west-1a": 1, "us-west-1b": 1},
-        "interface endpoints of a VPC": {"": endpoints["Interface"]},
+        "Elastic IP addresses": {"": 2},
+        "NAT gateways per zone": {"us-west-1a": 1, "us-west-1b": 1},
+        "interface endpoints per VPC": {"": endpoints["Interface"]},
         "gateway endpoints": {"": endpoints["Gateway"]},
-        # And the VPC's own.
+        # One more is the VPC's default group.
         "security groups": {"": 1 + len(prod.of_type("aws_security_group"))},
         "load balancers": {"": 1},
         "Aurora clusters": {"": 1},
@@ -66,36 +66,36 @@ def test_what_production_adds(prod: Platform):
     )
 
 
-def test_what_load_may_add_to_it(prod: Platform):
+def test_the_demand_of_production_under_load(prod: Platform):
     demand = Demand(prod)
-    more = {quota.name: told for quota in QUOTAS if (told := quota.under_load(demand).get(""))}
-    # 3 readers of 1; 4 shards of 2, with a replica each; 40 tasks of 1 vCPU, twice during a deployment, of 4.
+    more = {quota.name: number for quota in QUOTAS if (number := quota.under_load(demand).get(""))}
+    # Readers: 1 to 3. Shards: 2 to 4, with a replica each. Tasks of 1 vCPU: 4 to 40, doubled during a deployment.
     assert more == {"database instances": 2, "cache nodes": 4, "Fargate vCPUs": 76}
 
 
-def test_what_three_zones_add(otherwise: dict[str, Platform]):
-    told = added(otherwise["prod"])
-    assert told["elastic IP addresses"] == {"": 3}
-    assert told["NAT gateways of a zone"] == {f"us-west-1{zone}": 1 for zone in "abc"}
-    assert told["cache nodes"] == {"": 6}
+def test_the_demand_of_three_zones(variants: dict[str, Platform]):
+    demand = added(variants["prod"])
+    assert demand["Elastic IP addresses"] == {"": 3}
+    assert demand["NAT gateways per zone"] == {f"us-west-1{zone}": 1 for zone in "abc"}
+    assert demand["cache nodes"] == {"": 6}
 
 
-def test_tasks_are_spread_over_on_demand_and_spot_as_ecs_does_it(dev: Platform):
-    # The first on demand, and of what is added three in four on Spot: 4 tasks during a deployment, half a vCPU each.
+def test_tasks_are_distributed_over_on_demand_and_spot_as_by_ecs(dev: Platform):
+    # The first task on demand, three in four of the others on Spot. 4 tasks of half a vCPU during a deployment.
     demand = Demand(dev)
     assert added(dev)["Fargate vCPUs"] == {"": 0.5}
     assert NAMED["Fargate vCPUs"].under_load(demand) == {"": 0.5}
     assert NAMED["Fargate Spot vCPUs"].under_load(demand) == {"": 1.5}
 
 
-def test_a_reservation_takes_with_it_what_aws_keeps_for_others(otherwise: dict[str, Platform]):
-    assert added(otherwise["prod"])["Lambda concurrency"] == {"": 102}
+def test_a_reservation_includes_the_unreserved_minimum(variants: dict[str, Platform]):
+    assert added(variants["prod"])["Lambda concurrency"] == {"": 102}
 
 
-def test_what_a_state_has_is_not_added(prod: Platform):
+def test_resources_in_a_state_are_not_added(prod: Platform):
     states = {"network": {"aws_eip.nat-address-a": {"id": "eipalloc-1"}, "aws_vpc.vpc": {"id": "vpc-1"}}}
     demand = Demand(prod, states)
-    assert NAMED["elastic IP addresses"].added(demand) == {"": 1}
+    assert NAMED["Elastic IP addresses"].added(demand) == {"": 1}
     assert NAMED["VPCs"].added(demand) == {"": 0}
     assert demand.id_of("aws_vpc") == "vpc-1"
     assert demand.without_states().id_of("aws_vpc") is None
@@ -108,8 +108,7 @@ def test_the_local_aws_knows_every_quota(aws: LocalAws, quota: Quota):
     assert found["Value"] > 0
 
 
-def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scene: Scene, dev: Platform):
-    """Each kind is made once by hand: what is used grows by what was made."""
+def test_usage_grows_with_each_kind_of_resource(scene: Scene, dev: Platform):
     account, demand = Account.of(scene.settings), Demand(dev)
     before = {quota.name: dict(quota.used(account, demand)) for quota in QUOTAS}
     ec2 = scene.aws.client("ec2")
@@ -134,12 +133,12 @@ def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scen
         for what, places in after.items()
         if places != before[what]
     }
-    assert grown["NAT gateways of a zone"]["us-west-1b"] == 1
+    assert grown["NAT gateways per zone"]["us-west-1b"] == 1
     assert {what: places.get("") for what, places in grown.items() if "zone" not in what} == {
         "VPCs": 1,
         "internet gateways": 1,
-        "elastic IP addresses": 1,
-        "interface endpoints of a VPC": 2,
+        "Elastic IP addresses": 1,
+        "interface endpoints per VPC": 2,
         "gateway endpoints": 1,
         "security groups": 1,
         "cache nodes": 1,
@@ -148,7 +147,7 @@ def test_an_account_of_ours_is_the_platform_counted_in_aws_as_in_the_stacks(scen
     }
 
 
-def test_keys_that_aws_made_for_its_services_are_not_the_accounts(scene: Scene, dev: Platform):
+def test_aws_managed_keys_are_not_counted(scene: Scene, dev: Platform):
     account, demand = Account.of(scene.settings), Demand(dev)
     scene.intercept("ListKeys", lambda _: {"Keys": [{"KeyId": "ours"}, {"KeyId": "theirs"}]})
     aliases = [{"AliasName": "alias/aws/s3", "TargetKeyId": "theirs"}, {"AliasName": "alias/aws/rds"}]
@@ -162,11 +161,11 @@ def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
     account, demand = Account.of(scene.settings), Demand(dev)
     tasks = [
         {"cpu": "1024", "capacityProviderName": "FARGATE"},
-        {"cpu": "512"},  # started by its launch type alone
+        {"cpu": "512"},  # started by launch type, without a capacity provider
         {"cpu": "4096", "capacityProviderName": "FARGATE_SPOT"},
     ]
     scene.intercept("ListClusters", lambda _: {"clusterArns": ["busy", "empty"]})
-    scene.intercept("ListTasks", lambda asked: {"taskArns": ["t"] if asked["cluster"] == "busy" else []})
+    scene.intercept("ListTasks", lambda arguments: {"taskArns": ["t"] if arguments["cluster"] == "busy" else []})
     scene.intercept("DescribeTasks", lambda _: {"tasks": tasks})
     assert usage.vcpus("FARGATE")(account, demand) == {"": 1.5}
     assert usage.vcpus("FARGATE_SPOT")(account, demand) == {"": 4}
@@ -174,78 +173,78 @@ def test_tasks_are_counted_by_capacity_provider(scene: Scene, dev: Platform):
 
 @pytest.fixture
 def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
-    """What AWS has granted the account."""
-    granted = scene.aws.backend("servicequotas").granted
+    """The account's applied quotas."""
+    granted = scene.aws.backend("servicequotas").applied_values
     yield granted
     granted.clear()
 
 
 def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
     known = NAMED[what]
-    scene.aws.backend("servicequotas").granted[known.service, known.code] = quota
+    scene.aws.backend("servicequotas").applied_values[known.service, known.code] = quota
     return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
 
 
 @pytest.mark.usefixtures("granted")
 @pytest.mark.parametrize(
-    ("what", "used", "quota", "state"),
+    ("what", "used", "quota", "status"),
     [
         ("VPCs", 4, 5, Status.OK),
         ("VPCs", 5, 5, Status.STOP),
         ("database instances", 0, 2, Status.WARNING),
         ("database instances", 0, 1, Status.STOP),
         ("database instances", 0, 4, Status.OK),
-        ("Fargate Spot vCPUs", 7, 6, Status.WARNING),  # too much is used already, and nothing is added
+        ("Fargate Spot vCPUs", 7, 6, Status.WARNING),  # exceeded already, but nothing is added
     ],
 )
-def test_a_quota_stops_what_it_has_no_room_for(
-    scene: Scene, prod: Platform, what: str, used: float, quota: float, state: Status
+def test_a_quota_stops_a_deployment_that_exceeds_it(
+    scene: Scene, prod: Platform, what: str, used: float, quota: float, status: Status
 ):
-    assert checked(scene, prod, used=used, quota=quota, what=what).status is state
+    assert checked(scene, prod, used=used, quota=quota, what=what).status is status
 
 
 @pytest.mark.usefixtures("granted")
-def test_what_is_told_of_a_quota_is_what_raises_it(scene: Scene, prod: Platform):
-    finding = checked(scene, prod, used=3, quota=4, what="database instances")
-    assert finding.detail == "3 used, 2 added, 2 more under load; quota 4"
-    assert finding.remedy == (
+def test_the_remedy_of_a_quota_is_the_command_that_raises_it(scene: Scene, prod: Platform):
+    result = checked(scene, prod, used=3, quota=4, what="database instances")
+    assert result.detail == "3 used, 2 added, 2 more under load; quota 4"
+    assert result.remedy == (
         "aws service-quotas request-service-quota-increase --service-code rds --quota-code L-7B6409FD "
         "--desired-value 7 --region us-west-1"
     )
-    assert finding.figures["used"] == 3
+    assert result.figures["used"] == 3
 
 
-def test_a_quota_that_aws_does_not_raise_is_told_so(scene: Scene, prod: Platform):
+def test_a_quota_that_cannot_be_raised_says_so(scene: Scene, prod: Platform):
     scene.intercept("GetServiceQuota", lambda _: {"Quota": {"Value": 0.0, "Adjustable": False}})
-    finding = quotas.check_quota(NAMED["VPCs"], Account.of(scene.settings), Demand(prod))
-    assert finding.remedy.startswith("AWS does not raise this quota")
+    result = quotas.check_quota(NAMED["VPCs"], Account.of(scene.settings), Demand(prod))
+    assert result.remedy.startswith("this quota cannot be raised")
 
 
-def test_where_the_account_never_had_a_quota_of_its_own_awss_is_meant(scene: Scene):
+def test_without_an_applied_quota_the_default_counts(scene: Scene):
     scene.intercept("GetServiceQuota", refusal("GetServiceQuota", "NoSuchResourceException"))
-    assert quotas.quota_limit(NAMED["elastic IP addresses"], Account.of(scene.settings))["Value"] == 5
+    assert quotas.quota_limit(NAMED["Elastic IP addresses"], Account.of(scene.settings))["Value"] == 5
 
 
-def test_the_zone_with_the_least_room_is_told(scene: Scene, prod: Platform):
-    crowded = replace(NAMED["NAT gateways of a zone"], used=lambda *_: {"us-west-1a": 1, "us-west-1b": 5})
-    finding = quotas.check_quota(crowded, Account.of(scene.settings), Demand(prod))
-    assert (finding.what, finding.status) == ("NAT gateways of a zone (us-west-1b)", Status.STOP)
+def test_the_zone_with_the_highest_total_is_reported(scene: Scene, prod: Platform):
+    crowded = replace(NAMED["NAT gateways per zone"], used=lambda *_: {"us-west-1a": 1, "us-west-1b": 5})
+    result = quotas.check_quota(crowded, Account.of(scene.settings), Demand(prod))
+    assert (result.name, result.status) == ("NAT gateways per zone (us-west-1b)", Status.STOP)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *chosen: Quota) -> None:
     monkeypatch.setattr(quotas, "QUOTAS", chosen)
 
 
-def test_another_region_has_room_where_enough_of_its_zones_have(
+def test_another_region_has_room_if_enough_of_its_zones_have(
     scene: Scene, prod: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     account, demand = Account.of(scene.settings), Demand(prod)
     crowded = {"us-west-2a": 5.0, "us-west-2b": 0.0, "us-west-2c": 0.0, "us-west-2d": 5.0}
-    only(monkeypatch, replace(NAMED["NAT gateways of a zone"], used=lambda *_: crowded))
+    only(monkeypatch, replace(NAMED["NAT gateways per zone"], used=lambda *_: crowded))
     assert quotas.shortages_in("us-west-2", account, demand) == []
     crowded["us-west-2c"] = 5.0
     assert quotas.shortages_in("us-west-2", account, demand) == [
-        "NAT gateways of a zone (us-west-1b): 5 used, 1 added; quota 5"
+        "NAT gateways per zone (us-west-1b): 5 used, 1 added; quota 5"
     ]
 
 
@@ -254,122 +253,120 @@ def test_another_region_needs_as_many_zones(scene: Scene, prod: Platform):
     local = {"ZoneName": "us-west-2-lax-1a", "State": "available", "ZoneType": "local-zone"}
     closed = {**zone, "ZoneName": "us-west-2b", "State": "impaired"}
     scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": [zone, local, closed]})
-    assert quotas.shortages_in("us-west-2", Account.of(scene.settings), Demand(prod)) == [
-        "zones: 1, of 2 that are needed"
-    ]
+    assert quotas.shortages_in("us-west-2", Account.of(scene.settings), Demand(prod)) == ["zones: 1 of 2 required"]
 
 
 # Checks
 
 
 @pytest.fixture
-def subject(scene: Scene, dev: Platform) -> CheckContext:
+def context(scene: Scene, dev: Platform) -> CheckContext:
     return CheckContext(Account.of(scene.settings), Demand(dev, {tier: {} for tier in dev.stacks}))
 
 
-def found(make: Any, subject: CheckContext) -> CheckResult:
-    (finding,) = make(subject)
-    return finding
+def found(make: Any, context: CheckContext) -> CheckResult:
+    (result,) = make(context)
+    return result
 
 
-def test_a_zone_that_is_not_open_to_the_account_stops_it(scene: Scene, subject: CheckContext):
-    assert found(checks.zones, subject).status is Status.OK
+def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckContext):
+    assert found(checks.zones, context).status is Status.OK
     there = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
     scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
-    finding = found(checks.zones, subject)
-    assert finding.status is Status.STOP
-    assert "us-west-1b" in finding.detail
-    assert finding.remedy == "name others in network.zones; us-west-1 has us-west-1a, us-west-1c"
+    result = found(checks.zones, context)
+    assert result.status is Status.STOP
+    assert "us-west-1b" in result.detail
+    assert result.remedy == "choose others for network.zones; us-west-1 has us-west-1a, us-west-1c"
 
 
-@pytest.mark.parametrize(("version", "state"), [("17.4", Status.OK), ("17", Status.OK), ("16.9", Status.STOP)])
-def test_a_version_of_the_database_is_offered_in_each_zone(
-    scene: Scene, subject: CheckContext, version: str, state: Status
+@pytest.mark.parametrize(("version", "status"), [("17.4", Status.OK), ("17", Status.OK), ("16.9", Status.STOP)])
+def test_a_database_version_that_is_not_offered_stops_the_deployment(
+    scene: Scene, context: CheckContext, version: str, status: Status
 ):
     zones = [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}]
     option = {"EngineVersion": version, "AvailabilityZones": zones}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
-    assert found(checks.database, subject).status is state
+    assert found(checks.database, context).status is status
 
 
-def test_a_zone_without_the_database_is_named(scene: Scene, subject: CheckContext):
+def test_a_zone_without_the_database_is_named(scene: Scene, context: CheckContext):
     option = {"EngineVersion": "17.4", "AvailabilityZones": [{"Name": "us-west-1a"}]}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
-    finding = found(checks.database, subject)
-    assert (finding.status, finding.detail) == (Status.STOP, "not offered in us-west-1b")
-    assert finding.remedy == "offered in: us-west-1a"
+    result = found(checks.database, context)
+    assert (result.status, result.detail) == (Status.STOP, "not offered in us-west-1b")
+    assert result.remedy == "offered in: us-west-1a"
 
 
-def test_a_node_type_that_the_region_does_not_have_stops_it(scene: Scene, subject: CheckContext):
-    assert found(checks.cache, subject).status is Status.OK
+def test_a_node_type_that_the_region_does_not_offer_stops_the_deployment(scene: Scene, context: CheckContext):
+    assert found(checks.cache, context).status is Status.OK
     scene.intercept("DescribeReservedCacheNodesOfferings", lambda _: {"ReservedCacheNodesOfferings": []})
-    assert found(checks.cache, subject).status is Status.STOP
+    assert found(checks.cache, context).status is Status.STOP
     scene.intercept(
         "DescribeReservedCacheNodesOfferings", refusal("DescribeReservedCacheNodesOfferings", "InvalidParameterValue")
     )
-    assert found(checks.cache, subject).remedy == "choose another cache.node_type"
+    assert found(checks.cache, context).remedy == "choose another cache.node_type"
 
 
-def buckets_of(subject: CheckContext) -> list[Resource]:
-    return subject.demand.platform.of_type("aws_s3_bucket")
+def buckets_of(context: CheckContext) -> list[Resource]:
+    return context.demand.platform.of_type("aws_s3_bucket")
 
 
-def test_names_of_buckets_are_free(subject: CheckContext):
-    assert found(checks.buckets, subject).detail == f"no other account has one of {len(buckets_of(subject))}"
+def test_bucket_names_are_free(context: CheckContext):
+    assert found(checks.buckets, context).detail == f"no other account has any of {len(buckets_of(context))} names"
 
 
-def test_a_bucket_of_ours_that_no_state_has_is_imported(scene: Scene, subject: CheckContext):
-    scene.intercept("HeadBucket", lambda asked: {} if "audit" in asked["Bucket"] else None)
-    finding = found(checks.buckets, subject)
-    assert (finding.status, finding.detail) == (Status.STOP, "there, and in no state")
-    assert finding.remedy == f"python -m operations orphans {scene.name} says how it is imported"
+def test_a_bucket_of_this_account_in_no_state_must_be_imported(scene: Scene, context: CheckContext):
+    scene.intercept("HeadBucket", lambda arguments: {} if "audit" in arguments["Bucket"] else None)
+    result = found(checks.buckets, context)
+    assert (result.status, result.detail) == (Status.STOP, "exists, but in no state")
+    assert result.remedy == f"import it: see python -m operations orphans {scene.name}"
 
 
-def test_a_bucket_of_ours_whose_state_could_not_be_read_may_be_in_it(
-    scene: Scene, subject: CheckContext, dev: Platform
+def test_a_bucket_of_this_account_passes_if_its_state_cannot_be_read(
+    scene: Scene, context: CheckContext, dev: Platform
 ):
     scene.intercept("HeadBucket", lambda _: {})
-    assert found(checks.buckets, replace(subject, demand=Demand(dev))).status is Status.OK
+    assert found(checks.buckets, replace(context, demand=Demand(dev))).status is Status.OK
 
 
 @pytest.mark.parametrize("code", ["301", "400", "403"])
-def test_a_name_that_another_has_stops_it(scene: Scene, subject: CheckContext, code: str):
+def test_a_bucket_name_of_another_account_stops_the_deployment(scene: Scene, context: CheckContext, code: str):
     scene.intercept("HeadBucket", refusal("HeadBucket", code))
-    findings = list(checks.buckets(subject))
-    assert len(findings) == len(buckets_of(subject))
-    assert {finding.status for finding in findings} == {Status.STOP}
+    results = list(checks.buckets(context))
+    assert len(results) == len(buckets_of(context))
+    assert {result.status for result in results} == {Status.STOP}
 
 
-def test_the_hosted_zone_is_there_once(scene: Scene, subject: CheckContext):
+def test_exactly_one_public_hosted_zone_is_required(scene: Scene, context: CheckContext):
     name = scene.settings.service.hosted_zone
     zone = {"Name": f"{name}.", "Config": {"PrivateZone": False}}
     private, other = {**zone, "Config": {"PrivateZone": True}}, {**zone, "Name": f"other.{name}."}
-    for zones, state in (
+    for zones, status in (
         ([zone, private, other], Status.OK),
         ([private, other], Status.STOP),
         ([zone, zone], Status.STOP),
     ):
         scene.intercept("ListHostedZonesByName", lambda _, zones=zones: {"HostedZones": zones})
-        finding = found(checks.hosted_zone, subject)
-        assert finding.status is state
-        assert bool(finding.remedy) is (state is Status.STOP)
+        result = found(checks.hosted_zone, context)
+        assert result.status is status
+        assert bool(result.remedy) is (status is Status.STOP)
 
 
-def test_what_bootstrap_makes_must_be_there(scene: Scene, subject: CheckContext):
-    finding = found(checks.bootstrapped, subject)
-    assert finding.status is Status.STOP
-    assert finding.remedy == f"python -m operations bootstrap {scene.name}"
+def test_bootstrap_must_be_complete(scene: Scene, context: CheckContext):
+    result = found(checks.bootstrapped, context)
+    assert result.status is Status.STOP
+    assert result.remedy == f"python -m operations bootstrap {scene.name}"
     assert scene.run("bootstrap", "--yes").exit_code == 0
-    assert found(checks.bootstrapped, subject).status is Status.OK
+    assert found(checks.bootstrapped, context).status is Status.OK
 
 
-def test_a_lock_stops_it(scene: Scene, subject: CheckContext):
+def test_a_lock_stops_the_deployment(scene: Scene, context: CheckContext):
     assert scene.run("bootstrap", "--yes").exit_code == 0
-    assert found(checks.locks, subject).status is Status.OK
+    assert found(checks.locks, context).status is Status.OK
     bucket, key = scene.names.state_bucket, f"{scene.name}/network.tfstate.tflock"
     scene.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"{}")
-    finding = found(checks.locks, subject)
-    assert (finding.status, finding.detail) == (Status.STOP, f"held: {scene.name}-network")
+    result = found(checks.locks, context)
+    assert (result.status, result.detail) == (Status.STOP, f"locked: {scene.name}-network")
 
 
 RULE = Resource(
@@ -382,24 +379,24 @@ RULE = Resource(
 )
 
 
-def with_resources(subject: CheckContext, *resources: Resource) -> CheckContext:
-    platform = subject.demand.platform
-    return replace(subject, demand=Demand(replace(platform, resources=(*platform.resources, *resources))))
+def with_resources(context: CheckContext, *resources: Resource) -> CheckContext:
+    platform = context.demand.platform
+    return replace(context, demand=Demand(replace(platform, resources=(*platform.resources, *resources))))
 
 
-def without_audit(subject: CheckContext) -> CheckContext:
-    platform = subject.demand.platform
+def without_audit(context: CheckContext) -> CheckContext:
+    platform = context.demand.platform
     left = tuple(resource for resource in platform.resources if resource.tier != "audit")
-    return replace(subject, demand=Demand(replace(platform, resources=left)))
+    return replace(context, demand=Demand(replace(platform, resources=left)))
 
 
-def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subject: CheckContext):
-    subject = without_audit(subject)
-    assert found(checks.trail, subject).detail == "no rule needs one"
-    waiting = with_resources(subject, RULE)
-    finding = found(checks.trail, waiting)
-    assert finding.status is Status.WARNING
-    assert "root-signs-in" in finding.detail
+def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: CheckContext):
+    context = without_audit(context)
+    assert found(checks.trail, context).detail == "no rule needs one"
+    waiting = with_resources(context, RULE)
+    result = found(checks.trail, waiting)
+    assert result.status is Status.WARNING
+    assert "root-signs-in" in result.detail
     s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
     bucket = f"{scene.name}-trail"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-1"})
@@ -417,51 +414,51 @@ def test_a_trail_is_needed_where_a_rule_waits_for_its_events(scene: Scene, subje
     cloudtrail.delete_trail(Name=bucket)
 
 
-def test_a_trail_of_the_stacks_own_is_one(subject: CheckContext):
-    assert found(checks.trail, subject).detail == "one of the stacks' own"
+def test_a_trail_in_the_stacks_is_enough(context: CheckContext):
+    assert found(checks.trail, context).detail == "part of the stacks"
     trail = replace(RULE, type="aws_cloudtrail", body={})
-    assert found(checks.trail, with_resources(without_audit(subject), RULE, trail)).detail == "one of the stacks' own"
+    assert found(checks.trail, with_resources(without_audit(context), RULE, trail)).detail == "part of the stacks"
 
 
 @pytest.mark.parametrize(
-    ("days", "state", "remedy"),
+    ("days", "status", "remedy"),
     [
-        (-1, Status.STOP, "decide again"),
-        (0, Status.WARNING, "decide again"),
+        (-1, Status.STOP, "renew the waivers"),
+        (0, Status.WARNING, "renew the waivers"),
         (29, Status.WARNING, ""),
         (30, Status.OK, ""),
     ],
 )
-def test_a_waiver_is_in_force_until_its_day(
-    subject: CheckContext, monkeypatch: pytest.MonkeyPatch, days: int, state: Status, remedy: str
+def test_a_waiver_is_valid_until_its_expiry_date(
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, days: int, status: Status, remedy: str
 ):
     until = datetime.now(UTC).date() + timedelta(days=days)
     waiver = Waiver(check="CKV_AWS_1", resources=("aws_lb.x",), reason="as long as it is tested", expires=until)
     monkeypatch.setattr(checks, "waivers", lambda: (waiver,))
-    finding = found(checks.waivers_in_force, subject)
-    assert finding.status is state
-    assert remedy in finding.remedy
-    assert (str(until) in finding.detail) is (state is not Status.OK)
+    result = found(checks.waivers_in_force, context)
+    assert result.status is status
+    assert remedy in result.remedy
+    assert (str(until) in result.detail) is (status is not Status.OK)
 
 
-def test_waivers_that_cannot_be_read_stop_it(subject: CheckContext, monkeypatch: pytest.MonkeyPatch):
+def test_invalid_waivers_stop_the_deployment(context: CheckContext, monkeypatch: pytest.MonkeyPatch):
     def unreadable() -> None:
         raise ScanError("waivers.toml: waiver.0.expires: Field required")
 
     monkeypatch.setattr(checks, "waivers", unreadable)
-    finding = found(checks.waivers_in_force, subject)
-    assert (finding.status, finding.detail) == (Status.STOP, "waivers.toml: waiver.0.expires: Field required")
+    result = found(checks.waivers_in_force, context)
+    assert (result.status, result.detail) == (Status.STOP, "waivers.toml: waiver.0.expires: Field required")
 
 
 @pytest.mark.parametrize(
     ("check", "operation"), [(checks.buckets, "HeadBucket"), (checks.zones, "DescribeAvailabilityZones")]
 )
-def test_what_else_aws_refuses_is_not_taken_for_an_answer(
-    scene: Scene, subject: CheckContext, check: Any, operation: str
+def test_another_error_of_aws_is_not_taken_for_a_result(
+    scene: Scene, context: CheckContext, check: Any, operation: str
 ):
     scene.intercept(operation, refusal(operation, "Throttling"))
     with pytest.raises(Exception, match="Throttling"):
-        list(check(subject))
+        list(check(context))
 
 
 # The command
@@ -469,7 +466,7 @@ def test_what_else_aws_refuses_is_not_taken_for_an_answer(
 
 @pytest.fixture(scope="module")
 def any_stacks(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stacks of a scene's environment, but that its name is another."""
+    """Synthesized stacks of an environment named `ANY`."""
     folder = tmp_path_factory.mktemp("any")
     with pytest.MonkeyPatch.context() as monkeypatch:
         Scene(aws, folder, ANY, monkeypatch).write()
@@ -479,7 +476,7 @@ def any_stacks(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stacks(scene: Scene, any_stacks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """An environment whose stacks were written: a name is all that one has of its own."""
+    """An environment with synthesized stacks: those of `any_stacks` under its own name."""
     for file in [any_stacks / "manifest.json", *any_stacks.rglob("*.tf.json")]:
         written = tmp_path / "out" / str(file.relative_to(any_stacks)).replace(ANY, scene.name)
         written.parent.mkdir(parents=True, exist_ok=True)
@@ -490,56 +487,56 @@ def stacks(scene: Scene, any_stacks: Path, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def synthesized(stacks: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """The same in an account that has been bootstrapped."""
+    """The same in a bootstrapped account."""
     assert stacks.run("bootstrap", "--yes").exit_code == 0
     stacks.intercept(
         "ListHostedZonesByName",
-        lambda asked: {"HostedZones": [{"Name": asked["DNSName"], "Config": {"PrivateZone": False}}]},
+        lambda arguments: {"HostedZones": [{"Name": arguments["DNSName"], "Config": {"PrivateZone": False}}]},
     )
-    # Other tests of this account leave what they made.
+    # Other tests leave resources in this account.
     for quota in QUOTAS:
-        monkeypatch.setitem(stacks.aws.backend("servicequotas").granted, (quota.service, quota.code), 1000.0)
+        monkeypatch.setitem(stacks.aws.backend("servicequotas").applied_values, (quota.service, quota.code), 1000.0)
     return stacks
 
 
-def test_an_account_with_all_that_is_needed_may_be_deployed_to(synthesized: Scene):
+def test_an_account_that_meets_all_requirements_passes(synthesized: Scene):
     result = synthesized.run("preflight")
     assert result.exit_code == 0, result.output
-    for said in ("credentials", *NAMED):
-        assert said in result.output
+    for name in ("credentials", *NAMED):
+        assert name in result.output
     assert result.output.endswith("0 unknown, 0 warning, 0 stop\n")
 
 
-def test_a_quota_stops_it_and_other_regions_that_have_room_are_told(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+def test_a_quota_stops_the_deployment_and_other_regions_with_room_are_listed(synthesized: Scene):
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight")
     assert result.exit_code == 1
     assert "stop: VPCs: aws service-quotas request-service-quota-increase --service-code vpc" in result.output
-    assert "--regions REGION,... says which other Regions have room" in result.output
+    assert "use --regions REGION,... to check other Regions" in result.output
     result = synthesized.run("preflight", "--regions", "us-west-2, eu-west-9")
-    assert "us-west-2: has room for all of it" in result.output
+    assert "us-west-2: has room for the platform" in result.output
     assert "eu-west-9: " in result.output
     assert "--regions REGION" not in result.output
 
 
 @pytest.mark.parametrize("regions", ["moon-1", "us-west-2,", "us-west-2 eu-west-1"])
-def test_what_is_no_region_is_refused_before_anything_is_asked(scene: Scene, regions: str):
+def test_an_invalid_region_is_refused_before_any_request(scene: Scene, regions: str):
     result = scene.run("preflight", "--regions", regions)
     assert result.exit_code == 2
     assert "allowed, each: a Region, such as us-west-1" in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_for_machines_it_is_json(synthesized: Scene):
-    synthesized.aws.backend("servicequotas").granted["vpc", "L-F678F1CE"] = 0.0
+def test_json_has_results_and_figures(synthesized: Scene):
+    synthesized.aws.backend("servicequotas").applied_values["vpc", "L-F678F1CE"] = 0.0
     result = synthesized.run("preflight", "--json", "--regions", "us-west-2")
     assert result.exit_code == 1
-    told = json.loads(result.stdout)
-    (vpcs,) = (finding for finding in told["findings"] if finding["what"] == "VPCs")
+    output = json.loads(result.stdout)
+    (vpcs,) = (each for each in output["findings"] if each["name"] == "VPCs")
     assert (vpcs["status"], vpcs["figures"]["code"], vpcs["figures"]["quota"]) == ("stop", "L-F678F1CE", 0)
-    assert told["regions"] == {"us-west-2": []}
+    assert output["regions"] == {"us-west-2": []}
 
 
-def test_what_these_credentials_may_not_ask_is_unknown_with_the_action_and_stops_nothing(synthesized: Scene):
+def test_a_missing_permission_is_unknown_with_the_action_and_stops_nothing(synthesized: Scene):
     denied = "User: arn:x is not authorized to perform: servicequotas:GetServiceQuota"
     synthesized.intercept("GetServiceQuota", refusal("GetServiceQuota", "AccessDeniedException", denied))
     result = synthesized.run("preflight")
@@ -548,30 +545,30 @@ def test_what_these_credentials_may_not_ask_is_unknown_with_the_action_and_stops
     assert f"{len(QUOTAS)} unknown" in result.output
 
 
-def test_a_state_that_may_not_be_read_is_unknown_and_counted_as_not_deployed(synthesized: Scene):
+def test_a_state_without_read_permission_is_unknown_and_counted_as_not_deployed(synthesized: Scene):
     synthesized.intercept("GetObject", refusal("GetObject", "AccessDenied", "Access Denied"))
     result = synthesized.run("preflight")
     assert result.exit_code == 0
     assert "state of network" in result.output
-    assert "counted as if it were not deployed" in " ".join(result.output.split())
+    assert "counted as not deployed" in " ".join(result.output.split())
 
 
-def test_a_state_that_is_none_stops_it(synthesized: Scene):
+def test_an_invalid_state_stops_the_deployment(synthesized: Scene):
     key = f"{synthesized.name}/network.tfstate"
     synthesized.aws.client("s3").put_object(Bucket=synthesized.names.state_bucket, Key=key, Body=b"[]")
     result = synthesized.run("preflight")
     assert result.exit_code == 1
-    assert "no state of Terraform's" in " ".join(result.output.split())
+    assert "not a Terraform state" in " ".join(result.output.split())
 
 
-def test_before_bootstrap_it_says_what_makes_the_bucket(stacks: Scene):
+def test_before_bootstrap_the_message_names_bootstrap(stacks: Scene):
     result = stacks.run("preflight")
     assert result.exit_code == 1
     assert f"python -m operations bootstrap {stacks.name}" in result.output
 
 
 @pytest.mark.parametrize("command", ["preflight", "drift"])
-def test_its_help_says_when_it_is_for_with_an_example_and_its_exit_codes(command: str):
+def test_the_help_says_when_to_run_it_with_an_example_and_exit_codes(command: str):
     text = " ".join(CliRunner().invoke(app, [command, "--help"]).output.split())
-    for said in ("When: ", f"Example: python -m operations {command} prod", "Exit codes: 0 nothing ", "2 usage."):
-        assert said in text
+    for expected in ("When: ", f"Example: python -m operations {command} prod", "Exit codes: 0 no", "2 usage."):
+        assert expected in text

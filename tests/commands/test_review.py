@@ -1,4 +1,4 @@
-"""Reviews of plans: what a plan is, what a comment says, and that nothing in a plan can make it say something else."""
+"""review: which plans it accepts, what the comment contains, and that no text in a plan can forge it."""
 
 import json
 import os
@@ -41,26 +41,26 @@ def as_json(folder: Path, *changes: dict[str, Any], **more: Any) -> dict[str, An
     return json.loads(run(write(folder, plan(*changes, **more)), "--json").stdout)
 
 
-def rows(told: str) -> list[list[str]]:
-    """Rows of the table of what matters."""
+def rows(comment: str) -> list[list[str]]:
+    """Rows of the table of findings."""
     lines = [
-        line for line in told.splitlines() if re.match(r"\| (data loss|downtime|exposure|rotation|capacity)", line)
+        line for line in comment.splitlines() if re.match(r"\| (data loss|downtime|exposure|rotation|capacity)", line)
     ]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
-# What it says.
+# Content.
 
 
-def test_the_first_line_is_the_verdict_and_the_worst_stands_first(tmp_path: Path):
-    told = reviewed(tmp_path, HARMLESS, EXPOSING, DATABASE)
-    assert told.splitlines()[0] == "### Data is at stake: 1 data loss, 1 exposure, 1 other"
-    assert [row[0] for row in rows(told)] == ["data loss", "exposure"]
-    assert "| `network` | 0 | 2 | 0 | 1 | data loss |" in told
-    assert "<details><summary>All other changes (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`" in told
+def test_the_first_line_is_the_verdict_and_the_worst_finding_comes_first(tmp_path: Path):
+    output = reviewed(tmp_path, HARMLESS, EXPOSING, DATABASE)
+    assert output.splitlines()[0] == "### Data is at stake: 1 data loss, 1 exposure, 1 other"
+    assert [row[0] for row in rows(output)] == ["data loss", "exposure"]
+    assert "| `network` | 0 | 2 | 0 | 1 | data loss |" in output
+    assert "<details><summary>All other changes (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`" in output
 
 
-def test_a_row_says_what_it_was_and_becomes(tmp_path: Path):
+def test_a_row_has_the_old_and_the_new_value(tmp_path: Path):
     assert rows(reviewed(tmp_path, EXPOSING)) == [
         [
             "exposure",
@@ -72,13 +72,13 @@ def test_a_row_says_what_it_was_and_becomes(tmp_path: Path):
     ]
 
 
-def test_no_changes_are_said_to_be_none(tmp_path: Path):
+def test_a_plan_without_changes_says_so(tmp_path: Path):
     assert reviewed(tmp_path).startswith("### No changes\n")
     assert as_json(tmp_path)["verdict"] is None
 
 
-def test_why_something_is_replaced_is_said(tmp_path: Path):
-    told = reviewed(
+def test_the_reason_of_a_replacement_is_shown(tmp_path: Path):
+    output = reviewed(
         tmp_path,
         change(
             "aws_nat_gateway",
@@ -89,14 +89,14 @@ def test_why_something_is_replaced_is_said(tmp_path: Path):
             action_reason="replace_because_cannot_update",
         ),
     )
-    assert rows(told)[0][-1] == "`because of subnet_id, tags.0`<br>`AWS cannot change it in place`"
+    assert rows(output)[0][-1] == "`because of subnet_id, tags.0`<br>`it cannot be changed in place`"
 
 
-def test_several_plans_make_one_comment_with_a_row_a_stack(tmp_path: Path):
+def test_several_plans_make_one_comment_with_one_row_per_stack(tmp_path: Path):
     files = [write(tmp_path, plan(each), f"{name}.json") for name, each in (("a", HARMLESS), ("b", DATABASE))]
-    told = run(*files).stdout
-    assert told.startswith("### Data is at stake: 1 data loss, 1 other\n")
-    assert told.index("| `a` | 0 | 1 | 0 | 0 | other |") < told.index("| `b` | 0 | 0 | 0 | 1 | data loss |")
+    output = run(*files).stdout
+    assert output.startswith("### Data is at stake: 1 data loss, 1 other\n")
+    assert output.index("| `a` | 0 | 1 | 0 | 0 | other |") < output.index("| `b` | 0 | 0 | 0 | 1 | data loss |")
 
 
 def tagged(**tags: str) -> dict[str, Any]:
@@ -113,21 +113,19 @@ def tagged(**tags: str) -> dict[str, Any]:
         ("vpc.json", [], "vpc"),
     ],
 )
-def test_a_stack_is_called_by_its_tags_its_file_or_its_folder(
-    tmp_path: Path, name: str, configuration: Any, stack: str
-):
+def test_a_stack_is_named_by_its_tags_its_file_or_its_folder(tmp_path: Path, name: str, configuration: Any, stack: str):
     (found,) = read_plans([write(tmp_path, plan(configuration=configuration), name)])
     assert found.stack == stack.format(folder=tmp_path.name)
 
 
-def test_two_stacks_of_one_name_are_told_apart(tmp_path: Path):
+def test_two_stacks_with_the_same_name_are_distinguished_by_file(tmp_path: Path):
     files = [write(folder, plan()) for name in ("a", "b") if not (folder := tmp_path / name).mkdir()]
     assert [found.stack for found in read_plans(files)] == [f"network ({file})" for file in files]
 
 
-def test_what_is_imported_moved_forgotten_and_deposed_is_counted_and_named(tmp_path: Path):
+def test_imported_moved_forgotten_and_deposed_resources_are_counted_and_named(tmp_path: Path):
     same = {"display_name": "a"}
-    told = as_json(
+    output = as_json(
         tmp_path,
         change("aws_sns_topic", ["no-op"], same, same, importing={"id": "x"}, address="aws_sns_topic.imported"),
         change(
@@ -137,52 +135,49 @@ def test_what_is_imported_moved_forgotten_and_deposed_is_counted_and_named(tmp_p
         change("aws_nat_gateway", ["forget"], same, None),
         change("aws_nat_gateway", DELETE, same, None, deposed="0123abcd"),
     )
-    (stack,) = told["stacks"]
+    (stack,) = output["stacks"]
     assert stack["counts"] == {"import": 2, "move": 2, "update": 1, "forget": 1, "delete": 1}
     assert [(entry["address"], entry["action"]) for entry in stack["other"]] == [
         ("aws_sns_topic.imported", "import"),
         ("aws_sns_topic.new", "move from aws_sns_topic.old"),
         ("aws_sns_topic.both", "update, moved, imported"),
     ]
-    assert [finding["address"] for finding in told["findings"]] == [
+    assert [finding["address"] for finding in output["findings"]] == [
         "aws_nat_gateway.it (deposed 0123abcd)",
         "aws_nat_gateway.it",
     ]
 
 
-def test_what_a_stack_keeps_when_terraform_deletes_it_is_forgotten_not_lost(tmp_path: Path):
+def test_a_resource_with_skip_destroy_is_forgotten_not_lost(tmp_path: Path):
     kept = change("aws_cloudwatch_log_group", DELETE, {"skip_destroy": True}, None)
-    made_anew = change("aws_cloudwatch_log_group", REPLACE, {"skip_destroy": True}, {"skip_destroy": True})
-    assert [finding["level"] for finding in as_json(tmp_path, kept, made_anew)["findings"]] == ["capacity"]
+    recreated = change("aws_cloudwatch_log_group", REPLACE, {"skip_destroy": True}, {"skip_destroy": True})
+    assert [finding["level"] for finding in as_json(tmp_path, kept, recreated)["findings"]] == ["capacity"]
 
 
-def test_data_that_is_gone_behind_terraforms_back_is_told(tmp_path: Path):
-    made_anew = change("aws_ecr_repository", CREATE, None, {"name": "a"})
-    gone = change("aws_ecr_repository", DELETE, {"name": "a"}, None)
-    (finding,) = as_json(tmp_path, made_anew, resource_drift=[gone])["findings"]
+def test_data_that_was_deleted_outside_terraform_is_reported(tmp_path: Path):
+    recreated = change("aws_ecr_repository", CREATE, None, {"name": "a"})
+    deleted = change("aws_ecr_repository", DELETE, {"name": "a"}, None)
+    (finding,) = as_json(tmp_path, recreated, resource_drift=[deleted])["findings"]
     assert (finding["level"], finding["what"]) == (
         "data-loss",
-        "was deleted behind Terraform's back: what the plan makes instead is empty",
+        "was deleted outside Terraform: its replacement is empty",
     )
-    gone = change("aws_sns_topic", DELETE, {"name": "a"}, None)
-    assert as_json(tmp_path, change("aws_sns_topic", CREATE, None, {}), resource_drift=[gone])["verdict"] == "other"
+    deleted = change("aws_sns_topic", DELETE, {"name": "a"}, None)
+    assert as_json(tmp_path, change("aws_sns_topic", CREATE, None, {}), resource_drift=[deleted])["verdict"] == "other"
 
 
-def test_what_the_state_has_otherwise_is_listed_but_not_where_nothing_is_set_on_both_sides(tmp_path: Path):
+def test_drift_is_listed_unless_both_sides_are_unset(tmp_path: Path):
     drift = [
         change("aws_sns_topic", UPDATE, {"name": "a", "tags": None}, {"name": "b", "tags": {}}),
         change("aws_vpc", UPDATE, {"tags": None}, {"tags": {}}),
     ]
-    told = reviewed(tmp_path, resource_drift=drift)
-    assert (
-        "Found otherwise than the state has it (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`: `name`"
-        in told
-    )
-    assert "aws_vpc" not in told
+    output = reviewed(tmp_path, resource_drift=drift)
+    assert "Drift (1)</summary>\n\n- `network`: `update` `aws_sns_topic.it`: `name`" in output
+    assert "aws_vpc" not in output
 
 
-def test_outputs_deferred_changes_and_checks_that_fail_are_told(tmp_path: Path):
-    told = reviewed(
+def test_outputs_deferred_changes_and_failed_checks_are_listed(tmp_path: Path):
+    output = reviewed(
         tmp_path,
         output_changes={"endpoint": {"actions": ["delete"]}, "same": {"actions": ["no-op"]}},
         deferred_changes=[{"reason": "resource_config_unknown", "resource_change": DATABASE}],
@@ -192,20 +187,20 @@ def test_outputs_deferred_changes_and_checks_that_fail_are_told(tmp_path: Path):
         ],
         complete=False,
     )
-    assert told.splitlines()[0] == "### Data is at stake: 1 data loss, 1 other; 1 check fails"
-    assert "- `network`: `destroy endpoint`" in told
-    assert "- `network`: `aws_rds_cluster.it: resource_config_unknown`" in told
-    assert "- `network`: `check.health`" in told
-    assert "data loss; another plan must follow |" in told
-    assert "check.other" not in told
-    assert " same`" not in told
+    assert output.splitlines()[0] == "### Data is at stake: 1 data loss, 1 other; 1 failed check"
+    assert "- `network`: `destroy endpoint`" in output
+    assert "- `network`: `aws_rds_cluster.it: resource_config_unknown`" in output
+    assert "- `network`: `check.health`" in output
+    assert "data loss; another plan is required |" in output
+    assert "check.other" not in output
+    assert " same`" not in output
 
 
 def test_data_sources_are_no_changes(tmp_path: Path):
     assert as_json(tmp_path, change("aws_vpc", ["read"], None, {}, mode="data"))["verdict"] is None
 
 
-def test_rows_of_one_level_begin_with_what_goes(tmp_path: Path):
+def test_rows_of_one_level_start_with_deletions(tmp_path: Path):
     changes = [
         change("aws_rds_cluster", UPDATE, {"skip_final_snapshot": False}, {"skip_final_snapshot": True}, address="a.a"),
         change("aws_rds_cluster", REPLACE, {}, {}, address="a.b"),
@@ -229,108 +224,112 @@ def test_rows_of_one_level_begin_with_what_goes(tmp_path: Path):
         ([], "other", 0),
     ],
 )
-def test_a_gate_ends_with_3_at_its_level_or_worse(tmp_path: Path, changes: list[Any], level: str, code: int):
+def test_a_gate_exits_with_3_at_its_level_or_worse(tmp_path: Path, changes: list[Any], level: str, code: int):
     file = write(tmp_path, plan(*changes))
     assert run(file).exit_code == 0
     for options in ((), ("--json",)):
         assert run(file, "--fail-on", level, *options).exit_code == code
 
 
-def test_a_plan_that_is_not_whole_passes_no_gate(tmp_path: Path):
+def test_an_incomplete_plan_passes_no_gate(tmp_path: Path):
     result = run(write(tmp_path, plan(errored=True, complete=False)), "--fail-on", "data-loss")
     assert result.exit_code == 3
-    assert result.stdout.startswith("### Not a whole plan (`network`). No changes\n")
-    assert "not a whole plan |" in result.stdout
+    assert result.stdout.startswith("### Incomplete plan (`network`). No changes\n")
+    assert "incomplete plan |" in result.stdout
 
 
-def test_a_level_that_there_is_not_is_wrong_usage(tmp_path: Path):
+def test_an_unknown_level_is_wrong_usage(tmp_path: Path):
     assert run(write(tmp_path, plan()), "--fail-on", "boredom").exit_code == 2
     assert run().exit_code == 2
 
 
-def test_json_has_all_that_a_comment_leaves_out(tmp_path: Path):
-    told = as_json(tmp_path, *(change("aws_rds_cluster", DELETE, {}, None, address=f"a.c{n}") for n in range(600)))
-    assert len(told["findings"]) == 600
-    assert told["verdict"] == "data-loss"
+def test_json_has_everything_that_a_comment_omits(tmp_path: Path):
+    output = as_json(tmp_path, *(change("aws_rds_cluster", DELETE, {}, None, address=f"a.c{n}") for n in range(600)))
+    assert len(output["findings"]) == 600
+    assert output["verdict"] == "data-loss"
 
 
-# What is no plan.
+# Invalid plans.
 
 PLAN = json.dumps(plan(HARMLESS))
-NONE_OF_TERRAFORMS = "no plan that Terraform would write"
+INVALID = "not a valid plan"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
-        ("", "empty; allowed: what `terraform show -json PLANFILE` writes"),
-        ("hello", "no JSON (Expecting value"),
-        (PLAN[:-20], "truncated: "),
-        (PLAN[: PLAN.index("display") + 3], "truncated: "),
-        ("[]", "no plan: JSON, but no object"),
-        ("{}", "no plan but other JSON, without a format_version"),
-        ('{"format_version": "2.0", "resource_changes": []}', 'format_version "2.0": this reads 1.x'),
-        ('{"format_version": 1, "resource_changes": []}', "format_version 1: this reads 1.x"),
-        ('{"format_version": "0.1", "resource_changes": []}', 'format_version "0.1": this reads 1.x'),
-        ('{"format_version": "1.0", "terraform_version": "1.11.4", "values": {}}', "no plan but a state, as "),
-        ('{"format_version": "1.0"}', "no plan but a state, as "),
-        ('{"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x"}', "no plan but a state itself"),
-        ('{"format_version": "1.0", "valid": true, "diagnostics": []}', "no plan but what `terraform validate -json`"),
-        ('{"format_version": "1.0", "provider_schemas": {}}', "no plan but the schemas of providers"),
-        ('{"@level":"info","@message":"x"}', "no plan but a line of `terraform plan -json`"),
-        ('{"@level":"info","@message":"x"}\n{"@level":"info"}', "no plan but what `terraform plan -json` says"),
-        ("PK\x03\x04binary", "a plan as Terraform saves it"),
-        ("[" * 20_000, "nested deeper than any plan"),
-        (f'{{"format_version": {"9" * 5000}}}', "no JSON that can be read: Exceeds the limit"),
+        ("", "empty; allowed: the output of `terraform show -json PLANFILE`"),
+        ("hello", "not JSON (Expecting value"),
+        (PLAN[:-20], "truncated after "),
+        (PLAN[: PLAN.index("display") + 3], "truncated after "),
+        ("[]", "not a plan: JSON, but not an object"),
+        ("{}", "not a plan but other JSON, without a format_version"),
+        ('{"format_version": "2.0", "resource_changes": []}', 'format_version "2.0": allowed: 1.x'),
+        ('{"format_version": 1, "resource_changes": []}', "format_version 1: allowed: 1.x"),
+        ('{"format_version": "0.1", "resource_changes": []}', 'format_version "0.1": allowed: 1.x'),
+        (
+            '{"format_version": "1.0", "terraform_version": "1.11.4", "values": {}}',
+            "not a plan but a state, the output of ",
+        ),
+        ('{"format_version": "1.0"}', "not a plan but a state, the output of "),
+        ('{"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x"}', "not a plan but a state file"),
+        (
+            '{"format_version": "1.0", "valid": true, "diagnostics": []}',
+            "not a plan but the output of `terraform validate -json`",
+        ),
+        ('{"format_version": "1.0", "provider_schemas": {}}', "not a plan but provider schemas"),
+        ('{"@level":"info","@message":"x"}', "not a plan but a line of the output of `terraform plan -json`"),
+        ('{"@level":"info","@message":"x"}\n{"@level":"info"}', "not a plan but the output of `terraform plan -json`"),
+        ("PK\x03\x04binary", "a binary plan file"),
+        ("[" * 20_000, "nested too deeply for a plan"),
+        (f'{{"format_version": {"9" * 5000}}}', "JSON that cannot be parsed: Exceeds the limit"),
         (
             '{"format_version": "1.0", "resource_changes": [{"address": 1}]}',
-            f'{NONE_OF_TERRAFORMS}: "resource_changes/0/address": Input should be a valid string',
+            f'{INVALID}: "resource_changes/0/address": Input should be a valid string',
         ),
-        ('{"format_version": "1.0", "resource_changes": 1}', f'{NONE_OF_TERRAFORMS}: "resource_changes": '),
-        ('{"format_version": "1.0", "resource_changes": [], "errored": []}', f'{NONE_OF_TERRAFORMS}: "errored": '),
+        ('{"format_version": "1.0", "resource_changes": 1}', f'{INVALID}: "resource_changes": '),
+        ('{"format_version": "1.0", "resource_changes": [], "errored": []}', f'{INVALID}: "errored": '),
     ],
 )
-def test_what_is_no_plan_is_told_in_one_line(tmp_path: Path, content: str, told: str):
+def test_an_invalid_plan_is_refused_in_one_line(tmp_path: Path, content: str, message: str):
     result = run(file := write(tmp_path, content))
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith(f"{file}: {told}"), result.stderr
+    assert result.stderr.startswith(f"{file}: {message}"), result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path):
+def test_an_unreadable_file_is_refused_in_one_line(tmp_path: Path):
     assert run(tmp_path).stderr == f"{tmp_path}: cannot be read: Is a directory\n"
     assert run(tmp_path / "no.json").stderr == f"{tmp_path / 'no.json'}: cannot be read: No such file or directory\n"
     (tmp_path / "latin.json").write_bytes('{"format_version": "é"}'.encode("latin-1"))
-    assert "no JSON: invalid continuation byte at byte 20" in run(tmp_path / "latin.json").stderr
+    assert "not JSON: invalid continuation byte at byte 20" in run(tmp_path / "latin.json").stderr
 
 
-def test_what_is_larger_than_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_above_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with (tmp_path / "huge.json").open("wb") as huge:
         os.truncate(huge.fileno(), module.MAX_BYTES + 1)
-    assert run(tmp_path / "huge.json").stderr.endswith(
-        "huge.json: larger than 128 MiB, which is as much as a review reads\n"
-    )
+    assert run(tmp_path / "huge.json").stderr.endswith("huge.json: too large; allowed: up to 128 MiB\n")
     monkeypatch.setattr(module, "MAX_BYTES", len(PLAN))
     assert run(write(tmp_path, PLAN)).exit_code == 0
 
 
-def test_a_newer_minor_version_and_what_it_adds_are_read(tmp_path: Path):
+def test_a_newer_minor_version_with_unknown_fields_is_read(tmp_path: Path):
     assert as_json(tmp_path, DATABASE, format_version="1.99", new={"a": 1})["verdict"] == "data-loss"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_what_a_shell_of_windows_wrote_is_read(tmp_path: Path, encoding: str):
+def test_output_of_windows_powershell_is_read(tmp_path: Path, encoding: str):
     file = tmp_path / "plan.json"
     file.write_bytes(PLAN.encode(encoding))
     assert run(file).exit_code == 0
 
 
-def test_what_is_nested_as_deep_as_json_can_be_is_refused_or_reviewed(tmp_path: Path):
+def test_deeply_nested_values_are_reviewed_or_refused(tmp_path: Path):
     for depth in (100, 450, 900):
         value = json.loads("[" * depth + "]" * depth)
         result = run(write(tmp_path, plan(change("a_b", UPDATE, {"a": 1}, {"a": value}))))
-        assert result.exit_code == 0 or result.stderr.strip().endswith("nested deeper than any plan")
+        assert result.exit_code == 0 or result.stderr.strip().endswith("nested too deeply for a plan")
 
 
 # Secrets.
@@ -409,7 +408,7 @@ SENSITIVE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("number", range(len(SENSITIVE)))
-def test_no_sensitive_value_is_told(tmp_path: Path, number: int):
+def test_no_sensitive_value_is_shown(tmp_path: Path, number: int):
     file = write(tmp_path, plan(SENSITIVE[number], resource_drift=[SENSITIVE[number]]))
     for options in ((), ("--json",)):
         result = run(file, *options)
@@ -418,8 +417,8 @@ def test_no_sensitive_value_is_told(tmp_path: Path, number: int):
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_whether_something_sensitive_is_worse_is_not_told_either(tmp_path: Path, value: bool):
-    told = reviewed(
+def test_sensitive_values_are_not_compared(tmp_path: Path, value: bool):
+    output = reviewed(
         tmp_path,
         change(
             "aws_rds_cluster",
@@ -429,14 +428,14 @@ def test_whether_something_sensitive_is_worse_is_not_told_either(tmp_path: Path,
             after_sensitive={"deletion_protection": True},
         ),
     )
-    (row,) = rows(told)
-    assert row[3] == "`deletion_protection`: changes; the values are sensitive, so for better or worse is not told"
-    assert "true" not in told
-    assert "false" not in told
+    (row,) = rows(output)
+    assert row[3] == "`deletion_protection`: changes; the values are sensitive, so the review does not compare them"
+    assert "true" not in output
+    assert "false" not in output
 
 
-def test_what_is_known_later_is_told_as_such(tmp_path: Path):
-    told = as_json(
+def test_values_known_only_after_apply_are_reported_as_such(tmp_path: Path):
+    output = as_json(
         tmp_path,
         change("aws_db_instance", UPDATE, {"instance_class": "a"}, {}, after_unknown={"instance_class": True}),
         change("aws_db_instance", REPLACE, {"instance_class": "a"}, {}, after_unknown={"instance_class": True}),
@@ -448,8 +447,8 @@ def test_what_is_known_later_is_told_as_such(tmp_path: Path):
             after_unknown={"security_groups": [False, True]},
         ),
     )
-    later = "known only after the apply, so for better or worse is not told"
-    assert [(finding["what"], finding["details"]) for finding in told["findings"] if finding["argument"]] == [
+    later = "known only after apply, so the review cannot compare it"
+    assert [(finding["what"], finding["details"]) for finding in output["findings"] if finding["argument"]] == [
         (later, ["a -> (known after apply)"]),
         (later, ["[] -> [null]"]),
     ]
@@ -489,8 +488,8 @@ HOSTILE = (
 
 
 def hostile(text: str) -> dict[str, Any]:
-    """A plan with a text wherever a plan has one."""
-    told = {"reason": text, "resource_change": change(text, [text], {text: 1}, {text: 2}, address=text)}
+    """A plan with a text in every place that can have one."""
+    deferred = {"reason": text, "resource_change": change(text, [text], {text: 1}, {text: 2}, address=text)}
     return plan(
         change(
             "aws_rds_cluster",
@@ -529,17 +528,17 @@ def hostile(text: str) -> dict[str, Any]:
         ),
         change("aws_vpc_security_group_ingress_rule", CREATE, None, {"cidr_ipv4": text, "ip_protocol": text}),
         resource_drift=[change("a_b", UPDATE, {text: 1}, {text: 2}, address=text)],
-        deferred_changes=[told],
+        deferred_changes=[deferred],
         output_changes={text: {"actions": [text]}},
         checks=[{"address": {"to_display": text}, "status": "fail"}],
         configuration=tagged(Environment=text, Tier=text),
     )
 
 
-def shape(told: str) -> list[tuple[str, int]]:
-    """What a comment is to a reader of Markdown, without the words."""
+def shape(comment: str) -> list[tuple[str, int]]:
+    """Markdown structure of a comment. Fails if text from a plan is outside of code spans."""
     found: list[tuple[str, int]] = []
-    for token in MARKDOWN.parse(told):
+    for token in MARKDOWN.parse(comment):
         if token.type == "inline":
             for child in token.children or []:
                 assert child.type in {"text", "code_inline", "html_inline", "softbreak"}, (child.type, child.content)
@@ -555,16 +554,16 @@ def shape(told: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_in_a_plan_is_markup(tmp_path: Path, text: str):
-    told = run(write(tmp_path, hostile(text)))
-    assert told.exit_code == 0, told.output
-    shape(told.stdout)
+def test_hostile_text_is_not_markup(tmp_path: Path, text: str):
+    result = run(write(tmp_path, hostile(text)))
+    assert result.exit_code == 0, result.output
+    shape(result.stdout)
     assert json.loads(run(write(tmp_path, hostile(text)), "--json").stdout)["verdict"] == "data-loss"
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=40))
-def test_no_text_is_markup(tmp_path: Path, text: str):
+def test_arbitrary_text_is_not_markup(tmp_path: Path, text: str):
     (found,) = read_plans([write(tmp_path, hostile(text))])
     shape(comment([review_plan(found)]))
 
@@ -586,9 +585,7 @@ TYPES = ("aws_rds_cluster", "aws_network_acl", "aws_security_group", "aws_iam_ro
     actions=st.sampled_from([UPDATE, CREATE, DELETE, REPLACE]),
     sides=st.tuples(*[JSON] * 5),
 )
-def test_whatever_a_value_is_a_review_comes_of_it(
-    tmp_path: Path, type_: str, actions: list[str], sides: tuple[Any, ...]
-):
+def test_any_value_can_be_reviewed(tmp_path: Path, type_: str, actions: list[str], sides: tuple[Any, ...]):
     before, after, unknown, *sensitive = sides
     marks = dict(zip(("before_sensitive", "after_sensitive"), sensitive, strict=True))
     one = change(type_, actions, before, after, after_unknown=unknown, **marks)
@@ -610,7 +607,7 @@ def test_whatever_a_value_is_a_review_comes_of_it(
         },
     )
 )
-def test_whatever_a_document_is_it_is_a_plan_or_refused(tmp_path: Path, document: dict[str, Any]):
+def test_any_document_is_reviewed_or_refused(tmp_path: Path, document: dict[str, Any]):
     result = run(write(tmp_path, document))
     if result.exit_code:
         assert result.stderr.count("\n") == 1
@@ -619,7 +616,7 @@ def test_whatever_a_document_is_it_is_a_plan_or_refused(tmp_path: Path, document
 
 
 @pytest.mark.parametrize("letter", ["a", "🦀", "|"])
-def test_a_comment_fits_and_says_what_was_left_out(tmp_path: Path, letter: str):
+def test_a_comment_fits_the_limit_and_counts_what_it_omits(tmp_path: Path, letter: str):
     long = letter * 300
     many = [
         change(type_, actions, {long + "a": 1}, {long + "a": 2}, address=f"{long}{n}", previous_address=long)
@@ -636,20 +633,20 @@ def test_a_comment_fits_and_says_what_was_left_out(tmp_path: Path, letter: str):
     )
     files = [write(tmp_path, document, f"{letter}{'b' * 80}{n}.json") for n in range(3)]
     reviews = [review_plan(found) for found in read_plans(files)]
-    told = comment([replace(review, stack=f"{review.stack}{n}") for n in range(20) for review in reviews])
-    assert len(told.encode()) < LIMIT
-    assert told.startswith("### Not a whole plan (")
-    left = re.search(r"characters: (\d+) \((\d+) data loss, (\d+) downtime\)", told)
-    assert left, told[-3000:]
+    output = comment([replace(review, stack=f"{review.stack}{n}") for n in range(20) for review in reviews])
+    assert len(output.encode()) < LIMIT
+    assert output.startswith("### Incomplete plan (")
+    left = re.search(r"characters: (\d+) \((\d+) data loss, (\d+) downtime\)", output)
+    assert left, output[-3000:]
     assert int(left[1]) == int(left[2]) + int(left[3])
-    shown = sum(line.startswith(("| data loss |", "| downtime |")) for line in told.splitlines())
+    shown = sum(line.startswith(("| data loss |", "| downtime |")) for line in output.splitlines())
     assert shown > 40
     assert shown + int(left[1]) == 20 * sum(len(review.findings) for review in reviews)
-    assert "Left out, for GitHub's limit of 65,536 characters: " in told
-    shape(told)
+    assert "Omitted because of GitHub's limit of 65,536 characters: " in output
+    shape(output)
 
 
-def test_the_plan_of_the_tests_is_one(tmp_path: Path):
+def test_the_tests_plan_is_valid(tmp_path: Path):
     found = read_plan(write(tmp_path, plan()))
     assert [each.address for each in found.changes] == [STANDING["address"]]
     assert not found.is_first

@@ -1,4 +1,4 @@
-"""Each rule of a review, by a plan that it speaks of."""
+"""review: an example for each rule."""
 
 import json
 import re
@@ -25,7 +25,7 @@ from tests.commands.plans import CREATE, DELETE, REPLACE, SUCCESSOR_FIRST, UPDAT
 
 KEY, OTHER_KEY = "arn:aws:kms:r:1:key/a", "arn:aws:kms:r:1:key/b"
 
-# Type, path, what it was, what it becomes, level.
+# Type, path, old value, new value, level.
 UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     # Data.
     ("aws_lb", "enable_deletion_protection", True, False, DOWNTIME),
@@ -218,7 +218,7 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ("aws_efs_file_system", "throughput_mode", "elastic", "bursting", CAPACITY),
     ("google_compute_instance", "machine_type", "e2-small", "e2-large", CAPACITY),
     ("aws_autoscaling_group", "max_size", 2, 20, CAPACITY),
-    # Better, or no matter.
+    # Better or irrelevant.
     ("aws_rds_cluster", "deletion_protection", False, True, OTHER),
     ("aws_lb_listener", "ssl_policy", "ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", OTHER),
     ("aws_db_instance", "publicly_accessible", True, False, OTHER),
@@ -228,7 +228,7 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ("aws_sns_topic", "tags/publicly_accessible", False, True, OTHER),
 ]
 
-# Of a revision, which is another resource each time.
+# Changes to a task definition, whose revisions are replacements.
 OF_REVISIONS: list[tuple[str, Any, Any, Level]] = [
     ("cpu", "2048", "1024", CAPACITY),
     ("cpu", "1024", "2048", CAPACITY),
@@ -256,7 +256,7 @@ ACTIONS: list[tuple[str, list[str], Level]] = [
     ("aws_cognito_user_pool", DELETE, DATA_LOSS),
     ("google_sql_database_instance", DELETE, DATA_LOSS),
     ("azurerm_storage_account", REPLACE, DATA_LOSS),
-    # By their names alone.
+    # By name only.
     ("aws_glacier_vault", DELETE, DATA_LOSS),
     ("aws_keyspaces_keyspace", DELETE, DATA_LOSS),
     ("aws_lightsail_disk", DELETE, DATA_LOSS),
@@ -285,7 +285,7 @@ ACTIONS: list[tuple[str, list[str], Level]] = [
     ("aws_security_group", CREATE, OTHER),
 ]
 
-# Type, what is made, level.
+# Type, new resource, level.
 NEW: list[tuple[str, dict[str, Any], Level]] = [
     ("aws_rds_cluster", {"storage_encrypted": None}, EXPOSURE),
     ("aws_elasticache_replication_group", {"transit_encryption_enabled": False}, EXPOSURE),
@@ -315,8 +315,8 @@ def of_revision(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 
 def of_container(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    told = [{"container_definitions": json.dumps([{"name": "app", **each}])} for each in (before, after)]
-    return of_revision(*told)
+    sides = [{"container_definitions": json.dumps([{"name": "app", **each}])} for each in (before, after)]
+    return of_revision(*sides)
 
 
 @pytest.mark.parametrize(("type_", "path", "before", "after", "level"), UPDATES)
@@ -330,7 +330,9 @@ def test_an_argument_of_a_revision_has_its_level(tmp_path: Path, path: str, befo
 
 
 @pytest.mark.parametrize(("before", "after", "level"), CONTAINERS)
-def test_a_container_is_looked_into(tmp_path: Path, before: dict[str, Any], after: dict[str, Any], level: Level):
+def test_a_container_definition_is_compared(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], level: Level
+):
     assert worst(findings(tmp_path, of_container(before, after))) is level
 
 
@@ -339,9 +341,9 @@ def test_an_action_has_its_level(tmp_path: Path, type_: str, actions: list[str],
     assert worst(findings(tmp_path, change(type_, actions, {"id": "1"}, {}))) is level
 
 
-@pytest.mark.parametrize(("type_", "made", "level"), NEW)
-def test_what_is_made_unsafe_has_its_level(tmp_path: Path, type_: str, made: dict[str, Any], level: Level):
-    assert worst([each for each in findings(tmp_path, change(type_, CREATE, None, made)) if each.argument]) is level
+@pytest.mark.parametrize(("type_", "new", "level"), NEW)
+def test_an_unsafe_new_resource_has_its_level(tmp_path: Path, type_: str, new: dict[str, Any], level: Level):
+    assert worst([each for each in findings(tmp_path, change(type_, CREATE, None, new)) if each.argument]) is level
 
 
 @pytest.mark.parametrize(
@@ -353,13 +355,15 @@ def test_what_is_made_unsafe_has_its_level(tmp_path: Path, type_: str, made: dic
         (20, 30, "LessThanThreshold", OTHER),
     ],
 )
-def test_an_alarm_that_tells_later_is_exposure(tmp_path: Path, before: int, after: int, operator: str, level: Level):
+def test_an_alarm_that_is_triggered_later_is_exposure(
+    tmp_path: Path, before: int, after: int, operator: str, level: Level
+):
     sides = [{"threshold": value, "comparison_operator": operator} for value in (before, after)]
     assert worst(findings(tmp_path, change("aws_cloudwatch_metric_alarm", UPDATE, *sides))) is level
 
 
 @pytest.mark.parametrize("actions", [UPDATE, REPLACE, DELETE])
-def test_a_function_that_rotates_is_told_from_others(tmp_path: Path, actions: list[str]):
+def test_the_rotation_function_is_recognized(tmp_path: Path, actions: list[str]):
     sides = {"memory_size": 256}, {"memory_size": 512}
     ours = findings(tmp_path, change("aws_lambda_function", actions, *sides, address="aws_lambda_function.rotation"))
     others = findings(tmp_path, change("aws_lambda_function", actions, *sides))
@@ -367,7 +371,7 @@ def test_a_function_that_rotates_is_told_from_others(tmp_path: Path, actions: li
     assert ROTATION not in {finding.level for finding in others}
 
 
-def test_every_rule_of_an_argument_has_an_example(tmp_path: Path):
+def test_every_argument_rule_has_an_example(tmp_path: Path):
     sides = (
         {"threshold": 1, "comparison_operator": "GreaterThanThreshold"},
         {"threshold": 2, "comparison_operator": "GreaterThanThreshold"},
@@ -376,7 +380,7 @@ def test_every_rule_of_an_argument_has_an_example(tmp_path: Path):
         *(of_update(*example[:4]) for example in UPDATES),
         *(of_revision(nested(path, before), nested(path, after)) for path, before, after, _ in OF_REVISIONS),
         *(of_container(before, after) for before, after, _ in CONTAINERS),
-        *(change(type_, CREATE, None, made) for type_, made, _ in NEW),
+        *(change(type_, CREATE, None, new) for type_, new, _ in NEW),
         change("aws_cloudwatch_metric_alarm", UPDATE, *sides),
         change(
             "aws_cloudwatch_metric_alarm",
@@ -384,19 +388,19 @@ def test_every_rule_of_an_argument_has_an_example(tmp_path: Path):
             *({**side, "comparison_operator": "LessThanThreshold"} for side in reversed(sides)),
         ),
     ]
-    told = {(finding.address.partition(".")[0], finding.sentence) for finding in findings(tmp_path, *changes)}
-    assert [rule for rule in RULES if not _is_reported(rule, told)] == []
+    reported = {(finding.address.partition(".")[0], finding.sentence) for finding in findings(tmp_path, *changes)}
+    assert [rule for rule in RULES if not _is_reported(rule, reported)] == []
 
 
-def _is_reported(rule: ReviewRule, told: set[tuple[str, str]]) -> bool:
-    return any(re.fullmatch(rule.types, type_) and sentence == rule.sentence for type_, sentence in told)
+def _is_reported(rule: ReviewRule, reported: set[tuple[str, str]]) -> bool:
+    return any(re.fullmatch(rule.types, type_) and sentence == rule.sentence for type_, sentence in reported)
 
 
-def test_every_rule_of_an_action_has_an_example(tmp_path: Path):
+def test_every_action_rule_has_an_example(tmp_path: Path):
     changes = [change(type_, actions, {"id": "1"}, {}) for type_, actions, _ in ACTIONS]
     changes += [
         change("aws_lambda_function", actions, {}, {}, address="aws_lambda_function.rotation")
         for actions in (DELETE, REPLACE)
     ]
-    told = {finding.sentence for finding in findings(tmp_path, *changes)}
-    assert [rule for rule in ACTION_RULES if rule.sentence not in {*told, ""}] == []
+    reported = {finding.sentence for finding in findings(tmp_path, *changes)}
+    assert [rule for rule in ACTION_RULES if rule.sentence not in {*reported, ""}] == []

@@ -1,4 +1,4 @@
-"""What is made of checkov's answers. checkov itself is asked in tests/policy and in a rehearsal."""
+"""scan: how checkov's results and waivers are evaluated. checkov itself runs in tests/policy and in rehearsals."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ STACKS = Scan("stacks", True, passed=9, findings=(PORT_80,), resources=frozenset
 WAIVER = Waiver(
     check=PORT_80.check,
     resources=(PORT_80.resource,),
-    reason="it is there to be redirected",
+    reason="redirects to HTTPS only",
     expires=date(2027, 11, 30),
     scans=("stacks",),
 )
@@ -32,12 +32,12 @@ def waiver(**changes: Any) -> Waiver:
     return Waiver.model_validate({**WAIVER.model_dump(), **changes})
 
 
-def test_what_is_waived_may_fail():
+def test_a_waived_check_may_fail():
     assert find_problems([STACKS], [WAIVER], TODAY) == []
 
 
-def test_what_nobody_waived_is_named():
-    problem = "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it"
+def test_a_failure_without_a_waiver_is_a_problem():
+    problem = "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it"
     assert find_problems([STACKS], [], TODAY) == [problem]
 
 
@@ -50,39 +50,39 @@ def test_arguments_that_a_rule_looked_at_are_named():
     "other",
     [{"check": "CKV_AWS_2"}, {"resources": ("aws_lb.other",)}, {"scans": ("plan",)}, {"outside_production": True}],
 )
-def test_a_waiver_is_for_what_it_says_alone(other: dict[str, Any]):
-    assert find_problems([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Mend it, or waive it")
+def test_a_waiver_covers_only_its_own_check_resources_and_scans(other: dict[str, Any]):
+    assert find_problems([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Fix or waive it")
 
 
-def test_a_waiver_that_has_expired_counts_no_more():
+def test_an_expired_waiver_does_not_count():
     (problem,) = find_problems([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
     assert problem.endswith("no port 80 (stacks). Its waiver expired on 2026-11-30")
     assert find_problems([STACKS], [waiver(expires=TODAY)], TODAY) == []
 
 
 CLEAN = replace(STACKS, findings=())
-HOLDS = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: it holds in the stacks"
+HOLDS = "waiver of CKV_AWS_260: aws_lb.service_load-balancer: passes in the stacks"
 
 
-def test_a_waiver_of_what_holds_is_named():
+def test_a_waiver_of_a_passing_check_is_a_problem():
     assert find_problems([CLEAN], [WAIVER], TODAY) == [HOLDS]
 
 
-def test_a_waiver_for_what_is_not_there_is_named_where_all_environments_are_asked():
-    gone = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
-    assert find_problems([STACKS], [gone], TODAY) == []
-    assert find_problems([STACKS], [gone], TODAY, all_environments=True) == [
-        "waiver of CKV_AWS_260: aws_lb.gone: no environment has it"
+def test_a_waiver_for_a_missing_resource_is_a_problem_if_all_environments_are_scanned():
+    obsolete = waiver(resources=(*WAIVER.resources, "aws_lb.gone"))
+    assert find_problems([STACKS], [obsolete], TODAY) == []
+    assert find_problems([STACKS], [obsolete], TODAY, all_environments=True) == [
+        "waiver of CKV_AWS_260: aws_lb.gone: exists in no environment"
     ]
 
 
-def test_a_waiver_is_needed_in_each_kind_of_scan_that_it_names():
+def test_a_waiver_must_be_needed_in_each_of_its_scans():
     both = waiver(scans=("stacks", "plan"))
     assert find_problems([STACKS], [both], TODAY) == []
     assert find_problems([STACKS, replace(CLEAN, kind="plan")], [both], TODAY) == [HOLDS.replace("stacks", "plan")]
 
 
-def test_a_waiver_outside_production_is_needed_in_one_of_all_environments():
+def test_a_waiver_outside_production_must_be_needed_in_some_environment():
     outside = waiver(outside_production=True)
     dev = replace(STACKS, production=False)
     clean_dev = replace(dev, findings=())
@@ -92,7 +92,7 @@ def test_a_waiver_outside_production_is_needed_in_one_of_all_environments():
     assert find_problems([CLEAN, clean_dev], [outside], TODAY, all_environments=True) == [HOLDS]
 
 
-def test_a_waiver_for_ever_is_refused():
+def test_a_waiver_without_a_near_expiry_is_refused():
     (problem,) = find_problems([STACKS], [waiver(expires=date(2029, 1, 1))], TODAY)
     assert problem == "waiver of CKV_AWS_260: expires on 2029-01-01: allowed: within 400 days"
 
@@ -100,12 +100,12 @@ def test_a_waiver_for_ever_is_refused():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"passed": 0}, "stacks: no rule holds, so nothing was looked at"),
-        ({"unread": 1}, "stacks: 1 files could not be read"),
-        ({"unseen": ("cache",)}, "stacks: nothing of cache was looked at"),
+        ({"passed": 0}, "stacks: no check passed: nothing was scanned"),
+        ({"unparsed_files": 1}, "stacks: 1 files could not be parsed"),
+        ({"unscanned_tiers": ("cache",)}, "stacks: nothing in cache was scanned"),
     ],
 )
-def test_a_scan_of_nothing_is_no_success(change: dict[str, Any], problem: str):
+def test_an_empty_scan_is_a_problem(change: dict[str, Any], problem: str):
     assert find_problems([replace(STACKS, findings=(), **change)], [], TODAY) == [problem]
 
 
@@ -128,14 +128,14 @@ def test_the_projects_waivers_are_read():
         '[[waiver]]\ncheck = "CKV_AWS_1"\nresources = ["aws_lb.x"]\nreason = "because it is so, and so"',
     ],
 )
-def test_a_wrong_waiver_is_told_with_its_file(tmp_path: Path, text: str):
+def test_an_invalid_waiver_is_reported_with_its_file(tmp_path: Path, text: str):
     file = tmp_path / "waivers.toml"
     file.write_text(text)
     with pytest.raises(ScanError, match=r"waivers\.toml: [^\n]+$"):
         waivers(file)
 
 
-def test_plans_are_joined_under_the_names_of_the_joined_document(prod: Platform):
+def test_joined_plans_use_the_addresses_of_the_joined_document(prod: Platform):
     def plan(type_: str, name: str) -> dict[str, Any]:
         resource = {"address": f"{type_}.{name}", "mode": "managed", "type": type_, "name": name, "values": {"x": 1}}
         return {"terraform_version": "1.11.4", "planned_values": {"root_module": {"resources": [resource]}}}
@@ -167,14 +167,14 @@ FAILED = {
     "resource": "data.foundation_key-logs-policy",
     "check_result": {"result": "FAILED", "evaluated_keys": ["statement"]},
 }
-ANSWER = {
+OUTPUT = {
     "summary": {"passed": 1, "failed": 1, "parsing_errors": 0},
     "results": {"passed_checks": [PASSED], "failed_checks": [FAILED]},
 }
 
 
-def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """A program in the place of checkov's Python; it notes its settings, and what it was to look at."""
+def fake_checkov(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """A program in place of checkov's Python that records its settings, input and environment."""
     program = folder / "python"
     program.write_text(f'#!/bin/sh\ncp "$5" {folder}/settings\ncp scanned/* {folder}\nenv >{folder}/env\n{script}')
     program.chmod(0o755)
@@ -182,25 +182,25 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pat
     return folder
 
 
-def test_an_answer_is_read_with_the_addresses_of_the_joined_document(
+def test_results_have_the_addresses_of_the_joined_document(
     prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CKV_SKIP_CHECK", "CKV_AWS_2")
-    folder = answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
+    folder = fake_checkov(tmp_path, monkeypatch, f"echo '{json.dumps(OUTPUT)}'")
     found = scan_stacks(prod, production=True)
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
     assert found.findings == (FailedCheck("CKV_AWS_2", address, "b", "statement"),)
-    assert (found.kind, found.production, found.passed, found.unread) == ("stacks", True, 1, 0)
+    assert (found.kind, found.production, found.passed, found.unparsed_files) == ("stacks", True, 1, 0)
     assert address in found.resources
-    assert found.unseen == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
+    assert found.unscanned_tiers == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
     assert json.loads((folder / "cdk.tf.json").read_text()) == prod.document
     assert json.loads((folder / "settings").read_text())["framework"] == ["terraform_json"]
     assert "CKV_SKIP_CHECK" not in (folder / "env").read_text()
 
 
-def test_a_plan_is_asked_as_a_plan(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_plan_is_scanned_as_a_plan(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     nothing = json.dumps({"passed": 0, "failed": 0, "parsing_errors": 0})
-    folder = answering(tmp_path, monkeypatch, f"echo '{nothing}'")
+    folder = fake_checkov(tmp_path, monkeypatch, f"echo '{nothing}'")
     found = scan_plan({"planned_values": {}}, prod, production=False)
     assert (found.kind, found.production, found.passed, found.findings) == ("plan", False, 0, ())
     assert json.loads((folder / "plan.json").read_text()) == {"planned_values": {}}
@@ -209,26 +209,24 @@ def test_a_plan_is_asked_as_a_plan(prod: Platform, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     ("script", "problem"),
-    [("echo no such option >&2; exit 2", "exit code 2: no such option"), ("echo '[{}, {}]'", "2 answers")],
+    [("echo no such option >&2; exit 2", "exit code 2: no such option"), ("echo '[{}, {}]'", "2 results")],
 )
-def test_checkovs_own_trouble_is_told(
+def test_an_error_of_checkov_is_reported(
     prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, problem: str
 ):
-    answering(tmp_path, monkeypatch, script)
+    fake_checkov(tmp_path, monkeypatch, script)
     with pytest.raises(ScanError, match=problem):
         scan_stacks(prod, production=True)
 
 
-def test_a_checkov_that_is_not_there_is_told(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_checkov_is_reported(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checkov, "CHECKOV", tmp_path / "nowhere")
     with pytest.raises(ScanError, match="is missing; run make setup"):
         scan_stacks(prod, production=True)
 
 
-def test_names_that_are_not_of_one_resource_are_refused(
-    prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    answering(tmp_path, monkeypatch, f"echo '{json.dumps(ANSWER)}'")
+def test_ambiguous_names_are_refused(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fake_checkov(tmp_path, monkeypatch, f"echo '{json.dumps(OUTPUT)}'")
     same = replace(prod.resources[0], address=f"aws_vpc.{prod.resources[1].address.rpartition('.')[2]}")
     with pytest.raises(ScanError, match="the same name"):
         scan_stacks(replace(prod, resources=(same, *prod.resources[1:])), production=True)
@@ -248,45 +246,45 @@ TWO = replace(
 )
 
 
-def test_a_command_tells_what_does_not_hold(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = run_scan(monkeypatch, dev, scan=TWO)
-    assert ended.exit_code == 1
-    assert ended.stdout.splitlines() == [
-        "aws_s3_bucket.foundation_audit: CKV_AWS_144: no copy (stacks). Mend it, or waive it",
-        "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it",
+def test_the_command_prints_failures(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    result = run_scan(monkeypatch, dev, scan=TWO)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "aws_s3_bucket.foundation_audit: CKV_AWS_144: no copy (stacks). Fix or waive it",
+        "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it",
     ]
 
 
-def test_of_one_tier_only_what_is_its_own(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unseen=("audit",)))
-    assert ended.exit_code == 1
-    assert ended.stdout == "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Mend it, or waive it\n"
-    ended = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unseen=("audit",)))
-    assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold; of network, all that are not waived\n")
-    ended = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unseen=("audit",)))
-    assert (ended.exit_code, ended.stdout) == (1, "stacks: nothing of audit was looked at\n")
+def test_only_the_chosen_tier_is_reported(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    result = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unscanned_tiers=("audit",)))
+    assert result.exit_code == 1
+    assert result.stdout == "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it\n"
+    result = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unscanned_tiers=("audit",)))
+    assert (result.exit_code, result.stdout) == (0, "dev: 9 checks pass; in network, all that are not waived\n")
+    result = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unscanned_tiers=("audit",)))
+    assert (result.exit_code, result.stdout) == (1, "stacks: nothing in audit was scanned\n")
 
 
-def test_what_holds_is_told_without_the_word_that_atlantis_looks_for(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = run_scan(monkeypatch, dev, scan=CLEAN)
-    assert (ended.exit_code, ended.stdout) == (0, "dev: 9 rules hold\n")
-    assert "fail" not in ended.output.lower()
+def test_success_is_reported_without_the_word_that_atlantis_looks_for(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    result = run_scan(monkeypatch, dev, scan=CLEAN)
+    assert (result.exit_code, result.stdout) == (0, "dev: 9 checks pass\n")
+    assert "fail" not in result.output.lower()
 
 
-def test_a_tier_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
-    ended = run_scan(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
-    assert ended.exit_code == 2
-    assert "there are: access, foundation, " in " ".join(ended.stderr.replace("│", " ").split())
+def test_an_unknown_tier_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+    result = run_scan(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
+    assert result.exit_code == 2
+    assert "allowed: access, foundation, " in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_where_it_cannot_be_asked_a_line_says_why(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+def test_a_missing_checkov_ends_the_command_with_one_line(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     monkeypatch.setattr(Platform, "synthesized", lambda _: dev)
     monkeypatch.setattr(checkov, "CHECKOV", Path("/nowhere/checkov"))
-    ended = CliRunner().invoke(app, ["scan", "dev"])
-    assert (ended.exit_code, ended.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")
+    result = CliRunner().invoke(app, ["scan", "dev"])
+    assert (result.exit_code, result.stderr) == (1, "/nowhere/checkov is missing; run make setup\n")
 
 
-def test_an_environment_that_does_not_exist_is_told_with_those_that_do():
-    ended = CliRunner().invoke(app, ["scan", "nowhere"])
-    assert ended.exit_code == 2
-    assert "there are: dev, prod, staging" in " ".join(ended.stderr.replace("│", " ").split())
+def test_an_unknown_environment_is_refused_with_a_list_of_the_known_ones():
+    result = CliRunner().invoke(app, ["scan", "nowhere"])
+    assert result.exit_code == 2
+    assert "existing ones: dev, prod, staging" in " ".join(result.stderr.replace("│", " ").split())

@@ -1,4 +1,4 @@
-"""The examples of docs/contributing.md and the README's edits of a fork are made and run as they stand, in a copy."""
+"""The worked examples of docs/contributing.md and of the README are applied and run in a copy of the project."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
 
 
 def examples() -> dict[str, str]:
-    """By heading: what has an edit to be made."""
+    """Sections that contain a diff, by heading."""
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     return {name: part for name, part in zip(parts[::2], parts[1::2], strict=True) if "```diff\n" in part}
@@ -28,10 +28,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", examples())
-def test_an_example_does_what_it_says(copy: Path, name: str):
-    made: list[str] = []
+def test_an_example_works(copy: Path, name: str):
+    languages: list[str] = []
     for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", examples()[name], flags=re.MULTILINE | re.DOTALL):
-        made.append(language)
+        languages.append(language)
         match language:
             case "diff":
                 edit(copy, text)
@@ -40,21 +40,21 @@ def test_an_example_does_what_it_says(copy: Path, name: str):
                 module = copy / named.removeprefix("# ")
                 module.parent.mkdir(exist_ok=True)
                 module.write_text(code, encoding="utf-8")
-            case "console":  # what is shown is not run
+            case "console":  # output is not run
                 pass
             case _:
                 run(copy, text)
-    assert "sh" in made
+    assert "sh" in languages
 
 
-def test_an_edit_that_does_not_fit_is_told(tmp_path: Path):
+def test_a_diff_that_does_not_match_is_reported(tmp_path: Path):
     (tmp_path / "a.py").write_text("one\ntwo\ntwo\n")
     edit(tmp_path, "--- a.py\n@@ here\n one\n-two\n+three\n")
     assert (tmp_path / "a.py").read_text() == "one\nthree\ntwo\n"
-    with pytest.raises(AssertionError, match=r"a\.py has this 0 times"):
+    with pytest.raises(AssertionError, match=r"a\.py has these lines 0 times"):
         edit(tmp_path, "--- a.py\n@@\n-four\n")
 
 
-def test_a_command_that_fails_is_told(tmp_path: Path):
-    with pytest.raises(AssertionError, match="no such thing"):
-        run(tmp_path, "echo no such thing | cat\nfalse | cat\n")
+def test_a_failing_command_is_reported(tmp_path: Path):
+    with pytest.raises(AssertionError, match="some output"):
+        run(tmp_path, "echo some output | cat\nfalse | cat\n")

@@ -1,4 +1,4 @@
-"""The program whole, as people run it: a process of its own, with the project's environments."""
+"""main.py as a separate process, with the project's environments."""
 
 import runpy
 import subprocess
@@ -17,7 +17,7 @@ STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__
 
 
 def run(folder: Path, *arguments: str, out: Path, env: str = "") -> subprocess.CompletedProcess[str]:
-    """Python in a folder, with all environments or one."""
+    """Run Python in a folder, for all environments or one."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -30,12 +30,12 @@ def run(folder: Path, *arguments: str, out: Path, env: str = "") -> subprocess.C
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The program run elsewhere than in the project, and where."""
+    """A run of main.py outside the project, with its folder."""
     folder = tmp_path_factory.mktemp("elsewhere")
     return folder, run(folder, str(ROOT / "main.py"), out=folder / "out")
 
 
-def test_it_runs_from_any_folder_and_writes_where_it_is_told(ended: tuple[Path, subprocess.CompletedProcess[str]]):
+def test_it_runs_in_any_folder_and_writes_to_the_configured_one(ended: tuple[Path, subprocess.CompletedProcess[str]]):
     folder, program = ended
     assert (program.returncode, program.stdout, program.stderr) == (0, "", "")
     assert [path.name for path in folder.iterdir()] == ["out"]
@@ -43,36 +43,36 @@ def test_it_runs_from_any_folder_and_writes_where_it_is_told(ended: tuple[Path, 
     assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in TIERS}
 
 
-def test_env_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_env_selects_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
     monkeypatch.setenv("ENV", SHIPPED[0])
     runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert {path.name for path in (tmp_path / "stacks").iterdir()} == {f"{SHIPPED[0]}-{tier}" for tier in TIERS}
 
 
-def test_wrong_settings_end_in_lines_and_exit_1(tmp_path: Path):
+def test_invalid_settings_are_reported_with_exit_code_1(tmp_path: Path):
     program = run(tmp_path, str(ROOT / "main.py"), out=tmp_path / "out", env="nowhere")
-    told = f"environments/nowhere.toml: there is no such environment; there are: {', '.join(SHIPPED)}\n"
-    assert (program.returncode, program.stdout, program.stderr) == (1, "", told)
+    message = f"environments/nowhere.toml: no such environment; existing ones: {', '.join(SHIPPED)}\n"
+    assert (program.returncode, program.stdout, program.stderr) == (1, "", message)
     assert not (tmp_path / "out").exists()
 
 
 def stock_digest(folder: Path) -> str:
-    """Digest of what the stock import synthesizes, remembered for as long as nothing that it follows from changes."""
+    """Digest of what the unmodified bindings synthesize, cached until a source changes."""
     sources = [
         ROOT / "main.py",
         ROOT / "Pipfile.lock",
         *(ROOT / "stacks").rglob("*.py"),
         *(ROOT / "environments").glob("*"),
     ]
-    follows_from = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
-    remembered = ROOT / ".cache" / "stock" / follows_from
-    if not remembered.exists():
+    key = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
+    cached = ROOT / ".cache" / "stock" / key
+    if not cached.exists():
         program = run(ROOT, "-c", STOCK, out=folder)
         assert program.returncode == 0, program.stderr
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(digest(folder))
-    return remembered.read_text()
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_text(digest(folder))
+    return cached.read_text()
 
 
 def digest(folder: Path) -> str:
@@ -81,7 +81,7 @@ def digest(folder: Path) -> str:
     return "\n".join(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
 
 
-def test_output_is_byte_for_byte_that_of_the_stock_import(
+def test_the_output_equals_that_of_the_unmodified_bindings(
     tmp_path: Path, ended: tuple[Path, subprocess.CompletedProcess[str]]
 ):
     assert digest(ended[0] / "out") == stock_digest(tmp_path)

@@ -1,11 +1,10 @@
-"""Validation with the real provider: of what must be valid, and of what must not."""
+"""Validation with the real provider, of valid and invalid stacks."""
 
 from copy import deepcopy
 from dataclasses import replace
 
 from operations.validate import validate_stacks
 from synthesized.platform import Platform, Stack
-from tests.synthesized import TIERS
 
 
 def broken(stack: Stack) -> Stack:
@@ -14,8 +13,10 @@ def broken(stack: Stack) -> Stack:
     return replace(stack, name="prod-broken", document={**stack.document, "resource": resources})
 
 
-def test_three_zones_validate_and_what_is_broken_does_not(three_zones: Platform):
-    verdicts = validate_stacks([*three_zones.stacks.values(), broken(three_zones.stacks["foundation"])])
-    problems = {verdict.stack: verdict.problems for verdict in verdicts}
-    assert any("no_such_argument" in problem for problem in problems.pop("prod-broken"))
-    assert problems == {f"prod-{tier}": () for tier in TIERS}
+def test_stacks_in_three_zones_are_valid(three_zones: Platform):
+    assert [result for result in validate_stacks(list(three_zones.stacks.values())) if result.problems] == []
+
+
+def test_an_invalid_stack_is_reported(three_zones: Platform):
+    (result,) = validate_stacks([broken(three_zones.stacks["foundation"])])
+    assert any("no_such_argument" in problem for problem in result.problems)

@@ -1,4 +1,4 @@
-"""Tests of an environment as it runs, in AWS or in a rehearsal: they read, and connect to nothing that is private.
+"""Tests of a deployed environment, in AWS or in a rehearsal. They only read, and do not connect to private resources.
 
 ENV=prod python -m pytest tests/integration --no-cov
 """
@@ -26,80 +26,80 @@ from tests.integration.deployed import (
 )
 
 HERE = Path(__file__).parent
-FOUND = pytest.StashKey[DeployedEnvironment]()
+DEPLOYED = pytest.StashKey[DeployedEnvironment]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Look once whether there is anything to test: one line says why not, where each test would have failed."""
+    """Check once that there is an environment to test, and fail with one line otherwise."""
     if session.config.option.collectonly or not any(item.path.is_relative_to(HERE) for item in session.items):
         return
     try:
-        session.config.stash[FOUND] = DeployedEnvironment.of(os.environ.get("ENV"))
+        session.config.stash[DEPLOYED] = DeployedEnvironment.of(os.environ.get("ENV"))
     except NothingToTestError as error:
         raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")
-def found(pytestconfig: pytest.Config) -> DeployedEnvironment:
-    """All that the environment has."""
-    return pytestconfig.stash[FOUND]
+def deployed(pytestconfig: pytest.Config) -> DeployedEnvironment:
+    """The deployed environment."""
+    return pytestconfig.stash[DEPLOYED]
 
 
 @pytest.fixture(scope="session")
-def settings(found: DeployedEnvironment) -> Environment:
-    """What the environment's file says."""
-    return found.settings
+def settings(deployed: DeployedEnvironment) -> Environment:
+    """The environment's settings."""
+    return deployed.settings
 
 
 @pytest.fixture(scope="package", autouse=True)
-def stay_outside() -> Generator[None]:
-    """Refuse every connection to what is private, for as long as these tests run."""
-    refusing = True
+def no_private_connections() -> Generator[None]:
+    """Refuse connections to private ports while these tests run."""
+    is_active = True
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
-        if refusing and event == "socket.connect":
+        if is_active and event == "socket.connect":
             refuse_private_connections(arguments[1])
 
     sys.addaudithook(refuse)
     yield
-    refusing = False
+    is_active = False
 
 
 @pytest.fixture(scope="session")
-def keys(found: DeployedEnvironment) -> dict[str, str]:
-    """ARN of the key of each purpose, which its alias ends with; words that no key has, where there is none."""
+def keys(deployed: DeployedEnvironment) -> dict[str, str]:
+    """ARN of the key for each purpose, by the end of its alias; a text that is no ARN if there is no such key."""
     purposes = {purpose.name: f"a key whose alias ends with -{purpose.name}" for purpose in fields(Keys)}
-    for arn in found.arns("kms", "key"):
-        for alias in found.list_all("kms", "list_aliases", "Aliases", KeyId=arn):
+    for arn in deployed.arns("kms", "key"):
+        for alias in deployed.list_all("kms", "list_aliases", "Aliases", KeyId=arn):
             purposes[alias["AliasName"].rpartition("-")[2]] = arn
     return purposes
 
 
 @pytest.fixture(scope="session")
-def second_keys(found: DeployedEnvironment) -> dict[str, str]:
-    """ARN of each key in the second Region, by what its alias says behind the environment's name; none without one."""
-    prefix = f"alias/{found.names.resource_name('')}"
+def second_keys(deployed: DeployedEnvironment) -> dict[str, str]:
+    """ARN of each key in the second Region, by its alias without the environment's prefix; empty without the Region."""
+    prefix = f"alias/{deployed.names.resource_name('')}"
     return {
         alias["AliasName"].removeprefix(prefix): arn
-        for region, there in found.by_region.items()
-        if region != found.region
-        for arn in there.arns("kms", "key")
-        for alias in there.list_all("kms", "list_aliases", "Aliases", KeyId=arn)
+        for region, regional in deployed.by_region.items()
+        if region != deployed.region
+        for arn in regional.arns("kms", "key")
+        for alias in regional.list_all("kms", "list_aliases", "Aliases", KeyId=arn)
     }
 
 
 @pytest.fixture(scope="session")
-def topic(found: DeployedEnvironment) -> str:
-    """ARN of the topic that alarms and events go to."""
-    return only_one("alarm topic", found.arns("sns", ""))
+def topic(deployed: DeployedEnvironment) -> str:
+    """ARN of the alarm topic."""
+    return only_one("alarm topic", deployed.arns("sns", ""))
 
 
 @pytest.fixture(scope="session")
-def subnets(found: DeployedEnvironment, settings: Environment) -> dict[SubnetKind, dict[str, str]]:
-    """Zones by subnet, of each kind, which the address plan tells."""
+def subnets(deployed: DeployedEnvironment, settings: Environment) -> dict[SubnetKind, dict[str, str]]:
+    """Zone of each subnet, by kind and subnet ID; the address plan determines the kind."""
     plan = AddressPlan.for_vpc(settings.network.cidr)
     kinds: dict[SubnetKind, IPv4Network] = {"app": plan.app, "data": plan.data, "public": plan.public}
-    listed = found.in_vpc("describe_subnets", "Subnets")
+    listed = deployed.in_vpc("describe_subnets", "Subnets")
     return {
         kind: {
             subnet["SubnetId"]: subnet["AvailabilityZone"]
@@ -111,17 +111,17 @@ def subnets(found: DeployedEnvironment, settings: Environment) -> dict[SubnetKin
 
 
 @pytest.fixture(scope="session")
-def groups(found: DeployedEnvironment) -> dict[str, str]:
-    """The party that each security group is for, which its description tells, by the group's id."""
+def groups(deployed: DeployedEnvironment) -> dict[str, str]:
+    """Party of each security group by group ID, derived from the group's description."""
     parties = {purpose: party for party, purpose in PURPOSES.items()}
     return {
         group["GroupId"]: parties[group["Description"]]
-        for group in found.in_vpc("describe_security_groups", "SecurityGroups")
+        for group in deployed.in_vpc("describe_security_groups", "SecurityGroups")
         if group["Description"] in parties
     }
 
 
 @pytest.fixture(scope="session")
-def cluster(found: DeployedEnvironment) -> Response:
+def cluster(deployed: DeployedEnvironment) -> Response:
     """The Aurora cluster."""
-    return only_one("Aurora cluster", found.list_own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))
+    return only_one("Aurora cluster", deployed.list_own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))

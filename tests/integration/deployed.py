@@ -1,4 +1,4 @@
-"""What an environment has in AWS: found by its tags, and asked for with actions that read."""
+"""A deployed environment: its resources, found by tags, and read-only calls to AWS."""
 
 import json
 import os
@@ -21,53 +21,54 @@ Response = dict[str, Any]
 
 ENVIRONMENTS = Path(__file__).resolve().parents[2] / "environments"
 MANAGED_BY = "cdktf"
-"""What every tier tags all that it makes with: `stacks/tier.py`."""
+"""Value of the tag `ManagedBy` on all resources of the stacks: `stacks/tier.py`."""
 BOOTSTRAP_TAG = "bootstrap"
-"""The same of `python -m operations bootstrap`."""
+"""Value of the same tag on resources of `python -m operations bootstrap`."""
 READ_PREFIXES = ("BatchGet", "Describe", "Get", "Head", "List")
-"""How the names of all actions begin that are asked here. None of them changes anything."""
+"""Beginnings of the names of read-only actions."""
 
 PRIVATE_PORTS = {ports.DATABASE, ports.CACHE, ports.FILES, ports.SERVICE}
-"""Ports that nobody outside the VPC has any business with."""
+"""Ports that are reachable only within the VPC."""
 
 
 class NothingToTestError(Exception):
-    """There is no environment to look at, or no way to it. One line says why."""
+    """There is no environment to test, or it cannot be reached. The message is one line."""
 
 
 class WriteRefusedError(Exception):
-    """A test wanted to ask AWS for something that it must not: these tests run against production."""
+    """A test called an action that is not read-only. These tests run against production."""
 
 
 class DeployedEnvironment:
-    """An environment's resources by ARN, with their tags; and the answers of AWS, each asked for once."""
+    """A deployed environment in one Region: tags of its resources, and cached responses of AWS."""
 
     def __init__(self, settings: Environment, region: str | None = None) -> None:
-        """What is in the environment's Region, or in another."""
+        """Select the environment's Region, or another."""
         self.settings = settings
         self.region = region or settings.region
         self._clients: dict[str, Any] = {}
-        self._answers: dict[str, Any] = {}
+        self._responses: dict[str, Any] = {}
 
     @classmethod
     def of(cls, environment: str | None) -> Self:
-        """What the environment of that name has.
+        """The deployed environment with a name.
 
         Raises:
-            NothingToTestError: there is no such environment, no credentials, another account, or nothing deployed.
+            NothingToTestError: the environment does not exist or is not deployed, or the credentials are missing or
+                those of another account.
         """
         if not environment:
-            raise NothingToTestError("ENV is not set: say which environment to test, as ENV=prod")
+            raise NothingToTestError("ENV is not set: set the environment to test, as in ENV=prod")
         try:
             (settings,) = load_environments(ENVIRONMENTS, only=environment)
         except SettingsError as error:
             raise NothingToTestError(str(error)) from error
-        found = cls(settings)
+        deployed = cls(settings)
         try:
-            found.check()
+            deployed.check()
         except (BotoCoreError, ClientError) as error:
-            raise NothingToTestError(f"{environment}: AWS cannot be asked: {error}") from error
-        return found
+            raise NothingToTestError(f"{environment}: AWS cannot be reached: {error}") from error
+        return deployed
 
     @property
     def names(self) -> Names:
@@ -76,15 +77,15 @@ class DeployedEnvironment:
 
     @cached_property
     def by_region(self) -> dict[str, "DeployedEnvironment"]:
-        """What the environment has in each of its Regions."""
+        """The environment in each of its Regions."""
         others = [region for region in self.names.regions if region != self.region]
         return {self.region: self, **{region: DeployedEnvironment(self.settings, region) for region in others}}
 
     def check(self) -> None:
-        """Whether the credentials are of the account, and anything is deployed there.
+        """Check the credentials' account, and that resources are deployed.
 
         Raises:
-            NothingToTestError: they are not, or nothing is.
+            NothingToTestError: it is another account, or nothing is deployed.
         """
         name, account = self.settings.name, self.settings.account
         caller = self.call("sts", "get_caller_identity")
@@ -93,24 +94,24 @@ class DeployedEnvironment:
                 f"{name}: the credentials are of account {caller['Account']} ({caller['Arn']}), expected {account}"
             )
         if not self.tags:
-            where = os.environ.get("AWS_ENDPOINT_URL") or f"{self.settings.region} of account {account}"
+            location = os.environ.get("AWS_ENDPOINT_URL") or f"{self.settings.region} of account {account}"
             raise NothingToTestError(
-                f"{name}: nothing is deployed: {where} has no resource with the tags {self.expected_tags}"
+                f"{name}: nothing is deployed: {location} has no resource with the tags {self.expected_tags}"
             )
 
     @property
     def expected_tags(self) -> dict[str, str]:
-        """The tags that tell the environment's resources from all others."""
+        """Tags that identify the environment's resources."""
         return {"Environment": self.settings.name, "ManagedBy": MANAGED_BY}
 
     @cached_property
     def tags(self) -> dict[str, dict[str, str]]:
-        """The tags of every resource of the environment that the Resource Groups Tagging API knows, by ARN."""
+        """Tags by ARN, of all resources of the environment that the Resource Groups Tagging API returns."""
         return self._tagged(self.expected_tags)
 
     @cached_property
     def bootstrapped(self) -> dict[str, dict[str, str]]:
-        """As `tags`, of what was made before the first tier: bucket and key of the states."""
+        """Tags by ARN, of resources created by bootstrap: bucket and key of the states."""
         return self._tagged({**self.expected_tags, "ManagedBy": BOOTSTRAP_TAG})
 
     def _tagged(self, tags: dict[str, str]) -> dict[str, dict[str, str]]:
@@ -121,38 +122,38 @@ class DeployedEnvironment:
         return {resource["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in resource["Tags"]} for resource in tagged}
 
     def arns(self, service: str, type_: str, among: Iterable[str] | None = None) -> list[str]:
-        """ARNs of one kind, both as ARNs write them: `rds`, `cluster`. The type is empty where ARNs have none.
+        """ARNs of one service and type, as written in ARNs: `rds`, `cluster`. The type is empty if ARNs have none.
 
         Args:
-            among: all that the tiers made, by default.
+            among: ARNs to search, by default those of all tiers.
         """
         kind = re.compile(rf"arn:[\w-]+:{service}:[\w-]*:\d*:{type_}[:/]" if type_ else rf"arn:[\w-]+:{service}:[^/]*$")
         return sorted(arn for arn in (self.tags if among is None else among) if kind.match(arn))
 
     def ec2(self, type_: str, id: str) -> str:
-        """The ARN of what EC2 names by an id alone."""
+        """ARN of an EC2 resource, by its ID."""
         return self.names.arn("ec2", f"{type_}/{id}")
 
     def list_own(self, service: str, operation: str, key: str, arn: str, **parameters: Any) -> list[Response]:
-        """Of all that an operation lists, what is the environment's: what bears its tags.
+        """Entries of a list operation that belong to the environment by their tags.
 
         Args:
-            key: the list within an answer.
-            arn: the ARN within an entry.
+            key: key of the list in the response.
+            arn: key of the ARN in an entry.
         """
         return [entry for entry in self.list_all(service, operation, key, **parameters) if entry[arn] in self.tags]
 
     def in_vpc(self, operation: str, key: str, **filters: str) -> list[Response]:
-        """What EC2 lists of the environment's VPC, whether it bears tags or not."""
+        """Entries of an EC2 list operation in the environment's VPC, tagged or not."""
         wanted = {"vpc-id": self.vpc["VpcId"], **{name.replace("_", "-"): value for name, value in filters.items()}}
         return self.list_all(
             "ec2", operation, key, Filters=[{"Name": name, "Values": [value]} for name, value in wanted.items()]
         )
 
     def list_all(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
-        """All that an operation lists, over all pages."""
+        """All entries of a list operation, from all pages."""
 
-        def ask() -> list[Any]:
+        def send() -> list[Any]:
             client = self._client(service)
             if not client.can_paginate(operation):
                 return getattr(client, operation)(**parameters).get(key, [])
@@ -160,30 +161,30 @@ class DeployedEnvironment:
                 entry for page in client.get_paginator(operation).paginate(**parameters) for entry in page.get(key, [])
             ]
 
-        return self._once(ask, service, operation, key, parameters)
+        return self._cached(send, service, operation, key, parameters)
 
     def call(self, service: str, operation: str, **parameters: Any) -> Response:
-        """One answer."""
-        return self._once(
+        """The response of an operation."""
+        return self._cached(
             lambda: getattr(self._client(service), operation)(**parameters), service, operation, parameters
         )
 
     def error_code(self, service: str, operation: str, **parameters: Any) -> str:
-        """The code of the error that AWS answers with; empty where it answers."""
+        """The error code of an operation; empty if it succeeds."""
         try:
             self.call(service, operation, **parameters)
         except ClientError as error:
             return error.response["Error"]["Code"]
         return ""
 
-    def _once(self, ask: Any, *question: Any) -> Any:
-        asked = json.dumps(question, sort_keys=True)
-        if asked not in self._answers:
-            self._answers[asked] = ask()
-        return self._answers[asked]
+    def _cached(self, send: Any, *request: Any) -> Any:
+        key = json.dumps(request, sort_keys=True)
+        if key not in self._responses:
+            self._responses[key] = send()
+        return self._responses[key]
 
     def _client(self, service: str) -> Any:
-        """Where it is and who asks, the process's environment says, as for `aws`: AWS_ENDPOINT_URL, credentials."""
+        """A read-only client. Environment variables configure endpoint and credentials, as for the AWS CLI."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 cast(Any, service),
@@ -206,27 +207,27 @@ class DeployedEnvironment:
 
 
 def refuse_writes(model: Any, **_: Any) -> None:
-    """botocore asks this before every call.
+    """Handler that botocore calls before each request.
 
     Raises:
-        WriteRefusedError: the call could change something.
+        WriteRefusedError: the action is not read-only.
     """
     if not model.name.startswith(READ_PREFIXES):
-        raise WriteRefusedError(f"{model.service_model.service_name}:{model.name} is no reading action")
+        raise WriteRefusedError(f"{model.service_model.service_name}:{model.name} is not a read action")
 
 
 def refuse_private_connections(address: Any) -> None:
-    """Python asks this before every connection.
+    """Check the address of a connection.
 
     Raises:
-        PermissionError: it would lead to what is private.
+        PermissionError: the port is private.
     """
     if isinstance(address, tuple) and address[1] in PRIVATE_PORTS:
-        raise PermissionError(f"{address[0]} is private: these tests look at the environment from outside")
+        raise PermissionError(f"{address[0]} is private: these tests run outside of the VPC")
 
 
-def only_one(what: str, found: Sequence[Any]) -> Any:
-    """The only one of what was found; a test fails where there is none, or several."""
+def only_one(label: str, found: Sequence[Any]) -> Any:
+    """The only element. The test fails if there is none, or several."""
     if len(found) != 1:
-        pytest.fail(f"{what}: found {len(found)}, expected 1: {found}", pytrace=False)
+        pytest.fail(f"{label}: found {len(found)}, expected 1: {found}", pytrace=False)
     return found[0]

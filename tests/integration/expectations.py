@@ -1,4 +1,4 @@
-"""How a test says what it found and what it expected, with the ARN."""
+"""Comparison of found and expected values, with failures that name the ARN."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pytest
 
 @dataclass(frozen=True, eq=False)
 class AtLeast:
-    """Equal to a number that is as large, or larger."""
+    """Equal to any number with this lower bound."""
 
     least: float
 
@@ -22,7 +22,7 @@ class AtLeast:
 
 @dataclass(frozen=True, eq=False)
 class Superset:
-    """Equal to a set that has these among others."""
+    """Equal to any set that contains these elements."""
 
     these: frozenset[Any]
 
@@ -36,37 +36,38 @@ class Superset:
         return f"at least {sorted(self.these)}"
 
 
-def expect(what: str, found: Mapping[str, Any], expected: Any) -> None:
-    """Every one is as expected, and there is one. A failure has a line for each that is not, with its ARN.
+def expect(label: str, found: Mapping[str, Any], expected: Any) -> None:
+    """Fail unless there is a value, and all values are as expected. A failure has a line for each other value.
 
     Args:
-        found: by ARN.
+        label: what the values are, for the message.
+        found: values by ARN.
     """
     if not found:
-        pytest.fail(f"{what}: found no resource, expected one or more with {_shown(expected)}", pytrace=False)
-    expect_each(what, found, dict.fromkeys(found, expected))
+        pytest.fail(f"{label}: found no resource, expected one or more with {_format(expected)}", pytrace=False)
+    expect_each(label, found, dict.fromkeys(found, expected))
 
 
-def expect_each(what: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """As `expect`, where each is expected to be something else: both by ARN."""
+def expect_each(label: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Fail unless each value is as expected; both are by ARN."""
     wrong = [
-        f"{arn}: {what}: {_difference(found.get(arn), expected.get(arn))}"
+        f"{arn}: {label}: {_difference(found.get(arn), expected.get(arn))}"
         for arn in sorted(found.keys() | expected.keys())
         if arn not in expected or arn not in found or expected[arn] != found[arn]
     ]
     if wrong:
-        # Without a traceback: it would show what lies around a secret.
+        # No traceback: it could show a secret's surroundings.
         pytest.fail("\n".join(wrong), pytrace=False)
 
 
 def _difference(found: Any, expected: Any) -> str:
-    said = f"found {_shown(found)}, expected {_shown(expected)}"
+    difference = f"found {_format(found)}, expected {_format(expected)}"
     if isinstance(found, set) and isinstance(expected, set):
-        said += f"; too much: {_shown(found - expected)}; missing: {_shown(expected - found)}"
-    return said
+        difference += f"; unexpected: {_format(found - expected)}; missing: {_format(expected - found)}"
+    return difference
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, set | frozenset):

@@ -1,4 +1,4 @@
-"""What load may bring: targets and policies of Application Auto Scaling."""
+"""Targets and policies of Application Auto Scaling."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ from tests.integration.deployed import DeployedEnvironment, Response
 from tests.integration.expectations import expect
 
 
-def scaling_targets(found: DeployedEnvironment, dimension: str, resource: str) -> list[Response]:
-    """The target of a dimension, as `rds:cluster:ReadReplicaCount`, for a resource; none where load brings nothing."""
-    targets = found.list_all(
+def scaling_targets(deployed: DeployedEnvironment, dimension: str, resource: str) -> list[Response]:
+    """Scalable targets of a resource for a dimension, as in `rds:cluster:ReadReplicaCount`."""
+    targets = deployed.list_all(
         "application-autoscaling",
         "describe_scalable_targets",
         "ScalableTargets",
@@ -18,19 +18,21 @@ def scaling_targets(found: DeployedEnvironment, dimension: str, resource: str) -
 
 
 def expect_bounds(targets: list[Response], of: str, least: int, most: int) -> None:
-    """It is scaled between these, and scaling is not suspended; not at all, where they are the same."""
+    """The target has these bounds and is not suspended; if they are equal, there is no target."""
     bounds = [
         (one["MinCapacity"], one["MaxCapacity"], {way for way, off in one.get("SuspendedState", {}).items() if off})
         for one in targets
     ]
-    expect("least, most, what is suspended", {of: bounds}, [(least, most, set())] if most > least else [])
+    expect("minimum, maximum, suspended scaling", {of: bounds}, [(least, most, set())] if most > least else [])
 
 
-def expect_policies(found: DeployedEnvironment, targets: list[Response], of: str, metrics: Mapping[str, float]) -> None:
-    """It follows these metrics, each at its target, if it is scaled at all."""
-    followed: dict[str, float] = {}
+def expect_policies(
+    deployed: DeployedEnvironment, targets: list[Response], of: str, metrics: Mapping[str, float]
+) -> None:
+    """The targets, if there are any, track these metrics with these target values."""
+    tracked: dict[str, float] = {}
     for target in targets:
-        policies = found.list_all(
+        policies = deployed.list_all(
             "application-autoscaling",
             "describe_scaling_policies",
             "ScalingPolicies",
@@ -38,10 +40,10 @@ def expect_policies(found: DeployedEnvironment, targets: list[Response], of: str
             ResourceId=target["ResourceId"],
             ScalableDimension=target["ScalableDimension"],
         )
-        tracked = [policy["TargetTrackingScalingPolicyConfiguration"] for policy in policies]
-        followed |= {
+        configurations = [policy["TargetTrackingScalingPolicyConfiguration"] for policy in policies]
+        tracked |= {
             one["PredefinedMetricSpecification"]["PredefinedMetricType"]: one["TargetValue"]
-            for one in tracked
+            for one in configurations
             if not one.get("DisableScaleIn")
         }
-    expect("metrics and their targets", {of: followed}, metrics if targets else {})
+    expect("metrics and target values", {of: tracked}, metrics if targets else {})

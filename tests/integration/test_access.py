@@ -1,4 +1,4 @@
-"""Who deploys: two roles, whom they trust, what they have, and what bounds them."""
+"""Deployer roles: trust, policies, and permissions boundary."""
 
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,40 +15,39 @@ NEVER = ("secretsmanager:GetSecretValue", "rds-db:connect", "iam:DeleteRolePermi
 
 
 @pytest.fixture(scope="session")
-def roles(found: DeployedEnvironment) -> dict[str, Response]:
-    """The roles of the deployers' path, by ARN."""
-    listed_roles = found.list_all("iam", "list_roles", "Roles", PathPrefix=found.names.access_path)
+def roles(deployed: DeployedEnvironment) -> dict[str, Response]:
+    """Roles under the deployers' IAM path, by ARN."""
+    listed_roles = deployed.list_all("iam", "list_roles", "Roles", PathPrefix=deployed.names.access_path)
     names = [role["RoleName"] for role in listed_roles]
-    return {role["Arn"]: role for role in (found.call("iam", "get_role", RoleName=name)["Role"] for name in names)}
+    return {role["Arn"]: role for role in (deployed.call("iam", "get_role", RoleName=name)["Role"] for name in names)}
 
 
-def document_of(found: DeployedEnvironment, policy: str) -> Response:
-    """What a policy says now."""
-    version = found.call("iam", "get_policy", PolicyArn=policy)["Policy"]["DefaultVersionId"]
-    asked = {"PolicyArn": policy, "VersionId": version}
-    return found.call("iam", "get_policy_version", **asked)["PolicyVersion"]["Document"]
+def document_of(deployed: DeployedEnvironment, policy: str) -> Response:
+    """The document of a policy's default version."""
+    version = deployed.call("iam", "get_policy", PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    response = deployed.call("iam", "get_policy_version", PolicyArn=policy, VersionId=version)
+    return response["PolicyVersion"]["Document"]
 
 
-def test_there_are_two_roles_of_ours(found: DeployedEnvironment, roles: dict[str, Response]):
-    ours = {
-        f"arn:aws:iam::{found.settings.account}:role{found.names.access_path}{found.names.resource_name(what)}": what
-        for what in ("plan", "apply")
-    }
+def test_deployer_roles_have_the_environments_tags(deployed: DeployedEnvironment, roles: dict[str, Response]):
+    names = deployed.names
+    path = f"arn:aws:iam::{deployed.settings.account}:role{names.access_path}"
+    expected = [f"{path}{names.resource_name(role)}" for role in ("plan", "apply")]
     tags = {arn: {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])} for arn, role in roles.items()}
-    whose = {arn: {name: tags[arn].get(name) for name in found.expected_tags} for arn in roles}
-    expect_each("tags", whose, dict.fromkeys(ours, found.expected_tags))
+    identifying = {arn: {name: tags[arn].get(name) for name in deployed.expected_tags} for arn in roles}
+    expect_each("tags", identifying, dict.fromkeys(expected, deployed.expected_tags))
 
 
-def test_roles_are_taken_on_by_one_repository_for_one_purpose(settings: Environment, roles: dict[str, Response]):
+def test_deployer_roles_trust_one_repository_for_one_purpose(settings: Environment, roles: dict[str, Response]):
     subjects = {"plan": "pull_request", "apply": f"environment:{settings.name}"}
-    told: dict[str, Any] = {}
+    trust: dict[str, Any] = {}
     wanted: dict[str, Any] = {}
     for arn, role in roles.items():
         for statement in statements_of(role["AssumeRolePolicyDocument"]):
             conditions = statement.get("Condition", {}).get("StringEquals", {})
-            who = sorted(as_list(found) for found in statement["Principal"].values())
-            told[f"{arn}: {statement.get('Sid')}"] = (
-                who,
+            principals = sorted(as_list(principal) for principal in statement["Principal"].values())
+            trust[f"{arn}: {statement.get('Sid')}"] = (
+                principals,
                 as_list(statement["Action"]),
                 {key: as_list(value) for key, value in conditions.items()},
             )
@@ -62,31 +61,35 @@ def test_roles_are_taken_on_by_one_repository_for_one_purpose(settings: Environm
         )
         if access.atlantis_role:
             wanted[f"{arn}: Atlantis"] = ([[access.atlantis_role]], ["sts:AssumeRole"], {})
-    expect_each("trust", told, wanted)
+    expect_each("trust", trust, wanted)
 
 
-def test_roles_have_policies_of_the_stack_alone(found: DeployedEnvironment, roles: dict[str, Response]):
-    beside: dict[str, Any] = {}
+def test_deployer_roles_have_policies_of_the_stack_only(deployed: DeployedEnvironment, roles: dict[str, Response]):
+    other_policies: dict[str, Any] = {}
     for arn, role in roles.items():
         name = {"RoleName": role["RoleName"]}
-        attached = found.list_all("iam", "list_attached_role_policies", "AttachedPolicies", **name)
-        others = {one["PolicyArn"] for one in attached if f":policy{found.names.access_path}" not in one["PolicyArn"]}
-        beside[arn] = others | set(found.list_all("iam", "list_role_policies", "PolicyNames", **name))
-    expect("other policies", beside, set[str]())
+        attached = deployed.list_all("iam", "list_attached_role_policies", "AttachedPolicies", **name)
+        others = {
+            one["PolicyArn"] for one in attached if f":policy{deployed.names.access_path}" not in one["PolicyArn"]
+        }
+        other_policies[arn] = others | set(deployed.list_all("iam", "list_role_policies", "PolicyNames", **name))
+    expect("other policies", other_policies, set[str]())
 
 
-def test_roles_are_bounded(found: DeployedEnvironment, roles: dict[str, Response]):
-    boundary = f"arn:aws:iam::{found.settings.account}:policy{found.names.access_path}"
+def test_deployer_roles_have_the_boundary(deployed: DeployedEnvironment, roles: dict[str, Response]):
+    boundary = f"arn:aws:iam::{deployed.settings.account}:policy{deployed.names.access_path}"
     boundaries = {arn: role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for arn, role in roles.items()}
-    expect("boundary", boundaries, f"{boundary}{found.names.resource_name('deployment-boundary')}")
+    expect("boundary", boundaries, f"{boundary}{deployed.names.resource_name('deployment-boundary')}")
 
 
-def test_the_boundary_denies_what_no_deployment_may(found: DeployedEnvironment):
-    path = found.names.access_path
-    boundary = f"arn:aws:iam::{found.settings.account}:policy{path}{found.names.resource_name('deployment-boundary')}"
+def test_boundary_denies_actions_that_no_deployment_may_use(deployed: DeployedEnvironment):
+    path = deployed.names.access_path
+    boundary = (
+        f"arn:aws:iam::{deployed.settings.account}:policy{path}{deployed.names.resource_name('deployment-boundary')}"
+    )
     patterns = [
         pattern
-        for statement in statements_of(document_of(found, boundary))
+        for statement in statements_of(document_of(deployed, boundary))
         if statement["Effect"] == "Deny"
         and as_list(statement.get("Resource")) == ["*"]
         and "Condition" not in statement
@@ -96,9 +99,9 @@ def test_the_boundary_denies_what_no_deployment_may(found: DeployedEnvironment):
     expect("denied", {boundary: denied}, Superset(NEVER))
 
 
-def test_github_is_known_by_tokens_for_aws_alone(found: DeployedEnvironment):
-    provider = found.names.oidc_provider_arn
-    answer = found.call("iam", "get_open_id_connect_provider", OpenIDConnectProviderArn=provider)
+def test_oidc_provider_accepts_tokens_for_aws_only(deployed: DeployedEnvironment):
+    provider = deployed.names.oidc_provider_arn
+    answer = deployed.call("iam", "get_open_id_connect_provider", OpenIDConnectProviderArn=provider)
     expect(
         "audience",
         {provider: (answer["Url"].removeprefix("https://"), answer["ClientIDList"])},

@@ -1,4 +1,4 @@
-"""Aurora: instances in different zones, two endpoints, TLS forced, encrypted, backed up, and nothing public."""
+"""The Aurora cluster: instances, endpoints, TLS, encryption, logs, backups, and scaling."""
 
 from typing import Any
 
@@ -16,27 +16,27 @@ TLS = {"rds.force_ssl", "ssl_min_protocol_version"}
 
 
 @pytest.fixture(scope="session")
-def instances(found: DeployedEnvironment, cluster: Response) -> list[Response]:
-    """All instances of the cluster, with the readers that load has brought."""
+def instances(deployed: DeployedEnvironment, cluster: Response) -> list[Response]:
+    """All instances of the cluster, including readers added by scaling."""
     members = {member["DBInstanceIdentifier"] for member in cluster["DBClusterMembers"]}
-    listed = found.list_all("rds", "describe_db_instances", "DBInstances")
+    listed = deployed.list_all("rds", "describe_db_instances", "DBInstances")
     return [instance for instance in listed if instance["DBInstanceIdentifier"] in members]
 
 
 @pytest.fixture(scope="session")
-def cluster_parameters(found: DeployedEnvironment, cluster: Response) -> dict[str, str]:
+def cluster_parameters(deployed: DeployedEnvironment, cluster: Response) -> dict[str, str]:
     group = cluster["DBClusterParameterGroup"]
-    listed = found.list_all("rds", "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=group)
+    listed = deployed.list_all("rds", "describe_db_cluster_parameters", "Parameters", DBClusterParameterGroupName=group)
     return {one["ParameterName"]: one["ParameterValue"] for one in listed if "ParameterValue" in one}
 
 
-def test_there_are_a_writer_and_the_readers_of_the_settings(cluster: Response, settings: Environment):
+def test_number_of_writers_and_readers(cluster: Response, settings: Environment):
     writers = [member["IsClusterWriter"] for member in cluster["DBClusterMembers"]]
     roles = {("writers", writers.count(True)), ("enough readers", writers.count(False) >= settings.database.readers)}
     expect("members", {cluster["DBClusterArn"]: roles}, {("writers", 1), ("enough readers", True)})
 
 
-def test_instances_are_spread_over_the_zones(cluster: Response, instances: list[Response], settings: Environment):
+def test_instances_are_in_different_zones(cluster: Response, instances: list[Response], settings: Environment):
     zones = {instance["AvailabilityZone"] for instance in instances}
     several = min(1 + settings.database.readers, len(settings.network.zones))
     expect("zones", {cluster["DBClusterArn"]: zones}, Superset(settings.network.zones[:several]))
@@ -47,41 +47,41 @@ def test_writer_and_reader_endpoints_differ(cluster: Response):
     expect(f"different endpoints, of {sorted(endpoints)}", {cluster["DBClusterArn"]: len(endpoints)}, 2)
 
 
-def test_storage_is_encrypted_with_the_key_of_databases(cluster: Response, keys: dict[str, str]):
+def test_storage_is_encrypted_with_the_database_key(cluster: Response, keys: dict[str, str]):
     encryption = (cluster["StorageEncrypted"], cluster.get("KmsKeyId"))
-    expect("is encrypted, and its key", {cluster["DBClusterArn"]: encryption}, (True, keys["database"]))
+    expect("is encrypted, key", {cluster["DBClusterArn"]: encryption}, (True, keys["database"]))
 
 
-def test_performance_insights_are_encrypted_with_the_key_of_databases(instances: list[Response], keys: dict[str, str]):
+def test_performance_insights_are_encrypted_with_the_database_key(instances: list[Response], keys: dict[str, str]):
     insights = {
         one["DBInstanceArn"]: (one.get("PerformanceInsightsEnabled"), one.get("PerformanceInsightsKMSKeyId"))
         for one in instances
     }
-    expect("Performance Insights, and their key", insights, (True, keys["database"]))
+    expect("Performance Insights, key", insights, (True, keys["database"]))
 
 
-def test_tls_is_forced(cluster: Response, cluster_parameters: dict[str, str]):
-    forced = {name: cluster_parameters.get(name) for name in TLS}
+def test_database_requires_tls(cluster: Response, cluster_parameters: dict[str, str]):
+    parameters = {name: cluster_parameters.get(name) for name in TLS}
     wanted = {name: CLUSTER_PARAMETERS[name] for name in TLS}
-    expect(f"parameters of {cluster['DBClusterParameterGroup']}", {cluster["DBClusterArn"]: forced}, wanted)
+    expect(f"parameters of {cluster['DBClusterParameterGroup']}", {cluster["DBClusterArn"]: parameters}, wanted)
 
 
-def test_logins_and_changes_are_logged(cluster: Response, cluster_parameters: dict[str, str]):
+def test_database_parameters_enable_logs(cluster: Response, cluster_parameters: dict[str, str]):
     rest = {name: cluster_parameters.get(name) for name in CLUSTER_PARAMETERS.keys() - TLS}
     wanted = {name: CLUSTER_PARAMETERS[name] for name in CLUSTER_PARAMETERS.keys() - TLS}
     expect(f"parameters of {cluster['DBClusterParameterGroup']}", {cluster["DBClusterArn"]: rest}, wanted)
 
 
-def test_logs_are_exported(cluster: Response):
+def test_database_logs_are_exported(cluster: Response):
     exported = set(cluster.get("EnabledCloudwatchLogsExports", []))
     expect("logs exported", {cluster["DBClusterArn"]: exported}, set(LOGS))
 
 
-def test_instances_measure_statements(found: DeployedEnvironment, instances: list[Response]):
+def test_instances_have_their_parameters(deployed: DeployedEnvironment, instances: list[Response]):
     measured: dict[str, Any] = {}
     for instance in instances:
         group = instance["DBParameterGroups"][0]["DBParameterGroupName"]
-        listed = found.list_all("rds", "describe_db_parameters", "Parameters", DBParameterGroupName=group)
+        listed = deployed.list_all("rds", "describe_db_parameters", "Parameters", DBParameterGroupName=group)
         values = {one["ParameterName"]: one.get("ParameterValue") for one in listed}
         measured[instance["DBInstanceArn"]] = {name: values.get(name) for name in INSTANCE_PARAMETERS}
     expect("parameters", measured, INSTANCE_PARAMETERS)
@@ -91,57 +91,55 @@ def test_no_instance_is_public(instances: list[Response]):
     expect("is public", {one["DBInstanceArn"]: one["PubliclyAccessible"] for one in instances}, False)
 
 
-def test_the_cluster_is_in_the_data_subnets(
-    found: DeployedEnvironment, cluster: Response, subnets: dict[SubnetKind, dict[str, str]]
+def test_cluster_is_in_the_data_subnets(
+    deployed: DeployedEnvironment, cluster: Response, subnets: dict[SubnetKind, dict[str, str]]
 ):
     name = cluster["DBSubnetGroup"]
-    groups = found.list_all("rds", "describe_db_subnet_groups", "DBSubnetGroups")
+    groups = deployed.list_all("rds", "describe_db_subnet_groups", "DBSubnetGroups")
     group = only_one(f"subnet group {name}", [one for one in groups if one["DBSubnetGroupName"] == name])
     within = {subnet["SubnetIdentifier"] for subnet in group["Subnets"]}
     expect("subnets", {group["DBSubnetGroupArn"]: within}, set(subnets["data"]))
 
 
-def test_the_cluster_has_its_security_group(cluster: Response, groups: dict[str, str]):
+def test_cluster_has_its_security_group(cluster: Response, groups: dict[str, str]):
     parties = [groups.get(one["VpcSecurityGroupId"]) for one in cluster["VpcSecurityGroups"]]
     expect("security groups", {cluster["DBClusterArn"]: parties}, ["database"])
 
 
-def test_backups_reach_as_far_back_as_the_settings_say(cluster: Response, settings: Environment):
+def test_backup_retention_of_the_cluster(cluster: Response, settings: Environment):
     backups = (cluster["BackupRetentionPeriod"], cluster["PreferredBackupWindow"])
     wanted = (settings.database.backup_days, settings.windows.backup)
     expect("days and window of backups", {cluster["DBClusterArn"]: backups}, wanted)
 
 
-def test_the_cluster_is_protected_as_the_settings_say(cluster: Response, settings: Environment):
+def test_deletion_protection_of_the_cluster(cluster: Response, settings: Environment):
     protected = {cluster["DBClusterArn"]: cluster["DeletionProtection"]}
     expect("is protected against deletion", protected, settings.deletion_protection)
 
 
-def test_capacity_is_as_the_settings_say(cluster: Response, settings: Environment):
+def test_capacity_of_the_cluster(cluster: Response, settings: Environment):
     capacity = cluster["ServerlessV2ScalingConfiguration"]
     wanted = (settings.database.minimum_capacity, settings.database.maximum_capacity)
     expect("capacity, in ACU", {cluster["DBClusterArn"]: (capacity["MinCapacity"], capacity["MaxCapacity"])}, wanted)
 
 
-def test_the_master_credential_is_kept_by_rds_under_the_key_of_secrets(cluster: Response, keys: dict[str, str]):
+def test_master_secret_is_encrypted_with_the_secret_key(cluster: Response, keys: dict[str, str]):
     master = cluster.get("MasterUserSecret", {})
     expect("key of the master secret", {cluster["DBClusterArn"]: master.get("KmsKeyId")}, keys["secrets"])
 
 
-def test_people_can_sign_in_by_iam(cluster: Response):
-    expect("IAM", {cluster["DBClusterArn"]: cluster["IAMDatabaseAuthenticationEnabled"]}, True)
+def test_iam_authentication_is_enabled(cluster: Response):
+    expect("IAM authentication", {cluster["DBClusterArn"]: cluster["IAMDatabaseAuthenticationEnabled"]}, True)
 
 
 @pytest.fixture(scope="session")
-def readers(found: DeployedEnvironment, cluster: Response) -> list[Response]:
-    return scaling_targets(found, "rds:cluster:ReadReplicaCount", f"cluster:{cluster['DBClusterIdentifier']}")
+def readers(deployed: DeployedEnvironment, cluster: Response) -> list[Response]:
+    return scaling_targets(deployed, "rds:cluster:ReadReplicaCount", f"cluster:{cluster['DBClusterIdentifier']}")
 
 
-def test_readers_are_scaled_within_the_bounds_of_the_settings(
-    cluster: Response, readers: list[Response], settings: Environment
-):
+def test_readers_scale_within_the_settings(cluster: Response, readers: list[Response], settings: Environment):
     expect_bounds(readers, cluster["DBClusterArn"], settings.database.readers, settings.database.maximum_readers)
 
 
-def test_readers_are_added_when_cpu_is_high(found: DeployedEnvironment, cluster: Response, readers: list[Response]):
-    expect_policies(found, readers, cluster["DBClusterArn"], {"RDSReaderAverageCPUUtilization": 60})
+def test_readers_scale_by_cpu(deployed: DeployedEnvironment, cluster: Response, readers: list[Response]):
+    expect_policies(deployed, readers, cluster["DBClusterArn"], {"RDSReaderAverageCPUUtilization": 60})

@@ -1,4 +1,4 @@
-"""Keys, log groups, log buckets, the alarm topic, the image repository: what every tier stands on."""
+"""Resources that all tiers use: keys, log groups, log buckets, the alarm topic, and the image repository."""
 
 import json
 from datetime import timedelta
@@ -15,104 +15,109 @@ PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "Re
 
 
 @pytest.fixture(scope="session")
-def log_buckets(found: DeployedEnvironment) -> list[str]:
-    """The log buckets' names: no tier has others."""
-    return [arn.rpartition(":")[2] for arn in found.arns("s3", "")]
+def log_buckets(deployed: DeployedEnvironment) -> list[str]:
+    """Names of the log buckets: the stacks have no other buckets."""
+    return [arn.rpartition(":")[2] for arn in deployed.arns("s3", "")]
 
 
 @pytest.fixture(scope="session")
-def delivery_buckets(found: DeployedEnvironment, log_buckets: list[str]) -> set[str]:
-    """Where the access logs of the others are delivered."""
-    logging = [found.call("s3", "get_bucket_logging", Bucket=bucket) for bucket in log_buckets]
+def delivery_buckets(deployed: DeployedEnvironment, log_buckets: list[str]) -> set[str]:
+    """Names of buckets that access logs are delivered to."""
+    logging = [deployed.call("s3", "get_bucket_logging", Bucket=bucket) for bucket in log_buckets]
     return {entry["LoggingEnabled"]["TargetBucket"] for entry in logging if "LoggingEnabled" in entry}
 
 
 @pytest.fixture(scope="session")
-def repository(found: DeployedEnvironment) -> Response:
+def repository(deployed: DeployedEnvironment) -> Response:
     def tags(arn: str) -> dict[str, str]:
         return {
-            tag["Key"]: tag["Value"] for tag in found.list_all("ecr", "list_tags_for_resource", "tags", resourceArn=arn)
+            tag["Key"]: tag["Value"]
+            for tag in deployed.list_all("ecr", "list_tags_for_resource", "tags", resourceArn=arn)
         }
 
-    repositories = found.list_all("ecr", "describe_repositories", "repositories")
+    repositories = deployed.list_all("ecr", "describe_repositories", "repositories")
     return only_one(
-        "image repository", [r for r in repositories if tags(r["repositoryArn"]).items() >= found.expected_tags.items()]
+        "image repository",
+        [r for r in repositories if tags(r["repositoryArn"]).items() >= deployed.expected_tags.items()],
     )
 
 
 @pytest.fixture(scope="session")
-def in_use(
-    found: DeployedEnvironment, keys: dict[str, str], second_keys: dict[str, str]
+def active_keys(
+    deployed: DeployedEnvironment, keys: dict[str, str], second_keys: dict[str, str]
 ) -> dict[str, DeployedEnvironment]:
-    """The keys that have a purpose, with where they are. Those of an environment of before wait for their deletion."""
-    of_first = [arn for arn in keys.values() if arn in found.tags]
-    return {arn: found.by_region[arn.split(":")[3]] for arn in (*of_first, *second_keys.values())}
+    """Region of each key in use. Keys of a destroyed environment may be pending deletion."""
+    first_region = [arn for arn in keys.values() if arn in deployed.tags]
+    return {arn: deployed.by_region[arn.split(":")[3]] for arn in (*first_region, *second_keys.values())}
 
 
-def test_every_purpose_has_a_key_of_its_own(keys: dict[str, str]):
+def test_every_purpose_has_its_own_key(keys: dict[str, str]):
     purposes = {arn: {purpose for purpose in keys if keys[purpose] == arn} for arn in keys.values()}
     expect_each("is the key of", purposes, {arn: {purpose} for purpose, arn in keys.items()})
     expect("is a key of this environment", {arn: arn.startswith("arn:") for arn in keys.values()}, True)
 
 
-def test_keys_can_be_used(in_use: dict[str, DeployedEnvironment]):
+def test_keys_are_enabled(active_keys: dict[str, DeployedEnvironment]):
     states = {
-        arn: there.call("kms", "describe_key", KeyId=arn)["KeyMetadata"]["KeyState"] for arn, there in in_use.items()
+        arn: regional.call("kms", "describe_key", KeyId=arn)["KeyMetadata"]["KeyState"]
+        for arn, regional in active_keys.items()
     }
     expect("state", states, "Enabled")
 
 
-def test_keys_are_renewed_within_a_year(in_use: dict[str, DeployedEnvironment]):
-    renewed = {arn: there.call("kms", "get_key_rotation_status", KeyId=arn) for arn, there in in_use.items()}
-    days = {
-        arn: key.get("RotationPeriodInDays", YEAR.days) for arn, key in renewed.items() if key["KeyRotationEnabled"]
+def test_keys_are_rotated_yearly(active_keys: dict[str, DeployedEnvironment]):
+    rotation = {
+        arn: regional.call("kms", "get_key_rotation_status", KeyId=arn) for arn, regional in active_keys.items()
     }
-    expect("is renewed within a year", {arn: days.get(arn, 0) in range(1, YEAR.days + 1) for arn in renewed}, True)
+    days = {
+        arn: key.get("RotationPeriodInDays", YEAR.days) for arn, key in rotation.items() if key["KeyRotationEnabled"]
+    }
+    expect("is rotated within a year", {arn: days.get(arn, 0) in range(1, YEAR.days + 1) for arn in rotation}, True)
 
 
-def test_log_groups_are_encrypted_with_the_key_of_logs(found: DeployedEnvironment, keys: dict[str, str]):
-    expect("key", {arn: group.get("kmsKeyId") for arn, group in log_groups(found).items()}, keys["logs"])
+def test_log_groups_are_encrypted_with_the_log_key(deployed: DeployedEnvironment, keys: dict[str, str]):
+    expect("key", {arn: group.get("kmsKeyId") for arn, group in log_groups(deployed).items()}, keys["logs"])
 
 
-def test_log_groups_are_kept_as_the_settings_say(found: DeployedEnvironment, settings: Environment):
-    days = {arn: group.get("retentionInDays", "for ever") for arn, group in log_groups(found).items()}
+def test_retention_of_log_groups(deployed: DeployedEnvironment, settings: Environment):
+    days = {arn: group.get("retentionInDays", "for ever") for arn, group in log_groups(deployed).items()}
     expect("retention in days", days, settings.log_retention_days)
 
 
-def log_groups(found: DeployedEnvironment) -> dict[str, Response]:
-    groups = found.list_all("logs", "describe_log_groups", "logGroups")
-    # With or without the `:*` that log groups' ARNs have in policies.
+def log_groups(deployed: DeployedEnvironment) -> dict[str, Response]:
+    groups = deployed.list_all("logs", "describe_log_groups", "logGroups")
+    # The Tagging API may return ARNs with the suffix `:*`.
     return {
         arn: group
         for group in groups
-        if (arn := group["arn"].removesuffix(":*")) in found.tags or f"{arn}:*" in found.tags
+        if (arn := group["arn"].removesuffix(":*")) in deployed.tags or f"{arn}:*" in deployed.tags
     }
 
 
-def test_log_buckets_are_versioned(found: DeployedEnvironment, log_buckets: list[str]):
-    versioning = {bucket: found.call("s3", "get_bucket_versioning", Bucket=bucket) for bucket in log_buckets}
+def test_log_buckets_are_versioned(deployed: DeployedEnvironment, log_buckets: list[str]):
+    versioning = {bucket: deployed.call("s3", "get_bucket_versioning", Bucket=bucket) for bucket in log_buckets}
     expect("versioning", {arn_of(bucket): answer.get("Status") for bucket, answer in versioning.items()}, "Enabled")
 
 
-def test_log_buckets_are_closed_to_the_public(found: DeployedEnvironment, log_buckets: list[str]):
+def test_log_buckets_block_public_access(deployed: DeployedEnvironment, log_buckets: list[str]):
     blocked: dict[str, Any] = {}
     for bucket in log_buckets:
-        refusal = found.error_code("s3", "get_public_access_block", Bucket=bucket)
-        block = {} if refusal else found.call("s3", "get_public_access_block", Bucket=bucket)
+        refusal = deployed.error_code("s3", "get_public_access_block", Bucket=bucket)
+        block = {} if refusal else deployed.call("s3", "get_public_access_block", Bucket=bucket)
         configuration = block.get("PublicAccessBlockConfiguration", {})
         blocked[arn_of(bucket)] = {name for name in PUBLIC_ACCESS if configuration.get(name)}
-    expect("refuses", blocked, set(PUBLIC_ACCESS))
+    expect("blocks", blocked, set(PUBLIC_ACCESS))
 
 
-def test_log_buckets_are_encrypted_with_the_key_of_logs(
-    found: DeployedEnvironment, keys: dict[str, str], log_buckets: list[str], delivery_buckets: set[str]
+def test_log_buckets_are_encrypted_with_the_log_key(
+    deployed: DeployedEnvironment, keys: dict[str, str], log_buckets: list[str], delivery_buckets: set[str]
 ):
     encryption: dict[str, Any] = {}
     for bucket in log_buckets:
-        answer = found.call("s3", "get_bucket_encryption", Bucket=bucket)
+        answer = deployed.call("s3", "get_bucket_encryption", Bucket=bucket)
         rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
         encryption[arn_of(bucket)] = (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID"))
-    # Load balancers and S3 itself can deliver to no bucket under a key of ours.
+    # Load balancers and S3 cannot deliver to buckets with customer managed keys.
     expect_each(
         "encryption",
         encryption,
@@ -120,64 +125,60 @@ def test_log_buckets_are_encrypted_with_the_key_of_logs(
     )
 
 
-def test_log_buckets_refuse_plaintext(found: DeployedEnvironment, log_buckets: list[str]):
+def test_log_buckets_require_tls(deployed: DeployedEnvironment, log_buckets: list[str]):
     denied: dict[str, Any] = {}
     for bucket in log_buckets:
-        refusal = found.error_code("s3", "get_bucket_policy", Bucket=bucket)
-        policy = {} if refusal else json.loads(found.call("s3", "get_bucket_policy", Bucket=bucket)["Policy"])
+        refusal = deployed.error_code("s3", "get_bucket_policy", Bucket=bucket)
+        policy = {} if refusal else json.loads(deployed.call("s3", "get_bucket_policy", Bucket=bucket)["Policy"])
         denied[arn_of(bucket)] = any(
             statement["Effect"] == "Deny"
             and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
             and statement["Action"] == "s3:*"
             for statement in policy.get("Statement", [])
         )
-    expect("its policy denies what comes without TLS", denied, True)
+    expect("denies requests without TLS", denied, True)
 
 
-def test_logs_in_buckets_are_kept_as_the_settings_say(
-    found: DeployedEnvironment, settings: Environment, log_buckets: list[str]
-):
+def test_retention_of_logs_in_buckets(deployed: DeployedEnvironment, settings: Environment, log_buckets: list[str]):
     days: dict[str, Any] = {}
     for bucket in log_buckets:
-        rules = found.list_all("s3", "get_bucket_lifecycle_configuration", "Rules", Bucket=bucket)
+        rules = deployed.list_all("s3", "get_bucket_lifecycle_configuration", "Rules", Bucket=bucket)
         days[arn_of(bucket)] = [
             rule["Expiration"]["Days"] for rule in rules if rule["Status"] == "Enabled" and "Expiration" in rule
         ]
-    expect("days until a log is removed", days, [settings.log_retention_days])
+    expect("days until logs expire", days, [settings.log_retention_days])
 
 
-def test_the_audit_archive_is_locked(found: DeployedEnvironment, settings: Environment, log_buckets: list[str]):
+def test_audit_archive_has_object_lock(deployed: DeployedEnvironment, settings: Environment, log_buckets: list[str]):
     locks: dict[str, Any] = {}
     for bucket in log_buckets:
-        if not found.error_code("s3", "get_object_lock_configuration", Bucket=bucket):
-            answer = found.call("s3", "get_object_lock_configuration", Bucket=bucket)
+        if not deployed.error_code("s3", "get_object_lock_configuration", Bucket=bucket):
+            answer = deployed.call("s3", "get_object_lock_configuration", Bucket=bucket)
             retention = answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {})
             locks[arn_of(bucket)] = (retention.get("Mode"), retention.get("Days"))
-    expect("lock by default, in days", locks, ("GOVERNANCE", settings.log_retention_days))
+    expect("default retention mode and days", locks, ("GOVERNANCE", settings.log_retention_days))
 
 
-def test_messages_of_the_alarm_topic_are_encrypted_with_its_key(
-    found: DeployedEnvironment, keys: dict[str, str], topic: str
-):
-    attributes = found.call("sns", "get_topic_attributes", TopicArn=topic)["Attributes"]
+def test_alarm_topic_is_encrypted_with_its_key(deployed: DeployedEnvironment, keys: dict[str, str], topic: str):
+    attributes = deployed.call("sns", "get_topic_attributes", TopicArn=topic)["Attributes"]
     expect("key", {topic: attributes.get("KmsMasterKeyId") or None}, keys["alarms"])
 
 
-def test_all_of_the_settings_are_told_of_alarms(found: DeployedEnvironment, settings: Environment, topic: str):
-    told = {
-        # Who has not confirmed is told nothing.
+def test_alarm_subscriptions_are_confirmed(deployed: DeployedEnvironment, settings: Environment, topic: str):
+    subscriptions = {
+        # Unconfirmed subscriptions receive no messages.
         (entry["Protocol"], entry["Endpoint"], entry["SubscriptionArn"] != "PendingConfirmation")
-        for entry in found.list_all("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
+        for entry in deployed.list_all("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
     }
     wanted = {(one.protocol, one.endpoint, True) for one in settings.foundation.alarm_subscriptions}
-    expect("confirmed subscriptions", {topic: told}, Superset(wanted))
+    expect("confirmed subscriptions", {topic: subscriptions}, Superset(wanted))
 
 
-def test_images_never_change_once_they_are_pushed(repository: Response):
+def test_images_are_immutable(repository: Response):
     expect("tags", {repository["repositoryArn"]: repository["imageTagMutability"]}, "IMMUTABLE")
 
 
-def test_images_are_scanned_when_they_are_pushed(repository: Response):
+def test_images_are_scanned_on_push(repository: Response):
     scanned = repository.get("imageScanningConfiguration", {}).get("scanOnPush")
     expect("is scanned on push", {repository["repositoryArn"]: scanned}, True)
 

@@ -1,4 +1,4 @@
-"""Files: a mount target in every zone, encrypted, backed up, followed by a replica, and no way in but the right one."""
+"""The file system: mount targets, encryption, backup, replication, policy, and access points."""
 
 import json
 
@@ -13,31 +13,31 @@ from tests.integration.expectations import expect, expect_each
 
 
 @pytest.fixture(scope="session")
-def files(found: DeployedEnvironment) -> Response:
-    return only_one("file system", found.list_own("efs", "describe_file_systems", "FileSystems", "FileSystemArn"))
+def files(deployed: DeployedEnvironment) -> Response:
+    return only_one("file system", deployed.list_own("efs", "describe_file_systems", "FileSystems", "FileSystemArn"))
 
 
 @pytest.fixture(scope="session")
-def mount_targets(found: DeployedEnvironment, files: Response) -> list[Response]:
-    return found.list_all("efs", "describe_mount_targets", "MountTargets", FileSystemId=files["FileSystemId"])
+def mount_targets(deployed: DeployedEnvironment, files: Response) -> list[Response]:
+    return deployed.list_all("efs", "describe_mount_targets", "MountTargets", FileSystemId=files["FileSystemId"])
 
 
 @pytest.fixture(scope="session")
-def access_points(found: DeployedEnvironment, files: Response) -> list[Response]:
-    return found.list_all("efs", "describe_access_points", "AccessPoints", FileSystemId=files["FileSystemId"])
+def access_points(deployed: DeployedEnvironment, files: Response) -> list[Response]:
+    return deployed.list_all("efs", "describe_access_points", "AccessPoints", FileSystemId=files["FileSystemId"])
 
 
 @pytest.fixture(scope="session")
-def denials(found: DeployedEnvironment, files: Response) -> list[Response]:
-    """What the file system's policy denies everybody."""
-    if found.error_code("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"]):
+def denials(deployed: DeployedEnvironment, files: Response) -> list[Response]:
+    """Statements of the file system's policy that deny all principals."""
+    if deployed.error_code("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"]):
         return []
-    policy = found.call("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"])["Policy"]
-    everybody = ("*", {"AWS": "*"})
+    policy = deployed.call("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"])["Policy"]
+    all_principals = ("*", {"AWS": "*"})
     return [
         one
         for one in json.loads(policy)["Statement"]
-        if (one["Effect"], one["Principal"] in everybody) == ("Deny", True)
+        if (one["Effect"], one["Principal"] in all_principals) == ("Deny", True)
     ]
 
 
@@ -49,12 +49,12 @@ def test_there_is_a_mount_target_in_every_zone(
 
 
 def test_mount_targets_have_their_security_group(
-    found: DeployedEnvironment, files: Response, mount_targets: list[Response], groups: dict[str, str]
+    deployed: DeployedEnvironment, files: Response, mount_targets: list[Response], groups: dict[str, str]
 ):
     parties = {
         f"{files['FileSystemArn']} {id}": [
             groups.get(one)
-            for one in found.list_all(
+            for one in deployed.list_all(
                 "efs", "describe_mount_target_security_groups", "SecurityGroups", MountTargetId=id
             )
         ]
@@ -65,55 +65,55 @@ def test_mount_targets_have_their_security_group(
 
 def test_files_are_encrypted_with_their_key(files: Response, keys: dict[str, str]):
     encryption = (files["Encrypted"], files.get("KmsKeyId"))
-    expect("is encrypted, and its key", {files["FileSystemArn"]: encryption}, (True, keys["files"]))
+    expect("is encrypted, key", {files["FileSystemArn"]: encryption}, (True, keys["files"]))
 
 
-def test_files_are_backed_up(found: DeployedEnvironment, files: Response):
-    policy = found.call("efs", "describe_backup_policy", FileSystemId=files["FileSystemId"])["BackupPolicy"]
+def test_files_are_backed_up(deployed: DeployedEnvironment, files: Response):
+    policy = deployed.call("efs", "describe_backup_policy", FileSystemId=files["FileSystemId"])["BackupPolicy"]
     expect("backups", {files["FileSystemArn"]: policy["Status"]}, "ENABLED")
 
 
 @pytest.fixture(scope="session")
-def replicas(found: DeployedEnvironment, files: Response) -> dict[str, Response]:
-    """Where the files are replicated to, by Region."""
-    asked = ("efs", "describe_replication_configurations")
-    if found.error_code(*asked, FileSystemId=files["FileSystemId"]):
+def replicas(deployed: DeployedEnvironment, files: Response) -> dict[str, Response]:
+    """Replication destinations by Region."""
+    operation = ("efs", "describe_replication_configurations")
+    if deployed.error_code(*operation, FileSystemId=files["FileSystemId"]):
         return {}
-    listed = found.list_all(*asked, "Replications", FileSystemId=files["FileSystemId"])
+    listed = deployed.list_all(*operation, "Replications", FileSystemId=files["FileSystemId"])
     return {destination["Region"]: destination for one in listed for destination in one["Destinations"]}
 
 
-def test_files_are_followed_by_a_replica_in_the_second_region(
-    found: DeployedEnvironment, files: Response, replicas: dict[str, Response]
+def test_files_are_replicated_to_the_second_region(
+    deployed: DeployedEnvironment, files: Response, replicas: dict[str, Response]
 ):
     states = {(region, replica["Status"]) for region, replica in replicas.items()}
-    wanted = {(region, "ENABLED") for region in found.by_region if region != found.region}
+    wanted = {(region, "ENABLED") for region in deployed.by_region if region != deployed.region}
     expect("replicas", {files["FileSystemArn"]: states}, wanted)
 
 
-def test_the_replica_is_encrypted_with_its_key(
-    found: DeployedEnvironment, replicas: dict[str, Response], second_keys: dict[str, str]
+def test_replica_is_encrypted_with_its_key(
+    deployed: DeployedEnvironment, replicas: dict[str, Response], second_keys: dict[str, str]
 ):
     used: dict[str, tuple[bool, str]] = {}
     for region, replica in replicas.items():
-        there = found.by_region[region]
-        (one,) = there.list_all("efs", "describe_file_systems", "FileSystems", FileSystemId=replica["FileSystemId"])
+        regional = deployed.by_region[region]
+        (one,) = regional.list_all("efs", "describe_file_systems", "FileSystems", FileSystemId=replica["FileSystemId"])
         used[one["FileSystemArn"]] = (one["Encrypted"], one.get("KmsKeyId"))
-    expect_each("is encrypted, and its key", used, dict.fromkeys(used, (True, second_keys.get("files-replica"))))
+    expect_each("is encrypted, key", used, dict.fromkeys(used, (True, second_keys.get("files-replica"))))
 
 
-def test_no_replication_overwrites_the_files(files: Response):
+def test_files_are_protected_from_replication_overwrite(files: Response):
     protection = files["FileSystemProtection"]["ReplicationOverwriteProtection"]
-    expect("protection from replications", {files["FileSystemArn"]: protection}, "ENABLED")
+    expect("replication overwrite protection", {files["FileSystemArn"]: protection}, "ENABLED")
 
 
-def test_nobody_mounts_without_tls(files: Response, denials: list[Response]):
+def test_file_system_policy_requires_tls(files: Response, denials: list[Response]):
     without_tls = {"Bool": {"aws:SecureTransport": "false"}}
     denied = [one["Action"] for one in denials if one.get("Condition") == without_tls]
     expect("denied without TLS", {files["FileSystemArn"]: denied}, ["elasticfilesystem:*"])
 
 
-def test_nobody_mounts_around_the_access_points(
+def test_file_system_policy_requires_access_points(
     files: Response, access_points: list[Response], denials: list[Response]
 ):
     denied = {
@@ -124,10 +124,10 @@ def test_nobody_mounts_around_the_access_points(
     }
     points = {point["AccessPointArn"] for point in access_points}
     wanted = {(action, arn) for action in CLIENT_ACTIONS for arn in points}
-    expect("denied but through", {files["FileSystemArn"]: denied}, wanted)
+    expect("denied without the access points", {files["FileSystemArn"]: denied}, wanted)
 
 
-def test_access_points_have_an_identity_and_a_root_of_their_own(files: Response, access_points: list[Response]):
+def test_access_points_have_their_own_user_and_root_directory(files: Response, access_points: list[Response]):
     identities = {(one["PosixUser"]["Uid"], one["RootDirectory"]["Path"]) for one in access_points}
     wanted = {(use.uid, f"/{use.name}") for use in ACCESS_POINTS}
     expect("user and root of access points", {files["FileSystemArn"]: identities}, wanted)

@@ -1,4 +1,4 @@
-"""Every tier is there, and whatever it made says whose it is."""
+"""Every tier is deployed, and its resources have their tags."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from tests.synthesized import SEARCHABLE
 
 
 @pytest.mark.parametrize("tier", SEARCHABLE)
-def test_tier_is_deployed(found: DeployedEnvironment, tier: str):
-    count = sum(tags.get("Tier") == tier for tags in found.tags.values())
+def test_tier_is_deployed(deployed: DeployedEnvironment, tier: str):
+    count = sum(tags.get("Tier") == tier for tags in deployed.tags.values())
     expect("resources with the tier's tag", {f"Tier = {tier}": count}, AtLeast(1))
 
 
-def test_everything_says_whose_it_is(found: DeployedEnvironment, settings: Environment):
-    owners = {arn: (tags.get("Project"), tags.get("Owner")) for arn, tags in found.tags.items()}
+def test_resources_have_project_and_owner_tags(deployed: DeployedEnvironment, settings: Environment):
+    owners = {arn: (tags.get("Project"), tags.get("Owner")) for arn, tags in deployed.tags.items()}
     expect("tags Project and Owner", owners, ("globecart", settings.owner))

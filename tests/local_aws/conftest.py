@@ -1,4 +1,4 @@
-"""One local AWS for all tests: each names what it makes for itself."""
+"""One local AWS for all tests. Each test creates resources with its own names."""
 
 import signal
 from collections.abc import Callable, Generator
@@ -16,16 +16,16 @@ ACCOUNT, REGION = "123456789012", "us-west-1"
 LOADER = Loader()
 
 
-def error_code(ask: Callable[..., object], **asked: Any) -> str:
-    """The error code by which a call is refused."""
+def error_code(call: Callable[..., object], **arguments: Any) -> str:
+    """Error code of a call that fails."""
     with pytest.raises(ClientError) as error:
-        ask(**asked)
+        call(**arguments)
     return error.value.response["Error"]["Code"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def signals() -> None:
-    """As in the foreground: what a shell runs in the background begins with Ctrl-C ignored, and hands that on."""
+    """Handle Ctrl-C as in the foreground: a shell starts background processes with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -38,7 +38,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalAws]:
 
 @contextmanager
 def reset_afterwards(aws: LocalAws) -> Generator[None]:
-    """For tests that start one themselves: one at a time in a process, so the one for all begins anew after it."""
+    """Reset the shared local AWS after the test has started its own: a process has one at a time."""
     try:
         yield
     finally:
@@ -47,20 +47,20 @@ def reset_afterwards(aws: LocalAws) -> Generator[None]:
 
 @pytest.fixture
 def another(aws: LocalAws) -> Generator[None]:
-    """The test starts a local AWS itself."""
+    """For tests that start their own local AWS."""
     with reset_afterwards(aws):
         yield
 
 
 @pytest.fixture
 def quick_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command has a session of its own; what botocore knows of the services is read once."""
+    """Load botocore's service models once: each command creates its own session."""
     monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
 
 
 @pytest.fixture
 def unsupported(aws: LocalAws) -> Generator[dict[str, int]]:
-    """What was counted as unsupported within the test, and is no other test's business."""
+    """Unsupported calls of the test, hidden from other tests."""
     before = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
     yield aws.gateway.unsupported

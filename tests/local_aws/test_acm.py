@@ -1,4 +1,4 @@
-"""What the local AWS adds to ACM."""
+"""ACM: key algorithms, and validation of certificates."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def describe(acm: Any, arn: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("options", "algorithm"),
     [
         ({}, "RSA_2048"),
         ({"KeyAlgorithm": "RSA_2048"}, "RSA_2048"),
@@ -26,17 +26,17 @@ def describe(acm: Any, arn: str) -> dict[str, Any]:
         ({"KeyAlgorithm": "EC_secp384r1"}, "EC_secp384r1"),
     ],
 )
-def test_a_certificate_has_the_key_that_was_asked_for(acm: Any, asked: dict[str, str], told: str) -> None:
+def test_a_certificate_has_the_requested_key_algorithm(acm: Any, options: dict[str, str], algorithm: str) -> None:
     tags = [{"Key": "Name", "Value": "shop"}]
-    request = {
+    common = {
         "DomainName": "a.example",
         "SubjectAlternativeNames": ["b.example"],
         "ValidationMethod": "DNS",
         "Tags": tags,
     }
-    arn = acm.request_certificate(**request, **asked)["CertificateArn"]
+    arn = acm.request_certificate(**common, **options)["CertificateArn"]
     certificate = describe(acm, arn)
-    assert certificate["KeyAlgorithm"] == told
+    assert certificate["KeyAlgorithm"] == algorithm
     assert (certificate["DomainName"], sorted(certificate["SubjectAlternativeNames"])) == (
         "a.example",
         ["a.example", "b.example"],
@@ -44,31 +44,31 @@ def test_a_certificate_has_the_key_that_was_asked_for(acm: Any, asked: dict[str,
     assert acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] == tags
 
 
-def test_what_acm_does_not_issue_is_refused(acm: Any) -> None:
+def test_unsupported_key_algorithms_are_refused(acm: Any) -> None:
     with pytest.raises(ClientError, match="RSA_1024 is not supported"):
         acm.request_certificate(DomainName="a.example", KeyAlgorithm="RSA_1024")
 
 
-def test_a_request_with_the_same_token_is_the_same_certificate(acm: Any) -> None:
+def test_requests_are_idempotent_by_token(acm: Any) -> None:
     request = {"DomainName": "token.example", "IdempotencyToken": "once", "Tags": [{"Key": "a", "Value": "b"}]}
     first, second = (acm.request_certificate(**request)["CertificateArn"] for _ in range(2))
     assert first == second
 
 
-def test_a_certificate_is_issued_once_dns_proves_the_domain(aws: LocalAws, acm: Any) -> None:
+def test_a_certificate_is_issued_after_dns_validation(aws: LocalAws, acm: Any) -> None:
     route53 = aws.client("route53")
     zone = route53.create_hosted_zone(Name="proof.example", CallerReference="proof")["HostedZone"]["Id"]
     arn = acm.request_certificate(DomainName="shop.proof.example", ValidationMethod="DNS")["CertificateArn"]
-    waiting = describe(acm, arn)
-    assert (waiting["Status"], waiting.get("IssuedAt")) == ("PENDING_VALIDATION", None)
-    record = waiting["DomainValidationOptions"][0]["ResourceRecord"]
+    pending = describe(acm, arn)
+    assert (pending["Status"], pending.get("IssuedAt")) == ("PENDING_VALIDATION", None)
+    record = pending["DomainValidationOptions"][0]["ResourceRecord"]
 
     def publish(value: str) -> None:
         records = {"Name": record["Name"], "Type": "CNAME", "TTL": 300, "ResourceRecords": [{"Value": value}]}
         change = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": records}]}
         route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
 
-    publish("somebody.else.")
+    publish("unrelated.example.")
     assert describe(acm, arn)["Status"] == "PENDING_VALIDATION"
     publish(record["Value"])
     issued = describe(acm, arn)
@@ -77,7 +77,7 @@ def test_a_certificate_is_issued_once_dns_proves_the_domain(aws: LocalAws, acm: 
     assert describe(acm, arn)["Status"] == "ISSUED"
 
 
-def test_a_certificate_that_waits_for_a_mail_waits_on(acm: Any) -> None:
+def test_email_validation_stays_pending(acm: Any) -> None:
     arn = acm.request_certificate(DomainName="mail.example", ValidationMethod="EMAIL")["CertificateArn"]
     certificate = describe(acm, arn)
     (option,) = certificate["DomainValidationOptions"]

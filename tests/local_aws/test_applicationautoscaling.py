@@ -1,4 +1,4 @@
-"""Application Auto Scaling of the local AWS."""
+"""Application Auto Scaling: scalable targets, policies, and tags."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ def cache(aws: LocalAws) -> None:
     )
 
 
-def register(scaling: Any, target: dict[str, str], **asked: Any) -> str:
-    return scaling.register_scalable_target(**(target | {"MinCapacity": 2, "MaxCapacity": 4} | asked))[
+def register(scaling: Any, target: dict[str, str], **settings: Any) -> str:
+    return scaling.register_scalable_target(**(target | {"MinCapacity": 2, "MaxCapacity": 4} | settings))[
         "ScalableTargetARN"
     ]
 
@@ -65,16 +65,16 @@ def targets(scaling: Any, target: dict[str, str]) -> list[dict[str, Any]]:
     )["ScalableTargets"]
 
 
-def test_shards_can_be_registered_and_registered_again(scaling: Any) -> None:
+def test_a_target_can_be_registered_again(scaling: Any) -> None:
     arn = register(scaling, SHARDS, Tags={"Environment": "test"})
     assert register(scaling, SHARDS, MaxCapacity=6) == arn
-    told = targets(scaling, SHARDS)[0]
-    assert (told["MinCapacity"], told["MaxCapacity"]) == (2, 6)
-    assert told["RoleARN"].endswith("AWSServiceRoleForApplicationAutoScaling_ElastiCacheRG")
-    assert set(told["SuspendedState"].values()) == {False}
+    description = targets(scaling, SHARDS)[0]
+    assert (description["MinCapacity"], description["MaxCapacity"]) == (2, 6)
+    assert description["RoleARN"].endswith("AWSServiceRoleForApplicationAutoScaling_ElastiCacheRG")
+    assert set(description["SuspendedState"].values()) == {False}
 
 
-def test_a_suspension_stays_when_a_target_is_registered_again(scaling: Any) -> None:
+def test_registering_a_target_again_keeps_its_suspended_state(scaling: Any) -> None:
     register(scaling, READERS, SuspendedState={"DynamicScalingInSuspended": True})
     register(scaling, READERS, MaxCapacity=8)
     suspended = targets(scaling, READERS)[0]["SuspendedState"]
@@ -85,7 +85,7 @@ def test_a_suspension_stays_when_a_target_is_registered_again(scaling: Any) -> N
     }
 
 
-def test_a_role_that_is_asked_for_is_kept_and_others_have_none(scaling: Any) -> None:
+def test_a_requested_role_is_kept_and_there_is_no_default_for_other_services(scaling: Any) -> None:
     role = "arn:aws:iam::123456789012:role/scaling"
     target = {
         "ServiceNamespace": "lambda",
@@ -99,31 +99,31 @@ def test_a_role_that_is_asked_for_is_kept_and_others_have_none(scaling: Any) -> 
 
 
 @pytest.mark.parametrize("resource", ["replication-group/nowhere", "cluster/scaled"])
-def test_what_is_not_there_is_not_scaled(scaling: Any, resource: str) -> None:
+def test_missing_replication_groups_are_refused(scaling: Any, resource: str) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         register(scaling, SHARDS | {"ResourceId": resource})
 
 
-def test_what_aws_does_not_scale_is_refused(scaling: Any) -> None:
+def test_unknown_scalable_dimensions_are_refused(scaling: Any) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         register(scaling, SHARDS | {"ScalableDimension": "elasticache:moon:Phases"})
 
 
-def test_a_policy_keeps_its_arn_when_it_is_changed(scaling: Any) -> None:
+def test_updating_a_policy_keeps_its_arn(scaling: Any) -> None:
     register(scaling, SHARDS)
     arn = put_policy(scaling, "kept")
     put_policy(scaling, "other")
     assert put_policy(scaling, "kept", CONFIGURATION | {"TargetValue": 70.0}) == arn
-    told = scaling.describe_scaling_policies(
+    description = scaling.describe_scaling_policies(
         ServiceNamespace="elasticache", ResourceId=SHARDS["ResourceId"], PolicyNames=["kept"]
     )["ScalingPolicies"]
-    assert [each["PolicyName"] for each in told] == ["kept"]
-    assert told[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70.0
+    assert [each["PolicyName"] for each in description] == ["kept"]
+    assert description[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70.0
     longer = {"ServiceNamespace": "elasticache", "ResourceId": f"{SHARDS['ResourceId']}-too"}
     assert scaling.describe_scaling_policies(**longer)["ScalingPolicies"] == []
 
 
-def test_a_policy_needs_a_target(scaling: Any) -> None:
+def test_a_policy_requires_a_target(scaling: Any) -> None:
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.put_scaling_policy(
             PolicyName="homeless",
@@ -133,9 +133,9 @@ def test_a_policy_needs_a_target(scaling: Any) -> None:
         )
 
 
-def test_a_target_goes_with_its_policies_and_tags(scaling: Any) -> None:
+def test_deregistering_a_target_deletes_its_policies_and_tags(scaling: Any) -> None:
     arn = register(scaling, SHARDS, Tags={"Environment": "test"})
-    put_policy(scaling, "goes")
+    put_policy(scaling, "deleted")
     scaling.deregister_scalable_target(**SHARDS)
     assert targets(scaling, SHARDS) == []
     assert scaling.describe_scaling_policies(ServiceNamespace="elasticache")["ScalingPolicies"] == []
@@ -144,10 +144,10 @@ def test_a_target_goes_with_its_policies_and_tags(scaling: Any) -> None:
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.deregister_scalable_target(**SHARDS)
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
-        scaling.delete_scaling_policy(PolicyName="goes", **SHARDS)
+        scaling.delete_scaling_policy(PolicyName="deleted", **SHARDS)
 
 
-def test_tags_come_with_registration_and_later(scaling: Any) -> None:
+def test_targets_can_be_tagged_on_registration_and_later(scaling: Any) -> None:
     target = READERS | {"ResourceId": "cluster:tagged"}
     arn = register(scaling, target, Tags={"Environment": "test"})
     scaling.tag_resource(ResourceARN=arn, Tags={"Owner": "us"})

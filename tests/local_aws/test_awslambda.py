@@ -1,4 +1,4 @@
-"""Lambda: what runs, with what around it, what is logged, and who may ask for it."""
+"""Lambda: the function's environment, its response, its log, and who may invoke it."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def zipped(code: str) -> bytes:
     return content.getvalue()
 
 
-def make(aws: LocalAws, code: str, **asked: Any) -> str:
+def create_function(aws: LocalAws, code: str, **settings: Any) -> str:
     name = f"function-{next(NUMBERS)}"
     role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     aws.client("lambda").create_function(
@@ -42,17 +42,17 @@ def make(aws: LocalAws, code: str, **asked: Any) -> str:
         Handler="shop.handler.handle",
         Role=role,
         Code={"ZipFile": zipped(code)},
-        **asked,
+        **settings,
     )
     return name
 
 
-def call(aws: LocalAws, name: str, event: Any = None, **asked: Any) -> tuple[Any, str | None]:
-    answer = aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), **asked)
-    return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
+def invoke(aws: LocalAws, name: str, event: Any = None, **settings: Any) -> tuple[Any, str | None]:
+    response = aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), **settings)
+    return json.loads(response["Payload"].read() or "null"), response.get("FunctionError")
 
 
-def log(aws: LocalAws, group: str) -> list[str]:
+def log_messages(aws: LocalAws, group: str) -> list[str]:
     logs = aws.client("logs")
     pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
     return [
@@ -63,13 +63,13 @@ def log(aws: LocalAws, group: str) -> list[str]:
     ]
 
 
-def test_the_handler_gets_the_event_and_its_answer_comes_back(aws: LocalAws):
-    name = make(aws, "def handle(event, context): return {'got': event, 'name': context.function_name}")
-    assert call(aws, name, {"number": 7}) == ({"got": {"number": 7}, "name": name}, None)
-    assert call(aws, f"arn:aws:lambda:us-west-1:123456789012:function:{name}") == ({"got": None, "name": name}, None)
+def test_the_handler_receives_the_event_and_its_result_is_returned(aws: LocalAws):
+    name = create_function(aws, "def handle(event, context): return {'got': event, 'name': context.function_name}")
+    assert invoke(aws, name, {"number": 7}) == ({"got": {"number": 7}, "name": name}, None)
+    assert invoke(aws, f"arn:aws:lambda:us-west-1:123456789012:function:{name}") == ({"got": None, "name": name}, None)
 
 
-SURROUNDINGS = """
+DESCRIBES_ENVIRONMENT = """
 import os, sys
 def handle(event, context):
     try:
@@ -86,20 +86,22 @@ def handle(event, context):
 """
 
 
-def test_around_it_are_its_zip_boto3_and_an_environment_of_its_own(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("OF_THE_CALLER", "1")
-    name = make(aws, SURROUNDINGS, Environment={"Variables": {"GREETING": "hello"}}, Timeout=20, MemorySize=256)
-    found, error = call(aws, name)
+def test_a_function_has_only_its_zip_boto3_and_its_own_environment(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CALLER_VARIABLE", "1")
+    name = create_function(
+        aws, DESCRIBES_ENVIRONMENT, Environment={"Variables": {"GREETING": "hello"}}, Timeout=20, MemorySize=256
+    )
+    found, error = invoke(aws, name)
     assert error is None
     assert not found["moto"]
     assert found["account"] == aws.account
     assert found["files"] == ["shop"]
-    assert not os.path.exists(found["folder"])  # noqa: PTH110 - a text from afar
+    assert not os.path.exists(found["folder"])  # noqa: PTH110 - the function returned a string
     assert 0 < found["left"] <= 20_000
     assert found["arn"] == f"arn:aws:lambda:us-west-1:123456789012:function:{name}"
     environment = found["environment"]
     assert environment["GREETING"] == "hello"
-    assert "OF_THE_CALLER" not in environment
+    assert "CALLER_VARIABLE" not in environment
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == name
     assert environment["AWS_REGION"] == "us-west-1"
     assert environment["AWS_ENDPOINT_URL"] == aws.endpoint
@@ -108,48 +110,48 @@ def test_around_it_are_its_zip_boto3_and_an_environment_of_its_own(aws: LocalAws
     assert not [variable for variable in environment if variable in {"_REQUEST_ID", "_FUNCTION_ARN", "_TIMEOUT"}]
 
 
-def test_an_exception_is_answered_with_its_type_message_and_trace_and_logged(aws: LocalAws):
-    name = make(aws, "def handle(event, context):\n    raise KeyError('shelf')")
-    answer, error = call(aws, name)
+def test_an_exception_is_returned_and_logged(aws: LocalAws):
+    name = create_function(aws, "def handle(event, context):\n    raise KeyError('shelf')")
+    response, error = invoke(aws, name)
     assert error == "Unhandled"
-    assert answer["errorType"] == "KeyError"
-    assert answer["errorMessage"] == "'shelf'"
-    assert "in handle\n    raise KeyError('shelf')" in answer["stackTrace"][0]
-    text = "\n".join(log(aws, f"/aws/lambda/{name}"))
+    assert response["errorType"] == "KeyError"
+    assert response["errorMessage"] == "'shelf'"
+    assert "in handle\n    raise KeyError('shelf')" in response["stackTrace"][0]
+    text = "\n".join(log_messages(aws, f"/aws/lambda/{name}"))
     assert "[ERROR] KeyError: 'shelf'\nTraceback (most recent call last):" in text
 
 
-def test_a_module_that_cannot_be_imported_is_an_error(aws: LocalAws):
-    answer, error = call(aws, make(aws, "import no_such_module"))
-    assert (answer["errorType"], error) == ("ModuleNotFoundError", "Unhandled")
+def test_an_import_error_is_returned(aws: LocalAws):
+    response, error = invoke(aws, create_function(aws, "import no_such_module"))
+    assert (response["errorType"], error) == ("ModuleNotFoundError", "Unhandled")
 
 
-def test_a_function_is_cut_off_after_its_timeout(aws: LocalAws):
-    name = make(
+def test_a_function_times_out(aws: LocalAws):
+    name = create_function(
         aws, "import time\ndef handle(event, context):\n    print('began', flush=True)\n    time.sleep(60)", Timeout=1
     )
     began = time.monotonic()
-    answer, error = call(aws, name)
+    response, error = invoke(aws, name)
     assert time.monotonic() - began < 10
-    assert (answer["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
-    assert answer["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
-    text = "\n".join(log(aws, f"/aws/lambda/{name}"))
+    assert (response["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
+    assert response["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
+    text = "\n".join(log_messages(aws, f"/aws/lambda/{name}"))
     assert "began" in text
     assert "Task timed out after 1.00 seconds" in text
 
 
-def test_a_process_that_ends_without_an_answer_is_an_error(aws: LocalAws):
-    answer, error = call(aws, make(aws, "import os\ndef handle(event, context): os._exit(3)"))
-    assert (answer["errorType"], error) == ("Runtime.ExitError", "Unhandled")
-    assert answer["errorMessage"].endswith("exit status 3")
+def test_a_process_that_exits_without_a_response_is_an_error(aws: LocalAws):
+    response, error = invoke(aws, create_function(aws, "import os\ndef handle(event, context): os._exit(3)"))
+    assert (response["errorType"], error) == ("Runtime.ExitError", "Unhandled")
+    assert response["errorMessage"].endswith("exit status 3")
 
 
-def test_a_process_that_does_not_read_is_an_error(aws: LocalAws):
-    name = make(aws, "import os\nos._exit(4)")
-    assert call(aws, name, "x" * 1_000_000)[1] == "Unhandled"
+def test_a_process_that_does_not_read_its_event_is_an_error(aws: LocalAws):
+    name = create_function(aws, "import os\nos._exit(4)")
+    assert invoke(aws, name, "x" * 1_000_000)[1] == "Unhandled"
 
 
-SAYS = """
+LOGS = """
 import logging
 logging.getLogger().setLevel("INFO")
 def handle(event, context):
@@ -162,71 +164,73 @@ def handle(event, context):
 """
 
 
-def test_what_it_says_is_in_its_log_between_the_platforms_lines(aws: LocalAws):
-    name = make(aws, SAYS)
-    answer = aws.client("lambda").invoke(FunctionName=name, LogType="Tail")
-    lines = log(aws, f"/aws/lambda/{name}")
+def test_output_is_logged_between_the_lines_of_lambda(aws: LocalAws):
+    name = create_function(aws, LOGS)
+    response = aws.client("lambda").invoke(FunctionName=name, LogType="Tail")
+    lines = log_messages(aws, f"/aws/lambda/{name}")
     assert lines[0].startswith("START RequestId: ")
     assert "printed" in lines
     assert any(line.startswith("[INFO]\t") and line.endswith("\tlogged 7") for line in lines)
     assert lines[-2].startswith("END RequestId: ")
     assert "Memory Size: 128 MB" in lines[-1]
-    assert base64.b64decode(answer["LogResult"]).decode().splitlines() == lines
+    assert base64.b64decode(response["LogResult"]).decode().splitlines() == lines
     (stream,) = aws.client("logs").describe_log_streams(logGroupName=f"/aws/lambda/{name}")["logStreams"]
     assert "/[$LATEST]" in stream["logStreamName"]
 
 
-def test_a_log_in_json_is_lines_of_json_in_the_group_that_was_named(aws: LocalAws):
-    name = make(aws, SAYS, LoggingConfig={"LogFormat": "JSON", "LogGroup": "of-our-own"})
-    call(aws, name)
-    lines = log(aws, "of-our-own")
+def test_the_log_format_and_log_group_can_be_configured(aws: LocalAws):
+    name = create_function(aws, LOGS, LoggingConfig={"LogFormat": "JSON", "LogGroup": "custom-group"})
+    invoke(aws, name)
+    lines = log_messages(aws, "custom-group")
     assert "printed" in lines
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    assert [line["type"] for line in told if "type" in line] == ["platform.start", "platform.report"]
-    assert told[-1]["record"]["status"] == "success"
-    logged = {line["message"]: line for line in told if "message" in line}
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [line["type"] for line in records if "type" in line] == ["platform.start", "platform.report"]
+    assert records[-1]["record"]["status"] == "success"
+    logged = {line["message"]: line for line in records if "message" in line}
     assert logged["logged 7"]["level"] == "INFO"
     assert logged["logged 7"]["logger"] == "shop"
     assert logged["trouble"]["errorType"] == "ValueError"
-    failing = make(aws, "def handle(event, context): 1 / 0", LoggingConfig={"LogFormat": "JSON", "LogGroup": "failing"})
-    call(aws, failing)
-    told = [json.loads(line) for line in log(aws, "failing")]
-    assert [line["errorType"] for line in told if line.get("log_level") == "ERROR"] == ["ZeroDivisionError"]
-    assert told[-1]["record"]["status"] == "error"
+    failing = create_function(
+        aws, "def handle(event, context): 1 / 0", LoggingConfig={"LogFormat": "JSON", "LogGroup": "failing"}
+    )
+    invoke(aws, failing)
+    records = [json.loads(line) for line in log_messages(aws, "failing")]
+    assert [line["errorType"] for line in records if line.get("log_level") == "ERROR"] == ["ZeroDivisionError"]
+    assert records[-1]["record"]["status"] == "error"
 
 
-def test_an_asynchronous_call_answers_at_once_and_is_tried_three_times(aws: LocalAws):
-    name = make(aws, "def handle(event, context):\n    print('tried')\n    raise ValueError")
+def test_an_asynchronous_invocation_returns_at_once_and_is_retried_twice(aws: LocalAws):
+    name = create_function(aws, "def handle(event, context):\n    print('tried')\n    raise ValueError")
     assert aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")["StatusCode"] == 202
     aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
-    wait_until(lambda: log(aws, f"/aws/lambda/{name}").count("tried") == 3, 30)
-    fine = make(aws, "def handle(event, context): print('tried')")
+    wait_until(lambda: log_messages(aws, f"/aws/lambda/{name}").count("tried") == 3, 30)
+    fine = create_function(aws, "def handle(event, context): print('tried')")
     assert aws.client("lambda").invoke(FunctionName=fine, InvocationType="DryRun")["StatusCode"] == 204
     aws.client("lambda").invoke(FunctionName=fine, InvocationType="Event")
     wait_until(
         lambda: aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{fine}")["logGroups"] != []
     )
-    wait_until(lambda: log(aws, f"/aws/lambda/{fine}").count("tried") == 1)
+    wait_until(lambda: log_messages(aws, f"/aws/lambda/{fine}").count("tried") == 1)
 
 
-def test_what_is_under_way_ends_with_the_session(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
+def test_running_functions_are_killed_with_the_session(aws: LocalAws, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(aws.session, "processes", processes := Processes())
-    name = make(aws, "import time\ndef handle(event, context):\n    time.sleep(60)", Timeout=60)
+    name = create_function(aws, "import time\ndef handle(event, context):\n    time.sleep(60)", Timeout=60)
     aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
     aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")
     wait_until(processes.has_running)
     processes.end()
-    # All three tries: what is started after the end is killed at once.
-    wait_until(lambda: "\n".join(log(aws, f"/aws/lambda/{name}")).count("Runtime.ExitError") == 3)
+    # All three attempts: a process that starts after the end is killed at once.
+    wait_until(lambda: "\n".join(log_messages(aws, f"/aws/lambda/{name}")).count("Runtime.ExitError") == 3)
     assert not processes.has_running()
 
 
-def test_what_was_asked_for_comes_back_and_can_be_changed(aws: LocalAws):
+def test_settings_are_kept_and_can_be_updated(aws: LocalAws):
     ec2, functions = aws.client("ec2"), aws.client("lambda")
     network = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.8.0.0/24")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="function", Description="x", VpcId=network)["GroupId"]
-    name = make(
+    name = create_function(
         aws,
         "",
         DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-west-1:123456789012:letters"},
@@ -265,17 +269,17 @@ def test_what_was_asked_for_comes_back_and_can_be_changed(aws: LocalAws):
     assert functions.get_function_configuration(FunctionName=name)["Architectures"] == ["arm64"]
 
 
-def test_a_function_without_a_network_has_none(aws: LocalAws):
-    name = make(aws, "", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
+def test_a_function_without_subnets_has_no_vpc(aws: LocalAws):
+    name = create_function(aws, "", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
     assert "VpcId" not in aws.client("lambda").get_function_configuration(FunctionName=name)["VpcConfig"]
 
 
-def test_a_service_may_invoke_it_for_the_resource_that_the_permission_names(aws: LocalAws):
-    name = make(aws, "def handle(event, context): return event")
+def test_a_service_may_invoke_a_function_only_for_the_permitted_resource(aws: LocalAws):
+    name = create_function(aws, "def handle(event, context): return event")
     backend: Backend = aws.backend("awslambda")
 
     def invoke(service: str = SERVICE, source: str = SECRET) -> str:
-        return backend.invoke_as(service, source, name, "asked").payload
+        return backend.invoke_as(service, source, name, "event").payload
 
     def is_refused(service: str = SERVICE, source: str = SECRET) -> bool:
         with pytest.raises(Exception, match="is not authorized to perform: lambda:InvokeFunction"):
@@ -291,27 +295,27 @@ def test_a_service_may_invoke_it_for_the_resource_that_the_permission_names(aws:
     allow("other-service", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
     assert is_refused()
     allow("pattern", Action="lambda:InvokeFunction", Principal=SERVICE, SourceArn=SECRET.replace("abcdef", "*"))
-    assert invoke() == '"asked"'
+    assert invoke() == '"event"'
     assert is_refused(source=SECRET.replace("shop", "till"))
     aws.client("lambda").remove_permission(FunctionName=name, StatementId="pattern")
     assert is_refused()
     allow("exact", Action="lambda:*", Principal=SERVICE, SourceAccount=aws.account, SourceArn=SECRET)
-    assert invoke() == '"asked"'
+    assert invoke() == '"event"'
 
 
-def test_a_function_that_is_not_there_is_told(aws: LocalAws):
+def test_a_missing_function_is_not_found(aws: LocalAws):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        call(aws, "nowhere")
+        invoke(aws, "nowhere")
 
 
-def test_the_accounts_concurrency_is_what_functions_have_not_reserved(aws: LocalAws):
+def test_reserved_concurrency_reduces_the_accounts_unreserved_concurrency(aws: LocalAws):
     def unreserved() -> int:
         limit = aws.client("lambda").get_account_settings()["AccountLimit"]
         assert limit["ConcurrentExecutions"] == 1000
         return limit["UnreservedConcurrentExecutions"]
 
     before = unreserved()
-    name = make(aws, "")
+    name = create_function(aws, "")
     assert unreserved() == before
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=3)
     assert unreserved() == before - 3

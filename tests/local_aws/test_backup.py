@@ -1,4 +1,4 @@
-"""AWS Backup of the local AWS."""
+"""AWS Backup: vaults, plans, selections, restore testing, and opt-ins."""
 
 import json
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def rule(vault: str, days: int = 35) -> dict[str, Any]:
 
 @pytest.fixture
 def plan(backup: Any, vault: str) -> str:
-    asked = {"BackupPlanName": vault, "Rules": [rule(vault)]}
-    return backup.create_backup_plan(BackupPlan=asked, BackupPlanTags={"Owner": "us"})["BackupPlanId"]
+    content = {"BackupPlanName": vault, "Rules": [rule(vault)]}
+    return backup.create_backup_plan(BackupPlan=content, BackupPlanTags={"Owner": "us"})["BackupPlanId"]
 
 
 @pytest.fixture
@@ -57,33 +57,33 @@ def points(backup: Any, vault: str) -> dict[str, Any]:
     return {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": [arn], "RecoveryPointTypes": ["SNAPSHOT"]}
 
 
-def test_a_vault_is_locked_within_bounds_and_can_be_unlocked(backup: Any, vault: str):
+def test_a_governance_lock_can_be_removed(backup: Any, vault: str):
     backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7, MaxRetentionDays=120)
     locked = backup.describe_backup_vault(BackupVaultName=vault)
     assert (locked["Locked"], locked["MinRetentionDays"], locked["MaxRetentionDays"]) == (True, 7, 120)
-    # Governance: it would say since when nobody can undo it.
+    # Governance mode: only a compliance lock has a date.
     assert "LockDate" not in locked
     backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)
     assert backup.describe_backup_vault(BackupVaultName=vault)["Locked"] is False
 
 
-def test_a_lock_in_compliance_mode_says_since_when(backup: Any, vault: str):
+def test_a_compliance_lock_has_a_date(backup: Any, vault: str):
     backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7, ChangeableForDays=3)
     assert backup.describe_backup_vault(BackupVaultName=vault)["LockDate"]
 
 
-def test_a_vaults_policy_is_put_told_and_deleted(backup: Any, vault: str):
+def test_a_vault_policy_can_be_put_read_and_deleted(backup: Any, vault: str):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_backup_vault_access_policy(BackupVaultName=vault)
     backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=POLICY)
-    told = backup.get_backup_vault_access_policy(BackupVaultName=vault)
-    assert (told["BackupVaultName"], told["Policy"]) == (vault, POLICY)
+    response = backup.get_backup_vault_access_policy(BackupVaultName=vault)
+    assert (response["BackupVaultName"], response["Policy"]) == (vault, POLICY)
     backup.delete_backup_vault_access_policy(BackupVaultName=vault)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_backup_vault_access_policy(BackupVaultName=vault)
 
 
-def test_each_region_has_vaults_of_its_own(aws: LocalAws, backup: Any, vault: str):
+def test_vaults_are_regional(aws: LocalAws, backup: Any, vault: str):
     there = aws.client("backup", SECOND)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         there.describe_backup_vault(BackupVaultName=vault)
@@ -93,7 +93,7 @@ def test_each_region_has_vaults_of_its_own(aws: LocalAws, backup: Any, vault: st
     assert backup.describe_backup_vault(BackupVaultName=vault)["Locked"] is False
 
 
-def test_a_vault_goes_with_its_tags_when_it_is_empty(aws: LocalAws, backup: Any, vault: str):
+def test_an_empty_vault_is_deleted_with_its_tags(aws: LocalAws, backup: Any, vault: str):
     arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
     assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Owner": "us"}
     assert backup.list_recovery_points_by_backup_vault(BackupVaultName=vault)["RecoveryPoints"] == []
@@ -106,14 +106,14 @@ def test_a_vault_goes_with_its_tags_when_it_is_empty(aws: LocalAws, backup: Any,
     assert backup.list_tags(ResourceArn=arn)["Tags"] == {}
 
 
-def test_tags_come_and_go(backup: Any, plan: str):
+def test_a_plan_can_be_tagged_and_untagged(backup: Any, plan: str):
     arn = backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"]
     backup.tag_resource(ResourceArn=arn, Tags={"Team": "recovery"})
     backup.untag_resource(ResourceArn=arn, TagKeyList=["Owner"])
     assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Team": "recovery"}
 
 
-def test_all_that_has_tags_is_found_by_them(aws: LocalAws, backup: Any, vault: str, plan: str, restores: str):
+def test_tagged_resources_are_found(aws: LocalAws, backup: Any, vault: str, plan: str, restores: str):
     pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate()
     found = {entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]}
     assert found >= {
@@ -123,7 +123,7 @@ def test_all_that_has_tags_is_found_by_them(aws: LocalAws, backup: Any, vault: s
     }
 
 
-def test_a_plan_can_be_changed_and_gets_a_version(backup: Any, vault: str, plan: str):
+def test_updating_a_plan_creates_a_version(backup: Any, vault: str, plan: str):
     before = backup.get_backup_plan(BackupPlanId=plan)
     changed = {"BackupPlanName": vault, "Rules": [rule(vault, days=36)]}
     assert backup.update_backup_plan(BackupPlanId=plan, BackupPlan=changed)["BackupPlanId"] == plan
@@ -133,12 +133,12 @@ def test_a_plan_can_be_changed_and_gets_a_version(backup: Any, vault: str, plan:
     assert after["VersionId"] != before["VersionId"]
 
 
-def test_a_plan_needs_its_vault(backup: Any):
+def test_a_plan_requires_its_vault(backup: Any):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.create_backup_plan(BackupPlan={"BackupPlanName": "nowhere", "Rules": [rule("nowhere")]})
 
 
-def test_selections_belong_to_a_plan_which_goes_after_them(backup: Any, vault: str, plan: str):
+def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan: str):
     selected = {"SelectionName": "files", "IamRoleArn": ROLE, "Resources": ["arn:aws:elasticfilesystem:::x"]}
     id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selected)["SelectionId"]
     assert backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)["BackupSelection"] == selected
@@ -150,35 +150,35 @@ def test_selections_belong_to_a_plan_which_goes_after_them(backup: Any, vault: s
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)
     backup.delete_backup_plan(BackupPlanId=plan)
-    # Its name is free again.
+    # The name can be reused.
     assert backup.create_backup_plan(BackupPlan={"BackupPlanName": vault, "Rules": [rule(vault)]})["BackupPlanId"]
 
 
-def test_a_restore_test_is_made_changed_and_deleted(backup: Any, vault: str, restores: str):
-    def told() -> Any:
+def test_a_restore_testing_plan_can_be_created_updated_and_deleted(backup: Any, vault: str, restores: str):
+    def describe() -> Any:
         return backup.get_restore_testing_plan(RestoreTestingPlanName=restores)["RestoreTestingPlan"]
 
-    assert (told()["StartWindowHours"], told()["RecoveryPointSelection"]["SelectionWindowDays"]) == (24, 30)
+    assert (describe()["StartWindowHours"], describe()["RecoveryPointSelection"]["SelectionWindowDays"]) == (24, 30)
     listed = backup.list_restore_testing_plans()["RestoreTestingPlans"]
     assert restores in {each["RestoreTestingPlanName"] for each in listed}
-    assert backup.list_tags(ResourceArn=told()["RestoreTestingPlanArn"])["Tags"] == {"Owner": "us"}
+    assert backup.list_tags(ResourceArn=describe()["RestoreTestingPlanArn"])["Tags"] == {"Owner": "us"}
     with pytest.raises(ClientError, match="AlreadyExistsException"):
-        backup.create_restore_testing_plan(RestoreTestingPlan={key: told()[key] for key in PLAN})
+        backup.create_restore_testing_plan(RestoreTestingPlan={key: describe()[key] for key in PLAN})
     backup.update_restore_testing_plan(
         RestoreTestingPlanName=restores,
         RestoreTestingPlan={"RecoveryPointSelection": {**points(backup, vault), "SelectionWindowDays": 3}},
     )
     backup.update_restore_testing_plan(RestoreTestingPlanName=restores, RestoreTestingPlan={"StartWindowHours": 8})
-    assert (told()["StartWindowHours"], told()["RecoveryPointSelection"]["SelectionWindowDays"]) == (8, 3)
+    assert (describe()["StartWindowHours"], describe()["RecoveryPointSelection"]["SelectionWindowDays"]) == (8, 3)
     backup.delete_restore_testing_plan(RestoreTestingPlanName=restores)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        told()
+        describe()
 
 
 PLAN = ("RestoreTestingPlanName", "ScheduleExpression", "RecoveryPointSelection")
 
 
-def test_selections_of_a_restore_test_go_before_it(backup: Any, restores: str):
+def test_a_restore_testing_plan_with_selections_cannot_be_deleted(backup: Any, restores: str):
     selected = {
         "RestoreTestingSelectionName": "files",
         "IamRoleArn": ROLE,
@@ -191,8 +191,8 @@ def test_selections_of_a_restore_test_go_before_it(backup: Any, restores: str):
     with pytest.raises(ClientError, match="AlreadyExistsException"):
         backup.create_restore_testing_selection(RestoreTestingPlanName=restores, RestoreTestingSelection=selected)
     backup.update_restore_testing_selection(**names, RestoreTestingSelection={"ValidationWindowHours": 4})
-    told = backup.get_restore_testing_selection(**names)["RestoreTestingSelection"]
-    assert told.items() >= {**selected, "ValidationWindowHours": 4}.items()
+    selection = backup.get_restore_testing_selection(**names)["RestoreTestingSelection"]
+    assert selection.items() >= {**selected, "ValidationWindowHours": 4}.items()
     listed = backup.list_restore_testing_selections(RestoreTestingPlanName=restores)["RestoreTestingSelections"]
     assert [each["RestoreTestingSelectionName"] for each in listed] == ["files"]
     with pytest.raises(ClientError, match="InvalidRequestException"):
@@ -202,18 +202,18 @@ def test_selections_of_a_restore_test_go_before_it(backup: Any, restores: str):
         backup.get_restore_testing_selection(**names)
 
 
-def test_a_region_backs_up_all_types_until_it_is_told_otherwise(backup: Any):
-    def told() -> Any:
+def test_all_resource_types_are_opted_in_by_default(backup: Any):
+    def describe() -> Any:
         return backup.describe_region_settings()["ResourceTypeOptInPreference"]
 
-    assert all(told().values())
+    assert all(describe().values())
     backup.update_region_settings(ResourceTypeOptInPreference={"EFS": False})
-    assert [type_ for type_, wanted in told().items() if not wanted] == ["EFS"]
+    assert [type_ for type_, wanted in describe().items() if not wanted] == ["EFS"]
     backup.update_region_settings(ResourceTypeOptInPreference={"EFS": True})
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "action",
     [
         lambda backup: backup.describe_backup_vault(BackupVaultName="nowhere"),
         lambda backup: backup.delete_backup_vault(BackupVaultName="nowhere"),
@@ -226,6 +226,6 @@ def test_a_region_backs_up_all_types_until_it_is_told_otherwise(backup: Any):
         lambda backup: backup.delete_restore_testing_plan(RestoreTestingPlanName="nowhere"),
     ],
 )
-def test_what_is_not_there_is_told(backup: Any, ask: Callable[[Any], Any]):
+def test_missing_resources_are_not_found(backup: Any, action: Callable[[Any], Any]):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        ask(backup)
+        action(backup)

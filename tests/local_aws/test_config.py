@@ -1,4 +1,4 @@
-"""What the local AWS mends in AWS Config, and the name of Config's own role in IAM."""
+"""AWS Config: configuration recorders, delivery channels and rules, and its service-linked role in IAM."""
 
 from collections.abc import Generator
 from typing import Any
@@ -34,31 +34,33 @@ def recorder(config: Any) -> Generator[str]:
     config.delete_configuration_recorder(ConfigurationRecorderName="recorder")
 
 
-def test_another_services_own_role_keeps_its_name(aws: LocalAws) -> None:
+def test_service_linked_roles_of_other_services_keep_their_names(aws: LocalAws) -> None:
     role = aws.client("iam").create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com")["Role"]
     assert role["RoleName"] == "AWSServiceRoleForAutoScaling"
 
 
-def test_a_recorder_keeps_how_often_it_records(config: Any, recorder: str) -> None:
-    def told() -> dict[str, Any]:
+def test_a_recorder_keeps_its_recording_mode(config: Any, recorder: str) -> None:
+    def describe() -> dict[str, Any]:
         return config.describe_configuration_recorders(ConfigurationRecorderNames=[recorder])["ConfigurationRecorders"][
             0
         ]
 
-    assert told()["recordingMode"]["recordingFrequency"] == "DAILY"
+    assert describe()["recordingMode"]["recordingFrequency"] == "DAILY"
     config.put_configuration_recorder(ConfigurationRecorder={"name": recorder, "roleARN": ROLE})
-    assert told()["recordingMode"]["recordingFrequency"] == "CONTINUOUS"
+    assert describe()["recordingMode"]["recordingFrequency"] == "CONTINUOUS"
 
 
-def test_a_recorder_needs_a_role_and_a_frequency_that_there_is(config: Any) -> None:
-    ask = config.put_configuration_recorder
-    nobodys = {"name": "other", "roleARN": ROLE + "2"}
-    assert error_code(ask, ConfigurationRecorder=nobodys) == "InvalidRoleException"
+def test_a_recorder_requires_an_existing_role_and_a_valid_frequency(config: Any) -> None:
+    put = config.put_configuration_recorder
+    missing_role = {"name": "other", "roleARN": ROLE + "2"}
+    assert error_code(put, ConfigurationRecorder=missing_role) == "InvalidRoleException"
     hourly = {"name": "other", "roleARN": ROLE, "recordingMode": {"recordingFrequency": "HOURLY"}}
-    assert error_code(ask, ConfigurationRecorder=hourly) == "ValidationException"
+    assert error_code(put, ConfigurationRecorder=hourly) == "ValidationException"
 
 
-def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, config: Any, recorder: str) -> None:
+def test_a_delivery_channel_requires_a_bucket_without_default_retention(
+    aws: LocalAws, config: Any, recorder: str
+) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="config-open", CreateBucketConfiguration=PLACE)
     s3.create_bucket(Bucket="config-locked", CreateBucketConfiguration=PLACE, ObjectLockEnabledForBucket=True)
@@ -72,26 +74,24 @@ def test_delivery_needs_a_bucket_without_a_default_retention(aws: LocalAws, conf
     assert error_code(put, bucket="config-nowhere") == "NoSuchBucketException"
     assert error_code(put, bucket="config-locked") == "InsufficientDeliveryPolicyException"
     put("config-open")
-    (told,) = config.describe_delivery_channels()["DeliveryChannels"]
-    assert told["s3BucketName"] == "config-open"
+    (description,) = config.describe_delivery_channels()["DeliveryChannels"]
+    assert description["s3BucketName"] == "config-open"
     config.delete_delivery_channel(DeliveryChannelName="channel")
 
 
-def test_a_rule_needs_a_recorder(config: Any) -> None:
+def test_a_rule_requires_a_recorder(config: Any) -> None:
     assert error_code(config.put_config_rule, ConfigRule=RULE) == "NoAvailableConfigurationRecorderException"
 
 
-def test_a_rule_that_is_put_again_keeps_its_tags_and_is_found_by_them(
-    aws: LocalAws, config: Any, recorder: str
-) -> None:
+def test_updating_a_rule_keeps_its_tags(aws: LocalAws, config: Any, recorder: str) -> None:
     assert recorder
     config.put_config_rule(ConfigRule=RULE, Tags=[{"Key": "of", "Value": "config"}])
     config.put_config_rule(ConfigRule={**RULE, "Description": "changed"})
-    (told,) = config.describe_config_rules(ConfigRuleNames=["trail"])["ConfigRules"]
-    assert told["Description"] == "changed"
-    tags = config.list_tags_for_resource(ResourceArn=told["ConfigRuleArn"])["Tags"]
+    (description,) = config.describe_config_rules(ConfigRuleNames=["trail"])["ConfigRules"]
+    assert description["Description"] == "changed"
+    tags = config.list_tags_for_resource(ResourceArn=description["ConfigRuleArn"])["Tags"]
     assert tags == [{"Key": "of", "Value": "config"}]
     filters = [{"Key": "of", "Values": ["config"]}]
     found = aws.client("resourcegroupstaggingapi").get_resources(TagFilters=filters)["ResourceTagMappingList"]
-    assert [each["ResourceARN"] for each in found] == [told["ConfigRuleArn"]]
+    assert [each["ResourceARN"] for each in found] == [description["ConfigRuleArn"]]
     config.delete_config_rule(ConfigRuleName="trail")

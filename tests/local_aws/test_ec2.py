@@ -1,4 +1,4 @@
-"""What the local AWS adds to EC2."""
+"""EC2: network ACLs, security group rules, flow logs, endpoints and NAT gateways."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,22 +52,22 @@ def tcp(**peers: Any) -> list[dict[str, Any]]:
     return [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, **peers}]
 
 
-def code_of(refused: Callable[[], Any]) -> str:
+def code_of(call: Callable[[], Any]) -> str:
     with pytest.raises(ClientError) as error:
-        refused()
+        call()
     return error.value.response["Error"]["Code"]
 
 
-def test_an_acl_tells_which_icmp_it_lets_through(ec2: Any, acl: str) -> None:
+def test_an_acl_entry_keeps_its_icmp_type_and_code(ec2: Any, acl: str) -> None:
     ec2.create_network_acl_entry(**entry(acl, Protocol="1", IcmpTypeCode={"Type": 3, "Code": 4}))
-    (told,) = entries(ec2, acl)
-    assert (told["IcmpTypeCode"], told.get("PortRange")) == ({"Type": 3, "Code": 4}, None)
+    (description,) = entries(ec2, acl)
+    assert (description["IcmpTypeCode"], description.get("PortRange")) == ({"Type": 3, "Code": 4}, None)
     ec2.replace_network_acl_entry(**entry(acl, Protocol="6", PortRange={"From": 443, "To": 444}))
-    (told,) = entries(ec2, acl)
-    assert (told.get("IcmpTypeCode"), told["PortRange"]) == (None, {"From": 443, "To": 444})
+    (description,) = entries(ec2, acl)
+    assert (description.get("IcmpTypeCode"), description["PortRange"]) == (None, {"From": 443, "To": 444})
 
 
-def test_an_acl_entry_is_there_until_it_is_deleted(ec2: Any, acl: str) -> None:
+def test_an_acl_entry_can_be_deleted_once(ec2: Any, acl: str) -> None:
     ec2.create_network_acl_entry(**entry(acl, Protocol="-1"))
     ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=90, Egress=False)
     assert entries(ec2, acl) == []
@@ -75,19 +75,19 @@ def test_an_acl_entry_is_there_until_it_is_deleted(ec2: Any, acl: str) -> None:
     assert gone == "InvalidNetworkAclEntry.NotFound"
 
 
-def test_an_entry_that_is_asked_for_twice_at_once_is_made_once(aws: LocalAws, ec2: Any, acl: str) -> None:
+def test_concurrent_requests_create_an_acl_entry_once(aws: LocalAws, ec2: Any, acl: str) -> None:
     clients = [aws.client("ec2") for _ in range(8)]
 
-    def ask(client: Any) -> str:
+    def create(client: Any) -> str:
         try:
             client.create_network_acl_entry(**entry(acl, Protocol="-1"))
         except ClientError as error:
             return error.response["Error"]["Code"]
-        return "made"
+        return "created"
 
     with ThreadPoolExecutor(len(clients)) as at_once:
-        answers = sorted(at_once.map(ask, clients))
-    assert answers == [*["NetworkAclEntryAlreadyExists"] * 7, "made"]
+        outcomes = sorted(at_once.map(create, clients))
+    assert outcomes == [*["NetworkAclEntryAlreadyExists"] * 7, "created"]
     assert len(entries(ec2, acl)) == 1
 
 
@@ -101,54 +101,56 @@ def peer_of(ec2: Any, kind: str, group: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["IpRanges", "UserIdGroupPairs", "PrefixListIds"])
-@pytest.mark.parametrize("way", ["ingress", "egress"])
-def test_a_rule_says_what_it_is_for(ec2: Any, group: str, kind: str, way: str) -> None:
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_a_rule_keeps_its_description(ec2: Any, group: str, kind: str, direction: str) -> None:
     peer = peer_of(ec2, kind, group)
-    authorize = getattr(ec2, f"authorize_security_group_{way}")
-    made = authorize(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": TEXT}]}))
-    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    authorize = getattr(ec2, f"authorize_security_group_{direction}")
+    created = authorize(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": TEXT}]}))
+    rule = created["SecurityGroupRules"][0]["SecurityGroupRuleId"]
 
     def description() -> str | None:
         rules = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"]
         return rules[0].get("Description")
 
     assert description() == TEXT
-    again = code_of(lambda: authorize(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": "other"}]})))
-    assert again == "InvalidPermission.Duplicate"
-    tell = getattr(ec2, f"update_security_group_rule_descriptions_{way}")
-    tell(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": "something else"}]}))
+    duplicate = code_of(
+        lambda: authorize(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": "other"}]}))
+    )
+    assert duplicate == "InvalidPermission.Duplicate"
+    update_description = getattr(ec2, f"update_security_group_rule_descriptions_{direction}")
+    update_description(GroupId=group, IpPermissions=tcp(**{kind: [{**peer, "Description": "something else"}]}))
     assert description() == "something else"
-    tell(GroupId=group, IpPermissions=tcp(**{kind: [peer]}))
+    update_description(GroupId=group, IpPermissions=tcp(**{kind: [peer]}))
     assert description() is None
-    getattr(ec2, f"revoke_security_group_{way}")(GroupId=group, IpPermissions=tcp(**{kind: [peer]}))
+    getattr(ec2, f"revoke_security_group_{direction}")(GroupId=group, IpPermissions=tcp(**{kind: [peer]}))
     assert code_of(description) == "InvalidSecurityGroupRuleId.NotFound"
 
 
-def test_a_rule_for_a_group_can_be_changed(ec2: Any, vpc: str, group: str) -> None:
+def test_a_rule_for_a_group_can_be_modified(ec2: Any, vpc: str, group: str) -> None:
     pair = {"GroupId": group, "Description": TEXT}
-    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=tcp(UserIdGroupPairs=[pair]))
-    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    created = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=tcp(UserIdGroupPairs=[pair]))
+    rule = created["SecurityGroupRules"][0]["SecurityGroupRuleId"]
     other = ec2.create_security_group(GroupName="other", Description="test", VpcId=vpc)["GroupId"]
     wanted = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "ReferencedGroupId": other, "Description": "changed"}
     ec2.modify_security_group_rules(
         GroupId=group, SecurityGroupRules=[{"SecurityGroupRuleId": rule, "SecurityGroupRule": wanted}]
     )
-    (told,) = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"]
-    assert told["ReferencedGroupInfo"]["GroupId"] == other
-    assert (told["Description"], told["FromPort"], told["ToPort"]) == ("changed", 1, 2)
+    (description,) = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule])["SecurityGroupRules"]
+    assert description["ReferencedGroupInfo"]["GroupId"] == other
+    assert (description["Description"], description["FromPort"], description["ToPort"]) == ("changed", 1, 2)
 
 
-def test_a_rule_for_a_prefix_list_or_addresses_can_be_changed(ec2: Any, group: str) -> None:
+def test_rules_for_prefix_lists_and_addresses_can_be_modified(ec2: Any, group: str) -> None:
     s3 = peer_of(ec2, "PrefixListIds", group)["PrefixListId"]
     lists = ec2.describe_prefix_lists()["PrefixLists"]
     other = next(one["PrefixListId"] for one in lists if one["PrefixListId"] != s3)
     both = tcp(PrefixListIds=[{"PrefixListId": s3, "Description": TEXT}], IpRanges=[{"CidrIp": "10.7.1.0/24"}])
-    made = ec2.authorize_security_group_egress(GroupId=group, IpPermissions=both)["SecurityGroupRules"]
+    created = ec2.authorize_security_group_egress(GroupId=group, IpPermissions=both)["SecurityGroupRules"]
     ports = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2}
     wanted: list[dict[str, Any]] = [
         {"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "SecurityGroupRule": {**ports, **peer}}
         for rule, peer in zip(
-            sorted(made, key=lambda rule: "PrefixListId" in rule),
+            sorted(created, key=lambda rule: "PrefixListId" in rule),
             [{"CidrIpv4": "10.7.2.0/24", "Description": TEXT}, {"PrefixListId": other}],
             strict=True,
         )
@@ -162,7 +164,7 @@ def test_a_rule_for_a_prefix_list_or_addresses_can_be_changed(ec2: Any, group: s
     assert {addresses.get("Description"), prefix_list.get("Description")} == {TEXT, None}
 
 
-def test_what_every_group_may_do_at_first_is_a_rule_like_others(ec2: Any, group: str) -> None:
+def test_the_default_egress_rule_can_be_described(ec2: Any, group: str) -> None:
     anything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": TEXT}]}]
     assert code_of(lambda: ec2.authorize_security_group_egress(GroupId=group, IpPermissions=anything)) == (
         "InvalidPermission.Duplicate"
@@ -172,7 +174,7 @@ def test_what_every_group_may_do_at_first_is_a_rule_like_others(ec2: Any, group:
     assert rule["Description"] == TEXT
 
 
-def test_flow_logs_reach_a_log_group_by_its_arn(aws: LocalAws, ec2: Any, vpc: str) -> None:
+def test_flow_logs_can_be_delivered_to_a_log_group_arn(aws: LocalAws, ec2: Any, vpc: str) -> None:
     aws.client("logs").create_log_group(logGroupName="flows")
     ec2.create_flow_logs(
         ResourceType="VPC",
@@ -181,12 +183,12 @@ def test_flow_logs_reach_a_log_group_by_its_arn(aws: LocalAws, ec2: Any, vpc: st
         DeliverLogsPermissionArn=f"arn:aws:iam::{ACCOUNT}:role/flows",
         LogDestination=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:flows",
     )
-    (told,) = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc]}])["FlowLogs"]
-    assert (told["DeliverLogsStatus"], told["LogGroupName"]) == ("SUCCESS", "flows")
-    assert "DestinationOptions" not in told
+    (description,) = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc]}])["FlowLogs"]
+    assert (description["DeliverLogsStatus"], description["LogGroupName"]) == ("SUCCESS", "flows")
+    assert "DestinationOptions" not in description
 
 
-def test_flow_logs_reach_a_bucket_in_the_form_asked_for(aws: LocalAws, ec2: Any) -> None:
+def test_flow_logs_in_a_bucket_keep_their_options(aws: LocalAws, ec2: Any) -> None:
     aws.client("s3").create_bucket(Bucket="flows", CreateBucketConfiguration={"LocationConstraint": REGION})
     other = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     ec2.create_flow_logs(
@@ -197,27 +199,27 @@ def test_flow_logs_reach_a_bucket_in_the_form_asked_for(aws: LocalAws, ec2: Any)
         LogDestination="arn:aws:s3:::flows",
         DestinationOptions={"FileFormat": "parquet"},
     )
-    (told,) = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [other]}])["FlowLogs"]
+    (description,) = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [other]}])["FlowLogs"]
     options = {"FileFormat": "parquet", "HiveCompatiblePartitions": False, "PerHourPartition": False}
-    assert told["DestinationOptions"] == options
+    assert description["DestinationOptions"] == options
 
 
-def test_an_endpoint_can_be_changed(ec2: Any, vpc: str) -> None:
+def test_an_endpoint_can_be_modified(ec2: Any, vpc: str) -> None:
     name = f"com.amazonaws.{REGION}.logs"
-    made = ec2.create_vpc_endpoint(
+    created = ec2.create_vpc_endpoint(
         VpcId=vpc, ServiceName=name, VpcEndpointType="Interface", PolicyDocument="{}", PrivateDnsEnabled=True
     )["VpcEndpoint"]["VpcEndpointId"]
 
-    def told(name: str) -> Any:
-        return ec2.describe_vpc_endpoints(VpcEndpointIds=[made])["VpcEndpoints"][0][name]
+    def describe(name: str) -> Any:
+        return ec2.describe_vpc_endpoints(VpcEndpointIds=[created])["VpcEndpoints"][0][name]
 
-    ec2.modify_vpc_endpoint(VpcEndpointId=made, PrivateDnsEnabled=False)
-    assert (told("PrivateDnsEnabled"), told("PolicyDocument")) == (False, "{}")
-    ec2.modify_vpc_endpoint(VpcEndpointId=made, ResetPolicy=True)
-    assert '"Allow"' in told("PolicyDocument")
+    ec2.modify_vpc_endpoint(VpcEndpointId=created, PrivateDnsEnabled=False)
+    assert (describe("PrivateDnsEnabled"), describe("PolicyDocument")) == (False, "{}")
+    ec2.modify_vpc_endpoint(VpcEndpointId=created, ResetPolicy=True)
+    assert '"Allow"' in describe("PolicyDocument")
 
 
-def test_a_vpcs_default_acl_goes_with_it(ec2: Any):
+def test_a_vpc_is_deleted_with_its_default_acl(ec2: Any):
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
     assert len(ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]) == 1
@@ -225,15 +227,15 @@ def test_a_vpcs_default_acl_goes_with_it(ec2: Any):
     assert ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"] == []
 
 
-def test_the_address_of_a_nat_gateway_that_is_deleted_can_be_another_ones(ec2: Any, vpc: str):
+def test_deleting_a_nat_gateway_disassociates_its_address(ec2: Any, vpc: str):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.99.0/24")["Subnet"]["SubnetId"]
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    made: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}
-    first = ec2.create_nat_gateway(**made)["NatGateway"]["NatGatewayId"]
-    assert code_of(lambda: ec2.create_nat_gateway(**made)) == "Resource.AlreadyAssociated"
+    request: dict[str, str] = {"SubnetId": subnet, "AllocationId": address}
+    first = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
+    assert code_of(lambda: ec2.create_nat_gateway(**request)) == "Resource.AlreadyAssociated"
     ec2.delete_nat_gateway(NatGatewayId=first)
     ec2.delete_nat_gateway(NatGatewayId=first)
     (kept,) = ec2.describe_addresses(AllocationIds=[address])["Addresses"]
     assert not kept.get("AssociationId")
-    second = ec2.create_nat_gateway(**made)["NatGateway"]["NatGatewayId"]
+    second = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
     assert second != first

@@ -1,4 +1,4 @@
-"""What the local AWS adds to ECS."""
+"""ECS: services, deployments, tasks, and load balancer targets."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CLUSTER = "shop"
 
 @dataclass(frozen=True)
 class Network:
-    """Where tasks run, and where they are reached."""
+    """Subnets, security group and target group of tasks."""
 
     subnets: list[str]
     group: str
@@ -63,7 +63,7 @@ def network(aws: LocalAws) -> Network:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as its client sees it."""
+    """Client of a service."""
 
     ecs: Any
     name: str
@@ -90,9 +90,9 @@ class Service:
 
 @pytest.fixture
 def service(ecs: Any, network: Network, request: pytest.FixtureRequest) -> Service:
-    made = Service(ecs, request.node.name.replace("[", "-").replace("]", "")[-60:])
-    create(made, network)
-    return made
+    service = Service(ecs, request.node.name.replace("[", "-").replace("]", "")[-60:])
+    create(service, network)
+    return service
 
 
 def create(service: Service, network: Network, **settings: Any) -> None:
@@ -117,14 +117,14 @@ def details(task: dict[str, Any], name: str) -> str:
     return next(detail["value"] for detail in task["attachments"][0]["details"] if detail["name"] == name)
 
 
-def test_a_service_is_described_as_it_was_made(ecs: Any, network: Network) -> None:
+def test_a_service_is_described_as_created(ecs: Any, network: Network) -> None:
     deployment = {
         "maximumPercent": 150,
         "minimumHealthyPercent": 50,
         "deploymentCircuitBreaker": {"enable": True, "rollback": True},
         "alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True},
     }
-    wanted = {
+    settings = {
         "availabilityZoneRebalancing": "DISABLED",
         "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1, "base": 4}],
         "enableECSManagedTags": True,
@@ -133,46 +133,46 @@ def test_a_service_is_described_as_it_was_made(ecs: Any, network: Network) -> No
         "propagateTags": "SERVICE",
         "platformVersion": "LATEST",
     }
-    service = Service(ecs, "told")
+    service = Service(ecs, "described")
     tags = [{"key": "Team", "value": "service"}]
-    create(service, network, **wanted, deploymentConfiguration=deployment, tags=tags)
-    told = service.describe()
-    assert {name: told[name] for name in wanted} == wanted
-    assert deployment.items() <= told["deploymentConfiguration"].items()
-    assert "launchType" not in told
+    create(service, network, **settings, deploymentConfiguration=deployment, tags=tags)
+    description = service.describe()
+    assert {name: description[name] for name in settings} == settings
+    assert deployment.items() <= description["deploymentConfiguration"].items()
+    assert "launchType" not in description
     task = service.tasks()[0]
     assert {tag["key"]: tag["value"] for tag in task["tags"]} == {
         "Team": "service",
         "aws:ecs:clusterName": CLUSTER,
-        "aws:ecs:serviceName": "told",
+        "aws:ecs:serviceName": "described",
     }
     assert (task["capacityProviderName"], task["enableExecuteCommand"]) == ("FARGATE", True)
     with pytest.raises(ClientError, match="not idempotent"):
         create(service, network)
 
 
-def test_what_is_not_said_has_the_defaults_of_ecs(service: Service) -> None:
-    told = service.describe()
-    assert told["availabilityZoneRebalancing"] == "ENABLED"
-    assert told["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
-    assert told["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": False, "rollback": False}
-    assert (told["enableECSManagedTags"], told["enableExecuteCommand"]) == (False, False)
+def test_omitted_settings_have_the_defaults_of_ecs(service: Service) -> None:
+    description = service.describe()
+    assert description["availabilityZoneRebalancing"] == "ENABLED"
+    assert description["capacityProviderStrategy"] == [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    assert description["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": False, "rollback": False}
+    assert (description["enableECSManagedTags"], description["enableExecuteCommand"]) == (False, False)
     assert service.tasks()[0]["tags"] == []
 
 
-def test_a_launch_type_stands_for_capacity_providers(ecs: Any, network: Network) -> None:
+def test_a_launch_type_replaces_capacity_providers(ecs: Any, network: Network) -> None:
     service = Service(ecs, "launched")
     create(service, network, launchType="FARGATE", propagateTags="TASK_DEFINITION")
-    told = service.describe()
-    assert (told["launchType"], told["capacityProviderStrategy"]) == ("FARGATE", [])
+    description = service.describe()
+    assert (description["launchType"], description["capacityProviderStrategy"]) == ("FARGATE", [])
     task = service.tasks()[0]
     assert (task["launchType"], task.get("capacityProviderName")) == ("FARGATE", None)
     assert task["tags"] == [{"key": "from", "value": "definition"}]
 
 
-def test_a_service_runs_at_once_in_every_subnet(service: Service, network: Network) -> None:
-    told = service.describe()
-    assert (told["desiredCount"], told["runningCount"], told["pendingCount"]) == (4, 4, 0)
+def test_a_service_runs_tasks_in_every_subnet(service: Service, network: Network) -> None:
+    description = service.describe()
+    assert (description["desiredCount"], description["runningCount"], description["pendingCount"]) == (4, 4, 0)
     deployment = service.deployment()
     assert (deployment["status"], deployment["rolloutState"], deployment["runningCount"]) == ("PRIMARY", "COMPLETED", 4)
     tasks = service.tasks()
@@ -182,7 +182,7 @@ def test_a_service_runs_at_once_in_every_subnet(service: Service, network: Netwo
         ("RUNNING", "HEALTHY", deployment["id"])
     }
     assert {container["taskArn"] for task in tasks for container in task["containers"]} == service.arns()
-    assert "steady state" in told["events"][0]["message"]
+    assert "steady state" in description["events"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -219,17 +219,17 @@ def test_a_new_deployment_replaces_all_tasks(service: Service, change: dict[str,
 def test_other_changes_leave_the_tasks_alone(service: Service, change: dict[str, Any]) -> None:
     tasks = service.arns()
     service.update(**change)
-    told = service.describe()
-    assert {name: told[name] for name in change} == change
+    description = service.describe()
+    assert {name: description[name] for name in change} == change
     assert service.arns() == tasks
 
 
-def test_parts_of_the_deployments_configuration_are_changed_one_by_one(service: Service) -> None:
+def test_the_deployment_configuration_can_be_updated_partially(service: Service) -> None:
     service.update(deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": False}})
     service.update(deploymentConfiguration={"maximumPercent": 150})
-    told = service.describe()["deploymentConfiguration"]
-    assert (told["maximumPercent"], told["minimumHealthyPercent"]) == (150, 100)
-    assert told["deploymentCircuitBreaker"] == {"enable": True, "rollback": False}
+    description = service.describe()["deploymentConfiguration"]
+    assert (description["maximumPercent"], description["minimumHealthyPercent"]) == (150, 100)
+    assert description["deploymentCircuitBreaker"] == {"enable": True, "rollback": False}
 
 
 def test_a_service_scales(service: Service) -> None:
@@ -241,7 +241,7 @@ def test_a_service_scales(service: Service) -> None:
     assert (len(service.arns()), service.describe()["runningCount"]) == (1, 1)
 
 
-def test_a_task_that_is_stopped_is_replaced(ecs: Any, service: Service) -> None:
+def test_a_stopped_task_is_replaced(ecs: Any, service: Service) -> None:
     task = service.tasks()[0]["taskArn"]
     ecs.stop_task(cluster=CLUSTER, task=task, reason="broken")
     assert (len(service.arns()), task in service.arns()) == (4, False)
@@ -250,19 +250,19 @@ def test_a_task_that_is_stopped_is_replaced(ecs: Any, service: Service) -> None:
     assert stopped["stoppedAt"]
 
 
-def test_tasks_that_no_service_started_are_left_to_moto(ecs: Any, network: Network) -> None:
+def test_standalone_tasks_are_not_replaced(ecs: Any, network: Network) -> None:
     started = ecs.run_task(
         cluster=CLUSTER,
         taskDefinition="application",
         launchType="FARGATE",
         networkConfiguration=network.configuration,
-        startedBy="by hand",
+        startedBy="manual",
     )["tasks"][0]["taskArn"]
-    assert ecs.list_tasks(cluster=CLUSTER, startedBy="by hand")["taskArns"] == [started]
+    assert ecs.list_tasks(cluster=CLUSTER, startedBy="manual")["taskArns"] == [started]
     assert ecs.stop_task(cluster=CLUSTER, task=started, reason="done")["task"]["desiredStatus"] == "STOPPED"
 
 
-def test_the_load_balancer_knows_the_tasks_that_run(aws: LocalAws, ecs: Any, network: Network) -> None:
+def test_running_tasks_are_registered_with_the_load_balancer(aws: LocalAws, ecs: Any, network: Network) -> None:
     service = Service(ecs, "balanced")
     balancer = {"targetGroupArn": network.target_group, "containerName": "application", "containerPort": 8443}
     create(service, network, loadBalancers=[balancer])
@@ -278,7 +278,7 @@ def test_the_load_balancer_knows_the_tasks_that_run(aws: LocalAws, ecs: Any, net
     assert service.tasks() == []
 
 
-def test_a_deleted_service_is_gone_with_all_that_ran(aws: LocalAws, ecs: Any, service: Service) -> None:
+def test_a_service_is_deleted_with_its_tasks_and_network_interfaces(aws: LocalAws, ecs: Any, service: Service) -> None:
     interfaces = [details(task, "networkInterfaceId") for task in service.tasks()]
     with pytest.raises(ClientError, match="scaled above 0"):
         ecs.delete_service(cluster=CLUSTER, service=service.name)
@@ -286,8 +286,13 @@ def test_a_deleted_service_is_gone_with_all_that_ran(aws: LocalAws, ecs: Any, se
     assert arn in ecs.list_services(cluster=CLUSTER)["serviceArns"]
     service.update(desiredCount=0)
     ecs.delete_service(cluster=CLUSTER, service=arn)
-    told = service.describe()
-    assert (told["status"], told["runningCount"], told["deployments"], service.tasks()) == ("INACTIVE", 0, [], [])
+    description = service.describe()
+    assert (description["status"], description["runningCount"], description["deployments"], service.tasks()) == (
+        "INACTIVE",
+        0,
+        [],
+        [],
+    )
     assert arn not in ecs.list_services(cluster=CLUSTER)["serviceArns"]
     found = aws.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
     assert not {interface["NetworkInterfaceId"] for interface in found} & set(interfaces)
@@ -296,7 +301,7 @@ def test_a_deleted_service_is_gone_with_all_that_ran(aws: LocalAws, ecs: Any, se
     assert error.value.response["Error"]["Code"] == "ServiceNotActiveException"
 
 
-def test_a_cluster_counts_what_runs(ecs: Any, network: Network) -> None:
+def test_a_cluster_counts_services_and_tasks(ecs: Any, network: Network) -> None:
     ecs.create_cluster(clusterName="counted")
     networking = network.configuration
     ecs.create_service(
@@ -309,22 +314,22 @@ def test_a_cluster_counts_what_runs(ecs: Any, network: Network) -> None:
     )
 
     def counts() -> tuple[int, ...]:
-        (told,) = ecs.describe_clusters(clusters=["counted"])["clusters"]
-        return told["activeServicesCount"], told["runningTasksCount"], told["pendingTasksCount"]
+        (description,) = ecs.describe_clusters(clusters=["counted"])["clusters"]
+        return description["activeServicesCount"], description["runningTasksCount"], description["pendingTasksCount"]
 
     assert counts() == (1, 3, 0)
     ecs.delete_service(cluster="counted", service="counted", force=True)
     assert counts() == (0, 0, 0)
 
 
-def test_a_task_definition_without_network_mode_awsvpc_needs_no_subnets(ecs: Any) -> None:
+def test_only_network_mode_awsvpc_requires_subnets(ecs: Any) -> None:
     ecs.register_task_definition(
         family="bridged", containerDefinitions=[{"name": "a", "image": "b", "memory": 64}], networkMode="bridge"
     )
     ecs.create_cluster(clusterName="plain")
     ecs.create_service(cluster="plain", serviceName="plain", taskDefinition="bridged", desiredCount=1, launchType="EC2")
     (task,) = ecs.list_tasks(cluster="plain", serviceName="plain")["taskArns"]
-    (told,) = ecs.describe_tasks(cluster="plain", tasks=[task])["tasks"]
-    assert (told["attachments"], told["launchType"]) == ([], "EC2")
+    (description,) = ecs.describe_tasks(cluster="plain", tasks=[task])["tasks"]
+    assert (description["attachments"], description["launchType"]) == ([], "EC2")
     ecs.delete_service(cluster="plain", service="plain", force=True)
     assert ecs.list_tasks(cluster="plain")["taskArns"] == []

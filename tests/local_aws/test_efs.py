@@ -1,4 +1,4 @@
-"""EFS of the local AWS."""
+"""EFS: file systems, policies, access points and replication."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def described(efs: Any, files: str) -> dict[str, Any]:
     return efs.describe_file_systems(FileSystemId=files)["FileSystems"][0]
 
 
-def test_a_file_system_is_protected_until_it_is_told_otherwise(efs: Any, files: str) -> None:
+def test_overwrite_protection_is_enabled_by_default(efs: Any, files: str) -> None:
     assert described(efs, files)["FileSystemProtection"] == {"ReplicationOverwriteProtection": "ENABLED"}
     efs.update_file_system_protection(FileSystemId=files, ReplicationOverwriteProtection="DISABLED")
     assert described(efs, files)["FileSystemProtection"] == {"ReplicationOverwriteProtection": "DISABLED"}
@@ -34,9 +34,11 @@ def test_a_file_system_is_protected_until_it_is_told_otherwise(efs: Any, files: 
         efs.update_file_system_protection(FileSystemId=files, ReplicationOverwriteProtection="REPLICATING")
 
 
-def test_throughput_can_be_changed(efs: Any, files: str) -> None:
-    told = efs.update_file_system(FileSystemId=files, ThroughputMode="provisioned", ProvisionedThroughputInMibps=64.0)
-    assert (told["ThroughputMode"], told["ProvisionedThroughputInMibps"]) == ("provisioned", 64.0)
+def test_throughput_can_be_updated(efs: Any, files: str) -> None:
+    description = efs.update_file_system(
+        FileSystemId=files, ThroughputMode="provisioned", ProvisionedThroughputInMibps=64.0
+    )
+    assert (description["ThroughputMode"], description["ProvisionedThroughputInMibps"]) == ("provisioned", 64.0)
     efs.update_file_system(FileSystemId=files, ProvisionedThroughputInMibps=128.0)
     assert described(efs, files)["ProvisionedThroughputInMibps"] == 128.0
     efs.update_file_system(FileSystemId=files, ThroughputMode="provisioned")
@@ -45,7 +47,7 @@ def test_throughput_can_be_changed(efs: Any, files: str) -> None:
     assert "ProvisionedThroughputInMibps" not in described(efs, files)
 
 
-def test_backups_are_as_told(efs: Any, files: str) -> None:
+def test_a_backup_policy_can_be_put(efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="PolicyNotFound"):
         efs.describe_backup_policy(FileSystemId=files)
     for status in ("ENABLED", "DISABLED"):
@@ -53,7 +55,7 @@ def test_backups_are_as_told(efs: Any, files: str) -> None:
         assert efs.describe_backup_policy(FileSystemId=files)["BackupPolicy"] == {"Status": status}
 
 
-def test_a_policy_can_be_deleted(efs: Any, files: str) -> None:
+def test_a_file_system_policy_can_be_deleted(efs: Any, files: str) -> None:
     efs.put_file_system_policy(FileSystemId=files, Policy='{"Statement": []}')
     assert efs.describe_file_system_policy(FileSystemId=files)["Policy"] == '{"Statement": []}'
     efs.delete_file_system_policy(FileSystemId=files)
@@ -61,41 +63,41 @@ def test_a_policy_can_be_deleted(efs: Any, files: str) -> None:
         efs.describe_file_system_policy(FileSystemId=files)
 
 
-def test_an_access_point_belongs_to_a_file_system_and_goes(efs: Any, files: str) -> None:
+def test_an_access_point_can_be_tagged_and_deleted(efs: Any, files: str) -> None:
     point = efs.create_access_point(FileSystemId=files, Tags=[{"Key": "Name", "Value": "uploads"}])["AccessPointId"]
     efs.tag_resource(ResourceId=point, Tags=[{"Key": "Owner", "Value": "us"}])
     efs.untag_resource(ResourceId=point, TagKeys=["Name"])
     assert efs.list_tags_for_resource(ResourceId=point)["Tags"] == [{"Key": "Owner", "Value": "us"}]
     efs.delete_access_point(AccessPointId=point)
-    for action, asked in (
+    for action, arguments in (
         (efs.delete_access_point, {"AccessPointId": point}),
         (efs.list_tags_for_resource, {"ResourceId": point}),
     ):
         with pytest.raises(ClientError, match="AccessPointNotFound"):
-            action(**asked)
+            action(**arguments)
 
 
-def test_a_replica_follows_in_another_region_until_that_is_ended(aws: LocalAws, efs: Any, files: str) -> None:
+def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="ReplicationNotFound"):
         efs.describe_replication_configurations(FileSystemId=files)
     key = f"arn:aws:kms:{SECOND}:{aws.account}:key/1"
-    wanted = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
-    (made,) = efs.create_replication_configuration(**wanted)["Destinations"]
-    assert (made["Status"], made["Region"]) == ("ENABLED", SECOND)
-    there = aws.client("efs", SECOND)
-    replica = described(there, made["FileSystemId"])
+    request = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
+    (destination,) = efs.create_replication_configuration(**request)["Destinations"]
+    assert (destination["Status"], destination["Region"]) == ("ENABLED", SECOND)
+    remote = aws.client("efs", SECOND)
+    replica = described(remote, destination["FileSystemId"])
     assert (replica["Encrypted"], replica["KmsKeyId"]) == (True, key)
     assert replica["FileSystemProtection"] == {"ReplicationOverwriteProtection": "REPLICATING"}
-    (told,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
-    assert there.describe_replication_configurations()["Replications"] == [told]
-    assert told["SourceFileSystemId"] == files
+    (description,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
+    assert remote.describe_replication_configurations()["Replications"] == [description]
+    assert description["SourceFileSystemId"] == files
     for refused, code in (
-        (lambda: efs.create_replication_configuration(**wanted), "ReplicationAlreadyExists"),
+        (lambda: efs.create_replication_configuration(**request), "ReplicationAlreadyExists"),
         (lambda: efs.delete_file_system(FileSystemId=files), "FileSystemInUse"),
-        (lambda: there.delete_file_system(FileSystemId=made["FileSystemId"]), "FileSystemInUse"),
+        (lambda: remote.delete_file_system(FileSystemId=destination["FileSystemId"]), "FileSystemInUse"),
         (
-            lambda: there.update_file_system_protection(
-                FileSystemId=made["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
+            lambda: remote.update_file_system_protection(
+                FileSystemId=destination["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
             ),
             "BadRequest",
         ),
@@ -104,13 +106,13 @@ def test_a_replica_follows_in_another_region_until_that_is_ended(aws: LocalAws, 
             refused()
     efs.delete_replication_configuration(SourceFileSystemId=files)
     assert efs.describe_replication_configurations()["Replications"] == []
-    freed = described(there, made["FileSystemId"])["FileSystemProtection"]
-    assert freed == {"ReplicationOverwriteProtection": "ENABLED"}
+    protection = described(remote, destination["FileSystemId"])["FileSystemProtection"]
+    assert protection == {"ReplicationOverwriteProtection": "ENABLED"}
     efs.delete_file_system(FileSystemId=files)
 
 
 @pytest.mark.usefixtures("unsupported")
-def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
+def test_replication_to_an_existing_file_system_is_unsupported(efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="InvalidAction"):
         efs.create_replication_configuration(
             SourceFileSystemId=files, Destinations=[{"Region": SECOND, "FileSystemId": NOWHERE}]
@@ -118,7 +120,7 @@ def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "action",
     [
         lambda efs: efs.create_replication_configuration(SourceFileSystemId=NOWHERE, Destinations=[{"Region": SECOND}]),
         lambda efs: efs.delete_replication_configuration(SourceFileSystemId=NOWHERE),
@@ -132,6 +134,6 @@ def test_only_a_replica_that_is_new_is_known(efs: Any, files: str) -> None:
         lambda efs: efs.update_file_system(FileSystemId=NOWHERE, ThroughputMode="elastic"),
     ],
 )
-def test_a_file_system_that_is_not_there_is_told(efs: Any, ask: Callable[[Any], Any]) -> None:
+def test_missing_file_systems_are_not_found(efs: Any, action: Callable[[Any], Any]) -> None:
     with pytest.raises(ClientError, match="FileSystemNotFound"):
-        ask(efs)
+        action(efs)

@@ -1,4 +1,4 @@
-"""ElastiCache of the local AWS."""
+"""ElastiCache: parameter groups, users, subnet groups, replication groups, clusters and tags."""
 
 from typing import Any
 
@@ -50,61 +50,61 @@ def clustered(cache: Any) -> str:
 
 @pytest.fixture(scope="module")
 def people(cache: Any) -> str:
-    user(cache, "people-default", UserName="default", NoPasswordRequired=True)
-    user(cache, "people-app", AuthenticationMode={"Type": "iam"})
+    create_user(cache, "people-default", UserName="default", NoPasswordRequired=True)
+    create_user(cache, "people-app", AuthenticationMode={"Type": "iam"})
     cache.create_user_group(UserGroupId="people", Engine="redis", UserIds=["people-default", "people-app"], Tags=TAGS)
     return "people"
 
 
-def user(cache: Any, name: str, **asked: Any) -> dict[str, Any]:
-    return cache.create_user(**{"UserId": name, "UserName": name, "Engine": "redis", "AccessString": "on", **asked})
+def create_user(cache: Any, name: str, **settings: Any) -> dict[str, Any]:
+    return cache.create_user(**{"UserId": name, "UserName": name, "Engine": "redis", "AccessString": "on", **settings})
 
 
-def group(cache: Any, name: str, **asked: Any) -> dict[str, Any]:
-    usual = {
+def create_group(cache: Any, name: str, **settings: Any) -> dict[str, Any]:
+    defaults = {
         "ReplicationGroupDescription": "Sessions",
         "CacheNodeType": "cache.t4g.small",
         "Engine": "redis",
         "AutomaticFailoverEnabled": True,
         "CacheSubnetGroupName": "data",
     }
-    return cache.create_replication_group(ReplicationGroupId=name, **(usual | asked))["ReplicationGroup"]
+    return cache.create_replication_group(ReplicationGroupId=name, **(defaults | settings))["ReplicationGroup"]
 
 
 def refused(code: str) -> Any:
     return pytest.raises(ClientError, match=code)
 
 
-def test_a_parameter_group_has_its_familys_defaults(cache: Any) -> None:
-    made = cache.create_cache_parameter_group(
+def test_a_new_parameter_group_has_the_defaults_of_its_family(cache: Any) -> None:
+    created = cache.create_cache_parameter_group(
         CacheParameterGroupName="defaults", CacheParameterGroupFamily="redis7", Description="As is", Tags=TAGS
     )["CacheParameterGroup"]
     parameters = parameters_of(cache, "defaults")
-    assert made["ARN"].endswith(":parametergroup:defaults")
+    assert created["ARN"].endswith(":parametergroup:defaults")
     assert parameters["maxmemory-policy"]["ParameterValue"] == "volatile-lru"
     assert {parameter["Source"] for parameter in parameters.values()} == {"system"}
 
 
-def test_a_parameter_that_is_set_is_the_users_until_it_is_reset(cache: Any) -> None:
+def test_parameters_can_be_set_and_reset(cache: Any) -> None:
     cache.create_cache_parameter_group(
         CacheParameterGroupName="chosen", CacheParameterGroupFamily="redis7", Description="Chosen"
     )
-    choices = [
+    parameters = [
         {"ParameterName": "timeout", "ParameterValue": "30"},
         {"ParameterName": "appendonly", "ParameterValue": "yes"},
         {"ParameterName": "maxmemory-policy", "ParameterValue": "noeviction"},
     ]
-    cache.modify_cache_parameter_group(CacheParameterGroupName="chosen", ParameterNameValues=choices)
+    cache.modify_cache_parameter_group(CacheParameterGroupName="chosen", ParameterNameValues=parameters)
     assert {
         name: parameter["ParameterValue"] for name, parameter in parameters_of(cache, "chosen", "user").items()
-    } == {each["ParameterName"]: each["ParameterValue"] for each in choices}
-    cache.reset_cache_parameter_group(CacheParameterGroupName="chosen", ParameterNameValues=choices[:1])
+    } == {each["ParameterName"]: each["ParameterValue"] for each in parameters}
+    cache.reset_cache_parameter_group(CacheParameterGroupName="chosen", ParameterNameValues=parameters[:1])
     assert set(parameters_of(cache, "chosen", "user")) == {"appendonly", "maxmemory-policy"}
     cache.reset_cache_parameter_group(CacheParameterGroupName="chosen", ResetAllParameters=True)
     assert parameters_of(cache, "chosen", "user") == {}
 
 
-def test_a_parameter_that_the_family_lacks_is_refused(cache: Any, clustered: str) -> None:
+def test_unknown_parameters_are_refused(cache: Any, clustered: str) -> None:
     with refused("InvalidParameterValue"):
         cache.modify_cache_parameter_group(
             CacheParameterGroupName=clustered,
@@ -112,7 +112,7 @@ def test_a_parameter_that_the_family_lacks_is_refused(cache: Any, clustered: str
         )
 
 
-def test_the_default_parameter_groups_cannot_be_changed(cache: Any) -> None:
+def test_default_parameter_groups_cannot_be_modified(cache: Any) -> None:
     with refused("InvalidParameterValue"):
         cache.modify_cache_parameter_group(
             CacheParameterGroupName="default.redis7",
@@ -120,7 +120,7 @@ def test_the_default_parameter_groups_cannot_be_changed(cache: Any) -> None:
         )
 
 
-def test_an_unknown_family_is_said_to_be_unknown(aws: LocalAws, cache: Any) -> None:
+def test_unknown_families_are_unsupported(aws: LocalAws, cache: Any) -> None:
     with refused("InvalidAction"):
         cache.create_cache_parameter_group(
             CacheParameterGroupName="old", CacheParameterGroupFamily="redis2.6", Description="Old"
@@ -128,14 +128,14 @@ def test_an_unknown_family_is_said_to_be_unknown(aws: LocalAws, cache: Any) -> N
     assert aws.gateway.unsupported.pop("elasticache:CreateCacheParameterGroup") == 1
 
 
-def test_a_parameter_group_can_be_deleted_unless_it_is_used(cache: Any, network: str, clustered: str) -> None:
-    group(cache, "uses-parameters", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
+def test_a_parameter_group_in_use_cannot_be_deleted(cache: Any, network: str, clustered: str) -> None:
+    create_group(cache, "uses-parameters", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
     with refused("InvalidCacheParameterGroupState"):
         cache.delete_cache_parameter_group(CacheParameterGroupName=clustered)
-    made = {"CacheParameterGroupName": "unused", "CacheParameterGroupFamily": "redis7", "Description": "Unused"}
-    cache.create_cache_parameter_group(**made)
+    request = {"CacheParameterGroupName": "unused", "CacheParameterGroupFamily": "redis7", "Description": "Unused"}
+    cache.create_cache_parameter_group(**request)
     with refused("CacheParameterGroupAlreadyExists"):
-        cache.create_cache_parameter_group(**made)
+        cache.create_cache_parameter_group(**request)
     cache.delete_cache_parameter_group(CacheParameterGroupName="unused")
     names = {
         each["CacheParameterGroupName"] for each in cache.describe_cache_parameter_groups()["CacheParameterGroups"]
@@ -153,28 +153,28 @@ def parameters_of(cache: Any, name: str, source: str | None = None) -> dict[str,
     return {each["ParameterName"]: each for page in pages for each in page["Parameters"]}
 
 
-def test_a_user_without_a_password_is_told_as_aws_tells_it(cache: Any) -> None:
-    assert user(cache, "open", NoPasswordRequired=True)["Authentication"]["Type"] == "no-password"
+def test_users_without_a_password_are_described_as_in_aws(cache: Any) -> None:
+    assert create_user(cache, "open", NoPasswordRequired=True)["Authentication"]["Type"] == "no-password"
     mode = {"Type": "no-password-required"}
-    assert user(cache, "open-too", AuthenticationMode=mode)["Authentication"]["Type"] == "no-password"
+    assert create_user(cache, "open-too", AuthenticationMode=mode)["Authentication"]["Type"] == "no-password"
 
 
-def test_an_iam_users_name_is_its_id(cache: Any) -> None:
-    assert user(cache, "iam", AuthenticationMode={"Type": "iam"})["Authentication"] == {"Type": "iam"}
+def test_the_name_of_an_iam_user_must_equal_its_id(cache: Any) -> None:
+    assert create_user(cache, "iam", AuthenticationMode={"Type": "iam"})["Authentication"] == {"Type": "iam"}
     with refused("InvalidParameterValue"):
-        user(cache, "iam-2", UserName="other", AuthenticationMode={"Type": "iam"})
+        create_user(cache, "iam-2", UserName="other", AuthenticationMode={"Type": "iam"})
 
 
-def test_a_user_can_be_changed(cache: Any) -> None:
-    user(cache, "changing", AuthenticationMode={"Type": "iam"})
-    for asked, kind in (
+def test_a_user_can_be_modified(cache: Any) -> None:
+    create_user(cache, "changing", AuthenticationMode={"Type": "iam"})
+    for settings, kind in (
         ({"NoPasswordRequired": True}, "no-password"),
         ({"AuthenticationMode": {"Type": "iam"}}, "iam"),
         ({"Passwords": ["sixteen-letters-1", "sixteen-letters-2"]}, "password"),
         ({"AuthenticationMode": {"Type": "no-password-required"}}, "no-password"),
         ({"AuthenticationMode": {"Type": "password", "Passwords": ["sixteen-letters-3"]}}, "password"),
     ):
-        assert cache.modify_user(UserId="changing", **asked)["Authentication"]["Type"] == kind
+        assert cache.modify_user(UserId="changing", **settings)["Authentication"]["Type"] == kind
     assert cache.modify_user(UserId="changing", AccessString="off")["AccessString"] == "off"
     assert cache.modify_user(UserId="changing", AppendAccessString="+get")["AccessString"] == "off +get"
     assert cache.describe_users(UserId="changing")["Users"][0]["Authentication"] == {
@@ -183,9 +183,9 @@ def test_a_user_can_be_changed(cache: Any) -> None:
     }
 
 
-def test_a_deleted_user_is_gone_from_its_groups(cache: Any) -> None:
-    user(cache, "leaving-default", UserName="default", NoPasswordRequired=True)
-    user(cache, "leaving", AuthenticationMode={"Type": "iam"}, Tags=TAGS)
+def test_a_deleted_user_leaves_its_groups(cache: Any) -> None:
+    create_user(cache, "leaving-default", UserName="default", NoPasswordRequired=True)
+    create_user(cache, "leaving", AuthenticationMode={"Type": "iam"}, Tags=TAGS)
     cache.create_user_group(UserGroupId="left", Engine="Redis", UserIds=["leaving-default", "leaving"])
     assert cache.describe_users(UserId="leaving")["Users"][0]["UserGroupIds"] == ["left"]
     assert cache.delete_user(UserId="leaving")["Status"] == "deleting"
@@ -196,10 +196,10 @@ def test_a_deleted_user_is_gone_from_its_groups(cache: Any) -> None:
         cache.delete_user(UserId="leaving-default")
 
 
-def test_a_user_group_needs_one_default_user_and_users_that_exist(cache: Any, people: str) -> None:
+def test_a_user_group_requires_one_default_user_and_existing_users(cache: Any, people: str) -> None:
     for users, code in (
         (["people-app"], "DefaultUserRequired"),
-        (["people-default", "nobody"], "UserNotFound"),
+        (["people-default", "missing"], "UserNotFound"),
         (["people-default", "default"], "DuplicateUserName"),
     ):
         with refused(code):
@@ -208,11 +208,11 @@ def test_a_user_group_needs_one_default_user_and_users_that_exist(cache: Any, pe
         cache.create_user_group(UserGroupId=people, Engine="redis", UserIds=["people-default"])
 
 
-def test_a_user_group_can_be_changed_and_deleted_unless_it_is_used(
+def test_a_user_group_can_be_modified_and_is_not_deleted_while_in_use(
     cache: Any, people: str, network: str, clustered: str
 ) -> None:
-    asked = {"CacheParameterGroupName": clustered, "CacheSubnetGroupName": network}
-    group(cache, "has-users", TransitEncryptionEnabled=True, UserGroupIds=[people], **asked)
+    settings = {"CacheParameterGroupName": clustered, "CacheSubnetGroupName": network}
+    create_group(cache, "has-users", TransitEncryptionEnabled=True, UserGroupIds=[people], **settings)
     changed = cache.modify_user_group(UserGroupId=people, UserIdsToRemove=["people-app"])
     assert changed["UserIds"] == ["people-default"]
     assert changed["ReplicationGroups"] == ["has-users"]
@@ -227,9 +227,9 @@ def test_a_user_group_can_be_changed_and_deleted_unless_it_is_used(
         cache.describe_user_groups(UserGroupId=people)
 
 
-def test_subnets_are_looked_up_with_their_zones(cache: Any, network: str, subnets: list[str]) -> None:
-    told = cache.describe_cache_subnet_groups(CacheSubnetGroupName=network)["CacheSubnetGroups"][0]["Subnets"]
-    assert {each["SubnetIdentifier"]: each["SubnetAvailabilityZone"]["Name"] for each in told} == dict(
+def test_a_subnet_group_has_the_zones_of_existing_subnets(cache: Any, network: str, subnets: list[str]) -> None:
+    description = cache.describe_cache_subnet_groups(CacheSubnetGroupName=network)["CacheSubnetGroups"][0]["Subnets"]
+    assert {each["SubnetIdentifier"]: each["SubnetAvailabilityZone"]["Name"] for each in description} == dict(
         zip(subnets, ["us-west-1a", "us-west-1b"], strict=True)
     )
     with refused("InvalidSubnet"):
@@ -238,7 +238,7 @@ def test_subnets_are_looked_up_with_their_zones(cache: Any, network: str, subnet
         )
 
 
-def test_a_subnet_group_can_be_changed_and_deleted_unless_it_is_used(cache: Any, subnets: list[str]) -> None:
+def test_a_subnet_group_can_be_modified_and_is_not_deleted_while_in_use(cache: Any, subnets: list[str]) -> None:
     cache.create_cache_subnet_group(
         CacheSubnetGroupName="small", CacheSubnetGroupDescription="One", SubnetIds=subnets[:1], Tags=TAGS
     )
@@ -246,7 +246,7 @@ def test_a_subnet_group_can_be_changed_and_deleted_unless_it_is_used(cache: Any,
     assert (len(changed["Subnets"]), changed["CacheSubnetGroupDescription"]) == (2, "One")
     changed = cache.modify_cache_subnet_group(CacheSubnetGroupName="small", CacheSubnetGroupDescription="Two")
     assert changed["CacheSubnetGroup"]["CacheSubnetGroupDescription"] == "Two"
-    group(cache, "in-small", CacheSubnetGroupName="small")
+    create_group(cache, "in-small", CacheSubnetGroupName="small")
     with refused("CacheSubnetGroupInUse"):
         cache.delete_cache_subnet_group(CacheSubnetGroupName="small")
     cache.delete_replication_group(ReplicationGroupId="in-small")
@@ -255,8 +255,8 @@ def test_a_subnet_group_can_be_changed_and_deleted_unless_it_is_used(cache: Any,
         cache.describe_cache_subnet_groups(CacheSubnetGroupName="small")
 
 
-def test_a_clustered_group_spreads_slots_and_zones(cache: Any, network: str, clustered: str) -> None:
-    made = group(
+def test_cluster_mode_spreads_slots_over_shards_and_nodes_over_zones(cache: Any, network: str, clustered: str) -> None:
+    created = create_group(
         cache,
         "spread",
         CacheParameterGroupName=clustered,
@@ -267,31 +267,33 @@ def test_a_clustered_group_spreads_slots_and_zones(cache: Any, network: str, clu
         TransitEncryptionEnabled=True,
         Port=6380,
     )
-    assert (made["ClusterEnabled"], made["ClusterMode"], made["MultiAZ"]) == (True, "enabled", "enabled")
-    assert [shard["Slots"] for shard in made["NodeGroups"]] == ["0-8191", "8192-16383"]
-    assert made["MemberClusters"] == [f"spread-{shard}-{node}" for shard in ("0001", "0002") for node in ("001", "002")]
-    for shard in made["NodeGroups"]:
+    assert (created["ClusterEnabled"], created["ClusterMode"], created["MultiAZ"]) == (True, "enabled", "enabled")
+    assert [shard["Slots"] for shard in created["NodeGroups"]] == ["0-8191", "8192-16383"]
+    assert created["MemberClusters"] == [
+        f"spread-{shard}-{node}" for shard in ("0001", "0002") for node in ("001", "002")
+    ]
+    for shard in created["NodeGroups"]:
         zones = {member["PreferredAvailabilityZone"] for member in shard["NodeGroupMembers"]}
         assert zones == {"us-west-1a", "us-west-1b"}
-    address, port = made["ConfigurationEndpoint"].values()
+    address, port = created["ConfigurationEndpoint"].values()
     assert address.startswith("clustercfg.spread.")
     assert address.endswith(".usw1.cache.amazonaws.com")
     assert port == 6380
-    assert made["TransitEncryptionMode"] == "required"
+    assert created["TransitEncryptionMode"] == "required"
 
 
 def test_a_group_without_cluster_mode_has_a_primary_and_a_reader_endpoint(cache: Any, network: str) -> None:
-    made = group(cache, "plain", NumCacheClusters=2, CacheSubnetGroupName=network)
-    shard = made["NodeGroups"][0]
-    assert made["ClusterEnabled"] is False
-    assert "ConfigurationEndpoint" not in made
+    created = create_group(cache, "plain", NumCacheClusters=2, CacheSubnetGroupName=network)
+    shard = created["NodeGroups"][0]
+    assert created["ClusterEnabled"] is False
+    assert "ConfigurationEndpoint" not in created
     assert shard["PrimaryEndpoint"]["Address"].startswith("master.plain.")
     assert shard["ReaderEndpoint"]["Address"].startswith("replica.plain.")
     assert [member["CurrentRole"] for member in shard["NodeGroupMembers"]] == ["primary", "replica"]
 
 
-def test_a_groups_clusters_tell_what_it_was_made_with(cache: Any, network: str, clustered: str) -> None:
-    asked = {
+def test_member_clusters_have_the_settings_of_their_group(cache: Any, network: str, clustered: str) -> None:
+    settings = {
         "CacheParameterGroupName": clustered,
         "CacheSubnetGroupName": network,
         "EngineVersion": "7.1",
@@ -300,25 +302,25 @@ def test_a_groups_clusters_tell_what_it_was_made_with(cache: Any, network: str, 
         "SnapshotRetentionLimit": 3,
         "SnapshotWindow": "08:00-09:00",
     }
-    made = group(cache, "told", SecurityGroupIds=["sg-1"], **asked)
-    node = cache.describe_cache_clusters(CacheClusterId=made["MemberClusters"][0], ShowCacheNodeInfo=True)[
+    created = create_group(cache, "described", SecurityGroupIds=["sg-1"], **settings)
+    node = cache.describe_cache_clusters(CacheClusterId=created["MemberClusters"][0], ShowCacheNodeInfo=True)[
         "CacheClusters"
     ][0]
-    assert made["SnapshottingClusterId"] in made["MemberClusters"]
+    assert created["SnapshottingClusterId"] in created["MemberClusters"]
     assert node["EngineVersion"] == "7.1.0"
     assert node["CacheParameterGroup"]["CacheParameterGroupName"] == clustered
-    assert node["NotificationConfiguration"]["TopicArn"] == asked["NotificationTopicArn"]
+    assert node["NotificationConfiguration"]["TopicArn"] == settings["NotificationTopicArn"]
     assert node["SecurityGroups"] == [{"SecurityGroupId": "sg-1", "Status": "active"}]
     assert node["CacheNodes"][0]["CustomerAvailabilityZone"] == node["PreferredAvailabilityZone"]
     for name in ("CacheSubnetGroupName", "PreferredMaintenanceWindow", "SnapshotRetentionLimit", "SnapshotWindow"):
-        assert node[name] == asked[name]
+        assert node[name] == settings[name]
     assert node["CacheClusterId"] in {
         each["CacheClusterId"] for each in cache.describe_cache_clusters()["CacheClusters"]
     }
 
 
-def test_a_replication_group_can_be_changed(cache: Any, network: str, clustered: str) -> None:
-    group(cache, "changed", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
+def test_a_replication_group_can_be_modified(cache: Any, network: str, clustered: str) -> None:
+    create_group(cache, "changed", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
     cache.modify_replication_group(
         ReplicationGroupId="changed",
         ReplicationGroupDescription="Carts",
@@ -328,33 +330,33 @@ def test_a_replication_group_can_be_changed(cache: Any, network: str, clustered:
         SecurityGroupIds=["sg-2"],
         ApplyImmediately=True,
     )
-    told = described(cache, "changed")
+    description = described(cache, "changed")
     node = cache.describe_cache_clusters(CacheClusterId="changed-0001-001")["CacheClusters"][0]
-    assert (told["Description"], told["MultiAZ"]) == ("Carts", "enabled")
+    assert (description["Description"], description["MultiAZ"]) == ("Carts", "enabled")
     assert (node["EngineVersion"], node["PreferredMaintenanceWindow"]) == ("7.0.7", "mon:10:00-mon:11:00")
     assert node["SecurityGroups"][0]["SecurityGroupId"] == "sg-2"
 
 
-def test_logs_are_delivered_as_told_by_type(cache: Any, network: str) -> None:
+def test_log_delivery_is_configured_per_log_type(cache: Any, network: str) -> None:
     def delivery(kind: str, log_group: str) -> dict[str, Any]:
         details = {"CloudWatchLogsDetails": {"LogGroup": log_group}}
-        usual = {"DestinationType": "cloudwatch-logs", "LogFormat": "json"}
-        return {"LogType": kind, "DestinationDetails": details, **usual}
+        defaults = {"DestinationType": "cloudwatch-logs", "LogFormat": "json"}
+        return {"LogType": kind, "DestinationDetails": details, **defaults}
 
-    group(cache, "logs", CacheSubnetGroupName=network, LogDeliveryConfigurations=[delivery("slow-log", "slow")])
+    create_group(cache, "logs", CacheSubnetGroupName=network, LogDeliveryConfigurations=[delivery("slow-log", "slow")])
     cache.modify_replication_group(
         ReplicationGroupId="logs", LogDeliveryConfigurations=[delivery("engine-log", "engine")]
     )
     cache.modify_replication_group(
         ReplicationGroupId="logs", LogDeliveryConfigurations=[{"LogType": "slow-log", "Enabled": False}]
     )
-    told = described(cache, "logs")["LogDeliveryConfigurations"]
-    assert [(each["LogType"], each["Status"]) for each in told] == [("engine-log", "active")]
-    assert told[0]["DestinationDetails"]["CloudWatchLogsDetails"]["LogGroup"] == "engine"
+    description = described(cache, "logs")["LogDeliveryConfigurations"]
+    assert [(each["LogType"], each["Status"]) for each in description] == [("engine-log", "active")]
+    assert description[0]["DestinationDetails"]["CloudWatchLogsDetails"]["LogGroup"] == "engine"
 
 
-def test_shards_and_replicas_come_and_go(cache: Any, network: str, clustered: str) -> None:
-    group(cache, "grows", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
+def test_shards_and_replicas_can_be_added_and_removed(cache: Any, network: str, clustered: str) -> None:
+    create_group(cache, "grows", CacheParameterGroupName=clustered, CacheSubnetGroupName=network)
     cache.modify_replication_group_shard_configuration(
         ReplicationGroupId="grows", NodeGroupCount=3, ApplyImmediately=True
     )
@@ -366,11 +368,11 @@ def test_shards_and_replicas_come_and_go(cache: Any, network: str, clustered: st
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("settings", "code"),
     [
         ({"CacheParameterGroupName": "nowhere"}, "CacheParameterGroupNotFound"),
         ({"CacheSubnetGroupName": "nowhere"}, "CacheSubnetGroupNotFoundFault"),
-        ({"UserGroupIds": ["nobody"]}, "UserGroupNotFound"),
+        ({"UserGroupIds": ["missing"]}, "UserGroupNotFound"),
         ({"EngineVersion": "9.9"}, "InvalidParameterCombination"),
         ({"ClusterMode": "enabled"}, "InvalidParameterCombination"),
         ({"MultiAZEnabled": True, "AutomaticFailoverEnabled": False}, "InvalidParameterCombination"),
@@ -380,29 +382,29 @@ def test_shards_and_replicas_come_and_go(cache: Any, network: str, clustered: st
         ),
     ],
 )
-def test_what_cannot_be_is_refused(cache: Any, network: str, asked: dict[str, Any], code: str) -> None:
+def test_invalid_replication_groups_are_refused(cache: Any, network: str, settings: dict[str, Any], code: str) -> None:
     with refused(code):
-        group(cache, "impossible", **({"CacheSubnetGroupName": network} | asked))
+        create_group(cache, "impossible", **({"CacheSubnetGroupName": network} | settings))
 
 
-def test_users_need_encryption_in_transit(cache: Any, network: str) -> None:
-    user(cache, "tls-default", UserName="default", NoPasswordRequired=True)
+def test_user_groups_require_encryption_in_transit(cache: Any, network: str) -> None:
+    create_user(cache, "tls-default", UserName="default", NoPasswordRequired=True)
     cache.create_user_group(UserGroupId="tls", Engine="redis", UserIds=["tls-default"])
     with refused("InvalidParameterCombination"):
-        group(cache, "clear", CacheSubnetGroupName=network, UserGroupIds=["tls"])
-    group(cache, "secret", CacheSubnetGroupName=network, TransitEncryptionEnabled=True)
+        create_group(cache, "clear", CacheSubnetGroupName=network, UserGroupIds=["tls"])
+    create_group(cache, "secret", CacheSubnetGroupName=network, TransitEncryptionEnabled=True)
     cache.modify_replication_group(ReplicationGroupId="secret", UserGroupIdsToAdd=["tls"])
     assert described(cache, "secret")["UserGroupIds"] == ["tls"]
     cache.modify_replication_group(ReplicationGroupId="secret", UserGroupIdsToRemove=["tls"])
     assert described(cache, "secret").get("UserGroupIds", []) == []
 
 
-def test_what_is_not_known_is_counted(aws: LocalAws, cache: Any, network: str) -> None:
-    group(cache, "counted", CacheSubnetGroupName=network)
+def test_unsupported_settings_are_counted(aws: LocalAws, cache: Any, network: str) -> None:
+    create_group(cache, "counted", CacheSubnetGroupName=network)
     with refused("InvalidAction"):
         cache.modify_replication_group(ReplicationGroupId="counted", AuthToken="x" * 16)
     with refused("InvalidAction"):
-        group(cache, "by-hand", CacheSubnetGroupName=network, NodeGroupConfiguration=[{"Slots": "0-16383"}])
+        create_group(cache, "custom-slots", CacheSubnetGroupName=network, NodeGroupConfiguration=[{"Slots": "0-16383"}])
     with refused("InvalidAction"):
         cache.delete_replication_group(ReplicationGroupId="counted", RetainPrimaryCluster=True)
     with refused("InvalidAction"):
@@ -412,22 +414,22 @@ def test_what_is_not_known_is_counted(aws: LocalAws, cache: Any, network: str) -
         assert aws.gateway.unsupported.pop(f"elasticache:{action}") == 1
 
 
-def test_a_groups_deletion_leaves_a_last_snapshot_and_nothing_else(cache: Any, network: str) -> None:
-    made = group(cache, "over", CacheSubnetGroupName=network, Tags=TAGS)
+def test_deleting_a_group_leaves_only_a_final_snapshot(cache: Any, network: str) -> None:
+    created = create_group(cache, "over", CacheSubnetGroupName=network, Tags=TAGS)
     with refused("ReplicationGroupAlreadyExists"):
-        group(cache, "over", CacheSubnetGroupName=network)
-    told = cache.delete_replication_group(ReplicationGroupId="over", FinalSnapshotIdentifier="over-last")
-    assert told["ReplicationGroup"]["Status"] == "deleting"
+        create_group(cache, "over", CacheSubnetGroupName=network)
+    description = cache.delete_replication_group(ReplicationGroupId="over", FinalSnapshotIdentifier="over-last")
+    assert description["ReplicationGroup"]["Status"] == "deleting"
     assert cache.describe_snapshots(SnapshotName="over-last")["Snapshots"][0]["ReplicationGroupId"] == "over"
     with refused("ReplicationGroupNotFoundFault"):
         described(cache, "over")
     with refused("CacheClusterNotFound"):
-        cache.describe_cache_clusters(CacheClusterId=made["MemberClusters"][0])
+        cache.describe_cache_clusters(CacheClusterId=created["MemberClusters"][0])
     with refused("ReplicationGroupNotFoundFault"):
-        cache.list_tags_for_resource(ResourceName=made["ARN"])
+        cache.list_tags_for_resource(ResourceName=created["ARN"])
 
 
-def test_a_cluster_of_its_own_is_really_deleted(cache: Any) -> None:
+def test_a_standalone_cluster_can_be_deleted(cache: Any) -> None:
     cache.create_cache_cluster(CacheClusterId="alone", CacheNodeType="cache.t4g.small", Engine="redis")
     own = cache.describe_cache_clusters(ShowCacheClustersNotInReplicationGroups=True)["CacheClusters"]
     assert [each["CacheClusterId"] for each in own] == ["alone"]
@@ -441,33 +443,33 @@ def described(cache: Any, name: str) -> dict[str, Any]:
     return cache.describe_replication_groups(ReplicationGroupId=name)["ReplicationGroups"][0]
 
 
-def test_a_groups_clusters_have_its_tags(aws: LocalAws, cache: Any, network: str) -> None:
-    made = group(cache, "tagged", CacheSubnetGroupName=network, Tags=TAGS)
-    cluster = made["ARN"].replace(":replicationgroup:tagged", ":cluster:tagged-001")
+def test_member_clusters_share_the_tags_of_their_group(aws: LocalAws, cache: Any, network: str) -> None:
+    created = create_group(cache, "tagged", CacheSubnetGroupName=network, Tags=TAGS)
+    cluster = created["ARN"].replace(":replicationgroup:tagged", ":cluster:tagged-001")
     cache.add_tags_to_resource(ResourceName=cluster, Tags=[{"Key": "Owner", "Value": "us"}])
-    cache.remove_tags_from_resource(ResourceName=made["ARN"], TagKeys=["Environment"])
-    for arn in (cluster, made["ARN"]):
+    cache.remove_tags_from_resource(ResourceName=created["ARN"], TagKeys=["Environment"])
+    for arn in (cluster, created["ARN"]):
         assert cache.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "Owner", "Value": "us"}]
     tagging = aws.client("resourcegroupstaggingapi")
     tagging.tag_resources(ResourceARNList=[cluster], Tags={"Team": "cache"})
     tagging.untag_resources(ResourceARNList=[cluster], TagKeys=["Owner"])
-    assert cache.list_tags_for_resource(ResourceName=made["ARN"])["TagList"] == [{"Key": "Team", "Value": "cache"}]
+    assert cache.list_tags_for_resource(ResourceName=created["ARN"])["TagList"] == [{"Key": "Team", "Value": "cache"}]
 
 
 @pytest.mark.parametrize(
     ("region", "short"), [("us-west-1", "usw1"), ("ap-southeast-2", "apse2"), ("us-gov-west-1", "usgw1")]
 )
-def test_endpoints_name_their_region_shortly(region: str, short: str) -> None:
+def test_endpoints_contain_an_abbreviated_region(region: str, short: str) -> None:
     assert short_region(region) == short
 
 
 @pytest.mark.parametrize(
     ("node_type", "number"), [("cache.r7g.large", 1), ("cache.t4g.small", 1), ("cache.x9.huge", 0)]
 )
-def test_a_node_type_that_can_be_had_can_be_reserved(cache: Any, node_type: str, number: int):
+def test_only_available_node_types_are_offered(cache: Any, node_type: str, number: int):
     offerings = cache.describe_reserved_cache_nodes_offerings(CacheNodeType=node_type)["ReservedCacheNodesOfferings"]
     assert [offering["CacheNodeType"] for offering in offerings] == [node_type] * number
 
 
-def test_every_node_type_is_told_where_none_is_named(cache: Any):
+def test_all_node_types_are_offered_by_default(cache: Any):
     assert len(cache.describe_reserved_cache_nodes_offerings()["ReservedCacheNodesOfferings"]) > 20

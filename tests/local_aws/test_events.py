@@ -1,4 +1,4 @@
-"""EventBridge: which rules get an event of an AWS service, what their targets get, and that each delivery is kept."""
+"""EventBridge: event patterns, target inputs, targets, and recorded deliveries."""
 
 import json
 from itertools import count
@@ -9,8 +9,7 @@ import pytest
 from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services.events import Delivery, Event
-from tests.local_aws.test_awslambda import log
-from tests.local_aws.test_awslambda import make as make_function
+from tests.local_aws.test_awslambda import create_function, log_messages
 
 NUMBERS = count(1)
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:shop-abcdef"
@@ -57,7 +56,7 @@ def received(aws: LocalAws, queue: str) -> list[str]:
     ]
 
 
-def test_a_rule_that_matches_gets_the_whole_event(aws: LocalAws, queue: str):
+def test_a_matching_rule_delivers_the_event(aws: LocalAws, queue: str):
     rule = subscribe(aws, queue)
     event = emit(aws)
     (body,) = received(aws, queue)
@@ -68,7 +67,7 @@ def test_a_rule_that_matches_gets_the_whole_event(aws: LocalAws, queue: str):
     assert (delivery.target, delivery.event, delivery.input, delivery.problem) == (queue, event, body, None)
 
 
-def test_other_events_disabled_rules_and_schedules_get_nothing(aws: LocalAws, queue: str):
+def test_other_events_disabled_rules_and_schedules_deliver_nothing(aws: LocalAws, queue: str):
     rule = subscribe(aws, queue)
     emit(aws, source="aws.other")
     emit(aws, kind="shoe")
@@ -97,13 +96,13 @@ def test_other_events_disabled_rules_and_schedules_get_nothing(aws: LocalAws, qu
         ),
     ],
 )
-def test_a_target_is_handed_what_it_asks_for(aws: LocalAws, queue: str, target: dict[str, Any], expected: str):
+def test_a_target_receives_its_configured_input(aws: LocalAws, queue: str, target: dict[str, Any], expected: str):
     subscribe(aws, queue, **target)
     emit(aws)
     assert received(aws, queue) == [expected]
 
 
-def test_a_template_knows_the_rule_and_the_event(aws: LocalAws, queue: str):
+def test_an_input_template_can_contain_the_rule_and_the_event(aws: LocalAws, queue: str):
     template = '{"rule": <aws.events.rule-name>, "event": <aws.events.event.json>}'
     rule = subscribe(aws, queue, InputTransformer={"InputTemplate": template})
     event = emit(aws)
@@ -119,37 +118,37 @@ def test_a_state_machine_is_started(aws: LocalAws):
     subscribe(aws, machine, InputPath="$.detail", RoleArn=role)
     emit(aws)
     (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
-    asked = states.describe_execution(executionArn=execution["executionArn"])["input"]
-    assert json.loads(asked) == {"kind": "book", "title": 'The "Art"'}
+    text = states.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(text) == {"kind": "book", "title": 'The "Art"'}
 
 
-def test_a_topic_gets_a_sentence_or_the_event(aws: LocalAws, queue: str):
+def test_a_topic_receives_text_or_json(aws: LocalAws, queue: str):
     sns = aws.client("sns")
-    topic = sns.create_topic(Name="told")["TopicArn"]
+    topic = sns.create_topic(Name="notified")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
     subscribe(aws, topic, InputTransformer={"InputPathsMap": {"kind": "$.detail.kind"}, "InputTemplate": '"A <kind>"'})
     subscribe(aws, topic)
     event = emit(aws)
-    sentence, whole = sorted(received(aws, queue))
-    assert sentence == "A book"
-    assert json.loads(whole) == event
+    text, full = sorted(received(aws, queue))
+    assert text == "A book"
+    assert json.loads(full) == event
 
 
-def test_a_log_group_and_a_function_get_it(aws: LocalAws):
+def test_log_groups_and_functions_are_targets(aws: LocalAws):
     aws.client("logs").create_log_group(logGroupName="/aws/events/shop")
     subscribe(aws, "arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/shop:*", Input='"to the log"')
-    name = make_function(aws, "def handle(event, context): print(event)")
+    name = create_function(aws, "def handle(event, context): print(event)")
     subscribe(aws, f"arn:aws:lambda:us-west-1:123456789012:function:{name}", Input='"to the function"')
     emit(aws)
-    assert log(aws, "/aws/events/shop") == ['"to the log"']
+    assert log_messages(aws, "/aws/events/shop") == ['"to the log"']
     groups = aws.client("logs").describe_log_groups
     wait_until(lambda: bool(groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]))
-    wait_until(lambda: "to the function" in log(aws, f"/aws/lambda/{name}"))
+    wait_until(lambda: "to the function" in log_messages(aws, f"/aws/lambda/{name}"))
 
 
-def test_what_does_not_arrive_is_noted_with_why(aws: LocalAws):
+def test_a_failed_delivery_records_its_problem(aws: LocalAws):
     missing = subscribe(aws, "arn:aws:states:us-west-1:123456789012:stateMachine:nowhere")
     unknown = subscribe(aws, "arn:aws:kinesis:us-west-1:123456789012:stream/one")
     emit(aws)
     assert "StateMachineDoesNotExist" in str(delivered(aws, missing)[0].problem)
-    assert "delivers nothing to arn:aws:kinesis" in str(delivered(aws, unknown)[0].problem)
+    assert "does not deliver to arn:aws:kinesis" in str(delivered(aws, unknown)[0].problem)

@@ -1,4 +1,4 @@
-"""The entry of every request: it is logged and counted, and what is not supported is refused by its name."""
+"""The gateway: calls are logged and counted, unsupported calls are refused, and faults can be injected."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -12,7 +12,7 @@ from local_aws.gateway import THROTTLING_ERRORS
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT
 
-# An action that moto lacks, for every protocol that AWS's services speak.
+# An action that moto lacks, for every protocol of AWS services.
 UNKNOWN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "json": ("kms", "connect_custom_key_store", {"CustomKeyStoreId": "a"}),
     "one of several": ("cloudwatch", "list_managed_insight_rules", {"ResourceARN": "a"}),
@@ -21,7 +21,7 @@ UNKNOWN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "query": ("sns", "get_data_protection_policy", {"ResourceArn": "a"}),
     "ec2": ("ec2", "describe_ipam_byoasn", {}),
 }
-# An action of the same services, and of S3, that moto has.
+# A supported action of the same services, and of S3.
 KNOWN = (
     ("kms", "list_keys"),
     ("cloudwatch", "describe_alarms"),
@@ -46,14 +46,14 @@ def last_line(aws: LocalAws) -> str:
 
 
 def refused(call: Callable[..., Any], **arguments: Any) -> tuple[int, str, str]:
-    """HTTP status, code and message of a refusal."""
-    with pytest.raises(ClientError) as told:
+    """HTTP status, code and message of an error response."""
+    with pytest.raises(ClientError) as error:
         call(**arguments)
-    response: Any = told.value.response
+    response: Any = error.value.response
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
-def test_what_terraform_asks_is_told_from_what_others_do(aws: LocalAws):
+def test_calls_of_terraform_are_counted_separately(aws: LocalAws):
     calls = aws.gateway.terraform_calls
     before = calls["sns:ListTopics"]
     aws.client("sns").list_topics()
@@ -65,12 +65,12 @@ def test_what_terraform_asks_is_told_from_what_others_do(aws: LocalAws):
     assert calls["sns:ListTopics"] == before + 1
 
 
-def test_the_account_is_the_environments_whatever_the_access_key(aws: LocalAws):
+def test_the_account_does_not_depend_on_the_access_key(aws: LocalAws):
     assert aws.client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
 @pytest.mark.parametrize(
-    ("service", "action", "arguments", "noted"),
+    ("service", "action", "arguments", "logged"),
     [
         ("sts", "get_caller_identity", {}, "sts:GetCallerIdentity"),
         ("kms", "list_keys", {}, "kms:ListKeys"),
@@ -80,23 +80,23 @@ def test_the_account_is_the_environments_whatever_the_access_key(aws: LocalAws):
         ("s3", "list_buckets", {}, "s3:ListBuckets"),
     ],
 )
-def test_every_call_is_counted_and_logged_as_aws_names_it(
-    aws: LocalAws, service: str, action: str, arguments: dict[str, Any], noted: str
+def test_calls_are_counted_and_logged_by_iam_action(
+    aws: LocalAws, service: str, action: str, arguments: dict[str, Any], logged: str
 ):
-    before = aws.gateway.calls[noted]
+    before = aws.gateway.calls[logged]
     getattr(aws.client(service), action)(**arguments)
-    assert aws.gateway.calls[noted] == before + 1
-    assert last_line(aws) == f"{noted} 200 OK"
+    assert aws.gateway.calls[logged] == before + 1
+    assert last_line(aws) == f"{logged} 200 OK"
 
 
-def test_what_a_service_refuses_is_logged_with_what_it_says(aws: LocalAws):
-    assert refused(aws.client("kms").describe_key, KeyId="alias/nobodys")[1] == "NotFoundException"
+def test_an_error_response_is_logged(aws: LocalAws):
+    assert refused(aws.client("kms").describe_key, KeyId="alias/missing")[1] == "NotFoundException"
     assert last_line(aws).startswith("kms:DescribeKey 400 BAD REQUEST b'")
-    assert "alias/nobodys" in last_line(aws)
+    assert "alias/missing" in last_line(aws)
 
 
 @pytest.mark.parametrize(("service", "action", "arguments"), UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_an_action_that_is_not_there_is_named_and_counted_and_not_tried_again(
+def test_an_unsupported_action_is_named_and_counted_and_not_retried(
     aws: LocalAws, unsupported: dict[str, int], service: str, action: str, arguments: dict[str, Any]
 ):
     client = aws.client(service)
@@ -106,11 +106,11 @@ def test_an_action_that_is_not_there_is_named_and_counted_and_not_tried_again(
     (call,) = unsupported
     assert call.endswith(f":{name}")
     assert unsupported[call] == 1
-    assert message.startswith(f"The local AWS does not know {call}: moto has no such ")
+    assert message.startswith(f"The local AWS does not support {call}: moto has no such ")
     assert last_line(aws) == f"{call} 400 InvalidAction {message}"
 
 
-def test_what_breaks_in_moto_is_an_answer_too_with_the_traceback_in_the_log(
+def test_an_exception_in_moto_is_an_error_response_and_its_traceback_is_logged(
     aws: LocalAws, unsupported: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ):
     def broken(next_token: str | None) -> None:
@@ -121,15 +121,15 @@ def test_what_breaks_in_moto_is_an_answer_too_with_the_traceback_in_the_log(
     before = aws.gateway.calls["sns:ListTopics"]
     status, code, message = refused(aws.client("sns").list_topics)
     assert (status, code) == (400, "InvalidAction")
-    assert message == "The local AWS does not know sns:ListTopics: moto broke: ZeroDivisionError('by <nothing>')"
+    assert message == "The local AWS does not support sns:ListTopics: moto raised ZeroDivisionError('by <nothing>')"
     assert unsupported == {"sns:ListTopics": 1}
     assert aws.gateway.calls["sns:ListTopics"] == before + 1
     assert "Traceback" in (aws.folder / "calls.log").read_text()
 
 
-def test_a_missing_bucket_is_no_gap(aws: LocalAws, unsupported: dict[str, int]):
-    assert refused(aws.client("s3").head_bucket, Bucket="nobodys-bucket")[1] == "404"
-    assert refused(aws.client("s3").get_bucket_tagging, Bucket="nobodys-bucket")[1] == "NoSuchBucket"
+def test_a_missing_bucket_is_not_an_unsupported_call(aws: LocalAws, unsupported: dict[str, int]):
+    assert refused(aws.client("s3").head_bucket, Bucket="missing-bucket")[1] == "404"
+    assert refused(aws.client("s3").get_bucket_tagging, Bucket="missing-bucket")[1] == "NoSuchBucket"
     assert not unsupported
 
 
@@ -151,25 +151,25 @@ def test_a_missing_bucket_is_no_gap(aws: LocalAws, unsupported: dict[str, int]):
             "lambda:POST /nowhere/at/all",
         ),
     ],
-    ids=["unsigned", "a service that nobody knows", "a path that nobody knows"],
+    ids=["unsigned", "unknown service", "unknown path"],
 )
 @pytest.mark.usefixtures("unsupported")
-def test_what_no_client_of_awss_asks_is_named_as_far_as_it_says(
+def test_unknown_requests_are_logged_by_method_and_path(
     aws: LocalAws, headers: dict[str, str], body: bytes | None, named: str
 ):
     request = Request(f"{aws.endpoint}/nowhere/at/all", headers=headers, data=body)  # noqa: S310 - http
-    with pytest.raises(HTTPError) as told, urlopen(request):  # noqa: S310 - http
+    with pytest.raises(HTTPError) as error, urlopen(request):  # noqa: S310 - http
         pass
-    told.value.close()
+    error.value.close()
     assert last_line(aws).startswith(named)
 
 
 @pytest.mark.usefixtures("faults")
 @pytest.mark.parametrize(("service", "action"), KNOWN)
-def test_calls_are_throttled_or_fail_in_each_services_protocol(aws: LocalAws, service: str, action: str):
+def test_injected_faults_use_the_protocol_of_the_service(aws: LocalAws, service: str, action: str):
     client = aws.client(service)
-    answers = {refused(getattr(client, action))[:2] for _ in range(4)}
-    assert answers <= {THROTTLING_ERRORS.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
+    responses = {refused(getattr(client, action))[:2] for _ in range(4)}
+    assert responses <= {THROTTLING_ERRORS.get(service, (400, "ThrottlingException")), (500, "InternalFailure")}
     assert sum(aws.gateway.faults.injected.values()) >= 4
 
 
@@ -179,7 +179,7 @@ def test_without_faults_no_call_fails(aws: LocalAws):
     assert not aws.gateway.faults.injected
 
 
-def test_the_share_of_calls_that_fail_can_be_set(aws: LocalAws, faults: None):
+def test_the_rate_of_faults_can_be_set(aws: LocalAws, faults: None):
     del faults
     aws.gateway.faults.rate = 0.5
     failed = sum(aws.gateway.faults.draw("sts") is not None for _ in range(1000))

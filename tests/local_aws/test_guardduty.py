@@ -1,4 +1,4 @@
-"""What the local AWS mends in GuardDuty."""
+"""GuardDuty: features, validation and tags of the detector."""
 
 from collections.abc import Generator
 from typing import Any
@@ -29,19 +29,19 @@ def features(guardduty: Any, detector: str) -> dict[str, str]:
     return {each["Name"]: each["Status"] for each in guardduty.get_detector(DetectorId=detector)["Features"]}
 
 
-def test_a_new_detector_has_all_but_runtime_monitoring_and_what_was_asked(guardduty: Any, detector: str) -> None:
-    off = {name for name, status in features(guardduty, detector).items() if status == "DISABLED"}
-    assert off == {"EKS_AUDIT_LOGS", "EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING"}
+def test_a_new_detector_has_the_default_and_the_requested_features(guardduty: Any, detector: str) -> None:
+    disabled = {name for name, status in features(guardduty, detector).items() if status == "DISABLED"}
+    assert disabled == {"EKS_AUDIT_LOGS", "EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING"}
     assert guardduty.get_detector(DetectorId=detector)["FindingPublishingFrequency"] == "SIX_HOURS"
 
 
-def test_a_feature_that_is_set_leaves_the_others(guardduty: Any, detector: str) -> None:
+def test_updating_a_feature_keeps_the_others(guardduty: Any, detector: str) -> None:
     before = features(guardduty, detector)
     guardduty.update_detector(DetectorId=detector, Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}])
     assert features(guardduty, detector) == before | {"RDS_LOGIN_EVENTS": "DISABLED"}
     guardduty.update_detector(DetectorId=detector, Enable=False, FindingPublishingFrequency="ONE_HOUR")
-    told = guardduty.get_detector(DetectorId=detector)
-    assert (told["Status"], told["FindingPublishingFrequency"]) == ("DISABLED", "ONE_HOUR")
+    description = guardduty.get_detector(DetectorId=detector)
+    assert (description["Status"], description["FindingPublishingFrequency"]) == ("DISABLED", "ONE_HOUR")
     assert features(guardduty, detector)["RDS_LOGIN_EVENTS"] == "DISABLED"
 
 
@@ -54,26 +54,26 @@ def test_a_feature_that_is_set_leaves_the_others(guardduty: Any, detector: str) 
         {"FindingPublishingFrequency": "DAILY"},
     ],
 )
-def test_what_there_is_not_is_refused(guardduty: Any, detector: str, wrong: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(guardduty: Any, detector: str, wrong: dict[str, Any]) -> None:
     before = features(guardduty, detector)
     with pytest.raises(ClientError, match="BadRequestException"):
         guardduty.update_detector(DetectorId=detector, **wrong)
     assert features(guardduty, detector) == before
 
 
-def test_there_is_one_detector(guardduty: Any, detector: str) -> None:
+def test_a_second_detector_is_refused(guardduty: Any, detector: str) -> None:
     with pytest.raises(ClientError, match="already exists"):
         guardduty.create_detector(Enable=True)
     assert guardduty.list_detectors()["DetectorIds"] == [detector]
 
 
-def test_a_detector_that_is_gone_cannot_be_deleted(guardduty: Any, detector: str) -> None:
+def test_a_detector_can_be_deleted_once(guardduty: Any, detector: str) -> None:
     guardduty.delete_detector(DetectorId=detector)
     with pytest.raises(ClientError, match="BadRequestException"):
         guardduty.delete_detector(DetectorId=detector)
 
 
-def test_tags_are_kept_and_found(aws: LocalAws, guardduty: Any, detector: str) -> None:
+def test_a_detector_can_be_tagged_and_found_by_tags(aws: LocalAws, guardduty: Any, detector: str) -> None:
     arn = f"arn:aws:guardduty:{REGION}:{ACCOUNT}:detector/{detector}"
     guardduty.tag_resource(ResourceArn=arn, Tags={"b": "2", "c": "3"})
     guardduty.untag_resource(ResourceArn=arn, TagKeys=["a", "c"])

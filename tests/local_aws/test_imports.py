@@ -1,4 +1,4 @@
-"""The local AWS could be published by itself: neither it nor its tests know anything of the platform."""
+"""The local AWS and its tests are independent of the platform, so that they could be published separately."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import local_aws
 
 PACKAGE, TESTS = Path(local_aws.__file__).parent, Path(__file__).parent
 PROJECT = {path.stem for path in PACKAGE.parent.iterdir() if path.suffix == ".py" or any(path.glob("*.py"))}
-"""What can be imported of the project's."""
+"""Top-level modules and packages of the project."""
 
 
 def imported_by(file: Path) -> Iterator[str]:
@@ -21,8 +21,10 @@ def imported_by(file: Path) -> Iterator[str]:
             yield f"{'.' * node.level}{node.module or ''}"
 
 
-@pytest.mark.parametrize(("folder", "own"), [(PACKAGE, "local_aws"), (TESTS, "tests.local_aws")], ids=["it", "tests"])
-def test_it_imports_nothing_else_of_the_project(folder: Path, own: str):
+@pytest.mark.parametrize(
+    ("folder", "own"), [(PACKAGE, "local_aws"), (TESTS, "tests.local_aws")], ids=["package", "tests"]
+)
+def test_it_does_not_import_other_packages_of_the_project(folder: Path, own: str):
     assert {"local_aws", "main", "operations", "stacks"} <= PROJECT
     files = list(folder.rglob("*.py"))
     assert files
@@ -35,7 +37,7 @@ def test_it_imports_nothing_else_of_the_project(folder: Path, own: str):
     assert others == set()
 
 
-def test_it_names_nothing_of_the_platform():
+def test_it_does_not_mention_the_platform():
     for file in {*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")} - {Path(__file__)}:
         text = file.read_text(encoding="utf-8").lower()
         assert not [

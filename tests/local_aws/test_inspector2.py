@@ -1,4 +1,4 @@
-"""What the local AWS mends in Inspector."""
+"""Inspector: account status, and validation of resource types."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def statuses(inspector: Any, *accounts: str) -> dict[str, str]:
     return {kind: state["status"] for kind, state in account["resourceState"].items()}
 
 
-def test_what_is_enabled_is_told_and_what_never_was(inspector: Any) -> None:
+def test_the_status_of_resource_types_is_described_even_if_never_enabled(inspector: Any) -> None:
     assert set(statuses(inspector).values()) == {"DISABLED"}
     inspector.enable(resourceTypes=["ECR", "LAMBDA"])
     on = {kind for kind, status in statuses(inspector, ACCOUNT).items() if status == "ENABLED"}
@@ -30,8 +30,8 @@ def test_what_is_enabled_is_told_and_what_never_was(inspector: Any) -> None:
     assert set(statuses(inspector).values()) == {"DISABLED"}
 
 
-def test_code_is_not_looked_into_alone(inspector: Any) -> None:
-    with pytest.raises(ClientError, match="LAMBDA alone"):
+def test_code_scanning_requires_standard_scanning(inspector: Any) -> None:
+    with pytest.raises(ClientError, match="requires LAMBDA"):
         inspector.enable(resourceTypes=["LAMBDA_CODE"])
     inspector.enable(resourceTypes=["LAMBDA", "LAMBDA_CODE"])
     assert statuses(inspector)["lambdaCode"] == "ENABLED"
@@ -39,6 +39,6 @@ def test_code_is_not_looked_into_alone(inspector: Any) -> None:
 
 
 @pytest.mark.parametrize("action", ["enable", "disable"])
-def test_what_there_is_not_is_refused(inspector: Any, action: str) -> None:
+def test_unknown_resource_types_are_refused(inspector: Any, action: str) -> None:
     with pytest.raises(ClientError, match="MAINFRAME"):
         getattr(inspector, action)(resourceTypes=["MAINFRAME"])

@@ -1,4 +1,4 @@
-"""KMS of the local AWS."""
+"""KMS: rotation periods."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ def key(kms: Any) -> dict[str, str]:
     return kms.create_key()["KeyMetadata"]
 
 
-def test_a_key_is_rotated_as_often_as_told(kms: Any, key: dict[str, str]) -> None:
+def test_a_rotation_period_can_be_set(kms: Any, key: dict[str, str]) -> None:
     kms.enable_key_rotation(KeyId=key["Arn"], RotationPeriodInDays=180)
     status = kms.get_key_rotation_status(KeyId=key["KeyId"])
     assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 180)
@@ -28,12 +28,12 @@ def test_a_key_is_rotated_as_often_as_told(kms: Any, key: dict[str, str]) -> Non
     assert timedelta(days=179) < upcoming <= timedelta(days=180)
 
 
-def test_a_key_is_rotated_once_a_year_if_nothing_is_told(kms: Any, key: dict[str, str]) -> None:
+def test_the_default_rotation_period_is_a_year(kms: Any, key: dict[str, str]) -> None:
     kms.enable_key_rotation(KeyId=key["KeyId"])
     assert kms.get_key_rotation_status(KeyId=key["KeyId"])["RotationPeriodInDays"] == 365
 
 
-def test_a_key_that_is_not_rotated_has_no_period(kms: Any, key: dict[str, str]) -> None:
+def test_a_key_without_rotation_has_no_period(kms: Any, key: dict[str, str]) -> None:
     kms.enable_key_rotation(KeyId=key["KeyId"])
     kms.disable_key_rotation(KeyId=key["KeyId"])
     status = kms.get_key_rotation_status(KeyId=key["KeyId"])
@@ -41,6 +41,6 @@ def test_a_key_that_is_not_rotated_has_no_period(kms: Any, key: dict[str, str]) 
     assert "RotationPeriodInDays" not in status
 
 
-def test_a_period_out_of_bounds_is_refused(kms: Any, key: dict[str, str]) -> None:
+def test_an_invalid_rotation_period_is_refused(kms: Any, key: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         kms.enable_key_rotation(KeyId=key["KeyId"], RotationPeriodInDays=2561)

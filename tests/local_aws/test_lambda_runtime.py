@@ -1,4 +1,4 @@
-"""The function's own process, seen from within: what it calls, answers and logs."""
+"""Lambda's runtime within the function's process: handler, response, and log."""
 
 import io
 import json
@@ -25,8 +25,8 @@ ENVIRONMENT = {
 CODE = """
 import logging
 import os
-def answer(event, context):
-    logging.getLogger("shop").info("asked for %s", event)
+def succeed(event, context):
+    logging.getLogger("shop").info("received %s", event)
     return [event, context.function_name, 0 < context.get_remaining_time_in_millis() <= 5000]
 def fail(event, context):
     raise ValueError("no such shelf")
@@ -47,26 +47,28 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(function: str) -> tuple[int, Any]:
         monkeypatch.setenv("_HANDLER", f"shop_of_the_test.{function}")
-        code = lambda_runtime.main(str(tmp_path / "answer"), [str(tmp_path)])
-        return code, json.loads((tmp_path / "answer").read_text())
+        code = lambda_runtime.main(str(tmp_path / "response"), [str(tmp_path)])
+        return code, json.loads((tmp_path / "response").read_text())
 
     return run
 
 
-def test_what_the_handler_returns_is_the_answer(run: Any, capsys: pytest.CaptureFixture[str]):
-    assert run("answer") == (0, ["a book", "shop", True])
-    assert "\tasked for a book" in capsys.readouterr().err
+def test_the_result_of_the_handler_is_the_response(run: Any, capsys: pytest.CaptureFixture[str]):
+    assert run("succeed") == (0, ["a book", "shop", True])
+    assert "\treceived a book" in capsys.readouterr().err
 
 
-def test_an_error_is_the_answer_with_its_trace(run: Any, capsys: pytest.CaptureFixture[str]):
-    code, answer = run("fail")
+def test_an_exception_is_the_response(run: Any, capsys: pytest.CaptureFixture[str]):
+    code, response = run("fail")
     assert code == 1
-    assert (answer["errorType"], answer["errorMessage"]) == ("ValueError", "no such shelf")
-    assert "in fail" in answer["stackTrace"][-1]
+    assert (response["errorType"], response["errorMessage"]) == ("ValueError", "no such shelf")
+    assert "in fail" in response["stackTrace"][-1]
     assert "[ERROR] ValueError: no such shelf" in capsys.readouterr().out
 
 
-def test_in_json_all_is_json(run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_errors_and_records_can_be_logged_as_json(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(lambda_runtime, "HAS_JSON_LOGS", True)
     monkeypatch.delenv("AWS_LAMBDA_LOG_LEVEL")
     run("fail")
@@ -81,14 +83,14 @@ def test_in_json_all_is_json(run: Any, capsys: pytest.CaptureFixture[str], monke
     assert "errorType" not in plain
 
 
-def test_a_handler_that_is_not_there_is_an_error(run: Any):
-    code, answer = run("nothing")
-    assert (code, answer["errorType"]) == (1, "AttributeError")
+def test_a_missing_handler_is_an_error(run: Any):
+    code, response = run("nothing")
+    assert (code, response["errorType"]) == (1, "AttributeError")
 
 
-def test_the_callers_end_is_the_process_s(monkeypatch: pytest.MonkeyPatch):
-    said, ended = iter([b"x", b""]), []
-    monkeypatch.setattr(os, "read", lambda *_: next(said))
-    monkeypatch.setattr(os, "_exit", ended.append)
-    lambda_runtime._exit_with_parent()  # pyright: ignore[reportPrivateUsage] - what runs in a process of its own
-    assert ended == [1]
+def test_the_process_exits_when_standard_input_is_closed(monkeypatch: pytest.MonkeyPatch):
+    reads, exited = iter([b"x", b""]), []
+    monkeypatch.setattr(os, "read", lambda *_: next(reads))
+    monkeypatch.setattr(os, "_exit", exited.append)
+    lambda_runtime._exit_with_parent()  # pyright: ignore[reportPrivateUsage] - runs in a separate process
+    assert exited == [1]

@@ -1,4 +1,4 @@
-"""What the local AWS adds to CloudWatch Logs."""
+"""CloudWatch Logs: query definitions, KMS keys, and metric filters."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ def logs(aws: LocalAws) -> Any:
     return aws.client("logs")
 
 
-def test_a_query_is_kept_changed_and_deleted(logs: Any) -> None:
+def test_a_query_definition_can_be_created_updated_and_deleted(logs: Any) -> None:
     query = {"name": "shop/errors", "queryString": "limit 5", "logGroupNames": ["application"]}
     query_id = logs.put_query_definition(**query)["queryDefinitionId"]
     other = logs.put_query_definition(name="other", queryString="limit 5", queryLanguage="SQL")["queryDefinitionId"]
 
-    def found(**asked: str) -> dict[str, Any]:
-        queries = logs.describe_query_definitions(**asked)["queryDefinitions"]
+    def found(**filters: str) -> dict[str, Any]:
+        queries = logs.describe_query_definitions(**filters)["queryDefinitions"]
         return {one["queryDefinitionId"]: one for one in queries}
 
-    told = found(queryDefinitionNamePrefix="shop/")
-    assert {name: told[query_id][name] for name in query} == query
-    assert (list(told), told[query_id]["queryLanguage"]) == ([query_id], "CWLI")
+    description = found(queryDefinitionNamePrefix="shop/")
+    assert {name: description[query_id][name] for name in query} == query
+    assert (list(description), description[query_id]["queryLanguage"]) == ([query_id], "CWLI")
     assert list(found(queryLanguage="SQL")) == [other]
     changed = logs.put_query_definition(queryDefinitionId=query_id, name="shop/errors", queryString="limit 6")
     assert changed["queryDefinitionId"] == query_id
@@ -46,13 +46,13 @@ def test_a_query_is_kept_changed_and_deleted(logs: Any) -> None:
         ("delete_metric_filter", {"logGroupName": "nothing", "filterName": "nothing"}),
     ],
 )
-def test_what_is_not_there_is_said_to_be_missing(logs: Any, action: str, request_: dict[str, str]) -> None:
+def test_missing_resources_are_not_found(logs: Any, action: str, request_: dict[str, str]) -> None:
     with pytest.raises(ClientError) as error:
         getattr(logs, action)(**request_)
     assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def test_the_key_of_a_log_group_can_be_changed_and_taken_away(logs: Any) -> None:
+def test_the_key_of_a_log_group_can_be_changed_and_removed(logs: Any) -> None:
     logs.create_log_group(logGroupName="keyed")
 
     def key() -> str | None:
@@ -64,7 +64,7 @@ def test_the_key_of_a_log_group_can_be_changed_and_taken_away(logs: Any) -> None
     assert key() is None
 
 
-def test_a_metric_filter_that_is_put_again_is_changed_and_goes_with_its_group(logs: Any) -> None:
+def test_a_metric_filter_can_be_updated_and_is_deleted_with_its_log_group(logs: Any) -> None:
     logs.create_log_group(logGroupName="filtered")
     metric = [{"metricName": "Errors", "metricNamespace": "shop", "metricValue": "1", "defaultValue": 0.0}]
 
@@ -78,9 +78,9 @@ def test_a_metric_filter_that_is_put_again_is_changed_and_goes_with_its_group(lo
 
     put("first")
     put("second")
-    (told,) = found()
-    assert (told["filterPattern"], told["metricTransformations"]) == ("second", metric)
-    assert told["creationTime"]
+    (description,) = found()
+    assert (description["filterPattern"], description["metricTransformations"]) == ("second", metric)
+    assert description["creationTime"]
     logs.delete_metric_filter(logGroupName="filtered", filterName="errors")
     with pytest.raises(ClientError) as error:
         logs.delete_metric_filter(logGroupName="filtered", filterName="errors")

@@ -1,4 +1,4 @@
-"""`python -m local_aws`: the local AWS by itself, as a process that clients use and somebody ends."""
+"""`python -m local_aws`: the local AWS as a standalone server."""
 
 import fcntl
 import json
@@ -34,7 +34,7 @@ def handle(event, context):
 
 @pytest.fixture
 def without_aws(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """The command takes AWS's variables out of its environment, and answers signals."""
+    """Removes AWS's environment variables. Restores the signal handlers that the command replaces."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -56,16 +56,16 @@ def serve(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
 
 
 def printed_by(process: "subprocess.Popen[str]") -> str:
-    """What it prints until clients can use it."""
+    """Output up to the line after which clients can use it."""
     assert process.stdout
     lines: list[str] = []
-    while not lines or "ends it" not in lines[-1]:
+    while not lines or "stops it" not in lines[-1]:
         lines.append(process.stdout.readline())
     return "".join(lines)
 
 
 def after(script: str, **before: str) -> dict[str, str]:
-    """A shell's environment after a script."""
+    """Environment of a shell after a script."""
     command = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     shell = subprocess.run(
         ["/bin/sh", "-c", f'{script}\n"$@"', "sh", *command], capture_output=True, text=True, check=True, env=before
@@ -74,7 +74,7 @@ def after(script: str, **before: str) -> dict[str, str]:
 
 
 def with_a_database_and_a_function(pid_file: Path) -> tuple[str, int]:
-    """Let both run; returns the database's address."""
+    """Start both. Returns the database's address."""
     cluster: Any = boto3.client("rds").create_db_cluster(
         DBClusterIdentifier="shop",
         Engine="aurora-postgresql",
@@ -100,12 +100,12 @@ def with_a_database_and_a_function(pid_file: Path) -> tuple[str, int]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("without_aws")
-def test_clients_use_it_until_a_signal_and_nothing_is_left(
+def test_it_serves_clients_until_a_signal_and_stops_everything_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ):
-    # Whatever the user's own configuration is.
-    process = serve("--account", "210987654321", "--folder", str(tmp_path), AWS_PROFILE="nobody")
-    environment = after(printed_by(process), PATH=os.environ["PATH"], AWS_PROFILE="nobody")
+    # AWS_PROFILE: the user's configuration must not matter.
+    process = serve("--account", "210987654321", "--folder", str(tmp_path), AWS_PROFILE="missing")
+    environment = after(printed_by(process), PATH=os.environ["PATH"], AWS_PROFILE="missing")
     assert "AWS_PROFILE" not in environment
     for name in environment.keys() - os.environ.keys():
         monkeypatch.setenv(name, environment[name])
@@ -125,7 +125,7 @@ def test_clients_use_it_until_a_signal_and_nothing_is_left(
 
 
 @pytest.mark.usefixtures("another", "without_aws")
-def test_without_a_folder_it_has_one_that_goes_with_it(aws: LocalAws):
+def test_the_default_folder_is_temporary(aws: LocalAws):
     folders: list[Path] = []
 
     def end() -> None:
@@ -135,50 +135,50 @@ def test_without_a_folder_it_has_one_that_goes_with_it(aws: LocalAws):
 
     ending = Thread(target=end)
     ending.start()
-    ended = CliRunner().invoke(app)
+    result = CliRunner().invoke(app)
     ending.join()
-    assert ended.exit_code == 0
-    assert f"kill {os.getpid()}" in ended.output
+    assert result.exit_code == 0
+    assert f"kill {os.getpid()}" in result.output
     assert folders[0].parent == Path(tempfile.gettempdir())
     assert not folders[0].exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "problem"),
     [
-        (["--account", "12"], "12 is not an account's ID, which has 12 digits"),
-        (["--region", "moon-1"], "moon-1 is not a Region of the partition aws"),
+        (["--account", "12"], "12 is not an account ID, which has 12 digits"),
+        (["--region", "moon-1"], "moon-1 is not a Region of the aws partition"),
         (["--folder", "/nowhere"], "/nowhere is not a folder"),
-        (["--port", "65536"], "port 65536 is not within 0 and 65535"),
+        (["--port", "65536"], "port 65536 is not between 0 and 65535"),
     ],
 )
 @pytest.mark.usefixtures("without_aws")
-def test_a_mistake_is_one_line(arguments: list[str], told: str):
-    ended = CliRunner().invoke(app, arguments)
-    assert (ended.exit_code, ended.stderr) == (1, f"The local AWS could not be started: {told}\n")
+def test_invalid_options_are_reported_in_one_line(arguments: list[str], problem: str):
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stderr) == (1, f"The local AWS could not be started: {problem}\n")
 
 
 @pytest.mark.usefixtures("without_aws")
-def test_a_port_that_is_in_use_is_one_line(aws: LocalAws):
+def test_a_port_in_use_is_reported_in_one_line(aws: LocalAws):
     port = aws.endpoint.rpartition(":")[2]
-    ended = CliRunner().invoke(app, ["--port", port])
-    assert ended.exit_code == 1
-    assert ended.stderr == f"The local AWS could not be started: port {port}: Address already in use\n"
+    result = CliRunner().invoke(app, ["--port", port])
+    assert result.exit_code == 1
+    assert result.stderr == f"The local AWS could not be started: port {port}: Address already in use\n"
     assert session.current() is aws.session
 
 
 @pytest.mark.usefixtures("without_aws")
-def test_a_folder_is_used_by_one_at_a_time(tmp_path: Path):
+def test_a_folder_is_used_by_one_local_aws_at_a_time(tmp_path: Path):
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ended = CliRunner().invoke(app, ["--folder", str(tmp_path)])
-    assert ended.exit_code == 1
-    assert ended.stderr == f"The local AWS could not be started: {tmp_path} is used by another local AWS\n"
+        result = CliRunner().invoke(app, ["--folder", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr == f"The local AWS could not be started: {tmp_path} is in use by another local AWS\n"
 
 
-def test_a_python_without_moto_is_told_what_to_install():
+def test_a_python_without_moto_reports_what_to_install():
     command = [sys.executable, "-S", "-m", "local_aws"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"{sys.executable} has no moto; install ")
-    assert ended.stderr.count("\n") == 1
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{sys.executable} has no moto; install ")
+    assert result.stderr.count("\n") == 1

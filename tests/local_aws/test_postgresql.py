@@ -1,4 +1,4 @@
-"""The servers that Aurora is: what they let in, what they know, and that nothing is left of them."""
+"""The servers behind Aurora clusters: access, parameters, failures, and cleanup."""
 
 import os
 import signal
@@ -28,62 +28,62 @@ PARAMETERS = {
 }
 
 
-def pair_in(logs: Path, **parameters: str) -> PostgresCluster:
+def new_cluster(logs: Path, **parameters: str) -> PostgresCluster:
     return PostgresCluster(CertificateAuthority(), logs, "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"), parameters)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Generator[PostgresCluster]:
-    made = pair_in(tmp_path_factory.mktemp("logs"), **PARAMETERS)
-    made.start(MASTER, "shop")
-    yield made
-    made.stop()
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[PostgresCluster]:
+    cluster = new_cluster(tmp_path_factory.mktemp("logs"), **PARAMETERS)
+    cluster.start(MASTER, "shop")
+    yield cluster
+    cluster.stop()
 
 
-def log_in(pair: PostgresCluster, host: str, sslmode: str = "verify-full", password: str = MASTER.password):
+def log_in(cluster: PostgresCluster, host: str, sslmode: str = "verify-full", password: str = MASTER.password):
     return psycopg2.connect(
         host=host,
-        port=pair.port,
+        port=cluster.port,
         dbname="shop",
         user=MASTER.username,
         password=password,
         sslmode=sslmode,
-        sslrootcert=str(pair.certificates),
+        sslrootcert=str(cluster.certificates),
     )
 
 
-def ask(pair: PostgresCluster, statement: str, host: str = "127.0.0.1"):
-    with closing(log_in(pair, host)) as session, session, session.cursor() as cursor:
+def query(cluster: PostgresCluster, statement: str, host: str = "127.0.0.1"):
+    with closing(log_in(cluster, host)) as session, session, session.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
-def test_the_master_is_no_superuser_but_may_make_roles_and_owns_its_database(pair: PostgresCluster):
-    asked = "SELECT rolsuper, rolcreaterole, rolcreatedb, pg_has_role(oid, 'rds_superuser', 'MEMBER') FROM pg_roles"
-    assert ask(pair, f"{asked} WHERE rolname = current_user") == [(False, True, True, True)]
-    assert ask(pair, "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()") == [
+def test_the_master_is_no_superuser_but_may_create_roles_and_owns_its_database(cluster: PostgresCluster):
+    select = "SELECT rolsuper, rolcreaterole, rolcreatedb, pg_has_role(oid, 'rds_superuser', 'MEMBER') FROM pg_roles"
+    assert query(cluster, f"{select} WHERE rolname = current_user") == [(False, True, True, True)]
+    assert query(cluster, "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()") == [
         (MASTER.username,)
     ]
 
 
-def test_what_is_written_is_on_the_reader_where_nothing_can_be_written(pair: PostgresCluster):
-    ask(pair, "CREATE TABLE orders AS SELECT 7 AS number")
-    wait_until(lambda: ask(pair, "SELECT to_regclass('orders') IS NOT NULL", "127.0.0.2") == [(True,)])
-    assert ask(pair, "SELECT number FROM orders", "127.0.0.2") == [(7,)]
+def test_the_reader_shows_written_data_and_is_read_only(cluster: PostgresCluster):
+    query(cluster, "CREATE TABLE orders AS SELECT 7 AS number")
+    wait_until(lambda: query(cluster, "SELECT to_regclass('orders') IS NOT NULL", "127.0.0.2") == [(True,)])
+    assert query(cluster, "SELECT number FROM orders", "127.0.0.2") == [(7,)]
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
-        ask(pair, "DELETE FROM orders", "127.0.0.2")
+        query(cluster, "DELETE FROM orders", "127.0.0.2")
 
 
-def test_who_comes_without_tls_or_trusts_another_authority_is_not_in(pair: PostgresCluster, tmp_path: Path):
+def test_tls_and_its_certificate_authority_are_enforced(cluster: PostgresCluster, tmp_path: Path):
     with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry .* no encryption"):
-        log_in(pair, "127.0.0.1", "disable")
+        log_in(cluster, "127.0.0.1", "disable")
     (tmp_path / "other.pem").write_bytes(CertificateAuthority().pem)
     with pytest.raises(psycopg2.OperationalError, match="SSL error"):
-        psycopg2.connect(host="127.0.0.1", port=pair.port, sslmode="verify-full", sslrootcert=tmp_path / "other.pem")
+        psycopg2.connect(host="127.0.0.1", port=cluster.port, sslmode="verify-full", sslrootcert=tmp_path / "other.pem")
 
 
-def test_plaintext_is_let_in_where_the_parameter_group_lets_it(tmp_path: Path):
-    open_to_all = pair_in(tmp_path, **{"rds.force_ssl": "0"})
+def test_the_parameter_group_can_allow_plaintext(tmp_path: Path):
+    open_to_all = new_cluster(tmp_path, **{"rds.force_ssl": "0"})
     open_to_all.start(MASTER, "shop")
     try:
         log_in(open_to_all, "127.0.0.1", "disable").close()
@@ -91,85 +91,85 @@ def test_plaintext_is_let_in_where_the_parameter_group_lets_it(tmp_path: Path):
         open_to_all.stop()
 
 
-def test_parameters_apply_as_far_as_this_server_knows_them(pair: PostgresCluster):
-    assert pair.execute("SHOW log_min_duration_statement") == [("1s",)]
-    assert pair.execute("SHOW shared_preload_libraries") == [("pg_stat_statements",)]
-    assert pair.execute("SHOW pg_stat_statements.track") == [("all",)]
+def test_supported_parameters_apply(cluster: PostgresCluster):
+    assert cluster.execute("SHOW log_min_duration_statement") == [("1s",)]
+    assert cluster.execute("SHOW shared_preload_libraries") == [("pg_stat_statements",)]
+    assert cluster.execute("SHOW pg_stat_statements.track") == [("all",)]
     known = "SELECT name FROM pg_settings WHERE name IN ('pgaudit.log', 'apg_plan_mgmt.max_plans')"
-    assert pair.execute(known) == []
+    assert cluster.execute(known) == []
 
 
-def test_no_password_is_in_the_log(pair: PostgresCluster):
-    pair.configure(log_statement="all")
-    pair.set_password(MASTER.username, "another password")
-    log_in(pair, "127.0.0.1", password="another password").close()
-    pair.set_password(MASTER.username, MASTER.password)
-    wait_until(lambda: "SCRAM-SHA-256" in pair.log.read_text())
-    assert "another password" not in pair.log.read_text()
-    assert MASTER.password not in pair.log.read_text()
+def test_no_password_is_in_the_log(cluster: PostgresCluster):
+    cluster.configure(log_statement="all")
+    cluster.set_password(MASTER.username, "another password")
+    log_in(cluster, "127.0.0.1", password="another password").close()
+    cluster.set_password(MASTER.username, MASTER.password)
+    wait_until(lambda: "SCRAM-SHA-256" in cluster.log.read_text())
+    assert "another password" not in cluster.log.read_text()
+    assert MASTER.password not in cluster.log.read_text()
 
 
-def test_a_pair_that_was_paused_goes_on_where_it_was(pair: PostgresCluster):
-    ask(pair, "CREATE TABLE kept AS SELECT 1 AS one")
-    pair.pause()
+def test_a_paused_cluster_resumes_with_its_data(cluster: PostgresCluster):
+    query(cluster, "CREATE TABLE kept AS SELECT 1 AS one")
+    cluster.pause()
     with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        log_in(pair, "127.0.0.1")
-    pair.resume()
-    assert ask(pair, "SELECT one FROM kept") == [(1,)]
-    wait_until(lambda: ask(pair, "SELECT to_regclass('kept') IS NOT NULL", "127.0.0.2") == [(True,)])
+        log_in(cluster, "127.0.0.1")
+    cluster.resume()
+    assert query(cluster, "SELECT one FROM kept") == [(1,)]
+    wait_until(lambda: query(cluster, "SELECT to_regclass('kept') IS NOT NULL", "127.0.0.2") == [(True,)])
 
 
-def test_a_wait_that_is_in_vain_ends():
+def test_waiting_times_out():
     with pytest.raises(TimeoutError):
         wait_until(lambda: False, seconds=0.05)
 
 
-def test_a_port_that_is_taken_moves_the_endpoints_to_other_addresses():
+def test_endpoints_use_addresses_on_which_the_port_is_free():
     with socket.socket() as taken:
         taken.bind(("127.0.0.2", 0))
         taken.listen()
         assert free_addresses(taken.getsockname()[1]) == ("127.0.1.1", "127.0.1.2")
-    with socket.socket() as everywhere:
-        everywhere.bind(("0.0.0.0", 0))  # noqa: S104 - for the blink of a test
-        everywhere.listen()
+    with socket.socket() as wildcard:
+        wildcard.bind(("0.0.0.0", 0))  # noqa: S104 - only during this test
+        wildcard.listen()
         with pytest.raises(ServerError, match="in use on every address of this machine"):
-            free_addresses(everywhere.getsockname()[1])
+            free_addresses(wildcard.getsockname()[1])
 
 
-def test_a_server_that_does_not_start_is_told_with_its_log_and_leaves_nothing(tmp_path: Path):
-    broken = pair_in(tmp_path, log_statement="nonsense")
+def test_a_server_that_does_not_start_is_reported_with_its_log_and_cleaned_up(tmp_path: Path):
+    broken = new_cluster(tmp_path, log_statement="nonsense")
     with pytest.raises(ServerError, match=r"invalid value for parameter .*log_statement"):
         broken.start(MASTER)
     assert not broken.folder.exists()
 
 
-def test_a_tool_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failing_tool_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(postgresql, "INITDB", ("--no-such-option",))
-    broken = pair_in(tmp_path)
+    broken = new_cluster(tmp_path)
     with pytest.raises(ServerError, match=r"^initdb: .*no-such-option"):
         broken.start(MASTER)
     assert not broken.folder.exists()
 
 
-def test_where_files_cannot_have_a_second_name_they_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_files_that_cannot_be_hard_linked_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object) -> None:
         raise OSError
 
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "one").write_text("content")
-    postgresql._link_or_copy(str(tmp_path / "one"), str(tmp_path / "two"))  # pyright: ignore[reportPrivateUsage] - the fallback is seen here alone
+    postgresql._link_or_copy(str(tmp_path / "one"), str(tmp_path / "two"))  # pyright: ignore[reportPrivateUsage] - only this test reaches the fallback
     assert (tmp_path / "two").read_text() == "content"
 
 
-HOLD = """
+RUNS_CLUSTER = """
 import sys, time
 from pathlib import Path
 from local_aws.certificate_authority import CertificateAuthority
-from local_aws.postgresql import Master, Pair, free_port
-pair = Pair(CertificateAuthority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
-pair.start(Master("shopkeeper", "password"))
-servers = [pair.folder.joinpath(member, "postmaster.pid").read_text().split()[0] for member in ("writer", "reader")]
-print(pair.folder, *servers)
+from local_aws.postgresql import MasterUser, PostgresCluster, free_port
+cluster = PostgresCluster(CertificateAuthority(), Path(sys.argv[1]), "127.0.0.1", "127.0.0.2", free_port("127.0.0.1"))
+cluster.start(MasterUser("shopkeeper", "password"))
+servers = [cluster.folder.joinpath(member, "postmaster.pid").read_text().split()[0] for member in ("writer", "reader")]
+print(cluster.folder, *servers)
 sys.stdout.flush()
 time.sleep(600)
 """
@@ -180,9 +180,11 @@ def is_alive(process: int) -> bool:
     return stat.exists() and stat.read_text().split()[2] != "Z"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_whoever_is_killed_leaves_no_server_and_no_file(tmp_path: Path):
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_killed_process_leaves_no_server_and_no_file(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS_CLUSTER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout
         folder, *servers = holder.stdout.readline().split()
         assert Path(folder).exists()

@@ -1,4 +1,4 @@
-"""RDS: a cluster is a database that one can log in to, and what it was told comes back."""
+"""RDS: clusters with a real database, their settings, parameter groups, and tags."""
 
 import json
 from collections.abc import Generator
@@ -18,9 +18,9 @@ NUMBERS = count(1)
 MAJOR = VERSION.split(".")[0]
 
 
-def make(aws: LocalAws, **asked: Any) -> dict[str, Any]:
+def create_cluster(aws: LocalAws, **settings: Any) -> dict[str, Any]:
     name = f"shop-{next(NUMBERS)}"
-    wanted = {
+    request = {
         "DBClusterIdentifier": name,
         "Engine": "aurora-postgresql",
         "EngineVersion": MAJOR,
@@ -28,10 +28,10 @@ def make(aws: LocalAws, **asked: Any) -> dict[str, Any]:
         "ManageMasterUserPassword": True,
         "DatabaseName": "shop",
         "Port": free_port("127.0.0.1"),
-        **asked,
+        **settings,
     }
-    given = {key: value for key, value in wanted.items() if value is not None}
-    return aws.client("rds").create_db_cluster(**given)["DBCluster"]
+    arguments = {key: value for key, value in request.items() if value is not None}
+    return aws.client("rds").create_db_cluster(**arguments)["DBCluster"]
 
 
 def described(aws: LocalAws, name: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def group(aws: LocalAws) -> str:
 
 @pytest.fixture(scope="module")
 def zones(aws: LocalAws) -> list[str]:
-    """Of the subnets in the group `shop-subnets`."""
+    """Availability Zones of the subnet group `shop-subnets`."""
     ec2, zones = aws.client("ec2"), ["us-west-1a", "us-west-1b"]
     network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -95,7 +95,7 @@ def zones(aws: LocalAws) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cluster(aws: LocalAws, key: str, group: str, zones: list[str]) -> Generator[dict[str, Any]]:
-    made = make(
+    created = create_cluster(
         aws,
         MasterUserSecretKmsKeyId=key,
         DBClusterParameterGroupName=group,
@@ -106,12 +106,12 @@ def cluster(aws: LocalAws, key: str, group: str, zones: list[str]) -> Generator[
         ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 4},
         DatabaseInsightsMode="standard",
     )
-    assert zones == made["AvailabilityZones"]
-    yield described(aws, made["DBClusterIdentifier"])
-    aws.client("rds").delete_db_cluster(DBClusterIdentifier=made["DBClusterIdentifier"], SkipFinalSnapshot=True)
+    assert zones == created["AvailabilityZones"]
+    yield described(aws, created["DBClusterIdentifier"])
+    aws.client("rds").delete_db_cluster(DBClusterIdentifier=created["DBClusterIdentifier"], SkipFinalSnapshot=True)
 
 
-def test_both_endpoints_are_one_database_and_differ(aws: LocalAws, cluster: dict[str, Any]):
+def test_both_endpoints_serve_the_same_database(aws: LocalAws, cluster: dict[str, Any]):
     assert cluster["Endpoint"] != cluster["ReaderEndpoint"]
     for endpoint, is_replica in (("Endpoint", False), ("ReaderEndpoint", True)):
         with closing(log_in(aws, cluster, endpoint)) as session, session.cursor() as cursor:
@@ -119,7 +119,9 @@ def test_both_endpoints_are_one_database_and_differ(aws: LocalAws, cluster: dict
             assert cursor.fetchone() == (is_replica, "1s")
 
 
-def test_the_masters_secret_is_rds_own_with_the_key_that_was_named(aws: LocalAws, cluster: dict[str, Any], key: str):
+def test_the_master_user_secret_is_managed_by_rds_with_the_requested_key(
+    aws: LocalAws, cluster: dict[str, Any], key: str
+):
     assert cluster["MasterUserSecret"]["KmsKeyId"] == key
     secret = aws.client("secretsmanager").describe_secret(SecretId=cluster["MasterUserSecret"]["SecretArn"])
     assert secret["OwningService"] == "rds"
@@ -129,25 +131,25 @@ def test_the_masters_secret_is_rds_own_with_the_key_that_was_named(aws: LocalAws
     assert "RotationLambdaARN" not in secret
 
 
-def test_the_master_is_rotated_by_rds_or_through_its_secret(aws: LocalAws, cluster: dict[str, Any]):
+def test_the_master_password_can_be_rotated_through_rds_and_secrets_manager(aws: LocalAws, cluster: dict[str, Any]):
     rds, arn = aws.client("rds"), cluster["MasterUserSecret"]["SecretArn"]
     secrets = aws.client("secretsmanager")
-    former = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
+    original = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
     name = cluster["DBClusterIdentifier"]
     with pytest.raises(ClientError, match="apply immediately"):
         rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True)
     rds.modify_db_cluster(DBClusterIdentifier=name, RotateMasterUserPassword=True, ApplyImmediately=True)
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        log_in(aws, cluster, password=former)
+        log_in(aws, cluster, password=original)
     log_in(aws, cluster).close()
     secrets.rotate_secret(SecretId=arn)
     log_in(aws, cluster).close()
     previous = secrets.get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")["SecretString"]
-    assert json.loads(previous)["password"] != former
+    assert json.loads(previous)["password"] != original
     assert secrets.describe_secret(SecretId=arn)["LastRotatedDate"]
 
 
-def test_what_was_asked_for_comes_back(cluster: dict[str, Any]):
+def test_settings_are_kept(cluster: dict[str, Any]):
     assert cluster["EngineVersion"] == VERSION
     assert cluster["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
     assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
@@ -157,7 +159,7 @@ def test_what_was_asked_for_comes_back(cluster: dict[str, Any]):
     assert "ScalingConfigurationInfo" not in cluster
 
 
-def test_what_is_changed_comes_back_changed(aws: LocalAws, cluster: dict[str, Any]):
+def test_a_cluster_can_be_modified(aws: LocalAws, cluster: dict[str, Any]):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     rds.modify_db_cluster(
         DBClusterIdentifier=name,
@@ -173,7 +175,7 @@ def test_what_is_changed_comes_back_changed(aws: LocalAws, cluster: dict[str, An
     log_in(aws, cluster).close()
 
 
-def test_instances_are_where_the_cluster_is(aws: LocalAws, cluster: dict[str, Any], key: str):
+def test_instances_have_the_endpoints_of_the_cluster(aws: LocalAws, cluster: dict[str, Any], key: str):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     role = "arn:aws:iam::123456789012:role/monitoring"
     for suffix, zone in (("writer", "us-west-1a"), ("reader", "us-west-1b")):
@@ -209,7 +211,7 @@ def test_instances_are_where_the_cluster_is(aws: LocalAws, cluster: dict[str, An
         rds.delete_db_instance(DBInstanceIdentifier=f"{name}-{suffix}")
 
 
-def test_an_instance_keeps_the_authority_that_was_named_for_it(aws: LocalAws, cluster: dict[str, Any]):
+def test_an_instance_keeps_its_ca_certificate(aws: LocalAws, cluster: dict[str, Any]):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     instance = rds.create_db_instance(
         DBInstanceIdentifier=f"{name}-other",
@@ -222,56 +224,58 @@ def test_an_instance_keeps_the_authority_that_was_named_for_it(aws: LocalAws, cl
     rds.delete_db_instance(DBInstanceIdentifier=f"{name}-other")
 
 
-def test_a_cluster_that_is_deleted_is_stopped_and_gone(aws: LocalAws):
-    made = make(aws, ManageMasterUserPassword=None, MasterUserPassword="known to us", DBClusterParameterGroupName=None)
-    name = made["DBClusterIdentifier"]
-    log_in(aws, made, password="known to us").close()
-    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, MasterUserPassword="changed by us")
-    log_in(aws, made, password="changed by us").close()
-    folder: Path = aws.backend("rds").clusters[name].pair.folder
+def test_deleting_a_cluster_stops_its_servers(aws: LocalAws):
+    created = create_cluster(
+        aws, ManageMasterUserPassword=None, MasterUserPassword="first password", DBClusterParameterGroupName=None
+    )
+    name = created["DBClusterIdentifier"]
+    log_in(aws, created, password="first password").close()
+    aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, MasterUserPassword="second password")
+    log_in(aws, created, password="second password").close()
+    folder: Path = aws.backend("rds").clusters[name].servers.folder
     assert aws.client("rds").delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)["DBCluster"]
     assert not folder.exists()
     with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        log_in(aws, made, password="changed by us")
+        log_in(aws, created, password="second password")
     with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
         described(aws, name)
 
 
 def test_a_cluster_can_be_stopped_and_started(aws: LocalAws):
-    rds, made = aws.client("rds"), make(aws)
-    name = made["DBClusterIdentifier"]
+    rds, created = aws.client("rds"), create_cluster(aws)
+    name = created["DBClusterIdentifier"]
     with pytest.raises(ClientError, match="InvalidDBClusterStateFault"):
         rds.start_db_cluster(DBClusterIdentifier=name)
     assert rds.stop_db_cluster(DBClusterIdentifier=name)["DBCluster"]["Status"] == "stopping"
     with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        log_in(aws, made)
+        log_in(aws, created)
     assert rds.start_db_cluster(DBClusterIdentifier=name)["DBCluster"]["Status"] == "starting"
-    log_in(aws, made).close()
+    log_in(aws, created).close()
     rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
     with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
         rds.stop_db_cluster(DBClusterIdentifier=name)
 
 
-def test_what_is_not_there_is_told_as_aws_tells_it(aws: LocalAws, cluster: dict[str, Any]):
+def test_errors_have_the_codes_of_aws(aws: LocalAws, cluster: dict[str, Any]):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     with pytest.raises(ClientError, match="DBClusterAlreadyExistsFault"):
-        make(aws, DBClusterIdentifier=name)
+        create_cluster(aws, DBClusterIdentifier=name)
     with pytest.raises(ClientError, match="DBClusterParameterGroupNotFound"):
-        make(aws, DBClusterParameterGroupName="nowhere")
+        create_cluster(aws, DBClusterParameterGroupName="nowhere")
     with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
         rds.modify_db_cluster(DBClusterIdentifier="nowhere", BackupRetentionPeriod=3)
     with pytest.raises(ClientError, match="DBClusterParameterGroupNotFound"):
         rds.modify_db_cluster(DBClusterIdentifier=name, DBClusterParameterGroupName="nowhere")
-    for ask in (rds.describe_db_parameters, rds.reset_db_parameter_group):
+    for action in (rds.describe_db_parameters, rds.reset_db_parameter_group):
         with pytest.raises(ClientError, match="DBParameterGroupNotFound"):
-            ask(DBParameterGroupName="nowhere")
-    for ask in (rds.describe_db_cluster_parameters, rds.reset_db_cluster_parameter_group):
+            action(DBParameterGroupName="nowhere")
+    for action in (rds.describe_db_cluster_parameters, rds.reset_db_cluster_parameter_group):
         with pytest.raises(ClientError, match="DBParameterGroupNotFound"):
-            ask(DBClusterParameterGroupName="nowhere")
+            action(DBClusterParameterGroupName="nowhere")
 
 
 @pytest.mark.parametrize("managed", [True, False])
-def test_a_server_that_does_not_start_leaves_no_cluster(aws: LocalAws, managed: bool):
+def test_a_failed_start_leaves_no_cluster(aws: LocalAws, managed: bool):
     rds, name = aws.client("rds"), f"broken-parameters-{managed}".lower()
     rds.create_db_cluster_parameter_group(
         DBClusterParameterGroupName=name, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
@@ -280,12 +284,12 @@ def test_a_server_that_does_not_start_leaves_no_cluster(aws: LocalAws, managed: 
     rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=name, Parameters=[broken])
     password = {} if managed else {"ManageMasterUserPassword": None, "MasterUserPassword": "long enough"}
     with pytest.raises(ClientError, match="invalid value for parameter"):
-        make(aws, DBClusterIdentifier=name, DBClusterParameterGroupName=name, **password)
+        create_cluster(aws, DBClusterIdentifier=name, DBClusterParameterGroupName=name, **password)
     with pytest.raises(ClientError, match="DBClusterNotFoundFault"):
         described(aws, name)
 
 
-def test_parameters_are_those_that_were_set_until_they_are_reset(aws: LocalAws):
+def test_parameters_can_be_set_and_reset(aws: LocalAws):
     rds = aws.client("rds")
     for kind, key in (
         ("db_cluster_parameter_group", "DBClusterParameterGroupName"),
@@ -309,7 +313,7 @@ def test_parameters_are_those_that_were_set_until_they_are_reset(aws: LocalAws):
         assert read(**{key: "resettable"})["Parameters"] == []
 
 
-def test_a_subnet_group_that_is_changed_is_still_there(aws: LocalAws, zones: list[str]):
+def test_a_subnet_group_can_be_modified(aws: LocalAws, zones: list[str]):
     rds = aws.client("rds")
     (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName="shop-subnets")["DBSubnetGroups"]
     subnets = [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
@@ -322,15 +326,15 @@ def test_a_subnet_group_that_is_changed_is_still_there(aws: LocalAws, zones: lis
         rds.modify_db_subnet_group(DBSubnetGroupName="nowhere", SubnetIds=subnets)
 
 
-def test_groups_are_found_by_their_tags(aws: LocalAws, group: str):
+def test_parameter_groups_are_found_by_tags(aws: LocalAws, group: str):
     tagging = aws.client("resourcegroupstaggingapi")
-    asked = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["database"]}], ResourceTypeFilters=["rds"])
-    assert [found["ResourceARN"] for found in asked["ResourceTagMappingList"]] == [
+    response = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["database"]}], ResourceTypeFilters=["rds"])
+    assert [found["ResourceARN"] for found in response["ResourceTagMappingList"]] == [
         f"arn:aws:rds:us-west-1:123456789012:cluster-pg:{group}"
     ]
 
 
-def test_an_event_subscription_can_be_changed(aws: LocalAws):
+def test_an_event_subscription_can_be_modified(aws: LocalAws):
     rds, topic = aws.client("rds"), aws.client("sns").create_topic(Name="events")["TopicArn"]
     rds.create_event_subscription(
         SubscriptionName="failovers", SnsTopicArn=topic, SourceType="db-cluster", EventCategories=["failover"]
@@ -343,13 +347,13 @@ def test_an_event_subscription_can_be_changed(aws: LocalAws):
     rds.delete_event_subscription(SubscriptionName="failovers")
 
 
-def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
-    made = make(aws, Engine="aurora-mysql", EngineVersion="8.0.mysql_aurora.3.08.0")
-    name = made["DBClusterIdentifier"]
-    assert made["Endpoint"].endswith(".rds.amazonaws.com")
+def test_clusters_of_other_engines_have_no_servers(aws: LocalAws):
+    created = create_cluster(aws, Engine="aurora-mysql", EngineVersion="8.0.mysql_aurora.3.08.0")
+    name = created["DBClusterIdentifier"]
+    assert created["Endpoint"].endswith(".rds.amazonaws.com")
     aws.client("rds").modify_db_cluster(DBClusterIdentifier=name, BackupRetentionPeriod=9)
     assert described(aws, name)["BackupRetentionPeriod"] == 9
-    secret = aws.client("secretsmanager").get_secret_value(SecretId=made["MasterUserSecret"]["SecretArn"])
+    secret = aws.client("secretsmanager").get_secret_value(SecretId=created["MasterUserSecret"]["SecretArn"])
     aws.client("secretsmanager").rotate_secret(SecretId=secret["ARN"])
     assert aws.client("secretsmanager").get_secret_value(SecretId=secret["ARN"])["VersionId"] != secret["VersionId"]
     instance = aws.client("rds").create_db_instance(
@@ -364,7 +368,7 @@ def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
 
 
 @pytest.mark.parametrize(
-    ("asked", "offered"),
+    ("settings", "offered"),
     [
         ({}, True),
         ({"DBInstanceClass": "db.serverless", "EngineVersion": VERSION}, True),
@@ -372,13 +376,13 @@ def test_other_engines_are_moto_s_and_no_server(aws: LocalAws):
         ({"EngineVersion": "9.6"}, False),
     ],
 )
-def test_what_can_be_ordered_is_what_there_is_in_each_zone(aws: LocalAws, asked: dict[str, str], offered: bool):
-    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="aurora-postgresql", **asked)
-    options = answer["OrderableDBInstanceOptions"]
+def test_only_the_available_instance_class_is_orderable(aws: LocalAws, settings: dict[str, str], offered: bool):
+    response = aws.client("rds").describe_orderable_db_instance_options(Engine="aurora-postgresql", **settings)
+    options = response["OrderableDBInstanceOptions"]
     assert [option["EngineVersion"] for option in options] == [VERSION] * offered
     assert all(option["AvailabilityZones"] == [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}] for option in options)
 
 
-def test_of_other_engines_nothing_can_be_ordered(aws: LocalAws):
-    answer = aws.client("rds").describe_orderable_db_instance_options(Engine="mysql")
-    assert answer["OrderableDBInstanceOptions"] == []
+def test_other_engines_are_not_orderable(aws: LocalAws):
+    response = aws.client("rds").describe_orderable_db_instance_options(Engine="mysql")
+    assert response["OrderableDBInstanceOptions"] == []

@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API of the local AWS."""
+"""Resource Groups Tagging API: tagged resources, tag keys and tag values."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ def tagging(aws: LocalAws) -> Any:
 
 
 @pytest.fixture(scope="module")
-def made(aws: LocalAws) -> dict[str, str]:
-    """One thing of every kind that moto's own search passes over or calls by another name: its type and ARN."""
-    return {**made_in_ec2(aws), **made_in_rds(aws), **made_elsewhere(aws)}
+def created(aws: LocalAws) -> dict[str, str]:
+    """ARNs by resource type: one resource of each type that moto omits or names differently."""
+    return {**create_in_ec2(aws), **create_in_rds(aws), **create_elsewhere(aws)}
 
 
-def made_in_ec2(aws: LocalAws) -> dict[str, str]:
+def create_in_ec2(aws: LocalAws) -> dict[str, str]:
     ec2 = aws.client("ec2")
 
     def tagged(kind: str) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def made_in_ec2(aws: LocalAws) -> dict[str, str]:
     return arns | {"logs:log-group": f"arn:aws:logs:{aws.region}:{aws.account}:log-group:found"}
 
 
-def made_in_rds(aws: LocalAws) -> dict[str, str]:
+def create_in_rds(aws: LocalAws) -> dict[str, str]:
     ec2, rds = aws.client("ec2"), aws.client("rds")
     vpc = ec2.create_vpc(CidrBlock="10.53.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -79,7 +79,7 @@ def made_in_rds(aws: LocalAws) -> dict[str, str]:
     return arns | {"sns:topic": topic}
 
 
-def made_elsewhere(aws: LocalAws) -> dict[str, str]:
+def create_elsewhere(aws: LocalAws) -> dict[str, str]:
     ec2, elb = aws.client("ec2"), aws.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.54.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -89,7 +89,7 @@ def made_elsewhere(aws: LocalAws) -> dict[str, str]:
         for number, zone in enumerate("ab")
     ]
     balancer = elb.create_load_balancer(Name="found", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    not_found = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
     waf = aws.client("wafv2").create_web_acl(
         Name="found",
         Scope="REGIONAL",
@@ -102,7 +102,7 @@ def made_elsewhere(aws: LocalAws) -> dict[str, str]:
             "repositoryArn"
         ],
         "elasticloadbalancing:listener": elb.create_listener(
-            LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[answer], Tags=PAIRS
+            LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[not_found], Tags=PAIRS
         )["Listeners"][0]["ListenerArn"],
         "events:rule": aws.client("events").put_rule(Name="found", ScheduleExpression="rate(1 day)", Tags=PAIRS)[
             "RuleArn"
@@ -119,53 +119,53 @@ def made_elsewhere(aws: LocalAws) -> dict[str, str]:
     }
 
 
-def found(tagging: Any, **asked: Any) -> list[str]:
+def found(tagging: Any, **options: Any) -> list[str]:
     filters = [{"Key": "Environment", "Values": ["found"]}, {"Key": "ManagedBy"}]
-    pages = tagging.get_paginator("get_resources").paginate(TagFilters=filters, **asked)
+    pages = tagging.get_paginator("get_resources").paginate(TagFilters=filters, **options)
     return [each["ResourceARN"] for page in pages for each in page["ResourceTagMappingList"]]
 
 
-def test_everything_tagged_is_found_once(tagging: Any, made: dict[str, str]) -> None:
-    assert sorted(found(tagging)) == sorted(made.values())
+def test_tagged_resources_are_found_once(tagging: Any, created: dict[str, str]) -> None:
+    assert sorted(found(tagging)) == sorted(created.values())
 
 
-def test_each_kind_is_found_by_its_type(tagging: Any, made: dict[str, str]) -> None:
-    assert {kind: found(tagging, ResourceTypeFilters=[kind]) for kind in made} == {
-        kind: [arn] for kind, arn in made.items()
+def test_resources_are_found_by_type(tagging: Any, created: dict[str, str]) -> None:
+    assert {kind: found(tagging, ResourceTypeFilters=[kind]) for kind in created} == {
+        kind: [arn] for kind, arn in created.items()
     }
 
 
-def test_a_service_is_found_as_a_whole(tagging: Any, made: dict[str, str]) -> None:
+def test_resources_are_found_by_service(tagging: Any, created: dict[str, str]) -> None:
     assert sorted(found(tagging, ResourceTypeFilters=["rds", "ecr"])) == sorted(
-        arn for kind, arn in made.items() if kind.startswith(("rds:", "ecr:"))
+        arn for kind, arn in created.items() if kind.startswith(("rds:", "ecr:"))
     )
 
 
-def test_pages_go_on_where_the_last_ended(tagging: Any, made: dict[str, str]) -> None:
-    assert sorted(found(tagging, PaginationConfig={"PageSize": 2})) == sorted(made.values())
+def test_resources_are_paginated(tagging: Any, created: dict[str, str]) -> None:
+    assert sorted(found(tagging, PaginationConfig={"PageSize": 2})) == sorted(created.values())
 
 
-def test_things_can_be_asked_for_by_arn(tagging: Any, made: dict[str, str]) -> None:
-    mappings = tagging.get_resources(ResourceARNList=[made["ecr:repository"]])["ResourceTagMappingList"]
-    assert [each["ResourceARN"] for each in mappings] == [made["ecr:repository"]]
+def test_resources_are_found_by_arn(tagging: Any, created: dict[str, str]) -> None:
+    mappings = tagging.get_resources(ResourceARNList=[created["ecr:repository"]])["ResourceTagMappingList"]
+    assert [each["ResourceARN"] for each in mappings] == [created["ecr:repository"]]
 
 
-@pytest.mark.usefixtures("made")
-def test_keys_and_values_are_told_once(tagging: Any) -> None:
+@pytest.mark.usefixtures("created")
+def test_tag_keys_and_values_are_listed_once(tagging: Any) -> None:
     assert tagging.get_tag_keys()["TagKeys"].count("ManagedBy") == 1
     assert tagging.get_tag_values(Key="ManagedBy")["TagValues"] == ["terraform"]
 
 
-def test_what_is_deleted_is_not_found(aws: LocalAws, tagging: Any) -> None:
+def test_deleted_resources_are_not_found(aws: LocalAws, tagging: Any) -> None:
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.55.0.0/16")["Vpc"]["VpcId"]
     endpoint = ec2.create_vpc_endpoint(
         VpcId=vpc,
         ServiceName="com.amazonaws.us-west-1.s3",
         VpcEndpointType="Gateway",
-        TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": [{"Key": "Gone", "Value": "soon"}]}],
+        TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": [{"Key": "Temporary", "Value": "yes"}]}],
     )["VpcEndpoint"]["VpcEndpointId"]
-    gone = {"TagFilters": [{"Key": "Gone"}]}
-    assert len(tagging.get_resources(**gone)["ResourceTagMappingList"]) == 1
+    filters = {"TagFilters": [{"Key": "Temporary"}]}
+    assert len(tagging.get_resources(**filters)["ResourceTagMappingList"]) == 1
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
-    assert tagging.get_resources(**gone)["ResourceTagMappingList"] == []
+    assert tagging.get_resources(**filters)["ResourceTagMappingList"] == []

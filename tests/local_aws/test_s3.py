@@ -1,4 +1,4 @@
-"""S3 of the local AWS."""
+"""S3: log delivery, conditional writes, encryption, and unsupported actions."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def s3(aws: LocalAws) -> Any:
     return client
 
 
-def deliver(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") -> None:
+def configure_logging(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") -> None:
     s3.put_bucket_policy(
         Bucket="deliveries", Policy=json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
     )
@@ -38,7 +38,7 @@ def deliver(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") ->
 
 
 @pytest.mark.parametrize(
-    "spelling",
+    "variant",
     [
         {},
         {"Resource": ["arn:aws:s3:::deliveries/AWSLogs/*", "arn:aws:s3:::deliveries/s3/logged/*"]},
@@ -46,15 +46,15 @@ def deliver(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") ->
         {"Principal": {"Service": ["delivery.logs.amazonaws.com", "logging.s3.amazonaws.com"]}},
     ],
 )
-def test_logs_are_delivered_where_the_policy_lets_them_in(s3: Any, spelling: dict[str, Any]) -> None:
-    everybody = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
-    deliver(s3, everybody, DELIVERY | spelling)
-    told = s3.get_bucket_logging(Bucket="logged")["LoggingEnabled"]
-    assert (told["TargetBucket"], told["TargetPrefix"]) == ("deliveries", "s3/logged/")
+def test_the_bucket_policy_can_allow_log_delivery(s3: Any, variant: dict[str, Any]) -> None:
+    deny_all = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    configure_logging(s3, deny_all, DELIVERY | variant)
+    logging = s3.get_bucket_logging(Bucket="logged")["LoggingEnabled"]
+    assert (logging["TargetBucket"], logging["TargetPrefix"]) == ("deliveries", "s3/logged/")
 
 
 @pytest.mark.parametrize(
-    "spelling",
+    "variant",
     [
         {"Effect": "Deny"},
         {"Principal": "*"},
@@ -63,19 +63,19 @@ def test_logs_are_delivered_where_the_policy_lets_them_in(s3: Any, spelling: dic
         {"Resource": "arn:aws:s3:::deliveries/elsewhere/*"},
     ],
 )
-def test_logs_are_not_delivered_elsewhere(s3: Any, spelling: dict[str, Any]) -> None:
+def test_other_bucket_policies_do_not_allow_log_delivery(s3: Any, variant: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
-        deliver(s3, DELIVERY | spelling)
+        configure_logging(s3, DELIVERY | variant)
 
 
-def test_logs_are_not_delivered_to_a_bucket_without_a_policy(s3: Any) -> None:
+def test_log_delivery_requires_a_bucket_policy(s3: Any) -> None:
     with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
         s3.put_bucket_logging(
             Bucket="logged", BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "locked", "TargetPrefix": ""}}
         )
 
 
-def test_of_many_who_take_a_lock_at_once_one_has_it(s3: Any) -> None:
+def test_only_one_of_concurrent_conditional_writes_succeeds(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket="locked", VersioningConfiguration={"Status": "Enabled"})
 
     def take(number: int) -> bool:
@@ -91,16 +91,16 @@ def test_of_many_who_take_a_lock_at_once_one_has_it(s3: Any) -> None:
         s3.delete_object(Bucket="locked", Key="state.tflock")
 
 
-def test_objects_are_encrypted_whatever_is_told(s3: Any) -> None:
-    s3.create_bucket(Bucket="usual", CreateBucketConfiguration=REGION)
+def test_objects_are_always_encrypted(s3: Any) -> None:
+    s3.create_bucket(Bucket="default", CreateBucketConfiguration=REGION)
     key = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "a-key"}}]}
-    assert algorithm(s3, "usual") == "AES256"
-    s3.put_bucket_encryption(Bucket="usual", ServerSideEncryptionConfiguration=key)
-    assert algorithm(s3, "usual") == "aws:kms"
-    s3.delete_bucket_encryption(Bucket="usual")
-    assert algorithm(s3, "usual") == "AES256"
-    s3.put_object(Bucket="usual", Key="object", Body=b"")
-    assert s3.head_object(Bucket="usual", Key="object")["ServerSideEncryption"] == "AES256"
+    assert algorithm(s3, "default") == "AES256"
+    s3.put_bucket_encryption(Bucket="default", ServerSideEncryptionConfiguration=key)
+    assert algorithm(s3, "default") == "aws:kms"
+    s3.delete_bucket_encryption(Bucket="default")
+    assert algorithm(s3, "default") == "AES256"
+    s3.put_object(Bucket="default", Key="object", Body=b"")
+    assert s3.head_object(Bucket="default", Key="object")["ServerSideEncryption"] == "AES256"
 
 
 def algorithm(s3: Any, bucket: str) -> str:
@@ -108,7 +108,7 @@ def algorithm(s3: Any, bucket: str) -> str:
     return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
 
 
-def test_an_objects_key_is_told_by_its_arn(aws: LocalAws, s3: Any) -> None:
+def test_the_kms_key_of_an_object_is_its_arn(aws: LocalAws, s3: Any) -> None:
     kms = aws.client("kms")
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName="alias/state", TargetKeyId=key["KeyId"])
@@ -121,16 +121,16 @@ def test_an_objects_key_is_told_by_its_arn(aws: LocalAws, s3: Any) -> None:
             s3.put_object(Bucket="locked", Key="state", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
 
 
-def test_a_bucket_is_paid_for_by_its_owner(aws: LocalAws):
+def test_the_bucket_owner_pays_for_requests(aws: LocalAws):
     s3 = aws.client("s3")
-    s3.create_bucket(Bucket="paid-for", CreateBucketConfiguration={"LocationConstraint": aws.region})
-    assert s3.get_bucket_request_payment(Bucket="paid-for")["Payer"] == "BucketOwner"
-    assert s3.list_objects(Bucket="paid-for", Prefix="a").get("Contents", []) == []
+    s3.create_bucket(Bucket="owner-pays", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    assert s3.get_bucket_request_payment(Bucket="owner-pays")["Payer"] == "BucketOwner"
+    assert s3.list_objects(Bucket="owner-pays", Prefix="a").get("Contents", []) == []
 
 
-def test_a_question_about_a_bucket_that_nobody_knows_is_not_answered_with_its_objects(aws: LocalAws):
+def test_an_unsupported_action_on_a_bucket_does_not_list_its_objects(aws: LocalAws):
     s3 = aws.client("s3")
-    s3.create_bucket(Bucket="asked-about", CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.create_bucket(Bucket="analyzed", CreateBucketConfiguration={"LocationConstraint": aws.region})
     with pytest.raises(ClientError, match=r"InvalidAction.*s3:ListBucketAnalyticsConfigurations"):
-        s3.list_bucket_analytics_configurations(Bucket="asked-about")
+        s3.list_bucket_analytics_configurations(Bucket="analyzed")
     assert aws.gateway.unsupported.pop("s3:ListBucketAnalyticsConfigurations")

@@ -1,4 +1,4 @@
-"""A bucket's policy is decided by its conditions, as IAM decides it."""
+"""Evaluation of bucket policies with their conditions, as in IAM."""
 
 import json
 from typing import Any
@@ -15,7 +15,9 @@ OBJECT = "arn:aws:s3:::bucket/key"
 KMS = {"x-amz-server-side-encryption": "aws:kms"}
 
 
-def decided(headers: dict[str, str] | None = None, action: str = "s3:PutObject", **statement: Any) -> PermissionResult:
+def result_of(
+    headers: dict[str, str] | None = None, action: str = "s3:PutObject", **statement: Any
+) -> PermissionResult:
     base = {"Effect": "Deny", "Principal": "*", "Action": "s3:Put*", "Resource": "arn:aws:s3:::bucket/*"}
     return evaluate({"Statement": base | statement}, action, OBJECT, condition_keys(headers or {}, ACCOUNT))
 
@@ -36,13 +38,13 @@ def decided(headers: dict[str, str] | None = None, action: str = "s3:PutObject",
         ({}, True),
     ],
 )
-def test_a_statement_applies_if_all_its_conditions_hold(condition: dict[str, Any], applies: bool):
-    assert (decided(KMS, Condition=condition) is PermissionResult.DENIED) is applies
+def test_a_statement_applies_if_all_its_conditions_match(condition: dict[str, Any], applies: bool):
+    assert (result_of(KMS, Condition=condition) is PermissionResult.DENIED) is applies
 
 
-def test_an_operator_that_is_not_known_is_told():
+def test_unsupported_operators_raise_an_error():
     with pytest.raises(NotImplementedError, match="DateLessThan"):
-        decided(Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01"}})
+        result_of(Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01"}})
 
 
 @pytest.mark.parametrize(
@@ -54,19 +56,19 @@ def test_an_operator_that_is_not_known_is_told():
         ({"Service": "logging.s3.amazonaws.com"}, False),
     ],
 )
-def test_a_statement_applies_to_whom_it_speaks_of(principal: Any, applies: bool):
-    assert (decided(Principal=principal) is PermissionResult.DENIED) is applies
+def test_a_statement_applies_to_its_principals(principal: Any, applies: bool):
+    assert (result_of(Principal=principal) is PermissionResult.DENIED) is applies
 
 
-def test_what_is_allowed_is_told_from_what_is_not_spoken_of():
-    assert decided(Effect="Allow") is PermissionResult.PERMITTED
-    assert decided(action="s3:HeadObject") is PermissionResult.NEUTRAL
-    assert decided(action="s3:HeadObject", Action="s3:GetObject") is PermissionResult.DENIED
+def test_allowed_and_unmentioned_actions_are_distinguished():
+    assert result_of(Effect="Allow") is PermissionResult.PERMITTED
+    assert result_of(action="s3:HeadObject") is PermissionResult.NEUTRAL
+    assert result_of(action="s3:HeadObject", Action="s3:GetObject") is PermissionResult.DENIED
     assert evaluate({}, "s3:PutObject", OBJECT, {}) is PermissionResult.NEUTRAL
 
 
-def test_the_server_decides_each_write_by_its_headers(aws: LocalAws):
-    s3, bucket = aws.client("s3"), {"Bucket": "decided-by-conditions"}
+def test_the_server_evaluates_each_write_with_its_headers(aws: LocalAws):
+    s3, bucket = aws.client("s3"), {"Bucket": "evaluated-by-conditions"}
     s3.create_bucket(**bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     plaintext = {"Bool": {"aws:SecureTransport": "false"}}
     other = {

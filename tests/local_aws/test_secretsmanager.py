@@ -1,4 +1,4 @@
-"""Secrets Manager: labels, rotations, their failures, and what the event bus is told."""
+"""Secrets Manager: staging labels, rotations and their failures, and events."""
 
 import json
 from collections.abc import Generator
@@ -16,8 +16,7 @@ from local_aws.server import LocalAws
 from local_aws.services import secretsmanager
 from local_aws.services.secretsmanager import Backend, Rotation
 from local_aws.session import Processes
-from tests.local_aws.test_awslambda import log
-from tests.local_aws.test_awslambda import make as make_function
+from tests.local_aws.test_awslambda import create_function, log_messages
 
 NUMBERS = count(1)
 CODE = """
@@ -26,7 +25,7 @@ def handle(event, context):
     secret, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
     print(step)
     if step == os.environ.get("FAILS"):
-        raise ValueError("told to fail")
+        raise ValueError("configured to fail")
     if step not in ("createSecret", "finishSecret"):
         return
     import boto3
@@ -35,7 +34,7 @@ def handle(event, context):
         client.put_secret_value(
             SecretId=secret, ClientRequestToken=token, SecretString=token, VersionStages=["AWSPENDING"]
         )
-    if step == "finishSecret" and os.environ.get("FORGETS") != "yes":
+    if step == "finishSecret" and os.environ.get("SKIPS_FINISH") != "yes":
         stages = client.describe_secret(SecretId=secret)["VersionIdsToStages"]
         current = [version for version, labels in stages.items() if "AWSCURRENT" in labels]
         former = {"RemoveFromVersionId": current[0]} if current else {}
@@ -47,7 +46,7 @@ def handle(event, context):
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01, 0.01, 0.01, 0.01))
 
 
@@ -58,13 +57,13 @@ def client(aws: LocalAws) -> Any:
 
 @pytest.fixture
 def secret(client: Any) -> str:
-    """ARN of one without a version."""
+    """ARN of a secret without a version."""
     return client.create_secret(Name=f"secret-{next(NUMBERS)}")["ARN"]
 
 
 @pytest.fixture(scope="module")
 def function(aws: LocalAws) -> str:
-    name = make_function(aws, CODE, Timeout=30)
+    name = create_function(aws, CODE, Timeout=30)
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
@@ -72,64 +71,64 @@ def function(aws: LocalAws) -> str:
 
 
 @pytest.fixture
-def told(aws: LocalAws, function: str) -> Generator[Any]:
-    """Lets the function's environment be another for a test."""
+def configure_function(aws: LocalAws, function: str) -> Generator[Any]:
+    """Changes the function's environment variables for the test."""
 
-    def tell(**variables: str) -> None:
+    def configure(**variables: str) -> None:
         aws.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": variables})
 
-    yield tell
-    tell()
+    yield configure
+    configure()
 
 
-def over(aws: LocalAws, secret: str) -> Rotation:
-    """The latest rotation, once it is over."""
+def finished_rotation(aws: LocalAws, secret: str) -> Rotation:
+    """The latest rotation of a secret, once it is finished."""
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: not backend.is_rotating(secret), 60)
     return [rotation for rotation in backend.rotations if rotation.secret == secret][-1]
 
 
 def stages(client: Any, secret: str) -> dict[str, str]:
-    """The version of each label."""
+    """Version ID by staging label."""
     versions = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
     return {label: version for version, labels in versions.items() for label in labels}
 
 
-def value(client: Any, secret: str, **which: str) -> str:
-    return client.get_secret_value(SecretId=secret, **which)["SecretString"]
+def value(client: Any, secret: str, **version: str) -> str:
+    return client.get_secret_value(SecretId=secret, **version)["SecretString"]
 
 
-def test_a_secret_without_a_version_gets_its_first_by_rotation(aws: LocalAws, client: Any, secret: str, function: str):
-    asked = client.rotate_secret(
+def test_the_first_rotation_creates_the_first_version(aws: LocalAws, client: Any, secret: str, function: str):
+    response = client.rotate_secret(
         SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30}
     )
-    # It goes on after the answer.
-    assert stages(client, secret) == {"AWSPENDING": asked["VersionId"]}
+    # The rotation continues after the response.
+    assert stages(client, secret) == {"AWSPENDING": response["VersionId"]}
     assert "LastRotatedDate" not in client.describe_secret(SecretId=secret)
-    rotation = over(aws, secret)
-    assert rotation.succeeded
-    assert rotation.tries == 1
-    assert stages(client, secret) == {"AWSCURRENT": asked["VersionId"]}
-    assert value(client, secret) == asked["VersionId"]
+    rotation = finished_rotation(aws, secret)
+    assert rotation.has_succeeded
+    assert rotation.attempts == 1
+    assert stages(client, secret) == {"AWSCURRENT": response["VersionId"]}
+    assert value(client, secret) == response["VersionId"]
     described = client.describe_secret(SecretId=secret)
     assert described["RotationEnabled"] is True
     assert described["RotationLambdaARN"] == function
     assert described["RotationRules"] == {"AutomaticallyAfterDays": 30}
-    ahead = described["NextRotationDate"] - described["LastRotatedDate"]
-    assert timedelta(days=29) < ahead <= timedelta(days=30)
+    interval = described["NextRotationDate"] - described["LastRotatedDate"]
+    assert timedelta(days=29) < interval <= timedelta(days=30)
 
 
-def test_each_rotation_moves_the_labels(aws: LocalAws, client: Any, secret: str, function: str):
+def test_each_rotation_moves_the_staging_labels(aws: LocalAws, client: Any, secret: str, function: str):
     first = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
-    assert over(aws, secret).succeeded
+    assert finished_rotation(aws, secret).has_succeeded
     second = client.rotate_secret(SecretId=secret, ClientRequestToken="second-" * 5)["VersionId"]
     assert second == "second-" * 5
-    assert over(aws, secret).succeeded
+    assert finished_rotation(aws, secret).has_succeeded
     assert stages(client, secret) == {"AWSCURRENT": second, "AWSPREVIOUS": first}
     assert value(client, secret) == second
     assert value(client, secret, VersionStage="AWSPREVIOUS") == first
     third = client.rotate_secret(SecretId=secret)["VersionId"]
-    assert over(aws, secret).succeeded
+    assert finished_rotation(aws, secret).has_succeeded
     assert stages(client, secret) == {"AWSCURRENT": third, "AWSPREVIOUS": second}
     assert first not in client.describe_secret(SecretId=secret)["VersionIdsToStages"]
     listed = client.list_secret_version_ids(SecretId=secret)
@@ -140,67 +139,67 @@ def test_each_rotation_moves_the_labels(aws: LocalAws, client: Any, secret: str,
 
 
 @pytest.mark.parametrize("step", ["createSecret", "testSecret", "finishSecret"])
-def test_a_rotation_that_fails_is_tried_five_times_and_leaves_the_labels(
-    aws: LocalAws, client: Any, secret: str, function: str, told: Any, step: str
+def test_a_failing_rotation_is_attempted_five_times_and_moves_no_labels(
+    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any, step: str
 ):
     group = f"/aws/lambda/{function.split(':')[-1]}"
     aws.backend("logs").ensure_log_group(group)
-    before = log(aws, group).count(step)
-    client.put_secret_value(SecretId=secret, SecretString="of before")
+    before = log_messages(aws, group).count(step)
+    client.put_secret_value(SecretId=secret, SecretString="previous")
     current = stages(client, secret)["AWSCURRENT"]
-    told(FAILS=step)
+    configure_function(FAILS=step)
     pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
-    rotation = over(aws, secret)
-    assert not rotation.succeeded
-    assert rotation.tries == 5
+    rotation = finished_rotation(aws, secret)
+    assert not rotation.has_succeeded
+    assert rotation.attempts == 5
     assert step in str(rotation.problem)
-    assert "told to fail" in str(rotation.problem)
+    assert "configured to fail" in str(rotation.problem)
     assert stages(client, secret) == {"AWSCURRENT": current, "AWSPENDING": pending}
-    assert value(client, secret) == "of before"
+    assert value(client, secret) == "previous"
     assert "LastRotatedDate" not in client.describe_secret(SecretId=secret)
-    assert log(aws, group).count(step) == before + 5
+    assert log_messages(aws, group).count(step) == before + 5
 
 
-def test_a_rotation_under_way_is_repeated_and_no_other_is_begun(
-    aws: LocalAws, client: Any, secret: str, function: str, told: Any
+def test_an_incomplete_rotation_is_repeated_before_another_starts(
+    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any
 ):
-    told(FAILS="setSecret")
+    configure_function(FAILS="setSecret")
     pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     with pytest.raises(ClientError, match=r"InvalidRequestException.* A previous rotation isn't complete"):
         client.rotate_secret(SecretId=secret)
     assert client.rotate_secret(SecretId=secret, ClientRequestToken=pending)["VersionId"] == pending
-    assert not over(aws, secret).succeeded
-    told()
+    assert not finished_rotation(aws, secret).has_succeeded
+    configure_function()
     with pytest.raises(ClientError, match="That rotation will be reattempted"):
         client.rotate_secret(SecretId=secret)
-    assert over(aws, secret).succeeded
+    assert finished_rotation(aws, secret).has_succeeded
     assert stages(client, secret) == {"AWSCURRENT": pending}
 
 
-def test_a_rotation_is_taken_back_by_taking_its_label(
-    aws: LocalAws, client: Any, secret: str, function: str, told: Any, monkeypatch: pytest.MonkeyPatch
+def test_removing_the_pending_label_cancels_a_rotation(
+    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (3.0,))
-    told(FAILS="createSecret")
+    configure_function(FAILS="createSecret")
     pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: backend.rotations[-1].problem is not None)
     client.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=pending)
-    assert over(aws, secret).tries == 1
+    assert finished_rotation(aws, secret).attempts == 1
 
 
-def test_a_function_that_does_not_make_its_version_current_has_failed(
-    aws: LocalAws, client: Any, secret: str, function: str, told: Any
+def test_a_rotation_fails_unless_its_version_becomes_current(
+    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any
 ):
-    told(FORGETS="yes")
+    configure_function(SKIPS_FINISH="yes")
     client.rotate_secret(SecretId=secret, RotationLambdaARN=function)
-    assert over(aws, secret).problem == "finishSecret: the version is not current"
+    assert finished_rotation(aws, secret).problem == "finishSecret: the version is not current"
 
 
-def test_a_function_that_is_gone_fails_the_rotation(
+def test_deleting_the_function_fails_the_rotation(
     aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch
 ):
-    name = make_function(aws, "import time\ndef handle(event, context): raise ValueError", Timeout=30)
+    name = create_function(aws, "import time\ndef handle(event, context): raise ValueError", Timeout=30)
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
@@ -209,11 +208,11 @@ def test_a_function_that_is_gone_fails_the_rotation(
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: backend.rotations[-1].problem is not None)
     aws.client("lambda").delete_function(FunctionName=name)
-    assert "Function not found" in str(over(aws, secret).problem)
+    assert "Function not found" in str(finished_rotation(aws, secret).problem)
 
 
-def test_rotating_later_tests_the_function_alone(aws: LocalAws, client: Any, secret: str, function: str):
-    client.put_secret_value(SecretId=secret, SecretString="of before")
+def test_scheduling_a_rotation_only_tests_the_function(aws: LocalAws, client: Any, secret: str, function: str):
+    client.put_secret_value(SecretId=secret, SecretString="previous")
     before = stages(client, secret)
     client.rotate_secret(
         SecretId=secret,
@@ -221,7 +220,7 @@ def test_rotating_later_tests_the_function_alone(aws: LocalAws, client: Any, sec
         RotateImmediately=False,
         RotationRules={"ScheduleExpression": "rate(10 days)", "Duration": "2h"},
     )
-    assert over(aws, secret).tries == 1
+    assert finished_rotation(aws, secret).attempts == 1
     assert stages(client, secret) == before
     described = client.describe_secret(SecretId=secret)
     assert described["RotationRules"] == {
@@ -236,13 +235,13 @@ def test_rotating_later_tests_the_function_alone(aws: LocalAws, client: Any, sec
 def test_a_schedule_is_kept(aws: LocalAws, client: Any, secret: str, function: str, schedule: str, days: int | None):
     rules = {"ScheduleExpression": schedule}
     client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotateImmediately=False, RotationRules=rules)
-    told = client.describe_secret(SecretId=secret)["RotationRules"]
-    assert told == {**rules, **({"AutomaticallyAfterDays": days} if days else {})}
-    over(aws, secret)
+    stored = client.describe_secret(SecretId=secret)["RotationRules"]
+    assert stored == {**rules, **({"AutomaticallyAfterDays": days} if days else {})}
+    finished_rotation(aws, secret)
 
 
-def test_without_the_functions_permission_nothing_is_begun(aws: LocalAws, client: Any, secret: str):
-    name = make_function(aws, CODE)
+def test_a_rotation_requires_permission_to_invoke_the_function(aws: LocalAws, client: Any, secret: str):
+    name = create_function(aws, CODE)
     with pytest.raises(ClientError, match=r"AccessDeniedException.* cannot invoke the specified Lambda function"):
         client.rotate_secret(
             SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}"
@@ -250,7 +249,7 @@ def test_without_the_functions_permission_nothing_is_begun(aws: LocalAws, client
     assert "RotationEnabled" not in client.describe_secret(SecretId=secret)
 
 
-def test_what_cannot_be_rotated_is_told(client: Any, secret: str, function: str):
+def test_invalid_rotations_are_refused(client: Any, secret: str, function: str):
     with pytest.raises(ClientError, match=r"InvalidRequestException.* doesn't already have a Lambda function ARN"):
         client.rotate_secret(SecretId=secret)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
@@ -273,22 +272,22 @@ def test_a_replica_is_not_rotated(aws: LocalAws, client: Any):
         backend.rotate_secret("replicated")
 
 
-def test_a_rotation_that_is_cancelled_has_no_next_date(aws: LocalAws, client: Any, secret: str, function: str):
+def test_cancelling_rotation_removes_the_next_date(aws: LocalAws, client: Any, secret: str, function: str):
     client.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 3})
-    over(aws, secret)
+    finished_rotation(aws, secret)
     client.cancel_rotate_secret(SecretId=secret)
     described = client.describe_secret(SecretId=secret)
     assert described["RotationEnabled"] is False
     assert "NextRotationDate" not in described
 
 
-def test_labels_move_as_aws_moves_them(client: Any, secret: str):
+def test_staging_labels_move_as_in_aws(client: Any, secret: str):
     one = client.put_secret_value(SecretId=secret, SecretString="one")["VersionId"]
     two = client.put_secret_value(SecretId=secret, SecretString="two")["VersionId"]
     assert stages(client, secret) == {"AWSCURRENT": two, "AWSPREVIOUS": one}
 
-    def move(**asked: str) -> None:
-        client.update_secret_version_stage(SecretId=secret, **asked)
+    def move(**request: str) -> None:
+        client.update_secret_version_stage(SecretId=secret, **request)
 
     with pytest.raises(ClientError, match="Staging label AWSCURRENT"):
         move(VersionStage="AWSCURRENT", MoveToVersionId=one)
@@ -321,7 +320,7 @@ def test_a_secret_without_a_current_version_has_no_value(client: Any, secret: st
         client.update_secret(SecretId="nowhere", SecretString="x")
 
 
-def test_the_event_bus_is_told_of_each_move_but_for_pending_and_previous(aws: LocalAws, client: Any, secret: str):
+def test_label_moves_emit_events_except_for_pending_and_previous(aws: LocalAws, client: Any, secret: str):
     events, rule = aws.client("events"), f"labels-{next(NUMBERS)}"
     pattern = {"source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"], "resources": [secret]}
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
@@ -340,14 +339,14 @@ def test_the_event_bus_is_told_of_each_move_but_for_pending_and_previous(aws: Lo
         {"name": name, "labelUpdated": "ours", "versionId": one},
         {"name": name, "labelUpdated": "AWSCURRENT", "versionId": three},
     ]
-    logged = [json.loads(line)["detail"] for line in log(aws, f"/aws/events/{rule}")]
+    logged = [json.loads(line)["detail"] for line in log_messages(aws, f"/aws/events/{rule}")]
     assert sorted(logged, key=str) == sorted(delivered, key=str)
 
 
-def test_what_is_under_way_ends_with_the_session(
+def test_running_rotations_end_with_the_session(
     aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch
 ):
-    name = make_function(aws, "import time\ndef handle(event, context): time.sleep(60)", Timeout=60)
+    name = create_function(aws, "import time\ndef handle(event, context): time.sleep(60)", Timeout=60)
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
@@ -359,6 +358,6 @@ def test_what_is_under_way_ends_with_the_session(
     wait_until(processes.has_running)
     processes.end()
     backend.close()
-    rotation = over(aws, secret)
-    assert rotation.is_over
-    assert rotation.tries == 1
+    rotation = finished_rotation(aws, secret)
+    assert rotation.is_finished
+    assert rotation.attempts == 1

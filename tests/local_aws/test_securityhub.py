@@ -1,4 +1,4 @@
-"""What the local AWS adds to Security Hub."""
+"""Security Hub: configuration, standards, and tags."""
 
 from collections.abc import Generator
 from typing import Any
@@ -28,9 +28,9 @@ def enabled(securityhub: Any) -> list[str]:
     return [each["StandardsArn"] for each in securityhub.get_enabled_standards()["StandardsSubscriptions"]]
 
 
-def test_nothing_is_told_without_a_hub(securityhub: Any) -> None:
-    for ask in (securityhub.get_enabled_standards, securityhub.describe_hub):
-        assert error_code(ask) == "InvalidAccessException"
+def test_actions_require_an_enabled_hub(securityhub: Any) -> None:
+    for action in (securityhub.get_enabled_standards, securityhub.describe_hub):
+        assert error_code(action) == "InvalidAccessException"
     request = [{"StandardsArn": PCI}]
     assert (
         error_code(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request)
@@ -39,22 +39,22 @@ def test_nothing_is_told_without_a_hub(securityhub: Any) -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_there_is_one_hub(securityhub: Any) -> None:
+def test_a_second_hub_is_refused(securityhub: Any) -> None:
     assert error_code(securityhub.enable_security_hub) == "ResourceConflictException"
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_hub_is_configured(securityhub: Any) -> None:
-    told = securityhub.describe_hub()
-    assert (told["AutoEnableControls"], told["ControlFindingGenerator"]) == (True, "SECURITY_CONTROL")
+def test_a_hub_can_be_configured(securityhub: Any) -> None:
+    description = securityhub.describe_hub()
+    assert (description["AutoEnableControls"], description["ControlFindingGenerator"]) == (True, "SECURITY_CONTROL")
     securityhub.update_security_hub_configuration(ControlFindingGenerator="STANDARD_CONTROL")
     securityhub.update_security_hub_configuration(AutoEnableControls=False)
-    told = securityhub.describe_hub(HubArn=HUB)
-    assert (told["AutoEnableControls"], told["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
+    description = securityhub.describe_hub(HubArn=HUB)
+    assert (description["AutoEnableControls"], description["ControlFindingGenerator"]) == (False, "STANDARD_CONTROL")
     assert error_code(securityhub.describe_hub, HubArn=HUB + "2") == "ResourceNotFoundException"
 
 
-def test_a_hub_begins_as_it_was_asked_to(securityhub: Any) -> None:
+def test_a_hub_can_be_configured_when_it_is_enabled(securityhub: Any) -> None:
     securityhub.enable_security_hub(ControlFindingGenerator="STANDARD_CONTROL")
     assert securityhub.describe_hub()["ControlFindingGenerator"] == "STANDARD_CONTROL"
     assert [arn.partition("standards/")[2].partition("/")[0] for arn in enabled(securityhub)] == [
@@ -64,7 +64,7 @@ def test_a_hub_begins_as_it_was_asked_to(securityhub: Any) -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_standards_are_checked_until_they_are_disabled(securityhub: Any) -> None:
+def test_standards_can_be_enabled_and_disabled(securityhub: Any) -> None:
     assert enabled(securityhub) == []
     request = [{"StandardsArn": PCI}]
     securityhub.batch_enable_standards(StandardsSubscriptionRequests=request)
@@ -74,16 +74,16 @@ def test_standards_are_checked_until_they_are_disabled(securityhub: Any) -> None
     arn = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:subscription/pci-dss/v/4.0.1"
     assert (subscription["StandardsSubscriptionArn"], subscription["StandardsStatus"]) == (arn, "READY")
     assert enabled(securityhub) == [PCI]
-    asked = securityhub.get_enabled_standards(StandardsSubscriptionArns=["other"])
-    assert asked["StandardsSubscriptions"] == []
-    gone = securityhub.batch_disable_standards(StandardsSubscriptionArns=[arn])
-    assert gone["StandardsSubscriptions"][0]["StandardsStatus"] == "DELETING"
+    other = securityhub.get_enabled_standards(StandardsSubscriptionArns=["other"])
+    assert other["StandardsSubscriptions"] == []
+    disabled = securityhub.batch_disable_standards(StandardsSubscriptionArns=[arn])
+    assert disabled["StandardsSubscriptions"][0]["StandardsStatus"] == "DELETING"
     assert enabled(securityhub) == []
     assert error_code(securityhub.batch_disable_standards, StandardsSubscriptionArns=[arn]) == "InvalidInputException"
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_standard_that_there_is_not_is_refused(securityhub: Any) -> None:
+def test_unknown_standards_are_refused(securityhub: Any) -> None:
     request = [{"StandardsArn": PCI.replace("4.0.1", "5")}]
     assert (
         error_code(securityhub.batch_enable_standards, StandardsSubscriptionRequests=request) == "InvalidInputException"
@@ -91,7 +91,7 @@ def test_a_standard_that_there_is_not_is_refused(securityhub: Any) -> None:
 
 
 @pytest.mark.usefixtures("hub")
-def test_the_hub_has_tags(securityhub: Any) -> None:
+def test_a_hub_can_be_tagged(securityhub: Any) -> None:
     securityhub.tag_resource(ResourceArn=HUB, Tags={"b": "2"})
     securityhub.untag_resource(ResourceArn=HUB, TagKeys=["a"])
     assert securityhub.list_tags_for_resource(ResourceArn=HUB)["Tags"] == {"b": "2"}

@@ -1,4 +1,4 @@
-"""The local AWS as a process sees it."""
+"""The local AWS within a process: endpoint, environment, clients, and cleanup."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from local_aws import session
 from local_aws.server import MOTO_SETTINGS, LocalAws
 from tests.local_aws.conftest import ACCOUNT, REGION
 
-# One at a time in a process, so those that come and go have one of their own.
+# A process has one local AWS at a time, so this runs in a separate process.
 TWO = """
 import os, pathlib, sys
 from local_aws.server import LocalAws
@@ -26,7 +26,7 @@ for _ in range(2):
         s3 = aws.client("s3")
         print([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
         s3.create_bucket(Bucket="one-at-a-time", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        aws.session.cleanup.callback(lambda: print("asked", len(s3.list_buckets()["Buckets"])))
+        aws.session.cleanup.callback(lambda: print("buckets", len(s3.list_buckets()["Buckets"])))
         print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ, aws.endpoint)
     print("MOTO_IAM_LOAD_MANAGED_POLICIES" in os.environ)
 """
@@ -34,14 +34,14 @@ for _ in range(2):
 
 @pytest.fixture
 def ambient(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment that the local AWS tells, and nothing else of AWS's."""
+    """Only the environment variables of the local AWS."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
 
 
-def test_it_listens_on_the_loopback_alone(aws: LocalAws):
+def test_it_listens_only_on_its_loopback_address(aws: LocalAws):
     host, _, port = aws.endpoint.removeprefix("http://").partition(":")
     assert host == "127.0.0.1"
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", int(port)), timeout=1):
@@ -49,13 +49,13 @@ def test_it_listens_on_the_loopback_alone(aws: LocalAws):
 
 
 @pytest.mark.usefixtures("ambient")
-def test_its_environment_is_all_that_a_client_needs():
+def test_its_environment_is_sufficient_for_clients():
     assert boto3.client("sts").get_caller_identity()["Account"] == ACCOUNT
     assert boto3.client("sts").meta.region_name == REGION
 
 
 @pytest.mark.usefixtures("ambient")
-def test_a_users_own_configuration_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_users_configuration_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-1\nendpoint_url = http://example.invalid\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -63,35 +63,35 @@ def test_a_users_own_configuration_is_not_read(tmp_path: Path, monkeypatch: pyte
     assert boto3.client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_a_client_of_its_own_asks_it_and_does_not_try_again_for_long(aws: LocalAws):
+def test_its_clients_do_not_retry(aws: LocalAws):
     client = aws.client("iam")
     assert client.meta.endpoint_url == aws.endpoint
-    with pytest.raises(ClientError) as told:
-        client.get_role(RoleName="nobody")
-    metadata: Any = told.value.response["ResponseMetadata"]
+    with pytest.raises(ClientError) as error:
+        client.get_role(RoleName="missing")
+    metadata: Any = error.value.response["ResponseMetadata"]
     assert metadata["RetryAttempts"] == 0
 
 
 @pytest.mark.parametrize(("service", "place"), [("iam", "aws"), ("s3", "aws"), ("rds", REGION), ("kms", REGION)])
-def test_what_a_service_holds_can_be_reached(aws: LocalAws, service: str, place: str):
+def test_backends_of_services_can_be_accessed(aws: LocalAws, service: str, place: str):
     backend = aws.backend(service)
     assert (backend.account_id, backend.region_name) == (ACCOUNT, place)
 
 
-def test_awss_own_managed_policies_are_there(aws: LocalAws):
+def test_aws_managed_policies_exist(aws: LocalAws):
     arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
     assert aws.client("iam").get_policy(PolicyArn=arn)["Policy"]["Arn"] == arn
 
 
-def test_the_authority_that_clients_trust_is_a_file(aws: LocalAws):
+def test_the_certificate_authority_is_a_file(aws: LocalAws):
     assert aws.certificates.read_bytes() == aws.session.authority.pem
     assert session.current() is aws.session
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_forked_copy_listens_on_a_new_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in MOTO_SETTINGS:
-        # The copy takes them away at its end.
+        # The copy removes them when it exits.
         monkeypatch.setenv(name, os.environ[name])
     copy = LocalAws(ACCOUNT, REGION, tmp_path)
     before = copy.endpoint
@@ -107,13 +107,13 @@ def test_a_copy_in_another_process_goes_on_at_an_address_of_its_own(tmp_path: Pa
             socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)
 
 
-def test_each_begins_empty_and_ends_what_asks_it_first(tmp_path: Path):
-    told = subprocess.run(
+def test_each_starts_empty_and_stops_its_clients_first(tmp_path: Path):
+    lines = subprocess.run(
         [sys.executable, "-c", TWO, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert told[0::4] == ["[]", "[]"]
-    for up, asked, down in (told[1:4], told[5:8]):
-        begun, endpoint = up.split()
-        assert (begun, asked, down) == ("True", "asked 1", "False")
+    assert lines[0::4] == ["[]", "[]"]
+    for up, client_ran, down in (lines[1:4], lines[5:8]):
+        was_running, endpoint = up.split()
+        assert (was_running, client_ran, down) == ("True", "buckets 1", "False")
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)

@@ -1,4 +1,4 @@
-"""The end of a session: whatever was started for it ends with it."""
+"""Cleanup at the end of a session."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from local_aws import session
 
-BREAKS = """
+FAILS = """
 import os, sys
 from pathlib import Path
 from local_aws.server import LocalAws
@@ -18,18 +18,18 @@ with LocalAws("123456789012", "us-west-1", Path(sys.argv[1])) as aws:
         DBClusterIdentifier="shop", Engine="aurora-postgresql", EngineVersion="17", MasterUsername="shopkeeper",
         ManageMasterUserPassword=True, Port=free_port("127.0.0.1"),
     )
-    print(aws.backend("rds").clusters["shop"].pair.folder, flush=True)
-    raise ValueError("a client that breaks")
+    print(aws.backend("rds").clusters["shop"].servers.folder, flush=True)
+    raise ValueError("a failing client")
 """
 
 
-def test_a_session_that_breaks_leaves_no_database(tmp_path: Path):
-    ended = subprocess.run(
-        [sys.executable, "-c", BREAKS, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+def test_a_failing_session_leaves_no_database(tmp_path: Path):
+    result = subprocess.run(
+        [sys.executable, "-c", FAILS, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
     )
-    assert "a client that breaks" in ended.stderr
-    assert ended.stdout.strip()
-    assert not Path(ended.stdout.strip()).exists()
+    assert "a failing client" in result.stderr
+    assert result.stdout.strip()
+    assert not Path(result.stdout.strip()).exists()
     assert list(tmp_path.glob("shop-*/writer.log"))
 
 

@@ -1,4 +1,4 @@
-"""What the local AWS adds to Step Functions."""
+"""Step Functions: validation of definitions, and versions."""
 
 import json
 from typing import Any
@@ -21,10 +21,10 @@ def machine(**states: Any) -> dict[str, Any]:
     return {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": WAIT, "Done": DONE, **states}}
 
 
-def check(stepfunctions: Any, definition: str) -> list[tuple[str, str]]:
-    answer = stepfunctions.validate_state_machine_definition(definition=definition)
-    assert answer["result"] == ("FAIL" if answer["diagnostics"] else "OK")
-    return [(one["code"], one["location"]) for one in answer["diagnostics"]]
+def validate(stepfunctions: Any, definition: str) -> list[tuple[str, str]]:
+    response = stepfunctions.validate_state_machine_definition(definition=definition)
+    assert response["result"] == ("FAIL" if response["diagnostics"] else "OK")
+    return [(one["code"], one["location"]) for one in response["diagnostics"]]
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def check(stepfunctions: Any, definition: str) -> list[tuple[str, str]]:
         {"Wait": {"Type": "Parallel", "Branches": [machine(), machine()], "Next": "Done"}},
     ],
 )
-def test_a_machine_whose_ways_lead_somewhere_is_taken(stepfunctions: Any, states: dict[str, Any]) -> None:
-    assert check(stepfunctions, json.dumps(machine(**states))) == []
+def test_a_valid_definition_has_no_diagnostics(stepfunctions: Any, states: dict[str, Any]) -> None:
+    assert validate(stepfunctions, json.dumps(machine(**states))) == []
 
 
 @pytest.mark.parametrize(
-    ("definition", "faults"),
+    ("definition", "diagnostics"),
     [
         ("{", [("INVALID_JSON_DESCRIPTION", "")]),
         ("{}", [("MISSING_TRANSITION_TARGET", "/StartAt")]),
@@ -58,10 +58,10 @@ def test_a_machine_whose_ways_lead_somewhere_is_taken(stepfunctions: Any, states
         ),
     ],
 )
-def test_a_machine_that_cannot_run_is_found_out(
-    stepfunctions: Any, definition: str, faults: list[tuple[str, str]]
+def test_an_invalid_definition_has_diagnostics(
+    stepfunctions: Any, definition: str, diagnostics: list[tuple[str, str]]
 ) -> None:
-    assert check(stepfunctions, definition)[: len(faults)] == faults
+    assert validate(stepfunctions, definition)[: len(diagnostics)] == diagnostics
 
 
 def test_versions_are_listed_newest_first(stepfunctions: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the local AWS mends in WAF."""
+"""WAF: rules and associations of web ACLs."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT, REGION
 
-SEEN = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "seen"}
+VISIBILITY = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "requests"}
 RULE = {
     "Name": "flood",
     "Priority": 1,
     "Action": {"Block": {}},
     "Statement": {"RateBasedStatement": {"Limit": 100, "AggregateKeyType": "IP"}},
-    "VisibilityConfig": SEEN,
+    "VisibilityConfig": VISIBILITY,
 }
 BALANCER = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/public/0123456789abcdef"
 
@@ -26,7 +26,7 @@ def wafv2(aws: LocalAws) -> Any:
 
 def create(wafv2: Any, name: str) -> dict[str, str]:
     return wafv2.create_web_acl(
-        Name=name, Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=SEEN, Rules=[RULE]
+        Name=name, Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=VISIBILITY, Rules=[RULE]
     )["Summary"]
 
 
@@ -34,13 +34,13 @@ def named(summary: dict[str, str]) -> dict[str, str]:
     return {"Name": summary["Name"], "Id": summary["Id"], "Scope": "REGIONAL"}
 
 
-def test_rules_can_be_changed_and_taken_away(wafv2: Any) -> None:
+def test_all_rules_can_be_changed_and_removed(wafv2: Any) -> None:
     acl = named(create(wafv2, "changing"))
 
     def update(*rules: Any) -> list[Any]:
         token = wafv2.get_web_acl(**acl)["LockToken"]
         wafv2.update_web_acl(
-            **acl, LockToken=token, DefaultAction={"Allow": {}}, VisibilityConfig=SEEN, Rules=list(rules)
+            **acl, LockToken=token, DefaultAction={"Allow": {}}, VisibilityConfig=VISIBILITY, Rules=list(rules)
         )
         return [rule["Name"] for rule in wafv2.get_web_acl(**acl)["WebACL"]["Rules"]]
 
@@ -48,7 +48,7 @@ def test_rules_can_be_changed_and_taken_away(wafv2: Any) -> None:
     assert update() == []
 
 
-def test_a_resource_has_one_web_acl_which_cannot_be_deleted_meanwhile(wafv2: Any) -> None:
+def test_a_resource_has_one_web_acl_which_cannot_be_deleted_while_associated(wafv2: Any) -> None:
     first, second = (create(wafv2, name) for name in ("first", "second"))
     for acl in (first, second):
         wafv2.associate_web_acl(WebACLArn=acl["ARN"], ResourceArn=BALANCER)

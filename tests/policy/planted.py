@@ -1,4 +1,4 @@
-"""Defects, put into a copy of a synthesized platform: a check that finds none of them checks nothing."""
+"""Copies of a synthesized platform with a defect, to test that checks find it."""
 
 from collections.abc import Collection
 from copy import deepcopy
@@ -8,10 +8,10 @@ from typing import Any
 from synthesized.platform import Body, Platform, Resource
 
 
-def is_noticed(told: str, found: Collection[str], before: Collection[str]) -> bool:
-    """Whether a planted defect is named by what is new or, where nothing is, by what was wrong before."""
+def is_noticed(problem: str, found: Collection[str], before: Collection[str]) -> bool:
+    """Whether a problem is among the new ones or, if there are none, among those before the defect was planted."""
     new = set(found) - set(before)
-    return any(told in each for each in (new or before))
+    return any(problem in each for each in (new or before))
 
 
 def with_changed(platform: Platform, address: str, **arguments: Any) -> Platform:
@@ -38,7 +38,7 @@ def with_added(platform: Platform, tier: str, type_: str, name: str, body: Body)
 
 
 def with_statement(platform: Platform, document: str, **arguments: Any) -> Platform:
-    """The platform with one more statement in a policy document, by the document's address without its type."""
+    """The platform with one more statement in a policy document, which is named by its address without the type."""
     address = f"data.aws_iam_policy_document.{document}"
     return with_changed(platform, address, statement=[*_statements(platform, address), arguments])
 

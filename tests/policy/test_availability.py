@@ -1,4 +1,4 @@
-"""Each zone is taken away from the synthesized platform: every tier must stand, and a defect in any must show."""
+"""Every tier survives the loss of each Availability Zone, and a defect in any tier is found."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ A, B = "us-west-1a", "us-west-1b"
 
 
 def failing_tiers(platform: Platform) -> dict[tuple[str, str], str]:
-    """What does not stand: by tier and zone, why."""
+    """Tiers that do not survive: the reason, by tier and lost zone."""
     return {
         (tier, zone): verdict.reason
         for tier, by_zone in zone_loss_by_tier(platform).items()
@@ -30,51 +30,53 @@ def failing_tiers(platform: Platform) -> dict[tuple[str, str], str]:
 
 
 def reasons(platform: Platform) -> set[tuple[str, str, str]]:
-    """The same, each reason by itself: tier, zone, reason."""
-    return {(*place, reason) for place, told in failing_tiers(platform).items() for reason in told.split("; ")}
+    """Tier, zone and reason of each tier that does not survive, one entry for each reason."""
+    return {(*place, reason) for place, joined in failing_tiers(platform).items() for reason in joined.split("; ")}
 
 
 @pytest.fixture(scope="module")
 def before(prod: Platform) -> set[tuple[str, str, str]]:
-    """What falls without a planted defect."""
+    """Failing tiers without a planted defect."""
     return reasons(prod)
 
 
-def test_production_stands_without_any_zone(
+def test_production_survives_the_loss_of_any_zone(
     shipped: dict[str, Platform], platforms: dict[str, Platform], three_zones: Platform
 ):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
     assert production
     for name in production:
         print(f"\n{name}\n{zones_table(shipped[name])}")
-    asked = [*(shipped[name] for name in production), platforms["prod"], platforms["staging"], three_zones]
-    expect_none(f"{tier}, without {zone}: {reason}" for each in asked for tier, zone, reason in sorted(reasons(each)))
+    resilient = [*(shipped[name] for name in production), platforms["prod"], platforms["staging"], three_zones]
+    expect_none(
+        f"{tier}, without {zone}: {reason}" for each in resilient for tier, zone, reason in sorted(reasons(each))
+    )
 
 
-def test_the_reference_has_two_zones_and_three_where_there_are_three(prod: Platform, three_zones: Platform):
+def test_the_reference_has_two_zones_and_the_variant_three(prod: Platform, three_zones: Platform):
     assert prod.zones == [A, B]
     assert len(three_zones.zones) == 3
 
 
-def test_development_waits_for_what_is_lost_with_its_one_nat_gateway_and_its_one_task(dev: Platform):
+def test_development_depends_on_its_single_nat_gateway_and_its_single_task(dev: Platform):
     assert failing_tiers(dev) == {
-        ("network", A): "no way out of its own: app-b",
-        ("service", A): "all tasks may stop at once (1 at least run), until ECS replaces them",
-        ("service", B): "all tasks may stop at once (1 at least run), until ECS replaces them",
+        ("network", A): "no internet route within the zone: app-b",
+        ("service", A): "all tasks may be lost until ECS replaces them (minimum: 1)",
+        ("service", B): "all tasks may be lost until ECS replaces them (minimum: 1)",
     }
 
 
-def test_every_tier_that_is_in_a_zone_says_by_what_it_stands(prod: Platform):
-    told = {
+def test_every_zonal_tier_has_a_reason_for_its_survival(prod: Platform):
+    reasons = {
         tier: by_zone[A].reason for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE
     }
-    assert told == {
-        "network": "own way out: us-west-1b; 7 interface endpoints: us-west-1b",
-        "database": "can write: reader-1",
-        "cache": "nodes of each shard: 1 of 2",
+    assert reasons == {
+        "network": "internet routes: us-west-1b; 7 interface endpoints: us-west-1b",
+        "database": "can be the writer: reader-1",
+        "cache": "nodes per shard: 1 of 2",
         "storage": "mount targets: us-west-1b",
         "rotation": "function: us-west-1b",
-        "service": "load balancer: us-west-1b; tasks at once: 2 of 4; room for 4: us-west-1b",
+        "service": "load balancer: us-west-1b; tasks: 2 of 4; addresses for 4: us-west-1b",
     }
 
 
@@ -83,7 +85,7 @@ def changed(address: str, **arguments: Any) -> Callable[[Platform], Platform]:
 
 
 def within(address: str, argument: str, **arguments: Any) -> Callable[[Platform], Platform]:
-    """A block of a resource's arguments is otherwise."""
+    """Change arguments of a nested block."""
 
     def plant(prod: Platform) -> Platform:
         (found,) = (each.body[argument] for each in prod.resources if each.address == address)
@@ -100,46 +102,51 @@ READER = "aws_rds_cluster_instance.database_reader-1"
 CACHE = "aws_elasticache_replication_group.cache_cache"
 SERVICE = "aws_ecs_service.service_service"
 
-# Tier, the zone without which it falls, what is told, defect.
+# Tier, lost zone, reason, defect.
 DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
     (
         "network",
         A,
-        "no way out of its own: app-b",
+        "no internet route within the zone: app-b",
         changed("aws_route.network_app-b-to-nat", nat_gateway_id="${aws_nat_gateway.network_nat-a.id}"),
     ),
     (
         "network",
         A,
-        "no way out of its own: app-b",
+        "no internet route within the zone: app-b",
         changed("aws_nat_gateway.network_nat-b", subnet_id=subnet("public", "a")),
     ),
-    ("network", A, "no way out of its own: app-b", lambda prod: without(prod, "aws_route.network_app-b-to-nat")),
     (
         "network",
         A,
-        "no way out of its own: app-b",
+        "no internet route within the zone: app-b",
+        lambda prod: without(prod, "aws_route.network_app-b-to-nat"),
+    ),
+    (
+        "network",
+        A,
+        "no internet route within the zone: app-b",
         changed("aws_route.network_app-b-to-nat", nat_gateway_id=None, vpc_peering_connection_id="pcx-1"),
     ),
     (
         "network",
         A,
-        "no way out of its own: public-b",
+        "no internet route within the zone: public-b",
         lambda prod: without(prod, "aws_route_table_association.network_public-b-association"),
     ),
     (
         "network",
         B,
-        "no address in every other zone: endpoint-kms",
+        "not in every remaining zone: endpoint-kms",
         changed("aws_vpc_endpoint.network_endpoint-kms", subnet_ids=[subnet("app", "b")]),
     ),
-    ("database", A, "no instance that is as large as the writer", changed(READER, availability_zone=A)),
-    ("database", A, "no instance that is as large as the writer", changed(READER, promotion_tier=2)),
-    ("database", A, "no instance that is as large as the writer", lambda prod: without(prod, READER)),
+    ("database", A, "no instance with the writer's capacity", changed(READER, availability_zone=A)),
+    ("database", A, "no instance with the writer's capacity", changed(READER, promotion_tier=2)),
+    ("database", A, "no instance with the writer's capacity", lambda prod: without(prod, READER)),
     (
         "database",
         A,
-        "no instance that is as large as the writer",
+        "no instance with the writer's capacity",
         changed("aws_db_subnet_group.database_subnets", subnet_ids=[subnet("data", "a")]),
     ),
     ("cache", A, "a shard may lose all its nodes", changed(CACHE, replicas_per_node_group=0)),
@@ -152,7 +159,7 @@ DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
         changed("aws_elasticache_subnet_group.cache_subnets", subnet_ids=[subnet("data", "b")]),
     ),
     ("storage", A, "no mount target: us-west-1b", lambda prod: without(prod, "aws_efs_mount_target.storage_mount-b")),
-    ("storage", B, "files in one zone", changed("aws_efs_file_system.storage_files", availability_zone_name=B)),
+    ("storage", B, "One Zone file system", changed("aws_efs_file_system.storage_files", availability_zone_name=B)),
     (
         "rotation",
         B,
@@ -162,60 +169,58 @@ DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
     (
         "service",
         A,
-        "not in every other zone: load-balancer",
+        "not in every remaining zone: load-balancer",
         changed("aws_lb.service_load-balancer", subnets=[subnet("public", "a")]),
     ),
     (
         "service",
         A,
-        "not in every other zone: tasks",
+        "not in every remaining zone: tasks",
         changed("aws_lb_target_group.service_tasks", load_balancing_cross_zone_enabled="false"),
     ),
     (
         "service",
         B,
-        "all tasks may stop at once (1 at least run)",
+        "all tasks may be lost until ECS replaces them (minimum: 1)",
         changed("aws_appautoscaling_target.service_task-target", min_capacity=1),
     ),
-    ("service", B, "all tasks may stop at once (1 at least run)", changed(SERVICE, desired_count=1)),
+    ("service", B, "all tasks may be lost until ECS replaces them (minimum: 1)", changed(SERVICE, desired_count=1)),
     (
         "service",
         A,
-        "all tasks may stop at once (4 at least run)",
+        "all tasks may be lost until ECS replaces them (minimum: 4)",
         within(SERVICE, "network_configuration", subnets=[subnet("app", "a")]),
     ),
-    ("service", A, "addresses for 2 tasks, of 8", changed("aws_subnet.network_app-b", cidr_block="10.0.16.0/28")),
+    ("service", A, "addresses for 2 of 8 tasks", changed("aws_subnet.network_app-b", cidr_block="10.0.16.0/28")),
 ]
 
 
 @pytest.mark.parametrize(
-    ("tier", "zone", "told", "plant"), DEFECTS, ids=[f"{tier}: {told}" for tier, _, told, _ in DEFECTS]
+    ("tier", "zone", "reason", "plant"), DEFECTS, ids=[f"{tier}: {reason}" for tier, _, reason, _ in DEFECTS]
 )
-def test_a_defect_is_found(
+def test_defect_fails_its_tier(
     prod: Platform,
     before: set[tuple[str, str, str]],
     tier: str,
     zone: str,
-    told: str,
+    reason: str,
     plant: Callable[[Platform], Platform],
 ):
     planted = plant(prod)
     found = reasons(planted)
-    assert is_noticed(told, *([why for *place, why in each if place == [tier, zone]] for each in (found, before)))
+    assert is_noticed(reason, *([last for *place, last in each if place == [tier, zone]] for each in (found, before)))
     assert {each for each, *_ in found - before} <= {tier}
     lost = [row for row in zones_table(planted).splitlines() if "**lost**" in row]
-    assert any(told in row for row in lost)
+    assert any(reason in row for row in lost)
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_what_no_rule_knows_is_found_in_any_tier(prod: Platform, before: set[tuple[str, str, str]], tier: str):
+def test_zonal_resource_without_a_rule_fails_its_tier(prod: Platform, before: set[tuple[str, str, str]], tier: str):
     for place in ({"subnet_id": subnet("app", "a")}, {"subnet_mapping": [{"subnet_id": subnet("app", "a")}]}):
         planted = with_added(prod, tier, "aws_planted", "server", place)
-        assert reasons(planted) - before == {
-            (tier, A, f"nobody says what takes the place of aws_planted.{tier}_server")
-        }
+        assert reasons(planted) - before == {(tier, A, f"no zone-loss rule covers aws_planted.{tier}_server")}
 
 
-def test_every_tier_that_is_in_a_zone_has_a_defect(prod: Platform):
+def test_every_zonal_tier_has_a_defect(prod: Platform):
     zonal = {tier for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE}
     assert {tier for tier, *_ in DEFECTS} == zonal

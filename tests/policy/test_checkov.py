@@ -1,4 +1,4 @@
-"""checkov's rules hold of every environment's joined stacks, but for what is waived. A rehearsal asks plans."""
+"""checkov passes for every environment's joined stacks, except for waivers. Rehearsals run it on plans."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ TODAY = datetime.now(UTC).date()
 
 @pytest.fixture(scope="module")
 def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
-    """By environment."""
+    """Scans by environment."""
 
     def scan(name: str) -> Scan:
         return scan_stacks(platforms[name], production=name == "prod")
@@ -29,15 +29,15 @@ def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
         return dict(zip(platforms, pool.map(scan, platforms), strict=True))
 
 
-def test_what_does_not_hold_is_waived_and_what_is_waived_does_not_hold(scans: Mapping[str, Scan]):
+def test_waivers_cover_exactly_the_failed_checks(scans: Mapping[str, Scan]):
     expect_none(find_problems(list(scans.values()), waivers(), TODAY, all_environments=True))
 
 
-def test_hundreds_of_rules_hold(scans: Mapping[str, Scan]):
+def test_hundreds_of_checks_pass(scans: Mapping[str, Scan]):
     assert all(scan.passed > 800 for scan in scans.values())
 
 
-def test_what_is_planted_is_found_and_relations_that_cross_stacks_are_seen(prod: Platform, scans: Mapping[str, Scan]):
+def test_defects_and_missing_relations_between_stacks_are_found(prod: Platform, scans: Mapping[str, Scan]):
     port = "aws_vpc_security_group_ingress_rule.network_internet-to-load-balancer-443-in"
     changes = {port: {"from_port": 22, "to_port": 22}, "aws_rds_cluster.database_cluster": {"storage_encrypted": False}}
 
@@ -55,6 +55,6 @@ def test_what_is_planted_is_found_and_relations_that_cross_stacks_are_seen(prod:
     assert {(finding.check, finding.resource) for finding in found} - before == planted_in - before
 
 
-def test_a_scan_of_nothing_fails(prod: Platform):
+def test_empty_scan_fails(prod: Platform):
     empty = scan_stacks(replace(prod, resources=(), data=()), production=True)
-    assert "stacks: no rule holds, so nothing was looked at" in find_problems([empty], (), TODAY)
+    assert "stacks: no check passed: nothing was scanned" in find_problems([empty], (), TODAY)

@@ -1,4 +1,4 @@
-"""Each control of the table holds, and fails under each of its mutations, alone."""
+"""Every control holds, and each of its mutations fails that control and no other."""
 
 from contextlib import suppress
 
@@ -10,8 +10,8 @@ from synthesized.controls.document import Document
 from synthesized.platform import Platform
 from tests.failures import expect_none
 
-# What PCI DSS v4.0.1 asks of a platform's code, by hand: the table must not lose one of them.
-DEMANDED = {
+# Requirements of PCI DSS v4.0.1 that apply to the code, written by hand so that the table cannot lose one.
+REQUIREMENTS = {
     *("1.2.1", "1.2.5", "1.2.7", "1.3.1", "1.3.2", "1.4.1", "1.4.2", "1.4.4", "1.4.5"),
     *("2.2.1", "2.2.2", "2.2.4", "2.2.6", "2.2.7"),
     *("3.2.1", "3.5.1", "3.5.1.2", "3.6.1", "3.7.1", "3.7.4", "3.7.5", "3.7.7"),
@@ -22,7 +22,7 @@ DEMANDED = {
     *("10.2.1", "10.3.1", "10.3.2", "10.3.3", "10.3.4", "10.4.1.1", "10.4.2", "10.5.1", "10.7.2", "10.7.3"),
     *("11.3.1", "11.5.1", "11.5.2", "12.3.4", "12.10.1", "12.10.5"),
 }
-BROKEN = [(control, mutation) for control in CONTROLS for mutation in control.mutations]
+MUTATIONS = [(control, mutation) for control in CONTROLS for mutation in control.mutations]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def document(prod: Platform) -> Document:
 
 
 def problems(control: Control, document: Document) -> list[str]:
-    """Of a control; one that cannot read what is there has that as its problem."""
+    """Problems of a control. If it cannot read the document, the error is its problem."""
     try:
         return control.problems(document)
     except (LookupError, TypeError, ValueError) as error:
@@ -40,29 +40,29 @@ def problems(control: Control, document: Document) -> list[str]:
 
 @pytest.fixture(scope="module")
 def before(document: Document) -> dict[str, list[str]]:
-    """Problems of each control without a mutation: none, or what `test_a_control_holds` fails with."""
+    """Problems of each control without a mutation: those that `test_control_holds` fails with."""
     return {control.name: problems(control, document) for control in CONTROLS}
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=[control.name for control in CONTROLS])
-def test_a_control_holds(before: dict[str, list[str]], control: Control):
+def test_control_holds(before: dict[str, list[str]], control: Control):
     expect_none(before[control.name])
 
 
 def is_there(mutation: Mutation, mutated: Document, document: Document, problems: list[str]) -> bool:
-    """Whether a control fails already with the defect that a mutation makes."""
+    """Whether a control already fails with the defect that a mutation makes."""
     addresses = mutated.bodies.keys() | document.bodies.keys()
     changed = {each for each in addresses if mutated.bodies.get(each) != document.bodies.get(each)}
     places = changed or {mutation.selector.partition(".")[0]}
     return any(place in problem for problem in problems for place in places)
 
 
-@pytest.mark.parametrize(("control", "mutation"), BROKEN, ids=[f"{c.name}: {m.description}" for c, m in BROKEN])
-def test_a_control_fails_under_its_mutation_and_no_other_does(
+@pytest.mark.parametrize(("control", "mutation"), MUTATIONS, ids=[f"{c.name}: {m.description}" for c, m in MUTATIONS])
+def test_mutation_fails_its_control_and_no_other(
     document: Document, before: dict[str, list[str]], control: Control, mutation: Mutation
 ):
     mutated = document.copy()
-    with suppress(LookupError):  # what it would change is missing, which the control must name
+    with suppress(LookupError):  # its target is missing, which the control must report
         mutation(mutated)
     added = {other.name: set(problems(other, mutated)) - set(before[other.name]) for other in CONTROLS}
     failing = {name: found for name, found in added.items() if found}
@@ -72,19 +72,19 @@ def test_a_control_fails_under_its_mutation_and_no_other_does(
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=[control.name for control in CONTROLS])
-def test_every_demand_of_a_control_is_one_that_a_mutation_breaks(document: Document, control: Control):
+def test_every_expected_value_of_a_control_has_a_mutation(document: Document, control: Control):
     mutated = [document.copy() for _ in control.mutations]
     for mutation, copy in zip(control.mutations, mutated, strict=True):
         with suppress(LookupError):
             mutation(copy)
-    demands = [part for check in control.checks for part in (check.split() if isinstance(check, Every) else [check])]
-    assert not [demand.description for demand in demands if not any(list(demand(copy)) for copy in mutated)]
+    checks = [part for check in control.checks for part in (check.split() if isinstance(check, Every) else [check])]
+    assert not [check.description for check in checks if not any(list(check(copy)) for copy in mutated)]
 
 
-def test_the_table_has_every_demand():
-    assert {number for control in CONTROLS for number in control.requirements} == DEMANDED
+def test_controls_cover_every_requirement():
+    assert {number for control in CONTROLS for number in control.requirements} == REQUIREMENTS
     assert list(NOT_MET_BY_CODE) == ["6.4.3", "8.4", "9", "11.4", "11.6.1", "12"]
 
 
-def test_no_two_controls_have_the_same_name():
+def test_control_names_are_unique():
     assert len({control.name for control in CONTROLS}) == len(CONTROLS)

@@ -1,4 +1,4 @@
-"""Least privilege: each rule holds of every role and policy of every environment, and fails where it is broken."""
+"""Least privilege: every rule holds for all roles and policies of all environments, and finds defects."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,30 +16,30 @@ CREDENTIAL = "${aws_secretsmanager_secret.rotation_credential.arn}"
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rule_holds(everywhere: list[Platform], rule: str):
+def test_rule_holds(everywhere: list[Platform], rule: str):
     for platform in everywhere:
         assert platform.of_type("aws_iam_role")
         expect_none(RULES[rule](platform))
 
 
 def may(*actions: str, on: tuple[str, ...] = (CREDENTIAL,), **others: Any) -> Callable[[Platform], Platform]:
-    """The application's role may do something more."""
+    """Add a statement to the application's role."""
     statement = {"sid": "Planted", "effect": "Allow", "actions": list(actions), "resources": list(on), **others}
     return lambda prod: with_statement(prod, PERMISSIONS, **statement)
 
 
 def role(**arguments: Any) -> Callable[[Platform], Platform]:
-    """The application's role is otherwise."""
+    """Change arguments of the application's role."""
     return lambda prod: with_changed(prod, f"aws_iam_role.{TASK}", **arguments)
 
 
 def trusting(**arguments: Any) -> Callable[[Platform], Platform]:
-    """Whoever takes the application's role on is another."""
+    """Change the trust policy of the application's role."""
     return lambda prod: with_statement_changed(prod, TRUST, "Assume", **arguments)
 
 
 def attached(arn: str, /, **arguments: Any) -> Callable[[Platform], Platform]:
-    """Another policy is attached to the application's role, maybe one of ours."""
+    """Attach another policy to the application's role, created from the arguments if there are any."""
 
     def plant(prod: Platform) -> Platform:
         if arguments:
@@ -54,7 +54,7 @@ def passed(**condition: Any) -> Callable[[Platform], Platform]:
     return may("iam:PassRole", on=("arn:aws:iam::111122223333:role/globecart/prod/x",), **condition)
 
 
-# Rule, what it tells, defect.
+# Rule, violation, defect.
 DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("wildcard_actions", "Planted: *", may("*")),
     ("wildcard_actions", "Planted: s3:Get*", may("s3:Get*")),
@@ -85,21 +85,21 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             condition=[{"test": "StringEquals", "variable": "iam:PassedToService", "values": ["ecs.amazonaws.com"]}],
         ),
     ),
-    ("trust", "for any account", trusting(condition=[])),
+    ("trust", "trusts the service in any account", trusting(condition=[])),
     (
         "trust",
-        "for any account",
+        "trusts the service in any account",
         trusting(condition=[{"test": "StringEquals", "variable": "aws:SourceAccount", "values": ["999999999999"]}]),
     ),
-    ("trust", "is taken on by *", trusting(principals=[{"type": "*", "identifiers": ["*"]}])),
-    ("trust", "is taken on by", trusting(principals=[{"type": "AWS", "identifiers": ["*"]}])),
+    ("trust", "trusts *", trusting(principals=[{"type": "*", "identifiers": ["*"]}])),
+    ("trust", "trusts {'AWS'", trusting(principals=[{"type": "AWS", "identifiers": ["*"]}])),
     (
         "trust",
-        "is taken on by",
+        "trusts {'Service'",
         trusting(principals=[{"type": "Service", "identifiers": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]}]),
     ),
     ("trust", "sts:TagSession", trusting(actions=["sts:AssumeRole", "sts:TagSession"])),
-    ("trust", "is taken on by", lambda prod: with_statement(prod, TRUST, sid="Second", actions=["sts:AssumeRole"])),
+    ("trust", "trusts {'Service'", lambda prod: with_statement(prod, TRUST, sid="Second", actions=["sts:AssumeRole"])),
     (
         "everyone",
         "aws_sns_topic_policy.foundation_alarms-policy: PublishEvents",
@@ -153,7 +153,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ),
     (
         "of_aws",
-        "1 policies of AWS's own, and others",
+        "1 AWS managed policies, and others",
         lambda prod: with_added(
             prod,
             "database",
@@ -165,7 +165,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             },
         ),
     ),
-    ("use", "is of no use", lambda prod: without(prod, "aws_ecs_task_definition.service_task")),
+    ("use", "unused", lambda prod: without(prod, "aws_ecs_task_definition.service_task")),
     (
         "use",
         "aws_flow_log.network_flow-log needs logs:PutLogEvents",
@@ -190,7 +190,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ),
     (
         "use",
-        "needs whatever starts ${aws_lambda_function.rotation_function.arn}",
+        "needs an unknown action to start ${aws_lambda_function.rotation_function.arn}",
         lambda prod: with_changed(
             prod,
             "aws_cloudwatch_event_target.service_credential-rotated-to-redeployment",
@@ -199,7 +199,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ),
     (
         "use",
-        "needs what NEEDS does not say, for role",
+        "needs an entry in NEEDS for role",
         lambda prod: with_added(prod, "service", "aws_x", "planted", {"role": f"${{aws_iam_role.{TASK}.arn}}"}),
     ),
     ("people", "aws_iam_user.service_planted", lambda prod: with_added(prod, "service", "aws_iam_user", "planted", {})),
@@ -208,22 +208,24 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
 
 @pytest.fixture(scope="module")
 def before(prod: Platform) -> dict[str, list[str]]:
-    """What breaks each rule without a planted defect."""
+    """Violations of each rule without a planted defect."""
     return {name: list(rule(prod)) for name, rule in RULES.items()}
 
 
-@pytest.mark.parametrize(("rule", "told", "plant"), DEFECTS, ids=[f"{rule}: {told}" for rule, told, _ in DEFECTS])
-def test_a_defect_is_found(
-    prod: Platform, before: dict[str, list[str]], rule: str, told: str, plant: Callable[[Platform], Platform]
+@pytest.mark.parametrize(
+    ("rule", "violation", "plant"), DEFECTS, ids=[f"{rule}: {violation}" for rule, violation, _ in DEFECTS]
+)
+def test_rule_finds_the_defect(
+    prod: Platform, before: dict[str, list[str]], rule: str, violation: str, plant: Callable[[Platform], Platform]
 ):
-    assert is_noticed(told, list(RULES[rule](plant(prod))), before[rule])
+    assert is_noticed(violation, list(RULES[rule](plant(prod))), before[rule])
 
 
 def test_every_rule_has_a_defect():
     assert {rule for rule, *_ in DEFECTS} == RULES.keys()
 
 
-# Written out by hand, as docs/security.md says it.
+# Written by hand, as in docs/security.md.
 READERS = {
     "aws_secretsmanager_secret.rotation_credential": {
         "aws_iam_role.rotation_rotation",
@@ -233,7 +235,7 @@ READERS = {
 }
 
 
-def test_each_secret_has_the_readers_that_it_should_have(everywhere: list[Platform]):
+def test_secrets_have_the_expected_readers(everywhere: list[Platform]):
     for platform in everywhere:
         expect_none(
             f"{secret}: secretsmanager:GetSecretValue: for {', '.join(sorted(roles))}, expected: {READERS.get(secret)}"
@@ -243,6 +245,6 @@ def test_each_secret_has_the_readers_that_it_should_have(everywhere: list[Platfo
         assert secret_readers(platform).keys() == READERS.keys()
 
 
-def test_another_reader_of_a_secret_is_found(prod: Platform):
+def test_additional_reader_of_a_secret_is_found(prod: Platform):
     planted = may("secretsmanager:GetSecretValue")(prod)
     assert f"aws_iam_role.{TASK}" in secret_readers(planted)["aws_secretsmanager_secret.rotation_credential"]

@@ -1,4 +1,4 @@
-"""Who reaches whom, on which ports: what was synthesized against matrices that are written out by hand."""
+"""Reachability in the synthesized stacks, compared with matrices written by hand."""
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -16,8 +16,8 @@ from tests.policy.planted import with_added, with_changed, without
 BALANCER, TASKS, ROTATION = "service/load-balancer", "service/service", "rotation/function"
 DATABASE, CACHE = "database/cluster", "cache/cache"
 
-# All there is, by security groups, routes and network ACLs together. Not made from the table of flows, which makes the
-# rules that are looked at here.
+# Reachable ports by security groups, routes and network ACLs together. Not derived from the table of flows, because the
+# tested rules are.
 EXPECTED: dict[tuple[str, str], Ports] = {
     ("internet", BALANCER): ((80, 80), (443, 443)),
     (BALANCER, TASKS): ((8443, 8443),),
@@ -38,19 +38,19 @@ EXPECTED: dict[tuple[str, str], Ports] = {
 }
 A_THIRD_ZONE: dict[tuple[str, str], Ports] = {(TASKS, "storage/mount-c"): ((2049, 2049),)}
 
-# What is left if every security group were open: between kinds of subnet, by routes and network ACLs alone.
-CHOSEN = (1024, 65535)
-"""Where answers go."""
-WALLS: dict[tuple[str, str], Ports] = {
-    ("internet", BALANCER): ((80, 80), (443, 443), CHOSEN),
-    (BALANCER, "internet"): ((443, 443), CHOSEN),
-    (BALANCER, TASKS): (CHOSEN,),
-    (TASKS, BALANCER): ((443, 443), CHOSEN),
+EPHEMERAL = (1024, 65535)
+"""Destination ports of responses."""
+# Reachable ports if all security groups were open: by routes and network ACLs between kinds of subnets.
+WITHOUT_GROUPS: dict[tuple[str, str], Ports] = {
+    ("internet", BALANCER): ((80, 80), (443, 443), EPHEMERAL),
+    (BALANCER, "internet"): ((443, 443), EPHEMERAL),
+    (BALANCER, TASKS): (EPHEMERAL,),
+    (TASKS, BALANCER): ((443, 443), EPHEMERAL),
     (TASKS, "internet"): ((443, 443),),
     (TASKS, "S3"): ((443, 443),),
     (TASKS, DATABASE): ((5432, 5432), (6379, 6379)),
-    # As answers: a connection would have to come from port 5432 or 6379 itself, for the task's answers to pass.
-    (DATABASE, TASKS): (CHOSEN,),
+    # For responses. Connections succeed only from source port 5432 or 6379, to which the task's responses can pass.
+    (DATABASE, TASKS): (EPHEMERAL,),
 }
 
 
@@ -76,32 +76,32 @@ def test_the_matrix_is_as_written(everywhere: list[Platform], quantifier: Quanti
         expect_none(differences(Reachability(platform).matrix(quantifier), expected))
 
 
-def walls(platform: Platform, quantifier: Quantifier) -> dict[tuple[str, str], Ports]:
-    """One party of each kind of subnet, and the internet, as if every security group were open."""
-    shown = {"internet", "S3", BALANCER, TASKS, DATABASE}
-    return Reachability(platform, with_security_groups=False).matrix(quantifier, among=shown)
+def without_groups(platform: Platform, quantifier: Quantifier) -> dict[tuple[str, str], Ports]:
+    """The matrix of one party per kind of subnet, the internet and S3, without security groups."""
+    parties = {"internet", "S3", BALANCER, TASKS, DATABASE}
+    return Reachability(platform, with_security_groups=False).matrix(quantifier, among=parties)
 
 
-def test_network_acls_hold_back_what_an_open_security_group_would_let_through(everywhere: list[Platform]):
+def test_network_acls_block_traffic_that_open_security_groups_would_allow(everywhere: list[Platform]):
     for platform in everywhere:
-        expect_none(differences(walls(platform, any), WALLS))
+        expect_none(differences(without_groups(platform, any), WITHOUT_GROUPS))
 
 
-def test_no_connection_from_the_data_subnets_is_sure_of_an_answer(everywhere: list[Platform]):
+def test_network_acls_block_most_responses_to_connections_from_data_subnets(everywhere: list[Platform]):
     for platform in everywhere:
-        assert not walls(platform, all).keys() & {(DATABASE, TASKS)}
+        assert not without_groups(platform, all).keys() & {(DATABASE, TASKS)}
 
 
 @pytest.fixture(scope="module")
 def before(prod: Platform) -> Callable[[Quantifier], Matrix]:
-    """Who reaches whom without a planted defect."""
+    """The reachability matrix without a planted defect."""
     return cache(Reachability(prod).matrix)
 
 
 PAYMENT = external_party("203.0.113.0/24")
 
 
-def test_what_tasks_may_reach_outside_is_what_the_settings_say(synthesize: Synthesize):
+def test_tasks_reach_the_external_ranges_of_the_settings_only(synthesize: Synthesize):
     rules = [
         {"cidr": "203.0.113.0/24", "reason": "payment provider"},
         {"cidr": "198.51.100.0/24", "port": 22, "reason": "files to the warehouse"},
@@ -117,7 +117,7 @@ def test_what_tasks_may_reach_outside_is_what_the_settings_say(synthesize: Synth
 
 
 def rule(direction: str, group: str, **arguments: Any) -> Callable[[Platform], Platform]:
-    """One more rule of a security group."""
+    """Add a rule to a security group."""
     body = {"security_group_id": sg(group), "ip_protocol": "tcp", **arguments}
     return lambda prod: with_added(prod, "network", f"aws_vpc_security_group_{direction}_rule", "planted", body)
 
@@ -131,7 +131,7 @@ def port(number: int) -> dict[str, int]:
 
 
 def acl(kind: str, direction: str, number: int | None, **arguments: Any) -> Callable[[Platform], Platform]:
-    """An entry of a network ACL is otherwise, or gone, or there is one more; without a number it is gone already."""
+    """Change or add an entry of a network ACL; without arguments, remove it. Without a number, there is none."""
 
     def plant(prod: Platform) -> Platform:
         if number is None:
@@ -147,7 +147,7 @@ def acl(kind: str, direction: str, number: int | None, **arguments: Any) -> Call
 
 
 def number_of(prod: Platform, kind: str, direction: str, cidr: str, first: int) -> int | None:
-    """The number of the entry for a range and a first port, if there is one."""
+    """Rule number of the TCP entry for a range and a first port, or None."""
     (found,) = (
         each.body[direction] for each in prod.resources if each.address == f"aws_network_acl.network_acl-{kind}"
     )
@@ -172,7 +172,7 @@ def together(*plants: Callable[[Platform], Platform]) -> Callable[[Platform], Pl
 EVERYWHERE = "0.0.0.0/0"
 APP, DATA, PUBLIC = "10.0.0.0/17", "10.0.128.0/18", "10.0.192.0/19"
 
-# Source, target, ports that are then reached besides, defect.
+# Source, target, ports that the defect makes reachable in addition, defect.
 OPENED: list[tuple[str, str, Ports, Callable[[Platform], Platform]]] = [
     (
         "internet",
@@ -183,7 +183,7 @@ OPENED: list[tuple[str, str, Ports, Callable[[Platform], Platform]]] = [
     (
         "internet",
         BALANCER,
-        (CHOSEN,),
+        (EPHEMERAL,),
         rule("ingress", "load-balancer", cidr_ipv4=EVERYWHERE, ip_protocol="-1"),
     ),
     (
@@ -246,7 +246,7 @@ OPENED: list[tuple[str, str, Ports, Callable[[Platform], Platform]]] = [
 
 
 @pytest.mark.parametrize(("source", "target", "ports", "plant"), OPENED)
-def test_a_way_that_is_opened_is_found(
+def test_additional_access_is_found(
     prod: Platform,
     before: Callable[[Quantifier], Matrix],
     source: str,
@@ -254,11 +254,11 @@ def test_a_way_that_is_opened_is_found(
     ports: Ports,
     plant: Callable[[Platform], Platform],
 ):
-    there = set(before(any).get((source, target), ()))
-    assert set(Reachability(plant(prod)).matrix(any)[source, target]) - there == set(ports) - there
+    known = set(before(any).get((source, target), ()))
+    assert set(Reachability(plant(prod)).matrix(any)[source, target]) - known == set(ports) - known
 
 
-# What is then no longer reached as it should be, from everywhere to everywhere; defect.
+# Pairs that are no longer fully reachable, defect.
 CLOSED: list[tuple[set[tuple[str, str]], Callable[[Platform], Platform]]] = [
     (
         {(TASKS, DATABASE)},
@@ -268,14 +268,14 @@ CLOSED: list[tuple[set[tuple[str, str]], Callable[[Platform], Platform]]] = [
         {(ROTATION, DATABASE)},
         lambda prod: without(prod, "aws_vpc_security_group_ingress_rule.network_rotation-to-database-5432-in"),
     ),
-    # Answers, which a network ACL does not know for what they are.
+    # Network ACLs are stateless: responses need rules, too.
     ({("internet", BALANCER), (BALANCER, TASKS)}, without_entry("public", "egress", EVERYWHERE, 1024)),
     ({("internet", BALANCER)}, without_entry("public", "ingress", EVERYWHERE, 443)),
     ({(BALANCER, TASKS)}, without_entry("public", "ingress", EVERYWHERE, 1024)),
     ({(TASKS, DATABASE), (TASKS, CACHE), (ROTATION, DATABASE)}, without_entry("data", "egress", APP, 1024)),
     ({(BALANCER, TASKS)}, without_entry("app", "egress", PUBLIC, 1024)),
     ({(TASKS, CACHE)}, without_entry("app", "egress", DATA, 6379)),
-    # An answer to some of the ports that a client may choose is no answer.
+    # Responses must be allowed to all ephemeral ports.
     (
         {("internet", BALANCER), (BALANCER, TASKS)},
         lambda prod: acl(
@@ -292,25 +292,25 @@ CLOSED: list[tuple[set[tuple[str, str]], Callable[[Platform], Platform]]] = [
 ]
 
 
-@pytest.mark.parametrize(("gone", "plant"), CLOSED)
-def test_a_way_that_is_closed_is_found(
+@pytest.mark.parametrize(("lost", "plant"), CLOSED)
+def test_lost_access_is_found(
     prod: Platform,
     before: Callable[[Quantifier], Matrix],
-    gone: set[tuple[str, str]],
+    lost: set[tuple[str, str]],
     plant: Callable[[Platform], Platform],
 ):
     matrix = Reachability(plant(prod)).matrix(all)
-    there = {pair: ports for pair, ports in before(all).items() if pair in EXPECTED}
-    assert {pair for pair, ports in there.items() if matrix.get(pair) != ports} == gone & there.keys()
+    known = {pair: ports for pair, ports in before(all).items() if pair in EXPECTED}
+    assert {pair for pair, ports in known.items() if matrix.get(pair) != ports} == lost & known.keys()
 
 
-def test_subnets_without_a_network_acl_have_the_vpcs_which_lets_nothing_through(
+def test_subnets_without_a_network_acl_use_the_default_one_which_allows_nothing(
     prod: Platform, before: Callable[[Quantifier], Matrix]
 ):
     planted = without(prod, "aws_network_acl.network_acl-data")
-    there = before(any).keys() & EXPECTED.keys()
-    gone = {(TASKS, DATABASE), (TASKS, CACHE), (ROTATION, DATABASE)}
-    assert there - Reachability(planted).matrix(any).keys() == there & gone
+    known = before(any).keys() & EXPECTED.keys()
+    lost = {(TASKS, DATABASE), (TASKS, CACHE), (ROTATION, DATABASE)}
+    assert known - Reachability(planted).matrix(any).keys() == known & lost
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_subnets_without_a_network_acl_have_the_vpcs_which_lets_nothing_through(
         ("app", "egress", EVERYWHERE, TASKS, "internet"),
     ],
 )
-def test_a_network_acl_that_is_opened_is_found(
+def test_opened_network_acl_is_found(
     prod: Platform,
     before: Callable[[Quantifier], Matrix],
     kind: str,
@@ -330,7 +330,7 @@ def test_a_network_acl_that_is_opened_is_found(
     source: str,
     target: str,
 ):
-    """By the walls alone: the security groups still stand."""
+    """Visible without security groups only: with them, nothing more is reachable."""
     ports = {"from_port": 0, "to_port": 65535}
     planted = together(
         acl(kind, direction, 200, action="allow", cidr_block=cidr, **ports),
@@ -338,8 +338,10 @@ def test_a_network_acl_that_is_opened_is_found(
         acl("data", "egress", 200, action="allow", cidr_block=EVERYWHERE, **ports),
     )(prod)
     expect_none(differences(Reachability(planted).matrix(any), before(any)))
-    opened = walls(planted, any).get((source, target), ()) != walls(prod, any).get((source, target), ())
-    # No route leads from the internet to tasks, whatever the network ACL says.
+    opened = without_groups(planted, any).get((source, target), ()) != without_groups(prod, any).get(
+        (source, target), ()
+    )
+    # There is no route from the internet to tasks.
     assert opened == ((source, target) != ("internet", TASKS))
 
 
@@ -365,6 +367,6 @@ def added(type_: str, **arguments: Any) -> Callable[[Platform], Platform]:
         lambda prod: with_changed(prod, "aws_default_security_group.network_default-group", ingress=[{"self": True}]),
     ],
 )
-def test_what_could_open_a_way_and_is_not_understood_is_an_error(prod: Platform, plant: Callable[[Platform], Platform]):
+def test_unsupported_configuration_is_an_error(prod: Platform, plant: Callable[[Platform], Platform]):
     with pytest.raises(UnsupportedConfigurationError):
         Reachability(plant(prod)).matrix(any)

@@ -1,4 +1,4 @@
-"""The fixtures of `tests/local_aws/`. Each package of tests has a local AWS of its own, one after the other."""
+"""The fixtures of `tests/local_aws/`: this package has its own local AWS."""
 
 from tests.local_aws.conftest import another, aws, quick_sessions, signals, unsupported
 

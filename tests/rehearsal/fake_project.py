@@ -1,6 +1,6 @@
-"""A small platform for the rehearsal's own tests: two tiers written by hand, and programs that only say what was said.
+"""A fake project for tests of rehearsals: two small tiers, and scripts in place of the cdktf CLI and Terraform.
 
-The real cdktf CLI and Terraform are seen by `make rehearse` itself; what is looked at here is what is made of them.
+`make rehearse` runs the real programs; these tests check how their output is processed.
 """
 
 import json
@@ -23,7 +23,7 @@ Resources = dict[str, dict[str, Body]]
 
 
 def resources_by_tier(names: Names) -> dict[str, Resources]:
-    """By tier: resources of each type, by name."""
+    """Resources of each tier, by type and name."""
     return {
         "foundation": {
             "aws_s3_bucket": {"files": {"bucket": names.bucket_name("files"), "lifecycle": {"prevent_destroy": True}}},
@@ -38,7 +38,7 @@ def resources_by_tier(names: Names) -> dict[str, Resources]:
 
 
 def synthesize(folder: Path, settings: Environment) -> Platform:
-    """Write the stacks as cdktf does it."""
+    """Write stacks in the format of cdktf."""
     names = Names.from_settings(settings)
     manifest: dict[str, Any] = {}
     for tier, resources in resources_by_tier(names).items():
@@ -67,11 +67,11 @@ SCHEMA = json.dumps(
         }
     }
 )
-"""As Terraform tells what AWS fills in."""
+"""Output of `terraform providers schema`, with a computed attribute."""
 
 
 def account_settings(account: str, name: str) -> dict[str, Any]:
-    """Settings of an environment in an account."""
+    """Settings for an environment in an account."""
     iam = f"arn:aws:iam::{account}"
     return {
         "account": account,
@@ -82,14 +82,14 @@ def account_settings(account: str, name: str) -> dict[str, Any]:
 
 @dataclass
 class FakeProject:
-    """A folder in the place of the project's, with an environment `dev`, and the programs that a rehearsal runs."""
+    """A project folder with an environment `dev`, and scripts in place of the programs that a rehearsal runs."""
 
     root: Path
     patch: pytest.MonkeyPatch
     settings: Environment = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put everything in its place."""
+        """Create the folder and the scripts, and patch the paths to them."""
         environments = self.root / "environments"
         environments.mkdir(parents=True)
         (environments / "dev.toml").write_text(to_toml(changed_settings("dev", {})))
@@ -102,28 +102,28 @@ class FakeProject:
         self.patch.setenv("PATH", f"{self.root / 'bin'}:{os.environ['PATH']}")
         self.program(".venv/bin/python", f'cp -r {self.root / "synthesized"} "$CDKTF_OUTDIR"')
         self.patch.setattr(drift, "CACHE", self.root / "cache")
-        # What Terraform plans is a file beside the stack.
-        shows = 'if [ "$1" = show ]; then cat planned.json || echo "{}"; fi'
-        self.program("bin/terraform", f"if [ \"$1\" = providers ]; then echo '{SCHEMA}'; fi; {shows}")
+        # Plans are files in the stacks' folders.
+        show = 'if [ "$1" = show ]; then cat planned.json || echo "{}"; fi'
+        self.program("bin/terraform", f"if [ \"$1\" = providers ]; then echo '{SCHEMA}'; fi; {show}")
 
     def program(self, name: str, script: str) -> Path:
-        """Put a shell script in the place of a program."""
+        """Create a shell script in place of a program."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         return path
 
-    def cdktf(self, *said: str, ends_with: int = 0) -> None:
-        """What the cdktf CLI says, and its exit code; the command is kept in a file beside it."""
-        (self.root / "said").write_text("".join(f"{line}\n" for line in said))
-        self.program("bin/cdktf", f'echo "$@" >{self.root}/asked; cat {self.root}/said; exit {ends_with}')
+    def cdktf(self, *output: str, exit_code: int = 0) -> None:
+        """Set the cdktf CLI's output and exit code."""
+        (self.root / "output").write_text("".join(f"{line}\n" for line in output))
+        self.program("bin/cdktf", f'echo "$@" >{self.root}/arguments; cat {self.root}/output; exit {exit_code}')
 
     @property
     def cdktf_arguments(self) -> list[str]:
-        """Of the cdktf CLI."""
-        return (self.root / "asked").read_text().split()
+        """Arguments of the last command."""
+        return (self.root / "arguments").read_text().split()
 
     def replace_python(self, script: str) -> None:
-        """Put a script in the place of this Python, for programs of the project's own."""
+        """Set a script in place of Python, for programs of the project."""
         self.patch.setattr(sys, "executable", str(self.program("bin/own-python", script)))

@@ -1,4 +1,4 @@
-"""The server that is played: what it takes from its two files, and in which order it does what."""
+"""The simulated Atlantis server: configuration, order of projects, steps, and requirements."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from rehearsal.atlantis_server import AtlantisError, AtlantisServer, Outcome, se
 
 Body = dict[str, Any]
 
-# A plan is a file that says so; `told` beside the stacks is what each step has done.
+# A plan is a copy of the file `changes` in a stack's folder.
 PLAN = {
     "steps": [
         {"env": {"name": "ROLE", "command": "echo ${PROJECT_NAME%-*}-plan"}},
@@ -30,15 +30,15 @@ REPOS: Body = {
             "id": "github.com/globecart/platform",
             "apply_requirements": ["approved", "mergeable"],
             "allowed_overrides": ["workflow"],
-            "allowed_workflows": ["ours", "by-hand"],
+            "allowed_workflows": ["standard", "by-hand"],
             "policy_check": True,
             "pre_workflow_hooks": [
-                {"run": 'echo "$COMMAND_NAME $DIR" >>hooked', "description": "notes it", "commands": "plan"},
+                {"run": 'echo "$COMMAND_NAME $DIR" >>hooked', "description": "record the command", "commands": "plan"},
             ],
         },
     ],
     "workflows": {
-        "ours": {"plan": PLAN, "policy_check": CHECK, "apply": APPLY},
+        "standard": {"plan": PLAN, "policy_check": CHECK, "apply": APPLY},
         "by-hand": {"plan": PLAN, "apply": {"steps": [{"run": "echo by hand; exit 1"}]}},
         "other": {"plan": PLAN},
     },
@@ -50,7 +50,7 @@ def project(name: str, group: int, *depends_on: str, **more: Any) -> Body:
         "name": name,
         "dir": f"out/stacks/{name}",
         "workspace": "default",
-        "workflow": "ours",
+        "workflow": "standard",
         "execution_order_group": group,
         **({"depends_on": [*depends_on]} if depends_on else {}),
         "autoplan": {"enabled": True, "when_modified": ["../../../main.py", f"../../../{name}/**/*.py", "*.tf?json"]},
@@ -69,16 +69,16 @@ Configure = Callable[..., AtlantisServer]
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Configure:
-    """A server whose files are as they are given, and the checkout of a pull request."""
+    """A server with the given configuration, and the checkout of a pull request."""
 
     def configure(projects: list[Body] | None = None, repo: Body | None = None, **more: Any) -> AtlantisServer:
-        told = {**REPOS, "repos": [*REPOS["repos"][:-1], {**REPOS["repos"][-1], **(repo or {})}]}
-        (tmp_path / "repos.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        repos = {**REPOS, "repos": [*REPOS["repos"][:-1], {**REPOS["repos"][-1], **(repo or {})}]}
+        (tmp_path / "repos.yaml").write_text(yaml.safe_dump(repos), encoding="utf-8")
         checkout = tmp_path / "checkout"
         checkout.mkdir()
-        whole = {"version": 3, "abort_on_execution_order_fail": True, "allowed_regexp_prefixes": ["dev-"]}
+        base = {"version": 3, "abort_on_execution_order_fail": True, "allowed_regexp_prefixes": ["dev-"]}
         listed = projects or PROJECTS
-        (checkout / "atlantis.yaml").write_text(yaml.safe_dump({**whole, "projects": listed, **more}), encoding="utf-8")
+        (checkout / "atlantis.yaml").write_text(yaml.safe_dump({**base, "projects": listed, **more}), encoding="utf-8")
         for each in listed:
             (checkout / each["dir"]).mkdir(parents=True)
             (checkout / each["dir"] / "changes").write_text("Plan: 1 to add", encoding="utf-8")
@@ -106,7 +106,7 @@ def applied(server: AtlantisServer) -> list[str]:
     return file.read_text(encoding="utf-8").split() if file.exists() else []
 
 
-def test_a_change_plans_what_it_selects_in_order(configure: Configure):
+def test_changed_files_select_projects_in_order(configure: Configure):
     server = configure()
     outcomes = server.plan(changed=["main.py"])
     assert names(outcomes)[0] == "dev-keys"
@@ -116,19 +116,19 @@ def test_a_change_plans_what_it_selects_in_order(configure: Configure):
     assert server.plan(changed=["docs/x.md"]) == []
 
 
-def test_steps_have_atlantiss_variables_and_those_of_the_steps_before(configure: Configure):
+def test_steps_get_atlantis_variables_and_those_of_earlier_steps(configure: Configure):
     (outcome,) = configure().plan(only="dev-keys")
     assert outcome.comment.splitlines() == ["dev-keys planned by dev-plan, as it is", "Plan: 1 to add", "passes"]
 
 
-def test_a_hook_runs_before_the_commands_that_it_names(configure: Configure):
+def test_hook_runs_before_its_commands(configure: Configure):
     server = configure()
     server.plan(only="dev-keys")
     server.apply(only="dev-keys")
     assert (server.checkout / "hooked").read_text(encoding="utf-8") == f"plan {server.checkout}\n"
 
 
-def test_a_hook_that_fails_stops_the_command(configure: Configure):
+def test_failed_hook_stops_the_command(configure: Configure):
     hook = {"run": "echo atlantis.yaml is out of date; exit 1", "description": "synthesizes"}
     server = configure(repo={"pre_workflow_hooks": [hook]})
     with pytest.raises(AtlantisError, match=r"pre-workflow hook: synthesizes: atlantis\.yaml is out of date"):
@@ -136,7 +136,7 @@ def test_a_hook_that_fails_stops_the_command(configure: Configure):
     assert server.statuses == {}
 
 
-def test_after_a_group_that_has_failed_none_is_planned(configure: Configure):
+def test_groups_after_a_failed_one_are_not_planned(configure: Configure):
     server = configure()
     put(server, "dev-network", "refuse-plan")
     outcomes = server.plan(changed=["main.py"])
@@ -145,27 +145,27 @@ def test_after_a_group_that_has_failed_none_is_planned(configure: Configure):
     assert server.statuses["dev-network"] == "errored"
 
 
-def test_without_the_switch_the_others_go_on(configure: Configure):
+def test_later_groups_run_if_abort_is_disabled(configure: Configure):
     server = configure(abort_on_execution_order_fail=False)
     put(server, "dev-keys", "refuse-plan")
     assert len(server.plan(changed=["main.py"])) == 4
 
 
-def test_a_step_that_says_nothing_is_told_by_its_code(configure: Configure):
+def test_failed_step_without_output_is_reported_by_its_exit_code(configure: Configure):
     server = configure()
     put(server, "dev-keys", "changes")
     server.plan(only="dev-keys")
     put(server, "dev-keys", "refuse-apply")
-    assert "sh ended with 1" in errors(server.apply())["dev-keys"]
+    assert "sh exited with 1" in errors(server.apply())["dev-keys"]
     assert server.statuses["dev-keys"] == "errored"
 
 
-def test_what_depends_waits_for_another_command(configure: Configure):
+def test_dependencies_must_be_applied_by_an_earlier_command(configure: Configure):
     server = configure()
     server.plan(changed=["main.py"])
-    told = [errors(server.apply()) for _ in range(3)]
+    refused = [errors(server.apply()) for _ in range(3)]
     waits = "Can't apply your project unless you apply its dependencies: [dev-keys]"
-    assert told == [
+    assert refused == [
         {"dev-network": waits, "dev-files": waits},
         {"dev-service": "Can't apply your project unless you apply its dependencies: [dev-network]"},
         {},
@@ -175,7 +175,7 @@ def test_what_depends_waits_for_another_command(configure: Configure):
     assert set(server.statuses.values()) == {"applied"}
 
 
-def test_nobody_waits_for_what_does_not_change(configure: Configure):
+def test_dependency_without_changes_is_satisfied(configure: Configure):
     server = configure()
     put(server, "dev-keys", "changes", "No changes. Your infrastructure matches the configuration.")
     server.plan(only="dev-(keys|network)")
@@ -183,7 +183,7 @@ def test_nobody_waits_for_what_does_not_change(configure: Configure):
     assert errors(server.apply(only="dev-network")) == {}
 
 
-def test_what_is_applied_is_applied_once(configure: Configure):
+def test_plan_is_applied_once(configure: Configure):
     server = configure()
     server.plan(only="dev-keys")
     assert names(server.apply()) == ["dev-keys"]
@@ -191,7 +191,7 @@ def test_what_is_applied_is_applied_once(configure: Configure):
 
 
 @pytest.mark.parametrize("missing", ["approved", "mergeable"])
-def test_a_requirement_that_is_not_met_refuses(configure: Configure, missing: str):
+def test_unmet_requirement_prevents_apply(configure: Configure, missing: str):
     server = configure()
     server.met_requirements -= {missing}
     server.plan(only="dev-keys")
@@ -199,7 +199,7 @@ def test_a_requirement_that_is_not_met_refuses(configure: Configure, missing: st
     assert applied(server) == []
 
 
-def test_a_policy_that_has_not_passed_waits_for_its_owners(configure: Configure):
+def test_failed_policy_needs_approval_by_an_owner(configure: Configure):
     server = configure()
     put(server, "dev-keys", "policy", "review: FAIL: data is at stake\n")
     (outcome,) = server.plan(only="dev-keys")
@@ -210,7 +210,7 @@ def test_a_policy_that_has_not_passed_waits_for_its_owners(configure: Configure)
     assert errors(server.apply()) == {}
 
 
-def test_a_new_plan_asks_the_policies_anew(configure: Configure):
+def test_new_plan_runs_the_policy_checks_again(configure: Configure):
     server = configure()
     put(server, "dev-keys", "policy", "fail")
     server.plan(only="dev-keys")
@@ -219,50 +219,50 @@ def test_a_new_plan_asks_the_policies_anew(configure: Configure):
     assert errors(server.apply()) == {}
 
 
-def test_where_the_server_asks_no_policies_none_are_asked(configure: Configure):
+def test_policy_checks_can_be_disabled(configure: Configure):
     server = configure(repo={"policy_check": False})
     put(server, "dev-keys", "policy", "fail")
     (outcome,) = server.plan(only="dev-keys")
     assert outcome.comment.endswith("Plan: 1 to add")
 
 
-def test_what_is_applied_by_hand_is_refused_in_a_line(configure: Configure):
+def test_manual_tier_is_refused_in_one_line(configure: Configure):
     server = configure([project("dev-keys", 0, workflow="by-hand")], repo={"policy_check": False})
     assert errors(server.plan(changed=["main.py"])) == {}
     assert errors(server.apply()) == {"dev-keys": "by hand"}
 
 
-def test_a_pull_request_may_not_say_what_is_the_servers_to_say(configure: Configure):
+def test_pull_request_cannot_set_restricted_keys(configure: Configure):
     server = configure([project("dev-keys", 0, apply_requirements=[])])
-    with pytest.raises(AtlantisError, match="dev-keys: apply_requirements: the server's to say"):
+    with pytest.raises(AtlantisError, match="dev-keys: only the server may set apply_requirements"):
         server.plan(changed=["main.py"])
 
 
-def test_a_pull_request_may_not_bring_workflows(configure: Configure):
-    with pytest.raises(AtlantisError, match="workflows are the server's to define"):
-        configure(workflows={"ours": {}}).plan(changed=["main.py"])
+def test_pull_request_cannot_define_workflows(configure: Configure):
+    with pytest.raises(AtlantisError, match="only the server may define workflows"):
+        configure(workflows={"standard": {}}).plan(changed=["main.py"])
 
 
-def test_a_workflow_that_the_repository_may_not_use_is_refused(configure: Configure):
+def test_workflow_that_is_not_allowed_is_refused(configure: Configure):
     with pytest.raises(AtlantisError, match="dev-keys: workflow other is not allowed"):
         configure([project("dev-keys", 0, workflow="other")]).plan(changed=["main.py"])
 
 
-def test_projects_are_named_by_what_begins_as_it_must(configure: Configure):
+def test_expressions_need_an_allowed_prefix(configure: Configure):
     server = configure()
     assert names(server.plan(only="dev-n.*")) == ["dev-network"]
-    with pytest.raises(AtlantisError, match=r"\.\*: allowed: what begins with dev-"):
+    with pytest.raises(AtlantisError, match=r"\.\*: allowed: names that begin with dev-"):
         server.plan(only=".*")
 
 
-def test_a_step_that_is_not_played_is_named(configure: Configure):
+def test_step_that_is_not_simulated_is_an_error(configure: Configure):
     server = configure()
-    server.workflows = {"ours": {"plan": {"steps": ["import"]}}}
-    with pytest.raises(AtlantisError, match="dev-keys: a step import, which is not played here"):
+    server.workflows = {"standard": {"plan": {"steps": ["import"]}}}
+    with pytest.raises(AtlantisError, match="dev-keys: step import is not simulated"):
         server.plan(only="dev-keys")
 
 
-def test_without_a_workflow_terraform_is_run_as_atlantis_runs_it(configure: Configure, tmp_path: Path):
+def test_default_workflow_runs_terraform(configure: Configure, tmp_path: Path):
     server = configure([project("dev-keys", 0)])
     server.workflows = {}
     (programs := tmp_path / "bin").mkdir()
@@ -298,13 +298,13 @@ def test_without_a_workflow_terraform_is_run_as_atlantis_runs_it(configure: Conf
         ("*.tf", "out/stacks/dev-keys/x.tf", True),
     ],
 )
-def test_patterns_are_those_of_dockerignore(pattern: str, file: str, *, matches: bool):
-    told = project("dev-keys", 0, autoplan={"enabled": True, "when_modified": [pattern]})
-    assert bool(select_projects([told], [file])) is matches
+def test_patterns_have_dockerignore_syntax(pattern: str, file: str, *, matches: bool):
+    keys = project("dev-keys", 0, autoplan={"enabled": True, "when_modified": [pattern]})
+    assert bool(select_projects([keys], [file])) is matches
 
 
-def test_what_is_not_to_be_planned_by_itself_or_is_not_there_is_not(tmp_path: Path):
-    told = project("dev-keys", 0)
-    assert select_projects([told], ["main.py"], tmp_path) == []
-    told["autoplan"]["enabled"] = False
-    assert select_projects([told], ["main.py"]) == []
+def test_disabled_and_missing_projects_are_not_selected(tmp_path: Path):
+    keys = project("dev-keys", 0)
+    assert select_projects([keys], ["main.py"], tmp_path) == []
+    keys["autoplan"]["enabled"] = False
+    assert select_projects([keys], ["main.py"]) == []

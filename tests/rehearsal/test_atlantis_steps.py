@@ -1,4 +1,4 @@
-"""The steps of docs/repos.yaml as they are written, by the real Terraform, on a program of three small tiers."""
+"""The steps of docs/repos.yaml, run with the real Terraform on a project of three small tiers."""
 
 import shutil
 import sys
@@ -66,7 +66,7 @@ class AccessStack(TierStack):
         super().__init__(scope, settings)
         SnsTopic(self, "doors", name=self.names.resource_name("doors"))
 """,
-    # checkov itself takes ten seconds for each; what it is asked, and what is made of it, is looked at elsewhere.
+    # A fake: checkov takes ten seconds per stack, and other tests run it.
     ".cache/checkov/bin/python": f"""#!/bin/sh
 exec "{sys.executable}" "$(dirname "$0")/checkov.py" "$@"
 """,
@@ -120,7 +120,7 @@ def edit(server: AtlantisServer, file: str, before: str, after: str) -> None:
     path.write_text(text.replace(before, after), encoding="utf-8")
 
 
-def test_what_does_not_fit_its_program_is_not_planned(server: AtlantisServer):
+def test_outdated_atlantis_yaml_is_not_planned(server: AtlantisServer):
     edit(server, "atlantis.yaml", "execution_order_group: 1", "execution_order_group: 0")
     with pytest.raises(AtlantisError, match=r"atlantis\.yaml is out of date: run make synth"):
         server.plan(changed=["main.py"])
@@ -130,18 +130,18 @@ def test_what_does_not_fit_its_program_is_not_planned(server: AtlantisServer):
     assert server.plan(changed=["README.md"]) == []
 
 
-def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server: AtlantisServer, aws: LocalAws):
-    # Nothing is deployed: what reads of another cannot be planned before that is applied.
+def test_steps_from_the_first_plan_to_an_approved_loss_of_data(server: AtlantisServer, aws: LocalAws):
+    # Nothing is deployed: a stack that reads another's outputs cannot be planned before the other is applied.
     first = by_name(server.plan(changed=["main.py"]))
     assert list(first) == ["access", "foundation", "network"]
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
-    assert "### Nothing of weight: " in first["foundation"].comment
+    assert "### Nothing significant: " in first["foundation"].comment
     assert "review: no data is at stake" in first["foundation"].comment
-    assert "rules hold; of foundation, all that are not waived" in first["foundation"].comment
+    assert "checks pass; in foundation, all that are not waived" in first["foundation"].comment
     assert not first["foundation"].failed_policies
     assert "Unable to find remote state" in first["network"].error
 
-    # The tier that is applied by hand is refused in a line; the other of its group is applied.
+    # The manual tier is refused in one line; the other project of its group is applied.
     applied = by_name(server.apply())
     assert applied["access"].error == (
         f"{NAME}-access is applied by an administrator, by hand: docs/atlantis.md#what-atlantis-does-not-apply"
@@ -151,8 +151,8 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     assert not second["network"].error, second["network"].error
     assert "Apply complete!" in by_name(server.apply(only=f"{NAME}-network"))["network"].comment
 
-    # Another name is another bucket: its data would be lost.
-    edit(server, "stacks/foundation/stack.py", 'of_bucket("files")', 'of_bucket("papers")')
+    # A new name replaces the bucket: its data would be lost.
+    edit(server, "stacks/foundation/stack.py", 'bucket_name("files")', 'bucket_name("papers")')
     lost = by_name(server.plan(only=f"{NAME}-foundation"))["foundation"]
     assert "### Data is at stake" in lost.comment
     assert lost.failed_policies == ("review: fail: data is at stake, and the plan's comment says which",)
@@ -161,6 +161,6 @@ def test_every_step_from_the_first_plan_to_a_loss_that_an_owner_lets_pass(server
     server.approve_policies()
     assert "1 added, 0 changed, 1 destroyed" in by_name(server.apply(only=f"{NAME}-foundation"))["foundation"].comment
 
-    # Each stage had its role.
+    # Each stage assumed its role.
     roles = {role.role_arn.rpartition("/")[2] for role in aws.backend("sts").assumed_roles}
     assert {f"globecart-{NAME}-plan", f"globecart-{NAME}-apply"} <= roles

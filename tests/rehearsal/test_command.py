@@ -1,4 +1,4 @@
-"""`rehearse` and `rehearse-faults`: what is done, what is told, and how each ends."""
+"""The commands `rehearse` and others: steps, output, and exit codes."""
 
 import json
 import signal
@@ -56,20 +56,20 @@ Step = Callable[[], None]
 
 @dataclass
 class Script:
-    """How each step of a rehearsal goes: well, but for those that a test says."""
+    """Replaces the steps of a rehearsal: all succeed, except those that a test sets."""
 
     folder: Path
     aws: LocalAws
     steps: dict[str, Step] = field(default_factory=dict)
     steps_taken: list[str] = field(default_factory=list)
     change: dict[str, Any] = field(default_factory=dict)
-    """In the settings."""
+    """Changes to the settings."""
     ended: bool = False
     within: str = ""
 
     @contextmanager
     def staged(self, name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
-        """In the place of a stage with a local AWS of its own."""
+        """Replacement for `open_rehearsal`, with the shared local AWS."""
         self.within = within
         table = changed_settings("dev", {**account_settings(self.aws.account, name), **self.change})
         (self.folder / f"{name}.toml").write_text(to_toml(table))
@@ -90,12 +90,12 @@ class Script:
 
     @property
     def report(self) -> dict[str, Any]:
-        """As it was written."""
+        """The report file."""
         return json.loads((self.folder / "report.json").read_text())
 
 
 class ScriptedRehearsal(Rehearsal):
-    """A rehearsal whose steps go by a script."""
+    """A rehearsal with scripted steps."""
 
     @property
     def _script(self) -> Script:
@@ -108,7 +108,7 @@ class ScriptedRehearsal(Rehearsal):
         self._script.take("preflight")
 
     def deploy(self, *tiers: str) -> None:
-        self._script.take("deploy" if tiers != ("access",) else "give access")
+        self._script.take("deploy" if tiers != ("access",) else "deploy access")
 
     def rotate_under_load(self, times: int = one_environment.ROTATIONS) -> None:
         self._script.take("rotate")
@@ -116,13 +116,13 @@ class ScriptedRehearsal(Rehearsal):
         self.report.logins = 200 * times
 
     def run_integration_tests(self) -> None:
-        self._script.take("integrate")
+        self._script.take("integration tests")
 
     def plan_again(self) -> None:
         self._script.take("plan again")
 
     def run_checkov(self) -> None:
-        self._script.take("ask checkov")
+        self._script.take("run checkov")
         self.report.rules_held = 500
 
     def destroy(self, *tiers: str) -> None:
@@ -138,17 +138,26 @@ class ScriptedRehearsal(Rehearsal):
 
 
 ALL = [
-    *("bootstrap", "preflight", "give access", "deploy", "rotate", "integrate", "plan again", "hold"),
-    *("ask checkov", "review", "drift", "destroy"),
+    *(
+        "bootstrap",
+        "preflight",
+        "deploy access",
+        "deploy",
+        "rotate",
+        "integration tests",
+        "plan again",
+        "check permissions",
+    ),
+    *("run checkov", "review", "drift", "destroy"),
 ]
 
 
-def review_a_change(rehearsal: ScriptedRehearsal) -> None:
+def scripted_review(rehearsal: ScriptedRehearsal) -> None:
     vars(rehearsal)["script"].take("review")
     rehearsal.report.review = "exposure: 1 finding"
 
 
-def find_a_change(rehearsal: ScriptedRehearsal) -> None:
+def scripted_drift(rehearsal: ScriptedRehearsal) -> None:
     vars(rehearsal)["script"].take("drift")
     rehearsal.report.changes_found = 2
 
@@ -166,10 +175,10 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     unknown = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
     monkeypatch.setattr(scenarios, "open_rehearsal", script.staged)
-    monkeypatch.setattr(scenarios, "review_change", review_a_change)
-    monkeypatch.setattr(scenarios, "detect_change", find_a_change)
+    monkeypatch.setattr(scenarios, "review_change", scripted_review)
+    monkeypatch.setattr(scenarios, "detect_change", scripted_drift)
     monkeypatch.setattr(scenarios, "FOLDER", Path("/rehearsals"))
-    monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("hold"))
+    monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("check permissions"))
     monkeypatch.setattr(deployers, "denied_calls", lambda *_: [])
     yield script
     aws.gateway.unsupported.clear()
@@ -192,18 +201,18 @@ def in_order(text: str, *parts: str) -> bool:
     return -1 not in places and places == sorted(places)
 
 
-def test_all_goes_well_step_by_step(script: Script):
-    ended = rehearse("dev")
-    assert ended.exit_code == 0, ended.output
+def test_all_steps_run_in_order(script: Script):
+    result = rehearse("dev")
+    assert result.exit_code == 0, result.output
     assert script.steps_taken == ALL
     assert in_order(
-        ended.output,
+        result.output,
         *("bootstrap", "preflight", "access", "deploy", "rotate", "integration tests", "second plan", "permissions"),
         *("checkov", "review", "drift", "destroy"),
     )
-    assert "Rehearsal of dev" in ended.output
-    assert "4 of 4" in ended.output
-    assert "Not proven by a rehearsal: " in ended.output
+    assert "Rehearsal of dev" in result.output
+    assert "4 of 4" in result.output
+    assert "Not proven by a rehearsal: " in result.output
     assert script.report["environment"] == "dev"
     assert script.report["rotations"] == one_environment.ROTATIONS
     assert script.report["unsupported_calls"] == {}
@@ -224,24 +233,24 @@ def test_all_goes_well_step_by_step(script: Script):
     assert script.ended
 
 
-def test_development_is_rehearsed_where_no_environment_is_named(script: Script):
+def test_default_environment_is_dev(script: Script):
     assert rehearse().exit_code == 0
     assert script.report["environment"] == "dev"
 
 
-def test_what_is_protected_from_deletion_is_not_destroyed(script: Script):
+def test_protected_environment_is_not_destroyed(script: Script):
     script.change = {"deletion_protection": True}
     assert rehearse("dev").exit_code == 0
     assert script.steps_taken == ALL[:-1]
 
 
-def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
+def test_problem_in_the_report_exits_with_1_after_all_steps(script: Script):
     script.aws.gateway.unsupported["quicksight:ListUsers"] = 2
-    ended = rehearse("dev")
-    assert ended.exit_code == 1
+    result = rehearse("dev")
+    assert result.exit_code == 1
     assert script.steps_taken == ALL
-    assert "the local AWS does not know quicksight:ListUsers (2 calls)" in ended.stdout
-    assert ended.stderr == "the rehearsal did not go well\nLogs: /rehearsals/dev\n"
+    assert "the local AWS does not support quicksight:ListUsers (2 calls)" in result.stdout
+    assert result.stderr == "the rehearsal failed\nLogs: /rehearsals/dev\n"
     assert script.report["unsupported_calls"] == {"quicksight:ListUsers": 2}
 
 
@@ -250,29 +259,29 @@ def test_a_report_with_a_problem_ends_it_with_1_after_all_steps(script: Script):
     [
         RehearsalError("network: Error: creating EC2 VPC"),
         RefusedError("these credentials belong to account 1"),
-        ProgramError("cdktf ended with 1"),
+        ProgramError("cdktf exited with 1"),
         PlatformError("a reference leads nowhere"),
         TerraformError("terraform plan: Error"),
         ScanError("checkov is missing"),
     ],
 )
-@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again", "ask checkov", "review", "drift"])
-def test_a_step_that_fails_is_the_last_and_told_in_one_line_with_the_logs(script: Script, step: str, error: Exception):
+@pytest.mark.parametrize("step", ["bootstrap", "deploy", "plan again", "run checkov", "review", "drift"])
+def test_failed_step_is_the_last_and_reported_in_one_line_with_the_logs(script: Script, step: str, error: Exception):
     script.steps[step] = fails(error)
-    ended = rehearse("dev")
-    assert ended.exit_code == 1
+    result = rehearse("dev")
+    assert result.exit_code == 1
     assert script.steps_taken == ALL[: ALL.index(step) + 1]
-    assert ended.stderr == f"{error}\nLogs: /rehearsals/dev\n"
-    # What was seen until then is told all the same.
-    assert "Rehearsal of dev" in ended.stdout
+    assert result.stderr == f"{error}\nLogs: /rehearsals/dev\n"
+    # The results of the steps before are still reported.
+    assert "Rehearsal of dev" in result.stdout
     assert len(script.report["seconds"]) == ALL.index(step)
     assert script.ended
 
 
-def test_what_nobody_expects_is_not_hidden(script: Script):
+def test_unexpected_error_is_not_hidden(script: Script):
     script.steps["deploy"] = fails(ZeroDivisionError())
-    ended = rehearse("dev")
-    assert isinstance(ended.exception, ZeroDivisionError)
+    result = rehearse("dev")
+    assert isinstance(result.exception, ZeroDivisionError)
     assert script.report["environment"] == "dev"
 
 
@@ -282,38 +291,38 @@ def test_what_nobody_expects_is_not_hidden(script: Script):
     ids=["Ctrl-C", "SIGTERM"],
 )
 @pytest.mark.parametrize("step", ["deploy", "rotate"])
-def test_interrupted_it_ends_in_one_line_and_writes_its_report(script: Script, step: str, interruption: Step):
+def test_interruption_is_reported_in_one_line_and_writes_the_report(script: Script, step: str, interruption: Step):
     script.steps[step] = interruption
-    ended = rehearse("dev")
-    assert ended.exit_code == 1
-    assert ended.stderr == "Stopped; nothing is left running. Logs: /rehearsals/dev\n"
+    result = rehearse("dev")
+    assert result.exit_code == 1
+    assert result.stderr == "Stopped; nothing is left running. Logs: /rehearsals/dev\n"
     assert script.steps_taken[-1] == step
     assert script.report["environment"] == "dev"
     assert script.ended
 
 
 @pytest.mark.usefixtures("another", "quick_sessions")
-def test_an_environment_that_nobody_wrote_is_wrong_usage():
-    ended = rehearse("production")
-    assert ended.exit_code == 2
-    assert "production" in ended.stderr
-    assert "Logs" not in ended.stderr
+def test_unknown_environment_is_a_usage_error():
+    result = rehearse("production")
+    assert result.exit_code == 2
+    assert "production" in result.stderr
+    assert "Logs" not in result.stderr
 
 
-def test_settings_that_are_wrong_later_are_told_too(script: Script):
+def test_settings_error_in_a_step_is_reported(script: Script):
     script.steps["bootstrap"] = fails(SettingsError("network.cidr = 1: allowed: a network"))
     assert rehearse("dev").stderr == "network.cidr = 1: allowed: a network\n"
 
 
 @pytest.mark.parametrize("arguments", [["dev", "--forever"], ["dev", "prod"], ["dev", "--short"]])
 @pytest.mark.usefixtures("script")
-def test_wrong_usage_ends_with_2(arguments: list[str]):
+def test_usage_error_exits_with_2(arguments: list[str]):
     assert rehearse(*arguments).exit_code == 2
 
 
 @pytest.fixture
 def until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Ctrl-C at the third second."""
+    """Press Ctrl-C in the third second."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -325,43 +334,43 @@ def until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-def test_it_is_left_up_until_ctrl_c_and_says_how_to_reach_it(script: Script, until_ctrl_c: list[float]):
-    ended = rehearse("dev", "--keep")
-    assert ended.exit_code == 0, ended.output
+def test_keep_runs_until_ctrl_c_and_prints_how_to_connect(script: Script, until_ctrl_c: list[float]):
+    result = rehearse("dev", "--keep")
+    assert result.exit_code == 0, result.output
     assert until_ctrl_c == [1, 1, 1]
     assert script.steps_taken == ALL[:-1]
     for name, value in script.aws.environment.items():
-        assert f"export {name}={value}" in ended.stdout
-    assert f"export CDKTF_OUTDIR='{script.folder / 'cdktf.out'}'" in ended.stdout
-    assert f"terraform -chdir='{script.folder / 'cdktf.out' / 'stacks' / 'dev-network'}' plan" in ended.stdout
-    assert 'psql "host=127.0.7.1 port=5432 dbname=shop user=shop_a sslmode=verify-full ' in ended.stdout
-    assert f"sslrootcert='{script.aws.certificates}'\"" in ended.stdout
-    assert f"get-secret-value --secret-id {SECRET}" in ended.stdout
-    assert CREDENTIAL.password not in ended.output
-    assert ended.stdout.endswith("Stopping\n")
-    assert ended.stderr == ""
+        assert f"export {name}={value}" in result.stdout
+    assert f"export CDKTF_OUTDIR='{script.folder / 'cdktf.out'}'" in result.stdout
+    assert f"terraform -chdir='{script.folder / 'cdktf.out' / 'stacks' / 'dev-network'}' plan" in result.stdout
+    assert 'psql "host=127.0.7.1 port=5432 dbname=shop user=shop_a sslmode=verify-full ' in result.stdout
+    assert f"sslrootcert='{script.aws.certificates}'\"" in result.stdout
+    assert f"get-secret-value --secret-id {SECRET}" in result.stdout
+    assert CREDENTIAL.password not in result.output
+    assert result.stdout.endswith("Stopping\n")
+    assert result.stderr == ""
 
 
 @pytest.mark.usefixtures("until_ctrl_c")
-def test_what_did_not_go_well_can_be_looked_at_and_ends_with_1(script: Script):
+def test_keep_waits_after_problems_and_exits_with_1(script: Script):
     script.aws.gateway.unsupported["quicksight:ListUsers"] = 1
-    ended = rehearse("dev", "--keep")
-    assert ended.exit_code == 1
-    assert in_order(ended.stdout, "does not know quicksight", "Up until Ctrl-C", "Stopping")
-    assert ended.stderr.startswith("the rehearsal did not go well\n")
+    result = rehearse("dev", "--keep")
+    assert result.exit_code == 1
+    assert in_order(result.stdout, "does not support quicksight", "Running until Ctrl-C", "Stopping")
+    assert result.stderr.startswith("the rehearsal failed\n")
 
 
 @pytest.mark.usefixtures("until_ctrl_c")
-def test_what_could_not_be_deployed_is_not_left_up(script: Script):
+def test_keep_ends_after_a_failed_step(script: Script):
     script.steps["deploy"] = fails(RehearsalError("network: Error"))
-    ended = rehearse("dev", "--keep")
-    assert ended.exit_code == 1
-    assert "Up until Ctrl-C" not in ended.stdout
+    result = rehearse("dev", "--keep")
+    assert result.exit_code == 1
+    assert "Running until Ctrl-C" not in result.stdout
 
 
 @pytest.fixture
 def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The tiers that a bad day was for; it has one fault, named after them."""
+    """Tiers of each fault injection, which is replaced by two faults."""
     days: list[tuple[str, ...]] = []
 
     def happen(day: FaultInjection) -> Generator[tuple[str, str]]:
@@ -374,7 +383,7 @@ def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(("arguments", "tiers"), [([], ("foundation", "network")), (["--short"], ("foundation",))])
-def test_each_fault_is_told_with_how_it_was_survived(
+def test_each_fault_is_printed_with_its_recovery(
     script: Script,
     day: list[tuple[str, ...]],
     monkeypatch: pytest.MonkeyPatch,
@@ -382,32 +391,32 @@ def test_each_fault_is_told_with_how_it_was_survived(
     tiers: tuple[str, ...],
 ):
     monkeypatch.setattr(scenarios, "SHORT_TIERS", ("foundation",))
-    ended = rehearse("dev", *arguments, faults=True)
-    assert ended.exit_code == 0, ended.output
+    result = rehearse("dev", *arguments, faults=True)
+    assert result.exit_code == 0, result.output
     assert script.steps_taken == ["bootstrap"]
     assert day == [tiers]
     assert in_order(
-        ended.stdout,
+        result.stdout,
         "SIGKILL in network (0 s)\n  1 stale locks released ([network])\n",
         "10% of calls fail (0 s)\n  3 ThrottlingException\n",
     )
 
 
-def test_a_fault_that_is_not_survived_ends_with_1(script: Script, monkeypatch: pytest.MonkeyPatch):
+def test_failed_recovery_exits_with_1(script: Script, monkeypatch: pytest.MonkeyPatch):
     def happen(_: FaultInjection) -> Generator[tuple[str, str]]:
         yield "SIGKILL in network", "survived"
         raise RehearsalError("in no state: arn:aws:sns:us-west-1:123456789012:orders")
 
     monkeypatch.setattr(FaultInjection, "run", happen)
-    ended = rehearse("dev", faults=True)
-    assert ended.exit_code == 1
-    assert "SIGKILL in network" in ended.stdout
-    assert ended.stderr == "in no state: arn:aws:sns:us-west-1:123456789012:orders\nLogs: /rehearsals/dev\n"
+    result = rehearse("dev", faults=True)
+    assert result.exit_code == 1
+    assert "SIGKILL in network" in result.stdout
+    assert result.stderr == "in no state: arn:aws:sns:us-west-1:123456789012:orders\nLogs: /rehearsals/dev\n"
     assert script.ended
 
 
 @pytest.mark.parametrize("error", [None, AtlantisError("pre-workflow hook: atlantis.yaml is out of date")])
-def test_each_pull_request_is_told_with_what_came_of_it(
+def test_each_pull_request_is_printed_with_its_result(
     script: Script, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ):
     def play(_: PullRequests) -> Generator[tuple[str, str]]:
@@ -421,30 +430,30 @@ def test_each_pull_request_is_told_with_what_came_of_it(
 
     monkeypatch.setattr(PullRequests, "of", of)
     monkeypatch.setattr(PullRequests, "run", play)
-    ended = CliRunner().invoke(app, ["rehearse-atlantis"])
+    result = CliRunner().invoke(app, ["rehearse-atlantis"])
     assert script.steps_taken == ["bootstrap"]
     assert script.within == "atlantis"
-    assert "first deployment (0 s)\n  dev-foundation  New\n" in ended.stdout
+    assert "first deployment (0 s)\n  dev-foundation  New\n" in result.stdout
     if error:
-        assert (ended.exit_code, ended.stderr) == (1, f"{error}\nLogs: /rehearsals/atlantis/dev\n")
+        assert (result.exit_code, result.stderr) == (1, f"{error}\nLogs: /rehearsals/atlantis/dev\n")
     else:
-        assert ended.exit_code == 0, ended.output
-        assert "plan of all (0 s)\n  10 projects, no changes\n" in ended.stdout
+        assert result.exit_code == 0, result.output
+        assert "plan of all (0 s)\n  10 projects, no changes\n" in result.stdout
 
 
-def test_the_short_form_has_no_database():
+def test_short_form_has_no_database():
     assert "database" not in scenarios.SHORT_TIERS
 
 
 @pytest.mark.parametrize("name", ["rehearse", "rehearse-atlantis", "rehearse-faults", "rehearse-guide"])
-def test_each_command_says_its_exit_codes(name: str):
+def test_help_lists_exit_codes(name: str):
     help_ = CliRunner().invoke(app, [name, "--help"])
     assert help_.exit_code == 0
     assert "Exit codes: 0 all " in " ".join(help_.output.split())
 
 
 class Unloadable(MetaPathFinder):
-    """As moto is, where AWS's configuration has no such profile."""
+    """Import hook that fails as moto does if the AWS profile does not exist."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         del path, target
@@ -452,15 +461,15 @@ class Unloadable(MetaPathFinder):
             raise ProfileNotFound(profile="nowhere")
 
 
-def test_a_profile_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
+def test_missing_profile_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, scenarios.__name__)
     monkeypatch.delattr(rehearsal, "scenarios")
     monkeypatch.setattr(sys, "meta_path", [Unloadable(), *sys.meta_path])
-    ended = rehearse("dev")
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr == "the AWS credentials are not complete: The config profile (nowhere) could not be found\n"
+    result = rehearse("dev")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "the AWS credentials are incomplete: The config profile (nowhere) could not be found\n"
 
 
-def test_no_other_command_loads_the_local_aws():
-    loaded = "import sys, operations.__main__; sys.exit('moto' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=False).returncode == 0
+def test_other_commands_do_not_import_moto():
+    program = "import sys, operations.__main__; sys.exit('moto' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The roles that deploy, held against calls: those that they may not make, and actions that nothing asked for."""
+"""Permissions of the deployer roles compared with API calls: denied calls, and unused actions."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -31,11 +31,11 @@ CALLS = {"ec2:CreateVpc", "ec2:DescribeVpcs", "monitoring:PutMetricAlarm", "s3:H
         ("s3:PutBucketEncryption", "s3:PutEncryptionConfiguration"),
     ],
 )
-def test_a_call_is_known_by_the_action_that_iam_has_for_it(call: str, action: str):
+def test_iam_action_of_a_call(call: str, action: str):
     assert action_of(call) == action
 
 
-def test_who_applies_may_make_the_calls_of_a_deployment_and_who_plans_no_writes(prod: Platform):
+def test_apply_role_allows_deployment_and_plan_role_no_writes(prod: Platform):
     assert denied_calls(CALLS, "apply", prod) == []
     assert denied_calls(CALLS, "plan", prod) == [
         "ec2:CreateVpc (ec2:CreateVpc)",
@@ -43,7 +43,7 @@ def test_who_applies_may_make_the_calls_of_a_deployment_and_who_plans_no_writes(
     ]
 
 
-def test_a_teardown_asks_by_names_that_iam_does_not_have(dev: Platform, prod: Platform):
+def test_calls_of_a_teardown_are_mapped_to_iam_actions(dev: Platform, prod: Platform):
     calls = [
         "backup:ListRecoveryPointsByBackupVault",
         "s3:DeleteBucketEncryption",
@@ -57,11 +57,11 @@ def test_a_teardown_asks_by_names_that_iam_does_not_have(dev: Platform, prod: Pl
     assert denied_calls(calls, "apply", prod) == ["s3:DeleteObjects (s3:DeleteObjectVersion)"]
 
 
-def test_what_needs_no_permission_is_denied_to_nobody(prod: Platform):
+def test_calls_without_permission_are_never_denied(prod: Platform):
     assert denied_calls(CALLS_WITHOUT_PERMISSION, "plan", prod) == []
 
 
-def test_what_the_boundary_leaves_out_is_denied(prod: Platform):
+def test_actions_outside_the_boundary_are_denied(prod: Platform):
     narrow = with_statement_changed(prod, "access_boundary-permissions", "Region", actions=["s3:*"])
     assert denied_calls(CALLS, "apply", narrow) == [
         "ec2:CreateVpc (ec2:CreateVpc)",
@@ -70,14 +70,14 @@ def test_what_the_boundary_leaves_out_is_denied(prod: Platform):
     ]
 
 
-def test_what_is_denied_whatever_it_is_about_is_denied(prod: Platform):
+def test_unconditionally_denied_actions_are_denied(prod: Platform):
     assert denied_calls(["secretsmanager:GetSecretValue", "rds:DeleteDBCluster"], "apply", prod) == [
         "rds:DeleteDBCluster (rds:DeleteDBCluster)",
         "secretsmanager:GetSecretValue (secretsmanager:GetSecretValue)",
     ]
 
 
-def test_an_action_that_nothing_asked_for_is_idle_where_its_service_was_asked(prod: Platform):
+def test_unused_action_is_found_for_services_that_were_called(prod: Platform):
     planted = with_statement(
         prod,
         "access_identities-permissions",
@@ -86,29 +86,29 @@ def test_an_action_that_nothing_asked_for_is_idle_where_its_service_was_asked(pr
         actions=["ec2:RunInstances", "glue:CreateJob"],
         resources=["*"],
     )
-    asked = {
+    granted = {
         action for role in roles_of(prod, "access") for each in role.statements for action in as_list(each["Action"])
     }
-    assert unused_actions(asked, "apply", prod) == []
-    assert unused_actions(asked, "apply", planted) == ["ec2:RunInstances"]
-    assert unused_actions(asked - {"ec2:DescribeVpcs"}, "plan", prod) == ["ec2:DescribeVpcs"]
+    assert unused_actions(granted, "apply", prod) == []
+    assert unused_actions(granted, "apply", planted) == ["ec2:RunInstances"]
+    assert unused_actions(granted - {"ec2:DescribeVpcs"}, "plan", prod) == ["ec2:DescribeVpcs"]
 
 
-def test_changes_and_losses_are_idle_for_a_reason(prod: Platform):
-    idle = unused_actions({"ec2:CreateVpc"}, "apply", prod)
-    assert "ec2:CreateSubnet" in idle
-    assert not {"ec2:DeleteVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteTags"} & set(idle)
+def test_actions_for_changes_and_deletions_may_be_unused(prod: Platform):
+    unused = unused_actions({"ec2:CreateVpc"}, "apply", prod)
+    assert "ec2:CreateSubnet" in unused
+    assert not {"ec2:DeleteVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteTags"} & set(unused)
 
 
 @dataclass
-class Scripted:
-    """A rehearsal in which Terraform makes the calls that it is told to."""
+class ScriptedRehearsal:
+    """A rehearsal in which Terraform makes the given calls."""
 
     platform: Platform
     production: bool = True
     calls: Counter[str] = field(default_factory=Counter)
     done: list[tuple[str, ...]] = field(default_factory=list)
-    makes: dict[str, set[str]] = field(default_factory=dict)
+    calls_by_step: dict[str, set[str]] = field(default_factory=dict)
     report: Report = field(default_factory=lambda: Report("prod"))
 
     @property
@@ -121,7 +121,7 @@ class Scripted:
 
     def _do(self, *what: str) -> None:
         self.done.append(what)
-        self.calls.update(self.makes.get(what[0], set()) if what[1:] != ("access",) else {"iam:CreatePolicy"})
+        self.calls.update(self.calls_by_step.get(what[0], set()) if what[1:] != ("access",) else {"iam:CreatePolicy"})
 
     def deploy(self, *tiers: str) -> None:
         self._do("deploy", *tiers)
@@ -133,19 +133,19 @@ class Scripted:
         self._do("destroy", *tiers)
 
 
-Make = Callable[..., tuple[Scripted, Deployers]]
+Make = Callable[..., tuple[ScriptedRehearsal, Deployers]]
 
 
 @pytest.fixture
 def make(prod: Platform) -> Make:
-    def make(production: bool = False, **makes: set[str]) -> tuple[Scripted, Deployers]:
-        scripted = Scripted(prod, production, makes=makes)
-        return scripted, Deployers(cast(Rehearsal, cast(Any, scripted)))
+    def make(production: bool = False, **calls_by_step: set[str]) -> tuple[ScriptedRehearsal, Deployers]:
+        rehearsal = ScriptedRehearsal(prod, production, calls_by_step=calls_by_step)
+        return rehearsal, Deployers(cast(Rehearsal, cast(Any, rehearsal)))
 
     return make
 
 
-def everything(deployers: Deployers) -> None:
+def run_all_steps(deployers: Deployers) -> None:
     deployers.deploy_access()
     deployers.deploy()
     deployers.plan_again()
@@ -153,38 +153,42 @@ def everything(deployers: Deployers) -> None:
     deployers.destroy()
 
 
-def test_an_administrator_gives_access_first_and_takes_it_last(make: Make, prod: Platform):
-    scripted, deployers = make(deploy={"ec2:CreateVpc"}, plan={"ec2:DescribeVpcs"}, destroy={"ec2:DeleteVpc"})
-    everything(deployers)
+def test_access_tier_is_deployed_first_and_destroyed_last(make: Make, prod: Platform):
+    rehearsal, deployers = make(deploy={"ec2:CreateVpc"}, plan={"ec2:DescribeVpcs"}, destroy={"ec2:DeleteVpc"})
+    run_all_steps(deployers)
     others = tuple(tier for tier in prod.stacks if tier != "access")
-    assert scripted.done == [
+    assert rehearsal.done == [
         ("deploy", "access"),
         ("deploy", *others),
         ("plan",),
         ("destroy", *others),
         ("destroy", "access"),
     ]
-    assert scripted.report.denied_calls == []
+    assert rehearsal.report.denied_calls == []
 
 
-def test_calls_that_are_not_theirs_to_make_are_told(make: Make):
-    scripted, deployers = make(deploy={"ec2:RunInstances"}, plan={"ec2:CreateVpc"}, destroy={"rds:DeleteDBCluster"})
-    everything(deployers)
-    assert scripted.report.denied_calls == [
+def test_denied_calls_are_reported(make: Make):
+    rehearsal, deployers = make(deploy={"ec2:RunInstances"}, plan={"ec2:CreateVpc"}, destroy={"rds:DeleteDBCluster"})
+    run_all_steps(deployers)
+    assert rehearsal.report.denied_calls == [
         "apply: ec2:RunInstances (ec2:RunInstances)",
         "plan: ec2:CreateVpc (ec2:CreateVpc)",
         "apply: rds:DeleteDBCluster (rds:DeleteDBCluster)",
     ]
-    assert any("may not make this call: apply: ec2:RunInstances" in line for line in scripted.report.problems)
+    assert any(
+        "call denied to the deployer role: apply: ec2:RunInstances" in line for line in rehearsal.report.problems
+    )
 
 
-def test_what_is_idle_is_told_in_production_alone(make: Make):
+def test_unused_actions_are_reported_in_production_only(make: Make):
     calls = {"deploy": {"sns:CreateTopic"}, "plan": {"sns:GetTopicAttributes"}}
-    scripted, deployers = make(production=True, **calls)
-    everything(deployers)
-    assert "apply: sns:Subscribe" in scripted.report.idle_actions
-    assert "plan: sns:ListTagsForResource" in scripted.report.idle_actions
-    assert any("has no need of this action: apply: sns:Subscribe" in line for line in scripted.report.problems)
-    scripted, deployers = make(production=False, **calls)
-    everything(deployers)
-    assert scripted.report.idle_actions == []
+    rehearsal, deployers = make(production=True, **calls)
+    run_all_steps(deployers)
+    assert "apply: sns:Subscribe" in rehearsal.report.idle_actions
+    assert "plan: sns:ListTagsForResource" in rehearsal.report.idle_actions
+    assert any(
+        "action not needed by the deployer role: apply: sns:Subscribe" in line for line in rehearsal.report.problems
+    )
+    rehearsal, deployers = make(production=False, **calls)
+    run_all_steps(deployers)
+    assert rehearsal.report.idle_actions == []

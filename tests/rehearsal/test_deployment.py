@@ -1,4 +1,4 @@
-"""An environment deployed as a user does it: with programs that note how they were called in the place of the real."""
+"""Deployment of an environment, with scripts that record how they were called in place of the real programs."""
 
 import json
 import sys
@@ -46,7 +46,7 @@ elif sys.argv[-1].endswith("/broken.plan"):
 
 
 class Programs:
-    """Executables that note how they were called."""
+    """Scripts that record how they were called."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ def network(folder: Path, tier: str = "network") -> Stack:
     return Stack(f"dev-{tier}", tier, folder, {}, ())
 
 
-def test_an_environment_is_synthesized_by_the_programs_main_into_a_folder_of_the_rehearsals(
+def test_environment_is_synthesized_into_the_rehearsals_folder(
     programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -93,7 +93,7 @@ def test_an_environment_is_synthesized_by_the_programs_main_into_a_folder_of_the
     assert programs.called(".venv/bin/python")["arguments"] == [str(tmp_path / "main.py")]
 
 
-def test_what_was_not_synthesized_is_told(
+def test_missing_output_of_cdktf_is_an_error(
     programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -104,40 +104,38 @@ def test_what_was_not_synthesized_is_told(
 
 
 @pytest.mark.parametrize(
-    ("stacks", "asked"), [((), ["dev-*"]), (("dev-foundation", "dev-network"), ["dev-foundation", "dev-network"])]
+    ("stacks", "names"), [((), ["dev-*"]), (("dev-foundation", "dev-network"), ["dev-foundation", "dev-network"])]
 )
-def test_all_stacks_are_deployed_or_some(
-    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], asked: list[str]
+def test_all_or_named_stacks_are_deployed(
+    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], names: list[str]
 ):
-    heard, started = list[str](), list[Popen[str]]()
-    deployment.deploy(*stacks, line=heard.append, started=started.append)
+    lines, started = list[str](), list[Popen[str]]()
+    deployment.deploy(*stacks, on_line=lines.append, on_start=started.append)
     arguments = programs.called("cdktf")["arguments"]
-    assert [argument for argument in arguments if not argument.startswith("--")] == ["deploy", *asked]
+    assert [argument for argument in arguments if not argument.startswith("--")] == ["deploy", *names]
     assert {"--auto-approve", "--skip-provider-lock", f"--output={deployment.stacks}"} <= set(arguments)
-    assert (heard, [process.returncode for process in started]) == (["done"], [0])
+    assert (lines, [process.returncode for process in started]) == (["done"], [0])
     assert deployment.log.read_text().endswith("done\n")
 
 
-@pytest.mark.parametrize(("stacks", "asked"), [((), ["dev-*"]), (("dev-access",), ["dev-access"])])
-def test_all_stacks_are_destroyed_or_some(
-    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], asked: list[str]
+@pytest.mark.parametrize(("stacks", "names"), [((), ["dev-*"]), (("dev-access",), ["dev-access"])])
+def test_all_or_named_stacks_are_destroyed(
+    programs: Programs, deployment: Deployment, stacks: tuple[str, ...], names: list[str]
 ):
-    heard = list[str]()
-    deployment.destroy(*stacks, line=heard.append)
+    lines = list[str]()
+    deployment.destroy(*stacks, on_line=lines.append)
     arguments = programs.called("cdktf")["arguments"]
-    assert [argument for argument in arguments if not argument.startswith("--")] == ["destroy", *asked]
-    assert heard == ["done"]
+    assert [argument for argument in arguments if not argument.startswith("--")] == ["destroy", *names]
+    assert lines == ["done"]
 
 
-def test_a_deployment_that_fails_is_told(programs: Programs, deployment: Deployment):
+def test_failed_deployment_is_an_error(programs: Programs, deployment: Deployment):
     programs.make("cdktf", "sys.exit('It went wrong')")
-    with pytest.raises(ProgramError, match="cdktf ended with 1: It went wrong"):
+    with pytest.raises(ProgramError, match="cdktf exited with 1: It went wrong"):
         deployment.deploy()
 
 
-def test_the_cli_runs_as_a_user_would_run_it_but_touches_nothing_of_the_users(
-    programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-):
+def test_cdktf_cli_runs_with_its_own_home(programs: Programs, deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NODE_OPTIONS", "--require=lazy.js")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     deployment.deploy()
@@ -150,25 +148,25 @@ def test_the_cli_runs_as_a_user_would_run_it_but_touches_nothing_of_the_users(
     assert Path(variables["CDKTF_HOME"]).is_relative_to(deployment.folder)
 
 
-def test_one_copy_of_the_provider_serves_all(programs: Programs, deployment: Deployment):
+def test_provider_is_cached_for_all_stacks(programs: Programs, deployment: Deployment):
     deployment.deploy()
     variables = programs.called("cdktf")["environment"]
     assert Path(variables["TF_PLUGIN_CACHE_DIR"]).is_dir()
     assert variables["CDKTF_DISABLE_PLUGIN_CACHE_ENV"] == "1"
 
 
-def test_a_plan_is_told_as_terraform_shows_it(programs: Programs, deployment: Deployment, tmp_path: Path):
+def test_plan_is_returned_as_terraform_show_prints_it(programs: Programs, deployment: Deployment, tmp_path: Path):
     assert deployment.plan(network(tmp_path)) == {"of": "network.plan"}
     assert programs.called("terraform")["folder"] == str(tmp_path)
 
 
 @pytest.mark.usefixtures("programs")
-def test_a_state_is_told_by_address(deployment: Deployment, tmp_path: Path):
+def test_state_is_returned_by_address(deployment: Deployment, tmp_path: Path):
     assert deployment.state(network(tmp_path)) == {"aws_vpc.vpc": {"id": "vpc-1"}}
 
 
 @pytest.mark.usefixtures("programs")
-def test_what_cannot_be_planned_is_told(deployment: Deployment, tmp_path: Path):
+def test_stack_that_cannot_be_planned_is_an_error(deployment: Deployment, tmp_path: Path):
     with pytest.raises(TerraformError, match="terraform plan: Error: it cannot be planned"):
         deployment.plan(network(tmp_path, "broken"))
 
@@ -177,7 +175,7 @@ def change(address: str, *actions: str, mode: str = "managed") -> dict[str, Any]
     return {"address": address, "mode": mode, "change": {"actions": actions and list(actions)}}
 
 
-def test_what_a_plan_would_change_are_resources_and_outputs():
+def test_planned_changes_are_resources_and_outputs():
     assert planned_changes(
         {
             "resource_changes": [
@@ -191,11 +189,11 @@ def test_what_a_plan_would_change_are_resources_and_outputs():
     ) == ["aws_vpc.vpc: update", "aws_subnet.a: delete/create", "output vpc: create"]
 
 
-def test_an_empty_plan_changes_nothing():
+def test_empty_plan_has_no_changes():
     assert planned_changes({}) == []
 
 
-def test_an_account_has_the_public_zone_of_its_domain_before_the_platform_comes(aws: LocalAws, tmp_path: Path):
+def test_prerequisites_include_the_public_hosted_zone(aws: LocalAws, tmp_path: Path):
     environment = load_settings("dev", tmp_path)
     create_prerequisites(aws, environment)
     zones = aws.client("route53").list_hosted_zones_by_name(DNSName=environment.service.hosted_zone)["HostedZones"]
@@ -203,7 +201,7 @@ def test_an_account_has_the_public_zone_of_its_domain_before_the_platform_comes(
     assert not zones[0]["Config"]["PrivateZone"]
 
 
-def test_an_account_has_what_an_organization_made_there(aws: LocalAws, tmp_path: Path):
+def test_prerequisites_include_boundary_and_key_administrators_of_the_organization(aws: LocalAws, tmp_path: Path):
     environment = load_settings("dev", tmp_path)
     arns = {
         "permissions_boundary": f"arn:aws:iam::{aws.account}:policy/teams/boundary",

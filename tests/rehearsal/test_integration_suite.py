@@ -1,4 +1,4 @@
-"""The integration tests say in one line that they have nothing to test, change nothing, and say what they expected."""
+"""The integration tests report in one line that they cannot run, change nothing, and fail with clear messages."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
 
 @pytest.fixture
 def here(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment in the local AWS's account, and the way to it."""
+    """An environment in the local AWS's account, with credentials for it."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     load_settings("prod", tmp_path, of_account(aws.account))
@@ -43,118 +43,118 @@ def of_account(account: str) -> dict[str, object]:
 
 
 def suite(**variables: str) -> subprocess.CompletedProcess[str]:
-    """The suite, as people run it."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "ENV"}
+    """Run the suite as a user does."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "ENV"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "tests/integration", "--no-cov", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT,
-        env={**own, "AWS_EC2_METADATA_DISABLED": "true", **variables},
+        env={**environment, "AWS_EC2_METADATA_DISABLED": "true", **variables},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_without_an_environment_the_suite_ends_in_one_line():
+def test_missing_env_is_reported_in_one_line():
     run = suite()
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert run.stderr.strip() == "ERROR: ENV is not set: say which environment to test, as ENV=prod"
+    assert run.stderr.strip() == "ERROR: ENV is not set: set the environment to test, as in ENV=prod"
 
 
-def test_in_another_account_the_suite_ends_in_one_line(aws: LocalAws):
+def test_wrong_account_is_reported_in_one_line(aws: LocalAws):
     run = suite(ENV="prod", **aws.environment)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert run.stderr.startswith("ERROR: prod: the credentials are of account 123456789012 (arn:")
     assert len(run.stderr.strip().splitlines()) == 1
 
 
-def test_an_environment_that_is_not_there_is_named():
-    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: there is no such environment"):
+def test_unknown_environment_is_an_error():
+    with pytest.raises(NothingToTestError, match=r"environments/production\.toml: no such environment"):
         DeployedEnvironment.of("production")
 
 
 @pytest.mark.usefixtures("here")
-def test_where_nothing_is_deployed_the_suite_says_so():
+def test_empty_account_is_reported():
     with pytest.raises(NothingToTestError, match=r"prod: nothing is deployed: http://.* has no resource with the tags"):
         DeployedEnvironment.of("prod")
 
 
 @pytest.mark.usefixtures("here")
-def test_without_credentials_the_suite_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it has found
-    with pytest.raises(NothingToTestError, match="prod: AWS cannot be asked: Unable to locate credentials"):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it caches credentials
+    with pytest.raises(NothingToTestError, match="prod: AWS cannot be reached: Unable to locate credentials"):
         DeployedEnvironment.of("prod")
 
 
-def test_what_bears_the_tags_is_found_and_nothing_else(aws: LocalAws, here: Path):
+def test_only_resources_with_the_tags_are_found(aws: LocalAws, here: Path):
     sns = aws.client("sns")
     wanted = [{"Key": "Environment", "Value": "prod"}, {"Key": "ManagedBy", "Value": "cdktf"}]
-    ours = sns.create_topic(Name="ours", Tags=wanted)["TopicArn"]
+    tagged = sns.create_topic(Name="tagged", Tags=wanted)["TopicArn"]
     other = sns.create_topic(Name="other", Tags=wanted[1:])["TopicArn"]
     try:
         deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
-        assert deployed.arns("sns", "") == [ours]
+        assert deployed.arns("sns", "") == [tagged]
     finally:
-        for arn in (ours, other):
+        for arn in (tagged, other):
             sns.delete_topic(TopicArn=arn)
 
 
-def test_what_would_change_something_is_refused_before_it_is_asked(aws: LocalAws, here: Path):
+def test_writes_are_refused_before_they_are_sent(aws: LocalAws, here: Path):
     deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
     before = aws.gateway.calls.copy()
-    with pytest.raises(WriteRefusedError, match="sns:CreateTopic is no reading action"):
+    with pytest.raises(WriteRefusedError, match="sns:CreateTopic is not a read action"):
         deployed.call("sns", "create_topic", Name="new")
     assert aws.gateway.calls == before
 
 
 @pytest.mark.parametrize("port", [5432, 6379, 2049, 8443])
-def test_what_is_private_is_not_connected_to(port: int):
+def test_connections_to_private_ports_are_refused(port: int):
     with pytest.raises(PermissionError, match=r"10\.0\.1\.2 is private"):
         refuse_private_connections(("10.0.1.2", port))
 
 
-def test_aws_is_connected_to():
+def test_connections_to_aws_are_allowed():
     refuse_private_connections(("203.0.113.1", 443))
     refuse_private_connections("/var/run/proxy.sock")
 
 
-def test_an_answer_is_asked_for_once(aws: LocalAws, here: Path):
+def test_responses_are_cached(aws: LocalAws, here: Path):
     deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
     before = aws.gateway.calls["sns:ListTopics"]
     assert deployed.list_all("sns", "list_topics", "Topics") is deployed.list_all("sns", "list_topics", "Topics")
     assert aws.gateway.calls["sns:ListTopics"] == before + 1
 
 
-def test_a_failure_says_what_was_found_what_was_expected_and_where():
-    with pytest.raises(pytest.fail.Exception, match=f"^{ARN}: key: found nothing, expected 'ours'$"):
-        expect("key", {ARN: None}, "ours")
+def test_failure_has_the_found_and_expected_values_and_the_arn():
+    with pytest.raises(pytest.fail.Exception, match=f"^{ARN}: key: found nothing, expected 'shared'$"):
+        expect("key", {ARN: None}, "shared")
 
 
-def test_a_failure_tells_sets_apart():
-    wanted = r"found \{1, 2\}, expected \{2, 3\}; too much: \{1\}; missing: \{3\}$"
+def test_failure_shows_the_difference_of_sets():
+    wanted = r"found \{1, 2\}, expected \{2, 3\}; unexpected: \{1\}; missing: \{3\}$"
     with pytest.raises(pytest.fail.Exception, match=wanted):
         expect("numbers", {ARN: {1, 2}}, {2, 3})
 
 
-def test_to_find_nothing_is_a_failure():
-    with pytest.raises(pytest.fail.Exception, match="key: found no resource, expected one or more with 'ours'"):
-        expect("key", {}, "ours")
+def test_finding_nothing_is_a_failure():
+    with pytest.raises(pytest.fail.Exception, match="key: found no resource, expected one or more with 'shared'"):
+        expect("key", {}, "shared")
 
 
-def test_what_is_missing_and_what_is_too_much_fails():
+def test_missing_and_unexpected_entries_fail():
     both = r"^a: numbers: found 1, expected nothing\nb: numbers: found nothing, expected 2$"
     with pytest.raises(pytest.fail.Exception, match=both):
         expect_each("numbers", {"a": 1}, {"b": 2})
 
 
-def test_one_of_several_is_not_guessed():
+def test_only_one_fails_for_several():
     with pytest.raises(pytest.fail.Exception, match="topic: found 2, expected 1"):
         only_one("topic", [1, 2])
 
 
-def test_enough_is_enough():
+def test_lower_bounds_and_supersets():
     expect("number", {ARN: 3}, AtLeast(2))
     expect("set", {ARN: {1, 2, 3}}, Superset({1, 2}))
     with pytest.raises(pytest.fail.Exception, match="found 1, expected 2 or more"):

@@ -1,4 +1,4 @@
-"""Clients that log in all the time, while a credential changes."""
+"""Clients that log in continuously while the credential changes."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from rehearsal.logins import logging_in
 
 @dataclass
 class Database:
-    """Knows one user at a time, and counts what is closed."""
+    """A database with one user at a time, which counts closed connections."""
 
     user: str = "one"
     refuses: bool = False
@@ -46,14 +46,14 @@ def database() -> Database:
     return Database()
 
 
-def wait_for(what: Any) -> None:
+def wait_for(condition: Any) -> None:
     deadline = time.monotonic() + 5
-    while not what() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert what()
+    assert condition()
 
 
-def test_each_client_logs_in_until_the_end_and_closes_what_it_opened(database: Database):
+def test_clients_log_in_until_the_end_and_close_connections(database: Database):
     with logging_in(database.read, database.log_in, (60.0, 60.0)) as clients:
         wait_for(lambda: all(client.logins > 3 for client in clients))
     logins = sum(client.logins for client in clients)
@@ -63,7 +63,7 @@ def test_each_client_logs_in_until_the_end_and_closes_what_it_opened(database: D
     assert sum(client.logins for client in clients) == logins
 
 
-def test_a_credential_is_read_again_when_it_has_been_kept_for_its_time(database: Database):
+def test_credential_is_read_again_when_the_cache_expires(database: Database):
     with logging_in(database.read, database.log_in, (60.0, 0.05)) as (keeps, forgets):
         database.user = "two"
         wait_for(lambda: "two" in database.seen)
@@ -72,13 +72,13 @@ def test_a_credential_is_read_again_when_it_has_been_kept_for_its_time(database:
     assert database.reads > 2
 
 
-def test_without_keeping_it_is_read_for_every_login(database: Database):
+def test_credential_is_read_for_every_login_without_cache(database: Database):
     with logging_in(database.read, database.log_in, (0.0,)) as (client,):
         wait_for(lambda: client.logins > 3)
     assert database.reads >= client.logins
 
 
-def test_a_login_that_fails_is_counted_with_the_reason_and_the_next_is_tried(database: Database):
+def test_failed_login_is_counted_with_its_reason_and_retried(database: Database):
     database.refuses = True
     with logging_in(database.read, database.log_in, (60.0,)) as (client,):
         wait_for(lambda: len(client.failures) > 1)
@@ -87,7 +87,7 @@ def test_a_login_that_fails_is_counted_with_the_reason_and_the_next_is_tried(dat
     assert set(client.failures) == {"no such user: one"}
 
 
-def test_a_credential_that_cannot_be_read_is_a_login_that_failed(database: Database):
+def test_unreadable_credential_counts_as_a_failed_login(database: Database):
     database.unreadable = True
     with logging_in(database.read, database.log_in, (0.0,)) as (client,):
         wait_for(lambda: client.failures)
@@ -96,7 +96,7 @@ def test_a_credential_that_cannot_be_read_is_a_login_that_failed(database: Datab
     assert set(client.failures) == {"no secret to read"}
 
 
-def test_no_client_goes_on_when_the_rehearsal_breaks(database: Database):
+def test_clients_stop_when_the_rehearsal_fails(database: Database):
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError), logging_in(database.read, database.log_in, (0.0,)):
         raise ZeroDivisionError

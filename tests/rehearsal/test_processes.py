@@ -1,4 +1,4 @@
-"""Programs that the rehearsal runs: heard line by line, and never outlived by what they start."""
+"""Child programs: their output, and that no descendant outlives them."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 
 from rehearsal.processes import ProgramError, interrupt_on_signals, kill_processes, process_tree, run, stop
 
-# Tells its number, and sleeps on whatever Ctrl-C says; with a session of its own, as a terminal's program has it.
+# Prints its PID and ignores SIGINT, in a session of its own.
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -25,7 +25,7 @@ STARTS = f"""
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], start_new_session=True)
 """
-# Writes its state when it is interrupted, as Terraform does, and takes its time for it.
+# Writes its state when it is interrupted, which takes time, as with Terraform.
 ORDERLY = """
 import pathlib, sys, time
 try:
@@ -33,20 +33,21 @@ try:
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.3)
-    pathlib.Path("state").write_text("whole")
+    pathlib.Path("state").write_text("complete")
 """
 
 
 class StopError(Exception):
-    """Whatever ends the rehearsal while a program runs."""
+    """Stops the rehearsal while a program runs."""
 
 
 @pytest.fixture
 def python(tmp_path: Path) -> Callable[..., None]:
-    """Runs a program of Python's."""
+    """Runs a Python program."""
 
-    def python(program: str, variables: dict[str, str] | None = None, **heard: Any) -> None:
-        run([sys.executable, "-c", program], cwd=tmp_path, variables=variables or {}, log=tmp_path / "a.log", **heard)
+    def python(program: str, variables: dict[str, str] | None = None, **callbacks: Any) -> None:
+        log = tmp_path / "a.log"
+        run([sys.executable, "-c", program], cwd=tmp_path, variables=variables or {}, log=log, **callbacks)
 
     return python
 
@@ -59,7 +60,7 @@ def handlers() -> Generator[None]:
 
 
 def ends(process: int) -> bool:
-    """Whether a process ends within a second."""
+    """Whether a process exits within a second."""
     for _ in range(100):
         if not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
             return True
@@ -67,123 +68,121 @@ def ends(process: int) -> bool:
     return False
 
 
-def grandchild(heard: list[str]) -> int:
-    return int(heard[0].removeprefix("grandchild "))
+def grandchild(lines: list[str]) -> int:
+    return int(lines[0].removeprefix("grandchild "))
 
 
-def test_each_line_is_heard_and_kept_beneath_the_command(python: Callable[..., None], tmp_path: Path):
-    heard = list[str]()
-    python("print('one'); print('  two')", line=heard.append)
-    python("import sys; sys.stderr.write('three')", line=heard.append)
-    assert heard == ["one", "  two", "three"]
-    kept = (tmp_path / "a.log").read_text().splitlines()
-    assert [line for line in kept if not line.startswith("$")] == ["one", "  two", "three"]
-    assert kept[0] == f"$ {sys.executable} -c print('one'); print('  two')"
+def test_lines_are_passed_on_and_logged_with_the_command(python: Callable[..., None], tmp_path: Path):
+    lines = list[str]()
+    python("print('one'); print('  two')", on_line=lines.append)
+    python("import sys; sys.stderr.write('three')", on_line=lines.append)
+    assert lines == ["one", "  two", "three"]
+    log = (tmp_path / "a.log").read_text().splitlines()
+    assert [line for line in log if not line.startswith("$")] == ["one", "  two", "three"]
+    assert log[0] == f"$ {sys.executable} -c print('one'); print('  two')"
 
 
-def test_a_program_has_the_environment_that_it_is_given_and_no_other(python: Callable[..., None]):
-    heard = list[str]()
-    python("import os; print(os.environ.get('A'), os.environ.get('HOME'))", {"A": "1"}, line=heard.append)
-    assert heard == ["1 None"]
+def test_program_gets_only_the_given_environment(python: Callable[..., None]):
+    lines = list[str]()
+    python("import os; print(os.environ.get('A'), os.environ.get('HOME'))", {"A": "1"}, on_line=lines.append)
+    assert lines == ["1 None"]
 
 
-def test_a_program_that_writes_no_text_is_heard_all_the_same(python: Callable[..., None]):
-    heard = list[str]()
-    python(r"import sys; sys.stdout.buffer.write(b'\xff\n\xc3\xa4\n')", line=heard.append)
-    assert heard == ["\ufffd", "ä"]
+def test_binary_output_is_decoded_with_replacement_characters(python: Callable[..., None]):
+    lines = list[str]()
+    python(r"import sys; sys.stdout.buffer.write(b'\xff\n\xc3\xa4\n')", on_line=lines.append)
+    assert lines == ["\ufffd", "ä"]
 
 
-def test_a_program_that_fails_is_told_with_its_code_its_last_words_and_its_log(
-    python: Callable[..., None], tmp_path: Path
-):
-    with pytest.raises(ProgramError) as told:
+def test_failed_program_is_reported_with_exit_code_last_line_and_log(python: Callable[..., None], tmp_path: Path):
+    with pytest.raises(ProgramError) as raised:
         python("print('It went wrong\\n'); raise SystemExit(3)")
-    assert str(told.value) == f"{Path(sys.executable).name} ended with 3: It went wrong (all of it: {tmp_path}/a.log)"
+    assert str(raised.value) == f"{Path(sys.executable).name} exited with 3: It went wrong (log: {tmp_path}/a.log)"
 
 
-def test_what_a_program_leaves_running_is_ended_with_it(python: Callable[..., None]):
-    heard = list[str]()
-    python(f"{STARTS}time.sleep(0.3)", line=heard.append)
-    assert ends(grandchild(heard))
+def test_descendants_are_stopped_with_the_program(python: Callable[..., None]):
+    lines = list[str]()
+    python(f"{STARTS}time.sleep(0.3)", on_line=lines.append)
+    assert ends(grandchild(lines))
 
 
-def test_what_is_left_of_a_program_that_was_killed_is_found_and_ended(python: Callable[..., None]):
-    heard, started = list[str](), list[subprocess.Popen[str]]()
+def test_descendants_of_a_killed_program_are_stopped(python: Callable[..., None]):
+    lines, started = list[str](), list[subprocess.Popen[str]]()
 
-    def line(text: str) -> None:
-        heard.append(text)
+    def on_line(text: str) -> None:
+        lines.append(text)
         kill_processes(process_tree(started[0])[:1])
         assert started[0].wait(5) == -signal.SIGKILL
-        (left,) = process_tree(started[0])
-        assert left.pid == grandchild(heard)
-        left.kill()
+        (remaining,) = process_tree(started[0])
+        assert remaining.pid == grandchild(lines)
+        remaining.kill()
 
-    with pytest.raises(ProgramError, match="ended with -9"):
-        python(f"{STARTS}time.sleep(60)", line=line, started=started.append)
-    assert ends(grandchild(heard))
+    with pytest.raises(ProgramError, match="exited with -9"):
+        python(f"{STARTS}time.sleep(60)", on_line=on_line, on_start=started.append)
+    assert ends(grandchild(lines))
 
 
-def test_whatever_ends_the_rehearsal_ends_the_program_and_lets_it_finish(python: Callable[..., None], tmp_path: Path):
-    def line(text: str) -> None:
+def test_interrupted_program_may_finish(python: Callable[..., None], tmp_path: Path):
+    def on_line(text: str) -> None:
         raise StopError(text)
 
     with pytest.raises(StopError, match="begun"):
-        python(ORDERLY, line=line)
-    assert (tmp_path / "state").read_text() == "whole"
+        python(ORDERLY, on_line=on_line)
+    assert (tmp_path / "state").read_text() == "complete"
 
 
-def test_a_program_that_nobody_wants_to_hear_of_is_ended(python: Callable[..., None]):
+def test_program_is_stopped_if_the_start_callback_raises(python: Callable[..., None]):
     programs = list[subprocess.Popen[str]]()
 
-    def started(process: subprocess.Popen[str]) -> None:
+    def on_start(process: subprocess.Popen[str]) -> None:
         programs.append(process)
         raise StopError
 
     with pytest.raises(StopError):
-        python("import time; time.sleep(60)", started=started)
+        python("import time; time.sleep(60)", on_start=on_start)
     assert programs[0].returncode
 
 
-def test_what_a_program_has_started_may_finish_after_it(python: Callable[..., None], tmp_path: Path):
-    late = "import pathlib, time; time.sleep(0.5); pathlib.Path('state').write_text('whole')"
+def test_descendants_may_finish_after_a_failed_program(python: Callable[..., None], tmp_path: Path):
+    late = "import pathlib, time; time.sleep(0.5); pathlib.Path('state').write_text('complete')"
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}], start_new_session=True,"
     with pytest.raises(ProgramError):
         python(f"{program} stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); sys.exit(1)")
-    assert (tmp_path / "state").read_text() == "whole"
+    assert (tmp_path / "state").read_text() == "complete"
 
 
-def test_a_program_that_does_not_heed_is_ended_for_good_after_a_grace_with_all_that_it_started(
+def test_program_that_ignores_interrupts_is_killed_with_its_descendants(
     python: Callable[..., None],
 ):
-    heard, started = list[str](), list[subprocess.Popen[str]]()
+    lines, started = list[str](), list[subprocess.Popen[str]]()
 
-    def line(text: str) -> None:
-        heard.append(text)
+    def on_line(text: str) -> None:
+        lines.append(text)
         began = time.monotonic()
         stop(started[0], grace=0.2)
         assert time.monotonic() - began < 5
 
     ignores = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {STARTS.strip()}; time.sleep(60)"
-    with pytest.raises(ProgramError, match="ended with -9"):
-        python(ignores.replace("; import subprocess", "\nimport subprocess"), line=line, started=started.append)
-    assert ends(grandchild(heard))
+    with pytest.raises(ProgramError, match="exited with -9"):
+        python(ignores.replace("; import subprocess", "\nimport subprocess"), on_line=on_line, on_start=started.append)
+    assert ends(grandchild(lines))
 
 
-def test_other_programs_are_left_alone(python: Callable[..., None]):
+def test_other_processes_are_not_stopped(python: Callable[..., None]):
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
         python(f"{STARTS}time.sleep(0.3)")
         assert other.poll() is None
         other.kill()
 
 
-def test_processes_that_are_gone_need_not_be_ended():
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        known = psutil.Process(gone.pid)
+def test_killing_exited_processes_is_no_error():
+    with subprocess.Popen([sys.executable, "-c", ""]) as exited:
+        known = psutil.Process(exited.pid)
     kill_processes([known])
 
 
 @pytest.mark.usefixtures("handlers")
-def test_an_orderly_stop_ends_this_process_as_ctrl_c_does():
+def test_sigterm_interrupts_like_ctrl_c():
     interrupt_on_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

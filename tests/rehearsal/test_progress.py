@@ -1,4 +1,4 @@
-"""What the cdktf CLI says, as a line a tier."""
+"""The cdktf CLI's output, as progress by tier."""
 
 from io import StringIO
 from pathlib import Path
@@ -11,12 +11,12 @@ from rehearsal import progress as module
 from rehearsal.progress import Progress, count_resources
 from synthesized.platform import Stack
 
-# The CLI draws what it waits for, and draws over it.
+# The CLI overwrites its progress lines.
 DRAWN = "\x1b[2K\x1b[1A\x1b[2K\x1b[G"
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test advances."""
 
     now = 100.0
 
@@ -42,7 +42,7 @@ STACKS = {
 
 
 def watched(*lines: str, terminal: bool = False) -> tuple[Progress, str]:
-    """What is known, and what is shown, when the CLI has said some lines."""
+    """The progress, and what is printed, after some lines of the CLI."""
     out = StringIO()
     with Progress(Console(file=out, force_terminal=terminal, width=80), STACKS) as progress:
         for line in lines:
@@ -50,11 +50,11 @@ def watched(*lines: str, terminal: bool = False) -> tuple[Progress, str]:
     return progress, out.getvalue()
 
 
-def test_a_stacks_resources_are_counted():
+def test_resources_of_a_stack_are_counted():
     assert [count_resources(stack) for stack in [*STACKS.values(), Stack("a", "a", Path(), {}, ())]] == [3, 1, 0]
 
 
-def test_what_is_made_or_destroyed_is_counted_by_tier():
+def test_created_and_destroyed_resources_are_counted_by_tier():
     progress, _ = watched(
         f"{DRAWN}dev-network  aws_vpc.vpc (vpc): Creating...",
         "             aws_vpc.vpc (vpc): Creation complete after 1s [id=vpc-1]",
@@ -66,7 +66,7 @@ def test_what_is_made_or_destroyed_is_counted_by_tier():
     assert progress.done == 2
 
 
-def test_a_line_without_a_name_is_of_the_stack_that_spoke_last():
+def test_line_without_a_name_belongs_to_the_previous_stack():
     progress, _ = watched(
         "dev-network  aws_vpc.vpc: Creation complete after 1s",
         "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
@@ -84,12 +84,12 @@ def test_a_line_without_a_name_is_of_the_stack_that_spoke_last():
         "      before any stack: Creating...",
     ],
 )
-def test_what_is_no_stacks_line_is_passed_over(line: str):
+def test_other_lines_are_ignored(line: str):
     progress, shown = watched(line)
     assert (progress.done, progress.errors, shown) == (0, [], "")
 
 
-def test_a_tiers_time_runs_from_its_first_resource_to_its_end(clock: Clock):
+def test_duration_of_a_tier_is_from_its_first_resource_to_its_end(clock: Clock):
     with Progress(Console(file=StringIO()), STACKS) as progress:
         assert progress.tiers["network"].seconds == 0
         progress.read_line("dev-network  aws_vpc.vpc: Creating...")
@@ -102,7 +102,7 @@ def test_a_tiers_time_runs_from_its_first_resource_to_its_end(clock: Clock):
 
 
 @pytest.mark.parametrize("ended", ["Apply complete! Resources: 1 added", "Destroy complete! Resources: 1 destroyed."])
-def test_without_a_terminal_a_tier_is_told_when_it_is_through(ended: str):
+def test_without_a_terminal_finished_tiers_are_printed(ended: str):
     _, shown = watched(
         "dev-network  aws_vpc.vpc: Creating...",
         "dev-cache  aws_elasticache_user.user: Creation complete after 1s",
@@ -111,7 +111,7 @@ def test_without_a_terminal_a_tier_is_told_when_it_is_through(ended: str):
     assert shown.split() == ["cache", "1", "of", "1", "0.0", "s"]
 
 
-def test_a_terminal_shows_every_tier_at_the_end():
+def test_terminal_shows_every_tier():
     _, shown = watched(
         "dev-network  aws_vpc.vpc: Creation complete after 1s", "dev-network  Apply complete!", terminal=True
     )
@@ -121,6 +121,6 @@ def test_a_terminal_shows_every_tier_at_the_end():
 
 
 @pytest.mark.parametrize("mark", ["", "│ "])
-def test_what_terraform_says_is_wrong_is_kept_with_its_tier(mark: str):
+def test_terraform_errors_are_recorded_with_the_tier(mark: str):
     progress, _ = watched(f"dev-cache  {mark}Error: creating ElastiCache User: InvalidAction")
     assert progress.errors == [f"cache: {mark}Error: creating ElastiCache User: InvalidAction"]

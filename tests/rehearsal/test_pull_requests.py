@@ -1,4 +1,4 @@
-"""What is proposed to Atlantis in a rehearsal: what must come of it, and what is told where something else does."""
+"""The pull requests of a rehearsal: expected results, and errors for others."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ TIERS = {
 
 
 class Scripted:
-    """A server that answers as it is told: everything goes well, but for the projects that are named."""
+    """A server whose results tests set: all commands succeed, except for the given projects."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
@@ -46,7 +46,7 @@ class Scripted:
         return [
             Outcome(
                 f"dev-{tier}",
-                "Plan: 1 to add\n### Nothing of weight",
+                "Plan: 1 to add\n### Nothing significant",
                 self.errors.get(f"{command} dev-{tier}", ""),
                 self.policies if command == "plan" else (),
             )
@@ -90,8 +90,8 @@ def requests(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> PullRequests:
     return PullRequests(cast(Any, rehearsal), cast(Any, server))
 
 
-def test_a_group_is_applied_before_the_next_is_planned(requests: PullRequests, server: Scripted):
-    told = requests.deploy()
+def test_group_is_applied_before_the_next_is_planned(requests: PullRequests, server: Scripted):
+    summaries = requests.deploy()
     assert server.done == [
         "plan access foundation",
         "apply access",
@@ -102,11 +102,11 @@ def test_a_group_is_applied_before_the_next_is_planned(requests: PullRequests, s
         "plan observability",
         "apply observability",
     ]
-    assert told.splitlines()[0].split() == ["dev-access", "Nothing", "of", "weight"]
-    assert len(told.splitlines()) == len(TIERS)
+    assert summaries.splitlines()[0].split() == ["dev-access", "Nothing", "significant"]
+    assert len(summaries.splitlines()) == len(TIERS)
 
 
-def test_a_group_that_is_applied_by_hand_alone_leaves_the_server_nothing(requests: PullRequests, server: Scripted):
+def test_server_applies_nothing_in_a_group_of_manual_tiers(requests: PullRequests, server: Scripted):
     for tier in TIERS.keys() - {"access"}:
         del cast(Any, requests.rehearsal.platform.stacks)[tier]
     requests.deploy()
@@ -117,82 +117,82 @@ def test_a_group_that_is_applied_by_hand_alone_leaves_the_server_nothing(request
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
-def test_a_project_that_fails_is_named(requests: PullRequests, server: Scripted, command: str):
+def test_failed_project_is_reported_by_name(requests: PullRequests, server: Scripted, command: str):
     server.errors[f"{command} dev-network"] = "Error: no"
     with pytest.raises(RehearsalError, match="dev-network: Error: no"):
         requests.deploy()
     assert not any(done.endswith("observability") for done in server.done)
 
 
-def test_a_policy_that_does_not_pass_is_told(requests: PullRequests, server: Scripted):
+def test_failed_policy_is_an_error(requests: PullRequests, server: Scripted):
     server.policies = ("checkov: fail",)
     with pytest.raises(RehearsalError, match="dev-access: checkov: fail"):
         requests.deploy()
 
 
-def test_the_server_must_not_apply_what_is_applied_by_hand(requests: PullRequests, server: Scripted):
+def test_server_that_applies_a_manual_tier_is_an_error(requests: PullRequests, server: Scripted):
     server.errors.clear()
-    with pytest.raises(RehearsalError, match="dev-access: was applied by the server"):
+    with pytest.raises(RehearsalError, match="dev-access: the server applied it, but must refuse"):
         requests.deploy()
 
 
-def test_no_plan_may_have_changes(requests: PullRequests, server: Scripted):
+def test_plan_with_changes_is_an_error(requests: PullRequests, server: Scripted):
     server.changes.clear()
     assert requests.plan_all() == "  5 projects, no changes"
     server.changes = {"network"}
-    with pytest.raises(RehearsalError, match="dev-network: would change, and nobody has changed anything"):
+    with pytest.raises(RehearsalError, match="dev-network: the plan has unexpected changes"):
         requests.plan_all()
 
 
 UNKNOWN = 'Error: Unsupported attribute\n\nThis object does not have an attribute named\n"cross-stack-output".'
 
 
-def test_a_new_use_at_once_must_fail(requests: PullRequests, server: Scripted):
+def test_new_output_in_one_step_must_fail(requests: PullRequests, server: Scripted):
     before = (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
     server.errors["plan dev-audit"] = UNKNOWN
-    told = requests.use_output_at_once()
-    assert told == '  dev-audit: This object does not have an attribute named "cross-stack-output".'
+    result = requests.use_output_at_once()
+    assert result == '  dev-audit: This object does not have an attribute named "cross-stack-output".'
     assert (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(("error", "planned"), [("", ("audit",)), ("Error: other", ("audit",)), (UNKNOWN, TIERS)])
-def test_else_it_is_told_what_came_of_it(
+def test_any_other_result_of_one_step_is_an_error(
     requests: PullRequests, server: Scripted, error: str, planned: tuple[str, ...]
 ):
     server.errors["plan dev-audit"] = error
     server.planned["stacks/audit/stack.py"] = planned
-    with pytest.raises(RehearsalError, match="dev-audit alone should have failed"):
+    with pytest.raises(RehearsalError, match="only dev-audit should have failed"):
         requests.use_output_at_once()
 
 
 class InTurn(Scripted):
-    """Only what a step is for changes."""
+    """Only the tier that a step edits changes."""
 
     def plan(self, changed: list[str] | None = None, only: str = "") -> list[Outcome]:
         self.changes = {Path(changed[0]).parent.name} if changed else set()
         return super().plan(changed, only)
 
 
-def test_in_two_steps_it_is_offered_and_then_used(requests: PullRequests, server: Scripted):
+def test_new_output_in_two_steps_succeeds(requests: PullRequests, server: Scripted):
     server.__class__ = InTurn
     assert requests.use_output_in_two_steps().splitlines() == [
-        "  stacks/foundation/stack.py: 4 planned; dev-foundation changes and is applied",
-        "  stacks/audit/stack.py: 1 planned; dev-audit changes and is applied",
+        "  stacks/foundation/stack.py: 4 planned, dev-foundation changed and applied",
+        "  stacks/audit/stack.py: 1 planned, dev-audit changed and applied",
     ]
     assert ADD_OUTPUT.line in (server.checkout / ADD_OUTPUT.file).read_text(encoding="utf-8")
     assert USE_OUTPUT.line in (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("changes", "told"), [(set[str](), "none"), ({"foundation", "network"}, "dev-network")])
-def test_a_step_that_changes_something_else_is_told(
-    requests: PullRequests, server: Scripted, changes: set[str], told: str
+@pytest.mark.parametrize(("changes", "named"), [(set[str](), "nothing"), ({"foundation", "network"}, "dev-network")])
+def test_step_that_changes_other_stacks_is_an_error(
+    requests: PullRequests, server: Scripted, changes: set[str], named: str
 ):
     server.changes = changes
-    with pytest.raises(RehearsalError, match=f"dev-foundation alone should change, and .*{told} would"):
+    with pytest.raises(RehearsalError, match=f"only dev-foundation should change, but the plans change .*{named}"):
         requests.use_output_in_two_steps()
 
 
-def test_all_of_it_is_done_in_order(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
+def test_all_pull_requests_run_in_order(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
     for step in ("deploy", "plan_all", "use_output_at_once", "use_output_in_two_steps"):
         monkeypatch.setattr(PullRequests, step, lambda _, step=step: step)
     assert [outcome for _, outcome in requests.run()] == [
@@ -201,20 +201,20 @@ def test_all_of_it_is_done_in_order(requests: PullRequests, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("edit", [ADD_OUTPUT, USE_OUTPUT])
-def test_the_program_has_the_lines_that_are_added_to(edit: SettingsEdit, tmp_path: Path):
+def test_edits_apply_to_the_project(edit: SettingsEdit, tmp_path: Path):
     (tmp_path / edit.file).parent.mkdir(parents=True)
     (tmp_path / edit.file).write_text((ROOT / edit.file).read_text(encoding="utf-8"), encoding="utf-8")
     edit.apply(tmp_path)
     assert edit.after + edit.line in (tmp_path / edit.file).read_text(encoding="utf-8")
 
 
-def test_a_line_that_is_not_there_once_is_told(tmp_path: Path):
+def test_line_that_does_not_occur_exactly_once_is_an_error(tmp_path: Path):
     (tmp_path / "a.py").write_text("x\nx\n", encoding="utf-8")
-    with pytest.raises(RehearsalError, match=r"a\.py: 'x' stands there 2 times"):
+    with pytest.raises(RehearsalError, match=r"a\.py: 'x' occurs 2 times, not once"):
         SettingsEdit("a.py", "x\n", "y\n").apply(tmp_path)
 
 
-def test_the_projects_files_are_those_of_git():
+def test_project_files_are_those_of_git():
     files = project_files()
     assert {"main.py", "atlantis.yaml", "docs/repos.yaml", "rehearsal/pull_requests.py"} <= set(files)
     assert not [file for file in files if file.startswith((".venv/", ".cache/", "node_modules/", "cdktf.out/"))]
@@ -222,7 +222,7 @@ def test_the_projects_files_are_those_of_git():
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with two environments, of which git knows all."""
+    """A project with two environments, in a git repository."""
     root = tmp_path / "project"
     for name, text in {
         "Makefile": "setup: .venv/installed\n.venv/installed: Pipfile\n\t@touch $@\n",
@@ -230,7 +230,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "main.py": "import os\nfrom pathlib import Path\n"
         "Path(os.environ['CDKTF_OUTDIR']).mkdir()\nassert 'ENV' not in os.environ\nprint(os.environ['CDKTF_OUTDIR'])\n",
         "operations/__main__.py": "import sys\nfrom pathlib import Path\n"
-        "Path('told').write_text(' '.join([*sys.argv[1:], *sorted(p.stem for p in Path('environments').iterdir())]))\n",
+        "Path('args').write_text(' '.join([*sys.argv[1:], *sorted(p.stem for p in Path('environments').iterdir())]))\n",
         "environments/dev.toml": "",
         "environments/prod.toml": "",
         ".gitignore": "/.venv/\n/.cache/\n",
@@ -245,30 +245,30 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def test_a_checkout_has_one_environment_and_what_is_installed(project: Path, tmp_path: Path):
+def test_checkout_has_one_environment_and_links_to_installed_folders(project: Path, tmp_path: Path):
     checkout = create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert [file.stem for file in (checkout / "environments").iterdir()] == ["dev"]
     assert (checkout / "ci-cdktf.out").is_dir()
-    assert (checkout / "told").read_text(encoding="utf-8") == "atlantis dev"
+    assert (checkout / "args").read_text(encoding="utf-8") == "atlantis dev"
     assert (checkout / ".venv").resolve() == project / ".venv"
     assert (checkout / ".cache" / "x").exists()
 
 
-def test_what_is_not_installed_is_not_installed_through_it(project: Path, tmp_path: Path):
+def test_copy_does_not_install_into_linked_folders(project: Path, tmp_path: Path):
     (project / ".venv" / "installed").unlink()
-    with pytest.raises(RehearsalError, match="what the project needs is not installed: run make setup"):
+    with pytest.raises(RehearsalError, match="the project is not set up: run make setup"):
         create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert not (project / ".venv" / "installed").exists()
 
 
-def test_the_projects_own_age_installs_nothing(project: Path, tmp_path: Path):
+def test_newer_project_files_do_not_trigger_setup(project: Path, tmp_path: Path):
     later = (project / ".venv" / "installed").stat().st_mtime + 60
     os.utime(project / "Pipfile", (later, later))
     create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
     assert (tmp_path / "checkout" / "Pipfile").stat().st_mtime < later
 
 
-def test_a_server_has_roles_and_no_credentials_of_its_own(
+def test_server_uses_profiles_instead_of_the_users_credentials(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
@@ -291,7 +291,7 @@ def test_a_server_has_roles_and_no_credentials_of_its_own(
     del project
 
 
-def test_terraforms_own_words_are_passed_on(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
+def test_terraform_errors_are_passed_on(requests: PullRequests, monkeypatch: pytest.MonkeyPatch):
     def terraform(*_: str, cwd: Path) -> str:
         raise TerraformError(f"{cwd.name}: no")
 

@@ -1,4 +1,4 @@
-"""A rehearsal's steps: what each does to the local AWS, what it notes, and in which words it fails."""
+"""The steps of a rehearsal: what they do in the local AWS, what they report, and how they fail."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from stacks.settings import SettingsError
 from synthesized.platform import Platform
 from tests.rehearsal.fake_project import FakeProject
 
-# As the CLI draws them where there is no terminal.
+# Output of the CLI without a terminal.
 DEPLOYED = (
     "dev-foundation  aws_s3_bucket.files (files): Creating...",
     "dev-foundation  aws_s3_bucket.files (files): Creation complete after 1s [id=files]",
@@ -46,19 +46,19 @@ TAGS = {"Environment": "dev", "ManagedBy": "cdktf", "Tier": "network"}
 
 
 @pytest.fixture
-def said() -> StringIO:
-    """What the console shows."""
+def output() -> StringIO:
+    """Output of the console."""
     return StringIO()
 
 
 @pytest.fixture
-def console(said: StringIO) -> Console:
-    return Console(file=said, width=200, highlight=False)
+def console(output: StringIO) -> Console:
+    return Console(file=output, width=200, highlight=False)
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of the rotation's, which trusts RDS's authorities."""
+    """A rotation package that trusts the certificate authorities of RDS."""
     path = tmp_path / "rotation-local.zip"
     with ZipFile(path, "w") as archive:
         archive.writestr("lambda_rotation/handler.py", "import this")
@@ -68,14 +68,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path) -> FakeProject:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path) -> FakeProject:
     del package
     return FakeProject(tmp_path / "project", monkeypatch)
 
 
 @pytest.fixture
-def rehearsal(stage: FakeProject, console: Console, another: None, quick_sessions: None) -> Generator[Rehearsal]:
-    del stage, another, quick_sessions
+def rehearsal(project: FakeProject, console: Console, another: None, quick_sessions: None) -> Generator[Rehearsal]:
+    del project, another, quick_sessions
     with open_rehearsal("dev", console) as rehearsal:
         yield rehearsal
 
@@ -86,30 +86,28 @@ def topic(rehearsal: Rehearsal, name: str, **tags: str) -> str:
 
 
 @pytest.mark.usefixtures("another")
-def test_the_stacks_and_a_local_aws_of_the_environments_account_are_there_while_it_lasts(
-    stage: FakeProject, console: Console, package: Path
+def test_rehearsal_has_stacks_and_a_local_aws_in_the_environments_account(
+    project: FakeProject, console: Console, package: Path
 ):
     with open_rehearsal("dev", console) as rehearsal:
-        assert rehearsal.aws.client("sts").get_caller_identity()["Account"] == stage.settings.account
-        assert rehearsal.settings == stage.settings
+        assert rehearsal.aws.client("sts").get_caller_identity()["Account"] == project.settings.account
+        assert rehearsal.settings == project.settings
         assert list(rehearsal.platform.stacks) == ["foundation", "network"]
         assert rehearsal.platform.stacks["network"].folder.is_relative_to(one_environment.FOLDER / "dev")
         assert (rehearsal.report.environment, rehearsal.report.synthesized) == ("dev", 4)
         assert os.environ.items() >= rehearsal.aws.environment.items()
-        with ZipFile(os.environ["ROTATION_PACKAGE"]) as ours, ZipFile(package) as built:
+        with ZipFile(os.environ["ROTATION_PACKAGE"]) as used, ZipFile(package) as built:
             authority = "lambda_rotation/certificates/rds.pem"
-            assert ours.read(authority) == rehearsal.aws.certificates.read_bytes()
-            assert ours.namelist() == built.namelist()
-            assert ours.read("lambda_rotation/handler.py") == b"import this"
+            assert used.read(authority) == rehearsal.aws.certificates.read_bytes()
+            assert used.namelist() == built.namelist()
+            assert used.read("lambda_rotation/handler.py") == b"import this"
     host, _, port = rehearsal.aws.endpoint.removeprefix("http://").partition(":")
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((host, int(port)), timeout=1)
 
 
-@pytest.mark.usefixtures("another", "stage")
-def test_nothing_of_the_users_own_aws_is_seen_and_all_of_it_is_there_afterwards(
-    console: Console, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.usefixtures("another", "project")
+def test_users_aws_configuration_is_hidden_and_restored(console: Console, monkeypatch: pytest.MonkeyPatch):
     own = {"AWS_PROFILE": "production", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_S3": "https://example.invalid"}
     for name, value in own.items():
         monkeypatch.setenv(name, value)
@@ -123,8 +121,8 @@ def test_nothing_of_the_users_own_aws_is_seen_and_all_of_it_is_there_afterwards(
     assert after == {name: value for name, value in before.items() if not name.startswith("MOTO_")}
 
 
-@pytest.mark.usefixtures("another", "stage")
-def test_what_an_earlier_rehearsal_left_is_gone(console: Console):
+@pytest.mark.usefixtures("another", "project")
+def test_files_of_an_earlier_rehearsal_are_deleted(console: Console):
     left = one_environment.FOLDER / "dev" / "integration.xml"
     left.parent.mkdir(parents=True)
     left.touch()
@@ -132,78 +130,78 @@ def test_what_an_earlier_rehearsal_left_is_gone(console: Console):
         assert not left.exists()
 
 
-def test_an_environment_is_rehearsed_once_at_a_time(rehearsal: Rehearsal, console: Console):
+def test_environment_cannot_be_rehearsed_twice_at_the_same_time(rehearsal: Rehearsal, console: Console):
     assert rehearsal.platform
-    with pytest.raises(RehearsalError, match=r"^dev is being rehearsed already, in another process$"):
+    with pytest.raises(RehearsalError, match=r"^another process is already rehearsing dev$"):
         open_rehearsal("dev", console).__enter__()
-    # The one under way has kept its folder.
+    # The running rehearsal still has its folder.
     assert rehearsal.deployment.stacks.is_dir()
 
 
-def test_without_the_package_of_this_machine_nothing_is_begun(stage: FakeProject, package: Path, console: Console):
+def test_missing_package_is_an_error(project: FakeProject, package: Path, console: Console):
     package.unlink()
     with pytest.raises(RehearsalError, match=r"rotation-local\.zip is missing; run make setup$"):
         open_rehearsal("dev", console).__enter__()
-    assert not (stage.root / "rehearsal").exists()
+    assert not (project.root / "rehearsal").exists()
 
 
-@pytest.mark.usefixtures("stage")
-def test_an_environment_that_is_not_there_is_told(console: Console):
+@pytest.mark.usefixtures("project")
+def test_unknown_environment_is_a_settings_error(console: Console):
     with pytest.raises(SettingsError, match="production"):
         open_rehearsal("production", console).__enter__()
 
 
 @pytest.mark.usefixtures("another")
-def test_stacks_that_cannot_be_synthesized_end_it_and_it_can_be_begun_again(stage: FakeProject, console: Console):
-    synthesizer = (stage.root / ".venv/bin/python").read_text()
-    stage.program(".venv/bin/python", "echo 'service.cpu = 7: allowed: 256'; exit 1")
-    with pytest.raises(ProgramError, match=r"python ended with 1: service\.cpu = 7: allowed: 256 "):
+def test_failed_synthesis_is_an_error_and_can_be_retried(project: FakeProject, console: Console):
+    synthesizer = (project.root / ".venv/bin/python").read_text()
+    project.program(".venv/bin/python", "echo 'service.cpu = 7: allowed: 256'; exit 1")
+    with pytest.raises(ProgramError, match=r"python exited with 1: service\.cpu = 7: allowed: 256 "):
         open_rehearsal("dev", console).__enter__()
-    stage.program(".venv/bin/python", synthesizer)
+    project.program(".venv/bin/python", synthesizer)
     with open_rehearsal("dev", console) as rehearsal:
         assert rehearsal.report.synthesized == 4
 
 
-def test_the_command_that_people_use_makes_what_the_first_stack_needs(rehearsal: Rehearsal, stage: FakeProject):
+def test_bootstrap_creates_the_state_bucket_and_the_hosted_zone(rehearsal: Rehearsal, project: FakeProject):
     aimed = (
         "import runpy, sys; from pathlib import Path; from operations import account; "
-        f"account.ENVIRONMENTS = Path('{stage.root}/environments'); sys.argv = sys.argv[2:]; "
+        f"account.ENVIRONMENTS = Path('{project.root}/environments'); sys.argv = sys.argv[2:]; "
         "runpy.run_module('operations', run_name='__main__', alter_sys=True)"
     )
-    stage.replace_python(f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -c "{aimed}" "$@"')
+    project.replace_python(f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -c "{aimed}" "$@"')
     rehearsal.bootstrap()
     names = {bucket["Name"] for bucket in rehearsal.aws.client("s3").list_buckets()["Buckets"]}
     assert rehearsal.platform.stacks["foundation"].backend["bucket"] in names
     (zone,) = rehearsal.aws.client("route53").list_hosted_zones()["HostedZones"]
-    assert zone["Name"] == f"{stage.settings.service.hosted_zone}."
+    assert zone["Name"] == f"{project.settings.service.hosted_zone}."
 
 
-def test_a_deployment_is_told_tier_by_tier_and_counted(rehearsal: Rehearsal, stage: FakeProject, said: StringIO):
-    stage.cdktf(*DEPLOYED)
+def test_deployment_prints_progress_by_tier_and_counts_resources(
+    rehearsal: Rehearsal, project: FakeProject, output: StringIO
+):
+    project.cdktf(*DEPLOYED)
     rehearsal.deploy()
-    assert stage.cdktf_arguments[0] == "deploy"
-    assert "dev-*" in stage.cdktf_arguments
+    assert project.cdktf_arguments[0] == "deploy"
+    assert "dev-*" in project.cdktf_arguments
     assert rehearsal.report.resources == rehearsal.report.synthesized == 4
     assert rehearsal.report.seconds.keys() == {"foundation", "network"}
-    assert [line.split()[:4] for line in said.getvalue().splitlines()] == [
+    assert [line.split()[:4] for line in output.getvalue().splitlines()] == [
         ["foundation", "2", "of", "2"],
         ["network", "2", "of", "2"],
     ]
 
 
-def test_a_deployment_that_fails_is_told_in_terraforms_words(rehearsal: Rehearsal, stage: FakeProject):
-    stage.cdktf(*REFUSED, ends_with=1)
-    with pytest.raises(RehearsalError) as told:
+def test_failed_deployment_raises_terraforms_message(rehearsal: Rehearsal, project: FakeProject):
+    project.cdktf(*REFUSED, exit_code=1)
+    with pytest.raises(RehearsalError) as raised:
         rehearsal.deploy()
-    assert str(told.value) == "network: │ Error: creating SNS Topic (returns): AuthorizationError"
+    assert str(raised.value) == "network: │ Error: creating SNS Topic (returns): AuthorizationError"
     assert rehearsal.report.resources == 1
 
 
-def test_where_terraform_said_nothing_the_clis_last_words_are_told(rehearsal: Rehearsal, stage: FakeProject):
-    stage.cdktf("Node.js v12 is too old", ends_with=1)
-    with pytest.raises(
-        RehearsalError, match=r"^cdktf ended with 1: Node\.js v12 is too old \(all of it: .*deploy\.log"
-    ):
+def test_failure_without_terraform_error_raises_the_clis_last_line(rehearsal: Rehearsal, project: FakeProject):
+    project.cdktf("Node.js v12 is too old", exit_code=1)
+    with pytest.raises(RehearsalError, match=r"^cdktf exited with 1: Node\.js v12 is too old \(log: .*deploy\.log"):
         rehearsal.deploy()
 
 
@@ -217,27 +215,27 @@ RESULTS = """<?xml version="1.0"?><testsuites><testsuite tests="4">
 FAILED = [f"tests.integration.test_cache.test_{name}" for name in ("two", "three", "four")]
 
 
-def test_only_a_test_that_was_run_and_went_well_has_passed(tmp_path: Path):
+def test_only_successful_tests_count_as_passed(tmp_path: Path):
     (tmp_path / "results.xml").write_text(RESULTS)
     assert parse_results(tmp_path / "results.xml") == (2, FAILED)
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_the_integration_tests_are_run_and_their_results_noted(rehearsal: Rehearsal, stage: FakeProject, code: int):
-    (stage.root / "results.xml").write_text(RESULTS)
-    stage.replace_python(
-        f'for given; do case "$given" in --junit-xml=*) cp {stage.root}/results.xml "${{given#*=}}";; esac; done\n'
-        f'echo "$ENV $AWS_ENDPOINT_URL $@" >{stage.root}/asked; exit {code}'
+def test_integration_tests_run_and_results_are_recorded(rehearsal: Rehearsal, project: FakeProject, code: int):
+    (project.root / "results.xml").write_text(RESULTS)
+    project.replace_python(
+        f'for given; do case "$given" in --junit-xml=*) cp {project.root}/results.xml "${{given#*=}}";; esac; done\n'
+        f'echo "$ENV $AWS_ENDPOINT_URL $@" >{project.root}/arguments; exit {code}'
     )
     rehearsal.run_integration_tests()
     assert rehearsal.report.integration_passed == 2
     assert rehearsal.report.integration_failed == FAILED
-    assert stage.cdktf_arguments[:5] == ["dev", rehearsal.aws.endpoint, "-m", "pytest", "tests/integration"]
+    assert project.cdktf_arguments[:5] == ["dev", rehearsal.aws.endpoint, "-m", "pytest", "tests/integration"]
 
 
-def test_integration_tests_that_could_not_be_run_end_the_rehearsal(rehearsal: Rehearsal, stage: FakeProject):
-    stage.replace_python("echo 'ERROR: ENV is not set'; exit 4")
-    with pytest.raises(RehearsalError, match=r"own-python ended with 4: ERROR: ENV is not set .*integration\.log"):
+def test_integration_tests_that_do_not_run_are_an_error(rehearsal: Rehearsal, project: FakeProject):
+    project.replace_python("echo 'ERROR: ENV is not set'; exit 4")
+    with pytest.raises(RehearsalError, match=r"own-python exited with 4: ERROR: ENV is not set .*integration\.log"):
         rehearsal.run_integration_tests()
 
 
@@ -245,7 +243,7 @@ def planned(rehearsal: Rehearsal, tier: str, plan: dict[str, Any]) -> None:
     (rehearsal.platform.stacks[tier].folder / "planned.json").write_text(json.dumps(plan))
 
 
-def test_a_second_plan_that_is_empty_is_no_problem(rehearsal: Rehearsal):
+def test_empty_second_plan_is_no_problem(rehearsal: Rehearsal):
     unchanged = {"address": "aws_sns_topic.orders", "mode": "managed", "change": {"actions": ["no-op"]}}
     read = {"address": "data.aws_caller_identity.me", "mode": "data", "change": {"actions": ["read"]}}
     planned(rehearsal, "network", {"resource_changes": [unchanged, read]})
@@ -254,7 +252,7 @@ def test_a_second_plan_that_is_empty_is_no_problem(rehearsal: Rehearsal):
     assert rehearsal.report.second_plan_changes == {}
 
 
-def test_what_a_second_plan_would_change_is_noted_by_tier(rehearsal: Rehearsal):
+def test_changes_in_a_second_plan_are_recorded_by_tier(rehearsal: Rehearsal):
     change = {"address": "aws_sns_topic.orders", "mode": "managed", "change": {"actions": ["delete", "create"]}}
     plan = {"resource_changes": [change], "output_changes": {"topic": {"actions": ["update"]}}}
     planned(rehearsal, "network", plan)
@@ -263,31 +261,31 @@ def test_what_a_second_plan_would_change_is_noted_by_tier(rehearsal: Rehearsal):
     assert rehearsal.report.second_plan_changes == {"network": planned_changes(plan)}
 
 
-def test_checkov_is_asked_of_all_tiers_plans_together(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_checkov_runs_on_the_joined_plans_of_all_tiers(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     for tier, type_, name in (("foundation", "aws_s3_bucket", "files"), ("network", "aws_sns_topic", "orders")):
         resource = {"address": f"{type_}.{name}", "mode": "managed", "type": type_, "name": name, "values": {}}
         planned(rehearsal, tier, {"planned_values": {"root_module": {"resources": [resource]}}})
-    asked = dict[str, Any]()
+    arguments = dict[str, Any]()
 
     def scan_plan(plan: dict[str, Any], platform: Platform, *, production: bool) -> Scan:
-        asked.update(plan=plan, platform=platform, production=production)
+        arguments.update(plan=plan, platform=platform, production=production)
         return Scan("plan", production, passed=2, findings=(FailedCheck("CKV_AWS_26", "aws_sns_topic.network_orders"),))
 
     monkeypatch.setattr(one_environment, "scan_plan", scan_plan)
     monkeypatch.setattr(one_environment, "waivers", lambda: ())
     rehearsal.plan_again()
     rehearsal.run_checkov()
-    resources = asked["plan"]["planned_values"]["root_module"]["resources"]
+    resources = arguments["plan"]["planned_values"]["root_module"]["resources"]
     assert [entry["address"] for entry in resources] == [
         "aws_s3_bucket.foundation_files",
         "aws_sns_topic.network_orders",
     ]
-    assert (asked["platform"], asked["production"]) == (rehearsal.platform, False)
+    assert (arguments["platform"], arguments["production"]) == (rehearsal.platform, False)
     assert rehearsal.report.rules_held == 2
-    assert rehearsal.report.rules_broken == ["aws_sns_topic.network_orders: CKV_AWS_26 (plan). Mend it, or waive it"]
+    assert rehearsal.report.rules_broken == ["aws_sns_topic.network_orders: CKV_AWS_26 (plan). Fix or waive it"]
 
 
-def test_what_is_told_as_drift_where_nobody_changed_anything_is_a_problem(rehearsal: Rehearsal):
+def test_drift_without_a_change_is_a_problem(rehearsal: Rehearsal):
     drifted = {
         "address": "aws_s3_bucket.files",
         "mode": "managed",
@@ -298,23 +296,25 @@ def test_what_is_told_as_drift_where_nobody_changed_anything_is_a_problem(rehear
     planned(rehearsal, "foundation", {"resource_drift": [drifted]})
     rehearsal.plan_again()
     assert rehearsal.report.drift == ["foundation: aws_s3_bucket.files was changed: bucket"]
-    assert any("told as such: foundation: aws_s3_bucket.files" in problem for problem in rehearsal.report.problems)
+    assert any(
+        "drift without a change: foundation: aws_s3_bucket.files" in problem for problem in rehearsal.report.problems
+    )
 
 
-def test_what_a_deployment_needs_is_looked_at_in_the_stacks_of_the_rehearsal(rehearsal: Rehearsal, stage: FakeProject):
-    stage.replace_python('echo "$@ in $CDKTF_OUTDIR"; test "$3" = preflight')
+def test_preflight_uses_the_rehearsals_stacks(rehearsal: Rehearsal, project: FakeProject):
+    project.replace_python('echo "$@ in $CDKTF_OUTDIR"; test "$3" = preflight')
     rehearsal.preflight()
-    told = (rehearsal.deployment.folder / "preflight.log").read_text()
-    assert told.endswith(f"\n-m operations preflight dev in {rehearsal.deployment.stacks}\n")
+    log = (rehearsal.deployment.folder / "preflight.log").read_text()
+    assert log.endswith(f"\n-m operations preflight dev in {rehearsal.deployment.stacks}\n")
 
 
-def test_a_plan_that_cannot_be_made_is_told(rehearsal: Rehearsal, stage: FakeProject):
-    stage.program("bin/terraform", "echo 'Error: no valid credential sources' >&2; exit 1")
+def test_failed_plan_is_an_error(rehearsal: Rehearsal, project: FakeProject):
+    project.program("bin/terraform", "echo 'Error: no valid credential sources' >&2; exit 1")
     with pytest.raises(TerraformError, match="terraform plan: Error: no valid credential sources"):
         rehearsal.plan_again()
 
 
-def test_what_is_left_after_everything_was_destroyed_is_named(rehearsal: Rehearsal, stage: FakeProject):
+def test_remaining_resources_after_destroy_are_reported(rehearsal: Rehearsal, project: FakeProject):
     left = topic(rehearsal, "left")
     topic(rehearsal, "of-another-environment", Environment="prod")
     topic(rehearsal, "of-bootstrap", ManagedBy="bootstrap")
@@ -322,19 +322,19 @@ def test_what_is_left_after_everything_was_destroyed_is_named(rehearsal: Rehears
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
     leaving = secret.create_secret(Name="leaving", SecretString="x", Tags=tags)["ARN"]
     secret.delete_secret(SecretId=leaving, RecoveryWindowInDays=30)
-    stage.cdktf("dev-network  Destroy complete! Resources: 2 destroyed.")
+    project.cdktf("dev-network  Destroy complete! Resources: 2 destroyed.")
     rehearsal.destroy()
-    assert stage.cdktf_arguments[:2] == ["destroy", "dev-*"]
+    assert project.cdktf_arguments[:2] == ["destroy", "dev-*"]
     assert rehearsal.report.left_behind == [left]
 
 
-def test_what_cannot_be_destroyed_is_told_in_terraforms_words(rehearsal: Rehearsal, stage: FakeProject):
-    stage.cdktf("dev-foundation  │ Error: deleting S3 Bucket (files): BucketNotEmpty", ends_with=1)
+def test_failed_destroy_raises_terraforms_message(rehearsal: Rehearsal, project: FakeProject):
+    project.cdktf("dev-foundation  │ Error: deleting S3 Bucket (files): BucketNotEmpty", exit_code=1)
     with pytest.raises(RehearsalError, match=r"^foundation: │ Error: deleting S3 Bucket \(files\): BucketNotEmpty$"):
         rehearsal.destroy()
 
 
-def test_what_the_tiers_have_made_is_found_by_its_tags(rehearsal: Rehearsal):
+def test_resources_are_found_by_tags(rehearsal: Rehearsal):
     orders = topic(rehearsal, "orders")
     logs = topic(rehearsal, "logs", Tier="foundation")
     topic(rehearsal, "prod-orders", Environment="prod")

@@ -1,4 +1,4 @@
-"""What a rehearsal came to."""
+"""The report of a rehearsal."""
 
 import json
 from dataclasses import replace
@@ -32,7 +32,7 @@ def shown(report: Report) -> str:
     return out.getvalue()
 
 
-def test_where_all_went_well_nothing_is_wrong():
+def test_good_report_has_no_problems():
     assert GOOD.problems == []
 
 
@@ -47,40 +47,40 @@ def test_where_all_went_well_nothing_is_wrong():
             {"second_plan_changes": {"network": ["aws_vpc.vpc: update"]}},
             "network: a second plan would aws_vpc.vpc: update",
         ),
-        ({"rules_held": 0}, "checkov looked at nothing"),
+        ({"rules_held": 0}, "no checkov check passed"),
         ({"review": ""}, "no change was reviewed"),
         ({"changes_found": 0}, "no change behind Terraform's back was found"),
         ({"rules_broken": ["plan: CKV_AWS_1: aws_lb.x"]}, "checkov: plan: CKV_AWS_1: aws_lb.x"),
-        ({"left_behind": ["arn:aws:s3:::b"]}, "left behind: arn:aws:s3:::b"),
-        ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not know kms:Sign (2 calls)"),
+        ({"left_behind": ["arn:aws:s3:::b"]}, "not destroyed: arn:aws:s3:::b"),
+        ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not support kms:Sign (2 calls)"),
     ],
 )
-def test_whatever_is_wrong_is_named_and_shown_as_it_is(change: dict[str, Any], problem: str):
+def test_problems_are_listed_and_printed(change: dict[str, Any], problem: str):
     report = replace(GOOD, **change)
     assert report.problems == [problem]
     assert f"\n{problem}\n" in shown(report)
 
 
-def test_the_summary_has_the_figures_and_what_is_not_proven():
+def test_table_has_results_and_limits():
     text = shown(replace(GOOD, second_plan_changes={"a": ["b", "c"], "d": ["e"]}, unsupported_calls={"f": 2, "g": 3}))
     rows = [" ".join(line.strip("│┃ ").split()) for line in text.splitlines()]
     for row in (
         "resources │ 200 of 200",
-        "rotations │ 3, of which new tasks were asked for: 3",
-        "logins meanwhile │ 600, of which failed: 0",
+        "rotations │ 3, redeployments started: 3",
+        "concurrent logins │ 600, failed: 0",
         "integration tests │ 40 passed, 0 failed",
         "second plan │ 3 changes",
-        "checkov │ 500 rules hold, 0 do not and should",
+        "checkov │ 500 checks passed, 0 failed without a waiver",
         "review of a change │ exposure: 1 finding",
         "changes behind Terraform's back │ 2 found",
-        "calls that are not supported │ 5",
+        "unsupported calls │ 5",
         "seconds │ network 60, deploy 240",
     ):
         assert row in rows
     assert NOT_PROVEN in " ".join(text.split())
 
 
-def test_machines_read_the_same_as_json(tmp_path: Path):
+def test_report_is_written_as_json(tmp_path: Path):
     GOOD.write(tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())
     assert Report(**written) == GOOD

@@ -1,4 +1,4 @@
-"""A change that is reviewed, and one that is found: what is asked for, and what may be answered."""
+"""The review and drift steps: the commands that they run, and the output that they accept."""
 
 import json
 from collections.abc import Generator
@@ -35,12 +35,12 @@ DRIFT = {"changes": CHANGES, "unknown": []}
 
 
 class ScriptedRehearsal(Rehearsal):
-    """A rehearsal whose commands tell what a test has them tell."""
+    """A rehearsal whose commands print what a test sets."""
 
     output = ""
     commands: tuple[tuple[str, ...], ...] = ()
     opened: tuple[bool, bool] | None = None
-    """As it was when `drift` looked."""
+    """Value of `open` while `drift` ran."""
 
     def run_program(self, log: str, *arguments: str) -> str:
         del log
@@ -49,23 +49,23 @@ class ScriptedRehearsal(Rehearsal):
             synthesize(Path(arguments[-1]), self.settings)
         if "drift" in arguments:
             self.opened = self.open
-            raise ProgramError("python ended with 1", [self.output])
+            raise ProgramError("python exited with 1", [self.output])
         return self.output
 
     @property
     def open(self) -> tuple[bool, bool]:
-        """Whether the bucket may be public, and whether the group lets the stranger in."""
+        """Whether the bucket allows public policies, and whether the security group allows the stranger."""
         bucket, group = vars(self)["made"]
         block = self.aws.client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-        (seen,) = self.aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
-        return not block["BlockPublicPolicy"], STRANGER in str(seen["IpPermissions"])
+        (described,) = self.aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        return not block["BlockPublicPolicy"], STRANGER in str(described["IpPermissions"])
 
 
 @pytest.fixture
 def rehearsal(aws: LocalAws, tmp_path: Path) -> ScriptedRehearsal:
     (tmp_path / "dev.toml").write_text(to_toml(changed_settings("dev", account_settings(aws.account, "dev"))))
     (settings,) = load_environments(tmp_path, only="dev")
-    # Of no other test's making.
+    # A name that no other test uses.
     settings = settings.model_copy(update={"name": "everyday"})
     deployment = Deployment(settings.name, tmp_path)
     platform = synthesize(deployment.stacks, settings)
@@ -74,15 +74,15 @@ def rehearsal(aws: LocalAws, tmp_path: Path) -> ScriptedRehearsal:
 
 @pytest.fixture
 def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
-    """With a bucket and a security group."""
+    """A rehearsal with a bucket and a security group."""
     s3, ec2 = rehearsal.aws.client("s3"), rehearsal.aws.client("ec2")
     tags = {"Environment": rehearsal.settings.name, "ManagedBy": "cdktf"}
     bucket = "everyday-files"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": rehearsal.aws.region})
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
-    of_bucket = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": of_bucket})
+    bucket_tags = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": bucket_tags})
     group = ec2.create_security_group(GroupName="everyday", Description="tasks")["GroupId"]
     ec2.create_tags(
         Resources=[group], Tags=[{"Key": key, "Value": value} for key, value in {**tags, "Tier": "network"}.items()]
@@ -95,7 +95,7 @@ def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stacks that were planned."""
+    """Names of planned stacks."""
     stacks: list[str] = []
 
     def plan(stack: Stack) -> dict[str, Any]:
@@ -106,9 +106,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stacks
 
 
-def test_a_way_out_that_is_proposed_is_planned_and_reviewed_as_an_exposure(
-    rehearsal: ScriptedRehearsal, planned: list[str]
-):
+def test_proposed_egress_is_planned_and_reviewed_as_exposure(rehearsal: ScriptedRehearsal, planned: list[str]):
     rehearsal.output = json.dumps(REVIEW)
     review_change(rehearsal)
     assert rehearsal.report.review == REVIEW["summary"]
@@ -130,14 +128,14 @@ def test_a_way_out_that_is_proposed_is_planned_and_reviewed_as_an_exposure(
         [{**FINDING, "what": "tasks may reach 0.0.0.0/0"}],
     ],
 )
-def test_a_review_that_says_anything_else_is_no_review(rehearsal: ScriptedRehearsal, findings: list[dict[str, Any]]):
+def test_review_with_any_other_finding_is_an_error(rehearsal: ScriptedRehearsal, findings: list[dict[str, Any]]):
     rehearsal.output = json.dumps({**REVIEW, "findings": findings})
-    with pytest.raises(RehearsalError, match=rf"^a way out to {PROVIDER} is proposed, and the review says "):
+    with pytest.raises(RehearsalError, match=rf"^the change adds egress to {PROVIDER}, but the review reports "):
         review_change(rehearsal)
     assert not rehearsal.report.review
 
 
-def test_what_was_opened_is_open_while_drift_looks_and_closed_afterwards(furnished: ScriptedRehearsal):
+def test_access_is_open_during_drift_and_closed_afterwards(furnished: ScriptedRehearsal):
     furnished.output = json.dumps(DRIFT)
     detect_change(furnished)
     assert furnished.commands == (("-m", "operations", "drift", furnished.settings.name, "--json"),)
@@ -147,19 +145,17 @@ def test_what_was_opened_is_open_while_drift_looks_and_closed_afterwards(furnish
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("output", "error"),
     [
-        ({**DRIFT, "changes": []}, "a bucket and a security group were opened, and drift says"),
-        ({**DRIFT, "changes": [*CHANGES, CHANGES[0]]}, "a bucket and a security group were opened, and drift says"),
-        ({**DRIFT, "unknown": ["cache"]}, "a bucket and a security group were opened, and drift says"),
+        ({**DRIFT, "changes": []}, "a bucket and a security group were opened, but drift reports"),
+        ({**DRIFT, "changes": [*CHANGES, CHANGES[0]]}, "a bucket and a security group were opened, but drift reports"),
+        ({**DRIFT, "unknown": ["cache"]}, "a bucket and a security group were opened, but drift reports"),
         ("terraform is missing", "drift: terraform is missing"),
     ],
 )
-def test_drift_that_tells_less_or_more_is_told_and_all_is_closed_again(
-    furnished: ScriptedRehearsal, told: Any, why: str
-):
-    furnished.output = told if isinstance(told, str) else json.dumps(told)
-    with pytest.raises(RehearsalError, match=f"^{why}"):
+def test_unexpected_drift_is_an_error_and_access_is_closed_again(furnished: ScriptedRehearsal, output: Any, error: str):
+    furnished.output = output if isinstance(output, str) else json.dumps(output)
+    with pytest.raises(RehearsalError, match=f"^{error}"):
         detect_change(furnished)
     assert furnished.open == (False, False)
     assert furnished.report.changes_found == 0

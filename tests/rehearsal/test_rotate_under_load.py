@@ -1,4 +1,4 @@
-"""The rotation in a rehearsal, with the real function and a real database: under load, and on a bad day."""
+"""The rotation in a rehearsal, with the real function and a real database: under load, and with faults."""
 
 import json
 import os
@@ -28,13 +28,13 @@ PASSING = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
 
 @pytest.fixture(scope="module")
 def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Generator[Rehearsal]:
-    """An environment that has no more than a database, its rotation, and what is told of it."""
+    """An environment with a database, its rotation, and a state machine that rotations start."""
     with pytest.MonkeyPatch.context() as patch, reset_afterwards(aws):
         patch.setattr("botocore.session.create_loader", lambda *_: LOADER)
         FakeProject(tmp_path_factory.mktemp("stage") / "project", patch)
         with open_rehearsal("dev", Console(file=StringIO())) as rehearsal:
-            with_tasks_to_start_anew(rehearsal.aws)
-            with_a_rotation(rehearsal.aws, with_a_database(rehearsal.aws))
+            create_redeployment(rehearsal.aws)
+            create_rotation(rehearsal.aws, create_database(rehearsal.aws))
             yield rehearsal
 
 
@@ -43,10 +43,10 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01,))
     monkeypatch.setattr(one_environment, "ROTATION_INTERVAL", 0.3)
     monkeypatch.setattr(one_environment, "CACHE_SECONDS", (0.0, 0.2))
-    monkeypatch.setattr(logins, "PAUSE", 0.05)
+    monkeypatch.setattr(logins, "PAUSE", 0.2)
 
 
-def with_a_database(aws: LocalAws) -> dict[str, Any]:
+def create_database(aws: LocalAws) -> dict[str, Any]:
     return aws.client("rds").create_db_cluster(
         DBClusterIdentifier="shop",
         Engine="aurora-postgresql",
@@ -58,8 +58,8 @@ def with_a_database(aws: LocalAws) -> dict[str, Any]:
     )["DBCluster"]
 
 
-def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
-    """As stacks/rotation/stack.py has it."""
+def create_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
+    """Create the secret and the function as in stacks/rotation/stack.py."""
     secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
     secret = secrets.create_secret(Name="credential", Tags=ROTATION)["ARN"]
     function = functions.create_function(
@@ -96,14 +96,14 @@ def with_a_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
     assert backend.rotations[-1].problem is None
 
 
-def with_tasks_to_start_anew(aws: LocalAws) -> None:
-    """As stacks/service/redeployment.py has it."""
+def create_redeployment(aws: LocalAws) -> None:
+    """Create the state machine and the event rule as in stacks/service/redeployment.py."""
     machine = aws.client("stepfunctions").create_state_machine(
         name="redeployment", definition=json.dumps(PASSING), roleArn=role(aws, "states.amazonaws.com")
     )["stateMachineArn"]
     pattern = {"source": ["aws.secretsmanager"], "detail": {"labelUpdated": ["AWSCURRENT"]}}
     aws.client("events").put_rule(Name="new-credential", EventPattern=json.dumps(pattern))
-    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": machine}])
+    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": machine}])
 
 
 def role(aws: LocalAws, service: str) -> str:
@@ -119,7 +119,7 @@ def may_rotate_early(rehearsal: Rehearsal) -> bool:
 
 
 class Replaying(Rehearsal):
-    """A rehearsal whose rotations end as a test says, in the order in which they are asked for."""
+    """A rehearsal whose rotations are replaced by the given functions, in order."""
 
     def rotate(self, secret: str) -> None:
         vars(self)["ends"].pop(0)(secret)
@@ -131,35 +131,33 @@ def replaying(rehearsal: Rehearsal, *ends: Any) -> Rehearsal:
     return other
 
 
-def test_clients_go_on_logging_in_while_the_credential_is_rotated(rehearsal: Rehearsal):
+def test_logins_succeed_while_the_credential_is_rotated(rehearsal: Rehearsal):
     secret = rehearsal.secret()
-    before, told = rehearsal.credential(secret), len(rehearsal.aws.backend("events").deliveries)
+    before, deliveries = rehearsal.credential(secret), len(rehearsal.aws.backend("events").deliveries)
     rehearsal.rotate_under_load(times=2)
     after = rehearsal.credential(secret)
     assert rehearsal.report.rotations == 2
-    # Two logins take turns.
+    # The rotation alternates between two users.
     assert (after.username, after.password != before.password) == (before.username, True)
     rehearsal.log_in(after).close()
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         rehearsal.log_in(before)
     assert rehearsal.report.failed_logins == 0
     assert rehearsal.report.logins > 2
-    # The first rotation's was before that.
+    # Without that of the first rotation, in the fixture.
     assert rehearsal.report.redeployments == 2
-    assert len(rehearsal.aws.backend("events").deliveries) == told + 2
+    assert len(rehearsal.aws.backend("events").deliveries) == deliveries + 2
     assert not may_rotate_early(rehearsal)
 
 
-def test_logins_that_fail_and_tasks_that_are_not_started_anew_are_counted(
-    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-):
+def test_failed_logins_and_missing_redeployments_are_counted(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     client = rehearsal.aws.client("events")
     rule = client.list_targets_by_rule(Rule="new-credential")["Targets"]
-    gone = rule[0]["Arn"].replace("redeployment", "gone")
-    client.put_targets(Rule="new-credential", Targets=[{"Id": "anew", "Arn": gone}])
+    missing = rule[0]["Arn"].replace("redeployment", "missing")
+    client.put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": missing}])
 
     def forgets(secret: str) -> None:
-        """As a rotation that makes the current password another in the secret alone."""
+        """Change the password in the secret only, not in the database."""
         value = json.loads(rehearsal.aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
         rehearsal.aws.client("secretsmanager").put_secret_value(
             SecretId=secret, SecretString=json.dumps({**value, "password": "another"})
@@ -176,22 +174,22 @@ def test_logins_that_fail_and_tasks_that_are_not_started_anew_are_counted(
     assert (rehearsal.report.rotations, rehearsal.report.redeployments) == (1, 0)
 
 
-def test_a_login_checks_whose_database_it_is(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_login_verifies_the_server_certificate(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     credential = rehearsal.credential(rehearsal.secret())
     monkeypatch.setattr(LocalAws, "certificates", tmp_path / "none.pem")
     with pytest.raises(psycopg2.OperationalError, match=r"root certificate file .* does not exist"):
         rehearsal.log_in(credential)
 
 
-def test_a_rotation_that_does_not_end_is_told(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_rotation_timeout_is_an_error(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(one_environment, "ROTATION_TIMEOUT", 0)
     backend, secret = rehearsal.aws.backend("secretsmanager"), rehearsal.secret()
-    with pytest.raises(RehearsalError, match=r"^a rotation does not end within 0 s$"):
+    with pytest.raises(RehearsalError, match=r"^a rotation did not finish within 0 s$"):
         rehearsal.rotate(secret)
     wait_until(lambda: not backend.is_rotating(secret), 60)
 
 
-def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Rehearsal):
+def test_rotation_before_the_minimum_age_fails(rehearsal: Rehearsal):
     secret = rehearsal.secret()
     before = rehearsal.credential(secret)
     with pytest.raises(
@@ -199,40 +197,38 @@ def test_a_rotation_of_a_credential_that_is_new_fails_and_says_so(rehearsal: Reh
     ):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) == before
-    # The one that has failed is tried again.
+    # The failed rotation is retried.
     with rehearsal.early_rotation(secret):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) != before
 
 
-def test_rotating_early_ends_with_an_error_too(rehearsal: Rehearsal):
+def test_early_rotation_ends_after_an_error(rehearsal: Rehearsal):
     with suppress(ZeroDivisionError), rehearsal.early_rotation(rehearsal.secret()):
         assert may_rotate_early(rehearsal)
         raise ZeroDivisionError
     assert not may_rotate_early(rehearsal)
 
 
-def test_a_database_that_is_down_fails_the_rotation_alone(rehearsal: Rehearsal):
+def test_unavailable_database_fails_only_the_rotation(rehearsal: Rehearsal):
     before = rehearsal.credential(rehearsal.secret())
     outcome = FaultInjection(rehearsal, ("rotation",)).rotate_without_database()
     assert outcome.startswith("rotation failed 2 times: ")
-    assert outcome.endswith("; the credential stayed, and the next rotation went well")
+    assert outcome.endswith("; the credential did not change, and the next rotation succeeded")
     after = rehearsal.credential(rehearsal.secret())
     assert after.username != before.username
     rehearsal.log_in(before).close()
 
 
-def test_a_rotation_that_goes_well_without_a_database_is_no_rotation(rehearsal: Rehearsal):
+def test_successful_rotation_without_database_is_an_error(rehearsal: Rehearsal):
     day = FaultInjection(replaying(rehearsal, lambda _: None), ("rotation",))
-    with pytest.raises(RehearsalError, match=r"^a rotation without a database went well$"):
+    with pytest.raises(RehearsalError, match=r"^a rotation succeeded although the database was down$"):
         day.rotate_without_database()
-    # It is up again.
+    # The database is running again.
     rehearsal.log_in(rehearsal.credential(rehearsal.secret())).close()
 
 
-def test_a_rotation_that_fails_and_changes_the_credential_is_told(
-    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
-):
+def test_failed_rotation_that_changes_the_credential_is_an_error(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     secret = rehearsal.secret()
     good = rehearsal.credential(secret)
     client = rehearsal.aws.client("secretsmanager")
@@ -243,9 +239,9 @@ def test_a_rotation_that_fails_and_changes_the_credential_is_told(
         raise RehearsalError("rotation failed")
 
     (cluster,) = rehearsal.aws.backend("rds").clusters.values()
-    monkeypatch.setattr(type(cluster.pair), "pause", lambda _: None)
-    monkeypatch.setattr(type(cluster.pair), "resume", lambda _: None)
-    with pytest.raises(RehearsalError, match=r"^a rotation that failed has changed the credential$"):
+    monkeypatch.setattr(type(cluster.servers), "pause", lambda _: None)
+    monkeypatch.setattr(type(cluster.servers), "resume", lambda _: None)
+    with pytest.raises(RehearsalError, match=r"^a failed rotation changed the credential$"):
         FaultInjection(replaying(rehearsal, fails), ("rotation",)).rotate_without_database()
     client.put_secret_value(SecretId=secret, SecretString=good.dump())
     assert not may_rotate_early(rehearsal)

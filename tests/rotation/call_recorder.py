@@ -1,6 +1,6 @@
-"""What a run asks of Secrets Manager and of the database, recorded where it leaves the process, and killed there.
+"""Records calls to AWS and SQL statements of a run, and simulates that the process is killed at one of them.
 
-Calls to AWS are seen at botocore's one way out, statements at psycopg2's own connections, whoever makes them and how.
+Calls are intercepted in botocore and psycopg2 themselves, so none can bypass the recorder.
 """
 
 from collections.abc import Callable, Generator
@@ -16,18 +16,18 @@ CONNECT, CALL = "_connect", "_make_api_call"
 
 
 class KilledError(BaseException):
-    """The process is gone: nothing in the code catches this, and what is open breaks off."""
+    """Simulates a killed process. A BaseException, so that no code handles it."""
 
 
 class CallRecorder:
-    """The calls of a run, in their order; the run ends before or after one of them, if it is told to."""
+    """Records the calls of a run in order. Optionally kills the run before or after one of them."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self._kill: tuple[int, bool] | None = None
 
     def record(self, name: str, call: Callable[[], Any]) -> Any:
-        """Make a call, unless the run ends before it."""
+        """Record a call and make it, unless the run is killed before it."""
         number = len(self.calls)
         self.calls.append(name)
         if self._kill == (number, False):
@@ -35,13 +35,13 @@ class CallRecorder:
         try:
             return call()
         finally:
-            # After an answer that is a refusal, too.
+            # Also after an error response.
             if self._kill == (number, True):
                 raise KilledError
 
     @contextmanager
     def recording(self, *, kill_at: int | None = None, after: bool = False) -> Generator[None]:
-        """Record all that happens in the block, and nothing of before."""
+        """Record the calls within the context."""
         self.calls.clear()
         self._kill = None if kill_at is None else (kill_at, after)
         recorder = self
@@ -52,8 +52,8 @@ class CallRecorder:
                 recorder.record(text.split(" PASSWORD ")[0], lambda: cursor.execute(self, query, vars))
 
         class RecordedConnection(connection):
-            def cursor(self, *arguments: Any, **named: Any) -> Any:
-                return connection.cursor(self, *arguments, **{"cursor_factory": RecordedCursor, **named})
+            def cursor(self, *arguments: Any, **options: Any) -> Any:
+                return connection.cursor(self, *arguments, **{"cursor_factory": RecordedCursor, **options})
 
             def commit(self) -> None:
                 recorder.record("COMMIT", lambda: connection.commit(self))
@@ -61,15 +61,15 @@ class CallRecorder:
             def rollback(self) -> None:
                 recorder.record("ROLLBACK", lambda: connection.rollback(self))
 
-        # The one way that each library itself goes, which has no public name.
+        # The functions through which all calls of each library pass. They are not public.
         connect, call = getattr(psycopg2, CONNECT), getattr(BaseClient, CALL)
 
-        def recorded_connect(dsn: str, **named: Any) -> Any:
-            named["connection_factory"] = RecordedConnection
-            return recorder.record("connect", lambda: connect(dsn, **named))
+        def recorded_connect(dsn: str, **options: Any) -> Any:
+            options["connection_factory"] = RecordedConnection
+            return recorder.record("connect", lambda: connect(dsn, **options))
 
-        def recorded_call(client: BaseClient, operation: str, asked: Any) -> Any:
-            return recorder.record(operation, lambda: call(client, operation, asked))
+        def recorded_call(client: BaseClient, operation: str, parameters: Any) -> Any:
+            return recorder.record(operation, lambda: call(client, operation, parameters))
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(psycopg2, CONNECT, recorded_connect)

@@ -1,4 +1,4 @@
-"""A database and a secret for each test."""
+"""Fixtures: a PostgreSQL server, Secrets Manager, and a database with a secret for each test."""
 
 from collections.abc import Callable, Generator
 from functools import partial
@@ -26,7 +26,7 @@ def aws() -> Generator[SecretsManagerBackend]:
 def new_rotation(
     server: Server, aws: SecretsManagerBackend, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., RotationFixture]:
-    """Makes one; the function is deployed for the latest."""
+    """Creates rotations. The function is configured for the latest one."""
     return partial(make_rotation, server, aws, monkeypatch)
 
 

@@ -1,4 +1,4 @@
-"""A database and a secret for each test, and Secrets Manager's part in a rotation."""
+"""A database and a secret for each test, and the role of Secrets Manager in a rotation."""
 
 import json
 import time
@@ -28,7 +28,7 @@ NUMBERS = count(1)
 
 @contextmanager
 def local_aws() -> Generator[SecretsManagerBackend]:
-    """The local AWS's Secrets Manager, in this process."""
+    """Secrets Manager of the local AWS, in this process."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in {
             "AWS_ACCESS_KEY_ID": "tests",
@@ -43,7 +43,7 @@ def local_aws() -> Generator[SecretsManagerBackend]:
 
 @dataclass
 class RotationFixture:
-    """One secret and its database, and what Secrets Manager does with them."""
+    """A secret, its database, and the actions of Secrets Manager."""
 
     server: Server
     environment: dict[str, str]
@@ -70,11 +70,11 @@ class RotationFixture:
         return secret
 
     def enable(self, *, enabled: bool = True) -> None:
-        """What `aws_secretsmanager_secret_rotation` does."""
+        """Enable rotation, as `aws_secretsmanager_secret_rotation` does."""
         self._secret.rotation_requested = self._secret.rotation_enabled = enabled
 
     def begin_rotation(self, token: str | None = None) -> str:
-        """What RotateSecret does: a version without a value, that is pending."""
+        """Create a pending version without a value, as RotateSecret does."""
         secret, token = self._secret, token or str(uuid4())
         secret.remove_version_stages_from_old_versions(["AWSPENDING"])
         secret.versions[token] = {"createdate": int(time.time()), "version_id": token, "version_stages": ["AWSPENDING"]}
@@ -84,18 +84,18 @@ class RotationFixture:
         handler.handle({"Step": name, "SecretId": self.secret_arn, "ClientRequestToken": token})
 
     def rotate(self, token: str | None = None) -> str:
-        """All four steps, as Secrets Manager calls them; the token of a rotation that failed repeats it."""
+        """Run all four steps. The token of a failed rotation repeats it."""
         token = token or self.begin_rotation()
         for name in STEPS:
             self.step(name, token)
         return token
 
     def put_current(self, **values: Any) -> None:
-        """A version of before the first rotation."""
+        """Put a current version that the rotation did not create."""
         self.client.put_secret_value(SecretId=self.secret_arn, SecretString=json.dumps(values))
 
     def backdate(self, token: str, by: timedelta, became_current: timedelta | None = None) -> None:
-        """Let a version be made, and the last rotation be over, so long ago."""
+        """Move a version's creation and the last rotation into the past."""
         self._secret.versions[token]["createdate"] = (datetime.now(UTC) - by).timestamp()
         self._secret.last_rotation_date = int((datetime.now(UTC) - (became_current or by)).timestamp())
 
@@ -108,7 +108,7 @@ class RotationFixture:
         )
 
     def log_in(self, credential: Credential | None = None, host: str = WRITER) -> psycopg2.extensions.connection:
-        """As the application does it, with the current credential or with another."""
+        """Log in as the application does, by default with the current credential."""
         credential = credential or self.current()
         return psycopg2.connect(
             host=host,
@@ -128,14 +128,14 @@ class RotationFixture:
         return True
 
     def query(self, statement: str, credential: Credential | None = None, host: str = WRITER) -> list[tuple[Any, ...]]:
-        """One statement of the application, committed."""
+        """Run a statement as the application, and commit. Returns the rows."""
         with closing(self.log_in(credential, host)) as session, session, session.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def query_as(self, user: str, password: str, statement: str) -> list[tuple[Any, ...]]:
-        """One statement of somebody else."""
-        stranger = Credential(
+        """Run a statement as another user, and commit. Returns the rows."""
+        credential = Credential(
             username=user,
             password=password,
             engine="postgres",
@@ -144,13 +144,13 @@ class RotationFixture:
             dbname=self.database,
             reader_host=READER,
         )
-        return self.query(statement, stranger)
+        return self.query(statement, credential)
 
 
 def make_rotation(
     server: Server, backend: SecretsManagerBackend, patch: pytest.MonkeyPatch, database: str | None = None
 ) -> RotationFixture:
-    """A database that is empty, or one that is there, and a secret without a version, for the function."""
+    """Create a secret without a version and an empty database, or use an existing one, and configure the function."""
     name = f"shop{next(NUMBERS)}"
     if database is None:
         server.execute(f"CREATE DATABASE {name} OWNER {MASTER}")
@@ -172,7 +172,7 @@ def make_rotation(
     for variable, value in environment.items():
         patch.setenv(variable, value)
     patch.setattr("lambda_rotation.configuration.CERTIFICATES", server.certificates)
-    # One that was made outside moto would ask AWS.
+    # A cached client from outside moto would call AWS.
     handler.secrets_manager.cache_clear()
     rotation = RotationFixture(server, environment, secret_arn, client, backend)
     rotation.enable()

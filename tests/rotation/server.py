@@ -1,4 +1,4 @@
-"""A PostgreSQL of the local AWS's, and what may go wrong with one."""
+"""A PostgreSQL cluster of the local AWS, with simulated faults."""
 
 import tempfile
 from collections.abc import Callable, Generator
@@ -11,17 +11,17 @@ from local_aws.postgresql import MasterUser, PostgresCluster, free_port, wait_un
 __all__ = ["MASTER", "MASTER_PASSWORD", "READER", "WRITER", "Server", "running", "wait_until"]
 
 WRITER, READER = "127.0.0.1", "127.0.0.2"
-"""One port, two addresses: an endpoint each."""
+"""Addresses of the two endpoints, which share a port."""
 MASTER, MASTER_PASSWORD = "platform_master", "master-password-that-tests-may-know"
 PARAMETERS = {"log_statement": "all", "log_connections": "on"}
 
 
 class Server(PostgresCluster):
-    """A running pair."""
+    """A running cluster."""
 
     @contextmanager
     def paused_replica(self) -> Generator[Callable[[], None]]:
-        """The reader shows nothing new until what is handed out is called, or the block is left."""
+        """Pause replication until the yielded function is called or the context ends."""
 
         def resume() -> None:
             self.execute_on_reader("SELECT pg_wal_replay_resume()")
@@ -34,7 +34,7 @@ class Server(PostgresCluster):
 
     @contextmanager
     def synchronous_replica(self) -> Generator[None]:
-        """What is committed is on the reader, and shown there, before the writer answers."""
+        """Commits return only when the reader shows them."""
         self.configure(synchronous_standby_names="*", synchronous_commit="remote_apply")
         try:
             yield
@@ -43,7 +43,7 @@ class Server(PostgresCluster):
 
     @contextmanager
     def certificate(self, *, expired: bool) -> Generator[None]:
-        """The writer shows another certificate of the same authority."""
+        """The writer uses another certificate of the same authority."""
         self.install_certificate("other", *self.authority.issue(WRITER, READER, expired=expired))
         self.configure(ssl_cert_file="other.pem", ssl_key_file="other.key")
         try:
@@ -53,7 +53,7 @@ class Server(PostgresCluster):
 
     @contextmanager
     def plaintext(self) -> Generator[None]:
-        """The writer knows no TLS, and lets in whoever comes without."""
+        """The writer has TLS disabled and accepts plaintext connections."""
         access = self.folder / "writer" / "pg_hba.conf"
         access.write_text(self.pg_hba.replace("hostssl", "host   "))
         self.configure(ssl="off")
@@ -66,7 +66,7 @@ class Server(PostgresCluster):
 
 @contextmanager
 def running() -> Generator[Server]:
-    """Start a pair on a free port, and stop it."""
+    """A cluster on a free port, stopped at the end of the context."""
     with tempfile.TemporaryDirectory(prefix="rotation-") as logs:
         server = Server(CertificateAuthority(), Path(logs), WRITER, READER, free_port(WRITER), PARAMETERS)
         server.start(MasterUser(MASTER, MASTER_PASSWORD))

@@ -1,4 +1,4 @@
-"""The network and the server as they can be: each fault is told as what it is, and nothing has changed."""
+"""Faults of the network and the server: each is reported as what it is, and nothing has changed."""
 
 import socket
 from collections.abc import Callable, Generator
@@ -17,12 +17,12 @@ from tests.rotation.fixtures import RotationFixture
 from tests.rotation.server import READER, WRITER
 
 ELSEWHERE = "127.0.0.3"
-"""An address of this machine that no server listens on, unless a test does."""
+"""A loopback address on which no server listens, except in tests that start one."""
 
 
 @pytest.fixture
 def unchanged(rotation: RotationFixture) -> Generator[RotationFixture]:
-    """A rotation under way, whose set step is to fail and to change nothing."""
+    """A rotation in progress whose setSecret step must fail without changing anything."""
     rotation.rotate()
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
@@ -45,13 +45,11 @@ def failure(rotation: RotationFixture, step: str = "setSecret") -> str:
         rotation.step(step, token)
     text = str(raised.value)
     assert text.startswith(f"{step} of {rotation.secret_arn}, version {token}: ")
-    assert (
-        text.endswith("docs/rotation.md, a rotation failed, says what to look at if it goes on") or "failover" in text
-    )
+    assert text.endswith("If it keeps failing, see docs/rotation.md, a rotation failed") or "failover" in text
     return text
 
 
-def test_a_server_that_refuses(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_connection_refused(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATABASE_HOST", ELSEWHERE)
     with pytest.raises(Exception, match="for another database or role: host"):
         failure(unchanged)
@@ -61,12 +59,12 @@ def test_a_server_that_refuses(unchanged: RotationFixture, monkeypatch: pytest.M
 
 
 def through(host: str) -> Any:
-    """Sessions that go to another address, as a name that leads elsewhere would."""
-    plain = database.transaction  # the one place where a host becomes a connection
+    """Replacement of `database.transaction` that connects to another host, as if DNS resolved to it."""
+    original = database.transaction  # the only function that connects
 
     @contextmanager
-    def session(deployment: Any, _: str, user: str, password: str) -> Generator[Any]:
-        with plain(deployment, host, user, password) as opened:
+    def session(configuration: Any, _: str, user: str, password: str) -> Generator[Any]:
+        with original(configuration, host, user, password) as opened:
             yield opened
 
     return session
@@ -74,7 +72,7 @@ def through(host: str) -> Any:
 
 @contextmanager
 def listening(port: int, serve: Callable[[socket.socket], None]) -> Generator[None]:
-    """Something that is no database, on the database's port of another address."""
+    """A server that is no database, with the database's port on another address."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((ELSEWHERE, port))
@@ -102,36 +100,36 @@ def listening(port: int, serve: Callable[[socket.socket], None]) -> Generator[No
                 client.close()
 
 
-def test_a_server_that_hangs(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    # Not longer than the failing step: what looks at the database afterwards may take its time.
+def test_a_server_that_does_not_respond(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    # Only for the failing step: the checks after the test need the normal timeout.
     with monkeypatch.context() as patch, listening(unchanged.server.port, lambda _: None):
         patch.setattr(database, "RESPONSE_TIMEOUT", 0.5)
         patch.setattr(database, "transaction", through(ELSEWHERE))
-        assert "no answer within 0.5 s" in failure(unchanged)
+        assert "no response within 0.5 s" in failure(unchanged)
 
 
-def test_a_server_that_drops_the_connection(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_closes_the_connection(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "transaction", through(ELSEWHERE))
     with listening(unchanged.server.port, lambda client: client.shutdown(socket.SHUT_RDWR)):
         assert "server closed the connection unexpectedly" in failure(unchanged)
 
 
-def test_a_connection_that_breaks_in_mid_statement(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    """After the roles have been changed, and before it is committed."""
-    plain = encrypt_password
+def test_a_connection_that_is_lost_within_the_transaction(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    """After the roles have been changed, before the commit."""
+    original = encrypt_password
 
-    def breaking(*arguments: Any) -> Any:
-        verifier = plain(*arguments)
+    def terminate_session(*arguments: Any) -> Any:
+        verifier = original(*arguments)
         unchanged.server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'credential-rotation'"
         )
         return verifier
 
-    monkeypatch.setattr(database, "encrypt_password", breaking)
+    monkeypatch.setattr(database, "encrypt_password", terminate_session)
     assert "terminating connection due to administrator command" in failure(unchanged)
 
 
-def test_a_lock_that_somebody_holds(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_lock_held_by_another_session(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 1)
     holder = unchanged.server.connect_as_superuser(unchanged.database)
     with holder.cursor() as cursor:
@@ -142,64 +140,66 @@ def test_a_lock_that_somebody_holds(unchanged: RotationFixture, monkeypatch: pyt
         holder.close()
 
 
-def test_a_failover_that_is_under_way(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    """The writer's name still leads to what is a reader now."""
+def test_a_failover_in_progress(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    """The writer endpoint still resolves to the instance that has become a reader."""
     monkeypatch.setattr(database, "transaction", through(READER))
-    assert "The writer's endpoint leads to a reader. A failover is under way" in failure(unchanged)
+    assert "The writer endpoint resolves to a reader. A failover is in progress" in failure(unchanged)
 
 
-def test_a_certificate_of_another_name(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_certificate_for_another_host(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "transaction", through("localhost"))
     assert 'does not match host name "localhost"' in failure(unchanged)
 
 
-def test_a_certificate_of_another_authority(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+def test_a_certificate_of_an_untrusted_authority(
+    unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+):
     other = tmp_path / "other.pem"
     other.write_bytes(CertificateAuthority().pem)
     monkeypatch.setattr("lambda_rotation.configuration.CERTIFICATES", other)
-    # Of the same name as the one that is trusted, so it is the signature that differs.
+    # It has the same name as the trusted one, so only the signature differs.
     assert "signature failure" in failure(unchanged)
 
 
-def test_no_authority_at_all(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+def test_a_missing_certificate_authority(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     monkeypatch.setattr("lambda_rotation.configuration.CERTIFICATES", tmp_path / "none.pem")
     assert "does not exist" in failure(unchanged)
 
 
-def test_a_certificate_that_has_expired(unchanged: RotationFixture):
+def test_an_expired_certificate(unchanged: RotationFixture):
     with unchanged.server.certificate(expired=True):
         assert "SSL error: certificate verify failed" in failure(unchanged)
 
 
-def test_a_server_that_speaks_plaintext_only(unchanged: RotationFixture):
+def test_a_server_without_tls(unchanged: RotationFixture):
     with unchanged.server.plaintext():
         assert "server does not support SSL" in failure(unchanged)
 
 
 @pytest.mark.parametrize("fault", ["expired", "plaintext"])
-def test_a_pending_credential_is_not_sent_to_a_server_that_cannot_be_trusted(rotation: RotationFixture, fault: str):
+def test_a_pending_credential_is_not_sent_to_an_untrusted_server(rotation: RotationFixture, fault: str):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
-    distrusted = rotation.server.plaintext() if fault == "plaintext" else rotation.server.certificate(expired=True)
-    with distrusted, pytest.raises(DatabaseError):
+    untrusted = rotation.server.plaintext() if fault == "plaintext" else rotation.server.certificate(expired=True)
+    with untrusted, pytest.raises(DatabaseError):
         rotation.step("testSecret", token)
     rotation.rotate(token)
     assert rotation.can_log_in()
 
 
-def test_a_session_that_is_not_encrypted_is_found(monkeypatch: pytest.MonkeyPatch, rotation: RotationFixture):
-    """Were sslmode ever to be loosened."""
+def test_an_unencrypted_session_is_detected(monkeypatch: pytest.MonkeyPatch, rotation: RotationFixture):
+    """In case sslmode is ever relaxed."""
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
     connect = psycopg2.connect
 
-    def loosened(**named: Any) -> Any:
-        if "sslmode" in named:
-            named["sslmode"] = "disable"
-        return connect(**named)
+    def connect_without_tls(**options: Any) -> Any:
+        if "sslmode" in options:
+            options["sslmode"] = "disable"
+        return connect(**options)
 
-    monkeypatch.setattr(psycopg2, "connect", loosened)
+    monkeypatch.setattr(psycopg2, "connect", connect_without_tls)
     with rotation.server.plaintext(), pytest.raises(DatabaseError, match="The session is not encrypted"):
         rotation.step("testSecret", token)

@@ -1,4 +1,4 @@
-"""What nobody should send is refused, and said to be what it is; nothing of it reaches the database as SQL."""
+"""Invalid and malicious input is refused with a clear message, and never reaches the database as SQL."""
 
 import json
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from lambda_rotation.errors import RotationError, RotationRefusedError
 from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER
 
-A_FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-NASTY = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+FEW_EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_TEXT = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 ENVIRONMENT = {
     "SECRET_ARN": "arn:secret",
     "MASTER_SECRET_ARN": "arn:master",
@@ -33,8 +33,8 @@ ENVIRONMENT = {
     "MINIMUM_AGE": "0",
 }
 ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | NASTY,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY, inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
 
@@ -52,23 +52,23 @@ ANY_JSON = st.recursive(
         {"Step": "dropSecret", "SecretId": "arn", "ClientRequestToken": "t"},
     ],
 )
-def test_an_event_that_is_none_is_refused(event: Any):
+def test_invalid_events_are_refused(event: Any):
     with pytest.raises(RotationRefusedError, match="do not call the function"):
         handler.handle(event)
 
 
 @given(ANY_JSON)
 @settings(deadline=None)
-def test_any_event_is_refused_or_understood(event: Any):
+def test_arbitrary_events_are_refused(event: Any):
     with pytest.raises(RotationRefusedError):
         handler.handle(event)
 
 
 @given(ANY_JSON)
-def test_any_version_is_a_credential_or_refused(values: Any):
+def test_arbitrary_secret_values_are_parsed_or_refused(values: Any):
     for text in (json.dumps(values), str(values)):
         for read in (Credential.parse, parse_username, MasterCredential.parse):
-            # Whatever else it raised would fail the test.
+            # Any other exception fails the test.
             with suppress(RotationRefusedError):
                 read(text)
 
@@ -76,13 +76,13 @@ def test_any_version_is_a_credential_or_refused(values: Any):
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 100_000, "null", "[]", '"username"', '{"username": ""}', '{"username": 5}']
 )
-def test_broken_json_is_refused(text: str):
+def test_invalid_json_is_refused(text: str):
     for read in (Credential.parse, parse_username, MasterCredential.parse):
         with pytest.raises(RotationRefusedError):
             read(text)
 
 
-WHOLE: Mapping[str, Any] = {
+VALID: Mapping[str, Any] = {
     "username": "shop_a",
     "password": "a-password",
     "engine": "postgres",
@@ -93,62 +93,62 @@ WHOLE: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("key", list(WHOLE))
-@pytest.mark.parametrize("value", [None, "", 0, True, [], {}, "an-other", 1.5])
-def test_a_version_with_another_value_is_refused(key: str, value: Any):
-    deployment = Configuration.from_environment(ENVIRONMENT)
-    Credential.parse(json.dumps(WHOLE)).check(deployment, "shop_a")
-    if key == "password" and value == "an-other":
+@pytest.mark.parametrize("key", list(VALID))
+@pytest.mark.parametrize("value", [None, "", 0, True, [], {}, "another", 1.5])
+def test_a_version_with_a_wrong_value_is_refused(key: str, value: Any):
+    configuration = Configuration.from_environment(ENVIRONMENT)
+    Credential.parse(json.dumps(VALID)).check(configuration, "shop_a")
+    if key == "password" and value == "another":
         return
     with pytest.raises(RotationRefusedError) as refused:
-        Credential.parse(json.dumps({**WHOLE, key: value})).check(deployment, "shop_a")
+        Credential.parse(json.dumps({**VALID, key: value})).check(configuration, "shop_a")
     assert key in str(refused.value)
-    # Which key, and never what is in it.
+    # The message contains keys, never values.
     assert "a-password" not in str(refused.value)
 
 
-def test_a_version_with_more_or_fewer_keys_is_refused():
-    with pytest.raises(RotationRefusedError, match="other keys than a credential: extra"):
-        Credential.parse(json.dumps({**WHOLE, "extra": 1}))
-    with pytest.raises(RotationRefusedError, match="other keys than a credential: host"):
-        Credential.parse(json.dumps({key: value for key, value in WHOLE.items() if key != "host"}))
+def test_a_version_with_missing_or_unexpected_keys_is_refused():
+    with pytest.raises(RotationRefusedError, match="missing or unexpected keys: extra"):
+        Credential.parse(json.dumps({**VALID, "extra": 1}))
+    with pytest.raises(RotationRefusedError, match="missing or unexpected keys: host"):
+        Credential.parse(json.dumps({key: value for key, value in VALID.items() if key != "host"}))
 
 
 @pytest.mark.parametrize("variable", sorted(ENVIRONMENT))
-def test_a_function_that_was_deployed_wrong_says_so(variable: str):
-    with pytest.raises(RotationRefusedError, match=f"The function's environment is wrong: .*{variable}"):
+def test_a_missing_environment_variable_is_reported(variable: str):
+    with pytest.raises(RotationRefusedError, match=f"Invalid environment variables: .*{variable}"):
         Configuration.from_environment({name: value for name, value in ENVIRONMENT.items() if name != variable})
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_PORT", "CONNECTION_LIMIT", "MINIMUM_AGE"])
-def test_a_number_that_is_none_is_refused(variable: str):
-    with pytest.raises(RotationRefusedError, match="The function's environment is wrong"):
+def test_an_invalid_number_is_refused(variable: str):
+    with pytest.raises(RotationRefusedError, match="Invalid environment variables"):
         Configuration.from_environment({**ENVIRONMENT, variable: "many"})
 
 
-@given(NASTY)
+@given(ANY_TEXT)
 @example('shop"; DROP ROLE postgres; --')
 @example("shop\n")
 @example("pg_monitor" + 60 * "x")
-def test_only_plain_names_of_roles_are_taken(name: str):
+def test_only_plain_role_names_are_accepted(name: str):
     for variable in ("OWNER_ROLE", "ADOPTED_ROLE"):
         with suppress(RotationRefusedError):
-            deployment = Configuration.from_environment({**ENVIRONMENT, variable: name})
+            configuration = Configuration.from_environment({**ENVIRONMENT, variable: name})
             assert name.isascii()
             assert name.replace("_", "").isalnum()
-            assert all(len(login) <= 63 for login in deployment.logins)
+            assert all(len(login) <= 63 for login in configuration.logins)
 
 
-@given(name=NASTY, password=NASTY)
-@A_FEW
+@given(name=ANY_TEXT, password=ANY_TEXT)
+@FEW_EXAMPLES
 @example(name='a"; DROP ROLE postgres; --', password="'; DROP ROLE postgres; --")
 @example(name="%s", password="%(password)s")
-def test_names_and_passwords_are_never_read_as_sql(rotation: RotationFixture, name: str, password: str):
-    """However they came past the checks before: the database has them to the letter, or says no."""
+def test_names_and_passwords_are_never_executed_as_sql(rotation: RotationFixture, name: str, password: str):
+    """Even without validation, the database stores them literally or refuses them."""
     owner = f"{name}{uuid4().hex[:8]}"
     if len(owner.encode()) > 61:
         return
-    deployment = Configuration(
+    configuration = Configuration(
         secret_arn="",
         master_secret_arn="",
         engine="postgres",
@@ -162,22 +162,22 @@ def test_names_and_passwords_are_never_read_as_sql(rotation: RotationFixture, na
         minimum_age=0,
         certificates=rotation.server.certificates,
     )
-    pending = Credential.for_login(deployment, deployment.logins[0], password)
+    pending = Credential.for_login(configuration, configuration.logins[0], password)
     try:
-        database.prepare(deployment, MasterCredential(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
+        database.prepare(configuration, MasterCredential(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
     except RotationError:
         return
     assert {row[0] for row in rotation.server.execute("SELECT rolname::text FROM pg_roles")} > {
         owner,
-        deployment.logins[0],
+        configuration.logins[0],
     }
     assert rotation.can_log_in(pending)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_token_that_names_nothing_is_refused(rotation: RotationFixture, step: str):
+def test_an_unknown_token_is_refused(rotation: RotationFixture, step: str):
     rotation.rotate()
-    with pytest.raises(RotationRefusedError, match="The token names no version of the secret"):
+    with pytest.raises(RotationRefusedError, match="The token is not a version of the secret"):
         rotation.step(step, str(uuid4()))
 
 
@@ -185,12 +185,12 @@ def test_a_token_that_names_nothing_is_refused(rotation: RotationFixture, step: 
 def test_a_stale_token_is_refused(rotation: RotationFixture, step: str):
     stale = rotation.rotate()
     rotation.rotate()
-    with pytest.raises(RotationRefusedError, match="not pending: another rotation took its place"):
+    with pytest.raises(RotationRefusedError, match="not pending: another rotation has replaced it"):
         rotation.step(step, stale)
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
-def test_a_step_before_its_time_is_refused(rotation: RotationFixture, step: str):
+def test_a_step_before_create_secret_is_refused(rotation: RotationFixture, step: str):
     rotation.rotate()
     with pytest.raises(RotationRefusedError, match="The pending version has no value"):
         rotation.step(step, rotation.begin_rotation())
@@ -199,18 +199,18 @@ def test_a_step_before_its_time_is_refused(rotation: RotationFixture, step: str)
 def test_another_secret_is_refused(rotation: RotationFixture):
     other = rotation.client.create_secret(Name=f"other-{rotation.owner}", SecretString="{}")["ARN"]
     for arn in (other, rotation.environment["MASTER_SECRET_ARN"], rotation.owner):
-        with pytest.raises(RotationRefusedError, match=f"This function rotates {rotation.secret_arn} alone"):
+        with pytest.raises(RotationRefusedError, match=f"This function rotates only {rotation.secret_arn}"):
             handler.handle({"Step": "createSecret", "SecretId": arn, "ClientRequestToken": str(uuid4())})
 
 
-def test_a_secret_whose_rotation_is_off_is_refused(rotation: RotationFixture):
+def test_a_secret_without_rotation_enabled_is_refused(rotation: RotationFixture):
     rotation.enable(enabled=False)
     with pytest.raises(RotationRefusedError, match="Rotation is not enabled"):
         rotation.step("createSecret", rotation.begin_rotation())
 
 
 @pytest.mark.parametrize(
-    "planted",
+    "injected",
     [
         {"host": "127.0.0.66"},
         {"reader_host": "127.0.0.66"},
@@ -221,22 +221,24 @@ def test_a_secret_whose_rotation_is_off_is_refused(rotation: RotationFixture):
     ],
 )
 @pytest.mark.parametrize("step", STEPS)
-def test_a_pending_version_for_somewhere_else_is_refused(rotation: RotationFixture, step: str, planted: dict[str, Any]):
-    """Who may write the secret could otherwise have the function send passwords to a server of their own."""
+def test_a_pending_version_for_another_database_or_role_is_refused(
+    rotation: RotationFixture, step: str, injected: dict[str, Any]
+):
+    """Anyone who may write the secret could otherwise make the function send passwords to their own server."""
     rotation.rotate()
     token = rotation.begin_rotation()
-    values = {**vars(rotation.current()), "username": rotation.logins[1], **planted}
+    values = {**vars(rotation.current()), "username": rotation.logins[1], **injected}
     rotation.client.put_secret_value(
         SecretId=rotation.secret_arn,
         ClientRequestToken=token,
         SecretString=json.dumps(values),
         VersionStages=["AWSPENDING"],
     )
-    with pytest.raises(RotationRefusedError, match=f"for another database or role: {next(iter(planted))}"):
+    with pytest.raises(RotationRefusedError, match=f"for another database or role: {next(iter(injected))}"):
         rotation.step(step, token)
 
 
-def test_the_pending_version_may_not_be_for_the_login_that_is_current(rotation: RotationFixture):
+def test_a_pending_version_for_the_current_login_is_refused(rotation: RotationFixture):
     rotation.rotate()
     token = rotation.begin_rotation()
     rotation.client.put_secret_value(
@@ -250,39 +252,39 @@ def test_the_pending_version_may_not_be_for_the_login_that_is_current(rotation: 
     assert rotation.can_log_in()
 
 
-def test_a_master_secret_of_another_kind_is_refused(rotation: RotationFixture):
+def test_an_invalid_master_secret_is_refused(rotation: RotationFixture):
     rotation.client.put_secret_value(SecretId=rotation.environment["MASTER_SECRET_ARN"], SecretString="{}")
     with pytest.raises(RotationRefusedError, match="The master secret has no username and password"):
         rotation.rotate()
 
 
-def test_the_master_may_not_be_taken_on_by_the_application(rotation: RotationFixture):
+def test_the_application_cannot_set_role_to_the_master_user(rotation: RotationFixture):
     rotation.rotate()
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rotation.query(f"SET ROLE {MASTER}")
 
 
 @pytest.mark.parametrize("role", ["shop", "shop_a", "shop_b"])
-def test_a_role_of_the_rotations_own_is_not_adopted(role: str):
-    with pytest.raises(RotationRefusedError, match="is a role of the rotation's own"):
+def test_roles_of_the_rotation_are_not_adopted(role: str):
+    with pytest.raises(RotationRefusedError, match="is a role of the rotation and cannot be adopted"):
         Configuration.from_environment({**ENVIRONMENT, "ADOPTED_ROLE": role})
 
 
-def test_a_function_that_somebody_planted_is_not_run_by_the_master(rotation: RotationFixture):
-    """CVE-2018-1058: a function of the same name that fits better, in a schema that everybody may write."""
+def test_the_master_user_does_not_run_injected_functions(rotation: RotationFixture):
+    """CVE-2018-1058: a better matching function of the same name, in a schema that everyone can write to."""
     rotation.rotate()
     for statement in (
         "CREATE TABLE public.caught (who text)",
         "GRANT ALL ON public.caught TO PUBLIC",
         "CREATE FUNCTION public.shobj_description(oid, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
-        " INSERT INTO public.caught VALUES (current_user); RETURN 'planted'; END $$",
+        " INSERT INTO public.caught VALUES (current_user); RETURN 'injected'; END $$",
     ):
         rotation.server.execute(statement, rotation.database)
     rotation.rotate()
     assert rotation.server.execute("SELECT * FROM public.caught", rotation.database) == []
 
 
-def test_what_aws_answers_is_told_by_its_code_alone(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_errors_of_aws_are_reported_by_their_code_only(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MASTER_SECRET_ARN", "arn:aws:secretsmanager:us-west-1:123456789012:secret:gone-abcdef")
     with pytest.raises(
         RotationError, match=r"setSecret of .*: ResourceNotFoundException \(ResourceNotFoundException\)"

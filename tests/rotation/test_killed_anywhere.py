@@ -1,4 +1,4 @@
-"""A run may end anywhere: the current credential works all the time, and the next try finishes what was begun."""
+"""A rotation may be killed at any call: the current credential keeps working, and the next attempt completes it."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.rotation.server import Server
 
 @pytest.fixture(autouse=True)
 def without_lag(server: Server):
-    """A replica that shows a change before it is answered: so each run asks as many times as the others."""
+    """Synchronous replication: without replication lag, every run makes the same calls."""
     with server.synchronous_replica():
         yield
 
@@ -24,7 +24,7 @@ def run(rotation: RotationFixture, token: str) -> None:
         rotation.step(step, token)
 
 
-def test_what_is_asked_outside_the_codes_own_paths_is_recorded_too(rotation: RotationFixture):
+def test_calls_of_any_client_are_recorded(rotation: RotationFixture):
     rotation.rotate()
     recorder = CallRecorder()
     current = rotation.current()
@@ -38,15 +38,15 @@ def test_what_is_asked_outside_the_codes_own_paths_is_recorded_too(rotation: Rot
             password=current.password,
             sslmode="require",
         )
-        with session.cursor() as planted:
-            planted.execute("SELECT 1")
+        with session.cursor() as cursor:
+            cursor.execute("SELECT 1")
         session.commit()
         session.close()
     assert recorder.calls == ["ListSecrets", "connect", "SELECT 1", "COMMIT"]
 
 
 def calls_of_a_rotation(rotation: RotationFixture) -> list[str]:
-    """Of one like all after the second, which made the second login."""
+    """Calls of the third rotation. All later rotations make the same calls."""
     recorder = CallRecorder()
     rotation.rotate()
     rotation.rotate()
@@ -56,24 +56,25 @@ def calls_of_a_rotation(rotation: RotationFixture) -> list[str]:
     return recorder.calls
 
 
-def alike(call: str) -> str:
-    """Whichever of the two logins it is about."""
+def normalize(call: str) -> str:
+    """A call, without the difference between the two login roles."""
     return re.sub(r"(shop\d+)_[ab]", r"\1_x", call)
 
 
 def points(calls: list[str]) -> list[tuple[int, bool]]:
-    return [(number, after) for number in range(len(calls)) for after in (False, True)]
+    """Kill points: before the first call and after each call. After a call is the same as before the next one."""
+    return [(0, False), *((number, True) for number in range(len(calls)))]
 
 
-def told(capsys: pytest.CaptureFixture[str], what: str, tried: int, calls: list[str]) -> None:
+def report_kill_points(capsys: pytest.CaptureFixture[str], name: str, tried: int, calls: list[str]) -> None:
     with capsys.disabled():
-        print(f"\n{what}: {tried} kill points, before and after each of {len(calls)} calls")
+        print(f"\n{name}: {tried} kill points, before the first and after each of {len(calls)} calls")
 
 
 def test_a_rotation_converges_wherever_it_is_killed(rotation: RotationFixture, capsys: pytest.CaptureFixture[str]):
     calls = calls_of_a_rotation(rotation)
     recorder = CallRecorder()
-    # The commit of the transaction is among them, and what moves AWSCURRENT and takes AWSPENDING away.
+    # The calls that change something: the commit, and the moves of AWSCURRENT and AWSPENDING.
     assert (calls.count("COMMIT"), calls.count("UpdateSecretVersionStage")) == (1, 2)
     tried = 0
     for number, after in points(calls):
@@ -81,15 +82,15 @@ def test_a_rotation_converges_wherever_it_is_killed(rotation: RotationFixture, c
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
             run(rotation, token)
         tried += 1
-        assert [alike(call) for call in recorder.calls] == [alike(call) for call in calls[: number + 1]]
+        assert [normalize(call) for call in recorder.calls] == [normalize(call) for call in calls[: number + 1]]
         assert rotation.can_log_in(before)
         assert rotation.can_log_in()
         rotation.rotate(token)
         assert rotation.can_log_in(before)
         assert rotation.can_log_in()
         assert rotation.current().username != before.username
-    assert tried == 2 * len(calls)
-    told(capsys, "a rotation", tried, calls)
+    assert tried == len(calls) + 1
+    report_kill_points(capsys, "a rotation", tried, calls)
 
 
 def test_the_first_rotation_converges_wherever_it_is_killed(
@@ -100,7 +101,7 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
     def shape(rotation: RotationFixture) -> list[str]:
         return [re.sub(rf"\b{rotation.owner}(?=_[ab]\b|\b)", "shop", call) for call in recorder.calls]
 
-    # Roles and schema are new each time; a database each would be gigabytes.
+    # Roles and schema are new each time. The database is shared, because new ones would take gigabytes.
     database = new_rotation().database
     rotation = new_rotation(database)
     token = rotation.begin_rotation()
@@ -111,7 +112,7 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
     tried = 0
     for number, after in points(calls):
         rotation = new_rotation(database)
-        # As it is deployed.
+        # As in production.
         monkeypatch.setenv("MINIMUM_AGE", "3600")
         token = rotation.begin_rotation()
         with recorder.recording(kill_at=number, after=after), pytest.raises(KilledError):
@@ -121,15 +122,15 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
         rotation.rotate(token)
         assert rotation.can_log_in()
         assert rotation.current().username == rotation.logins[0]
-    assert tried == 2 * len(calls)
-    told(capsys, "the first rotation", tried, calls)
+    assert tried == len(calls) + 1
+    report_kill_points(capsys, "the first rotation", tried, calls)
 
 
-def test_a_run_that_is_killed_is_finished_by_another_rotation_as_well(rotation: RotationFixture):
-    """Where Secrets Manager has given the first one up."""
+def test_a_new_rotation_succeeds_after_a_killed_one(rotation: RotationFixture):
+    """After Secrets Manager has given up the killed rotation."""
     recorder = CallRecorder()
     calls = calls_of_a_rotation(rotation)
-    # What leaves something behind; all others leave what these do.
+    # Only these calls change something.
     lasting = {"PutSecretValue", "COMMIT", "UpdateSecretVersionStage"}
     for number, after in points(calls):
         if calls[number] not in lasting:

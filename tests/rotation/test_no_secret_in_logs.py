@@ -1,4 +1,4 @@
-"""No password is in any log: not in the server's, which has every statement, and not in the function's."""
+"""No password appears in a log: neither in the server's, which contains every statement, nor in the function's."""
 
 import base64
 import json
@@ -13,18 +13,18 @@ from tests.rotation.fixtures import RotationFixture
 from tests.rotation.server import MASTER_PASSWORD, wait_until
 
 
-def forms(secret: str) -> set[str]:
-    """How a secret may be written down."""
+def encodings(secret: str) -> set[str]:
+    """Encodings in which a secret may appear."""
     encoded = {base64.b64encode(prefix + secret.encode()).decode().strip("=")[4:-4] for prefix in (b"", b"x", b"xx")}
     return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], secret.encode().hex(), *encoded}
 
 
-def found(secret: str, text: str) -> set[str]:
-    return {form for form in forms(secret) if form in text}
+def leaked_encodings(secret: str, text: str) -> set[str]:
+    return {encoding for encoding in encodings(secret) if encoding in text}
 
 
 @pytest.mark.parametrize(
-    "written",
+    "template",
     [
         "password='{0}'",
         "postgres://user:{1}@host",
@@ -32,14 +32,14 @@ def found(secret: str, text: str) -> set[str]:
         "Basic {3}",
     ],
 )
-def test_a_secret_that_is_told_is_found(written: str):
+def test_secrets_are_found_in_any_encoding(template: str):
     secret = 'a"b/c d\\e%f+g-and-long-enough-to-be-one'
     basic = base64.b64encode(f"user:{secret}".encode()).decode()
-    text = written.format(secret, quote(secret, safe=""), json.dumps(secret)[1:-1], basic)
-    assert found(secret, text)
+    text = template.format(secret, quote(secret, safe=""), json.dumps(secret)[1:-1], basic)
+    assert leaked_encodings(secret, text)
 
 
-def test_neither_log_has_a_password(rotation: RotationFixture, caplog: pytest.LogCaptureFixture):
+def test_no_log_contains_a_password(rotation: RotationFixture, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     passwords = set()
     for _ in range(3):
@@ -52,20 +52,20 @@ def test_neither_log_has_a_password(rotation: RotationFixture, caplog: pytest.Lo
     rotation.server.execute(marker)
     wait_until(lambda: marker in rotation.server.log.read_text())
     log = rotation.server.log.read_text()
-    # The log does have the statements.
+    # The log does contain the statements.
     assert f'ALTER ROLE "{rotation.logins[0]}" PASSWORD \'SCRAM-SHA-256$' in log
-    # botocore's own debugging is not ours to answer for, and Lambda does not switch it on.
-    told = "\n".join(record.getMessage() for record in caplog.records if record.name == "rotation")
-    assert "setSecret" in told
+    # Only the function's logger: botocore's debug log is disabled in Lambda.
+    messages = "\n".join(record.getMessage() for record in caplog.records if record.name == "rotation")
+    assert "setSecret" in messages
     for secret in (*passwords, MASTER_PASSWORD):
-        assert not found(secret, told)
-        # Its own start-up makes the master with its password, as RDS does out of our sight.
-        assert not found(
+        assert not leaked_encodings(secret, messages)
+        # The server creates the master user with its password, which RDS does internally.
+        assert not leaked_encodings(
             secret, "\n".join(line for line in log.splitlines() if "CREATE ROLE platform_master" not in line)
         )
 
 
-def test_a_secret_shows_nothing_of_itself():
+def test_representations_are_redacted():
     credential = Credential(
         username="shop_a",
         password="the-password",
@@ -75,12 +75,12 @@ def test_a_secret_shows_nothing_of_itself():
         dbname="d",
         reader_host="r",
     )
-    for shown in (
+    for representation in (
         repr(credential),
         str(credential),
         f"{credential}",
         repr([credential]),
         repr(MasterCredential("u", "the-password")),
     ):
-        assert "the-password" not in shown
-        assert "redacted" in shown
+        assert "the-password" not in representation
+        assert "redacted" in representation

@@ -1,4 +1,4 @@
-"""The zip: the same bytes wherever and whenever it is built, only what the function needs, and it rotates."""
+"""The function's package: reproducible, minimal, and able to rotate."""
 
 import ast
 import json
@@ -26,36 +26,36 @@ AARCH64 = 183
 
 
 @pytest.fixture(scope="session")
-def for_lambda(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lambda_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("arm64") / "rotation.zip"
     build(file)
     return file
 
 
 @pytest.fixture(scope="session")
-def for_here(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def local_package(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("local")
     main([str(folder / "local.zip"), "--local"])
-    # The authorities of RDS are not those of the tests' server.
+    # The test server's certificate is not issued by RDS.
     replace_certificates(server.certificates, folder / "local.zip", file := folder / "rotation.zip")
     return file
 
 
-def test_it_is_the_same_wherever_and_whenever_it_is_built(for_lambda: Path, tmp_path: Path):
+def test_builds_are_reproducible(lambda_package: Path, tmp_path: Path):
     other = tmp_path / "another folder" / "again.zip"
-    # Zip's times have a resolution of two seconds.
-    time.sleep(max(0, 2.1 - (time.time() - for_lambda.stat().st_mtime)))
+    # Times in zip files have a resolution of two seconds.
+    time.sleep(max(0, 2.1 - (time.time() - lambda_package.stat().st_mtime)))
     build(other)
-    assert other.read_bytes() == for_lambda.read_bytes()
+    assert other.read_bytes() == lambda_package.read_bytes()
 
 
-def test_it_fits_and_holds_what_it_needs_and_nothing_else(for_lambda: Path):
-    assert for_lambda.stat().st_size < 8_000_000
-    with ZipFile(for_lambda) as archive:
+def test_it_is_small_and_contains_only_what_the_function_needs(lambda_package: Path):
+    assert lambda_package.stat().st_size < 8_000_000
+    with ZipFile(lambda_package) as archive:
         names = archive.namelist()
         modes = {entry.external_attr >> 16 for entry in archive.infolist()}
     own = {name for name in names if name.startswith("lambda_rotation/")}
-    modules = ("__init__", "credential", "database", "deployment", "errors", "handler", "secret")
+    modules = ("__init__", "configuration", "credential", "database", "errors", "handler", "secret")
     assert own == {*(f"lambda_rotation/{module}.py" for module in modules), "lambda_rotation/certificates/rds.pem"}
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "lambda_rotation",
@@ -64,12 +64,12 @@ def test_it_fits_and_holds_what_it_needs_and_nothing_else(for_lambda: Path):
         "psycopg2_binary",
     }
     assert not [name for name in names if name.endswith(".pyc")]
-    # Lambda's user is another than the one who built it.
+    # Lambda runs the function as another user.
     assert modes == {0o644}
 
 
-def test_all_that_is_compiled_is_for_graviton_and_the_runtime(for_lambda: Path):
-    with ZipFile(for_lambda) as archive:
+def test_binaries_are_for_graviton_and_the_runtimes_python(lambda_package: Path):
+    with ZipFile(lambda_package) as archive:
         binaries = {name: archive.read(name) for name in archive.namelist() if ".so" in name}
     assert len(binaries) > 5
     for name, content in binaries.items():
@@ -78,7 +78,7 @@ def test_all_that_is_compiled_is_for_graviton_and_the_runtime(for_lambda: Path):
     assert any("cpython-313-aarch64" in name for name in binaries)
 
 
-def test_it_has_the_psycopg2_that_the_tests_have():
+def test_it_has_the_version_of_psycopg2_that_is_tested():
     required = (ROOT / "lambda_rotation" / "requirements.txt").read_text(encoding="utf-8")
     locked = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))["default"]["psycopg2-binary"]
     assert f"psycopg2-binary{locked['version']} " in required
@@ -86,13 +86,13 @@ def test_it_has_the_psycopg2_that_the_tests_have():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "lambda_rotation").glob("*.py")), ids=lambda path: path.name)
-def test_the_code_is_python_of_both_versions(path: Path):
+def test_the_code_is_valid_in_both_python_versions(path: Path):
     source = path.read_text(encoding="utf-8")
     for version in ((3, 11), (3, 13)):
         ast.parse(source, feature_version=version)
 
 
-def test_what_cannot_be_had_is_told_and_leaves_the_file_that_is_there(
+def test_a_failed_build_is_reported_and_keeps_the_existing_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     file = tmp_path / "rotation.zip"
@@ -106,18 +106,18 @@ def test_what_cannot_be_had_is_told_and_leaves_the_file_that_is_there(
     assert not capsys.readouterr().out
 
 
-def test_pip_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failure_of_pip_without_output_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(PackageError, match="pip ended with 1"):
+    with pytest.raises(PackageError, match="pip exited with 1"):
         build(tmp_path / "rotation.zip")
 
 
-def test_another_authority_is_all_that_differs(for_here: Path, server: Server):
-    with ZipFile(for_here) as here, ZipFile(for_here.with_name("local.zip")) as local:
-        assert here.namelist() == local.namelist()
-        differ = [name for name in here.namelist() if here.read(name) != local.read(name)]
+def test_only_the_certificate_authority_is_replaced(local_package: Path, server: Server):
+    with ZipFile(local_package) as replaced, ZipFile(local_package.with_name("local.zip")) as local:
+        assert replaced.namelist() == local.namelist()
+        differ = [name for name in replaced.namelist() if replaced.read(name) != local.read(name)]
         assert differ == ["lambda_rotation/certificates/rds.pem"]
-        assert here.read(differ[0]) == server.certificates.read_bytes()
+        assert replaced.read(differ[0]) == server.certificates.read_bytes()
 
 
 RUN = """
@@ -131,8 +131,8 @@ for step in json.loads(sys.argv[1]):
 """
 
 
-def boto3_alone(folder: Path) -> Path:
-    """What Lambda's runtime has beside the standard library: boto3, and what that needs."""
+def link_boto3(folder: Path) -> Path:
+    """Link boto3 and its dependencies, which Lambda's runtime provides, into a folder."""
     site = Path(boto3.__file__).parents[1]
     for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3"):
         (folder / name).symlink_to(site / name)
@@ -140,11 +140,13 @@ def boto3_alone(folder: Path) -> Path:
     return folder
 
 
-def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation: RotationFixture, tmp_path: Path):
+def test_the_unpacked_package_rotates_with_only_boto3_installed(
+    local_package: Path, rotation: RotationFixture, tmp_path: Path
+):
     unpacked, runtime = tmp_path / "task", tmp_path / "runtime"
     runtime.mkdir()
-    boto3_alone(runtime)
-    with ZipFile(for_here) as archive:
+    link_boto3(runtime)
+    with ZipFile(local_package) as archive:
         archive.extractall(unpacked)
     token = rotation.begin_rotation()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -159,7 +161,7 @@ def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation
             "AWS_DEFAULT_REGION": "us-west-1",
             "PYTHONPATH": f"{unpacked}{os.pathsep}{runtime}",
         }
-        ended = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-B", "-S", "-c", RUN, json.dumps(STEPS), token],
             cwd=unpacked,
             env=environment,
@@ -170,11 +172,11 @@ def test_unpacked_it_rotates_with_boto3_alone_beside_it(for_here: Path, rotation
         )
     finally:
         server.stop()
-    assert ended.returncode == 0, ended.stderr
+    assert result.returncode == 0, result.stderr
     assert rotation.can_log_in()
 
 
-def test_the_certificates_are_those_of_rds_and_last():
+def test_the_certificate_authorities_are_those_of_rds_and_do_not_expire_soon():
     bundle: Any = (ROOT / "lambda_rotation" / "certificates" / "rds.pem").read_text(encoding="ascii")
     names = re.findall(r"^# (.+), until (\d{4})-", bundle, flags=re.MULTILINE)
     assert len(names) == bundle.count("BEGIN CERTIFICATE") > 60

@@ -1,4 +1,4 @@
-"""Rotations as they should be: the first, many in a row, repeated steps, adoption, a master that RDS rotates."""
+"""Rotations: the first, many in a row, repeated steps, adoption of roles, and a master user that RDS rotates."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
 
 
-def test_the_first_rotation_makes_roles_schema_and_the_first_version(rotation: RotationFixture):
+def test_the_first_rotation_creates_roles_schema_and_version(rotation: RotationFixture):
     token = rotation.rotate()
     assert rotation.stages() == {token: {"AWSCURRENT"}}
     credential = rotation.current()
@@ -29,15 +29,13 @@ def test_the_first_rotation_makes_roles_schema_and_the_first_version(rotation: R
     assert rotation.query("SELECT pg_is_in_recovery()", host=READER) == [(True,)]
 
 
-def test_a_first_version_that_aws_makes_current_at_once_is_rotated_all_the_same(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
-):
-    """As AWS says of PutSecretValue: the first version for the secret is staged AWSCURRENT."""
-    plain = SecretsManagerBackend.put_secret_value
+def test_a_first_version_that_is_current_at_once_is_rotated(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    """According to the documentation of PutSecretValue, the first version of a secret is labelled AWSCURRENT."""
+    original = SecretsManagerBackend.put_secret_value
 
-    def put(self: SecretsManagerBackend, **asked: Any) -> Any:
-        asked["version_stages"].append("AWSCURRENT")
-        return plain(self, **asked)
+    def put(self: SecretsManagerBackend, **settings: Any) -> Any:
+        settings["version_stages"].append("AWSCURRENT")
+        return original(self, **settings)
 
     monkeypatch.setattr(SecretsManagerBackend, "put_secret_value", put)
     token = rotation.begin_rotation()
@@ -48,7 +46,7 @@ def test_a_first_version_that_aws_makes_current_at_once_is_rotated_all_the_same(
     assert rotation.stages() == {token: {"AWSCURRENT"}}
 
 
-def test_many_rotations_in_a_row_take_turns(rotation: RotationFixture):
+def test_rotations_alternate_between_the_login_roles(rotation: RotationFixture):
     users: list[str] = []
     passwords: set[str] = set()
     for _ in range(25):
@@ -56,14 +54,14 @@ def test_many_rotations_in_a_row_take_turns(rotation: RotationFixture):
         rotation.rotate()
         users.append(rotation.current().username)
         passwords.add(rotation.current().password)
-        # What running tasks hold stays valid.
+        # The credential of running tasks stays valid.
         assert before is None or rotation.can_log_in(before)
         assert rotation.can_log_in()
     assert users == [rotation.logins[number % 2] for number in range(25)]
     assert len(passwords) == 25
 
 
-def test_what_either_login_creates_belongs_to_both(rotation: RotationFixture):
+def test_objects_of_either_login_belong_to_both(rotation: RotationFixture):
     rotation.rotate()
     rotation.query("CREATE TABLE orders (id serial PRIMARY KEY); INSERT INTO orders DEFAULT VALUES")
     rotation.rotate()
@@ -75,7 +73,7 @@ def test_what_either_login_creates_belongs_to_both(rotation: RotationFixture):
     assert rotation.query(owned) == [(rotation.owner, rotation.owner)]
 
 
-def test_nobody_logs_in_as_the_owner_and_the_logins_may_do_little(rotation: RotationFixture):
+def test_the_owner_cannot_log_in_and_the_logins_have_few_privileges(rotation: RotationFixture):
     rotation.rotate()
     rotation.rotate()
     roles = {
@@ -99,7 +97,7 @@ def test_sessions_have_limits(rotation: RotationFixture):
         assert rotation.query(f"SHOW {parameter}") == [(limit,)]
 
 
-def test_the_server_keeps_a_verifier_and_never_saw_the_password(rotation: RotationFixture):
+def test_the_server_stores_a_verifier_instead_of_the_password(rotation: RotationFixture):
     rotation.rotate()
     login = rotation.current().username
     assert str(
@@ -115,28 +113,28 @@ def test_every_step_can_be_repeated(rotation: RotationFixture):
         for _ in range(3):
             rotation.step(name, token)
             assert rotation.can_log_in(before)
-    # And once more when all is over.
+    # Also after the rotation is finished.
     for name in STEPS:
         rotation.step(name, token)
     assert rotation.can_log_in()
     assert rotation.current().username == rotation.logins[1]
 
 
-def test_a_rotation_that_was_given_up_is_taken_over_by_the_next(rotation: RotationFixture):
+def test_a_new_rotation_replaces_an_abandoned_one(rotation: RotationFixture):
     rotation.rotate()
     before = rotation.current()
-    given_up = rotation.begin_rotation()
-    rotation.step("createSecret", given_up)
-    rotation.step("setSecret", given_up)
+    abandoned = rotation.begin_rotation()
+    rotation.step("createSecret", abandoned)
+    rotation.step("setSecret", abandoned)
     rotation.rotate()
     assert rotation.can_log_in(before)
     assert rotation.can_log_in()
-    # A version without a label is none that Secrets Manager describes.
-    with pytest.raises(RotationRefusedError, match="names no version of the secret"):
-        rotation.step("finishSecret", given_up)
+    # DescribeSecret omits versions without a label.
+    with pytest.raises(RotationRefusedError, match="is not a version of the secret"):
+        rotation.step("finishSecret", abandoned)
 
 
-def test_rotations_at_the_same_time_wait_for_one_another(rotation: RotationFixture):
+def test_concurrent_rotations_are_serialized(rotation: RotationFixture):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     failed: list[BaseException] = []
@@ -157,7 +155,7 @@ def test_rotations_at_the_same_time_wait_for_one_another(rotation: RotationFixtu
     assert rotation.can_log_in()
 
 
-def test_a_young_credential_is_not_replaced(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_credential_is_not_rotated(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     rotation.rotate()
     monkeypatch.setenv("MINIMUM_AGE", "3600")
     with pytest.raises(TooSoonError, match="Wait until 3600 s have passed, or set the secret's tag RotateEarlyUntil"):
@@ -166,7 +164,7 @@ def test_a_young_credential_is_not_replaced(rotation: RotationFixture, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("until", "may"),
+    ("until", "is_allowed"),
     [
         (datetime.now(UTC) + timedelta(hours=1), True),
         ((datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None), True),
@@ -174,55 +172,57 @@ def test_a_young_credential_is_not_replaced(rotation: RotationFixture, monkeypat
         ("yes", False),
     ],
 )
-def test_a_compromised_credential_is_replaced_however_young_it_is(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, until: datetime | str, *, may: bool
+def test_a_tag_allows_an_early_rotation(
+    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, until: datetime | str, *, is_allowed: bool
 ):
     rotation.rotate()
     before = rotation.current()
     monkeypatch.setenv("MINIMUM_AGE", "3600")
     value = until if isinstance(until, str) else until.isoformat()
     rotation.client.tag_resource(SecretId=rotation.secret_arn, Tags=[{"Key": "RotateEarlyUntil", "Value": value}])
-    if may:
+    if is_allowed:
         rotation.rotate()
     else:
         with pytest.raises(TooSoonError):
             rotation.rotate()
-    assert (rotation.current() != before) is may
+    assert (rotation.current() != before) is is_allowed
 
 
-def test_an_old_credential_is_replaced(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_an_old_credential_is_rotated(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     token = rotation.rotate()
     monkeypatch.setenv("MINIMUM_AGE", "3600")
     rotation.backdate(token, timedelta(hours=2))
     rotation.rotate()
 
 
-def test_a_rotation_that_was_held_up_counts_from_its_end(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_the_age_of_a_credential_counts_from_the_end_of_its_rotation(
+    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
+):
     token = rotation.rotate()
     monkeypatch.setenv("MINIMUM_AGE", "3600")
     rotation.backdate(token, timedelta(hours=2), became_current=timedelta(minutes=5))
-    with pytest.raises(TooSoonError, match="is current for 30"):
+    with pytest.raises(TooSoonError, match="has been current for 30"):
         rotation.rotate()
 
 
-def test_a_master_password_that_rds_rotated_meanwhile_is_read_once_more(
+def test_the_master_password_is_read_again_if_rds_has_rotated_it(
     rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    handed_out: list[str] = []
-    plain = handler.read_master_credential
+    reads: list[str] = []
+    original = handler.read_master_credential
 
     def stale_first(*arguments: Any) -> MasterCredential:
-        master = plain(*arguments)
-        handed_out.append(master.username)
-        return MasterCredential(master.username, "stale") if len(handed_out) == 1 else master
+        master = original(*arguments)
+        reads.append(master.username)
+        return MasterCredential(master.username, "stale") if len(reads) == 1 else master
 
     monkeypatch.setattr(handler, "read_master_credential", stale_first)
     rotation.rotate()
     assert rotation.can_log_in()
-    assert len(handed_out) == 3
+    assert len(reads) == 3
 
 
-def test_a_master_password_that_is_wrong_is_told(rotation: RotationFixture):
+def test_a_wrong_master_password_is_reported(rotation: RotationFixture):
     rotation.client.put_secret_value(
         SecretId=rotation.environment["MASTER_SECRET_ARN"],
         SecretString=json.dumps({"username": MASTER, "password": "wrong"}),
@@ -231,8 +231,8 @@ def test_a_master_password_that_is_wrong_is_told(rotation: RotationFixture):
         rotation.rotate()
 
 
-def adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, *, current: bool = True) -> str:
-    """A login of before: made by the master, with a table and a secret of its own."""
+def create_adopted_role(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, *, current: bool = True) -> str:
+    """Create a login role with a table, and configure its adoption."""
     role = f"{rotation.owner}_old"
     master = psycopg2.connect(
         host="127.0.0.1",
@@ -244,78 +244,78 @@ def adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, *, curre
     )
     with master, master.cursor() as cursor:
         cursor.execute(
-            f"CREATE ROLE {role} LOGIN PASSWORD 'of-before'; GRANT ALL ON DATABASE {rotation.database} TO {role}"
+            f"CREATE ROLE {role} LOGIN PASSWORD 'former-password'; GRANT ALL ON DATABASE {rotation.database} TO {role}"
         )
     master.close()
     rotation.server.execute(f"GRANT CREATE ON SCHEMA public TO {role}", rotation.database)
     if current:
-        rotation.put_current(username=role, password="of-before")
+        rotation.put_current(username=role, password="former-password")
     rotation.query_as(
-        role, "of-before", "CREATE TABLE public.orders (id integer); INSERT INTO public.orders VALUES (1)"
+        role, "former-password", "CREATE TABLE public.orders (id integer); INSERT INTO public.orders VALUES (1)"
     )
     monkeypatch.setenv("ADOPTED_ROLE", role)
     return role
 
 
 def test_an_existing_login_is_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    role = adopted(rotation, monkeypatch)
+    role = create_adopted_role(rotation, monkeypatch)
     rotation.rotate()
     assert rotation.current().username == rotation.logins[0]
-    # Tasks of before go on, with what they had and with what comes.
-    rotation.query_as(role, "of-before", "INSERT INTO public.orders VALUES (2); CREATE TABLE carts (id integer)")
+    # Running tasks keep their access, and old and new login roles share their objects.
+    rotation.query_as(role, "former-password", "INSERT INTO public.orders VALUES (2); CREATE TABLE carts (id integer)")
     assert rotation.query("SELECT count(*) FROM public.orders") == [(2,)]
     rotation.query("DROP TABLE carts")
     rotation.rotate()
     assert rotation.current().username == rotation.logins[1]
     with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
-        rotation.query_as(role, "of-before", "SELECT 1")
+        rotation.query_as(role, "former-password", "SELECT 1")
     rotation.rotate()
     assert rotation.query("SELECT count(*) FROM public.orders") == [(2,)]
 
 
-def test_a_role_that_may_more_than_an_application_is_not_adopted(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
-):
-    role = adopted(rotation, monkeypatch)
+def test_a_privileged_role_is_not_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    role = create_adopted_role(rotation, monkeypatch)
     rotation.server.execute(f"ALTER ROLE {role} CREATEROLE")
-    with pytest.raises(RotationRefusedError, match="may do more than an application"):
+    with pytest.raises(RotationRefusedError, match="has more privileges than an application needs"):
         rotation.rotate()
-    assert rotation.query_as(role, "of-before", "SELECT count(*) FROM public.orders") == [(1,)]
+    assert rotation.query_as(role, "former-password", "SELECT count(*) FROM public.orders") == [(1,)]
 
 
-def test_an_adopted_role_that_is_gone_is_not_missed(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("ADOPTED_ROLE", "nobody_of_this_name")
+def test_a_missing_adopted_role_is_ignored(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ADOPTED_ROLE", "missing_role")
     rotation.rotate()
     assert rotation.can_log_in()
 
 
 @pytest.mark.parametrize("ending", ["", "_a"])
-def test_roles_of_another_origin_are_not_taken_over(rotation: RotationFixture, ending: str):
+def test_existing_roles_are_not_taken_over(rotation: RotationFixture, ending: str):
     rotation.server.execute(f"CREATE ROLE {rotation.owner}{ending}")
     with pytest.raises(
-        RotationRefusedError, match=f"There is a role {rotation.owner}{ending} that the rotation did not make"
+        RotationRefusedError, match=f"The role {rotation.owner}{ending} exists, but was not created by the rotation"
     ):
         rotation.rotate()
 
 
-def test_a_schema_of_another_is_not_taken_over(rotation: RotationFixture):
+def test_an_existing_schema_is_not_taken_over(rotation: RotationFixture):
     rotation.server.execute(f"CREATE SCHEMA {rotation.owner}", rotation.database)
     with pytest.raises(RotationRefusedError, match=f"The schema {rotation.owner} belongs to postgres"):
         rotation.rotate()
     assert not rotation.server.execute(f"SELECT 1 FROM pg_roles WHERE rolname LIKE '{rotation.owner}%'")
 
 
-def test_a_login_that_may_too_much_fails_the_test(rotation: RotationFixture):
+def test_excessive_privileges_fail_test_secret(rotation: RotationFixture):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
     rotation.server.execute(f"GRANT CREATE ON DATABASE {rotation.database} TO {rotation.owner}")
-    with pytest.raises(DatabaseError, match="The application may CREATE SCHEMA rotation_probe, which it must not"):
+    with pytest.raises(
+        DatabaseError, match="The application may CREATE SCHEMA rotation_probe, which must be forbidden"
+    ):
         rotation.step("testSecret", token)
     assert not rotation.server.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'rotation_probe'", rotation.database)
 
 
-def test_a_login_that_acts_for_itself_fails_the_test(rotation: RotationFixture):
+def test_a_login_that_does_not_act_as_the_owner_fails_test_secret(rotation: RotationFixture):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     rotation.step("setSecret", token)
@@ -324,7 +324,7 @@ def test_a_login_that_acts_for_itself_fails_the_test(rotation: RotationFixture):
         rotation.step("testSecret", token)
 
 
-def test_a_replica_that_lags_is_waited_for(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_replication_lag_is_tolerated(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
     with rotation.server.paused_replica() as replay:
@@ -333,7 +333,7 @@ def test_a_replica_that_lags_is_waited_for(rotation: RotationFixture, monkeypatc
         rotation.step("testSecret", token)
 
 
-def test_a_replica_that_stays_behind_is_told(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_excessive_replication_lag_is_reported(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "REPLICA_TIMEOUT", 0)
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
@@ -343,18 +343,18 @@ def test_a_replica_that_stays_behind_is_told(rotation: RotationFixture, monkeypa
             rotation.step("testSecret", token)
 
 
-def test_the_extension_of_the_audit_log_is_made_once(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    # The tests' server has no pgaudit; this one may be made by a database's owner as well.
+def test_the_audit_extension_is_created_once(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    # The test server has no pgaudit. hstore, too, can be created by a database's owner.
     monkeypatch.setattr(database, "AUDIT_EXTENSION", "hstore")
     rotation.rotate()
     rotation.rotate()
-    made = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'hstore'"
-    assert rotation.server.execute(made, rotation.database) == [(MASTER,)]
+    query = "SELECT extowner::regrole::text FROM pg_extension WHERE extname = 'hstore'"
+    assert rotation.server.execute(query, rotation.database) == [(MASTER,)]
 
 
-def test_a_step_ends_before_lambda_ends_it():
-    """However slow Secrets Manager and the database are: a step that is cut off says nothing."""
-    calls = 6  # of a step, at most: the description, three versions, the master twice
+def test_timeouts_fit_into_the_functions_timeout():
+    """Even if Secrets Manager and the database are slow: a function that times out reports no error."""
+    calls = 6  # maximum per step: the description, three versions, the master credential twice
     aws = calls * handler.MAXIMUM_ATTEMPTS * (handler.CONNECT_TIMEOUT + handler.READ_TIMEOUT)
     set_secret = 2 * database.SESSION_TIMEOUT
     test_secret = 2 * database.SESSION_TIMEOUT + database.REPLICA_TIMEOUT
@@ -362,34 +362,32 @@ def test_a_step_ends_before_lambda_ends_it():
     assert database.LOCK_TIMEOUT < database.STATEMENT_TIMEOUT < database.RESPONSE_TIMEOUT < database.SESSION_TIMEOUT
 
 
-def test_a_rotation_that_lost_its_place_commits_nothing(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    """It was slow: while it asked for the lock, it was given up, and another rotation made the same login current."""
+def test_a_replaced_rotation_commits_nothing(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    """While it waited for the lock, it was abandoned, and another rotation made the same login role current."""
     rotation.rotate()
     slow = rotation.begin_rotation()
     rotation.step("createSecret", slow)
     prepare = database.prepare
 
-    def after_another_rotation(*arguments: Any, **named: Any) -> None:
+    def after_another_rotation(*arguments: Any, **options: Any) -> None:
         monkeypatch.setattr(database, "prepare", prepare)
         rotation.rotate()
-        prepare(*arguments, **named)
+        prepare(*arguments, **options)
 
     monkeypatch.setattr(database, "prepare", after_another_rotation)
-    with pytest.raises(RotationRefusedError, match="names no version of the secret"):
+    with pytest.raises(RotationRefusedError, match="is not a version of the secret"):
         rotation.step("setSecret", slow)
     assert rotation.can_log_in()
 
 
-def test_a_version_that_was_put_by_hand_need_not_grow_old(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_manually_put_version_has_no_minimum_age(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     rotation.put_current(username="none", password="none")
     monkeypatch.setenv("MINIMUM_AGE", "3600")
     rotation.rotate()
     assert rotation.can_log_in()
 
 
-def test_an_owner_whose_name_sql_has_a_use_for_is_known_again(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_owner_may_have_the_name_of_an_sql_keyword(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OWNER_ROLE", "user")
     for _ in range(3):
         rotation.rotate()
@@ -397,26 +395,24 @@ def test_an_owner_whose_name_sql_has_a_use_for_is_known_again(
     assert rotation.can_log_in()
 
 
-def test_a_login_that_is_adopted_late_is_not_shut_out_at_once(
+def test_a_role_adopted_later_can_log_in_until_the_following_rotation(
     rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    """The setting came after the first rotation."""
+    """The setting was added after the first rotation."""
     rotation.rotate()
-    role = adopted(rotation, monkeypatch, current=False)
+    role = create_adopted_role(rotation, monkeypatch, current=False)
     rotation.rotate()
-    assert rotation.query_as(role, "of-before", "SELECT count(*) FROM public.orders") == [(1,)]
+    assert rotation.query_as(role, "former-password", "SELECT count(*) FROM public.orders") == [(1,)]
     assert rotation.query("SELECT count(*) FROM public.orders") == [(1,)]
     rotation.rotate()
     with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
-        rotation.query_as(role, "of-before", "SELECT 1")
+        rotation.query_as(role, "former-password", "SELECT 1")
     rotation.rotate()
 
 
-def test_a_login_that_owns_the_database_is_told_to_give_it_up(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
-):
-    role = adopted(rotation, monkeypatch)
+def test_a_role_that_owns_the_database_is_not_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    role = create_adopted_role(rotation, monkeypatch)
     rotation.server.execute(f"ALTER DATABASE {rotation.database} OWNER TO {role}")
     rotation.server.execute(f"GRANT CREATE, CONNECT ON DATABASE {rotation.database} TO {MASTER} WITH GRANT OPTION")
-    with pytest.raises(RotationRefusedError, match=r"owns a database\. Give it to the master"):
+    with pytest.raises(RotationRefusedError, match=r"owns a database\. Change the owner to the master user"):
         rotation.rotate()

@@ -1,6 +1,6 @@
-"""What each stack of each environment synthesizes, one file a stack, for a reviewer to read the difference.
+"""Snapshots of all synthesized stacks, one file per stack, so that reviewers see what a change does.
 
-After a change that is meant: `make snapshots`.
+Run `make snapshots` after an intended change.
 """
 
 import json
@@ -23,14 +23,11 @@ STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in TIERS]
 
 JSON_ARGUMENTS = ("container_definitions", "dashboard_body", "definition", "event_pattern")
 ASSET = re.compile(r"(?<=/)[0-9A-F]{32}(?=/)")
-"""The part of an asset's path that follows from its content; compression differs from one machine to the next."""
+"""Hash in an asset's path. It depends on the compression, which differs between machines."""
 
 
 def readable(document: Body) -> Body:
-    """Without what follows from something else: construct paths, versions of cdktf and of the provider.
-
-    JSON within a string is shown as what it says, line by line.
-    """
+    """The document without construct paths and versions, and with JSON strings expanded."""
     document = json.loads(ASSET.sub("HASH", json.dumps(document)))
     del document["//"]
     del document["terraform"]["required_providers"]["aws"]["version"]
@@ -43,7 +40,7 @@ def readable(document: Body) -> Body:
 
 
 def changes(before: Body, after: Body) -> Iterator[str]:
-    """What differs between two versions of a stack, resources first."""
+    """Differences between two versions of a stack, resources first."""
     for section in sorted({*before, *after}, key=lambda section: (section != "resource", section)):
         old, new = _addressed(section, before.get(section, {})), _addressed(section, after.get(section, {}))
         for address in dict.fromkeys((*new, *old)):
@@ -51,8 +48,8 @@ def changes(before: Body, after: Body) -> Iterator[str]:
                 yield from differences(new[address], old[address], address)
             else:
                 arguments = new.get(address) or old[address]
-                told = ", ".join(f"{name} = {value!s:.60}" for name, value in arguments.items())
-                yield f"{address}: {'added' if address in new else 'removed'}: {told}"
+                shown = ", ".join(f"{name} = {value!s:.60}" for name, value in arguments.items())
+                yield f"{address}: {'added' if address in new else 'removed'}: {shown}"
 
 
 def _addressed(section: str, blocks: Body) -> Body:
@@ -69,7 +66,7 @@ def test_stack(shipped: dict[str, Platform], snapshot: SnapshotAssertion, name: 
     if found != snapshot(extension_class=JSONSnapshotExtension):
         file = ROOT / SNAPSHOTS / f"test_stack[{name}].json"
         assert file.exists(), f"{name}: has no snapshot: make snapshots"
-        expect_none([*changes(json.loads(file.read_text(encoding="utf-8")), found), "If that is meant: make snapshots"])
+        expect_none([*changes(json.loads(file.read_text(encoding="utf-8")), found), "If intended: make snapshots"])
 
 
 def test_changes_of_a_stack_are_named():

@@ -1,4 +1,4 @@
-"""The access tier: two roles, whom they trust, what they are given, and what bounds them."""
+"""The access tier: trust policies, permissions and boundary of the deployment roles."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ PROVIDER = "${aws_iam_openid_connect_provider.access_github.arn}"
 IAM = "arn:aws:iam::111122223333"
 
 
-def test_it_needs_no_other_tier_and_none_needs_it(platforms: dict[str, Platform]):
+def test_no_tier_depends_on_access_and_access_on_none(platforms: dict[str, Platform]):
     for name, platform in platforms.items():
         stacks = platform.stacks
         assert not stacks["access"].depends_on
         assert not [tier for tier, stack in stacks.items() if f"{name}-access" in stack.depends_on]
 
 
-def test_there_are_two_roles_with_names_that_workflows_can_know(platforms: dict[str, Platform]):
+def test_both_roles_have_predictable_names(platforms: dict[str, Platform]):
     for name, platform in platforms.items():
         roles = bodies(platform, "aws_iam_role", "access")
         assert {role["name"] for role in roles.values()} == {f"globecart-{name}-plan", f"globecart-{name}-apply"}
@@ -43,7 +43,7 @@ def test_there_are_two_roles_with_names_that_workflows_can_know(platforms: dict[
 
 
 @pytest.mark.parametrize(("role", "workflows"), [("plan", "pull_request"), ("apply", "environment:prod")])
-def test_a_role_is_for_one_purpose_of_one_repository(prod: Platform, role: str, workflows: str):
+def test_a_role_trusts_one_kind_of_workflow_of_one_repository(prod: Platform, role: str, workflows: str):
     trust = statements(prod, "access", f"{role}-trust")
     assert list(trust) == ["GitHub"]
     assert trust["GitHub"]["actions"] == ["sts:AssumeRoleWithWebIdentity"]
@@ -54,7 +54,7 @@ def test_a_role_is_for_one_purpose_of_one_repository(prod: Platform, role: str, 
     }
 
 
-def test_the_account_knows_github_by_a_provider_that_the_stack_makes(prod: Platform):
+def test_the_stack_creates_the_oidc_provider_for_github(prod: Platform):
     assert has(
         prod,
         "access",
@@ -64,23 +64,23 @@ def test_the_account_knows_github_by_a_provider_that_the_stack_makes(prod: Platf
     )
 
 
-def test_a_provider_that_is_there_already_is_named_and_not_made(otherwise: dict[str, Platform]):
-    platform, there = otherwise["prod"], f"{IAM}:oidc-provider/{ISSUER}"
+def test_an_existing_oidc_provider_is_used(variants: dict[str, Platform]):
+    platform, existing = variants["prod"], f"{IAM}:oidc-provider/{ISSUER}"
     assert not platform.of_type("aws_iam_openid_connect_provider")
     for role in ("plan", "apply"):
         (principal,) = statements(platform, "access", f"{role}-trust")["GitHub"]["principals"]
-        assert principal == {"type": "Federated", "identifiers": [there]}
+        assert principal == {"type": "Federated", "identifiers": [existing]}
 
 
-def test_atlantis_takes_on_both_by_its_servers_role(otherwise: dict[str, Platform]):
-    platform, server = otherwise["prod"], VARIANTS["prod"]["access"]["atlantis_role"]
+def test_the_atlantis_role_may_assume_both_roles(variants: dict[str, Platform]):
+    platform, server = variants["prod"], VARIANTS["prod"]["access"]["atlantis_role"]
     for role in ("plan", "apply"):
         trusted = statements(platform, "access", f"{role}-trust")["Atlantis"]
         assert trusted["actions"] == ["sts:AssumeRole"]
         assert trusted["principals"] == [{"type": "AWS", "identifiers": [server]}]
 
 
-def test_who_plans_gets_no_policy_that_writes_but_for_locks(prod: Platform):
+def test_the_plan_role_may_write_nothing_but_lock_files(prod: Platform):
     attached = bodies(prod, "aws_iam_role_policy_attachment", "access").values()
     of_plan = {each["policy_arn"] for each in attached if each["role"] == "${aws_iam_role.access_plan.name}"}
     assert of_plan == {f"${{aws_iam_policy.access_{what}-policy.arn}}" for what in ("reads", "reads-by-name", "states")}
@@ -91,7 +91,7 @@ def test_who_plans_gets_no_policy_that_writes_but_for_locks(prod: Platform):
     assert locks == ("arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod/*.tfstate.tflock",)
 
 
-def test_who_plans_is_denied_what_is_in_secrets_buckets_and_the_database(prod: Platform):
+def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platform):
     denied = statements(prod, "access", "states-permissions")
     assert denied["NoSecrets"]["effect"] == "Deny"
     assert denied["NoSecrets"]["resources"] == ["*"]
@@ -105,8 +105,8 @@ def test_who_plans_is_denied_what_is_in_secrets_buckets_and_the_database(prod: P
     assert denied["NoOtherKeys"]["actions"] == ["kms:Decrypt"]
 
 
-def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
-    """Twelve characters are what an environment's name may have, fourteen what a Region's has."""
+def test_policies_fit_iams_size_limit_with_the_longest_names(tmp_path: Path):
+    """An environment's name has at most 12 characters, a Region's 14."""
     name = "a23456789012"
     table = changed_settings("prod", {"region": "ap-southeast-1", "second_region": "ap-northeast-1"})
     table["network"]["zones"] = ["ap-southeast-1a", "ap-southeast-1b"]
@@ -121,8 +121,8 @@ def test_policies_fit_iam_even_with_the_longest_names(tmp_path: Path):
             assert not list(sizes(synthesize_all(folder, folder / "out")[name]))
 
 
-def test_what_is_destroyed_is_something_that_can_be_made(prod: Platform):
-    """A name that is mistyped in the table of losses would deny nothing."""
+def test_every_destructive_action_is_granted_somewhere(prod: Platform):
+    """A misspelled action in the table would deny nothing."""
     granted = {action for grants in WRITES.values() for grant in grants for action in grant.iam_actions()}
     assert granted >= DESTRUCTIVE_ACTIONS
     assert not DESTRUCTIVE_ACTIONS & {
@@ -133,6 +133,6 @@ def test_what_is_destroyed_is_something_that_can_be_made(prod: Platform):
     }
 
 
-def test_outputs_say_which_roles_there_are(prod: Platform):
+def test_the_role_arns_are_outputs(prod: Platform):
     outputs = json.loads(json.dumps(prod.stacks["access"].document))["output"]
     assert {"plan_role_arn", "apply_role_arn", "oidc_provider_arn"} <= outputs.keys()

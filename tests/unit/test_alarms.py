@@ -1,4 +1,4 @@
-"""Alarms of all tiers: whom they tell, what they say, what silence means to them."""
+"""Alarms of all tiers: metrics, actions, descriptions, missing data."""
 
 import re
 
@@ -7,7 +7,7 @@ from synthesized.platform import Body, Platform, Resource
 from tests.conftest import VARIANTS
 from tests.synthesized import RUNBOOKS, only
 
-# Written out from CloudWatch's lists of metrics: namespace, metric, statistic, period in seconds, periods.
+# From CloudWatch's documentation: namespace, metric, statistic, period in seconds, periods.
 EXPECTED = {
     "network": {
         "nat-ports-a": ("AWS/NATGateway", "ErrorPortAllocation", "Sum", 60, 3),
@@ -81,7 +81,7 @@ def alarms(platform: Platform) -> list[Resource]:
 
 
 def measured(body: Body) -> tuple[str, str, str, int]:
-    """Namespace, metric, statistic and period of an alarm, whichever way it is made."""
+    """Namespace, metric, statistic and period of an alarm on a metric, metric math or Metrics Insights."""
     if "metric_query" not in body:
         statistic = body.get("statistic") or body["extended_statistic"]
         return body["namespace"], body["metric_name"], statistic, body["period"]
@@ -98,8 +98,8 @@ def measured(body: Body) -> tuple[str, str, str, int]:
         "IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)": "of",
         "IF(FILL(whole, 0) >= 20, part, 0)": "among",
     }[returned["expression"]]
-    named = f"{part['metric_name']} {relation} {whole['metric_name']}"
-    return part["namespace"], named, part["stat"], part["period"]
+    metric = f"{part['metric_name']} {relation} {whole['metric_name']}"
+    return part["namespace"], metric, part["stat"], part["period"]
 
 
 def test_each_tier_has_its_alarms(prod: Platform):
@@ -108,7 +108,7 @@ def test_each_tier_has_its_alarms(prod: Platform):
     } == {f"globecart-prod-{tier}-{name}": expected for tier in EXPECTED for name, expected in EXPECTED[tier].items()}
 
 
-def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: dict[str, Platform]):
+def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Platform]):
     for platform in platforms.values():
         for alarm in alarms(platform):
             assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
@@ -117,31 +117,31 @@ def test_every_alarm_tells_the_topic_when_it_rings_and_when_it_stops(platforms: 
             assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
 
 
-def test_every_alarm_ends_with_an_address_on_its_own_tiers_page(platforms: dict[str, Platform]):
+def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform]):
     for platform in platforms.values():
         for alarm in alarms(platform):
             assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
 
 
-def test_metrics_of_our_own_are_made_by_a_filter(prod: Platform):
-    made = {
+def test_every_custom_metric_has_a_metric_filter_and_an_alarm(prod: Platform):
+    filtered = {
         (entry.body["metric_transformation"]["namespace"], entry.body["metric_transformation"]["name"])
         for entry in prod.of_type("aws_cloudwatch_log_metric_filter")
     }
-    watched = {measured(alarm.body)[:2] for alarm in alarms(prod)}
-    assert made == {(namespace, metric) for namespace, metric in watched if namespace == "globecart/prod"} != set()
+    alarmed = {measured(alarm.body)[:2] for alarm in alarms(prod)}
+    assert filtered == {(namespace, metric) for namespace, metric in alarmed if namespace == "globecart/prod"} != set()
 
 
-def test_each_nat_gateway_is_watched(prod: Platform):
-    watched = {
+def test_every_nat_gateway_has_an_alarm(prod: Platform):
+    gateways = {
         alarm.body["dimensions"]["NatGatewayId"]
         for alarm in alarms(prod)
         if measured(alarm.body)[1] == "ErrorPortAllocation"
     }
-    assert watched == {f"${{aws_nat_gateway.network_nat-{letter}.id}}" for letter in "ab"}
+    assert gateways == {f"${{aws_nat_gateway.network_nat-{letter}.id}}" for letter in "ab"}
 
 
-def test_an_alarm_says_when_it_rings_and_why_that_matters():
+def test_a_description_has_the_condition_and_the_reason():
     alarm = Alarm(
         name="free",
         namespace="AWS/RDS",
@@ -152,28 +152,28 @@ def test_an_alarm_says_when_it_rings_and_why_that_matters():
         unit="bytes",
         period=300,
         periods=2,
-        missing="breaching",
-        why="it fills",
+        treat_missing_data="breaching",
+        reason="it fills",
     )
     assert alarm.description == "FreeLocalStorage at most 1.5 GiB for 10 min: it fills."
 
 
-def test_the_direction_of_an_alarm_is_its_comparison(prod: Platform):
+def test_at_least_and_at_most_determine_the_comparison_operator(prod: Platform):
     comparisons = {alarm.body["alarm_name"]: alarm.body["comparison_operator"] for alarm in alarms(prod)}
     assert comparisons["globecart-prod-database-local-storage"] == "LessThanOrEqualToThreshold"
     assert comparisons["globecart-prod-database-cpu"] == "GreaterThanOrEqualToThreshold"
     assert comparisons["globecart-prod-service-tasks"] == "LessThanOrEqualToThreshold"
 
 
-def test_fewer_tasks_than_always_run_are_an_alarm(prod: Platform, dev: Platform):
+def test_an_alarm_is_raised_below_the_minimum_number_of_tasks(prod: Platform, dev: Platform):
     for platform, always in ((prod, 4), (dev, 1)):
         (alarm,) = (alarm.body for alarm in alarms(platform) if alarm.name == "alarm-tasks")
         assert alarm["threshold"] == always - 1
-        # No measure at all is no task at all.
+        # No data means no tasks.
         assert alarm["treat_missing_data"] == "breaching"
 
 
-def test_a_share_and_a_long_time_are_said_as_such():
+def test_a_description_names_the_share_and_hours():
     alarm = Alarm(
         name="errors",
         namespace="AWS/ApplicationELB",
@@ -184,28 +184,28 @@ def test_a_share_and_a_long_time_are_said_as_such():
         unit="percent",
         period=3600,
         periods=24,
-        missing="notBreaching",
-        why="it fails",
+        treat_missing_data="notBreaching",
+        reason="it fails",
     )
     assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
 
 
-def test_descriptions_fit_cloudwatch_with_the_longest_address_of_runbooks(otherwise: dict[str, Platform]):
-    wordy, longest = otherwise["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
-    composite = only(wordy, "aws_cloudwatch_composite_alarm")
-    for body in (*(alarm.body for alarm in alarms(wordy)), composite):
+def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variants: dict[str, Platform]):
+    platform, longest = variants["prod"], VARIANTS["prod"]["foundation"]["runbooks"]
+    composite = only(platform, "aws_cloudwatch_composite_alarm")
+    for body in (*(alarm.body for alarm in alarms(platform)), composite):
         assert f"Runbook: {longest}/" in body["alarm_description"]
         assert len(body["alarm_description"]) <= 1024
 
 
-def test_the_platform_is_healthy_while_no_alarm_of_any_tier_rings(platforms: dict[str, Platform]):
+def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[str, Platform]):
     for name, platform in platforms.items():
         composite = only(platform, "aws_cloudwatch_composite_alarm")
         arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
         assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
         assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
         assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        # CloudWatch's limit, with the longest ARN that there can be in place of each reference.
+        # CloudWatch's limit, with the longest possible ARN in place of each reference.
         longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
         assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
         assert max(len(arn) for arn in arns) < len(longest)

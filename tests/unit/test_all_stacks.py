@@ -1,4 +1,4 @@
-"""What holds across all stacks of every environment. Each check is shown to fail where it must."""
+"""Rules for all stacks of every environment, and for each rule a test that it finds violations."""
 
 import inspect
 import re
@@ -21,13 +21,13 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, otherwise: Platforms) -> list[Platform]:
-    """The project's environments, production in three zones, and reference environments with what they leave out."""
-    return [*shipped.values(), three_zones, *otherwise.values()]
+def every(shipped: dict[str, Platform], three_zones: Platform, variants: Platforms) -> list[Platform]:
+    """The project's environments, production in three zones, and the variants."""
+    return [*shipped.values(), three_zones, *variants.values()]
 
 
 def is_found(check: Check, prod: Platform, type_: str, argument: str, **planted: object) -> bool:
-    """Whether a check names an argument of the first resource of a type, of which something is changed."""
+    """Whether a check reports the argument after a change of the first resource of a type."""
     address = prod.of_type(type_)[0].address
     found = check(with_changed(prod, address, **planted))
     return is_noticed(f"{address}: {argument}", list(found), list(check(prod)))
@@ -54,7 +54,7 @@ def test_no_two_environments_share_a_bucket(shipped: dict[str, Platform]):
     assert len(buckets) == len(shipped)
 
 
-def depending_downwards(platform: Platform) -> list[str]:
+def dependencies_on_later_tiers(platform: Platform) -> list[str]:
     def position(tier: str) -> int:
         return TIERS.index(tier)
 
@@ -66,15 +66,15 @@ def depending_downwards(platform: Platform) -> list[str]:
     ]
 
 
-def test_no_stack_depends_on_one_below_it(every: list[Platform]):
+def test_no_stack_depends_on_a_later_tier(every: list[Platform]):
     for platform in every:
-        assert not depending_downwards(platform)
+        assert not dependencies_on_later_tiers(platform)
         assert platform.stacks["database"].depends_on
 
 
-def test_a_stack_that_depends_downwards_is_found(prod: Platform):
+def test_a_dependency_on_a_later_tier_is_found(prod: Platform):
     planted = replace(prod.stacks["network"], depends_on=("prod-database",))
-    assert depending_downwards(replace(prod, stacks={**prod.stacks, "network": planted})) == [
+    assert dependencies_on_later_tiers(replace(prod, stacks={**prod.stacks, "network": planted})) == [
         "prod-network on prod-database"
     ]
 
@@ -82,45 +82,45 @@ def test_a_stack_that_depends_downwards_is_found(prod: Platform):
 def undescribed_rules(platform: Platform) -> Iterator[str]:
     for rule in platform.of_type(INGRESS, EGRESS):
         if not rule.body.get("description"):
-            yield f"{rule.address}: description: does not say why it exists"
+            yield f"{rule.address}: description: does not explain the rule"
 
 
-def test_every_security_group_rule_says_why_it_exists(every: list[Platform]):
+def test_every_security_group_rule_has_a_description(every: list[Platform]):
     for platform in every:
         assert len(platform.of_type(INGRESS, EGRESS)) >= 19
         expect_none(undescribed_rules(platform))
 
 
 @pytest.mark.parametrize("type_", [INGRESS, EGRESS])
-def test_a_rule_that_does_not_say_why_is_found(prod: Platform, type_: str):
+def test_a_rule_without_a_description_is_found(prod: Platform, type_: str):
     assert is_found(undescribed_rules, prod, type_, "description", description="")
 
 
-# EC2's own: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+# EC2's pattern: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 EC2_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
-def refused_descriptions(platform: Platform) -> Iterator[str]:
+def invalid_descriptions(platform: Platform) -> Iterator[str]:
     for entry in platform.of_type("aws_security_group", INGRESS, EGRESS):
         if not EC2_DESCRIPTION.fullmatch(entry.body.get("description", "")):
-            yield f"{entry.address}: description: EC2 refuses {entry.body.get('description')!r}"
+            yield f"{entry.address}: description: EC2 rejects {entry.body.get('description')!r}"
 
 
-def test_ec2_takes_every_description(every: list[Platform]):
+def test_ec2_accepts_every_description(every: list[Platform]):
     for platform in every:
-        expect_none(refused_descriptions(platform))
+        expect_none(invalid_descriptions(platform))
 
 
 @pytest.mark.parametrize("type_", ["aws_security_group", INGRESS, EGRESS])
-def test_a_description_that_ec2_refuses_is_found(prod: Platform, type_: str):
-    assert is_found(refused_descriptions, prod, type_, "description", description="the customer's")
+def test_a_description_that_ec2_rejects_is_found(prod: Platform, type_: str):
+    assert is_found(invalid_descriptions, prod, type_, "description", description="the customer's")
 
 
 LOAD_BALANCER = "${aws_security_group.network_group-load-balancer.id}"
 
 
-def open_to_the_world(platform: Platform) -> Iterator[str]:
-    """Ways in from everywhere, but those of customers to the load balancer."""
+def public_ingress(platform: Platform) -> Iterator[str]:
+    """Public ingress rules, except those of customers to the load balancer."""
     for rule in platform.of_type(INGRESS):
         group, *ports = (rule.body.get(argument) for argument in ("security_group_id", "from_port", "to_port"))
         if rule.body.get("cidr_ipv6"):
@@ -130,9 +130,9 @@ def open_to_the_world(platform: Platform) -> Iterator[str]:
             yield f"{rule.address}: cidr_ipv4: {rule.body['cidr_ipv4']} to {group}, ports {ports}"
 
 
-def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Platform]):
+def test_only_ports_80_and_443_of_the_load_balancer_are_public(every: list[Platform]):
     for platform in every:
-        expect_none(open_to_the_world(platform))
+        expect_none(public_ingress(platform))
 
 
 @pytest.mark.parametrize(
@@ -143,43 +143,43 @@ def test_only_the_load_balancers_80_and_443_are_open_to_the_world(every: list[Pl
         ("cidr_ipv6", {"cidr_ipv6": "::/0"}),
     ],
 )
-def test_another_opening_to_the_world_is_found(prod: Platform, argument: str, planted: dict[str, object]):
-    assert is_found(open_to_the_world, prod, INGRESS, argument, **planted)
+def test_another_public_port_is_found(prod: Platform, argument: str, planted: dict[str, object]):
+    assert is_found(public_ingress, prod, INGRESS, argument, **planted)
 
 
-def unaccounted_egress(platform: Platform) -> Iterator[str]:
-    """Ways out to the world, or of all protocols."""
+def unrestricted_egress(platform: Platform) -> Iterator[str]:
+    """Egress rules to all addresses or for all protocols."""
     for rule in platform.of_type(EGRESS):
         if rule.body.get("cidr_ipv4") == "0.0.0.0/0":
-            yield f"{rule.address}: cidr_ipv4: to the whole world"
+            yield f"{rule.address}: cidr_ipv4: all addresses"
         if rule.body.get("ip_protocol") == "-1":
-            yield f"{rule.address}: ip_protocol: all of them"
+            yield f"{rule.address}: ip_protocol: all protocols"
 
 
-def test_nothing_may_open_connections_to_the_whole_world(every: list[Platform]):
+def test_no_egress_rule_allows_all_destinations(every: list[Platform]):
     for platform in every:
-        expect_none(unaccounted_egress(platform))
+        expect_none(unrestricted_egress(platform))
 
 
-def test_a_way_out_to_the_world_is_found(prod: Platform):
-    assert is_found(unaccounted_egress, prod, EGRESS, "cidr_ipv4", cidr_ipv4="0.0.0.0/0")
-    assert is_found(unaccounted_egress, prod, EGRESS, "ip_protocol", ip_protocol="-1")
+def test_an_egress_rule_to_all_destinations_is_found(prod: Platform):
+    assert is_found(unrestricted_egress, prod, EGRESS, "cidr_ipv4", cidr_ipv4="0.0.0.0/0")
+    assert is_found(unrestricted_egress, prod, EGRESS, "ip_protocol", ip_protocol="-1")
 
 
 @cache
-def takes_tags(type_: str) -> bool:
-    """Whether a resource type takes tags, as the bindings know it."""
+def is_taggable(type_: str) -> bool:
+    """Whether a resource type supports tags, according to the bindings."""
     module = import_module(f"cdktf_cdktf_provider_aws.{type_.removeprefix('aws_')}")
-    (made,) = (
+    (binding,) = (
         entry
         for entry in vars(module).values()
         if inspect.isclass(entry) and getattr(entry, "TF_RESOURCE_TYPE", None) == type_
     )
-    return "tags" in inspect.signature(made.__init__).parameters
+    return "tags" in inspect.signature(binding.__init__).parameters
 
 
 def untagged(platform: Platform) -> Iterator[str]:
-    """Resources that could have the default tags, and have not all of them: from another provider, or overridden."""
+    """Taggable resources that lack default tags, because of their provider or because they override them."""
     for resource in platform.resources:
         providers = {
             f"aws.{provider['alias']}" if "alias" in provider else "aws": provider
@@ -187,18 +187,18 @@ def untagged(platform: Platform) -> Iterator[str]:
         }
         provider = providers[resource.body.get("provider", "aws")]
         tags = {tag for default in provider.get("default_tags", []) for tag in default["tags"]}
-        lacking = (DEFAULT_TAGS - tags) | (DEFAULT_TAGS & (resource.body.get("tags") or {}).keys())
-        if lacking and takes_tags(resource.type):
-            yield f"{resource.address}: tags: not the default {', '.join(sorted(lacking))}"
+        missing = (DEFAULT_TAGS - tags) | (DEFAULT_TAGS & (resource.body.get("tags") or {}).keys())
+        if missing and is_taggable(resource.type):
+            yield f"{resource.address}: tags: not the default {', '.join(sorted(missing))}"
 
 
-def test_everything_that_takes_tags_has_them(every: list[Platform]):
+def test_every_taggable_resource_has_the_default_tags(every: list[Platform]):
     for platform in every:
-        assert sum(takes_tags(resource.type) for resource in platform.resources) > 50
+        assert sum(is_taggable(resource.type) for resource in platform.resources) > 50
         expect_none(untagged(platform))
 
 
-def test_a_resource_without_the_tags_is_found(prod: Platform):
+def test_a_resource_without_the_default_tags_is_found(prod: Platform):
     assert is_found(untagged, prod, "aws_vpc", "tags", tags={"Environment": "other"})
     providers = [
         {name: value for name, value in provider.items() if name != "default_tags"}
@@ -209,26 +209,26 @@ def test_a_resource_without_the_tags_is_found(prod: Platform):
     assert len(set(untagged(planted)) - set(untagged(prod))) > 10
 
 
-def loose_log_groups(platform: Platform) -> Iterator[str]:
+def unprotected_log_groups(platform: Platform) -> Iterator[str]:
     for group in platform.of_type("aws_cloudwatch_log_group"):
         if group.body.get("kms_key_id") != "${aws_kms_key.foundation_key-logs.arn}":
             yield f"{group.address}: kms_key_id: {group.body.get('kms_key_id')}, expected: the key of logs"
         if not group.body.get("retention_in_days"):
-            yield f"{group.address}: retention_in_days: keeps logs for ever"
+            yield f"{group.address}: retention_in_days: logs never expire"
 
 
 def test_every_log_group_has_the_logs_key_and_a_retention(every: list[Platform]):
     for platform in every:
         assert platform.of_type("aws_cloudwatch_log_group")
-        expect_none(loose_log_groups(platform))
+        expect_none(unprotected_log_groups(platform))
 
 
 @pytest.mark.parametrize("argument", ["kms_key_id", "retention_in_days"])
 def test_a_log_group_without_key_or_retention_is_found(prod: Platform, argument: str):
-    assert is_found(loose_log_groups, prod, "aws_cloudwatch_log_group", argument, **{argument: None})
+    assert is_found(unprotected_log_groups, prod, "aws_cloudwatch_log_group", argument, **{argument: None})
 
 
-OF_EVERY_BUCKET = (
+BUCKET_COMPANIONS = (
     "aws_s3_bucket_server_side_encryption_configuration",
     "aws_s3_bucket_public_access_block",
     "aws_s3_bucket_ownership_controls",
@@ -238,32 +238,34 @@ OF_EVERY_BUCKET = (
 )
 
 
-def bare_buckets(platform: Platform) -> Iterator[str]:
-    """Buckets without what belongs to each."""
+def incomplete_buckets(platform: Platform) -> Iterator[str]:
+    """Buckets that lack a resource that every bucket needs."""
     for bucket in platform.of_type("aws_s3_bucket"):
-        belonging = {
+        companions = {
             each.type
-            for each in platform.of_type(*OF_EVERY_BUCKET)
+            for each in platform.of_type(*BUCKET_COMPANIONS)
             if each.body["bucket"] == f"${{{bucket.address}.id}}"
         }
-        if lacking := [type_ for type_ in OF_EVERY_BUCKET if type_ not in belonging]:
-            yield f"{bucket.address}: has no {', no '.join(lacking)}"
+        if missing := [type_ for type_ in BUCKET_COMPANIONS if type_ not in companions]:
+            yield f"{bucket.address}: has no {', no '.join(missing)}"
 
 
-def test_every_bucket_has_what_belongs_to_it(every: list[Platform]):
+def test_every_bucket_has_its_companion_resources(every: list[Platform]):
     for platform in every:
         assert platform.of_type("aws_s3_bucket")
-        expect_none(bare_buckets(platform))
+        expect_none(incomplete_buckets(platform))
 
 
-@pytest.mark.parametrize("type_", OF_EVERY_BUCKET)
-def test_a_bucket_without_what_belongs_to_it_is_found(prod: Platform, type_: str):
+@pytest.mark.parametrize("type_", BUCKET_COMPANIONS)
+def test_a_bucket_without_a_companion_resource_is_found(prod: Platform, type_: str):
     (first, *_) = prod.of_type(type_)
-    assert is_noticed(f"no {type_}", list(bare_buckets(without(prod, first.address))), list(bare_buckets(prod)))
+    assert is_noticed(
+        f"no {type_}", list(incomplete_buckets(without(prod, first.address))), list(incomplete_buckets(prod))
+    )
 
 
 def secret_values(platform: Platform) -> Iterator[str]:
-    """Arguments that would put a secret into a plan or a state."""
+    """Arguments that would put a secret in a plan or state."""
     for resource in platform.resources:
         for argument, value in resource.body.items():
             is_secret = any(word in argument for word in ("password", "secret_string", "auth_token"))
@@ -271,10 +273,10 @@ def secret_values(platform: Platform) -> Iterator[str]:
                 yield f"{resource.address}: {argument}: is in every plan and state"
 
 
-def test_no_secret_is_written_down(every: list[Platform]):
+def test_no_argument_contains_a_secret(every: list[Platform]):
     for platform in every:
         expect_none(secret_values(platform))
 
 
-def test_a_secret_that_is_written_down_is_found(prod: Platform):
+def test_an_argument_with_a_secret_is_found(prod: Platform):
     assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")

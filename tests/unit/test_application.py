@@ -1,4 +1,4 @@
-"""What `docs/application.md` promises an image is what the task definition gives it."""
+"""The contract in `docs/application.md` matches the task definition."""
 
 import re
 
@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "application.md").read_text(encoding="utf-8")
 
 
 def table(heading: str) -> dict[str, str]:
-    """The first two columns of the table under a heading, without its head."""
+    """First two columns of the table under a heading, without the table's header."""
     section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [[cell.strip(" `") for cell in row.strip("| ").split(" | ")] for row in re.findall(r"^\|.*", section, re.M)]
     return {row[0]: row[1] for row in rows[2:]}
@@ -22,13 +22,13 @@ def number(cell: str) -> int:
     return int(cell.split("`")[0])
 
 
-def test_every_variable_is_described_and_none_besides(platforms: dict[str, Platform]):
+def test_the_page_lists_exactly_the_environment_variables(platforms: dict[str, Platform]):
     for platform in platforms.values():
-        given = [*container(platform)["environment"], *container(platform)["secrets"]]
-        assert {entry["name"] for entry in given} == table("Environment").keys()
+        variables = [*container(platform)["environment"], *container(platform)["secrets"]]
+        assert {entry["name"] for entry in variables} == table("Environment").keys()
 
 
-def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):
+def test_the_page_has_the_containers_port_and_health_path(prod: Platform):
     promised, definition = table("Requests"), container(prod)
     environment = {entry["name"]: entry["value"] for entry in definition["environment"]}
     (mapping,) = definition["portMappings"]
@@ -37,7 +37,7 @@ def test_the_port_and_the_paths_are_those_of_the_container(prod: Platform):
     assert promised["health path"] == health["path"] == environment["HEALTH_PATH"]
 
 
-def test_the_times_are_those_of_load_balancer_and_container(prod: Platform):
+def test_the_page_has_the_timeouts_of_load_balancer_and_container(prod: Platform):
     promised = table("Requests")
     balancer, targets = only(prod, "aws_lb"), only(prod, "aws_lb_target_group")
     idle = number(promised["an idle connection is closed by the load balancer after"])
@@ -45,14 +45,14 @@ def test_the_times_are_those_of_load_balancer_and_container(prod: Platform):
     longest = number(promised["the longest request"])
     assert longest == int(targets["deregistration_delay"])
     stop = number(promised["SIGTERM to SIGKILL"])
-    # A request that was taken is finished before the task is killed.
+    # Requests in progress are finished before the task is killed.
     assert longest < container(prod)["stopTimeout"] == stop <= 120
     assert f"within {targets['health_check']['timeout']} seconds while the task can take requests" in PAGE
     (kept,) = re.findall(r"open for longer than the load balancer does, (\d+) seconds", PAGE)
     assert int(kept) > idle
 
 
-def test_the_mounts_are_those_of_the_container(prod: Platform):
+def test_the_page_has_the_containers_mounts(prod: Platform):
     mounted = {mount["containerPath"] for mount in container(prod)["mountPoints"]}
     assert mounted == table("Files").keys()
     environment = {entry["name"]: entry["value"] for entry in container(prod)["environment"]}
@@ -60,7 +60,7 @@ def test_the_mounts_are_those_of_the_container(prod: Platform):
     assert f"users of their own ({' and '.join(str(use.uid) for use in ACCESS_POINTS)})" in PAGE
 
 
-def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):
+def test_the_page_has_the_containers_health_check(prod: Platform):
     check = container(prod)["healthCheck"]
     assert check["command"] == ["CMD", "healthcheck"]
     promised = (
@@ -71,9 +71,9 @@ def test_the_health_check_is_the_program_that_is_asked_for(prod: Platform):
     assert " ".join(promised.split()) in " ".join(PAGE.split())
 
 
-def test_the_user_is_the_one_that_is_named(prod: Platform):
+def test_the_page_has_the_containers_user(prod: Platform):
     assert f"user and group `{container(prod)['user']}`" in PAGE
 
 
-def test_every_setting_that_is_named_exists():
+def test_every_setting_on_the_page_exists():
     assert set(re.findall(r"`service\.(\w+)`", PAGE)) <= ServiceSettings.model_fields.keys()

@@ -1,4 +1,4 @@
-"""What Atlantis is told: its projects, their order, the changes that each is planned for, and the steps."""
+"""Configuration of Atlantis: projects, order, files that trigger a plan, workflows."""
 
 import json
 import subprocess
@@ -50,13 +50,13 @@ def every(shipped: dict[str, Platform]) -> list[Stack]:
 
 
 @pytest.fixture(scope="session")
-def told(every: list[Stack]) -> dict[str, Any]:
+def atlantis_config(every: list[Stack]) -> dict[str, Any]:
     return yaml.safe_load(configuration(every, ROOT, SHIPPED))
 
 
 @pytest.fixture(scope="session")
-def projects(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {project["name"]: project for project in told["projects"]}
+def projects(atlantis_config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {project["name"]: project for project in atlantis_config["projects"]}
 
 
 def test_the_file_is_current(every: list[Stack]):
@@ -65,41 +65,39 @@ def test_the_file_is_current(every: list[Stack]):
     )
 
 
-def test_it_says_what_atlantis_knows_and_nothing_else(told: dict[str, Any]):
-    assert told["version"] == 3
-    assert told.keys() == KEYS
-    assert {key for project in told["projects"] for key in project} == KEYS_OF_A_PROJECT
+def test_the_file_has_only_keys_that_atlantis_supports(atlantis_config: dict[str, Any]):
+    assert atlantis_config["version"] == 3
+    assert atlantis_config.keys() == KEYS
+    assert {key for project in atlantis_config["projects"] for key in project} == KEYS_OF_A_PROJECT
 
 
-def test_what_fails_stops_what_comes_after_it(told: dict[str, Any]):
-    # Where one of the two is missing, Atlantis goes on: server/events/project_command_pool_executor.go
-    assert told["parallel_plan"]
-    assert told["parallel_apply"]
-    assert told["abort_on_execution_order_fail"]
+def test_a_failure_stops_the_later_execution_order_groups(atlantis_config: dict[str, Any]):
+    # Atlantis stops only if both are set: server/events/project_command_pool_executor.go
+    assert atlantis_config["parallel_plan"]
+    assert atlantis_config["parallel_apply"]
+    assert atlantis_config["abort_on_execution_order_fail"]
 
 
-def test_every_stack_is_a_project_in_the_folder_that_it_is_synthesized_into(
-    projects: dict[str, dict[str, Any]], every: list[Stack]
-):
+def test_every_stack_is_a_project_in_its_output_folder(projects: dict[str, dict[str, Any]], every: list[Stack]):
     assert projects.keys() == {stack.name for stack in every}
     for name, project in projects.items():
         assert project["dir"] == f"{OUT}/stacks/{name}"
         assert project["workspace"] == "default"
 
 
-def test_a_project_depends_on_what_the_manifest_says(projects: dict[str, dict[str, Any]], every: list[Stack]):
+def test_dependencies_of_projects_are_those_of_the_manifest(projects: dict[str, dict[str, Any]], every: list[Stack]):
     for stack in every:
         manifest = json.loads((stack.folder.parents[1] / "manifest.json").read_text(encoding="utf-8"))
         assert projects[stack.name].get("depends_on", []) == sorted(manifest["stacks"][stack.name]["dependencies"])
 
 
-def test_a_group_comes_right_after_the_last_that_it_needs(projects: dict[str, dict[str, Any]]):
+def test_a_project_follows_its_last_dependency_immediately(projects: dict[str, dict[str, Any]]):
     for project in projects.values():
         needed = [projects[name]["execution_order_group"] for name in project.get("depends_on", [])]
         assert project["execution_order_group"] == max(needed, default=-1) + 1
 
 
-def test_no_group_needs_another_of_its_own(every: list[Stack]):
+def test_no_project_depends_on_another_in_its_group(every: list[Stack]):
     groups = order_groups(every)
     assert all(groups[name] < groups[stack.name] for stack in every for name in stack.depends_on)
 
@@ -124,9 +122,9 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("stacks/settings/cache.py", TIERS),
         ("stacks/settings/of_a_new_tier.py", TIERS),
         ("stacks/names.py", TIERS),
-        ("stacks/service/waf.py", ("service", "observability")),  # which takes the service's metrics
+        ("stacks/service/waf.py", ("service", "observability")),  # uses the service's metrics
         ("stacks/observability/dashboard_rows.py", ("observability",)),
-        ("stacks/audit/stack.py", ("audit", "observability")),  # which gathers its alarms, and does not import it
+        ("stacks/audit/stack.py", ("audit", "observability")),  # uses its alarms without importing it
         ("stacks/recovery/stack.py", ("recovery", "observability")),
         ("lambda_rotation/handler.py", ("rotation",)),
         ("lambda_rotation/certificates/global-bundle.pem", ("rotation",)),
@@ -134,33 +132,33 @@ def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:
         ("README.md", ()),
         ("tests/unit/test_audit.py", ()),
         ("operations/drift.py", ()),
-        ("stacks/parts/of_a_new_tier.py", ("service", "observability")),  # which use all of them
+        ("stacks/parts/of_a_new_tier.py", ("service", "observability")),  # use all parts
         ("other/main.py", ()),
         ("main.pyc", ()),
     ],
 )
-def test_a_change_plans_the_tiers_that_are_made_of_it(
+def test_a_change_plans_the_tiers_that_use_the_file(
     projects: dict[str, dict[str, Any]], changed: str, tiers: tuple[str, ...]
 ):
     assert selected(projects, changed) == of(*tiers)
 
 
-def test_an_environments_file_plans_that_environment(projects: dict[str, dict[str, Any]]):
+def test_a_settings_file_plans_its_environment(projects: dict[str, dict[str, Any]]):
     for name in SHIPPED:
         assert selected(projects, f"environments/{name}.toml") == of(*TIERS, environments=[name])
 
 
-def test_changes_add_up(projects: dict[str, dict[str, Any]]):
+def test_several_changed_files_plan_the_tiers_of_each(projects: dict[str, dict[str, Any]]):
     assert selected(
         projects, "README.md", "lambda_rotation/handler.py", "stacks/observability/dashboard_rows.py"
     ) == of("rotation", "observability")
 
 
 def loaded() -> dict[str, Path]:
-    """The program's own modules that are loaded, and their files within the project."""
+    """Loaded modules of the project, and their files."""
     found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
     files = {name: Path(file) for name, file in found.items() if file}
-    here = Path(main.__file__).parent  # as Python found it, with links in it or not
+    here = Path(main.__file__).parent  # may contain symbolic links, like the modules' files
     return {
         name: file.relative_to(here)
         for name, file in files.items()
@@ -169,8 +167,8 @@ def loaded() -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("tier", ["foundation", "service", "observability"])
-def test_a_tier_is_made_of_what_python_loads_for_it(monkeypatch: pytest.MonkeyPatch, tier: str):
-    for name in loaded():  # as if none had been
+def test_the_sources_of_a_tier_are_the_modules_that_python_loads(monkeypatch: pytest.MonkeyPatch, tier: str):
+    for name in loaded():  # as in a new process
         monkeypatch.delitem(sys.modules, name)
     import_module(f"stacks.{tier}.stack")
     found = {file.relative_to(ROOT) for pattern in sources_of([tier], ROOT) for file in ROOT.glob(pattern)}
@@ -179,7 +177,7 @@ def test_a_tier_is_made_of_what_python_loads_for_it(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A program of one tier, with every kind of import."""
+    """A program with one tier and every kind of import."""
     files = {
         "stacks/__init__.py": "import shared.names",
         "stacks/edge/__init__.py": "",
@@ -200,7 +198,7 @@ def program(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_imports_of_every_kind_are_followed_and_files_that_a_module_names(program: Path):
+def test_sources_include_all_kinds_of_imports_and_named_files(program: Path):
     assert sources_of(["edge"], program) == [
         *("shared/*.py", "shared/table.csv", "stacks/__init__.py"),
         *("stacks/edge/__init__.py", "stacks/edge/near.py", "stacks/edge/stack.py"),
@@ -211,7 +209,7 @@ def stack(name: str, folder: Path, *depends_on: str) -> Stack:
     return Stack(name, name.rpartition("-")[2], folder, {}, depends_on)
 
 
-def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path):
+def test_a_manually_applied_tier_has_its_own_workflow(program: Path):
     (tier,) = MANUAL_TIERS
     (program / "stacks" / tier).mkdir()
     (program / "stacks" / tier / "stack.py").write_text("", encoding="utf-8")
@@ -222,9 +220,9 @@ def test_a_tier_that_is_applied_by_hand_has_a_workflow_of_its_own(program: Path)
     }
 
 
-def test_an_asset_that_nobody_knows_is_refused(program: Path):
+def test_an_unknown_asset_is_refused(program: Path):
     (program / "assets" / "picture").mkdir(parents=True)
-    with pytest.raises(RefusedError, match="dev-edge: nobody says what its asset picture is built from"):
+    with pytest.raises(RefusedError, match="dev-edge: the sources of asset picture are unknown"):
         configuration([stack("dev-edge", program)], program, ["dev"])
 
 
@@ -235,13 +233,13 @@ def test_an_environment_that_was_not_synthesized_is_refused(every: list[Stack]):
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: list[Stack]) -> Path:
-    """In the place of the project's own."""
+    """Replaces the project's atlantis.yaml."""
     monkeypatch.setattr(module, "FILE", tmp_path / "atlantis.yaml")
     monkeypatch.setenv("CDKTF_OUTDIR", str(every[0].folder.parents[1]))
     return tmp_path / "atlantis.yaml"
 
 
-def test_it_is_written_and_then_up_to_date(file: Path):
+def test_check_succeeds_once_the_file_is_written(file: Path):
     stale = "atlantis.yaml is out of date: run make synth, then python -m operations atlantis\n"
     run = CliRunner().invoke(app, ["atlantis", "--check"])
     assert (run.exit_code, run.stderr) == (1, stale)
@@ -254,14 +252,14 @@ def test_it_is_written_and_then_up_to_date(file: Path):
     assert (run.exit_code, run.stderr) == (1, stale)
 
 
-def test_without_stacks_it_says_how_to_come_by_them(file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_missing_stacks_are_reported_with_the_remedy(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(file.parent / "nowhere"))
     run = CliRunner().invoke(app, ["atlantis"])
     assert run.exit_code == 1
     assert "run make synth" in run.stderr
 
 
-def test_git_does_not_ignore_the_folder_that_atlantis_synthesizes_into():
+def test_git_does_not_ignore_the_output_folder_of_atlantis():
     ignored = [
         subprocess.run(["git", "check-ignore", "--quiet", folder], cwd=ROOT, check=False).returncode == 0
         for folder in (f"{OUT}/manifest.json", "cdktf.out/manifest.json")
@@ -269,7 +267,7 @@ def test_git_does_not_ignore_the_folder_that_atlantis_synthesizes_into():
     assert ignored == [False, True]
 
 
-def test_the_server_lets_a_pull_request_choose_its_workflows_and_nothing_else(projects: dict[str, dict[str, Any]]):
+def test_a_pull_request_may_only_choose_between_the_servers_workflows(projects: dict[str, dict[str, Any]]):
     (repo,) = REPOS["repos"]
     assert repo["allowed_overrides"] == ["workflow"]
     assert repo["allow_custom_workflows"] is False
@@ -279,20 +277,20 @@ def test_the_server_lets_a_pull_request_choose_its_workflows_and_nothing_else(pr
         assert set(repo[f"{command}_requirements"]) == {"approved", "mergeable", "undiverged"}
 
 
-def test_what_is_applied_by_hand_is_planned_alike_and_no_step_applies_it():
+def test_the_manual_workflow_plans_like_the_other_but_does_not_apply():
     ours, by_hand = REPOS["workflows"][WORKFLOW], REPOS["workflows"][MANUAL_WORKFLOW]
     assert by_hand["plan"] == ours["plan"]
     assert by_hand["policy_check"] == ours["policy_check"]
     assert "apply" not in by_hand["apply"]["steps"]
 
 
-def test_each_stage_has_a_role_of_its_own():
+def test_plan_and_apply_use_different_roles():
     (environment,) = load_environments(REFERENCE, only="prod")
-    told = profiles([environment], "credential_source = EcsContainer")
+    aws_config = profiles([environment], "credential_source = EcsContainer")
     assert (
         "[profile globecart-prod-plan]\n"
         "role_arn = arn:aws:iam::111122223333:role/globecart-access/prod/globecart-prod-plan\n"
-        "role_session_name = atlantis\ncredential_source = EcsContainer\n" in told
+        "role_session_name = atlantis\ncredential_source = EcsContainer\n" in aws_config
     )
     for stage in ("plan", "apply"):
         first = REPOS["workflows"][WORKFLOW][stage]["steps"][0]["env"]
@@ -303,7 +301,7 @@ def test_each_stage_has_a_role_of_its_own():
             text=True,
             check=True,
         )
-        assert f"[profile {run.stdout.strip()}]" in told
+        assert f"[profile {run.stdout.strip()}]" in aws_config
         assert run.stdout.strip().endswith(f"-{stage}")
 
 

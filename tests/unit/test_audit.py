@@ -1,4 +1,4 @@
-"""Audit: the trail, what is counted and told, and the services that have a switch."""
+"""The audit tier: trail, metrics, alarms, events, detection services."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tiers("audit")
 
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
-OF_SWITCH = {
+TYPES_BY_SETTING = {
     "guardduty": {"aws_guardduty_detector", "aws_guardduty_detector_feature"},
     "security_hub": {"aws_securityhub_account", "aws_securityhub_standards_subscription"},
     "config": {
@@ -46,7 +46,7 @@ def test_every_call_in_every_region_is_recorded_in_every_environment(platforms: 
         assert trail["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
 
 
-def test_bucket_and_key_let_in_this_trail_and_no_other(prod: Platform):
+def test_only_this_trail_may_use_the_bucket_and_key(prod: Platform):
     arn = f"arn:aws:cloudtrail:us-west-1:111122223333:trail/{only(prod, 'aws_cloudtrail')['name']}"
     for name, sids in {
         "audit-access": ("CheckTrailBucket", "DeliverTrail"),
@@ -56,7 +56,7 @@ def test_bucket_and_key_let_in_this_trail_and_no_other(prod: Platform):
             assert conditions(statements(prod, "foundation", name)[sid])["StringEquals aws:SourceArn"] == [arn]
 
 
-def test_the_trail_is_read_in_a_log_group_that_it_alone_may_write_to(prod: Platform):
+def test_the_trail_delivers_to_its_own_log_group(prod: Platform):
     trail = only(prod, "aws_cloudtrail")
     assert trail["cloud_watch_logs_group_arn"] == "${aws_cloudwatch_log_group.audit_log.arn}:*"
     assert trail["cloud_watch_logs_role_arn"] == "${aws_iam_role.audit_trail-log.arn}"
@@ -69,7 +69,7 @@ def test_the_trail_is_read_in_a_log_group_that_it_alone_may_write_to(prod: Platf
 
 
 def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
-    """Of each selector, what each field is compared with, and how."""
+    """Comparisons of each selector, by field."""
     return [
         {
             field["field"]: {how: values for how, values in field.items() if how != "field"}
@@ -79,9 +79,9 @@ def selectors(platform: Platform) -> list[dict[str, dict[str, list[str]]]]:
     ]
 
 
-def test_every_call_is_recorded_and_every_use_of_an_object(prod: Platform):
+def test_all_management_events_and_s3_data_events_are_recorded(prod: Platform):
     calls, objects, logs = selectors(prod)
-    # Reads and writes, and no service left out.
+    # No exclusions of reads, writes or services.
     assert calls == {"eventCategory": {"equals": ["Management"]}}
     for selector in (objects, logs):
         assert selector["eventCategory"] == {"equals": ["Data"]}
@@ -96,12 +96,12 @@ def test_the_trail_does_not_record_its_own_delivery(prod: Platform):
     assert logs["eventName"] == {"not_equals": ["PutObject"]}
 
 
-def test_no_plan_destroys_the_trail_where_that_is_protected(prod: Platform, dev: Platform):
+def test_deletion_protection_covers_the_trail(prod: Platform, dev: Platform):
     assert only(prod, "aws_cloudtrail")["lifecycle"] == {"prevent_destroy": True}
     assert "lifecycle" not in only(dev, "aws_cloudtrail")
 
 
-# As CloudTrail names events, of the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
+# Event names in CloudTrail, from the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
 WATCHED = {
     "identity-changes": {"PutRolePolicy", "AttachRolePolicy", "CreateAccessKey", "DeleteRolePermissionsBoundary"},
     "key-loss": {"DisableKey", "ScheduleKeyDeletion"},
@@ -133,13 +133,13 @@ def test_root_and_sign_ins_are_counted(prod: Platform):
     assert '$.additionalEventData.MFAUsed != "Yes"' in patterns(prod)["console-logins-without-mfa"]
 
 
-def test_what_was_denied_is_counted_once(prod: Platform):
+def test_denied_calls_are_counted_only_once(prod: Platform):
     counted = patterns(prod)
     assert 'AccessDenied*"' in counted["denied-calls"]
     assert all("$.errorCode NOT EXISTS" in counted[name] for name in WATCHED)
 
 
-def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Platform):
+def test_every_metric_of_the_trails_log_has_an_alarm(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter", "audit")
     assert counted.keys() == {row.name for row in CALL_METRICS} > WATCHED.keys()
     alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")
@@ -148,12 +148,12 @@ def test_all_is_counted_in_the_trails_log_and_each_count_has_its_alarm(prod: Pla
         assert body["metric_transformation"]["name"] == alarms[f"alarm-{name}"]["metric_name"]
 
 
-def test_patterns_fit_cloudwatch_logs(prod: Platform):
+def test_patterns_fit_cloudwatch_logs_limit(prod: Platform):
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
     assert all(len(pattern) <= 1024 for pattern in patterns(prod).values())
 
 
-def test_a_trail_that_says_nothing_is_an_alarm(prod: Platform):
+def test_an_alarm_is_raised_if_the_trail_delivers_no_events(prod: Platform):
     silent = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")["alarm-trail-silent"]
     assert silent["dimensions"] == {"LogGroupName": bodies(prod, "aws_cloudwatch_log_group", "audit")["log"]["name"]}
     assert silent["comparison_operator"] == "LessThanOrEqualToThreshold"
@@ -167,8 +167,8 @@ def events(platform: Platform) -> dict[str, Body]:
     }
 
 
-# Row 44 of the controls: what each control's end is called, as CloudTrail writes it.
-ENDS = {
+# API calls that disable a security control, as CloudTrail names them.
+CONTROL_CHANGES = {
     "trail-changed": ("aws.cloudtrail", {"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"}),
     "flow-logs-deleted": ("aws.ec2", {"DeleteFlowLogs"}),
     "firewall-changed": ("aws.wafv2", {"DisassociateWebACL", "DeleteWebACL", "UpdateWebACL"}),
@@ -180,40 +180,40 @@ ENDS = {
 }
 
 
-def test_the_end_of_a_control_is_told_whoever_keeps_it(platforms: dict[str, Platform]):
+def test_changes_of_controls_are_events_in_every_environment(platforms: dict[str, Platform]):
     for platform in platforms.values():
-        told = events(platform)
-        for event, (source, actions) in ENDS.items():
-            assert told[event]["source"] == [source]
-            assert told[event]["detail-type"] == ["AWS API Call via CloudTrail"]
-            assert actions <= set(told[event]["detail"]["eventName"])
-            assert told[event]["detail"].keys() == {"eventName"}  # also what was denied
+        published = events(platform)
+        for event, (source, actions) in CONTROL_CHANGES.items():
+            assert published[event]["source"] == [source]
+            assert published[event]["detail-type"] == ["AWS API Call via CloudTrail"]
+            assert actions <= set(published[event]["detail"]["eventName"])
+            assert published[event]["detail"].keys() == {"eventName"}  # includes denied calls
 
 
-def test_a_rotation_that_fails_and_findings_are_told(prod: Platform):
-    told = events(prod)
-    assert told["rotation-failed"] == {
+def test_failed_rotations_and_findings_are_events(prod: Platform):
+    published = events(prod)
+    assert published["rotation-failed"] == {
         "source": ["aws.secretsmanager"],
         "detail-type": ["AWS Service Event via CloudTrail"],
         "detail": {"eventName": ["RotationFailed"]},
     }
-    assert told["threat-found"] == {
+    assert published["threat-found"] == {
         "source": ["aws.guardduty"],
         "detail-type": ["GuardDuty Finding"],
         "detail": {"severity": [{"numeric": [">=", 4]}]},
     }
-    assert told["vulnerability-found"] == {
+    assert published["vulnerability-found"] == {
         "source": ["aws.inspector2"],
         "detail-type": ["Inspector2 Finding"],
         "detail": {"severity": ["CRITICAL"], "status": ["ACTIVE"]},
     }
-    assert told["rule-not-met"]["detail"] == {
+    assert published["rule-not-met"]["detail"] == {
         "configRuleName": [{"prefix": "globecart-prod-"}],
         "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
     }
 
 
-def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
+def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
     targets = bodies(prod, "aws_cloudwatch_event_target", "audit")
     assert {name.removeprefix("event-").removesuffix("-to-topic") for name in targets} == events(prod).keys()
     for target in targets.values():
@@ -227,26 +227,26 @@ def types(platform: Platform) -> set[str]:
     return {resource.type for resource in platform.resources if resource.tier == "audit"}
 
 
-def test_each_service_has_a_switch_of_its_own(
-    prod: Platform, dev: Platform, otherwise: dict[str, Platform], synthesize: Synthesize
+def test_each_audit_service_can_be_turned_off(
+    prod: Platform, dev: Platform, variants: dict[str, Platform], synthesize: Synthesize
 ):
-    """Two environments that differ by the switch alone, as far as the tier goes."""
-    for switch, on, off in (
+    """Compare pairs of environments whose audit tiers differ only in one setting."""
+    for setting, on, off in (
         ("guardduty", prod, synthesize("prod", {"audit": {"guardduty": False}})),
         ("security_hub", prod, synthesize("prod", {"audit": {"security_hub": False}})),
-        ("config", prod, otherwise["prod"]),
-        ("inspector", otherwise["dev"], dev),
+        ("config", prod, variants["prod"]),
+        ("inspector", variants["dev"], dev),
     ):
-        assert OF_SWITCH[switch] <= types(prod)
-        assert types(on) - types(off) == OF_SWITCH[switch], switch
+        assert TYPES_BY_SETTING[setting] <= types(prod)
+        assert types(on) - types(off) == TYPES_BY_SETTING[setting], setting
 
 
-def test_dev_keeps_the_trail_alone(dev: Platform):
-    assert not types(dev) & set[str]().union(*OF_SWITCH.values())
+def test_dev_has_only_the_trail(dev: Platform):
+    assert not types(dev) & set[str]().union(*TYPES_BY_SETTING.values())
     assert "rule-not-met" not in events(dev)
 
 
-def test_guardduty_looks_at_what_there_is(prod: Platform):
+def test_guardduty_has_the_features_that_apply(prod: Platform):
     detector = only(prod, "aws_guardduty_detector")
     assert (detector["enable"], detector["finding_publishing_frequency"]) == (True, "FIFTEEN_MINUTES")
     features = bodies(prod, "aws_guardduty_detector_feature").values()
@@ -255,14 +255,14 @@ def test_guardduty_looks_at_what_there_is(prod: Platform):
         "S3_DATA_EVENTS": "ENABLED",
         "RDS_LOGIN_EVENTS": "ENABLED",
         "LAMBDA_NETWORK_LOGS": "ENABLED",
-        # GuardDuty turns the first two on by itself.
+        # GuardDuty enables the first two by default.
         "EKS_AUDIT_LOGS": "DISABLED",
         "EBS_MALWARE_PROTECTION": "DISABLED",
         "RUNTIME_MONITORING": "DISABLED",
     }
 
 
-def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
+def test_security_hub_checks_two_standards_after_config_is_recording(prod: Platform):
     hub = only(prod, "aws_securityhub_account")
     assert hub["enable_default_standards"] is False
     assert hub["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
@@ -274,14 +274,14 @@ def test_security_hub_checks_two_standards_once_config_records(prod: Platform):
     assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
 
 
-def test_security_hub_can_use_another_ones_config(otherwise: dict[str, Platform]):
-    assert not only(otherwise["prod"], "aws_securityhub_account").get("depends_on")
+def test_security_hub_works_with_config_managed_elsewhere(variants: dict[str, Platform]):
+    assert not only(variants["prod"], "aws_securityhub_account").get("depends_on")
 
 
-def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platform):
+def test_config_records_all_resources_to_a_bucket_without_object_lock(prod: Platform):
     recorder = only(prod, "aws_config_configuration_recorder")
     assert recorder["recording_group"] == {"all_supported": True, "include_global_resource_types": True}
-    # Security Hub's Config.1 asks for AWS's own role.
+    # Security Hub's Config.1 requires the service-linked role.
     assert recorder["role_arn"] == (
         "arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
     )
@@ -293,8 +293,8 @@ def test_config_records_everything_and_delivers_it_where_no_lock_is(prod: Platfo
     assert "${aws_s3_bucket.foundation_config.id}" not in {lock["bucket"] for lock in locked}
 
 
-def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_it(prod: Platform):
-    """As moto has them from AWS's pages."""
+def test_every_rule_is_a_managed_rule_available_in_the_region(prod: Platform):
+    """According to the list in moto, which is taken from AWS's documentation."""
     packed = files("moto.config.resources").joinpath("aws_managed_rules.json.gz").read_bytes()
     known = json.loads(gzip.decompress(packed))["ManagedRules"]
     rules = bodies(prod, "aws_config_config_rule").values()
@@ -313,8 +313,8 @@ def test_each_rule_is_aws_own_is_to_be_had_in_the_region_and_says_what_asks_for_
         assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
 
 
-def test_inspector_looks_into_functions_code_where_it_can(prod: Platform, otherwise: dict[str, Platform]):
+def test_inspector_scans_function_code_where_supported(prod: Platform, variants: dict[str, Platform]):
     assert only(prod, "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA"]
     # In us-west-2.
-    assert only(otherwise["dev"], "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
+    assert only(variants["dev"], "aws_inspector2_enabler")["resource_types"] == ["ECR", "LAMBDA", "LAMBDA_CODE"]
     assert only(prod, "aws_inspector2_enabler")["account_ids"] == ["111122223333"]

@@ -1,4 +1,4 @@
-"""The boundary holds all that the platform's roles do, and nothing that leads further; as IAM would decide it."""
+"""The permissions boundary allows what the platform's roles need and nothing else, evaluated as IAM does."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from synthesized.policy_statements import as_list
 from tests.failures import expect_none
 from tests.synthesized import names_of
 
-# What a reference to a resource stands for: part of its ARN behind account and Region, by the argument that names it.
+# ARNs of resources by type: service, resource part, and the argument that contains the name.
 ARNS = {
     "aws_cloudwatch_log_group": ("logs", "log-group:{}", "name"),
     "aws_ecr_repository": ("ecr", "repository/{}", "name"),
@@ -25,14 +25,14 @@ ARNS = {
     "aws_elasticache_replication_group": ("elasticache", "replicationgroup:{}", "replication_group_id"),
     "aws_elasticache_user": ("elasticache", "user:{}", "user_id"),
     "aws_kms_key": ("kms", "key/1", None),
-    "aws_rds_cluster": ("secretsmanager", "secret:rds!cluster-1-a1b2c3", None),  # of its master credential
+    "aws_rds_cluster": ("secretsmanager", "secret:rds!cluster-1-a1b2c3", None),  # its master secret
     "aws_secretsmanager_secret": ("secretsmanager", "secret:{}-a1b2c3", "name"),
     "aws_sfn_state_machine": ("states", "stateMachine:{}", "name"),
     "aws_sns_topic": ("sns", "{}", "name"),
 }
-# AWS's own policies for AWS Backup are for all that it backs up. What our stores need of them, in each Region:
+# The managed policies for AWS Backup cover all services. The permissions that our data stores need in each Region:
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/security-iam-awsmanpol.html
-OF_USE: dict[str, list[tuple[str, str]]] = {
+USED_OF_MANAGED_POLICIES: dict[str, list[tuple[str, str]]] = {
     "AWSBackupServiceRolePolicyForBackup": [
         *(
             (f"rds:{action}", f"arn:aws:rds:{{region}}:{{account}}:{what}")
@@ -73,8 +73,8 @@ OF_USE: dict[str, list[tuple[str, str]]] = {
 REFERENCE = re.compile(r"\$\{(\w+)\.([\w-]+)\.[^}]*\}")
 
 
-def resolved(platform: Platform, resource: str) -> str:
-    """A resource as a policy names it, with its ARN in place of a reference."""
+def resolve_arns(platform: Platform, resource: str) -> str:
+    """A resource of a policy with the ARN in place of a reference."""
     names = names_of(platform)
 
     def arn(reference: re.Match[str]) -> str:
@@ -86,40 +86,40 @@ def resolved(platform: Platform, resource: str) -> str:
 
 
 def statements_of(platform: Platform) -> Iterator[Body]:
-    """All that the environment's roles are given, and by what: policies of ours and of AWS's own."""
+    """Statements of all managed and inline policies of the platform's roles, each with the address of its source."""
     managed = json.loads(aws_managed_policies_data)
-    for given in platform.of_type("aws_iam_role_policy_attachment"):
-        if given.tier == "access":  # who deploys has another boundary
+    for attached in platform.of_type("aws_iam_role_policy_attachment"):
+        if attached.tier == "access":  # the deployment roles have another boundary
             continue
-        name = given.body["policy_arn"].rpartition("/")[2]
+        name = attached.body["policy_arn"].rpartition("/")[2]
         statements = managed[name]["Document"]["Statement"]
-        if name not in OF_USE:
-            yield from ({**statement, "By": given.address} for statement in statements)
+        if name not in USED_OF_MANAGED_POLICIES:
+            yield from ({**statement, "By": attached.address} for statement in statements)
             continue
         names = names_of(platform)
-        for action, resource in OF_USE[name]:
-            # What AWS takes out of its policy is no use to us any longer.
-            assert decides({"Statement": list(map(unconditional, statements))}, action, resource, "") == "Allow"
+        for action, resource in USED_OF_MANAGED_POLICIES[name]:
+            # Fails if AWS removes the permission from its policy.
+            assert decision({"Statement": list(map(without_conditions, statements))}, action, resource, "") == "Allow"
             yield {
-                "By": given.address,
+                "By": attached.address,
                 "Effect": "Allow",
                 "Action": [action],
                 "Resource": [resource.format(region=region, account=names.account) for region in names.regions],
             }
-    for given in platform.of_type("aws_iam_role_policy"):
-        _, _, name = given.body["policy"].removeprefix("${").partition(".")[2].partition(".")
+    for attached in platform.of_type("aws_iam_role_policy"):
+        _, _, name = attached.body["policy"].removeprefix("${").partition(".")[2].partition(".")
         (document,) = [each for each in platform.data if each.address.endswith(f".{name.partition('.')[0]}")]
         for statement in document.body["statement"]:
             yield {
-                "By": f"{given.address}: policy {statement['sid']}",
+                "By": f"{attached.address}: policy {statement['sid']}",
                 "Effect": statement["effect"],
                 "Action": statement["actions"],
-                "Resource": [resolved(platform, resource) for resource in statement["resources"]],
+                "Resource": [resolve_arns(platform, resource) for resource in statement["resources"]],
             }
 
 
-def unconditional(statement: Body) -> Body:
-    """A statement of AWS's own, as ours are written, whatever its conditions."""
+def without_conditions(statement: Body) -> Body:
+    """A statement of an AWS managed policy in our form, without its conditions."""
     return {
         "Effect": statement["Effect"],
         "Action": as_list(statement["Action"]),
@@ -129,17 +129,17 @@ def unconditional(statement: Body) -> Body:
     }
 
 
-def region_of(statement: Body, region: str) -> bool:
-    """Whether a statement holds in a Region, if it has no other condition."""
+def applies_in_region(statement: Body, region: str) -> bool:
+    """Whether a statement applies in a Region. Statements with other conditions do not."""
     condition = statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
     return condition.keys() == {"StringEquals"} and region in as_list(condition["StringEquals"]["aws:RequestedRegion"])
 
 
-def decides(document: Body, action: str, resource: str, region: str) -> str:
-    """Deny, Allow, or nothing at all.
+def decision(document: Body, action: str, resource: str, region: str) -> str:
+    """`Deny`, `Allow`, or an empty string if no statement applies.
 
     Args:
-        region: asked of, where the resource's ARN names none.
+        region: Region of the request, if the ARN contains none.
     """
     here = (resource.split(":")[3] if resource.startswith("arn:") else "") or region
     effects = {
@@ -147,15 +147,15 @@ def decides(document: Body, action: str, resource: str, region: str) -> str:
         for statement in document["Statement"]
         if any(fnmatchcase(action, pattern) for pattern in statement["Action"])
         and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
-        and region_of(statement, here)
+        and applies_in_region(statement, here)
     }
     return "Deny" if "Deny" in effects else "Allow" if effects else ""
 
 
-def asked_for(platform: Platform) -> list[tuple[str, str, str]]:
-    """What gives an action, the action, the resource."""
+def granted_actions(platform: Platform) -> list[tuple[str, str, str]]:
+    """Source of the statement, action, resource."""
     names = names_of(platform)
-    # A policy of AWS's own says `*` for the Region and the account, and matches more log groups than RDS has.
+    # A managed policy has `*` for Region and account, and matches more log groups than RDS uses.
     here = f"arn:aws:logs:{names.region}:{names.account}:log-group:RDSOSMetrics"
     return [
         (
@@ -170,54 +170,58 @@ def asked_for(platform: Platform) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_it_allows_whatever_a_role_of_the_platform_is_given(everywhere: list[Platform]):
+def test_the_boundary_allows_everything_that_roles_are_granted(everywhere: list[Platform]):
     for platform in everywhere:
         names = names_of(platform)
-        asked = asked_for(platform)
-        assert len(asked) > 60
+        granted = granted_actions(platform)
+        assert len(granted) > 60
         expect_none(
             f"{statement}: the boundary does not allow {action} on {resource}"
-            for statement, action, resource in asked
-            if decides(boundary(names), action, resource, names.region) != "Allow"
+            for statement, action, resource in granted
+            if decision(boundary(names), action, resource, names.region) != "Allow"
         )
 
 
-def test_it_allows_no_action_that_no_role_is_given(prod: Platform):
-    given = {action for _, action, _ in asked_for(prod)}
+def test_the_boundary_allows_only_actions_that_roles_are_granted(prod: Platform):
+    granted = {action for _, action, _ in granted_actions(prod)}
     allowed = {
         action
         for each in boundary(names_of(prod))["Statement"]
         if each["Effect"] == "Allow"
         for action in each["Action"]
     }
-    # Grants are allowed on a condition.
-    idle = [action for action in allowed - {"kms:CreateGrant"} if not any(fnmatchcase(action, each) for each in given)]
-    assert not idle
+    # Grants have a condition.
+    unused = [each for each in allowed - {"kms:CreateGrant"} if not any(fnmatchcase(each, name) for name in granted)]
+    assert not unused
 
 
-def test_grants_are_made_for_services_alone(everywhere: list[Platform]):
+def test_kms_grants_are_only_for_aws_services(everywhere: list[Platform]):
     for names in map(names_of, everywhere):
-        (grants,) = (one for one in boundary(names)["Statement"] if "kms:CreateGrant" in one["Action"])
+        (grants,) = (
+            statement for statement in boundary(names)["Statement"] if "kms:CreateGrant" in statement["Action"]
+        )
         assert grants["Effect"] == "Allow"
         assert grants["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
         assert grants["Resource"] == [f"arn:aws:kms:{region}:{names.account}:key/*" for region in names.regions]
     managed = json.loads(aws_managed_policies_data)
-    for policy in OF_USE:
-        (given,) = (
-            one for one in managed[policy]["Document"]["Statement"] if "kms:CreateGrant" in as_list(one["Action"])
+    for policy in USED_OF_MANAGED_POLICIES:
+        (managed_statement,) = (
+            statement
+            for statement in managed[policy]["Document"]["Statement"]
+            if "kms:CreateGrant" in as_list(statement["Action"])
         )
-        assert given["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        assert managed_statement["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        # Leaving the boundary, or widening it.
+        # Removing or widening the boundary.
         "iam:DeleteRolePermissionsBoundary",
         "iam:PutRolePermissionsBoundary",
         "iam:CreatePolicyVersion",
         "iam:SetDefaultPolicyVersion",
-        # Becoming more.
+        # Escalating privileges.
         "iam:AttachRolePolicy",
         "iam:CreateAccessKey",
         "iam:CreateRole",
@@ -233,25 +237,25 @@ def test_grants_are_made_for_services_alone(everywhere: list[Platform]):
         "states:UpdateStateMachine",
         "ssm:StartSession",
         "cloudformation:CreateStack",
-        # Opening to others.
+        # Granting access to others.
         "kms:PutKeyPolicy",
         "secretsmanager:PutResourcePolicy",
         "s3:PutBucketPolicy",
-        # Losing keys and traces.
+        # Deleting keys and audit trails.
         "kms:ScheduleKeyDeletion",
         "cloudtrail:StopLogging",
         "logs:DeleteLogGroup",
     ],
 )
-def test_it_denies_what_leads_further_whoever_else_allows_it(prod: Platform, action: str):
+def test_privilege_escalation_is_denied(prod: Platform, action: str):
     names = names_of(prod)
-    assert decides(boundary(names), action, "arn:aws:any:::thing", names.region) == "Deny"
+    assert decision(boundary(names), action, "arn:aws:any:::thing", names.region) == "Deny"
 
 
-def test_nobody_reads_a_state(prod: Platform):
+def test_no_role_may_read_a_state(prod: Platform):
     names = names_of(prod)
     state = f"arn:aws:s3:::{names.state_bucket}/prod/network.tfstate"
-    assert decides(boundary(names), "s3:GetObject", state, names.region) == "Deny"
+    assert decision(boundary(names), "s3:GetObject", state, names.region) == "Deny"
 
 
 @pytest.mark.parametrize(
@@ -264,25 +268,25 @@ def test_nobody_reads_a_state(prod: Platform):
         ("sns:Publish", "arn:aws:sns:{region}:{account}:payroll"),
         ("s3:GetObject", "arn:aws:s3:::anything/x"),
         ("ecs:UpdateService", "arn:aws:ecs:{region}:{account}:service/other/other"),
-        # AWS's own policies for AWS Backup allow these.
+        # The managed policies for AWS Backup allow these.
         ("rds:DeleteDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
         ("rds:ModifyDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
         ("elasticfilesystem:DeleteFilesystem", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
         ("rds:CopyDBClusterSnapshot", "arn:aws:rds:eu-west-1:{account}:cluster-snapshot:awsbackup:job-1"),
     ],
 )
-def test_others_things_are_out_of_its_reach(prod: Platform, action: str, resource: str):
+def test_resources_of_others_are_not_allowed(prod: Platform, action: str, resource: str):
     names = names_of(prod)
     arn = resource.format(region=names.region, account=names.account, ours="globecart-prod")
-    assert decides(boundary(names), action, arn, names.region) == ""
+    assert decision(boundary(names), action, arn, names.region) == ""
 
 
-def test_what_has_no_resource_is_bound_to_the_region(prod: Platform):
-    assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "us-west-1") == "Allow"
-    assert decides(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "eu-west-1") == ""
+def test_actions_without_resources_are_limited_to_the_region(prod: Platform):
+    assert decision(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "us-west-1") == "Allow"
+    assert decision(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "eu-west-1") == ""
 
 
-def test_it_fits_a_policy_even_with_the_longest_names():
+def test_the_boundary_fits_iams_size_limit_with_the_longest_names():
     longest = Names("a23456789012", "1" * 12, "ap-southeast-1", "ap-northeast-1")
     document: Any = boundary(longest)
     assert len(json.dumps(document).replace(" ", "")) <= MAX_CHARACTERS

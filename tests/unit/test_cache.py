@@ -27,7 +27,7 @@ def test_the_cache_is_redis_in_cluster_mode(prod: Platform):
     assert parameters(prod)["cluster-enabled"] == "yes"
 
 
-def test_a_node_or_a_zone_may_be_lost(platforms: dict[str, Platform]):
+def test_the_cache_survives_the_loss_of_a_node_or_zone(platforms: dict[str, Platform]):
     for platform in platforms.values():
         group = replication_group(platform)
         assert group["automatic_failover_enabled"] is True
@@ -39,43 +39,43 @@ def test_a_node_or_a_zone_may_be_lost(platforms: dict[str, Platform]):
         assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
 
 
-def test_a_cache_without_replicas_is_not_said_to_span_zones(otherwise: dict[str, Platform]):
-    group = replication_group(otherwise["dev"])
+def test_a_cache_without_replicas_is_not_multi_az(variants: dict[str, Platform]):
+    group = replication_group(variants["dev"])
     assert group["replicas_per_node_group"] == 0
     assert group["multi_az_enabled"] is False
-    # Cluster mode refuses to be made without it.
+    # Cluster mode requires it.
     assert group["automatic_failover_enabled"] is True
 
 
-def test_it_is_behind_its_own_group(prod: Platform):
+def test_the_cache_is_in_its_own_security_group(prod: Platform):
     assert replication_group(prod)["security_group_ids"] == ["${aws_security_group.network_group-cache.id}"]
 
 
-def test_whoever_names_no_user_may_do_nothing(prod: Platform):
+def test_the_default_user_is_disabled(prod: Platform):
     default = bodies(prod, "aws_elasticache_user")["default"]
     assert default["user_name"] == "default"
     assert default["access_string"].split()[0] == "off"
     assert default["access_string"].endswith("-@all")
-    # ElastiCache answers "no-password" to authentication_mode's "no-password-required": a change in every plan.
+    # For "no-password-required" in authentication_mode, ElastiCache returns "no-password": a change in every plan.
     assert default["no_password_required"] is True
     assert "authentication_mode" not in default
 
 
-def test_the_application_signs_in_by_iam_and_may_not_empty_the_cache(prod: Platform):
+def test_the_application_authenticates_with_iam_and_cannot_flush_the_cache(prod: Platform):
     user = bodies(prod, "aws_elasticache_user")["application"]
     assert user["authentication_mode"] == {"type": "iam"}
-    # ElastiCache's condition for IAM.
+    # ElastiCache requires equality for IAM authentication.
     assert user["user_id"] == user["user_name"] == "globecart-prod-application"
     rules = user["access_string"].split()
     assert rules[:3] == ["on", "~*", "-@all"]
-    # What comes later wins: KEYS, FLUSHALL and their like are dangerous in Redis's own list.
+    # Later rules take precedence. Redis's category @dangerous includes KEYS and FLUSHALL.
     assert rules.index("-@dangerous") > max(rules.index("+@read"), rules.index("+@write"))
     assert not {"+@all", "+@admin", "+@dangerous"} & set(rules)
-    # What Redis does not call dangerous, and what is about the whole all the same.
+    # Commands on the whole keyspace or server that are not in @dangerous.
     assert {"-scan", "-randomkey", "-dbsize", "-script", "-function"} <= set(rules)
 
 
-def test_both_users_and_no_other_are_the_caches(prod: Platform):
+def test_the_user_group_has_exactly_both_users(prod: Platform):
     group = only(prod, "aws_elasticache_user_group")
     assert group["user_ids"] == [
         "${aws_elasticache_user.cache_default.user_id}",
@@ -90,20 +90,20 @@ def parameters(platform: Platform) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in group["parameter"]}
 
 
-def test_full_memory_drops_what_expires_anyway(prod: Platform):
+def test_only_expiring_keys_are_evicted_when_memory_is_full(prod: Platform):
     assert parameters(prod)["maxmemory-policy"] == "volatile-lru"
     assert replication_group(prod)["parameter_group_name"] == "${aws_elasticache_parameter_group.cache_parameters.name}"
 
 
 # "Managing reserved memory" in the ElastiCache User Guide.
-def test_small_nodes_keep_a_larger_part_of_their_memory(platforms: dict[str, Platform], otherwise: dict[str, Platform]):
+def test_small_nodes_reserve_more_memory(platforms: dict[str, Platform], variants: dict[str, Platform]):
     assert {
         replication_group(platform)["node_type"]: parameters(platform)["reserved-memory-percent"]
-        for platform in (*platforms.values(), otherwise["dev"])
+        for platform in (*platforms.values(), variants["dev"])
     } == {"cache.r7g.large": "25", "cache.t4g.medium": "25", "cache.t4g.small": "30", "cache.t4g.micro": "50"}
 
 
-def test_slow_commands_and_the_engines_own_words_are_logged(prod: Platform):
+def test_slow_log_and_engine_log_are_delivered(prod: Platform):
     logs = {entry["log_type"]: entry for entry in replication_group(prod)["log_delivery_configuration"]}
     assert logs.keys() == {"slow-log", "engine-log"}
     for kind, log in logs.items():
@@ -112,7 +112,7 @@ def test_slow_commands_and_the_engines_own_words_are_logged(prod: Platform):
     assert replication_group(prod)["depends_on"] == ["aws_cloudwatch_log_resource_policy.cache_log-delivery"]
 
 
-def test_log_delivery_may_write_to_these_logs_for_this_account_alone(prod: Platform):
+def test_log_delivery_may_write_only_these_log_groups_for_this_account(prod: Platform):
     deliver = statements(prod, "cache", "log-delivery-policy")["Deliver"]
     assert deliver["principals"] == [{"type": "Service", "identifiers": ["delivery.logs.amazonaws.com"]}]
     assert deliver["resources"] == [
@@ -124,7 +124,7 @@ def test_log_delivery_may_write_to_these_logs_for_this_account_alone(prod: Platf
     }
 
 
-def test_snapshots_are_kept_and_taken_apart_from_maintenance(prod: Platform):
+def test_snapshots_are_kept_and_taken_outside_maintenance(prod: Platform):
     group = replication_group(prod)
     assert group["snapshot_retention_limit"] >= 7
     assert group["snapshot_window"] == "08:00-09:00"
@@ -134,12 +134,12 @@ def test_snapshots_are_kept_and_taken_apart_from_maintenance(prod: Platform):
     assert group["apply_immediately"] is False
 
 
-def test_a_cache_that_may_go_goes_without_a_trace(dev: Platform):
+def test_without_deletion_protection_there_is_no_final_snapshot(dev: Platform):
     assert "final_snapshot_identifier" not in replication_group(dev)
     assert "lifecycle" not in replication_group(dev)
 
 
-def test_load_adds_shards_and_no_plan_takes_them_away(prod: Platform):
+def test_autoscaling_adds_shards_and_terraform_ignores_their_number(prod: Platform):
     target = bodies(prod, "aws_appautoscaling_target")["shard-target"]
     assert (target["min_capacity"], target["max_capacity"]) == (2, 4)
     assert target["scalable_dimension"] == "elasticache:replication-group:NodeGroups"
@@ -160,11 +160,11 @@ def test_load_adds_shards_and_no_plan_takes_them_away(prod: Platform):
     assert replication_group(prod)["lifecycle"] == {"prevent_destroy": True, "ignore_changes": ["num_node_groups"]}
 
 
-def test_without_scaling_the_number_of_shards_is_terraforms(dev: Platform):
+def test_without_autoscaling_terraform_manages_the_number_of_shards(dev: Platform):
     assert "shard-target" not in bodies(dev, "aws_appautoscaling_target")
 
 
-def test_the_endpoint_is_told_by_name(prod: Platform):
+def test_the_endpoint_is_an_output(prod: Platform):
     outputs = prod.stacks["cache"].document["output"]
     assert outputs["configuration_endpoint"]["value"] == (
         "${aws_elasticache_replication_group.cache.configuration_endpoint_address}"

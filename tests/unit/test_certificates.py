@@ -1,4 +1,4 @@
-"""The bundle of certificate authorities is rebuilt from what is known to be AWS's, and never from nothing."""
+"""The bundle of certificate authorities is rebuilt from a source with valid authorities, or left unchanged."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def rebuild(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["certificates", *arguments])
 
 
-def test_authorities_that_are_valid_are_kept_once():
+def test_every_valid_authority_is_included_once():
     first, second = CertificateAuthority().pem.decode(), CertificateAuthority().pem.decode()
     written = bundle(f"words\n{first}{second}{first}", NOW)
     assert written.count("BEGIN CERTIFICATE") == 2
@@ -31,18 +31,18 @@ def test_authorities_that_are_valid_are_kept_once():
     assert bundle(f"{second}{first}", NOW) == written
 
 
-def test_what_has_expired_is_left_out():
-    with pytest.raises(ValueError, match="no certificate that is still valid"):
+def test_expired_authorities_are_left_out():
+    with pytest.raises(ValueError, match="contains no valid certificate"):
         bundle(CertificateAuthority().pem.decode(), NOW + timedelta(days=30))
 
 
-def test_a_certificate_that_is_no_authority_is_refused():
+def test_a_certificate_that_is_not_an_authority_is_refused():
     authority = CertificateAuthority()
-    with pytest.raises(ValueError, match=r"'127\.0\.0\.1' is no authority"):
+    with pytest.raises(ValueError, match=r"'127\.0\.0\.1' is not a certificate authority"):
         bundle(authority.issue("127.0.0.1")[0].decode(), NOW)
 
 
-def test_an_authority_without_a_common_name_has_its_whole_name():
+def test_an_authority_without_a_common_name_has_its_full_name():
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Amazon")])
     certificate = (
@@ -60,7 +60,7 @@ def test_an_authority_without_a_common_name_has_its_whole_name():
     assert written.startswith("# O=Amazon, until ")
 
 
-def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_downloaded_bundle_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     (tmp_path / "downloaded.pem").write_bytes(CertificateAuthority().pem)
     assert rebuild(str(tmp_path / "downloaded.pem")).exit_code == 0
@@ -68,7 +68,7 @@ def test_a_downloaded_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_what_cannot_be_read_leaves_the_bundle_that_is_there(
+def test_an_unreadable_download_leaves_the_bundle_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ):
     trusted, downloaded = tmp_path / "rds.pem", tmp_path / "downloaded.pem"
@@ -83,17 +83,17 @@ def test_what_cannot_be_read_leaves_the_bundle_that_is_there(
     assert trusted.read_text() == "earlier"
 
 
-def test_npm_is_asked_for_the_clusters_own_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    asked: list[list[str]] = []
+def test_the_authorities_of_clusters_come_from_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    commands: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        asked.append(command)
+        commands.append(command)
         return subprocess.CompletedProcess(command, 0, stdout=CertificateAuthority().pem.decode())
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(certificates, "CERTIFICATES", tmp_path / "rds.pem")
     assert rebuild().exit_code == 0
     assert "BEGIN CERTIFICATE" in from_npm()
-    assert asked[0][:2] == ["npm", "install"]
-    assert "defaults" in asked[1][-1]
-    assert "proxies" not in asked[1][-1]
+    assert commands[0][:2] == ["npm", "install"]
+    assert "defaults" in commands[1][-1]
+    assert "proxies" not in commands[1][-1]

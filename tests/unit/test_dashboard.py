@@ -1,4 +1,4 @@
-"""The dashboard: its grid, and that it shows what alarms watch."""
+"""The dashboard: layout, and consistency with the alarms."""
 
 import json
 from itertools import combinations
@@ -32,7 +32,7 @@ def test_widgets_fit_the_grid_and_do_not_overlap(platforms: dict[str, Platform])
         placed = [covered(widget) for widget in widgets(platform)]
         assert all(x < 24 for cells in placed for x, _ in cells)
         assert not any(one & other for one, other in combinations(placed, 2))
-        # No row has a gap: all that is used is used from side to side.
+        # Rows have no gaps.
         rows = {y for cells in placed for _, y in cells}
         assert sum(map(len, placed)) == 24 * len(rows)
         assert rows == set(range(len(rows)))
@@ -53,7 +53,7 @@ def test_every_tier_has_a_row(prod: Platform):
     assert sorted(titles) == sorted(f"### {tier.title()}" for tier in TIERS if tier not in {"observability", "access"})
 
 
-def test_every_graph_says_what_it_shows_and_where(prod: Platform):
+def test_every_graph_has_a_title_a_region_and_labels(prod: Platform):
     graphs = [widget["properties"] for widget in widgets(prod) if widget["type"] == "metric"]
     assert len(graphs) >= 20
     for graph in graphs:
@@ -61,15 +61,15 @@ def test_every_graph_says_what_it_shows_and_where(prod: Platform):
         assert graph["region"] == "us-west-1"
         for metric in graph["metrics"]:
             assert metric[-1]["label"]
-            # A metric is its namespace, its name, and dimensions in pairs; or a query.
+            # A metric has a namespace, a name, pairs of dimensions, and options; a query has only options.
             assert len(metric) == 1 or len(metric) % 2 == 1
 
 
-def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
-    """A wrong dimension is no error anywhere: its graph is empty."""
+def test_graphs_and_alarms_use_the_same_dimensions(prod: Platform):
+    """A wrong dimension causes no error, only an empty graph."""
 
     def measured(namespace: str, dimensions: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
-        # The cluster is named by the alarms through what RDS answers.
+        # Alarms refer to the cluster's attribute, graphs contain its computed name.
         cluster = only(prod, "aws_rds_cluster")["cluster_identifier"]
         answered = "${aws_rds_cluster.database_cluster.cluster_identifier}"
         return namespace, frozenset((name, value.replace(answered, cluster)) for name, value in dimensions.items())
@@ -89,5 +89,5 @@ def test_graphs_and_alarms_measure_the_same_resources(prod: Platform):
         for metric in widget["properties"].get("metrics", [])
         if len(metric) > 1
     }
-    # No alarm is on the topic that alarms go to.
+    # The alarm topic itself has no alarm.
     assert {namespace for namespace, _ in graphed - alarmed} == {"AWS/SNS"}

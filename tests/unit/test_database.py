@@ -38,13 +38,13 @@ def test_writer_and_reader_are_in_different_zones(prod: Platform):
     }
 
 
-def test_three_zones_have_an_instance_each(otherwise: dict[str, Platform]):
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance").values()
+def test_each_of_three_zones_has_an_instance(variants: dict[str, Platform]):
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance").values()
     assert {instance["availability_zone"] for instance in instances} == {"us-west-1a", "us-west-1b", "us-west-1c"}
 
 
-def test_the_first_reader_is_as_large_as_the_writer(otherwise: dict[str, Platform]):
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
+def test_the_first_reader_scales_with_the_writer(variants: dict[str, Platform]):
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance")
     assert {name: instance["promotion_tier"] for name, instance in instances.items()} == {
         "writer": 0,
         "reader-1": 1,
@@ -52,10 +52,10 @@ def test_the_first_reader_is_as_large_as_the_writer(otherwise: dict[str, Platfor
     }
 
 
-def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(otherwise: dict[str, Platform]):
+def test_the_writer_is_created_first_and_after_the_monitoring_role(variants: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
-    instances = bodies(otherwise["prod"], "aws_rds_cluster_instance")
-    # A cluster's first instance becomes its writer.
+    instances = bodies(variants["prod"], "aws_rds_cluster_instance")
+    # The first instance of a cluster becomes the writer.
     assert {name: instance["depends_on"] for name, instance in instances.items()} == {
         "writer": [permissions],
         "reader-1": [permissions, "aws_rds_cluster_instance.database_writer"],
@@ -63,7 +63,7 @@ def test_the_writer_is_made_first_and_monitored_by_a_role_that_can(otherwise: di
     }
 
 
-def test_instances_are_private_watched_and_kept_up_to_date(prod: Platform):
+def test_instances_are_private_monitored_and_upgraded_automatically(prod: Platform):
     for instance in bodies(prod, "aws_rds_cluster_instance").values():
         assert instance["publicly_accessible"] is False
         assert instance["auto_minor_version_upgrade"] is True
@@ -76,7 +76,7 @@ def test_instances_are_private_watched_and_kept_up_to_date(prod: Platform):
         assert instance["engine_version"] == "${aws_rds_cluster.database_cluster.engine_version}"
 
 
-def test_the_cluster_is_in_the_data_subnets_behind_its_own_group(prod: Platform):
+def test_the_cluster_is_in_the_data_subnets_with_its_own_security_group(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     assert cluster["vpc_security_group_ids"] == ["${aws_security_group.network_group-database.id}"]
     assert cluster["db_subnet_group_name"] == "${aws_db_subnet_group.database_subnets.name}"
@@ -86,7 +86,7 @@ def test_the_cluster_is_in_the_data_subnets_behind_its_own_group(prod: Platform)
     ]
 
 
-def test_the_master_credential_is_rdss_own(prod: Platform):
+def test_rds_manages_the_master_credential(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     assert cluster["manage_master_user_password"] is True
     assert cluster["master_user_secret_kms_key_id"] == "${aws_kms_key.foundation_key-secrets.arn}"
@@ -102,17 +102,17 @@ def test_logins_need_tls_and_scram(prod: Platform):
     assert only(prod, "aws_rds_cluster")["iam_database_authentication_enabled"] is True
 
 
-def test_what_the_server_reads_at_start_waits_for_it(prod: Platform):
+def test_static_parameters_are_applied_on_reboot(prod: Platform):
     methods = {
         entry["name"]: entry["apply_method"] for entry in only(prod, "aws_rds_cluster_parameter_group")["parameter"]
     }
-    # RDS refuses to apply a static parameter at once.
+    # RDS rejects `immediate` for static parameters.
     assert methods["shared_preload_libraries"] == methods["rds.force_ssl"] == "pending-reboot"
     assert methods["log_min_duration_statement"] == "immediate"
 
 
-def test_what_equals_aurora_17s_default_is_applied_as_rds_reports_it(prod: Platform):
-    """Else every plan would show a change: RDS reports `pending-reboot` for a value that is the default."""
+def test_parameters_equal_to_the_default_are_applied_on_reboot(prod: Platform):
+    """Otherwise every plan would show a change: RDS reports `pending-reboot` for default values."""
     defaults = {"password_encryption": "scram-sha-256", "ssl_min_protocol_version": "TLSv1.2", "track_io_timing": "1"}
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
         for entry in only(prod, type_)["parameter"]:
@@ -131,17 +131,17 @@ def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
 
 
 @pytest.mark.parametrize(("name", "version", "major"), [("dev", "17", "17"), ("prod", "16.6", "16")])
-def test_parameter_groups_follow_the_major_version(otherwise: dict[str, Platform], name: str, version: str, major: str):
-    assert only(otherwise[name], "aws_rds_cluster")["engine_version"] == version
+def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform], name: str, version: str, major: str):
+    assert only(variants[name], "aws_rds_cluster")["engine_version"] == version
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
-        group = only(otherwise[name], type_)
+        group = only(variants[name], type_)
         assert group["family"] == f"aurora-postgresql{major}"
-        # The old group is in use until the upgrade is done.
+        # The old group is in use until the upgrade has finished.
         assert group["lifecycle"] == {"create_before_destroy": True}
         assert group["name_prefix"] == f"globecart-{name}-database-{major}-"
 
 
-def test_logs_have_our_key_and_retention_before_aurora_writes_them(prod: Platform):
+def test_log_groups_with_key_and_retention_exist_before_the_cluster(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     groups = bodies(prod, "aws_cloudwatch_log_group", "database")
     assert {group["name"] for group in groups.values()} == {
@@ -174,7 +174,7 @@ def test_deletion_follows_deletion_protection(prod: Platform, dev: Platform):
         assert cluster["final_snapshot_identifier"].endswith("-database-final")
 
 
-def test_readers_come_under_load(prod: Platform):
+def test_autoscaling_adds_readers(prod: Platform):
     target = bodies(prod, "aws_appautoscaling_target")["reader-target"]
     assert (target["min_capacity"], target["max_capacity"]) == (1, 3)
     assert target["scalable_dimension"] == "rds:cluster:ReadReplicaCount"
@@ -184,7 +184,7 @@ def test_readers_come_under_load(prod: Platform):
     assert tracking["target_value"] == 60
 
 
-def test_no_reader_comes_where_none_may(dev: Platform):
+def test_there_is_no_autoscaling_if_the_maximum_equals_the_minimum(dev: Platform):
     scaled = dev.of_type("aws_appautoscaling_target", "aws_appautoscaling_policy")
     assert not [resource for resource in scaled if resource.tier == "database"]
 
@@ -198,7 +198,7 @@ def test_only_an_idle_development_cluster_pauses(prod: Platform, dev: Platform):
     }
 
 
-def test_the_monitoring_role_is_for_rds_of_this_account(prod: Platform):
+def test_only_rds_of_this_account_may_assume_the_monitoring_role(prod: Platform):
     trust = statements(prod, "database", "database-monitoring-trust")["Assume"]
     assert trust["actions"] == ["sts:AssumeRole"]
     assert trust["principals"][0]["identifiers"] == ["monitoring.rds.amazonaws.com"]
@@ -207,33 +207,33 @@ def test_the_monitoring_role_is_for_rds_of_this_account(prod: Platform):
     assert attached["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
 
 
-def test_the_endpoints_are_told_by_name(prod: Platform):
+def test_the_endpoints_are_outputs(prod: Platform):
     outputs = prod.stacks["database"].document["output"]
-    told = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
-    assert told["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
-    assert told["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
-    assert told["port"] == "${aws_rds_cluster.cluster.port}"
-    assert told["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
+    values = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
+    assert values["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
+    assert values["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
+    assert values["port"] == "${aws_rds_cluster.cluster.port}"
+    assert values["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
 
 
-# "Maximum connections for Aurora Serverless v2" in the Aurora User Guide; ours is to be near and not above.
+# "Maximum connections for Aurora Serverless v2" in the Aurora User Guide.
 AWS_TABLE = [(1, 189), (4, 823), (8, 1669), (16, 3360), (32, 5000), (256, 5000)]
 
 
 @pytest.mark.parametrize(("capacity", "awss"), AWS_TABLE)
-def test_the_connections_alarm_knows_auroras_limit(capacity: float, awss: int):
-    wanted = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
-    assert 0.95 * awss <= max_connections(wanted) <= 1.1 * awss
+def test_max_connections_is_close_to_auroras_table(capacity: float, awss: int):
+    settings = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
+    assert 0.95 * awss <= max_connections(settings) <= 1.1 * awss
 
 
-def test_a_small_minimum_caps_the_connections():
-    wanted: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
-    assert max_connections(DatabaseSettings.model_construct(**wanted)) == 2000
+def test_a_small_minimum_capacity_limits_max_connections():
+    settings: dict[str, Any] = {"minimum_capacity": 0.5, "maximum_capacity": 64}
+    assert max_connections(DatabaseSettings.model_construct(**settings)) == 2000
 
 
-def test_failed_logins_are_counted_from_the_servers_log(prod: Platform):
+def test_failed_logins_are_counted_in_the_postgresql_log(prod: Platform):
     metric_filter = bodies(prod, "aws_cloudwatch_log_metric_filter")["failed-logins"]
-    # By password, by IAM, and without TLS; each term of its own, any of them.
+    # By password, by IAM, and without TLS, as alternatives.
     for message in ("password authentication failed", "PAM authentication failed", "no pg_hba.conf entry"):
         assert f'?"{message}"' in metric_filter["pattern"]
     assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.database_log-postgresql.name}"

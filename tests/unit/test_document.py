@@ -1,4 +1,4 @@
-"""Documentation that follows from the code is current."""
+"""Generated parts of the documentation are current, links work, and the changelog is well-formed."""
 
 import difflib
 import json
@@ -34,8 +34,8 @@ def stale(written: Mapping[Path, str]) -> Iterator[str]:
 def test_every_page_and_picture_is_current(shipped: dict[str, Platform]):
     environments = load_environments(ROOT / "environments")
     drawn = images(environments, shipped)
-    told = {page: replace_parts(page, parts) for page, parts in pages(environments, shipped).items()}
-    expect_none(stale({**told, **drawn}))
+    replaced = {page: replace_parts(page, parts) for page, parts in pages(environments, shipped).items()}
+    expect_none(stale({**replaced, **drawn}))
     assert drawn.keys() == set((DOCS / "pictures").iterdir())
 
 
@@ -47,7 +47,7 @@ def test_every_picture_is_shown():
 
 @pytest.fixture
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: dict[str, Platform]) -> Path:
-    """A folder with pages that are out of date."""
+    """A folder with outdated pages."""
     monkeypatch.setattr(command, "DOCS", tmp_path)
     monkeypatch.setenv("CDKTF_OUTDIR", str(shipped["prod"].stacks["network"].folder.parent.parent))
     for page, parts in pages(load_environments(ROOT / "environments"), shipped).items():
@@ -61,39 +61,39 @@ def document() -> Result:
     return CliRunner().invoke(app, ["document"])
 
 
-def test_what_a_person_wrote_is_kept(docs: Path):
+def test_manually_written_text_is_kept(docs: Path):
     assert document().exit_code == 0
     texts = [page.read_text() for page in docs.rglob("*.md")]
-    assert len(texts) == 8 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one is of no alarm
+    assert len(texts) == 8 + len(list((DOCS / "runbooks").glob("*.md"))) - 1  # one page is not generated
     for text in texts:
         assert text.startswith("before\n<!-- begin ")
         assert text.endswith(" -->\n\nafter\n")
         assert "stale" not in text
 
 
-def test_pictures_are_written_beside_the_pages(docs: Path):
+def test_pictures_are_written(docs: Path):
     assert document().exit_code == 0
     assert {file.name for file in (docs / "pictures").iterdir()} == {"platform.svg", "reachability.svg"}
 
 
-def test_a_page_without_a_place_is_told_and_all_are_left_alone(docs: Path):
+def test_a_page_without_markers_is_reported_and_no_page_changed(docs: Path):
     (docs / "security.md").write_text("nothing here\n")
     result = document()
     assert result.exit_code == 1
-    assert "allowed: a place for roles" in result.stderr
+    assert "lacks <!-- begin roles -->" in result.stderr
     assert result.stderr.count("\n") == 1
     assert (docs / "security.md").read_text() == "nothing here\n"
     assert "stale" in (docs / "settings.md").read_text()
 
 
-def test_a_page_that_is_missing_is_named_and_all_are_left_alone(docs: Path):
+def test_a_missing_page_is_reported_and_no_page_changed(docs: Path):
     (docs / "ci.md").unlink()
     result = document()
     assert (result.exit_code, result.stderr) == (1, f"{docs / 'ci.md'}: No such file or directory\n")
     assert "stale" in (docs / "settings.md").read_text()
 
 
-def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_missing_output_of_cdktf_is_reported(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nothing"))
     result = document()
     assert result.exit_code == 1
@@ -101,14 +101,14 @@ def test_what_was_not_synthesized_is_told(docs: Path, tmp_path: Path, monkeypatc
     assert "stale" in (docs / "settings.md").read_text()
 
 
-def test_roles_and_keys_are_told_without_an_environments_own_names(shipped: dict[str, Platform]):
+def test_tables_of_roles_and_keys_contain_no_names_of_an_environment(shipped: dict[str, Platform]):
     for platform in shipped.values():
-        for told in (roles_table(platform), keys_table(platform)):
-            for own in ("${", "us-west-1", f"globecart-{platform.environment}"):
-                assert own not in told
+        for table in (roles_table(platform), keys_table(platform)):
+            for name in ("${", "us-west-1", f"globecart-{platform.environment}"):
+                assert name not in table
 
 
-def test_what_a_role_may_do_is_told(prod: Platform):
+def test_the_table_of_roles_lists_permissions(prod: Platform):
     points = [f"${{aws_efs_access_point.storage_{use}.arn}}" for use in ("uploads", "documents")]
     use_files = {
         "sid": "UseFiles",
@@ -127,8 +127,8 @@ def test_what_a_role_may_do_is_told(prod: Platform):
         ],
     }
     document = "data.aws_iam_policy_document.service_service-task-permissions"
-    told = roles_table(with_changed(prod, document, statement=[use_files, use_cache]))
-    rows = {row.split(" | ")[0].strip("| "): row for row in told.splitlines()}
+    table = roles_table(with_changed(prod, document, statement=[use_files, use_cache]))
+    rows = {row.split(" | ")[0].strip("| "): row for row in table.splitlines()}
     assert rows["service/service-task"] == (
         "| service/service-task | `ecs-tasks.amazonaws.com` | What the application itself may do: its files, through"
         " their access points, and its cache | `elasticfilesystem:ClientMount`, `elasticfilesystem:ClientWrite` on"
@@ -136,10 +136,10 @@ def test_what_a_role_may_do_is_told(prod: Platform):
         " `elasticache:Connect` on `cache/cache`, `cache/application` |"
     )
     assert "never `ec2:AssignPrivateIpAddresses`" in rows["rotation/rotation"]
-    assert "what AWS's `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
+    assert "AWS's managed policy `arn:aws:iam::aws:policy/" in rows["database/database-monitoring"]
 
 
-def test_who_uses_a_key_is_told(prod: Platform):
+def test_the_table_of_keys_lists_users(prod: Platform):
     rows = {row.split(" | ")[0].strip("| "): row for row in keys_table(prod).splitlines()}
     services = "`cloudtrail.amazonaws.com`, `config.amazonaws.com`, `logs.<region>.amazonaws.com`"
     assert rows["foundation/key-logs"] == f"| foundation/key-logs | {services} | none |"
@@ -151,14 +151,14 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks and spans of code, in which nothing is a link or a heading."""
+    """A page without code, which contains no links or headings."""
     text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"(?<!`)`[^`\n]+`(?!`)", lambda span: re.sub(r"[\[\]()#]", "", span[0]), text)
 
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """Of a page's headings, as GitHub makes them; of two that are alike the second has a number."""
+    """Anchors of a page's headings as GitHub creates them; repeated ones are numbered."""
     found: list[str] = []
     for heading in re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE):
         words = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading)
@@ -168,22 +168,22 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken(page: Path) -> list[str]:
-    """Links within the project that lead nowhere."""
+    """Broken links within the project."""
     found: list[str] = []
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", prose(page)):
         path, _, anchor = target.partition("#")
-        there = page.parent / path if path else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
+        target_page = page.parent / path if path else page
+        if not target_page.exists() or (anchor and anchor not in anchors(target_page)):
             found.append(target)
     return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_links_lead_somewhere(page: Path):
+def test_every_link_has_a_target(page: Path):
     assert not broken(page)
 
 
-def test_a_link_that_leads_nowhere_is_found(tmp_path: Path):
+def test_a_broken_link_is_found(tmp_path: Path):
     page = tmp_path / "page.md"
     page.write_text(
         "# A [`x`](page.md), twice\n# A x, twice\n"
@@ -193,13 +193,13 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path):
     assert broken(page) == ["other.md", "#none", "page.md#nor-here"]
 
 
-def test_the_readme_names_each_target_that_it_speaks_of():
+def test_every_make_target_in_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`(?:ENV=\w+ )?make (\w+)`", (ROOT / "README.md").read_text(encoding="utf-8")):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_every_decision_is_listed_by_its_number_and_title():
+def test_the_index_lists_every_decision():
     folder = DOCS / "decisions"
     index = (folder / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", index, flags=re.MULTILINE)
@@ -209,7 +209,7 @@ def test_every_decision_is_listed_by_its_number_and_title():
     assert all(int(page[:4]) == int(number) for number, _, page in listed)
 
 
-def test_the_changelog_has_the_form_that_it_says():
+def test_the_changelog_follows_keep_a_changelog():
     text = (DOCS / "changelog.md").read_text(encoding="utf-8")
     first, *versions = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
     assert first == "[Unreleased]"
@@ -221,13 +221,13 @@ def test_the_changelog_has_the_form_that_it_says():
         assert headings
 
 
-def test_the_roles_that_plan_are_those_that_the_stacks_make(tmp_path: Path):
-    made: list[dict[str, str]] = []
+def test_plan_roles_on_the_page_are_those_of_the_stacks(tmp_path: Path):
+    expected: list[dict[str, str]] = []
     with only_tiers({"access"}):
         platforms = synthesize_all(REFERENCE, tmp_path)
     for name, platform in platforms.items():
         stack = platform.stacks["access"]
         role, provider = stack.document["resource"]["aws_iam_role"]["plan"], stack.providers[0]
         arn = f"arn:aws:iam::{provider['allowed_account_ids'][0]}:role{role['path']}{role['name']}"
-        made.append({"environment": name, "role": arn, "region": provider["region"]})
-    assert json.loads(plan_roles(load_environments(REFERENCE))) == made
+        expected.append({"environment": name, "role": arn, "region": provider["region"]})
+    assert json.loads(plan_roles(load_environments(REFERENCE))) == expected

@@ -1,4 +1,4 @@
-"""A failure begins with the resource and the attribute that it is about, whatever the terminal's width."""
+"""A failure begins with its resource and attribute, whatever the terminal's width."""
 
 import os
 import subprocess
@@ -25,11 +25,11 @@ INSTANCES = Named("aws_a.", {"writer": WRITER, "reader": READER})
 
 
 @pytest.mark.derived
-def test_0_of_what_follows_from_the_stacks():
+def test_0_derived():
     assert WRITER["on"] is False
 
 
-def test_1_with_a_name_that_leaves_no_room_on_a_line_of_eighty_columns_for_what_is_wrong():
+def test_1_with_a_name_that_leaves_no_room_for_a_message_on_a_line_of_eighty_columns():
     assert WRITER["on"]
     assert READER["on"], "it is off"
 
@@ -75,12 +75,12 @@ def test_a_body():
 def test_nothing_is_read():
     assert [1, 2] == [1, 3]
 """
-SAID = [
+SUMMARY = [
     "aws_a.reader on: it is off",
     "aws_a.reader block size: assert 2 == 1",
     "aws_a.writer, aws_a.reader on: assert False: not expected",
     "aws_a.reader: not expected",
-    "aws_a.third: missing; there are: writer, reader",
+    "aws_a.third: missing; found: writer, reader",
     "aws_a.writer off: assert None is False",
     "aws_b.x: size: too small",
     "aws_a.writer, aws_a.reader on: assert reader: False, expected: True",
@@ -91,7 +91,7 @@ SAID = [
 ]
 
 
-def test_the_summary_says_what_is_wrong(tmp_path: Path):
+def test_the_summary_names_resource_and_attribute(tmp_path: Path):
     file = tmp_path / "test_failing.py"
     file.write_text(FAILING)
     environment = {name: value for name, value in os.environ.items() if name not in {"CI", "BUILD_NUMBER"}}
@@ -105,16 +105,16 @@ def test_the_summary_says_what_is_wrong(tmp_path: Path):
         check=False,
     )
     summary = run.stdout.partition("short test summary info")[2].splitlines()
-    assert [line.partition(" - ")[2] for line in summary if line.startswith("FAILED")] == SAID
+    assert [line.partition(" - ")[2] for line in summary if line.startswith("FAILED")] == SUMMARY
 
 
-def test_problems_are_said_a_line_each():
+def test_problems_are_listed_one_per_line():
     expect_none([])
     with pytest.raises(AssertionError, match=r"^one\ntwo"):
         expect_none(iter(["one", "two"]))
 
 
-def test_differences_are_said_with_the_path_that_leads_there():
+def test_differences_have_their_path():
     found = {"same": 1, "more": 2, "list": [{"a": 1}], "statement": [{"sid": "B", "to": ["y"]}]}
     expected = {"same": 1, "less": 3, "list": [{"a": 2}, 0], "statement": [{"sid": "A"}, {"sid": "B", "to": ["x"]}]}
     assert list(differences(found, expected)) == [

@@ -1,4 +1,4 @@
-"""Keys, log buckets, alarm topic, image repository."""
+"""The foundation tier: keys, log buckets, alarm topic, image repository."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_there_is_a_key_for_each_purpose(prod: Platform):
     }
 
 
-def test_keys_are_renewed_yearly_and_go_after_a_month(prod: Platform):
+def test_keys_are_rotated_yearly_and_deleted_after_30_days(prod: Platform):
     for key in bodies(prod, "aws_kms_key").values():
         assert key["enable_key_rotation"] is True
         assert key["rotation_period_in_days"] == 365
@@ -38,7 +38,7 @@ def test_keys_are_renewed_yearly_and_go_after_a_month(prod: Platform):
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_keys_policy_names_its_account_and_administrators_who_cannot_use_it(prod: Platform, purpose: str):
+def test_key_administrators_cannot_use_keys(prod: Platform, purpose: str):
     policy = statements(prod, "foundation", f"key-{purpose}-policy")
     assert policy["EnableIamPolicies"]["principals"] == [
         {"type": "AWS", "identifiers": ["arn:aws:iam::111122223333:root"]}
@@ -55,7 +55,7 @@ def test_a_keys_policy_names_its_account_and_administrators_who_cannot_use_it(pr
     }
 
 
-def test_only_the_logs_and_alarms_keys_let_services_in(prod: Platform):
+def test_only_the_keys_for_logs_and_alarms_have_service_principals(prod: Platform):
     owners = {"EnableIamPolicies", "AdministerWithoutUse", "OnlyServicesMakeGrants"}
     others = {purpose: statements(prod, "foundation", f"key-{purpose}-policy").keys() - owners for purpose in PURPOSES}
     assert others == {
@@ -65,7 +65,7 @@ def test_only_the_logs_and_alarms_keys_let_services_in(prod: Platform):
     }
 
 
-def test_the_logs_key_serves_this_accounts_log_groups_and_trail_alone(prod: Platform):
+def test_the_logs_key_is_limited_to_log_groups_and_trail_of_this_account(prod: Platform):
     policy = statements(prod, "foundation", "key-logs-policy")
     assert conditions(policy["EncryptLogGroups"]) == {
         "ArnLike kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-west-1:111122223333:log-group:*"]
@@ -73,13 +73,13 @@ def test_the_logs_key_serves_this_accounts_log_groups_and_trail_alone(prod: Plat
     assert conditions(policy["EncryptTrail"]) == {
         "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/globecart-prod-trail"]
     }
-    # AWS asks for both where the bucket has a key of its own in S3.
+    # CloudTrail needs both if the bucket uses an S3 Bucket Key.
     assert {"kms:GenerateDataKey*", "kms:Decrypt"} <= set(policy["EncryptTrail"]["actions"])
     assert conditions(policy["EncryptConfigRecords"]) == {"StringEquals aws:SourceAccount": ["111122223333"]}
 
 
 @pytest.mark.parametrize(("name", "algorithm"), [("audit", "aws:kms"), ("config", "aws:kms"), ("delivery", "AES256")])
-def test_log_buckets_are_encrypted_as_their_deliverers_can(prod: Platform, name: str, algorithm: str):
+def test_log_buckets_have_the_encryption_that_their_sources_support(prod: Platform, name: str, algorithm: str):
     (rule,) = bodies(prod, "aws_s3_bucket_server_side_encryption_configuration")[f"{name}-encryption"]["rule"]
     default = rule["apply_server_side_encryption_by_default"]
     assert default["sse_algorithm"] == algorithm
@@ -88,7 +88,7 @@ def test_log_buckets_are_encrypted_as_their_deliverers_can(prod: Platform, name:
 
 
 @pytest.mark.parametrize("name", LOG_BUCKETS)
-def test_nobody_reaches_a_log_bucket_in_plaintext_or_from_elsewhere_or_deletes_a_log(prod: Platform, name: str):
+def test_log_buckets_deny_plaintext_other_accounts_and_deletion(prod: Platform, name: str):
     policy = statements(prod, "foundation", f"{name}-access")
     denied = {sid: statement for sid, statement in policy.items() if statement["effect"] == "Deny"}
     assert denied.keys() == {"DenyPlaintext", "DenyOldTls", "DenyOtherAccounts", "DenyDeletion"}
@@ -103,7 +103,7 @@ def test_nobody_reaches_a_log_bucket_in_plaintext_or_from_elsewhere_or_deletes_a
     assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(denied["DenyDeletion"]["actions"])
 
 
-def test_each_log_bucket_lets_its_own_deliverers_in_for_this_account_alone(prod: Platform):
+def test_only_the_log_sources_of_this_account_may_write_to_a_log_bucket(prod: Platform):
     allowed = {
         name: {
             statement["principals"][0]["identifiers"][0]
@@ -124,79 +124,79 @@ def test_each_log_bucket_lets_its_own_deliverers_in_for_this_account_alone(prod:
                 assert any("111122223333" in value for value in bound)
 
 
-def test_the_audit_archive_is_locked_for_as_long_as_it_is_kept(prod: Platform):
+def test_object_lock_of_the_audit_bucket_lasts_for_the_retention(prod: Platform):
     assert has(prod, "foundation", "aws_s3_bucket", bucket="globecart-prod-audit-111122223333-us-west-1")
     assert bodies(prod, "aws_s3_bucket")["audit"]["object_lock_enabled"] is True
     lock = only(prod, "aws_s3_bucket_object_lock_configuration")
     assert lock["rule"]["default_retention"] == {"mode": "GOVERNANCE", "days": 400}
 
 
-def test_logs_are_kept_for_twelve_months_and_at_hand_for_three(prod: Platform):
+def test_logs_are_kept_for_twelve_months_and_archived_after_three(prod: Platform):
     lifecycles = bodies(prod, "aws_s3_bucket_lifecycle_configuration")
     for name in LOG_BUCKETS:
         lifecycle = lifecycles[f"{name}-lifecycle"]
         (rule,) = lifecycle["rule"]
         assert rule["status"] == "Enabled"
         assert rule["expiration"] == [{"days": 400}]
-        # Readable at once all the same: it is not an archive that must be restored first.
+        # Objects in Glacier Instant Retrieval are readable immediately.
         assert rule["transition"] == [{"days": 90, "storage_class": "GLACIER_IR"}]
         assert rule["abort_incomplete_multipart_upload"] == [{"days_after_initiation": 7}]
 
 
-def test_short_lived_logs_are_not_archived(dev: Platform):
+def test_logs_with_short_retention_are_not_archived(dev: Platform):
     for lifecycle in bodies(dev, "aws_s3_bucket_lifecycle_configuration").values():
         (rule,) = lifecycle["rule"]
         assert rule["expiration"] == [{"days": 30}]
         assert "transition" not in rule
 
 
-def test_who_reads_the_archives_is_logged(prod: Platform):
+def test_access_to_log_buckets_is_logged(prod: Platform):
     logging = bodies(prod, "aws_s3_bucket_logging")
     assert logging.keys() == {"audit-logging", "config-logging"}
     for entry in logging.values():
         assert entry["target_bucket"] == "${aws_s3_bucket.foundation_delivery.id}"
-        # S3 refuses a bucket that does not let it deliver yet.
+        # S3 checks that it may deliver to the bucket.
         assert entry["depends_on"] == ["aws_s3_bucket_policy.foundation_delivery-policy"]
 
 
-def test_images_go_with_their_repository_only_without_deletion_protection(prod: Platform, dev: Platform):
-    for platform, goes in ((prod, False), (dev, True)):
-        assert only(platform, "aws_ecr_repository")["force_delete"] is goes
+def test_only_without_deletion_protection_is_the_repository_deleted_with_its_images(prod: Platform, dev: Platform):
+    for platform, forced in ((prod, False), (dev, True)):
+        assert only(platform, "aws_ecr_repository")["force_delete"] is forced
 
 
-def test_alarms_go_encrypted_to_everybody_who_is_named(prod: Platform):
+def test_the_topic_is_encrypted_and_has_all_subscriptions(prod: Platform):
     assert only(prod, "aws_sns_topic")["kms_master_key_id"] == "${aws_kms_key.foundation_key-alarms.arn}"
     subscription = only(prod, "aws_sns_topic_subscription")
     assert (subscription["protocol"], subscription["endpoint"]) == ("email", "oncall@globecart.example")
 
 
-def test_a_new_subscriber_moves_no_other(prod: Platform, otherwise: dict[str, Platform]):
+def test_a_new_subscription_replaces_no_other(prod: Platform, variants: dict[str, Platform]):
     def subscribed(platform: Platform) -> dict[str, str]:
         return {name: body["endpoint"] for name, body in bodies(platform, "aws_sns_topic_subscription").items()}
 
-    assert subscribed(prod).items() < subscribed(otherwise["prod"]).items()
-    # The new one is named first there.
+    assert subscribed(prod).items() < subscribed(variants["prod"]).items()
+    # The new subscription is the first in the list.
     assert VARIANTS["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
 
 
-def test_the_topic_takes_alarms_and_events_of_this_account(prod: Platform):
+def test_only_alarms_and_events_of_this_account_may_be_published(prod: Platform):
     policy = statements(prod, "foundation", "alarms-access")
     assert conditions(policy["PublishAlarms"]) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
         "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:globecart-prod-*"],
     }
-    # RDS names the resource that the event is about, which may be a reader that Aurora has named.
+    # The source is the event's resource, which may be a reader that autoscaling has added.
     assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [
         "arn:aws:rds:us-west-1:111122223333:*"
     ]
-    # EventBridge delivers to no topic whose policy sets it a condition, nor through a key that does.
+    # EventBridge cannot publish to a topic if the policy of the topic or its key has conditions.
     assert conditions(policy["PublishEvents"]) == {}
     assert conditions(statements(prod, "foundation", "key-alarms-policy")["PublishEncrypted"]) == {}
     assert conditions(policy["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}
     assert policy["DenyOtherAccounts"]["effect"] == "Deny"
 
 
-def test_images_are_scanned_encrypted_and_never_change(prod: Platform):
+def test_images_are_scanned_encrypted_and_immutable(prod: Platform):
     assert has(
         prod,
         "foundation",
@@ -211,7 +211,7 @@ def test_images_are_scanned_encrypted_and_never_change(prod: Platform):
     assert statements(prod, "foundation", "images-access").keys() == {"DenyOtherAccounts"}
 
 
-def test_interrupted_pushes_are_forgotten_and_no_image_that_could_run(prod: Platform):
+def test_only_untagged_images_expire(prod: Platform):
     (document,) = (data.body for data in prod.data if data.type == "aws_ecr_lifecycle_policy_document")
     (rule,) = document["rule"]
     assert rule["selection"] == [
@@ -219,7 +219,7 @@ def test_interrupted_pushes_are_forgotten_and_no_image_that_could_run(prod: Plat
     ]
 
 
-def test_deliverers_may_put_logs_where_they_put_them_and_nowhere_else(prod: Platform):
+def test_log_sources_may_write_only_under_their_own_prefixes(prod: Platform):
     delivered = {
         name: {
             (action, resource.removeprefix(f"arn:aws:s3:::globecart-prod-{name}-111122223333-us-west-1"))
@@ -244,7 +244,7 @@ def test_deliverers_may_put_logs_where_they_put_them_and_nowhere_else(prod: Plat
         assert logging["target_prefix"] == f"s3-access/{name.removesuffix('-logging')}/"
 
 
-def test_only_our_load_balancer_delivers_its_logs(prod: Platform):
+def test_only_our_load_balancer_may_deliver_logs(prod: Platform):
     assert conditions(statements(prod, "foundation", "delivery-access")["DeliverLoadBalancerLogs"]) == {
         "ArnLike aws:SourceArn": [
             "arn:aws:elasticloadbalancing:us-west-1:111122223333:loadbalancer/app/globecart-prod-public/*"
@@ -252,7 +252,7 @@ def test_only_our_load_balancer_delivers_its_logs(prod: Platform):
     }
 
 
-def test_services_may_do_with_a_key_what_they_must(prod: Platform):
+def test_services_have_the_key_permissions_that_they_need(prod: Platform):
     logs = statements(prod, "foundation", "key-logs-policy")
     assert {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"} <= set(logs["EncryptLogGroups"]["actions"])
     assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(logs["EncryptConfigRecords"]["actions"])

@@ -1,4 +1,4 @@
-"""What the roles that deploy are given, beside what all tiers make."""
+"""Grants of the deployment roles, compared with the resources of all tiers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ IAM = "arn:aws:iam::111122223333"
 HERE = "us-west-1:111122223333"
 
 
-def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
+def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platform):
     services = {
         service
         for role in roles_of(prod)
@@ -25,15 +25,15 @@ def test_services_that_get_roles_are_those_that_roles_are_for(prod: Platform):
     assert set(PASS_ROLE_SERVICES) == services
 
 
-def test_policies_of_aws_that_may_be_attached_are_those_that_are(prod: Platform):
+def test_exactly_the_attached_managed_policies_may_be_attached(prod: Platform):
     attached = {
         each.body["policy_arn"] for each in prod.of_type("aws_iam_role_policy_attachment") if each.tier != "access"
     }
     assert set(AWS_MANAGED_POLICIES) == attached
 
 
-# What makes a resource that is known by its name: IAM's action, its ARN behind account and Region, the name's argument.
-MADE: dict[str, tuple[str, str, str]] = {
+# Resources that are granted by name: IAM action that creates them, resource part of the ARN, argument with the name.
+CREATED_BY_NAME: dict[str, tuple[str, str, str]] = {
     "aws_backup_vault": ("backup:CreateBackupVault", "backup-vault:{}", "name"),
     "aws_cloudtrail": ("cloudtrail:CreateTrail", "trail/{}", "name"),
     "aws_cloudwatch_composite_alarm": ("cloudwatch:PutCompositeAlarm", "alarm:{}", "alarm_name"),
@@ -67,21 +67,21 @@ MADE: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("type_", MADE)
-def test_who_applies_may_make_what_is_known_by_its_name(prod: Platform, type_: str):
-    action, arn, argument = MADE[type_]
-    made = prod.of_type(type_)
-    assert made
-    for resource in made:
-        # What lies in the second Region is there by a provider of its own.
+@pytest.mark.parametrize("type_", CREATED_BY_NAME)
+def test_the_apply_role_may_create_resources_by_name(prod: Platform, type_: str):
+    action, arn, argument = CREATED_BY_NAME[type_]
+    resources = prod.of_type(type_)
+    assert resources
+    for resource in resources:
+        # Resources in the second Region have another provider.
         region = "us-east-2:111122223333" if "provider" in resource.body else HERE
         resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
-        told: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
-        decision = decide(prod, "apply", action, resource_arn, **told)
+        context: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
+        decision = decide(prod, "apply", action, resource_arn, **context)
         assert decision == "allowed", f"{resource.address}: {argument}: {action} of {resource_arn} is {decision}"
 
 
-def test_who_applies_may_make_buckets_aliases_dashboards_and_roles(prod: Platform):
+def test_the_apply_role_may_create_buckets_aliases_dashboards_and_roles(prod: Platform):
     for bucket in prod.of_type("aws_s3_bucket"):
         decision = decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket.body['bucket']}")
         assert decision == "allowed", f"{bucket.address}: bucket: s3:CreateBucket is {decision}"

@@ -14,12 +14,12 @@ def listeners(platform: Platform) -> dict[int, Body]:
     return {listener["port"]: listener for listener in bodies(platform, "aws_lb_listener").values()}
 
 
-def test_customers_speak_modern_tls(platforms: dict[str, Platform]):
+def test_customers_connect_with_modern_tls(platforms: dict[str, Platform]):
     for platform in platforms.values():
         https = listeners(platform)[443]
         assert https["protocol"] == "HTTPS"
         assert https["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
-        # Not before the certificate is issued.
+        # Only after the certificate is issued.
         assert https["certificate_arn"] == "${aws_acm_certificate_validation.service_certificate-valid.certificate_arn}"
         assert https["routing_http_response_strict_transport_security_header_value"] == "max-age=31536000"
         assert https["routing_http_response_server_enabled"] is False
@@ -33,7 +33,7 @@ def test_plaintext_is_only_redirected(platforms: dict[str, Platform]):
         ]
 
 
-def test_the_certificate_proves_itself_in_the_hosted_zone(prod: Platform):
+def test_the_certificate_is_validated_in_the_hosted_zone(prod: Platform):
     certificate = only(prod, "aws_acm_certificate")
     assert certificate["domain_name"] == "shop.globecart.example"
     assert certificate["validation_method"] == "DNS"
@@ -49,7 +49,7 @@ def test_the_certificate_proves_itself_in_the_hosted_zone(prod: Platform):
     assert zone == {"name": "globecart.example", "private_zone": False}
 
 
-def test_the_load_balancer_is_public_logged_and_strict(prod: Platform):
+def test_the_load_balancer_is_public_logs_access_and_drops_invalid_headers(prod: Platform):
     balancer = only(prod, "aws_lb")
     assert balancer["internal"] is False
     assert balancer["load_balancer_type"] == "application"
@@ -64,18 +64,18 @@ def test_the_load_balancer_is_public_logged_and_strict(prod: Platform):
     assert balancer["connection_logs"] == {"bucket": bucket, "prefix": "alb-connection", "enabled": True}
 
 
-def test_its_deletion_is_protected_with_the_rest(prod: Platform, dev: Platform):
+def test_deletion_protection_covers_the_load_balancer(prod: Platform, dev: Platform):
     assert only(prod, "aws_lb")["enable_deletion_protection"] is True
     assert only(dev, "aws_lb")["enable_deletion_protection"] is False
 
 
-def test_tasks_speak_tls_too(platforms: dict[str, Platform]):
+def test_connections_to_tasks_use_tls(platforms: dict[str, Platform]):
     for platform in platforms.values():
         targets = only(platform, "aws_lb_target_group")
         assert targets["protocol"] == targets["health_check"]["protocol"] == "HTTPS"
 
 
-def test_a_task_gets_requests_while_it_answers_and_time_to_finish(prod: Platform):
+def test_the_target_group_checks_health_and_drains_tasks(prod: Platform):
     targets = only(prod, "aws_lb_target_group")
     assert targets["health_check"] == {
         "path": "/healthz",
@@ -92,7 +92,7 @@ def test_a_task_gets_requests_while_it_answers_and_time_to_finish(prod: Platform
     assert targets["lifecycle"] == {"create_before_destroy": True}
 
 
-def test_a_zone_without_a_task_is_no_longer_answered_for(prod: Platform):
+def test_a_zone_without_a_healthy_task_is_removed_from_dns(prod: Platform):
     assert only(prod, "aws_lb_target_group")["target_group_health"] == {
         "dns_failover": {"minimum_healthy_targets_count": "1"},
         "unhealthy_state_routing": {"minimum_healthy_targets_count": 1},

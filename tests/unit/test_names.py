@@ -1,4 +1,4 @@
-"""Computed names fit AWS's limits, however long the environment's and the Region's are."""
+"""Computed names fit AWS's limits with the longest names of environment and Region."""
 
 from fnmatch import fnmatchcase
 
@@ -9,10 +9,10 @@ from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import names_of, statements
 
-# 12 characters are the settings' limit; no Region's name is longer than the second.
+# The settings allow 12 characters; no Region has a longer name.
 LONGEST = Names(environment="a-12-letters", account="111122223333", region="ap-northeast-1")
 
-# AWS's limit of characters for the name of a type.
+# AWS's maximum length of names by type.
 LIMITS = {
     "aws_backup_vault": ("name", 50),
     "aws_backup_plan": ("name", 50),
@@ -37,7 +37,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_names_fit_awss_limits_however_long_the_environments_is(platforms: dict[str, Platform], environment: str):
+def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict[str, Platform], environment: str):
     for type_, (argument, limit) in LIMITS.items():
         named = platforms[environment].of_type(type_)
         assert named
@@ -46,12 +46,12 @@ def test_names_fit_awss_limits_however_long_the_environments_is(platforms: dict[
             assert len(name.replace("us-west-1", LONGEST.region)) <= limit
 
 
-def test_the_state_bucket_could_have_the_longest_name():
+def test_the_state_bucket_name_fits_with_the_longest_names():
     assert len(LONGEST.state_bucket) <= 63
 
 
-def test_a_name_that_another_tier_computes_is_the_resources_own(prod: Platform):
-    """What a policy of the foundation, or a backup plan, names before it is made."""
+def test_computed_names_are_those_of_the_resources(prod: Platform):
+    """Policies and backup plans contain names of resources that do not exist yet."""
     names = names_of(prod)
     (balancer,) = (each.body["name"] for each in prod.of_type("aws_lb"))
     assert fnmatchcase(

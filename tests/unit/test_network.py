@@ -1,4 +1,4 @@
-"""Subnets, ways out, fences, flows, endpoints, flow logs."""
+"""The network tier: subnets, routes, network ACLs, security groups, endpoints, flow logs."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
@@ -39,30 +39,30 @@ def test_subnets_are_disjoint_within_the_vpc_and_large_enough_for_tasks(vpc: str
     assert all(plan.subnet("app", f"us-east-1{letter}").prefixlen <= 22 for letter in LETTERS)
 
 
-def test_a_zone_more_moves_no_subnet(prod: Platform, otherwise: dict[str, Platform]):
-    before, after = bodies(prod, "aws_subnet"), bodies(otherwise["prod"], "aws_subnet")
+def test_an_added_zone_changes_no_other_subnet(prod: Platform, variants: dict[str, Platform]):
+    before, after = bodies(prod, "aws_subnet"), bodies(variants["prod"], "aws_subnet")
     assert {name: subnet["cidr_block"] for name, subnet in before.items()}.items() <= {
         name: subnet["cidr_block"] for name, subnet in after.items()
     }.items()
     assert len(after) == 9
 
 
-def test_app_subnets_go_out_by_the_nat_of_their_own_zone(otherwise: dict[str, Platform]):
+def test_app_subnets_use_the_nat_gateway_of_their_zone(variants: dict[str, Platform]):
     for letter in "abc":
-        route = routes(otherwise["prod"], "app")[f"app-{letter}-to-nat"]
+        route = routes(variants["prod"], "app")[f"app-{letter}-to-nat"]
         assert route["destination_cidr_block"] == ALL
         assert route["route_table_id"] == f"${{aws_route_table.network_app-{letter}-routes.id}}"
         assert route["nat_gateway_id"] == f"${{aws_nat_gateway.network_nat-{letter}.id}}"
-        nat = bodies(otherwise["prod"], "aws_nat_gateway")[f"nat-{letter}"]
+        nat = bodies(variants["prod"], "aws_nat_gateway")[f"nat-{letter}"]
         assert nat["subnet_id"] == f"${{aws_subnet.network_public-{letter}.id}}"
 
 
-def test_one_nat_serves_all_zones_where_the_settings_say_so(dev: Platform):
+def test_a_single_nat_gateway_can_serve_all_zones(dev: Platform):
     assert list(bodies(dev, "aws_nat_gateway")) == ["nat-a"]
     assert {route["nat_gateway_id"] for route in routes(dev, "app").values()} == {"${aws_nat_gateway.network_nat-a.id}"}
 
 
-def test_data_subnets_have_no_way_out(prod: Platform):
+def test_data_subnets_have_no_route_to_the_internet(prod: Platform):
     associations = bodies(prod, "aws_route_table_association")
     for letter in ZONES:
         assert associations[f"data-{letter}-association"] == {
@@ -73,7 +73,7 @@ def test_data_subnets_have_no_way_out(prod: Platform):
     assert not any("data" in route["route_table_id"] for route in bodies(prod, "aws_route").values())
 
 
-def test_each_subnet_has_a_route_table_of_its_own(prod: Platform):
+def test_each_subnet_has_its_own_route_table(prod: Platform):
     assert len({entry["route_table_id"] for entry in bodies(prod, "aws_route_table_association").values()}) == 6
     assert len({entry["subnet_id"] for entry in bodies(prod, "aws_route_table_association").values()}) == 6
 
@@ -84,8 +84,8 @@ def test_the_defaults_of_the_vpc_are_locked(prod: Platform):
     assert not {"ingress", "egress", "subnet_ids"} & only(prod, "aws_default_network_acl").keys()
 
 
-def lets_through(platform: Platform, kind: str, direction: str, other: str, port: int) -> bool:
-    """Whether a network ACL lets TCP pass between its subnets and a range, on a port of the receiving side."""
+def allows(platform: Platform, kind: str, direction: str, other: str, port: int) -> bool:
+    """Whether a network ACL allows TCP between its subnets and a range, to a port of the receiver."""
     return any(
         rule["action"] == "allow"
         and rule["protocol"] == "tcp"
@@ -115,43 +115,43 @@ CONNECTIONS = [
 @pytest.mark.parametrize(
     ("client", "server", "port"), [entry[1:] for entry in CONNECTIONS], ids=[c[0] for c in CONNECTIONS]
 )
-def test_network_acls_let_every_connection_and_its_answers_through(
+def test_network_acls_allow_every_connection_and_its_responses(
     prod: Platform, client: tuple[str | None, str], server: tuple[str | None, str], port: int
 ):
     (client_kind, client_range), (server_kind, server_range) = client, server
     if client_kind:
-        assert lets_through(prod, client_kind, "egress", server_range, port)
-        assert lets_through(prod, client_kind, "ingress", server_range, CLIENT_PORT)
+        assert allows(prod, client_kind, "egress", server_range, port)
+        assert allows(prod, client_kind, "ingress", server_range, CLIENT_PORT)
     if server_kind:
-        assert lets_through(prod, server_kind, "ingress", client_range, port)
-        assert lets_through(prod, server_kind, "egress", client_range, CLIENT_PORT)
+        assert allows(prod, server_kind, "ingress", client_range, port)
+        assert allows(prod, server_kind, "egress", client_range, CLIENT_PORT)
 
 
-def test_data_subnets_are_fenced_off_from_the_world_and_the_load_balancer(prod: Platform):
+def test_data_subnets_are_isolated_from_the_internet_and_the_load_balancer(prod: Platform):
     for direction in ("ingress", "egress"):
         for port in (22, 80, 443, 5432, 6379, 8443, CLIENT_PORT):
-            assert not lets_through(prod, "data", direction, ALL, port)
-            assert not lets_through(prod, "data", direction, PUBLIC, port)
-    assert not lets_through(prod, "data", "ingress", APP, 22)
+            assert not allows(prod, "data", direction, ALL, port)
+            assert not allows(prod, "data", direction, PUBLIC, port)
+    assert not allows(prod, "data", "ingress", APP, 22)
 
 
-def test_network_acls_let_path_mtu_discovery_through(prod: Platform):
+def test_network_acls_allow_path_mtu_discovery(prod: Platform):
     for acl in bodies(prod, "aws_network_acl").values():
         for direction in ("ingress", "egress"):
             assert any(PATH_MTU.items() <= rule.items() for rule in acl[direction])
 
 
-def test_network_acls_stay_within_awss_twenty_rules(prod: Platform):
+def test_network_acls_have_at_most_twenty_rules(prod: Platform):
     for acl in bodies(prod, "aws_network_acl").values():
         assert max(len(acl["ingress"]), len(acl["egress"])) <= 20
 
 
-def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, otherwise: dict[str, Platform]):
-    more = otherwise["prod"]
-    added = bodies(more, "aws_vpc_security_group_egress_rule").keys() - bodies(
+def test_only_egress_in_the_settings_is_allowed(prod: Platform, variants: dict[str, Platform]):
+    variant = variants["prod"]
+    added = bodies(variant, "aws_vpc_security_group_egress_rule").keys() - bodies(
         prod, "aws_vpc_security_group_egress_rule"
     )
-    rules = [bodies(more, "aws_vpc_security_group_egress_rule")[name] for name in sorted(added)]
+    rules = [bodies(variant, "aws_vpc_security_group_egress_rule")[name] for name in sorted(added)]
     assert [(rule["cidr_ipv4"], rule["from_port"]) for rule in rules] == [
         ("198.51.100.7/32", 465),
         ("198.51.100.8/32", 8443),
@@ -160,13 +160,13 @@ def test_egress_of_the_settings_is_let_through_and_nothing_else(prod: Platform, 
     assert "interface of the payment provider" in rules[2]["description"]
     assert {rule["security_group_id"] for rule in rules} == {"${aws_security_group.network_group-service.id}"}
     for port, range_ in ((465, "198.51.100.7/32"), (8443, "198.51.100.8/32"), (443, "203.0.113.0/24")):
-        assert lets_through(more, "app", "egress", range_, port)
-        assert lets_through(more, "public", "ingress", APP, port)
-        assert lets_through(more, "public", "egress", range_, port)
-    assert not lets_through(prod, "app", "egress", "198.51.100.7/32", 465)
+        assert allows(variant, "app", "egress", range_, port)
+        assert allows(variant, "public", "ingress", APP, port)
+        assert allows(variant, "public", "egress", range_, port)
+    assert not allows(prod, "app", "egress", "198.51.100.7/32", 465)
 
 
-# Written out by hand, not from the table in stacks/network/flows.py: source, target, port.
+# Expected independently of the table in stacks/network/flows.py: source, target, port.
 EXPECTED_FLOWS = {
     (ALL, "load-balancer", 443),
     (ALL, "load-balancer", 80),
@@ -188,7 +188,7 @@ def party(rule: Body, argument: str) -> str:
 
 
 def other_side(rule: Body) -> tuple[str, str]:
-    """Who is at the other end, and the argument that says so."""
+    """The other side of a rule and the argument that names it."""
     if rule.get("prefix_list_id") == "${aws_vpc_endpoint.network_endpoint-s3.prefix_list_id}":
         return "s3", "prefix_list_id"
     if "referenced_security_group_id" in rule:
@@ -209,23 +209,23 @@ def other_flows(platform: Platform, direction: str, expected: set[tuple[str, str
         if rule.body["ip_protocol"] != "tcp" or rule.body["from_port"] != rule.body["to_port"]:
             yield f"{rule.address}: ip_protocol, from_port, to_port: are not of one TCP port"
     for source, target, port in sorted(expected - found):
-        yield f"{type_}: none is of {source} to {target} on {port}"
+        yield f"{type_}: none is from {source} to {target} on {port}"
 
 
-def test_every_flow_is_a_way_out_and_a_way_in_and_there_is_no_other(prod: Platform):
+def test_security_group_rules_are_exactly_those_of_the_flows(prod: Platform):
     expect_none(other_flows(prod, "egress", {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}))
     expect_none(other_flows(prod, "ingress", {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}))
 
 
 @pytest.mark.parametrize("direction", ["egress", "ingress"])
-def test_a_flow_that_is_not_expected_and_one_that_is_missing_are_found(prod: Platform, direction: str):
+def test_unexpected_and_missing_flows_are_found(prod: Platform, direction: str):
     expected = EXPECTED_FLOWS - {("service", "database", 5432)} | {("cache", "files", 22)}
     found = list(other_flows(prod, direction, expected))
     assert any("service to database is not expected on 5432" in problem for problem in found)
-    assert any("none is of cache to files on 22" in problem for problem in found)
+    assert any("none is from cache to files on 22" in problem for problem in found)
 
 
-def test_groups_have_no_rules_of_their_own(prod: Platform):
+def test_security_groups_have_no_inline_rules(prod: Platform):
     groups = bodies(prod, "aws_security_group")
     assert len(groups) == 8
     assert not any({"ingress", "egress"} & group.keys() for group in groups.values())
@@ -233,8 +233,8 @@ def test_groups_have_no_rules_of_their_own(prod: Platform):
 
 
 PULL = {f"ecr:{action}" for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")}
-# What tasks and the rotation ask of each service, written out from their roles' needs.
-USED = {
+# Actions that tasks and the rotation need of each service.
+USED_ACTIONS = {
     "ecr-api": {"ecr:GetAuthorizationToken", *PULL},
     "ecr-dkr": {"ecr:GetAuthorizationToken", *PULL},
     "kms": {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"},
@@ -252,7 +252,7 @@ USED = {
 ENDPOINTS = ("ecr-api", "ecr-dkr", "kms", "logs", "monitoring", "secretsmanager", "sts")
 
 
-def test_services_are_reached_within_the_vpc_from_every_zone(prod: Platform):
+def test_interface_endpoints_are_in_every_zone(prod: Platform):
     endpoints = bodies(prod, "aws_vpc_endpoint")
     assert endpoints.keys() == {f"endpoint-{name}" for name in (*ENDPOINTS, "s3")}
     for name in ENDPOINTS:
@@ -263,7 +263,7 @@ def test_services_are_reached_within_the_vpc_from_every_zone(prod: Platform):
         assert endpoint["subnet_ids"] == [f"${{aws_subnet.network_app-{letter}.id}}" for letter in ZONES]
 
 
-def test_only_secrets_managers_endpoint_is_in_the_rotations_reach(prod: Platform):
+def test_the_endpoint_of_secrets_manager_has_its_own_security_group(prod: Platform):
     groups = {
         name: body["security_group_ids"]
         for name, body in bodies(prod, "aws_vpc_endpoint").items()
@@ -274,17 +274,17 @@ def test_only_secrets_managers_endpoint_is_in_the_rotations_reach(prod: Platform
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_an_endpoint_serves_this_accounts_principals_and_resources_alone(prod: Platform, name: str):
+def test_endpoints_are_limited_to_this_account(prod: Platform, name: str):
     policy = statements(prod, "network", f"endpoint-{name}-policy")
     assert policy.keys() == {"OwnAccount"}
     assert conditions(policy["OwnAccount"]) == {
         "StringEquals aws:PrincipalAccount": ["111122223333"],
         "StringEqualsIfExists aws:ResourceAccount": ["111122223333"],
     }
-    assert set(policy["OwnAccount"]["actions"]) == USED[name]
+    assert set(policy["OwnAccount"]["actions"]) == USED_ACTIONS[name]
 
 
-def test_s3s_gateway_serves_the_app_subnets_with_own_buckets_and_image_layers(prod: Platform):
+def test_the_s3_endpoint_is_limited_to_own_buckets_and_image_layers(prod: Platform):
     gateway = bodies(prod, "aws_vpc_endpoint")["endpoint-s3"]
     assert gateway["route_table_ids"] == [f"${{aws_route_table.network_app-{letter}-routes.id}}" for letter in ZONES]
     policy = statements(prod, "network", "endpoint-s3-policy")
@@ -329,9 +329,9 @@ def test_flow_logs_are_encrypted_and_kept(prod: Platform):
 @pytest.mark.parametrize(
     ("vpc", "source"), [("10.0.0.0/16", "10.0.*"), ("10.2.0.0/18", "10.2.*"), ("172.20.128.0/17", "172.20.*")]
 )
-def test_rejected_traffic_from_within_is_counted(vpc: str, source: str):
+def test_rejected_traffic_from_the_vpc_is_counted(vpc: str, source: str):
     pattern = rejected_traffic_pattern(IPv4Network(vpc))
-    # The fields of a flow log record of version 2, in AWS's order.
+    # Fields of a version 2 flow log record, in AWS's order.
     fields = [field.partition("=")[0].strip() for field in pattern.strip("[]").split(",")]
     assert len(fields) == 14
     assert (fields[3], fields[12]) == ("source", "action")
@@ -339,6 +339,6 @@ def test_rejected_traffic_from_within_is_counted(vpc: str, source: str):
     assert 'action="REJECT"' in pattern
 
 
-def test_the_network_tells_what_people_ask_for(prod: Platform):
+def test_vpc_subnets_and_nat_addresses_are_outputs(prod: Platform):
     outputs = prod.stacks["network"].document["output"]
     assert {"vpc_id", "nat_address_a", "nat_address_b", "app_subnet_a", "data_subnet_b"} <= outputs.keys()

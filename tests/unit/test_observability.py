@@ -1,4 +1,4 @@
-"""What gathers: events, saved queries, what the application logs. Besides: test_dashboard.py, test_alarms.py."""
+"""The observability tier: events, saved queries, application errors. See also test_dashboard.py and test_alarms.py."""
 
 import json
 import re
@@ -14,26 +14,26 @@ pytestmark = pytest.mark.tiers("observability")
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
-def test_errors_of_the_application_are_counted_in_its_log(prod: Platform):
+def test_application_errors_are_counted_in_its_log(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter")["application-errors"]
     assert counted["log_group_name"] == "${aws_cloudwatch_log_group.service_log.name}"
     assert counted["pattern"] == '{ $.level = "ERROR" || $.level = "CRITICAL" }'
 
 
-def test_failovers_and_changes_of_databases_are_told(prod: Platform):
-    told = {
+def test_failovers_and_changes_of_databases_are_events(prod: Platform):
+    categories = {
         subscription["source_type"]: set(subscription["event_categories"])
         for subscription in bodies(prod, "aws_db_event_subscription").values()
     }
-    assert "failover" in told["db-cluster"]
+    assert "failover" in categories["db-cluster"]
     # Security Hub RDS.19 to RDS.22.
-    assert told["db-cluster"] >= {"maintenance", "failure"}
-    assert told["db-instance"] >= {"maintenance", "configuration change", "failure"}
-    assert told["db-parameter-group"] == {"configuration change"}
-    assert told["db-security-group"] == {"configuration change", "failure"}
+    assert categories["db-cluster"] >= {"maintenance", "failure"}
+    assert categories["db-instance"] >= {"maintenance", "configuration change", "failure"}
+    assert categories["db-parameter-group"] == {"configuration change"}
+    assert categories["db-security-group"] == {"configuration change", "failure"}
     for subscription in bodies(prod, "aws_db_event_subscription").values():
         assert subscription["sns_topic"] == TOPIC
-        # All of the account's: Aurora names the readers that it adds itself.
+        # All resources of the account, because autoscaling names the readers that it adds.
         assert "source_ids" not in subscription
 
 
@@ -45,7 +45,7 @@ def patterns(platform: Platform) -> dict[str, Body]:
 
 
 SERVICE = "${aws_ecs_service.service_service.id}"
-# As the services document their events.
+# From the services' documentation.
 EXPECTED: dict[str, Body] = {
     "deployment-failed": {
         "source": ["aws.ecs"],
@@ -88,12 +88,12 @@ EXPECTED: dict[str, Body] = {
 }
 
 
-def test_these_events_are_told(prod: Platform):
+def test_the_event_patterns_are_as_documented(prod: Platform):
     assert patterns(prod) == EXPECTED
 
 
-def test_no_event_needs_a_trail(prod: Platform):
-    # Calls of APIs come to EventBridge through CloudTrail alone.
+def test_no_event_depends_on_cloudtrail(prod: Platform):
+    # EventBridge receives API calls through CloudTrail only.
     assert not [name for name, pattern in patterns(prod).items() if "CloudTrail" in str(pattern["detail-type"])]
 
 
@@ -102,7 +102,7 @@ def targets(platform: Platform) -> Iterator[tuple[str, Body]]:
         yield name.removeprefix("event-").removesuffix("-to-topic"), target
 
 
-def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
+def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
     assert {name for name, _ in targets(prod)} == EXPECTED.keys()
     for name, target in targets(prod):
         assert target["arn"] == TOPIC
@@ -111,11 +111,11 @@ def test_every_event_reaches_the_topic_as_a_sentence(prod: Platform):
         sentence = json.loads(transformer["input_template"])
         assert sentence.startswith("prod: ")
         assert sentence.endswith(f"Runbook: {RUNBOOKS}/observability.md#{name}")
-        # Each name in the sentence is found in the event, and each that is found is used.
+        # Every placeholder has an input path, and every input path is used.
         assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
 
 
-def test_saved_queries_ask_logs_that_there_are(prod: Platform):
+def test_saved_queries_use_existing_log_groups(prod: Platform):
     saved = bodies(prod, "aws_cloudwatch_query_definition").values()
     assert len(saved) == 6
     groups = {group.body["name"] for group in prod.of_type("aws_cloudwatch_log_group")}

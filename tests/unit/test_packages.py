@@ -1,4 +1,4 @@
-"""Imports between packages go one way, no two modules import each other, and parts are shared."""
+"""Allowed imports between packages, no circular imports, and shared parts."""
 
 import ast
 import re
@@ -22,18 +22,18 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "operations": {"stacks", "synthesized", "lambda_rotation"},
     "rehearsal": {"main", "stacks", "synthesized", "operations", "lambda_rotation", "local_aws"},
 }
-"""As docs/architecture.md has it. `operations/__main__.py` loads the commands of `rehearsal` by name."""
+"""As in docs/architecture.md. `operations/__main__.py` also loads the commands of `rehearsal` dynamically."""
 
 
 @cache
 def modules() -> dict[str, Path]:
-    """Files of the project's packages, by the modules' names."""
+    """Files of the project's modules, by module name."""
     files = [ROOT / "main.py", *(file for package in MAY_IMPORT for file in (ROOT / package).rglob("*.py"))]
     return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
 
 
 def imported_by(source: str) -> Iterator[str]:
-    """Names that a module imports: modules, or what is in one."""
+    """Names that a module imports: modules, or names in modules."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -44,7 +44,7 @@ def imported_by(source: str) -> Iterator[str]:
 
 
 def _with_packages(name: str) -> Iterator[str]:
-    """A name and the packages that it is in, which Python imports first."""
+    """A module and its parent packages, which Python imports first."""
     while name:
         yield name
         name = name.rpartition(".")[0]
@@ -52,13 +52,13 @@ def _with_packages(name: str) -> Iterator[str]:
 
 @cache
 def graph() -> dict[str, set[str]]:
-    """The modules that each module imports."""
+    """Imported modules by module."""
     return {
         name: {
             found
             for imported in imported_by(file.read_text(encoding="utf-8"))
             for found in _with_packages(imported)
-            # Its own packages import it.
+            # Except its own parent packages.
             if found in modules() and not f"{name}.".startswith(f"{found}.")
         }
         for name, file in modules().items()
@@ -66,7 +66,7 @@ def graph() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_those_below_it_alone(package: str):
+def test_a_package_imports_only_allowed_packages(package: str):
     found = {
         f"{name} imports {other}"
         for name, others in graph().items()
@@ -95,14 +95,14 @@ def test_no_two_modules_import_each_other():
 
 
 @pytest.mark.parametrize("part", sorted(name for name in modules() if name.startswith("stacks.parts.")))
-def test_two_tiers_or_more_use_a_part(part: str):
+def test_two_or_more_tiers_use_each_part(part: str):
     tiers = {f"stacks.{file.parent.name}" for file in (ROOT / "stacks").glob("*/stack.py")}
     users = {tier for tier in tiers if any(part in parts_of(name) for name in graph() if name.startswith(f"{tier}."))}
     assert len(users) >= 2, f"{part} is used by {', '.join(users) or 'no tier'}: move it into the tier's folder"
 
 
 def parts_of(name: str) -> set[str]:
-    """Parts that a module uses, directly or through another part."""
+    """Parts that a module imports, directly or through another part."""
     found = set[str]()
     waiting = [name]
     while waiting:
@@ -113,13 +113,13 @@ def parts_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("source", ["from stacks.parts import ports", "from stacks.parts.ports import HTTPS"])
-def test_either_way_of_writing_an_import_is_found(source: str):
+def test_both_forms_of_import_are_found(source: str):
     (name,) = imported_by(source)
     assert "stacks.parts.ports" in _with_packages(name)
 
 
-def test_one_module_alone_imports_by_name():
-    """An import by name would escape the rules above."""
+def test_only_one_module_imports_dynamically():
+    """Dynamic imports bypass the rules above."""
     by_name = {
         name
         for name, file in modules().items()
@@ -129,13 +129,13 @@ def test_one_module_alone_imports_by_name():
     assert by_name == {"operations.__main__"}
 
 
-def test_every_folder_of_modules_is_known():
-    """A package that is added is a row of the table above."""
+def test_every_package_is_in_the_table():
+    """A new package needs a row in the table above."""
     folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
     assert folders == MAY_IMPORT.keys() - {"main"}
 
 
-def test_every_command_is_in_the_module_that_is_named():
+def test_every_command_is_in_its_registered_module():
     for command, module in COMMANDS.items():
         functions = [
             each.name

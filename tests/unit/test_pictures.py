@@ -1,4 +1,4 @@
-"""Pictures show what was synthesized, all of it and nothing else, and can be read."""
+"""Pictures show exactly the synthesized platform and are legible."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from synthesized.platform import Platform, PlatformError
 from tests.policy.planted import with_added, with_changed, without
 from tests.synthesized import bodies
 
-# Every flow that there is, by hand: source, target, port, whether the target takes nothing without TLS.
+# All expected flows: source, target, port, whether the target requires TLS.
 FLOWS = {
     ("internet", "load-balancer", "443", True),
     ("internet", "load-balancer", "80", False),
@@ -33,13 +33,13 @@ FLOWS = {
     ("rotation", "secrets-endpoint", "443", True),
 }
 EGRESS = {
-    "203.0.113.0/24": "payment provider, whose name and purpose are told at greater length than fits",
+    "203.0.113.0/24": "payment provider, with a description that is longer than the space in the picture",
     "198.51.100.0/24": "orders to the warehouse",
 }
 
 
 class Text(NamedTuple):
-    """A line of text of a picture, and where it is."""
+    """A line of text in a picture, and its position."""
 
     text: str
     left: float
@@ -62,17 +62,17 @@ def drawn(svg: str) -> tuple[list[Text], list[Box], list[dict[str, str]]]:
     elements = list(ET.fromstring(svg))  # noqa: S314 - our own
     texts, boxes, paths = [], [], []
     for element in elements:
-        tag, given = element.tag.rpartition("}")[2], element.attrib
-        colour = re.findall(r"f-(\w+)", given.get("class", ""))
+        tag, attributes = element.tag.rpartition("}")[2], element.attrib
+        colour = re.findall(r"f-(\w+)", attributes.get("class", ""))
         if tag == "text":
-            size, x, y = (float(given[key]) for key in ("font-size", "x", "y"))
-            wide = width(element.text or "", size, bold="font-weight" in given)
+            size, x, y = (float(attributes[key]) for key in ("font-size", "x", "y"))
+            wide = width(element.text or "", size, bold="font-weight" in attributes)
             texts.append(Text(element.text or "", x, y - size * 0.75, x + wide, y + size * 0.22, colour[0]))
         elif tag == "rect":
-            x, y = float(given.get("x", 0)), float(given.get("y", 0))
-            boxes.append(Box(x, y, x + float(given["width"]), y + float(given["height"]), colour[0]))
+            x, y = float(attributes.get("x", 0)), float(attributes.get("y", 0))
+            boxes.append(Box(x, y, x + float(attributes["width"]), y + float(attributes["height"]), colour[0]))
         elif tag == "path":
-            paths.append(given)
+            paths.append(attributes)
     return texts, boxes, paths
 
 
@@ -81,18 +81,18 @@ def words(svg: str) -> Counter[str]:
 
 
 def around(text: Text, boxes: list[Box]) -> Box:
-    """The smallest box that a text begins in."""
+    """The smallest box that contains the start of a text."""
     found = [box for box in boxes if box.left <= text.left <= box.right and box.top <= text.top <= box.bottom]
     return min(found, key=lambda box: (box.right - box.left) * (box.bottom - box.top))
 
 
 @pytest.fixture(scope="module")
 def wide(three_zones: Platform) -> Platform:
-    """Three zones, and ranges of the internet that tasks may reach."""
+    """Three zones, and egress rules to ranges on the internet."""
     planted = three_zones
     for cidr, reason in EGRESS.items():
-        told = f"{reason} (service to {cidr.translate(str.maketrans('./', '--'))})"
-        planted = rule(planted, "egress", "service", cidr, (443, 443), cidr_ipv4=cidr, description=told)
+        description = f"{reason} (service to {cidr.translate(str.maketrans('./', '--'))})"
+        planted = rule(planted, "egress", "service", cidr, (443, 443), cidr_ipv4=cidr, description=description)
     return planted
 
 
@@ -120,7 +120,7 @@ def of_prod(prod: Platform) -> dict[str, str]:
 
 
 def with_tier(platform: Platform, tier: str) -> Platform:
-    """The platform with a tier that stands on nothing, and that nothing here was told of."""
+    """The platform with an additional, unknown tier without dependencies."""
     stack = replace(platform.stacks["foundation"], tier=tier, name=f"{platform.environment}-{tier}", depends_on=())
     more = with_added(platform, tier, "aws_iam_role", "one", {"name": "one"})
     more = with_added(more, tier, "aws_iam_role", "two", {"name": "two"}) if tier == "access" else more
@@ -131,16 +131,16 @@ def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
     return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flow_graph(platform).edges}
 
 
-def test_the_flows_are_as_written(platforms: dict[str, Platform]):
+def test_the_flows_are_as_expected(platforms: dict[str, Platform]):
     for platform in platforms.values():
         assert seen(platform) == FLOWS
 
 
-def test_what_settings_let_out_is_a_flow_whose_encryption_is_not_known(wide: Platform, three_zones: Platform):
+def test_egress_in_the_settings_is_a_flow_with_unknown_encryption(wide: Platform, three_zones: Platform):
     assert seen(wide) - seen(three_zones) == {("service", cidr, "443", False) for cidr in EGRESS}
 
 
-def test_a_flow_has_the_reason_of_its_rule(prod: Platform):
+def test_a_flow_has_the_description_of_its_rule(prod: Platform):
     reasons = {(flow.source, flow.target): flow.reason for flow in flow_graph(prod).edges}
     assert reasons["service", "database"] == "orders and catalogue"
     assert reasons["rotation", "secrets-endpoint"] == "reads and writes the credential"
@@ -152,25 +152,25 @@ GROUP = "${{aws_security_group.network_group-{}.id}}"
 def rule(
     platform: Platform, direction: str, group: str, name: str, ports: tuple[int, int] | None, **arguments: Any
 ) -> Platform:
-    """One more rule of a security group, of some ports or all."""
+    """The platform with another security group rule, for a range of ports or all."""
     about = {"ip_protocol": "tcp", "from_port": ports[0], "to_port": ports[1]} if ports else {"ip_protocol": "-1"}
     body = {"security_group_id": GROUP.format(group), "description": "planted", **about, **arguments}
     return with_added(platform, "network", f"aws_vpc_security_group_{direction}_rule", name, body)
 
 
 def opened(platform: Platform, source: str, target: str, ports: tuple[int, int] | None) -> Platform:
-    """A flow more, between two groups."""
+    """The platform with another flow between two security groups."""
     half = rule(platform, "egress", source, "out", ports, referenced_security_group_id=GROUP.format(target))
     return rule(half, "ingress", target, "into", ports, referenced_security_group_id=GROUP.format(source))
 
 
-def test_a_flow_that_is_opened_is_drawn(prod: Platform):
+def test_an_added_flow_is_drawn(prod: Platform):
     more = opened(prod, "service", "rotation", (9000, 9001))
     assert seen(more) - seen(prod) == {("service", "rotation", "9000 to 9001", True)}
     assert {"9000 to 9001", "planted"} <= words(overview.picture(more)).keys()
 
 
-def test_a_rule_that_opens_no_way_is_not_drawn(prod: Platform):
+def test_a_rule_that_allows_no_connection_is_not_drawn(prod: Platform):
     assert seen(rule(prod, "egress", "service", "half", (25, 25), cidr_ipv4="192.0.2.0/24")) == seen(prod)
 
 
@@ -179,8 +179,8 @@ def test_all_protocols_are_all_ports(prod: Platform):
     assert seen(more) - seen(prod) == {("rotation", "service", "0 to 65535", False)}
 
 
-def test_a_way_that_no_rule_names_as_such_is_refused(prod: Platform):
-    """By ranges of the VPC, which are nobody in particular."""
+def test_a_connection_without_matching_rules_is_refused(prod: Platform):
+    """Ranges of the VPC do not identify a target."""
     half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
     with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
         flow_graph(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
@@ -196,7 +196,7 @@ PLAIN: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("target", "address", "change"), PLAIN, ids=[target for target, *_ in PLAIN])
-def test_a_target_that_takes_plaintext_has_no_lock(
+def test_a_target_that_accepts_plaintext_has_no_lock(
     prod: Platform, of_prod: dict[str, str], target: str, address: str, change: dict[str, Any]
 ):
     plain = with_changed(prod, address, **change)
@@ -211,34 +211,34 @@ def dashes(svg: str) -> int:
 
 
 def test_every_tier_and_zone_is_shown(shown: Platform, pictures: dict[str, str]):
-    told = " ".join(words(pictures["overview"]))
+    text = " ".join(words(pictures["overview"]))
     for tier in shown.stacks:
-        assert f"tier {tier}" in told, tier
+        assert f"tier {tier}" in text, tier
     for subnet in shown.of_type("aws_subnet"):
-        assert subnet.body["availability_zone"] in told
-        assert subnet.body["cidr_block"] in told
+        assert subnet.body["availability_zone"] in text
+        assert subnet.body["cidr_block"] in text
 
 
-def test_what_is_in_each_zone_is_shown(wide: Platform, dev: Platform):
-    told = words(overview.picture(wide))
-    assert {told[f"us-west-2{letter}"] for letter in "abc"} == {1}
-    assert {told[f"{name}-{letter}"] for name in ("nat", "mount") for letter in "abc"} == {1}
-    assert told["writer"] == told["reader-1"] == told["reader-2"] == 1
+def test_resources_of_each_zone_are_shown(wide: Platform, dev: Platform):
+    texts = words(overview.picture(wide))
+    assert {texts[f"us-west-2{letter}"] for letter in "abc"} == {1}
+    assert {texts[f"{name}-{letter}"] for name in ("nat", "mount") for letter in "abc"} == {1}
+    assert texts["writer"] == texts["reader-1"] == texts["reader-2"] == 1
     assert words(overview.picture(dev))["nat-b"] == 0
 
 
-def test_what_is_kept_names_its_key(prod: Platform, of_prod: dict[str, str]):
-    told = words(of_prod["overview"])
+def test_data_stores_show_their_keys(prod: Platform, of_prod: dict[str, str]):
+    texts = words(of_prod["overview"])
     stores = prod.of_type("aws_efs_file_system", "aws_elasticache_replication_group", "aws_rds_cluster")
     keys = Counter(prod.resolve(store.body["kms_key_id"]).name for store in stores if "kms_key_id" in store.body)
-    assert keys.items() <= told.items()
+    assert keys.items() <= texts.items()
     other = with_changed(
         prod, "aws_elasticache_replication_group.cache_cache", kms_key_id="${aws_kms_key.foundation_key-logs.arn}"
     )
     assert words(overview.picture(other))["key-logs"] == 1
 
 
-def test_the_firewall_is_told_where_there_is_one(prod: Platform, of_prod: dict[str, str]):
+def test_waf_is_shown_if_it_is_associated(prod: Platform, of_prod: dict[str, str]):
     assert "ALB behind WAF, tier service" in words(of_prod["overview"])
     bare = without(prod, "aws_wafv2_web_acl_association.service_firewall-in-front")
     assert "ALB, tier service" in words(overview.picture(bare))
@@ -249,13 +249,13 @@ def test_every_flow_is_an_arrow_with_its_port_and_reason(shown: Platform, pictur
     flows = flow_graph(shown).edges
     heads = [path for path in drawn(svg)[2] if " l8 -4 v8 z" in path["d"]]
     assert len(heads) == len(flows)
-    told = [text.text for text in drawn(svg)[0]]
+    texts = [text.text for text in drawn(svg)[0]]
     for port, count in Counter(flow.port for flow in flows).items():
-        assert told.count(port) == count
+        assert texts.count(port) == count
     for flow in flows:
-        assert flow.reason in told or any(text.endswith("…") and flow.reason.startswith(text[:-1]) for text in told), (
-            flow
-        )
+        assert flow.reason in texts or any(
+            text.endswith("…") and flow.reason.startswith(text[:-1]) for text in texts
+        ), flow
     assert dashes(svg) == 1 + sum(not flow.is_encrypted for flow in flows)  # the legend's
 
 
@@ -265,20 +265,20 @@ def test_a_reason_that_is_too_long_is_in_the_description(wide: Platform):
     assert EGRESS["203.0.113.0/24"] in svg
 
 
-def test_the_second_region_is_shown_where_there_is_one(of_prod: dict[str, str], dev: Platform):
-    told = words(of_prod["overview"])
-    assert {"us-east-2", "1 replica of files", "2 KMS keys"} <= told.keys()
+def test_the_second_region_is_shown_if_there_is_one(of_prod: dict[str, str], dev: Platform):
+    texts = words(of_prod["overview"])
+    assert {"us-east-2", "1 replica of files", "2 KMS keys"} <= texts.keys()
     assert "In no zone" in words(overview.picture(dev))
 
 
 COUNTED = {"log buckets": "aws_s3_bucket", "Config rules": "aws_config_config_rule"}
 
 
-def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
-    told = words(of_prod["overview"])
+def test_resources_of_a_tier_are_counted(prod: Platform, of_prod: dict[str, str]):
+    texts = words(of_prod["overview"])
     keys = [key for key in bodies(prod, "aws_kms_key").values() if "provider" not in key]
     counts = {"KMS keys": keys, **{kind: bodies(prod, type_) for kind, type_ in COUNTED.items()}}
-    assert {f"{len(counted)} {kind}" for kind, counted in counts.items()} <= told.keys()
+    assert {f"{len(counted)} {kind}" for kind, counted in counts.items()} <= texts.keys()
     assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "ledger")))
     unknown = with_added(with_tier(prod, "ledger"), "ledger", "aws_qldb_ledger", "book", {})
     unknown = without(unknown, "aws_iam_role.ledger_one")
@@ -286,11 +286,11 @@ def test_what_a_tier_holds_is_counted(prod: Platform, of_prod: dict[str, str]):
 
 
 def without_roles(platform: Platform) -> Platform:
-    """Without those of recovery, whose box would say the same."""
+    """Without a role of recovery, so that its box has another count."""
     return without(platform, "aws_iam_role.recovery_backup")
 
 
-def test_no_text_leaves_its_box_or_meets_another(pictures: dict[str, str]):
+def test_no_text_leaves_its_box_or_overlaps_another(pictures: dict[str, str]):
     for svg in pictures.values():
         texts, boxes, _ = drawn(svg)
         assert len(texts) > 30
@@ -305,7 +305,7 @@ def test_no_text_leaves_its_box_or_meets_another(pictures: dict[str, str]):
             assert apart, (one, other)
 
 
-def test_no_text_of_a_flow_is_crossed_by_a_lane(pictures: dict[str, str]):
+def test_no_lane_crosses_the_text_of_a_flow(pictures: dict[str, str]):
     texts, _, paths = drawn(pictures["overview"])
     uprights = [
         (float(x), *sorted((float(y), float(to))))
@@ -318,8 +318,8 @@ def test_no_text_of_a_flow_is_crossed_by_a_lane(pictures: dict[str, str]):
             assert not (text.left < x < text.right and top < text.bottom and text.top < bottom), text
 
 
-def test_lanes_that_are_side_by_side_do_not_share_a_place(pictures: dict[str, str]):
-    """Two sources whose flows pass the same height would be one line."""
+def test_lanes_do_not_overlap(pictures: dict[str, str]):
+    """Otherwise the lines of two sources would look like one."""
     _, _, paths = drawn(pictures["overview"])
     found = [
         (path["class"], float(x), *sorted((float(y), float(to))))
@@ -332,7 +332,7 @@ def test_lanes_that_are_side_by_side_do_not_share_a_place(pictures: dict[str, st
 
 
 @pytest.mark.parametrize("name", ["overview", "matrix"])
-def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod: dict[str, str], name: str):
+def test_pictures_have_a_title_and_description_for_screen_readers(prod: Platform, of_prod: dict[str, str], name: str):
     svg = of_prod[name]
     root = ET.fromstring(svg)  # noqa: S314 - our own
     assert root.attrib["role"] == "img"
@@ -344,14 +344,14 @@ def test_pictures_are_told_to_those_who_cannot_see_them(prod: Platform, of_prod:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance, as WCAG 2.2 has it."""
+    """Relative luminance according to WCAG 2.2."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_lines_stand_out_in_both_schemes(pictures: dict[str, str], scheme: str):
+def test_text_and_lines_have_enough_contrast_in_both_schemes(pictures: dict[str, str], scheme: str):
     def contrast(one: str, other: str) -> float:
         low, high = sorted(luminance(getattr(COLOURS[name], scheme)) for name in (one, other))
         return (high + 0.05) / (low + 0.05)
@@ -365,7 +365,7 @@ def test_text_and_lines_stand_out_in_both_schemes(pictures: dict[str, str], sche
     assert not [line for line in (*LINES, "frame") for under in ("ground", "band") if contrast(line, under) < 3]
 
 
-def test_both_schemes_have_every_colour(of_prod: dict[str, str]):
+def test_both_schemes_define_every_colour(of_prod: dict[str, str]):
     for svg in of_prod.values():
         light, dark = svg.partition("<style>")[2].partition("</style>")[0].split("@media (prefers-color-scheme: dark)")
         used = set(re.findall(r"\b[fs]-\w+", " ".join(re.findall(r'class="([^"]+)"', svg))))
@@ -374,7 +374,7 @@ def test_both_schemes_have_every_colour(of_prod: dict[str, str]):
         assert all(colours.light in light and colours.dark in dark for colours in COLOURS.values())
 
 
-def test_the_matrix_has_every_flow_and_what_holds_the_others_back(prod: Platform, of_prod: dict[str, str]):
+def test_the_matrix_shows_every_flow_and_what_blocks_the_others(prod: Platform, of_prod: dict[str, str]):
     texts, boxes, paths = drawn(of_prod["matrix"])
     ports = Counter(text.text for text in texts if text.colour == "first")
     ports["443"] -= 1  # the legend's
@@ -383,24 +383,24 @@ def test_the_matrix_has_every_flow_and_what_holds_the_others_back(prod: Platform
     )
     assert ports == Counter(", ".join(str(port) for *_, port in between) for _, between in flows)
     assert sum(box.fill == "cell" for box in boxes) == ports.total()
-    # By hand: from the internet to seven others, and between data subnets and what is outside or public.
+    # Expected: from the internet to seven others, and between data subnets and external or public parties.
     assert len(paths) // 2 - 1 == 7 + len(("balancer to cache", "balancer to database", "balancer to S3")) + 2 * 3
 
 
-def test_the_matrix_begins_with_the_way_of_a_request(of_prod: dict[str, str]):
+def test_the_matrix_starts_with_the_path_of_a_request(of_prod: dict[str, str]):
     texts = [text.text for text in drawn(of_prod["matrix"])[0] if text.colour == "text"]
     rows = [text for text in texts[1:] if texts.count(text) == 2]
-    assert list(dict.fromkeys(rows))[:3] == ["internet", "service", "rotation"]  # a heading may take two lines
+    assert list(dict.fromkeys(rows))[:3] == ["internet", "service", "rotation"]  # a heading may have two lines
 
 
-def test_the_matrix_shows_of_what_is_outside_what_rules_name(wide: Platform, three_zones: Platform):
+def test_the_matrix_shows_external_ranges_of_rules(wide: Platform, three_zones: Platform):
     def at_443(platform: Platform) -> int:
         return sum((text.text, text.colour) == ("443", "first") for text in drawn(matrix.picture(platform))[0])
 
     assert at_443(wide) == at_443(three_zones) + len(EGRESS)
 
 
-def test_the_matrix_shows_a_network_acl_that_closes(prod: Platform, of_prod: dict[str, str]):
+def test_the_matrix_shows_connections_blocked_by_a_network_acl(prod: Platform, of_prod: dict[str, str]):
     closed = with_changed(prod, "aws_network_acl.network_acl-data", ingress=[], egress=[])
     assert len(drawn(matrix.picture(closed))[2]) > len(drawn(of_prod["matrix"])[2])
 
@@ -409,7 +409,7 @@ def edges(chart: str) -> set[tuple[str, str]]:
     return {(one, other) for one, other in re.findall(r"(\w+) --> (\w+)", chart)}
 
 
-def test_arrows_between_stacks_say_no_more_and_no_less(shown: Platform):
+def test_arrows_between_stacks_are_the_transitive_reduction(shown: Platform):
     names = {stack.name: tier for tier, stack in shown.stacks.items()}
     reads = {(names[below], tier) for tier, stack in shown.stacks.items() for below in stack.depends_on}
     arrows = edges(stacks.flowchart(shown))
@@ -428,7 +428,7 @@ def closure(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
     return pairs
 
 
-def test_the_table_of_stacks_has_all_that_each_reads(prod: Platform):
+def test_the_table_of_stacks_lists_all_dependencies(prod: Platform):
     rows = {
         row.split(" | ")[0].strip("| "): row.strip("| \n").split(" | ") for row in stacks.table(prod).splitlines()[2:]
     }
@@ -436,31 +436,31 @@ def test_the_table_of_stacks_has_all_that_each_reads(prod: Platform):
     assert set(rows["rotation"][1].split(", ")) == {"foundation", "network", "database"}
 
 
-def test_the_rotation_is_told_from_what_is_deployed(prod: Platform):
-    told = rotation.rotation(prod)
-    assert told.startswith("```mermaid\nsequenceDiagram\n")
-    assert re.findall(r"participant (\w+) as (.+)", told) == [
+def test_the_diagram_of_the_rotation_follows_from_the_resources(prod: Platform):
+    diagram = rotation.rotation(prod)
+    assert diagram.startswith("```mermaid\nsequenceDiagram\n")
+    assert re.findall(r"participant (\w+) as (.+)", diagram) == [
         ("S", "Secrets Manager<br/>rotation/credential"),
         ("F", "Lambda<br/>rotation/function"),
         ("W", "Aurora, writer<br/>database/cluster"),
         ("R", "Aurora, reader<br/>database/cluster"),
     ]
-    assert re.findall(r"S->>F: (\w+)", told) == ["createSecret", "setSecret", "testSecret", "finishSecret"]
+    assert re.findall(r"S->>F: (\w+)", diagram) == ["createSecret", "setSecret", "testSecret", "finishSecret"]
     (schedule,) = bodies(prod, "aws_secretsmanager_secret_rotation").values()
-    assert f"every {schedule['rotation_rules']['automatically_after_days']} days" in told
+    assert f"every {schedule['rotation_rules']['automatically_after_days']} days" in diagram
     changed = with_changed(prod, SCHEDULE, rotation_rules={"automatically_after_days": 14})
     assert "every 14 days" in rotation.rotation(changed)
 
 
-def test_no_line_of_a_sequence_is_longer_than_is_legible(prod: Platform):
-    for told in (rotation.rotation(prod), rotation.redeployment(prod)):
-        for line in told.splitlines()[2:-1]:
+def test_no_line_of_a_sequence_diagram_is_too_long(prod: Platform):
+    for diagram in (rotation.rotation(prod), rotation.redeployment(prod)):
+        for line in diagram.splitlines()[2:-1]:
             for part in line.partition(": ")[2].split("<br/>"):
                 assert len(part) <= 50, line
-                assert not {";", "#"} & set(part), line  # Mermaid ends a line there
+                assert not {";", "#"} & set(part), line  # Mermaid treats them as line ends
 
 
-def test_what_follows_a_rotation_is_told_from_the_rule_and_the_states(prod: Platform):
+def test_the_diagram_of_the_redeployment_follows_from_rule_and_states(prod: Platform):
     assert [line.strip() for line in rotation.redeployment(prod).splitlines()[2:-1]] == [
         "participant S as Secrets Manager<br/>rotation/credential",
         "participant M as Step Functions<br/>service/redeployment-workflow",
@@ -482,7 +482,7 @@ def test_what_follows_a_rotation_is_told_from_the_rule_and_the_states(prod: Plat
 TASK, MACHINE = "aws_ecs_task_definition.service_task", "aws_sfn_state_machine.service_redeployment-workflow"
 
 
-def test_tasks_that_read_another_secret_are_not_told(prod: Platform):
+def test_tasks_that_read_another_secret_are_not_shown(prod: Platform):
     other = with_changed(prod, TASK, container_definitions="[]")
     assert "new tasks" not in rotation.redeployment(other)
 
@@ -494,21 +494,21 @@ def machine(platform: Platform, old: str, new: str) -> Platform:
     return with_changed(platform, MACHINE, definition=definition.replace(old, new))
 
 
-def test_states_that_change_change_the_picture(prod: Platform):
+def test_changed_states_change_the_diagram(prod: Platform):
     assert "Wait 90 s" in rotation.redeployment(machine(prod, '"Seconds": 60', '"Seconds": 90'))
     assert "M->>ecs: Look: listTasks" in rotation.redeployment(machine(prod, "ecs:describeServices", "ecs:listTasks"))
-    with pytest.raises(PlatformError, match="on a way back"):
+    with pytest.raises(PlatformError, match="in a loop"):
         rotation.redeployment(machine(prod, '"Type": "Wait"', '"Type": "Pass"'))
 
 
 SCHEDULE = "aws_secretsmanager_secret_rotation.rotation_rotation-schedule"
 
 
-def test_a_rotation_that_is_not_as_the_picture_shows_it_is_refused(prod: Platform):
+def test_a_rotation_that_the_diagram_cannot_show_is_refused(prod: Platform):
     with pytest.raises(PlatformError, match="0 secrets are rotated"):
         rotation.rotation(without(prod, SCHEDULE))
     rules = without(prod, "aws_cloudwatch_event_target.service_credential-rotated-to-redeployment")
-    with pytest.raises(PlatformError, match="no rule starts anything"):
+    with pytest.raises(PlatformError, match="no rule starts a state machine"):
         rotation.redeployment(rules)
     (function,) = prod.of_type("aws_lambda_function")
     variables = dict(function.body["environment"]["variables"])
@@ -528,6 +528,6 @@ def test_text_is_measured_wrapped_and_shortened():
     assert fits(cut, SMALL, 60)
 
 
-def test_a_flow_says_its_ports():
+def test_ports_are_formatted():
     assert Edge("a", "b", (443, 443), "", is_encrypted=True).port == "443"
     assert Edge("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"

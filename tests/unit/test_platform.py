@@ -1,4 +1,4 @@
-"""An environment's stacks read back as one document."""
+"""The stacks of an environment are read and joined into one document."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def write(folder: Path, documents: dict[str, Body], **depends_on: list[str]) -> 
 
 
 def joined(folder: Path, **arguments: Any) -> Body:
-    """The first resource of a stack that may read from the one above it."""
+    """First resource of a stack that depends on another one."""
     write(folder, {"e-down": downstream(**arguments), "e-up": UPSTREAM}, down=["e-up"])
     return Platform.read(folder, "e").document["resource"]["aws_subnet"]["down_one"]
 
@@ -83,39 +83,39 @@ REMOTE = "data.terraform_remote_state.up.outputs"
         (True, True),
     ],
 )
-def test_references_are_those_of_the_joined_document(tmp_path: Path, written: Any, read: Any):
+def test_references_are_rewritten_for_the_joined_document(tmp_path: Path, written: Any, read: Any):
     assert joined(tmp_path, argument=written)["argument"] == read
 
 
-def test_addresses_without_braces_are_joined_too(tmp_path: Path):
+def test_addresses_without_braces_are_rewritten(tmp_path: Path):
     body = joined(tmp_path, depends_on=["aws_subnet.two"], lifecycle={"replace_triggered_by": ["aws_subnet.two"]})
     assert body["depends_on"] == ["aws_subnet.down_two"]
     assert body["lifecycle"] == {"replace_triggered_by": ["aws_subnet.down_two"]}
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
-        ("${aws_subnet.three.id}", "e-down: refers to aws_subnet.three, which it does not have"),
-        ("${data.aws_region.there.name}", "e-down: refers to data.aws_region.there, which it does not have"),
-        ("${random_id.nope.hex}", "refers to random_id.nope, which it does not have"),
-        ("${local.nope}", "refers to local.nope, which it does not have"),
-        ("${merge({a = 1}, {b = aws_subnet.nope.id})}", "refers to aws_subnet.nope, which it does not have"),
+        ("${aws_subnet.three.id}", "e-down: refers to aws_subnet.three, which is not in the stack"),
+        ("${data.aws_region.there.name}", "e-down: refers to data.aws_region.there, which is not in the stack"),
+        ("${random_id.nope.hex}", "refers to random_id.nope, which is not in the stack"),
+        ("${local.nope}", "refers to local.nope, which is not in the stack"),
+        ("${merge({a = 1}, {b = aws_subnet.nope.id})}", "refers to aws_subnet.nope, which is not in the stack"),
         ('${data.terraform_remote_state.up.outputs["id"]}', "refers to data.terraform_remote_state.up, which"),
-        ("${aws_subnet.two.id", "an interpolation is not closed"),
-        (f"${{{REMOTE}.gone}}", "e-down: reads output gone, which e-up does not publish"),
+        ("${aws_subnet.two.id", "unclosed interpolation"),
+        (f"${{{REMOTE}.gone}}", "e-down: reads output gone, which e-up does not have"),
         (
             "${data.terraform_remote_state.other.outputs.id}",
             "e-down: reads remote state other, which belongs to no stack",
         ),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_an_error(tmp_path: Path, written: str, told: str):
-    with pytest.raises(PlatformError, match=told):
+def test_an_unresolvable_reference_is_an_error(tmp_path: Path, written: str, message: str):
+    with pytest.raises(PlatformError, match=message):
         joined(tmp_path, argument=written)
 
 
-def test_every_resource_says_where_it_comes_from(prod: Platform):
+def test_every_resource_has_its_tier_and_origin(prod: Platform):
     (cluster,) = prod.of_type("aws_rds_cluster")
     assert (cluster.tier, cluster.address_in_stack, cluster.address) == (
         "database",
@@ -125,7 +125,7 @@ def test_every_resource_says_where_it_comes_from(prod: Platform):
     assert cluster.name in prod.stacks["database"].document["resource"]["aws_rds_cluster"]
 
 
-def test_an_expression_leads_to_what_it_refers_to(prod: Platform):
+def test_an_expression_is_resolved_to_its_resource(prod: Platform):
     (instance, *_) = prod.of_type("aws_rds_cluster_instance")
     assert prod.resolve(instance.body["cluster_identifier"]).address == "aws_rds_cluster.database_cluster"
     (key, *_) = prod.of_type("aws_kms_key")
@@ -136,12 +136,12 @@ def test_an_expression_leads_to_what_it_refers_to(prod: Platform):
     "expression",
     ["${aws_rds_cluster.database_gone.id}", "a-${aws_rds_cluster.database_cluster.id}", "arn:aws:iam::x", ""],
 )
-def test_an_expression_that_leads_nowhere_or_is_more_is_an_error(prod: Platform, expression: str):
-    with pytest.raises(PlatformError, match="leads to no resource of prod"):
+def test_an_unresolvable_or_composite_expression_is_an_error(prod: Platform, expression: str):
+    with pytest.raises(PlatformError, match="refers to no resource of prod"):
         prod.resolve(expression)
 
 
-def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform):
+def test_the_joined_document_has_all_resources_and_no_cdktf_metadata(prod: Platform):
     document = prod.document
     assert sum(map(len, document["resource"].values())) == len(prod.resources)
     assert sum(map(len, document["data"].values())) == len(prod.data)
@@ -150,7 +150,7 @@ def test_the_joined_document_holds_all_and_nothing_of_cdktfs_own(prod: Platform)
     assert '"//"' not in text
 
 
-def test_stacks_come_after_those_that_they_read_from(prod: Platform):
+def test_stacks_are_sorted_by_dependency(prod: Platform):
     assert set(prod.stacks) == set(TIERS)
     order = list(prod.stacks)
     for tier, stack in prod.stacks.items():
@@ -158,15 +158,15 @@ def test_stacks_come_after_those_that_they_read_from(prod: Platform):
             assert order.index(upstream.removeprefix("prod-")) < order.index(tier)
 
 
-def test_a_folder_without_output_is_an_error(tmp_path: Path):
-    with pytest.raises(PlatformError, match="no output of cdktf can be read there; run make synth"):
+def test_a_folder_without_cdktf_output_is_an_error(tmp_path: Path):
+    with pytest.raises(PlatformError, match="no readable output of cdktf; run make synth"):
         read_stacks(tmp_path)
 
 
 @pytest.mark.parametrize("manifest", ["[]", "null", "{", '{"stacks": []}', '{"stacks": {"a": 1}}'])
-def test_a_manifest_of_another_kind_is_an_error(tmp_path: Path, manifest: str):
+def test_an_invalid_manifest_is_an_error(tmp_path: Path, manifest: str):
     (tmp_path / "manifest.json").write_text(manifest)
-    with pytest.raises(PlatformError, match="no output of cdktf can be read there; run make synth"):
+    with pytest.raises(PlatformError, match="no readable output of cdktf; run make synth"):
         read_stacks(tmp_path)
 
 
@@ -176,11 +176,11 @@ def test_an_environments_name_may_have_a_hyphen(tmp_path: Path):
 
 
 def test_an_environment_that_was_not_synthesized_is_an_error(tmp_path: Path):
-    with pytest.raises(PlatformError, match="holds no stack of prod; run make synth"):
+    with pytest.raises(PlatformError, match="no stack of prod; run make synth"):
         Platform.read(write(tmp_path, {"dev-up": UPSTREAM}), "prod")
 
 
-def test_stacks_that_depend_on_one_another_are_an_error(tmp_path: Path):
+def test_circular_dependencies_are_an_error(tmp_path: Path):
     write(tmp_path, {"e-up": UPSTREAM, "e-down": downstream()}, up=["e-down"], down=["e-up"])
-    with pytest.raises(PlatformError, match="e-up, e-down: depend on one another"):
+    with pytest.raises(PlatformError, match="e-up, e-down: circular dependency"):
         read_stacks(tmp_path)

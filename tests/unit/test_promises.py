@@ -1,4 +1,4 @@
-"""What the platform promises as a whole, over all tiers of each environment."""
+"""Guarantees of the whole platform: encryption, availability, copies, monitoring, logging."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,8 @@ from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_added, with_changed
 from tests.synthesized import bodies, container, only, statements
 
-# Where each store of data names its key, and for which purpose. Log groups and buckets: tests/unit/test_all_stacks.py.
+# The argument with the KMS key and the key's purpose, by type of data store. tests/unit/test_all_stacks.py covers log
+# groups and buckets.
 AT_REST = {
     "aws_backup_vault": ("kms_key_arn", "backup"),
     "aws_ecr_repository": ("encryption_configuration.kms_key", "images"),
@@ -23,14 +24,14 @@ AT_REST = {
     "aws_secretsmanager_secret": ("kms_key_id", "secrets"),
     "aws_sns_topic": ("kms_master_key_id", "alarms"),
 }
-# Where a key alone encrypts nothing.
-SWITCHED_ON = {
+# Arguments that enable encryption, by type. Without them the key is not used.
+ENABLED_BY = {
     "aws_efs_file_system": ("encrypted", True),
     "aws_elasticache_replication_group": ("at_rest_encryption_enabled", "true"),
     "aws_rds_cluster": ("storage_encrypted", True),
 }
-# All others that keep data.
-UNKNOWN_STORES = (
+# All other types of data stores.
+OTHER_DATA_STORES = (
     "aws_db_instance",
     "aws_dynamodb_table",
     "aws_ebs_volume",
@@ -45,11 +46,11 @@ UNKNOWN_STORES = (
 
 
 def unencrypted(platform: Platform) -> Iterator[str]:
-    """Stores that no key of ours encrypts."""
-    for store in platform.of_type(*UNKNOWN_STORES):
-        yield f"{store.address}: AT_REST does not say which argument names the key of an {store.type}"
+    """Data stores that are not encrypted with a customer managed key."""
+    for store in platform.of_type(*OTHER_DATA_STORES):
+        yield f"{store.address}: AT_REST has no argument with the key of an {store.type}"
     for store in platform.of_type(*AT_REST):
-        argument, on = SWITCHED_ON.get(store.type, ("", None))
+        argument, on = ENABLED_BY.get(store.type, ("", None))
         if store.body.get(argument) != on:
             yield f"{store.address}: {argument} = {store.body.get(argument)}, expected: {on}"
         argument, purpose = AT_REST[store.type]
@@ -58,7 +59,7 @@ def unencrypted(platform: Platform) -> Iterator[str]:
             yield f"{store.address}: {argument} = {key}, expected: the key of {purpose}"
 
 
-def test_every_store_is_encrypted_with_a_key_of_ours(everywhere: list[Platform]):
+def test_every_data_store_is_encrypted_with_a_customer_managed_key(everywhere: list[Platform]):
     for platform in everywhere:
         assert {store.type for store in platform.of_type(*AT_REST)} == AT_REST.keys()
         expect_none(unencrypted(platform))
@@ -68,19 +69,19 @@ def test_every_store_is_encrypted_with_a_key_of_ours(everywhere: list[Platform])
     ("type_", "argument"),
     [("aws_efs_file_system", "encrypted"), ("aws_rds_cluster", "kms_key_id"), ("aws_sns_topic", "kms_master_key_id")],
 )
-def test_a_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
+def test_a_data_store_without_a_key_is_found(prod: Platform, type_: str, argument: str):
     (store, *_) = prod.of_type(type_)
     planted = with_changed(prod, store.address, **{argument: False})
     assert is_noticed(f"{store.address}: {argument} = False", [*unencrypted(planted)], [*unencrypted(prod)])
 
 
-def test_a_store_of_another_type_is_found(prod: Platform):
+def test_a_data_store_of_another_type_is_found(prod: Platform):
     planted = with_added(prod, "storage", "aws_dynamodb_table", "planted", {})
     assert set(unencrypted(planted)) > set(unencrypted(prod))
 
 
 def plaintext(platform: Platform) -> Iterator[str]:
-    """Ways to data that are not encrypted."""
+    """Connections to data stores that are not encrypted."""
     expected = {
         "aws_elasticache_replication_group": {
             "transit_encryption_enabled": [True],
@@ -104,29 +105,29 @@ def plaintext(platform: Platform) -> Iterator[str]:
                 yield f"{task.address}: volume transit_encryption = {encryption}, expected: ENABLED"
 
 
-# Buckets, the topic, the file system, the secret: whoever comes without TLS is refused.
-REFUSING_PLAINTEXT = (
+# Buckets, topic, file system and secret deny requests without TLS.
+DENYING_PLAINTEXT = (
     *("foundation_alarms-access", "foundation_audit-access", "foundation_config-access", "foundation_delivery-access"),
     *("storage_access", "rotation_credential-access"),
 )
 
 
-def test_every_way_to_data_is_encrypted(everywhere: list[Platform]):
+def test_every_connection_to_data_is_encrypted(everywhere: list[Platform]):
     for platform in everywhere:
         expect_none(plaintext(platform))
-        for document in REFUSING_PLAINTEXT:
+        for document in DENYING_PLAINTEXT:
             tier, _, name = document.partition("_")
             assert statements(platform, tier, name)["DenyPlaintext"]["effect"] == "Deny"
 
 
-def copied_elsewhere(platform: Platform) -> set[str]:
-    """The stores that a backup plan selects, all of whose rules copy to a vault of the second Region."""
-    there = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
+def copied_to_second_region(platform: Platform) -> set[str]:
+    """Data stores in backup plans that copy all backups to a vault in the second Region."""
+    vaults = {f"${{{vault.address}.arn}}" for vault in platform.of_type("aws_backup_vault") if "provider" in vault.body}
     plans = {
         f"${{{plan.address}.id}}"
         for plan in platform.of_type("aws_backup_plan")
         if all(
-            there & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
+            vaults & {copy["destination_vault_arn"] for copy in rule.get("copy_action", [])}
             for rule in plan.body["rule"]
         )
     }
@@ -138,20 +139,22 @@ def copied_elsewhere(platform: Platform) -> set[str]:
     }
 
 
-def test_what_only_the_platform_has_outlives_its_region(shipped: dict[str, Platform], three_zones: Platform):
+def test_data_without_another_source_is_copied_to_the_second_region(
+    shipped: dict[str, Platform], three_zones: Platform
+):
     for platform in (shipped["prod"], shipped["staging"], three_zones):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
-        assert copied_elsewhere(platform) == {f"${{{store.address}.arn}}" for store in lasting}
+        assert copied_to_second_region(platform) == {f"${{{store.address}.arn}}" for store in lasting}
         (first, second) = platform.stacks["recovery"].providers
         assert first["region"] != second["region"]
 
 
-def test_a_store_that_is_not_copied_is_found(prod: Platform):
+def test_a_data_store_without_copies_is_found(prod: Platform):
     (plan,) = prod.of_type("aws_backup_plan")
     rules = [{name: value for name, value in rule.items() if name != "copy_action"} for rule in plan.body["rule"]]
     others = tuple(resource for resource in prod.resources if resource is not plan)
     planted = replace(plan, body={**plan.body, "rule": rules})
-    assert copied_elsewhere(replace(prod, resources=(planted, *others))) == set()
+    assert copied_to_second_region(replace(prod, resources=(planted, *others))) == set()
 
 
 def zones(platform: Platform) -> list[str]:
@@ -159,14 +162,14 @@ def zones(platform: Platform) -> list[str]:
 
 
 def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
-    """The zones of subnets, by references to them."""
+    """Zones of subnets that are given as references."""
     of_subnet = {
         f"${{{subnet.address}.id}}": subnet.body["availability_zone"] for subnet in platform.of_type("aws_subnet")
     }
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-# Where what serves customers says which subnets it is in.
+# The argument with the subnets, by type of resource that serves customers.
 PLACED_BY = {
     "aws_lb": "subnets",
     "aws_ecs_service": "network_configuration.subnets",
@@ -176,7 +179,7 @@ PLACED_BY = {
 }
 
 
-def test_all_that_serves_customers_is_in_every_zone(everywhere: list[Platform]):
+def test_everything_that_serves_customers_is_in_every_zone(everywhere: list[Platform]):
     for platform in everywhere:
         assert len(zones(platform)) >= 2
         assert {placed.type for placed in platform.of_type(*PLACED_BY)} == PLACED_BY.keys()
@@ -210,8 +213,8 @@ def test_tasks_use_every_access_point(everywhere: list[Platform]):
         assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
-# A namespace of CloudWatch for each service that a request or its data passes.
-WATCHED = {
+# CloudWatch namespaces of all services on the path of a request or its data.
+MONITORED = {
     "AWS/ApplicationELB",
     "AWS/Backup",
     "AWS/CertificateManager",
@@ -226,22 +229,22 @@ WATCHED = {
 }
 
 
-def test_every_service_is_watched(everywhere: list[Platform]):
+def test_every_service_has_alarms(everywhere: list[Platform]):
     for platform in everywhere:
         seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
         expect_none(
             f"aws_cloudwatch_metric_alarm: namespace: none has {namespace}"
-            for namespace in WATCHED
+            for namespace in MONITORED
             if namespace not in seen
         )
 
 
-# flow logs, two of the database, two of the cache, application, firewall, Container Insights, the rotation, two state
-# machines, and the trail
+# Flow logs, two of the database, two of the cache, application, WAF, Container Insights, rotation, two state machines,
+# trail.
 LOG_GROUPS = 12
 
 
-def test_every_service_that_can_log_does(everywhere: list[Platform]):
+def test_every_service_that_supports_logging_logs(everywhere: list[Platform]):
     for platform in everywhere:
         assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
         assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2

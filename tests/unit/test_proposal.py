@@ -1,4 +1,4 @@
-"""An environment as a pull request would have it."""
+"""The `propose` command: an environment with a proposed egress rule."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rehearsal.proposal import synthesize
 from synthesized.platform import Platform
 
 
-def test_one_way_out_is_added_and_nothing_else(tmp_path: Path, dev: Platform):
+def test_the_proposal_adds_one_egress_rule_and_nothing_else(tmp_path: Path, dev: Platform):
     synthesize("dev", "198.51.100.0/24", tmp_path)
     proposed = {resource.address: resource.body for resource in Platform.read(tmp_path, "dev").resources}
     before = {resource.address: resource.body for resource in dev.resources}
@@ -26,7 +26,7 @@ def propose(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["propose", *arguments])
 
 
-def test_a_range_that_the_settings_do_not_allow_is_not_proposed(tmp_path: Path):
+def test_an_invalid_range_is_refused(tmp_path: Path):
     result = propose("dev", "10.0.0.0/8", str(tmp_path))
     assert result.exit_code == 1
     assert result.stderr.startswith("CIDR = 10.0.0.0/8: allowed: a public range of /8 or smaller")
@@ -34,12 +34,12 @@ def test_a_range_that_the_settings_do_not_allow_is_not_proposed(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_environment_that_does_not_exist_is_wrong_usage(tmp_path: Path):
+def test_an_unknown_environment_is_a_usage_error(tmp_path: Path):
     assert propose("production", "198.51.100.0/24", str(tmp_path)).exit_code == 2
 
 
 @pytest.mark.parametrize("folder", ["file/folder", "taken"])
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, folder: str):
+def test_an_unwritable_folder_is_reported(tmp_path: Path, folder: str):
     (tmp_path / "file").write_text("")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "stacks").write_text("")

@@ -1,4 +1,4 @@
-"""Backups: vaults and their locks, plan, copies, selections, restore tests, who is told."""
+"""The recovery tier: vaults and locks, plan, copies, selections, restore tests, events, alarm."""
 
 import json
 from collections.abc import Mapping
@@ -26,28 +26,28 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["rule_name"]: rule for rule in only(platform, "aws_backup_plan")["rule"]}
 
 
-def test_there_is_a_vault_in_each_region_under_that_regions_key(platforms: dict[str, Platform]):
-    for name, there in (("prod", True), ("staging", True), ("dev", False)):
-        keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if there else {})
-        wanted = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
-        assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == wanted
-        of_second = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
-        assert of_second == wanted.keys() - {"vault"}
+def test_each_region_has_a_vault_with_a_key_of_that_region(platforms: dict[str, Platform]):
+    for name, has_copies in (("prod", True), ("staging", True), ("dev", False)):
+        keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if has_copies else {})
+        expected = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
+        assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == expected
+        in_second_region = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
+        assert in_second_region == expected.keys() - {"vault"}
 
 
-def test_the_second_regions_keys_are_of_that_region(prod: Platform, dev: Platform):
-    def there(platform: Platform, type_: str) -> set[str]:
+def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platform):
+    def in_second_region(platform: Platform, type_: str) -> set[str]:
         return {name for name, body in bodies(platform, type_).items() if body.get("provider") == SECOND}
 
-    assert there(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
-    assert there(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
-    assert there(dev, "aws_kms_key") == there(dev, "aws_kms_alias") == set()
+    assert in_second_region(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
+    assert in_second_region(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
+    assert in_second_region(dev, "aws_kms_key") == in_second_region(dev, "aws_kms_alias") == set()
     _, second = prod.stacks["foundation"].providers
     assert (second["alias"], second["region"]) == ("second_region", "us-east-2")
     assert second["allowed_account_ids"] == ["111122223333"]
 
 
-def test_every_vault_is_locked_to_what_the_plan_keeps(platforms: dict[str, Platform]):
+def test_vault_locks_have_the_retention_of_the_plan(platforms: dict[str, Platform]):
     for platform in platforms.values():
         locks = {
             lock["backup_vault_name"]: lock for lock in bodies(platform, "aws_backup_vault_lock_configuration").values()
@@ -60,25 +60,25 @@ def test_every_vault_is_locked_to_what_the_plan_keeps(platforms: dict[str, Platf
         kept = [rule["lifecycle"]["delete_after"] for rule in rules(platform).values()]
         for lock in locks.values():
             assert (lock["min_retention_days"], lock["max_retention_days"]) == (min(kept), max(kept))
-            # With it, nobody could ever undo the lock.
+            # The argument would enable compliance mode.
             assert "changeable_for_days" not in lock
 
 
 def annotations(platform: Platform) -> set[tuple[str, str]]:
-    """What the cdktf CLI shows when it synthesizes the tier."""
+    """Messages that the cdktf CLI shows for the tier."""
     stack = platform.stacks["recovery"]
     manifest = json.loads((stack.folder.parents[1] / "manifest.json").read_text(encoding="utf-8"))
     return {(note["level"], note["message"]) for note in manifest["stacks"][stack.name]["annotations"]}
 
 
-def test_compliance_is_only_by_a_setting_and_warns(prod: Platform, otherwise: dict[str, Platform]):
-    locks = bodies(otherwise["prod"], "aws_backup_vault_lock_configuration").values()
+def test_compliance_mode_needs_a_setting_and_shows_a_warning(prod: Platform, variants: dict[str, Platform]):
+    locks = bodies(variants["prod"], "aws_backup_vault_lock_configuration").values()
     assert all(lock["changeable_for_days"] == 7 for lock in locks)
-    assert annotations(otherwise["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
+    assert annotations(variants["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
     assert not annotations(prod)
 
 
-def test_nobody_but_aws_backup_itself_deletes_a_backup(prod: Platform):
+def test_only_aws_backup_may_delete_a_backup(prod: Platform):
     policies = bodies(prod, "aws_backup_vault_policy")
     assert {policy["policy"] for policy in policies.values()} == {
         f"${{data.aws_iam_policy_document.recovery_{vault}-access.json}}" for vault in vaults(prod)
@@ -101,29 +101,29 @@ def test_nobody_but_aws_backup_itself_deletes_a_backup(prod: Platform):
         assert conditions(access["DenyOtherAccounts"])["StringNotEquals aws:PrincipalAccount"] == ["111122223333"]
 
 
-def test_a_days_and_a_months_backups_are_kept(platforms: dict[str, Platform]):
+def test_daily_and_monthly_backups_are_kept_as_set(platforms: dict[str, Platform]):
     for name, days in {"prod": (35, 365), "staging": (7, 120), "dev": (7, 120)}.items():
         kept = {rule: body["lifecycle"]["delete_after"] for rule, body in rules(platforms[name]).items()}
         assert kept == dict(zip(("daily", "monthly"), days, strict=True))
 
 
-def test_backups_begin_when_the_window_of_the_stores_own_ends(prod: Platform, otherwise: dict[str, Platform]):
+def test_backups_start_after_the_backup_window_of_database_and_cache(prod: Platform, variants: dict[str, Platform]):
     assert {name: rule["schedule"] for name, rule in rules(prod).items()} == {
         "daily": "cron(0 9 * * ? *)",
         "monthly": "cron(0 9 1 * ? *)",
     }
-    # The window is 23:30-00:45 there.
-    assert rules(otherwise["dev"])["daily"]["schedule"] == "cron(45 0 * * ? *)"
+    # The window is 23:30-00:45.
+    assert rules(variants["dev"])["daily"]["schedule"] == "cron(45 0 * * ? *)"
 
 
-def test_a_months_backup_is_in_cold_storage_for_as_long_as_it_must(prod: Platform):
+def test_monthly_backups_stay_in_cold_storage_for_the_minimum_time(prod: Platform):
     assert "cold_storage_after" not in rules(prod)["daily"]["lifecycle"]
     monthly = rules(prod)["monthly"]["lifecycle"]
-    # AWS Backup's rule.
+    # AWS Backup's minimum.
     assert monthly["delete_after"] - monthly["cold_storage_after"] >= 90
 
 
-def test_every_backup_is_copied_and_its_copy_kept_as_long(prod: Platform, dev: Platform):
+def test_every_backup_is_copied_with_the_same_retention(prod: Platform, dev: Platform):
     for rule in rules(prod).values():
         (copy,) = rule["copy_action"]
         assert copy["destination_vault_arn"] == "${aws_backup_vault.recovery_copies.arn}"
@@ -143,11 +143,11 @@ def test_database_and_files_are_selected_by_arn(prod: Platform):
         assert selection["plan_id"] == "${aws_backup_plan.recovery_plan.id}"
         assert selection["iam_role_arn"] == "${aws_iam_role.recovery_backup.arn}"
         assert "selection_tag" not in selection
-        # AWS Backup refuses a role that may not do it yet.
+        # AWS Backup rejects a role without permissions.
         assert selection["depends_on"] == ["aws_iam_role_policy_attachment.recovery_backup-policy"]
 
 
-def test_backups_and_restores_have_a_role_each_of_this_account(prod: Platform):
+def test_backups_and_restores_have_separate_roles(prod: Platform):
     policy = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor"
     attached = bodies(prod, "aws_iam_role_policy_attachment", "recovery")
     assert {name: body["policy_arn"] for name, body in attached.items()} == {
@@ -160,7 +160,7 @@ def test_backups_and_restores_have_a_role_each_of_this_account(prod: Platform):
         assert conditions(trust) == {"StringEquals aws:SourceAccount": ["111122223333"]}
 
 
-def test_the_latest_backup_of_each_kind_is_restored_every_month(prod: Platform):
+def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platform):
     plan = only(prod, "aws_backup_restore_testing_plan")
     assert plan["name"] == "globecart_prod_restores"
     assert plan["schedule_expression"] == "cron(0 12 2 * ? *)"
@@ -181,7 +181,7 @@ def test_the_latest_backup_of_each_kind_is_restored_every_month(prod: Platform):
     assert {one["validation_window_hours"] for one in selections} == {24}
 
 
-# As AWS Backup documents its events: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+# From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "backup-failed": ("Backup Job State Change", {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]}),
     "copy-failed": ("Copy Job State Change", {"state": ["FAILED", "PARTIAL"]}),
@@ -191,7 +191,7 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_jobs_that_fail_are_told(prod: Platform):
+def test_failed_jobs_are_events(prod: Platform):
     patterns = {
         name.removeprefix("event-"): json.loads(rule["event_pattern"])
         for name, rule in bodies(prod, "aws_cloudwatch_event_rule", "recovery").items()
@@ -205,12 +205,12 @@ def test_jobs_that_fail_are_told(prod: Platform):
     assert len(targets) == len(EVENTS)
 
 
-def test_a_day_without_a_backup_rings(prod: Platform):
+def test_an_alarm_is_raised_after_a_day_without_a_backup(prod: Platform):
     (alarm,) = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery").values()
     assert alarm["dimensions"] == {"BackupVaultName": vaults(prod)["vault"]["name"]}
     assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
     assert alarm["threshold"] == 0
-    # Where nothing is begun, nothing is measured.
+    # Without backup jobs, there is no data.
     assert alarm["treat_missing_data"] == "breaching"
     (rule,) = (rule for name, rule in rules(prod).items() if name == "daily")
     longest = 24 * 60 + rule["start_window"] + rule["completion_window"]

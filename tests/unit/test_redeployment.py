@@ -1,4 +1,4 @@
-"""Between rotations: the check of the credential's age, the new tasks after each, and who may read the credential."""
+"""The check of the credential's age, the redeployment after a rotation, and access to the credential."""
 
 import json
 
@@ -19,7 +19,7 @@ def definition(platform: Platform, name: str) -> Body:
 
 
 def reachable(states: dict[str, Body], start: str) -> set[str]:
-    """The states that a machine can come to."""
+    """States that are reachable from the start."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
@@ -33,7 +33,7 @@ def reachable(states: dict[str, Body], start: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["credential-age", "redeployment"])
-def test_state_machines_hold_together_and_tell_of_every_failure(prod: Platform, name: str):
+def test_all_states_are_reachable_and_failures_are_published(prod: Platform, name: str):
     machine = definition(prod, name)
     states = machine["States"]
     assert machine["QueryLanguage"] == "JSONata"
@@ -46,7 +46,7 @@ def test_state_machines_hold_together_and_tell_of_every_failure(prod: Platform, 
     assert states["TellFailure"]["Next"] == "Failed"
 
 
-def test_a_credential_a_day_older_than_its_interval_is_told(prod: Platform):
+def test_a_credential_a_day_overdue_is_published(prod: Platform):
     states = definition(prod, "credential-age")["States"]
     (old,) = states["IsOld"]["Choices"]
     assert f"$millis() - {31 * 24 * 60 * 60 * 1000}" in old["Condition"]
@@ -55,7 +55,7 @@ def test_a_credential_a_day_older_than_its_interval_is_told(prod: Platform):
     assert only(prod, "aws_scheduler_schedule")["schedule_expression"] == "rate(1 day)"
 
 
-def test_nothing_happens_while_a_deployment_is_under_way(prod: Platform):
+def test_the_redeployment_waits_for_a_deployment_in_progress(prod: Platform):
     machine = definition(prod, "redeployment")
     states = machine["States"]
     (deploying,) = states["IsDeploying"]["Choices"]
@@ -67,7 +67,7 @@ def test_nothing_happens_while_a_deployment_is_under_way(prod: Platform):
     assert start["Arguments"]["ForceNewDeployment"] is True
 
 
-def test_a_rotation_starts_new_tasks_without_a_trail(prod: Platform):
+def test_a_rotation_starts_the_redeployment(prod: Platform):
     rule = bodies(prod, "aws_cloudwatch_event_rule", "service")["credential-rotated"]
     assert json.loads(rule["event_pattern"]) == {
         "source": ["aws.secretsmanager"],
@@ -80,21 +80,21 @@ def test_a_rotation_starts_new_tasks_without_a_trail(prod: Platform):
     assert target["role_arn"] == "${aws_iam_role.service_redeployment-start.arn}"
 
 
-def test_the_redeployment_is_over_before_a_credential_may_be_replaced(prod: Platform):
+def test_the_redeployment_ends_before_the_next_rotation_may_start(prod: Platform):
     longest = definition(prod, "redeployment")["TimeoutSeconds"]
     assert longest < int(only(prod, "aws_lambda_function")["environment"]["variables"]["MINIMUM_AGE"])
 
 
-def test_state_machines_may_do_what_they_do(prod: Platform):
+def test_state_machines_have_the_permissions_that_they_need(prod: Platform):
     redeploy = statements(prod, "service", "redeployment-permissions")["Redeploy"]
     assert redeploy["actions"] == ["ecs:DescribeServices", "ecs:UpdateService"]
     assert redeploy["resources"] == ["${aws_ecs_service.service_service.id}"]
     assert conditions(redeploy) == {"ArnLike ecs:cluster": ["${aws_ecs_cluster.service_cluster.arn}"]}
-    ask = statements(prod, "rotation", "credential-age-permissions")["AskForAge"]
-    assert (ask["actions"], ask["resources"]) == (["secretsmanager:DescribeSecret"], [f"${{{SECRET}.arn}}"])
+    describe = statements(prod, "rotation", "credential-age-permissions")["AskForAge"]
+    assert (describe["actions"], describe["resources"]) == (["secretsmanager:DescribeSecret"], [f"${{{SECRET}.arn}}"])
     for tier, name in (("service", "redeployment"), ("rotation", "credential-age")):
-        may = statements(prod, tier, f"{name}-permissions")
-        assert may["Tell"]["resources"] == [TOPIC]
+        permissions = statements(prod, tier, f"{name}-permissions")
+        assert permissions["Tell"]["resources"] == [TOPIC]
         trust = statements(prod, tier, f"{name}-trust")["Assume"]
         assert conditions(trust)["ArnLike aws:SourceArn"] == [
             f"arn:aws:states:us-west-1:111122223333:stateMachine:globecart-prod-{name}"
@@ -108,7 +108,7 @@ def test_no_task_starts_before_the_first_rotation(prod: Platform):
     assert 'contains(version.version_stages, "AWSCURRENT")' in after["condition"]
     assert '!contains(version.version_stages, "AWSPENDING")' in after["condition"]
     assert "docs/rotation.md" in after["error_message"]
-    # Late in the tier, and before the service.
+    # As late as possible, but before the service.
     assert versions["depends_on"] == ["aws_lb_listener.service_https"]
     assert (
         "data.aws_secretsmanager_secret_versions.service_credential-versions"
@@ -128,5 +128,5 @@ def test_ecs_may_read_the_credential_and_the_application_may_not(prod: Platform)
     assert may["ReadCredential"]["actions"] == ["secretsmanager:GetSecretValue"]
     assert may["ReadCredential"]["resources"] == [f"${{{SECRET}.arn}}"]
     assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.us-west-1.amazonaws.com"]}
-    # The application itself may not read it again.
+    # The application itself must not read it.
     assert "ReadCredential" not in statements(prod, "service", "service-task-permissions")

@@ -1,4 +1,4 @@
-"""One request, walked through what was synthesized: from the customer's name for the shop to the task and its data."""
+"""The path of a request through the synthesized platform: from the domain to the task and its data."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from tests.synthesized import container, only
 
 @dataclass(frozen=True)
 class Path:
-    """What a request passes in one environment."""
+    """The path of a request in one environment."""
 
     platform: Platform
 
@@ -21,26 +21,26 @@ class Path:
         return Reachability(self.platform)
 
     def the(self, type_: str) -> Resource:
-        """The one resource of a type."""
+        """The only resource of a type."""
         found = self.platform.of_type(type_)
-        assert len(found) == 1, f"{type_}: one is expected; there are: {', '.join(each.name for each in found)}"
+        assert len(found) == 1, f"{type_}: one expected, found: {', '.join(each.name for each in found)}"
         return found[0]
 
     def expect(self, source: Resource | Party, target: Resource | Party, port: int) -> None:
-        """Each address of the one may open a connection to each of the other, and gets its answers."""
+        """Fail unless every address of the source can connect to every address of the target and receives responses."""
         __tracebackhide__ = True
-        assert self.reaches(source, target, port), f"{_name(target)}: port {port}: {_name(source)} does not reach it"
+        assert self.reaches(source, target, port), f"{_name(target)}: port {port}: {_name(source)} cannot connect"
 
     def reaches(self, source: Resource | Party, target: Resource | Party, port: int) -> bool:
-        ways = self.reachability.ports(self.party(source), self.party(target), all)
-        return any(first <= port <= last for first, last in ways)
+        ports = self.reachability.ports(self.party(source), self.party(target), all)
+        return any(first <= port <= last for first, last in ports)
 
     def party(self, of: Resource | Party) -> Party:
         return of if isinstance(of, Party) else self.reachability.parties[of.label]
 
     @cached_property
     def balancer(self) -> Resource:
-        """Where the domain's record leads."""
+        """Target of the domain's DNS record."""
         records = [
             record.body["alias"] for record in self.platform.of_type("aws_route53_record") if "alias" in record.body
         ]
@@ -52,7 +52,7 @@ class Path:
 
     @cached_property
     def targets(self) -> Resource:
-        """Where the listener of 443 forwards to."""
+        """Target group of the listener on port 443."""
         (https,) = (each.body for each in self.platform.of_type("aws_lb_listener") if each.body["port"] == 443)
         (forward,) = https["default_action"]
         assert forward["type"] == "forward"
@@ -60,7 +60,7 @@ class Path:
 
     @cached_property
     def variables(self) -> dict[str, str]:
-        """Of the container's environment."""
+        """Environment variables of the container."""
         return {entry["name"]: entry["value"] for entry in container(self.platform)["environment"]}
 
 
@@ -73,7 +73,7 @@ def paths(everywhere: list[Platform]) -> list[Path]:
     return [Path(platform) for platform in everywhere]
 
 
-def test_a_customer_reaches_the_load_balancer_through_the_firewall(paths: list[Path]):
+def test_customers_reach_the_load_balancer_through_waf(paths: list[Path]):
     for path in paths:
         ports = {listener.body["port"] for listener in path.platform.of_type("aws_lb_listener")}
         assert ports == {80, 443}
@@ -106,20 +106,20 @@ def test_the_task_reaches_writer_and_reader(paths: list[Path]):
             path.expect(path.service, cluster, cluster.body["port"])
 
 
-def test_the_task_has_a_credential_that_the_rotation_makes_for_that_database(paths: list[Path]):
+def test_the_rotation_creates_the_tasks_credential_in_its_database(paths: list[Path]):
     for path in paths:
         function = path.the("aws_lambda_function")
-        told = function.body["environment"]["variables"]
+        function_variables = function.body["environment"]["variables"]
         for secret in container(path.platform)["secrets"]:
             arn = secret["valueFrom"].removesuffix("::").rpartition(":")[0]
-            assert arn == told["SECRET_ARN"]
-        assert told["DATABASE_HOST"] == path.variables["DATABASE_WRITER_HOST"]
-        assert told["DATABASE_READER_HOST"] == path.variables["DATABASE_READER_HOST"]
-        cluster = path.platform.resolve(told["DATABASE_HOST"])
+            assert arn == function_variables["SECRET_ARN"]
+        assert function_variables["DATABASE_HOST"] == path.variables["DATABASE_WRITER_HOST"]
+        assert function_variables["DATABASE_READER_HOST"] == path.variables["DATABASE_READER_HOST"]
+        cluster = path.platform.resolve(function_variables["DATABASE_HOST"])
         path.expect(function, cluster, cluster.body["port"])
 
 
-def test_the_task_reaches_the_cache_as_a_user_that_it_has(paths: list[Path]):
+def test_the_task_reaches_the_cache_with_an_existing_user(paths: list[Path]):
     for path in paths:
         cache = path.platform.resolve(path.variables["CACHE_HOST"])
         assert int(path.variables["CACHE_PORT"]) == cache.body["port"]
@@ -138,15 +138,15 @@ def test_the_task_reaches_its_files_in_its_own_zone(paths: list[Path]):
             path.expect(path.service, mount, 2049)
 
 
-def test_the_task_reaches_what_starts_it(paths: list[Path]):
-    """Its image and its log, by endpoints with an address in each of its subnets; layers of images by S3's gateway."""
+def test_the_task_reaches_the_endpoints_that_it_needs_to_start(paths: list[Path]):
+    """Interface endpoints for image, log and credential in each of its subnets; S3's gateway endpoint for layers."""
     for path in paths:
         endpoints = {
             endpoint.body["service_name"].split(".", 3)[3]: endpoint
             for endpoint in path.platform.of_type("aws_vpc_endpoint")
         }
         for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager"):
-            assert name in endpoints, f"aws_vpc_endpoint: service_name: there is none of {name}"
+            assert name in endpoints, f"aws_vpc_endpoint: service_name: there is none for {name}"
             endpoint = endpoints[name]
             assert endpoint.body["subnet_ids"] == path.service.body["network_configuration"]["subnets"]
             assert endpoint.body["private_dns_enabled"] is True
@@ -154,7 +154,7 @@ def test_the_task_reaches_what_starts_it(paths: list[Path]):
         path.expect(path.service, S3, 443)
 
 
-def test_a_port_that_no_rule_names_is_not_reached(paths: list[Path]):
+def test_a_port_without_a_rule_is_not_reachable(paths: list[Path]):
     for path in paths:
         assert not path.reaches(path.balancer, path.service, 8080)
         assert not path.reaches(path.balancer, path.the("aws_rds_cluster"), 5432)

@@ -1,4 +1,4 @@
-"""The rotation tier: the secret, its function, the schedule. What follows a rotation: test_redeployment.py."""
+"""The rotation tier: secret, function, schedule. See test_redeployment.py for what follows a rotation."""
 
 import pytest
 
@@ -12,15 +12,15 @@ FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:globecart-prod-ro
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
-def test_terraform_owns_no_version_of_the_secret(platforms: dict[str, Platform]):
-    """An old version that is pruned would be added again, and would overwrite the current one."""
+def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform]):
+    """Terraform would add a removed old version again and overwrite the current one."""
     for name, platform in platforms.items():
         assert only(platform, "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
         assert not platform.of_type("aws_secretsmanager_secret_version")
         assert not [data for data in platform.data if data.type == "aws_secretsmanager_secret_version"]
 
 
-def test_the_secret_has_its_own_key_and_time_to_come_back(prod: Platform, dev: Platform):
+def test_the_secret_has_a_key_and_a_recovery_window(prod: Platform, dev: Platform):
     secret = only(prod, "aws_secretsmanager_secret")
     assert secret["kms_key_id"] == "${aws_kms_key.foundation_key-secrets.arn}"
     assert secret["recovery_window_in_days"] == 30
@@ -37,7 +37,7 @@ def test_other_accounts_and_the_public_are_refused(prod: Platform):
     assert access["DenyPlaintext"]["actions"] == ["secretsmanager:*"]
 
 
-def test_the_function_is_what_the_package_is_built_for(prod: Platform):
+def test_runtime_and_architecture_match_the_package(prod: Platform):
     function = only(prod, "aws_lambda_function")
     assert function["runtime"] == "python3.13"
     assert function["architectures"] == ["arm64"]
@@ -47,14 +47,14 @@ def test_the_function_is_what_the_package_is_built_for(prod: Platform):
     assert (prod.stacks["rotation"].folder / function["filename"]).stat().st_size < 8_000_000
 
 
-def test_the_function_is_in_every_zone_and_reaches_what_its_group_may(otherwise: dict[str, Platform]):
-    assert only(otherwise["prod"], "aws_lambda_function")["vpc_config"] == {
+def test_the_function_is_in_every_zone_with_its_security_group(variants: dict[str, Platform]):
+    assert only(variants["prod"], "aws_lambda_function")["vpc_config"] == {
         "subnet_ids": [f"${{aws_subnet.network_app-{letter}.id}}" for letter in "cba"],
         "security_group_ids": ["${aws_security_group.network_group-rotation.id}"],
     }
 
 
-def test_the_functions_environment_says_where_and_nothing_secret(prod: Platform):
+def test_the_functions_environment_contains_no_secret(prod: Platform):
     function = only(prod, "aws_lambda_function")
     variables = function["environment"]["variables"]
     cluster = "aws_rds_cluster.database_cluster"
@@ -73,23 +73,23 @@ def test_the_functions_environment_says_where_and_nothing_secret(prod: Platform)
     assert function["kms_key_arn"] == "${aws_kms_key.foundation_key-secrets.arn}"
 
 
-def test_the_function_logs_json_into_a_log_of_ours_and_is_traced(prod: Platform):
+def test_the_function_logs_json_to_our_log_group_and_is_traced(prod: Platform):
     function = only(prod, "aws_lambda_function")
     log = "${aws_cloudwatch_log_group.rotation_log.name}"
     assert function["logging_config"]["log_format"] == "JSON"
     assert function["logging_config"]["log_group"] == log
     assert function["tracing_config"] == {"mode": "Active"}
-    # Before the function, which could not join the VPC without it.
+    # Before the function, which needs it to connect to the VPC.
     assert function["depends_on"] == ["aws_iam_role_policy.rotation_rotation-policy"]
 
 
-def test_settings_reach_the_function(otherwise: dict[str, Platform]):
-    function = only(otherwise["prod"], "aws_lambda_function")
+def test_settings_reach_the_function(variants: dict[str, Platform]):
+    function = only(variants["prod"], "aws_lambda_function")
     assert function["reserved_concurrent_executions"] == 2
     variables = function["environment"]["variables"]
     assert (variables["OWNER_ROLE"], variables["ADOPTED_ROLE"]) == ("shop", "old_shop")
     assert (variables["CONNECTION_LIMIT"], variables["MINIMUM_AGE"]) == ("10", "7200")
-    rules = only(otherwise["prod"], "aws_secretsmanager_secret_rotation")["rotation_rules"]
+    rules = only(variants["prod"], "aws_secretsmanager_secret_rotation")["rotation_rules"]
     assert rules == {"schedule_expression": "cron(0 3 1 * ? *)"}
 
 
@@ -102,7 +102,7 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
         for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
     }
     assert conditions(rotate) == {"StringEquals secretsmanager:resource/AllowRotationLambdaArn": [FUNCTION_ARN]}
-    # RDS's own secret has no such function, and would be denied.
+    # RDS's secret has no rotation function, so the condition would deny access.
     assert "condition" not in may["LogInAsMaster"]
     assert may["LogInAsMaster"]["resources"] == ["${aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn}"]
     assert not {"secretsmanager:PutSecretValue"} & set(may["LogInAsMaster"]["actions"])
@@ -114,11 +114,11 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
     assert conditions(may["LeaveVpcAlone"]) == {"ArnEquals lambda:SourceFunctionArn": [FUNCTION_ARN]}
 
 
-def test_a_name_that_is_computed_is_the_functions_own(prod: Platform):
+def test_the_computed_function_name_is_the_functions(prod: Platform):
     assert only(prod, "aws_lambda_function")["function_name"] == FUNCTION_ARN.rpartition(":")[2]
 
 
-def test_secrets_manager_may_call_the_function_for_this_secret(prod: Platform):
+def test_only_secrets_manager_may_invoke_the_function_for_this_secret(prod: Platform):
     assert only(prod, "aws_lambda_permission") == {
         "statement_id": "SecretsManager",
         "action": "lambda:InvokeFunction",
@@ -129,13 +129,13 @@ def test_secrets_manager_may_call_the_function_for_this_secret(prod: Platform):
     }
 
 
-def test_the_credential_rotates_at_once_and_every_thirty_days(platforms: dict[str, Platform]):
+def test_the_credential_is_rotated_at_once_and_every_thirty_days(platforms: dict[str, Platform]):
     for platform in platforms.values():
         assert only(platform, "aws_secretsmanager_secret_rotation") == {
             "secret_id": f"${{{SECRET}.id}}",
             "rotation_lambda_arn": "${aws_lambda_function.rotation_function.arn}",
             "rotate_immediately": True,
             "rotation_rules": {"automatically_after_days": 30},
-            # Without it the first rotation would begin before it may.
+            # The first rotation starts immediately and needs the permission.
             "depends_on": ["aws_lambda_permission.rotation_permission"],
         }

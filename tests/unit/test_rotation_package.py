@@ -1,4 +1,4 @@
-"""Which zip of the rotation is deployed: the one for Lambda, or the one that ROTATION_PACKAGE names."""
+"""The deployment package of the rotation: the one for Lambda, or the one in ROTATION_PACKAGE."""
 
 from pathlib import Path
 from zipfile import ZipFile
@@ -25,7 +25,7 @@ def zipped(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize(("processor", "architecture"), [("x86_64", "x86_64"), ("aarch64", "arm64")])
-def test_a_zip_says_itself_for_which_processor_it_was_built(
+def test_the_architecture_follows_from_the_compiled_modules(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processor: str, architecture: str
 ):
     path = zipped(tmp_path, MODULE.format(processor), "lambda_rotation/handler.py")
@@ -33,7 +33,7 @@ def test_a_zip_says_itself_for_which_processor_it_was_built(
     assert function_package.rotation_package() == (path, architecture)
 
 
-def test_the_named_zip_is_deployed_for_its_processor_and_nothing_else_differs(
+def test_the_selected_package_is_deployed_with_its_architecture_and_nothing_else_differs(
     synthesize: Synthesize, prod: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     own = only(prod, "aws_lambda_function")
@@ -48,39 +48,41 @@ def test_the_named_zip_is_deployed_for_its_processor_and_nothing_else_differs(
     assert {key for key in named if named[key] != own[key]} == {"architectures", "filename", "source_code_hash"}
 
 
-def test_without_a_package_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_missing_package_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("ROTATION_PACKAGE", raising=False)
     monkeypatch.setattr(function_package, "DEFAULT_PACKAGE", tmp_path / "rotation.zip")
-    with pytest.raises(SettingsError, match=r"rotation\.zip: there is no package of the rotation; run make setup$"):
+    with pytest.raises(SettingsError, match=r"rotation\.zip: no such rotation package; run make setup$"):
         function_package.rotation_package()
 
 
-def test_a_named_zip_that_is_not_there_is_told_with_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_missing_selected_package_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "nowhere.zip"))
     with pytest.raises(
-        SettingsError, match=r"^ROTATION_PACKAGE = .*nowhere\.zip: there is no package .*package wrote$"
+        SettingsError, match=r"^ROTATION_PACKAGE = .*nowhere\.zip: no such rotation package; .*package wrote$"
     ):
         function_package.rotation_package()
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
-        (["lambda_rotation/handler.py"], "for none of Lambda's processors"),
-        (["psycopg2/_psycopg.cpython-311-darwin.so"], "for none of Lambda's processors"),
+        (["lambda_rotation/handler.py"], "for no architecture of Lambda"),
+        (["psycopg2/_psycopg.cpython-311-darwin.so"], "for no architecture of Lambda"),
         ([MODULE.format("x86_64"), MODULE.format("aarch64")], "for aarch64 and x86_64"),
     ],
 )
-def test_a_zip_that_does_not_say_its_processor_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: list[str], told: str
+def test_a_package_without_a_unique_architecture_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, names: list[str], message: str
 ):
     monkeypatch.setenv("ROTATION_PACKAGE", str(zipped(tmp_path, *names)))
-    with pytest.raises(SettingsError, match=rf"^ROTATION_PACKAGE = .*another\.zip: holds compiled modules {told}; .*$"):
+    with pytest.raises(
+        SettingsError, match=rf"^ROTATION_PACKAGE = .*another\.zip: contains compiled modules {message}; .*$"
+    ):
         function_package.rotation_package()
 
 
-def test_what_is_no_zip_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_file_that_is_not_a_zip_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "another.zip").write_text("no zip")
     monkeypatch.setenv("ROTATION_PACKAGE", str(tmp_path / "another.zip"))
-    with pytest.raises(SettingsError, match=r"^ROTATION_PACKAGE = .*: no package of the rotation: .*not a zip file$"):
+    with pytest.raises(SettingsError, match=r"^ROTATION_PACKAGE = .*: not a rotation package: .*not a zip file$"):
         function_package.rotation_package()

@@ -1,4 +1,4 @@
-"""Runbooks: whoever is woken is one click away from what to do, and what is written there can be done."""
+"""Runbooks: every alarm and event links one, their sections are complete, and their commands are valid."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.aws_commands import Command, find_commands
 from tests.synthesized import RUNBOOKS
 
 FOLDER = ROOT / "docs" / "runbooks"
-# Of all of them, and of what Terraform tells and no alarm.
+# The overview, and a page on errors of Terraform.
 OTHERS = {"README", "state-locks"}
 PAGES = sorted(FOLDER.glob("*.md"))
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,19 +26,19 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PA
 
 
 def sections(page: Path) -> dict[str, str]:
-    """What stands under each heading of a page."""
+    """Text under each heading of a page."""
     _, *parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def fenced(text: str) -> list[str]:
-    """Blocks of commands, without the indentation of a list's entry."""
+    """Shell blocks, without the indentation of list items."""
     blocks = re.findall(r"^( *)```sh\n(.*?)^ *```$", text, flags=re.MULTILINE | re.DOTALL)
     return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) for indent, block in blocks]
 
 
 def linked(platform: Platform) -> dict[str, set[str]]:
-    """The headings that alarms, events and messages of a platform end with, by page."""
+    """Headings that alarms, events and messages link to, by page."""
     found: dict[str, set[str]] = {}
     for tier, stack in platform.stacks.items():
         for page, heading in re.findall(rf"Runbook: {RUNBOOKS}/([\w-]+)\.md#([\w-]+)", json.dumps(stack.document)):
@@ -47,20 +47,20 @@ def linked(platform: Platform) -> dict[str, set[str]]:
     return found
 
 
-def test_every_runbook_that_is_linked_is_there_and_none_beside(prod: Platform):
-    # RDS words its messages itself, and links no runbook.
-    there = linked(prod)
-    there["observability"].add("database-events")
-    assert there == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
+def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod: Platform):
+    # RDS's own messages contain no link.
+    expected = linked(prod)
+    expected["observability"].add("database-events")
+    assert expected == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
 
 
-def test_what_comes_to_people_is_what_links_a_runbook(prod: Platform):
-    there = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
-    assert {told.runbook for told in runbooks.triggers(prod)} == {*there, runbooks.DATABASE_EVENTS}
+def test_every_notification_links_a_runbook(prod: Platform):
+    expected = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
+    assert {trigger.runbook for trigger in runbooks.triggers(prod)} == {*expected, runbooks.DATABASE_EVENTS}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in OTHERS], ids=lambda page: page.stem)
-def test_every_section_says_what_is_needed_in_one_order(page: Path):
+def test_every_section_has_the_same_parts_in_order(page: Path):
     for heading, text in sections(page).items():
         begin, _, written = text.strip().partition(f"<!-- end {heading} -->")
         assert begin.startswith(f"<!-- begin {heading} -->\n|"), heading
@@ -73,26 +73,28 @@ def test_the_overview_lists_every_runbook(prod: Platform):
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[([\w-]+)\]\((\w+)\.md#([\w-]+)\) \| (\w+) ", page, flags=re.MULTILINE)
     assert all(name == heading and page == tier for name, page, heading, tier in listed)
-    assert {(page, heading) for _, page, heading, _ in listed} == {told.runbook for told in runbooks.triggers(prod)}
+    assert {(page, heading) for _, page, heading, _ in listed} == {
+        trigger.runbook for trigger in runbooks.triggers(prod)
+    }
 
 
-def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, dev: Platform):
+def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Platform):
     facts = runbooks.facts([dev, prod])
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
-        "| rings at | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
-        "| because | the application fails for customers |",
-        "| looks at | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
+        "| condition | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
+        "| reason | the application returns errors to customers |",
+        "| metric | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
         " `AWS/ApplicationELB` by LoadBalancer, 3 times 60 seconds |",
-        "| without data | it does not ring |",
+        "| missing data | not in alarm |",
     ]
-    assert "| rings at | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
+    assert "| condition | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
-    assert "not in" not in facts["storage", "io-limit"]
-    assert "| because | tasks in each zone cannot open" in facts["network", "nat-ports"]
+    assert "| not in |" not in facts["storage", "io-limit"]
+    assert "| reason | tasks in each zone cannot connect" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
         in facts["audit", "denied-calls"]
@@ -101,26 +103,26 @@ def test_facts_are_told_of_each_environment_where_they_differ(prod: Platform, de
     assert "`aws.acm`: ACM Certificate Approaching Expiration" in facts["observability", "certificate-expiry"]
     assert "for 31 days.`; `<environment>: the age" in facts["rotation", "credential-age"]
     assert "db-cluster: failover, failure" in facts["observability", "database-events"]
-    for told in facts.values():
-        assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", told)
+    for table in facts.values():
+        assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", table)
 
 
 @pytest.mark.parametrize(
-    ("description", "told"),
+    ("description", "message"),
     [
-        ("It rings for 5 min: it fails.", "ends with no runbook"),
-        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "says not when it rings and why"),
+        ("It rings for 5 min: it fails.", "has no link to a runbook"),
+        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
     ],
 )
-def test_an_alarm_that_does_not_say_what_it_must_is_told(prod: Platform, description: str, told: str):
+def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):
     (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "globecart-prod-cache-cpu")
-    silent = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
-    with pytest.raises(PlatformError, match=told):
-        list(runbooks.triggers(silent))
+    incomplete = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
+    with pytest.raises(PlatformError, match=message):
+        list(runbooks.triggers(incomplete))
 
 
 def written_commands() -> Iterator[tuple[str, Command, bool]]:
-    """Every command of the documentation, and whether it is to be run as it stands there."""
+    """All AWS CLI commands in the documentation, and whether they are complete."""
     for page in EVERY_PAGE:
         text = page.read_text(encoding="utf-8")
         name = str(page.relative_to(ROOT))
@@ -131,43 +133,45 @@ def written_commands() -> Iterator[tuple[str, Command, bool]]:
             yield from ((name, command, False) for command in find_commands(" ".join(quoted.split())))
 
 
-def test_every_command_is_one_of_the_aws_clis():
+def test_every_aws_command_is_valid():
     found = [(page, command) for page, command, _ in written_commands()]
     assert len(found) > 100
     assert not [(page, command, command.problem) for page, command in found if command.problem]
 
 
-def test_every_command_of_a_block_has_what_it_needs():
-    short = [(page, command, command.missing_options) for page, command, is_whole in written_commands() if is_whole]
-    assert not [f"{page}: {command}: {missing}" for page, command, missing in short if missing]
+def test_every_aws_command_in_a_block_has_its_required_options():
+    commands = [
+        (page, command, command.missing_options) for page, command, is_complete in written_commands() if is_complete
+    ]
+    assert not [f"{page}: {command}: {missing}" for page, command, missing in commands if missing]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("aws ecs list-task", "ecs has no list-task"),
-        ("aws elasticcache describe-events", "there is no service elasticcache"),
+        ("aws elasticcache describe-events", "unknown service elasticcache"),
         ("aws ecs list-tasks --clusters x", "--clusters is unknown"),
         ("aws logs tail x --sinse 1h", "--sinse is unknown"),
         ('aws ecs list-tasks --cluster "$(aws ecs list-cluster)"', "ecs has no list-cluster"),
         ("aws ecs describe-tasks --cluster x", "tasks"),
     ],
 )
-def test_a_command_that_is_none_is_found(text: str, told: str):
-    assert told in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
+def test_an_invalid_aws_command_is_found(text: str, problem: str):
+    assert problem in [each for command in find_commands(text) for each in (command.problem, *command.missing_options)]
 
 
 @each_page
-def test_blocks_are_what_a_shell_can_read(page: Path):
+def test_blocks_are_valid_shell(page: Path):
     for block in fenced(page.read_text(encoding="utf-8")):
-        # What a person fills in is no redirection.
+        # Placeholders are not redirections.
         filled = re.sub(r"<[\w' ,]+>", "filled-in", block)
         read = subprocess.run(["bash", "-n"], input=filled, text=True, capture_output=True, check=False)
         assert not read.stderr, block
 
 
 @each_page
-def test_names_are_those_of_what_is_there(page: Path, prod: Platform):
+def test_names_in_runbooks_exist(page: Path, prod: Platform):
     text = page.read_text(encoding="utf-8")
     for general, own in (
         ("<environment>", "prod"),
@@ -178,10 +182,10 @@ def test_names_are_those_of_what_is_there(page: Path, prod: Platform):
         ("$AWS_REGION", "us-west-1"),
     ):
         text = text.replace(general, own)
-    there = json.dumps(prod.document)
+    document = json.dumps(prod.document)
     names = set(re.findall(r"(?<![\w-])globecart-prod-[\w-]*\w", text))
-    # Made by hand, to restore from.
+    # Created manually during a restore.
     names -= {"globecart-prod-before", "globecart-prod-before-1"}
     logs = set(re.findall(r"(?<=[\"`])/(?:aws|globecart)/[\w/-]+", text))
-    missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", there)}
-    assert not missing | {log for log in logs if f'"{log}"' not in there}
+    missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", document)}
+    assert not missing | {log for log in logs if f'"{log}"' not in document}

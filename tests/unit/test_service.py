@@ -1,4 +1,4 @@
-"""The application's service: task, roles, placement, deployments, scaling."""
+"""The service tier: task definition, roles, placement, deployments, autoscaling."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def service(platform: Platform) -> Body:
     return only(platform, "aws_ecs_service")
 
 
-def test_the_container_can_do_little_beyond_its_work(platforms: dict[str, Platform]):
+def test_the_container_is_hardened(platforms: dict[str, Platform]):
     for platform in platforms.values():
         definition = container(platform)
         assert definition["readonlyRootFilesystem"] is True
@@ -24,18 +24,18 @@ def test_the_container_can_do_little_beyond_its_work(platforms: dict[str, Platfo
         assert service(platform)["enable_execute_command"] is False
 
 
-def test_what_runs_is_the_image_of_the_settings_from_our_own_repository(prod: Platform, dev: Platform):
+def test_the_image_is_the_one_in_the_settings(prod: Platform, dev: Platform):
     repository = "${aws_ecr_repository.foundation_images.repository_url}"
     assert container(prod)["image"].startswith(f"{repository}@sha256:0123456789abcdef")
     assert container(dev)["image"] == f"{repository}:0.1.0"
 
 
-def test_the_task_has_the_size_and_the_processor_of_the_settings(prod: Platform, otherwise: dict[str, Platform]):
+def test_the_task_has_the_size_and_architecture_of_the_settings(prod: Platform, variants: dict[str, Platform]):
     arguments = {"network_mode": "awsvpc", "requires_compatibilities": ["FARGATE"], "cpu": "1024", "memory": "2048"}
     assert has(prod, "service", "aws_ecs_task_definition", **arguments)
     assert only(prod, "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "ARM64"
-    assert has(otherwise["prod"], "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
-    assert only(otherwise["prod"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
+    assert has(variants["prod"], "service", "aws_ecs_task_definition", cpu="4096", memory="8192")
+    assert only(variants["prod"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
 
 
 def test_files_are_mounted_through_their_access_points_over_tls_with_iam(platforms: dict[str, Platform]):
@@ -60,7 +60,7 @@ def test_every_volume_is_mounted_and_every_mount_is_a_volume(prod: Platform):
     assert mounted["scratch"] == "/tmp"  # noqa: S108 - the container's own
 
 
-def test_the_environment_is_where_things_are_and_nothing_secret(prod: Platform):
+def test_the_environment_contains_endpoints_and_no_secret(prod: Platform):
     environment = {entry["name"]: entry["value"] for entry in container(prod)["environment"]}
     cluster = "aws_rds_cluster.database_cluster"
     assert environment["DATABASE_WRITER_HOST"] == f"${{{cluster}.endpoint}}"
@@ -74,14 +74,14 @@ def test_the_environment_is_where_things_are_and_nothing_secret(prod: Platform):
     ]
 
 
-def test_what_the_container_says_is_kept(prod: Platform):
+def test_the_container_logs_to_cloudwatch_logs(prod: Platform):
     log = container(prod)["logConfiguration"]
     assert log["logDriver"] == "awslogs"
     assert log["options"]["awslogs-group"] == "${aws_cloudwatch_log_group.service_log.name}"
     assert log["options"]["awslogs-region"] == "us-west-1"
 
 
-def test_an_earlier_task_definition_stays_for_a_roll_back(prod: Platform):
+def test_earlier_task_definitions_stay_for_rollback(prod: Platform):
     assert only(prod, "aws_ecs_task_definition")["skip_destroy"] is True
 
 
@@ -90,7 +90,7 @@ def trust(platform: Platform, role: str) -> Body:
     return assume
 
 
-def test_ecs_and_the_application_have_roles_of_their_own(prod: Platform):
+def test_ecs_and_the_application_have_separate_roles(prod: Platform):
     task = only(prod, "aws_ecs_task_definition")
     assert task["execution_role_arn"] == "${aws_iam_role.service_service-execution.arn}"
     assert task["task_role_arn"] == "${aws_iam_role.service_service-task.arn}"
@@ -109,7 +109,7 @@ def test_ecs_and_the_application_have_roles_of_their_own(prod: Platform):
 def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret(prod: Platform):
     may = statements(prod, "service", "service-execution-permissions")
     assert {sid: (statement["actions"], statement["resources"]) for sid, statement in may.items()} == {
-        # The one action that knows no resource.
+        # The action supports no resource-level permissions.
         "LogInToRegistry": (["ecr:GetAuthorizationToken"], ["*"]),
         "Pull": (
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -140,16 +140,16 @@ def test_the_application_may_use_its_files_and_its_cache(prod: Platform):
     ]
 
 
-def test_tasks_are_in_every_zone_and_have_no_public_address(otherwise: dict[str, Platform]):
-    assert service(otherwise["prod"])["network_configuration"] == {
+def test_tasks_are_in_every_zone_and_have_no_public_address(variants: dict[str, Platform]):
+    assert service(variants["prod"])["network_configuration"] == {
         "subnets": [f"${{aws_subnet.network_app-{letter}.id}}" for letter in "cba"],
         "security_groups": ["${aws_security_group.network_group-service.id}"],
         "assign_public_ip": False,
     }
-    assert service(otherwise["prod"])["availability_zone_rebalancing"] == "ENABLED"
+    assert service(variants["prod"])["availability_zone_rebalancing"] == "ENABLED"
 
 
-def test_a_deployment_takes_nothing_away_and_rolls_back(prod: Platform):
+def test_a_deployment_keeps_all_tasks_and_rolls_back(prod: Platform):
     running = service(prod)
     assert running["deployment_minimum_healthy_percent"] == 100
     assert running["deployment_maximum_percent"] == 200
@@ -166,12 +166,12 @@ def test_a_deployment_takes_nothing_away_and_rolls_back(prod: Platform):
     assert "aws_lb_listener.service_https" in running["depends_on"]
 
 
-def test_a_change_of_the_capacity_replaces_no_service(prod: Platform):
-    # The provider makes a service anew whose capacity_provider_strategy changes without this argument.
+def test_a_change_of_the_capacity_strategy_does_not_replace_the_service(prod: Platform):
+    # Without it, the provider replaces the service when its capacity_provider_strategy changes.
     assert service(prod)["force_new_deployment"] is True
 
 
-def test_autoscaling_sets_the_number_of_tasks_once_the_service_is_there(prod: Platform):
+def test_autoscaling_manages_the_number_of_tasks(prod: Platform):
     assert service(prod)["desired_count"] == 4
     assert service(prod)["lifecycle"] == {"ignore_changes": ["desired_count"]}
     target = bodies(prod, "aws_appautoscaling_target")["task-target"]
@@ -201,15 +201,15 @@ def test_tasks_follow_cpu_and_requests(prod: Platform):
         assert (policy["scale_out_cooldown"], policy["scale_in_cooldown"]) == (60, 300)
 
 
-def test_what_a_lost_zone_leaves_takes_the_load(prod: Platform, otherwise: dict[str, Platform]):
-    for platform, zones in ((prod, 2), (otherwise["prod"], 3)):
+def test_the_remaining_zones_can_take_the_load_of_a_lost_one(prod: Platform, variants: dict[str, Platform]):
+    for platform, zones in ((prod, 2), (variants["prod"], 3)):
         at = tracking(platform)["task-cpu"]["target_value"]
-        # Of all tasks' CPU, on the tasks that remain.
+        # CPU of the remaining tasks.
         assert at * zones / (zones - 1) <= 90
         assert at <= 60
 
 
-def test_what_always_runs_is_on_demand(platforms: dict[str, Platform]):
+def test_the_minimum_number_of_tasks_is_on_demand(platforms: dict[str, Platform]):
     strategies = {
         name: {entry["capacity_provider"]: entry for entry in service(platform)["capacity_provider_strategy"]}
         for name, platform in platforms.items()
@@ -224,17 +224,17 @@ def test_what_always_runs_is_on_demand(platforms: dict[str, Platform]):
     ]
 
 
-def test_the_cluster_is_watched_into_a_log_of_ours(prod: Platform):
+def test_container_insights_uses_our_log_group(prod: Platform):
     cluster = only(prod, "aws_ecs_cluster")
     assert cluster["setting"] == [{"name": "containerInsights", "value": "enhanced"}]
-    # ECS would make the group itself, without our key and for ever.
+    # Otherwise ECS creates the group, without KMS key and retention.
     assert cluster["depends_on"] == ["aws_cloudwatch_log_group.service_insights-log"]
     assert bodies(prod, "aws_cloudwatch_log_group", "service")["insights-log"]["name"] == (
         f"/aws/ecs/containerinsights/{cluster['name']}/performance"
     )
 
 
-def test_what_is_deployed_is_told_by_name(prod: Platform):
+def test_load_balancer_and_service_are_outputs(prod: Platform):
     outputs = prod.stacks["service"].document["output"]
     assert outputs["load_balancer_name"]["value"] == "${aws_lb.load-balancer.name}"
     assert outputs["load_balancer_address"]["value"] == "${aws_lb.load-balancer.dns_name}"

@@ -1,4 +1,4 @@
-"""What a settings file may say, and what it is told when it says something else."""
+"""Settings files: what is accepted, and the message for what is not."""
 
 import re
 from pathlib import Path
@@ -27,19 +27,19 @@ def test_the_projects_environments_are_read():
     assert [environment.name for environment in load_environments(ROOT / "environments")] == SHIPPED
 
 
-def test_one_environment_can_be_read_by_itself():
+def test_a_single_environment_can_be_read():
     (prod,) = load_environments(REFERENCE, only="prod")
     assert prod.production
     assert prod.region == "us-west-1"
 
 
 def test_production_is_the_default(tmp_path: Path):
-    bare = load_settings("prod", tmp_path)
-    assert bare.production
-    assert bare.deletion_protection
-    assert bare.log_retention_days >= 365
-    assert bare.network.nat_per_zone
-    assert bare.database.backup_days == 35
+    defaults = load_settings("prod", tmp_path)
+    assert defaults.production
+    assert defaults.deletion_protection
+    assert defaults.log_retention_days >= 365
+    assert defaults.network.nat_per_zone
+    assert defaults.database.backup_days == 35
 
 
 def test_three_zones_of_another_region_are_accepted(tmp_path: Path):
@@ -47,22 +47,22 @@ def test_three_zones_of_another_region_are_accepted(tmp_path: Path):
 
 
 @pytest.mark.parametrize("maintenance", ["sun:09:00-sun:10:00", "sun:23:00-mon:08:00", "wed:09:00-thu:08:00"])
-def test_maintenance_may_be_whenever_no_backup_is_taken(tmp_path: Path, maintenance: str):
+def test_maintenance_may_be_at_any_time_outside_the_backup_window(tmp_path: Path, maintenance: str):
     assert load_settings("prod", tmp_path, {"windows": {"maintenance": maintenance}}).windows.maintenance == maintenance
 
 
-def test_a_wrong_backup_window_leaves_maintenance_to_itself(tmp_path: Path):
+def test_an_invalid_backup_window_causes_no_error_for_the_maintenance_window(tmp_path: Path):
     (line,) = refusals(tmp_path, "prod", {"windows": {"backup": "8", "maintenance": "sun:08:00-sun:09:00"}})
     assert "windows.backup" in line
 
 
-def test_sections_by_themselves_are_held_to_productions_rules():
+def test_a_section_created_on_its_own_is_validated_as_production():
     with pytest.raises(ValueError, match="allowed in production: at least 1"):
         DatabaseSettings(readers=0)
     assert CacheSettings().replicas_per_shard == 1
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     (prod,) = load_environments(REFERENCE, only="prod")
     with pytest.raises(ValueError, match="frozen"):
         prod.database.readers = 5
@@ -73,20 +73,20 @@ EGRESS = {"cidr": "203.0.113.0/24", "port": 443, "reason": "interface of the pay
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("prod", {"account": "1111"}, 'account = "1111": allowed: the 12 digits of an AWS account'),
-    ("prod", {"account": 111122223333}, "account = 111122223333: allowed: a text"),
+    ("prod", {"account": 111122223333}, "account = 111122223333: allowed: a string"),
     ("prod", {"region": "us-wset-1"}, 'region = "us-wset-1": allowed: a Region, such as us-west-1'),
     ("prod", {"region": "cn-north-1"}, 'region = "cn-north-1": allowed: a Region, such as us-west-1'),
-    ("prod", {"region": 1}, "region = 1: allowed: a text"),
+    ("prod", {"region": 1}, "region = 1: allowed: a string"),
     (
         "prod",
         {"second_region": "us-west-1"},
-        'second_region = "us-west-1": allowed: a Region other than us-west-1, which is the first',
+        'second_region = "us-west-1": allowed: a Region other than us-west-1, the first Region',
     ),
     ("prod", {"second_region": "us-esat-2"}, 'second_region = "us-esat-2": allowed: a Region, such as us-west-1'),
     ("prod", {"recovery": {"daily_days": 7}}, "recovery.daily_days = 7: allowed in production: at least 35"),
     ("dev", {"recovery": {"daily_days": 3}}, "recovery.daily_days = 3: allowed: greater than or equal to 7"),
     ("prod", {"recovery": {"monthly_days": 120}}, "recovery.monthly_days = 120: allowed in production: at least 365"),
-    # Thirty days until it moves to cold storage, and ninety that it must stay there.
+    # 30 days until it moves to cold storage, and 90 that it must stay there.
     ("dev", {"recovery": {"monthly_days": 119}}, "monthly_days = 119: allowed: greater than or equal to 120"),
     (
         "dev",
@@ -103,7 +103,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"recovery": {"vault_lock": "none"}},
         "recovery.vault_lock = \"none\": allowed: 'governance' or 'compliance'",
     ),
-    ("prod", {"owner": ""}, 'owner = "": allowed: a team or an address, in a tag\'s characters'),
+    ("prod", {"owner": ""}, 'owner = "": allowed: a team or an e-mail address, in characters that a tag may have'),
     ("prod", {"production": False}, "production = false: allowed: true, in a file whose name starts with prod"),
     (
         "prod",
@@ -128,17 +128,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"windows": {"maintenance": "sun:08:30-sun:10:00"}},
-        'windows.maintenance = "sun:08:30-sun:10:00": allowed: a window apart from the daily backup, 08:00-09:00',
+        'windows.maintenance = "sun:08:30-sun:10:00": allowed: a window that does not overlap the daily backup, 08:00-',
     ),
     (
         "prod",
         {"windows": {"backup": "23:30-00:30", "maintenance": "sun:22:00-mon:00:00"}},
-        'windows.maintenance = "sun:22:00-mon:00:00": allowed: a window apart from the daily backup, 23:30-00:30',
+        'windows.maintenance = "sun:22:00-mon:00:00": allowed: a window that does not overlap the daily backup, 23:30-',
     ),
     (
         "prod",
         {"windows": {"maintenance": "mon:10:00-tue:12:00"}},
-        'windows.maintenance = "mon:10:00-tue:12:00": allowed: a window apart from the daily backup, 08:00-09:00',
+        'windows.maintenance = "mon:10:00-tue:12:00": allowed: a window that does not overlap the daily backup, 08:00-',
     ),
     (
         "prod",
@@ -148,12 +148,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"foundation": {"key_administrators": []}},
-        "foundation.key_administrators = []: allowed: one role or more, each once",
+        "foundation.key_administrators = []: allowed: one or more roles, each once",
     ),
     (
         "prod",
         {"foundation": {"alarm_subscriptions": []}},
-        "foundation.alarm_subscriptions = []: allowed in production: at least 1, because somebody must be told",
+        "foundation.alarm_subscriptions = []: allowed in production: at least 1, because somebody must receive",
     ),
     (
         "prod",
@@ -163,7 +163,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"foundation": {"alarm_subscriptions": [{**SUBSCRIPTION, "protocol": "https"}]}},
-        "allowed: an https:// address",
+        "allowed: an https:// URL",
     ),
     (
         "prod",
@@ -173,7 +173,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"network": {"zones": ["us-west-1a"]}},
-        'network.zones = ["us-west-1a"]: allowed: two zones or more, so that the platform outlives the loss of one',
+        'network.zones = ["us-west-1a"]: allowed: two or more zones, so that the platform survives the loss of one',
     ),
     (
         "prod",
@@ -197,7 +197,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"network": {"cidr": 10}},
-        "network.cidr = 10: allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16, as a text",
+        "network.cidr = 10: allowed: an IPv4 CIDR with no host bits, such as 10.0.0.0/16, as a string",
     ),
     (
         "prod",
@@ -223,12 +223,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"database": {"engine_version": "15.4"}},
-        'database.engine_version = "15.4": allowed: a major version of 16, 17, with or without a minor one',
+        'database.engine_version = "15.4": allowed: a version such as 17 or 17.4; major version 16 or 17',
     ),
     (
         "prod",
         {"database": {"name": "Globe-Cart"}},
-        'database.name = "Globe-Cart": allowed: 1 to 63 small letters, digits',
+        'database.name = "Globe-Cart": allowed: 1 to 63 lowercase letters, digits',
     ),
     ("prod", {"database": {"minimum_capacity": 2.3}}, "database.minimum_capacity = 2.3: allowed: a multiple of 0.5"),
     ("prod", {"database": {"minimum_capacity": 1}}, "database.minimum_capacity = 1: allowed in production: at least 2"),
@@ -259,21 +259,21 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"cache": {"node_type": "cache.t4g.medium"}},
-        'cache.node_type = "cache.t4g.medium": allowed in production: a type that does not burst',
+        'cache.node_type = "cache.t4g.medium": allowed in production: a type that is not burstable',
     ),
     ("prod", {"cache": {"replicas_per_shard": 0}}, "cache.replicas_per_shard = 0: allowed in production: at least 1"),
     ("prod", {"cache": {"maximum_shards": 1}}, "cache.maximum_shards = 1: allowed: shards (2) or more"),
     (
         "staging",
         {"cache": {"maximum_shards": 4}},
-        "cache.maximum_shards = 4: allowed: shards (2), because cache.t4g.medium cannot be scaled by load",
+        "cache.maximum_shards = 4: allowed: shards (2), because cache.t4g.medium does not support autoscaling",
     ),
-    ("prod", {"cache": {"node_type": "cache.r7g.4xlarge"}}, "because cache.r7g.4xlarge cannot be scaled by load"),
+    ("prod", {"cache": {"node_type": "cache.r7g.4xlarge"}}, "because cache.r7g.4xlarge does not support autoscaling"),
     ("prod", {"cache": {"shards": 1}}, "cache.shards = 1: allowed in production: at least 2"),
     (
         "prod",
         {"service": {"image": ":1.0"}},
-        'service.image = ":1.0": allowed in production: what starts with @sha256:',
+        'service.image = ":1.0": allowed in production: a value that starts with @sha256:',
     ),
     (
         "dev",
@@ -294,7 +294,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {**THREE_ZONES, "service": {"minimum_tasks": 2}},
-        "service.minimum_tasks = 2: allowed in production: a task for each of the 3 zones, or more",
+        "service.minimum_tasks = 2: allowed in production: 3 or more, one task per zone",
     ),
     (
         "prod",
@@ -310,7 +310,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"service": {"large_bodies": ["uploads"]}},
-        'service.large_bodies.1 = "uploads": allowed: a path of 200 characters at most, as /uploads/',
+        'service.large_bodies.1 = "uploads": allowed: a path of 200 characters at most, such as /uploads/',
     ),
     (
         "prod",
@@ -324,7 +324,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"service": {"domain": f"{60 * 'x'}.globecart.example"}},
-        "allowed: 64 characters at most, as in a certificate of ACM",
+        "allowed: 64 characters at most, ACM's limit",
     ),
     (
         "prod",
@@ -334,7 +334,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"cache": {"maximum_shards": 46}},
-        "cache.replicas_per_shard = 1: allowed: at most 90 nodes in all 46 shards",
+        "cache.replicas_per_shard = 1: allowed: 90 nodes at most in all 46 shards",
     ),
     (
         "prod",
@@ -344,14 +344,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("prod", {"database": {"encrypted": True}}, "database.encrypted = true: no such key; allowed here: backup_days,"),
     ("prod", {"waf": False}, "waf = false: no such key; allowed here: access, account, audit, cache, database,"),
     ("prod", {"region": "us-west-\u0661"}, "allowed: a Region, such as us-west-1"),
-    ("prod", {"owner": "   "}, "allowed: a team or an address"),
+    ("prod", {"owner": "   "}, "allowed: a team or an e-mail address"),
     (
         "prod",
         {"foundation": {"key_administrators": ["arn:aws:iam::999999999999:role/admin"]}},
         f"allowed: roles of account {ACCOUNT}",
     ),
     *(
-        ("prod", {"access": {"repository": repository}}, "allowed: a repository of GitHub's, <owner>/<name>")
+        ("prod", {"access": {"repository": repository}}, "allowed: a GitHub repository, <owner>/<name>")
         for repository in (
             "",
             "globecart",
@@ -387,32 +387,34 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"foundation": {"runbooks": "docs/runbooks"}},
-        'foundation.runbooks = "docs/runbooks": allowed: an https:// address, 255 characters at most, no slash last',
+        'foundation.runbooks = "docs/runbooks": allowed: an https:// URL, 255 characters at most, no trailing slash',
     ),
-    ("prod", {"foundation": {"runbooks": "https://wiki.example/${var.x}"}}, "allowed: an https:// address, 255"),
-    ("prod", {"foundation": {"runbooks": "https://wiki.example/runbooks/"}}, "allowed: an https:// address, 255"),
-    ("prod", {"foundation": {"runbooks": f"https://{'a' * 248}"}}, "allowed: an https:// address, 255"),
+    ("prod", {"foundation": {"runbooks": "https://wiki.example/${var.x}"}}, "allowed: an https:// URL, 255"),
+    ("prod", {"foundation": {"runbooks": "https://wiki.example/runbooks/"}}, "allowed: an https:// URL, 255"),
+    ("prod", {"foundation": {"runbooks": f"https://{'a' * 248}"}}, "allowed: an https:// URL, 255"),
     ("prod", {"network": {"zones": "us-west-1a"}}, 'network.zones = "us-west-1a": allowed: a list'),
     ("prod", {"network": {"nat_per_zone": 1}}, "network.nat_per_zone = 1: allowed: true or false"),
     ("prod", {"network": {"egress": [{**EGRESS, "cidr": "169.254.169.254/32"}]}}, "allowed: a public range"),
     ("prod", {"network": {"egress": [{**EGRESS, "reason": "${aws_vpc.x.id} hello"}]}}, "allowed: 10 to 200 letters"),
     ("prod", {"network": {"egress": [{**EGRESS, "reason": "the provider's interface"}]}}, "allowed: 10 to 200 letters"),
-    ("prod", {"database": {"name": "rdsadmin"}}, 'database.name = "rdsadmin": allowed: 1 to 63 small letters'),
+    ("prod", {"database": {"name": "rdsadmin"}}, 'database.name = "rdsadmin": allowed: 1 to 63 lowercase letters'),
     ("prod", {"database": {"readers": True}}, "database.readers = true: allowed: a whole number"),
     ("prod", {"database": {"maximum_capacity": "16"}}, 'database.maximum_capacity = "16": allowed: a number'),
     ("prod", {"production": 0}, "production = 0: allowed: true or false"),
-    ("prod", {"name": "other"}, 'name = "other": no such key; an environment is named by its file'),
+    ("prod", {"name": "other"}, 'name = "other": no such key; the file\'s name is used'),
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "told"), REFUSED, ids=[told.partition(":")[0] for _, _, told in REFUSED])
-def test_a_wrong_value_is_refused_in_one_line(tmp_path: Path, name: str, change: dict[str, Any], told: str):
+@pytest.mark.parametrize(
+    ("name", "change", "message"), REFUSED, ids=[message.partition(":")[0] for _, _, message in REFUSED]
+)
+def test_an_invalid_value_is_refused_in_one_line(tmp_path: Path, name: str, change: dict[str, Any], message: str):
     (line,) = refusals(tmp_path, name, change)
     assert line.startswith(f"environments/{name}.toml: ")
-    assert told in line
+    assert message in line
 
 
-def test_production_has_a_second_region(tmp_path: Path):
+def test_production_needs_a_second_region(tmp_path: Path):
     written = {key: value for key, value in changed_settings("prod", {}).items() if key != "second_region"}
     folder = tmp_path / "environments"
     folder.mkdir()
@@ -423,7 +425,7 @@ def test_production_has_a_second_region(tmp_path: Path):
         load_environments(folder)
 
 
-def test_all_errors_are_told_at_once(tmp_path: Path):
+def test_all_errors_of_a_file_are_reported_at_once(tmp_path: Path):
     lines = refusals(
         tmp_path,
         "prod",
@@ -446,13 +448,13 @@ def test_all_errors_are_told_at_once(tmp_path: Path):
     ]
 
 
-def test_a_missing_section_is_named(tmp_path: Path):
+def test_a_missing_section_is_reported(tmp_path: Path):
     (tmp_path / "dev.toml").write_text('account = "111122223333"')
     with pytest.raises(SettingsError, match=r"dev\.toml: network is missing"):
         load_environments(tmp_path)
 
 
-def test_errors_of_all_files_are_told(tmp_path: Path):
+def test_errors_of_all_files_are_reported(tmp_path: Path):
     for name in ENVIRONMENTS:
         (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"owner": ""})))
     with pytest.raises(SettingsError) as refused:
@@ -460,23 +462,25 @@ def test_errors_of_all_files_are_told(tmp_path: Path):
     assert len(str(refused.value).splitlines()) == len(ENVIRONMENTS)
 
 
-def test_environments_networks_are_disjoint(tmp_path: Path):
+def test_networks_of_environments_must_be_disjoint(tmp_path: Path):
     for name in ("dev", "staging"):
         (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"network": {"cidr": "10.7.0.0/16"}})))
     with pytest.raises(
-        SettingsError, match=r'staging\.toml: network\.cidr = "10\.7\.0\.0/16": .*apart from 10\.7\.0\.0/16'
+        SettingsError, match=r'staging\.toml: network\.cidr = "10\.7\.0\.0/16": .*no overlap with 10\.7\.0\.0/16'
     ):
         load_environments(tmp_path)
 
 
-def test_production_shares_no_account(tmp_path: Path):
+def test_production_must_not_share_its_account(tmp_path: Path):
     for name in ("prod", "staging"):
         (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {})).replace("444455556666", ACCOUNT))
-    with pytest.raises(SettingsError, match=r'staging\.toml: account = "111122223333": allowed: another than that of'):
+    with pytest.raises(
+        SettingsError, match=r'staging\.toml: account = "111122223333": allowed: another account than in'
+    ):
         load_environments(tmp_path)
 
 
-def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: Path):
+def test_one_environment_manages_each_audit_service_per_account_and_region(tmp_path: Path):
     def write(name: str, change: dict[str, Any]) -> None:
         (tmp_path / f"{name}.toml").write_text(
             to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
@@ -488,8 +492,8 @@ def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: P
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
     assert str(refused.value).splitlines() == [
-        f"environments/staging.toml: audit.{service} = true: allowed: false, since environments/dev.toml has the "
-        "account's own".replace("environments", tmp_path.name)
+        f"{tmp_path.name}/staging.toml: audit.{service} = true: allowed: false, because {tmp_path.name}/dev.toml "
+        "already manages it"
         for service in ("guardduty", "config")
     ]
     write("staging", {"audit": {"guardduty": False, "config": False}})
@@ -498,7 +502,7 @@ def test_an_account_has_one_of_each_service_of_the_audit_in_a_region(tmp_path: P
     assert len(load_environments(tmp_path)) == 2
 
 
-def test_an_account_has_one_provider_of_identities(tmp_path: Path):
+def test_an_account_has_one_oidc_provider(tmp_path: Path):
     def write(name: str, change: dict[str, Any]) -> None:
         change = {**change, "audit": dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)}
         (tmp_path / f"{name}.toml").write_text(
@@ -510,20 +514,20 @@ def test_an_account_has_one_provider_of_identities(tmp_path: Path):
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
     assert str(refused.value) == (
-        f"{tmp_path.name}/staging.toml: access.oidc_provider is missing: the ARN of the one that "
-        f"{tmp_path.name}/dev.toml makes, because an account has one"
+        f"{tmp_path.name}/staging.toml: access.oidc_provider is missing: the ARN of the provider that "
+        f"{tmp_path.name}/dev.toml creates, because an account can have only one"
     )
     write("staging", {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}})
     assert len(load_environments(tmp_path)) == 2
 
 
-def test_a_section_that_is_none_is_told(tmp_path: Path):
+def test_a_section_must_be_a_table(tmp_path: Path):
     (line,) = refusals(tmp_path, "prod", {"database": 3})
     assert line == "environments/prod.toml: database = 3: allowed: a section"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"a = = 1", "dev.toml: not TOML: "),
         (b"a = " + b"1" * 5000, "dev.toml: not TOML: "),
@@ -531,35 +535,35 @@ def test_a_section_that_is_none_is_told(tmp_path: Path):
         (b"name = 1979-05-27", "dev.toml: name = "),
         (b"\xff\xfe", "dev.toml: cannot be read: "),
     ],
-    ids=["syntax", "huge number", "deep lists", "a date", "no text"],
+    ids=["syntax", "huge number", "deep lists", "date", "not UTF-8"],
 )
-def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, told: str):
+def test_a_file_that_is_not_toml_is_reported(tmp_path: Path, content: bytes, message: str):
     (tmp_path / "dev.toml").write_bytes(content)
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_an_unknown_environment_is_told_with_those_there_are(tmp_path: Path):
-    with pytest.raises(SettingsError, match=r"nope\.toml: there is no such environment; there are: none"):
+def test_an_unknown_environment_is_reported_with_the_existing_ones(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"nope\.toml: no such environment; existing ones: none"):
         load_environments(tmp_path, only="nope")
-    with pytest.raises(SettingsError, match=r"there are: dev, prod, staging"):
+    with pytest.raises(SettingsError, match=r"existing ones: dev, prod, staging"):
         load_environments(REFERENCE, only="production")
 
 
-def test_an_empty_folder_is_told(tmp_path: Path):
-    with pytest.raises(SettingsError, match="there is no environment; write one"):
+def test_an_empty_folder_is_reported(tmp_path: Path):
+    with pytest.raises(SettingsError, match="no environments; create one"):
         load_environments(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["Prod", "a-very-long-name", "x", "two--hyphens", "ends-"])
-def test_an_environments_name_fits_awss_names(tmp_path: Path, name: str):
+def test_an_environments_name_must_fit_into_aws_names(tmp_path: Path, name: str):
     (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {})))
-    with pytest.raises(SettingsError, match="allowed: 2 to 12 small letters, digits and single hyphens"):
+    with pytest.raises(SettingsError, match="allowed: 2 to 12 lowercase letters, digits and single hyphens"):
         load_environments(tmp_path)
 
 
-def test_outside_production_less_is_allowed(tmp_path: Path):
+def test_other_environments_may_be_smaller_than_production(tmp_path: Path):
     small: dict[str, Any] = {
         "database": {"minimum_capacity": 0, "maximum_capacity": 1, "readers": 0, "maximum_readers": 0},
         "cache": {"replicas_per_shard": 0, "shards": 1},
@@ -571,7 +575,7 @@ def test_outside_production_less_is_allowed(tmp_path: Path):
 SWITCHES = ("encrypt", "tls", "ssl", "waf", "kms", "public", "iam", "secret", "password", "security_group")
 
 
-def test_nothing_that_protects_has_a_switch():
+def test_no_security_control_can_be_turned_off():
     keys = re.findall(r"^\| `([^`]+)`", settings_reference(), flags=re.MULTILINE)
     assert "foundation.alarm_subscriptions[].endpoint" in keys
     assert not [key for key in keys for switch in SWITCHES if switch in key]

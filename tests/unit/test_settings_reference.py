@@ -1,4 +1,4 @@
-"""The settings' reference tells all that a person needs to know of each key."""
+"""The settings reference is complete: every key with its purpose, unit, range and default."""
 
 from typing import Annotated, Literal
 
@@ -17,15 +17,15 @@ ALL = [row for path, section in SECTIONS.items() for row in rows(section, path)]
 
 
 @pytest.mark.parametrize("row", ALL, ids=[key for key, *_ in ALL])
-def test_every_key_says_what_it_is_for_and_what_its_number_counts(row: tuple[str, ...]):
-    _, type_, _, default, why, _ = row
-    assert len(why.split()) > 3
+def test_every_key_has_a_purpose_and_every_number_a_unit(row: tuple[str, ...]):
+    _, type_, _, default, purpose, _ = row
+    assert len(purpose.split()) > 3
     assert default
     name, _, unit = type_.partition(", ")
     assert bool(unit) == (name in NUMBERS)
 
 
-def test_every_section_says_what_it_is_of():
+def test_every_section_has_a_description():
     assert all((each.__doc__ or "").strip() for each in sections_of(Environment).values())
 
 
@@ -40,7 +40,7 @@ def test_every_key_of_the_shipped_files_is_listed():
 
 
 class Entry(Section):
-    """Of a list."""
+    """An entry of a list."""
 
     port: Annotated[int, Unit("TCP port")] = 443
     """Where to."""
@@ -72,10 +72,10 @@ class Example(Section):
         return least
 
 
-def test_a_row_says_all_that_the_model_knows():
+def test_a_row_lists_all_rules_of_the_field():
     assert list(rows(Example, "x.")) == [
         ("`x.size`", "whole number", "`1`, `2`", "`1`", "How large.", ""),
-        ("`x.ratio`", "number, parts", "0 to 4, in steps of 0.5", "`2`", "How much.", "at least 1, as it is"),
+        ("`x.ratio`", "number, parts", "0 to 4, in steps of 0.5", "`2`", "How much.", "at least 1, because it is"),
         ("`x.least`", "whole number, days", "3 or more; is not more", "required", "How long.", ""),
         ("`x.most`", "whole number, days", "3 or less", "none", "How short.", ""),
         ("`x.largest`", "whole number, days", "3 or more; `least` or more", "`9`", "How long at most.", ""),

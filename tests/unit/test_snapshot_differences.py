@@ -1,4 +1,4 @@
-"""What a change makes of the stacks: told by resource, from git alone, and never more than GitHub shows."""
+"""The `snapshots` command: differences by resource, computed with git, within GitHub's size limit."""
 
 import json
 import re
@@ -59,7 +59,7 @@ class Project:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message=a change")
 
-    def told(self, base: str = "main") -> list[SnapshotDifference]:
+    def compare(self, base: str = "main") -> list[SnapshotDifference]:
         return differences(committed(self.folder, base), present(self.folder))
 
 
@@ -69,36 +69,36 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def told(project: Project) -> Callable[[Stacks, Stacks], list[SnapshotDifference]]:
-    """What is told where the first was committed, and the second is in the working tree."""
+def compare(project: Project) -> Callable[[Stacks, Stacks], list[SnapshotDifference]]:
+    """Compares stacks: the first are committed, the second are in the working tree."""
 
     def differing(before: Stacks, after: Stacks) -> list[SnapshotDifference]:
         project.commit(before)
         project.write(after)
-        return project.told()
+        return project.compare()
 
     return differing
 
 
-Told = Callable[[Stacks, Stacks], list[SnapshotDifference]]
+Compare = Callable[[Stacks, Stacks], list[SnapshotDifference]]
 
 
 def statements(statements: list[dict[str, Any]]) -> Stacks:
     return {"dev-network": {"data": {"aws_iam_policy_document": {"access": {"statement": statements}}}}}
 
 
-def test_where_nothing_differs_nothing_is_told(told: Told):
-    assert told({"dev-network": TOPIC}, {"dev-network": TOPIC}) == []
+def test_equal_snapshots_have_no_differences(compare: Compare):
+    assert compare({"dev-network": TOPIC}, {"dev-network": TOPIC}) == []
 
 
-def test_another_order_of_keys_is_no_difference(told: Told):
+def test_the_order_of_keys_does_not_matter(compare: Compare):
     turned = {"resource": {"aws_sns_topic": {"alarms": {"tags": {"Owner": "us"}, "name": "alarms"}}}}
-    assert told({"dev-network": TOPIC}, {"dev-network": turned}) == []
+    assert compare({"dev-network": TOPIC}, {"dev-network": turned}) == []
 
 
-def test_what_differs_stands_under_its_resource_and_what_it_lies_within(told: Told):
+def test_a_change_is_shown_under_its_resource_and_key_path(compare: Compare):
     changed = {"resource": {"aws_sns_topic": {"alarms": {"name": "alarms", "tags": {"Owner": "them"}}}}}
-    assert told({"dev-network": TOPIC, "dev-cache": TOPIC}, {"dev-network": changed, "dev-cache": TOPIC}) == [
+    assert compare({"dev-network": TOPIC, "dev-cache": TOPIC}, {"dev-network": changed, "dev-cache": TOPIC}) == [
         SnapshotDifference(
             "dev-network",
             added=0,
@@ -118,9 +118,9 @@ def test_what_differs_stands_under_its_resource_and_what_it_lies_within(told: To
     ]
 
 
-def test_each_place_of_a_resource_is_shown_with_three_lines_around_it(told: Told):
+def test_each_change_is_shown_with_three_lines_of_context(compare: Compare):
     after = [{**STATEMENTS[0], "sid": "First"}, STATEMENTS[1], {**STATEMENTS[2], "actions": ["s3:GetObject"]}]
-    (found,) = told(statements(STATEMENTS), statements(after))
+    (found,) = compare(statements(STATEMENTS), statements(after))
     assert found.changed == 1
     heads = [line for line in found.lines if line.startswith("@@")]
     assert heads == [
@@ -130,15 +130,15 @@ def test_each_place_of_a_resource_is_shown_with_three_lines_around_it(told: Told
     assert len(found.lines) == 2 + (3 + 2 + 3) + (3 + 3 + 3)
 
 
-def test_what_is_new_within_a_resource_stands_under_what_it_lies_within_too(told: Told):
-    (found,) = told(statements(STATEMENTS[:1]), statements(STATEMENTS[:2]))
+def test_an_addition_is_shown_under_its_key_path(compare: Compare):
+    (found,) = compare(statements(STATEMENTS[:1]), statements(STATEMENTS[:2]))
     assert found.lines[0] == "@@ data.aws_iam_policy_document.access statement @@"
     assert not [line for line in found.lines if line.startswith("-")]
 
 
-def test_a_resource_that_is_new_and_one_that_is_gone_are_shown_whole(told: Told):
+def test_added_and_removed_resources_are_shown_completely(compare: Compare):
     queue = {"resource": {"aws_sqs_queue": {"orders": {"name": "orders"}}}}
-    (found,) = told({"dev-network": TOPIC}, {"dev-network": queue})
+    (found,) = compare({"dev-network": TOPIC}, {"dev-network": queue})
     assert (found.added, found.changed, found.removed) == (1, 0, 1)
     assert found.lines == (
         *(
@@ -154,41 +154,41 @@ def test_a_resource_that_is_new_and_one_that_is_gone_are_shown_whole(told: Told)
     )
 
 
-def test_a_stack_that_is_new_and_one_that_is_gone_are_told(told: Told):
-    assert [(each.stack, each.added, each.removed) for each in told({"dev-one": TOPIC}, {"dev-two": TOPIC})] == [
+def test_added_and_removed_stacks_are_shown(compare: Compare):
+    assert [(each.stack, each.added, each.removed) for each in compare({"dev-one": TOPIC}, {"dev-two": TOPIC})] == [
         ("dev-one", 0, 1),
         ("dev-two", 1, 0),
     ]
 
 
-def test_outputs_providers_and_backends_are_told_by_their_addresses(told: Told):
+def test_outputs_providers_and_backends_are_shown_by_address(compare: Compare):
     def document(value: str) -> Stacks:
         sections = {"output": {"id": {"value": value}}, "provider": {"aws": [{"region": value}]}}
         return {"dev-network": {**sections, "terraform": {"backend": {"s3": {"key": value}}}}}
 
-    (found,) = told(document("a"), document("b"))
+    (found,) = compare(document("a"), document("b"))
     heads = [line for line in found.lines if line.startswith("@@")]
     assert heads == ["@@ output.id @@", "@@ provider.aws @@", "@@ terraform.backend s3 @@"]
 
 
-def test_no_letter_is_mistaken_for_another_and_none_turns_the_line(told: Told):
-    # U+202E turns what follows it.
+def test_non_ascii_and_control_characters_are_escaped(compare: Compare):
+    # U+202E reverses the direction of the text after it.
     after = {"resource": {"aws_sns_topic": {"a\nl\u202e": {"name": "\u0430larms`\u202e", "tags\n\u202e": {"a": "b"}}}}}
-    (found,) = told({"dev-network": TOPIC}, {"dev-network": after})
+    (found,) = compare({"dev-network": TOPIC}, {"dev-network": after})
     assert "".join(found.lines).isascii()
     assert "".join(found.lines).isprintable()
     assert r"@@ aws_sns_topic.a\nl\u202e @@" in found.lines
 
 
-def test_a_keys_name_is_told_whole(told: Told):
+def test_special_characters_in_keys_are_escaped(compare: Compare):
     def document(value: str) -> Stacks:
         return {"dev-network": {"resource": {"aws_x": {"y": {'a": "b': {"c": value}}}}}}
 
-    (found,) = told(document("1"), document("2"))
+    (found,) = compare(document("1"), document("2"))
     assert found.lines[0] == r"@@ aws_x.y a\": \"b @@"
 
 
-def test_what_others_have_changed_since_is_not_told(project: Project):
+def test_later_changes_of_the_base_are_ignored(project: Project):
     other = {"resource": {"aws_sqs_queue": {"orders": {}}}}
     project.commit({"dev-network": TOPIC})
     project.git("switch", "--quiet", "--create", "change")
@@ -196,34 +196,34 @@ def test_what_others_have_changed_since_is_not_told(project: Project):
     project.git("switch", "--quiet", "main")
     project.commit({"dev-network": other})
     project.git("switch", "--quiet", "change")
-    assert [each.stack for each in project.told()] == ["dev-cache"]
+    assert [each.stack for each in project.compare()] == ["dev-cache"]
 
 
-def test_only_snapshots_of_stacks_are_looked_at(project: Project):
+def test_only_snapshots_of_stacks_are_read(project: Project):
     project.commit({"dev-network": TOPIC, "<b>": TOPIC})
     (project.folder / SNAPSHOTS / "notes.json").write_text("no JSON")
     assert committed(project.folder, "main").keys() == present(project.folder).keys() == {"dev-network"}
 
 
 @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD", "[]", '{"resource": []}', '{"resource": {"aws_x": []}}'])
-def test_what_is_no_snapshot_is_told(project: Project, text: str):
+def test_an_invalid_snapshot_is_reported(project: Project, text: str):
     project.file("dev-network").write_text(text)
-    with pytest.raises(SnapshotsError, match=r"test_stack\[dev-network\]\.json: no snapshot of a stack"):
+    with pytest.raises(SnapshotsError, match=r"test_stack\[dev-network\]\.json: not a snapshot of a stack"):
         present(project.folder)
 
 
-def test_a_version_that_is_not_there_is_told(project: Project):
+def test_an_unknown_base_is_an_error(project: Project):
     project.commit({})
     for base in ("nowhere", "--all", ""):
         with pytest.raises(SnapshotsError, match=r"git rev-parse .* fatal: "):
             committed(project.folder, base)
 
 
-def test_versions_that_share_none_are_told(project: Project):
+def test_unrelated_histories_are_an_error(project: Project):
     project.commit({})
     project.git("switch", "--quiet", "--orphan", "other")
     project.commit({"dev-network": TOPIC})
-    with pytest.raises(SnapshotsError, match=r"git merge-base .*: finds none"):
+    with pytest.raises(SnapshotsError, match=r"git merge-base .*: no merge base"):
         committed(project.folder, "main")
 
 
@@ -243,10 +243,10 @@ def test_the_summary_is_a_table_and_a_folded_block_for_each_stack():
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-def test_no_line_ends_its_block(told: Told, number: int):
+def test_backticks_do_not_end_the_code_block(compare: Compare, number: int):
     ticks = "`" * number
     after = {"resource": {f"aws_{ticks}": {ticks: {ticks: [{ticks: ticks}, ticks]}}}}
-    found = told({"dev-network": {}}, {"dev-network": after})
+    found = compare({"dev-network": {}}, {"dev-network": after})
     lines = summary(found, stacks=1, base="main").splitlines()
     assert [line for line in lines if "```" in line] == ["```diff", "```"]
     body = "".join(line[1:] for line in found[0].lines[found[0].lines.index("+{") :])
@@ -254,41 +254,42 @@ def test_no_line_ends_its_block(told: Told, number: int):
 
 
 def blocks(text: str) -> dict[str, int]:
-    """How many lines of each stack are shown."""
+    """Number of lines shown by stack."""
     shown = re.findall(r"<summary>([\w-]+)</summary>\n\n```diff\n(.*?)\n?```\n", text, flags=re.DOTALL)
     return {stack: len(lines.splitlines()) for stack, lines in shown}
 
 
-def test_what_has_no_room_is_left_out_and_said_so():
+def test_omitted_lines_are_reported():
     lines = [f'+  "name": "{number:04}"' for number in range(1000)]
-    told = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
-    shown = blocks(told)["dev-network"]
+    text = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
+    shown = blocks(text)["dev-network"]
     assert 240 < shown < 270  # of 18 bytes each
-    assert f"bytes: {1000 - shown} lines. All of it:\n`git diff main -- 'tests/snapshots/" in told
-    assert "test_stack[dev-network].json'`" in told
-    assert 4980 < len(told.encode()) <= 5000
+    omission = f"{1000 - shown} lines are omitted because of GitHub's limit of 1,048,576 bytes. To see all:\n"
+    assert f"{omission}`git diff main -- 'tests/snapshots/" in text
+    assert "test_stack[dev-network].json'`" in text
+    assert 4980 < len(text.encode()) <= 5000
 
 
-def test_a_small_difference_is_shown_whole_beside_large_ones():
+def test_a_small_difference_is_shown_completely_next_to_large_ones():
     large = [f'+  "name": "{number:04}"' for number in range(1000)]
     found = [difference("dev-a", *large), difference("dev-b", *large[:10]), difference("dev-c", *large[:300])]
     shown = blocks(summary(found, stacks=3, base="main", limit=20_000))
     assert list(shown) == ["dev-a", "dev-b", "dev-c"]
     assert shown["dev-b"] == 10
     assert shown["dev-c"] == 300
-    assert 700 < shown["dev-a"] < 800  # of 18 bytes each, less what the others need
+    assert 700 < shown["dev-a"] < 800  # of 18 bytes each, minus what the others need
 
 
-def test_nothing_is_more_than_github_takes():
-    # All that this project synthesizes, as if all of it were new.
-    told = summary(differences({}, present(ROOT)), stacks=33, base="ä" * 250)
-    assert 0.98 * LIMIT < len(told.encode()) <= LIMIT
-    assert min(blocks(told).values()) > 100
+def test_the_summary_fits_githubs_limit():
+    # All stacks of this project, as if they were new.
+    text = summary(differences({}, present(ROOT)), stacks=33, base="ä" * 250)
+    assert 0.98 * LIMIT < len(text.encode()) <= LIMIT
+    assert min(blocks(text).values()) > 100
     one = difference("dev-network", "+" + "a" * LIMIT)
     assert len(summary([one], stacks=1, base="main").encode()) < 1000
 
 
-def test_it_prints_what_the_working_tree_has_since_it_left_the_base(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_prints_changes_since_the_merge_base(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "ROOT", project.folder)
     project.commit({"dev-network": TOPIC, "dev-cache": TOPIC})
     project.write({"dev-network": TOPIC})
@@ -298,7 +299,7 @@ def test_it_prints_what_the_working_tree_has_since_it_left_the_base(project: Pro
     assert "| `dev-cache` | 0 | 0 | 1 |" in result.stdout
 
 
-def test_a_base_that_does_not_exist_ends_in_a_line(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_base_is_reported_in_one_line(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "ROOT", project.folder)
     result = CliRunner().invoke(app, ["snapshots", "nowhere"])
     assert result.exit_code == 1
@@ -306,17 +307,17 @@ def test_a_base_that_does_not_exist_ends_in_a_line(project: Project, monkeypatch
     assert result.stderr.count("\n") == 1
 
 
-def test_a_snapshot_that_is_no_text_ends_in_a_line(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_a_binary_snapshot_is_reported_in_one_line(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "ROOT", project.folder)
     project.commit({"dev-network": TOPIC})
     (project.folder / SNAPSHOTS / "test_stack[dev-network].json").write_bytes(b"\xff\xfe\xff")
     result = CliRunner().invoke(app, ["snapshots", "main"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("test_stack[dev-network].json: no snapshot of a stack: ")
+    assert result.stderr.startswith("test_stack[dev-network].json: not a snapshot of a stack: ")
     assert result.stderr.count("\n") == 1
 
 
-def test_without_git_it_says_so(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_missing_git_is_reported(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "ROOT", project.folder)
     monkeypatch.setenv("PATH", str(project.folder))
     result = CliRunner().invoke(app, ["snapshots", "main"])

@@ -1,4 +1,4 @@
-"""What the source itself must not do, because neither cdktf nor a type checker would say so."""
+"""Mistakes in the source that neither cdktf nor the type checker reports."""
 
 import ast
 from pathlib import Path
@@ -10,14 +10,14 @@ from stacks import ROOT
 SOURCES = [ROOT / "main.py", *sorted((ROOT / "stacks").rglob("*.py"))]
 
 
-def lossy_dicts(source: str) -> list[int]:
-    """Lines with a snake_case dict that is handed to something: in a list or in a call.
+def snake_case_dicts(source: str) -> list[int]:
+    """Lines with a snake_case dict in a list or call.
 
-    cdktf translates a dict's keys at an argument, but not within a list, where `from_port` silently becomes null; the
-    struct classes are translated everywhere, and are checked. A table of our own may have whatever keys it likes.
+    cdktf translates the keys of a dict that is an argument, but not those of dicts in a list: `from_port` silently
+    becomes null. Struct classes are checked, and translated everywhere. Dicts that are not passed on may have any keys.
     """
     tree = ast.parse(source)
-    handed = [
+    passed = [
         part
         for outer in ast.walk(tree)
         for part in (
@@ -30,11 +30,11 @@ def lossy_dicts(source: str) -> list[int]:
     ]
     literal = {
         inner.lineno
-        for part in handed
+        for part in passed
         for inner in ast.walk(part)
         if isinstance(inner, ast.Dict)
         for key in inner.keys
-        # Names of environment variables are our own, too.
+        # Upper-case keys are names of environment variables.
         if isinstance(key, ast.Constant) and isinstance(key.value, str) and "_" in key.value and key.value.islower()
     }
     called = {
@@ -47,8 +47,8 @@ def lossy_dicts(source: str) -> list[int]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
-def test_no_snake_case_dict_is_handed_to_cdktf(path: Path):
-    assert not lossy_dicts(path.read_text(encoding="utf-8"))
+def test_no_snake_case_dict_is_passed_to_cdktf(path: Path):
+    assert not snake_case_dicts(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_no_snake_case_dict_is_handed_to_cdktf(path: Path):
         "rules = [dict(from_port=443)]",
     ],
 )
-def test_a_lossy_dict_is_found(source: str):
-    assert lossy_dicts(source) == [1]
+def test_a_snake_case_dict_is_found(source: str):
+    assert snake_case_dicts(source) == [1]
 
 
-def test_tags_and_tables_of_our_own_are_left_alone():
-    assert not lossy_dicts('PURPOSES = {"load_balancer": "x"}\nCluster(tags={"Name": "x"})')
+def test_tags_and_our_own_tables_are_allowed():
+    assert not snake_case_dicts('PURPOSES = {"load_balancer": "x"}\nCluster(tags={"Name": "x"})')

@@ -1,4 +1,4 @@
-"""Statements of policies as the document that AWS's API takes; their other rendering is in the snapshots."""
+"""Policy statements as JSON of AWS's API. The snapshots cover the Terraform data sources."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def rendered(statement: Statement) -> dict[str, object]:
     return only
 
 
-def test_an_identitys_statement_names_no_principal():
+def test_an_identity_policy_has_no_principal():
     assert rendered(allow("Read", ["s3:GetObject"], ["arn:aws:s3:::a/*"])) == {
         "Sid": "Read",
         "Effect": "Allow",
@@ -32,13 +32,13 @@ def test_an_identitys_statement_names_no_principal():
     }
 
 
-def test_a_trust_policy_names_no_resource():
+def test_a_trust_policy_has_no_resource():
     assert "Resource" not in rendered(
         allow("Assume", ["sts:AssumeRole"], [], to=service_principal("ecs.amazonaws.com"))
     )
 
 
-def test_a_denial_of_all_but_some_resources_names_those_alone():
+def test_a_denial_with_exceptions_has_not_resource():
     statement = rendered(deny("NoOthers", ["s3:*"], [], not_resources=["arn:aws:s3:::a/*"]))
     assert statement["NotResource"] == ["arn:aws:s3:::a/*"]
     assert "Resource" not in statement
@@ -52,11 +52,11 @@ def test_a_denial_of_all_but_some_resources_names_those_alone():
         (Principal("AWS", ["arn:a", "arn:b"]), {"AWS": ["arn:a", "arn:b"]}),
     ],
 )
-def test_one_principal_is_written_as_one_and_everyone_as_a_star(principal: Principal, expected: object):
+def test_a_single_principal_is_no_list_and_everyone_is_a_star(principal: Principal, expected: object):
     assert rendered(allow("To", ["s3:*"], ["*"], to=principal))["Principal"] == expected
 
 
-def test_conditions_of_one_test_are_written_together():
+def test_conditions_with_the_same_operator_are_merged():
     when = [string_equals("a:B", "1", "2"), Condition("Bool", "a:C", ["true"]), string_equals("a:D", "3")]
     assert rendered(allow("When", ["s3:*"], ["*"], when=when))["Condition"] == {
         "StringEquals": {"a:B": ["1", "2"], "a:D": "3"},

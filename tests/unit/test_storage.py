@@ -1,4 +1,4 @@
-"""Files: mount targets, access points, who is refused, backup."""
+"""The storage tier: mount targets, access points, policy, replication, backup."""
 
 import pytest
 
@@ -11,15 +11,15 @@ FILE_SYSTEM = "aws_efs_file_system.storage_files"
 EVERYONE = [{"type": "*", "identifiers": ["*"]}]
 
 
-def test_files_are_regional_and_grow_by_themselves(prod: Platform):
+def test_the_file_system_is_regional_and_elastic(prod: Platform):
     files = only(prod, "aws_efs_file_system")
-    # One Zone storage would name its zone.
+    # The argument would create a One Zone file system.
     assert "availability_zone_name" not in files
     assert files["throughput_mode"] == "elastic"
     assert files["protection"] == {"replication_overwrite": "ENABLED"}
 
 
-def test_what_nobody_reads_moves_to_cheaper_storage_and_back(prod: Platform):
+def test_unused_files_move_to_cheaper_storage_and_back(prod: Platform):
     assert only(prod, "aws_efs_file_system")["lifecycle_policy"] == [
         {"transition_to_ia": "AFTER_30_DAYS"},
         {"transition_to_archive": "AFTER_90_DAYS"},
@@ -35,7 +35,7 @@ def test_there_is_a_mount_target_in_every_zone(three_zones: Platform):
         assert mount["security_groups"] == ["${aws_security_group.network_group-files.id}"]
 
 
-def test_each_access_point_has_an_identity_and_a_root_of_its_own(prod: Platform):
+def test_each_access_point_has_its_own_user_and_root_directory(prod: Platform):
     points = bodies(prod, "aws_efs_access_point")
     assert points.keys() == {"uploads", "documents"}
     users = [(point["posix_user"]["uid"], point["posix_user"]["gid"]) for point in points.values()]
@@ -46,7 +46,7 @@ def test_each_access_point_has_an_identity_and_a_root_of_its_own(prod: Platform)
         assert root["path"] == f"/{name}"
         owner = root["creation_info"]
         assert (owner["owner_uid"], owner["owner_gid"]) == (point["posix_user"]["uid"], point["posix_user"]["gid"])
-        # Nothing for others.
+        # No access for others.
         assert owner["permissions"] == "0750"
 
 
@@ -61,14 +61,14 @@ def test_plaintext_and_root_and_other_accounts_are_refused(prod: Platform):
     assert conditions(access["DenyOtherAccounts"])["StringNotEquals aws:PrincipalAccount"] == ["111122223333"]
 
 
-def test_there_is_no_way_around_the_access_points(prod: Platform):
+def test_mounts_without_an_access_point_are_denied(prod: Platform):
     around = statements(prod, "storage", "access")["DenyAroundAccessPoints"]
     assert set(around["actions"]) == {
         "elasticfilesystem:ClientMount",
         "elasticfilesystem:ClientWrite",
         "elasticfilesystem:ClientRootAccess",
     }
-    # A negated operator holds for a request without the key: a mount of the file system itself.
+    # A negated operator also matches requests without the key: mounts without an access point.
     assert conditions(around) == {
         "ArnNotEquals elasticfilesystem:AccessPointArn": [
             "${aws_efs_access_point.storage_uploads.arn}",
@@ -80,7 +80,7 @@ def test_there_is_no_way_around_the_access_points(prod: Platform):
     assert policy["policy"] == "${data.aws_iam_policy_document.storage_access.json}"
 
 
-def test_files_are_followed_by_a_replica_under_the_second_regions_key(prod: Platform, dev: Platform):
+def test_files_are_replicated_with_a_key_of_the_second_region(prod: Platform, dev: Platform):
     replication = only(prod, "aws_efs_replication_configuration")
     assert replication["source_file_system_id"] == f"${{{FILE_SYSTEM}.id}}"
     assert replication["destination"] == {
@@ -90,7 +90,7 @@ def test_files_are_followed_by_a_replica_under_the_second_regions_key(prod: Plat
     assert not dev.of_type("aws_efs_replication_configuration")
 
 
-def test_a_replica_that_falls_behind_rings(prod: Platform, dev: Platform):
+def test_an_alarm_is_raised_if_replication_falls_behind(prod: Platform, dev: Platform):
     alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "storage")["alarm-replica-behind"]
     replication = "aws_efs_replication_configuration.storage_replication"
     assert alarm["dimensions"] == {

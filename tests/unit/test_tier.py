@@ -1,4 +1,4 @@
-"""What every tier has alike."""
+"""Properties of all tiers: state, provider, tags, outputs, dependencies."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.synthesized import DEFAULT_TAGS, DEPENDENCIES, TIERS, stack_json
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Platform], tier: str):
+def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, Platform], tier: str):
     for name, platform in platforms.items():
         backend = platform.stacks[tier].backend
         account = platform.stacks[tier].providers[0]["allowed_account_ids"][0]
@@ -28,7 +28,7 @@ def test_a_tiers_state_is_its_own_encrypted_and_locked(platforms: dict[str, Plat
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
+def test_a_tier_may_only_deploy_to_its_account(prod: Platform, tier: str):
     assert Testing.to_have_provider_with_properties(
         stack_json(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
     )
@@ -37,7 +37,7 @@ def test_a_tier_deploys_to_its_own_account_alone(prod: Platform, tier: str):
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
+def test_the_default_tags_name_environment_and_tier(prod: Platform, tier: str):
     for provider in prod.stacks[tier].providers:
         (tags,) = (default["tags"] for default in provider["default_tags"])
         assert tags.keys() == DEFAULT_TAGS
@@ -46,11 +46,11 @@ def test_everything_in_a_tier_says_where_it_belongs(prod: Platform, tier: str):
         assert tags["ManagedBy"] == "cdktf"
 
 
-def test_terraform_is_new_enough_for_the_lock(prod: Platform):
+def test_the_required_terraform_version_supports_lock_files(prod: Platform):
     assert {stack.document["terraform"]["required_version"] for stack in prod.stacks.values()} == {">= 1.11"}
 
 
-def test_a_named_output_is_also_offered_to_other_tiers(prod: Platform):
+def test_a_named_output_is_also_exported_to_other_tiers(prod: Platform):
     outputs = prod.stacks["foundation"].document["output"]
     named = outputs["alarm_topic_arn"]
     offered = outputs["cross-stack-output-aws_sns_topicalarmsarn"]
@@ -69,23 +69,23 @@ def test_every_named_output_has_a_description(prod: Platform):
     assert not [name for *name, output in outputs if not output.get("description")]
 
 
-def test_a_tier_knows_those_that_it_is_handed_and_no_others(prod: Platform):
-    """Where only some tiers are tested, these are what is synthesized with them."""
+def test_a_tier_depends_only_on_its_listed_dependencies(prod: Platform):
+    """The tests synthesize these dependencies with a tier."""
     for tier, stack in prod.stacks.items():
         assert {name.removeprefix("prod-") for name in stack.depends_on} <= set(DEPENDENCIES[tier])
 
 
-def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
-    """So the tiers beneath can be planned as soon as the tier is applied, and a new use needs no second apply."""
+def test_a_tier_does_not_depend_on_which_tiers_use_it(prod: Platform, tmp_path: Path):
+    """So later tiers can be planned as soon as it is applied, and a new reference needs no second apply."""
     used: set[str] = set()
-    # First those that use none, then those that use only these, and so on, each time with no tier that they do not use.
+    # Synthesize tiers without dependencies, then tiers that depend only on these, and so on.
     while users := {tier for tier in set(TIERS) - used if set(DEPENDENCIES[tier]) <= used}:
         used |= users
-        if used == set(TIERS):  # with all that they use they are the platform itself
+        if used == set(TIERS):  # this is the whole platform
             break
         with only_tiers(users):
             fewer = synthesize_variation(tmp_path / str(len(used)), "prod")
-        # Each of them is there with no user.
+        # No other tier uses them.
         assert fewer.stacks.keys() == users.union(*(DEPENDENCIES[tier] for tier in users))
         for tier, stack in fewer.stacks.items():
             assert stack.document["output"].keys() == prod.stacks[tier].document["output"].keys()
@@ -93,8 +93,8 @@ def test_a_tier_is_the_same_whoever_uses_it(prod: Platform, tmp_path: Path):
     assert used == set(TIERS)
 
 
-# What keeps data; and the argument by which it goes with what it keeps, where it has one.
-KEEPERS: dict[str, tuple[str, ...]] = {
+# Types of data stores, with the arguments that delete their content with them.
+DATA_STORES: dict[str, tuple[str, ...]] = {
     "aws_backup_vault": ("force_destroy",),
     "aws_cloudwatch_log_group": (),
     "aws_efs_file_system": (),
@@ -106,19 +106,19 @@ KEEPERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_what_keeps_data_cannot_be_destroyed_by_a_plan_where_deletion_protection_is_on(
+def test_deletion_protection_sets_prevent_destroy_on_data_stores(
     platforms: dict[str, Platform],
 ):
     for name, protected in (("prod", True), ("staging", True), ("dev", False)):
-        keepers = platforms[name].of_type(*KEEPERS)
-        assert len(keepers) > 10
+        stores = platforms[name].of_type(*DATA_STORES)
+        assert len(stores) > 10
         expect_none(
-            f"{keeper.address}: {path} = {found}, expected: {wanted}"
-            for keeper in keepers
+            f"{store.address}: {path} = {found}, expected: {wanted}"
+            for store in stores
             for path, wanted in (
                 ("lifecycle.prevent_destroy", protected or None),
-                *((argument, not protected) for argument in KEEPERS[keeper.type]),
+                *((argument, not protected) for argument in DATA_STORES[store.type]),
             )
-            for found in values(keeper.body, path)
+            for found in values(store.body, path)
             if found != wanted
         )

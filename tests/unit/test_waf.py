@@ -1,4 +1,4 @@
-"""WAF: what it blocks, in which order, and what its log shows."""
+"""WAF: rules, priorities, large bodies, logging."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["name"]: rule for rule in only(platform, "aws_wafv2_web_acl")["rule"]}
 
 
-def test_it_stands_before_the_load_balancer_and_blocks(platforms: dict[str, Platform]):
+def test_waf_is_associated_with_the_load_balancer_and_blocks(platforms: dict[str, Platform]):
     for platform in platforms.values():
         assert only(platform, "aws_wafv2_web_acl_association") == {
             "web_acl_arn": "${aws_wafv2_web_acl.service_firewall.arn}",
@@ -36,7 +36,7 @@ def test_it_stands_before_the_load_balancer_and_blocks(platforms: dict[str, Plat
             assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
 
 
-def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform]):
+def test_requests_per_client_are_limited(prod: Platform, variants: dict[str, Platform]):
     rule = rules(prod)["requests-per-client"]
     assert rule["action"] == {"block": {}}
     assert rule["statement"]["rate_based_statement"] == {
@@ -44,24 +44,24 @@ def test_a_client_may_ask_so_often(prod: Platform, otherwise: dict[str, Platform
         "aggregate_key_type": "IP",
         "evaluation_window_sec": 300,
     }
-    stricter = rules(otherwise["prod"])["requests-per-client"]
+    stricter = rules(variants["prod"])["requests-per-client"]
     assert stricter["statement"]["rate_based_statement"]["limit"] == 300
 
 
-def test_rules_are_asked_in_an_order_of_their_own_and_measured(prod: Platform):
+def test_rules_have_unique_priorities_and_metrics(prod: Platform):
     named = rules(prod)
     assert [rule["priority"] for rule in named.values()] == list(range(len(named)))
     for name, rule in named.items():
         assert rule["visibility_config"] == {
             "metric_name": name,
             "cloudwatch_metrics_enabled": True,
-            # Samples show headers that the log does not.
+            # Sampled requests show headers that the log redacts.
             "sampled_requests_enabled": False,
         }
 
 
 def elsewhere(platform: Platform) -> Body:
-    """What a large body's path must not be."""
+    """Condition on the path that allows large bodies."""
     label, path = rules(platform)["large-bodies"]["statement"]["and_statement"]["statement"]
     assert label == {
         "label_match_statement": {
@@ -72,8 +72,8 @@ def elsewhere(platform: Platform) -> Body:
     return path["not_statement"]["statement"]
 
 
-def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise: dict[str, Platform]):
-    platform = otherwise["dev"]
+def test_large_bodies_are_allowed_only_on_the_paths_in_the_settings(variants: dict[str, Platform]):
+    platform = variants["dev"]
     common = rules(platform)["common"]
     assert common["override_action"] == {"none": {}}
     assert common["statement"]["managed_rule_group_statement"]["rule_action_override"] == {
@@ -87,17 +87,17 @@ def test_large_bodies_pass_where_the_settings_say_so_and_nowhere_else(otherwise:
         "search_string": "/uploads/",
         "positional_constraint": "STARTS_WITH",
         "field_to_match": {"uri_path": {}},
-        # In this order, or an encoded ../ would pass.
+        # In this order, because ../ may be URL-encoded.
         "text_transformation": [{"priority": 0, "type": "URL_DECODE"}, {"priority": 1, "type": "NORMALIZE_PATH"}],
     }
 
 
-def test_several_paths_may_take_large_bodies(otherwise: dict[str, Platform]):
-    paths = elsewhere(otherwise["prod"])["or_statement"]["statement"]
+def test_several_paths_may_accept_large_bodies(variants: dict[str, Platform]):
+    paths = elsewhere(variants["prod"])["or_statement"]["statement"]
     assert [path["byte_match_statement"]["search_string"] for path in paths] == ["/uploads/", "/imports/"]
 
 
-def test_its_log_shows_no_session(prod: Platform):
+def test_session_headers_are_redacted_in_the_log(prod: Platform):
     logging = only(prod, "aws_wafv2_web_acl_logging_configuration")
     assert logging["resource_arn"] == "${aws_wafv2_web_acl.service_firewall.arn}"
     assert logging["log_destination_configs"] == ["${aws_cloudwatch_log_group.service_firewall-log.arn}"]
@@ -106,5 +106,5 @@ def test_its_log_shows_no_session(prod: Platform):
         {"single_header": {"name": "cookie"}},
     ]
     assert logging["depends_on"] == ["aws_cloudwatch_log_resource_policy.service_log-delivery"]
-    # WAF takes no other beginning.
+    # WAF requires this prefix.
     assert bodies(prod, "aws_cloudwatch_log_group", "service")["firewall-log"]["name"].startswith("aws-waf-logs-")

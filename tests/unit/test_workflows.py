@@ -1,4 +1,4 @@
-"""What GitHub runs of a pull request: what people run, with no more rights than it needs."""
+"""GitHub workflows run the same checks as people, with minimal permissions."""
 
 import json
 import os
@@ -29,13 +29,14 @@ FILES = sorted(file for file in FOLDER.rglob("*") if file.is_file())
 READ: dict[str, dict[Any, Any]] = {
     file.relative_to(FOLDER).as_posix(): yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES
 }
-WORKFLOWS = {name: told for name, told in READ.items() if name.startswith("workflows/")}
+WORKFLOWS = {name: content for name, content in READ.items() if name.startswith("workflows/")}
 JOBS: dict[tuple[str, str], Job] = {
-    (name, job): told for name, workflow in WORKFLOWS.items() for job, told in workflow["jobs"].items()
+    (name, job): definition for name, workflow in WORKFLOWS.items() for job, definition in workflow["jobs"].items()
 }
 CHECKS, DIFFERENCE, PLAN = (JOBS["workflows/pull-request.yml", name] for name in ("make", "snapshots", "plan"))
 
-# Of the job's token. https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
+# Permissions of the job's token.
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
 READS = {"contents": "read"}
 MAY = {
     ("workflows/pull-request.yml", "make"): READS,
@@ -47,12 +48,12 @@ PINNED = re.compile(r"([\w-]+)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
 def steps() -> Iterator[Step]:
-    """Of all jobs and actions."""
+    """Steps of all jobs and actions."""
     for job in JOBS.values():
         yield from job["steps"]
-    for name, told in READ.items():
+    for name, content in READ.items():
         if name not in WORKFLOWS:
-            yield from told["runs"]["steps"]
+            yield from content["runs"]["steps"]
 
 
 def scripts() -> list[str]:
@@ -68,9 +69,9 @@ def test_every_file_is_a_workflow_or_an_action():
     assert READ.keys() == {"workflows/pull-request.yml", "actions/setup/action.yml"}
 
 
-def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it():
+def test_every_action_is_pinned_to_a_commit_with_its_version_in_a_comment():
     lines = [line.partition("uses: ")[2] for file in FILES for line in file.read_text().splitlines() if "uses:" in line]
-    # All of them, in whatever way they are written.
+    # Fails if a line is written in another form.
     assert sorted(line.partition(" ")[0] for line in lines) == sorted(
         step["uses"] for step in steps() if "uses" in step
     )
@@ -83,38 +84,38 @@ def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it():
             assert pinned[1] in PUBLISHERS, line
 
 
-def test_an_action_is_the_same_everywhere():
+def test_an_action_has_the_same_version_everywhere():
     actions = {step["uses"] for step in steps() if "uses" in step}
     assert len({action.partition("@")[0] for action in actions}) == len(actions)
 
 
-def test_they_run_for_pull_requests_and_for_nothing_else():
+def test_workflows_run_only_for_pull_requests():
     for workflow in WORKFLOWS.values():
-        # YAML 1.1, which is read here, takes `on` for true. What `pull_request_target` starts would have the rights of
-        # the branch, for code that nobody has approved.
+        # In YAML 1.1, `on` is true. `pull_request_target` would run unreviewed code with the permissions of the base
+        # branch.
         assert workflow[True] == "pull_request"
 
 
-def test_no_job_may_do_more_than_it_needs():
-    assert {job: told["permissions"] for job, told in JOBS.items()} == MAY
+def test_jobs_have_minimal_permissions():
+    assert {job: definition["permissions"] for job, definition in JOBS.items()} == MAY
     for workflow in WORKFLOWS.values():
-        # What a job without a say of its own would have.
+        # Default for jobs without permissions.
         assert workflow["permissions"] == {}
 
 
-def test_no_token_is_left_behind_and_no_secret_is_read():
+def test_no_token_is_persisted_and_no_secret_is_read():
     for job in JOBS.values():
         assert [step["with"]["persist-credentials"] for step in used("actions/checkout", job["steps"])] == [False]
     for file in FILES:
         assert not re.search(r"\bsecrets\b|github\.token|GITHUB_TOKEN", file.read_text(encoding="utf-8"))
 
 
-def test_nothing_that_somebody_else_chooses_is_part_of_a_script():
+def test_scripts_contain_no_expressions():
     assert scripts()
     assert not [script for script in scripts() if "${{" in script]
 
 
-def test_what_a_job_is_told_is_not_an_authors():
+def test_no_untrusted_context_is_used():
     texts = "".join(file.read_text(encoding="utf-8") for file in FILES)
     assert set(re.findall(r"github\.(\w[\w.]*)", re.sub(r"docs\.github\.com", "", texts))) == {
         "event.pull_request.head.repo.full_name",  # only compared
@@ -124,7 +125,7 @@ def test_what_a_job_is_told_is_not_an_authors():
     }
 
 
-def test_every_job_ends_and_stops_where_a_newer_commit_is_there():
+def test_jobs_have_a_timeout_and_are_cancelled_by_newer_commits():
     for name, job in JOBS.items():
         assert 0 < job["timeout-minutes"] <= 60, name
         assert not job["runs-on"].endswith("latest"), name
@@ -134,7 +135,7 @@ def test_every_job_ends_and_stops_where_a_newer_commit_is_there():
 
 
 def test_a_script_fails_with_any_of_its_commands():
-    # Without a shell that is named, GitHub's has no pipefail.
+    # GitHub's default shell has no pipefail.
     for workflow in WORKFLOWS.values():
         assert workflow["defaults"]["run"]["shell"] == "bash"
     assert not [step for step in steps() if "shell" in step or "continue-on-error" in step]
@@ -142,7 +143,7 @@ def test_a_script_fails_with_any_of_its_commands():
 
 
 def targets(line: str) -> set[str]:
-    """What a target runs: itself, or the targets that it is made of and nothing else."""
+    """Targets that a line runs: itself, or its prerequisites if it has no recipe."""
     target, *variables = line.split()
     rule = re.search(rf"^{target}:(.*?)(?: ##.*)?\n(\t?)", MAKEFILE, flags=re.MULTILINE)
     assert rule, f"make {target}: no such target"
@@ -151,18 +152,18 @@ def targets(line: str) -> set[str]:
     return set[str]().union(*(targets(" ".join([part, *variables])) for part in rule[1].split()))
 
 
-def test_what_people_run_is_run_and_nothing_else():
+def test_the_checks_are_exactly_those_of_the_makefile():
     commands = re.findall(r"^make ([\w=. -]+?) *(?:[>&|]|$)", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
     assert "test" in commands
-    wanted = set[str]().union(*map(targets, commands))
-    assert wanted >= {"lint", "unit", "policy", "validate"}
+    expected = set[str]().union(*map(targets, commands))
+    assert expected >= {"lint", "unit", "policy", "validate"}
     listed: list[str] = CHECKS["strategy"]["matrix"]["target"]
-    assert set(listed) == wanted
+    assert set(listed) == expected
     assert len(set(listed)) == len(listed)
     assert CHECKS["strategy"]["fail-fast"] is False
 
 
-def test_each_check_is_made_by_make():
+def test_each_check_runs_a_make_target():
     (step,) = [step for step in CHECKS["steps"] if "run" in step]
     assert step["run"] == "make $TARGET"
     assert step["env"] == {"TARGET": "${{ matrix.target }}"}
@@ -178,49 +179,49 @@ def test_each_check_is_made_by_make():
         assert run.returncode == 0, run.stderr
 
 
-def test_every_target_and_every_command_is_there():
+def test_every_target_and_command_exists():
     text = "\n".join(scripts())
     named = re.findall(r"\bmake ([\w-]+)", text)
     assert named == ["synth"]
     assert all(re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE) for target in named)
-    asked = re.findall(r"-m operations ([\w-]+)", text)
-    assert asked == ["snapshots", "plan-all", "review"]
-    assert {*asked} <= {*COMMANDS}
+    commands = re.findall(r"-m operations ([\w-]+)", text)
+    assert commands == ["snapshots", "plan-all", "review"]
+    assert {*commands} <= {*COMMANDS}
 
 
-def test_the_programs_are_the_oldest_that_the_readme_allows():
-    asked: dict[str, Any] = {}
+def test_programs_have_the_oldest_supported_versions():
+    inputs: dict[str, Any] = {}
     for step in READ["actions/setup/action.yml"]["runs"]["steps"]:
-        asked |= step["with"]
-    # A number would lose a zero at its end.
-    assert all(isinstance(asked[name], str) for name in ("python-version", "node-version", "terraform_version"))
-    assert f"Python {asked['python-version']} " in README
-    assert f"Node {asked['node-version']} " in README
-    terraform = asked["terraform_version"].rpartition(".")[0]
+        inputs |= step["with"]
+    # A number would lose trailing zeros.
+    assert all(isinstance(inputs[name], str) for name in ("python-version", "node-version", "terraform_version"))
+    assert f"Python {inputs['python-version']} " in README
+    assert f"Node {inputs['node-version']} " in README
+    terraform = inputs["terraform_version"].rpartition(".")[0]
     assert f"Terraform {terraform} or later" in README
     assert terraform == ".".join(map(str, MIN_VERSION))
-    # It would print what it ran between what Terraform prints.
-    assert asked["terraform_wrapper"] is False
-    assert len(asked) == 4
+    # The wrapper adds its own output to Terraform's.
+    assert inputs["terraform_wrapper"] is False
+    assert len(inputs) == 4
 
 
 @pytest.mark.parametrize("job", [CHECKS, PLAN])
-def test_what_make_needs_is_set_up_before_it(job: Job):
+def test_setup_runs_before_make(job: Job):
     names = [step.get("uses", "run").partition("@")[0] for step in job["steps"]]
     assert names[:3] == ["actions/checkout", "./.github/actions/setup", "run"]
 
 
-def test_plans_are_made_where_somebody_asks_for_them_and_for_no_fork():
+def test_plans_run_only_if_enabled_and_not_for_forks():
     assert PLAN["if"].split(" && ") == [
         "vars.PLAN_ROLES",
         "github.event.pull_request.head.repo.full_name == github.repository",
     ]
-    # With an environment of GitHub's, the token would be for another role.
+    # With a GitHub environment, the token's subject would be another.
     assert "environment" not in PLAN
     (credentials,) = used("aws-actions/configure-aws-credentials", PLAN["steps"])
     assert credentials["with"] == {"role-to-assume": "${{ matrix.role }}", "aws-region": "${{ matrix.region }}"}
     assert PLAN["env"] == {"ENV": "${{ matrix.environment }}"}
-    # What is told in the variable has these, and nothing else: docs/ci.md.
+    # The variable's entries have exactly these keys: docs/ci.md.
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     block = re.search(r"<!-- begin plan-roles -->\n```json\n(.*?)```", page, flags=re.DOTALL)
     assert block
@@ -229,7 +230,7 @@ def test_plans_are_made_where_somebody_asks_for_them_and_for_no_fork():
 
 @pytest.fixture
 def merged(tmp_path: Path) -> Path:
-    """A clone as GitHub makes it of a pull request: its merge and that one's parents, and no more."""
+    """A clone like GitHub's of a pull request: the merge commit and its parents only."""
     origin = tmp_path / "origin"
 
     def git(*arguments: str) -> None:
@@ -259,7 +260,7 @@ def merged(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def test_what_changes_in_the_stacks_is_told_in_the_summary(merged: Path, tmp_path: Path):
+def test_changes_of_the_stacks_are_in_the_job_summary(merged: Path, tmp_path: Path):
     install, step = [step for step in DIFFERENCE["steps"] if "run" in step]
     assert install["run"] == "make .venv/installed"
     (merged / ".venv").symlink_to(sys.prefix)
@@ -272,7 +273,7 @@ def test_what_changes_in_the_stacks_is_told_in_the_summary(merged: Path, tmp_pat
         check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    told = (tmp_path / "summary").read_text(encoding="utf-8")
-    assert told.startswith("### 1 of 2 stacks changes\n")
-    assert '-  "value": "a"\n+  "value": "b"\n' in told
-    assert "somebody else" not in told
+    text = (tmp_path / "summary").read_text(encoding="utf-8")
+    assert text.startswith("### 1 of 2 stacks changes\n")
+    assert '-  "value": "a"\n+  "value": "b"\n' in text
+    assert "somebody else" not in text

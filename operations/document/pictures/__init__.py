@@ -1,1 +1,1 @@
-"""Pictures of the platform, each made from what was synthesized: `operations document` writes them into `docs/`."""
+"""Pictures of the synthesized platform for `docs/`."""

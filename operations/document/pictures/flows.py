@@ -1,7 +1,7 @@
-"""Who talks to whom, as pictures show it: what shares its security groups is one node, and each flow has its reason.
+"""The graph of network flows for pictures. Resources with the same security groups are one node.
 
-Nodes and reasons are read from security groups and their rules, ways from `synthesized.reachability`, which also asks
-routes and network ACLs. The two must say the same: neither a rule without a way nor a way without a rule is drawn.
+Nodes and reasons come from security groups and their rules, open ports from `synthesized.reachability`, which also
+evaluates routes and network ACLs. Rules without a route are not drawn; open ports without a rule are an error.
 """
 
 import re
@@ -26,81 +26,81 @@ from synthesized.reachability import (
 )
 
 EDGE_SUFFIX = re.compile(r" \(\S+ to \S+\)$")
-"""What a rule's description has behind its reason."""
-OUTSIDE = "what is outside"
+"""Suffix of a rule's description, after its reason."""
+OUTSIDE = "outside the VPC"
 
 
 @dataclass(frozen=True)
 class Node:
-    """What shares its security groups, or one range outside of the VPC."""
+    """Resources with the same security groups, or one address range outside the VPC."""
 
     name: str
-    """The security group's, or what is outside."""
+    """The security group's name, or the address range."""
     parties: tuple[Party, ...]
     members: tuple[Resource, ...] = ()
-    """None where it is outside."""
+    """Empty for an address range outside the VPC."""
 
     @property
     def subnets(self) -> list[str]:
-        """References to all that it is in, each once."""
+        """References to its subnets, without duplicates."""
         return list(dict.fromkeys(subnet for party in self.parties for subnet in party.subnets))
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A way that is open, from a node to another."""
+    """Ports that are open from one node to another."""
 
     source: str
     target: str
     ports: tuple[int, int]
-    """First and last."""
+    """First and last port."""
     reason: str
     is_encrypted: bool
 
     @property
     def port(self) -> str:
-        """As people write it."""
+        """The ports as text."""
         return format_ports((self.ports,))
 
 
 def format_ports(ports: Ports) -> str:
-    """Ranges of ports as people write them."""
+    """Port ranges as text, such as `443, 1024 to 65535`."""
     return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ports)
 
 
 @dataclass(frozen=True)
 class FlowGraph:
-    """All nodes of a platform, by name, and the flows between them."""
+    """The nodes of a platform, by name, and the edges between them."""
 
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
 
     def outside(self) -> list[Node]:
-        """What is not in the VPC and talks to what is, or the other way round."""
-        named = {name for flow in self.edges for name in (flow.source, flow.target)}
+        """Nodes outside the VPC that have an edge."""
+        named = {name for edge in self.edges for name in (edge.source, edge.target)}
         return [node for node in self.nodes.values() if not node.members and node.name in named]
 
 
 def flow_graph(platform: Platform) -> FlowGraph:
-    """Read the nodes and flows of a platform.
+    """Read the nodes and edges of a platform.
 
     Raises:
-        PlatformError: a way is open, and no rule says why.
+        PlatformError: a port is reachable without a rule that names it.
     """
     reachability = Reachability(platform)
     nodes = _nodes(platform, reachability)
-    ways = reachable_ports(reachability, nodes)
-    flows = [flow for flow in _edges_of_rules(platform, nodes) if _is_open(ways, flow)]
-    named = _merge_outside(nodes, (((flow.source, flow.target), (flow.ports,)) for flow in flows))
-    for (source, target), ports in _merge_outside(nodes, ways.items()).items():
+    reachable = reachable_ports(reachability, nodes)
+    edges = [edge for edge in _edges_of_rules(platform, nodes) if _is_open(reachable, edge)]
+    named = _merge_outside(nodes, (((edge.source, edge.target), (edge.ports,)) for edge in edges))
+    for (source, target), ports in _merge_outside(nodes, reachable.items()).items():
         if named.get((source, target)) != ports:
-            told_of = format_ports(named.get((source, target), ())) or "nothing"
-            raise PlatformError(f"{source} reaches {target} on {format_ports(ports)}; rules name {told_of}")
-    return FlowGraph(nodes, tuple(dict.fromkeys(flows)))
+            of_rules = format_ports(named.get((source, target), ())) or "nothing"
+            raise PlatformError(f"{source} reaches {target} on {format_ports(ports)}; rules name {of_rules}")
+    return FlowGraph(nodes, tuple(dict.fromkeys(edges)))
 
 
 def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
-    """The ports that each node reaches of each, where there are any."""
+    """Ports by source and target, for all pairs of nodes with any."""
     found: dict[tuple[str, str], Ports] = {}
     for source in nodes.values():
         for target in nodes.values():
@@ -110,11 +110,11 @@ def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> di
 
 
 def _merge_outside(
-    nodes: Mapping[str, Node], ways: Iterable[tuple[tuple[str, str], Ports]]
+    nodes: Mapping[str, Node], reachable: Iterable[tuple[tuple[str, str], Ports]]
 ) -> dict[tuple[str, str], Ports]:
-    """All that is outside as one: a range of a rule is a part of the internet, which is reached then."""
+    """Ports by source and target, with all nodes outside the VPC as one: a rule's range is part of the internet."""
     found: dict[tuple[str, str], set[tuple[int, int]]] = {}
-    for (source, target), ports in ways:
+    for (source, target), ports in reachable:
         ends = (source if nodes[source].members else OUTSIDE, target if nodes[target].members else OUTSIDE)
         found.setdefault(ends, set()).update(ports)
     return {ends: merge_ranges(sorted(ports)) for ends, ports in found.items()}
@@ -126,23 +126,23 @@ def _ports(reachability: Reachability, source: Node, target: Node) -> Ports:
 
 
 def _distinct_parties(node: Node) -> list[Party]:
-    """One of all parties that only have other names."""
+    """A node's parties, of which those that differ only in name are one."""
     return list({replace(party, name=""): party for party in node.parties}.values())
 
 
-def _is_open(ways: Mapping[tuple[str, str], Ports], flow: Edge) -> bool:
-    first, last = flow.ports
-    return any(start <= first and last <= end for start, end in ways.get((flow.source, flow.target), ()))
+def _is_open(reachable: Mapping[tuple[str, str], Ports], edge: Edge) -> bool:
+    first, last = edge.ports
+    return any(start <= first and last <= end for start, end in reachable.get((edge.source, edge.target), ()))
 
 
 def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
     resources = {resource.label: resource for resource in platform.resources}
-    alike: dict[frozenset[str], list[Party]] = {}
+    by_groups: dict[frozenset[str], list[Party]] = {}
     for party in reachability.parties.values():
         if party.groups:
-            alike.setdefault(party.groups, []).append(party)
+            by_groups.setdefault(party.groups, []).append(party)
     nodes = {INTERNET.name: Node(INTERNET.name, (INTERNET,))}
-    for groups, parties in alike.items():
+    for groups, parties in by_groups.items():
         name = " and ".join(sorted(platform.resolve(group).name.removeprefix("group-") for group in groups))
         nodes[name] = Node(name, tuple(parties), tuple(resources[party.name] for party in parties))
     ranges = {rule.body["cidr_ipv4"] for rule in _rules(platform) if rule.body.get("cidr_ipv4")}
@@ -158,7 +158,7 @@ def _rules(platform: Platform) -> list[Resource]:
 
 
 def _edges_of_rules(platform: Platform, nodes: Mapping[str, Node]) -> Iterator[Edge]:
-    """The flows that rules name, from either end."""
+    """The edges that security group rules describe, at either end."""
     for rule in _rules(platform):
         for own in _nodes_with_group(nodes, rule.body["security_group_id"]):
             for other in _peers(nodes, rule.body):
@@ -187,7 +187,7 @@ def _peers(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
 
 
 def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> bool:
-    """Whether a target takes nothing on a port that is not encrypted. What is not the platform's is not known."""
+    """Whether a target accepts only TLS on a port. Unknown, and so false, outside the platform."""
     if target.name == S3.name:
         return ports == (HTTPS, HTTPS)
     return bool(target.members) and all(
@@ -196,7 +196,7 @@ def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> b
 
 
 def encryption_key(platform: Platform, member: Resource) -> str | None:
-    """The name of the key that what is kept there is encrypted with; None where it keeps nothing."""
+    """Name of the KMS key that encrypts a resource's data, or None if it stores none."""
     keeper = platform.resolve(member.body["file_system_id"]) if member.type == "aws_efs_mount_target" else member
     key = keeper.body.get("kms_key_id")
     return platform.resolve(key).name if key else None

@@ -1,4 +1,4 @@
-"""Who reaches whom, as a matrix: which ports are open, and what holds back where none are."""
+"""Reachability as a matrix: the open ports of each pair of nodes, or what blocks the others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,36 +8,36 @@ from synthesized.platform import Platform
 from synthesized.reachability import INTERNET, Ports, Reachability, merge_ranges
 
 MARGIN, LEGEND, HEAD, NAMES, ROW = 12, 40, 40, 130, 30
-"""Widths and heights: of the margin, of title and legend, of the columns' names, of the rows' names, of a row."""
+"""Sizes of the margin, the title with legend, the column names, the row names, and a row."""
 MIN_COLUMN, MIN_WIDTH = 66, 840
 
-Ways = Mapping[tuple[str, str], Ports]
+OpenPorts = Mapping[tuple[str, str], Ports]
 
 
 def picture(platform: Platform) -> str:
-    """A row for whatever may open a connection, a column for whatever may take one, as SVG.
+    """The matrix as SVG: rows are sources, columns are targets.
 
     Raises:
-        PlatformError: a way is open, and no rule says why.
+        PlatformError: a port is reachable without a rule that names it.
     """
     found = flow_graph(platform)
     nodes = [found.nodes[name] for name in _sorted_names(found)]
-    ways = {
-        way: ports
-        for way, ports in reachable_ports(Reachability(platform), found.nodes).items()
-        if found.nodes[way[1]].members
+    open_ports = {
+        pair: ports
+        for pair, ports in reachable_ports(Reachability(platform), found.nodes).items()
+        if found.nodes[pair[1]].members
     }
-    # Of what is outside, the part that a rule names: an address there may be anybody's.
+    # Outside the VPC, only the ports that a rule names count.
     for flow in found.edges:
         if not found.nodes[flow.target].members:
-            way = (flow.source, flow.target)
-            ways[way] = merge_ranges(sorted({*ways.get(way, ()), flow.ports}))
+            pair = (flow.source, flow.target)
+            open_ports[pair] = merge_ranges(sorted({*open_ports.get(pair, ()), flow.ports}))
     without_groups = reachable_ports(Reachability(platform, with_security_groups=False), found.nodes)
-    return _draw(platform.environment, nodes, ways, without_groups)
+    return _draw(platform.environment, nodes, open_ports, without_groups)
 
 
 def _sorted_names(found: FlowGraph) -> list[str]:
-    """Names of nodes: what opens connections, from the internet inwards, then all else, what is outside last."""
+    """Names of nodes: sources first, from the internet inwards, then other targets, then those outside the VPC."""
     sources = {flow.source for flow in found.edges}
     names = [INTERNET.name]
     for name in names:
@@ -48,15 +48,15 @@ def _sorted_names(found: FlowGraph) -> list[str]:
     return list(dict.fromkeys([*names, *(name for name in inside if name in sources), *inside, *found.nodes]))
 
 
-def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: Ways) -> str:
+def _draw(environment: str, nodes: Sequence[Node], open_ports: OpenPorts, without_groups: OpenPorts) -> str:
     rows = [node for node in nodes if node.members or node.name == INTERNET.name]
     words = [word for node in nodes for word in _label(node).split()]
-    cells = [format_ports(ports) for ports in ways.values()]
+    cells = [format_ports(ports) for ports in open_ports.values()]
     widest = max(*(width(word, SMALL) for word in words), *(width(cell, SMALL, bold=True) for cell in cells))
     left = MARGIN + NAMES
     column = max(MIN_COLUMN, widest * 1.1 + 8, (MIN_WIDTH - left - MARGIN) // len(nodes))
     canvas = Canvas(left + column * len(nodes) + MARGIN)
-    title = f"{environment}: who opens connections to whom, by TCP port"
+    title = f"{environment}: open TCP ports by source and target"
     canvas.text(MARGIN, 24, title, size=15, bold=True)
     _legend(canvas, LEGEND + 10)
     top = LEGEND + 20
@@ -71,14 +71,16 @@ def _draw(environment: str, nodes: Sequence[Node], ways: Ways, without_groups: W
         for place, target in enumerate(nodes):
             if not source.members and not target.members:
                 continue
-            x, way = left + place * column, (source.name, target.name)
-            canvas.box(x, y, column - 3, ROW - 3, "cell" if way in ways else "band", framed=False)
-            if way in ways:
-                canvas.text(x + 6, y + 18, format_ports(ways[way]), bold=True, colour="first")
-            elif way not in without_groups:
+            x, pair = left + place * column, (source.name, target.name)
+            canvas.box(x, y, column - 3, ROW - 3, "cell" if pair in open_ports else "band", framed=False)
+            if pair in open_ports:
+                canvas.text(x + 6, y + 18, format_ports(open_ports[pair]), bold=True, colour="first")
+            elif pair not in without_groups:
                 _closed_twice(canvas, x + 6, y + 14)
-    description = " ".join(f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in ways.items())
-    return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} Nothing else.")
+    description = " ".join(
+        f"{source} to {target}: {format_ports(ports)}." for (source, target), ports in open_ports.items()
+    )
+    return canvas.svg(top + len(rows) * ROW + MARGIN, title=title, description=f"{description} All others are closed.")
 
 
 def _label(node: Node) -> str:

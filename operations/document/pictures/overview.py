@@ -1,7 +1,7 @@
-"""The platform by tiers and zones with its flows, as one picture: zones are columns, subnets bands, nodes bars.
+"""Picture of the platform by tier and zone, with its flows: zones are columns, subnets are bands, nodes are bars.
 
-A flow runs from the bar of its source by a lane at the right into the bar of its target. What is in no zone stands
-beneath, by tier.
+A flow runs from its source's bar through a lane on the right to its target's bar. Resources outside the zones are
+listed below, by tier.
 """
 
 from collections import Counter
@@ -18,22 +18,22 @@ from synthesized.reachability import INTERNET, S3
 WIDTH = 840
 MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
 CELLS = 200
-"""Where the zones' columns begin."""
+"""Left edge of the zones' columns."""
 TEXT, LANE, LANE_STEP = 512, 788, 14
 SLOT, MIN_BAR, GAP = 24, 36, 6
-"""Heights: of a flow's end, of a bar, and between bars."""
+"""Heights of an arrow's slot, of the smallest bar, and of the gap between bars."""
 LINE = 13
 """Height of a line of text."""
 COLUMNS = 6
-"""Tiers side by side."""
+"""Boxes per row."""
 INDENT = 8
-"""Of what goes on in another line."""
-EGRESS_LABELS = ("internet gateway", "out by NAT", "no way out")
+"""Indentation of continuation lines."""
+EGRESS_LABELS = ("internet gateway", "NAT gateway", "no route out")
 
 
 @dataclass
 class Bar:
-    """A bar of the picture, with what it tells, and the flows that end and begin at it."""
+    """A node's bar, with its texts and the ends of its flows."""
 
     title: str
     subtitle: str = ""
@@ -46,13 +46,13 @@ class Bar:
 
     @property
     def height(self) -> float:
-        """Room for what it tells, its flows and its cells."""
-        told = 1 + bool(self.subtitle) + bool(self.key)
+        """Height that fits its texts, flows and cells."""
+        texts = 1 + bool(self.subtitle) + bool(self.key)
         lines = max(map(len, self.cells.values()), default=0)
-        return max(MIN_BAR, told * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
+        return max(MIN_BAR, texts * LINE + 10, self._slots * SLOT + 6, lines * LINE + 14)
 
     def slot(self, number: int) -> float:
-        """Where a flow's line runs: its text stands above."""
+        """Vertical position of an arrow; its text is above."""
         return self.top + (self.height - self._slots * SLOT) / 2 + number * SLOT + SLOT - 7
 
     @property
@@ -61,7 +61,7 @@ class Bar:
 
 
 class Band(NamedTuple):
-    """The subnets of a kind in all zones."""
+    """The subnets of one kind in all zones."""
 
     kind: str
     egress: str
@@ -73,7 +73,7 @@ def picture(platform: Platform) -> str:
     """The picture as SVG.
 
     Raises:
-        PlatformError: a way is open, and no rule says why.
+        PlatformError: a port is reachable without a rule that names it.
     """
     zones = platform.zones
     found = flow_graph(platform)
@@ -100,11 +100,11 @@ def picture(platform: Platform) -> str:
 
 
 def _description(zones: Sequence[str], flows: Sequence[Edge]) -> str:
-    told = (
+    texts = (
         f"{flow.source} to {flow.target} on {flow.port}, {'' if flow.is_encrypted else 'not '}encrypted: {flow.reason}."
         for flow in flows
     )
-    return f"Zones: {', '.join(zones)}. Flows: {' '.join(told)}"
+    return f"Zones: {', '.join(zones)}. Flows: {' '.join(texts)}"
 
 
 def _bands(platform: Platform, zones: Sequence[str], nodes: Mapping[str, Node], bars: Mapping[str, Bar]) -> list[Band]:
@@ -124,7 +124,7 @@ def _bands(platform: Platform, zones: Sequence[str], nodes: Mapping[str, Node], 
 
 
 def _kind(subnet: Resource) -> str:
-    """A subnet's name but for its zone's letter."""
+    """A subnet's name without its zone's letter."""
     return subnet.name.rpartition("-")[0]
 
 
@@ -211,7 +211,7 @@ def _columns(zones: Sequence[str]) -> Iterator[tuple[str, float]]:
 
 
 def _draw_vpc(canvas: Canvas, vpc: Resource, top: float, zones: Sequence[str], bands: Sequence[Band]) -> float:
-    """The VPC from a height on; returns where it ends."""
+    """Draw the VPC from `top` downwards; return its lower edge."""
     heights = [sum(bar.height + GAP for bar in band.bars) + 24 for band in bands]
     end = top + 24 + sum(heights) + 6 * len(bands)
     canvas.box(MARGIN, top, FRAME_END - MARGIN, end - top, "ground")
@@ -232,7 +232,7 @@ def _draw_vpc(canvas: Canvas, vpc: Resource, top: float, zones: Sequence[str], b
 
 
 def _draw_bar(canvas: Canvas, bar: Bar, top: float, zones: Sequence[str]) -> float:
-    """A bar from a height on; returns where the next begins."""
+    """Draw a bar at `top`; return the top of the next one."""
     bar.top = top
     canvas.box(BAR, top, BAR_END - BAR, bar.height, "box")
     middle = top + bar.height / 2
@@ -265,7 +265,7 @@ def _draw_flows(canvas: Canvas, bars: Mapping[str, Bar], flows: Sequence[Edge]) 
     }
     lanes = _lanes(reach)
     colours = {source: LINES[number % len(LINES)] for number, source in enumerate(begins)}
-    # The outer ones first: where lines cross, the inner one's lane runs over the other.
+    # Outer lanes first: where lines cross, the inner lane is on top.
     for source in sorted(begins, key=lambda source: -lanes[source]):
         colour = colours[source]
         x = LANE + lanes[source] * LANE_STEP
@@ -290,7 +290,7 @@ def _draw_end(canvas: Canvas, flow: Edge, y: float, lane: float, colour: str) ->
 
 
 def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:
-    """A lane for each source, the innermost that is free where it runs; those with the shortest way choose first."""
+    """A lane for each source: the innermost that is free over its extent, shortest extents first."""
     taken: list[list[tuple[float, float]]] = []
     lanes: dict[str, int] = {}
     for source, (low, high) in sorted(reach.items(), key=lambda named: named[1][1] - named[1][0]):
@@ -305,7 +305,7 @@ def _lanes(reach: Mapping[str, tuple[float, float]]) -> dict[str, int]:
 
 
 def _regions(platform: Platform) -> list[str]:
-    """The environment's Region, and the second one where there is one."""
+    """The environment's Region, and the second Region if there is one."""
     found = [provider["region"] for stack in platform.stacks.values() for provider in stack.providers]
     return list(dict.fromkeys(found))
 
@@ -319,7 +319,7 @@ def _region_of(platform: Platform, resource: Resource) -> str:
 
 
 def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str]) -> float:
-    """What is in no zone: the tiers that nothing of is shown above, and the other Region; returns where it ends."""
+    """Draw boxes for tiers without a bar and for the second Region; return their lower edge."""
     region, *others = _regions(platform)
     here = [each for each in platform.resources if _region_of(platform, each) == region]
     groups = {
@@ -334,21 +334,21 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
     lines = {name: _lines(resources, width - 16) for name, resources in groups.items()}
     for first in range(0, len(groups), columns):
         row = list(lines.items())[first : first + columns]
-        height = max(len(told) for _, told in row) * LINE + 30
-        for number, (name, told) in enumerate(row):
+        height = max(len(texts) for _, texts in row) * LINE + 30
+        for number, (name, texts) in enumerate(row):
             x = MARGIN + number * (width + GAP)
             canvas.box(x, top, width, height, "box")
             canvas.text(x + 8, top + 17, name, bold=True)
-            for place, (indent, line) in enumerate(told):
+            for place, (indent, line) in enumerate(texts):
                 canvas.text(x + 8 + indent, top + 17 + (place + 1) * LINE + 2, line)
         top += height + GAP
     return top - GAP
 
 
 def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
-    """What a box tells, line by line, and how far each is indented."""
+    """Lines of a box, each with its indentation."""
     counts = Counter(each.type for each in resources)
-    told = [row.format_count(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
-    told = told or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
-    wraps = (enumerate(wrap(each, SMALL, room - INDENT)) for each in told)
+    texts = [row.format_count(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
+    texts = texts or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
+    wraps = (enumerate(wrap(each, SMALL, room - INDENT)) for each in texts)
     return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

@@ -1,8 +1,7 @@
-"""A rotation of the database credential as a Mermaid sequence: from what was synthesized, and from the function's code.
+"""Mermaid sequence diagrams of a rotation of the database credential and of the redeployment after it.
 
-The function's four steps and what each is for are the handler's. What a step asks of whom is the table below, which a
-test holds against the calls of a rotation that is run. What follows a rotation is read from the rule that sees it, and
-from the states of the machine that the rule starts.
+The four steps and their descriptions come from the function's handler. `MESSAGES` lists the calls of each step; a test
+compares it with the calls of a real rotation. The redeployment is read from the event rule and its state machine.
 """
 
 import json
@@ -15,72 +14,71 @@ from synthesized.platform import Body, Platform, PlatformError, Resource
 
 SECRETS, FUNCTION, WRITER, READER, MACHINE = "S", "F", "W", "R", "M"
 ENDPOINTS = {"DATABASE_HOST": (WRITER, "endpoint"), "DATABASE_READER_HOST": (READER, "reader_endpoint")}
-"""Variables of the function, and the endpoint of a cluster that each holds."""
-
+"""The cluster endpoint in each of the function's environment variables."""
 
 LINE = 34
-"""Characters."""
+"""Maximum characters per line."""
 
 
 class Message(NamedTuple):
-    """What the function asks of somebody."""
+    """A call by the function."""
 
     recipient: str
     text: str
     calls: tuple[str, ...]
-    """Operations of AWS's, which are all that it makes; of SQL, how the statements begin that tell what it does."""
+    """All AWS operations; of SQL, the beginnings of the significant statements."""
 
 
 MESSAGES: Mapping[str, tuple[Message, ...]] = {
     "createSecret": (
         Message(
             SECRETS,
-            "is this rotation under way, and the current version old enough?",
+            "is this rotation in progress, is the current version old enough?",
             ("DescribeSecret", "GetSecretValue", "GetSecretValue"),
         ),
-        Message(SECRETS, "a random password, please", ("GetRandomPassword",)),
-        Message(SECRETS, "the pending version: the other login, its new password", ("PutSecretValue",)),
+        Message(SECRETS, "generate a random password", ("GetRandomPassword",)),
+        Message(SECRETS, "store the pending version: the other login, its new password", ("PutSecretValue",)),
     ),
     "setSecret": (
         Message(
             SECRETS,
-            "the pending version, and the master's credential of this moment",
+            "read the pending version and the master user's current credential",
             ("DescribeSecret", "GetSecretValue", "GetSecretValue", "GetSecretValue"),
         ),
         Message(
             WRITER,
-            "as the master, one transaction: roles, schema, verifier of the new password",
+            "as the master user, in one transaction: roles, schema, password verifier",
             ("connect", "SELECT pg_advisory_xact_lock", "GRANT CONNECT", "ALTER ROLE"),
         ),
-        Message(SECRETS, "is this rotation still under way?", ("DescribeSecret",)),
+        Message(SECRETS, "is this rotation still in progress?", ("DescribeSecret",)),
         Message(WRITER, "commit", ("COMMIT",)),
     ),
     "testSecret": (
         Message(
             SECRETS,
-            "the pending version, and the master's name",
+            "read the pending version and the master user's name",
             ("DescribeSecret", "GetSecretValue", "GetSecretValue", "GetSecretValue"),
         ),
         Message(
             WRITER,
-            "as the other login: write, try what must be refused, roll back",
+            "as the other login: write, try what must be denied, roll back",
             ("connect", "CREATE TABLE", "SAVEPOINT", "ROLLBACK TO SAVEPOINT", "ROLLBACK"),
         ),
-        Message(READER, "as the other login: see the schema", ("connect", "SELECT has_schema_privilege")),
+        Message(READER, "as the other login: check access to the schema", ("connect", "SELECT has_schema_privilege")),
     ),
     "finishSecret": (
-        Message(SECRETS, "the pending version", ("DescribeSecret", "GetSecretValue", "GetSecretValue")),
-        Message(SECRETS, "AWSCURRENT moves to it", ("UpdateSecretVersionStage",)),
-        Message(SECRETS, "AWSPENDING is taken away", ("DescribeSecret", "UpdateSecretVersionStage")),
+        Message(SECRETS, "read the pending version", ("DescribeSecret", "GetSecretValue", "GetSecretValue")),
+        Message(SECRETS, "move AWSCURRENT to it", ("UpdateSecretVersionStage",)),
+        Message(SECRETS, "remove AWSPENDING", ("DescribeSecret", "UpdateSecretVersionStage")),
     ),
 }
 
 
 def rotation(platform: Platform) -> str:
-    """The rotation of the one secret that a function of the platform rotates.
+    """The rotation of the database credential.
 
     Raises:
-        PlatformError: it is not rotated as the picture shows it.
+        PlatformError: the rotation differs from the diagram.
     """
     schedule, secret, function = _rotation_resources(platform)
     participants = {
@@ -98,10 +96,10 @@ def rotation(platform: Platform) -> str:
 
 
 def redeployment(platform: Platform) -> str:
-    """What follows a rotation, by the rules that see it, until tasks have the new version.
+    """The redeployment after a rotation, until tasks have the new version.
 
     Raises:
-        PlatformError: it is not as the picture shows it.
+        PlatformError: the redeployment differs from the diagram.
     """
     _, secret, _ = _rotation_resources(platform)
     participants = {SECRETS: _label("Secrets Manager", secret)}
@@ -113,7 +111,7 @@ def redeployment(platform: Platform) -> str:
         lines.append(f"{SECRETS}-->>{MACHINE}: {pattern['detail-type'][0]}: {detail}<br/>by {rule.label}")
         lines += _machine(platform, machine, participants)
     if not lines:
-        raise PlatformError(f"{secret.address}: no rule starts anything when it was rotated")
+        raise PlatformError(f"{secret.address}: no rule starts a state machine after a rotation")
     for task in platform.of_type("aws_ecs_task_definition"):
         if f"{secret.address}." in task.body["container_definitions"] and "ecs" in participants:
             lines.append(f"ecs->>{SECRETS}: new tasks start with the current version<br/>{task.label}")
@@ -121,10 +119,10 @@ def redeployment(platform: Platform) -> str:
 
 
 def _rotation_resources(platform: Platform) -> tuple[Resource, Resource, Resource]:
-    """Schedule, secret and function."""
+    """The schedule, the secret and the function."""
     schedules = platform.of_type("aws_secretsmanager_secret_rotation")
     if len(schedules) != 1:
-        raise PlatformError(f"{len(schedules)} secrets are rotated; the picture shows the rotation of one")
+        raise PlatformError(f"{len(schedules)} secrets are rotated; the diagram shows one")
     (schedule,) = schedules
     secret, function = (platform.resolve(schedule.body[each]) for each in ("secret_id", "rotation_lambda_arn"))
     return schedule, secret, function
@@ -136,7 +134,7 @@ def _diagram(participants: Mapping[str, str], lines: Sequence[str]) -> str:
 
 
 def _wrap(text: str) -> str:
-    """A text in lines so short that the picture is legible where GitHub shows it."""
+    """A text in lines that are short enough to be legible on GitHub."""
     return "<br/>".join(textwrap.wrap(text, LINE))
 
 
@@ -154,7 +152,7 @@ def _endpoints(platform: Platform, function: Resource) -> Iterator[tuple[str, st
 
 
 def _rotation_rules(platform: Platform, secret: Resource) -> Iterator[tuple[Resource, Resource]]:
-    """Rules that see a version of the secret, and the state machines that each starts."""
+    """Event rules about the secret, with the state machine that each starts."""
     for target in platform.of_type("aws_cloudwatch_event_target"):
         rule = platform.resolve(target.body["rule"])
         if f"${{{secret.address}." in rule.body.get("event_pattern", "") and ".arn}" in target.body["arn"]:
@@ -164,41 +162,39 @@ def _rotation_rules(platform: Platform, secret: Resource) -> Iterator[tuple[Reso
 
 
 def _machine(platform: Platform, machine: Resource, participants: dict[str, str]) -> list[str]:
-    """The states of a machine as they follow each other where nothing fails."""
+    """The states of a state machine on its path without failures, then those that catch failures."""
     definition = json.loads(machine.body["definition"])
     states: Mapping[str, Body] = definition["States"]
     lines: list[str] = []
-    begins: dict[str, int] = {}
+    starts: dict[str, int] = {}
     name: str | None = definition["StartAt"]
     while name:
         state = states[name]
-        begins[name] = len(lines)
+        starts[name] = len(lines)
         for choice in state.get("Choices", []):
-            waits, back = _loop_waits(states, choice["Next"], begins)
-            lines.insert(begins[back], f"loop {name}: {_condition(choice)}")
+            waits, back = _loop_waits(states, choice["Next"], starts)
+            lines.insert(starts[back], f"loop {name}: {_condition(choice)}")
             lines += [*waits, "end"]
         if state["Type"] == "Task":
             lines.append(_task(platform, name, state, participants))
         name = state.get("Default") or state.get("Next")
-    caught = dict.fromkeys(catch["Next"] for state in states.values() for catch in state.get("Catch", []))
-    for each in caught:
+    handlers = dict.fromkeys(catch["Next"] for state in states.values() for catch in state.get("Catch", []))
+    for each in handlers:
         lines += ["opt a state fails", _task(platform, each, states[each], participants), "end"]
     return lines
 
 
 def _condition(choice: Body) -> str:
-    """In JSONata, of what the state is given."""
+    """A choice's JSONata condition, with its input's prefix removed."""
     return choice["Condition"].strip("{}% ").replace("$states.input.", "")
 
 
-def _loop_waits(states: Mapping[str, Body], name: str, begins: Mapping[str, int]) -> tuple[list[str], str]:
-    """What is waited for on the way from a state to one that was there before."""
+def _loop_waits(states: Mapping[str, Body], name: str, starts: Mapping[str, int]) -> tuple[list[str], str]:
+    """The waits on the path from a state back to an earlier one, and that state's name."""
     waits: list[str] = []
-    while name not in begins:
+    while name not in starts:
         if states[name]["Type"] != "Wait":
-            raise PlatformError(
-                f"{name}: is of type {states[name]['Type']}, on a way back the picture shows Wait alone"
-            )
+            raise PlatformError(f"{name}: is of type {states[name]['Type']}; in a loop, the diagram shows only Wait")
         waits.append(f"Note over {MACHINE}: {name} {states[name]['Seconds']} s")
         name = states[name]["Next"]
     return waits, name
@@ -206,11 +202,11 @@ def _loop_waits(states: Mapping[str, Body], name: str, begins: Mapping[str, int]
 
 def _task(platform: Platform, name: str, state: Body, participants: dict[str, str]) -> str:
     *_, service, operation = state["Resource"].split(":")
-    asked = next(
+    target = next(
         platform.resolve(value)
         for argument, value in state["Arguments"].items()
         for value in (value if isinstance(value, list) else [value])
         if argument in ("Service", "Services", "TopicArn")
     )
-    participants.setdefault(service, _label(service.upper(), asked))
+    participants.setdefault(service, _label(service.upper(), target))
     return f"{MACHINE}->>{service}: {name}: {operation}"

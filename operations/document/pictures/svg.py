@@ -1,8 +1,8 @@
-"""SVG that GitHub shows: boxes, lines and text in two schemes of colour, light and dark.
+"""SVG for GitHub: boxes, lines and text in a light and a dark colour scheme.
 
-An image has no access to the page around it, and GitHub's own theme may differ from the system's, which an image is
-told: so every picture lies on a ground of its own. Its text is as wide as Helvetica's or its doubles', which are on
-most machines; `width` says how wide that is, and `fits` leaves room for a wider font in their place.
+An image follows the system's colour scheme, which may differ from GitHub's theme, so every picture has its own
+background. Text is measured in Helvetica, which most machines have, or an equivalent; `fits` leaves a reserve for
+wider fonts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 SMALL = 11
-"""The size of most text, in pixels."""
+"""Default font size in pixels."""
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
-# Advance widths of Helvetica in thousandths of its size, by character; words of its bold are a tenth wider at most.
+# Advance widths of Helvetica in thousandths of the font size. Bold text is at most a tenth wider.
 WIDTHS: Mapping[str, int] = {
     character: thousandths
     for thousandths, characters in {
@@ -46,7 +46,7 @@ RESERVE = 1.05
 
 
 class Colours(NamedTuple):
-    """One colour, as it is in each scheme."""
+    """A colour in each scheme."""
 
     light: str
     dark: str
@@ -60,7 +60,7 @@ COLOURS: Mapping[str, Colours] = {
     "cell": Colours("#e1ecf7", "#1f3550"),
     "text": Colours("#1f2328", "#f0f6fc"),
     "muted": Colours("#4a535d", "#b1bac4"),
-    # Lines, told from one another by where they run as well.
+    # Lines do not rely on colour alone: each has its own lane.
     "first": Colours("#0a5bc4", "#6cb6ff"),
     "second": Colours("#8a3d00", "#ffa657"),
     "third": Colours("#6f2dbd", "#d2a8ff"),
@@ -68,23 +68,23 @@ COLOURS: Mapping[str, Colours] = {
 }
 LINES = ("first", "second", "third", "fourth")
 
-# What a class of elements has of a colour: as its fill, or as its line.
+# Colours with a CSS class for fills, and for strokes.
 FILLS = ("ground", "band", "box", "cell", "text", "muted", *LINES)
 STROKES = ("ground", "frame", "muted", *LINES)
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """How wide a text is, in the unit of its size."""
+    """Width of a text, in the unit of `size`."""
     return sum(WIDTHS.get(character, MAX_GLYPH_WIDTH) for character in text) / 1000 * size * (BOLD if bold else 1)
 
 
 def fits(text: str, size: float, room: float) -> bool:
-    """Whether a text has room enough, also in a font that is somewhat wider."""
+    """Whether a text fits, even in a slightly wider font."""
     return width(text, size) * RESERVE <= room
 
 
 def wrap(text: str, size: float, room: float) -> list[str]:
-    """A text's words in lines that fit; one that is wider than a line has one of its own."""
+    """Wrap a text into lines that fit. A word that is too wide gets a line to itself."""
     lines: list[str] = []
     for word in text.split():
         if lines and fits(f"{lines[-1]} {word}", size, room):
@@ -95,7 +95,7 @@ def wrap(text: str, size: float, room: float) -> list[str]:
 
 
 def truncate(text: str, size: float, room: float) -> str:
-    """A text, or as much of it as fits; what is left out is in the picture's description."""
+    """A text, cut with an ellipsis if it does not fit. The picture's description has all of it."""
     if fits(text, size, room):
         return text
     kept = max(length for length in range(len(text)) if fits(f"{text[:length]}…", size, room))
@@ -104,20 +104,20 @@ def truncate(text: str, size: float, room: float) -> str:
 
 @dataclass
 class Canvas:
-    """A picture that is being drawn; the unit is a pixel at GitHub's full width."""
+    """A picture under construction. The unit is a pixel at GitHub's full width."""
 
     width: float
     elements: list[str] = field(default_factory=list)
 
     def box(self, left: float, top: float, width: float, height: float, fill: str, *, framed: bool = True) -> None:
-        """A rectangle."""
+        """Draw a rectangle."""
         frame = " s-frame" if framed else ""
         self._add("rect", f"f-{fill}{frame}", x=left, y=top, width=width, height=height, rx=4)
 
     def text(
         self, x: float, y: float, text: str, *, size: float = SMALL, bold: bool = False, colour: str = "text"
     ) -> None:
-        """A line of text, whose baseline begins at a point."""
+        """Draw a line of text with its baseline starting at a point."""
         weight = ' font-weight="bold"' if bold else ""
         place = f'x="{x:g}" y="{y:g}" font-size="{size:g}"{weight}'
         self.elements.append(f'<text class="f-{colour}" {place}>{escape(text)}</text>')
@@ -125,28 +125,28 @@ class Canvas:
     def line(
         self, points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False, thickness: float = 1.5
     ) -> None:
-        """A line through points."""
+        """Draw a line through points."""
         path = "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
         dashes = ' stroke-dasharray="5 3"' if dashed else ""
         self.elements.append(f'<path class="s-{colour}" fill="none" stroke-width="{thickness:g}"{dashes} d="{path}"/>')
 
     def arrowhead(self, x: float, y: float, colour: str) -> None:
-        """What points to the left, its point at a place."""
+        """Draw an arrowhead that points left, with its tip at a point."""
         self.elements.append(f'<path class="f-{colour}" d="M{x:g} {y:g} l8 -4 v8 z"/>')
 
     def dot(self, x: float, y: float, colour: str) -> None:
-        """Where a line begins."""
+        """Draw the start of a line."""
         self._add("circle", f"f-{colour}", cx=x, cy=y, r=3)
 
     def padlock(self, x: float, y: float, colour: str) -> None:
-        """A lock of 7 by 10, on a baseline."""
+        """Draw a padlock of 7 by 10 on a baseline."""
         self.elements.append(
             f'<path class="f-{colour}" d="M{x:g} {y - 6:g} h7 v6 h-7 z"/><path class="s-{colour}" fill="none"'
             f' stroke-width="1.4" d="M{x + 1.5:g} {y - 6:g} v-1.5 a2 2 0 0 1 4 0 v1.5"/>'
         )
 
     def svg(self, height: float, *, title: str, description: str) -> str:
-        """The picture as a file."""
+        """The complete SVG document."""
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {height:g}"'

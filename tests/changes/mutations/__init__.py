@@ -1,6 +1,6 @@
-"""What somebody does behind Terraform's back, so that one integration test fails: a module for each of theirs.
+"""Changes behind Terraform's back that fail one integration test each, in one module per module of tests.
 
-A module has MUTATIONS, the change by the test that it fails, and RELATED where other tests must fail with it, and why.
+A module has MUTATIONS, with the change for each test, and RELATED, with other tests that a change must fail, and why.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,6 @@ from collections.abc import Callable
 from local_aws.server import LocalAws
 
 Mutation = Callable[[LocalAws], object]
-"""What it returns is of no interest."""
+"""The result is ignored."""
 Related = dict[str, dict[str, str]]
-"""By the test that a mutation is for: tests that fail with it, each with the reason."""
+"""Tests that fail as well, with the reason, by the test that the mutation is for."""

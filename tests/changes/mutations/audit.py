@@ -1,4 +1,4 @@
-"""Changes for test_audit.py: the trail, what is counted and told, and the services that look for trouble."""
+"""Changes for test_audit.py: trail, metric filters, event rules, GuardDuty, Security Hub, Config and Inspector."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def trail_is(**changed: Any) -> Mutation:
 
 
 def records(**changed: Any) -> Mutation:
-    """Put the trail's selectors as they are, but for fields of those of calls or objects."""
+    """Add fields to the trail's event selectors for calls or objects."""
 
     def change(aws: LocalAws) -> None:
         cloudtrail, name = aws.client("cloudtrail"), trail(aws)
@@ -32,21 +32,21 @@ def records(**changed: Any) -> Mutation:
     return change
 
 
-def one_is_not_counted(aws: LocalAws) -> None:
+def delete_metric_filter(aws: LocalAws) -> None:
     logs = aws.client("logs")
     group = aws.client("cloudtrail").get_trail(Name=trail(aws))["Trail"]["CloudWatchLogsLogGroupArn"].split(":")[6]
     name = logs.describe_metric_filters(logGroupName=group)["metricFilters"][0]["filterName"]
     logs.delete_metric_filter(logGroupName=group, filterName=name)
 
 
-def silence_has_no_alarm(aws: LocalAws) -> None:
+def change_silence_alarm(aws: LocalAws) -> None:
     (name,) = (arn.rpartition(":")[2] for arn in tagged(aws, "cloudwatch", "alarm") if arn.endswith("trail-silent"))
-    # Any other metric is no reason to ring.
+    # Any metric other than that of incoming log events.
     aws.backend("cloudwatch").alarms[name].metric_name = "Other"
 
 
-def is_not_told(kind: str, source: str) -> Mutation:
-    """Nobody is told of a source's events."""
+def remove_rule_target(kind: str, source: str) -> Mutation:
+    """Remove the target of the event rule for a source."""
 
     def change(aws: LocalAws) -> None:
         events = aws.client("events")
@@ -69,59 +69,61 @@ def detector_is(**changed: Any) -> Mutation:
     return change
 
 
-def a_standard_is_not_checked(aws: LocalAws) -> None:
+def disable_standard(aws: LocalAws) -> None:
     hub = aws.client("securityhub")
     arns = [each["StandardsSubscriptionArn"] for each in hub.get_enabled_standards()["StandardsSubscriptions"]]
     hub.batch_disable_standards(StandardsSubscriptionArns=arns[:1])
 
 
-def recorder(aws: LocalAws) -> dict[str, Any]:
-    """The recorder, as Config takes it."""
+def config_recorder(aws: LocalAws) -> dict[str, Any]:
+    """Parameters of PutConfigurationRecorder."""
     (one,) = aws.client("config").describe_configuration_recorders()["ConfigurationRecorders"]
     return {name: one[name] for name in ("name", "roleARN", "recordingGroup", "recordingMode")}
 
 
-def records_less(aws: LocalAws) -> None:
-    less = {"allSupported": True, "includeGlobalResourceTypes": False}
-    aws.client("config").put_configuration_recorder(ConfigurationRecorder={**recorder(aws), "recordingGroup": less})
+def reduce_recording(aws: LocalAws) -> None:
+    recording_group = {"allSupported": True, "includeGlobalResourceTypes": False}
+    aws.client("config").put_configuration_recorder(
+        ConfigurationRecorder={**config_recorder(aws), "recordingGroup": recording_group}
+    )
 
 
-def delivers_under_another_key(aws: LocalAws) -> None:
+def change_delivery_key(aws: LocalAws) -> None:
     config = aws.client("config")
     (channel,) = config.describe_delivery_channels()["DeliveryChannels"]
     config.put_delivery_channel(DeliveryChannel={**channel, "s3KmsKeyArn": key(aws, "files")})
 
 
-def a_rule_is_gone(aws: LocalAws) -> None:
+def delete_config_rule(aws: LocalAws) -> None:
     config = aws.client("config")
     config.delete_config_rule(ConfigRuleName=config.describe_config_rules()["ConfigRules"][0]["ConfigRuleName"])
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_the_trail_has_every_region_and_the_global_services": trail_is(IsMultiRegionTrail=False),
-    "test_the_trail_is_recording": lambda aws: aws.client("cloudtrail").stop_logging(Name=trail(aws)),
-    "test_the_archive_can_be_seen_to_be_whole": trail_is(EnableLogFileValidation=False),
-    "test_the_archive_is_locked_and_encrypted_with_the_key_of_logs": lambda aws: trail_is(KmsKeyId=key(aws, "files"))(
+    "test_trail_covers_all_regions_and_global_services": trail_is(IsMultiRegionTrail=False),
+    "test_trail_is_logging": lambda aws: aws.client("cloudtrail").stop_logging(Name=trail(aws)),
+    "test_trail_has_log_file_validation": trail_is(EnableLogFileValidation=False),
+    "test_audit_archive_is_locked_and_encrypted_with_the_log_key": lambda aws: trail_is(KmsKeyId=key(aws, "files"))(
         aws
     ),
-    "test_every_call_is_recorded": records(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
-    "test_use_of_objects_is_recorded_but_for_the_delivery_of_logs": records(
+    "test_all_management_events_are_recorded": records(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
+    "test_s3_data_events_are_recorded_except_for_log_delivery": records(
         Objects=[{"Field": "readOnly", "Equals": ["false"]}]
     ),
-    "test_what_nobody_does_in_peace_is_counted": one_is_not_counted,
-    "test_each_count_and_silence_have_an_alarm": silence_has_no_alarm,
-    "test_the_end_of_a_control_is_told": is_not_told("AWS API Call via CloudTrail", "aws.cloudtrail"),
-    "test_findings_are_told": is_not_told("GuardDuty Finding", "aws.guardduty"),
-    "test_guardduty_tells_soon": detector_is(FindingPublishingFrequency="SIX_HOURS"),
-    "test_guardduty_looks_at_what_there_is": detector_is(Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]),
-    "test_security_hub_checks_the_standards": a_standard_is_not_checked,
-    "test_config_records_everything": records_less,
-    "test_config_is_recording": lambda aws: aws.client("config").stop_configuration_recorder(
-        ConfigurationRecorderName=recorder(aws)["name"]
+    "test_suspicious_calls_have_metric_filters": delete_metric_filter,
+    "test_metric_filters_and_missing_logs_have_alarms": change_silence_alarm,
+    "test_disabling_a_control_is_reported": remove_rule_target("AWS API Call via CloudTrail", "aws.cloudtrail"),
+    "test_findings_are_reported": remove_rule_target("GuardDuty Finding", "aws.guardduty"),
+    "test_guardduty_publishes_findings_every_fifteen_minutes": detector_is(FindingPublishingFrequency="SIX_HOURS"),
+    "test_guardduty_features_are_enabled": detector_is(Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]),
+    "test_security_hub_has_the_standards": disable_standard,
+    "test_config_records_all_resource_types": reduce_recording,
+    "test_config_recorder_is_running": lambda aws: aws.client("config").stop_configuration_recorder(
+        ConfigurationRecorderName=config_recorder(aws)["name"]
     ),
-    "test_config_delivers_to_its_bucket_under_the_key_of_logs": delivers_under_another_key,
-    "test_resources_are_held_to_the_rules": a_rule_is_gone,
-    "test_inspector_looks_for_vulnerabilities": lambda aws: aws.client("inspector2").disable(
+    "test_config_delivers_to_its_bucket_with_the_log_key": change_delivery_key,
+    "test_config_rules_are_active": delete_config_rule,
+    "test_inspector_scans_images_and_functions": lambda aws: aws.client("inspector2").disable(
         accountIds=[aws.account], resourceTypes=["ECR"]
     ),
 }

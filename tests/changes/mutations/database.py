@@ -1,4 +1,4 @@
-"""Changes for test_database.py: the cluster, its instances and parameters, its readers under load."""
+"""Changes for test_database.py: the cluster, its instances and parameters, and its scaling."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import cluster, instance, key, named
 
 
-def cluster_is(**asked: Any) -> Mutation:
-    """Modify the cluster, at once."""
+def cluster_is(**parameters: Any) -> Mutation:
+    """Modify the cluster immediately."""
     return lambda aws: aws.client("rds").modify_db_cluster(
-        DBClusterIdentifier=cluster(aws).db_cluster_identifier, ApplyImmediately=True, **asked
+        DBClusterIdentifier=cluster(aws).db_cluster_identifier, ApplyImmediately=True, **parameters
     )
 
 
 def instances_are(**values: Any) -> Mutation:
-    """The same, of every instance."""
+    """Set attributes of every instance."""
 
     def change(aws: LocalAws) -> None:
         for one in aws.backend("rds").databases.values():
@@ -45,7 +45,7 @@ def instances_time_nothing(aws: LocalAws) -> None:
     rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[off])
 
 
-def reader_is_gone(aws: LocalAws) -> None:
+def delete_reader(aws: LocalAws) -> None:
     rds = aws.client("rds")
     members = rds.describe_db_clusters()["DBClusters"][0]["DBClusterMembers"]
     (reader,) = (member["DBInstanceIdentifier"] for member in members if not member["IsClusterWriter"])
@@ -53,8 +53,8 @@ def reader_is_gone(aws: LocalAws) -> None:
 
 
 def endpoints_are_one(aws: LocalAws) -> None:
-    pair = cluster(aws).pair
-    pair.reader = pair.writer
+    servers = cluster(aws).servers
+    servers.reader = servers.writer
 
 
 def storage_has_another_key(aws: LocalAws) -> None:
@@ -65,7 +65,7 @@ def insights_have_another_key(aws: LocalAws) -> None:
     instance(aws).performance_insights_kms_key_id = key(aws, "files")
 
 
-def is_in_other_subnets(aws: LocalAws) -> None:
+def use_public_subnets(aws: LocalAws) -> None:
     rds = aws.client("rds")
     (group,) = rds.describe_db_subnet_groups()["DBSubnetGroups"]
     rds.modify_db_subnet_group(
@@ -74,7 +74,7 @@ def is_in_other_subnets(aws: LocalAws) -> None:
     )
 
 
-def has_another_group(aws: LocalAws) -> None:
+def change_security_group(aws: LocalAws) -> None:
     cluster_is(VpcSecurityGroupIds=[named(aws, "sg", "service")])(aws)
 
 
@@ -82,20 +82,20 @@ def master_secret_has_another_key(aws: LocalAws) -> None:
     cluster(aws).master_user_secret.secret.kms_key_id = key(aws, "files")
 
 
-def scaling(dimension: str, **asked: Any) -> Mutation:
-    """Register the target of a dimension again."""
+def scaling(dimension: str, **parameters: Any) -> Mutation:
+    """Change the scalable target of a dimension."""
 
     def change(aws: LocalAws) -> None:
         scaling = aws.client("application-autoscaling")
         namespace = dimension.partition(":")[0]
         (target,) = scaling.describe_scalable_targets(ServiceNamespace=namespace)["ScalableTargets"]
         known = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
-        scaling.register_scalable_target(**known, **asked)
+        scaling.register_scalable_target(**known, **parameters)
 
     return change
 
 
-def follows_nothing(namespace: str) -> Mutation:
+def delete_scaling_policy(namespace: str) -> Mutation:
     """Delete a scaling policy."""
 
     def change(aws: LocalAws) -> None:
@@ -108,30 +108,30 @@ def follows_nothing(namespace: str) -> Mutation:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_are_a_writer_and_the_readers_of_the_settings": reader_is_gone,
-    "test_instances_are_spread_over_the_zones": instances_are(availability_zone="us-west-1a"),
+    "test_number_of_writers_and_readers": delete_reader,
+    "test_instances_are_in_different_zones": instances_are(availability_zone="us-west-1a"),
     "test_writer_and_reader_endpoints_differ": endpoints_are_one,
-    "test_storage_is_encrypted_with_the_key_of_databases": storage_has_another_key,
-    "test_performance_insights_are_encrypted_with_the_key_of_databases": insights_have_another_key,
-    "test_tls_is_forced": parameter("rds.force_ssl", "0"),
-    "test_logins_and_changes_are_logged": parameter("log_connections", "0"),
-    "test_logs_are_exported": cluster_is(CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}),
-    "test_instances_measure_statements": instances_time_nothing,
-    "test_no_instance_is_public": instances_are(publicly_accessible=True),
-    "test_the_cluster_is_in_the_data_subnets": is_in_other_subnets,
-    "test_the_cluster_has_its_security_group": has_another_group,
-    "test_backups_reach_as_far_back_as_the_settings_say": cluster_is(BackupRetentionPeriod=1),
-    "test_the_cluster_is_protected_as_the_settings_say": cluster_is(DeletionProtection=False),
-    "test_capacity_is_as_the_settings_say": cluster_is(
-        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}
+    "test_storage_is_encrypted_with_the_database_key": storage_has_another_key,
+    "test_performance_insights_are_encrypted_with_the_database_key": insights_have_another_key,
+    "test_database_requires_tls": parameter("rds.force_ssl", "0"),
+    "test_database_parameters_enable_logs": parameter("log_connections", "0"),
+    "test_database_logs_are_exported": cluster_is(
+        CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}
     ),
-    "test_the_master_credential_is_kept_by_rds_under_the_key_of_secrets": master_secret_has_another_key,
-    "test_people_can_sign_in_by_iam": cluster_is(EnableIAMDatabaseAuthentication=False),
-    "test_readers_are_scaled_within_the_bounds_of_the_settings": scaling("rds:cluster", MaxCapacity=15),
-    "test_readers_are_added_when_cpu_is_high": follows_nothing("rds"),
+    "test_instances_have_their_parameters": instances_time_nothing,
+    "test_no_instance_is_public": instances_are(publicly_accessible=True),
+    "test_cluster_is_in_the_data_subnets": use_public_subnets,
+    "test_cluster_has_its_security_group": change_security_group,
+    "test_backup_retention_of_the_cluster": cluster_is(BackupRetentionPeriod=1),
+    "test_deletion_protection_of_the_cluster": cluster_is(DeletionProtection=False),
+    "test_capacity_of_the_cluster": cluster_is(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}),
+    "test_master_secret_is_encrypted_with_the_secret_key": master_secret_has_another_key,
+    "test_iam_authentication_is_enabled": cluster_is(EnableIAMDatabaseAuthentication=False),
+    "test_readers_scale_within_the_settings": scaling("rds:cluster", MaxCapacity=15),
+    "test_readers_scale_by_cpu": delete_scaling_policy("rds"),
 }
 RELATED: Related = {
-    "test_there_are_a_writer_and_the_readers_of_the_settings": {
-        "test_database.py::test_instances_are_spread_over_the_zones": "the only instance of the second zone is gone",
+    "test_number_of_writers_and_readers": {
+        "test_database.py::test_instances_are_in_different_zones": "the only instance of the second zone is gone",
     },
 }

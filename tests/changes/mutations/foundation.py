@@ -1,4 +1,4 @@
-"""Changes for test_foundation.py: keys, log groups, log buckets, topic, images."""
+"""Changes for test_foundation.py: keys, log groups, log buckets, topic, image repository."""
 
 import json
 from typing import Any
@@ -19,26 +19,26 @@ def log_group(aws: LocalAws) -> str:
     return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
 
 
-def bucket_is(action: str, of: str = "config", **asked: Any) -> Mutation:
-    """Ask S3 for something that is done to a bucket."""
-    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **asked)
+def bucket_is(action: str, of: str = "config", **parameters: Any) -> Mutation:
+    """Call an S3 action on a bucket."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **parameters)
 
 
-def plaintext_is_let_in(aws: LocalAws) -> None:
+def remove_tls_statement(aws: LocalAws) -> None:
     s3, name = aws.client("s3"), bucket(aws, "config")
     policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
     policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyPlaintext"]
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
 
 
-def logs_go_early(aws: LocalAws) -> None:
+def shorten_retention(aws: LocalAws) -> None:
     s3, name = aws.client("s3"), bucket(aws, "config")
     rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     rules[0]["Expiration"] = {"Days": 100}
     s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
 
 
-def nobody_is_told(aws: LocalAws) -> None:
+def remove_subscription(aws: LocalAws) -> None:
     sns = aws.client("sns")
     (one,) = sns.list_subscriptions_by_topic(TopicArn=topic(aws))["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
@@ -55,28 +55,28 @@ def images_have_another_key(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_every_purpose_has_a_key_of_its_own": two_purposes_share_a_key,
-    "test_keys_can_be_used": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup").rpartition("/")[2]),
-    "test_keys_are_renewed_within_a_year": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
-    "test_log_groups_are_encrypted_with_the_key_of_logs": lambda aws: aws.client("logs").disassociate_kms_key(
+    "test_every_purpose_has_its_own_key": two_purposes_share_a_key,
+    "test_keys_are_enabled": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup").rpartition("/")[2]),
+    "test_keys_are_rotated_yearly": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
+    "test_log_groups_are_encrypted_with_the_log_key": lambda aws: aws.client("logs").disassociate_kms_key(
         logGroupName=log_group(aws)
     ),
-    "test_log_groups_are_kept_as_the_settings_say": lambda aws: aws.client("logs").put_retention_policy(
+    "test_retention_of_log_groups": lambda aws: aws.client("logs").put_retention_policy(
         logGroupName=log_group(aws), retentionInDays=7
     ),
     "test_log_buckets_are_versioned": bucket_is(
         "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
     ),
-    "test_log_buckets_are_closed_to_the_public": bucket_is("delete_public_access_block"),
-    "test_log_buckets_are_encrypted_with_the_key_of_logs": bucket_is(
+    "test_log_buckets_block_public_access": bucket_is("delete_public_access_block"),
+    "test_log_buckets_are_encrypted_with_the_log_key": bucket_is(
         "put_bucket_encryption",
         ServerSideEncryptionConfiguration={
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
         },
     ),
-    "test_log_buckets_refuse_plaintext": plaintext_is_let_in,
-    "test_logs_in_buckets_are_kept_as_the_settings_say": logs_go_early,
-    "test_the_audit_archive_is_locked": bucket_is(
+    "test_log_buckets_require_tls": remove_tls_statement,
+    "test_retention_of_logs_in_buckets": shorten_retention,
+    "test_audit_archive_has_object_lock": bucket_is(
         "put_object_lock_configuration",
         of="audit",
         ObjectLockConfiguration={
@@ -84,20 +84,20 @@ MUTATIONS: dict[str, Mutation] = {
             "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
         },
     ),
-    "test_messages_of_the_alarm_topic_are_encrypted_with_its_key": lambda aws: aws.client("sns").set_topic_attributes(
+    "test_alarm_topic_is_encrypted_with_its_key": lambda aws: aws.client("sns").set_topic_attributes(
         TopicArn=topic(aws), AttributeName="KmsMasterKeyId", AttributeValue=key(aws, "logs")
     ),
-    "test_all_of_the_settings_are_told_of_alarms": nobody_is_told,
-    "test_images_never_change_once_they_are_pushed": lambda aws: aws.client("ecr").put_image_tag_mutability(
+    "test_alarm_subscriptions_are_confirmed": remove_subscription,
+    "test_images_are_immutable": lambda aws: aws.client("ecr").put_image_tag_mutability(
         repositoryName=repository(aws).name, imageTagMutability="MUTABLE"
     ),
-    "test_images_are_scanned_when_they_are_pushed": lambda aws: aws.client("ecr").put_image_scanning_configuration(
+    "test_images_are_scanned_on_push": lambda aws: aws.client("ecr").put_image_scanning_configuration(
         repositoryName=repository(aws).name, imageScanningConfiguration={"scanOnPush": False}
     ),
     "test_images_are_encrypted_with_their_key": images_have_another_key,
 }
 RELATED: Related = {
-    "test_every_purpose_has_a_key_of_its_own": {
-        "test_recovery.py::test_backups_are_encrypted_with_their_key": "the key that is called theirs is another now",
+    "test_every_purpose_has_its_own_key": {
+        "test_recovery.py::test_backups_are_encrypted_with_their_key": "the alias refers to another key",
     },
 }

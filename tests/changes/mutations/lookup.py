@@ -1,4 +1,4 @@
-"""Where a mutation finds what it changes: there is one environment, and names are as good as anything."""
+"""Lookup of the resources that mutations change, by names and tags of the only environment."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from local_aws.server import LocalAws
 
 
 def named(aws: LocalAws, prefix: str, what: str) -> str:
-    """Id of a resource of EC2's, by what its ids begin with and its tag Name, `globecart-<environment>-<what>`."""
+    """ID of an EC2 resource, by the ID's prefix and the end of its tag Name, `globecart-<environment>-<what>`."""
     pages = aws.client("ec2").get_paginator("describe_tags").paginate(Filters=[{"Name": "key", "Values": ["Name"]}])
     tags = [tag for page in pages for tag in page["Tags"] if tag["Value"].endswith(f"-{what}")]
     (id,) = (tag["ResourceId"] for tag in tags if tag["ResourceId"].startswith(f"{prefix}-"))
@@ -14,7 +14,7 @@ def named(aws: LocalAws, prefix: str, what: str) -> str:
 
 
 def tagged(aws: LocalAws, service: str, type_: str, **tags: str) -> list[str]:
-    """ARNs of a service's resources of a type, as ARNs write both, or of all; with further tags, maybe."""
+    """ARNs by service and type, as written in ARNs, or empty for all; optionally by further tags."""
     filters = [{"Key": key, "Values": [value]} for key, value in {"ManagedBy": "cdktf", **tags}.items()]
     pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
     arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]
@@ -22,9 +22,9 @@ def tagged(aws: LocalAws, service: str, type_: str, **tags: str) -> list[str]:
 
 
 def tag(aws: LocalAws, arn: str, **tags: str) -> None:
-    """Give a resource tags, whatever the service."""
+    """Tag a resource of any service."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    # What moto's tagging API does not tag.
+    # Services that moto's Tagging API does not support.
     match arn.split(":")[2]:
         case "cloudtrail":
             aws.client("cloudtrail").add_tags(ResourceId=arn, TagsList=listed)
@@ -64,7 +64,7 @@ def cluster(aws: LocalAws) -> Any:
 
 
 def instance(aws: LocalAws) -> Any:
-    """The model of one of its instances."""
+    """The model of an instance of the cluster."""
     return sorted(aws.backend("rds").databases.items())[0][1]
 
 

@@ -16,12 +16,12 @@ def subnet(aws: LocalAws, name: str) -> Any:
     return one
 
 
-def is_in_the_other_zone(kind: str) -> Mutation:
-    """A subnet moves, which AWS has no action for."""
+def move_to_other_zone(kind: str) -> Mutation:
+    """Change a subnet's zone, which no API action can."""
 
     def change(aws: LocalAws) -> None:
         moved, other = subnet(aws, f"{kind}-a"), subnet(aws, f"{kind}-b")
-        # Both names of it: the zone and its letter.
+        # The model derives the zone's name and ID from this attribute.
         moved._availability_zone = other._availability_zone
 
     return change
@@ -54,7 +54,7 @@ def data_subnet_leads_out(aws: LocalAws) -> None:
 
 
 def lets_in(group: str) -> Mutation:
-    """SSH from anywhere."""
+    """Allow SSH from anywhere."""
     anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     return lambda aws: aws.client("ec2").authorize_security_group_ingress(
         GroupId=named(aws, "sg", group), IpPermissions=[anywhere]
@@ -62,7 +62,7 @@ def lets_in(group: str) -> Mutation:
 
 
 def acl_lets_out(kind: str) -> Mutation:
-    """SMTP, to anywhere."""
+    """Allow SMTP to anywhere."""
     return lambda aws: aws.client("ec2").create_network_acl_entry(
         NetworkAclId=named(aws, "acl", kind),
         RuleNumber=500,
@@ -81,7 +81,7 @@ def something_else_has_a_public_address(aws: LocalAws) -> None:
     ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"])
 
 
-def endpoint_is_gone(aws: LocalAws) -> None:
+def delete_endpoint(aws: LocalAws) -> None:
     aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[named(aws, "vpce", "monitoring")])
 
 
@@ -101,29 +101,29 @@ def vpc_has_another_range(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
+    **{f"test_there_is_a_subnet_in_every_zone[{kind}]": move_to_other_zone(kind) for kind in ("public", "app", "data")},
+    "test_subnets_assign_no_public_addresses": gives_addresses,
+    "test_public_subnets_route_to_an_internet_gateway": public_subnet_leads_nowhere,
+    "test_app_subnets_route_to_a_nat_gateway_in_their_zone": tasks_leave_by_the_other_zone,
+    "test_data_subnets_have_no_routes_out_of_the_vpc": data_subnet_leads_out,
     **{
-        f"test_there_is_a_subnet_in_every_zone[{kind}]": is_in_the_other_zone(kind)
-        for kind in ("public", "app", "data")
+        f"test_security_group_rules_match_the_table_of_flows[{party}]": lets_in(party.replace("_", "-"))
+        for party in PURPOSES
     },
-    "test_no_subnet_gives_public_addresses": gives_addresses,
-    "test_public_subnets_lead_to_the_internet_gateway": public_subnet_leads_nowhere,
-    "test_tasks_leave_by_a_nat_gateway_of_their_own_zone": tasks_leave_by_the_other_zone,
-    "test_data_subnets_have_no_way_out": data_subnet_leads_out,
-    **{f"test_security_group_is_the_table_of_flows[{party}]": lets_in(party.replace("_", "-")) for party in PURPOSES},
-    "test_what_has_no_group_of_its_own_reaches_nothing_and_nobody": lets_in("default-locked"),
-    **{f"test_network_acl_is_the_second_wall[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
+    "test_default_security_group_has_no_rules": lets_in("default-locked"),
+    **{f"test_network_acl_entries[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,
-    "test_services_of_aws_are_reached_within_the_vpc": endpoint_is_gone,
+    "test_vpc_endpoints_exist": delete_endpoint,
     "test_endpoints_have_an_address_in_every_zone": endpoint_is_in_one_zone,
-    "test_all_flows_are_logged": flows_are_not_logged,
-    "test_the_vpc_has_the_range_of_the_settings": vpc_has_another_range,
+    "test_flow_logs_record_all_traffic": flows_are_not_logged,
+    "test_cidr_block_of_the_vpc": vpc_has_another_range,
 }
 RELATED: Related = {
     "test_there_is_a_subnet_in_every_zone[public]": {
-        "test_network.py::test_tasks_leave_by_a_nat_gateway_of_their_own_zone": "a NAT gateway moves with its subnet",
+        "test_network.py::test_app_subnets_route_to_a_nat_gateway_in_their_zone": "a NAT gateway moves with its subnet",
     },
     "test_there_is_a_subnet_in_every_zone[app]": {
-        "test_network.py::test_tasks_leave_by_a_nat_gateway_of_their_own_zone": "tasks move with their subnet",
+        "test_network.py::test_app_subnets_route_to_a_nat_gateway_in_their_zone": "tasks move with their subnet",
         "test_storage.py::test_there_is_a_mount_target_in_every_zone": "a mount target moves with its subnet",
     },
 }

@@ -1,4 +1,4 @@
-"""Changes for test_observability.py: alarms, the one over all of them, events."""
+"""Changes for test_observability.py: alarms, the composite alarm, events."""
 
 import json
 from typing import Any
@@ -9,8 +9,8 @@ from tests.changes.mutations.lookup import tag, tagged, topic
 from tests.synthesized import SEARCHABLE
 
 
-def alarms_are_another_tiers(tier: str) -> Mutation:
-    """A tier's alarms say that another one made them."""
+def change_tier_of_alarms(tier: str) -> Mutation:
+    """Change the tag Tier of a tier's alarms."""
 
     def change(aws: LocalAws) -> None:
         for arn in tagged(aws, "cloudwatch", "alarm", Tier=tier):
@@ -24,31 +24,31 @@ def alarm(aws: LocalAws) -> str:
     return tagged(aws, "cloudwatch", "alarm", Tier="storage")[0].rpartition(":")[2]
 
 
-def waits_for_nothing(aws: LocalAws) -> None:
+def remove_metric(aws: LocalAws) -> None:
     one = aws.backend("cloudwatch").alarms[alarm(aws)]
     one.metric_name = None
 
 
-def composite(aws: LocalAws, **asked: Any) -> None:
-    """Put the alarm over all of them again."""
+def composite(aws: LocalAws, **parameters: Any) -> None:
+    """Change the composite alarm."""
     cloudwatch = aws.client("cloudwatch")
     (one,) = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     kept = ("AlarmName", "AlarmRule", "AlarmActions", "OKActions", "ActionsEnabled")
-    cloudwatch.put_composite_alarm(**{**{name: one[name] for name in kept}, **asked})
+    cloudwatch.put_composite_alarm(**{**{name: one[name] for name in kept}, **parameters})
 
 
-def one_is_not_gathered(aws: LocalAws) -> None:
+def remove_alarm_from_composite(aws: LocalAws) -> None:
     (one,) = aws.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     composite(aws, AlarmRule=one["AlarmRule"].partition(" OR ")[2])
 
 
-def failovers_are_not_told(aws: LocalAws) -> None:
+def delete_event_subscription(aws: LocalAws) -> None:
     rds = aws.client("rds")
     one = rds.describe_event_subscriptions()["EventSubscriptionsList"][0]
     rds.delete_event_subscription(SubscriptionName=one["CustSubscriptionId"])
 
 
-def failed_deployments_are_not_told(aws: LocalAws) -> None:
+def disable_deployment_rule(aws: LocalAws) -> None:
     events = aws.client("events")
     for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
         pattern = json.loads(events.describe_rule(Name=name)["EventPattern"])
@@ -57,14 +57,14 @@ def failed_deployments_are_not_told(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{f"test_tier_has_alarms[{tier}]": alarms_are_another_tiers(tier) for tier in SEARCHABLE if tier != "foundation"},
-    "test_every_alarm_tells_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
+    **{f"test_tier_has_alarms[{tier}]": change_tier_of_alarms(tier) for tier in SEARCHABLE if tier != "foundation"},
+    "test_every_alarm_notifies_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
         AlarmNames=[alarm(aws)]
     ),
-    "test_no_alarm_waits_for_a_metric_that_is_not_there": waits_for_nothing,
-    "test_one_alarm_gathers_all": one_is_not_gathered,
-    "test_the_alarm_over_all_tells_the_topic": lambda aws: composite(aws, AlarmActions=[]),
-    "test_events_of_databases_are_told": failovers_are_not_told,
-    "test_events_of_other_services_are_told": failed_deployments_are_not_told,
+    "test_every_alarm_has_a_metric": remove_metric,
+    "test_composite_alarm_covers_all_alarms": remove_alarm_from_composite,
+    "test_composite_alarm_notifies_the_topic": lambda aws: composite(aws, AlarmActions=[]),
+    "test_database_events_are_reported": delete_event_subscription,
+    "test_events_of_other_services_are_reported": disable_deployment_rule,
 }
 RELATED: Related = {}

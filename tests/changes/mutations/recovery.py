@@ -10,7 +10,7 @@ from tests.changes.mutations.lookup import key, topic
 
 
 def vault(aws: LocalAws) -> str:
-    """Name of the first Region's vault."""
+    """Name of the vault in the first Region."""
     (one,) = aws.client("backup").list_backup_vaults()["BackupVaultList"]
     return one["BackupVaultName"]
 
@@ -23,7 +23,7 @@ def deletion_is_not_denied(aws: LocalAws) -> None:
 
 
 def plan(aws: LocalAws) -> dict[str, Any]:
-    """The plan, as GetBackupPlan tells it."""
+    """The plan, from GetBackupPlan."""
     backup = aws.client("backup")
     (one,) = backup.list_backup_plans()["BackupPlansList"]
     return backup.get_backup_plan(BackupPlanId=one["BackupPlanId"])
@@ -35,7 +35,7 @@ def copies(aws: LocalAws) -> tuple[str, str]:
     return arn.split(":")[3], arn.rpartition(":")[2]
 
 
-def copies_are_gone(aws: LocalAws) -> None:
+def delete_copies(aws: LocalAws) -> None:
     region, name = copies(aws)
     aws.client("backup", region).delete_backup_vault(BackupVaultName=name)
 
@@ -55,11 +55,11 @@ def rules_are(change: Any) -> Mutation:
 
     def mutation(aws: LocalAws) -> None:
         known = plan(aws)
-        asked = deepcopy(known["BackupPlan"])
-        change(asked["Rules"])
-        for rule in asked["Rules"]:
+        parameters = deepcopy(known["BackupPlan"])
+        change(parameters["Rules"])
+        for rule in parameters["Rules"]:
             del rule["RuleId"]
-        aws.client("backup").update_backup_plan(BackupPlanId=known["BackupPlanId"], BackupPlan=asked)
+        aws.client("backup").update_backup_plan(BackupPlanId=known["BackupPlanId"], BackupPlan=parameters)
 
     return mutation
 
@@ -72,19 +72,19 @@ def files_are_not_selected(aws: LocalAws) -> None:
 
 
 def restores(aws: LocalAws) -> dict[str, str]:
-    """The names of a tested restore."""
+    """Names of a restore testing plan and selection."""
     (one,) = aws.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
     return {"RestoreTestingPlanName": one["RestoreTestingPlanName"], "RestoreTestingSelectionName": "files"}
 
 
-def who_backs_up_restores(aws: LocalAws) -> None:
+def use_backup_role_for_restore(aws: LocalAws) -> None:
     backup, id = aws.client("backup"), plan(aws)["BackupPlanId"]
     role = backup.list_backup_selections(BackupPlanId=id)["BackupSelectionsList"][0]["IamRoleArn"]
     backup.update_restore_testing_selection(**restores(aws), RestoreTestingSelection={"IamRoleArn": role})
 
 
-def copies_that_fail_are_not_told(aws: LocalAws) -> None:
-    """The rule waits for something else."""
+def change_copy_rule(aws: LocalAws) -> None:
+    """Change the pattern of the rule for failed copies."""
     events = aws.client("events")
     for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
         if name.endswith("-copy-failed"):
@@ -93,23 +93,25 @@ def copies_that_fail_are_not_told(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_there_is_a_vault_in_each_region": copies_are_gone,
+    "test_there_is_a_vault_in_each_region": delete_copies,
     "test_backups_are_encrypted_with_their_key": copies_have_another_key,
-    "test_no_backup_goes_before_its_age": copies_are_unlocked,
-    "test_nobody_deletes_a_backup": deletion_is_not_denied,
+    "test_backup_vaults_are_locked": copies_are_unlocked,
+    "test_backup_vaults_deny_deletion": deletion_is_not_denied,
     "test_database_and_files_are_backed_up": files_are_not_selected,
-    "test_backups_are_kept_as_the_settings_say": rules_are(lambda rules: rules.pop()),
+    "test_retention_of_backups": rules_are(lambda rules: rules.pop()),
     "test_backups_are_copied_to_the_second_region": rules_are(lambda rules: rules[0].pop("CopyActions")),
-    "test_the_database_keeps_backups_of_its_own": rules_are(lambda rules: rules[0].update(EnableContinuousBackup=True)),
+    "test_continuous_backup_of_the_database_stays_with_rds": rules_are(
+        lambda rules: rules[0].update(EnableContinuousBackup=True)
+    ),
     "test_restores_are_tested": lambda aws: aws.client("backup").delete_restore_testing_selection(**restores(aws)),
-    "test_who_backs_up_does_not_restore": who_backs_up_restores,
-    "test_the_region_backs_up_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
+    "test_backup_and_restore_have_different_roles": use_backup_role_for_restore,
+    "test_region_is_opted_in_for_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
         ResourceTypeOptInPreference={"Aurora": False}
     ),
-    "test_failed_jobs_are_told": copies_that_fail_are_not_told,
+    "test_failed_backup_jobs_are_reported": change_copy_rule,
 }
 RELATED: Related = {
     "test_there_is_a_vault_in_each_region": {
-        "test_recovery.py::test_backups_are_copied_to_the_second_region": "they go to a vault that is not there",
+        "test_recovery.py::test_backups_are_copied_to_the_second_region": "the destination vault does not exist",
     },
 }

@@ -1,4 +1,4 @@
-"""Changes for test_rotation.py: the secret, its value and versions, the function, the daily question."""
+"""Changes for test_rotation.py: the secret, its value and versions, the function, and the daily check."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ def model(aws: LocalAws) -> Any:
     return aws.backend("secretsmanager").secrets[secret(aws)]
 
 
-def value_has(**values: Any) -> Mutation:
-    """Another value in the current version, which no action changes. Keys without a value go."""
+def change_value(**values: Any) -> Mutation:
+    """Change keys of the current version's value directly; None removes a key."""
 
     def change(aws: LocalAws) -> None:
         one = model(aws)
@@ -27,23 +27,23 @@ def value_has(**values: Any) -> Mutation:
     return change
 
 
-def is_rotated_more_seldom(aws: LocalAws) -> None:
+def rotate_yearly(aws: LocalAws) -> None:
     model(aws).rules = {"AutomaticallyAfterDays": 365}
 
 
-def rotation_has_failed(aws: LocalAws) -> None:
-    """It left a version that is pending, as a step does that fails."""
+def leave_pending_version(aws: LocalAws) -> None:
+    """Create a pending version, as a failed rotation leaves it."""
     aws.client("secretsmanager").put_secret_value(SecretId=secret(aws), SecretString="{}", VersionStages=["AWSPENDING"])
 
 
-def was_last_rotated_long_ago(aws: LocalAws) -> None:
+def backdate_rotation(aws: LocalAws) -> None:
     one = model(aws)
     ago = timedelta(days=60)
     last = one.last_rotation_date
     one.last_rotation_date = last - ago if isinstance(last, datetime) else last - int(ago.total_seconds())
 
 
-def has_another_key(aws: LocalAws) -> None:
+def change_key(aws: LocalAws) -> None:
     aws.client("secretsmanager").update_secret(SecretId=secret(aws), KmsKeyId=key(aws, "files"))
 
 
@@ -53,34 +53,34 @@ def function(aws: LocalAws) -> str:
     return arn.rpartition(":")[2]
 
 
-def function_is(**asked: Any) -> Mutation:
+def function_is(**parameters: Any) -> Mutation:
     """Update the function's configuration."""
-    return lambda aws: aws.client("lambda").update_function_configuration(FunctionName=function(aws), **asked)
+    return lambda aws: aws.client("lambda").update_function_configuration(FunctionName=function(aws), **parameters)
 
 
-def function_is_elsewhere(aws: LocalAws) -> None:
+def change_function_subnets(aws: LocalAws) -> None:
     within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
     function_is(
         VpcConfig={"SubnetIds": [named(aws, "subnet", "public-a")], "SecurityGroupIds": within["SecurityGroupIds"]}
     )(aws)
 
 
-def function_has_another_group(aws: LocalAws) -> None:
+def change_function_security_group(aws: LocalAws) -> None:
     within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
     function_is(VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "sg", "service")]})(aws)
 
 
-def function_has_another_key(aws: LocalAws) -> None:
+def change_function_key(aws: LocalAws) -> None:
     function_is(KMSKeyArn=key(aws, "files"))(aws)
 
 
-def anybody_calls(aws: LocalAws) -> None:
+def allow_all_invocations(aws: LocalAws) -> None:
     aws.client("lambda").add_permission(
         FunctionName=function(aws), StatementId="anybody", Action="lambda:InvokeFunction", Principal="*"
     )
 
 
-def nobody_asks(aws: LocalAws) -> None:
+def disable_schedule(aws: LocalAws) -> None:
     scheduler = aws.client("scheduler")
     (one,) = scheduler.list_schedules()["Schedules"]
     known = scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"])
@@ -89,19 +89,19 @@ def nobody_asks(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_the_credential_has_all_that_the_application_needs": value_has(password=None),
-    "test_the_credential_is_for_the_writer_of_the_database": value_has(host="reader.example"),
-    "test_the_credential_is_rotated_as_the_settings_say": is_rotated_more_seldom,
-    "test_the_last_rotation_succeeded": rotation_has_failed,
-    "test_the_credential_is_no_older_than_the_settings_say": was_last_rotated_long_ago,
-    "test_the_credential_is_encrypted_with_the_key_of_secrets": has_another_key,
-    "test_no_other_account_and_no_plaintext_reaches_the_credential": lambda aws: aws.client(
-        "secretsmanager"
-    ).delete_resource_policy(SecretId=secret(aws)),
-    "test_the_function_runs_in_the_app_subnets": function_is_elsewhere,
-    "test_the_function_has_its_security_group": function_has_another_group,
-    "test_variables_of_the_function_are_encrypted_with_the_key_of_secrets": function_has_another_key,
-    "test_nobody_but_secrets_manager_calls_the_function": anybody_calls,
-    "test_the_age_of_the_credential_is_asked_for_daily": nobody_asks,
+    "test_credential_has_the_keys_of_the_contract": change_value(password=None),
+    "test_credential_is_for_the_writer_endpoint": change_value(host="reader.example"),
+    "test_rotation_schedule_of_the_credential": rotate_yearly,
+    "test_last_rotation_succeeded": leave_pending_version,
+    "test_age_of_the_credential": backdate_rotation,
+    "test_credential_is_encrypted_with_the_secret_key": change_key,
+    "test_secret_denies_other_accounts_and_plaintext": lambda aws: aws.client("secretsmanager").delete_resource_policy(
+        SecretId=secret(aws)
+    ),
+    "test_function_is_in_the_app_subnets": change_function_subnets,
+    "test_function_has_its_security_group": change_function_security_group,
+    "test_variables_of_the_function_are_encrypted_with_the_secret_key": change_function_key,
+    "test_only_secrets_manager_invokes_the_function": allow_all_invocations,
+    "test_age_of_the_credential_is_checked_daily": disable_schedule,
 }
 RELATED: Related = {}

@@ -1,53 +1,53 @@
-"""Changes for test_service.py: service, task, scaling, load balancer, certificate, firewall, redeployment."""
+"""Changes for test_service.py: service, task, scaling, load balancer, certificate, WAF, redeployment."""
 
 from typing import Any
 
 from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
-from tests.changes.mutations.database import follows_nothing, scaling
+from tests.changes.mutations.database import delete_scaling_policy, scaling
 from tests.changes.mutations.lookup import balancer, named, service, tagged
 
 
-def service_is(**asked: Any) -> Mutation:
+def service_is(**parameters: Any) -> Mutation:
     """Update the service."""
 
     def change(aws: LocalAws) -> None:
         one = service(aws)
-        aws.client("ecs").update_service(cluster=one.cluster_name, service=one.name, **asked)
+        aws.client("ecs").update_service(cluster=one.cluster_name, service=one.name, **parameters)
 
     return change
 
 
-def tasks_are(**asked: Any) -> Mutation:
-    """Place tasks otherwise; names of subnets and security groups stand for their ids."""
+def tasks_are(**parameters: Any) -> Mutation:
+    """Change the network configuration of tasks, with names of subnets and security groups."""
 
     def change(aws: LocalAws) -> None:
         (one,) = aws.client("ecs").describe_services(cluster=service(aws).cluster_name, services=[service(aws).name])[
             "services"
         ]
         network = {**one["networkConfiguration"]["awsvpcConfiguration"]}
-        if "subnets" in asked:
-            network["subnets"] = [named(aws, "subnet", name) for name in asked["subnets"]]
-        if "groups" in asked:
-            network["securityGroups"] = [named(aws, "sg", name) for name in asked["groups"]]
-        network["assignPublicIp"] = asked.get("public", network["assignPublicIp"])
+        if "subnets" in parameters:
+            network["subnets"] = [named(aws, "subnet", name) for name in parameters["subnets"]]
+        if "groups" in parameters:
+            network["securityGroups"] = [named(aws, "sg", name) for name in parameters["groups"]]
+        network["assignPublicIp"] = parameters.get("public", network["assignPublicIp"])
         service_is(networkConfiguration={"awsvpcConfiguration": network})(aws)
 
     return change
 
 
-def deployment_is(**asked: Any) -> Mutation:
-    """Deploy otherwise."""
-    return service_is(deploymentConfiguration=asked)
+def deployment_is(**parameters: Any) -> Mutation:
+    """Change the deployment configuration."""
+    return service_is(deploymentConfiguration=parameters)
 
 
-def tasks_stop(aws: LocalAws) -> None:
-    """And ECS starts no other: none is desired."""
+def reduce_desired_count(aws: LocalAws) -> None:
+    """Reduce the desired count, so that ECS does not replace stopped tasks."""
     service_is(desiredCount=1)(aws)
 
 
-def task_has(change: Any) -> Mutation:
-    """Change what the service runs, which AWS has no action for: a definition never changes."""
+def change_task_definition(change: Any) -> Mutation:
+    """Change the current task definition directly: the API cannot change a revision."""
 
     def changed(aws: LocalAws) -> None:
         family, _, revision = service(aws).task_definition.rpartition("/")[2].partition(":")
@@ -56,18 +56,18 @@ def task_has(change: Any) -> Mutation:
     return changed
 
 
-def login_is_elsewhere(definition: Any) -> None:
+def change_secret(definition: Any) -> None:
     for secret in definition.container_definitions[0]["secrets"]:
         secret["valueFrom"] = secret["valueFrom"].replace("database-credential", "another")
 
 
-def mounts_in_plain(definition: Any) -> None:
+def disable_mount_encryption(definition: Any) -> None:
     for volume in definition.volumes:
         if "efsVolumeConfiguration" in volume:
             volume["efsVolumeConfiguration"]["transitEncryption"] = "DISABLED"
 
 
-def root_can_be_written(definition: Any) -> None:
+def allow_root_writes(definition: Any) -> None:
     definition.container_definitions[0]["readonlyRootFilesystem"] = False
 
 
@@ -112,14 +112,14 @@ def tls_is_old(aws: LocalAws) -> None:
     )
 
 
-def plaintext_is_answered(aws: LocalAws) -> None:
+def answer_http(aws: LocalAws) -> None:
     aws.client("elbv2").modify_listener(
         ListenerArn=listener(aws, 80)["ListenerArn"],
         DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}],
     )
 
 
-def tasks_are_asked_in_plain(aws: LocalAws) -> None:
+def use_http_target_group(aws: LocalAws) -> None:
     (one,) = aws.backend("elbv2").target_groups.values()
     one.protocol = "HTTP"
 
@@ -159,8 +159,8 @@ def domain_leads_elsewhere(aws: LocalAws) -> None:
     )
 
 
-def firewall(aws: LocalAws) -> dict[str, Any]:
-    """What UpdateWebACL takes, as it is."""
+def web_acl(aws: LocalAws) -> dict[str, Any]:
+    """Parameters of UpdateWebACL with the current values."""
     waf = aws.client("wafv2")
     arn = waf.get_web_acl_for_resource(ResourceArn=balancer(aws))["WebACL"]["ARN"]
     (one,) = (acl for acl in waf.list_web_acls(Scope="REGIONAL")["WebACLs"] if acl["ARN"] == arn)
@@ -169,9 +169,9 @@ def firewall(aws: LocalAws) -> dict[str, Any]:
     return {**{name: acl["WebACL"][name] for name in kept}, "Scope": "REGIONAL", "LockToken": acl["LockToken"]}
 
 
-def firewall_is_elsewhere(aws: LocalAws) -> None:
-    """Another one, with the same rules and log, and nobody's tags, stands in front."""
-    waf, known = aws.client("wafv2"), firewall(aws)
+def replace_web_acl(aws: LocalAws) -> None:
+    """Associate another web ACL with the same rules and logs, but without tags."""
+    waf, known = aws.client("wafv2"), web_acl(aws)
     log = waf.get_logging_configuration(
         ResourceArn=waf.get_web_acl_for_resource(ResourceArn=balancer(aws))["WebACL"]["ARN"]
     )["LoggingConfiguration"]
@@ -183,8 +183,8 @@ def firewall_is_elsewhere(aws: LocalAws) -> None:
     waf.associate_web_acl(WebACLArn=other, ResourceArn=balancer(aws))
 
 
-def attacks_are_counted(aws: LocalAws) -> None:
-    known = firewall(aws)
+def count_managed_rules(aws: LocalAws) -> None:
+    known = web_acl(aws)
     for rule in known["Rules"]:
         if "ManagedRuleGroupStatement" in rule["Statement"]:
             rule["OverrideAction"] = {"Count": {}}
@@ -192,13 +192,13 @@ def attacks_are_counted(aws: LocalAws) -> None:
     aws.client("wafv2").update_web_acl(**known)
 
 
-def floods_are_let_in(aws: LocalAws) -> None:
-    known = firewall(aws)
+def remove_rate_limit(aws: LocalAws) -> None:
+    known = web_acl(aws)
     known["Rules"] = [rule for rule in known["Rules"] if "RateBasedStatement" not in rule["Statement"]]
     aws.client("wafv2").update_web_acl(**known)
 
 
-def firewall_logs_nothing(aws: LocalAws) -> None:
+def delete_waf_logging(aws: LocalAws) -> None:
     waf = aws.client("wafv2")
     arn = waf.get_web_acl_for_resource(ResourceArn=balancer(aws))["WebACL"]["ARN"]
     waf.delete_logging_configuration(ResourceArn=arn)
@@ -211,7 +211,7 @@ def attribute(name: str, value: str) -> Mutation:
     )
 
 
-def rotations_are_not_noticed(aws: LocalAws) -> None:
+def disable_rotation_rule(aws: LocalAws) -> None:
     events = aws.client("events")
     (machine,) = tagged(aws, "states", "stateMachine", Tier="service")
     (name,) = events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
@@ -222,40 +222,40 @@ MUTATIONS: dict[str, Mutation] = {
     "test_tasks_are_placed_in_every_zone": tasks_are(subnets=["app-a"]),
     "test_tasks_have_no_public_address": tasks_are(public="ENABLED"),
     "test_tasks_have_their_security_group": tasks_are(groups=["load-balancer"]),
-    "test_as_many_tasks_run_as_the_settings_say": tasks_stop,
-    "test_zones_are_balanced_again_after_one_was_lost": service_is(availabilityZoneRebalancing="DISABLED"),
-    "test_a_failed_deployment_is_rolled_back": deployment_is(
+    "test_number_of_running_tasks": reduce_desired_count,
+    "test_service_rebalances_zones": service_is(availabilityZoneRebalancing="DISABLED"),
+    "test_failed_deployments_are_rolled_back": deployment_is(
         deploymentCircuitBreaker={"enable": False, "rollback": False}
     ),
-    "test_a_deployment_takes_no_task_away_first": deployment_is(minimumHealthyPercent=50),
-    "test_nobody_opens_a_shell_in_a_task": service_is(enableExecuteCommand=True),
-    "test_tasks_get_their_login_from_the_secret": task_has(login_is_elsewhere),
-    "test_tasks_mount_files_over_tls_and_with_iam": task_has(mounts_in_plain),
-    "test_a_task_cannot_change_its_own_image": task_has(root_can_be_written),
-    "test_tasks_are_scaled_within_the_bounds_of_the_settings": scaling("ecs", MinCapacity=1),
-    "test_tasks_are_added_when_cpu_or_requests_are_many": follows_nothing("ecs"),
-    "test_only_the_load_balancer_faces_the_internet": another_balancer_faces_the_internet,
-    "test_the_load_balancer_is_in_the_public_subnets_of_every_zone": balancer_is_in_one_zone,
-    "test_the_load_balancer_has_its_security_group": balancer_has_another_group,
-    "test_customers_are_answered_on_443_and_80_alone": balancer_listens_elsewhere,
-    "test_tls_of_customers_is_1_2_or_later": tls_is_old,
-    "test_plaintext_is_redirected_to_tls": plaintext_is_answered,
-    "test_tasks_are_reached_by_tls": tasks_are_asked_in_plain,
-    "test_enough_tasks_take_requests": task_takes_no_requests,
-    "test_the_certificate_is_of_the_domain_and_valid": certificate_has_expired,
-    "test_the_load_balancer_shows_the_certificate": another_certificate_is_shown,
-    "test_the_domain_leads_to_the_load_balancer": domain_leads_elsewhere,
-    "test_requests_pass_the_firewall_first": firewall_is_elsewhere,
-    "test_the_firewall_refuses_what_aws_knows_as_attacks": attacks_are_counted,
-    "test_the_firewall_limits_what_one_client_may_ask": floods_are_let_in,
-    "test_the_firewall_logs_to_a_group_of_ours": firewall_logs_nothing,
-    "test_the_load_balancer_logs_to_a_bucket_of_ours": attribute("access_logs.s3.enabled", "false"),
-    "test_the_load_balancer_passes_on_nothing_ambiguous": attribute("waf.fail_open.enabled", "true"),
-    "test_the_load_balancer_is_protected_as_the_settings_say": attribute("deletion_protection.enabled", "false"),
-    "test_new_tasks_are_started_after_a_rotation": rotations_are_not_noticed,
+    "test_deployments_keep_all_tasks_running": deployment_is(minimumHealthyPercent=50),
+    "test_ecs_exec_is_disabled": service_is(enableExecuteCommand=True),
+    "test_tasks_get_their_credential_from_the_secret": change_task_definition(change_secret),
+    "test_tasks_mount_files_over_tls_and_with_iam": change_task_definition(disable_mount_encryption),
+    "test_root_file_system_is_read_only": change_task_definition(allow_root_writes),
+    "test_tasks_scale_within_the_settings": scaling("ecs", MinCapacity=1),
+    "test_tasks_scale_by_cpu_and_requests": delete_scaling_policy("ecs"),
+    "test_only_the_load_balancer_is_internet_facing": another_balancer_faces_the_internet,
+    "test_load_balancer_is_in_every_public_subnet": balancer_is_in_one_zone,
+    "test_load_balancer_has_its_security_group": balancer_has_another_group,
+    "test_load_balancer_listens_on_443_and_80_only": balancer_listens_elsewhere,
+    "test_tls_policy_of_the_listener": tls_is_old,
+    "test_http_is_redirected_to_https": answer_http,
+    "test_target_group_uses_tls": use_http_target_group,
+    "test_enough_targets_are_healthy": task_takes_no_requests,
+    "test_certificate_is_for_the_domain_and_issued": certificate_has_expired,
+    "test_load_balancer_uses_the_certificate": another_certificate_is_shown,
+    "test_domain_resolves_to_the_load_balancer": domain_leads_elsewhere,
+    "test_load_balancer_has_the_environments_web_acl": replace_web_acl,
+    "test_managed_rule_groups_block": count_managed_rules,
+    "test_requests_per_client_are_limited": remove_rate_limit,
+    "test_web_acl_logs_to_a_log_group_of_the_environment": delete_waf_logging,
+    "test_load_balancer_logs_to_a_bucket_of_the_environment": attribute("access_logs.s3.enabled", "false"),
+    "test_load_balancer_drops_invalid_headers": attribute("waf.fail_open.enabled", "true"),
+    "test_deletion_protection_of_the_load_balancer": attribute("deletion_protection.enabled", "false"),
+    "test_redeployment_starts_after_a_rotation": disable_rotation_rule,
 }
 RELATED: Related = {
-    "test_as_many_tasks_run_as_the_settings_say": {
-        "test_service.py::test_enough_tasks_take_requests": "a task that does not run takes none",
+    "test_number_of_running_tasks": {
+        "test_service.py::test_enough_targets_are_healthy": "a task that does not run takes none",
     },
 }

@@ -14,8 +14,8 @@ def state(aws: LocalAws) -> dict[str, str]:
     return {"Bucket": name, "Key": aws.client("s3").list_objects_v2(Bucket=name)["Contents"][0]["Key"]}
 
 
-def is_kept_without_the_key(aws: LocalAws) -> None:
-    """As it was before the bucket's policy denied that."""
+def remove_state_encryption(aws: LocalAws) -> None:
+    """Remove the KMS encryption of a state directly: the bucket policy denies it."""
     where = state(aws)
     kept = aws.backend("s3").buckets[where["Bucket"]].keys[where["Key"]]
     kept.encryption, kept.kms_key_id = "AES256", None
@@ -28,32 +28,32 @@ def plain_by_default(aws: LocalAws) -> None:
     )
 
 
-def bucket_is(action: str, **asked: Any) -> Mutation:
-    """Ask S3 for something that is done to the bucket."""
-    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, "state"), **asked)
+def bucket_is(action: str, **parameters: Any) -> Mutation:
+    """Call an S3 action on the bucket."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, "state"), **parameters)
 
 
-def plaintext_is_let_in(aws: LocalAws) -> None:
+def remove_tls_statement(aws: LocalAws) -> None:
     s3, name = aws.client("s3"), bucket(aws, "state")
     policy = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
     policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] != "DenyPlaintext"]
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
 
 
-def lock_was_left(aws: LocalAws) -> None:
+def leave_lock(aws: LocalAws) -> None:
     where = state(aws)
     aws.client("s3").put_object(Bucket=where["Bucket"], Key=f"{where['Key']}.tflock", Body=b"{}")
 
 
 MUTATIONS: dict[str, Mutation] = {
     "test_every_tier_has_a_state": lambda aws: aws.client("s3").delete_object(**state(aws)),
-    "test_states_are_encrypted_with_their_key": is_kept_without_the_key,
-    "test_whatever_comes_to_the_states_is_encrypted_with_their_key": plain_by_default,
-    "test_every_version_of_a_state_is_kept": bucket_is(
+    "test_states_are_encrypted_with_their_key": remove_state_encryption,
+    "test_default_encryption_of_the_state_bucket": plain_by_default,
+    "test_state_bucket_is_versioned": bucket_is(
         "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
     ),
-    "test_states_are_closed_to_the_public": bucket_is("delete_public_access_block"),
-    "test_states_refuse_plaintext": plaintext_is_let_in,
-    "test_no_state_is_locked": lock_was_left,
+    "test_state_bucket_blocks_public_access": bucket_is("delete_public_access_block"),
+    "test_state_bucket_requires_tls": remove_tls_statement,
+    "test_no_state_is_locked": leave_lock,
 }
 RELATED: Related = {}

@@ -19,24 +19,24 @@ def mount_target(aws: LocalAws) -> str:
     return aws.client("efs").describe_mount_targets(FileSystemId=files(aws))["MountTargets"][0]["MountTargetId"]
 
 
-def has_another_group(aws: LocalAws) -> None:
+def change_security_group(aws: LocalAws) -> None:
     aws.client("efs").modify_mount_target_security_groups(
         MountTargetId=mount_target(aws), SecurityGroups=[named(aws, "sg", "service")]
     )
 
 
-def has_another_key(aws: LocalAws) -> None:
+def change_key(aws: LocalAws) -> None:
     aws.backend("efs").file_systems_by_id[files(aws)].kms_key_id = key(aws, "database")
 
 
 def replica_has_another_key(aws: LocalAws) -> None:
     (destination,) = aws.backend("efs").replication(files(aws))["Destinations"]
-    there = aws.backend("efs", destination["Region"])
-    there.file_systems_by_id[destination["FileSystemId"]].kms_key_id = key(aws, "files")
+    backend = aws.backend("efs", destination["Region"])
+    backend.file_systems_by_id[destination["FileSystemId"]].kms_key_id = key(aws, "files")
 
 
 def without(sid: str) -> Mutation:
-    """Take a statement out of the policy."""
+    """Remove a statement from the policy."""
 
     def change(aws: LocalAws) -> None:
         efs, id = aws.client("efs"), files(aws)
@@ -56,20 +56,20 @@ MUTATIONS: dict[str, Mutation] = {
     "test_there_is_a_mount_target_in_every_zone": lambda aws: aws.client("efs").delete_mount_target(
         MountTargetId=mount_target(aws)
     ),
-    "test_mount_targets_have_their_security_group": has_another_group,
-    "test_files_are_encrypted_with_their_key": has_another_key,
+    "test_mount_targets_have_their_security_group": change_security_group,
+    "test_files_are_encrypted_with_their_key": change_key,
     "test_files_are_backed_up": lambda aws: aws.client("efs").put_backup_policy(
         FileSystemId=files(aws), BackupPolicy={"Status": "DISABLED"}
     ),
-    "test_files_are_followed_by_a_replica_in_the_second_region": lambda aws: aws.client(
-        "efs"
-    ).delete_replication_configuration(SourceFileSystemId=files(aws)),
-    "test_the_replica_is_encrypted_with_its_key": replica_has_another_key,
-    "test_no_replication_overwrites_the_files": lambda aws: aws.client("efs").update_file_system_protection(
+    "test_files_are_replicated_to_the_second_region": lambda aws: aws.client("efs").delete_replication_configuration(
+        SourceFileSystemId=files(aws)
+    ),
+    "test_replica_is_encrypted_with_its_key": replica_has_another_key,
+    "test_files_are_protected_from_replication_overwrite": lambda aws: aws.client("efs").update_file_system_protection(
         FileSystemId=files(aws), ReplicationOverwriteProtection="DISABLED"
     ),
-    "test_nobody_mounts_without_tls": without("DenyPlaintext"),
-    "test_nobody_mounts_around_the_access_points": without("DenyAroundAccessPoints"),
-    "test_access_points_have_an_identity_and_a_root_of_their_own": access_point_has_another_user,
+    "test_file_system_policy_requires_tls": without("DenyPlaintext"),
+    "test_file_system_policy_requires_access_points": without("DenyAroundAccessPoints"),
+    "test_access_points_have_their_own_user_and_root_directory": access_point_has_another_user,
 }
 RELATED: Related = {}

@@ -1,4 +1,4 @@
-"""Changes for test_tiers.py: resources that say they are another's."""
+"""Changes for test_tiers.py: tags of resources."""
 
 from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
@@ -6,8 +6,8 @@ from tests.changes.mutations.lookup import named, tag, tagged
 from tests.synthesized import SEARCHABLE
 
 
-def is_another_tiers(tier: str) -> Mutation:
-    """Whatever the tier made says that another one did."""
+def change_tier_tag(tier: str) -> Mutation:
+    """Change the tag Tier of a tier's resources."""
 
     def change(aws: LocalAws) -> None:
         for arn in tagged(aws, "", "", Tier=tier):
@@ -16,18 +16,18 @@ def is_another_tiers(tier: str) -> Mutation:
     return change
 
 
-def is_nobodys(aws: LocalAws) -> None:
+def change_owner_tag(aws: LocalAws) -> None:
     subnet = named(aws, "subnet", "data-a")
     aws.client("ec2").create_tags(Resources=[subnet], Tags=[{"Key": "Owner", "Value": "nobody@globecart.example"}])
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{f"test_tier_is_deployed[{tier}]": is_another_tiers(tier) for tier in SEARCHABLE},
-    "test_everything_says_whose_it_is": is_nobodys,
+    **{f"test_tier_is_deployed[{tier}]": change_tier_tag(tier) for tier in SEARCHABLE},
+    "test_resources_have_project_and_owner_tags": change_owner_tag,
 }
 RELATED: Related = {
     f"test_tier_is_deployed[{tier}]": {
-        f"test_observability.py::test_tier_has_alarms[{tier}]": "its alarms are another tier's with all the rest"
+        f"test_observability.py::test_tier_has_alarms[{tier}]": "its alarms have another tier's tag, too"
     }
     for tier in SEARCHABLE
     if tier != "foundation"
