@@ -89,9 +89,9 @@ def _unlocked_vaults(document: Document) -> Iterable[str]:
 
 CONTROLS = (
     Control(
-        name="backups-locked",
+        name="backup-retention",
         requirements=("3.2.1",),
-        summary="A backup is kept until its age, and no longer: each vault is locked to what its plan keeps.",
+        summary="Vault locks enforce the shortest and longest retention of the backup plan.",
         checks=[
             Relation("every vault has a lock", _unlocked_vaults),
             Every("aws_backup_vault_lock_configuration", {"min_retention_days": IS_SET, "max_retention_days": IS_SET}),

@@ -80,8 +80,8 @@ DEFECTS = (
         edit="""\
 --- stacks/rotation/stack.py
 @@ _rotate
--                automatically_after_days=None if wanted.schedule else wanted.days,
-+                automatically_after_days=None if wanted.schedule else 90,
+-                automatically_after_days=None if settings.schedule else settings.days,
++                automatically_after_days=None if settings.schedule else 90,
 """,
         resources=("aws_secretsmanager_secret_rotation.rotation-schedule",),
         attribute="automatically_after_days",
@@ -112,7 +112,7 @@ DEFECTS = (
 -        backup_vault_name=vault.name,
 -        min_retention_days=recovery.daily_days,
 -        max_retention_days=recovery.monthly_days,
--        # Without it, the lock is in governance mode.
+-        # If unset, the lock is in governance mode.
 -        changeable_for_days=COOLING_OFF_DAYS if recovery.vault_lock == "compliance" else None,
 -        provider=provider,
 -    )
@@ -144,9 +144,9 @@ DEFECTS = (
         tier="access",
         edit="""\
 --- stacks/access/deployer_policies.py
-@@ _roles
--        allow("Roles", ROLES, [limits.roles]),
-+        allow("Roles", ["iam:*"], [limits.roles]),
+@@ _role_statements
+-        allow("Roles", ROLE_ACTIONS, [limits.role_arn_pattern]),
++        allow("Roles", ["iam:*"], [limits.role_arn_pattern]),
 """,
         resources=(
             "aws_iam_role.apply",

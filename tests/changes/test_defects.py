@@ -42,7 +42,7 @@ def failures(folder: Path, suite: Sequence[str], log: Path) -> dict[str, str]:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--no-cov", "-p", "no:cacheprovider", *suite],
         cwd=folder,
-        # pytest does not cut lines in CI.
+        # The narrow terminal and no CI, where pytest would not cut lines.
         env={**environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS", "CI", "BUILD_NUMBER"), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

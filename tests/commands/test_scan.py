@@ -41,7 +41,7 @@ def test_a_failure_without_a_waiver_is_a_problem():
     assert find_problems([STACKS], [], TODAY) == [problem]
 
 
-def test_arguments_that_a_rule_looked_at_are_named():
+def test_evaluated_arguments_are_named():
     scan = replace(STACKS, findings=(replace(PORT_80, arguments="from_port"),))
     assert find_problems([scan], [], TODAY)[0].startswith("aws_lb.service_load-balancer: from_port: CKV_AWS_260: ")
 
