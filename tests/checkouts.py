@@ -1,4 +1,4 @@
-"""Copies of the project, for tests that edit and run it."""
+"""Copies of the checkout, for tests that edit source files."""
 
 import re
 import shutil
@@ -9,12 +9,12 @@ from stacks import ROOT
 from tests.conftest import environment_without
 
 INSTALLED = (".venv", "node_modules", ".cache")
-EXCLUDED = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "cdktf.out")
+IGNORED = shutil.ignore_patterns(*INSTALLED, ".git", ".*_cache", "__pycache__", "cdktf.out")
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of the project in a git repository, with the installed dependencies."""
-    shutil.copytree(ROOT, folder, ignore=EXCLUDED)
+    """Copy the project into a new git repository, with links to the installed dependencies."""
+    shutil.copytree(ROOT, folder, ignore=IGNORED)
     for name in INSTALLED:
         (folder / name).symlink_to(ROOT / name)
     run(folder, "git init --quiet && git add --all")
@@ -36,8 +36,8 @@ def edit(folder: Path, text: str) -> None:
 
 
 def run(folder: Path, text: str) -> str:
-    """Run a shell script in a copy. Fails if the script does; returns its output."""
-    done = subprocess.run(
+    """Run a shell script in a copy and return its output. Fails if the script does."""
+    result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder,
         env=environment_without("ENV", "CDKTF_OUTDIR", "NODE_OPTIONS"),
@@ -45,5 +45,5 @@ def run(folder: Path, text: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    assert result.returncode == 0, f"{text}\n{result.stdout}{result.stderr}"
+    return result.stdout

@@ -23,10 +23,26 @@ from main import build
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
 from synthesized.platform import Platform
+from tests.failures import (
+    pytest_assertrepr_compare,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_terminal_summary,
+    recording,
+)
 from tests.synthesized import DEPENDENCIES, TIER_CLASSES, TIERS
 
 # isort: split
 from cdktf import App
+
+__all__ = [
+    "pytest_assertrepr_compare",
+    "pytest_collection_modifyitems",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_terminal_summary",
+]
 
 REFERENCE = Path(__file__).parent / "environments"
 """Settings files of the tests, because users change those of the project."""
@@ -129,6 +145,9 @@ def to_toml(table: dict[str, Any], path: str = "") -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
+        "markers", "derived: the test is of a result of the stacks and runs after the tests of the stacks themselves"
+    )
+    config.addinivalue_line(
         "markers", "tiers(*names): the tiers that a test needs; they are synthesized with their dependencies"
     )
 
@@ -183,7 +202,7 @@ def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None 
     app = App(outdir=str(folder / "out"))
     build(app, load_settings(name, folder / "environments", change))
     app.synth()
-    return Platform.read(folder / "out", name)
+    return recording(Platform.read(folder / "out", name))
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +230,7 @@ def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
     for environment in loaded:
         build(app, environment)
     app.synth()
-    return {environment.name: Platform.read(out, environment.name) for environment in loaded}
+    return {environment.name: recording(Platform.read(out, environment.name)) for environment in loaded}
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +241,7 @@ def shipped(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPathFa
         patch.setenv("CDKTF_OUTDIR", str(out))
         patch.delenv("ENV", raising=False)
         main.main()
-    return {name: Platform.read(out, name) for name in SHIPPED}
+    return {name: recording(Platform.read(out, name)) for name in SHIPPED}
 
 
 class Platforms(Mapping[str, Platform]):
@@ -295,12 +314,10 @@ def three_zones(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPa
         return synthesize_variation(tmp_path_factory.mktemp("three-zones"), "prod", THREE_ZONES)
 
 
-@pytest.fixture(params=[*SHIPPED, "three zones"])
-def platform(request: pytest.FixtureRequest) -> Platform:
-    """Each of the project's environments, and production in three zones."""
-    if request.param in SHIPPED:
-        return request.getfixturevalue("shipped")[request.param]
-    return request.getfixturevalue("three_zones")
+@pytest.fixture(scope="session")
+def everywhere(shipped: dict[str, Platform], three_zones: Platform) -> list[Platform]:
+    """Each of the project's environments, and production in three zones: for a test that a defect fails once."""
+    return [*shipped.values(), three_zones]
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import main  # before cdktf, which it sets up
 from stacks.names import ACCESS, Names
 from stacks.tier import TierStack
 from synthesized.platform import Body, Platform
+from tests.failures import Arguments, Named
 
 # isort: split
-from cdktf import Testing
 
 TIER_CLASSES = {
     name: class_ for name, class_ in vars(main).items() if isinstance(class_, type) and issubclass(class_, TierStack)
@@ -58,38 +58,49 @@ def stack_json(platform: Platform, tier: str) -> str:
 
 
 def has(platform: Platform, tier: str, type_: str, **properties: Any) -> bool:
-    """Whether a tier has a resource with at least these properties, according to cdktf's matcher."""
-    return Testing.to_have_resource_with_properties(stack_json(platform, tier), type_, properties)
+    """Whether a tier has a resource with at least these properties."""
+    return any(
+        all(_includes(body.get(name), value) for name, value in properties.items())
+        for body in bodies(platform, type_, tier).values()
+    )
 
 
-def bodies(platform: Platform, type_: str, tier: str = "") -> dict[str, Body]:
+def _includes(found: Any, wanted: Any) -> bool:
+    """Whether a value equals the wanted one; a block may have additional arguments."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_includes(found.get(name), value) for name, value in wanted.items())
+    return found == wanted
+
+
+def bodies(platform: Platform, type_: str, tier: str = "") -> Named:
     """Resources of a type by name, of all tiers or of one."""
     found = [resource for resource in platform.of_type(type_) if tier in {"", resource.tier}]
-    by_name = {resource.name: resource.body for resource in found}
-    assert len(by_name) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
-    return by_name
+    named = {resource.name: Arguments.of(resource) for resource in found}
+    assert len(named) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
+    return Named(f"{type_}.", named)
 
 
-def only(platform: Platform, type_: str) -> Body:
+def only(platform: Platform, type_: str) -> Arguments:
     """The only resource of a type."""
-    (body,) = bodies(platform, type_).values()
-    return body
+    found = bodies(platform, type_)
+    assert len(found) == 1, f"{type_}: one expected, found: {', '.join(found) or 'none'}"
+    return next(iter(found.values()))
 
 
-def container(platform: Platform) -> Body:
+def container(platform: Platform) -> Arguments:
     """Definition of the task's only container."""
-    (definition,) = json.loads(only(platform, "aws_ecs_task_definition")["container_definitions"])
-    return definition
+    task = only(platform, "aws_ecs_task_definition")
+    (definition,) = json.loads(task["container_definitions"])
+    return Arguments(task.address, definition, "container_definitions")
 
 
-def statements(platform: Platform, tier: str, name: str) -> dict[str, Body]:
+def statements(platform: Platform, tier: str, name: str) -> Named:
     """Statements of a policy document by sid."""
-    (document,) = (
-        resource.body
-        for resource in platform.data
-        if (resource.tier, resource.type, resource.name) == (tier, "aws_iam_policy_document", name)
-    )
-    return {statement["sid"]: statement for statement in document["statement"]}
+    address = f"data.aws_iam_policy_document.{tier}_{name}"
+    documents = [document.body for document in platform.data if document.address == address]
+    assert documents, f"{address}: missing"
+    named = {each["sid"]: Arguments(address, each, f"statement {each['sid']}") for each in documents[0]["statement"]}
+    return Named(f"{address} statement ", named)
 
 
 def conditions(statement: Body) -> dict[str, list[str]]:

@@ -44,6 +44,8 @@ class FailedCheck:
     """Its address in the joined document."""
     title: str = ""
     """checkov's name of the rule."""
+    arguments: str = ""
+    """The arguments that the rule evaluated. Empty if it evaluated other resources."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,12 @@ def _scan(kind: Kind, document: Body, platform: Platform, *, production: bool) -
         production,
         passed=figures["passed"],
         findings=tuple(
-            FailedCheck(entry["check_id"], addresses[entry["resource"].rpartition(".")[2]], entry["check_name"])
+            FailedCheck(
+                entry["check_id"],
+                addresses[entry["resource"].rpartition(".")[2]],
+                entry["check_name"],
+                ", ".join(entry.get("check_result", {}).get("evaluated_keys", ())),
+            )
             for entry in results.get("failed_checks", ())
         ),
         resources=frozenset(addresses.values()),

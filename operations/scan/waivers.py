@@ -104,7 +104,8 @@ def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> I
     for scan in scans:
         for finding in sorted(scan.findings):
             covering = [waiver for waiver in waived if waiver.covers(scan, finding)]
-            where = f"{scan.kind}: {finding.check}: {finding.resource}: {finding.title}"
+            about = ": ".join(filter(None, (finding.resource, finding.arguments, finding.check, finding.title)))
+            where = f"{about} ({scan.kind})"
             if not covering:
                 yield f"{where}. Fix or waive it"
             elif all(waiver.expires < today for waiver in covering):

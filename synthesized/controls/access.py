@@ -60,15 +60,15 @@ def _wide_permissions(document: Document) -> Iterable[str]:
             continue
         for action in statement["actions"]:
             if re.fullmatch(r"\*|[\w-]+:\*", action):
-                yield f"{address}: {statement['sid']} allows {action}"
+                yield f"{address}: policy {statement['sid']}: allows {action}"
             elif "*" in statement["resources"] and not ACTIONS_WITHOUT_RESOURCE.fullmatch(action):
-                yield f"{address}: {statement['sid']} allows {action} on all resources"
+                yield f"{address}: policy {statement['sid']}: allows {action} on all resources"
 
 
 def _shared_roles(document: Document) -> Iterable[str]:
     for address, task in document.of_type("aws_ecs_task_definition").items():
         if task.get("task_role_arn") == task.get("execution_role_arn"):
-            yield f"{address}: task role and execution role are the same"
+            yield f"{address}: task_role_arn: is the same as execution_role_arn"
 
 
 def deployer_roles(document: Document) -> dict[str, Body]:
@@ -87,9 +87,9 @@ def broad_deployer_statements(document: Document) -> Iterable[str]:
             continue
         for action in statement["actions"]:
             if "*" in action:
-                yield f"{address}: {statement['sid']} allows {action}"
+                yield f"{address}: policy {statement['sid']}: allows {action}"
         if "*" in statement.get("resources", ["*"]) and not statement.get("condition"):
-            yield f"{address}: {statement['sid']} covers all resources in every Region"
+            yield f"{address}: policy {statement['sid']}: covers all resources in every Region"
 
 
 def unbounded_role_statements(document: Document) -> Iterable[str]:
@@ -100,7 +100,7 @@ def unbounded_role_statements(document: Document) -> Iterable[str]:
         variables = {entry["variable"] for entry in _exact_conditions(statement)}
         for action in statement["actions"]:
             if statement["effect"] == "Allow" and action in conditions and conditions[action] not in variables:
-                yield f"{address}: {statement['sid']} allows {action} without {conditions[action]}"
+                yield f"{address}: policy {statement['sid']}: allows {action} without {conditions[action]}"
 
 
 def roles_with_loose_trust(document: Document) -> Iterable[str]:
@@ -112,9 +112,9 @@ def roles_with_loose_trust(document: Document) -> Iterable[str]:
             (subject,) = exact.get(f"{ISSUER}:sub", [""])[:1]
             wanted = subjects[address.rpartition(".")[2]]
             if not re.fullmatch(rf"repo:[\w.-]+/[\w.-]+:{wanted}", subject):
-                yield f"{address} trusts {subject or 'any workflow'}"
+                yield f"{address}: assume_role_policy sub: trusts {subject or 'any workflow'}"
             if exact.get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
-                yield f"{address} accepts tokens for another audience than AWS"
+                yield f"{address}: assume_role_policy aud: accepts tokens for another audience than AWS"
 
 
 def _exact_conditions(statement: Body) -> list[Body]:
@@ -129,14 +129,14 @@ def confused_deputy_trusts(document: Document) -> Iterable[str]:
             continue
         found = values(role, "assume_role_policy.statement")[0] or []
         if not found:
-            yield f"{address} has no trust policy document"
+            yield f"{address}: assume_role_policy: is no policy document"
         for statement in found:
             services = [name for principal in statement["principals"] for name in principal["identifiers"]]
             if [principal["type"] for principal in statement["principals"]] != ["Service"] or len(services) != 1:
-                yield f"{address} trusts more than one service"
+                yield f"{address}: assume_role_policy principals: trusts more than one service"
             bound = {entry["variable"] for entry in statement.get("condition") or []}
             if not bound & {"aws:SourceAccount", "aws:SourceArn"} and services[0] not in NO_SOURCE_CONDITION:
-                yield f"{address} trusts {services[0]} in any account"
+                yield f"{address}: assume_role_policy condition: trusts {services[0]} in any account"
 
 
 def _keys_open_to_other_accounts(document: Document) -> Iterable[str]:
@@ -150,14 +150,14 @@ def _keys_open_to_other_accounts(document: Document) -> Iterable[str]:
         for principal in statement["principals"]:
             for name in principal["identifiers"] if principal["type"] == "AWS" else []:
                 if statement["effect"] == "Allow" and not name.startswith(own):
-                    yield f"{address}: {statement['sid']} allows {name}"
+                    yield f"{address}: policy {statement['sid']}: allows {name}"
 
 
 def _without_rotation(document: Document) -> Iterable[str]:
     for address in document.unreferenced(
         "aws_secretsmanager_secret.id", "aws_secretsmanager_secret_rotation.secret_id"
     ):
-        yield f"{address} is never rotated"
+        yield f"{address}: has no aws_secretsmanager_secret_rotation"
 
 
 def _secrets_in_code(document: Document) -> Iterable[str]:
@@ -171,7 +171,7 @@ def _secrets_in_code(document: Document) -> Iterable[str]:
             ):
                 yield f"{address}: {argument} is in the code"
     for address in document.of_type("aws_secretsmanager_secret_version", "random_password"):
-        yield f"{address} would be in the state"
+        yield f"{address}: would be in the state"
     variables = [
         (address, str(entry["name"]), str(entry.get("value")))
         for address, task in document.of_type("aws_ecs_task_definition").items()
@@ -185,7 +185,7 @@ def _secrets_in_code(document: Document) -> Iterable[str]:
     ]
     for address, name, value in variables:
         if SECRET_NAMES.search(name) and not name.endswith("_ARN"):
-            yield f"{address}: {name} is an environment variable ({len(value)} characters)"
+            yield f"{address}: environment {name}: is no ARN ({len(value)} characters)"
 
 
 CONTROLS = (

@@ -129,7 +129,7 @@ class Every:
             if all(_matches(body, path, wanted) for path, wanted in self.where.items())
         }
         if not found:
-            yield f"there is no {self.selector}"
+            yield f"{self.selector}: there is none"
         for address, body in found.items():
             for path, wanted in self.expected.items():
                 if not _matches(body, path, wanted):

@@ -54,7 +54,7 @@ def _unrecorded_objects(document: Document) -> Iterable[str]:
         for selector in trail.get("advanced_event_selector") or []:
             kinds |= {kind for field in selector["field_selector"] for kind in field.get("equals") or []}
         for kind in sorted({"Management", "Data", "AWS::S3::Object"} - kinds):
-            yield f"{address} does not record {kind}"
+            yield f"{address}: advanced_event_selector: does not record {kind}"
 
 
 def filters_without_alarm(document: Document) -> Iterable[str]:
@@ -66,7 +66,7 @@ def filters_without_alarm(document: Document) -> Iterable[str]:
     for address, entry in document.of_type("aws_cloudwatch_log_metric_filter").items():
         metric = entry["metric_transformation"]
         if (metric["namespace"], metric["name"]) not in alarms:
-            yield f"{address}: no alarm on {metric['name']}"
+            yield f"{address}: has no aws_cloudwatch_metric_alarm of {metric['name']}"
 
 
 def _events_without_rule(document: Document) -> Iterable[str]:
@@ -81,7 +81,7 @@ def _events_without_rule(document: Document) -> Iterable[str]:
                 for name in found or []
             }
             for name in sorted(names - matched):
-                yield f"no event rule matches {name} of {source}"
+                yield f"aws_cloudwatch_event_rule: event_pattern: none matches {name} of {source}"
 
 
 def _findings_without_rule(document: Document) -> Iterable[str]:
@@ -93,7 +93,7 @@ def _findings_without_rule(document: Document) -> Iterable[str]:
     }
     for pair in FINDING_EVENTS.items():
         if pair not in matched:
-            yield f"no event rule matches {pair[1]}"
+            yield f"aws_cloudwatch_event_rule: event_pattern: none matches {pair[1]}"
 
 
 def _disabled_features(document: Document) -> Iterable[str]:
@@ -104,13 +104,13 @@ def _disabled_features(document: Document) -> Iterable[str]:
     }
     for feature in FEATURES:
         if feature not in enabled:
-            yield f"GuardDuty feature {feature} is not enabled"
+            yield f"aws_guardduty_detector_feature: status: {feature} is not enabled"
 
 
 def _missing_standards(document: Document) -> Iterable[str]:
     standards = [body["standards_arn"] for body in document.of_type("aws_securityhub_standards_subscription").values()]
     if not any("/pci-dss/v/4" in arn for arn in standards):
-        yield "Security Hub is not subscribed to PCI DSS 4"
+        yield "aws_securityhub_standards_subscription: standards_arn: none is PCI DSS 4"
 
 
 CONTROLS = (

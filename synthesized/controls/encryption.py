@@ -1,12 +1,14 @@
-"""PCI DSS 3: encryption at rest, with customer managed keys."""
+"""PCI DSS 3: encryption at rest, with customer managed keys, and retention."""
 
 from collections.abc import Iterable
 
 from synthesized.catalogue.table import CATALOGUE
 from synthesized.controls.control import (
+    IS_SET,
     Control,
     Every,
     Relation,
+    Removal,
     Replacement,
     at_least,
     at_most,
@@ -42,27 +44,47 @@ def _shared_keys(document: Document) -> Iterable[str]:
         for address, body in document.of_type(type_).items():
             for key in values(body, path):
                 if purposes.setdefault(str(key), purpose) != purpose:
-                    yield f"{address}: {path} is the key for {purposes[str(key)]}"
+                    yield f"{address}: {path}: is the key for {purposes[str(key)]}"
 
 
 def _loose_key_policies(document: Document) -> Iterable[str]:
     for address, key in document.of_type("aws_kms_key").items():
         statements = [entry for entry in values(key, "policy.statement")[0] or [] if entry["effect"] == "Allow"]
         if not statements:
-            yield f"{address} has the default key policy"
+            yield f"{address}: policy: is the default key policy"
         for statement in statements:
             for principal in statement["principals"]:
                 is_service = principal["type"] == "Service"
                 is_account = not is_service and all(name.endswith(":root") for name in principal["identifiers"])
                 used = [action for action in statement["actions"] if action.startswith(CRYPTOGRAPHIC_ACTIONS)]
                 if not is_service and not is_account and used:
-                    yield f"{address}: {statement['sid']} lets administrators use the key"
+                    yield f"{address}: policy {statement['sid']}: lets administrators use the key"
                 # Publishers to the alarm topic send no source: docs/decisions/0003.
                 if is_service and not statement.get("condition") and statement["sid"] != "PublishEncrypted":
-                    yield f"{address}: {statement['sid']} has no condition"
+                    yield f"{address}: policy {statement['sid']}: has no condition"
+
+
+def _unlocked_vaults(document: Document) -> Iterable[str]:
+    lock = "aws_backup_vault_lock_configuration"
+    for address in document.unreferenced("aws_backup_vault.name", f"{lock}.backup_vault_name"):
+        yield f"{address}: has no {lock}"
 
 
 CONTROLS = (
+    Control(
+        name="backup-retention",
+        requirements=("3.2.1",),
+        summary="Vault locks enforce the shortest and longest retention of the backup plan.",
+        checks=[
+            Relation("every vault has a lock", _unlocked_vaults),
+            Every("aws_backup_vault_lock_configuration", {"min_retention_days": IS_SET, "max_retention_days": IS_SET}),
+        ],
+        mutations=[
+            Removal("aws_backup_vault_lock_configuration.recovery_vault-lock", "a vault has no lock"),
+            Replacement("aws_backup_vault_lock_configuration", "min_retention_days", None),
+            Replacement("aws_backup_vault_lock_configuration", "max_retention_days", None),
+        ],
+    ),
     Control(
         name="database-encrypted",
         requirements=("3.5.1", "3.5.1.2"),

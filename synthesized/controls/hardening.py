@@ -31,8 +31,8 @@ def _load_balancers_without_waf(document: Document) -> Iterable[str]:
         association["resource_arn"] for association in document.of_type("aws_wafv2_web_acl_association").values()
     }
     for address, balancer in document.of_type("aws_lb").items():
-        if not balancer["internal"] and f"${{{address}.arn}}" not in protected:
-            yield f"{address} has no web ACL"
+        if not balancer.get("internal") and f"${{{address}.arn}}" not in protected:
+            yield f"{address}: has no aws_wafv2_web_acl_association"
 
 
 def _missing_rules(document: Document) -> Iterable[str]:
@@ -40,9 +40,9 @@ def _missing_rules(document: Document) -> Iterable[str]:
         statements = [rule["statement"] for rule in acl["rule"]]
         groups = {name for each in statements for name in values(each, "managed_rule_group_statement.name")}
         for group in sorted(set(RULE_GROUPS) - groups):
-            yield f"{address} lacks {group}"
+            yield f"{address}: rule: lacks {group}"
         if not any("rate_based_statement" in statement for statement in statements):
-            yield f"{address} has no rate-based rule"
+            yield f"{address}: rule: none is rate-based"
 
 
 def _counting_rules(document: Document) -> Iterable[str]:
@@ -50,7 +50,7 @@ def _counting_rules(document: Document) -> Iterable[str]:
         for rule in acl["rule"]:
             overrides = values(rule, "statement.managed_rule_group_statement.rule_action_override")
             if "count" in {**rule.get("action", {}), **rule.get("override_action", {})} or overrides != [None]:
-                yield f"{address}: {rule['name']} only counts"
+                yield f"{address}: rule {rule['name']}: only counts"
 
 
 def _shared_states(document: Document) -> Iterable[str]:
@@ -59,11 +59,11 @@ def _shared_states(document: Document) -> Iterable[str]:
         (environment, *more) = set(values(stack, "provider.default_tags.tags.Environment"))
         for path in ("bucket", "kms_key_id"):
             if more or f"-{environment}-" not in str(stack["backend"].get(path)):
-                yield f"{address}: its state's {path} belongs to another environment"
+                yield f"{address}: backend {path}: belongs to another environment"
         for allowed in values(stack, "provider.allowed_account_ids"):
             accounts |= set(allowed or ["any"])
     if len(accounts) != 1 or "any" in accounts:
-        yield f"accounts: {sorted(accounts)}"
+        yield f"stacks: provider allowed_account_ids: {sorted(accounts)}"
 
 
 CONTROLS = (

@@ -28,63 +28,66 @@ REDACTED = {"authorization", "cookie"}
 
 
 def _open_buckets(document: Document) -> Iterable[str]:
-    for address in document.of_type("aws_s3_bucket"):
-        for type_ in (
-            "aws_s3_bucket_public_access_block",
-            "aws_s3_bucket_ownership_controls",
-            "aws_s3_bucket_versioning",
-        ):
-            if f"${{{address}.id}}" not in {body["bucket"] for body in document.of_type(type_).values()}:
-                yield f"{address} has no {type_}"
+    for type_ in (
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_ownership_controls",
+        "aws_s3_bucket_versioning",
+    ):
+        for address in document.unreferenced("aws_s3_bucket.id", f"{type_}.bucket"):
+            yield f"{address}: has no {type_}"
 
 
 def _unlogged_buckets(document: Document) -> Iterable[str]:
     logging = document.of_type("aws_s3_bucket_logging").values()
-    logged, targets = {entry["bucket"] for entry in logging}, {entry["target_bucket"] for entry in logging}
+    logged, targets = {entry["bucket"] for entry in logging}, {entry.get("target_bucket") for entry in logging}
     if logged & targets:
-        yield f"{logged & targets} would log the delivery of logs"
+        yield f"aws_s3_bucket_logging: target_bucket: {logged & targets} would log the delivery of logs"
     for address in document.of_type("aws_s3_bucket"):
         if f"${{{address}.id}}" not in logged | targets:
-            yield f"{address} has no access logs"
+            yield f"{address}: has no aws_s3_bucket_logging"
 
 
 def _early_archives(document: Document) -> Iterable[str]:
     for address, body in document.of_type("aws_s3_bucket_lifecycle_configuration").items():
         for rule in body["rule"]:
             for move in rule.get("transition") or []:
-                if move["storage_class"] in ARCHIVE_CLASSES and move["days"] < IMMEDIATELY_AVAILABLE_DAYS:
-                    yield f"{address}: not immediately available after {move['days']} days"
+                if move["storage_class"] in ARCHIVE_CLASSES and move.get("days", 0) < IMMEDIATELY_AVAILABLE_DAYS:
+                    yield f"{address}: transition days: not immediately available after {move.get('days', 0)}"
 
 
 def unmanaged_log_groups(document: Document) -> Iterable[str]:
     """Log groups that AWS would create itself, without retention and key, because no stack has them."""
     names = {group["name"] for group in document.of_type("aws_cloudwatch_log_group").values()}
     wanted = [
-        f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
-        for cluster in document.of_type("aws_rds_cluster").values()
-        for kind in cluster["enabled_cloudwatch_logs_exports"] or []
+        (address, f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}")
+        for address, cluster in document.of_type("aws_rds_cluster").items()
+        for kind in cluster.get("enabled_cloudwatch_logs_exports") or []
     ]
-    wanted += [f"/aws/lambda/{body['function_name']}" for body in document.of_type("aws_lambda_function").values()]
     wanted += [
-        f"/aws/ecs/containerinsights/{body['name']}/performance"
-        for body in document.of_type("aws_ecs_cluster").values()
+        (address, f"/aws/lambda/{body['function_name']}")
+        for address, body in document.of_type("aws_lambda_function").items()
     ]
-    for name in wanted:
+    wanted += [
+        (address, f"/aws/ecs/containerinsights/{body['name']}/performance")
+        for address, body in document.of_type("aws_ecs_cluster").items()
+    ]
+    for address, name in wanted:
         if name not in names:
-            yield f"AWS would create {name} itself"
+            yield f"{address}: has no aws_cloudwatch_log_group {name}"
 
 
 def _logged_secrets(document: Document) -> Iterable[str]:
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
         hidden = set(values(logging, "redacted_fields.single_header.name"))
         for header in sorted(REDACTED - hidden):
-            yield f"{address}: header {header} is not redacted"
+            yield f"{address}: redacted_fields: lacks header {header}"
     for address, acl in document.of_type("aws_wafv2_web_acl").items():
         if any(
             values(acl, "visibility_config.sampled_requests_enabled")
             + values(acl, "rule.visibility_config.sampled_requests_enabled")
         ):
-            yield f"{address}: sampled requests contain all headers"
+            yield f"{address}: sampled_requests_enabled: samples contain all headers"
 
 
 def _missing_waf_logs(document: Document) -> Iterable[str]:
@@ -93,11 +96,14 @@ def _missing_waf_logs(document: Document) -> Iterable[str]:
     }
     for address in document.of_type("aws_wafv2_web_acl"):
         if f"${{{address}.arn}}" not in logged:
-            yield f"{address} has no logging configuration"
+            yield f"{address}: has no aws_wafv2_web_acl_logging_configuration"
     for address, logging in document.of_type("aws_wafv2_web_acl_logging_configuration").items():
-        for destination in logging["log_destination_configs"]:
+        for destination in logging.get("log_destination_configs") or []:
             if not str(document.referenced(destination).get("name")).startswith("aws-waf-logs-"):
-                yield f"{address}: WAF cannot deliver to {destination}: its name must begin with aws-waf-logs-"
+                yield (
+                    f"{address}: log_destination_configs: the name of {destination} does not begin with aws-waf-logs-, "
+                    "so WAF cannot deliver to it"
+                )
 
 
 CONTROLS = (
@@ -208,7 +214,7 @@ CONTROLS = (
                 ),
             ),
             Every("aws_s3_bucket_ownership_controls", {"rule.object_ownership": "BucketOwnerEnforced"}),
-            Relation("every bucket has both, and versioning", _open_buckets),
+            Relation("every bucket has both, versioning, and an encryption configuration", _open_buckets),
             Relation("every bucket has access logs, except the one that stores them", _unlogged_buckets),
         ],
         mutations=[
@@ -225,6 +231,10 @@ CONTROLS = (
             Removal(
                 "aws_s3_bucket_public_access_block.foundation_config-public-access",
                 "a bucket has no public access block",
+            ),
+            Removal(
+                "aws_s3_bucket_server_side_encryption_configuration.foundation_delivery-encryption",
+                "a bucket has no encryption configuration",
             ),
             Removal("aws_s3_bucket_logging.foundation_audit-logging", "the audit archive has no access logs"),
             Replacement(

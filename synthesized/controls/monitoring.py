@@ -34,23 +34,23 @@ def _rules_without_targets(document: Document) -> Iterable[str]:
     with_target = {target["rule"] for target in document.of_type("aws_cloudwatch_event_target").values()}
     for address in document.of_type("aws_cloudwatch_event_rule"):
         if f"${{{address}.name}}" not in with_target:
-            yield f"{address} has no target"
+            yield f"{address}: has no aws_cloudwatch_event_target"
 
 
 def _unsubscribed_database_events(document: Document) -> Iterable[str]:
     subscribed = {
-        subscription["source_type"]: set(subscription["event_categories"])
+        subscription["source_type"]: set(subscription.get("event_categories") or [])
         for subscription in document.of_type("aws_db_event_subscription").values()
         if subscription.get("enabled") is not False
     }
     for source, categories in WATCHED_SOURCES.items():
         for category in sorted(set(categories) - subscribed.get(source, set())):
-            yield f"no subscription to {category} of {source}"
+            yield f"aws_db_event_subscription: event_categories: none has {category} of {source}"
 
 
 def _topics_without_subscription(document: Document) -> Iterable[str]:
     for address in document.unreferenced("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
-        yield f"{address} has no subscription"
+        yield f"{address}: has no aws_sns_topic_subscription"
 
 
 CONTROLS = (

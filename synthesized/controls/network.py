@@ -40,23 +40,23 @@ def _public_ingress(document: Document) -> Iterable[str]:
     public = {
         group
         for balancer in document.of_type("aws_lb").values()
-        if not balancer["internal"]
-        for group in balancer["security_groups"]
+        if not balancer.get("internal")
+        for group in balancer.get("security_groups") or []
     }
     for address, rule in document.of_type(INGRESS).items():
         ports = {rule.get("from_port"), rule.get("to_port")}
         if is_open_to_anywhere(rule) and (
             rule["security_group_id"] not in public or len(ports) != 1 or not ports <= CUSTOMER_PORTS
         ):
-            yield f"{address} is open to anywhere"
+            yield f"{address}: {'cidr_ipv6' if rule.get('cidr_ipv6') else 'cidr_ipv4'}: is open to anywhere"
 
 
 def _broad_ingress(document: Document) -> Iterable[str]:
     for address, rule in internal_ingress_rules(document).items():
-        if rule.get("from_port") != rule.get("to_port") or rule["ip_protocol"] != "tcp":
-            yield f"{address} allows more than one TCP port"
+        if rule.get("from_port") != rule.get("to_port") or rule.get("ip_protocol") != "tcp":
+            yield f"{address}: from_port, to_port, ip_protocol: allow more than one TCP port"
         if not rule.get("referenced_security_group_id") or rule.get("cidr_ipv4") or rule.get("prefix_list_id"):
-            yield f"{address} allows more than one security group"
+            yield f"{address}: referenced_security_group_id: is not the only source"
 
 
 def _unexpected_sources(document: Document) -> Iterable[str]:
@@ -73,7 +73,11 @@ def _unexpected_sources(document: Document) -> Iterable[str]:
     for address, rule in internal_ingress_rules(document).items():
         source = rule.get("referenced_security_group_id")
         if source and source not in stores.get(rule["security_group_id"], {source}):
-            yield f"{address} allows {source}"
+            yield f"{address}: referenced_security_group_id: allows {source}"
+
+
+def _address(reference: str) -> str:
+    return reference.removeprefix("${").rpartition(".")[0]
 
 
 def data_subnets(document: Document) -> set[str]:
@@ -93,9 +97,9 @@ def _routes_out_of_data_subnets(document: Document) -> Iterable[str]:
     routes = {route["route_table_id"] for route in document.of_type("aws_route").values()}
     for subnet in data_subnets(document):
         if subnet not in tables:
-            yield f"{subnet} uses the VPC's main route table"
+            yield f"{_address(subnet)}: has no aws_route_table_association"
         elif tables[subnet] in routes or document.referenced(tables[subnet]).get("route"):
-            yield f"{tables[subnet]} has a route out of {subnet}"
+            yield f"{_address(tables[subnet])}: has a route out of {_address(subnet)}"
 
 
 def _foreign_ranges_in_data_acl(document: Document) -> Iterable[str]:
@@ -103,22 +107,22 @@ def _foreign_ranges_in_data_acl(document: Document) -> Iterable[str]:
     inside = IPv4Network(vpc["cidr_block"])
     acls = dict[str, Body]()
     for acl in document.of_type("aws_network_acl").values():
-        acls |= dict.fromkeys(acl["subnet_ids"], acl)
+        acls |= dict.fromkeys(acl.get("subnet_ids") or [], acl)
     for subnet in data_subnets(document):
         acl = acls.get(subnet, {})
         if not acl.get("ingress") or not acl.get("egress"):
-            yield f"{subnet} has no network ACL with ingress and egress rules"
+            yield f"{_address(subnet)}: has no aws_network_acl with ingress and egress"
         for rule in [*acl.get("ingress", []), *acl.get("egress", [])]:
             # Path MTU discovery: any router may send ICMP.
             if rule["protocol"] != "icmp" and not IPv4Network(rule["cidr_block"]).subnet_of(inside):
-                yield f"{subnet}: its network ACL allows {rule['cidr_block']}"
+                yield f"{_address(subnet)}: aws_network_acl cidr_block: allows {rule['cidr_block']}"
 
 
 def _missing_endpoints(document: Document) -> Iterable[str]:
     names = [endpoint["service_name"] for endpoint in document.of_type("aws_vpc_endpoint").values()]
     for service in ENDPOINTS:
         if not any(name.endswith(f".{service}") for name in names):
-            yield f"there is no endpoint for {service}"
+            yield f"aws_vpc_endpoint: service_name: none is for {service}"
 
 
 def endpoints_open_to_other_accounts(document: Document) -> Iterable[str]:
@@ -128,7 +132,7 @@ def endpoints_open_to_other_accounts(document: Document) -> Iterable[str]:
         for statement in statements:
             tests: list[Any] = values(statement, "condition[variable=aws:PrincipalAccount].test")
             if tests != ["StringEquals"] and statement.get("sid") != "ImageLayers":
-                yield f"{address} allows any account"
+                yield f"{address}: policy condition: allows any account"
 
 
 CONTROLS = (

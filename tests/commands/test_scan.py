@@ -38,8 +38,13 @@ def test_a_waived_check_may_fail():
 
 
 def test_a_failure_without_a_waiver_is_a_problem():
-    problem = "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Fix or waive it"
+    problem = "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it"
     assert find_problems([STACKS], [], TODAY) == [problem]
+
+
+def test_evaluated_arguments_are_named():
+    scan = replace(STACKS, findings=(replace(PORT_80, arguments="from_port"),))
+    assert find_problems([scan], [], TODAY)[0].startswith("aws_lb.service_load-balancer: from_port: CKV_AWS_260: ")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_a_failure_without_a_waiver_is_a_problem():
     [{"check": "CKV_AWS_2"}, {"resources": ("aws_lb.other",)}, {"scans": ("plan",)}, {"outside_production": True}],
 )
 def test_a_waiver_covers_only_its_own_check_resources_and_scans(other: dict[str, Any]):
-    assert find_problems([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80. Fix or waive it")
+    assert find_problems([STACKS], [waiver(**other)], TODAY)[0].endswith("no port 80 (stacks). Fix or waive it")
 
 
 def test_a_waiver_may_match_resources_of_a_type_by_pattern():
@@ -65,7 +70,7 @@ def test_a_waiver_must_name_the_type(pattern: str):
 
 def test_an_expired_waiver_does_not_count():
     (problem,) = find_problems([STACKS], [waiver(expires=date(2026, 11, 30))], TODAY)
-    assert problem.endswith("no port 80. Its waiver expired on 2026-11-30")
+    assert problem.endswith("no port 80 (stacks). Its waiver expired on 2026-11-30")
     assert find_problems([STACKS], [waiver(expires=TODAY)], TODAY) == []
 
 
@@ -170,7 +175,12 @@ def test_joined_plans_use_the_addresses_of_the_joined_document(prod: Platform):
 
 
 PASSED = {"check_id": "CKV_AWS_1", "check_name": "a", "resource": "resource.network_vpc"}
-FAILED = {"check_id": "CKV_AWS_2", "check_name": "b", "resource": "data.foundation_key-logs-policy"}
+FAILED = {
+    "check_id": "CKV_AWS_2",
+    "check_name": "b",
+    "resource": "data.foundation_key-logs-policy",
+    "check_result": {"result": "FAILED", "evaluated_keys": ["statement"]},
+}
 OUTPUT = {
     "summary": {"passed": 1, "failed": 1, "parsing_errors": 0},
     "results": {"passed_checks": [PASSED], "failed_checks": [FAILED]},
@@ -193,7 +203,7 @@ def test_results_have_the_addresses_of_the_joined_document(
     folder = fake_checkov(tmp_path, monkeypatch, f"echo '{json.dumps(OUTPUT)}'")
     found = scan_stacks(prod, production=True)
     address = "data.aws_iam_policy_document.foundation_key-logs-policy"
-    assert found.findings == (FailedCheck("CKV_AWS_2", address, "b"),)
+    assert found.findings == (FailedCheck("CKV_AWS_2", address, "b", "statement"),)
     assert (found.kind, found.production, found.passed, found.unparsed_files) == ("stacks", True, 1, 0)
     assert address in found.resources
     assert found.unscanned_tiers == tuple(tier for tier in prod.stacks if tier not in {"network", "foundation"})
@@ -254,15 +264,15 @@ def test_the_command_prints_failures(monkeypatch: pytest.MonkeyPatch, dev: Platf
     result = run_scan(monkeypatch, dev, scan=TWO)
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "stacks: CKV_AWS_144: aws_s3_bucket.foundation_audit: no copy. Fix or waive it",
-        "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Fix or waive it",
+        "aws_s3_bucket.foundation_audit: CKV_AWS_144: no copy (stacks). Fix or waive it",
+        "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it",
     ]
 
 
 def test_only_the_chosen_tier_is_reported(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     result = run_scan(monkeypatch, dev, "--tier", "service", scan=replace(TWO, unscanned_tiers=("audit",)))
     assert result.exit_code == 1
-    assert result.stdout == "stacks: CKV_AWS_260: aws_lb.service_load-balancer: no port 80. Fix or waive it\n"
+    assert result.stdout == "aws_lb.service_load-balancer: CKV_AWS_260: no port 80 (stacks). Fix or waive it\n"
     result = run_scan(monkeypatch, dev, "--tier", "network", scan=replace(TWO, unscanned_tiers=("audit",)))
     assert (result.exit_code, result.stdout) == (0, "dev: 9 checks pass; in network, all that are not waived\n")
     result = run_scan(monkeypatch, dev, "--tier", "audit", scan=replace(TWO, unscanned_tiers=("audit",)))

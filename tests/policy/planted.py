@@ -1,10 +1,17 @@
 """Copies of a synthesized platform with a defect, to test that checks find it."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from synthesized.platform import Body, Platform, Resource
+
+
+def is_noticed(problem: str, found: Collection[str], before: Collection[str]) -> bool:
+    """Whether a problem is among the new ones or, if there are none, among those before the defect was planted."""
+    new = set(found) - set(before)
+    return any(problem in each for each in (new or before))
 
 
 def with_changed(platform: Platform, address: str, **arguments: Any) -> Platform:

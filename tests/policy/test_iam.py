@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from synthesized.platform import Platform
+from tests.failures import expect_none
 from tests.policy.iam import RULES, secret_readers
-from tests.policy.planted import with_added, with_changed, with_statement, with_statement_changed, without
+from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed, without
 
 TASK, EXECUTION = "service_service-task", "service_service-execution"
 PERMISSIONS, TRUST = f"{TASK}-permissions", f"{TASK}-trust"
@@ -15,9 +16,10 @@ CREDENTIAL = "${aws_secretsmanager_secret.rotation_credential.arn}"
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_rule_holds(platform: Platform, rule: str):
-    assert platform.of_type("aws_iam_role")
-    assert not list(RULES[rule](platform))
+def test_rule_holds(everywhere: list[Platform], rule: str):
+    for platform in everywhere:
+        assert platform.of_type("aws_iam_role")
+        expect_none(RULES[rule](platform))
 
 
 def may(*actions: str, on: tuple[str, ...] = (CREDENTIAL,), **others: Any) -> Callable[[Platform], Platform]:
@@ -204,11 +206,19 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def before(prod: Platform) -> dict[str, list[str]]:
+    """Violations of each rule without a planted defect."""
+    return {name: list(rule(prod)) for name, rule in RULES.items()}
+
+
 @pytest.mark.parametrize(
     ("rule", "violation", "plant"), DEFECTS, ids=[f"{rule}: {violation}" for rule, violation, _ in DEFECTS]
 )
-def test_rule_finds_the_defect(prod: Platform, rule: str, violation: str, plant: Callable[[Platform], Platform]):
-    assert any(violation in found for found in RULES[rule](plant(prod)))
+def test_rule_finds_the_defect(
+    prod: Platform, before: dict[str, list[str]], rule: str, violation: str, plant: Callable[[Platform], Platform]
+):
+    assert is_noticed(violation, list(RULES[rule](plant(prod))), before[rule])
 
 
 def test_every_rule_has_a_defect():
@@ -225,8 +235,14 @@ READERS = {
 }
 
 
-def test_secrets_have_the_expected_readers(platform: Platform):
-    assert secret_readers(platform) == READERS
+def test_secrets_have_the_expected_readers(everywhere: list[Platform]):
+    for platform in everywhere:
+        expect_none(
+            f"{secret}: secretsmanager:GetSecretValue: for {', '.join(sorted(roles))}, expected: {READERS.get(secret)}"
+            for secret, roles in secret_readers(platform).items()
+            if roles != READERS.get(secret)
+        )
+        assert secret_readers(platform).keys() == READERS.keys()
 
 
 def test_additional_reader_of_a_secret_is_found(prod: Platform):

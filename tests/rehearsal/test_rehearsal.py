@@ -282,7 +282,7 @@ def test_checkov_runs_on_the_joined_plans_of_all_tiers(rehearsal: Rehearsal, mon
     ]
     assert (arguments["platform"], arguments["production"]) == (rehearsal.platform, False)
     assert rehearsal.report.rules_held == 2
-    assert rehearsal.report.rules_broken == ["plan: CKV_AWS_26: aws_sns_topic.network_orders: . Fix or waive it"]
+    assert rehearsal.report.rules_broken == ["aws_sns_topic.network_orders: CKV_AWS_26 (plan). Fix or waive it"]
 
 
 def test_drift_without_a_change_is_a_problem(rehearsal: Rehearsal):

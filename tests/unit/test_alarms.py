@@ -2,11 +2,9 @@
 
 import re
 
-import pytest
-
 from stacks.parts.alarms import Alarm
 from synthesized.platform import Platform, Resource
-from tests.conftest import ENVIRONMENTS, VARIANTS
+from tests.conftest import VARIANTS
 from tests.synthesized import RUNBOOKS, TIERS, only
 
 
@@ -19,19 +17,19 @@ def test_every_tier_has_alarms(prod: Platform):
     assert {alarm.tier for alarm in alarms(prod)} == set(TIERS) - {"foundation", "access"}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Platform], name: str):
-    for alarm in alarms(platforms[name]):
-        assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        assert alarm.body.get("actions_enabled", True) is True
-        assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
+def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        for alarm in alarms(platform):
+            assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+            assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+            assert alarm.body.get("actions_enabled", True) is True
+            assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform], name: str):
-    for alarm in alarms(platforms[name]):
-        assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
+def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        for alarm in alarms(platform):
+            assert re.search(rf" Runbook: {RUNBOOKS}/{alarm.tier}\.md#[a-z-]+$", alarm.body["alarm_description"])
 
 
 def test_every_nat_gateway_has_an_alarm(prod: Platform):
@@ -112,14 +110,14 @@ def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variant
         assert len(body["alarm_description"]) <= 1024
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[str, Platform], name: str):
-    composite = only(platforms[name], "aws_cloudwatch_composite_alarm")
-    arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platforms[name])}
-    assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
-    assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
-    assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-    # CloudWatch's limit, with the longest possible ARN in place of each reference.
-    longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
-    assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
-    assert max(len(arn) for arn in arns) < len(longest)
+def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[str, Platform]):
+    for name, platform in platforms.items():
+        composite = only(platform, "aws_cloudwatch_composite_alarm")
+        arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
+        assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
+        assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+        assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
+        # CloudWatch's limit, with the longest possible ARN in place of each reference.
+        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+        assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
+        assert max(len(arn) for arn in arns) < len(longest)

@@ -2,19 +2,21 @@
 
 import inspect
 import re
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
 import pytest
 
-from synthesized.platform import Platform, Resource
+from synthesized.platform import Platform
 from tests.conftest import Platforms
+from tests.failures import expect_none
+from tests.policy.planted import is_noticed, with_changed, without
 from tests.synthesized import DEFAULT_TAGS, TIERS
 
 OPEN_PORTS = {"80", "443"}
+Check = Callable[[Platform], Iterable[str]]
 INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
 
 
@@ -24,11 +26,11 @@ def every(shipped: dict[str, Platform], three_zones: Platform, variants: Platfor
     return [*shipped.values(), three_zones, *variants.values()]
 
 
-def with_changed(platform: Platform, type_: str, **arguments: object) -> Platform:
-    """The platform with changed arguments of the first resource of a type."""
-    (first, *_) = platform.of_type(type_)
-    planted = replace(first, body={**deepcopy(first.body), **arguments})
-    return replace(platform, resources=(planted, *(entry for entry in platform.resources if entry is not first)))
+def is_found(check: Check, prod: Platform, type_: str, argument: str, **planted: object) -> bool:
+    """Whether a check reports the argument after a change of the first resource of a type."""
+    address = prod.of_type(type_)[0].address
+    found = check(with_changed(prod, address, **planted))
+    return is_noticed(f"{address}: {argument}", list(found), list(check(prod)))
 
 
 def state_keys(platforms: list[Platform]) -> list[tuple[str, str]]:
@@ -52,83 +54,91 @@ def test_no_two_environments_share_a_bucket(shipped: dict[str, Platform]):
     assert len(buckets) == len(shipped)
 
 
-def undescribed_rules(platform: Platform) -> list[str]:
-    return [rule.address for rule in platform.of_type(INGRESS, EGRESS) if not rule.body.get("description")]
+def undescribed_rules(platform: Platform) -> Iterator[str]:
+    for rule in platform.of_type(INGRESS, EGRESS):
+        if not rule.body.get("description"):
+            yield f"{rule.address}: description: does not explain the rule"
 
 
 def test_every_security_group_rule_has_a_description(every: list[Platform]):
     for platform in every:
         assert len(platform.of_type(INGRESS, EGRESS)) >= 19
-        assert not undescribed_rules(platform)
+        expect_none(undescribed_rules(platform))
 
 
 @pytest.mark.parametrize("type_", [INGRESS, EGRESS])
 def test_a_rule_without_a_description_is_found(prod: Platform, type_: str):
-    assert len(undescribed_rules(with_changed(prod, type_, description=""))) == 1
+    assert is_found(undescribed_rules, prod, type_, "description", description="")
 
 
 # EC2's pattern: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 EC2_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
-def invalid_descriptions(platform: Platform) -> list[str]:
-    return [
-        entry.address
-        for entry in platform.of_type("aws_security_group", INGRESS, EGRESS)
-        if not EC2_DESCRIPTION.fullmatch(entry.body["description"])
-    ]
+def invalid_descriptions(platform: Platform) -> Iterator[str]:
+    for entry in platform.of_type("aws_security_group", INGRESS, EGRESS):
+        if not EC2_DESCRIPTION.fullmatch(entry.body.get("description", "")):
+            yield f"{entry.address}: description: EC2 rejects {entry.body.get('description')!r}"
 
 
 def test_ec2_accepts_every_description(every: list[Platform]):
     for platform in every:
-        assert not invalid_descriptions(platform)
+        expect_none(invalid_descriptions(platform))
 
 
-def test_a_description_that_ec2_rejects_is_found(prod: Platform):
-    for type_ in ("aws_security_group", INGRESS, EGRESS):
-        assert invalid_descriptions(with_changed(prod, type_, description="the customer's"))
+@pytest.mark.parametrize("type_", ["aws_security_group", INGRESS, EGRESS])
+def test_a_description_that_ec2_rejects_is_found(prod: Platform, type_: str):
+    assert is_found(invalid_descriptions, prod, type_, "description", description="the customer's")
 
 
-def public_ingress(platform: Platform) -> set[tuple[str, ...]]:
-    arguments = ("security_group_id", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6")
-    return {
-        tuple(str(rule.body.get(argument)) for argument in arguments)
-        for rule in platform.of_type(INGRESS)
-        if str(rule.body.get("cidr_ipv4", "")).endswith("/0") or rule.body.get("cidr_ipv6")
-    }
+LOAD_BALANCER = "${aws_security_group.network_group-load-balancer.id}"
+
+
+def public_ingress(platform: Platform) -> Iterator[str]:
+    """Public ingress rules, except those of customers to the load balancer."""
+    for rule in platform.of_type(INGRESS):
+        group, *ports = (rule.body.get(argument) for argument in ("security_group_id", "from_port", "to_port"))
+        if rule.body.get("cidr_ipv6"):
+            yield f"{rule.address}: cidr_ipv6: {rule.body['cidr_ipv6']} to {group}, ports {ports}"
+        is_customers = group == LOAD_BALANCER and ports in ([80, 80], [443, 443])
+        if str(rule.body.get("cidr_ipv4", "")).endswith("/0") and not is_customers:
+            yield f"{rule.address}: cidr_ipv4: {rule.body['cidr_ipv4']} to {group}, ports {ports}"
 
 
 def test_only_ports_80_and_443_of_the_load_balancer_are_public(every: list[Platform]):
-    group = "${aws_security_group.network_group-load-balancer.id}"
     for platform in every:
-        assert public_ingress(platform) == {(group, port, port, "0.0.0.0/0", "None") for port in OPEN_PORTS}
+        expect_none(public_ingress(platform))
 
 
 @pytest.mark.parametrize(
-    "planted",
-    [{"from_port": 22, "to_port": 22}, {"cidr_ipv6": "::/0"}, {"security_group_id": "${aws_security_group.x.id}"}],
+    ("argument", "planted"),
+    [
+        ("cidr_ipv4", {"from_port": 22, "to_port": 22, "cidr_ipv4": "0.0.0.0/0"}),
+        ("cidr_ipv4", {"security_group_id": "${aws_security_group.x.id}", "cidr_ipv4": "0.0.0.0/0"}),
+        ("cidr_ipv6", {"cidr_ipv6": "::/0"}),
+    ],
 )
-def test_another_public_port_is_found(prod: Platform, planted: dict[str, object]):
-    assert public_ingress(with_changed(prod, INGRESS, **planted)) != public_ingress(prod)
+def test_another_public_port_is_found(prod: Platform, argument: str, planted: dict[str, object]):
+    assert is_found(public_ingress, prod, INGRESS, argument, **planted)
 
 
-def unrestricted_egress(platform: Platform) -> list[str]:
+def unrestricted_egress(platform: Platform) -> Iterator[str]:
     """Egress rules to all addresses or for all protocols."""
-    return [
-        rule.address
-        for rule in platform.of_type(EGRESS)
-        if rule.body.get("cidr_ipv4") == "0.0.0.0/0" or rule.body["ip_protocol"] == "-1"
-    ]
+    for rule in platform.of_type(EGRESS):
+        if rule.body.get("cidr_ipv4") == "0.0.0.0/0":
+            yield f"{rule.address}: cidr_ipv4: all addresses"
+        if rule.body.get("ip_protocol") == "-1":
+            yield f"{rule.address}: ip_protocol: all protocols"
 
 
 def test_no_egress_rule_allows_all_destinations(every: list[Platform]):
     for platform in every:
-        assert not unrestricted_egress(platform)
+        expect_none(unrestricted_egress(platform))
 
 
 def test_an_egress_rule_to_all_destinations_is_found(prod: Platform):
-    assert unrestricted_egress(with_changed(prod, EGRESS, cidr_ipv4="0.0.0.0/0"))
-    assert unrestricted_egress(with_changed(prod, EGRESS, ip_protocol="-1"))
+    assert is_found(unrestricted_egress, prod, EGRESS, "cidr_ipv4", cidr_ipv4="0.0.0.0/0")
+    assert is_found(unrestricted_egress, prod, EGRESS, "ip_protocol", ip_protocol="-1")
 
 
 @cache
@@ -143,7 +153,7 @@ def is_taggable(type_: str) -> bool:
     return "tags" in inspect.signature(binding.__init__).parameters
 
 
-def untagged(platform: Platform) -> Iterator[Resource]:
+def untagged(platform: Platform) -> Iterator[str]:
     """Taggable resources that lack default tags, because of their provider or because they override them."""
     for resource in platform.resources:
         providers = {
@@ -152,64 +162,96 @@ def untagged(platform: Platform) -> Iterator[Resource]:
         }
         provider = providers[resource.body.get("provider", "aws")]
         tags = {tag for default in provider.get("default_tags", []) for tag in default["tags"]}
-        overridden = DEFAULT_TAGS & (resource.body.get("tags") or {}).keys()
-        if is_taggable(resource.type) and (not tags >= DEFAULT_TAGS or overridden):
-            yield resource
+        missing = (DEFAULT_TAGS - tags) | (DEFAULT_TAGS & (resource.body.get("tags") or {}).keys())
+        if missing and is_taggable(resource.type):
+            yield f"{resource.address}: tags: not the default {', '.join(sorted(missing))}"
 
 
 def test_every_taggable_resource_has_the_default_tags(every: list[Platform]):
     for platform in every:
         assert sum(is_taggable(resource.type) for resource in platform.resources) > 50
-        assert not list(untagged(platform))
+        expect_none(untagged(platform))
 
 
 def test_a_resource_without_the_default_tags_is_found(prod: Platform):
-    overriding = with_changed(prod, "aws_vpc", tags={"Environment": "other"})
-    assert [resource.type for resource in untagged(overriding)] == ["aws_vpc"]
+    assert is_found(untagged, prod, "aws_vpc", "tags", tags={"Environment": "other"})
     providers = [
         {name: value for name, value in provider.items() if name != "default_tags"}
         for provider in prod.stacks["foundation"].providers
     ]
     bare = replace(prod.stacks["foundation"], document={"provider": {"aws": providers}})
-    assert len(list(untagged(replace(prod, stacks={**prod.stacks, "foundation": bare})))) > 10
+    planted = replace(prod, stacks={**prod.stacks, "foundation": bare})
+    assert len(set(untagged(planted)) - set(untagged(prod))) > 10
 
 
-def unprotected_log_groups(platform: Platform) -> list[str]:
-    return [
-        group.address
-        for group in platform.of_type("aws_cloudwatch_log_group")
-        if group.body.get("kms_key_id") != "${aws_kms_key.foundation_key-logs.arn}"
-        or not group.body.get("retention_in_days")
-    ]
+def unprotected_log_groups(platform: Platform) -> Iterator[str]:
+    for group in platform.of_type("aws_cloudwatch_log_group"):
+        if group.body.get("kms_key_id") != "${aws_kms_key.foundation_key-logs.arn}":
+            yield f"{group.address}: kms_key_id: {group.body.get('kms_key_id')}, expected: the key of logs"
+        if not group.body.get("retention_in_days"):
+            yield f"{group.address}: retention_in_days: logs never expire"
 
 
 def test_every_log_group_has_the_logs_key_and_a_retention(every: list[Platform]):
     for platform in every:
         assert platform.of_type("aws_cloudwatch_log_group")
-        assert not unprotected_log_groups(platform)
+        expect_none(unprotected_log_groups(platform))
 
 
-def test_a_log_group_without_key_or_retention_is_found(prod: Platform):
-    assert unprotected_log_groups(with_changed(prod, "aws_cloudwatch_log_group", kms_key_id=None))
-    assert unprotected_log_groups(with_changed(prod, "aws_cloudwatch_log_group", retention_in_days=None))
+@pytest.mark.parametrize("argument", ["kms_key_id", "retention_in_days"])
+def test_a_log_group_without_key_or_retention_is_found(prod: Platform, argument: str):
+    assert is_found(unprotected_log_groups, prod, "aws_cloudwatch_log_group", argument, **{argument: None})
 
 
-def secret_values(platform: Platform) -> list[str]:
-    """Arguments that would put a secret into a plan or state."""
-    return [
-        f"{resource.address}.{argument}"
-        for resource in platform.resources
-        for argument, value in resource.body.items()
-        if value and any(word in argument for word in ("password", "secret_string", "auth_token"))
-        if argument not in {"manage_master_user_password", "no_password_required"}
-    ]
+BUCKET_COMPANIONS = (
+    "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_public_access_block",
+    "aws_s3_bucket_ownership_controls",
+    "aws_s3_bucket_versioning",
+    "aws_s3_bucket_policy",
+    "aws_s3_bucket_lifecycle_configuration",
+)
+
+
+def incomplete_buckets(platform: Platform) -> Iterator[str]:
+    """Buckets that lack a resource that every bucket needs."""
+    for bucket in platform.of_type("aws_s3_bucket"):
+        companions = {
+            each.type
+            for each in platform.of_type(*BUCKET_COMPANIONS)
+            if each.body["bucket"] == f"${{{bucket.address}.id}}"
+        }
+        if missing := [type_ for type_ in BUCKET_COMPANIONS if type_ not in companions]:
+            yield f"{bucket.address}: has no {', no '.join(missing)}"
+
+
+def test_every_bucket_has_its_companion_resources(every: list[Platform]):
+    for platform in every:
+        assert platform.of_type("aws_s3_bucket")
+        expect_none(incomplete_buckets(platform))
+
+
+@pytest.mark.parametrize("type_", BUCKET_COMPANIONS)
+def test_a_bucket_without_a_companion_resource_is_found(prod: Platform, type_: str):
+    (first, *_) = prod.of_type(type_)
+    assert is_noticed(
+        f"no {type_}", list(incomplete_buckets(without(prod, first.address))), list(incomplete_buckets(prod))
+    )
+
+
+def secret_values(platform: Platform) -> Iterator[str]:
+    """Arguments that would put a secret in a plan or state."""
+    for resource in platform.resources:
+        for argument, value in resource.body.items():
+            is_secret = any(word in argument for word in ("password", "secret_string", "auth_token"))
+            if value and is_secret and argument not in {"manage_master_user_password", "no_password_required"}:
+                yield f"{resource.address}: {argument}: is in every plan and state"
 
 
 def test_no_argument_contains_a_secret(every: list[Platform]):
     for platform in every:
-        assert not secret_values(platform)
+        expect_none(secret_values(platform))
 
 
 def test_an_argument_with_a_secret_is_found(prod: Platform):
-    planted = with_changed(prod, "aws_rds_cluster", master_password="x")
-    assert secret_values(planted) == ["aws_rds_cluster.database_cluster.master_password"]
+    assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")

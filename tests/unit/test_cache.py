@@ -3,7 +3,6 @@
 import pytest
 
 from synthesized.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("cache")
@@ -28,16 +27,16 @@ def test_the_cache_is_redis_in_cluster_mode(prod: Platform):
     assert parameters(prod)["cluster-enabled"] == "yes"
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_cache_survives_the_loss_of_a_node_or_zone(platforms: dict[str, Platform], name: str):
-    group = replication_group(platforms[name])
-    assert group["automatic_failover_enabled"] is True
-    assert group["multi_az_enabled"] is True
-    assert group["replicas_per_node_group"] >= 1
-    assert only(platforms[name], "aws_elasticache_subnet_group")["subnet_ids"] == [
-        f"${{aws_subnet.network_data-{letter}.id}}" for letter in "ab"
-    ]
-    assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
+def test_the_cache_survives_the_loss_of_a_node_or_zone(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        group = replication_group(platform)
+        assert group["automatic_failover_enabled"] is True
+        assert group["multi_az_enabled"] is True
+        assert group["replicas_per_node_group"] >= 1
+        assert only(platform, "aws_elasticache_subnet_group")["subnet_ids"] == [
+            f"${{aws_subnet.network_data-{letter}.id}}" for letter in "ab"
+        ]
+        assert group["subnet_group_name"] == "${aws_elasticache_subnet_group.cache_subnets.name}"
 
 
 def test_a_cache_without_replicas_is_not_multi_az(variants: dict[str, Platform]):
@@ -48,14 +47,8 @@ def test_a_cache_without_replicas_is_not_multi_az(variants: dict[str, Platform])
     assert group["automatic_failover_enabled"] is True
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_cache_is_encrypted_at_rest_and_in_transit(platforms: dict[str, Platform], name: str):
-    group = replication_group(platforms[name])
-    assert group["at_rest_encryption_enabled"] == "true"
-    assert group["kms_key_id"] == "${aws_kms_key.foundation_key-files.arn}"
-    assert group["transit_encryption_enabled"] is True
-    assert group["transit_encryption_mode"] == "required"
-    assert group["security_group_ids"] == ["${aws_security_group.network_group-cache.id}"]
+def test_the_cache_is_in_its_own_security_group(prod: Platform):
+    assert replication_group(prod)["security_group_ids"] == ["${aws_security_group.network_group-cache.id}"]
 
 
 def test_the_default_user_is_disabled(prod: Platform):

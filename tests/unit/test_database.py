@@ -86,12 +86,6 @@ def test_the_cluster_is_in_the_data_subnets_with_its_own_security_group(prod: Pl
     ]
 
 
-def test_storage_is_encrypted_with_the_databases_own_key(prod: Platform):
-    cluster = only(prod, "aws_rds_cluster")
-    assert cluster["storage_encrypted"] is True
-    assert cluster["kms_key_id"] == "${aws_kms_key.foundation_key-database.arn}"
-
-
 def test_rds_manages_the_master_credential(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     assert cluster["manage_master_user_password"] is True
@@ -177,7 +171,6 @@ def test_deletion_follows_deletion_protection(prod: Platform, dev: Platform):
     for platform, protected in ((prod, True), (dev, False)):
         cluster = only(platform, "aws_rds_cluster")
         assert cluster["deletion_protection"] is protected
-        assert cluster["skip_final_snapshot"] is not protected
         assert cluster["final_snapshot_identifier"].endswith("-database-final")
 
 

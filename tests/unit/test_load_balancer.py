@@ -3,7 +3,6 @@
 import pytest
 
 from synthesized.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, only
 
 pytestmark = pytest.mark.tiers("service")
@@ -15,23 +14,23 @@ def listeners(platform: Platform) -> dict[int, Body]:
     return {listener["port"]: listener for listener in bodies(platform, "aws_lb_listener").values()}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_customers_connect_with_modern_tls(platforms: dict[str, Platform], name: str):
-    https = listeners(platforms[name])[443]
-    assert https["protocol"] == "HTTPS"
-    assert https["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
-    # Only after the certificate is issued.
-    assert https["certificate_arn"] == "${aws_acm_certificate_validation.service_certificate-valid.certificate_arn}"
-    assert https["routing_http_response_strict_transport_security_header_value"] == "max-age=31536000"
-    assert https["routing_http_response_server_enabled"] is False
+def test_customers_connect_with_modern_tls(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        https = listeners(platform)[443]
+        assert https["protocol"] == "HTTPS"
+        assert https["ssl_policy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+        # Only after the certificate is issued.
+        assert https["certificate_arn"] == "${aws_acm_certificate_validation.service_certificate-valid.certificate_arn}"
+        assert https["routing_http_response_strict_transport_security_header_value"] == "max-age=31536000"
+        assert https["routing_http_response_server_enabled"] is False
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_plaintext_is_only_redirected(platforms: dict[str, Platform], name: str):
-    assert listeners(platforms[name]).keys() == {80, 443}
-    assert listeners(platforms[name])[80]["default_action"] == [
-        {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
-    ]
+def test_plaintext_is_only_redirected(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        assert listeners(platform).keys() == {80, 443}
+        assert listeners(platform)[80]["default_action"] == [
+            {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
+        ]
 
 
 def test_the_certificate_is_validated_in_the_hosted_zone(prod: Platform):
@@ -70,10 +69,10 @@ def test_deletion_protection_covers_the_load_balancer(prod: Platform, dev: Platf
     assert only(dev, "aws_lb")["enable_deletion_protection"] is False
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_connections_to_tasks_use_tls(platforms: dict[str, Platform], name: str):
-    targets = only(platforms[name], "aws_lb_target_group")
-    assert targets["protocol"] == targets["health_check"]["protocol"] == "HTTPS"
+def test_connections_to_tasks_use_tls(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        targets = only(platform, "aws_lb_target_group")
+        assert targets["protocol"] == targets["health_check"]["protocol"] == "HTTPS"
 
 
 def test_the_target_group_checks_health_and_drains_tasks(prod: Platform):

@@ -1,5 +1,6 @@
 """The network tier: subnets, routes, network ACLs, security groups, endpoints, flow logs."""
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 import pytest
@@ -8,6 +9,7 @@ from stacks.network.flow_logs import rejected_traffic_pattern
 from stacks.network.subnets import AddressPlan
 from stacks.settings.network import ZONE_LETTERS as LETTERS
 from synthesized.platform import Body, Platform
+from tests.failures import expect_none
 from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("network")
@@ -185,28 +187,42 @@ def party(rule: Body, argument: str) -> str:
     return group.removeprefix("${aws_security_group.network_group-").removesuffix(".id}")
 
 
-def other_side(rule: Body) -> str:
-    if "prefix_list_id" in rule:
-        assert rule["prefix_list_id"] == "${aws_vpc_endpoint.network_endpoint-s3.prefix_list_id}"
-        return "s3"
-    return rule.get("cidr_ipv4") or party(rule, "referenced_security_group_id")
+def other_side(rule: Body) -> tuple[str, str]:
+    """The other side of a rule and the argument that names it."""
+    if rule.get("prefix_list_id") == "${aws_vpc_endpoint.network_endpoint-s3.prefix_list_id}":
+        return "s3", "prefix_list_id"
+    if "referenced_security_group_id" in rule:
+        return party(rule, "referenced_security_group_id"), "referenced_security_group_id"
+    return str(rule.get("cidr_ipv4")), "cidr_ipv4"
+
+
+def other_flows(platform: Platform, direction: str, expected: set[tuple[str, str, int]]) -> Iterator[str]:
+    """Rules of flows that are not expected, and flows that have no rule."""
+    type_, found = f"aws_vpc_security_group_{direction}_rule", set[tuple[str, str, int]]()
+    for rule in platform.of_type(type_):
+        other, argument = other_side(rule.body)
+        ends = (party(rule.body, "security_group_id"), other)
+        source, target = ends if direction == "egress" else reversed(ends)
+        found.add(flow := (source, target, rule.body["from_port"]))
+        if flow not in expected:
+            yield f"{rule.address}: {argument}: {source} to {target} is not expected on {rule.body['from_port']}"
+        if rule.body["ip_protocol"] != "tcp" or rule.body["from_port"] != rule.body["to_port"]:
+            yield f"{rule.address}: ip_protocol, from_port, to_port: are not of one TCP port"
+    for source, target, port in sorted(expected - found):
+        yield f"{type_}: none is from {source} to {target} on {port}"
 
 
 def test_security_group_rules_are_exactly_those_of_the_flows(prod: Platform):
-    egress = {
-        (party(rule, "security_group_id"), other_side(rule), rule["from_port"])
-        for rule in bodies(prod, "aws_vpc_security_group_egress_rule").values()
-    }
-    ingress = {
-        (other_side(rule), party(rule, "security_group_id"), rule["from_port"])
-        for rule in bodies(prod, "aws_vpc_security_group_ingress_rule").values()
-    }
-    assert egress == {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}
-    assert ingress == {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}
-    for type_ in ("aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule"):
-        for rule in bodies(prod, type_).values():
-            assert rule["ip_protocol"] == "tcp"
-            assert rule["from_port"] == rule["to_port"]
+    expect_none(other_flows(prod, "egress", {flow for flow in EXPECTED_FLOWS if flow[0] != ALL}))
+    expect_none(other_flows(prod, "ingress", {flow for flow in EXPECTED_FLOWS if flow[1] != "s3"}))
+
+
+@pytest.mark.parametrize("direction", ["egress", "ingress"])
+def test_unexpected_and_missing_flows_are_found(prod: Platform, direction: str):
+    expected = EXPECTED_FLOWS - {("service", "database", 5432)} | {("cache", "files", 22)}
+    found = list(other_flows(prod, direction, expected))
+    assert any("service to database is not expected on 5432" in problem for problem in found)
+    assert any("none is from cache to files on 22" in problem for problem in found)
 
 
 def test_security_groups_have_no_inline_rules(prod: Platform):

@@ -7,8 +7,9 @@ import pytest
 from synthesized.catalogue.table import row_of
 from synthesized.controls import CONTROLS
 from synthesized.controls.control import Control
-from synthesized.controls.document import Document
+from synthesized.controls.document import Document, values
 from synthesized.platform import Platform
+from tests.failures import expect_none
 from tests.synthesized import bodies, container, only
 
 # All types of data stores, including those that are not used. S3 has its own test.
@@ -38,22 +39,18 @@ ENCRYPTION = [control for control in CONTROLS if {"3.5.1", "4.2.1"} & set(contro
 
 
 @pytest.mark.parametrize("control", ENCRYPTION, ids=[control.name for control in ENCRYPTION])
-def test_data_is_encrypted_at_rest_and_in_transit_in_every_environment(platform: Platform, control: Control):
-    assert not control.problems(Document.of(platform))
+def test_data_is_encrypted_at_rest_and_in_transit_in_every_environment(everywhere: list[Platform], control: Control):
+    for platform in everywhere:
+        expect_none(control.problems(Document.of(platform)))
 
 
-def test_the_catalogue_knows_the_key_argument_of_every_data_store(platform: Platform):
-    assert not [store.address for store in platform.of_type(*DATA_STORES) if not row_of(store.type).keys]
-
-
-def test_every_bucket_is_encrypted_with_kms_unless_its_source_supports_only_sse_s3(platform: Platform):
-    algorithms = {
-        platform.resolve(body["bucket"]).label: rule["apply_server_side_encryption_by_default"]["sse_algorithm"]
-        for body in bodies(platform, "aws_s3_bucket_server_side_encryption_configuration").values()
-        for rule in body["rule"]
-    }
-    assert algorithms.keys() == {bucket.label for bucket in platform.of_type("aws_s3_bucket")}
-    assert {bucket for bucket, algorithm in algorithms.items() if algorithm != "aws:kms"} == {"foundation/delivery"}
+def test_the_catalogue_knows_the_key_argument_of_every_data_store(everywhere: list[Platform]):
+    for platform in everywhere:
+        expect_none(
+            f"{store.address}: keys: missing in the row of {store.type} in the catalogue"
+            for store in platform.of_type(*DATA_STORES)
+            if not row_of(store.type).keys
+        )
 
 
 def copied_to_second_region(platform: Platform) -> set[str]:
@@ -105,38 +102,48 @@ def in_zones(platform: Platform, subnets: list[str]) -> list[str]:
     return sorted(of_subnet[reference] for reference in subnets)
 
 
-def test_everything_that_serves_customers_is_in_every_zone(platform: Platform):
-    everywhere = zones(platform)
-    assert len(everywhere) >= 2
-    assert in_zones(platform, only(platform, "aws_lb")["subnets"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_ecs_service")["network_configuration"]["subnets"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_db_subnet_group")["subnet_ids"]) == everywhere
-    assert in_zones(platform, only(platform, "aws_elasticache_subnet_group")["subnet_ids"]) == everywhere
-    mounts = bodies(platform, "aws_efs_mount_target").values()
-    assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == everywhere
-    for endpoint in bodies(platform, "aws_vpc_endpoint").values():
-        if endpoint["vpc_endpoint_type"] == "Interface":
-            assert in_zones(platform, endpoint["subnet_ids"]) == everywhere
+# The argument with the subnets, by type of resource that serves customers.
+PLACED_BY = {
+    "aws_lb": "subnets",
+    "aws_ecs_service": "network_configuration.subnets",
+    "aws_db_subnet_group": "subnet_ids",
+    "aws_elasticache_subnet_group": "subnet_ids",
+    "aws_vpc_endpoint": "subnet_ids",
+}
+
+
+def test_everything_that_serves_customers_is_in_every_zone(everywhere: list[Platform]):
+    for platform in everywhere:
+        assert len(zones(platform)) >= 2
+        assert {placed.type for placed in platform.of_type(*PLACED_BY)} == PLACED_BY.keys()
+        expect_none(
+            f"{placed.address}: {PLACED_BY[placed.type]} are in {found}, expected: {zones(platform)}"
+            for placed in platform.of_type(*PLACED_BY)
+            if placed.body.get("vpc_endpoint_type") != "Gateway"
+            for found in [in_zones(platform, values(placed.body, PLACED_BY[placed.type])[0])]
+            if found != zones(platform)
+        )
+        mounts = bodies(platform, "aws_efs_mount_target").values()
+        assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == zones(platform)
 
 
 def test_production_has_a_task_for_every_zone_from_the_start(shipped: dict[str, Platform], three_zones: Platform):
     for platform in (shipped["prod"], three_zones):
         assert only(platform, "aws_ecs_service")["desired_count"] >= len(zones(platform))
-        (target,) = (
-            body for name, body in bodies(platform, "aws_appautoscaling_target").items() if name == "task-target"
-        )
+        target = bodies(platform, "aws_appautoscaling_target")["task-target"]
         assert target["min_capacity"] == only(platform, "aws_ecs_service")["desired_count"]
 
 
-def test_tasks_use_every_access_point(platform: Platform):
-    used = {
-        volume["efs_volume_configuration"]["authorization_config"]["access_point_id"]
-        for volume in only(platform, "aws_ecs_task_definition")["volume"]
-        if "efs_volume_configuration" in volume
-    }
-    points = {f"${{{point.address}.id}}" for point in platform.of_type("aws_efs_access_point")}
-    assert used == points != set()
-    assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
+def test_tasks_use_every_access_point(everywhere: list[Platform]):
+    for platform in everywhere:
+        used = {
+            volume["efs_volume_configuration"]["authorization_config"]["access_point_id"]
+            for volume in only(platform, "aws_ecs_task_definition")["volume"]
+            if "efs_volume_configuration" in volume
+        }
+        points = {f"${{{point.address}.id}}" for point in platform.of_type("aws_efs_access_point")}
+        assert used == points
+        assert {mount["sourceVolume"] for mount in container(platform)["mountPoints"]} > {"uploads", "documents"}
 
 
 # CloudWatch namespaces of all services on the path of a request or its data.
@@ -155,16 +162,22 @@ MONITORED = {
 }
 
 
-def test_every_service_has_alarms(platform: Platform):
-    seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
-    assert not {namespace for namespace in MONITORED if namespace not in seen}
+def test_every_service_has_alarms(everywhere: list[Platform]):
+    for platform in everywhere:
+        seen = str([alarm.body for alarm in platform.of_type("aws_cloudwatch_metric_alarm")])
+        expect_none(
+            f"aws_cloudwatch_metric_alarm: namespace: none has {namespace}"
+            for namespace in MONITORED
+            if namespace not in seen
+        )
 
 
-def test_every_service_that_supports_logging_logs(platform: Platform):
-    assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
-    assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
-    assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
-    assert only(platform, "aws_lb")["access_logs"]["enabled"] is True
-    assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
-    assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
-    assert container(platform)["logConfiguration"]["options"]["awslogs-group"]
+def test_every_service_that_supports_logging_logs(everywhere: list[Platform]):
+    for platform in everywhere:
+        assert only(platform, "aws_rds_cluster")["enabled_cloudwatch_logs_exports"]
+        assert len(only(platform, "aws_elasticache_replication_group")["log_delivery_configuration"]) == 2
+        assert only(platform, "aws_flow_log")["traffic_type"] == "ALL"
+        assert only(platform, "aws_lb")["access_logs"]["enabled"] is True
+        assert only(platform, "aws_lb")["connection_logs"]["enabled"] is True
+        assert only(platform, "aws_wafv2_web_acl_logging_configuration")["log_destination_configs"]
+        assert container(platform)["logConfiguration"]["options"]["awslogs-group"]

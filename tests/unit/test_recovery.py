@@ -1,13 +1,14 @@
 """The recovery tier: vaults and locks, plan, copies, selections, restore tests, events, alarm."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from stacks.recovery.vaults import COMPLIANCE_WARNING
 from synthesized.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
+from tests.failures import expect_none
 from tests.synthesized import bodies, conditions, only, statements
 
 pytestmark = pytest.mark.tiers("recovery")
@@ -17,7 +18,7 @@ TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 SECOND = "aws.second_region"
 
 
-def vaults(platform: Platform) -> dict[str, Body]:
+def vaults(platform: Platform) -> Mapping[str, Body]:
     return bodies(platform, "aws_backup_vault")
 
 
@@ -25,15 +26,13 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["rule_name"]: rule for rule in only(platform, "aws_backup_plan")["rule"]}
 
 
-@pytest.mark.parametrize(("name", "has_copies"), [("prod", True), ("staging", True), ("dev", False)])
-def test_each_region_has_a_vault_with_a_key_of_that_region(
-    platforms: dict[str, Platform], name: str, *, has_copies: bool
-):
-    keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if has_copies else {})
-    expected = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
-    assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == expected
-    of_second = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
-    assert of_second == expected.keys() - {"vault"}
+def test_each_region_has_a_vault_with_a_key_of_that_region(platforms: dict[str, Platform]):
+    for name, has_copies in (("prod", True), ("staging", True), ("dev", False)):
+        keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if has_copies else {})
+        expected = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
+        assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == expected
+        in_second_region = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
+        assert in_second_region == expected.keys() - {"vault"}
 
 
 def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platform):
@@ -48,18 +47,21 @@ def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platfo
     assert second["allowed_account_ids"] == ["111122223333"]
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_vault_locks_have_the_retention_of_the_plan(platforms: dict[str, Platform], name: str):
-    platform = platforms[name]
-    locks = {
-        lock["backup_vault_name"]: lock for lock in bodies(platform, "aws_backup_vault_lock_configuration").values()
-    }
-    assert locks.keys() == {f"${{aws_backup_vault.recovery_{vault}.name}}" for vault in vaults(platform)}
-    kept = [rule["lifecycle"]["delete_after"] for rule in rules(platform).values()]
-    for lock in locks.values():
-        assert (lock["min_retention_days"], lock["max_retention_days"]) == (min(kept), max(kept))
-        # The argument would enable compliance mode.
-        assert "changeable_for_days" not in lock
+def test_vault_locks_have_the_retention_of_the_plan(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        locks = {
+            lock["backup_vault_name"]: lock for lock in bodies(platform, "aws_backup_vault_lock_configuration").values()
+        }
+        expect_none(
+            f"{vault.address}: has no aws_backup_vault_lock_configuration"
+            for vault in platform.of_type("aws_backup_vault")
+            if f"${{{vault.address}.name}}" not in locks
+        )
+        kept = [rule["lifecycle"]["delete_after"] for rule in rules(platform).values()]
+        for lock in locks.values():
+            assert (lock["min_retention_days"], lock["max_retention_days"]) == (min(kept), max(kept))
+            # The argument would enable compliance mode.
+            assert "changeable_for_days" not in lock
 
 
 def annotations(platform: Platform) -> set[tuple[str, str]]:
@@ -71,7 +73,7 @@ def annotations(platform: Platform) -> set[tuple[str, str]]:
 
 def test_compliance_mode_needs_a_setting_and_shows_a_warning(prod: Platform, variants: dict[str, Platform]):
     locks = bodies(variants["prod"], "aws_backup_vault_lock_configuration").values()
-    assert [lock["changeable_for_days"] for lock in locks] == [7, 7]
+    assert all(lock["changeable_for_days"] == 7 for lock in locks)
     assert annotations(variants["prod"]) == {("@cdktf/warn", COMPLIANCE_WARNING)}
     assert not annotations(prod)
 
@@ -99,10 +101,10 @@ def test_only_aws_backup_may_delete_a_backup(prod: Platform):
         assert conditions(access["DenyOtherAccounts"])["StringNotEquals aws:PrincipalAccount"] == ["111122223333"]
 
 
-@pytest.mark.parametrize(("name", "days"), [("prod", (35, 365)), ("staging", (7, 120)), ("dev", (7, 120))])
-def test_daily_and_monthly_backups_are_kept_as_set(platforms: dict[str, Platform], name: str, days: tuple[int, int]):
-    kept = {rule: body["lifecycle"]["delete_after"] for rule, body in rules(platforms[name]).items()}
-    assert kept == dict(zip(("daily", "monthly"), days, strict=True))
+def test_daily_and_monthly_backups_are_kept_as_set(platforms: dict[str, Platform]):
+    for name, days in {"prod": (35, 365), "staging": (7, 120), "dev": (7, 120)}.items():
+        kept = {rule: body["lifecycle"]["delete_after"] for rule, body in rules(platforms[name]).items()}
+        assert kept == dict(zip(("daily", "monthly"), days, strict=True))
 
 
 def test_backups_start_after_the_backup_window_of_database_and_cache(prod: Platform, variants: dict[str, Platform]):
@@ -213,10 +215,3 @@ def test_an_alarm_is_raised_after_a_day_without_a_backup(prod: Platform):
     (rule,) = (rule for name, rule in rules(prod).items() if name == "daily")
     longest = 24 * 60 + rule["start_window"] + rule["completion_window"]
     assert alarm["period"] * alarm["evaluation_periods"] // 60 >= longest
-
-
-def test_vaults_can_be_emptied_only_without_deletion_protection(prod: Platform, dev: Platform):
-    for platform, disposable in ((prod, False), (dev, True)):
-        for vault in vaults(platform).values():
-            assert vault["force_destroy"] is disposable
-            assert ("lifecycle" in vault) is not disposable

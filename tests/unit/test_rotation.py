@@ -3,7 +3,6 @@
 import pytest
 
 from synthesized.platform import Platform
-from tests.conftest import ENVIRONMENTS
 from tests.synthesized import conditions, only, statements
 
 pytestmark = pytest.mark.tiers("rotation")
@@ -13,12 +12,12 @@ FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:globecart-prod-ro
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform], name: str):
+def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform]):
     """Terraform would add a removed old version again and overwrite the current one."""
-    assert only(platforms[name], "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
-    assert not platforms[name].of_type("aws_secretsmanager_secret_version")
-    assert not [data for data in platforms[name].data if data.type == "aws_secretsmanager_secret_version"]
+    for name, platform in platforms.items():
+        assert only(platform, "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
+        assert not platform.of_type("aws_secretsmanager_secret_version")
+        assert not [data for data in platform.data if data.type == "aws_secretsmanager_secret_version"]
 
 
 def test_the_secret_has_a_key_and_a_recovery_window(prod: Platform, dev: Platform):
@@ -130,13 +129,13 @@ def test_only_secrets_manager_may_invoke_the_function_for_this_secret(prod: Plat
     }
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_credential_is_rotated_at_once_and_every_thirty_days(platforms: dict[str, Platform], name: str):
-    assert only(platforms[name], "aws_secretsmanager_secret_rotation") == {
-        "secret_id": f"${{{SECRET}.id}}",
-        "rotation_lambda_arn": "${aws_lambda_function.rotation_function.arn}",
-        "rotate_immediately": True,
-        "rotation_rules": {"automatically_after_days": 30},
-        # The first rotation starts immediately and needs the permission.
-        "depends_on": ["aws_lambda_permission.rotation_permission"],
-    }
+def test_the_credential_is_rotated_at_once_and_every_thirty_days(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        assert only(platform, "aws_secretsmanager_secret_rotation") == {
+            "secret_id": f"${{{SECRET}.id}}",
+            "rotation_lambda_arn": "${aws_lambda_function.rotation_function.arn}",
+            "rotate_immediately": True,
+            "rotation_rules": {"automatically_after_days": 30},
+            # The first rotation starts immediately and needs the permission.
+            "depends_on": ["aws_lambda_permission.rotation_permission"],
+        }

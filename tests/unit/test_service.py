@@ -3,7 +3,6 @@
 import pytest
 
 from synthesized.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, conditions, container, has, only, statements
 
 pytestmark = pytest.mark.tiers("service")
@@ -15,14 +14,14 @@ def service(platform: Platform) -> Body:
     return only(platform, "aws_ecs_service")
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_the_container_is_hardened(platforms: dict[str, Platform], name: str):
-    definition = container(platforms[name])
-    assert definition["readonlyRootFilesystem"] is True
-    assert definition["privileged"] is False
-    assert definition["user"] == "1000:1000"
-    assert definition["linuxParameters"] == {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
-    assert service(platforms[name])["enable_execute_command"] is False
+def test_the_container_is_hardened(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        definition = container(platform)
+        assert definition["readonlyRootFilesystem"] is True
+        assert definition["privileged"] is False
+        assert definition["user"] == "1000:1000"
+        assert definition["linuxParameters"] == {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
+        assert service(platform)["enable_execute_command"] is False
 
 
 def test_the_image_is_the_one_in_the_settings(prod: Platform, dev: Platform):
@@ -39,20 +38,20 @@ def test_the_task_has_the_size_and_architecture_of_the_settings(prod: Platform, 
     assert only(variants["prod"], "aws_ecs_task_definition")["runtime_platform"]["cpu_architecture"] == "X86_64"
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_files_are_mounted_through_their_access_points_over_tls_with_iam(platforms: dict[str, Platform], name: str):
-    volumes = {volume["name"]: volume for volume in only(platforms[name], "aws_ecs_task_definition")["volume"]}
-    assert volumes.pop("scratch") == {"name": "scratch"}
-    assert volumes.keys() == {"uploads", "documents"}
-    for use, volume in volumes.items():
-        assert volume["efs_volume_configuration"] == {
-            "file_system_id": "${aws_efs_file_system.storage_files.id}",
-            "transit_encryption": "ENABLED",
-            "authorization_config": {
-                "access_point_id": f"${{aws_efs_access_point.storage_{use}.id}}",
-                "iam": "ENABLED",
-            },
-        }
+def test_files_are_mounted_through_their_access_points_over_tls_with_iam(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        volumes = {volume["name"]: volume for volume in only(platform, "aws_ecs_task_definition")["volume"]}
+        assert volumes.pop("scratch") == {"name": "scratch"}
+        assert volumes.keys() == {"uploads", "documents"}
+        for use, volume in volumes.items():
+            assert volume["efs_volume_configuration"] == {
+                "file_system_id": "${aws_efs_file_system.storage_files.id}",
+                "transit_encryption": "ENABLED",
+                "authorization_config": {
+                    "access_point_id": f"${{aws_efs_access_point.storage_{use}.id}}",
+                    "iam": "ENABLED",
+                },
+            }
 
 
 def test_every_volume_is_mounted_and_every_mount_is_a_volume(prod: Platform):

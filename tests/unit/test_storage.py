@@ -1,21 +1,14 @@
-"""The storage tier: encryption, mount targets, access points, policy, replication, backup."""
+"""The storage tier: mount targets, access points, policy, replication, backup."""
 
 import pytest
 
 from synthesized.platform import Platform
-from tests.conftest import ENVIRONMENTS
-from tests.synthesized import bodies, conditions, has, only, statements
+from tests.synthesized import bodies, conditions, only, statements
 
 pytestmark = pytest.mark.tiers("storage")
 
 FILE_SYSTEM = "aws_efs_file_system.storage_files"
 EVERYONE = [{"type": "*", "identifiers": ["*"]}]
-
-
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_files_are_encrypted_with_our_key(platforms: dict[str, Platform], name: str):
-    assert has(platforms[name], "storage", "aws_efs_file_system", encrypted=True)
-    assert only(platforms[name], "aws_efs_file_system")["kms_key_id"] == "${aws_kms_key.foundation_key-files.arn}"
 
 
 def test_the_file_system_is_regional_and_elastic(prod: Platform):
@@ -110,8 +103,3 @@ def test_an_alarm_is_raised_if_replication_falls_behind(prod: Platform, dev: Pla
 
 def test_files_are_backed_up(prod: Platform):
     assert only(prod, "aws_efs_backup_policy")["backup_policy"] == {"status": "ENABLED"}
-
-
-def test_deletion_protection_covers_the_file_system(prod: Platform, dev: Platform):
-    assert only(prod, "aws_efs_file_system")["lifecycle"] == {"prevent_destroy": True}
-    assert "lifecycle" not in only(dev, "aws_efs_file_system")

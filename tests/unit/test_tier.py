@@ -6,24 +6,26 @@ import pytest
 from cdktf import Testing
 
 from stacks.names import ACCESS
+from synthesized.controls.document import values
 from synthesized.platform import Platform
-from tests.conftest import ENVIRONMENTS, only_tiers, synthesize_variation
+from tests.conftest import only_tiers, synthesize_variation
+from tests.failures import expect_none
 from tests.synthesized import DEFAULT_TAGS, DEPENDENCIES, TIERS, stack_json
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
 @pytest.mark.parametrize("tier", TIERS)
-def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, Platform], name: str, tier: str):
-    backend = platforms[name].stacks[tier].backend
-    account = platforms[name].stacks[tier].providers[0]["allowed_account_ids"][0]
-    assert backend == {
-        "bucket": f"globecart-{name}-state-{account}-us-west-1",
-        "key": f"{name}/{tier}.tfstate",
-        "region": "us-west-1",
-        "encrypt": True,
-        "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
-        "use_lockfile": True,
-    }
+def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, Platform], tier: str):
+    for name, platform in platforms.items():
+        backend = platform.stacks[tier].backend
+        account = platform.stacks[tier].providers[0]["allowed_account_ids"][0]
+        assert backend == {
+            "bucket": f"globecart-{name}-state-{account}-us-west-1",
+            "key": f"{name}/{tier}.tfstate",
+            "region": "us-west-1",
+            "encrypt": True,
+            "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
+            "use_lockfile": True,
+        }
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -96,19 +98,32 @@ def test_a_tier_does_not_depend_on_which_tiers_use_it(prod: Platform, tmp_path: 
     assert used == set(TIERS)
 
 
-@pytest.mark.parametrize(("name", "protected"), [("prod", True), ("staging", True), ("dev", False)])
+# Types of data stores, with the arguments that delete their content with them.
+DATA_STORES: dict[str, tuple[str, ...]] = {
+    "aws_backup_vault": ("force_destroy",),
+    "aws_cloudwatch_log_group": (),
+    "aws_efs_file_system": (),
+    "aws_elasticache_replication_group": (),
+    "aws_kms_key": (),
+    "aws_rds_cluster": ("skip_final_snapshot",),
+    "aws_rds_cluster_instance": (),
+    "aws_s3_bucket": ("force_destroy",),
+}
+
+
 def test_deletion_protection_sets_prevent_destroy_on_data_stores(
-    platforms: dict[str, Platform], name: str, *, protected: bool
+    platforms: dict[str, Platform],
 ):
-    keepers = platforms[name].of_type(
-        "aws_rds_cluster",
-        "aws_rds_cluster_instance",
-        "aws_elasticache_replication_group",
-        "aws_efs_file_system",
-        "aws_backup_vault",
-        "aws_kms_key",
-        "aws_s3_bucket",
-        "aws_cloudwatch_log_group",
-    )
-    assert len(keepers) > 10
-    assert {keeper.body.get("lifecycle", {}).get("prevent_destroy", False) for keeper in keepers} == {protected}
+    for name, protected in (("prod", True), ("staging", True), ("dev", False)):
+        stores = platforms[name].of_type(*DATA_STORES)
+        assert len(stores) > 10
+        expect_none(
+            f"{store.address}: {path} = {found}, expected: {wanted}"
+            for store in stores
+            for path, wanted in (
+                ("lifecycle.prevent_destroy", protected or None),
+                *((argument, not protected) for argument in DATA_STORES[store.type]),
+            )
+            for found in values(store.body, path)
+            if found != wanted
+        )

@@ -3,7 +3,6 @@
 import pytest
 
 from synthesized.platform import Body, Platform
-from tests.conftest import ENVIRONMENTS
 from tests.synthesized import bodies, only
 
 pytestmark = pytest.mark.tiers("service")
@@ -13,29 +12,28 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["name"]: rule for rule in only(platform, "aws_wafv2_web_acl")["rule"]}
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_waf_is_associated_with_the_load_balancer_and_blocks(platforms: dict[str, Platform], name: str):
-    platform = platforms[name]
-    assert only(platform, "aws_wafv2_web_acl_association") == {
-        "web_acl_arn": "${aws_wafv2_web_acl.service_firewall.arn}",
-        "resource_arn": "${aws_lb.service_load-balancer.arn}",
-    }
-    for listener in bodies(platform, "aws_lb_listener").values():
-        assert listener["depends_on"] == ["aws_wafv2_web_acl_association.service_firewall-in-front"]
-    managed = {
-        rule["statement"]["managed_rule_group_statement"]["name"]: rule
-        for rule in rules(platform).values()
-        if "managed_rule_group_statement" in rule["statement"]
-    }
-    assert managed.keys() == {
-        "AWSManagedRulesAmazonIpReputationList",
-        "AWSManagedRulesKnownBadInputsRuleSet",
-        "AWSManagedRulesSQLiRuleSet",
-        "AWSManagedRulesCommonRuleSet",
-    }
-    for rule in managed.values():
-        assert rule["override_action"] == {"none": {}}
-        assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
+def test_waf_is_associated_with_the_load_balancer_and_blocks(platforms: dict[str, Platform]):
+    for platform in platforms.values():
+        assert only(platform, "aws_wafv2_web_acl_association") == {
+            "web_acl_arn": "${aws_wafv2_web_acl.service_firewall.arn}",
+            "resource_arn": "${aws_lb.service_load-balancer.arn}",
+        }
+        for listener in bodies(platform, "aws_lb_listener").values():
+            assert listener["depends_on"] == ["aws_wafv2_web_acl_association.service_firewall-in-front"]
+        managed = {
+            rule["statement"]["managed_rule_group_statement"]["name"]: rule
+            for rule in rules(platform).values()
+            if "managed_rule_group_statement" in rule["statement"]
+        }
+        assert managed.keys() == {
+            "AWSManagedRulesAmazonIpReputationList",
+            "AWSManagedRulesKnownBadInputsRuleSet",
+            "AWSManagedRulesSQLiRuleSet",
+            "AWSManagedRulesCommonRuleSet",
+        }
+        for rule in managed.values():
+            assert rule["override_action"] == {"none": {}}
+            assert rule["statement"]["managed_rule_group_statement"].keys() == {"vendor_name", "name"}
 
 
 def test_requests_per_client_are_limited(prod: Platform, variants: dict[str, Platform]):

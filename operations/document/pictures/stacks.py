@@ -18,10 +18,9 @@ def flowchart(platform: Platform) -> str:
 
 
 def table(platform: Platform) -> str:
-    """A table of tiers with the tiers whose outputs they read and their number of resources."""
-    counts = {tier: sum(each.tier == tier for each in platform.resources) for tier in platform.stacks}
-    rows = ((tier, ", ".join(dependencies), str(counts[tier])) for tier, dependencies in _upstream(platform).items())
-    return markdown.table(("tier", "depends on", f"resources in {platform.environment}"), rows)
+    """A table of tiers with the tiers whose outputs they read."""
+    rows = ((tier, ", ".join(dependencies)) for tier, dependencies in _upstream(platform).items())
+    return markdown.table(("tier", "depends on"), rows)
 
 
 def _upstream(platform: Platform) -> dict[str, list[str]]:
