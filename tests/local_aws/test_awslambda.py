@@ -201,8 +201,8 @@ def test_the_log_format_and_log_group_can_be_configured(aws: LocalAws):
 
 def test_an_asynchronous_invocation_returns_at_once_and_is_retried_twice(aws: LocalAws):
     name = create_function(aws, "def handle(event, context):\n    print('tried')\n    raise ValueError")
-    assert aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")["StatusCode"] == 202
     aws.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
+    assert aws.client("lambda").invoke(FunctionName=name, InvocationType="Event")["StatusCode"] == 202
     wait_until(lambda: log_messages(aws, f"/aws/lambda/{name}").count("tried") == 3, 30)
     fine = create_function(aws, "def handle(event, context): print('tried')")
     assert aws.client("lambda").invoke(FunctionName=fine, InvocationType="DryRun")["StatusCode"] == 204

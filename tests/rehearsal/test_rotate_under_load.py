@@ -193,7 +193,7 @@ def test_rotation_before_the_minimum_age_fails(rehearsal: Rehearsal):
     secret = rehearsal.secret()
     before = rehearsal.credential(secret)
     with pytest.raises(
-        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential is current for"
+        RehearsalError, match=r"^rotation failed 2 times: createSecret: .*The credential has been current for"
     ):
         rehearsal.rotate(secret)
     assert rehearsal.credential(secret) == before
