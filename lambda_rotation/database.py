@@ -268,7 +268,7 @@ def transaction(configuration: Configuration, host: str, user: str, password: st
         DatabaseError: the server could not be reached, or refused a statement.
     """
     set_wait_callback(_wait)
-    _DEADLINE.set(time.monotonic() + SESSION_TIMEOUT)
+    deadline = _DEADLINE.set(time.monotonic() + SESSION_TIMEOUT)
     try:
         with (
             closing(
@@ -293,6 +293,8 @@ def transaction(configuration: Configuration, host: str, user: str, password: st
             yield session
     except psycopg2.Error as error:
         raise DatabaseError(f"{user} on {host}:{configuration.port}: {_first_line(error)}", RETRY_FOLLOWS) from error
+    finally:
+        _DEADLINE.reset(deadline)
 
 
 _DEADLINE: ContextVar[float] = ContextVar("_DEADLINE", default=math.inf)
@@ -307,7 +309,9 @@ def _wait(waiting: connection) -> None:
         left = max(0, deadline - time.monotonic())
         ready = select.select(sockets if state == POLL_READ else [], sockets if state == POLL_WRITE else [], [], left)
         if not any(ready):
-            raise psycopg2.OperationalError(f"no response within {RESPONSE_TIMEOUT} s")
+            raise psycopg2.OperationalError(
+                f"no response within {RESPONSE_TIMEOUT} s, or a session of more than {SESSION_TIMEOUT} s"
+            )
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -71,8 +71,8 @@ def test_every_suite_is_covered():
     assert folders - {"tests/integration", "tests/changes"} == {*OTHERS}.union(*SUITES.values())
 
 
-def test_each_tier_has_a_defect():
-    assert sorted(defect.tier for defect in DEFECTS) == sorted(TIERS)
+def test_each_defect_is_of_another_tier():
+    assert len({defect.tier for defect in DEFECTS} & {*TIERS}) == len(DEFECTS)
 
 
 def test_some_tests_of_the_other_suites_use_the_tiers(tier_tests: list[str]):

@@ -108,6 +108,14 @@ def test_a_server_that_does_not_respond(unchanged: RotationFixture, monkeypatch:
         assert "no response within 0.5 s" in failure(unchanged)
 
 
+def test_a_session_that_takes_too_long(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
+    """Its deadline ends with it: connections that are opened later, as by `unchanged`, still work."""
+    monkeypatch.setattr(database, "SESSION_TIMEOUT", 0)
+    with listening(unchanged.server.port, lambda _: None):
+        monkeypatch.setattr(database, "transaction", through(ELSEWHERE))
+        assert "a session of more than 0 s" in failure(unchanged)
+
+
 def test_a_server_that_closes_the_connection(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "transaction", through(ELSEWHERE))
     with listening(unchanged.server.port, lambda client: client.shutdown(socket.SHUT_RDWR)):
