@@ -13,10 +13,12 @@ ROTATION := .cache/rotation.zip
 LOCAL_ROTATION := .cache/rotation-local.zip
 CHECKOV := .cache/checkov/installed
 
-# Tests of the rotation, the rehearsal and the local AWS mostly wait, so all groups run in parallel. Their coverage is
-# combined.
+# The longest first, one per core; more would take more processor time. Their coverage is combined.
+SUITES := suite-rotation+examples suite-rehearsal suite-local_aws suite-unit+snapshots suite-commands
+TWO_AT_A_TIME := --jobs=2 --keep-going --no-print-directory --silent
+COVERAGE_OF_SUITES = $(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered \
+	--omit="$(CONTROLS)/*"
 TESTS := env -u ENV
-QUIETLY := --cov-report= --cov-fail-under=0
 # Measured by `make policy`, whose tests break each control.
 CONTROLS := synthesized/controls
 
@@ -69,18 +71,17 @@ validate: setup ## Validate every stack of every environment with the real AWS p
 	@env -u ENV $(PYTHON) main.py
 	@$(PYTHON) -m operations validate
 
-test: lint unit policy validate ## All checks: lint, unit tests, rotation, snapshots, policy, validation
+test: setup ## All checks: lint, unit tests, rotation, snapshots, policy, validation
+	@$(MAKE) $(TWO_AT_A_TIME) lint $(SUITES) policy validate
+	@$(COVERAGE_OF_SUITES)
 
 unit: setup ## Unit tests, rotation, local AWS and snapshots, with coverage
-	@$(TESTS) COVERAGE_FILE=.coverage.rotation $(PYTHON) -m pytest tests/rotation tests/examples $(QUIETLY) >.cache/rotation.log 2>&1 & rotation=$$!; \
-	$(TESTS) COVERAGE_FILE=.coverage.rehearsal $(PYTHON) -m pytest tests/rehearsal $(QUIETLY) >.cache/rehearsal.log 2>&1 & rehearsal=$$!; \
-	$(TESTS) COVERAGE_FILE=.coverage.local-aws $(PYTHON) -m pytest tests/local_aws $(QUIETLY) >.cache/local-aws.log 2>&1 & local_aws=$$!; \
-	$(TESTS) COVERAGE_FILE=.coverage.commands $(PYTHON) -m pytest tests/commands $(QUIETLY) >.cache/commands.log 2>&1 & commands=$$!; \
-	$(TESTS) COVERAGE_FILE=.coverage.unit $(PYTHON) -m pytest tests/unit tests/snapshots $(QUIETLY); unit=$$?; \
-	wait $$commands; commands=$$?; wait $$rotation; rotation=$$?; wait $$rehearsal; rehearsal=$$?; wait $$local_aws; local_aws=$$?; \
-	cat .cache/commands.log .cache/rotation.log .cache/local-aws.log .cache/rehearsal.log; \
-	test "$$unit $$commands $$rotation $$local_aws $$rehearsal" = "0 0 0 0 0"
-	@$(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered --omit="$(CONTROLS)/*"
+	@$(MAKE) $(TWO_AT_A_TIME) $(SUITES)
+	@$(COVERAGE_OF_SUITES)
+
+suite-%: setup
+	@$(TESTS) COVERAGE_FILE=.coverage.$* $(PYTHON) -m pytest $(addprefix tests/,$(subst +, ,$*)) --cov-report= --cov-fail-under=0 \
+		>.cache/$*.log 2>&1; status=$$?; cat .cache/$*.log; exit $$status
 
 policy: setup ## Tests of the PCI DSS controls with planted defects, and checkov on all stacks
 	@$(TESTS) COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage run --source=$(CONTROLS) -m pytest tests/policy --no-cov

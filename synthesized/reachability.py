@@ -65,6 +65,22 @@ class Place(NamedTuple):
     address: IPv4Address
 
 
+class GroupRule(NamedTuple):
+    """A rule of a security group."""
+
+    ports: range
+    peers: IPv4Network | Party | str
+    """A range of addresses, S3, or another security group."""
+
+
+class AclEntry(NamedTuple):
+    """An entry of a network ACL."""
+
+    ports: range
+    peers: IPv4Network
+    allows: bool
+
+
 @dataclass(frozen=True)
 class Subnet:
     """A subnet with its routes and its network ACL."""
@@ -72,7 +88,7 @@ class Subnet:
     range: IPv4Network
     route_tables: frozenset[str]
     routes: list[Body]
-    acl_entries: dict[str, list[Body]]
+    acl_entries: dict[str, list[AclEntry]]
     """Network ACL entries by direction, in evaluation order."""
 
 
@@ -172,20 +188,17 @@ class Reachability:
         )
         return bool(out and into)
 
-    def _rules(self, direction: str, party: Party) -> Iterator[Body]:
-        for rule in self._group_rules[direction]:
-            if rule["security_group_id"] in party.groups:
-                yield rule
+    def _rules(self, direction: str, party: Party) -> Iterator[GroupRule]:
+        for group in party.groups:
+            yield from self._group_rules.get((direction, group), ())
 
     @staticmethod
-    def _rule_matches(rule: Body, party: Party, place: Place, port: int) -> bool:
-        if rule["ip_protocol"] in TCP_PROTOCOLS and not rule["from_port"] <= port <= rule["to_port"]:
+    def _rule_matches(rule: GroupRule, party: Party, place: Place, port: int) -> bool:
+        if port not in rule.ports:
             return False
-        if rule.get("prefix_list_id"):
-            return party == S3
-        if rule.get("cidr_ipv4"):
-            return place.address in network(rule["cidr_ipv4"])
-        return rule.get("referenced_security_group_id") in party.groups
+        if isinstance(rule.peers, IPv4Network):
+            return place.address in rule.peers
+        return rule.peers in party.groups if isinstance(rule.peers, str) else party == rule.peers
 
     def _paths(
         self, source: Party, target: Party, start: Place, end: Place, port: int
@@ -225,11 +238,8 @@ class Reachability:
 
     def _acl_allows_port(self, hop: Hop, port: int) -> bool:
         for entry in self._subnets[hop.subnet].acl_entries[hop.direction]:
-            matches_port = entry["protocol"] in ALL_PROTOCOLS or (
-                entry["protocol"] in TCP_PROTOCOLS and entry["from_port"] <= port <= entry["to_port"]
-            )
-            if matches_port and hop.peer in network(entry["cidr_block"]):
-                return entry["action"] == "allow"
+            if port in entry.ports and hop.peer in entry.peers:
+                return entry.allows
         return False
 
     def _routes_to_internet(self, subnet: str) -> bool:
@@ -269,7 +279,11 @@ class Reachability:
             route_tables=tables,
             routes=[each.body for each in self.platform.of_type("aws_route") if each.body["route_table_id"] in tables],
             acl_entries={
-                direction: sorted(acl.body.get(direction) or [], key=lambda entry: entry["rule_no"])
+                direction: [
+                    AclEntry(ports, network(entry["cidr_block"]), entry["action"] == "allow")
+                    for entry in sorted(acl.body.get(direction) or [], key=lambda entry: entry["rule_no"])
+                    if (ports := _tcp_ports(entry["protocol"], entry))
+                ]
                 for direction in ("ingress", "egress")
             },
         )
@@ -299,31 +313,40 @@ class Reachability:
         return IPv4Network(vpc.body["cidr_block"])
 
     @cached_property
-    def _group_rules(self) -> dict[str, list[Body]]:
-        return {
-            direction: [rule.body for rule in self.platform.of_type(f"aws_vpc_security_group_{direction}_rule")]
-            for direction in ("ingress", "egress")
-        }
+    def _group_rules(self) -> dict[tuple[str, str], list[GroupRule]]:
+        """Rules by direction and security group."""
+        found: dict[tuple[str, str], list[GroupRule]] = {}
+        for direction in ("ingress", "egress"):
+            for resource in self.platform.of_type(f"aws_vpc_security_group_{direction}_rule"):
+                body = resource.body
+                cidr, group = body.get("cidr_ipv4"), body.get("referenced_security_group_id")
+                peers = S3 if body.get("prefix_list_id") else network(cidr) if cidr else str(group)
+                rule = GroupRule(_tcp_ports(body["ip_protocol"], body), peers)
+                found.setdefault((direction, body["security_group_id"]), []).append(rule)
+        return found
 
     @cached_property
-    def _rules_of_all(self) -> list[Body]:
-        entries = [
-            entry for subnet in self._subnets.values() for listed in subnet.acl_entries.values() for entry in listed
+    def _rules_of_all(self) -> list[GroupRule | AclEntry]:
+        return [
+            *(rule for rules in self._group_rules.values() for rule in rules),
+            *(
+                entry
+                for subnet in self._subnets.values()
+                for entries in subnet.acl_entries.values()
+                for entry in entries
+            ),
         ]
-        return [*self._group_rules["ingress"], *self._group_rules["egress"], *entries]
 
     @cached_property
     def _named_ranges(self) -> set[IPv4Network]:
-        named = {rule.get("cidr_ipv4") or rule.get("cidr_block") for rule in self._rules_of_all} - {None}
-        return {self._vpc, *(network(cidr) for cidr in named if cidr)}
+        return {self._vpc, *(rule.peers for rule in self._rules_of_all if isinstance(rule.peers, IPv4Network))}
 
     @cached_property
     def _first_ports(self) -> list[int]:
         """First port of each range that all rules treat alike."""
         bounds = {0, FIRST_EPHEMERAL_PORT}
         for rule in self._rules_of_all:
-            if str(rule.get("ip_protocol") or rule.get("protocol")) in TCP_PROTOCOLS:
-                bounds |= {rule["from_port"], rule["to_port"] + 1}
+            bounds |= {rule.ports.start, rule.ports.stop}
         return sorted(bounds - {LAST_PORT + 1})
 
     def _ports_from(self, first: int) -> list[int]:
@@ -339,6 +362,13 @@ def merge_ranges(ranges: Iterable[tuple[int, int]]) -> Ports:
         else:
             merged.append((first, last))
     return tuple(merged)
+
+
+def _tcp_ports(protocol: str, body: Body) -> range:
+    """TCP ports that a rule applies to: none if it is of another protocol."""
+    if protocol in ALL_PROTOCOLS:
+        return range(LAST_PORT + 1)
+    return range(body["from_port"], body["to_port"] + 1) if protocol in TCP_PROTOCOLS else range(0)
 
 
 def _given(body: Body) -> set[str]:

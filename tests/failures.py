@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Generator, Iterable, Iterator, KeysView, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import CodeType
@@ -30,6 +31,12 @@ ADDRESS = re.compile(r"(data\.)?aws_\w+")
 """The beginning of a message that already names its resource."""
 _reads: list["Read"] = []
 """Attributes that the current test has read."""
+
+
+@cache
+def _is_of_a_test(file: str) -> bool:
+    """Whether reads in a file count: in tests, but not in the platform's code or this module."""
+    return file.startswith(TESTS) and file != __file__
 
 
 class Read(NamedTuple):
@@ -64,8 +71,7 @@ class Arguments(dict[str, Any]):
 
     def _read(self, key: object) -> None:
         reader = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - it is documented
-        # Only reads by tests count, not those by the platform's code or this module.
-        if reader.f_code.co_filename.startswith(TESTS) and reader.f_code.co_filename != __file__:
+        if _is_of_a_test(reader.f_code.co_filename):
             _reads.append(Read(self.address, f"{self.path} {key}".strip(), (reader.f_code, reader.f_lineno)))
 
     def __getitem__(self, key: str) -> Any:

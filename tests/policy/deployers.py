@@ -223,13 +223,14 @@ REQUIRED_LEVELS = {"plan": (READ_LEVELS,), "apply": (READ_LEVELS, ("Write", "Per
 def every_type(platform: Platform) -> Iterator[str]:
     """Both roles can read every taggable type in the stacks, and the apply role can write and tag it."""
     types = {resource.type for resource in platform.resources if resource.tier != "access"}
+    roles = deployers(platform)
     for type_ in sorted(types):
         service, _, own = getattr(row_of(type_).recovery, "arn", "").partition(":")
         if not own:  # cannot be tagged
             continue
         arn = f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]|[.][+]', '*', own)}"
         noun = "".join(map(str.title, type_.split("_")[2:]))  # for actions without resource types
-        for role in deployers(platform):
+        for role in roles:
             levels = {
                 _level(action)
                 for statement in _allow(role.statements)

@@ -18,8 +18,8 @@ from rehearsal.logins import logging_in
 from tests.rotation.fixtures import RotationFixture
 
 ROTATIONS = 20
-LOGINS = 1_000
-PAUSE = 0.2
+LOGINS = 500
+PAUSE = 0.4
 """Seconds between two logins of a client."""
 APART = 2.0
 """Minimum seconds between a move of AWSCURRENT and the next change of a role."""
