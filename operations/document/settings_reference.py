@@ -15,7 +15,7 @@ from stacks.settings.files import models_in
 from stacks.settings.section import InProduction, Matching, NotBelow, Unit
 
 HEAD = ("key", "type", "allowed", "default", "purpose", "required in production")
-TYPES = {bool: "true or false", float: "number", int: "whole number", str: "text", IPv4Network: "text"}
+TYPES = {bool: "true or false", float: "number", int: "whole number", str: "string", IPv4Network: "string"}
 FROM_FILE_NAME = {"name"}
 """Keys that the file's name supplies."""
 

@@ -62,6 +62,7 @@ def stock_digest(folder: Path) -> str:
     sources = [
         ROOT / "main.py",
         ROOT / "Pipfile.lock",
+        ROOT / ".cache" / "rotation.zip",
         *(ROOT / "stacks").rglob("*.py"),
         *(ROOT / "environments").glob("*"),
     ]

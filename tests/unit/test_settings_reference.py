@@ -79,7 +79,7 @@ def test_a_row_lists_all_rules_of_the_field():
         ("`x.least`", "whole number, days", "3 or more; is not more", "required", "How long.", ""),
         ("`x.most`", "whole number, days", "3 or less", "none", "How short.", ""),
         ("`x.largest`", "whole number, days", "3 or more; `least` or more", "`9`", "How long at most.", ""),
-        ("`x.words`", "list of texts", r"the \<letter>; 2 entries at most", "none", "Which.", ""),
+        ("`x.words`", "list of strings", r"the \<letter>; 2 entries at most", "none", "Which.", ""),
         ("`x.entries`", "list of sections", "3 entries at most", "none", "To what.", ""),
         ("`x.entries[].port`", "whole number, TCP port", "", "`443`", "Where to.", ""),
         ("`x.on`", "true or false", "", "`true`", "Whether.", ""),
