@@ -268,8 +268,9 @@ def _all_actions() -> Iterator[str]:
 def _verb(action: str) -> str:
     """Pattern of an action's verb: `ec2:Create*` for `ec2:CreateVpc`."""
     service, _, name = action.partition(":")
+    # One pattern for both, so that more services fit into a policy. IAM ignores the case of actions, so a shorter one
+    # such as `*Tag*` would also match UpdateSecretVersionStage.
+    if tagging := re.match(r"(?:Un)?[Tt]ag(?=[A-Z])", name):
+        return f"{service}:*Tag{name[tagging.end() :]}"
     verb = re.match(r"[A-Z][a-z]+", name)
-    # One pattern for both verbs, so that more services fit into a policy. IAM ignores the case of actions.
-    if verb and verb[0] in {"Tag", "Untag"}:
-        return f"{service}:*Tag*"
     return f"{service}:{verb[0]}*" if verb and len(verb[0]) > 2 else action
