@@ -49,19 +49,29 @@ def build(app: App, settings: Environment) -> None:
     )
 
 
+def create_app(outdir: Path) -> App:
+    """An app that writes to a folder.
+
+    Raises:
+        SettingsError: the folder is not writable.
+    """
+    try:
+        (outdir / "stacks").mkdir(parents=True, exist_ok=True)
+        return App(outdir=str(outdir))
+    except OSError as error:
+        raise SettingsError(f"CDKTF_OUTDIR = {outdir}: allowed: a writable folder ({error})") from error
+
+
 def main() -> None:
     """Synthesize every environment, or only the one that ENV names."""
     outdir = Path(os.environ.get("CDKTF_OUTDIR") or ROOT / "cdktf.out")  # the cdktf CLI sets CDKTF_OUTDIR
     try:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
-        (outdir / "stacks").mkdir(parents=True, exist_ok=True)
-        app = App(outdir=str(outdir))
+        app = create_app(outdir)
         for environment in environments:
             build(app, environment)
     except SettingsError as error:
         sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"CDKTF_OUTDIR = {outdir}: allowed: a writable folder ({error})")
     app.synth()
 
 

@@ -1,7 +1,7 @@
-"""Database operations of a rotation: roles and schema, the password of a login role, and its verification.
+"""Database operations of a rotation: create roles and schema, set the password of a login role, and verify the login.
 
-All changes happen in one transaction of the RDS master user, who is no superuser. The server receives SCRAM verifiers,
-never passwords.
+All changes happen in one transaction of the RDS master user, which is not a superuser. The server receives SCRAM
+verifiers, never passwords.
 """
 
 import math
@@ -21,7 +21,7 @@ from lambda_rotation.configuration import Configuration
 from lambda_rotation.credential import Credential, MasterCredential
 from lambda_rotation.errors import SEE_RUNBOOK, DatabaseError, RotationRefusedError
 
-# Seconds. Each timeout includes the one before it; a test compares them with the function's timeout.
+# Seconds. Each of the first four exceeds the one before it; a test compares them with the function's timeout.
 LOCK_TIMEOUT = 10
 STATEMENT_TIMEOUT = 15
 RESPONSE_TIMEOUT = 20
@@ -30,7 +30,7 @@ SESSION_TIMEOUT = 45
 REPLICA_TIMEOUT = 20
 """Tolerated replication lag."""
 
-# Limits of the application's sessions, in milliseconds.
+# Limits on the application's sessions, in milliseconds.
 SESSION_LIMITS = {
     "statement_timeout": 30_000,
     "lock_timeout": 10_000,
@@ -38,7 +38,7 @@ SESSION_LIMITS = {
 }
 
 ROLE_COMMENT = "Made by the rotation of the application's credential"
-"""Comment on the rotation's roles. Roles of the same name without it are not modified. It must never change."""
+"""Comment on the rotation's roles. A role of the same name without it fails the rotation. Never change this text."""
 
 AUDIT_EXTENSION = "pgaudit"
 
@@ -51,18 +51,19 @@ def prepare(
     pending: Credential,
     *,
     retire_adopted: bool,
-    ensure_pending: Callable[[], None] = lambda: None,
+    check_pending: Callable[[], None] = lambda: None,
 ) -> None:
     """Create missing roles and the schema, and set the password of the pending login role.
 
     Args:
-        retire_adopted: whether to revoke the adopted role's right to log in.
-        ensure_pending: called under the lock, before the commit. It raises an exception if another rotation has
+        retire_adopted: whether an adopted role that is already a member of the owner role loses its login.
+        check_pending: called under the lock, before the commit. It raises an exception if another rotation has
             replaced this one: the commit would then change the password of the current login role.
 
     Raises:
         DatabaseError: the server could not be reached or refused a statement; nothing has changed.
-        RotationRefusedError: a role or schema of the same name already exists; nothing has changed.
+        RotationRefusedError: a role or schema of the same name exists, or the role cannot be adopted; nothing has
+            changed.
     """
     with transaction(configuration, configuration.host, master.username, master.password) as session:
         _execute(session, SQL("SELECT pg_advisory_xact_lock({})").format(Literal(ADVISORY_LOCK)))
@@ -78,18 +79,18 @@ def prepare(
             _adopt(session, configuration.adopted, configuration.owner, retire=retire_adopted)
         verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
         _execute(session, SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(pending.username), Literal(verifier)))
-        ensure_pending()
+        check_pending()
         session.connection.commit()
 
 
 def verify(configuration: Configuration, pending: Credential, master: str) -> None:
-    """Log in on both endpoints, and test what the application must and must not be able to do.
+    """Log in to both endpoints, and test what the application must and must not be able to do.
 
     Args:
         master: name of the master user, to which the login role must not be able to SET ROLE.
 
     Raises:
-        DatabaseError: a required privilege is missing, or a forbidden one is granted.
+        DatabaseError: the login, its session or its privileges are not as required.
     """
     with transaction(configuration, pending.host, pending.username, pending.password) as session:
         _check_session(session, configuration, pending)
@@ -127,7 +128,7 @@ def _verify_reader(configuration: Configuration, pending: Credential) -> None:
 
 
 def _ensure_owner(session: cursor, owner: str) -> None:
-    if _has_own_role(session, owner):
+    if _role_exists(session, owner):
         return
     _execute(session, SQL("CREATE ROLE {} NOLOGIN").format(Identifier(owner)))
     _comment(session, owner)
@@ -157,7 +158,7 @@ def _ensure_schema(session: cursor, configuration: Configuration) -> None:
 
 def _ensure_login(session: cursor, configuration: Configuration, login: str) -> None:
     role = Identifier(login)
-    if not _has_own_role(session, login):
+    if not _role_exists(session, login):
         _execute(session, SQL("CREATE ROLE {} LOGIN").format(role))
         _comment(session, login)
     _execute(
@@ -183,7 +184,7 @@ def _ensure_audit_extension(session: cursor) -> None:
 
 
 def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
-    """Reassign the adopted role's objects to the owner role, and make it a member. The next rotation can retire it."""
+    """Reassign the adopted role's objects to the owner role, and grant it that role. Later, end its login."""
     role = Identifier(adopted)
     found = _fetch_row(
         session,
@@ -198,7 +199,7 @@ def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
     is_privileged, can_log_in, owns_a_database, is_member = found
     if is_privileged:
         raise RotationRefusedError(
-            f"The role {adopted} has more privileges than an application needs", "Adopt the application's own role"
+            f"The role {adopted} is a superuser, or has CREATEROLE or REPLICATION", "Adopt the application's own role"
         )
     if owns_a_database:
         raise RotationRefusedError(
@@ -214,7 +215,7 @@ def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
         _grant_owner(session, adopted, owner)
 
 
-def _has_own_role(session: cursor, role: str) -> bool:
+def _role_exists(session: cursor, role: str) -> bool:
     """Whether the role exists.
 
     Raises:
@@ -240,7 +241,9 @@ def _check_session(session: cursor, configuration: Configuration, pending: Crede
         raise DatabaseError("The session is not encrypted", SEE_RUNBOOK)
     found = _fetch_row(session, SQL("SELECT session_user::text, current_user::text"))
     if found != (pending.username, configuration.owner):
-        raise DatabaseError(f"The session is {found}, not {pending.username} as {configuration.owner}", SEE_RUNBOOK)
+        raise DatabaseError(
+            f"The session is {' as '.join(found or ())}, not {pending.username} as {configuration.owner}", SEE_RUNBOOK
+        )
 
 
 def _forbidden_statements(master: str) -> Iterator[Composable]:
@@ -298,7 +301,7 @@ def transaction(configuration: Configuration, host: str, user: str, password: st
 
 
 _DEADLINE: ContextVar[float] = ContextVar("_DEADLINE", default=math.inf)
-"""End of the session's time, on the monotonic clock."""
+"""When the session must end, on the monotonic clock."""
 
 
 def _wait(waiting: connection) -> None:
@@ -306,11 +309,13 @@ def _wait(waiting: connection) -> None:
     deadline = min(_DEADLINE.get(), time.monotonic() + RESPONSE_TIMEOUT)
     while (state := waiting.poll()) != POLL_OK:
         sockets = [waiting.fileno()]
-        left = max(0, deadline - time.monotonic())
-        ready = select.select(sockets if state == POLL_READ else [], sockets if state == POLL_WRITE else [], [], left)
+        remaining = max(0, deadline - time.monotonic())
+        ready = select.select(
+            sockets if state == POLL_READ else [], sockets if state == POLL_WRITE else [], [], remaining
+        )
         if not any(ready):
             raise psycopg2.OperationalError(
-                f"no response within {RESPONSE_TIMEOUT} s, or a session of more than {SESSION_TIMEOUT} s"
+                f"no response within {RESPONSE_TIMEOUT} s, or the session took longer than {SESSION_TIMEOUT} s"
             )
 
 
@@ -332,5 +337,5 @@ def _fetch_value(session: cursor, statement: Composable) -> Any:
     return row[0] if row else None
 
 
-RETRY_FOLLOWS = "Secrets Manager retries. If it keeps failing, see docs/rotation.md, a rotation failed"
+RETRY_FOLLOWS = 'Secrets Manager retries. If it keeps failing, see "A rotation failed" in docs/rotation.md'
 RENAME_ROLE = "Choose another rotation.owner, or rename the existing role or schema"

@@ -11,7 +11,7 @@ class RotationError(Exception):
 
 
 class RotationRefusedError(RotationError):
-    """The request is invalid for this function's configuration. Nothing was changed; retries fail, too."""
+    """The rotation cannot succeed until somebody fixes the cause. Nothing was changed."""
 
 
 class TooSoonError(RotationError):
@@ -19,9 +19,9 @@ class TooSoonError(RotationError):
 
 
 class DatabaseError(RotationError):
-    """The database could not be reached or refused a statement. A retry may succeed."""
+    """The database could not be reached, refused a statement, or failed the verification. A retry may succeed."""
 
 
-# Remedies of several errors.
-SEE_RUNBOOK = "See docs/rotation.md, a rotation failed"
-ROTATE_AGAIN = "Rotate the secret; do not call the function"
+# Remedies that several errors share.
+SEE_RUNBOOK = 'See "A rotation failed" in docs/rotation.md'
+ROTATE_AGAIN = "Start a rotation with `aws secretsmanager rotate-secret`; do not invoke the function"

@@ -117,11 +117,11 @@ def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> No
     pending = _pending_credential(configuration, secret)
     retire = _replaced_username(secret) in configuration.logins
 
-    def ensure_pending() -> None:
+    def check_pending() -> None:
         Secret(client, configuration, secret.token).check_pending()
 
     def prepare(master: MasterCredential) -> None:
-        database.prepare(configuration, master, pending, retire_adopted=retire, ensure_pending=ensure_pending)
+        database.prepare(configuration, master, pending, retire_adopted=retire, check_pending=check_pending)
 
     master = read_master_credential(client, configuration)
     try:

@@ -15,16 +15,14 @@ from stacks.settings import Environment, SettingsError, load_environments
 
 ENVIRONMENTS = ROOT / "environments"
 
-EnvironmentName = Annotated[
-    str, typer.Argument(metavar="ENV", help="Name of the environment: its settings are environments/ENV.toml.")
-]
+EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="Environment, as in environments/ENV.toml.")]
 
 _CLIENT_LOCK = Lock()
 
 
 @dataclass(frozen=True)
 class Account:
-    """The account and Region of an environment, and the caller's identity."""
+    """A connection to an environment's account in a Region, and the caller's identity."""
 
     settings: Environment
     names: Names
@@ -45,13 +43,13 @@ class Account:
         if caller["Account"] != settings.account:
             raise RefusedError(
                 f"these credentials belong to account {caller['Account']} ({caller['Arn']}); "
-                f"{settings.name} is account {settings.account} (environments/{settings.name}.toml)"
+                f"environment {settings.name} belongs to account {settings.account} (environments/{settings.name}.toml)"
             )
         return cls(settings=settings, names=Names.from_settings(settings), session=session, caller=caller["Arn"])
 
     @property
     def tags(self) -> dict[str, str]:
-        """The stacks' default tags, except that `ManagedBy` names bootstrap."""
+        """The stacks' default tags, with `ManagedBy=bootstrap`."""
         return {
             "Project": PROJECT,
             "Environment": self.settings.name,
@@ -61,7 +59,7 @@ class Account:
         }
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client for a service, by default in the environment's Region."""
+        """A boto3 client for a service, by default in this connection's Region."""
         return _client(self.session, service, region)
 
     def in_region(self, region: str) -> Self:

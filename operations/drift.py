@@ -1,6 +1,6 @@
 """`python -m operations drift ENV`: changes to deployed resources that were made outside Terraform.
 
-A refresh-only plan compares the state with the actual resources. Most of its differences are no drift: values that AWS
+A refresh-only plan compares the state with the actual resources. Most of its differences are not drift: values that AWS
 computes, and effects of one resource on another, such as a rule on its security group. Drift is a change to an argument
 that the stacks manage, or an addition next to the stacks' own resources.
 """
@@ -69,7 +69,7 @@ def drift(
     """List changes to deployed resources that were made outside Terraform, for example in the console.
 
     Runs a refresh-only plan of each deployed tier, two at a time, from the output of `make synth`. Prints names of
-    resources and arguments, never values. Arguments in `ignore_changes` and values that AWS computes are no drift. The
+    resources and arguments, never values. Arguments in `ignore_changes` and values that AWS computes are not drift. The
     next deployment reverts what is `changed` or `deleted`, but not what is `added to`: a rule in a security group, a
     route, a policy of a role. Changes nothing and takes no lock.
 

@@ -238,8 +238,8 @@ def _block(difference: SnapshotDifference, shown: Sequence[str], base: str) -> l
     if left := len(difference.lines) - len(shown):
         file = SNAPSHOTS / f"test_stack[{difference.stack}].json"
         block += [
-            f"{left:,} lines are omitted because of GitHub's limit of {LIMIT:,} bytes. To see all:",
-            f"`git diff {base} -- '{file.as_posix()}'`",
+            f"{left:,} lines are omitted because of GitHub's size limit. To see all:",
+            f"`git diff --merge-base {base} -- '{file.as_posix()}'`",
             "",
         ]
     return [*block, "</details>"]

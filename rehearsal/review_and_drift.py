@@ -68,7 +68,10 @@ def _open_access(rehearsal: Rehearsal) -> Generator[None]:
     """Allow public policies on a bucket, and SSH in a security group, within the context."""
     s3, ec2 = rehearsal.aws.client("s3"), rehearsal.aws.client("ec2")
     bucket = rehearsal.tagged("foundation", "s3")[0].rpartition(":")[2]
-    group = rehearsal.tagged("network", "ec2:security-group")[0].rpartition("/")[2]
+    tagged = [arn.rpartition("/")[2] for arn in rehearsal.tagged("network", "ec2:security-group")]
+    described = ec2.describe_security_groups(GroupIds=tagged)["SecurityGroups"]
+    # Terraform does not see rules of the VPC's default group, which the stacks leave to AWS.
+    group = next(each["GroupId"] for each in described if each["GroupName"] != "default")
     closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": STRANGER}]}]
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={**closed, "BlockPublicPolicy": False})

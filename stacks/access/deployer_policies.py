@@ -64,7 +64,7 @@ def boundary(limits: Limits) -> list[Statement]:
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
         allow("World", sorted(worldwide), ["*"], when=[_in(GLOBAL_REGION)]),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
-        # No changes of IAM identities, except the platform's roles and service-linked roles.
+        # No changes to IAM identities, except the platform's roles and service-linked roles.
         deny(
             "NoIdentities",
             IAM_CHANGES,

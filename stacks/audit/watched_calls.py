@@ -1,7 +1,7 @@
 """API calls that people are notified of: metrics of the trail's log group, and EventBridge events.
 
 Metrics cover calls in all Regions, including IAM and sign-ins, because the log group of a multi-Region trail has them
-all. Events cover changes of this Region's security controls and include the caller. The patterns follow the CIS AWS
+all. Events cover changes to this Region's security controls and include the caller. The patterns follow the CIS AWS
 Foundations Benchmark, with additions for PCI DSS.
 """
 

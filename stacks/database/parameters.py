@@ -29,7 +29,7 @@ CLUSTER_PARAMETERS = {
     "ssl_min_protocol_version": "TLSv1.2",
     "password_encryption": "scram-sha-256",  # PCI DSS 8.3.2: the server keeps a verifier, never the password
     "shared_preload_libraries": "pg_stat_statements,pgaudit",
-    "pgaudit.log": "ddl,role",  # PCI DSS 10.2.1.5: changes of objects and permissions
+    "pgaudit.log": "ddl,role",  # PCI DSS 10.2.1.5: changes to objects and permissions
     "log_connections": "1",  # PCI DSS 10.2.1.4
     "log_disconnections": "1",
     "log_statement": "ddl",

@@ -154,7 +154,7 @@ class LogBucket:
                     to=EVERYONE,
                 ),
             ),
-            # S3 rejects concurrent changes of the two.
+            # S3 rejects concurrent changes to the two.
             depends_on=[block],
         )
 

@@ -73,7 +73,7 @@ def test_credentials_of_another_account_are_refused(scene: Scene):
     assert result.exit_code == 1
     assert result.stderr == (
         f"these credentials belong to account {ACCOUNT} (arn:aws:sts::{ACCOUNT}:user/moto); "
-        f"{scene.name} is account 999999999999 (environments/{scene.name}.toml)\n"
+        f"environment {scene.name} belongs to account 999999999999 (environments/{scene.name}.toml)\n"
     )
 
 

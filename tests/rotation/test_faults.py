@@ -45,7 +45,7 @@ def failure(rotation: RotationFixture, step: str = "setSecret") -> str:
         rotation.step(step, token)
     text = str(raised.value)
     assert text.startswith(f"{step} of {rotation.secret_arn}, version {token}: ")
-    assert text.endswith("If it keeps failing, see docs/rotation.md, a rotation failed") or "failover" in text
+    assert text.endswith('If it keeps failing, see "A rotation failed" in docs/rotation.md') or "failover" in text
     return text
 
 
@@ -113,7 +113,7 @@ def test_a_session_that_takes_too_long(unchanged: RotationFixture, monkeypatch: 
     monkeypatch.setattr(database, "SESSION_TIMEOUT", 0)
     with listening(unchanged.server.port, lambda _: None):
         monkeypatch.setattr(database, "transaction", through(ELSEWHERE))
-        assert "a session of more than 0 s" in failure(unchanged)
+        assert "the session took longer than 0 s" in failure(unchanged)
 
 
 def test_a_server_that_closes_the_connection(unchanged: RotationFixture, monkeypatch: pytest.MonkeyPatch):

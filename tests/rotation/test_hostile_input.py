@@ -53,7 +53,7 @@ ANY_JSON = st.recursive(
     ],
 )
 def test_invalid_events_are_refused(event: Any):
-    with pytest.raises(RotationRefusedError, match="do not call the function"):
+    with pytest.raises(RotationRefusedError, match="do not invoke the function"):
         handler.handle(event)
 
 

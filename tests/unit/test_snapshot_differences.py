@@ -264,8 +264,8 @@ def test_omitted_lines_are_reported():
     text = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
     shown = blocks(text)["dev-network"]
     assert 240 < shown < 270  # of 18 bytes each
-    omission = f"{1000 - shown} lines are omitted because of GitHub's limit of 1,048,576 bytes. To see all:\n"
-    assert f"{omission}`git diff main -- 'tests/snapshots/" in text
+    omission = f"{1000 - shown} lines are omitted because of GitHub's size limit. To see all:\n"
+    assert f"{omission}`git diff --merge-base main -- 'tests/snapshots/" in text
     assert "test_stack[dev-network].json'`" in text
     assert 4980 < len(text.encode()) <= 5000
 
