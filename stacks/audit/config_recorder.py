@@ -1,7 +1,7 @@
 """AWS Config: recorder, delivery channel, managed rules, and an event for noncompliant resources.
 
-The recorder uses the service-linked role: Security Hub's Config.1 requires it, and a boundary that allows reading every
-service would limit nothing.
+The recorder uses the service-linked role: Security Hub's Config.1 requires it. A role of its own would need a
+permissions boundary that allows reads of every service, which is no limit.
 """
 
 import json
@@ -42,38 +42,45 @@ class ConfigRule:
         return self.identifier.lower().replace("_", "-")
 
 
-A_YEAR = {"MinRetentionTime": "365"}
-"""Retention in days."""
+RETAINED_FOR_A_YEAR = {"MinRetentionTime": "365"}  # days
 
 # AWS managed rules about resources that this platform has. Security Hub adds its own rules if enabled.
 RULES = (
     ConfigRule(
-        "VPC_SG_OPEN_ONLY_TO_AUTHORIZED_PORTS", "1.3.1", "only web ports open to all", {"authorizedTcpPorts": "80,443"}
+        "VPC_SG_OPEN_ONLY_TO_AUTHORIZED_PORTS",
+        "1.3.1",
+        "only ports 80 and 443 are open to any address",
+        {"authorizedTcpPorts": "80,443"},
     ),
-    ConfigRule("VPC_DEFAULT_SECURITY_GROUP_CLOSED", "1.2.1", "the default security group lets nobody in"),
+    ConfigRule("VPC_DEFAULT_SECURITY_GROUP_CLOSED", "1.2.1", "the default security group has no rules"),
     ConfigRule("VPC_FLOW_LOGS_ENABLED", "10.2.1", "every VPC has flow logs", {"trafficType": "ALL"}),
     ConfigRule("RDS_CLUSTER_ENCRYPTED_AT_REST", "3.5.1", "clusters are encrypted"),
     ConfigRule("RDS_CLUSTER_DELETION_PROTECTION_ENABLED", "10.3.2", "clusters are protected from deletion"),
-    ConfigRule("RDS_CLUSTER_IAM_AUTHENTICATION_ENABLED", "8.3.1", "people can come to clusters by IAM"),
+    ConfigRule("RDS_CLUSTER_IAM_AUTHENTICATION_ENABLED", "8.3.1", "clusters accept IAM database authentication"),
     ConfigRule("EFS_ENCRYPTED_CHECK", "3.5.1", "file systems are encrypted"),
     ConfigRule("ELASTICACHE_REPL_GRP_ENCRYPTED_AT_REST", "3.5.1", "caches are encrypted"),
-    ConfigRule("ELASTICACHE_RBAC_AUTH_ENABLED", "8.3.1", "caches ask who comes"),
+    ConfigRule("ELASTICACHE_RBAC_AUTH_ENABLED", "8.3.1", "caches require authentication"),
     ConfigRule("SECRETSMANAGER_SCHEDULED_ROTATION_SUCCESS_CHECK", "8.6.3", "rotations succeed"),
-    ConfigRule("SECRETSMANAGER_USING_CMK", "3.6.1", "secrets are encrypted with a key of ours"),
-    ConfigRule("KMS_CMK_NOT_SCHEDULED_FOR_DELETION", "3.7.5", "no key waits for its deletion"),
-    ConfigRule("CLOUD_TRAIL_CLOUD_WATCH_LOGS_ENABLED", "10.4.1.1", "the trail is read by machines"),
+    ConfigRule("SECRETSMANAGER_USING_CMK", "3.6.1", "secrets are encrypted with a customer managed key"),
+    ConfigRule("KMS_CMK_NOT_SCHEDULED_FOR_DELETION", "3.7.5", "no KMS key is scheduled for deletion"),
+    ConfigRule("CLOUD_TRAIL_CLOUD_WATCH_LOGS_ENABLED", "10.4.1.1", "the trail is sent to CloudWatch Logs"),
     ConfigRule("CLOUDWATCH_LOG_GROUP_ENCRYPTED", "3.5.1", "log groups are encrypted"),
-    ConfigRule("CW_LOGGROUP_RETENTION_PERIOD_CHECK", "10.5.1", "log groups are kept for a year", A_YEAR),
-    ConfigRule("S3_BUCKET_SSL_REQUESTS_ONLY", "4.2.1", "buckets refuse plaintext"),
-    ConfigRule("SNS_ENCRYPTED_KMS", "3.5.1", "topics are encrypted"),
-    ConfigRule("ALB_WAF_ENABLED", "6.4.2", "load balancers stand behind a firewall"),
-    ConfigRule("ECR_PRIVATE_TAG_IMMUTABILITY_ENABLED", "6.3.1", "images cannot be replaced"),
-    ConfigRule("IAM_ROOT_ACCESS_KEY_CHECK", "8.2.2", "root has no access key"),
-    ConfigRule("ROOT_ACCOUNT_MFA_ENABLED", "8.4.2", "root has a second factor"),
-    ConfigRule("MFA_ENABLED_FOR_IAM_CONSOLE_ACCESS", "8.4.2", "people have a second factor"),
-    ConfigRule("ACCESS_KEYS_ROTATED", "8.6.3", "access keys are replaced", {"maxAccessKeyAge": "90"}),
     ConfigRule(
-        "IAM_USER_UNUSED_CREDENTIALS_CHECK", "8.2.6", "unused logins are closed", {"maxCredentialUsageAge": "90"}
+        "CW_LOGGROUP_RETENTION_PERIOD_CHECK", "10.5.1", "log events are retained for a year", RETAINED_FOR_A_YEAR
+    ),
+    ConfigRule("S3_BUCKET_SSL_REQUESTS_ONLY", "4.2.1", "bucket policies deny requests without TLS"),
+    ConfigRule("SNS_ENCRYPTED_KMS", "3.5.1", "topics are encrypted"),
+    ConfigRule("ALB_WAF_ENABLED", "6.4.2", "load balancers have a web ACL"),
+    ConfigRule("ECR_PRIVATE_TAG_IMMUTABILITY_ENABLED", "6.3.1", "image tags are immutable"),
+    ConfigRule("IAM_ROOT_ACCESS_KEY_CHECK", "8.2.2", "the root user has no access key"),
+    ConfigRule("ROOT_ACCOUNT_MFA_ENABLED", "8.4.2", "the root user has MFA"),
+    ConfigRule("MFA_ENABLED_FOR_IAM_CONSOLE_ACCESS", "8.4.2", "IAM users with a console password have MFA"),
+    ConfigRule("ACCESS_KEYS_ROTATED", "8.6.3", "access keys are at most 90 days old", {"maxAccessKeyAge": "90"}),
+    ConfigRule(
+        "IAM_USER_UNUSED_CREDENTIALS_CHECK",
+        "8.2.6",
+        "credentials unused for 90 days are disabled",
+        {"maxCredentialUsageAge": "90"},
     ),
 )
 
@@ -101,7 +108,7 @@ def enable_config(tier: TierStack, *, bucket: S3Bucket, key: KmsKey) -> ConfigCo
     """Record all configuration changes and evaluate the rules. Returns the recorder's status resource.
 
     Args:
-        bucket: must have no default retention; AWS Config does not support it.
+        bucket: must have no default retention in Object Lock: AWS Config could not deliver to it.
         key: encrypts delivered files.
     """
     recorder = ConfigConfigurationRecorder(

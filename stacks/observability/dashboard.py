@@ -78,7 +78,7 @@ def dashboard_body(region: str, *, health_alarm: str, alarms: Sequence[str], row
     """
     widgets = [
         _alarms("Is the platform healthy?", [health_alarm], x=0, width=6),
-        _alarms("What rings", alarms, x=6, width=COLUMNS - 6, states=["ALARM", "INSUFFICIENT_DATA"]),
+        _alarms("Active alarms", alarms, x=6, width=COLUMNS - 6, states=["ALARM", "INSUFFICIENT_DATA"]),
     ]
     y = GRAPH_HEIGHT
     for row in rows:

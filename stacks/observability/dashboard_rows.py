@@ -178,7 +178,7 @@ def _audit(names: Names) -> DashboardRow:
     return DashboardRow(
         "Audit",
         [
-            Graph("Calls that nobody makes in peace", list(counted.values())),
+            Graph("Calls that are not part of normal operation", list(counted.values())),
             Graph("Calls that were denied", [denied]),
             Graph("Calls that the trail has", [Line("all", "AWS/Logs", "IncomingLogEvents", log, "Sum")]),
         ],

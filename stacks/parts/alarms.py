@@ -52,8 +52,8 @@ class Alarm:
         """The alarm's condition and reason, which the engineer on call reads first."""
         minutes = self.period * self.periods // 60
         duration = f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
-        metric = f"{self.metric} of {self.share_of}" if self.share_of else self.metric
-        return f"{metric} at {self.at} {self._formatted_threshold} for {duration}: {self.reason}."
+        of_what = f" of {self.share_of}" if self.share_of else ""
+        return f"{self.metric} at {self.at} {self._formatted_threshold}{of_what} for {duration}: {self.reason}."
 
     @property
     def _formatted_threshold(self) -> str:

@@ -99,7 +99,7 @@ def test_a_description_names_the_share_and_hours():
         treat_missing_data="notBreaching",
         reason="it fails",
     )
-    assert alarm.description == "Failed of All at least 2 percent for 24 h: it fails."
+    assert alarm.description == "Failed at least 2 percent of All for 24 h: it fails."
 
 
 def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variants: dict[str, Platform]):

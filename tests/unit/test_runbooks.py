@@ -83,7 +83,7 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
-        "| condition | HTTPCode_Target_5XX_Count of RequestCount at least 2 percent for 3 min |",
+        "| condition | HTTPCode_Target_5XX_Count at least 2 percent of RequestCount for 3 min |",
         "| reason | the application returns errors to customers |",
         "| metric | `IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
