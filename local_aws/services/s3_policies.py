@@ -91,5 +91,5 @@ def _matches_condition(operator: str, actual: str | None, expected: Values) -> b
         # Negated operators match if the key is absent.
         return actual is None or not _matches_condition(NEGATED[operator], actual, expected)
     if operator not in OPERATORS:
-        raise NotImplementedError(f"condition operator {operator}")
+        raise NotImplementedError(f"the condition operator {operator} is not implemented")
     return actual is not None and any(OPERATORS[operator](actual, str(each)) for each in expected)

@@ -54,7 +54,7 @@ def delete_reader(aws: LocalAws) -> None:
 
 def endpoints_are_one(aws: LocalAws) -> None:
     servers = cluster(aws).servers
-    servers.reader = servers.writer
+    servers.reader_address = servers.writer_address
 
 
 def storage_has_another_key(aws: LocalAws) -> None:
