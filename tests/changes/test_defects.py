@@ -14,7 +14,7 @@ import pytest
 
 from stacks import ROOT
 from tests.changes.defects import DEFECTS, Defect
-from tests.checkouts import checkout, edit
+from tests.checkouts import copy_project, edit
 from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import TIERS
 
@@ -60,7 +60,7 @@ def failures(folder: Path, suite: Sequence[str], log: Path) -> dict[str, str]:
 def tier_tests(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Files of the other suites with tests that use the tiers: these fail if no tier can be built."""
     folder = tmp_path_factory.mktemp("no-tiers")
-    edit(copy := checkout(folder / "project"), TIER_STACK)
+    edit(copy := copy_project(folder / "project"), TIER_STACK)
     failed = failures(copy, OTHERS, folder / "log")
     return sorted({test.partition("::")[0] for test in failed})
 
@@ -82,7 +82,7 @@ def test_some_tests_of_the_other_suites_use_the_tiers(tier_tests: list[str]):
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=[defect.tier for defect in DEFECTS])
 def test_a_defect_fails_a_handful_of_tests_that_name_it(defect: Defect, tier_tests: list[str], tmp_path: Path):
-    edit(copy := checkout(tmp_path / "project"), defect.edit)
+    edit(copy := copy_project(tmp_path / "project"), defect.edit)
     suites = {**SUITES, "others": tier_tests}
     with ThreadPoolExecutor(PARALLEL_SUITES) as pool:
         runs = pool.map(lambda name: failures(copy, suites[name], tmp_path / f"{name}.log"), suites)

@@ -315,7 +315,7 @@ def test_an_environment_without_a_deployment_is_refused(deployed: Deployed):
     assert (result.exit_code, result.stderr) == (1, f"{deployed.scene.name}: nothing is deployed\n")
 
 
-def test_without_synthesized_stacks_the_message_names_make_synth(
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nowhere"))

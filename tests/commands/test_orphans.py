@@ -19,7 +19,7 @@ from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 from tests.states import state
 
-SECOND = "us-east-2"
+SECOND_REGION = "us-east-2"
 
 
 @dataclass
@@ -248,8 +248,8 @@ def test_resources_of_another_environment_tier_or_tool_are_no_orphans(deployed: 
 
 
 def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: Deployed):
-    deployed.scene.write({"second_region": SECOND})
-    name, client = f"{deployed.scene.name}-copies", deployed.client("kms", SECOND)
+    deployed.scene.write({"second_region": SECOND_REGION})
+    name, client = f"{deployed.scene.name}-copies", deployed.client("kms", SECOND_REGION)
     deployed.has(
         {
             "aws_backup_vault.copies": {"name": name},
@@ -262,11 +262,11 @@ def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: De
     key = client.create_key(Description="copies", Tags=tags)["KeyMetadata"]["KeyId"]
     client.create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
     tagged = {tag["Key"]: tag["Value"] for tag in deployed.tags()}
-    deployed.client("backup", SECOND).create_backup_vault(BackupVaultName=name, BackupVaultTags=tagged)
+    deployed.client("backup", SECOND_REGION).create_backup_vault(BackupVaultName=name, BackupVaultTags=tagged)
     found = {
         imports("aws_backup_vault.copies", name),
         imports("aws_kms_alias.copies", f"alias/{name}"),
-        f"{deletes('AWS::SNS::Topic', deployed.topic(SECOND))} --region {SECOND}",
+        f"{deletes('AWS::SNS::Topic', deployed.topic(SECOND_REGION))} --region {SECOND_REGION}",
     }
     assert set(deployed.commands()) == found | {imports("aws_kms_key.copies", key)}
     # A key that is pending deletion is described in its Region.
@@ -369,7 +369,7 @@ def test_the_command_succeeds_without_orphans(synthesized: Deployed):
     assert (result.exit_code, result.output) == (0, f"0 resources of {synthesized.scene.name} are in no state\n")
 
 
-def test_without_synthesized_stacks_the_message_names_make_synth(synthesized: Deployed, tmp_path: Path):
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth(synthesized: Deployed, tmp_path: Path):
     (tmp_path / "manifest.json").unlink()
     result = synthesized.scene.run("orphans")
     assert result.exit_code == 1

@@ -567,7 +567,7 @@ def test_an_invalid_state_stops_the_deployment(synthesized: Scene):
     assert "not a Terraform state" in " ".join(result.output.split())
 
 
-def test_before_bootstrap_the_message_names_bootstrap(stacks: Scene):
+def test_before_bootstrap_the_message_says_to_run_bootstrap(stacks: Scene):
     result = stacks.run("preflight")
     assert result.exit_code == 1
     assert f"python -m operations bootstrap {stacks.name}" in result.output

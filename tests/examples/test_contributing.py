@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stacks import ROOT
-from tests.checkouts import checkout, edit, run
+from tests.checkouts import copy_project, edit, run
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
@@ -28,7 +28,7 @@ def test_the_worked_examples_are_found():
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    return checkout(tmp_path / "project")
+    return copy_project(tmp_path / "project")
 
 
 def follow(folder: Path, example: str) -> Iterator[str]:
