@@ -1,4 +1,4 @@
-"""Out-of-band changes of WAF resources, one per argument."""
+"""Out-of-band changes to WAF resources, one per argument."""
 
 from typing import Any
 

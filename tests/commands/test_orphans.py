@@ -57,8 +57,8 @@ class Deployed:
         self.put(self.key(), json.dumps(state(resources, deposed=deposed)))
 
     def tags(self, **more: str) -> list[Body]:
-        every = {"Environment": self.scene.name, "Tier": "network", "ManagedBy": "cdktf", **more}
-        return [{"Key": key, "Value": value} for key, value in every.items()]
+        tags = {"Environment": self.scene.name, "Tier": "network", "ManagedBy": "cdktf", **more}
+        return [{"Key": key, "Value": value} for key, value in tags.items()]
 
     def vpc(self, **tags: str) -> str:
         specification = {"ResourceType": "vpc", "Tags": self.tags(**tags)}
@@ -200,8 +200,8 @@ CASES = {
 def list_tagged(deployed: Deployed, *resources: str, name: str = "") -> None:
     """Let the Tagging API list resources."""
     tags = deployed.tags(**({"Name": name} if name else {}))
-    every = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
-    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": every})
+    mappings = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
+    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": mappings})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

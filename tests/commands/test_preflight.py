@@ -186,9 +186,11 @@ def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
 
 
 def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
-    known = NAMED[what]
-    scene.aws.backend("servicequotas").applied_values[known.service, known.code] = quota
-    return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
+    checked_quota = NAMED[what]
+    scene.aws.backend("servicequotas").applied_values[checked_quota.service, checked_quota.code] = quota
+    return quotas.check_quota(
+        replace(checked_quota, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform)
+    )
 
 
 @pytest.mark.usefixtures("granted")
@@ -392,8 +394,8 @@ def with_resources(context: CheckContext, *resources: Resource) -> CheckContext:
 
 def without_audit(context: CheckContext) -> CheckContext:
     platform = context.demand.platform
-    left = tuple(resource for resource in platform.resources if resource.tier != "audit")
-    return replace(context, demand=Demand(replace(platform, resources=left)))
+    others = tuple(resource for resource in platform.resources if resource.tier != "audit")
+    return replace(context, demand=Demand(replace(platform, resources=others)))
 
 
 def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: CheckContext):

@@ -53,7 +53,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[int, str, str]:
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
-def test_calls_of_terraform_are_counted_separately(aws: LocalAws):
+def test_calls_by_terraform_are_counted_separately(aws: LocalAws):
     calls = aws.gateway.terraform_calls
     before = calls["sns:ListTopics"]
     aws.client("sns").list_topics()

@@ -95,8 +95,8 @@ def test_supported_parameters_apply(cluster: PostgresCluster):
     assert cluster.execute("SHOW log_min_duration_statement") == [("1s",)]
     assert cluster.execute("SHOW shared_preload_libraries") == [("pg_stat_statements",)]
     assert cluster.execute("SHOW pg_stat_statements.track") == [("all",)]
-    known = "SELECT name FROM pg_settings WHERE name IN ('pgaudit.log', 'apg_plan_mgmt.max_plans')"
-    assert cluster.execute(known) == []
+    query = "SELECT name FROM pg_settings WHERE name IN ('pgaudit.log', 'apg_plan_mgmt.max_plans')"
+    assert cluster.execute(query) == []
 
 
 def test_no_password_is_in_the_log(cluster: PostgresCluster):

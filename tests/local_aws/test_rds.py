@@ -295,7 +295,7 @@ def test_parameters_can_be_set_and_reset(aws: LocalAws):
         ("db_cluster_parameter_group", "DBClusterParameterGroupName"),
         ("db_parameter_group", "DBParameterGroupName"),
     ):
-        read = getattr(rds, f"describe_{kind.removesuffix('_group')}s")
+        describe = getattr(rds, f"describe_{kind.removesuffix('_group')}s")
         getattr(rds, f"create_{kind}")(
             **{key: "resettable"}, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
         )
@@ -303,14 +303,17 @@ def test_parameters_can_be_set_and_reset(aws: LocalAws):
             {"ParameterName": name, "ParameterValue": "1", "ApplyMethod": "immediate"} for name in ("a", "b", "c")
         )
         getattr(rds, f"modify_{kind}")(**{key: "resettable"}, Parameters=[one, two, three])
-        assert read(**{key: "resettable"})["Parameters"] == [
+        assert describe(**{key: "resettable"})["Parameters"] == [
             {**parameter, "Source": "user"} for parameter in (one, two, three)
         ]
-        assert read(**{key: "resettable"}, Source="engine-default")["Parameters"] == []
+        assert describe(**{key: "resettable"}, Source="engine-default")["Parameters"] == []
         getattr(rds, f"reset_{kind}")(**{key: "resettable"}, Parameters=[one])
-        assert [one["ParameterName"] for one in read(**{key: "resettable"}, Source="user")["Parameters"]] == ["b", "c"]
+        assert [one["ParameterName"] for one in describe(**{key: "resettable"}, Source="user")["Parameters"]] == [
+            "b",
+            "c",
+        ]
         getattr(rds, f"reset_{kind}")(**{key: "resettable"}, ResetAllParameters=True)
-        assert read(**{key: "resettable"})["Parameters"] == []
+        assert describe(**{key: "resettable"})["Parameters"] == []
 
 
 def test_a_subnet_group_can_be_modified(aws: LocalAws, zones: list[str]):

@@ -134,8 +134,8 @@ def test_each_rotation_moves_the_staging_labels(aws: LocalAws, client: Any, secr
     listed = client.list_secret_version_ids(SecretId=secret)
     assert listed["ARN"] == secret
     assert {version["VersionId"] for version in listed["Versions"]} == {second, third}
-    every = client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=True)["Versions"]
-    assert {version["VersionId"] for version in every} == {first, second, third}
+    all_versions = client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=True)["Versions"]
+    assert {version["VersionId"] for version in all_versions} == {first, second, third}
 
 
 @pytest.mark.parametrize("step", ["createSecret", "testSecret", "finishSecret"])

@@ -53,9 +53,9 @@ def test_requests_per_client_are_limited(prod: Platform, variants: dict[str, Pla
 
 
 def test_rules_have_unique_priorities_and_metrics(prod: Platform):
-    named = rules(prod)
-    assert [rule["priority"] for rule in named.values()] == list(range(len(named)))
-    for name, rule in named.items():
+    by_name = rules(prod)
+    assert [rule["priority"] for rule in by_name.values()] == list(range(len(by_name)))
+    for name, rule in by_name.items():
         assert rule["visibility_config"] == {
             "metric_name": name,
             "cloudwatch_metrics_enabled": True,

@@ -89,8 +89,8 @@ def scaling(dimension: str, **parameters: Any) -> Mutation:
         scaling = aws.client("application-autoscaling")
         namespace = dimension.partition(":")[0]
         (target,) = scaling.describe_scalable_targets(ServiceNamespace=namespace)["ScalableTargets"]
-        known = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
-        scaling.register_scalable_target(**known, **parameters)
+        identifiers = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+        scaling.register_scalable_target(**identifiers, **parameters)
 
     return change
 
@@ -101,8 +101,8 @@ def delete_scaling_policy(namespace: str) -> Mutation:
     def change(aws: LocalAws) -> None:
         scaling = aws.client("application-autoscaling")
         policy = scaling.describe_scaling_policies(ServiceNamespace=namespace)["ScalingPolicies"][0]
-        known = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
-        scaling.delete_scaling_policy(**{name: policy[name] for name in known})
+        identifiers = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+        scaling.delete_scaling_policy(**{name: policy[name] for name in identifiers})
 
     return change
 
