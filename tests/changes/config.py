@@ -1,4 +1,4 @@
-"""Changes for the local AWS's AWS Config extension."""
+"""Out-of-band changes to AWS Config resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's ECS extension."""
+"""Out-of-band changes to ECS resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's ElastiCache extension."""
+"""Out-of-band changes to ElastiCache resources, one per argument."""
 
 from typing import Any
 

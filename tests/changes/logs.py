@@ -1,4 +1,4 @@
-"""Changes for the local AWS's CloudWatch Logs extension."""
+"""Out-of-band changes to CloudWatch Logs resources, one per argument."""
 
 from typing import Any
 

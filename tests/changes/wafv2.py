@@ -22,7 +22,7 @@ def _update(**changed: Any) -> Change:
     return change
 
 
-def _associate_another_web_acl(aws: LocalAws, state: dict[str, Any]) -> None:
+def _another_web_acl(aws: LocalAws, state: dict[str, Any]) -> None:
     wafv2 = aws.client("wafv2")
     settings = {"Scope": "REGIONAL", "DefaultAction": {"Allow": {}}, "VisibilityConfig": OTHER_VISIBILITY}
     other = wafv2.create_web_acl(Name="other", **settings)["Summary"]["ARN"]
@@ -34,7 +34,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_wafv2_web_acl", "description"): _update(Description="changed"),
     ("aws_wafv2_web_acl", "rule"): _update(Rules=[]),
     ("aws_wafv2_web_acl", "visibility_config"): _update(VisibilityConfig=OTHER_VISIBILITY),
-    ("aws_wafv2_web_acl_association", "web_acl_arn"): _associate_another_web_acl,
+    ("aws_wafv2_web_acl_association", "web_acl_arn"): _another_web_acl,
 }
 
 UNREAD: dict[tuple[str, str], str] = {

@@ -237,7 +237,7 @@ def test_nodes_tasks_and_backups_need_no_state(deployed: Deployed, monkeypatch: 
     assert deployed.commands() == [deletes("<type>", arn(ignored))]
 
 
-def test_resources_of_another_environment_tier_or_tool_are_no_orphans(deployed: Deployed):
+def test_resources_of_another_environment_tier_or_tool_are_not_orphans(deployed: Deployed):
     deployed.vpc(Environment="another")
     deployed.vpc(Tier="a-tier-without-a-stack")
     deployed.vpc(ManagedBy="hand")

@@ -401,8 +401,8 @@ def without_audit(context: CheckContext) -> CheckContext:
 def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: CheckContext):
     context = without_audit(context)
     assert found(checks.trail, context).detail == "no rule needs one"
-    waiting = with_resources(context, RULE)
-    result = found(checks.trail, waiting)
+    with_rule = with_resources(context, RULE)
+    result = found(checks.trail, with_rule)
     assert result.status is Status.WARNING
     assert "root-signs-in" in result.detail
     s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
@@ -416,9 +416,9 @@ def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: Check
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [delivery]}))
     arn = cloudtrail.create_trail(Name=bucket, S3BucketName=bucket)["TrailARN"]
-    assert found(checks.trail, waiting).status is Status.WARNING
+    assert found(checks.trail, with_rule).status is Status.WARNING
     cloudtrail.start_logging(Name=bucket)
-    assert found(checks.trail, waiting).detail == arn
+    assert found(checks.trail, with_rule).detail == arn
     cloudtrail.delete_trail(Name=bucket)
 
 

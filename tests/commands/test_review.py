@@ -196,7 +196,7 @@ def test_outputs_deferred_changes_and_failed_checks_are_listed(tmp_path: Path):
     assert " same`" not in output
 
 
-def test_data_sources_are_no_changes(tmp_path: Path):
+def test_data_sources_are_not_changes(tmp_path: Path):
     assert as_json(tmp_path, change("aws_vpc", ["read"], None, {}, mode="data"))["verdict"] is None
 
 

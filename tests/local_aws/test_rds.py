@@ -114,7 +114,7 @@ def cluster(aws: LocalAws, key: str, group: str, zones: list[str]) -> Generator[
 def test_both_endpoints_serve_the_same_database(aws: LocalAws, cluster: dict[str, Any]):
     assert cluster["Endpoint"] != cluster["ReaderEndpoint"]
     for endpoint, is_replica in (("Endpoint", False), ("ReaderEndpoint", True)):
-        with closing(log_in(aws, cluster, endpoint)) as session, session.cursor() as cursor:
+        with closing(log_in(aws, cluster, endpoint)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_is_in_recovery(), current_setting('log_min_duration_statement')")
             assert cursor.fetchone() == (is_replica, "1s")
 
@@ -175,7 +175,9 @@ def test_a_cluster_can_be_modified(aws: LocalAws, cluster: dict[str, Any]):
     log_in(aws, cluster).close()
 
 
-def test_instances_have_the_endpoints_of_the_cluster(aws: LocalAws, cluster: dict[str, Any], key: str):
+def test_instances_have_the_clusters_endpoints_keep_their_settings_and_block_its_deletion(
+    aws: LocalAws, cluster: dict[str, Any], key: str
+):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     role = "arn:aws:iam::123456789012:role/monitoring"
     for suffix, zone in (("writer", "us-west-1a"), ("reader", "us-west-1b")):

@@ -243,7 +243,7 @@ def planned(rehearsal: Rehearsal, tier: str, plan: dict[str, Any]) -> None:
     (rehearsal.platform.stacks[tier].folder / "planned.json").write_text(json.dumps(plan))
 
 
-def test_empty_second_plan_is_no_problem(rehearsal: Rehearsal):
+def test_empty_second_plan_is_not_a_problem(rehearsal: Rehearsal):
     unchanged = {"address": "aws_sns_topic.orders", "mode": "managed", "change": {"actions": ["no-op"]}}
     data_source = {"address": "data.aws_caller_identity.me", "mode": "data", "change": {"actions": ["read"]}}
     planned(rehearsal, "network", {"resource_changes": [unchanged, data_source]})

@@ -1,4 +1,4 @@
-"""Changes for test_cache.py: the replication group, its nodes and users, and its scaling."""
+"""Mutations for test_cache.py: the replication group, its nodes and users, and its scaling."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for test_database.py: the cluster, its instances and parameters, and its scaling."""
+"""Mutations for test_database.py: the cluster, its instances and parameters, and its scaling."""
 
 from typing import Any
 

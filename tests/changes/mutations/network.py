@@ -1,4 +1,4 @@
-"""Changes for test_network.py: subnets, routes, security groups, network ACLs, endpoints, flow logs."""
+"""Mutations for test_network.py: subnets, routes, security groups, network ACLs, endpoints, flow logs."""
 
 from ipaddress import ip_network
 from typing import Any

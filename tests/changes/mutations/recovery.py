@@ -1,4 +1,4 @@
-"""Changes for test_recovery.py: vaults, plan, selections, restore tests, events."""
+"""Mutations for test_recovery.py: vaults, plan, selections, restore tests, events."""
 
 import json
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Changes for test_rotation.py: the secret, its value and versions, the function, and the daily check."""
+"""Mutations for test_rotation.py: the secret, its value and versions, the function, and the daily check."""
 
 import json
 from datetime import datetime, timedelta

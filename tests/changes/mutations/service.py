@@ -1,4 +1,4 @@
-"""Changes for test_service.py: service, task, scaling, load balancer, certificate, WAF, redeployment."""
+"""Mutations for test_service.py: service, task, scaling, load balancer, certificate, WAF, redeployment."""
 
 from typing import Any
 

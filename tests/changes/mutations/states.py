@@ -1,4 +1,4 @@
-"""Changes for test_states.py: bucket and objects of the states."""
+"""Mutations for test_states.py: bucket and objects of the states."""
 
 import json
 from typing import Any
