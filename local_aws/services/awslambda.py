@@ -56,7 +56,7 @@ class Function(LambdaFunction):
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         super().__init__(account_id, spec, region, version)
         self.dropped_settings: dict[str, Any] = {}
-        """Settings that moto drops."""
+        """Settings of the request that moto does not store."""
         self.logging: dict[str, str] = {}
         """Logging configuration, without defaults."""
         self.store_settings(spec)

@@ -96,7 +96,7 @@ def scaling(dimension: str, **parameters: Any) -> Mutation:
 
 
 def delete_scaling_policy(namespace: str) -> Mutation:
-    """Delete a scaling policy."""
+    """Delete the first scaling policy of a service."""
 
     def change(aws: LocalAws) -> None:
         scaling = aws.client("application-autoscaling")
