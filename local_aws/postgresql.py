@@ -64,7 +64,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class MasterUser:
-    """Login that owns the database, as in the RDS API."""
+    """The master user, as in the RDS API. It is not a superuser."""
 
     username: str
     password: str = field(repr=False)
