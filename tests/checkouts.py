@@ -33,7 +33,7 @@ def edit(folder: Path, diff: str) -> None:
             after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
             found = path.read_text(encoding="utf-8")
             assert found.count(before) == 1, (
-                f"{file}: expected these lines once, found {found.count(before)}:\n{before}"
+                f"{file}: expected these lines once, found them {found.count(before)} times:\n{before}"
             )
             path.write_text(found.replace(before, after), encoding="utf-8")
 

@@ -61,7 +61,7 @@ def test_a_diff_that_does_not_match_is_reported(tmp_path: Path):
     (tmp_path / "a.py").write_text("one\ntwo\ntwo\n")
     edit(tmp_path, "--- a.py\n@@ here\n one\n-two\n+three\n")
     assert (tmp_path / "a.py").read_text() == "one\nthree\ntwo\n"
-    with pytest.raises(AssertionError, match=r"a\.py has these lines 0 times"):
+    with pytest.raises(AssertionError, match=r"a\.py: expected these lines once, found them 0 times"):
         edit(tmp_path, "--- a.py\n@@\n-four\n")
 
 
