@@ -1,4 +1,4 @@
-"""A certificate authority that replaces that of RDS, created for each session."""
+"""The certificate authority of a session's databases, in place of RDS's."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property

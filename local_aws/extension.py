@@ -36,7 +36,10 @@ class Extension:
     routes: tuple[str, ...] = ()
     """Paths that moto does not route, in the syntax of its `urls.py`: `{0}/2015-02-01/file-systems/<id>/protection`."""
     gaps: Mapping[str, str] = field(default_factory=dict)
-    """Gaps in moto that this closes, by Terraform resource type."""
+    """Gaps in moto that this closes, by Terraform resource type.
+
+    `tests/changes` changes every argument of these types. For its sake, a type without a gap may be listed, too.
+    """
 
     def install(self) -> None:
         """Replace the classes for the lifetime of this process. Resources of the service are lost."""

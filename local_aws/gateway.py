@@ -23,7 +23,7 @@ from werkzeug.exceptions import NotFound
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
-# botocore's service model by signing name, where the two differ.
+# botocore's service name by signing name, where they differ.
 SERVICE_MODELS = {
     "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2",
@@ -33,18 +33,19 @@ SERVICE_MODELS = {
 }
 # Part of the User-Agent of Terraform's S3 backend and of its AWS provider.
 TERRAFORM_USER_AGENT = "HashiCorp"
-# Services with their own throttling error. The response to an S3 HEAD request has no body: only the status shows it.
+# HTTP status and error code of services that do not use ThrottlingException. The status matters: it is all that a
+# response to an S3 HEAD request has.
 THROTTLING_ERRORS = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
 
 
 @dataclass(frozen=True)
 class Call:
-    """An API call, named as in IAM actions."""
+    """An API call: the service's signing name and the operation, or the method and path of an unknown operation."""
 
     service: str
     action: str
     content_type: str = field(default="", compare=False)
-    """Of the request body: some services support several protocols."""
+    """Content type of the request body: it tells which of the service's protocols the client uses."""
 
     def __str__(self) -> str:
         return f"{self.service}:{self.action}"
@@ -79,15 +80,15 @@ class Gateway:
         self.faults = Faults()
         self.calls: Counter[str] = Counter()
         self.terraform_calls: Counter[str] = Counter()
-        """Calls of Terraform and its AWS provider, recognized by their User-Agent."""
+        """Supported calls by Terraform and its AWS provider, recognized by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
-        """Calls whose action moto lacks, or whose action raised an exception."""
+        """Calls that are not implemented, or that raised an exception."""
         self._moto = _Dispatcher()
         self._log = log
         self._lock = Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Handle a request."""
+        """WSGI entry point. Every response is logged and counted."""
         # Takes precedence over the account that moto derives from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
         call = parse_call(environ)
@@ -98,8 +99,8 @@ class Gateway:
         response = _BufferedResponse(start_response)
         try:
             body = b"".join(self._moto(environ, response.start))
-        except NotImplementedError:
-            return self._unsupported(call, start_response, "moto has no such action")
+        except NotImplementedError as error:  # from moto, or an extension that does not implement a parameter
+            return self._unsupported(call, start_response, str(error) or "not implemented")
         except Exception as error:  # an exception in moto becomes an error response, so one run finds all gaps
             self._write(traceback.format_exc())
             return self._unsupported(call, start_response, f"moto raised {error!r}")
@@ -174,7 +175,10 @@ class _BufferedResponse:
         return self._arguments[0]
 
     def is_unrouted(self, environ: Environ, body: bytes) -> bool:
-        """Whether moto has no such route: a 404 or 405 without an AWS error. A HEAD response never has one."""
+        """Whether moto has no such route: a 404 or 405 without an AWS error.
+
+        A HEAD response has no body that could show it, and counts as routed.
+        """
         if not self.status.startswith(("404", "405")) or environ["REQUEST_METHOD"] == "HEAD":
             return False
         return not body or b"<!doctype html>" in body.lower()

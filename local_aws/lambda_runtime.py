@@ -41,10 +41,10 @@ class Context:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats each record as a line of JSON."""
+    """Lambda's JSON format."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """With the fields that AWS documents."""
+        """A line of JSON with the fields that AWS documents."""
         line: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "level": record.levelname,
@@ -63,7 +63,7 @@ class TextFormatter(logging.Formatter):
     converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
-        """With level, time and request ID."""
+        """A line with level, time, request ID and message."""
         at = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}Z"
         return f"[{record.levelname}]\t{at}\t{REQUEST_ID}\t{record.getMessage()}"
 

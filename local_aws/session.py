@@ -23,7 +23,7 @@ class Processes:
         self._has_ended = False
 
     def start(self, command: list[str], **options: Any) -> "subprocess.Popen[str]":
-        """Start a process, with `subprocess.Popen`'s options. After `end`, it is killed at once."""
+        """Start a process, with `subprocess.Popen`'s options. After `end`, the process is killed at once."""
         with self._lock:
             self._running = {process for process in self._running if process.poll() is None}
             process = subprocess.Popen(  # noqa: S603 - no input of clients
@@ -92,7 +92,7 @@ def current() -> Session:
     """The current session of this process.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: this process has no local AWS.
     """
     if _current is None:
         raise RuntimeError("There is no local AWS in this process")

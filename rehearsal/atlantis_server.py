@@ -78,7 +78,7 @@ class AtlantisServer:
         """The checkout's `atlantis.yaml`.
 
         Raises:
-            AtlantisError: it sets keys that only the server may set.
+            AtlantisError: the file sets keys that only the server may set, or a workflow that is not allowed.
         """
         configuration = yaml.safe_load((self.checkout / "atlantis.yaml").read_text(encoding="utf-8"))
         if "workflows" in configuration and not self.repo.get("allow_custom_workflows"):
@@ -95,7 +95,7 @@ class AtlantisServer:
         """Plan the projects that changed files select, or those that match `only`, and run the policy checks.
 
         Raises:
-            AtlantisError: a hook failed, or the command is not allowed.
+            AtlantisError: a hook failed, or the server does not allow `atlantis.yaml` or `only`.
         """
         self._run_hooks("plan")
         configuration = self.read_configuration()
@@ -109,7 +109,7 @@ class AtlantisServer:
         """Apply all planned projects, or those that match `only`.
 
         Raises:
-            AtlantisError: a hook failed, or the command is not allowed.
+            AtlantisError: a hook failed, or the server does not allow `atlantis.yaml` or `only`.
         """
         self._run_hooks("apply")
         configuration = self.read_configuration()

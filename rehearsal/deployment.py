@@ -46,7 +46,7 @@ class Deployment:
         """Synthesize the stacks, as `make synth` does.
 
         Raises:
-            ProgramError: they cannot be synthesized.
+            ProgramError: the stacks cannot be synthesized.
         """
         self._run(str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "main.py"))
         return Platform.read(self.stacks, self.name)

@@ -57,7 +57,8 @@ class FaultInjection:
         """Inject all faults; yields the name of each, and what the recovery did.
 
         Raises:
-            RehearsalError: a recovery failed.
+            RehearsalError: a deployment was not interrupted, a recovery failed, or a call is not supported.
+            ProgramError, TerraformError: a program failed.
         """
         for interruption in INTERRUPTIONS:
             if interruption.tier in self.tiers:
@@ -71,7 +72,7 @@ class FaultInjection:
             raise RehearsalError(f"the local AWS does not support {', '.join(sorted(unknown))}")
 
     def interrupt(self, interruption: Interruption) -> str:
-        """Interrupt a deployment, and clean up with the commands for that."""
+        """Interrupt a deployment, and clean up: release locks, untaint protected resources, import orphans."""
         processes: list[subprocess.Popen[str]] = []
 
         def on_line(text: str) -> None:
@@ -98,7 +99,7 @@ class FaultInjection:
         )
 
     def release_locks(self) -> list[str]:
-        """Release stale locks, and remove deleted resources from those states. Returns the stacks."""
+        """Release stale locks, and refresh the states that were locked. Returns the names of their stacks."""
         locks = Locks(self._account)
         stale = list(locks.held())
         for lock in stale:

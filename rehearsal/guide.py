@@ -145,7 +145,7 @@ def commands_by_environment(commands: Iterable[GuideCommand]) -> list[tuple[str,
 
 @dataclass
 class GuideShell:
-    """A shell in a copy of the project, with an AWS profile for the account."""
+    """A shell in a copy of the project, with an AWS profile for the rehearsed account."""
 
     folder: Path
     variables: dict[str, str]
@@ -189,7 +189,7 @@ class GuideShell:
         """Run a command, and keep its exported variables for the next one.
 
         Raises:
-            RehearsalError: it fails, or does not print the expected output.
+            RehearsalError: the command fails, or does not print the expected output.
         """
         variables_file = self.folder / "variables"
         script = f"{command.text}\ncode=$?; env -0 >'{variables_file}'; exit $code"

@@ -19,7 +19,6 @@ class LoginClient:
     """Logs in repeatedly, with a credential that it caches."""
 
     read_credential: Callable[[], Credential]
-    """Reads the current credential."""
     log_in: Callable[[Credential], psycopg2.extensions.connection]
     cache_seconds: float
     """Maximum age of the cached credential."""
@@ -28,12 +27,12 @@ class LoginClient:
 
     def run(self, stop: Event) -> None:
         """Log in until `stop` is set."""
-        credential, read = None, 0.0
+        credential, read_at = None, 0.0
         while not stop.is_set():
             try:
-                if credential is None or time.monotonic() - read >= self.cache_seconds:
-                    # The time before the read: the credential is no older.
-                    read = time.monotonic()
+                if credential is None or time.monotonic() - read_at >= self.cache_seconds:
+                    # Before the read, so that the credential is not used for longer than `cache_seconds`.
+                    read_at = time.monotonic()
                     credential = self.read_credential()
                 self.log_in(credential).close()
             except Exception as error:  # any error would fail the application, too
@@ -44,12 +43,12 @@ class LoginClient:
 
 @contextmanager
 def logging_in(
-    read: Callable[[], Credential],
+    read_credential: Callable[[], Credential],
     log_in: Callable[[Credential], psycopg2.extensions.connection],
     cached_for: Sequence[float],
 ) -> Generator[list[LoginClient]]:
     """Run one client for each cache duration within the context."""
-    clients = [LoginClient(read, log_in, seconds) for seconds in cached_for]
+    clients = [LoginClient(read_credential, log_in, seconds) for seconds in cached_for]
     stop = Event()
     threads = [Thread(target=client.run, args=(stop,)) for client in clients]
     for thread in threads:

@@ -136,7 +136,7 @@ class Rehearsal:
         """Rotate a secret and wait until that finishes. Resumes a rotation that failed before.
 
         Raises:
-            RehearsalError: the rotation failed, or did not finish in time.
+            RehearsalError: the rotation could not be started, failed, or did not finish in time.
         """
         client, service = self.aws.client("secretsmanager"), self.aws.backend("secretsmanager")
         try:
@@ -165,7 +165,11 @@ class Rehearsal:
             client.untag_resource(SecretId=secret, TagKeys=["RotateEarlyUntil"])
 
     def run_integration_tests(self) -> None:
-        """Run the integration tests."""
+        """Run the integration tests.
+
+        Raises:
+            RehearsalError: pytest wrote no results.
+        """
         results = self.deployment.folder / "integration.xml"
         command = ("-m", "pytest", "tests/integration", "--no-cov", "--quiet", f"--junit-xml={results}")
         try:
@@ -213,7 +217,7 @@ class Rehearsal:
         ]
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
-        """ARNs of this environment's resources, by their tags; optionally of one tier or resource type."""
+        """ARNs of this environment's resources, found by their tags; by default of all tiers and resource types."""
         found = tagged_resources(self.aws.client, Names.from_settings(self.settings), tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
@@ -244,7 +248,11 @@ class Rehearsal:
 
     @contextmanager
     def _progress(self, *tiers: str) -> Generator[Progress]:
-        """Progress of a deployment. Raises Terraform's own error messages if it fails."""
+        """Show the progress of a deployment within the context.
+
+        Raises:
+            RehearsalError: the deployment failed; the message has Terraform's own errors.
+        """
         stacks = self.platform.stacks
         with Progress(self.console, {tier: stacks[tier] for tier in tiers or stacks}) as progress:
             try:

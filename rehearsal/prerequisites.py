@@ -15,12 +15,12 @@ def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
         kind, *path, name = arn.split(":", 5)[5].split("/")
         if name.startswith(bootstrap_prefix):
             continue
-        identity: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
+        name_and_path: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
         if kind == "policy":
-            iam.create_policy(**identity, PolicyDocument=_allow(Action="*", Resource="*"))
+            iam.create_policy(**name_and_path, PolicyDocument=_allow(Action="*", Resource="*"))
         else:
             trust = _allow(Action="sts:AssumeRole", Principal={"AWS": settings.account})
-            iam.create_role(**identity, AssumeRolePolicyDocument=trust)
+            iam.create_role(**name_and_path, AssumeRolePolicyDocument=trust)
 
 
 def _allow(**elements: object) -> str:

@@ -36,7 +36,7 @@ class ProgramError(Exception):
 
 
 def without_variables(variables: Mapping[str, str], *names: str) -> dict[str, str]:
-    """A copy of the environment variables without those named."""
+    """Environment variables without some of them."""
     return {name: value for name, value in variables.items() if name not in names}
 
 
@@ -122,7 +122,7 @@ def stop(process: subprocess.Popen[str], grace: float = GRACE_PERIOD) -> None:
 
 def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Running processes of a program started by `run`: itself and its descendants, even if it has exited."""
-    return [found for found in psutil.process_iter() if _mark_of(found) == _marks[process]]
+    return [each for each in psutil.process_iter() if _mark_of(each) == _marks[process]]
 
 
 def _mark_of(process: psutil.Process) -> str | None:

@@ -43,7 +43,7 @@ class SettingsEdit:
         """Insert the line.
 
         Raises:
-            RehearsalError: the file does not have the line before it exactly once.
+            RehearsalError: the file does not contain `after` exactly once.
         """
         text = (checkout / self.file).read_text(encoding="utf-8")
         if text.count(self.after) != 1:
@@ -222,7 +222,7 @@ def write_atlantis_yaml(checkout: Path, log: Path) -> None:
     """Synthesize a checkout and write its `atlantis.yaml`, as the author of a pull request does.
 
     Raises:
-        ProgramError: it cannot be synthesized.
+        ProgramError: the checkout cannot be synthesized, or `atlantis.yaml` cannot be written.
     """
     variables = without_variables(os.environ, *PROCESS_VARIABLES, "ENV")
     for program in (["main.py"], ["-m", "operations", "atlantis"]):

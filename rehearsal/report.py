@@ -15,7 +15,7 @@ NOT_PROVEN = (
 
 @dataclass
 class Report:
-    """Results of one rehearsal; those of steps that have not run are empty."""
+    """Results of one rehearsal. Steps that have not run leave theirs empty."""
 
     environment: str
     synthesized: int = 0

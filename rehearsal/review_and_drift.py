@@ -43,7 +43,7 @@ def detect_change(rehearsal: Rehearsal) -> None:
     """Change two resources outside Terraform, run `drift`, and undo the changes.
 
     Raises:
-        RehearsalError: drift reports anything but these changes, or fails.
+        RehearsalError: `drift` reports anything but these changes, or fails.
     """
     with _open_access(rehearsal):
         try:
@@ -53,7 +53,7 @@ def detect_change(rehearsal: Rehearsal) -> None:
     try:
         drift: dict[str, Any] = json.loads(printed)
     except ValueError as error:
-        raise RehearsalError(f"drift: {' '.join(printed.split())}") from error
+        raise RehearsalError(f"drift failed: {' '.join(printed.split())}") from error
     found = [
         (each["tier"], each["address"].partition(".")[0], each["action"], each["arguments"])
         for each in drift["changes"]

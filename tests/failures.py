@@ -48,7 +48,7 @@ class Read(NamedTuple):
 
     @property
     def is_one_of_many(self) -> bool:
-        """Whether a comprehension has read it, for several resources."""
+        """Whether a comprehension has read the attribute, for several resources."""
         return self.line[0].co_name.startswith("<")
 
 

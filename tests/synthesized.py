@@ -48,7 +48,7 @@ TIERS = tuple(DEPENDENCIES)
 RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
 """URL of the runbooks in the reference environments."""
 SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
-"""Tiers with resources that the Resource Groups Tagging API returns; it returns few of IAM, and only in us-east-1."""
+"""Tiers with resources that the Resource Groups Tagging API returns; of IAM it returns few, and only in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
 
 
@@ -75,9 +75,9 @@ def _includes(found: Any, wanted: Any) -> bool:
 def bodies(platform: Platform, type_: str, tier: str = "") -> Named:
     """Resources of a type by name, of all tiers or of one."""
     found = [resource for resource in platform.of_type(type_) if tier in {"", resource.tier}]
-    named = {resource.name: Arguments.of(resource) for resource in found}
-    assert len(named) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
-    return Named(f"{type_}.", named)
+    by_name = {resource.name: Arguments.of(resource) for resource in found}
+    assert len(by_name) == len(found), f"specify the tier: two tiers have a {type_} of the same name"
+    return Named(f"{type_}.", by_name)
 
 
 def only(platform: Platform, type_: str) -> Arguments:
@@ -99,8 +99,8 @@ def statements(platform: Platform, tier: str, name: str) -> Named:
     address = f"data.aws_iam_policy_document.{tier}_{name}"
     documents = [document.body for document in platform.data if document.address == address]
     assert documents, f"{address}: missing"
-    named = {each["sid"]: Arguments(address, each, f"statement {each['sid']}") for each in documents[0]["statement"]}
-    return Named(f"{address} statement ", named)
+    by_sid = {each["sid"]: Arguments(address, each, f"statement {each['sid']}") for each in documents[0]["statement"]}
+    return Named(f"{address} statement ", by_sid)
 
 
 def conditions(statement: Body) -> dict[str, list[str]]:

@@ -68,10 +68,10 @@ class Certificate(CertBundle):
 
 
 class Backend(AWSCertificateManagerBackend):
-    """Adds the key algorithm."""
+    """Reissues certificates with the requested key algorithm, pending validation."""
 
     def reissue(self, arn: str, algorithm: str, validation_method: str) -> None:
-        """Replace moto's certificate by one that has a key of this algorithm and awaits validation."""
+        """Replace moto's certificate with one that has a key of this algorithm and awaits validation."""
         original = self._certificates[arn]
         draft, key = load_pem_x509_certificate(original.cert), KEY_ALGORITHMS[algorithm]()
         builder = CertificateBuilder(
@@ -111,7 +111,8 @@ class Responses(AWSCertificateManagerResponse):
         algorithm = self._get_param("KeyAlgorithm", "RSA_2048")
         if algorithm not in KEY_ALGORITHMS:
             raise ApiError(
-                "ValidationException", f"KeyAlgorithm {algorithm} is not supported: {', '.join(KEY_ALGORITHMS)}"
+                "ValidationException",
+                f"KeyAlgorithm {algorithm} is not supported; use one of {', '.join(KEY_ALGORITHMS)}",
             )
         response = super().request_certificate()
         arn = cast(dict[str, str], response.result)["CertificateArn"]

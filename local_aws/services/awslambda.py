@@ -1,4 +1,4 @@
-"""Lambda: functions run, each invocation in its own process with only its zip file, if the caller may invoke them."""
+"""Lambda: runs functions, each invocation in a process with only the function's package, and checks the caller."""
 
 import base64
 import contextlib
@@ -51,12 +51,12 @@ class Invocation:
 
 
 class Function(LambdaFunction):
-    """A function that runs."""
+    """A function that runs without Docker."""
 
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         super().__init__(account_id, spec, region, version)
         self.dropped_settings: dict[str, Any] = {}
-        """Settings that moto drops."""
+        """Settings of the request that moto does not store."""
         self.logging: dict[str, str] = {}
         """Logging configuration, without defaults."""
         self.store_settings(spec)

@@ -31,13 +31,13 @@ def not_found(resource: str) -> ApiError:
 
 
 class Backend(BackupBackend):
-    """Adds these resources, and errors for missing ones."""
+    """Adds vault policies, selections, restore testing and opt-ins, and errors for missing resources."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.vault_policies: dict[str, str] = {}
         self.selections: dict[str, dict[str, Description]] = {}
-        """By plan ID and selection ID."""
+        """Selections, by plan ID and selection ID."""
         self.restore_testing_plans: dict[str, Description] = {}
         """Restore testing plans, by name."""
         self.restore_testing_selections: dict[str, dict[str, Description]] = {}
@@ -125,7 +125,7 @@ class Backend(BackupBackend):
 
 
 class Responses(BackupResponse):
-    """Adds the actions on these resources."""
+    """Adds the actions that moto lacks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -302,7 +302,7 @@ EXTENSION = Extension(
         "aws_backup_restore_testing_selection": "was not implemented",
         "aws_backup_selection": "was not implemented",
         "aws_backup_vault": "lost its tags",
-        "aws_backup_vault_lock_configuration": "missing vaults had another error than AWS's",
+        "aws_backup_vault_lock_configuration": "had another error than AWS for missing vaults",
         "aws_backup_vault_policy": "was not implemented",
     },
 )

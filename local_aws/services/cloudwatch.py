@@ -32,13 +32,13 @@ class Backend(CloudWatchBackend):
         self.alarms = Alarms()
 
     def put_metric_alarm(self, name: str, *arguments: Any, **settings: Any) -> Alarm:
-        former = self.alarms.get(name)
-        if former:
+        existing = self.alarms.get(name)
+        if existing:
             settings["tags"] = None  # AWS applies tags to new alarms only
         alarm = super().put_metric_alarm(name, *arguments, **settings)
-        if former:
+        if existing:
             for state in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
-                setattr(alarm, state, getattr(former, state))
+                setattr(alarm, state, getattr(existing, state))
         return alarm
 
     def delete_alarms(self, alarm_names: list[str]) -> None:
@@ -52,8 +52,8 @@ class Backend(CloudWatchBackend):
         """Refuse a rule that is too long or refers to missing alarms."""
         if len(rule) > RULE_MAXIMUM:
             raise ApiError("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
-        named = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
-        missing = [name for name in named if name.rpartition(":alarm:")[2] not in self.alarms]
+        references = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
+        missing = [name for name in references if name.rpartition(":alarm:")[2] not in self.alarms]
         if missing:
             raise ApiError("ValidationError", f"Alarms of the alarm rule do not exist: {', '.join(missing)}")
 

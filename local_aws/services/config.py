@@ -24,7 +24,10 @@ class Backend(ConfigBackend):
         if role not in {known.arn for known in iam_backends[self.account_id][self.partition].roles.values()}:
             raise ApiError("InvalidRoleException", f"The role ARN '{role}' is invalid.")
         if mode["recordingFrequency"] not in {"CONTINUOUS", "DAILY"}:
-            raise ApiError("ValidationException", f"recordingFrequency: {mode['recordingFrequency']}")
+            raise ApiError(
+                "ValidationException",
+                f"recordingFrequency must be CONTINUOUS or DAILY, not {mode['recordingFrequency']}",
+            )
         super().put_configuration_recorder(config_recorder)
         self.recording_modes[config_recorder["name"]] = mode
 
@@ -38,17 +41,17 @@ class Backend(ConfigBackend):
         if bucket is None:
             raise ApiError("NoSuchBucketException", f"Cannot find a S3 bucket with name: {name}")
         if bucket.default_lock_mode:
-            raise ApiError("InsufficientDeliveryPolicyException", f"{name} has a default retention")
+            raise ApiError("InsufficientDeliveryPolicyException", f"Bucket {name} has an Object Lock default retention")
         super().put_delivery_channel(delivery_channel)
 
     def put_config_rule(self, config_rule: dict[str, Any], tags: list[dict[str, str]] | None = None) -> str:
         if not self.recorders:
             raise ApiError("NoAvailableConfigurationRecorderException", "Configuration recorder is not available")
-        former = self.config_rules.get(config_rule.get("ConfigRuleName", ""))
-        kept = dict(former.tags) if former else None
+        existing = self.config_rules.get(config_rule.get("ConfigRuleName", ""))
+        existing_tags = dict(existing.tags) if existing else {}
         arn = super().put_config_rule(config_rule, tags)
-        if former and kept is not None:
-            former.tags = kept  # AWS applies tags to new rules only
+        if existing:
+            existing.tags = existing_tags  # AWS applies tags to new rules only
         return arn
 
 

@@ -57,7 +57,6 @@ class ServiceTask(Task):
 
     @property
     def private_ip(self) -> str:
-        """Private IP address."""
         return _details(self.attachments[0])["privateIPv4Address"]
 
     def advance(self) -> None:

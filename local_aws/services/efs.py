@@ -1,4 +1,4 @@
-"""EFS: file system updates, backup policies, protection and replication; deletion of policies; not-found errors."""
+"""EFS: file system updates, backup policies, overwrite protection, replication, policy deletion, not-found errors."""
 
 import json
 import time
@@ -20,7 +20,9 @@ class ReplicationAlreadyExists(EFSError):  # noqa: N818 - EFS's error name, as i
     code = 409
 
     def __init__(self, file_system_id: str) -> None:
-        super().__init__("ReplicationAlreadyExists", f"File system {file_system_id} already has a replication")
+        super().__init__(
+            "ReplicationAlreadyExists", f"File system {file_system_id} already has a replication configuration"
+        )
 
 
 class ReplicationNotFound(EFSError):  # noqa: N818 - as above
@@ -29,14 +31,14 @@ class ReplicationNotFound(EFSError):  # noqa: N818 - as above
     code = 404
 
     def __init__(self, file_system_id: str) -> None:
-        super().__init__("ReplicationNotFound", f"File system {file_system_id} has no replication")
+        super().__init__("ReplicationNotFound", f"File system {file_system_id} has no replication configuration")
 
 
-class ProtectedFileSystem(FileSystem):
-    """A file system with replication overwrite protection, which AWS enables by default."""
+class ExtendedFileSystem(FileSystem):
+    """Adds replication overwrite protection, on by default as in AWS, backup policies and throughput updates."""
 
-    # moto's descriptions contain all attributes without a leading underscore.
-    _overwriting = "ENABLED"
+    # Private: moto's descriptions contain every attribute whose name has no leading underscore.
+    _overwrite_protection = "ENABLED"
     _backups: dict[str, str] | None = None
 
     def info_json(self) -> dict[str, Any]:
@@ -44,18 +46,22 @@ class ProtectedFileSystem(FileSystem):
 
     @property
     def protection(self) -> dict[str, str]:
-        return {"ReplicationOverwriteProtection": self._overwriting}
+        return {"ReplicationOverwriteProtection": self._overwrite_protection}
 
-    def set_overwrite_protection(self, overwriting: str) -> None:
-        if overwriting not in {"ENABLED", "DISABLED"}:
-            raise BadRequest(f"ReplicationOverwriteProtection: {overwriting}")
-        if self._overwriting == "REPLICATING":
-            raise BadRequest("The file system is a replica")
-        self._overwriting = overwriting
+    def set_overwrite_protection(self, protection: str) -> None:
+        if protection not in {"ENABLED", "DISABLED"}:
+            raise BadRequest(f"ReplicationOverwriteProtection must be ENABLED or DISABLED, not {protection}")
+        if self._overwrite_protection == "REPLICATING":
+            raise BadRequest("The overwrite protection of a replica cannot be changed")
+        self._overwrite_protection = protection
 
-    def set_replicating(self, *, replicating: bool) -> None:
-        """Become a replica, which is read-only, or stop being one."""
-        self._overwriting = "REPLICATING" if replicating else "ENABLED"
+    def become_replica(self) -> None:
+        """Become a replica, which is read-only."""
+        self._overwrite_protection = "REPLICATING"
+
+    def become_independent(self) -> None:
+        """Stop being a replica."""
+        self._overwrite_protection = "ENABLED"
 
     @property
     def backup_policy(self) -> dict[str, str] | None:
@@ -64,12 +70,12 @@ class ProtectedFileSystem(FileSystem):
     def put_backup_policy(self, policy: dict[str, str]) -> None:
         self._backups = policy
 
-    def change_throughput(self, mode: str | None, mebibytes_a_second: float | None) -> None:
+    def change_throughput(self, mode: str | None, mibps: float | None) -> None:
         self.throughput_mode = mode or self.throughput_mode
         if self.throughput_mode != "provisioned":
             self.provisioned_throughput_in_mibps = None
-        elif mebibytes_a_second:
-            self.provisioned_throughput_in_mibps = mebibytes_a_second
+        elif mibps:
+            self.provisioned_throughput_in_mibps = mibps
 
 
 class Backend(EFSBackend):
@@ -78,16 +84,16 @@ class Backend(EFSBackend):
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.replications: dict[str, dict[str, Any]] = {}
-        """By ID of the source or of the replica in this Region."""
+        """Replications, by ID of the source or replica in this Region."""
 
-    def file_system(self, file_system_id: str) -> ProtectedFileSystem:
+    def file_system(self, file_system_id: str) -> ExtendedFileSystem:
         if file_system_id not in self.file_systems_by_id:
             raise FileSystemNotFound(file_system_id)
-        return cast(ProtectedFileSystem, self.file_systems_by_id[file_system_id])
+        return cast(ExtendedFileSystem, self.file_systems_by_id[file_system_id])
 
     def delete_file_system(self, file_system_id: str) -> None:
         if file_system_id in self.replications:
-            raise FileSystemInUse("Must delete the replication before deleting the file system.")
+            raise FileSystemInUse("Delete the replication configuration before the file system.")
         super().delete_file_system(file_system_id)
 
     def create_replication(self, source_id: str, destination: Mapping[str, str]) -> dict[str, Any]:
@@ -95,10 +101,10 @@ class Backend(EFSBackend):
         source = self.file_system(source_id)
         if source_id in self.replications:
             raise ReplicationAlreadyExists(source_id)
-        if destination.keys() - {"Region", "KmsKeyId"}:
-            raise NotImplementedError(f"CreateReplicationConfiguration: {', '.join(destination)}")
+        if unknown := destination.keys() - {"Region", "KmsKeyId"}:
+            raise NotImplementedError(f"a destination with {', '.join(sorted(unknown))} is not implemented")
         remote: Any = efs_backends[self.account_id][destination["Region"]]
-        replica: ProtectedFileSystem = remote.create_file_system(
+        replica: ExtendedFileSystem = remote.create_file_system(
             creation_token=f"replica-of-{source_id}",
             performance_mode=source.performance_mode,
             encrypted=True,
@@ -109,7 +115,7 @@ class Backend(EFSBackend):
             backup=True,
             tags=[],
         )
-        replica.set_replicating(replicating=True)
+        replica.become_replica()
         replication = {
             "SourceFileSystemId": source_id,
             "SourceFileSystemRegion": self.region_name,
@@ -140,7 +146,7 @@ class Backend(EFSBackend):
         """End a replication. The replica becomes an independent file system."""
         (destination,) = self.replication(source_id)["Destinations"]
         remote = cast(Backend, efs_backends[self.account_id][destination["Region"]])
-        remote.file_system(destination["FileSystemId"]).set_replicating(replicating=False)
+        remote.file_system(destination["FileSystemId"]).become_independent()
         del self.replications[source_id], remote.replications[destination["FileSystemId"]]
 
     def describe_backup_policy(self, file_system_id: str) -> dict[str, str]:
@@ -169,34 +175,34 @@ class Backend(EFSBackend):
         super().delete_access_point(access_point_id)
 
     def list_tags_for_resource(self, resource_id: str) -> list[dict[str, str]]:
-        self._require(resource_id)
+        self._check_exists(resource_id)
         return super().list_tags_for_resource(resource_id)
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
-        self._require(arn)
+        self._check_exists(arn)
         super().tag_resource(arn, tags)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        self._require(arn)
+        self._check_exists(arn)
         super().untag_resource(arn, tag_keys)
 
-    def _require(self, arn: str) -> None:
-        identity = arn.rpartition("/")[2]
-        if identity.startswith("fs-"):
-            self.file_system(identity)
-        elif identity not in self.access_points:
-            raise AccessPointNotFound(identity)
+    def _check_exists(self, id_or_arn: str) -> None:
+        resource_id = id_or_arn.rpartition("/")[2]
+        if resource_id.startswith("fs-"):
+            self.file_system(resource_id)
+        elif resource_id not in self.access_points:
+            raise AccessPointNotFound(resource_id)
 
 
 class Responses(EFSResponse):
-    """Adds the actions on these resources."""
+    """Adds the actions that moto lacks."""
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, self.efs_backend)
 
     @property
-    def file_system(self) -> ProtectedFileSystem:
+    def file_system(self) -> ExtendedFileSystem:
         return self.backend.file_system(self._get_param("FileSystemId"))
 
     def update_file_system(self) -> TYPE_RESPONSE:
@@ -223,9 +229,8 @@ class Responses(EFSResponse):
 
     def describe_replication_configurations(self) -> TYPE_RESPONSE:
         file_system = self._get_param("FileSystemId")
-        every = self.backend.replications.values()
-        found = [self.backend.replication(file_system)] if file_system else list(every)
-        return json.dumps({"Replications": found}), {**JSON_HEADERS}
+        replications = [self.backend.replication(file_system)] if file_system else [*self.backend.replications.values()]
+        return json.dumps({"Replications": replications}), {**JSON_HEADERS}
 
     def delete_replication_configuration(self) -> TYPE_RESPONSE:
         self.backend.delete_replication(self._get_param("SourceFileSystemId"))
@@ -236,7 +241,7 @@ EXTENSION = Extension(
     "efs",
     Responses,
     Backend,
-    models=(ProtectedFileSystem,),
+    models=(ExtendedFileSystem,),
     routes=(
         "/2015-02-01/file-systems/<file_system_id>/protection",
         "/2015-02-01/file-systems/<file_system_id>/replication-configuration",
@@ -244,8 +249,8 @@ EXTENSION = Extension(
     ),
     gaps={
         "aws_efs_access_point": "accepted missing file systems",
-        "aws_efs_backup_policy": "could not be put",
-        "aws_efs_file_system": "lacked protection and throughput updates",
+        "aws_efs_backup_policy": "lacked PutBackupPolicy",
+        "aws_efs_file_system": "lacked overwrite protection, and updates of the throughput",
         "aws_efs_file_system_policy": "could not be deleted",
         "aws_efs_replication_configuration": "was not implemented",
     },

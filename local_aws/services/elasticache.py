@@ -28,7 +28,7 @@ ONE_YEAR = 31536000
 
 
 class Responses(ElastiCacheResponse):
-    """Adds the actions on these resources."""
+    """Adds the actions that moto lacks."""
 
     @property
     def backend(self) -> Backend:
@@ -115,12 +115,12 @@ class Responses(ElastiCacheResponse):
 
     def modify_replication_group_shard_configuration(self) -> ActionResult:
         group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
-        group.resize(shards=self._get_param("NodeGroupCount"), replicas=group.replicas)
+        group.resize(shard_count=self._get_param("NodeGroupCount"), replica_count=group.replica_count)
         return ActionResult({"ReplicationGroup": group})
 
     def increase_replica_count(self) -> ActionResult:
         group = self.backend.replication_group(self._get_param("ReplicationGroupId"))
-        group.resize(shards=group.shards, replicas=self._get_param("NewReplicaCount"))
+        group.resize(shard_count=group.shard_count, replica_count=self._get_param("NewReplicaCount"))
         return ActionResult({"ReplicationGroup": group})
 
     decrease_replica_count = increase_replica_count

@@ -153,7 +153,7 @@ class Backend(UsersBackend):
         self, replication_group_id: str, retain_primary_cluster: bool | None
     ) -> ReplicationGroupWithNodes:
         if retain_primary_cluster:
-            raise NotImplementedError("RetainPrimaryCluster")
+            raise NotImplementedError("RetainPrimaryCluster is not implemented")
         group = self.replication_group(replication_group_id)
         self._delete_tags(group.arn)
         del self.replication_groups[replication_group_id]
@@ -213,7 +213,7 @@ class Backend(UsersBackend):
         return holders.get(arn, arn)
 
     def _tag_holders(self) -> dict[str, str]:
-        """The ARN that holds a resource's tags, by ARN. Member clusters share those of their replication group."""
+        """ARN of the resource that has the tags, by ARN. Member clusters have the tags of their replication group."""
         resources = [
             *self.cache_clusters.values(),
             *self.cache_subnet_groups.values(),

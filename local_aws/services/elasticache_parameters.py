@@ -96,7 +96,6 @@ class ParameterGroup:
 
     @property
     def defaults(self) -> Mapping[str, str]:
-        """Defaults of the family."""
         return FAMILIES[self.cache_parameter_group_family]
 
     def describe(self, source: str | None) -> list[dict[str, Any]]:
@@ -120,7 +119,7 @@ class ParameterGroup:
         self.user_values |= user_values
 
     def reset(self, parameters: Iterable[Mapping[str, str]] | None) -> None:
-        """Reset these parameters, or all, to the family's defaults."""
+        """Reset parameters, by default all, to the family's defaults."""
         names = set(self.user_values) if parameters is None else {each["ParameterName"] for each in parameters}
         self._check(names)
         self.user_values = {name: value for name, value in self.user_values.items() if name not in names}

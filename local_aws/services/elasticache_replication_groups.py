@@ -10,11 +10,11 @@ from moto.moto_api._internal import mock_random
 from local_aws.extension import ApiError
 
 SLOTS = 16384  # https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
-# Version with patch level, by the version of the request.
+# Full version by requested version.
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/supported-engine-versions.html
 VERSIONS = {"redis": {"7.0": "7.0.7", "7.1": "7.1.0"}}
 LATEST = "7.1"
-SETTINGS = {
+ATTRIBUTES = {
     "AutoMinorVersionUpgrade": "auto_minor_version_upgrade",
     "CacheNodeType": "cache_node_type",
     "CacheParameterGroupName": "cache_parameter_group_name",
@@ -29,8 +29,10 @@ SETTINGS = {
     "TransitEncryptionEnabled": "transit_encryption_enabled",
     "TransitEncryptionMode": "transit_encryption_mode",
 }
+"""Attribute by parameter of ModifyReplicationGroup."""
 SWITCHES = {"AutomaticFailoverEnabled": "automatic_failover", "MultiAZEnabled": "multi_az"}
-OTHER_SETTINGS = {
+"""Likewise, for attributes that are "enabled" or "disabled"."""
+HANDLED_SEPARATELY = {
     "ApplyImmediately",
     "EngineVersion",
     "LogDeliveryConfigurations",
@@ -39,6 +41,7 @@ OTHER_SETTINGS = {
     "UserGroupIdsToAdd",
     "UserGroupIdsToRemove",
 }
+"""Of these, `ApplyImmediately` and `ReplicationGroupId` change no attribute."""
 
 
 class ReplicationGroupWithNodes(ReplicationGroup):
@@ -46,7 +49,7 @@ class ReplicationGroupWithNodes(ReplicationGroup):
 
     def __init__(self, *, zones: Sequence[str], **settings: Any) -> None:
         if settings.pop("node_group_configuration", None):
-            raise NotImplementedError("NodeGroupConfiguration")
+            raise NotImplementedError("NodeGroupConfiguration is not implemented")
         super().__init__(**settings, node_group_configuration=[])
         self.domain = (
             f"{self.replication_group_id}.{mock_random.get_random_hex(6)}.{short_region(settings['region_name'])}"
@@ -59,24 +62,23 @@ class ReplicationGroupWithNodes(ReplicationGroup):
             self.transit_encryption_mode = self.transit_encryption_mode or "required"
         replicas = settings["replicas_per_node_group"]
         self.resize(
-            shards=settings["num_node_groups"] or 1,
-            replicas=(settings["num_cache_clusters"] or 1) - 1 if replicas is None else replicas,
+            shard_count=settings["num_node_groups"] or 1,
+            replica_count=(settings["num_cache_clusters"] or 1) - 1 if replicas is None else replicas,
         )
         self._check()
 
     @property
-    def shards(self) -> int:
-        """Number of shards."""
+    def shard_count(self) -> int:
         return len(self.node_groups)
 
     @property
-    def replicas(self) -> int:
-        """Number of replicas per shard."""
+    def replica_count(self) -> int:
+        """Per shard."""
         return len(self.node_groups[0]["NodeGroupMembers"]) - 1
 
-    def resize(self, *, shards: int, replicas: int) -> None:
+    def resize(self, *, shard_count: int, replica_count: int) -> None:
         """Set the number of shards, and of replicas per shard."""
-        self.node_groups = [self._shard(number, shards, replicas) for number in range(shards)]
+        self.node_groups = [self._shard(number, shard_count, replica_count) for number in range(shard_count)]
         self.member_clusters = [
             member["CacheClusterId"] for shard in self.node_groups for member in shard["NodeGroupMembers"]
         ]
@@ -86,10 +88,10 @@ class ReplicationGroupWithNodes(ReplicationGroup):
 
     def modify(self, request: Mapping[str, Any]) -> None:
         """Apply ModifyReplicationGroup immediately, regardless of the maintenance window."""
-        if unknown := sorted(set(request) - set(SETTINGS) - set(SWITCHES) - OTHER_SETTINGS):
-            raise NotImplementedError(f"ModifyReplicationGroup with {unknown}")
-        for name in SETTINGS.keys() & request.keys():
-            setattr(self, SETTINGS[name], request[name])
+        if unknown := sorted(set(request) - set(ATTRIBUTES) - set(SWITCHES) - HANDLED_SEPARATELY):
+            raise NotImplementedError(f"a modification of {', '.join(unknown)} is not implemented")
+        for name in ATTRIBUTES.keys() & request.keys():
+            setattr(self, ATTRIBUTES[name], request[name])
         for name in SWITCHES.keys() & request.keys():
             setattr(self, SWITCHES[name], "enabled" if request[name] else "disabled")
         if "EngineVersion" in request:
@@ -118,16 +120,16 @@ class ReplicationGroupWithNodes(ReplicationGroup):
         enabled = [dict(each) for each in configurations if each.get("Enabled", True)]
         self.log_delivery_configurations = kept + self._get_log_delivery_configurations(enabled)
 
-    def _shard(self, number: int, shards: int, replicas: int) -> dict[str, Any]:
-        identity = f"{number + 1:04}"
-        members = [self._member(identity, number, index) for index in range(replicas + 1)]
-        shard = {"NodeGroupId": identity, "Status": "available", "NodeGroupMembers": members}
+    def _shard(self, number: int, shard_count: int, replica_count: int) -> dict[str, Any]:
+        shard_id = f"{number + 1:04}"
+        members = [self._member(shard_id, number, index) for index in range(replica_count + 1)]
+        shard = {"NodeGroupId": shard_id, "Status": "available", "NodeGroupMembers": members}
         if self.cluster_enabled:
-            return shard | {"Slots": f"{number * SLOTS // shards}-{(number + 1) * SLOTS // shards - 1}"}
+            return shard | {"Slots": f"{number * SLOTS // shard_count}-{(number + 1) * SLOTS // shard_count - 1}"}
         return shard | {"PrimaryEndpoint": self._endpoint("master"), "ReaderEndpoint": self._endpoint("replica")}
 
-    def _member(self, shard: str, number: int, index: int) -> dict[str, Any]:
-        prefix = f"{self.replication_group_id}-{shard}" if self.cluster_enabled else self.replication_group_id
+    def _member(self, shard_id: str, number: int, index: int) -> dict[str, Any]:
+        prefix = f"{self.replication_group_id}-{shard_id}" if self.cluster_enabled else self.replication_group_id
         member = {
             "CacheClusterId": f"{prefix}-{index + 1:03}",
             "CacheNodeId": "0001",
@@ -190,6 +192,7 @@ def full_version(engine: str, version: str) -> str:
 
     Raises:
         ApiError: there is no such version.
+        NotImplementedError: the versions of the engine are not known.
     """
     if engine not in VERSIONS:
         raise NotImplementedError(f"The versions of {engine} are not known")

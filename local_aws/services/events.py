@@ -31,7 +31,7 @@ class Delivery:
 
     rule: str
     target: str
-    """ARN."""
+    """ARN of the target."""
     event: Event
     input: str
     problem: str | None
@@ -154,7 +154,7 @@ def _invoke(arn: str, text: str) -> None:
 
 
 def _reject_target(arn: str, _text: str) -> None:
-    raise NotImplementedError(f"The local AWS does not deliver to {arn}")
+    raise NotImplementedError(f"delivery to {arn} is not implemented")
 
 
 TARGETS: Mapping[str, Callable[[str, str], None]] = {

@@ -57,7 +57,11 @@ class Backend(GuardDutyBackend):
     ) -> None:
         detector = self.get_detector(detector_id)
         if finding_publishing_frequency not in {None, *FREQUENCIES}:
-            raise ApiError("BadRequestException", f"findingPublishingFrequency: {finding_publishing_frequency}")
+            raise ApiError(
+                "BadRequestException",
+                f"findingPublishingFrequency must be one of {', '.join(sorted(FREQUENCIES))}, "
+                f"not {finding_publishing_frequency}",
+            )
         self.update_features(detector, features)
         super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
 
@@ -69,7 +73,7 @@ class Backend(GuardDutyBackend):
                 "ENABLED",
                 "DISABLED",
             }:
-                raise ApiError("BadRequestException", f"features: {feature['name']} = {feature['status']}")
+                raise ApiError("BadRequestException", f"Feature {feature['name']} cannot be set to {feature['status']}")
         for feature in features or []:
             existing[feature["name"]].update(feature)
 
@@ -81,7 +85,6 @@ class Backend(GuardDutyBackend):
         return f"arn:{self.partition}:guardduty:{self.region_name}:{self.account_id}:detector/{detector.id}"
 
     def detector_by_arn(self, arn: str) -> Detector:
-        """The detector with this ARN."""
         return self.get_detector(arn.rpartition("/")[2])
 
 
@@ -115,7 +118,7 @@ EXTENSION = Extension(
     Backend,
     routes=("{0}/tags/(?P<resource_arn>.+)$",),
     gaps={
-        "aws_guardduty_detector": "could not be tagged after creation; several were accepted",
-        "aws_guardduty_detector_feature": "an update removed all other features",
+        "aws_guardduty_detector": "lacked tagging after creation, and allowed several per account",
+        "aws_guardduty_detector_feature": "removed all other features on update",
     },
 )

@@ -35,11 +35,11 @@ class Backend(Inspector2Backend):
     @staticmethod
     def _check(resource_types: list[str]) -> None:
         if unknown := set(resource_types or []) - RESOURCE_TYPES:
-            raise ApiError("ValidationException", f"resourceTypes: {', '.join(sorted(unknown))}")
+            raise ApiError("ValidationException", f"Unknown resourceTypes: {', '.join(sorted(unknown))}")
 
 
 class Responses(Inspector2Response):
-    """Adds the default account."""
+    """Adds the default of BatchGetAccountStatus: this account."""
 
     @property
     def backend(self) -> Backend:
@@ -54,5 +54,5 @@ EXTENSION = Extension(
     "inspector2",
     Responses,
     Backend,
-    gaps={"aws_inspector2_enabler": "returned no status of accounts that were never enabled"},
+    gaps={"aws_inspector2_enabler": "had no status for accounts that were never enabled"},
 )

@@ -33,7 +33,9 @@ class Responses(KmsResponse):
     def enable_key_rotation(self) -> str:
         period = self._get_param("RotationPeriodInDays", DEFAULT_PERIOD)
         if not MINIMUM_PERIOD <= period <= MAXIMUM_PERIOD:
-            raise ValidationException(f"RotationPeriodInDays: {period}; allowed: {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}")
+            raise ValidationException(
+                f"RotationPeriodInDays must be from {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}, not {period}"
+            )
         response = super().enable_key_rotation()
         self.backend.rotation_periods[self._key()] = period
         return response

@@ -55,7 +55,7 @@ def store_settings(model: BaseModel, settings: dict[str, Any]) -> None:
 
 
 def update_log_exports(model: "DBCluster | DBInstance", settings: dict[str, Any]) -> None:
-    """Apply changes of the logs that are exported to CloudWatch Logs."""
+    """Start and stop exports of logs to CloudWatch Logs."""
     changes: Any = settings.get("cloudwatch_logs_export_configuration") or {}
     kept = [kind for kind in model.enabled_cloudwatch_logs_exports if kind not in changes.get("DisableLogTypes", [])]
     model.enabled_cloudwatch_logs_exports = [*kept, *changes.get("EnableLogTypes", [])]
@@ -73,11 +73,11 @@ class DBCluster(models.DBCluster):
 
     @property
     def endpoint(self) -> str:
-        return self.servers.writer if self.servers else super().endpoint
+        return self.servers.writer_address if self.servers else super().endpoint
 
     @property
     def reader_endpoint(self) -> str:
-        return self.servers.reader if self.servers else super().reader_endpoint
+        return self.servers.reader_address if self.servers else super().reader_endpoint
 
     @property
     def scaling_configuration_info(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's property is never None
@@ -85,7 +85,7 @@ class DBCluster(models.DBCluster):
         return None if self.servers else super().scaling_configuration_info
 
     def start(self, parameters: dict[str, str], zones: list[str]) -> None:
-        """Start the servers."""
+        """Start the servers, with the parameters of the cluster's parameter group."""
         current = session.current()
         logs = current.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
@@ -143,7 +143,7 @@ class Instance(DBInstanceClustered):
         servers = cast(DBCluster, self.cluster).servers
         if servers is None:
             return super().address
-        return servers.writer if self.is_cluster_writer else servers.reader
+        return servers.writer_address if self.is_cluster_writer else servers.reader_address
 
 
 class Backend(RDSBackend):
@@ -323,8 +323,8 @@ class Responses(RDSResponse):
         return ActionResult({"Parameters": [{**value, "Source": "user"} for value in parameters.values()]})
 
     def _reset(self, parameters: dict[str, Any]) -> None:
-        named = [parameter["ParameterName"] for parameter in self.params.get("Parameters") or []]
-        for name in list(parameters) if self.params.get("ResetAllParameters") else named:
+        names = [parameter["ParameterName"] for parameter in self.params.get("Parameters") or []]
+        for name in list(parameters) if self.params.get("ResetAllParameters") else names:
             parameters.pop(name, None)
 
 
@@ -334,8 +334,8 @@ EXTENSION = Extension(
     Backend,
     models=(DBCluster, Instance),
     gaps={
-        "aws_rds_cluster": "had no server, a constant master secret, an empty v1 scaling configuration; dropped log "
-        "exports, IAM authentication and Database Insights, or their updates",
+        "aws_rds_cluster": "had no server, but a constant master secret and an empty v1 scaling configuration; dropped "
+        "log exports, IAM authentication and Database Insights, or their updates",
         "aws_rds_cluster_instance": "had no server; dropped Performance Insights, and had another default CA",
         "aws_rds_cluster_parameter_group": "had parameters without a source, and could not be reset or found by tags",
         "aws_db_parameter_group": "had parameters without a source, and could not be reset or found by tags",

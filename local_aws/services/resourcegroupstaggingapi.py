@@ -18,7 +18,7 @@ from local_aws.extension import Extension
 Tagged = tuple[str, dict[str, str]]
 """An ARN and its tags."""
 
-# Resource types in AWS's ARNs, by moto's name, where the two differ.
+# AWS's resource type by moto's, where they differ.
 TYPES = {"ec2:flow-logs": "ec2:vpc-flow-log", "logs:loggroup": "logs:log-group"}
 
 
@@ -109,7 +109,7 @@ MISSING_FROM_MOTO: tuple[tuple[str, str, Callable[[Any], Iterator[Tagged]]], ...
 
 
 class Backend(ResourceGroupsTaggingAPIBackend):
-    """Searches every service."""
+    """Also searches the services that moto's search omits."""
 
     def _get_resources_generator(
         self,

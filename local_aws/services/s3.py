@@ -61,15 +61,15 @@ class Backend(S3Backend):
     def _key_arn(self, name: str, region: str) -> str:
         """ARN of a key. S3 reports the key of an object even if the request named an alias."""
         kms = kms_backends[self.account_id][region]
-        identity: Any = kms.get_alias_name(name)
-        identity = kms.get_key_id_from_alias(identity) if identity.startswith("alias/") else kms.get_key_id(identity)
-        if identity not in kms.keys:
+        alias: Any = kms.get_alias_name(name)
+        key_id = kms.get_key_id_from_alias(alias) if alias.startswith("alias/") else kms.get_key_id(alias)
+        if key_id not in kms.keys:
             raise S3ClientError("KMS.NotFoundException", f"Key '{name}' does not exist")
-        return kms.keys[identity].arn
+        return kms.keys[key_id].arn
 
 
 class Responses(S3Response):
-    """Serializes writes: of concurrent ones with `If-None-Match: *`, as Terraform locks state, only one succeeds."""
+    """Serializes writes: only one of several with `If-None-Match: *` succeeds, as Terraform's state locks require."""
 
     _writing = Lock()
 
@@ -90,7 +90,7 @@ class Responses(S3Response):
             # Requester Pays is not supported.
             return 200, {}, BUCKET_OWNER_PAYS
         if unknown := self.querystring.keys() - LIST_PARAMETERS:
-            raise NotImplementedError(f"GET of a bucket with {', '.join(sorted(unknown))}")
+            raise NotImplementedError(f"GET of a bucket with {', '.join(sorted(unknown))} is not implemented")
         return super().list_objects()
 
 
@@ -111,6 +111,6 @@ EXTENSION = Extension(
     models=(Bucket,),
     gaps={
         "aws_s3_bucket_logging": "accepted three spellings of bucket policies only",
-        "aws_s3_bucket_server_side_encryption_configuration": "could be missing",
+        "aws_s3_bucket_server_side_encryption_configuration": "lacked AWS's default encryption",
     },
 )

@@ -79,9 +79,9 @@ def evaluate(policy: Mapping[str, Any], action: str, resource: str, keys: Mappin
 
 def _matches_principal(principal: Any, keys: Mapping[str, str]) -> bool:
     """Whether the principal is everyone or the account. Individual users and roles are not evaluated."""
-    named = as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
+    principals = as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
     account = keys["aws:PrincipalAccount"]
-    return bool({"*", account, f"arn:aws:iam::{account}:root"} & set(named))
+    return bool({"*", account, f"arn:aws:iam::{account}:root"} & set(principals))
 
 
 def _matches_condition(operator: str, actual: str | None, expected: Values) -> bool:
@@ -91,5 +91,5 @@ def _matches_condition(operator: str, actual: str | None, expected: Values) -> b
         # Negated operators match if the key is absent.
         return actual is None or not _matches_condition(NEGATED[operator], actual, expected)
     if operator not in OPERATORS:
-        raise NotImplementedError(f"condition operator {operator}")
+        raise NotImplementedError(f"the condition operator {operator} is not implemented")
     return actual is not None and any(OPERATORS[operator](actual, str(each)) for each in expected)

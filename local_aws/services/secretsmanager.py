@@ -36,16 +36,18 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 DAY = 24 * 60 * 60
 """Seconds."""
 LABELS_WITHOUT_EVENTS = {PENDING, PREVIOUS}
-"""Labels whose moves emit no event."""
+"""AWS emits no event when one of these labels moves.
+
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/event-detail-secret-label-updated-secretsmanager.html
+"""
 
 
 @dataclass
 class Rotation:
     """A rotation that was started, and its result."""
 
-    secret: str
-    """ARN."""
-    version: str
+    secret_arn: str
+    version_id: str
     attempts: int = 0
     is_finished: bool = False
     problem: str | None = None
@@ -53,7 +55,7 @@ class Rotation:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether the rotation has made its version current."""
+        """Whether the latest attempt ended without a problem."""
         return self.is_finished and self.problem is None
 
 
@@ -89,24 +91,24 @@ class Secret(FakeSecret):
         """Remove a staging label from its version."""
         self.remove_version_stages_from_old_versions([stage])
 
-    def move_label(self, stage: str, version: str) -> None:
-        """Move a staging label to a version. AWSPREVIOUS follows AWSCURRENT."""
-        former = self.version_with(stage)
-        if former == version:
+    def move_label(self, stage: str, version_id: str) -> None:
+        """Move a staging label to a version. When AWSCURRENT moves, AWSPREVIOUS moves to the version that it left."""
+        holder = self.version_with(stage)
+        if holder == version_id:
             return
         self.remove_label(stage)
-        self.versions[version]["version_stages"].append(stage)
+        self.versions[version_id]["version_stages"].append(stage)
         if stage == CURRENT:
             self.remove_label(PREVIOUS)
-            if former:
-                self.versions[former]["version_stages"].append(PREVIOUS)
+            if holder:
+                self.versions[holder]["version_stages"].append(PREVIOUS)
 
     def labels(self) -> dict[str, str]:
         """Version ID by staging label."""
         return {stage: id for id, version in self.versions.items() for stage in version["version_stages"]}
 
     def _form_version_ids_to_stages(self) -> dict[str, Any]:
-        """Without versions that have no label: they count as deprecated."""
+        """Only versions with a label; the others are deprecated."""
         return {id: version["version_stages"] for id, version in self.versions.items() if version["version_stages"]}
 
 
@@ -159,10 +161,10 @@ class Backend(SecretsManagerBackend):
         self, secret_id: str, version_stage: str, remove_from_version_id: str, move_to_version_id: str
     ) -> tuple[str, str]:
         with self._emit_label_events(secret_id) as secret:
-            for version in filter(None, (remove_from_version_id, move_to_version_id)):
-                if version not in secret.versions:
+            for version_id in filter(None, (remove_from_version_id, move_to_version_id)):
+                if version_id not in secret.versions:
                     raise ResourceNotFoundException(
-                        f"Secrets Manager can't find the specified secret version: {version}."
+                        f"Secrets Manager can't find the specified secret version: {version_id}."
                     )
             holder = secret.version_with(version_stage)
             if remove_from_version_id and remove_from_version_id != holder:
@@ -239,9 +241,9 @@ class Backend(SecretsManagerBackend):
             if not self.is_rotating(secret.arn):
                 self._start_rotation(self._rotate, secret, pending)
             raise InvalidRequestException("A previous rotation isn't complete. That rotation will be reattempted.")
-        version = self._new_pending(secret, client_request_token)
-        self._start_rotation(self._rotate, secret, version)
-        return secret.to_short_dict(version_id=version)
+        version_id = self._new_pending(secret, client_request_token)
+        self._start_rotation(self._rotate, secret, version_id)
+        return secret.to_short_dict(version_id=version_id)
 
     def cancel_rotate_secret(self, secret_id: str) -> str:
         response = super().cancel_rotate_secret(secret_id)
@@ -250,10 +252,13 @@ class Backend(SecretsManagerBackend):
 
     def is_rotating(self, arn: str) -> bool:
         """Whether a rotation of the secret is in progress."""
-        return any(rotation.secret == arn and not rotation.is_finished for rotation in self.rotations)
+        return any(rotation.secret_arn == arn and not rotation.is_finished for rotation in self.rotations)
 
     def close(self) -> None:
-        """Cancel retries and wait for the rotations in progress, whose functions have been killed."""
+        """Cancel retries and wait for the rotations in progress.
+
+        Their functions must have been killed: the session does that first.
+        """
         self._closing.set()
         for thread in self._threads:
             thread.join()
@@ -268,17 +273,17 @@ class Backend(SecretsManagerBackend):
 
     @contextmanager
     def _emit_label_events(self, secret_id: str) -> Generator[Secret]:
-        """Emit an event for each label that moves within the context."""
+        """Emit an event for each label that moves within the context, except AWSPENDING and AWSPREVIOUS."""
         secret = self._find(secret_id)
         before = secret.labels()
         yield secret
-        for stage, version in secret.labels().items():
-            if stage not in LABELS_WITHOUT_EVENTS and before.get(stage) != version:
+        for stage, version_id in secret.labels().items():
+            if stage not in LABELS_WITHOUT_EVENTS and before.get(stage) != version_id:
                 cast(events.Backend, events_backends[self.account_id][self.region_name]).emit(
                     source="aws.secretsmanager",
                     detail_type="Secret Label Updated",
                     resources=[secret.arn],
-                    detail={"name": secret.name, "labelUpdated": stage, "versionId": version},
+                    detail={"name": secret.name, "labelUpdated": stage, "versionId": version_id},
                 )
 
     def _check_rules(self, rules: Mapping[str, Any]) -> None:
@@ -296,7 +301,7 @@ class Backend(SecretsManagerBackend):
         try:
             cast(awslambda.Function, backend.get_function(arn)).authorize(PRINCIPAL, secret.arn)
         except ApiError as error:
-            # IAM's error code, which the service model does not define.
+            # The generic class: botocore's model of Secrets Manager has no AccessDeniedException.
             raise SecretsManagerClientError(
                 "AccessDeniedException",
                 "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants "
@@ -309,13 +314,14 @@ class Backend(SecretsManagerBackend):
 
     def _new_pending(self, secret: Secret, token: str | None) -> str:
         """Create a version without a value, as AWS does before the first step."""
-        version = token or str(uuid4())
+        version_id = token or str(uuid4())
         secret.remove_label(PENDING)
-        secret.versions[version] = {"createdate": int(time.time()), "version_id": version, "version_stages": [PENDING]}
-        return version
+        created = int(time.time())
+        secret.versions[version_id] = {"createdate": created, "version_id": version_id, "version_stages": [PENDING]}
+        return version_id
 
-    def _start_rotation(self, target: Any, secret: Secret, version: str) -> None:
-        rotation = Rotation(secret.arn, version)
+    def _start_rotation(self, target: Any, secret: Secret, version_id: str) -> None:
+        rotation = Rotation(secret.arn, version_id)
         self.rotations.append(rotation)
         if not self._threads:
             session.current().cleanup.callback(self.close)
@@ -325,31 +331,33 @@ class Backend(SecretsManagerBackend):
 
     def _rotate(self, secret: Secret, rotation: Rotation) -> None:
         """Run all four steps. After a failure, start over from the first."""
-        for wait in (*RETRY_DELAYS, None):
+        for delay in (*RETRY_DELAYS, None):
             rotation.attempts += 1
-            rotation.problem = self._run_steps(secret, rotation.version, STEPS)
-            if rotation.problem is None and secret.version_with(CURRENT) != rotation.version:
-                rotation.problem = "finishSecret: the version is not current"
+            rotation.problem = self._run_steps(secret, rotation.version_id, STEPS)
+            if rotation.problem is None and secret.version_with(CURRENT) != rotation.version_id:
+                rotation.problem = "finishSecret: did not move AWSCURRENT to the new version"
             if rotation.problem is None:
                 secret.last_rotation_date = int(time.time())
                 self._set_next_date(secret)
                 break
-            # Removing the label cancels the rotation.
-            if wait is None or self._closing.wait(wait) or secret.version_with(PENDING) != rotation.version:
+            if delay is None or self._closing.wait(delay):
+                break
+            # Removing AWSPENDING from the version cancels the rotation.
+            if secret.version_with(PENDING) != rotation.version_id:
                 break
         rotation.is_finished = True
 
     def _test(self, secret: Secret, rotation: Rotation) -> None:
         """Run testSecret with a temporary version, as AWS does when a rotation is only scheduled."""
         rotation.attempts = 1
-        rotation.problem = self._run_steps(secret, rotation.version, ("testSecret",))
-        secret.versions.pop(rotation.version, None)
+        rotation.problem = self._run_steps(secret, rotation.version_id, ("testSecret",))
+        secret.versions.pop(rotation.version_id, None)
         rotation.is_finished = True
 
-    def _run_steps(self, secret: Secret, version: str, steps: tuple[str, ...]) -> str | None:
+    def _run_steps(self, secret: Secret, version_id: str, steps: tuple[str, ...]) -> str | None:
         functions = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         for step in steps:
-            event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version}
+            event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": version_id}
             try:
                 invocation = functions.invoke_as(PRINCIPAL, secret.arn, secret.rotation_lambda_arn, event)
             except Exception as error:  # a deleted function or a denied invocation fails the attempt
@@ -360,7 +368,7 @@ class Backend(SecretsManagerBackend):
 
 
 class Responses(SecretsManagerResponse):
-    """Adds IncludeDeprecated."""
+    """Adds the parameter IncludeDeprecated of ListSecretVersionIds."""
 
     @property
     def backend(self) -> Backend:
@@ -379,7 +387,7 @@ EXTENSION = Extension(
     models=(Secret,),
     gaps={
         "aws_secretsmanager_secret": "misplaced staging labels in UpdateSecretVersionStage, and emitted no events",
-        "aws_secretsmanager_secret_policy": "complete in moto; listed because it belongs to the secret",
+        "aws_secretsmanager_secret_policy": "had no gap",
         "aws_secretsmanager_secret_rotation": "ran within the request, could not fail, and ignored schedules",
     },
 )

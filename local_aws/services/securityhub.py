@@ -68,7 +68,6 @@ class Backend(SecurityHubBackend):
         )
 
     def unsubscribe(self, arn: str) -> dict[str, Any]:
-        """Disable a standard."""
         self.require_enabled()
         if arn not in self.subscriptions:
             raise ApiError("InvalidInputException", f"No such subscription: {arn}")

@@ -1,4 +1,4 @@
-"""WAF: all rules of a web ACL can be removed, and a resource has one web ACL at a time."""
+"""WAF: removal of all rules of a web ACL, one web ACL per resource, and protection of associated web ACLs."""
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.wafv2.models import WAFV2Backend
@@ -8,7 +8,7 @@ from local_aws.extension import ApiError, Extension
 
 
 class Backend(WAFV2Backend):
-    """A new association replaces the previous one, and an associated web ACL cannot be deleted."""
+    """Replaces the previous association of a resource, and refuses to delete an associated web ACL."""
 
     def associate_web_acl(self, web_acl_arn: str, resource_arn: str) -> None:
         if web_acl_arn in self.wacls:
@@ -37,6 +37,6 @@ EXTENSION = Extension(
     Backend,
     gaps={
         "aws_wafv2_web_acl": "could not remove its last rules",
-        "aws_wafv2_web_acl_association": "allowed several per resource",
+        "aws_wafv2_web_acl_association": "allowed several web ACLs per resource",
     },
 )

@@ -54,10 +54,10 @@ def single_user(rotation: RotationFixture) -> None:
         SecretString=pending.dump(),
         VersionStages=["AWSPENDING"],
     )
-    session = rotation.log_in(current)
-    verifier = encrypt_password(password, current.username, session, "scram-sha-256")
+    connection = rotation.log_in(current)
+    verifier = encrypt_password(password, current.username, connection, "scram-sha-256")
     rotation.server.execute(f"ALTER ROLE {current.username} PASSWORD '{verifier}'")
-    session.close()
+    connection.close()
     rotation.query("SELECT 1", pending)
     (before,) = (version for version, stages in rotation.stages().items() if "AWSCURRENT" in stages)
     rotation.client.update_secret_version_stage(

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's ACM extension."""
+"""Out-of-band changes to ACM resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Application Auto Scaling extension."""
+"""Out-of-band changes to Application Auto Scaling resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Lambda extension."""
+"""Out-of-band changes to Lambda resources, one per argument."""
 
 from typing import Any
 

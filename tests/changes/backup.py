@@ -1,4 +1,4 @@
-"""Changes for the local AWS's AWS Backup extension."""
+"""Out-of-band changes to AWS Backup resources, one per argument."""
 
 import json
 from typing import Any

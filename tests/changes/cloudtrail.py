@@ -1,4 +1,4 @@
-"""Changes for the local AWS's CloudTrail extension."""
+"""Out-of-band changes to CloudTrail resources, one per argument."""
 
 from typing import Any
 

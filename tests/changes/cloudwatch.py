@@ -1,4 +1,4 @@
-"""Changes for the local AWS's CloudWatch extension."""
+"""Out-of-band changes to CloudWatch resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's AWS Config extension."""
+"""Out-of-band changes to AWS Config resources, one per argument."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ def _put_recorder(**changed: Any) -> Change:
 
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         config = aws.client("config")
-        (known,) = config.describe_configuration_recorders(ConfigurationRecorderNames=[state["name"]])[
+        (current,) = config.describe_configuration_recorders(ConfigurationRecorderNames=[state["name"]])[
             "ConfigurationRecorders"
         ]
-        kept = {name: known[name] for name in ("name", "roleARN", "recordingGroup", "recordingMode")}
+        kept = {name: current[name] for name in ("name", "roleARN", "recordingGroup", "recordingMode")}
         config.put_configuration_recorder(ConfigurationRecorder=kept | changed)
 
     return change
@@ -30,8 +30,8 @@ def _put_channel(**changed: Any) -> Change:
 
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         config = aws.client("config")
-        (known,) = config.describe_delivery_channels(DeliveryChannelNames=[state["name"]])["DeliveryChannels"]
-        config.put_delivery_channel(DeliveryChannel=known | changed)
+        (current,) = config.describe_delivery_channels(DeliveryChannelNames=[state["name"]])["DeliveryChannels"]
+        config.put_delivery_channel(DeliveryChannel=current | changed)
 
     return change
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's EC2 extension."""
+"""Out-of-band changes to EC2 resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's ECS extension."""
+"""Out-of-band changes to ECS resources, one per argument."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ def _another_port(aws: LocalAws, state: dict[str, Any]) -> None:
 
 def _another_revision(aws: LocalAws, state: dict[str, Any]) -> None:
     ecs = aws.client("ecs")
-    known = ecs.describe_task_definition(taskDefinition=state["task_definition"])["taskDefinition"]
+    current = ecs.describe_task_definition(taskDefinition=state["task_definition"])["taskDefinition"]
     members = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-    revision = ecs.register_task_definition(**{name: value for name, value in known.items() if name in members})
+    revision = ecs.register_task_definition(**{name: value for name, value in current.items() if name in members})
     _update(taskDefinition=revision["taskDefinition"]["taskDefinitionArn"])(aws, state)
 
 

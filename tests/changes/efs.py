@@ -1,4 +1,4 @@
-"""Changes for the local AWS's EFS extension."""
+"""Out-of-band changes to EFS resources, one per argument."""
 
 import json
 from typing import Any

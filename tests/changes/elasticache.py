@@ -1,4 +1,4 @@
-"""Changes for the local AWS's ElastiCache extension."""
+"""Out-of-band changes to ElastiCache resources, one per argument."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def _stored_replication_group(**values: Any) -> Change:
     def change(aws: LocalAws, group: dict[str, Any]) -> None:
         stored = aws.backend("elasticache").replication_groups[group["id"]]
         vars(stored).update(values)
-        stored.resize(shards=stored.shards, replicas=stored.replicas)
+        stored.resize(shard_count=stored.shard_count, replica_count=stored.replica_count)
 
     return change
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's GuardDuty extension."""
+"""Out-of-band changes to GuardDuty resources, one per argument."""
 
 from typing import Any
 

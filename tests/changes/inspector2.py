@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Inspector extension."""
+"""Out-of-band changes to Inspector resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's KMS extension."""
+"""Out-of-band changes to KMS resources, one per argument."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's CloudWatch Logs extension."""
+"""Out-of-band changes to CloudWatch Logs resources, one per argument."""
 
 from typing import Any
 
@@ -19,8 +19,10 @@ def _filter(**changed: Any) -> Change:
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         logs, group = aws.client("logs"), state["log_group_name"]
         filters = logs.describe_metric_filters(logGroupName=group, filterNamePrefix=state["name"])["metricFilters"]
-        known = next(one for one in filters if one["filterName"] == state["name"])
-        kept = {name: known[name] for name in ("filterName", "filterPattern", "logGroupName", "metricTransformations")}
+        current = next(one for one in filters if one["filterName"] == state["name"])
+        kept = {
+            name: current[name] for name in ("filterName", "filterPattern", "logGroupName", "metricTransformations")
+        }
         logs.put_metric_filter(**kept | changed)
 
     return change
@@ -30,8 +32,8 @@ def _query(**changed: Any) -> Change:
     def change(aws: LocalAws, state: dict[str, Any]) -> None:
         logs = aws.client("logs")
         queries = logs.describe_query_definitions(queryDefinitionNamePrefix=state["name"])["queryDefinitions"]
-        known = next(one for one in queries if one["queryDefinitionId"] == state["query_definition_id"])
-        kept = {name: known[name] for name in ("queryDefinitionId", "name", "queryString", "logGroupNames")}
+        current = next(one for one in queries if one["queryDefinitionId"] == state["query_definition_id"])
+        kept = {name: current[name] for name in ("queryDefinitionId", "name", "queryString", "logGroupNames")}
         logs.put_query_definition(**kept | changed)
 
     return change

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's RDS extension."""
+"""Out-of-band changes to RDS resources, one per argument."""
 
 from typing import Any
 

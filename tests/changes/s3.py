@@ -1,4 +1,4 @@
-"""Changes for the local AWS's S3 extension."""
+"""Out-of-band changes to S3 resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Secrets Manager extension."""
+"""Out-of-band changes to Secrets Manager resources, one per argument."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Security Hub extension."""
+"""Out-of-band changes to Security Hub resources, one per argument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes for the local AWS's Step Functions extension."""
+"""Out-of-band changes to Step Functions resources, one per argument."""
 
 import json
 from typing import Any

@@ -31,10 +31,11 @@ CHANGES: dict[tuple[str, str], Change] = {
 UNREAD: dict[tuple[str, str], str] = {
     key: reason for table in _tables() for key, reason in getattr(table, "UNREAD", {}).items()
 }
+"""Arguments without a change: identifiers, and arguments that the provider does not read; with the reason."""
 COMMON: dict[tuple[str, str], str] = {
     key: reason for table in _tables() for key, reason in getattr(table, "COMMON", {}).items()
 }
-"""Arguments that all resources of a type share, so that a change affects all of them; with the reason."""
+"""Arguments whose change affects all resources of a type, because they share it; with the reason."""
 
 
 def arguments_of(platform: Platform) -> set[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 
 from stacks import ROOT
 from tests.changes.defects import DEFECTS, Defect
-from tests.checkouts import checkout, edit
+from tests.checkouts import copy_project, edit
 from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import TIERS
 
@@ -68,7 +68,7 @@ def failures_by_suite(folder: Path, suites: Mapping[str, Sequence[str]], logs: P
 def tier_tests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Files of the other suites with tests that use the tiers: these fail if no tier can be built."""
     folder = tmp_path_factory.mktemp("no-tiers")
-    edit(copy := checkout(folder / "project"), TIER_STACK)
+    edit(copy := copy_project(folder / "project"), TIER_STACK)
     failed = failures_by_suite(copy, {suite.rpartition("/")[2]: (suite,) for suite in OTHERS}, folder)
     return {suite: sorted({test.partition("::")[0] for test in tests}) for suite, tests in failed.items() if tests}
 
@@ -92,7 +92,7 @@ def test_some_tests_of_the_other_suites_use_the_tiers(tier_tests: dict[str, list
 def test_a_defect_fails_a_handful_of_tests_that_name_it(
     defect: Defect, tier_tests: dict[str, list[str]], tmp_path: Path
 ):
-    edit(copy := checkout(tmp_path / "project"), defect.edit)
+    edit(copy := copy_project(tmp_path / "project"), defect.edit)
     failed = failures_by_suite(copy, {**tier_tests, **SUITES}, tmp_path)
     summary = "\n".join(f"{test} - {message}" for run in failed.values() for test, message in run.items())
     print(f"\n{defect.tier}: {sum(map(len, failed.values()))} failures\n{summary}")

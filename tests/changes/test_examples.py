@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkouts import checkout, run
+from tests.checkouts import copy_project, run
 from tests.examples.test_contributing import examples, follow
 
 MAX_FILES = {"Add an alarm": 2, "Add a setting": 3, "Add a tier": 9}
@@ -19,7 +19,7 @@ GENERATE = """\
 .venv/bin/python -m pytest tests/snapshots --snapshot-update --no-cov --quiet
 git add --all
 """
-"""As `make docs`, `make synth` and `make snapshots`. Some tests read the list of files from git."""
+"""The commands of `make docs`, `make synth` and `make snapshots`. Some tests read the list of files from git."""
 SUITES = (
     "tests/unit tests/snapshots",
     "tests/policy",
@@ -33,7 +33,7 @@ SUITES = (
 
 @pytest.mark.parametrize("name", MAX_FILES)
 def test_all_suites_pass_after_an_example_with_few_edits(tmp_path: Path, name: str):
-    copy = checkout(tmp_path / "project")
+    copy = copy_project(tmp_path / "project")
     assert list(follow(copy, examples()[name]))  # tests/examples runs its commands
     edited = run(copy, "git ls-files --modified --others --exclude-standard").splitlines()
     print(f"{name}: {', '.join(edited)}")

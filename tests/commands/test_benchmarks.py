@@ -23,11 +23,11 @@ prod-access   data.aws_iam_policy_document.trust (trust): Read complete after 20
 """
 
 
-def test_a_wait_is_the_minimum_duration_of_a_type():
+def test_a_delay_is_a_types_minimum_duration_rounded_down_to_a_poll():
     assert fixed_delays(LOG) == {"aws_vpc": 10, "aws_kms_key": 10, "aws_lb": 60}
 
 
-def test_waits_of_dependent_resources_add_up(prod: Platform):
+def test_delays_of_dependent_resources_add_up(prod: Platform):
     found = chains(prod, {"aws_rds_cluster": 30, "aws_rds_cluster_instance": 20, "aws_kms_key": 10, "aws_vpc": 15})
     assert found["database"].seconds == 70
     assert found["database"].through == ("aws_rds_cluster", *2 * ["aws_rds_cluster_instance"])
@@ -36,7 +36,7 @@ def test_waits_of_dependent_resources_add_up(prod: Platform):
     assert along_tiers(prod, found)[0] == 10 + 15 + 70
 
 
-def test_a_rehearsal_is_compared_with_its_waits(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_rehearsal_is_compared_with_its_delays(prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     network = replace(prod, stacks={"network": replace(prod.stacks["network"], depends_on=())})
     monkeypatch.setattr(Platform, "read", lambda *_: network)
     (tmp_path / "deploy.log").write_text(LOG)
@@ -46,7 +46,7 @@ def test_a_rehearsal_is_compared_with_its_waits(prod: Platform, tmp_path: Path, 
     assert "| deploy | 20 s | 10 s | 2.00x |" in measured
 
 
-def test_without_a_rehearsal_the_message_names_make_rehearse(tmp_path: Path):
+def test_without_a_rehearsal_the_message_says_to_run_make_rehearse(tmp_path: Path):
     with pytest.raises(SystemExit, match="run make rehearse ENV=prod"):
         rehearsal.measure("prod", tmp_path)
 

@@ -373,13 +373,13 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def not_yet(times: int) -> Callable[[dict[str, Any]], None]:
     """KMS does not know the new role yet."""
-    left = iter(range(times))
+    refusals = iter(range(times))
 
-    def answer(arguments: dict[str, Any]) -> None:
-        if next(left, None) is not None:
+    def refuse_or_pass(arguments: dict[str, Any]) -> None:
+        if next(refusals, None) is not None:
             refusal("CreateKey", "MalformedPolicyDocumentException", "principals")(arguments)
 
-    return answer
+    return refuse_or_pass
 
 
 def test_a_role_that_kms_does_not_know_yet_is_retried(scene: Scene, waits: list[float]):

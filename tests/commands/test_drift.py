@@ -80,7 +80,7 @@ def test_an_argument_that_neither_the_stack_nor_aws_sets_is_drift():
     assert drift_of("aws_sns_topic", {"layers": None}, {"layers": ["x"]}, body={}) == [("changed", ("layers",))]
 
 
-def test_a_computed_argument_is_no_drift():
+def test_a_computed_argument_is_not_drift():
     assert drift_of("aws_s3_bucket", {"arn": "", "policy": ""}, {"arn": "arn:x", "policy": "{}"}, body={}) == []
 
 
@@ -104,7 +104,7 @@ def test_a_deleted_resource_is_drift():
         ([{"protocol": "tcp"}], [{"protocol": "6"}]),
     ],
 )
-def test_an_equivalent_value_is_no_drift(before: object, after: object):
+def test_an_equivalent_value_is_not_drift(before: object, after: object):
     assert drift_of("aws_network_acl", {"ingress": before}, {"ingress": after}) == []
 
 
@@ -117,7 +117,7 @@ def test_a_different_or_empty_value_is_drift(before: object, after: object):
 
 
 @pytest.mark.parametrize("ignored", [["size"], "all"])
-def test_an_ignored_change_is_no_drift(ignored: object):
+def test_an_ignored_change_is_not_drift(ignored: object):
     body = {"size": 1, "lifecycle": {"ignore_changes": ignored}}
     assert drift_of("aws_sns_topic", {"size": 1}, {"size": 7}, body=body) == []
 
@@ -164,11 +164,11 @@ def test_an_additional_policy_or_route_is_drift(type_: str, argument: str, by: d
     ]
 
 
-def test_an_argument_that_a_separate_resource_manages_is_no_drift():
+def test_an_argument_that_a_separate_resource_manages_is_not_drift():
     assert drift_of("aws_s3_bucket", {"versioning": []}, {"versioning": [{"enabled": True}]}, body={}) == []
 
 
-def test_data_sources_are_no_resources():
+def test_data_sources_are_not_resources():
     entry = {**drifted("aws_sns_topic", {"name": "a"}, None), "mode": "data"}
     assert changes_in(stack("aws_sns_topic", {}), {"resource_drift": [entry]}, {}) == []
 
@@ -315,7 +315,7 @@ def test_an_environment_without_a_deployment_is_refused(deployed: Deployed):
     assert (result.exit_code, result.stderr) == (1, f"{deployed.scene.name}: nothing is deployed\n")
 
 
-def test_without_synthesized_stacks_the_message_names_make_synth(
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path / "nowhere"))

@@ -77,7 +77,7 @@ def test_without_locks_the_message_says_so(bucket: Scene):
     assert (result.exit_code, result.output) == (0, f"{bucket.name}: no state is locked\n")
 
 
-def test_without_a_bucket_the_message_names_bootstrap(scene: Scene):
+def test_without_a_bucket_the_message_says_to_run_bootstrap(scene: Scene):
     result = scene.run("lock")
     assert result.exit_code == 1
     assert result.stderr.endswith(f"python -m operations bootstrap {scene.name} creates it\n")

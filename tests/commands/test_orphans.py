@@ -19,7 +19,7 @@ from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 from tests.states import state
 
-SECOND = "us-east-2"
+SECOND_REGION = "us-east-2"
 
 
 @dataclass
@@ -57,8 +57,8 @@ class Deployed:
         self.put(self.key(), json.dumps(state(resources, deposed=deposed)))
 
     def tags(self, **more: str) -> list[Body]:
-        every = {"Environment": self.scene.name, "Tier": "network", "ManagedBy": "cdktf", **more}
-        return [{"Key": key, "Value": value} for key, value in every.items()]
+        tags = {"Environment": self.scene.name, "Tier": "network", "ManagedBy": "cdktf", **more}
+        return [{"Key": key, "Value": value} for key, value in tags.items()]
 
     def vpc(self, **tags: str) -> str:
         specification = {"ResourceType": "vpc", "Tags": self.tags(**tags)}
@@ -200,8 +200,8 @@ CASES = {
 def list_tagged(deployed: Deployed, *resources: str, name: str = "") -> None:
     """Let the Tagging API list resources."""
     tags = deployed.tags(**({"Name": name} if name else {}))
-    every = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
-    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": every})
+    mappings = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
+    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": mappings})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -237,7 +237,7 @@ def test_nodes_tasks_and_backups_need_no_state(deployed: Deployed, monkeypatch: 
     assert deployed.commands() == [deletes("<type>", arn(ignored))]
 
 
-def test_resources_of_another_environment_tier_or_tool_are_no_orphans(deployed: Deployed):
+def test_resources_of_another_environment_tier_or_tool_are_not_orphans(deployed: Deployed):
     deployed.vpc(Environment="another")
     deployed.vpc(Tier="a-tier-without-a-stack")
     deployed.vpc(ManagedBy="hand")
@@ -248,8 +248,8 @@ def test_resources_of_another_environment_tier_or_tool_are_no_orphans(deployed: 
 
 
 def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: Deployed):
-    deployed.scene.write({"second_region": SECOND})
-    name, client = f"{deployed.scene.name}-copies", deployed.client("kms", SECOND)
+    deployed.scene.write({"second_region": SECOND_REGION})
+    name, client = f"{deployed.scene.name}-copies", deployed.client("kms", SECOND_REGION)
     deployed.has(
         {
             "aws_backup_vault.copies": {"name": name},
@@ -262,11 +262,11 @@ def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: De
     key = client.create_key(Description="copies", Tags=tags)["KeyMetadata"]["KeyId"]
     client.create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
     tagged = {tag["Key"]: tag["Value"] for tag in deployed.tags()}
-    deployed.client("backup", SECOND).create_backup_vault(BackupVaultName=name, BackupVaultTags=tagged)
+    deployed.client("backup", SECOND_REGION).create_backup_vault(BackupVaultName=name, BackupVaultTags=tagged)
     found = {
         imports("aws_backup_vault.copies", name),
         imports("aws_kms_alias.copies", f"alias/{name}"),
-        f"{deletes('AWS::SNS::Topic', deployed.topic(SECOND))} --region {SECOND}",
+        f"{deletes('AWS::SNS::Topic', deployed.topic(SECOND_REGION))} --region {SECOND_REGION}",
     }
     assert set(deployed.commands()) == found | {imports("aws_kms_key.copies", key)}
     # A key that is pending deletion is described in its Region.
@@ -369,7 +369,7 @@ def test_the_command_succeeds_without_orphans(synthesized: Deployed):
     assert (result.exit_code, result.output) == (0, f"0 resources of {synthesized.scene.name} are in no state\n")
 
 
-def test_without_synthesized_stacks_the_message_names_make_synth(synthesized: Deployed, tmp_path: Path):
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth(synthesized: Deployed, tmp_path: Path):
     (tmp_path / "manifest.json").unlink()
     result = synthesized.scene.run("orphans")
     assert result.exit_code == 1

@@ -85,7 +85,7 @@ def test_an_earlier_failure_is_not_remembered(synthesized: Synthesized):
     assert synthesized.scene.run("plan-all", str(synthesized.plans)).exit_code == 0
 
 
-def test_without_synthesized_stacks_the_message_names_make_synth(
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth(
     synthesized: Synthesized, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CDKTF_OUTDIR", str(synthesized.plans))

@@ -186,9 +186,11 @@ def granted(scene: Scene) -> Iterator[dict[tuple[str, str], float]]:
 
 
 def checked(scene: Scene, platform: Platform, *, used: float, quota: float, what: str = "VPCs") -> CheckResult:
-    known = NAMED[what]
-    scene.aws.backend("servicequotas").applied_values[known.service, known.code] = quota
-    return quotas.check_quota(replace(known, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform))
+    checked_quota = NAMED[what]
+    scene.aws.backend("servicequotas").applied_values[checked_quota.service, checked_quota.code] = quota
+    return quotas.check_quota(
+        replace(checked_quota, used=lambda *_: {"": used}), Account.of(scene.settings), Demand(platform)
+    )
 
 
 @pytest.mark.usefixtures("granted")
@@ -392,15 +394,15 @@ def with_resources(context: CheckContext, *resources: Resource) -> CheckContext:
 
 def without_audit(context: CheckContext) -> CheckContext:
     platform = context.demand.platform
-    left = tuple(resource for resource in platform.resources if resource.tier != "audit")
-    return replace(context, demand=Demand(replace(platform, resources=left)))
+    others = tuple(resource for resource in platform.resources if resource.tier != "audit")
+    return replace(context, demand=Demand(replace(platform, resources=others)))
 
 
 def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: CheckContext):
     context = without_audit(context)
     assert found(checks.trail, context).detail == "no rule needs one"
-    waiting = with_resources(context, RULE)
-    result = found(checks.trail, waiting)
+    with_rule = with_resources(context, RULE)
+    result = found(checks.trail, with_rule)
     assert result.status is Status.WARNING
     assert "root-signs-in" in result.detail
     s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
@@ -414,9 +416,9 @@ def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: Check
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [delivery]}))
     arn = cloudtrail.create_trail(Name=bucket, S3BucketName=bucket)["TrailARN"]
-    assert found(checks.trail, waiting).status is Status.WARNING
+    assert found(checks.trail, with_rule).status is Status.WARNING
     cloudtrail.start_logging(Name=bucket)
-    assert found(checks.trail, waiting).detail == arn
+    assert found(checks.trail, with_rule).detail == arn
     cloudtrail.delete_trail(Name=bucket)
 
 
@@ -567,7 +569,7 @@ def test_an_invalid_state_stops_the_deployment(synthesized: Scene):
     assert "not a Terraform state" in " ".join(result.output.split())
 
 
-def test_before_bootstrap_the_message_names_bootstrap(stacks: Scene):
+def test_before_bootstrap_the_message_says_to_run_bootstrap(stacks: Scene):
     result = stacks.run("preflight")
     assert result.exit_code == 1
     assert f"python -m operations bootstrap {stacks.name}" in result.output

@@ -196,7 +196,7 @@ def test_outputs_deferred_changes_and_failed_checks_are_listed(tmp_path: Path):
     assert " same`" not in output
 
 
-def test_data_sources_are_no_changes(tmp_path: Path):
+def test_data_sources_are_not_changes(tmp_path: Path):
     assert as_json(tmp_path, change("aws_vpc", ["read"], None, {}, mode="data"))["verdict"] is None
 
 
@@ -636,12 +636,12 @@ def test_a_comment_fits_the_limit_and_counts_what_it_omits(tmp_path: Path, lette
     output = comment([replace(review, stack=f"{review.stack}{n}") for n in range(20) for review in reviews])
     assert len(output.encode()) < LIMIT
     assert output.startswith("### Incomplete plan (")
-    left = re.search(r"characters: (\d+) \((\d+) data loss, (\d+) downtime\)", output)
-    assert left, output[-3000:]
-    assert int(left[1]) == int(left[2]) + int(left[3])
+    omitted = re.search(r"characters: (\d+) \((\d+) data loss, (\d+) downtime\)", output)
+    assert omitted, output[-3000:]
+    assert int(omitted[1]) == int(omitted[2]) + int(omitted[3])
     shown = sum(line.startswith(("| data loss |", "| downtime |")) for line in output.splitlines())
     assert shown > 40
-    assert shown + int(left[1]) == 20 * sum(len(review.findings) for review in reviews)
+    assert shown + int(omitted[1]) == 20 * sum(len(review.findings) for review in reviews)
     assert "Omitted because of GitHub's limit of 65,536 characters: " in output
     shape(output)
 

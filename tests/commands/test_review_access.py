@@ -96,7 +96,7 @@ def documents(before: Any, after: Any) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("name", SAME_OR_LESS)
-def test_the_same_or_less_is_no_grant(name: str):
+def test_the_same_or_less_is_not_a_grant(name: str):
     assert grants(*documents(*SAME_OR_LESS[name])) == []
 
 
@@ -215,7 +215,7 @@ def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str 
     root: dict[str, Any] = {"resources": [resource]}
     if module:
         root = {"module_calls": {"inner": {"module": root}}}
-    read = change(
+    data_source = change(
         "aws_iam_policy_document",
         ["read"],
         None,
@@ -224,7 +224,7 @@ def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str 
         mode="data",
         address=f"{module}data.aws_iam_policy_document.it",
     )
-    waits = change(
+    policy = change(
         "aws_iam_role_policy",
         UPDATE,
         {"policy": json.dumps(before)},
@@ -234,7 +234,7 @@ def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str 
     )
     return {
         "configuration": {"root_module": root},
-        "resource_changes": [change("aws_vpc", ["no-op"], {}, {}), read, waits],
+        "resource_changes": [change("aws_vpc", ["no-op"], {}, {}), data_source, policy],
     }
 
 
@@ -387,10 +387,10 @@ def test_a_removed_denial_of_a_network_acl_is_reported_and_a_new_one_is_not(tmp_
     removed = exposures(tmp_path, change("aws_network_acl", UPDATE, with_, without))
     assert removed == [("removes a denial", ("all traffic from 192.0.2.0/24",))]
     assert exposures(tmp_path, change("aws_network_acl", UPDATE, without, with_)) == []
-    turned = change(
+    reversal = change(
         "aws_network_acl_rule",
         UPDATE,
         {**denial, "egress": True, "rule_action": "deny", "action": None},
         {**allowed, "egress": True, "rule_action": "allow", "action": None},
     )
-    assert {sentence for sentence, _ in exposures(tmp_path, turned)} == {"allows new traffic", "removes a denial"}
+    assert {sentence for sentence, _ in exposures(tmp_path, reversal)} == {"allows new traffic", "removes a denial"}

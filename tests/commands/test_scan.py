@@ -124,10 +124,10 @@ def test_an_empty_scan_is_a_problem(change: dict[str, Any], problem: str):
 
 
 def test_the_projects_waivers_are_read():
-    read = waivers()
-    assert len(read) > 10
-    assert len({(entry.check, resource, entry.scans) for entry in read for resource in entry.resources}) == sum(
-        len(entry.resources) for entry in read
+    entries = waivers()
+    assert len(entries) > 10
+    assert len({(entry.check, resource, entry.scans) for entry in entries for resource in entry.resources}) == sum(
+        len(entry.resources) for entry in entries
     )
 
 

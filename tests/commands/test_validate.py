@@ -93,7 +93,7 @@ def test_the_exit_code_is_1_with_one_line_per_problem_every_time(empty_outdir: p
 
 
 @pytest.mark.usefixtures("empty_outdir")
-def test_without_synthesized_stacks_the_message_names_make_synth():
+def test_without_synthesized_stacks_the_message_says_to_run_make_synth():
     result = validate()
     assert result.exit_code == 1
     assert "no readable output of cdktf; run make synth" in result.stderr

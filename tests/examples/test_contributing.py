@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stacks import ROOT
-from tests.checkouts import checkout, edit, run
+from tests.checkouts import copy_project, edit, run
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
@@ -28,7 +28,7 @@ def test_the_worked_examples_are_found():
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    return checkout(tmp_path / "project")
+    return copy_project(tmp_path / "project")
 
 
 def follow(folder: Path, example: str) -> Iterator[str]:
@@ -61,7 +61,7 @@ def test_a_diff_that_does_not_match_is_reported(tmp_path: Path):
     (tmp_path / "a.py").write_text("one\ntwo\ntwo\n")
     edit(tmp_path, "--- a.py\n@@ here\n one\n-two\n+three\n")
     assert (tmp_path / "a.py").read_text() == "one\nthree\ntwo\n"
-    with pytest.raises(AssertionError, match=r"a\.py has these lines 0 times"):
+    with pytest.raises(AssertionError, match=r"a\.py: expected these lines once, found them 0 times"):
         edit(tmp_path, "--- a.py\n@@\n-four\n")
 
 

@@ -41,7 +41,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def deployed(pytestconfig: pytest.Config) -> DeployedEnvironment:
-    """The deployed environment."""
     return pytestconfig.stash[DEPLOYED]
 
 

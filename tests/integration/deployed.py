@@ -196,7 +196,6 @@ class DeployedEnvironment:
 
     @cached_property
     def vpc(self) -> Response:
-        """The VPC."""
         vpcs = self.list_all(
             "ec2",
             "describe_vpcs",

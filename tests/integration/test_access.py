@@ -101,9 +101,9 @@ def test_boundary_denies_actions_that_no_deployment_may_use(deployed: DeployedEn
 
 def test_oidc_provider_accepts_tokens_for_aws_only(deployed: DeployedEnvironment):
     provider = deployed.names.oidc_provider_arn
-    answer = deployed.call("iam", "get_open_id_connect_provider", OpenIDConnectProviderArn=provider)
+    response = deployed.call("iam", "get_open_id_connect_provider", OpenIDConnectProviderArn=provider)
     expect(
         "audience",
-        {provider: (answer["Url"].removeprefix("https://"), answer["ClientIDList"])},
+        {provider: (response["Url"].removeprefix("https://"), response["ClientIDList"])},
         (ISSUER, ["sts.amazonaws.com"]),
     )

@@ -36,10 +36,10 @@ def trail(deployed: DeployedEnvironment) -> Response:
 @pytest.fixture(scope="session")
 def selectors(deployed: DeployedEnvironment, trail: Response) -> list[dict[str, Response]]:
     """Fields of each of the trail's advanced event selectors, by name."""
-    answer = deployed.call("cloudtrail", "get_event_selectors", TrailName=trail["TrailARN"])
+    response = deployed.call("cloudtrail", "get_event_selectors", TrailName=trail["TrailARN"])
     return [
         {field["Field"]: field for field in selector["FieldSelectors"]}
-        for selector in answer.get("AdvancedEventSelectors", [])
+        for selector in response.get("AdvancedEventSelectors", [])
     ]
 
 

@@ -96,7 +96,7 @@ def log_groups(deployed: DeployedEnvironment) -> dict[str, Response]:
 
 def test_log_buckets_are_versioned(deployed: DeployedEnvironment, log_buckets: list[str]):
     versioning = {bucket: deployed.call("s3", "get_bucket_versioning", Bucket=bucket) for bucket in log_buckets}
-    expect("versioning", {arn_of(bucket): answer.get("Status") for bucket, answer in versioning.items()}, "Enabled")
+    expect("versioning", {arn_of(bucket): response.get("Status") for bucket, response in versioning.items()}, "Enabled")
 
 
 def test_log_buckets_block_public_access(deployed: DeployedEnvironment, log_buckets: list[str]):
@@ -114,8 +114,8 @@ def test_log_buckets_are_encrypted_with_the_log_key(
 ):
     encryption: dict[str, Any] = {}
     for bucket in log_buckets:
-        answer = deployed.call("s3", "get_bucket_encryption", Bucket=bucket)
-        rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+        response = deployed.call("s3", "get_bucket_encryption", Bucket=bucket)
+        rule = response["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]
         encryption[arn_of(bucket)] = (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID"))
     # Load balancers and S3 cannot deliver to buckets with customer managed keys.
     expect_each(
@@ -153,8 +153,8 @@ def test_audit_archive_has_object_lock(deployed: DeployedEnvironment, settings: 
     locks: dict[str, Any] = {}
     for bucket in log_buckets:
         if not deployed.error_code("s3", "get_object_lock_configuration", Bucket=bucket):
-            answer = deployed.call("s3", "get_object_lock_configuration", Bucket=bucket)
-            retention = answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {})
+            response = deployed.call("s3", "get_object_lock_configuration", Bucket=bucket)
+            retention = response["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {})
             locks[arn_of(bucket)] = (retention.get("Mode"), retention.get("Days"))
     expect("default retention mode and days", locks, ("GOVERNANCE", settings.log_retention_days))
 

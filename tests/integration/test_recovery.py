@@ -55,8 +55,7 @@ def restore_test(deployed: DeployedEnvironment) -> Response:
 
 
 @pytest.fixture(scope="session")
-def restores(deployed: DeployedEnvironment, restore_test: Response) -> list[Response]:
-    """Restore testing selections."""
+def restore_selections(deployed: DeployedEnvironment, restore_test: Response) -> list[Response]:
     names = {"RestoreTestingPlanName": restore_test["RestoreTestingPlanName"]}
     return [
         deployed.call(
@@ -147,14 +146,16 @@ def test_continuous_backup_of_the_database_stays_with_rds(plan: Response, rules:
     expect("has continuous backup", continuous, False)
 
 
-def test_restores_are_tested(restore_test: Response, restores: list[Response], protected: dict[str, str]):
-    tested = {(arn, one["ProtectedResourceType"]) for one in restores for arn in one["ProtectedResourceArns"]}
+def test_restores_are_tested(restore_test: Response, restore_selections: list[Response], protected: dict[str, str]):
+    tested = {(arn, one["ProtectedResourceType"]) for one in restore_selections for arn in one["ProtectedResourceArns"]}
     expect("restores", {restore_test["RestoreTestingPlanArn"]: tested}, set(protected.items()))
 
 
-def test_backup_and_restore_have_different_roles(selections: list[Response], restores: list[Response]):
+def test_backup_and_restore_have_different_roles(selections: list[Response], restore_selections: list[Response]):
     backup_roles = {one["IamRoleArn"] for one in selections}
-    roles = {f"restores of {one['ProtectedResourceType']}": one["IamRoleArn"] in backup_roles for one in restores}
+    roles = {
+        f"restores of {one['ProtectedResourceType']}": one["IamRoleArn"] in backup_roles for one in restore_selections
+    }
     expect("use a backup role", roles, False)
 
 

@@ -54,8 +54,8 @@ def test_credential_is_for_the_writer_endpoint(
 
 def test_rotation_schedule_of_the_credential(secret: Response, function: Response, settings: Environment):
     rules, wanted = secret.get("RotationRules", {}), settings.rotation
-    every = rules.get("ScheduleExpression") or rules.get("AutomaticallyAfterDays")
-    rotated = (secret.get("RotationEnabled"), every, secret.get("RotationLambdaARN"))
+    schedule = rules.get("ScheduleExpression") or rules.get("AutomaticallyAfterDays")
+    rotated = (secret.get("RotationEnabled"), schedule, secret.get("RotationLambdaARN"))
     expect(
         "rotation, schedule or days, function",
         {secret["ARN"]: rotated},

@@ -49,8 +49,8 @@ def test_states_are_encrypted_with_their_key(
 
 
 def test_default_encryption_of_the_state_bucket(deployed: DeployedEnvironment, bucket: str, arn: str, key: str):
-    answer = deployed.call("s3", "get_bucket_encryption", Bucket=bucket)["ServerSideEncryptionConfiguration"]
-    default = answer["Rules"][0]["ApplyServerSideEncryptionByDefault"]
+    response = deployed.call("s3", "get_bucket_encryption", Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    default = response["Rules"][0]["ApplyServerSideEncryptionByDefault"]
     encryption = (default["SSEAlgorithm"], key_of(deployed, default.get("KMSMasterKeyID")))
     expect("encryption by default", {arn: encryption}, ("aws:kms", key))
 
@@ -69,8 +69,8 @@ def test_state_bucket_blocks_public_access(deployed: DeployedEnvironment, bucket
     refusal = deployed.error_code("s3", "get_public_access_block", Bucket=bucket)
     block: Response = {}
     if not refusal:
-        answer = deployed.call("s3", "get_public_access_block", Bucket=bucket)
-        block = answer["PublicAccessBlockConfiguration"]
+        response = deployed.call("s3", "get_public_access_block", Bucket=bucket)
+        block = response["PublicAccessBlockConfiguration"]
     expect("public access block", {arn: sorted(block.values())}, [True] * 4)
 
 

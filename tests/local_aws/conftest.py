@@ -47,7 +47,7 @@ def reset_afterwards(aws: LocalAws) -> Generator[None]:
 
 @pytest.fixture
 def another(aws: LocalAws) -> Generator[None]:
-    """For tests that start their own local AWS."""
+    """Allows a test to start its own local AWS."""
     with reset_afterwards(aws):
         yield
 
@@ -60,7 +60,7 @@ def quick_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unsupported(aws: LocalAws) -> Generator[dict[str, int]]:
-    """Unsupported calls of the test, hidden from other tests."""
+    """Unsupported calls by the test, hidden from other tests."""
     before = aws.gateway.unsupported.copy()
     aws.gateway.unsupported.clear()
     yield aws.gateway.unsupported

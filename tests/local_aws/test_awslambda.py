@@ -286,8 +286,8 @@ def test_a_service_may_invoke_a_function_only_for_the_permitted_resource(aws: Lo
             invoke(service, source)
         return True
 
-    def allow(id: str, **named: str) -> None:
-        aws.client("lambda").add_permission(FunctionName=name, StatementId=id, **named)
+    def allow(id: str, **parameters: str) -> None:
+        aws.client("lambda").add_permission(FunctionName=name, StatementId=id, **parameters)
 
     assert is_refused()
     allow("reader", Action="lambda:GetFunction", Principal=SERVICE)

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import ACCOUNT
 
-SECOND = "us-east-2"
+SECOND_REGION = "us-east-2"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
@@ -39,20 +39,20 @@ def plan(backup: Any, vault: str) -> str:
 
 
 @pytest.fixture
-def restores(backup: Any, vault: str) -> str:
+def testing_plan(backup: Any, vault: str) -> str:
     name = f"restores_{uuid4().hex}"
     backup.create_restore_testing_plan(
         RestoreTestingPlan={
             "RestoreTestingPlanName": name,
             "ScheduleExpression": "cron(0 12 2 * ? *)",
-            "RecoveryPointSelection": points(backup, vault),
+            "RecoveryPointSelection": recovery_point_selection(backup, vault),
         },
         Tags={"Owner": "us"},
     )
     return name
 
 
-def points(backup: Any, vault: str) -> dict[str, Any]:
+def recovery_point_selection(backup: Any, vault: str) -> dict[str, Any]:
     arn = backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
     return {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": [arn], "RecoveryPointTypes": ["SNAPSHOT"]}
 
@@ -84,12 +84,12 @@ def test_a_vault_policy_can_be_put_read_and_deleted(backup: Any, vault: str):
 
 
 def test_vaults_are_regional(aws: LocalAws, backup: Any, vault: str):
-    there = aws.client("backup", SECOND)
+    there = aws.client("backup", SECOND_REGION)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         there.describe_backup_vault(BackupVaultName=vault)
     there.create_backup_vault(BackupVaultName=vault)
     there.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7)
-    assert f":{SECOND}:" in there.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
+    assert f":{SECOND_REGION}:" in there.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"]
     assert backup.describe_backup_vault(BackupVaultName=vault)["Locked"] is False
 
 
@@ -113,13 +113,14 @@ def test_a_plan_can_be_tagged_and_untagged(backup: Any, plan: str):
     assert backup.list_tags(ResourceArn=arn)["Tags"] == {"Team": "recovery"}
 
 
-def test_tagged_resources_are_found(aws: LocalAws, backup: Any, vault: str, plan: str, restores: str):
+def test_tagged_resources_are_found(aws: LocalAws, backup: Any, vault: str, plan: str, testing_plan: str):
+    tested = backup.get_restore_testing_plan(RestoreTestingPlanName=testing_plan)["RestoreTestingPlan"]
     pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate()
     found = {entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]}
     assert found >= {
         backup.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"],
         backup.get_backup_plan(BackupPlanId=plan)["BackupPlanArn"],
-        backup.get_restore_testing_plan(RestoreTestingPlanName=restores)["RestoreTestingPlan"]["RestoreTestingPlanArn"],
+        tested["RestoreTestingPlanArn"],
     }
 
 
@@ -154,31 +155,31 @@ def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan:
     assert backup.create_backup_plan(BackupPlan={"BackupPlanName": vault, "Rules": [rule(vault)]})["BackupPlanId"]
 
 
-def test_a_restore_testing_plan_can_be_created_updated_and_deleted(backup: Any, vault: str, restores: str):
+REQUIRED_KEYS = ("RestoreTestingPlanName", "ScheduleExpression", "RecoveryPointSelection")
+
+
+def test_a_restore_testing_plan_can_be_created_updated_and_deleted(backup: Any, vault: str, testing_plan: str):
     def describe() -> Any:
-        return backup.get_restore_testing_plan(RestoreTestingPlanName=restores)["RestoreTestingPlan"]
+        return backup.get_restore_testing_plan(RestoreTestingPlanName=testing_plan)["RestoreTestingPlan"]
 
     assert (describe()["StartWindowHours"], describe()["RecoveryPointSelection"]["SelectionWindowDays"]) == (24, 30)
     listed = backup.list_restore_testing_plans()["RestoreTestingPlans"]
-    assert restores in {each["RestoreTestingPlanName"] for each in listed}
+    assert testing_plan in {each["RestoreTestingPlanName"] for each in listed}
     assert backup.list_tags(ResourceArn=describe()["RestoreTestingPlanArn"])["Tags"] == {"Owner": "us"}
     with pytest.raises(ClientError, match="AlreadyExistsException"):
-        backup.create_restore_testing_plan(RestoreTestingPlan={key: describe()[key] for key in PLAN})
+        backup.create_restore_testing_plan(RestoreTestingPlan={key: describe()[key] for key in REQUIRED_KEYS})
+    selection = {**recovery_point_selection(backup, vault), "SelectionWindowDays": 3}
     backup.update_restore_testing_plan(
-        RestoreTestingPlanName=restores,
-        RestoreTestingPlan={"RecoveryPointSelection": {**points(backup, vault), "SelectionWindowDays": 3}},
+        RestoreTestingPlanName=testing_plan, RestoreTestingPlan={"RecoveryPointSelection": selection}
     )
-    backup.update_restore_testing_plan(RestoreTestingPlanName=restores, RestoreTestingPlan={"StartWindowHours": 8})
+    backup.update_restore_testing_plan(RestoreTestingPlanName=testing_plan, RestoreTestingPlan={"StartWindowHours": 8})
     assert (describe()["StartWindowHours"], describe()["RecoveryPointSelection"]["SelectionWindowDays"]) == (8, 3)
-    backup.delete_restore_testing_plan(RestoreTestingPlanName=restores)
+    backup.delete_restore_testing_plan(RestoreTestingPlanName=testing_plan)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         describe()
 
 
-PLAN = ("RestoreTestingPlanName", "ScheduleExpression", "RecoveryPointSelection")
-
-
-def test_a_restore_testing_plan_with_selections_cannot_be_deleted(backup: Any, restores: str):
+def test_a_restore_testing_plan_with_selections_cannot_be_deleted(backup: Any, testing_plan: str):
     selected = {
         "RestoreTestingSelectionName": "files",
         "IamRoleArn": ROLE,
@@ -186,17 +187,17 @@ def test_a_restore_testing_plan_with_selections_cannot_be_deleted(backup: Any, r
         "ProtectedResourceArns": ["arn:aws:elasticfilesystem:::x"],
         "ValidationWindowHours": 24,
     }
-    names = {"RestoreTestingPlanName": restores, "RestoreTestingSelectionName": "files"}
-    backup.create_restore_testing_selection(RestoreTestingPlanName=restores, RestoreTestingSelection=selected)
+    names = {"RestoreTestingPlanName": testing_plan, "RestoreTestingSelectionName": "files"}
+    backup.create_restore_testing_selection(RestoreTestingPlanName=testing_plan, RestoreTestingSelection=selected)
     with pytest.raises(ClientError, match="AlreadyExistsException"):
-        backup.create_restore_testing_selection(RestoreTestingPlanName=restores, RestoreTestingSelection=selected)
+        backup.create_restore_testing_selection(RestoreTestingPlanName=testing_plan, RestoreTestingSelection=selected)
     backup.update_restore_testing_selection(**names, RestoreTestingSelection={"ValidationWindowHours": 4})
     selection = backup.get_restore_testing_selection(**names)["RestoreTestingSelection"]
     assert selection.items() >= {**selected, "ValidationWindowHours": 4}.items()
-    listed = backup.list_restore_testing_selections(RestoreTestingPlanName=restores)["RestoreTestingSelections"]
+    listed = backup.list_restore_testing_selections(RestoreTestingPlanName=testing_plan)["RestoreTestingSelections"]
     assert [each["RestoreTestingSelectionName"] for each in listed] == ["files"]
     with pytest.raises(ClientError, match="InvalidRequestException"):
-        backup.delete_restore_testing_plan(RestoreTestingPlanName=restores)
+        backup.delete_restore_testing_plan(RestoreTestingPlanName=testing_plan)
     backup.delete_restore_testing_selection(**names)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_restore_testing_selection(**names)
@@ -226,6 +227,6 @@ def test_all_resource_types_are_opted_in_by_default(backup: Any):
         lambda backup: backup.delete_restore_testing_plan(RestoreTestingPlanName="nowhere"),
     ],
 )
-def test_missing_resources_are_not_found(backup: Any, action: Callable[[Any], Any]):
+def test_actions_on_missing_resources_raise_resource_not_found(backup: Any, action: Callable[[Any], Any]):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         action(backup)

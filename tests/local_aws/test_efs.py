@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from local_aws.server import LocalAws
 
 NOWHERE = "fs-0123456789abcdef0"
-SECOND = "us-east-2"
+SECOND_REGION = "us-east-2"
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,11 @@ def test_an_access_point_can_be_tagged_and_deleted(efs: Any, files: str) -> None
 def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="ReplicationNotFound"):
         efs.describe_replication_configurations(FileSystemId=files)
-    key = f"arn:aws:kms:{SECOND}:{aws.account}:key/1"
-    request = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND, "KmsKeyId": key}]}
+    key = f"arn:aws:kms:{SECOND_REGION}:{aws.account}:key/1"
+    request = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND_REGION, "KmsKeyId": key}]}
     (destination,) = efs.create_replication_configuration(**request)["Destinations"]
-    assert (destination["Status"], destination["Region"]) == ("ENABLED", SECOND)
-    remote = aws.client("efs", SECOND)
+    assert (destination["Status"], destination["Region"]) == ("ENABLED", SECOND_REGION)
+    remote = aws.client("efs", SECOND_REGION)
     replica = described(remote, destination["FileSystemId"])
     assert (replica["Encrypted"], replica["KmsKeyId"]) == (True, key)
     assert replica["FileSystemProtection"] == {"ReplicationOverwriteProtection": "REPLICATING"}
@@ -99,7 +99,7 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
             lambda: remote.update_file_system_protection(
                 FileSystemId=destination["FileSystemId"], ReplicationOverwriteProtection="DISABLED"
             ),
-            "BadRequest",
+            "BadRequest.*: The overwrite protection of a replica cannot be changed",
         ),
     ):
         with pytest.raises(ClientError, match=code):
@@ -113,16 +113,18 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
 
 @pytest.mark.usefixtures("unsupported")
 def test_replication_to_an_existing_file_system_is_unsupported(efs: Any, files: str) -> None:
-    with pytest.raises(ClientError, match="InvalidAction"):
+    with pytest.raises(ClientError, match=r"InvalidAction.* a destination with FileSystemId is not implemented"):
         efs.create_replication_configuration(
-            SourceFileSystemId=files, Destinations=[{"Region": SECOND, "FileSystemId": NOWHERE}]
+            SourceFileSystemId=files, Destinations=[{"Region": SECOND_REGION, "FileSystemId": NOWHERE}]
         )
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        lambda efs: efs.create_replication_configuration(SourceFileSystemId=NOWHERE, Destinations=[{"Region": SECOND}]),
+        lambda efs: efs.create_replication_configuration(
+            SourceFileSystemId=NOWHERE, Destinations=[{"Region": SECOND_REGION}]
+        ),
         lambda efs: efs.delete_replication_configuration(SourceFileSystemId=NOWHERE),
         lambda efs: efs.create_access_point(FileSystemId=NOWHERE),
         lambda efs: efs.delete_file_system_policy(FileSystemId=NOWHERE),
@@ -134,6 +136,6 @@ def test_replication_to_an_existing_file_system_is_unsupported(efs: Any, files: 
         lambda efs: efs.update_file_system(FileSystemId=NOWHERE, ThroughputMode="elastic"),
     ],
 )
-def test_missing_file_systems_are_not_found(efs: Any, action: Callable[[Any], Any]) -> None:
+def test_actions_on_missing_file_systems_raise_file_system_not_found(efs: Any, action: Callable[[Any], Any]) -> None:
     with pytest.raises(ClientError, match="FileSystemNotFound"):
         action(efs)

@@ -401,13 +401,13 @@ def test_user_groups_require_encryption_in_transit(cache: Any, network: str) -> 
 
 def test_unsupported_settings_are_counted(aws: LocalAws, cache: Any, network: str) -> None:
     create_group(cache, "counted", CacheSubnetGroupName=network)
-    with refused("InvalidAction"):
+    with refused("InvalidAction.* a modification of AuthToken is not implemented"):
         cache.modify_replication_group(ReplicationGroupId="counted", AuthToken="x" * 16)
-    with refused("InvalidAction"):
+    with refused("InvalidAction.* NodeGroupConfiguration is not implemented"):
         create_group(cache, "custom-slots", CacheSubnetGroupName=network, NodeGroupConfiguration=[{"Slots": "0-16383"}])
-    with refused("InvalidAction"):
+    with refused("InvalidAction.* RetainPrimaryCluster is not implemented"):
         cache.delete_replication_group(ReplicationGroupId="counted", RetainPrimaryCluster=True)
-    with refused("InvalidAction"):
+    with refused("InvalidAction.* The versions of valkey are not known"):
         cache.modify_replication_group(ReplicationGroupId="counted", Engine="valkey", EngineVersion="7.2")
     assert aws.gateway.unsupported.pop("elasticache:ModifyReplicationGroup") == 2
     for action in ("CreateReplicationGroup", "DeleteReplicationGroup"):

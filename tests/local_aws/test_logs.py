@@ -46,7 +46,9 @@ def test_a_query_definition_can_be_created_updated_and_deleted(logs: Any) -> Non
         ("delete_metric_filter", {"logGroupName": "nothing", "filterName": "nothing"}),
     ],
 )
-def test_missing_resources_are_not_found(logs: Any, action: str, request_: dict[str, str]) -> None:
+def test_actions_on_missing_resources_raise_resource_not_found(
+    logs: Any, action: str, request_: dict[str, str]
+) -> None:
     with pytest.raises(ClientError) as error:
         getattr(logs, action)(**request_)
     assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"

@@ -53,12 +53,12 @@ def log_in(cluster: PostgresCluster, host: str, sslmode: str = "verify-full", pa
 
 
 def query(cluster: PostgresCluster, statement: str, host: str = "127.0.0.1"):
-    with closing(log_in(cluster, host)) as session, session, session.cursor() as cursor:
+    with closing(log_in(cluster, host)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
-def test_the_master_is_no_superuser_but_may_create_roles_and_owns_its_database(cluster: PostgresCluster):
+def test_the_master_user_is_not_a_superuser_but_may_create_roles_and_owns_its_database(cluster: PostgresCluster):
     select = "SELECT rolsuper, rolcreaterole, rolcreatedb, pg_has_role(oid, 'rds_superuser', 'MEMBER') FROM pg_roles"
     assert query(cluster, f"{select} WHERE rolname = current_user") == [(False, True, True, True)]
     assert query(cluster, "SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()") == [
@@ -95,8 +95,8 @@ def test_supported_parameters_apply(cluster: PostgresCluster):
     assert cluster.execute("SHOW log_min_duration_statement") == [("1s",)]
     assert cluster.execute("SHOW shared_preload_libraries") == [("pg_stat_statements",)]
     assert cluster.execute("SHOW pg_stat_statements.track") == [("all",)]
-    known = "SELECT name FROM pg_settings WHERE name IN ('pgaudit.log', 'apg_plan_mgmt.max_plans')"
-    assert cluster.execute(known) == []
+    query = "SELECT name FROM pg_settings WHERE name IN ('pgaudit.log', 'apg_plan_mgmt.max_plans')"
+    assert cluster.execute(query) == []
 
 
 def test_no_password_is_in_the_log(cluster: PostgresCluster):
@@ -120,7 +120,7 @@ def test_a_paused_cluster_resumes_with_its_data(cluster: PostgresCluster):
 
 
 def test_waiting_times_out():
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"did not hold within 0\.05 s"):
         wait_until(lambda: False, seconds=0.05)
 
 
@@ -132,7 +132,7 @@ def test_endpoints_use_addresses_on_which_the_port_is_free():
     with socket.socket() as wildcard:
         wildcard.bind(("0.0.0.0", 0))  # noqa: S104 - only during this test
         wildcard.listen()
-        with pytest.raises(ServerError, match="in use on every address of this machine"):
+        with pytest.raises(ServerError, match="in use on every pair of loopback addresses"):
             free_addresses(wildcard.getsockname()[1])
 
 

@@ -114,7 +114,7 @@ def cluster(aws: LocalAws, key: str, group: str, zones: list[str]) -> Generator[
 def test_both_endpoints_serve_the_same_database(aws: LocalAws, cluster: dict[str, Any]):
     assert cluster["Endpoint"] != cluster["ReaderEndpoint"]
     for endpoint, is_replica in (("Endpoint", False), ("ReaderEndpoint", True)):
-        with closing(log_in(aws, cluster, endpoint)) as session, session.cursor() as cursor:
+        with closing(log_in(aws, cluster, endpoint)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_is_in_recovery(), current_setting('log_min_duration_statement')")
             assert cursor.fetchone() == (is_replica, "1s")
 
@@ -175,7 +175,9 @@ def test_a_cluster_can_be_modified(aws: LocalAws, cluster: dict[str, Any]):
     log_in(aws, cluster).close()
 
 
-def test_instances_have_the_endpoints_of_the_cluster(aws: LocalAws, cluster: dict[str, Any], key: str):
+def test_instances_have_the_clusters_endpoints_keep_their_settings_and_block_its_deletion(
+    aws: LocalAws, cluster: dict[str, Any], key: str
+):
     rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
     role = "arn:aws:iam::123456789012:role/monitoring"
     for suffix, zone in (("writer", "us-west-1a"), ("reader", "us-west-1b")):
@@ -295,7 +297,7 @@ def test_parameters_can_be_set_and_reset(aws: LocalAws):
         ("db_cluster_parameter_group", "DBClusterParameterGroupName"),
         ("db_parameter_group", "DBParameterGroupName"),
     ):
-        read = getattr(rds, f"describe_{kind.removesuffix('_group')}s")
+        describe = getattr(rds, f"describe_{kind.removesuffix('_group')}s")
         getattr(rds, f"create_{kind}")(
             **{key: "resettable"}, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
         )
@@ -303,14 +305,17 @@ def test_parameters_can_be_set_and_reset(aws: LocalAws):
             {"ParameterName": name, "ParameterValue": "1", "ApplyMethod": "immediate"} for name in ("a", "b", "c")
         )
         getattr(rds, f"modify_{kind}")(**{key: "resettable"}, Parameters=[one, two, three])
-        assert read(**{key: "resettable"})["Parameters"] == [
+        assert describe(**{key: "resettable"})["Parameters"] == [
             {**parameter, "Source": "user"} for parameter in (one, two, three)
         ]
-        assert read(**{key: "resettable"}, Source="engine-default")["Parameters"] == []
+        assert describe(**{key: "resettable"}, Source="engine-default")["Parameters"] == []
         getattr(rds, f"reset_{kind}")(**{key: "resettable"}, Parameters=[one])
-        assert [one["ParameterName"] for one in read(**{key: "resettable"}, Source="user")["Parameters"]] == ["b", "c"]
+        assert [one["ParameterName"] for one in describe(**{key: "resettable"}, Source="user")["Parameters"]] == [
+            "b",
+            "c",
+        ]
         getattr(rds, f"reset_{kind}")(**{key: "resettable"}, ResetAllParameters=True)
-        assert read(**{key: "resettable"})["Parameters"] == []
+        assert describe(**{key: "resettable"})["Parameters"] == []
 
 
 def test_a_subnet_group_can_be_modified(aws: LocalAws, zones: list[str]):

@@ -85,7 +85,7 @@ def finished_rotation(aws: LocalAws, secret: str) -> Rotation:
     """The latest rotation of a secret, once it is finished."""
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: not backend.is_rotating(secret), 60)
-    return [rotation for rotation in backend.rotations if rotation.secret == secret][-1]
+    return [rotation for rotation in backend.rotations if rotation.secret_arn == secret][-1]
 
 
 def stages(client: Any, secret: str) -> dict[str, str]:
@@ -134,8 +134,8 @@ def test_each_rotation_moves_the_staging_labels(aws: LocalAws, client: Any, secr
     listed = client.list_secret_version_ids(SecretId=secret)
     assert listed["ARN"] == secret
     assert {version["VersionId"] for version in listed["Versions"]} == {second, third}
-    every = client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=True)["Versions"]
-    assert {version["VersionId"] for version in every} == {first, second, third}
+    all_versions = client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=True)["Versions"]
+    assert {version["VersionId"] for version in all_versions} == {first, second, third}
 
 
 @pytest.mark.parametrize("step", ["createSecret", "testSecret", "finishSecret"])
@@ -193,7 +193,7 @@ def test_a_rotation_fails_unless_its_version_becomes_current(
 ):
     configure_function(SKIPS_FINISH="yes")
     client.rotate_secret(SecretId=secret, RotationLambdaARN=function)
-    assert finished_rotation(aws, secret).problem == "finishSecret: the version is not current"
+    assert finished_rotation(aws, secret).problem == "finishSecret: did not move AWSCURRENT to the new version"
 
 
 def test_deleting_the_function_fails_the_rotation(

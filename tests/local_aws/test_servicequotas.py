@@ -22,10 +22,10 @@ def quotas(aws: LocalAws) -> Iterator[Any]:
     ("service", "code"), [*(default[:2] for default in DEFAULTS), ("vpc", "L-F678F1CE")], ids=lambda name: name
 )
 def test_a_new_account_has_the_default_quotas(quotas: Any, service: str, code: str):
-    named = {"ServiceCode": service, "QuotaCode": code}
-    quota = quotas.get_service_quota(**named)["Quota"]
+    identifiers = {"ServiceCode": service, "QuotaCode": code}
+    quota = quotas.get_service_quota(**identifiers)["Quota"]
     assert (quota["ServiceCode"], quota["QuotaCode"]) == (service, code)
-    assert quota["Value"] == quotas.get_aws_default_service_quota(**named)["Quota"]["Value"] > 0
+    assert quota["Value"] == quotas.get_aws_default_service_quota(**identifiers)["Quota"]["Value"] > 0
 
 
 def test_an_applied_value_does_not_change_the_default(quotas: Any, aws: LocalAws):
@@ -40,8 +40,10 @@ def test_default_quotas_of_a_service_are_listed(quotas: Any):
     assert quotas.list_aws_default_service_quotas(ServiceCode="vpc")["Quotas"]
 
 
-@pytest.mark.parametrize("named", [{**ADDRESSES, "QuotaCode": "L-00000000"}, {**ADDRESSES, "ServiceCode": "moon"}])
+@pytest.mark.parametrize(
+    "identifiers", [{**ADDRESSES, "QuotaCode": "L-00000000"}, {**ADDRESSES, "ServiceCode": "moon"}]
+)
 @pytest.mark.parametrize("operation", ["get_service_quota", "get_aws_default_service_quota"])
-def test_unknown_quotas_are_not_found(quotas: Any, named: dict[str, str], operation: str):
+def test_unknown_quotas_are_not_found(quotas: Any, identifiers: dict[str, str], operation: str):
     with pytest.raises(ClientError, match="NoSuchResourceException"):
-        getattr(quotas, operation)(**named)
+        getattr(quotas, operation)(**identifiers)

@@ -9,7 +9,7 @@ from synthesized.platform import Body, Platform, Resource
 
 
 def is_noticed(problem: str, found: Collection[str], before: Collection[str]) -> bool:
-    """Whether a problem is among the new ones or, if there are none, among those before the defect was planted."""
+    """Whether a problem was found that was not there before; if nothing new was found, whether it was there before."""
     new = set(found) - set(before)
     return any(problem in each for each in (new or before))
 

@@ -358,7 +358,7 @@ def test_iam_decision(prod: Platform):
 
 @pytest.mark.parametrize("role", ["plan", "apply"])
 def test_boundary_limits_a_role_that_allows_everything(prod: Platform, role: str):
-    """The boundary denies other services, credentials, and changes of the deployer roles."""
+    """The boundary denies other services, credentials, and changes to the deployer roles."""
     planted = with_statement(
         with_statement(prod, "access_reads-permissions", sid="All", effect="Allow", actions=["*"], resources=["*"]),
         "access_boundary-permissions",

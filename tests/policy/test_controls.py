@@ -31,7 +31,7 @@ def document(prod: Platform) -> Document:
 
 
 def problems(control: Control, document: Document) -> list[str]:
-    """Problems of a control. If it cannot read the document, the error is its problem."""
+    """Problems of a control, or its error if it cannot read the document."""
     try:
         return control.problems(document)
     except (LookupError, TypeError, ValueError) as error:
@@ -40,7 +40,7 @@ def problems(control: Control, document: Document) -> list[str]:
 
 @pytest.fixture(scope="module")
 def before(document: Document) -> dict[str, list[str]]:
-    """Problems of each control without a mutation: those that `test_control_holds` fails with."""
+    """Problems of each control without a mutation, by name: `test_control_holds` fails if there are any."""
     return {control.name: problems(control, document) for control in CONTROLS}
 
 

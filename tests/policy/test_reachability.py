@@ -131,7 +131,7 @@ def port(number: int) -> dict[str, int]:
 
 
 def acl(kind: str, direction: str, number: int | None, **arguments: Any) -> Callable[[Platform], Platform]:
-    """Change or add an entry of a network ACL; without arguments, remove it. Without a number, there is none."""
+    """Change or add an entry of a network ACL; remove it if there are no arguments. Without a number, do nothing."""
 
     def plant(prod: Platform) -> Platform:
         if number is None:

@@ -26,7 +26,7 @@ def test_every_change_is_of_an_argument_that_a_stack_sets(platforms: dict[str, P
     expect_none(problems(platforms.values(), covered - wanted, "has a change, but no stack sets it"))
 
 
-def test_unread_arguments_have_a_reason():
+def test_arguments_without_a_change_have_a_reason():
     assert all(UNREAD.values())
     assert not CHANGES.keys() & UNREAD.keys()
 

@@ -90,7 +90,7 @@ class Script:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The report file."""
+        """Content of the report file."""
         return json.loads((self.folder / "report.json").read_text())
 
 

@@ -43,7 +43,7 @@ def test_apply_role_allows_deployment_and_plan_role_no_writes(prod: Platform):
     ]
 
 
-def test_calls_of_a_teardown_are_mapped_to_iam_actions(dev: Platform, prod: Platform):
+def test_calls_by_a_teardown_are_mapped_to_iam_actions(dev: Platform, prod: Platform):
     calls = [
         "backup:ListRecoveryPointsByBackupVault",
         "s3:DeleteBucketEncryption",

@@ -1,4 +1,4 @@
-"""The guide docs/operations.md: its blocks are valid, and the rehearsal of it finds errors."""
+"""The guide docs/operations.md: its blocks are valid, and `rehearse-guide` finds errors."""
 
 import re
 from collections.abc import Callable
@@ -42,8 +42,8 @@ def test_guide_names_existing_targets_commands_and_stacks(guide: list[GuideComma
     targets = re.findall(r"(?:`|^|ENV=\w+ )make ([a-z-]+)", text, flags=re.MULTILINE)
     assert {"synth", "integration", "rehearse-guide"} <= {*targets}
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, flags=re.MULTILINE)]
-    named = re.findall(r"-m operations ([a-z-]+)", text)
-    assert {"bootstrap", "preflight", "drift", "review", "lock"} <= {*named} <= COMMANDS.keys()
+    commands = re.findall(r"-m operations ([a-z-]+)", text)
+    assert {"bootstrap", "preflight", "drift", "review", "lock"} <= {*commands} <= COMMANDS.keys()
     stacks = {f"{each.name}-" for each in load_environments(ROOT / "environments")}
     assert all(stack.startswith(tuple(stacks)) for stack in re.findall(r"cdktf (?:deploy|destroy) '?([\w*-]+)", text))
 
@@ -171,7 +171,7 @@ def test_missing_program_is_reported(shell: GuideShell):
 def test_guide_shell_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     copied: list[tuple[Path, tuple[str, ...]]] = []
     monkeypatch.setattr(module, "copy_project", lambda checkout, *shared: copied.append((checkout, shared)))
-    given = {
+    environment = {
         "AWS_REGION": "us-west-1",
         "AWS_ACCESS_KEY_ID": "AKIA",
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -181,7 +181,7 @@ def test_guide_shell_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytes
     rehearsal = SimpleNamespace(
         settings=SimpleNamespace(name="dev"),
         deployment=SimpleNamespace(folder=tmp_path),
-        aws=SimpleNamespace(environment=given),
+        aws=SimpleNamespace(environment=environment),
     )
     shell = GuideShell.of(cast(Any, rehearsal))
     assert copied == [(tmp_path / "checkout", (".cache", ".venv", "node_modules"))]

@@ -175,7 +175,7 @@ def test_other_processes_are_not_stopped(python: Callable[..., None]):
         other.kill()
 
 
-def test_killing_exited_processes_is_no_error():
+def test_killing_exited_processes_is_not_an_error():
     with subprocess.Popen([sys.executable, "-c", ""]) as exited:
         known = psutil.Process(exited.pid)
     kill_processes([known])

@@ -166,7 +166,7 @@ def test_any_other_result_of_one_step_is_an_error(
 
 
 class InTurn(Scripted):
-    """Only the tier that a step edits changes."""
+    """Plans changes in the edited tier only."""
 
     def plan(self, changed: list[str] | None = None, only: str = "") -> list[Outcome]:
         self.changes = {Path(changed[0]).parent.name} if changed else set()
@@ -183,12 +183,12 @@ def test_new_output_in_two_steps_succeeds(requests: PullRequests, server: Script
     assert USE_OUTPUT.line in (server.checkout / USE_OUTPUT.file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("changes", "named"), [(set[str](), "nothing"), ({"foundation", "network"}, "dev-network")])
+@pytest.mark.parametrize(("changes", "changed"), [(set[str](), "nothing"), ({"foundation", "network"}, "dev-network")])
 def test_step_that_changes_other_stacks_is_an_error(
-    requests: PullRequests, server: Scripted, changes: set[str], named: str
+    requests: PullRequests, server: Scripted, changes: set[str], changed: str
 ):
     server.changes = changes
-    with pytest.raises(RehearsalError, match=f"only dev-foundation should change, but the plans change .*{named}"):
+    with pytest.raises(RehearsalError, match=f"only dev-foundation should change, but the plans change .*{changed}"):
         requests.use_output_in_two_steps()
 
 

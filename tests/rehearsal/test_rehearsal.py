@@ -123,11 +123,11 @@ def test_users_aws_configuration_is_hidden_and_restored(console: Console, monkey
 
 @pytest.mark.usefixtures("another", "project")
 def test_files_of_an_earlier_rehearsal_are_deleted(console: Console):
-    left = one_environment.FOLDER / "dev" / "integration.xml"
-    left.parent.mkdir(parents=True)
-    left.touch()
+    earlier = one_environment.FOLDER / "dev" / "integration.xml"
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
     with open_rehearsal("dev", console):
-        assert not left.exists()
+        assert not earlier.exists()
 
 
 def test_environment_cannot_be_rehearsed_twice_at_the_same_time(rehearsal: Rehearsal, console: Console):
@@ -243,10 +243,10 @@ def planned(rehearsal: Rehearsal, tier: str, plan: dict[str, Any]) -> None:
     (rehearsal.platform.stacks[tier].folder / "planned.json").write_text(json.dumps(plan))
 
 
-def test_empty_second_plan_is_no_problem(rehearsal: Rehearsal):
+def test_empty_second_plan_is_not_a_problem(rehearsal: Rehearsal):
     unchanged = {"address": "aws_sns_topic.orders", "mode": "managed", "change": {"actions": ["no-op"]}}
-    read = {"address": "data.aws_caller_identity.me", "mode": "data", "change": {"actions": ["read"]}}
-    planned(rehearsal, "network", {"resource_changes": [unchanged, read]})
+    data_source = {"address": "data.aws_caller_identity.me", "mode": "data", "change": {"actions": ["read"]}}
+    planned(rehearsal, "network", {"resource_changes": [unchanged, data_source]})
     planned(rehearsal, "foundation", {"output_changes": {"bucket": {"actions": ["no-op"]}}})
     rehearsal.plan_again()
     assert rehearsal.report.second_plan_changes == {}

@@ -150,7 +150,7 @@ def test_access_is_open_during_drift_and_closed_afterwards(furnished: ScriptedRe
         ({**DRIFT, "changes": []}, "a bucket and a security group were opened, but drift reports"),
         ({**DRIFT, "changes": [*CHANGES, CHANGES[0]]}, "a bucket and a security group were opened, but drift reports"),
         ({**DRIFT, "unknown": ["cache"]}, "a bucket and a security group were opened, but drift reports"),
-        ("terraform is missing", "drift: terraform is missing"),
+        ("terraform is missing", "drift failed: terraform is missing"),
     ],
 )
 def test_unexpected_drift_is_an_error_and_access_is_closed_again(furnished: ScriptedRehearsal, output: Any, error: str):

@@ -69,7 +69,7 @@ def test_stack(shipped: dict[str, Platform], snapshot: SnapshotAssertion, name: 
         expect_none([*changes(json.loads(file.read_text(encoding="utf-8")), found), "If intended: make snapshots"])
 
 
-def test_changes_of_a_stack_are_named():
+def test_changes_to_a_stack_are_named():
     before: Body = {
         "resource": {"aws_a": {"x": {"size": 1, "block": [{"sid": "A", "to": ["b"]}]}}, "aws_b": {"y": {"n": 1}}}
     }

@@ -21,7 +21,7 @@ INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group
 
 
 @pytest.fixture(scope="module")
-def every(shipped: dict[str, Platform], three_zones: Platform, variants: Platforms) -> list[Platform]:
+def all_platforms(shipped: dict[str, Platform], three_zones: Platform, variants: Platforms) -> list[Platform]:
     """The project's environments, production in three zones, and the variants."""
     return [*shipped.values(), three_zones, *variants.values()]
 
@@ -60,8 +60,8 @@ def undescribed_rules(platform: Platform) -> Iterator[str]:
             yield f"{rule.address}: description: does not explain the rule"
 
 
-def test_every_security_group_rule_has_a_description(every: list[Platform]):
-    for platform in every:
+def test_every_security_group_rule_has_a_description(all_platforms: list[Platform]):
+    for platform in all_platforms:
         assert len(platform.of_type(INGRESS, EGRESS)) >= 19
         expect_none(undescribed_rules(platform))
 
@@ -81,8 +81,8 @@ def invalid_descriptions(platform: Platform) -> Iterator[str]:
             yield f"{entry.address}: description: EC2 rejects {entry.body.get('description')!r}"
 
 
-def test_ec2_accepts_every_description(every: list[Platform]):
-    for platform in every:
+def test_ec2_accepts_every_description(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(invalid_descriptions(platform))
 
 
@@ -105,8 +105,8 @@ def public_ingress(platform: Platform) -> Iterator[str]:
             yield f"{rule.address}: cidr_ipv4: {rule.body['cidr_ipv4']} to {group}, ports {ports}"
 
 
-def test_only_ports_80_and_443_of_the_load_balancer_are_public(every: list[Platform]):
-    for platform in every:
+def test_only_ports_80_and_443_of_the_load_balancer_are_public(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(public_ingress(platform))
 
 
@@ -131,8 +131,8 @@ def unrestricted_egress(platform: Platform) -> Iterator[str]:
             yield f"{rule.address}: ip_protocol: all protocols"
 
 
-def test_no_egress_rule_allows_all_destinations(every: list[Platform]):
-    for platform in every:
+def test_no_egress_rule_allows_all_destinations(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(unrestricted_egress(platform))
 
 
@@ -167,8 +167,8 @@ def untagged(platform: Platform) -> Iterator[str]:
             yield f"{resource.address}: tags: not the default {', '.join(sorted(missing))}"
 
 
-def test_every_taggable_resource_has_the_default_tags(every: list[Platform]):
-    for platform in every:
+def test_every_taggable_resource_has_the_default_tags(all_platforms: list[Platform]):
+    for platform in all_platforms:
         assert sum(is_taggable(resource.type) for resource in platform.resources) > 50
         expect_none(untagged(platform))
 
@@ -192,8 +192,8 @@ def unprotected_log_groups(platform: Platform) -> Iterator[str]:
             yield f"{group.address}: retention_in_days: logs never expire"
 
 
-def test_every_log_group_has_the_logs_key_and_a_retention(every: list[Platform]):
-    for platform in every:
+def test_every_log_group_has_the_logs_key_and_a_retention(all_platforms: list[Platform]):
+    for platform in all_platforms:
         assert platform.of_type("aws_cloudwatch_log_group")
         expect_none(unprotected_log_groups(platform))
 
@@ -225,8 +225,8 @@ def incomplete_buckets(platform: Platform) -> Iterator[str]:
             yield f"{bucket.address}: has no {', no '.join(missing)}"
 
 
-def test_every_bucket_has_its_companion_resources(every: list[Platform]):
-    for platform in every:
+def test_every_bucket_has_its_companion_resources(all_platforms: list[Platform]):
+    for platform in all_platforms:
         assert platform.of_type("aws_s3_bucket")
         expect_none(incomplete_buckets(platform))
 
@@ -248,8 +248,8 @@ def secret_values(platform: Platform) -> Iterator[str]:
                 yield f"{resource.address}: {argument}: is in every plan and state"
 
 
-def test_no_argument_contains_a_secret(every: list[Platform]):
-    for platform in every:
+def test_no_argument_contains_a_secret(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(secret_values(platform))
 
 

@@ -45,13 +45,13 @@ KEYS_OF_A_PROJECT = {
 
 
 @pytest.fixture(scope="session")
-def every(shipped: dict[str, Platform]) -> list[Stack]:
+def all_stacks(shipped: dict[str, Platform]) -> list[Stack]:
     return [stack for platform in shipped.values() for stack in platform.stacks.values()]
 
 
 @pytest.fixture(scope="session")
-def atlantis_config(every: list[Stack]) -> dict[str, Any]:
-    return yaml.safe_load(configuration(every, ROOT, SHIPPED))
+def atlantis_config(all_stacks: list[Stack]) -> dict[str, Any]:
+    return yaml.safe_load(configuration(all_stacks, ROOT, SHIPPED))
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +59,8 @@ def projects(atlantis_config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {project["name"]: project for project in atlantis_config["projects"]}
 
 
-def test_the_file_is_current(every: list[Stack]):
-    assert FILE.read_text(encoding="utf-8") == configuration(every, ROOT, SHIPPED), (
+def test_the_file_is_current(all_stacks: list[Stack]):
+    assert FILE.read_text(encoding="utf-8") == configuration(all_stacks, ROOT, SHIPPED), (
         "run make synth, then python -m operations atlantis"
     )
 
@@ -78,15 +78,17 @@ def test_a_failure_stops_the_later_execution_order_groups(atlantis_config: dict[
     assert atlantis_config["abort_on_execution_order_fail"]
 
 
-def test_every_stack_is_a_project_in_its_output_folder(projects: dict[str, dict[str, Any]], every: list[Stack]):
-    assert projects.keys() == {stack.name for stack in every}
+def test_every_stack_is_a_project_in_its_output_folder(projects: dict[str, dict[str, Any]], all_stacks: list[Stack]):
+    assert projects.keys() == {stack.name for stack in all_stacks}
     for name, project in projects.items():
         assert project["dir"] == f"{OUT}/stacks/{name}"
         assert project["workspace"] == "default"
 
 
-def test_dependencies_of_projects_are_those_of_the_manifest(projects: dict[str, dict[str, Any]], every: list[Stack]):
-    for stack in every:
+def test_dependencies_of_projects_are_those_of_the_manifest(
+    projects: dict[str, dict[str, Any]], all_stacks: list[Stack]
+):
+    for stack in all_stacks:
         manifest = json.loads((stack.folder.parents[1] / "manifest.json").read_text(encoding="utf-8"))
         assert projects[stack.name].get("depends_on", []) == sorted(manifest["stacks"][stack.name]["dependencies"])
 
@@ -97,9 +99,9 @@ def test_a_project_follows_its_last_dependency_immediately(projects: dict[str, d
         assert project["execution_order_group"] == max(needed, default=-1) + 1
 
 
-def test_no_project_depends_on_another_in_its_group(every: list[Stack]):
-    groups = order_groups(every)
-    assert all(groups[name] < groups[stack.name] for stack in every for name in stack.depends_on)
+def test_no_project_depends_on_another_in_its_group(all_stacks: list[Stack]):
+    groups = order_groups(all_stacks)
+    assert all(groups[name] < groups[stack.name] for stack in all_stacks for name in stack.depends_on)
 
 
 def selected(projects: dict[str, dict[str, Any]], *changed: str) -> set[str]:
@@ -226,16 +228,16 @@ def test_an_unknown_asset_is_refused(program: Path):
         configuration([stack("dev-edge", program)], program, ["dev"])
 
 
-def test_an_environment_that_was_not_synthesized_is_refused(every: list[Stack]):
+def test_an_environment_that_was_not_synthesized_is_refused(all_stacks: list[Stack]):
     with pytest.raises(RefusedError, match=r"moon: not synthesized; run make synth without ENV"):
-        configuration(every, ROOT, [*SHIPPED, "moon"])
+        configuration(all_stacks, ROOT, [*SHIPPED, "moon"])
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: list[Stack]) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_stacks: list[Stack]) -> Path:
     """Replaces the project's atlantis.yaml."""
     monkeypatch.setattr(module, "FILE", tmp_path / "atlantis.yaml")
-    monkeypatch.setenv("CDKTF_OUTDIR", str(every[0].folder.parents[1]))
+    monkeypatch.setenv("CDKTF_OUTDIR", str(all_stacks[0].folder.parents[1]))
     return tmp_path / "atlantis.yaml"
 
 

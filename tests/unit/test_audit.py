@@ -180,7 +180,7 @@ CONTROL_CHANGES = {
 }
 
 
-def test_changes_of_controls_are_events_in_every_environment(platforms: dict[str, Platform]):
+def test_changes_to_controls_are_events_in_every_environment(platforms: dict[str, Platform]):
     for platform in platforms.values():
         published = events(platform)
         for event, (source, actions) in CONTROL_CHANGES.items():

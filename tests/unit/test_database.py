@@ -52,7 +52,7 @@ def test_the_first_reader_scales_with_the_writer(variants: dict[str, Platform]):
     }
 
 
-def test_the_writer_is_created_first_and_after_the_monitoring_role(variants: dict[str, Platform]):
+def test_readers_are_created_after_the_writer_and_all_after_the_monitoring_policy(variants: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
     instances = bodies(variants["prod"], "aws_rds_cluster_instance")
     # The first instance of a cluster becomes the writer.
@@ -94,7 +94,7 @@ def test_rds_manages_the_master_credential(prod: Platform):
     assert not [argument for argument in cluster if argument.startswith("master_password")]
 
 
-def test_logins_need_tls_and_scram(prod: Platform):
+def test_logins_need_tls_and_scram_or_iam(prod: Platform):
     cluster = parameters(prod, "aws_rds_cluster_parameter_group")
     assert cluster["rds.force_ssl"] == "1"
     assert cluster["ssl_min_protocol_version"] == "TLSv1.2"
@@ -153,7 +153,7 @@ def test_log_groups_with_key_and_retention_exist_before_the_cluster(prod: Platfo
     assert set(cluster["depends_on"]) == {f"aws_cloudwatch_log_group.database_{name}" for name in groups}
 
 
-def test_production_can_be_restored_to_any_second_of_35_days(prod: Platform):
+def test_production_has_point_in_time_recovery_for_35_days(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     assert cluster["backup_retention_period"] == 35
     assert cluster["delete_automated_backups"] is False
@@ -167,7 +167,7 @@ def test_the_backup_is_not_taken_during_maintenance(prod: Platform):
     assert cluster["apply_immediately"] is False
 
 
-def test_deletion_follows_deletion_protection(prod: Platform, dev: Platform):
+def test_the_cluster_is_protected_as_in_the_settings_and_leaves_a_final_snapshot(prod: Platform, dev: Platform):
     for platform, protected in ((prod, True), (dev, False)):
         cluster = only(platform, "aws_rds_cluster")
         assert cluster["deletion_protection"] is protected
@@ -220,10 +220,10 @@ def test_the_endpoints_are_outputs(prod: Platform):
 AWS_TABLE = [(1, 189), (4, 823), (8, 1669), (16, 3360), (32, 5000), (256, 5000)]
 
 
-@pytest.mark.parametrize(("capacity", "awss"), AWS_TABLE)
-def test_max_connections_is_close_to_auroras_table(capacity: float, awss: int):
+@pytest.mark.parametrize(("capacity", "documented"), AWS_TABLE)
+def test_max_connections_is_close_to_auroras_table(capacity: float, documented: int):
     settings = DatabaseSettings.model_construct(minimum_capacity=1, maximum_capacity=capacity)
-    assert 0.95 * awss <= max_connections(settings) <= 1.1 * awss
+    assert 0.95 * documented <= max_connections(settings) <= 1.1 * documented
 
 
 def test_a_small_minimum_capacity_limits_max_connections():

@@ -179,7 +179,7 @@ def test_a_new_subscription_replaces_no_other(prod: Platform, variants: dict[str
     assert VARIANTS["prod"]["foundation"]["alarm_subscriptions"][0]["endpoint"] not in subscribed(prod).values()
 
 
-def test_only_alarms_and_events_of_this_account_may_be_published(prod: Platform):
+def test_publishing_is_limited_to_this_account_where_the_service_supports_it(prod: Platform):
     policy = statements(prod, "foundation", "alarms-access")
     assert conditions(policy["PublishAlarms"]) == {
         "StringEquals aws:SourceAccount": ["111122223333"],

@@ -39,9 +39,9 @@ LIMITS = {
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict[str, Platform], environment: str):
     for type_, (argument, limit) in LIMITS.items():
-        named = platforms[environment].of_type(type_)
-        assert named
-        for resource in named:
+        resources = platforms[environment].of_type(type_)
+        assert resources
+        for resource in resources:
             name = resource.body[argument].replace(environment, LONGEST.environment)
             assert len(name.replace("us-west-1", LONGEST.region)) <= limit
 

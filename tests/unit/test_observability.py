@@ -20,7 +20,7 @@ def test_application_errors_are_counted_in_its_log(prod: Platform):
     assert counted["pattern"] == '{ $.level = "ERROR" || $.level = "CRITICAL" }'
 
 
-def test_failovers_and_changes_of_databases_are_events(prod: Platform):
+def test_failovers_and_changes_to_databases_are_events(prod: Platform):
     categories = {
         subscription["source_type"]: set(subscription["event_categories"])
         for subscription in bodies(prod, "aws_db_event_subscription").values()

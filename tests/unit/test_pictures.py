@@ -286,7 +286,7 @@ def test_resources_of_a_tier_are_counted(prod: Platform, of_prod: dict[str, str]
 
 
 def without_roles(platform: Platform) -> Platform:
-    """Without a role of recovery, so that its box has another count."""
+    """The platform without a role of recovery, so that the box of recovery has another count."""
     return without(platform, "aws_iam_role.recovery_backup")
 
 
@@ -336,11 +336,11 @@ def test_pictures_have_a_title_and_description_for_screen_readers(prod: Platform
     svg = of_prod[name]
     root = ET.fromstring(svg)  # noqa: S314 - our own
     assert root.attrib["role"] == "img"
-    named = {element.attrib.get("id"): element.text or "" for element in root}
+    by_id = {element.attrib.get("id"): element.text or "" for element in root}
     assert root.attrib["aria-labelledby"].split() == ["title", "description"]
-    assert named["title"]
+    assert by_id["title"]
     for flow in flow_graph(prod).edges:
-        assert f"{flow.source} to {flow.target}" in named["description"]
+        assert f"{flow.source} to {flow.target}" in by_id["description"]
 
 
 def luminance(colour: str) -> float:

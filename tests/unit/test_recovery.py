@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tiers("recovery")
 
 CLUSTER, FILES = "${aws_rds_cluster.database_cluster.arn}", "${aws_efs_file_system.storage_files.arn}"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
-SECOND = "aws.second_region"
+SECOND_PROVIDER = "aws.second_region"
 
 
 def vaults(platform: Platform) -> Mapping[str, Body]:
@@ -31,13 +31,15 @@ def test_each_region_has_a_vault_with_a_key_of_that_region(platforms: dict[str, 
         keys = {"vault": "key-backup"} | ({"copies": "key-backup-copies"} if has_copies else {})
         expected = {vault: f"${{aws_kms_key.foundation_{key}.arn}}" for vault, key in keys.items()}
         assert {vault: body["kms_key_arn"] for vault, body in vaults(platforms[name]).items()} == expected
-        in_second_region = {vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND}
+        in_second_region = {
+            vault for vault, body in vaults(platforms[name]).items() if body.get("provider") == SECOND_PROVIDER
+        }
         assert in_second_region == expected.keys() - {"vault"}
 
 
 def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platform):
     def in_second_region(platform: Platform, type_: str) -> set[str]:
-        return {name for name, body in bodies(platform, type_).items() if body.get("provider") == SECOND}
+        return {name for name, body in bodies(platform, type_).items() if body.get("provider") == SECOND_PROVIDER}
 
     assert in_second_region(prod, "aws_kms_key") == {"key-files-replica", "key-backup-copies"}
     assert in_second_region(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}

@@ -28,7 +28,7 @@ def test_the_secret_has_a_key_and_a_recovery_window(prod: Platform, dev: Platfor
     assert only(dev, "aws_secretsmanager_secret")["recovery_window_in_days"] == 0
 
 
-def test_other_accounts_and_the_public_are_refused(prod: Platform):
+def test_other_accounts_the_public_and_plaintext_are_refused(prod: Platform):
     policy = only(prod, "aws_secretsmanager_secret_policy")
     assert policy["block_public_policy"] is True
     access = statements(prod, "rotation", "credential-access")

@@ -42,10 +42,10 @@ def test_the_selected_package_is_deployed_with_its_architecture_and_nothing_else
     path = zipped(tmp_path, MODULE.format(processor))
     monkeypatch.setenv("ROTATION_PACKAGE", str(path))
     platform = synthesize("prod")
-    named = only(platform, "aws_lambda_function")
-    assert named["architectures"] == [architecture]
-    assert (platform.stacks["rotation"].folder / named["filename"]).read_bytes() == path.read_bytes()
-    assert {key for key in named if named[key] != own[key]} == {"architectures", "filename", "source_code_hash"}
+    function = only(platform, "aws_lambda_function")
+    assert function["architectures"] == [architecture]
+    assert (platform.stacks["rotation"].folder / function["filename"]).read_bytes() == path.read_bytes()
+    assert {key for key in function if function[key] != own[key]} == {"architectures", "filename", "source_code_hash"}
 
 
 def test_a_missing_package_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -1,9 +1,9 @@
-"""Runbooks: every alarm and event links one, their sections are complete, and their commands are valid."""
+"""Runbooks: every alarm and event links to one, all sections are complete, and the commands are valid."""
 
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.aws_commands import Command, find_commands
 from tests.synthesized import RUNBOOKS
 
 FOLDER = ROOT / "docs" / "runbooks"
-# The overview, and a page on errors of Terraform.
+# The overview, and a page on Terraform's lock errors.
 OTHERS = {"README", "state-locks"}
 PAGES = sorted(FOLDER.glob("*.md"))
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -54,7 +54,7 @@ def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod: Platform)
     assert expected == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
 
 
-def test_every_notification_links_a_runbook(prod: Platform):
+def test_every_notification_links_to_a_runbook(prod: Platform):
     expected = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
     assert {trigger.runbook for trigger in runbooks.triggers(prod)} == {*expected, runbooks.DATABASE_EVENTS}
 
@@ -78,8 +78,12 @@ def test_the_overview_lists_every_runbook(prod: Platform):
     }
 
 
-def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Platform):
-    facts = runbooks.facts([dev, prod])
+@pytest.fixture(scope="module")
+def facts(prod: Platform, dev: Platform) -> Mapping[tuple[str, str], str]:
+    return runbooks.facts([dev, prod])
+
+
+def test_a_table_describes_an_alarm(facts: Mapping[tuple[str, str], str]):
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `globecart-<environment>-service-errors` |",
         "|---|---|",
@@ -90,10 +94,16 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
         " `AWS/ApplicationELB` by LoadBalancer, 3 times 60 seconds |",
         "| missing data | not in alarm |",
     ]
+
+
+def test_differing_facts_are_listed_per_environment(facts: Mapping[tuple[str, str], str]):
     assert "| condition | dev: RunningTaskCount at most 0 tasks" in facts["service", "tasks"]
     assert "<br>prod: RunningTaskCount at most 3 tasks" in facts["service", "tasks"]
     assert "| not in | dev |" in facts["storage", "replica-behind"]
     assert "| not in |" not in facts["storage", "io-limit"]
+
+
+def test_a_table_describes_each_kind_of_trigger(facts: Mapping[tuple[str, str], str]):
     assert "| reason | tasks in each zone cannot connect" in facts["network", "nat-ports"]
     assert (
         r"counted by `{ $.errorCode = \"*UnauthorizedOperation\" \|\|".replace(r"\"", '"')
@@ -103,6 +113,9 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
     assert "`aws.acm`: ACM Certificate Approaching Expiration" in facts["observability", "certificate-expiry"]
     assert "for 31 days.`; `<environment>: the age" in facts["rotation", "credential-age"]
     assert "db-cluster: failover, failure" in facts["observability", "database-events"]
+
+
+def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     for table in facts.values():
         assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", table)
 
@@ -110,8 +123,8 @@ def test_facts_are_listed_per_environment_if_they_differ(prod: Platform, dev: Pl
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ("It rings for 5 min: it fails.", "has no link to a runbook"),
-        (f"It rings. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
+        ("Errors at least 1 for 5 min: the step failed.", "has no link to a runbook"),
+        (f"Errors. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
     ],
 )
 def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):
@@ -122,7 +135,7 @@ def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description
 
 
 def written_commands() -> Iterator[tuple[str, Command, bool]]:
-    """All AWS CLI commands in the documentation, and whether they are complete."""
+    """All AWS CLI commands in the documentation, and whether they are in a code block: those must be complete."""
     for page in EVERY_PAGE:
         text = page.read_text(encoding="utf-8")
         name = str(page.relative_to(ROOT))
@@ -141,7 +154,7 @@ def test_every_aws_command_is_valid():
 
 def test_every_aws_command_in_a_block_has_its_required_options():
     commands = [
-        (page, command, command.missing_options) for page, command, is_complete in written_commands() if is_complete
+        (page, command, command.missing_options) for page, command, is_in_block in written_commands() if is_in_block
     ]
     assert not [f"{page}: {command}: {missing}" for page, command, missing in commands if missing]
 
@@ -164,16 +177,16 @@ def test_an_invalid_aws_command_is_found(text: str, problem: str):
 @each_page
 def test_blocks_are_valid_shell(page: Path):
     for block in fenced(page.read_text(encoding="utf-8")):
-        # Placeholders are not redirections.
+        # bash would read <placeholder> as a redirection.
         filled = re.sub(r"<[\w' ,]+>", "filled-in", block)
-        read = subprocess.run(["bash", "-n"], input=filled, text=True, capture_output=True, check=False)
-        assert not read.stderr, block
+        result = subprocess.run(["bash", "-n"], input=filled, text=True, capture_output=True, check=False)
+        assert not result.stderr, block
 
 
 @each_page
 def test_names_in_runbooks_exist(page: Path, prod: Platform):
     text = page.read_text(encoding="utf-8")
-    for general, own in (
+    for placeholder, value in (
         ("<environment>", "prod"),
         ("$ENV", "prod"),
         ("<account>", "111122223333"),
@@ -181,7 +194,7 @@ def test_names_in_runbooks_exist(page: Path, prod: Platform):
         ("<region>", "us-west-1"),
         ("$AWS_REGION", "us-west-1"),
     ):
-        text = text.replace(general, own)
+        text = text.replace(placeholder, value)
     document = json.dumps(prod.document)
     names = set(re.findall(r"(?<![\w-])globecart-prod-[\w-]*\w", text))
     # Created manually during a restore.

@@ -166,7 +166,7 @@ def test_a_deployment_keeps_all_tasks_and_rolls_back(prod: Platform):
     assert "aws_lb_listener.service_https" in running["depends_on"]
 
 
-def test_a_change_of_the_capacity_strategy_does_not_replace_the_service(prod: Platform):
+def test_a_change_to_the_capacity_strategy_does_not_replace_the_service(prod: Platform):
     # Without it, the provider replaces the service when its capacity_provider_strategy changes.
     assert service(prod)["force_new_deployment"] is True
 

@@ -223,7 +223,7 @@ def test_an_invalid_value_is_refused_in_one_line(tmp_path: Path, name: str, chan
     assert message in line
 
 
-def test_all_errors_of_a_file_are_reported_at_once(tmp_path: Path):
+def test_all_errors_in_a_file_are_reported_at_once(tmp_path: Path):
     lines = refusals(
         tmp_path,
         "prod",
@@ -246,7 +246,7 @@ def test_all_errors_of_a_file_are_reported_at_once(tmp_path: Path):
     ]
 
 
-def test_errors_of_all_files_are_reported(tmp_path: Path):
+def test_errors_in_all_files_are_reported(tmp_path: Path):
     for name in ENVIRONMENTS:
         (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"owner": ""})))
     with pytest.raises(SettingsError) as refused:

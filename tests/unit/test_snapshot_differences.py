@@ -25,6 +25,7 @@ from operations.snapshots import (
 from stacks import ROOT
 
 Stacks = dict[str, dict[str, Any]]
+Compare = Callable[[Stacks, Stacks], list[SnapshotDifference]]
 
 TOPIC = {"resource": {"aws_sns_topic": {"alarms": {"name": "alarms", "tags": {"Owner": "us"}}}}}
 STATEMENTS = [
@@ -69,21 +70,18 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def compare(project: Project) -> Callable[[Stacks, Stacks], list[SnapshotDifference]]:
-    """Compares stacks: the first are committed, the second are in the working tree."""
+def compare(project: Project) -> Compare:
+    """Commits `before`, writes `after` to the working tree, and compares them."""
 
-    def differing(before: Stacks, after: Stacks) -> list[SnapshotDifference]:
+    def compare_stacks(before: Stacks, after: Stacks) -> list[SnapshotDifference]:
         project.commit(before)
         project.write(after)
         return project.compare()
 
-    return differing
+    return compare_stacks
 
 
-Compare = Callable[[Stacks, Stacks], list[SnapshotDifference]]
-
-
-def statements(statements: list[dict[str, Any]]) -> Stacks:
+def stack_with(statements: list[dict[str, Any]]) -> Stacks:
     return {"dev-network": {"data": {"aws_iam_policy_document": {"access": {"statement": statements}}}}}
 
 
@@ -92,8 +90,8 @@ def test_equal_snapshots_have_no_differences(compare: Compare):
 
 
 def test_the_order_of_keys_does_not_matter(compare: Compare):
-    turned = {"resource": {"aws_sns_topic": {"alarms": {"tags": {"Owner": "us"}, "name": "alarms"}}}}
-    assert compare({"dev-network": TOPIC}, {"dev-network": turned}) == []
+    reordered = {"resource": {"aws_sns_topic": {"alarms": {"tags": {"Owner": "us"}, "name": "alarms"}}}}
+    assert compare({"dev-network": TOPIC}, {"dev-network": reordered}) == []
 
 
 def test_a_change_is_shown_under_its_resource_and_key_path(compare: Compare):
@@ -120,10 +118,10 @@ def test_a_change_is_shown_under_its_resource_and_key_path(compare: Compare):
 
 def test_each_change_is_shown_with_three_lines_of_context(compare: Compare):
     after = [{**STATEMENTS[0], "sid": "First"}, STATEMENTS[1], {**STATEMENTS[2], "actions": ["s3:GetObject"]}]
-    (found,) = compare(statements(STATEMENTS), statements(after))
+    (found,) = compare(stack_with(STATEMENTS), stack_with(after))
     assert found.changed == 1
-    heads = [line for line in found.lines if line.startswith("@@")]
-    assert heads == [
+    headers = [line for line in found.lines if line.startswith("@@")]
+    assert headers == [
         "@@ data.aws_iam_policy_document.access statement @@",
         "@@ data.aws_iam_policy_document.access statement actions @@",
     ]
@@ -131,7 +129,7 @@ def test_each_change_is_shown_with_three_lines_of_context(compare: Compare):
 
 
 def test_an_addition_is_shown_under_its_key_path(compare: Compare):
-    (found,) = compare(statements(STATEMENTS[:1]), statements(STATEMENTS[:2]))
+    (found,) = compare(stack_with(STATEMENTS[:1]), stack_with(STATEMENTS[:2]))
     assert found.lines[0] == "@@ data.aws_iam_policy_document.access statement @@"
     assert not [line for line in found.lines if line.startswith("-")]
 
@@ -167,8 +165,8 @@ def test_outputs_providers_and_backends_are_shown_by_address(compare: Compare):
         return {"dev-network": {**sections, "terraform": {"backend": {"s3": {"key": value}}}}}
 
     (found,) = compare(document("a"), document("b"))
-    heads = [line for line in found.lines if line.startswith("@@")]
-    assert heads == ["@@ output.id @@", "@@ provider.aws @@", "@@ terraform.backend s3 @@"]
+    headers = [line for line in found.lines if line.startswith("@@")]
+    assert headers == ["@@ output.id @@", "@@ provider.aws @@", "@@ terraform.backend s3 @@"]
 
 
 def test_non_ascii_and_control_characters_are_escaped(compare: Compare):
@@ -188,7 +186,7 @@ def test_special_characters_in_keys_are_escaped(compare: Compare):
     assert found.lines[0] == r"@@ aws_x.y a\": \"b @@"
 
 
-def test_later_changes_of_the_base_are_ignored(project: Project):
+def test_later_commits_on_the_base_are_ignored(project: Project):
     other = {"resource": {"aws_sqs_queue": {"orders": {}}}}
     project.commit({"dev-network": TOPIC})
     project.git("switch", "--quiet", "--create", "change")
@@ -201,7 +199,7 @@ def test_later_changes_of_the_base_are_ignored(project: Project):
 
 def test_only_snapshots_of_stacks_are_read(project: Project):
     project.commit({"dev-network": TOPIC, "<b>": TOPIC})
-    (project.folder / SNAPSHOTS / "notes.json").write_text("no JSON")
+    (project.folder / SNAPSHOTS / "notes.json").write_text("not JSON")
     assert committed(project.folder, "main").keys() == present(project.folder).keys() == {"dev-network"}
 
 
@@ -231,7 +229,7 @@ def difference(stack: str, *lines: str) -> SnapshotDifference:
     return SnapshotDifference(stack, added=1, changed=2, removed=3, lines=lines)
 
 
-def test_the_summary_is_a_table_and_a_folded_block_for_each_stack():
+def test_the_summary_is_a_table_and_a_collapsed_section_for_each_stack():
     assert summary([difference("dev-network", "@@ a.b @@", "+{}")], stacks=33, base="main") == (
         "### 1 of 33 stacks changes\n\n"
         "| stack | added | changed | removed |\n|---|--:|--:|--:|\n| `dev-network` | 1 | 2 | 3 |\n\n"
@@ -254,7 +252,7 @@ def test_backticks_do_not_end_the_code_block(compare: Compare, number: int):
 
 
 def blocks(text: str) -> dict[str, int]:
-    """Number of lines shown by stack."""
+    """Number of shown lines, by stack."""
     shown = re.findall(r"<summary>([\w-]+)</summary>\n\n```diff\n(.*?)\n?```\n", text, flags=re.DOTALL)
     return {stack: len(lines.splitlines()) for stack, lines in shown}
 

@@ -52,7 +52,7 @@ def test_a_denial_with_exceptions_has_not_resource():
         (Principal("AWS", ["arn:a", "arn:b"]), {"AWS": ["arn:a", "arn:b"]}),
     ],
 )
-def test_a_single_principal_is_no_list_and_everyone_is_a_star(principal: Principal, expected: object):
+def test_a_single_principal_is_not_a_list_and_everyone_is_a_star(principal: Principal, expected: object):
     assert rendered(allow("To", ["s3:*"], ["*"], to=principal))["Principal"] == expected
 
 

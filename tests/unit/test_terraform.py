@@ -97,7 +97,7 @@ def test_a_plugin_cache_of_the_user_takes_precedence(bare: pytest.MonkeyPatch, t
     assert (tmp_path / "own").is_dir()
 
 
-def test_errors_of_terraform_are_reported(tmp_path: Path):
+def test_errors_from_terraform_are_reported(tmp_path: Path):
     (tmp_path / "main.tf.json").write_text("{")
     with pytest.raises(TerraformError, match="terraform validate: "):
         terraform("validate", cwd=tmp_path)

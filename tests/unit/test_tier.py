@@ -81,7 +81,7 @@ def test_no_tier_depends_on_access():
 
 
 def test_a_tier_does_not_depend_on_which_tiers_use_it(prod: Platform, tmp_path: Path):
-    """So later tiers can be planned as soon as it is applied, and a new reference needs no second apply."""
+    """So a later tier can be planned as soon as this one is applied, and a new reference needs no second apply."""
     used: set[str] = set()
     # Synthesize tiers without dependencies, then tiers that depend only on these, and so on.
     while users := {tier for tier in set(TIERS) - used if set(DEPENDENCIES[tier]) <= used}:

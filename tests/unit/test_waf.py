@@ -12,7 +12,7 @@ def rules(platform: Platform) -> dict[str, Body]:
     return {rule["name"]: rule for rule in only(platform, "aws_wafv2_web_acl")["rule"]}
 
 
-def test_waf_is_associated_with_the_load_balancer_and_blocks(platforms: dict[str, Platform]):
+def test_the_web_acl_is_associated_before_the_listeners_exist(platforms: dict[str, Platform]):
     for platform in platforms.values():
         assert only(platform, "aws_wafv2_web_acl_association") == {
             "web_acl_arn": "${aws_wafv2_web_acl.service_firewall.arn}",
@@ -20,6 +20,10 @@ def test_waf_is_associated_with_the_load_balancer_and_blocks(platforms: dict[str
         }
         for listener in bodies(platform, "aws_lb_listener").values():
             assert listener["depends_on"] == ["aws_wafv2_web_acl_association.service_firewall-in-front"]
+
+
+def test_no_managed_rule_group_is_overridden(platforms: dict[str, Platform]):
+    for platform in platforms.values():
         managed = {
             rule["statement"]["managed_rule_group_statement"]["name"]: rule
             for rule in rules(platform).values()
@@ -49,9 +53,9 @@ def test_requests_per_client_are_limited(prod: Platform, variants: dict[str, Pla
 
 
 def test_rules_have_unique_priorities_and_metrics(prod: Platform):
-    named = rules(prod)
-    assert [rule["priority"] for rule in named.values()] == list(range(len(named)))
-    for name, rule in named.items():
+    by_name = rules(prod)
+    assert [rule["priority"] for rule in by_name.values()] == list(range(len(by_name)))
+    for name, rule in by_name.items():
         assert rule["visibility_config"] == {
             "metric_name": name,
             "cloudwatch_metrics_enabled": True,
@@ -60,8 +64,8 @@ def test_rules_have_unique_priorities_and_metrics(prod: Platform):
         }
 
 
-def elsewhere(platform: Platform) -> Body:
-    """Condition on the path that allows large bodies."""
+def allowed_paths(platform: Platform) -> Body:
+    """Statement that matches the paths where large bodies are allowed."""
     label, path = rules(platform)["large-bodies"]["statement"]["and_statement"]["statement"]
     assert label == {
         "label_match_statement": {
@@ -83,7 +87,7 @@ def test_large_bodies_are_allowed_only_on_the_paths_in_the_settings(variants: di
     blocking = rules(platform)["large-bodies"]
     assert blocking["action"] == {"block": {}}
     assert blocking["priority"] > common["priority"]
-    assert elsewhere(platform)["byte_match_statement"] == {
+    assert allowed_paths(platform)["byte_match_statement"] == {
         "search_string": "/uploads/",
         "positional_constraint": "STARTS_WITH",
         "field_to_match": {"uri_path": {}},
@@ -93,7 +97,7 @@ def test_large_bodies_are_allowed_only_on_the_paths_in_the_settings(variants: di
 
 
 def test_several_paths_may_accept_large_bodies(variants: dict[str, Platform]):
-    paths = elsewhere(variants["prod"])["or_statement"]["statement"]
+    paths = allowed_paths(variants["prod"])["or_statement"]["statement"]
     assert [path["byte_match_statement"]["search_string"] for path in paths] == ["/uploads/", "/imports/"]
 
 

@@ -143,7 +143,7 @@ def test_a_script_fails_with_any_of_its_commands():
 
 
 def targets(line: str) -> set[str]:
-    """Targets that a line runs: itself, or those that it runs two at a time. `unit` runs the suites."""
+    """Targets that a line of `make` runs: the target itself, or the targets that it runs two at a time."""
     target, *variables = line.split()
     rule = re.search(rf"^{target}:.*\n\t@(?:\$\(MAKE\) \$\(TWO_AT_A_TIME\) (.*))?", MAKEFILE, flags=re.MULTILINE)
     assert rule, f"make {target}: no such target"
@@ -182,9 +182,9 @@ def test_each_check_runs_a_make_target():
 
 def test_every_target_and_command_exists():
     text = "\n".join(scripts())
-    named = re.findall(r"\bmake ([\w-]+)", text)
-    assert named == ["synth"]
-    assert all(re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE) for target in named)
+    targets_of_make = re.findall(r"\bmake ([\w-]+)", text)
+    assert targets_of_make == ["synth"]
+    assert all(re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE) for target in targets_of_make)
     commands = re.findall(r"-m operations ([\w-]+)", text)
     assert commands == ["snapshots", "plan-all", "review"]
     assert {*commands} <= {*COMMANDS}
@@ -261,7 +261,7 @@ def merged(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def test_changes_of_the_stacks_are_in_the_job_summary(merged: Path, tmp_path: Path):
+def test_changes_to_the_stacks_are_in_the_job_summary(merged: Path, tmp_path: Path):
     install, step = [step for step in DIFFERENCE["steps"] if "run" in step]
     assert install["run"] == "make .venv/installed"
     (merged / ".venv").symlink_to(sys.prefix)

@@ -1,6 +1,6 @@
-"""Changes behind Terraform's back that fail one integration test each, in one module per module of tests.
+"""Mutations: changes behind Terraform's back, each of which fails one integration test. One module per test module.
 
-A module has MUTATIONS, with the change for each test, and RELATED, with other tests that a change must fail, and why.
+A module has MUTATIONS, by test, and RELATED: other tests that a mutation must fail, and why.
 """
 
 from collections.abc import Callable
@@ -10,4 +10,4 @@ from local_aws.server import LocalAws
 Mutation = Callable[[LocalAws], object]
 """The result is ignored."""
 Related = dict[str, dict[str, str]]
-"""Tests that fail as well, with the reason, by the test that the mutation is for."""
+"""For each mutation, by the name of its test: other tests that fail, with the reason."""

@@ -1,4 +1,4 @@
-"""Changes for test_access.py: the deployer roles and their boundary."""
+"""Mutations for test_access.py: the deployer roles and their boundary."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Changes for test_audit.py: trail, metric filters, event rules, GuardDuty, Security Hub, Config and Inspector."""
+"""Mutations for test_audit.py: trail, metric filters, event rules, GuardDuty, Security Hub, Config and Inspector."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Changes for test_cache.py: the replication group, its nodes and users, and its scaling."""
+"""Mutations for test_cache.py: the replication group, its nodes and users, and its scaling."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ def group(aws: LocalAws) -> Any:
 
 def set_shards(shards: int, replicas: int) -> Mutation:
     """Set the numbers of shards and replicas."""
-    return lambda aws: group(aws).resize(shards=shards, replicas=replicas)
+    return lambda aws: group(aws).resize(shard_count=shards, replica_count=replicas)
 
 
 def use_one_zone(aws: LocalAws) -> None:
     one = group(aws)
     one.zones = one.zones[:1]
-    one.resize(shards=one.shards, replicas=one.replicas)
+    one.resize(shard_count=one.shard_count, replica_count=one.replica_count)
 
 
 def cache_is(**parameters: Any) -> Mutation:

@@ -1,4 +1,4 @@
-"""Changes for test_database.py: the cluster, its instances and parameters, and its scaling."""
+"""Mutations for test_database.py: the cluster, its instances and parameters, and its scaling."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def delete_reader(aws: LocalAws) -> None:
 
 def endpoints_are_one(aws: LocalAws) -> None:
     servers = cluster(aws).servers
-    servers.reader = servers.writer
+    servers.reader_address = servers.writer_address
 
 
 def storage_has_another_key(aws: LocalAws) -> None:
@@ -89,20 +89,20 @@ def scaling(dimension: str, **parameters: Any) -> Mutation:
         scaling = aws.client("application-autoscaling")
         namespace = dimension.partition(":")[0]
         (target,) = scaling.describe_scalable_targets(ServiceNamespace=namespace)["ScalableTargets"]
-        known = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
-        scaling.register_scalable_target(**known, **parameters)
+        identifiers = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+        scaling.register_scalable_target(**identifiers, **parameters)
 
     return change
 
 
 def delete_scaling_policy(namespace: str) -> Mutation:
-    """Delete a scaling policy."""
+    """Delete the first scaling policy of a service."""
 
     def change(aws: LocalAws) -> None:
         scaling = aws.client("application-autoscaling")
         policy = scaling.describe_scaling_policies(ServiceNamespace=namespace)["ScalingPolicies"][0]
-        known = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
-        scaling.delete_scaling_policy(**{name: policy[name] for name in known})
+        identifiers = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+        scaling.delete_scaling_policy(**{name: policy[name] for name in identifiers})
 
     return change
 

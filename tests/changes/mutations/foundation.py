@@ -1,4 +1,4 @@
-"""Changes for test_foundation.py: keys, log groups, log buckets, topic, image repository."""
+"""Mutations for test_foundation.py: keys, log groups, log buckets, topic, image repository."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Changes for test_network.py: subnets, routes, security groups, network ACLs, endpoints, flow logs."""
+"""Mutations for test_network.py: subnets, routes, security groups, network ACLs, endpoints, flow logs."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -53,7 +53,7 @@ def data_subnet_leads_out(aws: LocalAws) -> None:
     )
 
 
-def lets_in(group: str) -> Mutation:
+def group_allows_ssh(group: str) -> Mutation:
     """Allow SSH from anywhere."""
     anywhere = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     return lambda aws: aws.client("ec2").authorize_security_group_ingress(
@@ -61,7 +61,7 @@ def lets_in(group: str) -> Mutation:
     )
 
 
-def acl_lets_out(kind: str) -> Mutation:
+def acl_allows_smtp(kind: str) -> Mutation:
     """Allow SMTP to anywhere."""
     return lambda aws: aws.client("ec2").create_network_acl_entry(
         NetworkAclId=named(aws, "acl", kind),
@@ -107,11 +107,11 @@ MUTATIONS: dict[str, Mutation] = {
     "test_app_subnets_route_to_a_nat_gateway_in_their_zone": tasks_leave_by_the_other_zone,
     "test_data_subnets_have_no_routes_out_of_the_vpc": data_subnet_leads_out,
     **{
-        f"test_security_group_rules_match_the_table_of_flows[{party}]": lets_in(party.replace("_", "-"))
+        f"test_security_group_rules_match_the_table_of_flows[{party}]": group_allows_ssh(party.replace("_", "-"))
         for party in PURPOSES
     },
-    "test_default_security_group_has_no_rules": lets_in("default-locked"),
-    **{f"test_network_acl_entries[{kind}]": acl_lets_out(kind) for kind in ("public", "app", "data")},
+    "test_default_security_group_has_no_rules": group_allows_ssh("default-locked"),
+    **{f"test_network_acl_entries[{kind}]": acl_allows_smtp(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,
     "test_vpc_endpoints_exist": delete_endpoint,
     "test_endpoints_have_an_address_in_every_zone": endpoint_is_in_one_zone,

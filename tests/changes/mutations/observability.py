@@ -1,4 +1,4 @@
-"""Changes for test_observability.py: alarms, the composite alarm, events."""
+"""Mutations for test_observability.py: alarms, the composite alarm, events."""
 
 import json
 from typing import Any

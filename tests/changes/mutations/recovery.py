@@ -1,4 +1,4 @@
-"""Changes for test_recovery.py: vaults, plan, selections, restore tests, events."""
+"""Mutations for test_recovery.py: vaults, plan, selections, restore tests, events."""
 
 import json
 from copy import deepcopy
@@ -54,12 +54,12 @@ def rules_are(change: Any) -> Mutation:
     """Change the rules of the plan."""
 
     def mutation(aws: LocalAws) -> None:
-        known = plan(aws)
-        parameters = deepcopy(known["BackupPlan"])
+        current = plan(aws)
+        parameters = deepcopy(current["BackupPlan"])
         change(parameters["Rules"])
         for rule in parameters["Rules"]:
             del rule["RuleId"]
-        aws.client("backup").update_backup_plan(BackupPlanId=known["BackupPlanId"], BackupPlan=parameters)
+        aws.client("backup").update_backup_plan(BackupPlanId=current["BackupPlanId"], BackupPlan=parameters)
 
     return mutation
 

@@ -1,4 +1,4 @@
-"""Changes for test_rotation.py: the secret, its value and versions, the function, and the daily check."""
+"""Mutations for test_rotation.py: the secret, its value and versions, the function, and the daily check."""
 
 import json
 from datetime import datetime, timedelta
@@ -83,9 +83,9 @@ def allow_all_invocations(aws: LocalAws) -> None:
 def disable_schedule(aws: LocalAws) -> None:
     scheduler = aws.client("scheduler")
     (one,) = scheduler.list_schedules()["Schedules"]
-    known = scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"])
+    current = scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"])
     kept = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-    scheduler.update_schedule(**{name: known[name] for name in kept}, State="DISABLED")
+    scheduler.update_schedule(**{name: current[name] for name in kept}, State="DISABLED")
 
 
 MUTATIONS: dict[str, Mutation] = {

@@ -1,4 +1,4 @@
-"""Changes for test_service.py: service, task, scaling, load balancer, certificate, WAF, redeployment."""
+"""Mutations for test_service.py: service, task, scaling, load balancer, certificate, WAF, redeployment."""
 
 from typing import Any
 
@@ -171,12 +171,12 @@ def web_acl(aws: LocalAws) -> dict[str, Any]:
 
 def replace_web_acl(aws: LocalAws) -> None:
     """Associate another web ACL with the same rules and logs, but without tags."""
-    waf, known = aws.client("wafv2"), web_acl(aws)
+    waf, current = aws.client("wafv2"), web_acl(aws)
     log = waf.get_logging_configuration(
         ResourceArn=waf.get_web_acl_for_resource(ResourceArn=balancer(aws))["WebACL"]["ARN"]
     )["LoggingConfiguration"]
     kept = ("DefaultAction", "VisibilityConfig", "Rules", "Scope")
-    other = waf.create_web_acl(Name="another", **{name: known[name] for name in kept})["Summary"]["ARN"]
+    other = waf.create_web_acl(Name="another", **{name: current[name] for name in kept})["Summary"]["ARN"]
     waf.put_logging_configuration(
         LoggingConfiguration={"ResourceArn": other, "LogDestinationConfigs": log["LogDestinationConfigs"]}
     )
@@ -184,18 +184,18 @@ def replace_web_acl(aws: LocalAws) -> None:
 
 
 def count_managed_rules(aws: LocalAws) -> None:
-    known = web_acl(aws)
-    for rule in known["Rules"]:
+    current = web_acl(aws)
+    for rule in current["Rules"]:
         if "ManagedRuleGroupStatement" in rule["Statement"]:
             rule["OverrideAction"] = {"Count": {}}
             break
-    aws.client("wafv2").update_web_acl(**known)
+    aws.client("wafv2").update_web_acl(**current)
 
 
 def remove_rate_limit(aws: LocalAws) -> None:
-    known = web_acl(aws)
-    known["Rules"] = [rule for rule in known["Rules"] if "RateBasedStatement" not in rule["Statement"]]
-    aws.client("wafv2").update_web_acl(**known)
+    current = web_acl(aws)
+    current["Rules"] = [rule for rule in current["Rules"] if "RateBasedStatement" not in rule["Statement"]]
+    aws.client("wafv2").update_web_acl(**current)
 
 
 def delete_waf_logging(aws: LocalAws) -> None:

@@ -1,4 +1,4 @@
-"""Changes for test_states.py: bucket and objects of the states."""
+"""Mutations for test_states.py: bucket and objects of the states."""
 
 import json
 from typing import Any
@@ -17,8 +17,8 @@ def state(aws: LocalAws) -> dict[str, str]:
 def remove_state_encryption(aws: LocalAws) -> None:
     """Remove the KMS encryption of a state directly: the bucket policy denies it."""
     where = state(aws)
-    kept = aws.backend("s3").buckets[where["Bucket"]].keys[where["Key"]]
-    kept.encryption, kept.kms_key_id = "AES256", None
+    stored = aws.backend("s3").buckets[where["Bucket"]].keys[where["Key"]]
+    stored.encryption, stored.kms_key_id = "AES256", None
 
 
 def plain_by_default(aws: LocalAws) -> None:

@@ -1,4 +1,4 @@
-"""Changes for test_storage.py: the file system, its mount targets, policy and access points."""
+"""Mutations for test_storage.py: the file system, its mount targets, policy and access points."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Changes for test_tiers.py: tags of resources."""
+"""Mutations for test_tiers.py: tags of resources."""
 
 from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
