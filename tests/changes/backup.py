@@ -63,7 +63,7 @@ def _extend_selection_window(aws: LocalAws, test: dict[str, Any]) -> None:
 def _restore_selection(**values: Any) -> Change:
     def change(aws: LocalAws, selection: dict[str, Any]) -> None:
         plan, name = selection["restore_testing_plan_name"], selection["name"]
-        aws.backend("backup").restore_selection(plan, name).update(values)
+        aws.backend("backup").restore_testing_selection(plan, name).update(values)
 
     return change
 

@@ -291,7 +291,8 @@ def _resource_types(action: str) -> Any:
 
 def _level(action: str) -> str:
     service, _, name = action.partition(":")
-    return _service(service)["privileges"][name]["access_level"]
+    # Empty for an action that AWS does not know, which is a problem of its own (`named_actions`).
+    return _service(service).get("privileges", {}).get(name, {}).get("access_level", "")
 
 
 @cache
