@@ -7,6 +7,7 @@ from stacks.audit import watched_calls
 from stacks.names import Names
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN
 from stacks.observability.dashboard import AggregateLine, DashboardRow, Graph, Line
+from stacks.recovery.stack import RESOURCE_TYPES
 from stacks.service import waf
 from stacks.service.stack import ServiceStack
 
@@ -132,22 +133,29 @@ def _rotation(names: Names) -> DashboardRow:
 
 
 def _recovery(names: Names) -> DashboardRow:
-    backup, dimensions = "AWS/Backup", {"BackupVaultName": names.vault}
+    backup = "AWS/Backup"
+    dimensions = {
+        name: {"BackupVaultName": names.vault, "ResourceType": type_} for name, type_ in RESOURCE_TYPES.items()
+    }
+    jobs = (("completed", "NumberOfBackupJobsCompleted"), ("failed", "NumberOfBackupJobsFailed"))
+    kept = (("kept", "NumberOfRecoveryPointsCompleted"), ("in cold storage", "NumberOfRecoveryPointsCold"))
     return DashboardRow(
         "Recovery",
         [
             Graph(
                 "Backups",
                 [
-                    Line("completed", backup, "NumberOfBackupJobsCompleted", dimensions, "Sum"),
-                    Line("failed", backup, "NumberOfBackupJobsFailed", dimensions, "Sum"),
+                    Line(f"{name} {ended}", backup, metric, each, "Sum")
+                    for name, each in dimensions.items()
+                    for ended, metric in jobs
                 ],
             ),
             Graph(
                 "Backups kept",
                 [
-                    Line("completed", backup, "NumberOfRecoveryPointsCompleted", dimensions, "Maximum"),
-                    Line("in cold storage", backup, "NumberOfRecoveryPointsCold", dimensions, "Maximum"),
+                    Line(f"{name} {where}", backup, metric, each, "Maximum")
+                    for name, each in dimensions.items()
+                    for where, metric in kept
                 ],
             ),
         ],

@@ -36,6 +36,8 @@ from stacks.storage.stack import StorageStack
 from stacks.tier import TierStack
 
 AWS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor"
+RESOURCE_TYPES = {"database": "Aurora", "files": "EFS"}
+"""AWS Backup's resource types of what is backed up."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,12 @@ class BackedUpResource:
     """A resource that is backed up."""
 
     name: str
-    type: str
-    """Resource type in AWS Backup."""
     arn: str
+
+    @property
+    def type(self) -> str:
+        """Resource type in AWS Backup."""
+        return RESOURCE_TYPES[self.name]
 
 
 class RecoveryStack(TierStack):
@@ -64,15 +69,15 @@ class RecoveryStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         protected = [
-            BackedUpResource("database", "Aurora", database.cluster.arn),
-            BackedUpResource("files", "EFS", storage.file_system.arn),
+            BackedUpResource("database", database.cluster.arn),
+            BackedUpResource("files", storage.file_system.arn),
         ]
         backup, restores = self._roles()
         vault = locked_vault(self, "vault", self.names.vault, foundation.keys.backup, backup)
         copies = self._copies(foundation, backup)
         self._back_up(protected, self._plan(vault, copies), backup)
         self._test_restores(protected, vault, restores)
-        self._watch(foundation)
+        self._watch(foundation, protected)
         notify(self, foundation.alarm_topic, JOB_EVENTS)
 
     def _roles(self) -> tuple[ServiceRole, ServiceRole]:
@@ -184,16 +189,18 @@ class RecoveryStack(TierStack):
                 depends_on=[restores.permissions],
             )
 
-    def _watch(self, foundation: FoundationStack) -> None:
+    def _watch(self, foundation: FoundationStack, protected: list[BackedUpResource]) -> None:
         self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
+                # One per type: the vault's total would hide that one type has no backups.
                 Alarm(
-                    name="no-backup",
+                    name=f"no-backup-{each.name}",
+                    runbook="no-backup",
                     namespace="AWS/Backup",
                     metric="NumberOfBackupJobsCompleted",
-                    dimensions={"BackupVaultName": self.names.vault},
+                    dimensions={"BackupVaultName": self.names.vault, "ResourceType": each.type},
                     statistic="Sum",
                     at="most",
                     threshold=0,
@@ -202,7 +209,8 @@ class RecoveryStack(TierStack):
                     # A day, plus the nine hours within which a backup starts and completes.
                     periods=33,
                     treat_missing_data="breaching",
-                    reason="no backup was completed; one that never starts sends no event",
+                    reason=f"no backup of the {each.name} was completed, and one that never starts sends no event",
                 )
+                for each in protected
             ],
         )

@@ -164,6 +164,18 @@ def test_region_is_opted_in_for_databases_and_files(deployed: DeployedEnvironmen
     expect("is opted in", {type_: opted_in.get(type_) for type_ in ("Aurora", "EFS")}, True)
 
 
+def test_missing_backups_of_each_type_are_reported(deployed: DeployedEnvironment, protected: dict[str, str]):
+    alarms = deployed.list_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
+    reported = {
+        dimension["Value"]
+        for one in alarms
+        if one.get("Namespace") == "AWS/Backup"
+        for dimension in one["Dimensions"]
+        if dimension["Name"] == "ResourceType"
+    }
+    expect("alarms on missing backups of", {"AWS/Backup": reported}, set(protected.values()))
+
+
 def test_failed_backup_jobs_are_reported(deployed: DeployedEnvironment, topic: str):
     patterns = [
         json.loads(deployed.call("events", "describe_rule", Name=name)["EventPattern"])

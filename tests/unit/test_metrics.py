@@ -123,6 +123,18 @@ def test_every_custom_metric_has_an_alarm(prod: Platform):
     )
 
 
+TOTALS: dict[str, set[str]] = {"AWS/Backup": {"BackupVaultName", "ResourceType"}}
+"""Dimensions without which a metric is a total over resources that each must have a value, by namespace."""
+
+
+def test_heartbeats_are_not_hidden_in_a_total(platforms: dict[str, Platform]):
+    """A sum over several types stays above the threshold when one of them ends."""
+    for platform in platforms.values():
+        used = [each for each in (*used_by_alarms(platform), *used_by_graphs(platform)) if each.namespace in TOTALS]
+        assert used
+        assert not [f"{each.user}: {each.metric}" for each in used if each.dimensions.keys() != TOTALS[each.namespace]]
+
+
 def test_graphs_and_alarms_use_the_same_dimensions(prod: Platform):
     # Alarms refer to the cluster's attribute, graphs contain its computed name.
     cluster = only(prod, "aws_rds_cluster")["cluster_identifier"]
