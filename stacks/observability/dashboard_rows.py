@@ -85,7 +85,8 @@ def _database(names: Names) -> DashboardRow:
 
 
 def _cache() -> DashboardRow:
-    cache = "AWS/ElastiCache"
+    # ElastiCache publishes each metric by cluster as well.
+    cache, node = "AWS/ElastiCache", ("CacheClusterId", "CacheNodeId")
     return DashboardRow(
         "Cache",
         [
@@ -94,8 +95,8 @@ def _cache() -> DashboardRow:
             Graph(
                 "Keys asked for a minute",
                 [
-                    AggregateLine("found", cache, "CacheHits", "SUM"),
-                    AggregateLine("missed", cache, "CacheMisses", "SUM"),
+                    AggregateLine("found", cache, "CacheHits", "SUM", node),
+                    AggregateLine("missed", cache, "CacheMisses", "SUM", node),
                 ],
             ),
             Graph("Keys dropped a minute", [AggregateLine("most of a node", cache, "Evictions")]),
@@ -163,12 +164,15 @@ def _recovery(names: Names) -> DashboardRow:
 
 
 def _network(names: Names) -> DashboardRow:
-    nat = "AWS/NATGateway"
+    nat, gateway = "AWS/NATGateway", ("NatGatewayId",)
     return DashboardRow(
         "Network",
         [
-            Graph("Bytes out through NAT", [AggregateLine("all", nat, "BytesOutToDestination", "SUM")]),
-            Graph("Connections that NAT has no port for", [AggregateLine("all", nat, "ErrorPortAllocation", "SUM")]),
+            Graph("Bytes out through NAT", [AggregateLine("all", nat, "BytesOutToDestination", "SUM", gateway)]),
+            Graph(
+                "Connections that NAT has no port for",
+                [AggregateLine("all", nat, "ErrorPortAllocation", "SUM", gateway)],
+            ),
             Graph(
                 "Refused from within", [Line("connections", names.metric_namespace, REJECTED_FROM_WITHIN, {}, "Sum")]
             ),
@@ -207,7 +211,7 @@ def _foundation(topic: SnsTopic) -> DashboardRow:
             ),
             Graph(
                 "Bytes logged a minute",
-                [AggregateLine("all", "AWS/Logs", "IncomingBytes", "SUM", dimension="LogGroupName")],
+                [AggregateLine("all", "AWS/Logs", "IncomingBytes", "SUM", ("LogGroupName",))],
             ),
         ],
     )

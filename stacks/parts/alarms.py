@@ -86,13 +86,14 @@ def create_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> 
     return {alarm.name: _create_alarm(tier, actions, alarm) for alarm in alarms}
 
 
-def metrics_insights_query(function: str, metric: str, namespace: str, dimension: str = "") -> str:
+def metrics_insights_query(function: str, metric: str, namespace: str, dimensions: Sequence[str] = ()) -> str:
     """A CloudWatch Metrics Insights query over all resources of a namespace.
 
     Args:
-        dimension: the resources' dimension, if the namespace also has metrics without it that are totals.
+        dimensions: the resources' dimensions. A sum needs them if the metric is also published with others, since a
+            query without them has all of these.
     """
-    source = f'SCHEMA("{namespace}", {dimension})' if dimension else f'"{namespace}"'
+    source = f'SCHEMA("{namespace}", {", ".join(dimensions)})' if dimensions else f'"{namespace}"'
     return f"SELECT {function}({metric}) FROM {source}"  # noqa: S608 - not user input
 
 
