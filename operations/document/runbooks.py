@@ -13,7 +13,11 @@ from synthesized.platform import Body, Platform, PlatformError
 
 LINK = re.compile(r"(?P<message>.+) Runbook: \S+/(?P<page>[\w-]+)\.md#(?P<heading>[\w-]+)", re.DOTALL)
 ALARM_DESCRIPTION = re.compile(r"(?P<condition>.+? for (?:\d+ of )?\d+ (?:min|h)): (?P<reason>.+)\.")
-MISSING_DATA = {"breaching": "in alarm", "notBreaching": "not in alarm", "missing": "insufficient data"}
+MISSING_DATA = {
+    "breaching": "in alarm",
+    "notBreaching": "not in alarm",
+    "missing": "insufficient data, which is notified if it follows data",
+}
 DATABASE_EVENTS = ("observability", "database-events")
 """Page and heading of RDS event subscriptions."""
 

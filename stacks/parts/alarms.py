@@ -46,7 +46,10 @@ class Alarm:
     """Seconds."""
     periods: int
     treat_missing_data: Literal["breaching", "notBreaching", "missing"]
-    """An error count without data means no errors; a heartbeat without data means a failure."""
+    """An error count without data means no errors; a heartbeat without data means a failure.
+
+    With `missing`, the loss of data is notified, and its absence from the start, before the resource exists, is not.
+    """
     reason: str
 
     @property
@@ -119,6 +122,7 @@ def _create_alarm(tier: TierStack, actions: Sequence[str], alarm: Alarm) -> Clou
         treat_missing_data=alarm.treat_missing_data,
         alarm_actions=actions,
         ok_actions=actions,
+        insufficient_data_actions=actions if alarm.treat_missing_data == "missing" else None,
     )
     tier.export(created, "arn")
     return created

@@ -37,6 +37,7 @@ CHANGES: dict[tuple[str, str], Change] = {
         "MetricAlarm", Dimensions=[{"Name": "Other", "Value": "other"}]
     ),
     ("aws_cloudwatch_metric_alarm", "evaluation_periods"): _put("MetricAlarm", EvaluationPeriods=99),
+    ("aws_cloudwatch_metric_alarm", "insufficient_data_actions"): _put("MetricAlarm", InsufficientDataActions=[]),
     ("aws_cloudwatch_metric_alarm", "metric_name"): _put("MetricAlarm", MetricName="Other"),
     ("aws_cloudwatch_metric_alarm", "metric_query"): _put("MetricAlarm", Metrics=[_QUERY]),
     ("aws_cloudwatch_metric_alarm", "namespace"): _put("MetricAlarm", Namespace="Other"),

@@ -29,7 +29,10 @@ def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Pla
             assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
             assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
             assert alarm.body.get("actions_enabled", True) is True
-            assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
+            # Missing data notifies the topic one way or another, unless it means that nothing happened.
+            notified = ["${aws_sns_topic.foundation_alarms.arn}"]
+            missing = {"breaching": None, "notBreaching": None, "missing": notified}
+            assert alarm.body.get("insufficient_data_actions") == missing[alarm.body["treat_missing_data"]]
 
 
 def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform]):
@@ -75,8 +78,8 @@ def test_an_alarm_is_raised_below_the_minimum_number_of_tasks(prod: Platform, de
     for platform, always in ((prod, 4), (dev, 1)):
         (alarm,) = (alarm.body for alarm in alarms(platform) if alarm.name == "alarm-tasks")
         assert alarm["threshold"] == always - 1
-        # No data means no tasks.
-        assert alarm["treat_missing_data"] == "breaching"
+        # Before the service exists there is no data, and nothing to notify of. Afterwards, losing the data is.
+        assert alarm["treat_missing_data"] == "missing"
 
 
 def test_the_metrics_of_a_share_have_the_same_dimensions_and_period(prod: Platform):
