@@ -5,6 +5,7 @@ deleted before their retention ends, because the vault is locked and its policy 
 restores the latest backup of each resource to test it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.backup_plan import (
@@ -25,6 +26,7 @@ from constructs import Construct
 
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
 from stacks.parts.service_roles import ServiceRole, service_role
@@ -46,6 +48,12 @@ class BackedUpResource:
 
     name: str
     arn: str
+    test_overrides: Mapping[str, str]
+    """Restore metadata of the restore tests: without it, AWS Backup restores into the account's default VPC, with its
+    default security group, and encrypts files with AWS's key. A list is JSON.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html
+    """
 
     @property
     def type(self) -> str:
@@ -64,13 +72,22 @@ class RecoveryStack(TierStack):
         settings: Environment,
         *,
         foundation: FoundationStack,
+        network: NetworkStack,
         database: DatabaseStack,
         storage: StorageStack,
     ) -> None:
         super().__init__(scope, settings)
         protected = [
-            BackedUpResource("database", database.cluster.arn),
-            BackedUpResource("files", storage.file_system.arn),
+            BackedUpResource(
+                "database",
+                database.cluster.arn,
+                {
+                    "dbSubnetGroupName": self.names.database,
+                    "vpcSecurityGroupIds": f'["{network.security_groups.database.id}"]',
+                    "enableIamDatabaseAuthentication": "true",
+                },
+            ),
+            BackedUpResource("files", storage.file_system.arn, {"kmsKeyId": foundation.keys.files.arn}),
         ]
         backup, restores = self._roles()
         vault = locked_vault(self, "vault", self.names.vault, foundation.keys.backup, backup)
@@ -184,6 +201,7 @@ class RecoveryStack(TierStack):
                 protected_resource_type=each.type,
                 protected_resource_arns=[each.arn],
                 iam_role_arn=restores.role.arn,
+                restore_metadata_overrides=each.test_overrides,
                 # Time to inspect the restored resource; then AWS Backup deletes it.
                 validation_window_hours=24,
                 depends_on=[restores.permissions],

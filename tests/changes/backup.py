@@ -63,7 +63,7 @@ def _extend_selection_window(aws: LocalAws, test: dict[str, Any]) -> None:
 def _restore_selection(**values: Any) -> Change:
     def change(aws: LocalAws, selection: dict[str, Any]) -> None:
         plan, name = selection["restore_testing_plan_name"], selection["name"]
-        aws.backend("backup").restore_selection(plan, name).update(values)
+        aws.backend("backup").restore_testing_selection(plan, name).update(values)
 
     return change
 
@@ -83,6 +83,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     ),
     ("aws_backup_restore_testing_selection", "protected_resource_type"): _restore_selection(
         ProtectedResourceType="RDS"
+    ),
+    ("aws_backup_restore_testing_selection", "restore_metadata_overrides"): _restore_selection(
+        RestoreMetadataOverrides={}
     ),
     ("aws_backup_restore_testing_selection", "validation_window_hours"): _restore_selection(ValidationWindowHours=1),
     ("aws_backup_selection", "iam_role_arn"): _selection(IamRoleArn=OTHER_ROLE),

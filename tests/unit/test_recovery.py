@@ -181,6 +181,14 @@ def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platfo
     }
     assert {one["iam_role_arn"] for one in selections} == {"${aws_iam_role.recovery_restores.arn}"}
     assert {one["validation_window_hours"] for one in selections} == {24}
+    assert {one["protected_resource_type"]: one["restore_metadata_overrides"] for one in selections} == {
+        "Aurora": {
+            "dbSubnetGroupName": only(prod, "aws_db_subnet_group")["name"],
+            "vpcSecurityGroupIds": '["${aws_security_group.network_group-database.id}"]',
+            "enableIamDatabaseAuthentication": "true",
+        },
+        "EFS": {"kmsKeyId": "${aws_kms_key.foundation_key-files.arn}"},
+    }
 
 
 # From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html

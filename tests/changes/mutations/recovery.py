@@ -77,6 +77,11 @@ def restores(aws: LocalAws) -> dict[str, str]:
     return {"RestoreTestingPlanName": one["RestoreTestingPlanName"], "RestoreTestingSelectionName": "files"}
 
 
+def restore_files_with_defaults(aws: LocalAws) -> None:
+    changes: dict[str, Any] = {"RestoreMetadataOverrides": {}}
+    aws.client("backup").update_restore_testing_selection(**restores(aws), RestoreTestingSelection=changes)
+
+
 def use_backup_role_for_restore(aws: LocalAws) -> None:
     backup, id = aws.client("backup"), plan(aws)["BackupPlanId"]
     role = backup.list_backup_selections(BackupPlanId=id)["BackupSelectionsList"][0]["IamRoleArn"]
@@ -110,6 +115,7 @@ MUTATIONS: dict[str, Mutation] = {
         lambda rules: rules[0].update(EnableContinuousBackup=True)
     ),
     "test_restores_are_tested": lambda aws: aws.client("backup").delete_restore_testing_selection(**restores(aws)),
+    "test_restores_stay_in_the_network_and_under_the_key_of_files": restore_files_with_defaults,
     "test_backup_and_restore_have_different_roles": use_backup_role_for_restore,
     "test_region_is_opted_in_for_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
         ResourceTypeOptInPreference={"Aurora": False}
