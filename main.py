@@ -36,7 +36,7 @@ def build(app: App, settings: Environment) -> None:
     rotation = RotationStack(app, settings, foundation=foundation, network=network, database=database)
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
-    recovery = RecoveryStack(app, settings, foundation=foundation, database=database, storage=storage)
+    recovery = RecoveryStack(app, settings, foundation=foundation, network=network, database=database, storage=storage)
     monitored = [
         network,
         *stores,

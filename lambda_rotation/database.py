@@ -24,9 +24,13 @@ from lambda_rotation.errors import SEE_RUNBOOK, DatabaseError, RotationRefusedEr
 # Seconds. Each of the first four exceeds the one before it; a test compares them with the function's timeout.
 LOCK_TIMEOUT = 10
 STATEMENT_TIMEOUT = 15
-RESPONSE_TIMEOUT = 20
-"""For a server that does not respond at all: the timeouts above are enforced by the server itself."""
-SESSION_TIMEOUT = 45
+RESPONSE_TIMEOUT = 60
+"""For a server that does not respond at all: the timeouts above are enforced by the server itself. A cluster that was
+paused for more than a day takes 30 seconds and more to accept a connection.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+"""
+SESSION_TIMEOUT = 75
 REPLICA_TIMEOUT = 20
 """Tolerated replication lag."""
 

@@ -19,6 +19,15 @@ OVERRIDE_TAG = "RotateEarlyUntil"
 """Tag of the secret: until this time, ISO 8601 in UTC, its credential may be rotated regardless of its age."""
 
 
+def can_rotate_early(tags: list[dict[str, str]], now: datetime) -> bool:
+    """Whether a secret's tag allows a rotation regardless of the credential's age."""
+    try:
+        until = datetime.fromisoformat({tag["Key"]: tag["Value"] for tag in tags}.get(OVERRIDE_TAG, ""))
+    except ValueError:
+        return False
+    return now < (until if until.tzinfo else until.replace(tzinfo=UTC))
+
+
 class Secret:
     """The secret within one rotation, whose token is the ID of the new version."""
 
@@ -29,7 +38,7 @@ class Secret:
         description = client.describe_secret(SecretId=self._arn)
         self._stages: dict[str, list[str]] = description.get("VersionIdsToStages") or {}
         self._rotated: datetime | None = description.get("LastRotatedDate")
-        self._tags = {tag["Key"]: tag["Value"] for tag in description.get("Tags") or []}
+        self._tags: list[dict[str, str]] = description.get("Tags") or []
         if not description.get("RotationEnabled"):
             raise RotationRefusedError("Rotation is not enabled for the secret", "Deploy the rotation tier")
         if token not in self._stages:
@@ -104,11 +113,7 @@ class Secret:
 
     def can_rotate_early(self, now: datetime) -> bool:
         """Whether the secret's tag allows a rotation regardless of the credential's age."""
-        try:
-            until = datetime.fromisoformat(self._tags.get(OVERRIDE_TAG, ""))
-        except ValueError:
-            return False
-        return now < (until if until.tzinfo else until.replace(tzinfo=UTC))
+        return can_rotate_early(self._tags, now)
 
     @property
     def _replaced_version(self) -> str | None:

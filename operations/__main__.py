@@ -26,6 +26,7 @@ COMMANDS = {
     "rehearse-faults": "rehearsal.command",
     "rehearse-guide": "rehearsal.command",
     "review": "operations.review.command",
+    "rotate": "operations.rotate",
     "scan": "operations.scan.command",
     "snapshots": "operations.snapshots",
     "validate": "operations.validate",

@@ -139,7 +139,9 @@ class Reachability:
                 groups, subnets, is_public = in_vpc.placement(self.platform, resource.body)
                 if subnets:
                     found[resource.label] = Party(resource.label, frozenset(groups), tuple(subnets), is_public)
-            elif "${aws_security_group." in str(resource.body) and row_of(resource.type).traffic is None:
+            elif "${aws_security_group." in str(resource.body) and not (
+                row_of(resource.type).traffic or row_of(resource.type).placed_like
+            ):
                 raise UnsupportedConfigurationError(resource.address)
         return found
 

@@ -1,4 +1,7 @@
-"""CloudWatch: composite alarms, alarm types in DescribeAlarms, and alarm states that survive updates."""
+"""CloudWatch: composite alarms, alarm types in DescribeAlarms, and alarm states that survive updates.
+
+It evaluates no alarms.
+"""
 
 import re
 from typing import Any, cast
@@ -39,6 +42,9 @@ class Backend(CloudWatchBackend):
         if existing:
             for state in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
                 setattr(alarm, state, getattr(existing, state))
+        else:
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+            alarm.state_value = "INSUFFICIENT_DATA"
         return alarm
 
     def delete_alarms(self, alarm_names: list[str]) -> None:

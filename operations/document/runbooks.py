@@ -12,8 +12,12 @@ from operations.document import markdown
 from synthesized.platform import Body, Platform, PlatformError
 
 LINK = re.compile(r"(?P<message>.+) Runbook: \S+/(?P<page>[\w-]+)\.md#(?P<heading>[\w-]+)", re.DOTALL)
-ALARM_DESCRIPTION = re.compile(r"(?P<condition>.+? for \d+ (?:min|h)): (?P<reason>.+)\.")
-MISSING_DATA = {"breaching": "in alarm", "notBreaching": "not in alarm", "missing": "insufficient data"}
+ALARM_DESCRIPTION = re.compile(r"(?P<condition>.+? for (?:\d+ of )?\d+ (?:min|h)): (?P<reason>.+)\.")
+MISSING_DATA = {
+    "breaching": "in alarm",
+    "notBreaching": "not in alarm",
+    "missing": "insufficient data, which is notified if it follows data",
+}
 DATABASE_EVENTS = ("observability", "database-events")
 """Page and heading of RDS event subscriptions."""
 
@@ -162,7 +166,8 @@ def _format_measurement(platform: Platform, body: Body) -> str:
         f"{expressions[0]}{' of ' if parts else ''}{' and '.join(parts)}" if expressions else _format_metric(body)
     )
     period = body.get("period") or next(_periods(queries.values()))
-    duration = f"{body['evaluation_periods']} times {period} seconds"
+    breaching = f"{body['datapoints_to_alarm']} of " if "datapoints_to_alarm" in body else ""
+    duration = f"{breaching}{body['evaluation_periods']} times {period} seconds"
     return markdown.generalize(platform, f"{measured}, {duration}") + "".join(
         f"; counted by `{filter_['pattern']}` in `{markdown.generalize(platform, filter_['log_group_name'])}`"
         for filter_ in (resource.body for resource in platform.of_type("aws_cloudwatch_log_metric_filter"))

@@ -41,7 +41,11 @@ class AuditStack(TierStack):
         self._detect(foundation)
 
     def _record_calls(self, foundation: FoundationStack) -> None:
-        """PCI DSS 10.2.1, 10.3.2, 10.3.4."""
+        """PCI DSS 10.2.1, 10.3.2, 10.3.4.
+
+        Without CloudTrail Insights, which charges for every event that it analyzes: GuardDuty looks for unusual calls,
+        and the alarms on calls cover what should not happen at all.
+        """
         role, permissions = service_role(
             self,
             "trail-log",

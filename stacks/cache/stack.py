@@ -34,6 +34,7 @@ FAMILY = "redis7"
 LOGS = ("slow-log", "engine-log")
 
 SNAPSHOT_DAYS = 7
+"""To start with a warm cache after the loss of a shard. Nothing that must be kept is in the cache."""
 
 
 class CacheStack(TierStack):

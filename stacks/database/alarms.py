@@ -1,10 +1,10 @@
-"""Alarms of the database: capacity, connections, memory, storage, replica lag, deadlocks, failed logins."""
+"""Alarms of the database: capacity, load, connections, memory, storage, replica lag, deadlocks, failed logins."""
 
 from functools import partial
 
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 
-from stacks.database.parameters import ACU, max_connections
+from stacks.database.parameters import ACU, max_connections, max_vcpus
 from stacks.parts.alarms import GIB, Alarm
 from stacks.tier import TierStack
 
@@ -38,10 +38,26 @@ def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:
             metric="CPUUtilization",
             statistic="Maximum",
             threshold=80,
-            unit="percent",
+            # Of the maximum, not of the current capacity.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
+            unit="percent of the CPU at maximum capacity",
             period=300,
             periods=3,
-            reason="an instance is overloaded although it scales, often by a single slow statement",
+            reason="an instance has nearly all the CPU that it may have, and uses it",
+        ),
+        Alarm(
+            name="load",
+            namespace="AWS/RDS",
+            # By instance only, and autoscaling adds readers.
+            metric="DBLoad",
+            any_resource=True,
+            statistic="Maximum",
+            threshold=max(2, max_vcpus(tier.settings.database)),
+            unit="active sessions, one per vCPU at maximum capacity",
+            period=300,
+            periods=3,
+            treat_missing_data="notBreaching",  # published only under load
+            reason="statements wait for each other, for CPU or for I/O, whatever the capacity",
         ),
         cluster_alarm(
             name="connections",

@@ -14,6 +14,8 @@ from stacks.tier import TierStack
 ENGINE = "aurora-postgresql"
 ACU = 2 * GIB
 """Memory of one Aurora capacity unit, in bytes."""
+ACUS_PER_VCPU = 4
+"""Memory-optimized instance classes have 8 GiB per vCPU."""
 
 # Applied when an instance restarts. The first is static. The others equal the default of some engine version, for which
 # RDS always reports `pending-reboot`: with any other method, every plan would show a change.
@@ -80,6 +82,11 @@ def instance_parameters(tier: TierStack) -> DbParameterGroup:
 
 def _method(parameter: str) -> str:
     return "pending-reboot" if parameter in PENDING_REBOOT_PARAMETERS else "immediate"
+
+
+def max_vcpus(settings: DatabaseSettings) -> int:
+    """vCPUs of an instance at maximum capacity."""
+    return int(settings.maximum_capacity) // ACUS_PER_VCPU
 
 
 def max_connections(settings: DatabaseSettings) -> int:

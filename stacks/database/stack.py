@@ -160,7 +160,8 @@ class DatabaseStack(TierStack):
             capacity=(settings.readers, settings.maximum_readers),
             depends_on=self.instances,  # autoscaling needs a cluster with instances
         )
-        track_metric(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", target_value=60)  # percent
+        # Percent of the CPU at maximum capacity: readers grow first, and are added when they have grown.
+        track_metric(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", target_value=60)
 
     def _publish_endpoints(self) -> None:
         self.publish("writer_endpoint", self.cluster, "endpoint", "Where the application writes; follows a failover")

@@ -6,6 +6,7 @@ from cdktf_cdktf_provider_aws.flow_log import FlowLog
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.vpc import Vpc
 
+from stacks.parts import ports
 from stacks.parts.logs import log_group, metric_filter
 from stacks.parts.service_roles import service_role
 from stacks.statements import allow
@@ -56,10 +57,15 @@ def enable_flow_logs(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
 def rejected_traffic_pattern(vpc: IPv4Network) -> str:
     """Filter pattern for rejected traffic from inside the VPC. Scans from the internet are noise.
 
+    Nor are the load balancer's responses to clients that connect from a port below 1024, as scanners do: it accepts the
+    request, and the network ACL rejects the response, which has a record of its own.
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-records-examples.html
+
     Patterns do not support CIDRs, so it matches the first two octets, which are fixed in a VPC of /16 to /18.
     """
     prefix = ".".join(str(vpc.network_address).split(".")[:2])
+    requests = " && ".join(f"source_port!={port}" for port in (ports.HTTPS, ports.HTTP))
     return (
-        f"[version, account, interface, source={prefix}.*, destination, source_port, destination_port, protocol, "
+        f"[version, account, interface, source={prefix}.*, destination, {requests}, destination_port, protocol, "
         'packets, bytes, start, end, action="REJECT", status]'
     )

@@ -38,8 +38,8 @@ class AggregateLine:
     namespace: str
     metric: str
     function: str = "MAX"
-    dimension: str = ""
-    """The resources' dimension, if the namespace also has metrics without it that are totals."""
+    dimensions: Sequence[str] = ()
+    """The resources' dimensions: a sum without them counts a metric once for each set that it is published with."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _graph(region: str, graph: Graph, *, x: int, y: int, width: int) -> Widget:
 
 def _metric(number: int, line: Line | AggregateLine) -> list[Any]:
     if isinstance(line, AggregateLine):
-        query = metrics_insights_query(line.function, line.metric, line.namespace, line.dimension)
+        query = metrics_insights_query(line.function, line.metric, line.namespace, line.dimensions)
         return [{"id": f"q{number}", "expression": query, "label": line.label}]
     dimensions = [part for dimension in line.dimensions.items() for part in dimension]
     return [line.namespace, line.metric, *dimensions, {"label": line.label, "stat": line.statistic}]

@@ -7,6 +7,7 @@ from stacks.audit import watched_calls
 from stacks.names import Names
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN
 from stacks.observability.dashboard import AggregateLine, DashboardRow, Graph, Line
+from stacks.recovery.stack import RESOURCE_TYPES
 from stacks.service import waf
 from stacks.service.stack import ServiceStack
 
@@ -84,7 +85,8 @@ def _database(names: Names) -> DashboardRow:
 
 
 def _cache() -> DashboardRow:
-    cache = "AWS/ElastiCache"
+    # ElastiCache publishes each metric by cluster as well.
+    cache, node = "AWS/ElastiCache", ("CacheClusterId", "CacheNodeId")
     return DashboardRow(
         "Cache",
         [
@@ -93,8 +95,8 @@ def _cache() -> DashboardRow:
             Graph(
                 "Keys asked for a minute",
                 [
-                    AggregateLine("found", cache, "CacheHits", "SUM"),
-                    AggregateLine("missed", cache, "CacheMisses", "SUM"),
+                    AggregateLine("found", cache, "CacheHits", "SUM", node),
+                    AggregateLine("missed", cache, "CacheMisses", "SUM", node),
                 ],
             ),
             Graph("Keys dropped a minute", [AggregateLine("most of a node", cache, "Evictions")]),
@@ -132,22 +134,29 @@ def _rotation(names: Names) -> DashboardRow:
 
 
 def _recovery(names: Names) -> DashboardRow:
-    backup, dimensions = "AWS/Backup", {"BackupVaultName": names.vault}
+    backup = "AWS/Backup"
+    dimensions = {
+        name: {"BackupVaultName": names.vault, "ResourceType": type_} for name, type_ in RESOURCE_TYPES.items()
+    }
+    jobs = (("completed", "NumberOfBackupJobsCompleted"), ("failed", "NumberOfBackupJobsFailed"))
+    kept = (("kept", "NumberOfRecoveryPointsCompleted"), ("in cold storage", "NumberOfRecoveryPointsCold"))
     return DashboardRow(
         "Recovery",
         [
             Graph(
                 "Backups",
                 [
-                    Line("completed", backup, "NumberOfBackupJobsCompleted", dimensions, "Sum"),
-                    Line("failed", backup, "NumberOfBackupJobsFailed", dimensions, "Sum"),
+                    Line(f"{name} {ended}", backup, metric, each, "Sum")
+                    for name, each in dimensions.items()
+                    for ended, metric in jobs
                 ],
             ),
             Graph(
                 "Backups kept",
                 [
-                    Line("completed", backup, "NumberOfRecoveryPointsCompleted", dimensions, "Maximum"),
-                    Line("in cold storage", backup, "NumberOfRecoveryPointsCold", dimensions, "Maximum"),
+                    Line(f"{name} {where}", backup, metric, each, "Maximum")
+                    for name, each in dimensions.items()
+                    for where, metric in kept
                 ],
             ),
         ],
@@ -155,12 +164,15 @@ def _recovery(names: Names) -> DashboardRow:
 
 
 def _network(names: Names) -> DashboardRow:
-    nat = "AWS/NATGateway"
+    nat, gateway = "AWS/NATGateway", ("NatGatewayId",)
     return DashboardRow(
         "Network",
         [
-            Graph("Bytes out through NAT", [AggregateLine("all", nat, "BytesOutToDestination", "SUM")]),
-            Graph("Connections that NAT has no port for", [AggregateLine("all", nat, "ErrorPortAllocation", "SUM")]),
+            Graph("Bytes out through NAT", [AggregateLine("all", nat, "BytesOutToDestination", "SUM", gateway)]),
+            Graph(
+                "Connections that NAT has no port for",
+                [AggregateLine("all", nat, "ErrorPortAllocation", "SUM", gateway)],
+            ),
             Graph(
                 "Refused from within", [Line("connections", names.metric_namespace, REJECTED_FROM_WITHIN, {}, "Sum")]
             ),
@@ -199,7 +211,7 @@ def _foundation(topic: SnsTopic) -> DashboardRow:
             ),
             Graph(
                 "Bytes logged a minute",
-                [AggregateLine("all", "AWS/Logs", "IncomingBytes", "SUM", dimension="LogGroupName")],
+                [AggregateLine("all", "AWS/Logs", "IncomingBytes", "SUM", ("LogGroupName",))],
             ),
         ],
     )

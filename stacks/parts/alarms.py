@@ -16,11 +16,13 @@ from stacks.tier import TierStack
 GIB = 2**30
 MINIMUM_REQUESTS = 20
 """Below this, a ratio is noise: at night, one failed request of two is not an outage."""
+LATE_PERIODS = 2
+"""Newest periods in which metric math may lack a metric, or have only a part of it: load balancers publish late."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """An alarm: the metric reaches the threshold for a number of periods in a row."""
+    """An alarm: the metric reaches the threshold in a number of periods, in a row or (metric math) of the last ones."""
 
     name: str
     """Unique within the tier; also in the construct's id."""
@@ -44,14 +46,33 @@ class Alarm:
     """Seconds."""
     periods: int
     treat_missing_data: Literal["breaching", "notBreaching", "missing"]
-    """An error count without data means no errors; a heartbeat without data means a failure."""
+    """An error count without data means no errors; a heartbeat without data means a failure.
+
+    With `missing`, the loss of data is notified, and its absence from the start, before the resource exists, is not.
+    """
     reason: str
+
+    @property
+    def is_metric_math(self) -> bool:
+        """Whether several metrics are combined."""
+        return bool(self.share_of or self.sample_count)
+
+    @property
+    def evaluation_periods(self) -> int:
+        """Periods of which `periods` must reach the threshold.
+
+        Otherwise, an expression that has a value before all its metrics are complete keeps the alarm in OK.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html (FILL)
+        """
+        return self.periods + LATE_PERIODS if self.is_metric_math else self.periods
 
     @property
     def description(self) -> str:
         """The alarm's condition and reason, which the engineer on call reads first."""
         minutes = self.period * self.periods // 60
         duration = f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
+        if self.is_metric_math:
+            duration = f"{minutes} of {self.period * self.evaluation_periods // 60} min"
         of_what = f" of {self.share_of}" if self.share_of else ""
         return f"{self.metric} at {self.at} {self._formatted_threshold}{of_what} for {duration}: {self.reason}."
 
@@ -68,13 +89,14 @@ def create_alarms(tier: TierStack, topic: SnsTopic, alarms: Sequence[Alarm]) -> 
     return {alarm.name: _create_alarm(tier, actions, alarm) for alarm in alarms}
 
 
-def metrics_insights_query(function: str, metric: str, namespace: str, dimension: str = "") -> str:
+def metrics_insights_query(function: str, metric: str, namespace: str, dimensions: Sequence[str] = ()) -> str:
     """A CloudWatch Metrics Insights query over all resources of a namespace.
 
     Args:
-        dimension: the resources' dimension, if the namespace also has metrics without it that are totals.
+        dimensions: the resources' dimensions. A sum needs them if the metric is also published with others, since a
+            query without them has all of these.
     """
-    source = f'SCHEMA("{namespace}", {dimension})' if dimension else f'"{namespace}"'
+    source = f'SCHEMA("{namespace}", {", ".join(dimensions)})' if dimensions else f'"{namespace}"'
     return f"SELECT {function}({metric}) FROM {source}"  # noqa: S608 - not user input
 
 
@@ -95,10 +117,12 @@ def _create_alarm(tier: TierStack, actions: Sequence[str], alarm: Alarm) -> Clou
         comparison_operator=f"{'GreaterThan' if alarm.at == 'least' else 'LessThan'}OrEqualToThreshold",
         threshold=alarm.threshold,
         period=None if queries else alarm.period,
-        evaluation_periods=alarm.periods,
+        evaluation_periods=alarm.evaluation_periods,
+        datapoints_to_alarm=alarm.periods if alarm.is_metric_math else None,
         treat_missing_data=alarm.treat_missing_data,
         alarm_actions=actions,
         ok_actions=actions,
+        insufficient_data_actions=actions if alarm.treat_missing_data == "missing" else None,
     )
     tier.export(created, "arn")
     return created
@@ -108,11 +132,11 @@ def _metric_queries(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery] | No
     """Metric math for alarms on a ratio, a minimum of samples or any resource; None for alarms on a single metric."""
     if alarm.any_resource:
         return [_any_resource_query(alarm)]
-    return _ratio_queries(alarm) if alarm.share_of or alarm.sample_count else None
+    return _ratio_queries(alarm) if alarm.is_metric_math else None
 
 
 def _ratio_queries(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
-    """The metric or its share, or 0 if there are too few samples."""
+    """The metric or its share, and no data if there are too few samples or none yet."""
 
     def metric(id: str, name: str, statistic: str) -> CloudwatchMetricAlarmMetricQuery:
         return CloudwatchMetricAlarmMetricQuery(
@@ -126,14 +150,14 @@ def _ratio_queries(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
             ),
         )
 
-    # A load balancer reports no data instead of zero.
+    # A load balancer reports no data instead of zero. The total is not filled: a minute without it has no data yet.
     expression = "100 * FILL(part, 0) / whole" if alarm.share_of else "part"
     return [
         metric("part", alarm.metric, alarm.statistic),
         metric("whole", alarm.share_of or alarm.sample_count, "Sum"),
         CloudwatchMetricAlarmMetricQuery(
             id="judged",
-            expression=f"IF(FILL(whole, 0) >= {MINIMUM_REQUESTS}, {expression}, 0)",
+            expression=f"IF(whole >= {MINIMUM_REQUESTS}, {expression})",
             label=f"{alarm.metric} in percent of {alarm.share_of}" if alarm.share_of else alarm.metric,
             return_data=True,
         ),

@@ -1,4 +1,8 @@
-"""EventBridge rules that publish a sentence to the alarm topic, from a table of events per tier."""
+"""EventBridge rules that publish a sentence to the alarm topic, from a table of events per tier.
+
+Their targets have no dead-letter queue: EventBridge retries for a day, the alarm `events-lost` notices a message that
+it gives up, and nobody would read it later.
+"""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,7 @@ HTTP = 80
 HTTPS = 443
 SERVICE = 8443
 """The application's tasks, which the load balancer connects to over TLS."""
+# The engines' default ports: another one hides nothing from who is in the network, and every client expects these.
 DATABASE = 5432
 CACHE = 6379
 FILES = 2049

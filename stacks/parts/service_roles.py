@@ -1,4 +1,7 @@
-"""IAM roles for AWS services: one service each, with the permissions boundary, for this account only."""
+"""IAM roles for AWS services: one service each, with the permissions boundary, for this account only.
+
+Their own policies are inline: each is of one role, cannot be attached to another, and is deleted with it.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

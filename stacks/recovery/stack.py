@@ -5,6 +5,7 @@ deleted before their retention ends, because the vault is locked and its policy 
 restores the latest backup of each resource to test it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.backup_plan import (
@@ -25,6 +26,7 @@ from constructs import Construct
 
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
+from stacks.network.stack import NetworkStack
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
 from stacks.parts.service_roles import ServiceRole, service_role
@@ -36,6 +38,8 @@ from stacks.storage.stack import StorageStack
 from stacks.tier import TierStack
 
 AWS_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor"
+RESOURCE_TYPES = {"database": "Aurora", "files": "EFS"}
+"""AWS Backup's resource types of what is backed up."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,18 @@ class BackedUpResource:
     """A resource that is backed up."""
 
     name: str
-    type: str
-    """Resource type in AWS Backup."""
     arn: str
+    test_overrides: Mapping[str, str]
+    """Restore metadata of the restore tests: without it, AWS Backup restores into the account's default VPC, with its
+    default security group, and encrypts files with AWS's key. A list is JSON.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html
+    """
+
+    @property
+    def type(self) -> str:
+        """Resource type in AWS Backup."""
+        return RESOURCE_TYPES[self.name]
 
 
 class RecoveryStack(TierStack):
@@ -59,20 +72,29 @@ class RecoveryStack(TierStack):
         settings: Environment,
         *,
         foundation: FoundationStack,
+        network: NetworkStack,
         database: DatabaseStack,
         storage: StorageStack,
     ) -> None:
         super().__init__(scope, settings)
         protected = [
-            BackedUpResource("database", "Aurora", database.cluster.arn),
-            BackedUpResource("files", "EFS", storage.file_system.arn),
+            BackedUpResource(
+                "database",
+                database.cluster.arn,
+                {
+                    "dbSubnetGroupName": self.names.database,
+                    "vpcSecurityGroupIds": f'["{network.security_groups.database.id}"]',
+                    "enableIamDatabaseAuthentication": "true",
+                },
+            ),
+            BackedUpResource("files", storage.file_system.arn, {"kmsKeyId": foundation.keys.files.arn}),
         ]
         backup, restores = self._roles()
         vault = locked_vault(self, "vault", self.names.vault, foundation.keys.backup, backup)
         copies = self._copies(foundation, backup)
         self._back_up(protected, self._plan(vault, copies), backup)
         self._test_restores(protected, vault, restores)
-        self._watch(foundation)
+        self._watch(foundation, protected)
         notify(self, foundation.alarm_topic, JOB_EVENTS)
 
     def _roles(self) -> tuple[ServiceRole, ServiceRole]:
@@ -179,21 +201,24 @@ class RecoveryStack(TierStack):
                 protected_resource_type=each.type,
                 protected_resource_arns=[each.arn],
                 iam_role_arn=restores.role.arn,
+                restore_metadata_overrides=each.test_overrides,
                 # Time to inspect the restored resource; then AWS Backup deletes it.
                 validation_window_hours=24,
                 depends_on=[restores.permissions],
             )
 
-    def _watch(self, foundation: FoundationStack) -> None:
+    def _watch(self, foundation: FoundationStack, protected: list[BackedUpResource]) -> None:
         self.alarms = create_alarms(
             self,
             foundation.alarm_topic,
             [
+                # One per type: the vault's total would hide that one type has no backups.
                 Alarm(
-                    name="no-backup",
+                    name=f"no-backup-{each.name}",
+                    runbook="no-backup",
                     namespace="AWS/Backup",
                     metric="NumberOfBackupJobsCompleted",
-                    dimensions={"BackupVaultName": self.names.vault},
+                    dimensions={"BackupVaultName": self.names.vault, "ResourceType": each.type},
                     statistic="Sum",
                     at="most",
                     threshold=0,
@@ -202,7 +227,8 @@ class RecoveryStack(TierStack):
                     # A day, plus the nine hours within which a backup starts and completes.
                     periods=33,
                     treat_missing_data="breaching",
-                    reason="no backup was completed; one that never starts sends no event",
+                    reason=f"no backup of the {each.name} was completed, and one that never starts sends no event",
                 )
+                for each in protected
             ],
         )

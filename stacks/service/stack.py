@@ -231,7 +231,8 @@ class ServiceStack(TierStack):
                     at="most",
                     threshold=self.settings.service.minimum_tasks - 1,
                     unit="tasks, below service.minimum_tasks",
-                    treat_missing_data="breaching",
+                    # The alarms are created before the service, because ECS rolls back on some of them.
+                    treat_missing_data="missing",
                     reason="tasks stop or cannot be placed",
                 ),
                 service_alarm(

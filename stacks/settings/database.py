@@ -39,7 +39,8 @@ class DatabaseSettings(Section):
     minimum_capacity: Annotated[
         Capacity, Ge(0), InProduction("a smaller reader has a cold buffer cache after a failover", at_least=2)
     ] = 2
-    """Capacity of an idle instance. With 0, an idle cluster pauses and the next connection waits about 15 seconds."""
+    """Capacity of an idle instance. With 0, an idle cluster pauses, and the next connection waits for about 15 seconds,
+    or 30 and more after a day's pause."""
 
     maximum_capacity: Annotated[
         Capacity,

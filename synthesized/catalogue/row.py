@@ -92,6 +92,8 @@ class Row:
     denied_without_tls: str = ""
     """For a resource policy: the action that it denies without TLS."""
     in_vpc: InVpc | None = None
+    placed_like: str = ""
+    """Type in whose subnets and behind whose security groups it creates copies."""
     zone_loss: ZoneLossRule | None = None
     """Rule that decides whether the tier survives the loss of a zone."""
     part_of: str = ""

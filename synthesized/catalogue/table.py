@@ -89,6 +89,7 @@ CATALOGUE: Mapping[str, Row] = {
             lookups.restore_testing_selection, ("restore_testing_plan_name", "name"), ("ResourceNotFoundException",)
         ),
         noun="restore test",
+        placed_like="aws_rds_cluster",
     ),
     # Network. The next apply adopts a VPC's default resources.
     "aws_vpc": Row(Tagged(r"ec2:vpc/(.+)", "AWS::EC2::VPC"), zone_loss=zone_loss.internet_egress),

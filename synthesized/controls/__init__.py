@@ -14,6 +14,11 @@ NOT_MET_BY_CODE = {
         "scripts on the payment page",
         "the shop's front-end team: inventory, justification and integrity of each script",
     ),
+    "8.3": (
+        "passwords of people: length, history, expiry",
+        "the operators of the identity provider and of the account's password policy; for 8.3.1, 8.3.2 and 8.3.9, the "
+        "code covers the platform's own credentials",
+    ),
     "8.4": (
         "multi-factor authentication of people",
         "the operators of the identity provider and of sign-in to the accounts; for 8.4.2, the code disables shells in "

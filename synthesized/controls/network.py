@@ -20,6 +20,7 @@ from synthesized.controls.document import Document, values
 from synthesized.platform import Body
 
 INGRESS, EGRESS = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
+RESTORE_TEST = "aws_backup_restore_testing_selection"
 ANYWHERE = "0.0.0.0/0"
 CUSTOMER_PORTS = {80, 443}
 
@@ -294,6 +295,39 @@ CONTROLS = (
             Replacement("aws_default_security_group", "egress", [{"self": True, "protocol": "-1"}]),
             Replacement("aws_default_route_table", "route", [{"cidr_block": ANYWHERE}]),
             Removal("aws_default_security_group", "the default security group has its initial rules"),
+        ],
+    ),
+    Control(
+        name="restore-tests",
+        requirements=("1.4.4", "3.5.1"),
+        summary="Restore tests restore the database into the data subnets, behind its security group, and files under "
+        "their key.",
+        checks=[
+            Every(
+                RESTORE_TEST,
+                {
+                    "restore_metadata_overrides.dbSubnetGroupName": IS_SET,
+                    "restore_metadata_overrides.vpcSecurityGroupIds": Value(
+                        "a JSON array of security groups of the stacks",
+                        lambda groups: str(groups).startswith('["${aws_security_group.'),
+                    ),
+                },
+                where={"protected_resource_type": "Aurora"},
+            ),
+            Every(
+                RESTORE_TEST,
+                {"restore_metadata_overrides.kmsKeyId": referring_to("aws_kms_key")},
+                where={"protected_resource_type": "EFS"},
+            ),
+        ],
+        mutations=[
+            Replacement(
+                f"{RESTORE_TEST}.recovery_restore-database", "restore_metadata_overrides.dbSubnetGroupName", None
+            ),
+            Replacement(
+                f"{RESTORE_TEST}.recovery_restore-database", "restore_metadata_overrides.vpcSecurityGroupIds", "sg-0"
+            ),
+            Replacement(f"{RESTORE_TEST}.recovery_restore-files", "restore_metadata_overrides", None),
         ],
     ),
     Control(

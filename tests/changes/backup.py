@@ -84,6 +84,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_backup_restore_testing_selection", "protected_resource_type"): _restore_selection(
         ProtectedResourceType="RDS"
     ),
+    ("aws_backup_restore_testing_selection", "restore_metadata_overrides"): _restore_selection(
+        RestoreMetadataOverrides={}
+    ),
     ("aws_backup_restore_testing_selection", "validation_window_hours"): _restore_selection(ValidationWindowHours=1),
     ("aws_backup_selection", "iam_role_arn"): _selection(IamRoleArn=OTHER_ROLE),
     ("aws_backup_selection", "name"): _selection(SelectionName="another"),

@@ -32,10 +32,12 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_cloudwatch_metric_alarm", "alarm_actions"): _put("MetricAlarm", AlarmActions=[]),
     ("aws_cloudwatch_metric_alarm", "alarm_description"): _put("MetricAlarm", AlarmDescription="changed"),
     ("aws_cloudwatch_metric_alarm", "comparison_operator"): _put("MetricAlarm", ComparisonOperator="LessThanThreshold"),
+    ("aws_cloudwatch_metric_alarm", "datapoints_to_alarm"): _put("MetricAlarm", DatapointsToAlarm=1),
     ("aws_cloudwatch_metric_alarm", "dimensions"): _put(
         "MetricAlarm", Dimensions=[{"Name": "Other", "Value": "other"}]
     ),
     ("aws_cloudwatch_metric_alarm", "evaluation_periods"): _put("MetricAlarm", EvaluationPeriods=99),
+    ("aws_cloudwatch_metric_alarm", "insufficient_data_actions"): _put("MetricAlarm", InsufficientDataActions=[]),
     ("aws_cloudwatch_metric_alarm", "metric_name"): _put("MetricAlarm", MetricName="Other"),
     ("aws_cloudwatch_metric_alarm", "metric_query"): _put("MetricAlarm", Metrics=[_QUERY]),
     ("aws_cloudwatch_metric_alarm", "namespace"): _put("MetricAlarm", Namespace="Other"),

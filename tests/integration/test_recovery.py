@@ -151,6 +151,22 @@ def test_restores_are_tested(restore_test: Response, restore_selections: list[Re
     expect("restores", {restore_test["RestoreTestingPlanArn"]: tested}, set(protected.items()))
 
 
+def test_restores_stay_in_the_network_and_under_the_key_of_files(
+    restore_selections: list[Response], cluster: Response, keys: dict[str, str]
+):
+    # AWS Backup does not distinguish upper and lower case in the names of metadata.
+    overrides = {
+        f"restores of {one['ProtectedResourceType']}": {
+            (key.lower(), value) for key, value in one["RestoreMetadataOverrides"].items()
+        }
+        for one in restore_selections
+    }
+    groups = json.dumps([group["VpcSecurityGroupId"] for group in cluster["VpcSecurityGroups"]])
+    network = {("dbsubnetgroupname", cluster["DBSubnetGroup"]), ("vpcsecuritygroupids", groups)}
+    wanted = {"restores of Aurora": Superset(network), "restores of EFS": Superset({("kmskeyid", keys["files"])})}
+    expect_each("override", overrides, wanted)
+
+
 def test_backup_and_restore_have_different_roles(selections: list[Response], restore_selections: list[Response]):
     backup_roles = {one["IamRoleArn"] for one in selections}
     roles = {
@@ -162,6 +178,18 @@ def test_backup_and_restore_have_different_roles(selections: list[Response], res
 def test_region_is_opted_in_for_databases_and_files(deployed: DeployedEnvironment):
     opted_in = deployed.call("backup", "describe_region_settings")["ResourceTypeOptInPreference"]
     expect("is opted in", {type_: opted_in.get(type_) for type_ in ("Aurora", "EFS")}, True)
+
+
+def test_missing_backups_of_each_type_are_reported(deployed: DeployedEnvironment, protected: dict[str, str]):
+    alarms = deployed.list_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
+    reported = {
+        dimension["Value"]
+        for one in alarms
+        if one.get("Namespace") == "AWS/Backup"
+        for dimension in one["Dimensions"]
+        if dimension["Name"] == "ResourceType"
+    }
+    expect("alarms on missing backups of", {"AWS/Backup": reported}, set(protected.values()))
 
 
 def test_failed_backup_jobs_are_reported(deployed: DeployedEnvironment, topic: str):

@@ -75,6 +75,7 @@ def test_invalid_alarm_rules_are_refused(cloudwatch: Any, rule: str) -> None:
 
 def test_updating_an_alarm_keeps_its_state_and_tags(cloudwatch: Any) -> None:
     put(cloudwatch, "again", Tags=[{"Key": "a", "Value": "1"}])
+    assert cloudwatch.describe_alarms(AlarmNames=["again"])["MetricAlarms"][0]["StateValue"] == "INSUFFICIENT_DATA"
     cloudwatch.set_alarm_state(AlarmName="again", StateValue="ALARM", StateReason="fire")
     put(cloudwatch, "again", AlarmDescription="changed", Tags=[{"Key": "a", "Value": "2"}])
     (description,) = cloudwatch.describe_alarms(AlarmNames=["again"])["MetricAlarms"]

@@ -35,7 +35,7 @@ def _missing_columns(resource: Resource, outages: list[ZoneOutage]) -> Iterator[
         yield "recovery by arguments that are always set"
     if not row.has_zone_loss_rule and any(outage.affects(resource) for outage in outages):
         yield "zone_loss or part_of"
-    if not (row.in_vpc or row.traffic) and "${aws_security_group." in str(resource.body):
+    if not (row.in_vpc or row.traffic or row.placed_like) and "${aws_security_group." in str(resource.body):
         yield "in_vpc"
 
 

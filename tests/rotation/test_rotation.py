@@ -359,6 +359,8 @@ def test_timeouts_fit_into_the_functions_timeout():
     set_secret = 2 * database.SESSION_TIMEOUT
     test_secret = 2 * database.SESSION_TIMEOUT + database.REPLICA_TIMEOUT
     assert aws + max(set_secret, test_secret) < TIMEOUT
+    # Aurora's documentation: 30 seconds and more after a day's pause.
+    assert database.RESPONSE_TIMEOUT >= 2 * 30
     assert database.LOCK_TIMEOUT < database.STATEMENT_TIMEOUT < database.RESPONSE_TIMEOUT < database.SESSION_TIMEOUT
 
 

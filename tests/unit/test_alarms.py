@@ -1,10 +1,16 @@
 """Alarms of all tiers: metrics, actions, descriptions, missing data."""
 
 import re
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
 
 from stacks.parts.alarms import Alarm
-from synthesized.platform import Platform, Resource
+from synthesized.platform import Body, Platform, Resource
+from tests import metric_math
 from tests.conftest import VARIANTS
+from tests.failures import expect_none
 from tests.synthesized import RUNBOOKS, TIERS, only
 
 
@@ -23,7 +29,10 @@ def test_every_alarm_notifies_the_topic_of_alarm_and_ok(platforms: dict[str, Pla
             assert alarm.body["alarm_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
             assert alarm.body["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
             assert alarm.body.get("actions_enabled", True) is True
-            assert alarm.body["treat_missing_data"] in {"breaching", "notBreaching", "missing"}
+            # Missing data notifies the topic one way or another, unless it means that nothing happened.
+            notified = ["${aws_sns_topic.foundation_alarms.arn}"]
+            missing = {"breaching": None, "notBreaching": None, "missing": notified}
+            assert alarm.body.get("insufficient_data_actions") == missing[alarm.body["treat_missing_data"]]
 
 
 def test_every_alarm_ends_with_a_link_to_its_tiers_runbook_page(platforms: dict[str, Platform]):
@@ -69,8 +78,8 @@ def test_an_alarm_is_raised_below_the_minimum_number_of_tasks(prod: Platform, de
     for platform, always in ((prod, 4), (dev, 1)):
         (alarm,) = (alarm.body for alarm in alarms(platform) if alarm.name == "alarm-tasks")
         assert alarm["threshold"] == always - 1
-        # No data means no tasks.
-        assert alarm["treat_missing_data"] == "breaching"
+        # Before the service exists there is no data, and nothing to notify of. Afterwards, losing the data is.
+        assert alarm["treat_missing_data"] == "missing"
 
 
 def test_the_metrics_of_a_share_have_the_same_dimensions_and_period(prod: Platform):
@@ -85,7 +94,73 @@ def test_the_metrics_of_a_share_have_the_same_dimensions_and_period(prod: Platfo
         assert whole == {**part, "metric_name": whole["metric_name"], "stat": "Sum"}
 
 
-def test_a_description_names_the_share_and_hours():
+LATE = (0, 1, 2)
+"""Newest periods without data: load balancers publish their metrics minutes late."""
+
+
+def states_while_breaching(alarm: Body) -> Iterator[tuple[str, str]]:
+    """States of an alarm on metric math that breaches in all periods, by how late its metrics are."""
+    metrics = [query["id"] for query in alarm["metric_query"] if "metric" in query]
+    retrieved = alarm["evaluation_periods"] + metric_math.EXTRA_PERIODS
+    for values in product((0.0, 1000.0), repeat=len(metrics)):
+        if metric_math.state(alarm, {id: [value] * retrieved for id, value in zip(metrics, values, strict=True)}) == (
+            "ALARM"
+        ):
+            for late in product(LATE, repeat=len(metrics)):
+                series = {
+                    id: [value] * (retrieved - missing) + [None] * missing
+                    for id, value, missing in zip(metrics, values, late, strict=True)
+                }
+                yield (
+                    f"newest periods without data: {dict(zip(metrics, late, strict=True))}",
+                    metric_math.state(alarm, series),
+                )
+
+
+def on_metric_math(platform: Platform) -> list[Resource]:
+    return [
+        alarm for alarm in alarms(platform) if any("metric" in query for query in alarm.body.get("metric_query", []))
+    ]
+
+
+def test_metric_math_is_in_alarm_although_the_newest_data_is_missing(platforms: dict[str, Platform]):
+    """An expression that is 0 where there is no data yet would keep an alarm in OK, and ECS would not roll back."""
+    for platform in platforms.values():
+        assert on_metric_math(platform)
+        for alarm in on_metric_math(platform):
+            states = list(states_while_breaching(alarm.body))
+            assert states, alarm.address
+            expect_none(f"{alarm.address}: metric_query: {late}: {state}" for late, state in states if state != "ALARM")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)",  # 0 where there is no data yet
+        "IF(whole >= 20, 100 * FILL(part, 0) / whole)",  # 0 where the total is there before the errors
+    ],
+)
+def test_metric_math_that_is_zero_without_data_stays_ok(prod: Platform, expression: str):
+    (errors,) = (alarm.body for alarm in on_metric_math(prod) if alarm.name == "alarm-errors")
+    *metrics, judged = errors["metric_query"]
+    planted = {
+        **errors,
+        "metric_query": [*metrics, {**judged, "expression": expression}],
+        "evaluation_periods": 3,
+        "datapoints_to_alarm": 3,
+    }
+    assert "OK" in dict(states_while_breaching(planted)).values()
+
+
+def test_a_ratio_of_few_requests_is_no_alarm(prod: Platform):
+    (errors,) = (alarm.body for alarm in on_metric_math(prod) if alarm.name == "alarm-errors")
+    assert metric_math.state(errors, {"part": [19.0] * 7, "whole": [19.0] * 7}) == "OK"
+    assert metric_math.state(errors, {"part": [None] * 7, "whole": [20.0] * 7}) == "OK"
+    assert metric_math.state(errors, {"part": [None] * 7, "whole": [None] * 7}) == "OK"
+    assert metric_math.state(errors, {"part": [1.0] * 7, "whole": [20.0] * 7}) == "ALARM"
+
+
+def test_a_description_names_the_share_and_the_periods_of_which_some_must_breach():
     alarm = Alarm(
         name="errors",
         namespace="AWS/ApplicationELB",
@@ -94,12 +169,12 @@ def test_a_description_names_the_share_and_hours():
         statistic="Sum",
         threshold=2,
         unit="percent",
-        period=3600,
-        periods=24,
+        period=60,
+        periods=3,
         treat_missing_data="notBreaching",
         reason="it fails",
     )
-    assert alarm.description == "Failed at least 2 percent of All for 24 h: it fails."
+    assert alarm.description == "Failed at least 2 percent of All for 3 of 5 min: it fails."
 
 
 def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variants: dict[str, Platform]):

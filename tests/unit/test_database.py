@@ -240,3 +240,11 @@ def test_failed_logins_are_counted_in_the_postgresql_log(prod: Platform):
     alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "database")["alarm-failed-logins"]
     transformation = metric_filter["metric_transformation"]
     assert (alarm["namespace"], alarm["metric_name"]) == (transformation["namespace"], transformation["name"])
+
+
+def test_busy_statements_raise_an_alarm_at_one_session_per_vcpu(prod: Platform, dev: Platform):
+    # 64 ACU of 2 GiB, at 8 GiB per vCPU; and dev's half a vCPU, where one busy statement is no incident.
+    for platform, sessions in ((prod, 16), (dev, 2)):
+        alarm = bodies(platform, "aws_cloudwatch_metric_alarm", "database")["alarm-load"]
+        assert [query["expression"] for query in alarm["metric_query"]] == ['SELECT MAX(DBLoad) FROM "AWS/RDS"']
+        assert alarm["threshold"] == sessions

@@ -23,7 +23,9 @@ DOCUMENTED = {
     ).items()
 }
 """Metrics and dimensions by namespace."""
-QUERY = re.compile(r'SELECT \w+\((?P<metric>[\w.-]+)\) FROM (?:SCHEMA\()?"(?P<namespace>[\w/]+)"(?:, (?P<by>\w+)\))?')
+QUERY = re.compile(
+    r'SELECT \w+\((?P<metric>[\w.-]+)\) FROM (?:SCHEMA\()?"(?P<namespace>[\w/]+)"(?:, (?P<by>[\w, ]+)\))?'
+)
 """Query of Metrics Insights."""
 
 
@@ -43,7 +45,8 @@ class UsedMetric:
 
 def from_query(user: str, expression: str) -> Iterator[UsedMetric]:
     for query in QUERY.finditer(expression):
-        yield UsedMetric(user, query["namespace"], query["metric"], {query["by"]: ""} if query["by"] else {})
+        dimensions = query["by"].split(", ") if query["by"] else []
+        yield UsedMetric(user, query["namespace"], query["metric"], dict.fromkeys(dimensions, ""))
 
 
 def used_by_alarms(platform: Platform) -> Iterator[UsedMetric]:
@@ -121,6 +124,46 @@ def test_every_custom_metric_has_an_alarm(prod: Platform):
         == {(each.namespace, each.metric) for each in used_by_alarms(prod)} & custom_metrics(prod)
         != set()
     )
+
+
+def test_sums_count_every_metric_once(prod: Platform):
+    """ElastiCache publishes each metric by cluster, and by cluster and node: without a schema, a sum has both.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
+    """
+    graphs = [
+        (widget["properties"]["title"], options["expression"])
+        for widget in json.loads(only(prod, "aws_cloudwatch_dashboard")["dashboard_body"])["widgets"]
+        for *_, options in widget["properties"].get("metrics", [])
+        if "expression" in options
+    ]
+    queries = [
+        (alarm.address, query["expression"])
+        for alarm in prod.of_type("aws_cloudwatch_metric_alarm")
+        # Whether there is any: once or twice is the same.
+        if alarm.body["threshold"] > 1
+        for query in alarm.body.get("metric_query", [])
+        if "expression" in query
+    ]
+    assert graphs
+    assert queries
+    assert not [
+        f"{user}: {expression}"
+        for user, expression in (*graphs, *queries)
+        if "SUM(" in expression and "SCHEMA(" not in expression
+    ]
+
+
+TOTALS: dict[str, set[str]] = {"AWS/Backup": {"BackupVaultName", "ResourceType"}}
+"""Dimensions without which a metric is a total over resources that each must have a value, by namespace."""
+
+
+def test_heartbeats_are_not_hidden_in_a_total(platforms: dict[str, Platform]):
+    """A sum over several types stays above the threshold when one of them ends."""
+    for platform in platforms.values():
+        used = [each for each in (*used_by_alarms(platform), *used_by_graphs(platform)) if each.namespace in TOTALS]
+        assert used
+        assert not [f"{each.user}: {each.metric}" for each in used if each.dimensions.keys() != TOTALS[each.namespace]]
 
 
 def test_graphs_and_alarms_use_the_same_dimensions(prod: Platform):

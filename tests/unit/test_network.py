@@ -337,6 +337,8 @@ def test_rejected_traffic_from_the_vpc_is_counted(vpc: str, source: str):
     assert (fields[3], fields[12]) == ("source", "action")
     assert f"source={source}" in pattern
     assert 'action="REJECT"' in pattern
+    # Responses of the load balancer to ports that its network ACL does not allow.
+    assert ", source_port!=443 && source_port!=80, " in pattern
 
 
 def test_vpc_subnets_and_nat_addresses_are_outputs(prod: Platform):

@@ -181,6 +181,14 @@ def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platfo
     }
     assert {one["iam_role_arn"] for one in selections} == {"${aws_iam_role.recovery_restores.arn}"}
     assert {one["validation_window_hours"] for one in selections} == {24}
+    assert {one["protected_resource_type"]: one["restore_metadata_overrides"] for one in selections} == {
+        "Aurora": {
+            "dbSubnetGroupName": only(prod, "aws_db_subnet_group")["name"],
+            "vpcSecurityGroupIds": '["${aws_security_group.network_group-database.id}"]',
+            "enableIamDatabaseAuthentication": "true",
+        },
+        "EFS": {"kmsKeyId": "${aws_kms_key.foundation_key-files.arn}"},
+    }
 
 
 # From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
@@ -207,13 +215,18 @@ def test_failed_jobs_are_events(prod: Platform):
     assert len(targets) == len(EVENTS)
 
 
-def test_an_alarm_is_raised_after_a_day_without_a_backup(prod: Platform):
-    alarm = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery")["alarm-no-backup"]
-    assert alarm["dimensions"] == {"BackupVaultName": vaults(prod)["vault"]["name"]}
-    assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
-    assert alarm["threshold"] == 0
-    # Without backup jobs, there is no data.
-    assert alarm["treat_missing_data"] == "breaching"
+def test_an_alarm_is_raised_after_a_day_without_a_backup_of_each_type(prod: Platform):
+    alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "recovery").values()
+    vault = vaults(prod)["vault"]["name"]
+    types = {one["protected_resource_type"] for one in bodies(prod, "aws_backup_restore_testing_selection").values()}
+    assert [alarm["dimensions"] for alarm in alarms] == [
+        {"BackupVaultName": vault, "ResourceType": type_} for type_ in sorted(types)
+    ]
     (rule,) = (rule for name, rule in rules(prod).items() if name == "daily")
     longest = 24 * 60 + rule["start_window"] + rule["completion_window"]
-    assert alarm["period"] * alarm["evaluation_periods"] // 60 >= longest
+    for alarm in alarms:
+        assert alarm["comparison_operator"] == "LessThanOrEqualToThreshold"
+        assert alarm["threshold"] == 0
+        # Without backup jobs, there is no data.
+        assert alarm["treat_missing_data"] == "breaching"
+        assert alarm["period"] * alarm["evaluation_periods"] // 60 >= longest

@@ -77,10 +77,21 @@ def restores(aws: LocalAws) -> dict[str, str]:
     return {"RestoreTestingPlanName": one["RestoreTestingPlanName"], "RestoreTestingSelectionName": "files"}
 
 
+def restore_files_with_defaults(aws: LocalAws) -> None:
+    changes: dict[str, Any] = {"RestoreMetadataOverrides": {}}
+    aws.client("backup").update_restore_testing_selection(**restores(aws), RestoreTestingSelection=changes)
+
+
 def use_backup_role_for_restore(aws: LocalAws) -> None:
     backup, id = aws.client("backup"), plan(aws)["BackupPlanId"]
     role = backup.list_backup_selections(BackupPlanId=id)["BackupSelectionsList"][0]["IamRoleArn"]
     backup.update_restore_testing_selection(**restores(aws), RestoreTestingSelection={"IamRoleArn": role})
+
+
+def watch_the_total(aws: LocalAws) -> None:
+    """Let an alarm watch all types together."""
+    one = next(alarm for alarm in aws.backend("cloudwatch").alarms.values() if alarm.namespace == "AWS/Backup")
+    one.dimensions = [dimension for dimension in one.dimensions if dimension.name != "ResourceType"]
 
 
 def change_copy_rule(aws: LocalAws) -> None:
@@ -104,10 +115,12 @@ MUTATIONS: dict[str, Mutation] = {
         lambda rules: rules[0].update(EnableContinuousBackup=True)
     ),
     "test_restores_are_tested": lambda aws: aws.client("backup").delete_restore_testing_selection(**restores(aws)),
+    "test_restores_stay_in_the_network_and_under_the_key_of_files": restore_files_with_defaults,
     "test_backup_and_restore_have_different_roles": use_backup_role_for_restore,
     "test_region_is_opted_in_for_databases_and_files": lambda aws: aws.client("backup").update_region_settings(
         ResourceTypeOptInPreference={"Aurora": False}
     ),
+    "test_missing_backups_of_each_type_are_reported": watch_the_total,
     "test_failed_backup_jobs_are_reported": change_copy_rule,
 }
 RELATED: Related = {

@@ -1,0 +1,133 @@
+"""rotate: cancels a rotation that is not complete, and starts another, unless the function would refuse it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local_aws.postgresql import wait_until
+from local_aws.services import secretsmanager
+from tests.commands.conftest import ACCOUNT, REGION, Scene
+from tests.local_aws.test_awslambda import create_function
+from tests.local_aws.test_secretsmanager import CODE
+
+
+@pytest.fixture(autouse=True)
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (0.01,))
+
+
+@pytest.fixture
+def secrets(scene: Scene) -> Any:
+    return scene.aws.client("secretsmanager")
+
+
+def name(scene: Scene) -> str:
+    return scene.names.resource_name("database-credential")
+
+
+def deploy(scene: Scene, secrets: Any, *, fails: bool = False) -> None:
+    """Create the secret, which rotates for the first time with a function that may fail."""
+    environment = {"Variables": {"FAILS": "setSecret" if fails else ""}}
+    function = create_function(scene.aws, CODE, Timeout=30, Environment=environment)
+    scene.aws.client("lambda").add_permission(
+        FunctionName=function, StatementId="all", Action="lambda:InvokeFunction", Principal=secretsmanager.PRINCIPAL
+    )
+    secrets.create_secret(Name=name(scene))
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    secrets.rotate_secret(SecretId=name(scene), RotationLambdaARN=arn, RotationRules={"AutomaticallyAfterDays": 30})
+    wait(scene)
+
+
+def wait(scene: Scene) -> None:
+    """Wait for the secret's rotations."""
+    arn = scene.aws.client("secretsmanager").describe_secret(SecretId=name(scene))["ARN"]
+    wait_until(lambda: not scene.aws.backend("secretsmanager").is_rotating(arn), seconds=30)
+
+
+def stages(scene: Scene, secrets: Any) -> dict[str, str]:
+    """Version by staging label."""
+    versions = secrets.describe_secret(SecretId=name(scene)).get("VersionIdsToStages", {})
+    return {stage: version for version, labels in versions.items() for stage in labels}
+
+
+def repair(scene: Scene, secrets: Any) -> None:
+    """Let the function succeed."""
+    function = secrets.describe_secret(SecretId=name(scene))["RotationLambdaARN"]
+    scene.aws.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": {}})
+
+
+def age(scene: Scene, secrets: Any, hours: float) -> None:
+    """Let the secret's versions be older."""
+    arn = secrets.describe_secret(SecretId=name(scene))["ARN"]
+    secret = scene.aws.backend("secretsmanager").secrets[arn]
+    earlier = int(hours * 3600)
+    secret.last_rotation_date = secret.last_rotation_date and secret.last_rotation_date - earlier
+    for version in secret.versions.values():
+        version["createdate"] -= earlier
+
+
+def test_a_failed_rotation_is_cancelled_and_another_succeeds(scene: Scene, secrets: Any):
+    deploy(scene, secrets, fails=True)
+    failed = stages(scene, secrets)["AWSPENDING"]
+    repair(scene, secrets)
+    result = scene.run("rotate", answer="y\n")
+    assert result.exit_code == 0, result.output
+    assert f"{name(scene)}: not yet created; version {failed} has been pending for 0 min\n" in result.output
+    assert f"Cancel the rotation to version {failed}, and start a rotation?" in result.output
+    wait(scene)
+    current = stages(scene, secrets)["AWSCURRENT"]
+    assert current != failed
+    assert result.output.endswith(f"{name(scene)}: started a rotation to version {current}\n")
+    assert "AWSPENDING" not in stages(scene, secrets)
+
+
+def test_without_a_pending_version_a_rotation_starts(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    former = stages(scene, secrets)["AWSCURRENT"]
+    age(scene, secrets, hours=26)
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{name(scene)}: current for 1 d 2 h\n")
+    wait(scene)
+    assert stages(scene, secrets)["AWSPREVIOUS"] == former
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--dry-run"], 0), ([], 1)])
+def test_nothing_changes_without_consent(scene: Scene, secrets: Any, arguments: list[str], code: int):
+    deploy(scene, secrets, fails=True)
+    before = stages(scene, secrets)
+    result = scene.run("rotate", *arguments, answer="n\n")
+    assert result.exit_code == code
+    assert stages(scene, secrets) == before
+
+
+def test_a_young_credential_is_refused_without_another_pending_version(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    before = stages(scene, secrets)
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 1
+    assert "tasks may still use the previous credential: rotate after 20" in result.stderr
+    assert stages(scene, secrets) == before
+
+
+def test_a_young_credential_rotates_if_its_tag_allows_it(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    until = (datetime.now(UTC) + timedelta(minutes=15)).isoformat()
+    secrets.tag_resource(SecretId=name(scene), Tags=[{"Key": "RotateEarlyUntil", "Value": until}])
+    former = stages(scene, secrets)["AWSCURRENT"]
+    assert scene.run("rotate", "--yes").exit_code == 0
+    wait(scene)
+    assert stages(scene, secrets)["AWSPREVIOUS"] == former
+
+
+def test_without_a_secret_the_message_names_the_stack(scene: Scene):
+    result = scene.run("rotate", "--yes")
+    assert (result.exit_code, result.stderr) == (1, f"{name(scene)} does not exist: deploy {scene.name}-rotation\n")
+
+
+def test_a_secret_that_does_not_rotate_is_refused(scene: Scene, secrets: Any):
+    secrets.create_secret(Name=name(scene), SecretString="{}")
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 1
+    assert "rotation is off: deploy the rotation tier" in result.stderr
