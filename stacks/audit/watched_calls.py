@@ -136,7 +136,7 @@ def _control_changed(name: str, source: str, what: str, *actions: str) -> Event:
         detail_types=API_CALL,
         # Including denied calls: even the attempt is suspicious.
         detail={"eventName": list(actions)},
-        message=f"{what}: <action> by <who> from <address>. <error>",
+        message=f"{what}: <action> from <address>. <error>",
         input_paths={
             "action": "$.detail.eventName",
             "who": "$.detail.userIdentity.arn",

@@ -13,7 +13,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail_types=["ECS Deployment State Change"],
             resources=[service.service.id],
             detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-            message="a deployment failed and is rolled back: <reason>",
+            message="a deployment failed and is rolled back.",
             input_paths={"reason": "$.detail.reason"},
         ),
         Event(
@@ -38,7 +38,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
                     {"stoppedReason": [{"prefix": "Task failed"}]},
                 ],
             },
-            message="a task stopped unexpectedly: <reason> (<task>).",
+            message="a task stopped unexpectedly: <task>.",
             input_paths={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
         ),
         Event(
