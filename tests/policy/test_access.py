@@ -138,6 +138,13 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
         ),
     ),
     ("complete", "lambda:CreateFunction needs iam:PassRole", without_passing_on),
+    (
+        "callable_in_full",
+        "secretsmanager:RotateSecret needs lambda:InvokeFunction on",
+        lambda prod: with_statement_changed(
+            prod, "access_service-permissions", "Rotation", resources=["arn:aws:lambda:*:*:function:other"]
+        ),
+    ),
     ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:us-west-1:111122223333:vpc/*",))),
     ("known_things", "rds:DeleteDBCluster on *", may("rds:DeleteDBCluster")),
     (
