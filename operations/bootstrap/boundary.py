@@ -143,6 +143,8 @@ def _allowed(names: Names) -> list[Statement]:
                 "logs:PutResourcePolicy",
                 "logs:UpdateLogDelivery",
                 "secretsmanager:GetRandomPassword",
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
                 "xray:PutTelemetryRecords",
                 "xray:PutTraceSegments",
             ],

@@ -55,6 +55,11 @@ WILD = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:([\w-]+[:/])?\*|arn:[^:]*:(\*
 
 TO_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TO_BACK_UP = {"elasticfilesystem:Backup", "rds:CreateDBClusterSnapshot"}
+# https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html
+TO_TRACE = {
+    *("xray:GetSamplingRules", "xray:GetSamplingTargets"),
+    *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+}
 TO_RESTORE = {"elasticfilesystem:Restore", "rds:RestoreDBClusterFromSnapshot"}
 # Actions that a service needs in a role, by resource type and argument. Without them it fails, often silently.
 NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
@@ -73,7 +78,9 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
     ("aws_lambda_function", "role"): lambda body: TO_LOG | (INTERFACES_OF_LAMBDA if body.get("vpc_config") else set()),
     ("aws_rds_cluster_instance", "monitoring_role_arn"): lambda _: TO_LOG,
     ("aws_scheduler_schedule", "target.role_arn"): lambda body: _to_start(body["target"]["arn"]),
-    ("aws_sfn_state_machine", "role_arn"): lambda body: set(_task_actions(body["definition"])),
+    ("aws_sfn_state_machine", "role_arn"): lambda body: (
+        set(_task_actions(body["definition"])) | (TO_TRACE if body["tracing_configuration"]["enabled"] else set())
+    ),
 }
 
 
