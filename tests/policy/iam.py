@@ -41,6 +41,8 @@ INTERFACES_OF_LAMBDA = {
 # Step Functions registers log destinations in a resource policy of CloudWatch Logs, which has no ARN.
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 MANAGES_PERMISSIONS = {"logs:PutResourcePolicy"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+KEYS_OF_EVERY_REQUEST = {"aws:SecureTransport"}
 # Accepted exposure of credentials: to pull images, and to read secrets, whose readers a test lists.
 GIVES_CREDENTIALS = {"ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"}
 # AWS managed policies are not restricted to resources of the stacks. Each is accepted for one service, as the only
@@ -142,6 +144,18 @@ def everyone(platform: Platform) -> Iterator[str]:
                 yield f"{resource.address}: {statement['Sid']}"
 
 
+def denials(platform: Platform) -> Iterator[str]:
+    """A denial with `Bool` depends on a key that every request has. Without the key, it does not apply.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists
+    """
+    for resource, policy in policies_of(platform):
+        for statement in policy:
+            if statement["Effect"] == "Deny":
+                for key in statement.get("Condition", {}).get("Bool", {}).keys() - KEYS_OF_EVERY_REQUEST:
+                    yield f"{resource.address}: {statement['Sid']}: {key}"
+
+
 def bounds(platform: Platform) -> Iterator[str]:
     """PCI DSS 7.2.2: every role has the boundary, IAM's minimum session duration, the path, and a description."""
     for role in (role.resource for role in service_roles(platform)):
@@ -209,6 +223,7 @@ RULES: dict[str, Rule] = {
         passing_on,
         trust,
         everyone,
+        denials,
         bounds,
         escalation,
         of_aws,
