@@ -26,7 +26,7 @@ Rule = Callable[[Platform], Iterator[str]]
 ISSUER = "token.actions.githubusercontent.com"
 SUBJECTS = {"plan": "pull_request", "apply": "environment:{environment}"}
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
-REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+):(.+)", re.ASCII)
+REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+|[\w.-]+@\d+/[\w.-]+@\d+):(.+)", re.ASCII)
 # Keys that are in every request context. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 GLOBAL_KEYS = {"aws:RequestedRegion"}
 ROLE_WRITES = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"}
