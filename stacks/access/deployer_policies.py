@@ -113,12 +113,7 @@ def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
             when=[*limits.tag_conditions("aws:ResourceTag"), string_equals("kms:ViaService", through_lambda)],
         ),
         deny("NoSecrets", SECRET_READS, ["*"]),
-        deny(
-            "NoObjects",
-            ["s3:GetObject", "s3:GetObjectVersion"],
-            [],
-            not_resources=[limits.state_arn_pattern, limits.lock_arn_pattern],
-        ),
+        _no_objects(limits),
         deny(
             "NoOtherKeys",
             ["kms:Decrypt"],
@@ -144,9 +139,21 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
             allow("WriteStates", ["s3:PutObject"], [limits.state_arn_pattern]),
             *_key_statements(limits),
             *_role_statements(limits),
+            # The role may change the policies of the log buckets, but grant itself nothing by them.
+            _no_objects(limits),
             *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
         ],
     }
+
+
+def _no_objects(limits: Limits) -> Statement:
+    """PCI DSS 10.3.1: no object may be read except the states."""
+    return deny(
+        "NoObjects",
+        ["s3:GetObject", "s3:GetObjectVersion"],
+        [],
+        not_resources=[limits.state_arn_pattern, limits.lock_arn_pattern],
+    )
 
 
 def _state_statements(limits: Limits) -> list[Statement]:
