@@ -302,6 +302,8 @@ def _to_start(target: str) -> set[str]:
     """Action that starts a target of an event rule or a schedule."""
     if "aws_sfn_state_machine" in target:
         return {f"states:StartExecution on {target}"}
+    if ":event-bus/" in target:
+        return {f"events:PutEvents on {target}"}
     if "aws_sns_topic" in target:
         return {f"sns:Publish on {target}"}
     return {f"an unknown action to start {target}"}

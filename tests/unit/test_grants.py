@@ -13,6 +13,8 @@ from tests.synthesized import only
 
 IAM = "arn:aws:iam::111122223333"
 HERE = "us-west-1:111122223333"
+# Region and account by provider.
+REGIONS = {"aws.second_region": "us-east-2:111122223333", "aws.global_region": "us-east-1:111122223333"}
 
 
 def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platform):
@@ -76,8 +78,7 @@ def test_the_apply_role_may_create_resources_by_name(prod: Platform, type_: str)
     resources = prod.of_type(type_)
     assert resources
     for resource in resources:
-        # Resources in the second Region have another provider.
-        region = "us-east-2:111122223333" if "provider" in resource.body else HERE
+        region = REGIONS.get(resource.body.get("provider", ""), HERE)
         resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
         context: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
         decision = decide(prod, "apply", action, resource_arn, **context)
