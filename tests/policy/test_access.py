@@ -145,6 +145,16 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             prod, "access_service-permissions", "Rotation", resources=["arn:aws:lambda:*:*:function:other"]
         ),
     ),
+    (
+        "documented",
+        "elasticfilesystem:DescribeMountTargetSecurityGroups needs ec2:DescribeNetworkInterfaceAttribute",
+        lambda prod: with_statement_changed(
+            prod,
+            "access_reads-permissions",
+            "Region",
+            actions=["elasticfilesystem:DescribeMountTargetSecurityGroups"],
+        ),
+    ),
     ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:us-west-1:111122223333:vpc/*",))),
     ("known_things", "rds:DeleteDBCluster on *", may("rds:DeleteDBCluster")),
     (
