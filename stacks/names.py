@@ -11,6 +11,8 @@ from stacks.settings import Environment
 from stacks.settings.access import ISSUER
 
 PROJECT = "globecart"
+GLOBAL_REGION = "us-east-1"
+"""Region of AWS's global services, such as IAM: of their requests, their events and their API."""
 ACCESS = "access"
 """The tier of the deployment roles. Administrators apply it by hand; the roles themselves cannot change it."""
 
@@ -33,6 +35,11 @@ class Names:
             region=settings.region,
             second_region=settings.second_region,
         )
+
+    @property
+    def event_bus_arn(self) -> str:
+        """ARN of the event bus that receives the events of AWS services."""
+        return self.arn("events", "event-bus/default")
 
     @property
     def regions(self) -> list[str]:

@@ -114,7 +114,8 @@ def deny_other_accounts(own: str, actions: Sequence[str], resources: Sequence[st
         to=EVERYONE,
         when=[
             Condition("StringNotEquals", "aws:PrincipalAccount", [own]),
-            Condition("Bool", "aws:PrincipalIsAWSService", ["false"]),
+            # Anonymous requests have no such key.
+            Condition("BoolIfExists", "aws:PrincipalIsAWSService", ["false"]),
         ],
     )
 

@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAla
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
 
-from stacks.names import PROJECT, Names
+from stacks.names import GLOBAL_REGION, PROJECT, Names
 from stacks.settings import Environment
 
 
@@ -65,6 +65,13 @@ class TierStack(TerraformStack):
         """Provider for the second Region; None if the settings name none."""
         region = self.settings.second_region
         return self._configure_provider("aws-second-region", region, alias="second_region") if region else None
+
+    @cached_property
+    def global_region(self) -> AwsProvider | None:
+        """Provider for the Region of AWS's global services; None if it is the environment's own Region."""
+        if self.settings.region == GLOBAL_REGION:
+            return None
+        return self._configure_provider("aws-global-region", GLOBAL_REGION, alias="global_region")
 
     def _configure_backend(self) -> None:
         """PCI DSS 3.5.1: states are encrypted with a KMS key. `bootstrap` creates the bucket and the key."""

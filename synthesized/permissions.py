@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from stacks.names import ACCESS
+from synthesized.caller_permissions import needed_actions
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import read_statements, roles_of
@@ -62,9 +63,7 @@ EXPECTED_UNUSED: Mapping[str, str] = {
     r"ecr:PutImage(?:ScanningConfiguration|TagMutability)|iam:PutRolePermissionsBoundary|logs:AssociateKmsKey": (
         "a resource of the stacks changes"
     ),
-    r"iam:(?:PassRole|CreateServiceLinkedRole)|backup-storage:MountCapsule|elasticloadbalancing:SetWebAcl": (
-        "AWS checks it as part of another call"
-    ),
+    r"iam:(?:PassRole|CreateServiceLinkedRole)|backup-storage:MountCapsule": "AWS checks it as part of another call",
     r"ec2:CreateNetworkInterface|route53:AssociateVPCWithHostedZone|rds:CreateDBClusterSnapshot"
     r"|elasticache:CreateSnapshot|secretsmanager:CreateSecret|logs:\w*LogDeliver\w+": (
         "another service calls it on behalf of the caller"
@@ -87,14 +86,20 @@ def action_of(call: str) -> str:
     return ACTION_BY_CALL.get(call, call)
 
 
+def actions_of(call: str) -> list[str]:
+    """All IAM actions that AWS requires for a call."""
+    action = action_of(call)
+    return [action, *needed_actions(action)]
+
+
 def denied_calls(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
-    """Calls that a role may not make: its policies or its boundary do not allow the action, or deny it."""
+    """Calls that a role may not make: its policies or its boundary do not allow an action, or deny it."""
     own, boundary = deployer_statements(role, platform)
     return sorted(
-        f"{call} ({action_of(call)})"
+        f"{call} ({action})"
         for call in set(calls)
-        if action_of(call) not in CALLS_WITHOUT_PERMISSION
-        and not (_allows(own, action_of(call)) and _allows(boundary, action_of(call)))
+        for action in actions_of(call)
+        if action not in CALLS_WITHOUT_PERMISSION and not (_allows(own, action) and _allows(boundary, action))
     )
 
 
@@ -103,8 +108,8 @@ def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[
 
     Only services that were called are considered.
     """
-    actions = {action_of(call).lower() for call in calls}
-    services = {action.partition(":")[0] for action in actions}
+    services = {action_of(call).partition(":")[0].lower() for call in calls}
+    actions = {action.lower() for call in calls for action in actions_of(call)}
     own, _ = deployer_statements(role, platform)
     return sorted(
         action

@@ -1,7 +1,7 @@
 """EventBridge: events of AWS services are matched against rules and delivered to targets, and deliveries are recorded.
 
 Targets that moto implements receive what EventBridge would send: constant input, a part of the event, or a transformed
-event.
+event. Failed deliveries count as FailedInvocations.
 """
 
 import json
@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from moto.awslambda.models import lambda_backends
-from moto.events.models import EventsBackend, Rule
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.events.exceptions import ValidationException
+from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.responses import EventsHandler
 from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
@@ -23,6 +25,15 @@ from moto.stepfunctions.models import stepfunctions_backends
 from local_aws.extension import Extension
 
 Event = Mapping[str, Any]
+PLACEHOLDER = re.compile(r"<([^<>]+)>")
+PREDEFINED_VARIABLES = (
+    "aws.events.rule-arn",
+    "aws.events.rule-name",
+    "aws.events.event.ingestion-time",
+    "aws.events.event",
+    "aws.events.event.json",
+)
+"""https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-predefined"""
 
 
 @dataclass(frozen=True)
@@ -59,22 +70,56 @@ class Backend(EventsBackend):
             "resources": resources,
             "detail": dict(detail),
         }
+        self.deliver(event)
+        return event
+
+    def deliver(self, event: Event) -> None:
+        """Deliver an event to the targets of the rules that it matches."""
         for rule in list(self.event_buses["default"].rules.values()):
             # A rule without an event pattern is a schedule.
             can_match = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
             if can_match and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - moto reads these keys
-                self.deliveries += [_deliver(rule, target, event) for target in list(rule.targets)]
-        return event
+                for target in list(rule.targets):
+                    delivery = _deliver(rule, target, event)
+                    self.deliveries.append(delivery)
+                    if delivery.problem:
+                        self._count_failure(rule)
+
+    def put_targets(self, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
+        for target in targets:
+            transformer = target.get("InputTransformer", {})
+            names = {*PREDEFINED_VARIABLES, *transformer.get("InputPathsMap", {})}
+            for unknown in set(PLACEHOLDER.findall(transformer.get("InputTemplate", ""))) - names:
+                raise ValidationException(
+                    f"InputTemplate for target {target['Id']} contains invalid placeholder {unknown}."
+                )
+        super().put_targets(name, event_bus_arn, targets)
+
+    def _count_failure(self, rule: Rule) -> None:
+        """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html"""
+        dimensions = [{"Name": "RuleName", "Value": rule.name}]
+        failure = {"MetricName": "FailedInvocations", "Dimensions": dimensions, "Value": 1, "Unit": "Count"}
+        cloudwatch_backends[self.account_id][self.region_name].put_metric_data("AWS/Events", [failure])
 
 
 def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
     arn, text = str(target["Arn"]), target_input(target, event, rule)
     problem = None
     try:
+        _refuse_invalid_json(text)
         TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
     except Exception as error:  # as in EventBridge, a failed delivery does not fail the sender
         problem = f"{type(error).__name__}: {error}"
     return Delivery(rule.name, arn, event, text, problem)
+
+
+def _refuse_invalid_json(text: str) -> None:
+    """EventBridge drops a transformed event that is neither JSON nor lines of JSON strings."""
+    try:
+        json.loads(text)
+    except ValueError:
+        for line in text.splitlines():
+            json.loads(line)
 
 
 def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
@@ -86,29 +131,32 @@ def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
     if not (transformer := target.get("InputTransformer")):
         return json.dumps(event)
     paths: Mapping[str, str] = transformer.get("InputPathsMap") or {}
-    values = {name: _resolve_path(path, event) for name, path in paths.items()} | {
-        "aws.events.rule-arn": rule.arn,
-        "aws.events.rule-name": rule.name,
-        "aws.events.event.ingestion-time": event["time"],
-        "aws.events.event": event,
-        "aws.events.event.json": event,
-    }
-    template = str(transformer["InputTemplate"])
-    # Strings are inserted verbatim within quotes, and as JSON strings elsewhere.
-    pieces = re.split(r'("(?:[^"\\]|\\.)*")', template)
+    variables = [rule.arn, rule.name, event["time"], _without_detail(event), event]
+    values = {name: _resolve_path(path, event) for name, path in paths.items()} | dict(
+        zip(PREDEFINED_VARIABLES, variables, strict=True)
+    )
+    pieces = re.split(r'("(?:[^"\\]|\\.)*")', str(transformer["InputTemplate"]))
     return "".join(_fill(piece, values, is_quoted=piece.startswith('"')) for piece in pieces)
 
 
-def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in values:
-            return found[0]
-        encoded = json.dumps(values[found[1]])
-        if not is_quoted:
-            return encoded
-        return encoded[1:-1] if isinstance(values[found[1]], str) else encoded.replace('"', '\\"')
+def _without_detail(event: Event) -> Event:
+    return {"detailType" if key == "detail-type" else key: event[key] for key in event if key != "detail"}
 
-    return re.sub(r"<([^<>]+)>", value, piece)
+
+def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
+    """Replace placeholders: a value of its own becomes JSON, one within quotes is inserted without being escaped.
+
+    Objects within quotes lose their own quotes.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
+    """
+
+    def value(found: re.Match[str]) -> str:
+        filled = values[found[1]]
+        if not is_quoted:
+            return json.dumps(filled)
+        return filled if isinstance(filled, str) else json.dumps(filled).replace('"', "")
+
+    return PLACEHOLDER.sub(value, piece)
 
 
 def _resolve_path(path: str, event: Event) -> Any:
@@ -153,11 +201,23 @@ def _invoke(arn: str, text: str) -> None:
     lambda_backends[account][region].invoke(arn, None, text, {"X-Amz-Invocation-Type": "Event"}, {})
 
 
+def _forward(arn: str, text: str) -> None:
+    """Deliver to the default event bus of another Region.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
+    """
+    _, _, _, region, account, bus = arn.split(":")
+    if bus != "event-bus/default":
+        _reject_target(arn, text)
+    cast(Backend, events_backends[account][region]).deliver(json.loads(text))
+
+
 def _reject_target(arn: str, _text: str) -> None:
     raise NotImplementedError(f"delivery to {arn} is not implemented")
 
 
 TARGETS: Mapping[str, Callable[[str, str], None]] = {
+    "events": _forward,
     "lambda": _invoke,
     "logs": _log,
     "sns": _publish,

@@ -87,6 +87,8 @@ def _matches_principal(principal: Any, keys: Mapping[str, str]) -> bool:
 def _matches_condition(operator: str, actual: str | None, expected: Values) -> bool:
     if operator == "Null":
         return any((actual is None) == (str(each).lower() == "true") for each in expected)
+    if operator.endswith("IfExists"):
+        return actual is None or _matches_condition(operator.removesuffix("IfExists"), actual, expected)
     if operator in NEGATED:
         # Negated operators match if the key is absent.
         return actual is None or not _matches_condition(NEGATED[operator], actual, expected)

@@ -103,6 +103,7 @@ def _allowed(names: Names) -> list[Statement]:
             [arn("logs", f"log-group:{group}{part}") for group in logs for part in ("", ":*")],
         ),
         allow("Alarms", ["sns:Publish"], [arn("sns", ours)]),
+        allow("Events", ["events:PutEvents"], [names.event_bus_arn]),
         allow("Workflows", ["states:StartExecution"], [arn("states", f"stateMachine:{ours}")]),
         allow(
             "Redeployment",
@@ -143,6 +144,8 @@ def _allowed(names: Names) -> list[Statement]:
                 "logs:PutResourcePolicy",
                 "logs:UpdateLogDelivery",
                 "secretsmanager:GetRandomPassword",
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
                 "xray:PutTelemetryRecords",
                 "xray:PutTraceSegments",
             ],

@@ -135,15 +135,20 @@ def _alarm(platform: Platform, body: Body) -> Trigger:
 
 
 def _event(platform: Platform, rule: Body, transformer: Body) -> Trigger:
-    runbook, message = _split_runbook(platform, json.loads(transformer["input_template"]))
+    # EventBridge quotes a text that is a value of its own.
+    template = json.loads(re.sub(r'": (<[\w-]+>)', r'": "\1"', transformer["input_template"]))
+    sentence, *beside = template.values() if isinstance(template, dict) else [template]
+    runbook, message = _split_runbook(platform, sentence)
     pattern = json.loads(rule["event_pattern"])
     kinds = ", ".join(pattern["detail-type"])
     filters = {key: value for key, value in pattern.items() if key in {"resources", "detail"}}
     where = f", where `{markdown.generalize(platform, json.dumps(filters))}`" if filters else ""
     name = markdown.generalize(platform, rule["name"])
-    return Trigger(
-        runbook, "event", f"`{name}`", _format_code(message), {"source": f"`{pattern['source'][0]}`: {kinds}{where}"}
-    )
+    facts = {
+        **({"beside the message": ", ".join(f"`{value}`" for value in beside)} if beside else {}),
+        "source": f"`{pattern['source'][0]}`: {kinds}{where}",
+    }
+    return Trigger(runbook, "event", f"`{name}`", _format_code(message), facts)
 
 
 def _split_runbook(platform: Platform, text: str) -> tuple[Runbook, str]:

@@ -45,6 +45,8 @@ COMPUTE: tuple[Grant, ...] = (
         "UpdateFunctionConfiguration",
         "function:{ours}*",
     ),
+    # Whoever rotates a secret must be allowed to invoke its function.
+    Grant("Rotation", "lambda", "InvokeFunction", "function:{ours}rotation"),
     Grant(
         "Schedules",
         "scheduler",

@@ -1,7 +1,7 @@
 """Policies of the deployment roles, built from the grants of this package for one environment."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from stacks.access.compute import COMPUTE
 from stacks.access.grants import Grant, Scope
@@ -16,11 +16,12 @@ from stacks.access.identities import (
     ROLE_ACTIONS,
     SERVICE_LINKED_ROLE_SERVICES,
 )
-from stacks.access.limits import Limits
+from stacks.access.limits import GLOBAL_REGION_SERVICES, Limits
 from stacks.access.monitoring import MONITORING
 from stacks.access.network import INGRESS, NETWORK
 from stacks.access.reads import READS_BY_NAME
 from stacks.access.stores import BACKUPS, STORES
+from stacks.names import GLOBAL_REGION
 from stacks.statements import Condition, Statement, allow, deny, string_equals
 
 WRITES: Mapping[str, tuple[Grant, ...]] = {
@@ -34,7 +35,6 @@ WRITES: Mapping[str, tuple[Grant, ...]] = {
 """Grants by policy; each policy must fit IAM's size limit."""
 GLOBAL_SERVICES = {"iam", "route53"}
 """Services whose requests have `aws:RequestedRegion` us-east-1 for any environment."""
-GLOBAL_REGION = "us-east-1"
 SECRET_READS = (
     "secretsmanager:BatchGetSecretValue",
     "secretsmanager:GetSecretValue",
@@ -62,7 +62,7 @@ def boundary(limits: Limits) -> list[Statement]:
     worldwide = {verb for verb in verbs if verb.partition(":")[0] in GLOBAL_SERVICES}
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
-        allow("World", sorted(worldwide), ["*"], when=[_in(GLOBAL_REGION)]),
+        allow("World", sorted(worldwide | _in_global_region(verbs)), ["*"], when=[_in(GLOBAL_REGION)]),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
         # No changes to IAM identities, except the platform's roles and service-linked roles.
         deny(
@@ -93,7 +93,10 @@ def read_policies(limits: Limits) -> dict[str, list[Statement]]:
     """Policies that read the configuration of all resources, for both roles."""
     everywhere = sorted(action for grants in WRITES.values() for grant in grants for action in grant.read_actions())
     return {
-        "reads": [allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)])],
+        "reads": [
+            allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)]),
+            allow("World", sorted(_in_global_region(everywhere)), ["*"], when=[_in(GLOBAL_REGION)]),
+        ],
         "reads-by-name": [_statement(limits, grant) for grant in READS_BY_NAME],
     }
 
@@ -113,12 +116,7 @@ def plan_policies(limits: Limits) -> dict[str, list[Statement]]:
             when=[*limits.tag_conditions("aws:ResourceTag"), string_equals("kms:ViaService", through_lambda)],
         ),
         deny("NoSecrets", SECRET_READS, ["*"]),
-        deny(
-            "NoObjects",
-            ["s3:GetObject", "s3:GetObjectVersion"],
-            [],
-            not_resources=[limits.state_arn_pattern, limits.lock_arn_pattern],
-        ),
+        _no_objects(limits),
         deny(
             "NoOtherKeys",
             ["kms:Decrypt"],
@@ -144,9 +142,21 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
             allow("WriteStates", ["s3:PutObject"], [limits.state_arn_pattern]),
             *_key_statements(limits),
             *_role_statements(limits),
+            # The role may change the policies of the log buckets, but grant itself nothing by them.
+            _no_objects(limits),
             *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
         ],
     }
+
+
+def _no_objects(limits: Limits) -> Statement:
+    """PCI DSS 10.3.1: no object may be read except the states."""
+    return deny(
+        "NoObjects",
+        ["s3:GetObject", "s3:GetObjectVersion"],
+        [],
+        not_resources=[limits.state_arn_pattern, limits.lock_arn_pattern],
+    )
 
 
 def _state_statements(limits: Limits) -> list[Statement]:
@@ -246,6 +256,10 @@ def _ec2_create_actions() -> Iterator[str]:
         for grant in grants:
             if (grant.service, grant.scope) == ("ec2", Scope.REQUEST_TAGS):
                 yield from grant.actions.split()
+
+
+def _in_global_region(actions: Iterable[str]) -> set[str]:
+    return {action for action in actions if action.partition(":")[0] in GLOBAL_REGION_SERVICES}
 
 
 def _in(*regions: str) -> Condition:

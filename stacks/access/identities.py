@@ -18,6 +18,7 @@ DESTRUCTIVE_ACTIONS = frozenset(
         "kms:ScheduleKeyDeletion",
         "logs:DeleteLogGroup",
         "rds:DeleteDBCluster",
+        "s3:BypassGovernanceRetention",
         "s3:DeleteBucket",
         "s3:DeleteObjectVersion",
         "secretsmanager:DeleteSecret",
@@ -51,6 +52,7 @@ PASS_ROLE_SERVICES = (
     "events.amazonaws.com",
     "lambda.amazonaws.com",
     "monitoring.rds.amazonaws.com",
+    "restore-testing.backup.amazonaws.com",
     "scheduler.amazonaws.com",
     "states.amazonaws.com",
     "vpc-flow-logs.amazonaws.com",
@@ -76,6 +78,7 @@ SERVICE_LINKED_ROLE_SERVICES = (
     "inspector2.amazonaws.com",
     "rds.amazonaws.com",
     "rds.application-autoscaling.amazonaws.com",
+    "restore-testing.backup.amazonaws.com",
     "securityhub.amazonaws.com",
     "wafv2.amazonaws.com",
 )
@@ -90,6 +93,7 @@ KEY_ACTIONS = (
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
+    "kms:RetireGrant",
 )
 KEY_SERVICES = ("backup", "ecr", "elasticache", "elasticfilesystem", "lambda", "rds", "secretsmanager")
 """Services that use a KMS key on behalf of the caller."""

@@ -5,12 +5,14 @@ from typing import Self
 
 from stacks.access.grants import Grant
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
-from stacks.names import PROJECT, Names
+from stacks.names import GLOBAL_REGION, PROJECT, Names
 from stacks.settings import Environment
 from stacks.statements import Condition, string_equals
 
 SECOND_REGION_SERVICES = {"backup", "elasticfilesystem", "kms"}
 """Services with resources in the second Region."""
+GLOBAL_REGION_SERVICES = {"events"}
+"""Services with resources in us-east-1 in any environment."""
 BUCKETS = ("audit", "config", "delivery")
 
 
@@ -100,4 +102,5 @@ class Limits:
         if resource == "*" or resource.startswith("arn:"):
             return [resource]
         regions = self.names.regions if service in SECOND_REGION_SERVICES else [self.names.region]
-        return [self.names.arn_in(region, service, resource) for region in regions]
+        regions += [GLOBAL_REGION] if service in GLOBAL_REGION_SERVICES else []
+        return [self.names.arn_in(region, service, resource) for region in dict.fromkeys(regions)]

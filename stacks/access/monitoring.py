@@ -17,6 +17,8 @@ MONITORING: tuple[Grant, ...] = (
         "alarm:{ours}* arn:aws:cloudwatch::{account}:dashboard/{ours}*",
         reads="DescribeAlarms GetDashboard ListTagsForResource",
     ),
+    # Application Auto Scaling tests its caller's permissions without a name.
+    Grant("UnnamedAlarm", "cloudwatch", "DeleteAlarms PutMetricAlarm", "alarm:"),
     Grant("MakeRule", "config", "PutConfigRule TagResource", "config-rule/*", Scope.FIRST_TAGGING),
     Grant(
         "Rules",
@@ -91,5 +93,6 @@ MONITORING: tuple[Grant, ...] = (
         "PutLifecycleConfiguration",
         "{buckets}",
     ),
-    Grant("Objects", "s3", "DeleteObjectVersion", "{objects}"),
+    # The second: versions that Object Lock retains in governance mode.
+    Grant("Objects", "s3", "DeleteObjectVersion BypassGovernanceRetention", "{objects}"),
 )

@@ -36,10 +36,10 @@ NETWORK: tuple[Grant, ...] = (
         "security-group-rule/* subnet/* vpc/* vpc-endpoint/* vpc-flow-log/*",
         Scope.RESOURCE_TAGS,
         reads=(
-            "DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs DescribeInternetGateways "
-            "DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaces DescribePrefixLists "
-            "DescribeRouteTables DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets "
-            "DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
+            "DescribeAccountAttributes DescribeAddresses DescribeAddressesAttribute DescribeFlowLogs "
+            "DescribeInternetGateways DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaceAttribute "
+            "DescribeNetworkInterfaces DescribePrefixLists DescribeRouteTables DescribeSecurityGroupRules "
+            "DescribeSecurityGroups DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints DescribeVpcs"
         ),
     ),
     Grant("TagAtBirth", "ec2", "CreateTags", "*/*", Scope.TAG_ON_CREATE),
@@ -98,10 +98,18 @@ INGRESS: tuple[Grant, ...] = (
         Scope.RESOURCE_TAGS,
         reads=(
             "DescribeCapacityReservation DescribeListenerAttributes DescribeListeners DescribeLoadBalancerAttributes "
-            "DescribeLoadBalancers DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups"
+            "DescribeLoadBalancers DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups "
+            "GetLoadBalancerWebACL"
         ),
     ),
+    # AWS announces the second as the replacement of the first.
     Grant("FirewallInFront", "elasticloadbalancing", "SetWebAcl"),
+    Grant(
+        "FirewallOnLoadBalancer",
+        "elasticloadbalancing",
+        "CreateWebACLAssociation DeleteWebACLAssociation",
+        "loadbalancer/app/{ours}*",
+    ),
     Grant(
         "Firewall",
         "wafv2",

@@ -20,6 +20,13 @@ STORES: tuple[Grant, ...] = (
             "DescribeGlobalClusters ListTagsForResource"
         ),
     ),
+    # Application Auto Scaling tests its caller's permissions with an empty name and with this ARN.
+    Grant(
+        "NoInstance",
+        "rds",
+        "AddTagsToResource CreateDBInstance DeleteDBInstance",
+        "db: arn:aws:rds:*:12345:db:non-existing-db",
+    ),
     Grant(
         "Cache",
         "elasticache",

@@ -95,7 +95,7 @@ def noncompliance_event(names: Names) -> Event:
             "configRuleName": [{"prefix": names.resource_name("")}],
             "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
         },
-        message="<type> <resource> does not comply with <rule>.",
+        message="a resource of type <type> does not comply with <rule>.",
         input_paths={
             "rule": "$.detail.configRuleName",
             "type": "$.detail.resourceType",

@@ -36,6 +36,19 @@ def call_pattern(source: str, *actions: str) -> str:
     return f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && ({names}) }}'
 
 
+def change_pattern(source: str, *exceptions: str) -> str:
+    """Filter pattern for all successful calls that change a service's configuration, including those yet to come.
+
+    CloudTrail's `readOnly` and `eventCategory`:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+    unless = "".join(f' && $.eventName != "{action}"' for action in exceptions)
+    return (
+        f'{{ $.eventSource = "{source}.amazonaws.com" && $.errorCode NOT EXISTS && $.eventCategory = "Management" && '
+        f"($.readOnly IS FALSE || $.readOnly NOT EXISTS){unless} }}"
+    )
+
+
 CALL_METRICS = (
     CallMetric(
         name="root-use",
@@ -66,15 +79,8 @@ CALL_METRICS = (
     ),
     CallMetric(
         name="identity-changes",
-        pattern=call_pattern(
-            "iam",
-            *("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy"),
-            *("CreateAccessKey", "CreateLoginProfile", "CreatePolicy", "CreatePolicyVersion", "CreateUser"),
-            *("DeleteGroupPolicy", "DeletePolicy", "DeletePolicyVersion", "DeleteRolePolicy", "DeleteUserPolicy"),
-            *("DeleteRolePermissionsBoundary", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy"),
-            *("PutGroupPolicy", "PutRolePolicy", "PutUserPolicy", "UpdateAssumeRolePolicy"),
-        ),
-        reason="IAM permissions were changed (PCI DSS 10.2.1.5)",
+        pattern=change_pattern("iam", "Generate*", "Tag*", "Untag*"),
+        reason="IAM identities, credentials or permissions were changed (PCI DSS 10.2.1.5)",
     ),
     CallMetric(
         name="key-loss",
@@ -113,17 +119,7 @@ CALL_METRICS = (
     ),
     CallMetric(
         name="bucket-policy-changes",
-        pattern=call_pattern(
-            "s3",
-            *("DeleteBucketEncryption", "DeleteBucketLifecycle", "DeleteBucketPolicy"),
-            *(
-                "DeleteBucketPublicAccessBlock",
-                "PutBucketAcl",
-                "PutBucketLifecycle",
-                "PutBucketObjectLockConfiguration",
-            ),
-            *("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketReplication", "PutBucketVersioning"),
-        ),
+        pattern=change_pattern("s3", "*Tagging"),
         reason="access to a bucket, or its protection, was changed (PCI DSS 10.3.2)",
     ),
 )
@@ -136,7 +132,7 @@ def _control_changed(name: str, source: str, what: str, *actions: str) -> Event:
         detail_types=API_CALL,
         # Including denied calls: even the attempt is suspicious.
         detail={"eventName": list(actions)},
-        message=f"{what}: <action> by <who> from <address>. <error>",
+        message=f"{what}: <action> from <address>. <error>",
         input_paths={
             "action": "$.detail.eventName",
             "who": "$.detail.userIdentity.arn",

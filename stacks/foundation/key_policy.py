@@ -43,7 +43,9 @@ def key_policy(own_account: str, administrators: Sequence[str]) -> list[Statemen
             ["*"],
             to=EVERYONE,
             when=[
-                Condition("Bool", "kms:GrantIsForAWSResource", ["false"]),
+                # A denial with `Bool` does not apply to a request without the key.
+                # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists
+                Condition("BoolIfExists", "kms:GrantIsForAWSResource", ["false"]),
                 Condition("Null", "kms:ViaService", ["true"]),
             ],
         ),

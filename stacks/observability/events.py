@@ -1,7 +1,16 @@
 """Events that no metric covers: failed deployments, stopped tasks, AWS Health, expiring certificates."""
 
-from stacks.parts.events import Event
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+
+from stacks.names import GLOBAL_REGION
+from stacks.parts.events import Event, event_pattern
+from stacks.parts.service_roles import service_role
 from stacks.service.stack import ServiceStack
+from stacks.statements import allow
+from stacks.tier import TierStack
+
+HEALTH_CATEGORIES = ("issue", "investigation", "scheduledChange")
 
 
 def platform_events(service: ServiceStack) -> list[Event]:
@@ -13,7 +22,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail_types=["ECS Deployment State Change"],
             resources=[service.service.id],
             detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-            message="a deployment failed and is rolled back: <reason>",
+            message="a deployment failed and is rolled back.",
             input_paths={"reason": "$.detail.reason"},
         ),
         Event(
@@ -38,14 +47,14 @@ def platform_events(service: ServiceStack) -> list[Event]:
                     {"stoppedReason": [{"prefix": "Task failed"}]},
                 ],
             },
-            message="a task stopped unexpectedly: <reason> (<task>).",
+            message="a task stopped unexpectedly: <task>.",
             input_paths={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
         ),
         Event(
             name="aws-health",
             source="aws.health",
             detail_types=["AWS Health Event"],
-            detail={"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
+            detail={"eventTypeCategory": list(HEALTH_CATEGORIES)},
             message="AWS Health reports <code> for <service>.",
             input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
         ),
@@ -62,3 +71,47 @@ def platform_events(service: ServiceStack) -> list[Event]:
             input_paths={"what": "$.detail-type"},
         ),
     ]
+
+
+def forward_global_health_events(tier: TierStack) -> None:
+    """Send health events of global services, such as an exposed access key, to the environment's own Region.
+
+    AWS delivers them only in us-east-1: https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
+    """
+    if (there := tier.global_region) is None:
+        return
+    name = tier.names.resource_name("global-health")
+    role, permissions = service_role(
+        tier,
+        "global-health",
+        "events.amazonaws.com",
+        [allow("Forward", ["events:PutEvents"], [tier.names.event_bus_arn])],
+        source_arn=tier.names.arn_in(GLOBAL_REGION, "events", f"rule/{name}"),
+        description="Forwards health events of global services",
+    )
+    rule = CloudwatchEventRule(
+        tier,
+        "event-global-health",
+        provider=there,
+        name=name,
+        description="Health events of global services and of this account: forwards them to the environment's Region",
+        event_pattern=event_pattern(
+            "aws.health",
+            ["AWS Health Event"],
+            detail={
+                "eventTypeCategory": list(HEALTH_CATEGORIES),
+                # Not what is public and concerns the other Region alone.
+                "$or": [{"eventRegion": ["global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
+            },
+        ),
+    )
+    CloudwatchEventTarget(
+        tier,
+        "event-global-health-to-region",
+        provider=there,
+        rule=rule.name,
+        target_id="own-region",
+        arn=tier.names.event_bus_arn,
+        role_arn=role.arn,
+        depends_on=[permissions],
+    )

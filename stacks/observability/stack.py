@@ -16,7 +16,7 @@ from stacks.foundation.stack import FoundationStack
 from stacks.observability import dashboard
 from stacks.observability.dashboard import DashboardRow
 from stacks.observability.dashboard_rows import dashboard_rows
-from stacks.observability.events import platform_events
+from stacks.observability.events import forward_global_health_events, platform_events
 from stacks.observability.queries import save_queries
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.events import notify
@@ -65,6 +65,7 @@ class ObservabilityStack(TierStack):
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
         self._notify_of_databases(foundation.alarm_topic)
         notify(self, foundation.alarm_topic, platform_events(service))
+        forward_global_health_events(self)
         save_queries(self)
         shown = dashboard_rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
         self._dashboard(healthy, alarms, [*shown, *_default_rows(shown, monitored_tiers)])

@@ -32,9 +32,9 @@ class Event:
     detail: Mapping[str, object] = field(default_factory=dict)
     """Pattern of the event's `detail`."""
     message: str
-    """A sentence with `<placeholders>` for `input_paths`."""
+    """A sentence with `<placeholders>` for values of `input_paths` without quotes, backslashes and newlines."""
     input_paths: Mapping[str, str]
-    """JSONPaths in the event, by placeholder."""
+    """JSONPaths in the event, by placeholder. Those that the message does not name are sent beside it."""
 
 
 def event_pattern(
@@ -51,6 +51,16 @@ def event_pattern(
     if detail:
         content["detail"] = dict(detail)
     return json.dumps(content)
+
+
+def input_template(message: str, input_paths: Mapping[str, str]) -> str:
+    """A JSON string, which subscribers get as plain text, or an object with the message and the values beside it.
+
+    EventBridge does not escape values within a string, and drops an event whose transformation is not valid JSON.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
+    """
+    beside = "".join(f', "{name}": <{name}>' for name in input_paths if f"<{name}>" not in message)
+    return f'{{"message": "{message}"{beside}}}' if beside else f'"{message}"'
 
 
 def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
@@ -74,7 +84,8 @@ def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:
             arn=topic_arn,
             input_transformer=CloudwatchEventTargetInputTransformer(
                 input_paths=dict(event.input_paths),
-                # A JSON string: subscribers get plain text instead of the event's JSON.
-                input_template=f'"{tier.settings.name}: {event.message} {tier.runbook_reference(event.name)}"',
+                input_template=input_template(
+                    f"{tier.settings.name}: {event.message} {tier.runbook_reference(event.name)}", event.input_paths
+                ),
             ),
         )

@@ -18,6 +18,12 @@ from stacks.statements import Statement, allow, via_service
 from stacks.tier import TierStack
 
 State = Mapping[str, Any]
+TRACING_ACTIONS = (
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+)
 
 
 def notify_state(topic: SnsTopic, message: str, *, next_state: str | None = None) -> State:
@@ -79,7 +85,8 @@ def state_machine(
                 ],
                 ["*"],
             ),
-            allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
+            # https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html
+            allow("Trace", TRACING_ACTIONS, ["*"]),
         ],
         source_arn=tier.names.arn("states", f"stateMachine:{name}"),
         description=description,

@@ -14,7 +14,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Backup Job State Change"],
         detail={"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]},
-        message="a backup of <what> is <state>: <why>.",
+        message="a backup of <what> is <state>.",
         input_paths=_JOB,
     ),
     Event(
@@ -22,7 +22,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Copy Job State Change"],
         detail={"state": ["FAILED", "PARTIAL"]},
-        message="a copy of a backup of <what> is <state>: <why>.",
+        message="a copy of a backup of <what> is <state>.",
         input_paths=_JOB,
     ),
     Event(
@@ -30,7 +30,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Restore Job State Change"],
         detail={"status": ["ABORTED", "FAILED"]},
-        message="a restore of <what> is <state>: <why>.",
+        message="a restore of <what> is <state>.",
         input_paths=_RESTORE,
     ),
     Event(
@@ -38,7 +38,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Restore Job State Change"],
         detail={"validationStatus": ["FAILED"]},
-        message="the validation of a restored <what> failed: <why>.",
+        message="the validation of a restored <what> failed.",
         input_paths={"what": _JOB["what"], "why": "$.detail.validationStatusMessage"},
     ),
     Event(

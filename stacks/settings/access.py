@@ -16,13 +16,14 @@ class AccessSettings(Section):
     repository: Annotated[
         str,
         Matching(
-            # GitHub's own rules for names of owners and of repositories.
-            r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[\w.-]{1,100}",
-            "a GitHub repository, <owner>/<name>, in GitHub's spelling",
+            # GitHub's own rules for names of owners and of repositories; both have their ids, or neither.
+            r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(@\d+)?/(?!\.{1,2}(?:@|$))[\w.-]{1,100}(?(1)@\d+)",
+            "a GitHub repository, <owner>/<name> or <owner>@<id>/<name>@<id>, in GitHub's spelling",
         ),
     ]
-    """The GitHub repository. Its pull requests may plan; its jobs in the GitHub environment with this environment's
-    name may apply."""
+    """The GitHub repository, as its tokens name it: with ids if it was created, renamed or transferred after 15 July
+    2026 ([access](access.md#in-github-actions)). Its pull requests may plan; its jobs in the GitHub environment with
+    this environment's name may apply."""
 
     oidc_provider: (
         Annotated[

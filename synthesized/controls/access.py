@@ -21,7 +21,8 @@ from synthesized.platform import Body
 
 ACTIONS_WITHOUT_RESOURCE = re.compile(
     r"ec2:(Assign|Create|Delete|Describe|Unassign)[A-Z]\w+|ecr:GetAuthorizationToken|secretsmanager:GetRandomPassword"
-    r"|logs:(Create|Delete|Get|Update)LogDelivery|logs:(Describe\w+|ListLogDeliveries|PutResourcePolicy)|xray:Put\w+"
+    r"|logs:(Create|Delete|Get|Update)LogDelivery|logs:(Describe\w+|ListLogDeliveries|PutResourcePolicy)"
+    r"|xray:(GetSampling|Put)\w+"
 )
 """Actions without resource-level permissions."""
 

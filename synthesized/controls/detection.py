@@ -40,10 +40,10 @@ FINDING_EVENTS = {
 METRIC_FILTER_TERMS = {
     "root-use": ('"Root"',),
     "failed-console-logins": ("ConsoleLogin", "Failed authentication"),
-    "identity-changes": ("PutRolePolicy", "CreateAccessKey", "AttachRolePolicy", "UpdateAssumeRolePolicy"),
+    "identity-changes": ('"iam.amazonaws.com"', "$.readOnly IS FALSE"),
     "security-group-changes": ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
     "route-changes": ("CreateRoute", "ReplaceRoute"),
-    "bucket-policy-changes": ("PutBucketPolicy", "DeleteBucketPolicy"),
+    "bucket-policy-changes": ('"s3.amazonaws.com"', "$.readOnly IS FALSE"),
 }
 """Terms that a metric filter's pattern must contain, by filter."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stacks.names import GLOBAL_REGION
 from stacks.observability.stack import DATABASE_EVENTS
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import AtLeast, Superset, expect
@@ -93,3 +94,17 @@ def test_events_of_other_services_are_reported(deployed: DeployedEnvironment, to
     sources = {source for one in rules for source in json.loads(one["EventPattern"])["source"]}
     expect("sources of events", {topic: sources}, Superset(SOURCES))
     expect("rule", {one["Arn"]: one["State"] for one in rules}, "ENABLED")
+
+
+def test_health_events_of_global_services_are_forwarded(deployed: DeployedEnvironment):
+    there = deployed if deployed.region == GLOBAL_REGION else DeployedEnvironment(deployed.settings, GLOBAL_REGION)
+    wanted = deployed.names.event_bus_arn
+    listed = there.list_all("events", "list_rules", "Rules", NamePrefix=deployed.names.resource_name("global-health"))
+    found = {
+        rule["Arn"]: (rule["State"], [one["Arn"] for one in targets])
+        for rule in listed
+        for targets in [there.list_all("events", "list_targets_by_rule", "Targets", Rule=rule["Name"])]
+    }
+    rules = 0 if deployed.region == GLOBAL_REGION else 1
+    expect("rules in us-east-1", {"global-health": len(found)}, rules)
+    expect("state, targets", found, ("ENABLED", [wanted]))

@@ -1,10 +1,12 @@
 """EventBridge: event patterns, target inputs, targets, and recorded deliveries."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
@@ -28,8 +30,8 @@ def subscribe(aws: LocalAws, arn: str, *, pattern: dict[str, Any] | None = None,
     return name
 
 
-def emit(aws: LocalAws, source: str = "aws.shop", **detail: str) -> Event:
-    return aws.backend("events").emit(
+def emit(aws: LocalAws, source: str = "aws.shop", region: str | None = None, **detail: str) -> Event:
+    return aws.backend("events", region).emit(
         source=source,
         detail_type="Order Placed",
         resources=[SECRET],
@@ -87,12 +89,21 @@ def test_other_events_disabled_rules_and_schedules_deliver_nothing(aws: LocalAws
         ({"InputPath": "$.resources[0]"}, f'"{SECRET}"'),
         ({"InputPath": "$.detail.kind.of"}, '""'),
         (
-            {"InputTransformer": {"InputPathsMap": {"t": "$.detail.title"}, "InputTemplate": '"Sold: <t>, <other>"'}},
-            r'"Sold: The \"Art\", <other>"',
+            {
+                "InputTransformer": {
+                    "InputPathsMap": {"k": "$.detail.kind", "t": "$.detail.title", "none": "$.detail.none"},
+                    "InputTemplate": '{"sold": "one <k><none>", "title": <t>, "none": <none>}',
+                }
+            },
+            r'{"sold": "one book", "title": "The \"Art\"", "none": ""}',
         ),
         (
             {"InputTransformer": {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '{"a": <d>, "b": "<d>"}'}},
-            f'{{"a": ["{SECRET}"], "b": "[\\"{SECRET}\\"]"}}',
+            f'{{"a": ["{SECRET}"], "b": "[{SECRET}]"}}',
+        ),
+        (
+            {"InputTransformer": {"InputPathsMap": {"k": "$.detail.kind"}, "InputTemplate": '"one <k>"\n"sold"'}},
+            '"one book"\n"sold"',
         ),
     ],
 )
@@ -103,10 +114,35 @@ def test_a_target_receives_its_configured_input(aws: LocalAws, queue: str, targe
 
 
 def test_an_input_template_can_contain_the_rule_and_the_event(aws: LocalAws, queue: str):
-    template = '{"rule": <aws.events.rule-name>, "event": <aws.events.event.json>}'
+    template = '{"rule": <aws.events.rule-name>, "event": <aws.events.event.json>, "head": <aws.events.event>}'
     rule = subscribe(aws, queue, InputTransformer={"InputTemplate": template})
     event = emit(aws)
-    assert [json.loads(body) for body in received(aws, queue)] == [{"rule": rule, "event": event}]
+    head = {"detailType" if key == "detail-type" else key: event[key] for key in event if key != "detail"}
+    assert [json.loads(body) for body in received(aws, queue)] == [{"rule": rule, "event": event, "head": head}]
+
+
+def test_an_unknown_placeholder_is_refused(aws: LocalAws, queue: str):
+    with pytest.raises(ClientError, match="contains invalid placeholder other"):
+        subscribe(aws, queue, InputTransformer={"InputPathsMap": {}, "InputTemplate": '"Sold: <other>"'})
+
+
+@pytest.mark.parametrize("title", ['The "Art"', "The\nArt", "The \\ Art"])
+def test_text_that_breaks_the_json_of_a_template_loses_the_event(aws: LocalAws, queue: str, title: str):
+    transformer = {"InputPathsMap": {"t": "$.detail.title"}, "InputTemplate": '"Sold: <t>"'}
+    rule = subscribe(aws, queue, InputTransformer=transformer)
+    emit(aws, title=title)
+    assert received(aws, queue) == []
+    assert "JSONDecodeError" in str(delivered(aws, rule)[0].problem)
+    (failures,) = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Events",
+        MetricName="FailedInvocations",
+        Dimensions=[{"Name": "RuleName", "Value": rule}],
+        StartTime=datetime.now(UTC) - timedelta(hours=1),
+        EndTime=datetime.now(UTC) + timedelta(hours=1),
+        Period=7200,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert failures["Sum"] == 1
 
 
 def test_a_state_machine_is_started(aws: LocalAws):
@@ -132,6 +168,21 @@ def test_a_topic_receives_text_or_json(aws: LocalAws, queue: str):
     text, full = sorted(received(aws, queue))
     assert text == "A book"
     assert json.loads(full) == event
+
+
+def test_events_are_forwarded_to_another_region(aws: LocalAws, queue: str):
+    here, there = aws.client("events"), aws.client("events", "us-east-1")
+    rule = subscribe(aws, queue)
+    there.put_rule(Name="forward", EventPattern=json.dumps(PATTERN))
+    bus = here.describe_event_bus()["Arn"]
+    there.put_targets(Rule="forward", Targets=[{"Id": "one", "Arn": bus}, {"Id": "two", "Arn": f"{bus}-of-others"}])
+    event = emit(aws, region="us-east-1")
+    assert event["region"] == "us-east-1"
+    assert [delivery.event for delivery in delivered(aws, rule)] == [event]
+    assert [json.loads(body) for body in received(aws, queue)] == [event]
+    forwarded, refused = aws.backend("events", "us-east-1").deliveries[-2:]
+    assert forwarded.problem is None
+    assert "does not deliver to" in str(refused.problem)
 
 
 def test_log_groups_and_functions_are_targets(aws: LocalAws):

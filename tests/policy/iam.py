@@ -41,6 +41,8 @@ INTERFACES_OF_LAMBDA = {
 # Step Functions registers log destinations in a resource policy of CloudWatch Logs, which has no ARN.
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 MANAGES_PERMISSIONS = {"logs:PutResourcePolicy"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+KEYS_OF_EVERY_REQUEST = {"aws:SecureTransport"}
 # Accepted exposure of credentials: to pull images, and to read secrets, whose readers a test lists.
 GIVES_CREDENTIALS = {"ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"}
 # AWS managed policies are not restricted to resources of the stacks. Each is accepted for one service, as the only
@@ -55,6 +57,11 @@ WILD = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:([\w-]+[:/])?\*|arn:[^:]*:(\*
 
 TO_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TO_BACK_UP = {"elasticfilesystem:Backup", "rds:CreateDBClusterSnapshot"}
+# https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html
+TO_TRACE = {
+    *("xray:GetSamplingRules", "xray:GetSamplingTargets"),
+    *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+}
 TO_RESTORE = {"elasticfilesystem:Restore", "rds:RestoreDBClusterFromSnapshot"}
 # Actions that a service needs in a role, by resource type and argument. Without them it fails, often silently.
 NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
@@ -73,7 +80,9 @@ NEEDS: dict[tuple[str, str], Callable[[Body], set[str]]] = {
     ("aws_lambda_function", "role"): lambda body: TO_LOG | (INTERFACES_OF_LAMBDA if body.get("vpc_config") else set()),
     ("aws_rds_cluster_instance", "monitoring_role_arn"): lambda _: TO_LOG,
     ("aws_scheduler_schedule", "target.role_arn"): lambda body: _to_start(body["target"]["arn"]),
-    ("aws_sfn_state_machine", "role_arn"): lambda body: set(_task_actions(body["definition"])),
+    ("aws_sfn_state_machine", "role_arn"): lambda body: (
+        set(_task_actions(body["definition"])) | (TO_TRACE if body["tracing_configuration"]["enabled"] else set())
+    ),
 }
 
 
@@ -133,6 +142,18 @@ def everyone(platform: Platform) -> Iterator[str]:
             fetches_layers = (statement["Action"], statement.get("Resource")) == (["s3:GetObject"], layers)
             if resource.type != "aws_vpc_endpoint" or (to != [names.account] and not fetches_layers):
                 yield f"{resource.address}: {statement['Sid']}"
+
+
+def denials(platform: Platform) -> Iterator[str]:
+    """A denial with `Bool` depends on a key that every request has. Without the key, it does not apply.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IfExists
+    """
+    for resource, policy in policies_of(platform):
+        for statement in policy:
+            if statement["Effect"] == "Deny":
+                for key in statement.get("Condition", {}).get("Bool", {}).keys() - KEYS_OF_EVERY_REQUEST:
+                    yield f"{resource.address}: {statement['Sid']}: {key}"
 
 
 def bounds(platform: Platform) -> Iterator[str]:
@@ -202,6 +223,7 @@ RULES: dict[str, Rule] = {
         passing_on,
         trust,
         everyone,
+        denials,
         bounds,
         escalation,
         of_aws,
@@ -280,6 +302,8 @@ def _to_start(target: str) -> set[str]:
     """Action that starts a target of an event rule or a schedule."""
     if "aws_sfn_state_machine" in target:
         return {f"states:StartExecution on {target}"}
+    if ":event-bus/" in target:
+        return {f"events:PutEvents on {target}"}
     if "aws_sns_topic" in target:
         return {f"sns:Publish on {target}"}
     return {f"an unknown action to start {target}"}

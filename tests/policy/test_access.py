@@ -138,6 +138,23 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
         ),
     ),
     ("complete", "lambda:CreateFunction needs iam:PassRole", without_passing_on),
+    (
+        "callable_in_full",
+        "secretsmanager:RotateSecret needs lambda:InvokeFunction on",
+        lambda prod: with_statement_changed(
+            prod, "access_service-permissions", "Rotation", resources=["arn:aws:lambda:*:*:function:other"]
+        ),
+    ),
+    (
+        "documented",
+        "elasticfilesystem:DescribeMountTargetSecurityGroups needs ec2:DescribeNetworkInterfaceAttribute",
+        lambda prod: with_statement_changed(
+            prod,
+            "access_reads-permissions",
+            "Region",
+            actions=["elasticfilesystem:DescribeMountTargetSecurityGroups"],
+        ),
+    ),
     ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:us-west-1:111122223333:vpc/*",))),
     ("known_things", "rds:DeleteDBCluster on *", may("rds:DeleteDBCluster")),
     (
@@ -201,7 +218,11 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate.tflock", {}),
     ("not allowed", "plan", "s3:PutObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
-    ("denied", "plan", "s3:GetObject", "arn:aws:s3:::globecart-prod-audit-111122223333-us-west-1/x", {}),
+    *(
+        ("denied", role, "s3:GetObject", f"arn:aws:s3:::globecart-prod-{bucket}-111122223333-us-west-1/x", {})
+        for role in ("plan", "apply")
+        for bucket in ("audit", "config", "delivery")
+    ),
     ("allowed", "plan", "kms:Decrypt", KEY, STATE_KEY),
     ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
     ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
@@ -311,6 +332,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("denied", "apply", "s3:PutObject", f"{STATES}/access.tfstate", {}),
     ("allowed", "apply", "s3:PutObject", f"{STATES}/access.tfstate.tflock", {}),
     ("allowed", "apply", "s3:PutObject", f"{STATES}/network.tfstate", {}),
+    ("allowed", "apply", "s3:GetObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "apply", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1", {}),
     ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::globecart-prod-delivery-111122223333-us-west-1", {}),

@@ -165,6 +165,23 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             },
         ),
     ),
+    (
+        "denials",
+        "OnlyServicesMakeGrants: kms:GrantIsForAWSResource",
+        lambda prod: with_statement_changed(
+            prod,
+            "foundation_key-database-policy",
+            "OnlyServicesMakeGrants",
+            condition=[{"test": "Bool", "variable": "kms:GrantIsForAWSResource", "values": ["false"]}],
+        ),
+    ),
+    (
+        "use",
+        "aws_sfn_state_machine.service_redeployment-workflow needs xray:GetSamplingRules",
+        lambda prod: with_statement_changed(
+            prod, "service_redeployment-permissions", "Trace", actions=["xray:PutTraceSegments"]
+        ),
+    ),
     ("use", "unused", lambda prod: without(prod, "aws_ecs_task_definition.service_task")),
     (
         "use",

@@ -54,7 +54,17 @@ def test_calls_by_a_teardown_are_mapped_to_iam_actions(dev: Platform, prod: Plat
         "s3:ListObjectVersions",
     ]
     assert denied_calls(calls, "apply", dev) == []
-    assert denied_calls(calls, "apply", prod) == ["s3:DeleteObjects (s3:DeleteObjectVersion)"]
+    assert denied_calls(calls, "apply", prod) == [
+        "s3:DeleteObjects (s3:BypassGovernanceRetention)",
+        "s3:DeleteObjects (s3:DeleteObjectVersion)",
+    ]
+
+
+def test_a_call_is_denied_without_what_aws_requires_of_its_caller(prod: Platform):
+    calls = ["secretsmanager:RotateSecret"]
+    assert denied_calls(calls, "apply", prod) == []
+    without = with_statement_changed(prod, "access_service-permissions", "Rotation", effect="Deny")
+    assert denied_calls(calls, "apply", without) == ["secretsmanager:RotateSecret (lambda:InvokeFunction)"]
 
 
 def test_calls_without_permission_are_never_denied(prod: Platform):
@@ -91,7 +101,7 @@ def test_unused_action_is_found_for_services_that_were_called(prod: Platform):
     }
     assert unused_actions(granted, "apply", prod) == []
     assert unused_actions(granted, "apply", planted) == ["ec2:RunInstances"]
-    assert unused_actions(granted - {"ec2:DescribeVpcs"}, "plan", prod) == ["ec2:DescribeVpcs"]
+    assert unused_actions(granted - {"ec2:DescribeFlowLogs"}, "plan", prod) == ["ec2:DescribeFlowLogs"]
 
 
 def test_actions_for_changes_and_deletions_may_be_unused(prod: Platform):

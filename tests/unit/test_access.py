@@ -8,8 +8,9 @@ import pytest
 from stacks.access.deployer_policies import WRITES
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
 from synthesized.platform import Platform
-from tests.conftest import VARIANTS, changed_settings, only_tiers, synthesize_all, to_toml
-from tests.policy.deployers import sizes
+from tests.conftest import VARIANTS, Synthesize, changed_settings, only_tiers, synthesize_all, to_toml
+from tests.failures import expect_none
+from tests.policy.deployers import RULES, sizes
 from tests.synthesized import bodies, conditions, has, statements
 
 pytestmark = pytest.mark.tiers("access")
@@ -52,6 +53,13 @@ def test_a_role_trusts_one_kind_of_workflow_of_one_repository(prod: Platform, ro
         f"StringEquals {ISSUER}:aud": ["sts.amazonaws.com"],
         f"StringEquals {ISSUER}:sub": [f"repo:globecart/platform:{workflows}"],
     }
+
+
+def test_the_subject_has_the_ids_of_owner_and_repository_if_the_settings_have_them(synthesize: Synthesize):
+    prod = synthesize("prod", {"access": {"repository": "globecart@1/platform@2"}})
+    trust = statements(prod, "access", "plan-trust")["GitHub"]
+    assert conditions(trust)[f"StringEquals {ISSUER}:sub"] == ["repo:globecart@1/platform@2:pull_request"]
+    expect_none(RULES["trust"](prod))
 
 
 def test_the_stack_creates_the_oidc_provider_for_github(prod: Platform):

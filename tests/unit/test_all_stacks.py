@@ -33,6 +33,41 @@ def is_found(check: Check, prod: Platform, type_: str, argument: str, **planted:
     return is_noticed(f"{address}: {argument}", list(found), list(check(prod)))
 
 
+# Values of events without quotes, backslashes and control characters. `userIdentity.arn` may have quotes: they are
+# allowed in the path of a user. https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
+IDENTIFIERS = {
+    *("$.detail-type", "$.region", "$.resources[0]"),
+    *("$.detail.additionalEventData.SecretId", "$.detail.configRuleName", "$.detail.errorCode", "$.detail.eventName"),
+    *("$.detail.eventTypeCode", "$.detail.resourceType", "$.detail.service", "$.detail.severity"),
+    *("$.detail.sourceIPAddress", "$.detail.state", "$.detail.status", "$.detail.taskArn", "$.detail.type"),
+}
+
+
+def unescaped_text(platform: Platform) -> Iterator[str]:
+    """Free text within a JSON string: EventBridge does not escape it, and drops the event if it contains quotes.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
+    """
+    for target in platform.of_type("aws_cloudwatch_event_target"):
+        transformer = target.body.get("input_transformer", {})
+        for string in re.findall(r'"(?:[^"\\]|\\.)*"', transformer.get("input_template", "")):
+            for name in re.findall(r"<([\w-]+)>", string):
+                if (path := transformer["input_paths"][name]) not in IDENTIFIERS:
+                    yield f"{target.address}: input_transformer: {path} is not a value of its own"
+
+
+def test_free_text_of_events_is_a_value_of_its_own(every: list[Platform]):
+    for platform in every:
+        expect_none(unescaped_text(platform))
+
+
+def test_free_text_within_a_string_is_found(prod: Platform):
+    transformer = {"input_paths": {"why": "$.detail.reason"}, "input_template": '{"message": "failed: <why>"}'}
+    assert is_found(
+        unescaped_text, prod, "aws_cloudwatch_event_target", "input_transformer", input_transformer=transformer
+    )
+
+
 def state_keys(platforms: list[Platform]) -> list[tuple[str, str]]:
     return [
         (stack.backend["bucket"], stack.backend["key"]) for platform in platforms for stack in platform.stacks.values()

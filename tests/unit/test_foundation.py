@@ -50,7 +50,7 @@ def test_key_administrators_cannot_use_keys(prod: Platform, purpose: str):
     assert not USE & set(administration["actions"])
     assert policy["OnlyServicesMakeGrants"]["effect"] == "Deny"
     assert conditions(policy["OnlyServicesMakeGrants"]) == {
-        "Bool kms:GrantIsForAWSResource": ["false"],
+        "BoolIfExists kms:GrantIsForAWSResource": ["false"],
         "Null kms:ViaService": ["true"],
     }
 
@@ -97,7 +97,7 @@ def test_log_buckets_deny_plaintext_other_accounts_and_deletion(prod: Platform, 
     assert conditions(denied["DenyOldTls"]) == {"NumericLessThan s3:TlsVersion": ["1.2"]}
     assert conditions(denied["DenyOtherAccounts"]) == {
         "StringNotEquals aws:PrincipalAccount": ["111122223333"],
-        "Bool aws:PrincipalIsAWSService": ["false"],
+        "BoolIfExists aws:PrincipalIsAWSService": ["false"],
     }
     assert "condition" not in denied["DenyDeletion"]
     assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(denied["DenyDeletion"]["actions"])

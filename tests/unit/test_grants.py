@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stacks.access.identities import AWS_MANAGED_POLICIES, PASS_ROLE_SERVICES
+from synthesized.caller_permissions import CALLER_PERMISSIONS
 from synthesized.platform import Platform
 from synthesized.roles import roles_of
 from tests.policy.decisions import decide
@@ -12,6 +13,8 @@ from tests.synthesized import only
 
 IAM = "arn:aws:iam::111122223333"
 REGION_AND_ACCOUNT = "us-west-1:111122223333"
+# Region and account by provider.
+REGIONS = {"aws.second_region": "us-east-2:111122223333", "aws.global_region": "us-east-1:111122223333"}
 
 
 def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platform):
@@ -22,7 +25,9 @@ def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platf
         for statement in role.trust
         for service in statement["Principal"]["Service"]
     }
-    assert set(PASS_ROLE_SERVICES) == services
+    # AWS Backup passes the role for restores on to the service that tests them.
+    passed_on = {permission.keys.get("iam:PassedToService") for permission in CALLER_PERMISSIONS} - {None}
+    assert set(PASS_ROLE_SERVICES) == services | passed_on
 
 
 def test_exactly_the_attached_managed_policies_may_be_attached(prod: Platform):
@@ -73,8 +78,7 @@ def test_the_apply_role_may_create_resources_by_name(prod: Platform, type_: str)
     resources = prod.of_type(type_)
     assert resources
     for resource in resources:
-        # Resources in the second Region have another provider.
-        region = "us-east-2:111122223333" if "provider" in resource.body else REGION_AND_ACCOUNT
+        region = REGIONS.get(resource.body.get("provider", ""), REGION_AND_ACCOUNT)
         resource_arn = f"arn:aws:{action.partition(':')[0]}:{region}:{arn.format(resource.body[argument])}"
         context: dict[str, Any] = {"aws__RequestedRegion": region.partition(":")[0]}
         decision = decide(prod, "apply", action, resource_arn, **context)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from synthesized.platform import Body, Platform
-from tests.synthesized import RUNBOOKS, bodies
+from tests.conftest import Synthesize
+from tests.synthesized import RUNBOOKS, bodies, conditions, statements
 
 pytestmark = pytest.mark.tiers("observability")
 
@@ -85,6 +86,15 @@ EXPECTED: dict[str, Body] = {
         ],
         "resources": ["${aws_acm_certificate.service_certificate.arn}"],
     },
+    # In us-east-1, for `aws-health`.
+    "global-health": {
+        "source": ["aws.health"],
+        "detail-type": ["AWS Health Event"],
+        "detail": {
+            "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
+            "$or": [{"eventRegion": ["global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
+        },
+    },
 }
 
 
@@ -99,20 +109,43 @@ def test_no_event_depends_on_cloudtrail(prod: Platform):
 
 def targets(platform: Platform) -> Iterator[tuple[str, Body]]:
     for name, target in bodies(platform, "aws_cloudwatch_event_target", "observability").items():
-        yield name.removeprefix("event-").removesuffix("-to-topic"), target
+        if name.endswith("-to-topic"):
+            yield name.removeprefix("event-").removesuffix("-to-topic"), target
 
 
 def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
-    assert {name for name, _ in targets(prod)} == EXPECTED.keys()
+    assert {name for name, _ in targets(prod)} == EXPECTED.keys() - {"global-health"}
     for name, target in targets(prod):
         assert target["arn"] == TOPIC
         assert target["rule"] == f"${{aws_cloudwatch_event_rule.observability_event-{name}.name}}"
         transformer = target["input_transformer"]
-        sentence = json.loads(transformer["input_template"])
-        assert sentence.startswith("prod: ")
-        assert sentence.endswith(f"Runbook: {RUNBOOKS}/observability.md#{name}")
+        sentence = re.search(r'^({"message": )?"prod: .+? Runbook: ([^"]+)"', transformer["input_template"])
+        assert sentence
+        assert sentence[2] == f"{RUNBOOKS}/observability.md#{name}"
         # Every placeholder has an input path, and every input path is used.
-        assert set(re.findall(r"<(\w+)>", sentence)) == transformer["input_paths"].keys()
+        assert set(re.findall(r"<(\w+)>", transformer["input_template"])) == transformer["input_paths"].keys()
+
+
+def test_health_events_of_global_services_are_forwarded_from_us_east_1(prod: Platform):
+    provider = prod.stacks["observability"].providers[1]
+    assert (provider["alias"], provider["region"]) == ("global_region", "us-east-1")
+    rule = bodies(prod, "aws_cloudwatch_event_rule", "observability")["event-global-health"]
+    target = bodies(prod, "aws_cloudwatch_event_target", "observability")["event-global-health-to-region"]
+    assert rule["provider"] == target["provider"] == "aws.global_region"
+    bus = "arn:aws:events:us-west-1:111122223333:event-bus/default"
+    assert target["arn"] == bus
+    assert target["role_arn"] == "${aws_iam_role.observability_global-health.arn}"
+    permissions = statements(prod, "observability", "global-health-permissions")
+    assert [(each["actions"], each["resources"]) for each in permissions.values()] == [(["events:PutEvents"], [bus])]
+    trust = conditions(statements(prod, "observability", "global-health-trust")["Assume"])
+    assert trust["ArnLike aws:SourceArn"] == ["arn:aws:events:us-east-1:111122223333:rule/globecart-prod-global-health"]
+
+
+def test_nothing_is_forwarded_if_the_environment_is_in_us_east_1(synthesize: Synthesize):
+    zones = ["us-east-1a", "us-east-1b"]
+    there = synthesize("dev", {"region": "us-east-1", "network": {"zones": zones}})
+    assert "global-health" not in patterns(there)
+    assert len(there.stacks["observability"].providers) == 1
 
 
 def test_saved_queries_use_existing_log_groups(prod: Platform):

@@ -319,7 +319,7 @@ def _region_of(platform: Platform, resource: Resource) -> str:
 
 
 def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str]) -> float:
-    """Draw boxes for tiers without a bar and for the second Region; return their lower edge."""
+    """Draw boxes for tiers without a bar and for other Regions; return their lower edge."""
     region, *others = _regions(platform)
     here = [each for each in platform.resources if _region_of(platform, each) == region]
     groups = {
@@ -327,7 +327,7 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
     }
     for other in others:
         groups[other] = [each for each in platform.resources if _region_of(platform, each) == other]
-    canvas.text(MARGIN, top + 8, "In no zone" + (", and in the second Region" if others else ""), bold=True)
+    canvas.text(MARGIN, top + 8, "In no zone" + (", and in other Regions" if others else ""), bold=True)
     top += 16
     columns = min(len(groups), COLUMNS)
     width = (WIDTH - 2 * MARGIN + GAP) / columns - GAP

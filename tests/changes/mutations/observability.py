@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from local_aws.server import LocalAws
+from stacks.names import GLOBAL_REGION
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import tag, tagged, topic
 from tests.synthesized import SEARCHABLE
@@ -63,6 +64,12 @@ def disable_deployment_rule(aws: LocalAws) -> None:
             events.disable_rule(Name=name)
 
 
+def disable_global_health_rule(aws: LocalAws) -> None:
+    events = aws.client("events", GLOBAL_REGION)
+    for rule in events.list_rules()["Rules"]:
+        events.disable_rule(Name=rule["Name"])
+
+
 MUTATIONS: dict[str, Mutation] = {
     **{f"test_tier_has_alarms[{tier}]": change_tier_of_alarms(tier) for tier in SEARCHABLE if tier != "foundation"},
     "test_every_alarm_notifies_the_topic": lambda aws: aws.client("cloudwatch").disable_alarm_actions(
@@ -74,5 +81,6 @@ MUTATIONS: dict[str, Mutation] = {
     "test_composite_alarm_notifies_the_topic": lambda aws: composite(aws, AlarmActions=[]),
     "test_database_events_are_reported": delete_event_subscription,
     "test_events_of_other_services_are_reported": disable_deployment_rule,
+    "test_health_events_of_global_services_are_forwarded": disable_global_health_rule,
 }
 RELATED: Related = {}
