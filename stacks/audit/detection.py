@@ -6,7 +6,7 @@ case, because these reach the account's event bus.
 
 from collections.abc import Sequence
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.guardduty_detector import GuarddutyDetector
 from cdktf_cdktf_provider_aws.guardduty_detector_feature import GuarddutyDetectorFeature
 from cdktf_cdktf_provider_aws.inspector2_enabler import Inspector2Enabler
@@ -77,6 +77,9 @@ def enable_guardduty(tier: TierStack) -> None:
             detector_id=detector.id,
             name=feature,
             status="ENABLED" if is_on else "DISABLED",
+            # GuardDuty returns the settings of runtime monitoring's agents even while it is off, and every plan would
+            # replace the feature: https://github.com/hashicorp/terraform-provider-aws/issues/36695
+            lifecycle=None if is_on else TerraformResourceLifecycle(ignore_changes=["additional_configuration"]),
         )
     tier.publish("detector_id", detector, "id", "GuardDuty's detector")
 
