@@ -13,6 +13,8 @@ from stacks.settings.access import ISSUER
 PROJECT = "globecart"
 ACCESS = "access"
 """The tier of the deployment roles. Administrators apply it by hand; the roles themselves cannot change it."""
+OS_METRICS_LOG_GROUP = "RDSOSMetrics"
+"""Log group of RDS's Enhanced Monitoring. RDS fixes the name, the same for all instances of an account and Region."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Names:
             f"{self.waf_log_group}*",
             f"{self.rotation_log_group}*",
             self.database_log_group("*"),
+            OS_METRICS_LOG_GROUP,
             self.state_machine_log_group("*"),
         ]
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from moto.core.common_models import BaseModel
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.logs.models import logs_backends
 from moto.rds import models
 from moto.rds.exceptions import (
     DBClusterNotFoundError,
@@ -29,6 +30,7 @@ from local_aws.postgresql import VERSION, MasterUser, PostgresCluster, ServerErr
 ENGINE = "aurora-postgresql"
 INSTANCE_CLASS = "db.serverless"
 CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
+OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 MANAGED_ROTATION_DAYS = 7
 """Rotation interval of master user passwords that RDS manages."""
 
@@ -210,6 +212,8 @@ class Backend(RDSBackend):
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         instance = super().create_db_instance(db_kwargs)
         store_settings(instance, db_kwargs)
+        if db_kwargs.get("monitoring_interval"):
+            self._log_os_metrics()
         return instance
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
@@ -229,6 +233,15 @@ class Backend(RDSBackend):
         clusters = (cast(DBCluster, cluster) for cluster in self.clusters.values())
         managed = [cluster for cluster in clusters if cluster.manage_master_user_password]
         next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master_password()
+
+    def _log_os_metrics(self) -> None:
+        """Create the log group of Enhanced Monitoring, if there is none: without a key, and for 30 days.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html
+        """
+        logs = logs_backends[self.account_id][self.region_name]
+        if OS_METRICS_LOG_GROUP not in logs.groups:
+            logs.create_log_group(OS_METRICS_LOG_GROUP, {}).set_retention_policy(cast(Any, 30))
 
     def _require_status(self, identifier: str, state: str) -> tuple[DBCluster, PostgresCluster]:
         cluster = cast(DBCluster | None, self.clusters.get(identifier))

@@ -120,6 +120,20 @@ def buckets(context: CheckContext) -> Iterator[CheckResult]:
     yield from problems or [CheckResult("bucket names", Status.OK, f"no other account has any of {len(missing)} names")]
 
 
+def log_groups(context: CheckContext) -> Iterator[CheckResult]:
+    """No new log group exists, such as one that AWS created before the stacks: Terraform would fail to create it."""
+    logs, problems = context.account.client("logs"), list[CheckResult]()
+    missing = context.demand.missing("aws_cloudwatch_log_group")
+    for group in missing:
+        name = group.body["name"]
+        found = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name in [each["logGroupName"] for each in found]:
+            stack = context.demand.platform.stacks[group.tier].name
+            remedy = f"in the folder of {stack}: terraform import '{group.address_in_stack}' '{name}'"
+            problems.append(CheckResult(f"log group {name}", Status.STOP, "exists, but in no state", remedy))
+    yield from problems or [CheckResult("log groups", Status.OK, f"none of {len(missing)} exists")]
+
+
 def hosted_zone(context: CheckContext) -> Iterator[CheckResult]:
     """Exactly one public hosted zone has the service's domain."""
     name = f"{context.account.settings.service.hosted_zone}."
@@ -218,6 +232,7 @@ CHECKS = (
     PreflightCheck("database version", database),
     PreflightCheck("cache node type", cache),
     PreflightCheck("bucket names", buckets),
+    PreflightCheck("log groups", log_groups),
     PreflightCheck("hosted zone", hosted_zone),
     PreflightCheck("bootstrap", bootstrapped),
     PreflightCheck("state locks", locks),

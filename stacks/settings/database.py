@@ -64,6 +64,10 @@ class DatabaseSettings(Section):
     ] = 35
     """Retention of Aurora's own backups: the cluster can be restored to any second of these days."""
 
+    os_metrics_log: bool = True
+    """Create the log group `RDSOSMetrics`, which RDS would create without a key and for 30 days. It is the same for all
+    databases of an account and Region: false in all their environments but one."""
+
     @property
     def major_version(self) -> str:
         """Major version, as in the name of the parameter group family."""

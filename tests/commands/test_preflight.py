@@ -317,6 +317,15 @@ def buckets_of(context: CheckContext) -> list[Resource]:
     return context.demand.platform.of_type("aws_s3_bucket")
 
 
+def test_a_log_group_that_aws_created_must_be_imported(scene: Scene, context: CheckContext):
+    assert found(checks.log_groups, context).status is Status.OK
+    existing = [{"logGroupName": "RDSOSMetrics"}, {"logGroupName": "RDSOSMetrics-2"}]
+    scene.intercept("DescribeLogGroups", lambda _: {"logGroups": existing})
+    result = found(checks.log_groups, context)
+    assert (result.name, result.status) == ("log group RDSOSMetrics", Status.STOP)
+    assert "terraform import 'aws_cloudwatch_log_group.log-os-metrics' 'RDSOSMetrics'" in result.remedy
+
+
 def test_bucket_names_are_free(context: CheckContext):
     assert found(checks.buckets, context).detail == f"no other account has any of {len(buckets_of(context))} names"
 

@@ -173,6 +173,21 @@ def test_a_cluster_can_be_modified(aws: LocalAws, cluster: dict[str, Any]):
     assert changed["EnabledCloudwatchLogsExports"] == ["instance"]
     assert changed["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 1.0, "MaxCapacity": 8.0}
     log_in(aws, cluster).close()
+def test_enhanced_monitoring_creates_its_log_group(aws: LocalAws, cluster: dict[str, Any]):
+    logs, name = aws.client("logs"), f"{cluster['DBClusterIdentifier']}-monitored"
+    settings = {
+        "DBInstanceClass": "db.serverless",
+        "Engine": "aurora-postgresql",
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
+    }
+    for _ in range(2):
+        aws.client("rds").create_db_instance(
+            DBInstanceIdentifier=name, DBClusterIdentifier=cluster["DBClusterIdentifier"], **settings
+        )
+        aws.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix="RDSOSMetrics")["logGroups"]
+    assert (group["retentionInDays"], group.get("kmsKeyId")) == (30, None)
 
 
 def test_instances_have_the_endpoints_of_the_cluster(aws: LocalAws, cluster: dict[str, Any], key: str):

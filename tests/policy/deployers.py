@@ -194,9 +194,12 @@ def known_things(platform: Platform) -> Iterator[str]:
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
-# Parts of names without the environment: the default option group, managed rule groups, prefixes of log groups and of
-# the target group, Security Hub.
-FIXED_NAMES = ("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default")
+# Parts of names without the environment: the default option group, managed rule groups, log groups of a prefix and of
+# Enhanced Monitoring, the prefix of the target group, Security Hub.
+FIXED_NAMES = (
+    *("og:default:", "managedruleset/", "log-group:/globecart/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
+    "hub/default",
+)
 
 
 def roles_of_the_platform(platform: Platform) -> Iterator[str]:
