@@ -25,10 +25,15 @@ from moto.secretsmanager.models import FakeSecret
 
 from local_aws import session
 from local_aws.extension import ApiError, Extension
-from local_aws.postgresql import VERSION, MasterUser, PostgresCluster, ServerError, free_addresses
+from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, free_addresses
 
 ENGINE = "aurora-postgresql"
 INSTANCE_CLASS = "db.serverless"
+VERSIONS = ("17.4", "17.5", "17.6", "17.7", "17.9")
+"""Aurora's versions of PostgreSQL 17. The server is PostgreSQL `VERSION` for each of them.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html"""
+DEFAULT_VERSIONS = {"17": "17.7"}
+"""The minor version that RDS selects for a major version."""
 CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
 OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 MANAGED_ROTATION_DAYS = 7
@@ -95,9 +100,7 @@ class DBCluster(models.DBCluster):
             current.authority, logs, *free_addresses(self.port), self.port, parameters
         )
         self.availability_zones = zones
-        if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
-            # For a major version, AWS selects the minor version.
-            self.engine_version = VERSION
+        self.engine_version = DEFAULT_VERSIONS.get(str(self.engine_version), self.engine_version)
         password = generate_password() if self.manage_master_user_password else self._master_user_password
         servers.start(MasterUser(str(self.master_username), password), self.database_name)
         current.cleanup.callback(servers.stop)
@@ -174,6 +177,8 @@ class Backend(RDSBackend):
             raise DBClusterNotFoundError(identifier)
         cluster = cast(DBCluster, self.clusters[identifier])
         self._check_group(kwargs.get("db_cluster_parameter_group_name"))
+        if cluster.servers and kwargs.get("engine_version"):
+            kwargs["engine_version"] = _upgrade(str(cluster.engine_version), kwargs)
         settings = dict(kwargs)
         if cluster.servers:
             if kwargs.pop("rotate_master_user_password", False):
@@ -269,6 +274,27 @@ class Backend(RDSBackend):
         return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 
+def _upgrade(current: str, request: dict[str, Any]) -> str:
+    """The version that a cluster is upgraded to.
+
+    Raises:
+        ApiError: it is lower, or a new major version without consent. The messages are RDS's:
+            https://github.com/hashicorp/terraform-provider-aws/issues/13389
+            https://github.com/reown-com/blockchain-api/pull/1064
+    """
+    requested: str = request["engine_version"]
+    target = DEFAULT_VERSIONS.get(requested, requested)
+    (major, *rest), (target_major, *target_rest) = (list(map(int, each.split("."))) for each in (current, target))
+    if (target_major, target_rest) < (major, rest):
+        raise ApiError("InvalidParameterCombination", f"Cannot upgrade {ENGINE} from {current} to {target}")
+    if target_major > major and not request.get("allow_major_version_upgrade"):
+        raise ApiError(
+            "InvalidParameterCombination",
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+        )
+    return target
+
+
 def _with_status(cluster: DBCluster, status: str) -> DBCluster:
     described = copy.copy(cluster)
     described.status = status
@@ -310,17 +336,20 @@ class Responses(RDSResponse):
 
     def describe_orderable_db_instance_options(self) -> ActionResult:
         engine, version, kind = (self.params.get(name) for name in ("Engine", "EngineVersion", "DBInstanceClass"))
-        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, INSTANCE_CLASS}:
-            return ActionResult({"OrderableDBInstanceOptions": []})
+        is_offered = engine == ENGINE and kind in {None, INSTANCE_CLASS}
         zones = ec2_backends[self.current_account][self.region].describe_availability_zones()
-        offered = {
-            "Engine": ENGINE,
-            "EngineVersion": VERSION,
-            "DBInstanceClass": INSTANCE_CLASS,
-            "Vpc": True,
-            "AvailabilityZones": [{"Name": zone.name} for zone in zones],
-        }
-        return ActionResult({"OrderableDBInstanceOptions": [offered]})
+        offered = [
+            {
+                "Engine": ENGINE,
+                "EngineVersion": each,
+                "DBInstanceClass": INSTANCE_CLASS,
+                "Vpc": True,
+                "AvailabilityZones": [{"Name": zone.name} for zone in zones],
+            }
+            for each in VERSIONS
+            if is_offered and version in {None, each}
+        ]
+        return ActionResult({"OrderableDBInstanceOptions": offered})
 
     def modify_event_subscription(self) -> ActionResult:
         (subscription,) = self.backend.describe_event_subscriptions(self.params["SubscriptionName"])

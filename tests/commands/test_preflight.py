@@ -285,7 +285,7 @@ def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckCo
     assert result.remedy == "choose others for network.zones; us-west-1 has us-west-1a, us-west-1c"
 
 
-@pytest.mark.parametrize(("version", "status"), [("17.4", Status.OK), ("17", Status.OK), ("16.9", Status.STOP)])
+@pytest.mark.parametrize(("version", "status"), [("17.7", Status.OK), ("17.6", Status.STOP), ("17.70", Status.STOP)])
 def test_a_database_version_that_is_not_offered_stops_the_deployment(
     scene: Scene, context: CheckContext, version: str, status: Status
 ):
@@ -296,11 +296,24 @@ def test_a_database_version_that_is_not_offered_stops_the_deployment(
 
 
 def test_a_zone_without_the_database_is_named(scene: Scene, context: CheckContext):
-    option = {"EngineVersion": "17.4", "AvailabilityZones": [{"Name": "us-west-1a"}]}
+    option = {"EngineVersion": "17.7", "AvailabilityZones": [{"Name": "us-west-1a"}]}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
     result = found(checks.database, context)
     assert (result.status, result.detail) == (Status.STOP, "not offered in us-west-1b")
     assert result.remedy == "offered in: us-west-1a"
+
+
+@pytest.mark.parametrize(
+    ("running", "status"), [("17.7", Status.OK), ("17.6", Status.OK), ("17.9", Status.STOP), ("17.10", Status.STOP)]
+)
+def test_a_database_that_rds_has_upgraded_stops_the_deployment(
+    scene: Scene, context: CheckContext, running: str, status: Status
+):
+    assert list(checks.running_database(context)) == []
+    scene.intercept("DescribeDBClusters", lambda _: {"DBClusters": [{"EngineVersion": running}]})
+    result = found(checks.running_database, context)
+    assert result.status is status
+    assert result.remedy == (f'set database.engine_version = "{running}"' if status is Status.STOP else "")
 
 
 def test_a_node_type_that_the_region_does_not_offer_stops_the_deployment(scene: Scene, context: CheckContext):

@@ -22,7 +22,7 @@ def test_the_cluster_is_serverless_aurora_postgresql(prod: Platform):
         "database",
         "aws_rds_cluster",
         engine="aurora-postgresql",
-        engine_version="17",
+        engine_version="17.7",
         serverlessv2_scaling_configuration={"min_capacity": 2, "max_capacity": 64},
     )
     assert {instance["instance_class"] for instance in bodies(prod, "aws_rds_cluster_instance").values()} == {
