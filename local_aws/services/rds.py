@@ -78,6 +78,11 @@ class DBCluster(models.DBCluster):
         super().__init__(backend, **settings)
         self.servers: PostgresCluster | None = None
 
+    def get_cfg(self) -> dict[str, Any]:
+        """Settings for a restored cluster. moto requires a password, which a managed one does not have."""
+        vars(self).setdefault("_master_user_password", generate_password())
+        return super().get_cfg()
+
     @property
     def endpoint(self) -> str:
         return self.servers.writer if self.servers else super().endpoint
@@ -117,6 +122,19 @@ class DBCluster(models.DBCluster):
         secret.rotation_requested = secret.rotation_enabled = True
         secret.auto_rotate_after_days = MANAGED_ROTATION_DAYS
         secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
+
+    def start_managing_password(self, servers: PostgresCluster) -> None:
+        """Replace the master user's password by one in a new secret."""
+        password = generate_password()
+        servers.set_password(str(self.master_username), password)
+        self.write_master_secret(password)
+
+    def stop_managing_password(self) -> None:
+        """Delete the master user secret: RDS's restore APIs do not have `ManageMasterUserPassword`."""
+        if self.manage_master_user_password:
+            self.master_user_secret.delete_secret()
+            del self.master_user_secret
+            self.manage_master_user_password = False
 
     def rotate_master_password(self) -> None:
         """Rotate the master user's password in the secret and, if there are servers, in the database."""
@@ -191,9 +209,21 @@ class Backend(RDSBackend):
             if new := kwargs.get("master_user_password"):
                 cluster.servers.set_password(str(cluster.master_username), new)
         changed = super().modify_db_cluster(kwargs)
+        if cluster.servers and settings.get("manage_master_user_password"):
+            cluster.start_managing_password(cluster.servers)
         store_settings(cluster, settings)
         update_log_exports(cluster, settings)
         return changed
+
+    def restore_db_cluster_from_snapshot(self, from_snapshot_id: str, overrides: dict[str, Any]) -> models.DBCluster:
+        restored = super().restore_db_cluster_from_snapshot(from_snapshot_id, overrides)
+        cast(DBCluster, restored).stop_managing_password()
+        return restored
+
+    def restore_db_cluster_to_point_in_time(self, *arguments: Any, **settings: Any) -> models.DBCluster:
+        restored = super().restore_db_cluster_to_point_in_time(*arguments, **settings)
+        cast(DBCluster, restored).stop_managing_password()
+        return restored
 
     def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> models.DBCluster:
         cluster = cast(DBCluster, super().delete_db_cluster(cluster_identifier, snapshot_name))

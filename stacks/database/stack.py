@@ -26,6 +26,11 @@ from stacks.tier import TierStack
 MASTER_USERNAME = "platform_master"
 """PCI DSS 2.2.2: no well-known default name."""
 
+NO_MASTER_SECRET = "none"  # noqa: S105 - not a password
+"""Output in place of the master secret's ARN. RDS manages no password of a cluster that was restored, until
+`modify-db-cluster --manage-master-user-password`: its restore APIs do not have the parameter.
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterToPointInTime.html"""
+
 LOGS = ("postgresql", "iam-db-auth-error")
 
 
@@ -184,5 +189,6 @@ class DatabaseStack(TierStack):
             self.cluster,
             "master_user_secret[0].secret_arn",
             "Secret with the master credential, which RDS makes and rotates",
+            missing=NO_MASTER_SECRET,
         )
         self.export(self.cluster, "arn", "id", "cluster_resource_id")

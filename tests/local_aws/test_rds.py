@@ -200,6 +200,35 @@ def test_an_older_version_is_refused_with_any_other_change(
     assert unchanged["BackupRetentionPeriod"] != 11
 
 
+@pytest.mark.parametrize("source", ["snapshot", "point in time"])
+def test_the_password_of_a_restored_cluster_is_not_managed_until_it_is_modified(
+    aws: LocalAws, cluster: dict[str, Any], key: str, source: str
+):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    restored = f"{name}-{source.replace(' ', '-')}"
+    if source == "snapshot":
+        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=restored, DBClusterIdentifier=name)
+        rds.restore_db_cluster_from_snapshot(
+            DBClusterIdentifier=restored, SnapshotIdentifier=restored, Engine="aurora-postgresql"
+        )
+    else:
+        rds.restore_db_cluster_to_point_in_time(
+            DBClusterIdentifier=restored, SourceDBClusterIdentifier=name, UseLatestRestorableTime=True
+        )
+    assert "MasterUserSecret" not in described(aws, restored)
+    rds.modify_db_cluster(
+        DBClusterIdentifier=restored,
+        ManageMasterUserPassword=True,
+        MasterUserSecretKmsKeyId=key,
+        ApplyImmediately=True,
+    )
+    managed = described(aws, restored)
+    assert managed["MasterUserSecret"]["KmsKeyId"] == key
+    assert managed["MasterUserSecret"]["SecretArn"] != cluster["MasterUserSecret"]["SecretArn"]
+    log_in(aws, managed).close()
+    rds.delete_db_cluster(DBClusterIdentifier=restored, SkipFinalSnapshot=True)
+
+
 def test_enhanced_monitoring_creates_its_log_group(aws: LocalAws, cluster: dict[str, Any]):
     logs, name = aws.client("logs"), f"{cluster['DBClusterIdentifier']}-monitored"
     settings = {
