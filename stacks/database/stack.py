@@ -99,6 +99,7 @@ class DatabaseStack(TierStack):
             manage_master_user_password=True,
             master_user_secret_kms_key_id=keys.secrets.arn,
             iam_database_authentication_enabled=True,
+            iam_roles=[],  # no role that exports data to S3
             storage_encrypted=True,
             kms_key_id=keys.database.arn,
             enabled_cloudwatch_logs_exports=list(LOGS),
