@@ -187,7 +187,8 @@ def test_a_user_can_be_modified(cache: Any) -> None:
     ):
         assert cache.modify_user(UserId="changing", **settings)["Authentication"]["Type"] == kind
     assert cache.modify_user(UserId="changing", AccessString="off")["AccessString"] == "off"
-    assert cache.modify_user(UserId="changing", AppendAccessString="+get")["AccessString"] == "off +get"
+    assert cache.modify_user(UserId="changing", AppendAccessString="+get")["AccessString"] == "off -@all +get"
+    assert cache.modify_user(UserId="changing", AccessString="on +@all")["AccessString"] == "on +@all"
     assert cache.describe_users(UserId="changing")["Users"][0]["Authentication"] == {
         "Type": "password",
         "PasswordCount": 1,

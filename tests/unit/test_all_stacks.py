@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -9,7 +10,8 @@ from importlib import import_module
 
 import pytest
 
-from synthesized.platform import Platform
+from stacks import ROOT
+from synthesized.platform import Platform, Stack
 from tests.conftest import Platforms
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_changed, without
@@ -255,6 +257,13 @@ def test_no_argument_contains_a_secret(every: list[Platform]):
 
 def test_an_argument_with_a_secret_is_found(prod: Platform):
     assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")
+
+
+def test_answers_of_aws_are_described_for_types_of_the_stacks(every: list[Platform]):
+    answers = tomllib.loads((ROOT / "local_aws" / "answers.toml").read_text(encoding="utf-8"))
+    assert answers.keys() <= {resource.type for platform in every for resource in platform.resources}
+
+
 ELEMENT = re.compile(r"(\w+)\.([\w-]+)\.(\w+)(?:\[\d+\]|\.\d+)\.")
 
 
