@@ -34,6 +34,9 @@ VERSIONS = ("17.4", "17.5", "17.6", "17.7", "17.9")
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html"""
 DEFAULT_VERSIONS = {"17": "17.7"}
 """The minor version that RDS selects for a major version."""
+DEFAULT_PARAMETERS = {"rds.force_ssl": "1"}
+"""What the family aurora-postgresql17 sets, among what the stacks set, too.
+"Security with Amazon Aurora PostgreSQL" in the Aurora User Guide."""
 CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
 OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 MANAGED_ROTATION_DAYS = 7
@@ -342,13 +345,13 @@ class Responses(RDSResponse):
         name = self.params.get("DBParameterGroupName")
         if name not in self.backend.db_parameter_groups:
             raise DBParameterGroupNotFoundError(name)
-        return self._user_parameters(self.backend.db_parameter_groups[name].parameters)
+        return self._parameters(self.backend.db_parameter_groups[name].parameters)
 
     def describe_db_cluster_parameters(self) -> ActionResult:
         name = self.params.get("DBClusterParameterGroupName")
         if name not in self.backend.db_cluster_parameter_groups:
             raise DBClusterParameterGroupNotFoundError(name)
-        return self._user_parameters(self.backend.db_cluster_parameter_groups[name].parameters)
+        return self._parameters(self.backend.db_cluster_parameter_groups[name].parameters)
 
     def reset_db_parameter_group(self) -> ActionResult:
         name = self.params.get("DBParameterGroupName")
@@ -388,11 +391,20 @@ class Responses(RDSResponse):
                 setattr(subscription, name, self.params[name])
         return ActionResult({"EventSubscription": subscription})
 
-    def _user_parameters(self, parameters: dict[str, Any]) -> ActionResult:
-        """Parameters that users have set. The engine's defaults are not available here."""
-        if self.params.get("Source") not in {None, "user"}:
-            return ActionResult({"Parameters": []})
-        return ActionResult({"Parameters": [{**value, "Source": "user"} for value in parameters.values()]})
+    def _parameters(self, parameters: dict[str, Any]) -> ActionResult:
+        """Parameters that users have set. Others are not available here.
+
+        What equals the default stays the system's, with the method `pending-reboot`, whichever was sent.
+        https://github.com/hashicorp/terraform-provider-aws/issues/39252
+        """
+        source = self.params.get("Source")
+        found = [
+            {**value, "Source": "system", "ApplyMethod": "pending-reboot"}
+            if DEFAULT_PARAMETERS.get(name) == value["ParameterValue"]
+            else {**value, "Source": "user"}
+            for name, value in parameters.items()
+        ]
+        return ActionResult({"Parameters": [each for each in found if source in {None, each["Source"]}]})
 
     def _reset(self, parameters: dict[str, Any]) -> None:
         named = [parameter["ParameterName"] for parameter in self.params.get("Parameters") or []]

@@ -1,5 +1,6 @@
 """`answers.toml`: what AWS makes of what it was sent, and the test that the local AWS does the same."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -36,3 +37,37 @@ def test_a_schedule_is_completed(aws: LocalAws) -> None:
     schedule = scheduler.get_schedule(Name="completed")
     assert schedule["Target"]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
     assert (schedule["ScheduleExpressionTimezone"], schedule["GroupName"]) == ("UTC", "default")
+
+
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "x:Put", "Resource": "*", "Principal": {"Service": f"{service}.example.com"}}
+            for service in ("events", "delivery")
+        ],
+    },
+    indent=1,
+)
+
+
+def test_a_policy_of_log_groups_is_kept(aws: LocalAws) -> None:
+    logs: Any = aws.client("logs")
+    logs.put_resource_policy(policyName="kept", policyDocument=POLICY)
+    found = logs.describe_resource_policies()["resourcePolicies"]
+    assert {"kept": POLICY}.items() <= {each["policyName"]: each["policyDocument"] for each in found}.items()
+
+
+def test_a_policy_of_a_topic_is_kept(aws: LocalAws) -> None:
+    sns: Any = aws.client("sns")
+    topic = sns.create_topic(Name="kept")["TopicArn"]
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=POLICY)
+    found = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    assert json.loads(found) == json.loads(POLICY)
+
+
+def test_a_dashboard_is_kept(aws: LocalAws) -> None:
+    cloudwatch: Any = aws.client("cloudwatch")
+    body = json.dumps({"widgets": [{"type": "text", "properties": {"markdown": "x"}}]}, indent=1)
+    cloudwatch.put_dashboard(DashboardName="kept", DashboardBody=body)
+    assert cloudwatch.get_dashboard(DashboardName="kept")["DashboardBody"] == body

@@ -360,6 +360,21 @@ def test_a_failed_start_leaves_no_cluster(aws: LocalAws, managed: bool):
         described(aws, name)
 
 
+@pytest.mark.parametrize(("value", "source", "method"), [("1", "system", "pending-reboot"), ("0", "user", "immediate")])
+def test_a_parameter_that_equals_its_default_stays_the_systems(aws: LocalAws, value: str, source: str, method: str):
+    rds, name = aws.client("rds"), f"defaults-{value}"
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
+    )
+    parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": value}
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name, Parameters=[{**parameter, "ApplyMethod": "immediate"}]
+    )
+    for asked, found in ((source, [{**parameter, "ApplyMethod": method, "Source": source}]), ("engine-default", [])):
+        described = rds.describe_db_cluster_parameters(DBClusterParameterGroupName=name, Source=asked)
+        assert described["Parameters"] == found
+
+
 def test_parameters_can_be_set_and_reset(aws: LocalAws):
     rds = aws.client("rds")
     for kind, key in (
