@@ -30,8 +30,8 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 TAGS = "tags_all"
 """A resource's tags including the stack's default tags, which Terraform manages too."""
 
-ComputedArguments = Mapping[str, list[str]]
-"""By resource type, the arguments that AWS computes if the configuration does not set them."""
+ComputedArguments = Mapping[str, Mapping[str, bool]]
+"""By resource type, the arguments that AWS computes if the configuration does not set them, and whether it can."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,15 @@ def computed_arguments(stack: Stack, run: TerraformRunner = run_in_folder) -> Co
     Raises:
         TerraformError: Terraform failed.
     """
-    file = CACHE / "schemas" / f"{stack.required_providers}.json"
+    file = CACHE / "schemas" / f"{stack.required_providers}-computed.json"
     if not file.is_file():
         types = json.loads(run(stack, "providers", "schema", "-json"))["provider_schemas"][PROVIDER]
         filled = {
-            type_: [
-                name for name, attribute in each["block"].get("attributes", {}).items() if attribute.get("computed")
-            ]
+            type_: {
+                name: attribute.get("optional", False)
+                for name, attribute in each["block"].get("attributes", {}).items()
+                if attribute.get("computed")
+            }
             for type_, each in types["resource_schemas"].items()
         }
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -159,8 +161,11 @@ def _changes(stack: Stack, entry: Body, managed: list[Body], schema: ComputedArg
         return
     body = stack.document["resource"].get(entry["type"], {}).get(entry["name"], {})
     ignored = body.get("lifecycle", {}).get("ignore_changes", [])
-    filled = set(schema.get(entry["type"], ())) - body.keys() - {TAGS}
+    computed = schema.get(entry["type"], {})
+    filled = computed.keys() - body.keys() - {TAGS}
     separate = row_of(entry["type"]).separate_resources
+    # Arguments that the stack could set, and does not: AWS accepts any value.
+    open_ = {name for name in filled - {*ignored, *separate} if computed[name] and ignored != "all"}
     differing = [name for name in sorted(before) if _normalize(before[name]) != _normalize(after.get(name))]
     changed = [
         "tags" if name == TAGS else name
@@ -172,10 +177,16 @@ def _changes(stack: Stack, entry: Body, managed: list[Body], schema: ComputedArg
     added = [
         name
         for name in differing
-        if (part := separate.get(name)) and part.count(after[name]) > _count_managed(part, before["id"], managed)
+        if ((part := separate.get(name)) and part.count(after[name]) > _count_managed(part, before["id"], managed))
+        or (name in open_ and _is_new_list(before[name], after[name]))
     ]
     if added:
         yield DriftedAttribute(stack.tier, entry["address"], "added to", tuple(added))
+
+
+def _is_new_list(before: Any, after: Any) -> bool:
+    """Whether a list had no entries, and has some."""
+    return isinstance(after, list) and not _normalize(before) and bool(_normalize(after))
 
 
 # The provider accepts names of protocols and returns numbers.

@@ -14,6 +14,7 @@ from synthesized.platform import Platform
 PROVIDER, STRANGER = "198.51.100.0/24", "203.0.113.7/32"
 EXPECTED_DRIFT = [
     ("foundation", "aws_s3_bucket_public_access_block", "changed", ["block_public_policy"]),
+    ("network", "aws_default_security_group", "changed", ["ingress"]),
     ("network", "aws_security_group", "added to", ["ingress"]),
 ]
 """What `drift` must report: tier, type, action and arguments."""
@@ -40,7 +41,7 @@ def review_change(rehearsal: Rehearsal) -> None:
 
 
 def detect_change(rehearsal: Rehearsal) -> None:
-    """Change two resources outside Terraform, run `drift`, and undo the changes.
+    """Change three resources outside Terraform, run `drift`, and undo the changes.
 
     Raises:
         RehearsalError: `drift` reports anything but these changes, or fails.
@@ -59,25 +60,27 @@ def detect_change(rehearsal: Rehearsal) -> None:
         for each in drift["changes"]
     ]
     if found != EXPECTED_DRIFT or drift["unknown"]:
-        raise RehearsalError(f"a bucket and a security group were opened, but drift reports {drift}")
+        raise RehearsalError(f"a bucket and two security groups were opened, but drift reports {drift}")
     rehearsal.report.changes_found = len(found)
 
 
 @contextmanager
 def _open_access(rehearsal: Rehearsal) -> Generator[None]:
-    """Allow public policies on a bucket, and SSH in a security group, within the context."""
+    """Allow public policies on a bucket, and SSH in the default security group and another, within the context."""
     s3, ec2 = rehearsal.aws.client("s3"), rehearsal.aws.client("ec2")
     bucket = rehearsal.tagged("foundation", "s3")[0].rpartition(":")[2]
     tagged = [arn.rpartition("/")[2] for arn in rehearsal.tagged("network", "ec2:security-group")]
     described = ec2.describe_security_groups(GroupIds=tagged)["SecurityGroups"]
-    # Terraform does not see rules of the VPC's default group, which the stacks leave to AWS.
-    group = next(each["GroupId"] for each in described if each["GroupName"] != "default")
+    named = {group["GroupName"]: group["GroupId"] for group in described}
+    groups = [named.pop("default"), next(iter(named.values()))]
     closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": STRANGER}]}]
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={**closed, "BlockPublicPolicy": False})
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
+    for group in groups:
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
     try:
         yield
     finally:
         s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
-        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
+        for group in groups:
+            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)

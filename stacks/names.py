@@ -15,6 +15,8 @@ GLOBAL_REGION = "us-east-1"
 """Region of AWS's global services, such as IAM: of their requests, their events and their API."""
 ACCESS = "access"
 """The tier of the deployment roles. Administrators apply it by hand; the roles themselves cannot change it."""
+OS_METRICS_LOG_GROUP = "RDSOSMetrics"
+"""Log group of RDS's Enhanced Monitoring. RDS fixes the name, the same for all instances of an account and Region."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Names:
             f"{self.waf_log_group}*",
             f"{self.rotation_log_group}*",
             self.database_log_group("*"),
+            OS_METRICS_LOG_GROUP,
             self.state_machine_log_group("*"),
         ]
 

@@ -28,11 +28,18 @@ class TierStack(TerraformStack):
         self._configure_backend()
         self._configure_provider("aws", settings.region)
 
-    def publish(self, name: str, resource: TerraformResource, attribute: str, description: str) -> None:
-        """Output an attribute of a resource under a name, and export it to other tiers."""
-        address = _address(resource)
-        TerraformOutput(self, name, value=f"${{{address}.{attribute}}}", description=description, static_id=True)
-        self.register_outgoing_cross_stack_reference(f"{address}.{attribute}")
+    def publish(
+        self, name: str, resource: TerraformResource, attribute: str, description: str, *, missing: str | None = None
+    ) -> None:
+        """Output an attribute of a resource under a name, and export it to other tiers.
+
+        Args:
+            missing: value while AWS does not return the attribute, which otherwise breaks every plan of the tier.
+        """
+        reference = f"{_address(resource)}.{attribute}"
+        value = f"${{{reference}}}" if missing is None else f'${{try({reference}, "{missing}")}}'
+        TerraformOutput(self, name, value=value, description=description, static_id=True)
+        self.register_outgoing_cross_stack_reference(reference).value = value
 
     def runbook_reference(self, heading: str) -> str:
         """The last sentence of every alarm and event: the URL of its heading on the tier's runbook page."""

@@ -22,6 +22,8 @@ REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)\.outputs\.([\
 # A resource or data source of any provider; locals, modules and variables, which no stack here has.
 REFERENCE = re.compile(r"(?<![\w.-])(data\.)?([a-z]\w*_\w+|local|module|var)\.([A-Za-z_][\w-]*)")
 INTERPOLATED_REFERENCE = re.compile(r"\$\{((?:data\.)?\w+\.[\w-]+)\.[\w.\[\]]+\}")
+# An output of what AWS may not return. The joined document has what it returns.
+TRY = re.compile(r'try\(([^(),]+), "[^"]*"\)')
 LITERAL = re.compile(r'"(?:\\.|[^"\\])*"')
 # Arguments whose values are addresses without `${}`.
 BARE_ADDRESSES = ("depends_on", "replace_triggered_by")
@@ -291,7 +293,7 @@ def _output(stacks: Mapping[str, Stack], reader: Stack, *, state: str, name: str
             output = stack.document.get("output", {}).get(name)
             if output is None:
                 raise PlatformError(f"{reader.name}: reads output {name}, which {stack.name} does not have")
-            return stack, _as_expression(output["value"])
+            return stack, TRY.sub(r"\1", _as_expression(output["value"]))
     raise PlatformError(f"{reader.name}: reads remote state {state}, which belongs to no stack of this environment")
 
 

@@ -100,7 +100,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "region": "us-west-2",
         "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
         "windows": {"backup": "23:30-00:45"},
-        "database": {"engine_version": "17", "readers": 2, "maximum_readers": 2},
+        "database": {"engine_version": "17.6", "readers": 2, "maximum_readers": 2, "os_metrics_log": False},
         "cache": {"node_type": "cache.t4g.micro", "replicas_per_shard": 0},
         "service": {"large_bodies": ["/uploads/"]},
         "audit": {"inspector": True},

@@ -23,6 +23,10 @@ START_WINDOW_HOURS = 24
 """Default window in which a restore test starts."""
 SELECTION_WINDOW_DAYS = 30
 """Default age limit of recovery points for restore tests."""
+# What AWS adds to a selection without it.
+# https://github.com/go-to-k/cdk-real-drift/blob/main/tests/corpus/AWS__Backup__BackupSelection.SelByTags.json
+SELECTION: Description = {"Resources": [], "NotResources": [], "ListOfTags": []}
+CONDITIONS: Description = {"StringEquals": [], "StringLike": [], "StringNotEquals": [], "StringNotLike": []}
 
 
 def not_found(resource: str) -> ApiError:
@@ -171,11 +175,13 @@ class Responses(BackupResponse):
     def create_backup_selection(self) -> ActionResult:
         plan = self._get_param("BackupPlanId")
         id = str(uuid4())
+        selection = self._get_param("BackupSelection")
+        conditions = {**CONDITIONS, **selection.get("Conditions", {})}
         self.backend.selections_of(plan)[id] = {
             "BackupPlanId": plan,
             "SelectionId": id,
             "CreationDate": utcnow(),
-            "BackupSelection": self._get_param("BackupSelection"),
+            "BackupSelection": {**SELECTION, **selection, "Conditions": conditions},
         }
         return ActionResult(self.backend.selection(plan, id))
 

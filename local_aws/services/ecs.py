@@ -1,5 +1,7 @@
 """ECS: services keep all their settings and run tasks in every subnet, registered with the load balancer.
 
+Task definitions are completed as ECS completes them.
+
 A deployment completes at once: the new tasks run, and those of the previous deployment are stopped.
 """
 
@@ -11,6 +13,7 @@ from botocore import xform_name
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
+from moto.ecs import models
 from moto.ecs.models import Cluster, ClusterFailure, EC2ContainerServiceBackend, Service, Task, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
@@ -45,6 +48,22 @@ REDEPLOYING_PROPERTIES = (
     "capacity_provider_strategy",
     "launch_type",
 )
+
+
+class TaskDefinition(models.TaskDefinition):
+    """A task definition with the empty lists that ECS adds to container definitions.
+
+    The provider compares them with the configuration, and ignores empty lists of a container only, not those inside
+    `linuxParameters` (`containerDefinitionsAreEquivalent` in internal/service/ecs/container_definitions.go).
+    ECS's answer: https://github.com/braintrustdata/terraform-aws-braintrust-data-plane/pull/335
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for container in self.container_definitions:
+            container.setdefault("systemControls", [])
+            if capabilities := container.get("linuxParameters", {}).get("capabilities"):
+                container["linuxParameters"] |= {"capabilities": {"add": [], "drop": []} | capabilities}
 
 
 class ServiceTask(Task):
@@ -302,7 +321,9 @@ EXTENSION = Extension(
     "ecs",
     Responses,
     Backend,
+    models=(TaskDefinition,),
     gaps={
         "aws_ecs_service": "dropped half of the settings, and ran no tasks",
+        "aws_ecs_task_definition": "lacked the empty lists that ECS adds",
     },
 )

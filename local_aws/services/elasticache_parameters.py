@@ -99,7 +99,10 @@ class ParameterGroup:
         return FAMILIES[self.cache_parameter_group_family]
 
     def describe(self, source: str | None) -> list[dict[str, Any]]:
-        """All parameters, or those of one source: `user` or `system`."""
+        """All parameters, or those of one source: `user`, even if the value is the family's default, or `system`.
+
+        TestAccElastiCacheParameterGroup_switchReservedMemoryParameter of the provider sets such a value.
+        """
         parameters = [
             {
                 "ParameterName": name,

@@ -8,6 +8,18 @@ from moto.elasticache.models import ElastiCacheBackend, User
 from local_aws.extension import ApiError
 
 
+def complete_access_string(rules: str) -> str:
+    """Access rules with `-@all` before the first command, which ElastiCache adds where all commands are not named.
+
+    tests/corpus/AWS__ElastiCache__User.HuntEcReaderUser.json in https://github.com/go-to-k/cdk-real-drift
+    """
+    words = rules.split()
+    commands = [position for position, word in enumerate(words) if word[0] in "+-"]
+    if commands and not {"-@all", "+@all"} & set(words):
+        words.insert(commands[0], "-@all")
+    return " ".join(words)
+
+
 class UsersBackend(ElastiCacheBackend):
     """Adds updates of users, user groups, and deletion."""
 
@@ -20,6 +32,7 @@ class UsersBackend(ElastiCacheBackend):
             raise ApiError("InvalidParameterValue", "For IAM authentication, user name and user ID must be identical")
         user = super().create_user(*args, **settings)
         user.no_password_required = settings["authentication_type"] == "no-password-required"
+        user.access_string = complete_access_string(user.access_string)
         return user
 
     def describe_users(self, user_id: str | None) -> list[User]:
@@ -34,6 +47,7 @@ class UsersBackend(ElastiCacheBackend):
         user.access_string = request.get("AccessString", user.access_string)
         if "AppendAccessString" in request:
             user.access_string += f" {request['AppendAccessString']}"
+        user.access_string = complete_access_string(user.access_string)
         mode: Mapping[str, Any] = request.get("AuthenticationMode", {})
         if passwords := request.get("Passwords") or mode.get("Passwords"):
             user.passwords, user.authentication_type, user.no_password_required = passwords, "password", False

@@ -1,6 +1,7 @@
-"""GuardDuty: one detector with all features, which keep their status until they are updated; and tags."""
+"""GuardDuty: one detector with all features, which keep their settings until they are updated; and tags."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -18,12 +19,19 @@ ENABLED_FEATURES = (
     *("RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"),
 )
 DISABLED_FEATURES = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
-FOUNDATIONAL_FEATURES = {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
+AGENT_MANAGEMENT = {
+    "EKS_RUNTIME_MONITORING": ("EKS_ADDON_MANAGEMENT",),
+    "RUNTIME_MONITORING": ("EKS_ADDON_MANAGEMENT", "ECS_FARGATE_AGENT_MANAGEMENT", "EC2_AGENT_MANAGEMENT"),
+}
+"""Additional configuration that GetDetector returns by feature, even while the feature is disabled.
+https://github.com/go-to-k/cdk-real-drift/pull/1493"""
+CONFIGURABLE = {*ENABLED_FEATURES, *DISABLED_FEATURES} - {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
+ADDITIONAL = "additionalConfiguration"
 FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
 
 
 class Backend(GuardDutyBackend):
-    """Limits the account to one detector, and keeps the status of features that a request does not name."""
+    """Limits the account to one detector, and keeps the settings of features that a request does not name."""
 
     def create_detector(
         self,
@@ -39,7 +47,7 @@ class Backend(GuardDutyBackend):
                 "The request is rejected because a detector already exists for the current account.",
             )
         defaults = [
-            {"name": name, "status": status}
+            _new_feature(name, status)
             for status, names in (("ENABLED", ENABLED_FEATURES), ("DISABLED", DISABLED_FEATURES))
             for name in names
         ]
@@ -66,16 +74,16 @@ class Backend(GuardDutyBackend):
         super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
 
     def update_features(self, detector: Detector, features: Features | None) -> None:
-        """Set features. Others keep their status."""
-        existing = {feature["name"]: feature for feature in detector.features}
+        """Set features and their additional configurations. Others keep their status."""
+        existing = {feature["name"]: feature for feature in detector.features if feature["name"] in CONFIGURABLE}
         for feature in features or []:
-            if feature["name"] not in existing.keys() - FOUNDATIONAL_FEATURES or feature["status"] not in {
-                "ENABLED",
-                "DISABLED",
-            }:
-                raise ApiError("BadRequestException", f"Feature {feature['name']} cannot be set to {feature['status']}")
+            _refuse_invalid(feature, existing)
         for feature in features or []:
-            existing[feature["name"]].update(feature)
+            known = existing[feature["name"]]
+            known["status"] = feature["status"]
+            agents = {agent["name"]: agent for agent in known.get(ADDITIONAL, [])}
+            for agent in feature.get(ADDITIONAL, []):
+                agents[agent["name"]]["status"] = agent["status"]
 
     def delete_detector(self, detector_id: str) -> None:
         self.get_detector(detector_id)
@@ -86,6 +94,18 @@ class Backend(GuardDutyBackend):
 
     def detector_by_arn(self, arn: str) -> Detector:
         return self.get_detector(arn.rpartition("/")[2])
+
+
+def _new_feature(name: str, status: str) -> dict[str, Any]:
+    agents = [{"name": agent, "status": "DISABLED"} for agent in AGENT_MANAGEMENT.get(name, ())]
+    return {"name": name, "status": status, **({ADDITIONAL: agents} if agents else {})}
+
+
+def _refuse_invalid(feature: dict[str, Any], existing: Mapping[str, dict[str, Any]]) -> None:
+    agents = {agent["name"] for agent in existing.get(feature["name"], {}).get(ADDITIONAL, [])}
+    for part, names in ((feature, existing.keys()), *((agent, agents) for agent in feature.get(ADDITIONAL, []))):
+        if part["name"] not in names or part["status"] not in {"ENABLED", "DISABLED"}:
+            raise ApiError("BadRequestException", f"Feature {part['name']} cannot be set to {part['status']}")
 
 
 class Responses(GuardDutyResponse):
@@ -119,6 +139,6 @@ EXTENSION = Extension(
     routes=("{0}/tags/(?P<resource_arn>.+)$",),
     gaps={
         "aws_guardduty_detector": "lacked tagging after creation, and allowed several per account",
-        "aws_guardduty_detector_feature": "removed all other features on update",
+        "aws_guardduty_detector_feature": "removed all other features on update; no additional configuration",
     },
 )

@@ -10,6 +10,7 @@ from typing import Any, cast
 from moto.core.common_models import BaseModel
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.logs.models import logs_backends
 from moto.rds import models
 from moto.rds.exceptions import (
     DBClusterNotFoundError,
@@ -24,11 +25,20 @@ from moto.secretsmanager.models import FakeSecret
 
 from local_aws import session
 from local_aws.extension import ApiError, Extension
-from local_aws.postgresql import VERSION, MasterUser, PostgresCluster, ServerError, free_addresses
+from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, free_addresses
 
 ENGINE = "aurora-postgresql"
 INSTANCE_CLASS = "db.serverless"
+VERSIONS = ("17.4", "17.5", "17.6", "17.7", "17.9")
+"""Aurora's versions of PostgreSQL 17. The server is PostgreSQL `VERSION` for each of them.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html"""
+DEFAULT_VERSIONS = {"17": "17.7"}
+"""The minor version that RDS selects for a major version."""
+DEFAULT_PARAMETERS = {"rds.force_ssl": "1"}
+"""What the family aurora-postgresql17 sets, among what the stacks set, too.
+"Security with Amazon Aurora PostgreSQL" in the Aurora User Guide."""
 CA_CERTIFICATE_IDENTIFIER = "rds-ca-rsa2048-g1"
+OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 MANAGED_ROTATION_DAYS = 7
 """Rotation interval of master user passwords that RDS manages."""
 
@@ -71,6 +81,11 @@ class DBCluster(models.DBCluster):
         super().__init__(backend, **settings)
         self.servers: PostgresCluster | None = None
 
+    def get_cfg(self) -> dict[str, Any]:
+        """Settings for a restored cluster. moto requires a password, which a managed one does not have."""
+        vars(self).setdefault("_master_user_password", generate_password())
+        return super().get_cfg()
+
     @property
     def endpoint(self) -> str:
         return self.servers.writer_address if self.servers else super().endpoint
@@ -93,9 +108,7 @@ class DBCluster(models.DBCluster):
             current.authority, logs, *free_addresses(self.port), self.port, parameters
         )
         self.availability_zones = zones
-        if "." not in self.engine_version and VERSION.split(".")[0] == self.engine_version:
-            # For a major version, AWS selects the minor version.
-            self.engine_version = VERSION
+        self.engine_version = DEFAULT_VERSIONS.get(str(self.engine_version), self.engine_version)
         password = generate_password() if self.manage_master_user_password else self._master_user_password
         servers.start(MasterUser(str(self.master_username), password), self.database_name)
         current.cleanup.callback(servers.stop)
@@ -112,6 +125,19 @@ class DBCluster(models.DBCluster):
         secret.rotation_requested = secret.rotation_enabled = True
         secret.auto_rotate_after_days = MANAGED_ROTATION_DAYS
         secret.next_rotation_date = int(time.time()) + MANAGED_ROTATION_DAYS * 86400
+
+    def start_managing_password(self, servers: PostgresCluster) -> None:
+        """Replace the master user's password by one in a new secret."""
+        password = generate_password()
+        servers.set_password(str(self.master_username), password)
+        self.write_master_secret(password)
+
+    def stop_managing_password(self) -> None:
+        """Delete the master user secret: RDS's restore APIs do not have `ManageMasterUserPassword`."""
+        if self.manage_master_user_password:
+            self.master_user_secret.delete_secret()
+            del self.master_user_secret
+            self.manage_master_user_password = False
 
     def rotate_master_password(self) -> None:
         """Rotate the master user's password in the secret and, if there are servers, in the database."""
@@ -172,6 +198,8 @@ class Backend(RDSBackend):
             raise DBClusterNotFoundError(identifier)
         cluster = cast(DBCluster, self.clusters[identifier])
         self._check_group(kwargs.get("db_cluster_parameter_group_name"))
+        if cluster.servers and kwargs.get("engine_version"):
+            kwargs["engine_version"] = _upgrade(str(cluster.engine_version), kwargs)
         settings = dict(kwargs)
         if cluster.servers:
             if kwargs.pop("rotate_master_user_password", False):
@@ -184,9 +212,21 @@ class Backend(RDSBackend):
             if new := kwargs.get("master_user_password"):
                 cluster.servers.set_password(str(cluster.master_username), new)
         changed = super().modify_db_cluster(kwargs)
+        if cluster.servers and settings.get("manage_master_user_password"):
+            cluster.start_managing_password(cluster.servers)
         store_settings(cluster, settings)
         update_log_exports(cluster, settings)
         return changed
+
+    def restore_db_cluster_from_snapshot(self, from_snapshot_id: str, overrides: dict[str, Any]) -> models.DBCluster:
+        restored = super().restore_db_cluster_from_snapshot(from_snapshot_id, overrides)
+        cast(DBCluster, restored).stop_managing_password()
+        return restored
+
+    def restore_db_cluster_to_point_in_time(self, *arguments: Any, **settings: Any) -> models.DBCluster:
+        restored = super().restore_db_cluster_to_point_in_time(*arguments, **settings)
+        cast(DBCluster, restored).stop_managing_password()
+        return restored
 
     def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> models.DBCluster:
         cluster = cast(DBCluster, super().delete_db_cluster(cluster_identifier, snapshot_name))
@@ -210,6 +250,8 @@ class Backend(RDSBackend):
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         instance = super().create_db_instance(db_kwargs)
         store_settings(instance, db_kwargs)
+        if db_kwargs.get("monitoring_interval"):
+            self._log_os_metrics()
         return instance
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
@@ -229,6 +271,15 @@ class Backend(RDSBackend):
         clusters = (cast(DBCluster, cluster) for cluster in self.clusters.values())
         managed = [cluster for cluster in clusters if cluster.manage_master_user_password]
         next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master_password()
+
+    def _log_os_metrics(self) -> None:
+        """Create the log group of Enhanced Monitoring, if there is none: without a key, and for 30 days.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html
+        """
+        logs = logs_backends[self.account_id][self.region_name]
+        if OS_METRICS_LOG_GROUP not in logs.groups:
+            logs.create_log_group(OS_METRICS_LOG_GROUP, {}).set_retention_policy(cast(Any, 30))
 
     def _require_status(self, identifier: str, state: str) -> tuple[DBCluster, PostgresCluster]:
         cluster = cast(DBCluster | None, self.clusters.get(identifier))
@@ -256,6 +307,27 @@ class Backend(RDSBackend):
         return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 
+def _upgrade(current: str, request: dict[str, Any]) -> str:
+    """The version that a cluster is upgraded to.
+
+    Raises:
+        ApiError: it is lower, or a new major version without consent. The messages are RDS's:
+            https://github.com/hashicorp/terraform-provider-aws/issues/13389
+            https://github.com/reown-com/blockchain-api/pull/1064
+    """
+    requested: str = request["engine_version"]
+    target = DEFAULT_VERSIONS.get(requested, requested)
+    (major, *rest), (target_major, *target_rest) = (list(map(int, each.split("."))) for each in (current, target))
+    if (target_major, target_rest) < (major, rest):
+        raise ApiError("InvalidParameterCombination", f"Cannot upgrade {ENGINE} from {current} to {target}")
+    if target_major > major and not request.get("allow_major_version_upgrade"):
+        raise ApiError(
+            "InvalidParameterCombination",
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+        )
+    return target
+
+
 def _with_status(cluster: DBCluster, status: str) -> DBCluster:
     described = copy.copy(cluster)
     described.status = status
@@ -273,13 +345,13 @@ class Responses(RDSResponse):
         name = self.params.get("DBParameterGroupName")
         if name not in self.backend.db_parameter_groups:
             raise DBParameterGroupNotFoundError(name)
-        return self._user_parameters(self.backend.db_parameter_groups[name].parameters)
+        return self._parameters(self.backend.db_parameter_groups[name].parameters)
 
     def describe_db_cluster_parameters(self) -> ActionResult:
         name = self.params.get("DBClusterParameterGroupName")
         if name not in self.backend.db_cluster_parameter_groups:
             raise DBClusterParameterGroupNotFoundError(name)
-        return self._user_parameters(self.backend.db_cluster_parameter_groups[name].parameters)
+        return self._parameters(self.backend.db_cluster_parameter_groups[name].parameters)
 
     def reset_db_parameter_group(self) -> ActionResult:
         name = self.params.get("DBParameterGroupName")
@@ -297,17 +369,20 @@ class Responses(RDSResponse):
 
     def describe_orderable_db_instance_options(self) -> ActionResult:
         engine, version, kind = (self.params.get(name) for name in ("Engine", "EngineVersion", "DBInstanceClass"))
-        if engine != ENGINE or version not in {None, VERSION} or kind not in {None, INSTANCE_CLASS}:
-            return ActionResult({"OrderableDBInstanceOptions": []})
+        is_offered = engine == ENGINE and kind in {None, INSTANCE_CLASS}
         zones = ec2_backends[self.current_account][self.region].describe_availability_zones()
-        offered = {
-            "Engine": ENGINE,
-            "EngineVersion": VERSION,
-            "DBInstanceClass": INSTANCE_CLASS,
-            "Vpc": True,
-            "AvailabilityZones": [{"Name": zone.name} for zone in zones],
-        }
-        return ActionResult({"OrderableDBInstanceOptions": [offered]})
+        offered = [
+            {
+                "Engine": ENGINE,
+                "EngineVersion": each,
+                "DBInstanceClass": INSTANCE_CLASS,
+                "Vpc": True,
+                "AvailabilityZones": [{"Name": zone.name} for zone in zones],
+            }
+            for each in VERSIONS
+            if is_offered and version in {None, each}
+        ]
+        return ActionResult({"OrderableDBInstanceOptions": offered})
 
     def modify_event_subscription(self) -> ActionResult:
         (subscription,) = self.backend.describe_event_subscriptions(self.params["SubscriptionName"])
@@ -316,11 +391,20 @@ class Responses(RDSResponse):
                 setattr(subscription, name, self.params[name])
         return ActionResult({"EventSubscription": subscription})
 
-    def _user_parameters(self, parameters: dict[str, Any]) -> ActionResult:
-        """Parameters that users have set. The engine's defaults are not available here."""
-        if self.params.get("Source") not in {None, "user"}:
-            return ActionResult({"Parameters": []})
-        return ActionResult({"Parameters": [{**value, "Source": "user"} for value in parameters.values()]})
+    def _parameters(self, parameters: dict[str, Any]) -> ActionResult:
+        """Parameters that users have set. Others are not available here.
+
+        What equals the default stays the system's, with the method `pending-reboot`, whichever was sent.
+        https://github.com/hashicorp/terraform-provider-aws/issues/39252
+        """
+        source = self.params.get("Source")
+        found = [
+            {**value, "Source": "system", "ApplyMethod": "pending-reboot"}
+            if DEFAULT_PARAMETERS.get(name) == value["ParameterValue"]
+            else {**value, "Source": "user"}
+            for name, value in parameters.items()
+        ]
+        return ActionResult({"Parameters": [each for each in found if source in {None, each["Source"]}]})
 
     def _reset(self, parameters: dict[str, Any]) -> None:
         names = [parameter["ParameterName"] for parameter in self.params.get("Parameters") or []]

@@ -105,7 +105,8 @@ class Responses(SecurityHubResponse):
             request["StandardsArn"].partition("standards/")[2]
             for request in self._request["StandardsSubscriptionRequests"]
         ]
-        return json.dumps({"StandardsSubscriptions": [self.backend.subscribe(standard) for standard in standards]})
+        pending = [self.backend.subscribe(standard) | {"StandardsStatus": "PENDING"} for standard in standards]
+        return json.dumps({"StandardsSubscriptions": pending})
 
     def batch_disable_standards(self) -> str:
         arns = self._request["StandardsSubscriptionArns"]

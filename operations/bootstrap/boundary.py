@@ -3,7 +3,7 @@
 Both must exist before the first stack: AWS rejects a role whose boundary, or a key policy whose principal, does not.
 """
 
-from stacks.names import PROJECT, Names
+from stacks.names import OS_METRICS_LOG_GROUP, PROJECT, Names
 from stacks.settings import Environment
 from stacks.statements import Condition, Statement, account_principal, allow, as_document, deny, string_equals
 from synthesized.policy_statements import PolicyDocument
@@ -39,7 +39,7 @@ def _allowed(names: Names) -> list[Statement]:
         f"/{PROJECT}/{names.environment}/*",
         f"/aws/lambda/{ours}",
         names.state_machine_log_group("*"),
-        "RDSOSMetrics",  # RDS's fixed name for the log group of enhanced monitoring
+        OS_METRICS_LOG_GROUP,
     ]
     return [
         allow(

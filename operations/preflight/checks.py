@@ -15,6 +15,7 @@ from operations.preflight.check_result import CheckResult, Status
 from operations.preflight.demand import Demand
 from operations.preflight.quotas import available_zones
 from operations.preflight.usage import paginate
+from operations.review.comparisons import older
 from operations.scan.checkov import ScanError
 from operations.scan.waivers import WAIVERS, waivers
 from synthesized.platform import Resource
@@ -61,11 +62,10 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
             Engine=cluster["engine"],
             DBInstanceClass=INSTANCE_CLASS,
         )
-        # A major version means its newest minor version.
         offered = {
             zone["Name"]
             for option in options
-            if option["EngineVersion"] == wanted or option["EngineVersion"].startswith(f"{wanted}.")
+            if option["EngineVersion"] == wanted
             for zone in option["AvailabilityZones"]
         }
         missing = [zone for zone in context.account.settings.network.zones if zone not in offered]
@@ -74,6 +74,28 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
             Status.STOP if missing else Status.OK,
             f"not offered in {', '.join(missing)}" if missing else "offered in each zone",
             f"offered in: {', '.join(sorted(offered)) or 'no zone of this Region'}" if missing else "",
+        )
+
+
+def running_database(context: CheckContext) -> Iterator[CheckResult]:
+    """The stacks' version is not older than the one that runs, to which RDS may have upgraded the cluster itself.
+
+    The provider sends the stacks' version with every change of a cluster that runs another
+    (`resourceClusterUpdate` in internal/service/rds/cluster.go), and RDS refuses an older one.
+    """
+    rds = context.account.client("rds")
+    for cluster in context.bodies("aws_rds_cluster"):
+        identifier, wanted = cluster["cluster_identifier"], cluster["engine_version"]
+        found = call_or_none(rds.describe_db_clusters, "DBClusterNotFoundFault", DBClusterIdentifier=identifier)
+        if found is None:
+            continue
+        running: str = found["DBClusters"][0]["EngineVersion"]
+        is_older = older(running, wanted)
+        yield CheckResult(
+            f"version of {identifier}",
+            Status.STOP if is_older else Status.OK,
+            f"runs {running}, and RDS refuses {wanted}" if is_older else running,
+            f'set database.engine_version = "{running}"' if is_older else "",
         )
 
 
@@ -118,6 +140,20 @@ def buckets(context: CheckContext) -> Iterator[CheckResult]:
             remedy = f"import it: see python -m operations orphans {context.account.settings.name}"
             problems.append(CheckResult(f"bucket {name}", Status.STOP, "exists, but in no state", remedy))
     yield from problems or [CheckResult("bucket names", Status.OK, f"no other account has any of {len(missing)} names")]
+
+
+def log_groups(context: CheckContext) -> Iterator[CheckResult]:
+    """No new log group exists, such as one that AWS created before the stacks: Terraform would fail to create it."""
+    logs, problems = context.account.client("logs"), list[CheckResult]()
+    missing = context.demand.missing("aws_cloudwatch_log_group")
+    for group in missing:
+        name = group.body["name"]
+        found = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name in [each["logGroupName"] for each in found]:
+            stack = context.demand.platform.stacks[group.tier].name
+            remedy = f"in the folder of {stack}: terraform import '{group.address_in_stack}' '{name}'"
+            problems.append(CheckResult(f"log group {name}", Status.STOP, "exists, but in no state", remedy))
+    yield from problems or [CheckResult("log groups", Status.OK, f"none of {len(missing)} exists")]
 
 
 def hosted_zone(context: CheckContext) -> Iterator[CheckResult]:
@@ -216,8 +252,10 @@ class PreflightCheck:
 CHECKS = (
     PreflightCheck("zones", zones),
     PreflightCheck("database version", database),
+    PreflightCheck("running database", running_database),
     PreflightCheck("cache node type", cache),
     PreflightCheck("bucket names", buckets),
+    PreflightCheck("log groups", log_groups),
     PreflightCheck("hosted zone", hosted_zone),
     PreflightCheck("bootstrap", bootstrapped),
     PreflightCheck("state locks", locks),

@@ -28,6 +28,16 @@ def lower(before: Any, after: Any) -> bool:
     return was is not None and (is_ is None or is_ < was)
 
 
+def older(before: Any, after: Any) -> bool:
+    """A version such as `17.9` decreased."""
+    versions = [[int(part) for part in str(each).split(".")] for each in (before, after) if _is_version(each)]
+    return len(versions) == 2 and versions[1] < versions[0]
+
+
+def _is_version(value: Any) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)*", str(value)) is not None
+
+
 def higher(before: Any, after: Any) -> bool:
     """A number increased."""
     was, is_ = _number(before), _number(after)

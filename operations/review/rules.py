@@ -24,6 +24,7 @@ from operations.review.comparisons import (
     loses,
     lower,
     off,
+    older,
     on,
     scalar_changed,
     sooner,
@@ -273,6 +274,7 @@ TYPE_RULES = (
     ReviewRule("aws_elasticache_.*", "snapshot_retention_limit", lower, DATA_LOSS, "backups are kept for less time"),
     ReviewRule("aws_elasticache_.*", "final_snapshot_identifier", unset, DATA_LOSS, "no final snapshot is created"),
     # Downtime.
+    ReviewRule(DB, "engine_version", older, DOWNTIME, "older than the version that runs: AWS refuses the deployment"),
     ReviewRule(DB, "engine_version", changed, DOWNTIME, "the engine is upgraded: connections break while it restarts"),
     ReviewRule(
         DB, "instance_class", changed, DOWNTIME, "the instance restarts with another class; a writer fails over"

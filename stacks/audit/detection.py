@@ -6,12 +6,15 @@ case, because these reach the account's event bus.
 
 from collections.abc import Sequence
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.guardduty_detector import GuarddutyDetector
 from cdktf_cdktf_provider_aws.guardduty_detector_feature import GuarddutyDetectorFeature
-from cdktf_cdktf_provider_aws.inspector2_enabler import Inspector2Enabler
+from cdktf_cdktf_provider_aws.inspector2_enabler import Inspector2Enabler, Inspector2EnablerTimeouts
 from cdktf_cdktf_provider_aws.securityhub_account import SecurityhubAccount
-from cdktf_cdktf_provider_aws.securityhub_standards_subscription import SecurityhubStandardsSubscription
+from cdktf_cdktf_provider_aws.securityhub_standards_subscription import (
+    SecurityhubStandardsSubscription,
+    SecurityhubStandardsSubscriptionTimeouts,
+)
 
 from stacks.parts.events import Event
 from stacks.tier import TierStack
@@ -28,6 +31,10 @@ FEATURES = {
     # It creates an unmanaged endpoint and security group, and needs access to a repository of AWS.
     "RUNTIME_MONITORING": False,
 }
+
+TIMEOUT = "30m"
+"""The provider itself waits 3 minutes for a standard, and 5 for Inspector. What takes longer is tainted, and the next
+apply turns it off and on again: https://github.com/hashicorp/terraform-provider-aws/issues/42688"""
 
 STANDARDS = {
     "pci-dss": "pci-dss/v/4.0.1",
@@ -77,6 +84,9 @@ def enable_guardduty(tier: TierStack) -> None:
             detector_id=detector.id,
             name=feature,
             status="ENABLED" if is_on else "DISABLED",
+            # GuardDuty returns the settings of runtime monitoring's agents even while it is off, and every plan would
+            # replace the feature: https://github.com/hashicorp/terraform-provider-aws/issues/36695
+            lifecycle=None if is_on else TerraformResourceLifecycle(ignore_changes=["additional_configuration"]),
         )
     tier.publish("detector_id", detector, "id", "GuardDuty's detector")
 
@@ -101,6 +111,7 @@ def enable_security_hub(tier: TierStack, *, depends_on: Sequence[ITerraformDepen
             tier,
             f"standard-{name}",
             standards_arn=f"arn:aws:securityhub:{tier.settings.region}::standards/{standard}",
+            timeouts=SecurityhubStandardsSubscriptionTimeouts(create=TIMEOUT, delete=TIMEOUT),
             depends_on=[hub],
         )
 
@@ -108,4 +119,10 @@ def enable_security_hub(tier: TierStack, *, depends_on: Sequence[ITerraformDepen
 def enable_inspector(tier: TierStack) -> None:
     """PCI DSS 6.3.1, 11.3.1: Inspector for images and functions, and for functions' code where supported."""
     code = ["LAMBDA_CODE"] if tier.settings.region in CODE_SCAN_REGIONS else []
-    Inspector2Enabler(tier, "inspector", account_ids=[tier.settings.account], resource_types=["ECR", "LAMBDA", *code])
+    Inspector2Enabler(
+        tier,
+        "inspector",
+        account_ids=[tier.settings.account],
+        resource_types=["ECR", "LAMBDA", *code],
+        timeouts=Inspector2EnablerTimeouts(create=TIMEOUT, update=TIMEOUT, delete=TIMEOUT),
+    )

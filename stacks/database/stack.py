@@ -13,6 +13,7 @@ from constructs import Construct
 from stacks.database.alarms import FAILED_LOGIN_PATTERN, FAILED_LOGINS, database_alarms
 from stacks.database.parameters import ENGINE, cluster_parameters, instance_parameters
 from stacks.foundation.stack import FoundationStack, Keys
+from stacks.names import OS_METRICS_LOG_GROUP
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
 from stacks.parts.alarms import create_alarms
@@ -24,6 +25,11 @@ from stacks.tier import TierStack
 
 MASTER_USERNAME = "platform_master"
 """PCI DSS 2.2.2: no well-known default name."""
+
+NO_MASTER_SECRET = "none"  # noqa: S105 - not a password
+"""Output in place of the master secret's ARN. RDS manages no password of a cluster that was restored, until
+`modify-db-cluster --manage-master-user-password`: its restore APIs do not have the parameter.
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterToPointInTime.html"""
 
 LOGS = ("postgresql", "iam-db-auth-error")
 
@@ -39,7 +45,8 @@ class DatabaseStack(TierStack):
         super().__init__(scope, settings)
         logs = self._logs(foundation)
         self.cluster = self._cluster(foundation.keys, network, list(logs.values()))
-        self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role())
+        os_metrics = [self._os_metrics_log(foundation)] if settings.database.os_metrics_log else []
+        self.instances = self._writer_and_readers(foundation.keys, self._monitoring_role(), os_metrics)
         self._add_readers_under_load()
         metric_filter(self, "failed-logins", logs["postgresql"], pattern=FAILED_LOGIN_PATTERN, metric=FAILED_LOGINS)
         self.alarms = create_alarms(self, foundation.alarm_topic, database_alarms(self, self.cluster))
@@ -51,6 +58,13 @@ class DatabaseStack(TierStack):
             kind: log_group(self, f"log-{kind}", self.names.database_log_group(kind), key=foundation.keys.logs)
             for kind in LOGS
         }
+
+    def _os_metrics_log(self, foundation: FoundationStack) -> CloudwatchLogGroup:
+        """Create the log group of Enhanced Monitoring before the instances, as above.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html
+        """
+        return log_group(self, "log-os-metrics", OS_METRICS_LOG_GROUP, key=foundation.keys.logs)
 
     def _cluster(self, keys: Keys, network: NetworkStack, logs: list[CloudwatchLogGroup]) -> RdsCluster:
         settings = self.settings.database
@@ -85,6 +99,7 @@ class DatabaseStack(TierStack):
             manage_master_user_password=True,
             master_user_secret_kms_key_id=keys.secrets.arn,
             iam_database_authentication_enabled=True,
+            iam_roles=[],  # no role that exports data to S3
             storage_encrypted=True,
             kms_key_id=keys.database.arn,
             enabled_cloudwatch_logs_exports=list(LOGS),
@@ -112,7 +127,9 @@ class DatabaseStack(TierStack):
             description="Delivers the database's enhanced monitoring to CloudWatch",
         )
 
-    def _writer_and_readers(self, keys: Keys, monitoring: ServiceRole) -> list[RdsClusterInstance]:
+    def _writer_and_readers(
+        self, keys: Keys, monitoring: ServiceRole, logs: list[CloudwatchLogGroup]
+    ) -> list[RdsClusterInstance]:
         """One instance per zone in turn. The names show the initial roles; after a failover, a reader is the writer."""
         parameters = instance_parameters(self)
         zones = self.settings.network.zones
@@ -143,7 +160,7 @@ class DatabaseStack(TierStack):
                 performance_insights_retention_period=7,  # days: the free tier
                 lifecycle=self.stateful_lifecycle(),
                 # The first instance of a cluster becomes the writer.
-                depends_on=[monitoring.permissions, *instances[:1]],
+                depends_on=[monitoring.permissions, *instances[:1], *logs],
             )
             instances.append(instance)
         return instances
@@ -174,5 +191,6 @@ class DatabaseStack(TierStack):
             self.cluster,
             "master_user_secret[0].secret_arn",
             "Secret with the master credential, which RDS makes and rotates",
+            missing=NO_MASTER_SECRET,
         )
         self.export(self.cluster, "arn", "id", "cluster_resource_id")

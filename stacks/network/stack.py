@@ -72,10 +72,16 @@ class NetworkStack(TierStack):
         return vpc
 
     def _lock_defaults(self) -> None:
-        """PCI DSS 1.2.1: resources that use the VPC's defaults can reach nothing and cannot be reached."""
+        """PCI DSS 1.2.1: resources that use the VPC's defaults can reach nothing and cannot be reached.
+
+        Lists are stated as empty. If they were left out, the provider would accept whatever is there; only those of the
+        default network ACL mean none (`resourceDefaultNetworkACL` in internal/service/ec2/vpc_default_network_acl.go).
+        """
         name = {"Name": self.names.resource_name("default-locked")}
-        DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, tags=name)
-        DefaultRouteTable(self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, tags=name)
+        DefaultSecurityGroup(self, "default-group", vpc_id=self.vpc.id, ingress=[], egress=[], tags=name)
+        DefaultRouteTable(
+            self, "default-routes", default_route_table_id=self.vpc.default_route_table_id, route=[], tags=name
+        )
         DefaultNetworkAcl(
             self,
             "default-acl",
@@ -162,7 +168,13 @@ class NetworkStack(TierStack):
 
     def _route_table(self, kind: SubnetKind, zone: str, subnet: Subnet) -> RouteTable:
         id = f"{kind}-{zone[-1]}"
-        table = RouteTable(self, f"{id}-routes", vpc_id=self.vpc.id, tags={"Name": self.names.resource_name(id)})
+        table = RouteTable(
+            self,
+            f"{id}-routes",
+            vpc_id=self.vpc.id,
+            propagating_vgws=[],  # no routes from a VPN
+            tags={"Name": self.names.resource_name(id)},
+        )
         RouteTableAssociation(self, f"{id}-association", subnet_id=subnet.id, route_table_id=table.id)
         return table
 

@@ -1,6 +1,6 @@
 """The Lambda function that rotates the credential, in the VPC, with a role that permits nothing else."""
 
-from cdktf import AssetType, Fn, TerraformAsset
+from cdktf import AssetType, Fn, Op, Precondition, TerraformAsset, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.lambda_function import (
@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 from cdktf_cdktf_provider_aws.rds_cluster import RdsCluster
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 
+from stacks.database.stack import NO_MASTER_SECRET
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.parts import ports
@@ -93,6 +94,15 @@ def rotation_function(
             log_format="JSON", log_group=log.name, application_log_level="INFO", system_log_level="INFO"
         ),
         tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+        lifecycle=TerraformResourceLifecycle(
+            precondition=[
+                Precondition(
+                    condition=Op.neq(master_secret, NO_MASTER_SECRET),
+                    error_message="The database has no master secret, as after a restore. Let RDS manage its password "
+                    "(aws rds modify-db-cluster --manage-master-user-password), and deploy the database tier first.",
+                )
+            ]
+        ),
         depends_on=[role.permissions],
     )
 

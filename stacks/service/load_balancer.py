@@ -202,6 +202,7 @@ def _load_balancer(tier: TierStack, subnets: Sequence[Subnet], group: SecurityGr
         name=tier.names.load_balancer,
         load_balancer_type="application",
         internal=False,
+        ip_address_type="ipv4",  # the security group has no rules for IPv6
         subnets=[subnet.id for subnet in subnets],
         security_groups=[group.id],
         idle_timeout=IDLE_TIMEOUT,

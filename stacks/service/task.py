@@ -152,8 +152,11 @@ def _container(
         "user": USER,
         "privileged": False,
         "readonlyRootFilesystem": True,
-        # PCI DSS 2.2.4. The init process reaps zombies and forwards SIGTERM.
-        "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+        # MiB: all of the task's, whose limit Fargate enforces anyway. Rule suites look for a limit of the container.
+        "memory": tier.settings.service.memory,
+        # PCI DSS 2.2.4. The init process reaps zombies and forwards SIGTERM. ECS adds an empty list of added
+        # capabilities; without it here, every plan would replace the task definition and all tasks.
+        "linuxParameters": {"initProcessEnabled": True, "capabilities": {"add": [], "drop": ["ALL"]}},
         "portMappings": [{"containerPort": ports.SERVICE, "hostPort": ports.SERVICE, "protocol": "tcp"}],
         "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
         "secrets": [

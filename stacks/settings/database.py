@@ -12,6 +12,9 @@ Capacity = Annotated[float, Unit("ACU of 2 GiB"), MultipleOf(0.5), Le(256)]
 Readers = Annotated[int, Unit("instances"), Ge(0), Le(15)]
 
 SUPPORTED_MAJOR_VERSIONS = ("16", "17")
+LTS_VERSION = "17.7"
+"""Long-term support: at least three years from December 2025.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Updates.LTS.html"""
 
 
 class DatabaseSettings(Section):
@@ -20,12 +23,11 @@ class DatabaseSettings(Section):
     engine_version: Annotated[
         str,
         Matching(
-            rf"(?:{'|'.join(SUPPORTED_MAJOR_VERSIONS)})(?:\.\d+)?",
-            f"a version such as {SUPPORTED_MAJOR_VERSIONS[-1]} or {SUPPORTED_MAJOR_VERSIONS[-1]}.4; major version "
-            f"{' or '.join(SUPPORTED_MAJOR_VERSIONS)}",
+            rf"(?:{'|'.join(SUPPORTED_MAJOR_VERSIONS)})\.\d+",
+            f"a minor version such as {LTS_VERSION}, of major version {' or '.join(SUPPORTED_MAJOR_VERSIONS)}",
         ),
-    ] = "17"
-    """With a major version alone, AWS chooses the minor version and upgrades it in the maintenance window."""
+    ] = LTS_VERSION
+    """RDS installs later minor versions itself. `drift` and `preflight` report it, and the setting must follow."""
 
     name: Annotated[
         str,
@@ -64,6 +66,10 @@ class DatabaseSettings(Section):
         InProduction("this is the longest retention that Aurora offers", at_least=35),
     ] = 35
     """Retention of Aurora's own backups: the cluster can be restored to any second of these days."""
+
+    os_metrics_log: bool = True
+    """Create the log group `RDSOSMetrics`, which RDS would create without a key and for 30 days. It is the same for all
+    databases of an account and Region: false in all their environments but one."""
 
     @property
     def major_version(self) -> str:

@@ -65,7 +65,7 @@ class StorageStack(TierStack):
     ) -> None:
         super().__init__(scope, settings)
         self.file_system = self._file_system(foundation.keys.files)
-        self._back_up()
+        self._leave_backups_to_recovery()
         self._mount_in_every_zone(network.app_subnets, network.security_groups.files)
         self.access_points = {point.name: self._access_point(point) for point in ACCESS_POINTS}
         self._refuse_other_mounts()
@@ -96,12 +96,18 @@ class StorageStack(TierStack):
         self.export(file_system, "arn")
         return file_system
 
-    def _back_up(self) -> None:
+    def _leave_backups_to_recovery(self) -> None:
+        """The recovery tier's plan backs the files up, into a locked vault.
+
+        Automatic backups would be a second plan, at 05:00 with 8 hours to start. AWS Backup runs one job of a file
+        system at a time, so either may expire. Their vault is not locked, and cannot be deleted.
+        https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html
+        """
         EfsBackupPolicy(
             self,
             "backup",
             file_system_id=self.file_system.id,
-            backup_policy=EfsBackupPolicyBackupPolicy(status="ENABLED"),
+            backup_policy=EfsBackupPolicyBackupPolicy(status="DISABLED"),
         )
 
     def _mount_in_every_zone(self, subnets: ZonalSubnets, group: SecurityGroup) -> None:

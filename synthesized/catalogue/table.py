@@ -159,6 +159,8 @@ CATALOGUE: Mapping[str, Row] = {
     "aws_rds_cluster": Row(
         Tagged(r"rds:cluster:(.+)", "AWS::RDS::DBCluster"),
         keys={"kms_key_id": "database", "master_user_secret_kms_key_id": "secrets"},
+        # Auto scaling adds others.
+        separate_resources={"cluster_members": None},
         in_vpc=vpc.Aurora(),
         zone_loss=zone_loss.database,
     ),

@@ -104,6 +104,8 @@ def referring_to(type_: str) -> Value:
 
 IS_SET = Value("set", bool)
 IS_ABSENT = Value("absent", lambda value: not value)
+IS_STATED_EMPTY = Value("`[]`", lambda value: value == [])
+"""For arguments that accept any value if they are left out."""
 
 
 @dataclass(frozen=True)

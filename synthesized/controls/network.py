@@ -7,6 +7,7 @@ from typing import Any
 from synthesized.controls.control import (
     IS_ABSENT,
     IS_SET,
+    IS_STATED_EMPTY,
     Addition,
     Control,
     Every,
@@ -284,9 +285,9 @@ CONTROLS = (
         requirements=("1.2.1", "2.2.1"),
         summary="The VPC's default security group, network ACL and route table have no rules and no routes.",
         checks=[
-            Every("aws_default_security_group", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
+            Every("aws_default_security_group", {"ingress": IS_STATED_EMPTY, "egress": IS_STATED_EMPTY}),
             Every("aws_default_network_acl", {"ingress": IS_ABSENT, "egress": IS_ABSENT}),
-            Every("aws_default_route_table", {"route": IS_ABSENT}),
+            Every("aws_default_route_table", {"route": IS_STATED_EMPTY}),
         ],
         mutations=[
             Replacement("aws_default_security_group", "ingress", [{"self": True, "protocol": "-1"}]),
@@ -294,6 +295,9 @@ CONTROLS = (
             Replacement("aws_default_network_acl", "ingress", [{"rule_no": 100, "action": "allow"}]),
             Replacement("aws_default_security_group", "egress", [{"self": True, "protocol": "-1"}]),
             Replacement("aws_default_route_table", "route", [{"cidr_block": ANYWHERE}]),
+            Replacement("aws_default_security_group", "ingress", None),
+            Replacement("aws_default_security_group", "egress", None),
+            Replacement("aws_default_route_table", "route", None),
             Removal("aws_default_security_group", "the default security group has its initial rules"),
         ],
     ),

@@ -5,6 +5,8 @@ from typing import Any
 from local_aws.server import LocalAws
 from tests.changes import IDENTIFIES, Change
 
+IMMUTABLE = "a revision cannot be changed"
+
 
 def _update(**changed: Any) -> Change:
     return lambda aws, state: aws.client("ecs").update_service(
@@ -62,4 +64,12 @@ UNREAD: dict[tuple[str, str], str] = {
     ("aws_ecs_service", "desired_count"): "ignore_changes: set by Application Auto Scaling",
     ("aws_ecs_service", "force_new_deployment"): "an option of updates; only in the state",
     ("aws_ecs_service", "name"): IDENTIFIES,
+    ("aws_ecs_task_definition", "skip_destroy"): "an option of the deletion; only in the state",
+    **{
+        ("aws_ecs_task_definition", argument): IMMUTABLE
+        for argument in (
+            *("container_definitions", "cpu", "execution_role_arn", "family", "memory", "network_mode"),
+            *("requires_compatibilities", "runtime_platform", "task_role_arn", "volume"),
+        )
+    },
 }

@@ -187,7 +187,7 @@ EDITS: Mapping[str, Edit] = {
         "database",
         DOWNTIME,
         {(DOWNTIME, each, "engine_version") for each in (CLUSTER, WRITER, READER)},
-        settings={"database": {"engine_version": "17.5"}},
+        settings={"database": {"engine_version": "17.9"}},
     ),
     "larger cache nodes": Edit(
         "cache", DOWNTIME, {(DOWNTIME, CACHE, "node_type")}, settings={"cache": {"node_type": "cache.r7g.xlarge"}}

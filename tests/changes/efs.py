@@ -41,8 +41,8 @@ def _change_throughput_mode(aws: LocalAws, file_system: dict[str, Any]) -> None:
     aws.client("efs").update_file_system(FileSystemId=file_system["id"], ThroughputMode="bursting")
 
 
-def _disable_backup(aws: LocalAws, policy: dict[str, Any]) -> None:
-    aws.client("efs").put_backup_policy(FileSystemId=policy["file_system_id"], BackupPolicy={"Status": "DISABLED"})
+def _enable_backup(aws: LocalAws, policy: dict[str, Any]) -> None:
+    aws.client("efs").put_backup_policy(FileSystemId=policy["file_system_id"], BackupPolicy={"Status": "ENABLED"})
 
 
 def _change_replica_region(aws: LocalAws, replication: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_efs_access_point", "posix_user"): _access_point(posix_user={"Uid": 0, "Gid": 0}),
     ("aws_efs_access_point", "root_directory"): _access_point(root_directory={"Path": "/"}),
     ("aws_efs_access_point", "tags"): _add_tag,
-    ("aws_efs_backup_policy", "backup_policy"): _disable_backup,
+    ("aws_efs_backup_policy", "backup_policy"): _enable_backup,
     ("aws_efs_file_system", "creation_token"): _file_system(creation_token="another"),
     ("aws_efs_file_system", "encrypted"): _file_system(encrypted=False),
     ("aws_efs_file_system", "kms_key_id"): _file_system(kms_key_id="arn:aws:kms:us-west-1:111122223333:key/another"),

@@ -111,8 +111,11 @@ CHANGES: dict[tuple[str, str], Change] = {
         engine_lifecycle_support="open-source-rds-extended-support"
     ),
     ("aws_rds_cluster", "engine_mode"): _stored_cluster(engine_mode="serverless"),
-    ("aws_rds_cluster", "engine_version"): _cluster(EngineVersion="16.4", AllowMajorVersionUpgrade=True),
+    ("aws_rds_cluster", "engine_version"): _cluster(EngineVersion="17.9"),
     ("aws_rds_cluster", "iam_database_authentication_enabled"): _cluster(EnableIAMDatabaseAuthentication=False),
+    ("aws_rds_cluster", "iam_roles"): _stored_cluster(
+        associated_roles=[{"RoleArn": "arn:aws:iam::111122223333:role/export", "Status": "ACTIVE"}]
+    ),
     ("aws_rds_cluster", "kms_key_id"): _stored_cluster(kms_key_id="arn:aws:kms:us-west-1:111122223333:key/another"),
     ("aws_rds_cluster", "master_username"): _stored_cluster(master_username="another"),
     ("aws_rds_cluster", "port"): _stored_cluster(port=5433),
@@ -129,7 +132,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_rds_cluster_instance", "copy_tags_to_snapshot"): _instance(CopyTagsToSnapshot=False),
     ("aws_rds_cluster_instance", "db_parameter_group_name"): _another_group,
     ("aws_rds_cluster_instance", "engine"): _stored_instance(engine="aurora-mysql"),
-    ("aws_rds_cluster_instance", "engine_version"): lambda aws, state: _cluster(EngineVersion="16.4")(
+    ("aws_rds_cluster_instance", "engine_version"): lambda aws, state: _cluster(EngineVersion="17.9")(
         aws, {"id": state["cluster_identifier"]}
     ),
     ("aws_rds_cluster_instance", "instance_class"): _instance(DBInstanceClass="db.r7g.large"),

@@ -13,7 +13,12 @@ from synthesized.platform import Stack
 from tests.commands.conftest import Scene
 from tests.states import state
 
-FILLED = {"aws_security_group": ["arn", "egress", "ingress", "tags_all"], "aws_s3_bucket": ["arn", "policy"]}
+# Whether the configuration can set what AWS fills in.
+FILLED = {
+    "aws_security_group": {"arn": False, "egress": True, "ingress": True, "tags_all": True},
+    "aws_s3_bucket": {"arn": False, "policy": True},
+    "aws_rds_cluster": {"availability_zones": True, "cluster_members": True, "iam_roles": True, "renewals": False},
+}
 # A Terraform that returns the files in the stack's folder, and must be initialized before the first plan.
 TERRAFORM = """
 if [ "$1" = init ]; then touch initialized; echo "$TF_PLUGIN_CACHE_DIR" >cache; exit; fi
@@ -29,7 +34,15 @@ SCHEMA = {
     "provider_schemas": {
         "registry.terraform.io/hashicorp/aws": {
             "resource_schemas": {
-                "aws_sns_topic": {"block": {"attributes": {"arn": {"computed": True}, "name": {"optional": True}}}},
+                "aws_sns_topic": {
+                    "block": {
+                        "attributes": {
+                            "arn": {"computed": True},
+                            "name": {"optional": True},
+                            "policy": {"computed": True, "optional": True},
+                        }
+                    }
+                },
                 "aws_nothing": {"block": {}},
             }
         }
@@ -127,6 +140,29 @@ def test_a_changed_default_tag_is_reported_as_a_tag():
     assert drift_of("aws_security_group", {"tags": None, "tags_all": {"Owner": "us"}}, after, body={}) == [
         ("changed", ("tags",))
     ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "before", "after", "expected"),
+    [
+        ("iam_roles", [], ["export"], [("added to", ("iam_roles",))]),
+        ("iam_roles", None, ["export"], [("added to", ("iam_roles",))]),
+        # AWS replaced its own entries, or removed them.
+        ("availability_zones", ["a"], ["a", "b"], []),
+        ("availability_zones", ["a"], [], []),
+        # Instances, which are resources of their own, or which auto scaling adds.
+        ("cluster_members", [], ["reader"], []),
+        # No stack could set it.
+        ("renewals", [], ["done"], []),
+    ],
+)
+def test_an_entry_in_an_empty_list_that_the_stack_does_not_set_is_drift(
+    argument: str, before: object, after: object, expected: list[Any]
+):
+    assert drift_of("aws_rds_cluster", {argument: before}, {argument: after}, body={}) == expected
+    for ignored in ([argument], "all"):
+        body = {"lifecycle": {"ignore_changes": ignored}}
+        assert drift_of("aws_rds_cluster", {argument: before}, {argument: after}, body=body) == []
 
 
 RULE = {"cidr_blocks": ["10.0.0.0/8"], "security_groups": [], "self": False, "from_port": 443}
@@ -288,7 +324,7 @@ def test_the_schema_lists_computed_arguments(deployed: Deployed):
     folder = deployed.folder()
     (folder / "initialized").touch()
     schema = computed_arguments(Stack("dev-network", "network", folder, document, ()))
-    assert schema == {"aws_sns_topic": ["arn"], "aws_nothing": []}
+    assert schema == {"aws_sns_topic": {"arn": False, "policy": True}, "aws_nothing": {}}
 
 
 def test_a_tier_that_cannot_be_planned_is_reported_and_the_others_are_checked(deployed: Deployed):

@@ -287,7 +287,7 @@ def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckCo
     assert result.remedy == "choose others for network.zones; us-west-1 has us-west-1a, us-west-1c"
 
 
-@pytest.mark.parametrize(("version", "status"), [("17.4", Status.OK), ("17", Status.OK), ("16.9", Status.STOP)])
+@pytest.mark.parametrize(("version", "status"), [("17.7", Status.OK), ("17.6", Status.STOP), ("17.70", Status.STOP)])
 def test_a_database_version_that_is_not_offered_stops_the_deployment(
     scene: Scene, context: CheckContext, version: str, status: Status
 ):
@@ -298,11 +298,24 @@ def test_a_database_version_that_is_not_offered_stops_the_deployment(
 
 
 def test_a_zone_without_the_database_is_named(scene: Scene, context: CheckContext):
-    option = {"EngineVersion": "17.4", "AvailabilityZones": [{"Name": "us-west-1a"}]}
+    option = {"EngineVersion": "17.7", "AvailabilityZones": [{"Name": "us-west-1a"}]}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
     result = found(checks.database, context)
     assert (result.status, result.detail) == (Status.STOP, "not offered in us-west-1b")
     assert result.remedy == "offered in: us-west-1a"
+
+
+@pytest.mark.parametrize(
+    ("running", "status"), [("17.7", Status.OK), ("17.6", Status.OK), ("17.9", Status.STOP), ("17.10", Status.STOP)]
+)
+def test_a_database_that_rds_has_upgraded_stops_the_deployment(
+    scene: Scene, context: CheckContext, running: str, status: Status
+):
+    assert list(checks.running_database(context)) == []
+    scene.intercept("DescribeDBClusters", lambda _: {"DBClusters": [{"EngineVersion": running}]})
+    result = found(checks.running_database, context)
+    assert result.status is status
+    assert result.remedy == (f'set database.engine_version = "{running}"' if status is Status.STOP else "")
 
 
 def test_a_node_type_that_the_region_does_not_offer_stops_the_deployment(scene: Scene, context: CheckContext):
@@ -317,6 +330,15 @@ def test_a_node_type_that_the_region_does_not_offer_stops_the_deployment(scene: 
 
 def buckets_of(context: CheckContext) -> list[Resource]:
     return context.demand.platform.of_type("aws_s3_bucket")
+
+
+def test_a_log_group_that_aws_created_must_be_imported(scene: Scene, context: CheckContext):
+    assert found(checks.log_groups, context).status is Status.OK
+    existing = [{"logGroupName": "RDSOSMetrics"}, {"logGroupName": "RDSOSMetrics-2"}]
+    scene.intercept("DescribeLogGroups", lambda _: {"logGroups": existing})
+    result = found(checks.log_groups, context)
+    assert (result.name, result.status) == ("log group RDSOSMetrics", Status.STOP)
+    assert "terraform import 'aws_cloudwatch_log_group.log-os-metrics' 'RDSOSMetrics'" in result.remedy
 
 
 def test_bucket_names_are_free(context: CheckContext):

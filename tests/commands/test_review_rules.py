@@ -72,6 +72,7 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ("azurerm_key_vault", "soft_delete_retention_days", 90, 7, DATA_LOSS),
     # Downtime.
     ("aws_rds_cluster", "engine_version", "17.4", "17.5", DOWNTIME),
+    ("aws_rds_cluster", "engine_version", "17.10", "17.9", DOWNTIME),
     ("aws_rds_cluster_instance", "instance_class", "db.r8g.large", "db.r8g.xlarge", DOWNTIME),
     ("aws_rds_cluster", "port", 5432, 5433, DOWNTIME),
     ("aws_db_instance", "ca_cert_identifier", "a", "b", DOWNTIME),

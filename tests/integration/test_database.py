@@ -36,6 +36,11 @@ def test_number_of_writers_and_readers(cluster: Response, settings: Environment)
     expect("members", {cluster["DBClusterArn"]: roles}, {("writers", 1), ("enough readers", True)})
 
 
+def test_database_runs_the_version_of_the_settings(cluster: Response, settings: Environment):
+    """RDS refuses any change of a cluster that it has upgraded beyond the settings."""
+    expect("engine version", {cluster["DBClusterArn"]: cluster["EngineVersion"]}, settings.database.engine_version)
+
+
 def test_instances_are_in_different_zones(cluster: Response, instances: list[Response], settings: Environment):
     zones = {instance["AvailabilityZone"] for instance in instances}
     several = min(1 + settings.database.readers, len(settings.network.zones))

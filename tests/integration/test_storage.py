@@ -68,9 +68,10 @@ def test_files_are_encrypted_with_their_key(files: Response, keys: dict[str, str
     expect("is encrypted, key", {files["FileSystemArn"]: encryption}, (True, keys["files"]))
 
 
-def test_files_are_backed_up(deployed: DeployedEnvironment, files: Response):
+def test_files_have_no_automatic_backups(deployed: DeployedEnvironment, files: Response):
+    """The recovery tier's plan backs them up."""
     policy = deployed.call("efs", "describe_backup_policy", FileSystemId=files["FileSystemId"])["BackupPolicy"]
-    expect("backups", {files["FileSystemArn"]: policy["Status"]}, "ENABLED")
+    expect("automatic backups", {files["FileSystemArn"]: policy["Status"]}, "DISABLED")
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,6 @@ def test_a_plan_requires_its_vault(backup: Any):
 def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan: str):
     selected = {"SelectionName": "files", "IamRoleArn": ROLE, "Resources": ["arn:aws:elasticfilesystem:::x"]}
     id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selected)["SelectionId"]
-    assert backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)["BackupSelection"] == selected
     (listed,) = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
     assert (listed["SelectionId"], listed["SelectionName"], listed["IamRoleArn"]) == (id, "files", ROLE)
     with pytest.raises(ClientError, match="InvalidRequestException"):
@@ -153,6 +152,26 @@ def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan:
     backup.delete_backup_plan(BackupPlanId=plan)
     # The name can be reused.
     assert backup.create_backup_plan(BackupPlan={"BackupPlanName": vault, "Rules": [rule(vault)]})["BackupPlanId"]
+
+
+def test_a_rule_is_completed(backup: Any, plan: str):
+    (described,) = backup.get_backup_plan(BackupPlanId=plan)["BackupPlan"]["Rules"]
+    assert (described["StartWindowMinutes"], described["CompletionWindowMinutes"]) == (480, 10080)
+    assert described["ScheduleExpressionTimezone"] == "Etc/UTC"
+
+
+def test_a_selection_is_completed(backup: Any, plan: str):
+    equal = {"StringEquals": [{"ConditionKey": "aws:ResourceTag/Tier", "ConditionValue": "storage"}]}
+    operators = ("StringEquals", "StringLike", "StringNotEquals", "StringNotLike")
+    for conditions in ({}, equal):
+        sent = {"SelectionName": "files", "IamRoleArn": ROLE, "Resources": ["*"], "Conditions": conditions}
+        id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=sent)["SelectionId"]
+        assert backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)["BackupSelection"] == {
+            **sent,
+            "NotResources": [],
+            "ListOfTags": [],
+            "Conditions": {operator: conditions.get(operator, []) for operator in operators},
+        }
 
 
 REQUIRED_KEYS = ("RestoreTestingPlanName", "ScheduleExpression", "RecoveryPointSelection")

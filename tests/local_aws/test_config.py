@@ -46,6 +46,7 @@ def test_a_recorder_keeps_its_recording_mode(config: Any, recorder: str) -> None
         ]
 
     assert describe()["recordingMode"]["recordingFrequency"] == "DAILY"
+    assert describe()["recordingGroup"]["recordingStrategy"] == {"useOnly": "ALL_SUPPORTED_RESOURCE_TYPES"}
     config.put_configuration_recorder(ConfigurationRecorder={"name": recorder, "roleARN": ROLE})
     assert describe()["recordingMode"]["recordingFrequency"] == "CONTINUOUS"
 

@@ -333,3 +333,19 @@ def test_only_network_mode_awsvpc_requires_subnets(ecs: Any) -> None:
     assert (description["attachments"], description["launchType"]) == ([], "EC2")
     ecs.delete_service(cluster="plain", service="plain", force=True)
     assert ecs.list_tasks(cluster="plain")["taskArns"] == []
+
+
+def test_task_definitions_are_completed_as_ecs_completes_them(ecs: Any) -> None:
+    """The second container has no capabilities, and gets none."""
+    dropping = {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
+    containers = [
+        {"name": "hardened", "image": "shop:1", "memory": 64, "linuxParameters": dropping},
+        {"name": "plain", "image": "shop:1", "memory": 64, "linuxParameters": {"initProcessEnabled": True}},
+    ]
+    registered = ecs.register_task_definition(family="completed", containerDefinitions=containers)["taskDefinition"]
+    hardened, plain = registered["containerDefinitions"]
+    assert hardened["linuxParameters"] == {**dropping, "capabilities": {"add": [], "drop": ["ALL"]}}
+    assert plain["linuxParameters"] == {"initProcessEnabled": True}
+    assert [container["systemControls"] for container in (hardened, plain)] == [[], []]
+    described = ecs.describe_task_definition(taskDefinition=registered["taskDefinitionArn"])["taskDefinition"]
+    assert described["containerDefinitions"] == registered["containerDefinitions"]

@@ -47,6 +47,16 @@ def test_throughput_can_be_updated(efs: Any, files: str) -> None:
     assert "ProvisionedThroughputInMibps" not in described(efs, files)
 
 
+def test_lifecycle_policies_keep_their_order(efs: Any, files: str) -> None:
+    policies = [
+        {"TransitionToPrimaryStorageClass": "AFTER_1_ACCESS"},
+        {"TransitionToArchive": "AFTER_90_DAYS"},
+        {"TransitionToIA": "AFTER_30_DAYS"},
+    ]
+    efs.put_lifecycle_configuration(FileSystemId=files, LifecyclePolicies=policies)
+    assert efs.describe_lifecycle_configuration(FileSystemId=files)["LifecyclePolicies"] == policies
+
+
 def test_a_backup_policy_can_be_put(efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="PolicyNotFound"):
         efs.describe_backup_policy(FileSystemId=files)

@@ -104,6 +104,17 @@ def test_parameters_can_be_set_and_reset(cache: Any) -> None:
     assert parameters_of(cache, "chosen", "user") == {}
 
 
+def test_a_parameter_that_is_set_to_its_default_is_the_users(cache: Any) -> None:
+    name = "with-defaults"
+    cache.create_cache_parameter_group(
+        CacheParameterGroupName=name, CacheParameterGroupFamily="redis7", Description="x"
+    )
+    default = {"ParameterName": "maxmemory-policy", "ParameterValue": "volatile-lru"}
+    cache.modify_cache_parameter_group(CacheParameterGroupName=name, ParameterNameValues=[default])
+    (read,) = cache.describe_cache_parameters(CacheParameterGroupName=name, Source="user")["Parameters"]
+    assert default.items() <= read.items()
+
+
 def test_unknown_parameters_are_refused(cache: Any, clustered: str) -> None:
     with refused("InvalidParameterValue"):
         cache.modify_cache_parameter_group(
@@ -176,7 +187,8 @@ def test_a_user_can_be_modified(cache: Any) -> None:
     ):
         assert cache.modify_user(UserId="changing", **settings)["Authentication"]["Type"] == kind
     assert cache.modify_user(UserId="changing", AccessString="off")["AccessString"] == "off"
-    assert cache.modify_user(UserId="changing", AppendAccessString="+get")["AccessString"] == "off +get"
+    assert cache.modify_user(UserId="changing", AppendAccessString="+get")["AccessString"] == "off -@all +get"
+    assert cache.modify_user(UserId="changing", AccessString="on +@all")["AccessString"] == "on +@all"
     assert cache.describe_users(UserId="changing")["Users"][0]["Authentication"] == {
         "Type": "password",
         "PasswordCount": 1,

@@ -45,12 +45,41 @@ def test_updating_a_feature_keeps_the_others(guardduty: Any, detector: str) -> N
     assert features(guardduty, detector)["RDS_LOGIN_EVENTS"] == "DISABLED"
 
 
+def test_runtime_monitoring_returns_its_agents_even_while_disabled(guardduty: Any, detector: str) -> None:
+    def agents() -> dict[str, dict[str, str]]:
+        return {
+            feature["Name"]: {agent["Name"]: agent["Status"] for agent in feature["AdditionalConfiguration"]}
+            for feature in guardduty.get_detector(DetectorId=detector)["Features"]
+            if "AdditionalConfiguration" in feature
+        }
+
+    ec2, fargate, eks = "EC2_AGENT_MANAGEMENT", "ECS_FARGATE_AGENT_MANAGEMENT", "EKS_ADDON_MANAGEMENT"
+    monitoring = {ec2: "DISABLED", fargate: "DISABLED", eks: "DISABLED"}
+    assert agents() == {"EKS_RUNTIME_MONITORING": {eks: "DISABLED"}, "RUNTIME_MONITORING": monitoring}
+    enabled = [{"Name": ec2, "Status": "ENABLED"}]
+    changed = {"Name": "RUNTIME_MONITORING", "Status": "ENABLED", "AdditionalConfiguration": enabled}
+    guardduty.update_detector(DetectorId=detector, Features=[changed])
+    assert agents()["RUNTIME_MONITORING"] == monitoring | {ec2: "ENABLED"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"Features": [{"Name": "FLOW_LOGS", "Status": "DISABLED"}]}, "Feature FLOW_LOGS cannot be set to DISABLED"),
         ({"Features": [{"Name": "OTHER", "Status": "ENABLED"}]}, "Feature OTHER cannot be set to ENABLED"),
         ({"Features": [{"Name": "S3_DATA_EVENTS", "Status": "ON"}]}, "Feature S3_DATA_EVENTS cannot be set to ON"),
+        (
+            {
+                "Features": [
+                    {
+                        "Name": "EKS_RUNTIME_MONITORING",
+                        "Status": "ENABLED",
+                        "AdditionalConfiguration": [{"Name": "EC2_AGENT_MANAGEMENT", "Status": "ENABLED"}],
+                    }
+                ]
+            },
+            "Feature EC2_AGENT_MANAGEMENT cannot be set to ENABLED",
+        ),
         ({"FindingPublishingFrequency": "DAILY"}, "findingPublishingFrequency must be one of .*, not DAILY"),
     ],
 )

@@ -150,7 +150,8 @@ def test_the_master_password_can_be_rotated_through_rds_and_secrets_manager(aws:
 
 
 def test_settings_are_kept(cluster: dict[str, Any]):
-    assert cluster["EngineVersion"] == VERSION
+    # RDS selects the minor version.
+    assert cluster["EngineVersion"] == "17.7"
     assert cluster["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
     assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
     assert cluster["IAMDatabaseAuthenticationEnabled"] is True
@@ -165,14 +166,84 @@ def test_a_cluster_can_be_modified(aws: LocalAws, cluster: dict[str, Any]):
         DBClusterIdentifier=name,
         EnableIAMDatabaseAuthentication=False,
         CloudwatchLogsExportConfiguration={"EnableLogTypes": ["instance"], "DisableLogTypes": ["postgresql"]},
-        EngineVersion=VERSION,
+        EngineVersion="17.9",
         ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 8},
     )
     changed = described(aws, name)
     assert changed["IAMDatabaseAuthenticationEnabled"] is False
     assert changed["EnabledCloudwatchLogsExports"] == ["instance"]
     assert changed["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 1.0, "MaxCapacity": 8.0}
+    assert changed["EngineVersion"] == "17.9"
     log_in(aws, cluster).close()
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        # The default minor version of 17 is older than the one that runs.
+        ("17", "Cannot upgrade aurora-postgresql from 17.9 to 17.7"),
+        ("17.4", "Cannot upgrade aurora-postgresql from 17.9 to 17.4"),
+        ("16.13", "Cannot upgrade aurora-postgresql from 17.9 to 16.13"),
+        ("18.3", "The AllowMajorVersionUpgrade flag must be present"),
+    ],
+)
+def test_an_older_version_is_refused_with_any_other_change(
+    aws: LocalAws, cluster: dict[str, Any], version: str, message: str
+):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    rds.modify_db_cluster(DBClusterIdentifier=name, EngineVersion="17.9", ApplyImmediately=True)
+    with pytest.raises(ClientError, match=message) as error:
+        rds.modify_db_cluster(DBClusterIdentifier=name, BackupRetentionPeriod=11, EngineVersion=version)
+    assert error.value.response["Error"]["Code"] == "InvalidParameterCombination"
+    unchanged = described(aws, name)
+    assert unchanged["EngineVersion"] == "17.9"
+    assert unchanged["BackupRetentionPeriod"] != 11
+
+
+@pytest.mark.parametrize("source", ["snapshot", "point in time"])
+def test_the_password_of_a_restored_cluster_is_not_managed_until_it_is_modified(
+    aws: LocalAws, cluster: dict[str, Any], key: str, source: str
+):
+    rds, name = aws.client("rds"), cluster["DBClusterIdentifier"]
+    restored = f"{name}-{source.replace(' ', '-')}"
+    if source == "snapshot":
+        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=restored, DBClusterIdentifier=name)
+        rds.restore_db_cluster_from_snapshot(
+            DBClusterIdentifier=restored, SnapshotIdentifier=restored, Engine="aurora-postgresql"
+        )
+    else:
+        rds.restore_db_cluster_to_point_in_time(
+            DBClusterIdentifier=restored, SourceDBClusterIdentifier=name, UseLatestRestorableTime=True
+        )
+    assert "MasterUserSecret" not in described(aws, restored)
+    rds.modify_db_cluster(
+        DBClusterIdentifier=restored,
+        ManageMasterUserPassword=True,
+        MasterUserSecretKmsKeyId=key,
+        ApplyImmediately=True,
+    )
+    managed = described(aws, restored)
+    assert managed["MasterUserSecret"]["KmsKeyId"] == key
+    assert managed["MasterUserSecret"]["SecretArn"] != cluster["MasterUserSecret"]["SecretArn"]
+    log_in(aws, managed).close()
+    rds.delete_db_cluster(DBClusterIdentifier=restored, SkipFinalSnapshot=True)
+
+
+def test_enhanced_monitoring_creates_its_log_group(aws: LocalAws, cluster: dict[str, Any]):
+    logs, name = aws.client("logs"), f"{cluster['DBClusterIdentifier']}-monitored"
+    settings = {
+        "DBInstanceClass": "db.serverless",
+        "Engine": "aurora-postgresql",
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
+    }
+    for _ in range(2):
+        aws.client("rds").create_db_instance(
+            DBInstanceIdentifier=name, DBClusterIdentifier=cluster["DBClusterIdentifier"], **settings
+        )
+        aws.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix="RDSOSMetrics")["logGroups"]
+    assert (group["retentionInDays"], group.get("kmsKeyId")) == (30, None)
 
 
 def test_instances_have_the_clusters_endpoints_keep_their_settings_and_block_its_deletion(
@@ -291,6 +362,21 @@ def test_a_failed_start_leaves_no_cluster(aws: LocalAws, managed: bool):
         described(aws, name)
 
 
+@pytest.mark.parametrize(("value", "source", "method"), [("1", "system", "pending-reboot"), ("0", "user", "immediate")])
+def test_a_parameter_that_equals_its_default_stays_the_systems(aws: LocalAws, value: str, source: str, method: str):
+    rds, name = aws.client("rds"), f"defaults-{value}"
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name, DBParameterGroupFamily=f"aurora-postgresql{MAJOR}", Description="x"
+    )
+    parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": value}
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName=name, Parameters=[{**parameter, "ApplyMethod": "immediate"}]
+    )
+    for asked, found in ((source, [{**parameter, "ApplyMethod": method, "Source": source}]), ("engine-default", [])):
+        described = rds.describe_db_cluster_parameters(DBClusterParameterGroupName=name, Source=asked)
+        assert described["Parameters"] == found
+
+
 def test_parameters_can_be_set_and_reset(aws: LocalAws):
     rds = aws.client("rds")
     for kind, key in (
@@ -375,16 +461,16 @@ def test_clusters_of_other_engines_have_no_servers(aws: LocalAws):
 @pytest.mark.parametrize(
     ("settings", "offered"),
     [
-        ({}, True),
-        ({"DBInstanceClass": "db.serverless", "EngineVersion": VERSION}, True),
-        ({"DBInstanceClass": "db.r7g.large"}, False),
-        ({"EngineVersion": "9.6"}, False),
+        ({}, ["17.4", "17.5", "17.6", "17.7", "17.9"]),
+        ({"DBInstanceClass": "db.serverless", "EngineVersion": "17.7"}, ["17.7"]),
+        ({"DBInstanceClass": "db.r7g.large"}, []),
+        ({"EngineVersion": "17.8"}, []),
     ],
 )
-def test_only_the_available_instance_class_is_orderable(aws: LocalAws, settings: dict[str, str], offered: bool):
+def test_only_the_available_instance_class_is_orderable(aws: LocalAws, settings: dict[str, str], offered: list[str]):
     response = aws.client("rds").describe_orderable_db_instance_options(Engine="aurora-postgresql", **settings)
     options = response["OrderableDBInstanceOptions"]
-    assert [option["EngineVersion"] for option in options] == [VERSION] * offered
+    assert [option["EngineVersion"] for option in options] == offered
     assert all(option["AvailabilityZones"] == [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}] for option in options)
 
 

@@ -72,7 +72,7 @@ def test_standards_can_be_enabled_and_disabled(securityhub: Any) -> None:
         "StandardsSubscriptions"
     ]
     arn = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:subscription/pci-dss/v/4.0.1"
-    assert (subscription["StandardsSubscriptionArn"], subscription["StandardsStatus"]) == (arn, "READY")
+    assert (subscription["StandardsSubscriptionArn"], subscription["StandardsStatus"]) == (arn, "PENDING")
     assert enabled(securityhub) == [PCI]
     other = securityhub.get_enabled_standards(StandardsSubscriptionArns=["other"])
     assert other["StandardsSubscriptions"] == []

@@ -64,6 +64,16 @@ def test_an_invalid_definition_has_diagnostics(
     assert validate(stepfunctions, definition)[: len(diagnostics)] == diagnostics
 
 
+def test_a_state_machine_is_completed(stepfunctions: Any) -> None:
+    role, definition = f"arn:aws:iam::{ACCOUNT}:role/workflow", json.dumps(machine(), indent=3)
+    created = stepfunctions.create_state_machine(name="completed", definition=definition, roleArn=role)
+    described = stepfunctions.describe_state_machine(stateMachineArn=created["stateMachineArn"])
+    assert (described["definition"], described["type"]) == (definition, "STANDARD")
+    assert described["encryptionConfiguration"] == {"type": "AWS_OWNED_KEY"}
+    assert described["loggingConfiguration"]["level"] == "OFF"
+    assert described["tracingConfiguration"] == {"enabled": False}
+
+
 def test_versions_are_listed_newest_first(stepfunctions: Any) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/workflow"
     arn = stepfunctions.create_state_machine(name="versioned", definition=json.dumps(machine()), roleArn=role)[

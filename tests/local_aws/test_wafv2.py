@@ -34,6 +34,18 @@ def named(summary: dict[str, str]) -> dict[str, str]:
     return {"Name": summary["Name"], "Id": summary["Id"], "Scope": "REGIONAL"}
 
 
+def test_redacted_fields_are_kept(wafv2: Any) -> None:
+    fields = [{"SingleHeader": {"Name": name}} for name in ("cookie", "authorization")]
+    configuration = {
+        "ResourceArn": create(wafv2, "redacting")["ARN"],
+        "LogDestinationConfigs": [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:aws-waf-logs-x"],
+        "RedactedFields": fields,
+    }
+    wafv2.put_logging_configuration(LoggingConfiguration=configuration)
+    described = wafv2.get_logging_configuration(ResourceArn=configuration["ResourceArn"])["LoggingConfiguration"]
+    assert {key: described[key] for key in configuration} == configuration
+
+
 def test_all_rules_can_be_changed_and_removed(wafv2: Any) -> None:
     acl = named(create(wafv2, "changing"))
 

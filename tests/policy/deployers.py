@@ -260,12 +260,12 @@ def known_things(platform: Platform) -> Iterator[str]:
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
-# Parts of names without the environment: the default option group, managed rule groups, prefixes of log groups and of
-# the target group, Security Hub, and what Application Auto Scaling tests permissions with. An ARN that ends in a colon
-# has an empty name, and matches no resource.
+# Parts of names without the environment: the default option group, managed rule groups, log groups of a prefix and of
+# Enhanced Monitoring, the prefix of the target group, Security Hub, and what Application Auto Scaling tests permissions
+# with. An ARN that ends in a colon has an empty name, and matches no resource.
 FIXED_NAMES = (
-    *("og:default:", "managedruleset/", "log-group:/globecart/", "targetgroup/tasks-", "hub/default"),
-    ":12345:db:non-existing-db",
+    *("og:default:", "managedruleset/", "log-group:/globecart/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
+    *("hub/default", ":12345:db:non-existing-db"),
 )
 
 

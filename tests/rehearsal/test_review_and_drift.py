@@ -39,7 +39,7 @@ class ScriptedRehearsal(Rehearsal):
 
     output = ""
     commands: tuple[tuple[str, ...], ...] = ()
-    opened: tuple[bool, bool] | None = None
+    opened: tuple[bool, ...] | None = None
     """Value of `open` while `drift` ran."""
 
     def run_program(self, log: str, *arguments: str) -> str:
@@ -53,12 +53,12 @@ class ScriptedRehearsal(Rehearsal):
         return self.output
 
     @property
-    def open(self) -> tuple[bool, bool]:
-        """Whether the bucket allows public policies, and whether the security group allows the stranger."""
-        bucket, group = vars(self)["made"]
+    def open(self) -> tuple[bool, ...]:
+        """Whether the bucket allows public policies, and whether each security group allows the stranger."""
+        bucket, groups = vars(self)["made"]
         block = self.aws.client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-        (described,) = self.aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
-        return not block["BlockPublicPolicy"], STRANGER in str(described["IpPermissions"])
+        described = self.aws.client("ec2").describe_security_groups(GroupIds=groups)["SecurityGroups"]
+        return not block["BlockPublicPolicy"], *(STRANGER in str(each["IpPermissions"]) for each in described)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def rehearsal(aws: LocalAws, tmp_path: Path) -> ScriptedRehearsal:
 
 @pytest.fixture
 def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
-    """A rehearsal with a bucket and a security group."""
+    """A rehearsal with a bucket, a default security group and another."""
     s3, ec2 = rehearsal.aws.client("s3"), rehearsal.aws.client("ec2")
     tags = {"Environment": rehearsal.settings.name, "ManagedBy": "cdktf"}
     bucket = "everyday-files"
@@ -83,14 +83,16 @@ def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
     bucket_tags = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "foundation"}.items()]
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": bucket_tags})
+    filters = [{"Name": "group-name", "Values": ["default"]}]
+    default = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
     group = ec2.create_security_group(GroupName="everyday", Description="tasks")["GroupId"]
-    ec2.create_tags(
-        Resources=[group], Tags=[{"Key": key, "Value": value} for key, value in {**tags, "Tier": "network"}.items()]
-    )
-    vars(rehearsal)["made"] = bucket, group
+    group_tags = [{"Key": key, "Value": value} for key, value in {**tags, "Tier": "network"}.items()]
+    ec2.create_tags(Resources=[default, group], Tags=group_tags)
+    vars(rehearsal)["made"] = bucket, [default, group]
     yield rehearsal
     s3.delete_bucket(Bucket=bucket)
     ec2.delete_security_group(GroupId=group)
+    ec2.delete_tags(Resources=[default], Tags=group_tags)
 
 
 @pytest.fixture
@@ -139,17 +141,20 @@ def test_access_is_open_during_drift_and_closed_afterwards(furnished: ScriptedRe
     furnished.output = json.dumps(DRIFT)
     detect_change(furnished)
     assert furnished.commands == (("-m", "operations", "drift", furnished.settings.name, "--json"),)
-    assert furnished.opened == (True, True)
-    assert furnished.open == (False, False)
+    assert furnished.opened == (True, True, True)
+    assert furnished.open == (False, False, False)
     assert furnished.report.changes_found == len(EXPECTED_DRIFT)
 
 
 @pytest.mark.parametrize(
     ("output", "error"),
     [
-        ({**DRIFT, "changes": []}, "a bucket and a security group were opened, but drift reports"),
-        ({**DRIFT, "changes": [*CHANGES, CHANGES[0]]}, "a bucket and a security group were opened, but drift reports"),
-        ({**DRIFT, "unknown": ["cache"]}, "a bucket and a security group were opened, but drift reports"),
+        ({**DRIFT, "changes": []}, "a bucket and two security groups were opened, but drift reports"),
+        (
+            {**DRIFT, "changes": [*CHANGES, CHANGES[0]]},
+            "a bucket and two security groups were opened, but drift reports",
+        ),
+        ({**DRIFT, "unknown": ["cache"]}, "a bucket and two security groups were opened, but drift reports"),
         ("terraform is missing", "drift failed: terraform is missing"),
     ],
 )
@@ -157,5 +162,5 @@ def test_unexpected_drift_is_an_error_and_access_is_closed_again(furnished: Scri
     furnished.output = output if isinstance(output, str) else json.dumps(output)
     with pytest.raises(RehearsalError, match=f"^{error}"):
         detect_change(furnished)
-    assert furnished.open == (False, False)
+    assert furnished.open == (False, False, False)
     assert furnished.report.changes_found == 0

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -9,7 +10,8 @@ from importlib import import_module
 
 import pytest
 
-from synthesized.platform import Platform
+from stacks import ROOT
+from synthesized.platform import Platform, Stack
 from tests.conftest import Platforms
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_changed, without
@@ -290,3 +292,31 @@ def test_no_argument_contains_a_secret(all_platforms: list[Platform]):
 
 def test_an_argument_with_a_secret_is_found(prod: Platform):
     assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")
+
+
+def test_answers_of_aws_are_described_for_types_of_the_stacks(every: list[Platform]):
+    answers = tomllib.loads((ROOT / "local_aws" / "answers.toml").read_text(encoding="utf-8"))
+    assert answers.keys() <= {resource.type for platform in every for resource in platform.resources}
+
+
+ELEMENT = re.compile(r"(\w+)\.([\w-]+)\.(\w+)(?:\[\d+\]|\.\d+)\.")
+
+
+def breaking_outputs(stack: Stack) -> Iterator[str]:
+    """Outputs of elements of lists that AWS fills. While such a list is empty, every plan of the tier fails."""
+    for name, output in stack.document.get("output", {}).items():
+        for type_, resource, argument in ELEMENT.findall(re.sub(r"try\([^)]*\)", "", output["value"])):
+            if argument not in stack.document["resource"][type_][resource]:
+                yield f"{type_}.{resource}: {argument}: may be empty, in output {name}"
+
+
+def test_no_output_breaks_when_aws_returns_an_empty_list(every: list[Platform]):
+    for platform in every:
+        expect_none(problem for stack in platform.stacks.values() for problem in breaking_outputs(stack))
+
+
+def test_an_output_that_breaks_is_found(prod: Platform):
+    output = {"secret": {"value": "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"}}
+    database = prod.stacks["database"]
+    (problem,) = breaking_outputs(replace(database, document={**database.document, "output": output}))
+    assert problem == "aws_rds_cluster.cluster: master_user_secret: may be empty, in output secret"

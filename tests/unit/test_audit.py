@@ -275,6 +275,10 @@ def test_guardduty_has_the_features_that_apply(prod: Platform):
         "EBS_MALWARE_PROTECTION": "DISABLED",
         "RUNTIME_MONITORING": "DISABLED",
     }
+    for feature in features:
+        # GuardDuty returns some even for a disabled feature.
+        ignored = feature.get("lifecycle", {}).get("ignore_changes", [])
+        assert ("additional_configuration" in ignored) == (feature["status"] == "DISABLED"), feature["name"]
 
 
 def test_security_hub_checks_two_standards_after_config_is_recording(prod: Platform):
@@ -287,6 +291,15 @@ def test_security_hub_checks_two_standards_after_config_is_recording(prod: Platf
         "arn:aws:securityhub:us-west-1::standards/aws-foundational-security-best-practices/v/1.0.0",
     }
     assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
+
+
+# The provider's own timeouts are shorter than AWS needs.
+@pytest.mark.parametrize("type_", ["aws_securityhub_standards_subscription", "aws_inspector2_enabler"])
+def test_terraform_waits_until_a_detection_service_is_enabled(variants: dict[str, Platform], type_: str):
+    enabled = [body for platform in variants.values() for body in bodies(platform, type_).values()]
+    assert enabled
+    assert dict.fromkeys(("create", "delete"), "30m").items() <= enabled[0]["timeouts"].items()
+    assert all(body["timeouts"] == enabled[0]["timeouts"] for body in enabled)
 
 
 def test_security_hub_works_with_config_managed_elsewhere(variants: dict[str, Platform]):

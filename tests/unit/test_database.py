@@ -22,7 +22,7 @@ def test_the_cluster_is_serverless_aurora_postgresql(prod: Platform):
         "database",
         "aws_rds_cluster",
         engine="aurora-postgresql",
-        engine_version="17",
+        engine_version="17.7",
         serverlessv2_scaling_configuration={"min_capacity": 2, "max_capacity": 64},
     )
     assert {instance["instance_class"] for instance in bodies(prod, "aws_rds_cluster_instance").values()} == {
@@ -54,12 +54,13 @@ def test_the_first_reader_scales_with_the_writer(variants: dict[str, Platform]):
 
 def test_readers_are_created_after_the_writer_and_all_after_the_monitoring_policy(variants: dict[str, Platform]):
     permissions = "aws_iam_role_policy_attachment.database_database-monitoring-policy"
+    os_metrics = "aws_cloudwatch_log_group.database_log-os-metrics"
     instances = bodies(variants["prod"], "aws_rds_cluster_instance")
     # The first instance of a cluster becomes the writer.
     assert {name: instance["depends_on"] for name, instance in instances.items()} == {
-        "writer": [permissions],
-        "reader-1": [permissions, "aws_rds_cluster_instance.database_writer"],
-        "reader-2": [permissions, "aws_rds_cluster_instance.database_writer"],
+        "writer": [permissions, os_metrics],
+        "reader-1": [permissions, "aws_rds_cluster_instance.database_writer", os_metrics],
+        "reader-2": [permissions, "aws_rds_cluster_instance.database_writer", os_metrics],
     }
 
 
@@ -130,7 +131,7 @@ def test_logins_changes_and_slow_statements_are_logged(prod: Platform):
     assert parameters(prod, "aws_db_parameter_group")["track_io_timing"] == "1"
 
 
-@pytest.mark.parametrize(("name", "version", "major"), [("dev", "17", "17"), ("prod", "16.6", "16")])
+@pytest.mark.parametrize(("name", "version", "major"), [("dev", "17.6", "17"), ("prod", "16.6", "16")])
 def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform], name: str, version: str, major: str):
     assert only(variants[name], "aws_rds_cluster")["engine_version"] == version
     for type_ in ("aws_rds_cluster_parameter_group", "aws_db_parameter_group"):
@@ -144,6 +145,7 @@ def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform]
 def test_log_groups_with_key_and_retention_exist_before_the_cluster(prod: Platform):
     cluster = only(prod, "aws_rds_cluster")
     groups = bodies(prod, "aws_cloudwatch_log_group", "database")
+    assert groups.pop("log-os-metrics")["name"] == "RDSOSMetrics"
     assert {group["name"] for group in groups.values()} == {
         f"/aws/rds/cluster/{cluster['cluster_identifier']}/{kind}"
         for kind in cluster["enabled_cloudwatch_logs_exports"]
@@ -207,13 +209,18 @@ def test_only_rds_of_this_account_may_assume_the_monitoring_role(prod: Platform)
     assert attached["policy_arn"].endswith("AmazonRDSEnhancedMonitoringRole")
 
 
+def test_another_environment_of_the_account_may_have_the_log_group_of_os_metrics(variants: dict[str, Platform]):
+    assert "log-os-metrics" not in bodies(variants["dev"], "aws_cloudwatch_log_group", "database")
+
+
 def test_the_endpoints_are_outputs(prod: Platform):
     outputs = prod.stacks["database"].document["output"]
     values = {name: output["value"] for name, output in outputs.items() if not name.startswith("cross-stack")}
     assert values["writer_endpoint"] == "${aws_rds_cluster.cluster.endpoint}"
     assert values["reader_endpoint"] == "${aws_rds_cluster.cluster.reader_endpoint}"
     assert values["port"] == "${aws_rds_cluster.cluster.port}"
-    assert values["master_secret_arn"] == "${aws_rds_cluster.cluster.master_user_secret[0].secret_arn}"
+    master_secret = 'try(aws_rds_cluster.cluster.master_user_secret[0].secret_arn, "none")'
+    assert values["master_secret_arn"] == f"${{{master_secret}}}"
 
 
 # "Maximum connections for Aurora Serverless v2" in the Aurora User Guide.

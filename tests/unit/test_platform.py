@@ -17,6 +17,7 @@ UPSTREAM: Body = {
         "id": {"value": "${aws_vpc.vpc.id}"},
         "literal": {"value": 5},
         "sum": {"value": "x-${aws_vpc.vpc.id}"},
+        "tried": {"value": '${try(aws_vpc.vpc.id, "none")}'},
     },
 }
 
@@ -67,6 +68,7 @@ REMOTE = "data.terraform_remote_state.up.outputs"
             '${join(",", [aws_vpc.up_vpc.id, aws_subnet.down_two.id])}',
         ),
         (f"${{{REMOTE}.literal}}", "${5}"),
+        (f"${{{REMOTE}.tried}}", "${aws_vpc.up_vpc.id}"),
         (f"${{{REMOTE}.sum}}", '${"x-${aws_vpc.up_vpc.id}"}'),
         ("${aws_subnet.two.id}", "${aws_subnet.down_two.id}"),
         ("${data.aws_region.here.name}", "${data.aws_region.down_here.name}"),

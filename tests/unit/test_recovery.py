@@ -230,3 +230,12 @@ def test_an_alarm_is_raised_after_a_day_without_a_backup_of_each_type(prod: Plat
         # Without backup jobs, there is no data.
         assert alarm["treat_missing_data"] == "breaching"
         assert alarm["period"] * alarm["evaluation_periods"] // 60 >= longest
+
+
+def test_files_are_backed_up_by_one_plan(platforms: dict[str, Platform]):
+    """By the plan, or else by EFS's own. Of two jobs at a time, one expires."""
+    for platform in platforms.values():
+        selected = {arn for body in bodies(platform, "aws_backup_selection").values() for arn in body["resources"]}
+        is_planned = "${aws_efs_file_system.storage_files.arn}" in selected
+        status = only(platform, "aws_efs_backup_policy")["backup_policy"]["status"]
+        assert (status, is_planned) == ("DISABLED", True)

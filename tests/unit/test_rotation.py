@@ -9,6 +9,7 @@ pytestmark = pytest.mark.tiers("rotation")
 
 SECRET = "aws_secretsmanager_secret.rotation_credential"
 FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:globecart-prod-rotation"
+MASTER_SECRET = "aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 
@@ -60,7 +61,7 @@ def test_the_functions_environment_contains_no_secret(prod: Platform):
     cluster = "aws_rds_cluster.database_cluster"
     assert variables == {
         "SECRET_ARN": f"${{{SECRET}.arn}}",
-        "MASTER_SECRET_ARN": f"${{{cluster}.master_user_secret[0].secret_arn}}",
+        "MASTER_SECRET_ARN": f"${{{MASTER_SECRET}}}",
         "DATABASE_ENGINE": "postgres",
         "DATABASE_HOST": f"${{{cluster}.endpoint}}",
         "DATABASE_READER_HOST": f"${{{cluster}.reader_endpoint}}",
@@ -71,6 +72,11 @@ def test_the_functions_environment_contains_no_secret(prod: Platform):
         "MINIMUM_AGE": "3600",
     }
     assert function["kms_key_arn"] == "${aws_kms_key.foundation_key-secrets.arn}"
+
+
+def test_a_restored_database_without_master_secret_stops_the_plan(prod: Platform):
+    (condition,) = only(prod, "aws_lambda_function")["lifecycle"]["precondition"]
+    assert condition["condition"] == f'${{({MASTER_SECRET} != "none")}}'
 
 
 def test_the_function_logs_json_to_our_log_group_and_is_traced(prod: Platform):
@@ -104,7 +110,7 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
     assert conditions(rotate) == {"StringEquals secretsmanager:resource/AllowRotationLambdaArn": [FUNCTION_ARN]}
     # RDS's secret has no rotation function, so the condition would deny access.
     assert "condition" not in may["LogInAsMaster"]
-    assert may["LogInAsMaster"]["resources"] == ["${aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn}"]
+    assert may["LogInAsMaster"]["resources"] == [f"${{{MASTER_SECRET}}}"]
     assert not {"secretsmanager:PutSecretValue"} & set(may["LogInAsMaster"]["actions"])
     assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.us-west-1.amazonaws.com"]}
     everywhere = {sid for sid, statement in may.items() if statement["resources"] == ["*"]}

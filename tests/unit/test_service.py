@@ -20,7 +20,11 @@ def test_the_container_is_hardened(platforms: dict[str, Platform]):
         assert definition["readonlyRootFilesystem"] is True
         assert definition["privileged"] is False
         assert definition["user"] == "1000:1000"
-        assert definition["linuxParameters"] == {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}}
+        assert definition["linuxParameters"] == {
+            "initProcessEnabled": True,
+            "capabilities": {"add": [], "drop": ["ALL"]},
+        }
+        assert definition["memory"] == int(only(platform, "aws_ecs_task_definition")["memory"])
         assert service(platform)["enable_execute_command"] is False
 
 

@@ -231,7 +231,7 @@ NO_MATCHES: dict[str, Sequence[str]] = {
     "windows.backup": ["8-9"],
     "foundation.runbooks": ["docs/runbooks", "https://wiki.example/runbooks/", f"https://{'a' * 248}"],
     "network.egress.1.reason": ["because", "the provider's interface"],
-    "database.engine_version": ["15.4"],
+    "database.engine_version": ["15.4", "17"],
     "database.name": ["Globe-Cart", "rdsadmin"],
     "cache.node_type": ["r7g"],
     "service.image": ["latest"],

@@ -99,7 +99,3 @@ def test_an_alarm_is_raised_if_replication_falls_behind(prod: Platform, dev: Pla
     }
     assert alarm["treat_missing_data"] == "breaching"
     assert "alarm-replica-behind" not in bodies(dev, "aws_cloudwatch_metric_alarm", "storage")
-
-
-def test_files_are_backed_up(prod: Platform):
-    assert only(prod, "aws_efs_backup_policy")["backup_policy"] == {"status": "ENABLED"}

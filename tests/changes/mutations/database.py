@@ -109,6 +109,7 @@ def delete_scaling_policy(namespace: str) -> Mutation:
 
 MUTATIONS: dict[str, Mutation] = {
     "test_number_of_writers_and_readers": delete_reader,
+    "test_database_runs_the_version_of_the_settings": cluster_is(EngineVersion="17.9"),
     "test_instances_are_in_different_zones": instances_are(availability_zone="us-west-1a"),
     "test_writer_and_reader_endpoints_differ": endpoints_are_one,
     "test_storage_is_encrypted_with_the_database_key": storage_has_another_key,

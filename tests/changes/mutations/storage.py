@@ -58,8 +58,8 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "test_mount_targets_have_their_security_group": change_security_group,
     "test_files_are_encrypted_with_their_key": change_key,
-    "test_files_are_backed_up": lambda aws: aws.client("efs").put_backup_policy(
-        FileSystemId=files(aws), BackupPolicy={"Status": "DISABLED"}
+    "test_files_have_no_automatic_backups": lambda aws: aws.client("efs").put_backup_policy(
+        FileSystemId=files(aws), BackupPolicy={"Status": "ENABLED"}
     ),
     "test_files_are_replicated_to_the_second_region": lambda aws: aws.client("efs").delete_replication_configuration(
         SourceFileSystemId=files(aws)
