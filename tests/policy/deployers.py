@@ -194,7 +194,8 @@ def _documented(service: str) -> dict[str, set[str]]:
     name, session = BOTOCORE_NAMES.get(service, service), get_session()
     if name not in session.get_available_services():
         return {}
-    model, found = session.get_service_model(name), dict[str, set[str]]()
+    model: Any = session.get_service_model(name)
+    found: dict[str, set[str]] = {}
     for operation in model.operation_names:
         described = model.operation_model(operation)
         members = described.input_shape.members.values() if described.input_shape else ()
