@@ -58,8 +58,8 @@ def unescaped_text(platform: Platform) -> Iterator[str]:
                     yield f"{target.address}: input_transformer: {path} is not a value of its own"
 
 
-def test_free_text_of_events_is_a_value_of_its_own(every: list[Platform]):
-    for platform in every:
+def test_free_text_of_events_is_a_value_of_its_own(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(unescaped_text(platform))
 
 
@@ -294,9 +294,9 @@ def test_an_argument_with_a_secret_is_found(prod: Platform):
     assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")
 
 
-def test_answers_of_aws_are_described_for_types_of_the_stacks(every: list[Platform]):
+def test_answers_of_aws_are_described_for_types_of_the_stacks(all_platforms: list[Platform]):
     answers = tomllib.loads((ROOT / "local_aws" / "answers.toml").read_text(encoding="utf-8"))
-    assert answers.keys() <= {resource.type for platform in every for resource in platform.resources}
+    assert answers.keys() <= {resource.type for platform in all_platforms for resource in platform.resources}
 
 
 ELEMENT = re.compile(r"(\w+)\.([\w-]+)\.(\w+)(?:\[\d+\]|\.\d+)\.")
@@ -310,8 +310,8 @@ def breaking_outputs(stack: Stack) -> Iterator[str]:
                 yield f"{type_}.{resource}: {argument}: may be empty, in output {name}"
 
 
-def test_no_output_breaks_when_aws_returns_an_empty_list(every: list[Platform]):
-    for platform in every:
+def test_no_output_breaks_when_aws_returns_an_empty_list(all_platforms: list[Platform]):
+    for platform in all_platforms:
         expect_none(problem for stack in platform.stacks.values() for problem in breaking_outputs(stack))
 
 
