@@ -182,7 +182,7 @@ def test_events_are_forwarded_to_another_region(aws: LocalAws, queue: str):
     assert [json.loads(body) for body in received(aws, queue)] == [event]
     forwarded, refused = aws.backend("events", "us-east-1").deliveries[-2:]
     assert forwarded.problem is None
-    assert "does not deliver to" in str(refused.problem)
+    assert "is not implemented" in str(refused.problem)
 
 
 def test_log_groups_and_functions_are_targets(aws: LocalAws):
