@@ -13,7 +13,7 @@ ROTATION := .cache/rotation.zip
 LOCAL_ROTATION := .cache/rotation-local.zip
 CHECKOV := .cache/checkov/installed
 
-# The longest first, one per core; more would take more processor time. Their coverage is combined.
+# Two suites run at a time, the longest first: more at once would use more processor time. Their coverage is combined.
 SUITES := suite-rotation+examples suite-rehearsal suite-local_aws suite-unit+snapshots suite-commands
 TWO_AT_A_TIME := --jobs=2 --keep-going --no-print-directory --silent
 COVERAGE_OF_SUITES = $(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered \

@@ -271,13 +271,13 @@ def test_the_second_region_is_shown_if_there_is_one(of_prod: dict[str, str], dev
     assert "us-east-2" not in words(overview.picture(dev))
 
 
-COUNTED = {"log buckets": "aws_s3_bucket", "Config rules": "aws_config_config_rule"}
+COUNTED = {"log buckets": ("aws_s3_bucket", "foundation"), "Config rules": ("aws_config_config_rule", "audit")}
 
 
 def test_resources_of_a_tier_are_counted(prod: Platform, of_prod: dict[str, str]):
     texts = words(of_prod["overview"])
-    keys = [key for key in bodies(prod, "aws_kms_key").values() if "provider" not in key]
-    counts = {"KMS keys": keys, **{kind: bodies(prod, type_) for kind, type_ in COUNTED.items()}}
+    keys = [key for key in bodies(prod, "aws_kms_key", "foundation").values() if "provider" not in key]
+    counts = {"KMS keys": keys, **{kind: bodies(prod, type_, tier) for kind, (type_, tier) in COUNTED.items()}}
     assert {f"{len(counted)} {kind}" for kind, counted in counts.items()} <= texts.keys()
     assert "2 IAM roles" in words(overview.picture(with_tier(without_roles(prod), "ledger")))
     unknown = with_added(with_tier(prod, "ledger"), "ledger", "aws_qldb_ledger", "book", {})
