@@ -7,6 +7,8 @@ Service Authorization Reference omits most of them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from stacks.names import PROJECT, Names
+
 _USER_GUIDE = "https://docs.aws.amazon.com/autoscaling/application/userguide"
 _VALIDATION = f"{_USER_GUIDE}/security_iam_permission_validation.html"
 _TARGETS = f"{_USER_GUIDE}/security_iam_id-based-policy-examples.html#application-auto-scaling-additional-permissions"
@@ -28,7 +30,7 @@ class CallerPermission:
     actions: str
     source: str
     resource: str = "*"
-    """ARN, with `{account}`, `{region}`, `{ours}` (`globecart-<environment>-`) and `{role_path}`."""
+    """ARN, with fields of `fields_of`."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Condition keys of the check, beyond those of the call."""
 
@@ -132,6 +134,18 @@ CALLER_PERMISSIONS = (
         },
     ),
 )
+
+
+def fields_of(names: Names) -> dict[str, str]:
+    """Values of the fields in `resource` and `keys`."""
+    return {
+        "account": names.account,
+        "environment": names.environment,
+        "ours": names.resource_name(""),
+        "project": PROJECT,
+        "region": names.region,
+        "role_path": names.role_path,
+    }
 
 
 def needed_actions(action: str) -> Iterator[str]:

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from stacks.settings import Environment
-from synthesized.policy_statements import as_list, statements_of
+from synthesized.caller_permissions import CALLER_PERMISSIONS, fields_of
+from synthesized.policy_statements import Statement, as_list, statements_of
 from tests.integration.deployed import DeployedEnvironment, Response
 from tests.integration.expectations import Superset, expect, expect_each
 
 ISSUER = "token.actions.githubusercontent.com"
+CHECKED_SERVICES = {permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"}
+"""Services that check permissions of their callers. S3's depend on the environment's deletion protection."""
 NEVER = ("secretsmanager:GetSecretValue", "rds-db:connect", "iam:DeleteRolePermissionsBoundary")
 
 
@@ -27,6 +30,39 @@ def document_of(deployed: DeployedEnvironment, policy: str) -> Response:
     version = deployed.call("iam", "get_policy", PolicyArn=policy)["Policy"]["DefaultVersionId"]
     response = deployed.call("iam", "get_policy_version", PolicyArn=policy, VersionId=version)
     return response["PolicyVersion"]["Document"]
+
+
+@pytest.fixture(scope="session")
+def statements(deployed: DeployedEnvironment, roles: dict[str, Response]) -> dict[str, list[Statement]]:
+    """Statements of the managed policies of each role, by the role's ARN."""
+    return {
+        arn: [
+            statement
+            for one in deployed.list_all(
+                "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role["RoleName"]
+            )
+            for statement in statements_of(document_of(deployed, one["PolicyArn"]))
+        ]
+        for arn, role in roles.items()
+    }
+
+
+def decision(statements: list[Statement], action: str, resource: str) -> str:
+    """What policies say of an action on a resource, whatever the conditions of what they allow."""
+    matching = {
+        statement["Effect"]
+        for statement in statements
+        if any(fnmatchcase(action.lower(), pattern.lower()) for pattern in as_list(statement["Action"]))
+        and applies(statement, resource)
+        and not (statement["Effect"] == "Deny" and "Condition" in statement)
+    }
+    return "denied" if "Deny" in matching else "allowed" if matching else "not allowed"
+
+
+def applies(statement: Statement, resource: str) -> bool:
+    """Whether a statement is for a resource."""
+    listed = as_list(statement.get("Resource") or statement["NotResource"])
+    return any(fnmatchcase(resource, pattern) for pattern in listed) == ("Resource" in statement)
 
 
 def test_deployer_roles_have_the_environments_tags(deployed: DeployedEnvironment, roles: dict[str, Response]):
@@ -74,6 +110,44 @@ def test_deployer_roles_have_policies_of_the_stack_only(deployed: DeployedEnviro
         }
         other_policies[arn] = others | set(deployed.list_all("iam", "list_role_policies", "PolicyNames", **name))
     expect("other policies", other_policies, set[str]())
+
+
+@pytest.mark.parametrize("service", sorted(CHECKED_SERVICES))
+def test_deployer_roles_have_the_permissions_that_a_service_checks(
+    deployed: DeployedEnvironment, statements: dict[str, list[Statement]], service: str
+):
+    fields = fields_of(deployed.names)
+    needed = {
+        f"{arn}: {action} on {resource}": decision(of_role, action, resource)
+        for arn, of_role in statements.items()
+        for granted in [{action for one in of_role if one["Effect"] == "Allow" for action in as_list(one["Action"])}]
+        for permission in CALLER_PERMISSIONS
+        for resource in [permission.resource.format(**fields)]
+        if permission.calls.startswith(f"{service}:") and granted & set(permission.calls.split())
+        for action in permission.actions.split()
+    }
+    expect(f"permission that {service} checks", needed, "allowed")
+
+
+def test_audit_archive_can_be_emptied_only_without_deletion_protection(
+    deployed: DeployedEnvironment, settings: Environment, statements: dict[str, list[Statement]]
+):
+    archive = f"arn:aws:s3:::{deployed.names.bucket_name('audit')}/object"
+    bypass = {
+        arn: decision(of_role, "s3:BypassGovernanceRetention", archive)
+        for arn, of_role in statements.items()
+        if arn.endswith("-apply")
+    }
+    expect("s3:BypassGovernanceRetention", bypass, "denied" if settings.deletion_protection else "allowed")
+
+
+def test_deployer_roles_cannot_read_logs(deployed: DeployedEnvironment, statements: dict[str, list[Statement]]):
+    reads = {
+        f"{arn}: {bucket}": decision(of_role, "s3:GetObject", f"{bucket}/object")
+        for arn, of_role in statements.items()
+        for bucket in deployed.arns("s3", "")
+    }
+    expect("s3:GetObject", reads, "denied")
 
 
 def test_deployer_roles_have_the_boundary(deployed: DeployedEnvironment, roles: dict[str, Response]):

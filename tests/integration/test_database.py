@@ -6,6 +6,7 @@ import pytest
 
 from stacks.database.parameters import CLUSTER_PARAMETERS, INSTANCE_PARAMETERS
 from stacks.database.stack import LOGS
+from stacks.names import OS_METRICS_LOG_GROUP
 from stacks.network.subnets import SubnetKind
 from stacks.settings import Environment
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
@@ -90,6 +91,16 @@ def test_instances_have_their_parameters(deployed: DeployedEnvironment, instance
         values = {one["ParameterName"]: one.get("ParameterValue") for one in listed}
         measured[instance["DBInstanceArn"]] = {name: values.get(name) for name in INSTANCE_PARAMETERS}
     expect("parameters", measured, INSTANCE_PARAMETERS)
+
+
+def test_log_of_os_metrics_is_encrypted_and_kept(
+    deployed: DeployedEnvironment, settings: Environment, keys: dict[str, str]
+):
+    if settings.database.os_metrics_log:
+        # RDS itself would create it without a key, and for 30 days.
+        groups = deployed.list_all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=OS_METRICS_LOG_GROUP)
+        found = {one["arn"]: (one.get("kmsKeyId"), one.get("retentionInDays")) for one in groups}
+        expect("key, retention in days", found, (keys["logs"], settings.log_retention_days))
 
 
 def test_no_instance_is_public(instances: list[Response]):

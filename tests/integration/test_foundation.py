@@ -75,6 +75,22 @@ def test_keys_are_rotated_yearly(active_keys: dict[str, DeployedEnvironment]):
     expect("is rotated within a year", {arn: days.get(arn, 0) in range(1, YEAR.days + 1) for arn in rotation}, True)
 
 
+def test_key_policies_deny_requests_without_the_condition_key(active_keys: dict[str, DeployedEnvironment]):
+    keys_of_bool = {
+        arn: {
+            key
+            for statement in json.loads(
+                regional.call("kms", "get_key_policy", KeyId=arn, PolicyName="default")["Policy"]
+            )["Statement"]
+            if statement["Effect"] == "Deny"
+            for key in statement.get("Condition", {}).get("Bool", {})
+        }
+        for arn, regional in active_keys.items()
+    }
+    # A denial with `Bool` does not apply to a request without the key.
+    expect("keys that a denial compares by Bool", keys_of_bool, set[str]())
+
+
 def test_log_groups_are_encrypted_with_the_log_key(deployed: DeployedEnvironment, keys: dict[str, str]):
     expect("key", {arn: group.get("kmsKeyId") for arn, group in log_groups(deployed).items()}, keys["logs"])
 

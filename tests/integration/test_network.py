@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stacks.network.endpoints import ENDPOINTS, SECRETS
+from stacks.network.flow_logs import rejected_traffic_pattern
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, PURPOSES, S3, Flow
 from stacks.network.network_acls import acl_rules
 from stacks.network.subnets import AddressPlan, SubnetKind
@@ -158,6 +159,20 @@ def test_default_security_group_has_no_rules(deployed: DeployedEnvironment):
     )
 
 
+def test_default_network_acl_allows_nothing(deployed: DeployedEnvironment):
+    acl = only_one("default network ACL", deployed.in_vpc("describe_network_acls", "NetworkAcls", default="true"))
+    allowed = [entry for entry in acl["Entries"] if entry["RuleAction"] == "allow"]
+    expect("allows", {deployed.ec2("network-acl", acl["NetworkAclId"]): allowed}, list[Response]())
+
+
+def test_main_route_table_leads_nowhere(deployed: DeployedEnvironment):
+    table = only_one(
+        "main route table", deployed.in_vpc("describe_route_tables", "RouteTables", association_main="true")
+    )
+    routes = [route.get("GatewayId") for route in table["Routes"]]
+    expect("routes", {deployed.ec2("route-table", table["RouteTableId"]): routes}, ["local"])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_network_acl_entries(
     deployed: DeployedEnvironment, settings: Environment, subnets: dict[SubnetKind, dict[str, str]], kind: SubnetKind
@@ -253,6 +268,19 @@ def test_flow_logs_record_all_traffic(deployed: DeployedEnvironment):
         {deployed.ec2("vpc", deployed.vpc["VpcId"]): logs},
         [("ALL", "ACTIVE", 60)],
     )
+
+
+def test_rejected_traffic_is_counted_without_responses_to_scanners(
+    deployed: DeployedEnvironment, settings: Environment
+):
+    (group,) = (
+        log["LogGroupName"]
+        for log in deployed.list_all("ec2", "describe_flow_logs", "FlowLogs")
+        if log["ResourceId"] == deployed.vpc["VpcId"]
+    )
+    filters = deployed.list_all("logs", "describe_metric_filters", "metricFilters", logGroupName=group)
+    patterns = {one["filterName"]: one["filterPattern"] for one in filters}
+    expect("pattern", patterns, rejected_traffic_pattern(settings.network.cidr))
 
 
 def test_cidr_block_of_the_vpc(deployed: DeployedEnvironment, settings: Environment):

@@ -8,6 +8,9 @@ import pytest
 
 from stacks.names import GLOBAL_REGION
 from stacks.observability.stack import DATABASE_EVENTS
+from stacks.parts.state_machines import TRACING_ACTIONS
+from synthesized.policy_statements import as_list, statements_of
+from tests.event_templates import unescaped_paths
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import AtLeast, Superset, expect
 from tests.synthesized import SEARCHABLE
@@ -64,6 +67,36 @@ def test_metric_math_tolerates_late_data(alarms: list[Response]):
     expect("is in alarm before the newest periods are complete", tolerates, True)
 
 
+def test_busy_statements_are_reported(alarms: list[Response]):
+    # CPU utilization is a share of the maximum capacity: it does not rise while statements wait.
+    queries = {one["AlarmArn"]: query["Expression"] for one in alarms for query in one.get("Metrics", [])[-1:]}
+    loads = {arn: one for arn, one in queries.items() if "DBLoad" in one}
+    expect("query", loads, 'SELECT MAX(DBLoad) FROM "AWS/RDS"')
+
+
+def test_a_loss_of_the_task_count_is_reported(alarms: list[Response], topic: str):
+    # Missing data is no alarm: until the service exists, there is none.
+    lost = {
+        one["AlarmArn"]: (one["TreatMissingData"], one["InsufficientDataActions"])
+        for one in alarms
+        if one.get("MetricName") == "RunningTaskCount"
+    }
+    expect("treatment of missing data, actions", lost, ("missing", [topic]))
+
+
+def test_sums_on_dashboards_count_a_metric_once(deployed: DeployedEnvironment):
+    # Without a schema, a query has every set of dimensions that a metric is published with. Dashboards have no tags.
+    prefix = deployed.names.resource_name("")
+    listed = deployed.list_all("cloudwatch", "list_dashboards", "DashboardEntries", DashboardNamePrefix=prefix)
+    bodies = [
+        deployed.call("cloudwatch", "get_dashboard", DashboardName=one["DashboardName"])["DashboardBody"]
+        for one in listed
+    ]
+    queries = [query for body in bodies for query in re.findall(r"SELECT SUM\((\w+)\) FROM (\w*)", body)]
+    sums = {f"SUM({metric})": source for metric, source in queries}
+    expect("source of the sum", sums, "SCHEMA")
+
+
 def test_composite_alarm_covers_all_alarms(alarms: list[Response], platform_alarm: Response):
     covered = set(re.findall(r'ALARM\("([^"]+)"\)', platform_alarm["AlarmRule"]))
     expect("covers", {platform_alarm["AlarmArn"]: covered}, {alarm["AlarmArn"] for alarm in alarms})
@@ -94,6 +127,37 @@ def test_events_of_other_services_are_reported(deployed: DeployedEnvironment, to
     sources = {source for one in rules for source in json.loads(one["EventPattern"])["source"]}
     expect("sources of events", {topic: sources}, Superset(SOURCES))
     expect("rule", {one["Arn"]: one["State"] for one in rules}, "ENABLED")
+
+
+def test_state_machines_may_send_traces(deployed: DeployedEnvironment):
+    traced = {
+        arn: machine["roleArn"].rpartition("/")[2]
+        for arn in deployed.arns("states", "stateMachine")
+        for machine in [deployed.call("stepfunctions", "describe_state_machine", stateMachineArn=arn)]
+        if machine["tracingConfiguration"]["enabled"]
+    }
+    allowed = {
+        arn: {
+            action
+            for policy in deployed.list_all("iam", "list_role_policies", "PolicyNames", RoleName=role)
+            for statement in statements_of(
+                deployed.call("iam", "get_role_policy", RoleName=role, PolicyName=policy)["PolicyDocument"]
+            )
+            for action in as_list(statement["Action"])
+        }
+        for arn, role in traced.items()
+    }
+    expect("actions of the role", allowed, Superset(TRACING_ACTIONS))
+
+
+def test_free_text_of_events_is_a_value_of_its_own(deployed: DeployedEnvironment, topic: str):
+    unescaped = {
+        f"{name} {target['Id']}": sorted(unescaped_paths(transformer["InputTemplate"], transformer["InputPathsMap"]))
+        for name in deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=topic)
+        for target in deployed.list_all("events", "list_targets_by_rule", "Targets", Rule=name)
+        if (transformer := target.get("InputTransformer"))
+    }
+    expect("free text within a string", unescaped, list[str]())
 
 
 def test_health_events_of_global_services_are_forwarded(deployed: DeployedEnvironment):

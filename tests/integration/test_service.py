@@ -146,6 +146,16 @@ def test_tasks_mount_files_over_tls_and_with_iam(task: Response):
     expect("TLS, IAM and access point of files", {task["taskDefinitionArn"]: mounts}, wanted)
 
 
+def test_containers_have_no_capabilities(task: Response, container: Response):
+    # Without the empty list, every plan would replace the task definition.
+    capabilities = container.get("linuxParameters", {}).get("capabilities")
+    expect("capabilities", {task["taskDefinitionArn"]: capabilities}, {"add": [], "drop": ["ALL"]})
+
+
+def test_container_has_a_limit_of_memory(task: Response, container: Response, settings: Environment):
+    expect("MiB of memory", {task["taskDefinitionArn"]: container.get("memory")}, settings.service.memory)
+
+
 def test_root_file_system_is_read_only(task: Response, container: Response):
     read_only = (container.get("readonlyRootFilesystem"), container.get("privileged", False))
     expect("read-only, privileged", {task["taskDefinitionArn"]: read_only}, (True, False))

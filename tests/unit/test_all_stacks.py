@@ -13,6 +13,7 @@ import pytest
 from stacks import ROOT
 from synthesized.platform import Platform, Stack
 from tests.conftest import Platforms
+from tests.event_templates import unescaped_paths
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_changed, without
 from tests.synthesized import DEFAULT_TAGS, TIERS
@@ -35,27 +36,11 @@ def is_found(check: Check, prod: Platform, type_: str, argument: str, **planted:
     return is_noticed(f"{address}: {argument}", list(found), list(check(prod)))
 
 
-# Values of events without quotes, backslashes and control characters. `userIdentity.arn` may have quotes: they are
-# allowed in the path of a user. https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
-IDENTIFIERS = {
-    *("$.detail-type", "$.region", "$.resources[0]"),
-    *("$.detail.additionalEventData.SecretId", "$.detail.configRuleName", "$.detail.errorCode", "$.detail.eventName"),
-    *("$.detail.eventTypeCode", "$.detail.resourceType", "$.detail.service", "$.detail.severity"),
-    *("$.detail.sourceIPAddress", "$.detail.state", "$.detail.status", "$.detail.taskArn", "$.detail.type"),
-}
-
-
 def unescaped_text(platform: Platform) -> Iterator[str]:
-    """Free text within a JSON string: EventBridge does not escape it, and drops the event if it contains quotes.
-
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
-    """
     for target in platform.of_type("aws_cloudwatch_event_target"):
-        transformer = target.body.get("input_transformer", {})
-        for string in re.findall(r'"(?:[^"\\]|\\.)*"', transformer.get("input_template", "")):
-            for name in re.findall(r"<([\w-]+)>", string):
-                if (path := transformer["input_paths"][name]) not in IDENTIFIERS:
-                    yield f"{target.address}: input_transformer: {path} is not a value of its own"
+        if transformer := target.body.get("input_transformer"):
+            for path in unescaped_paths(transformer["input_template"], transformer["input_paths"]):
+                yield f"{target.address}: input_transformer: {path} is not a value of its own"
 
 
 def test_free_text_of_events_is_a_value_of_its_own(all_platforms: list[Platform]):

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from local_aws.server import LocalAws
+from synthesized.caller_permissions import CALLER_PERMISSIONS
+from synthesized.policy_statements import Statement, as_list, statements_of
 from tests.changes.mutations import Mutation, Related
 
 
@@ -50,6 +53,44 @@ def attach_read_only(aws: LocalAws) -> None:
     aws.client("iam").attach_role_policy(RoleName=role(aws, "plan")["RoleName"], PolicyArn=arn)
 
 
+def in_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
+    """Change or remove statements of all policies of the deployer roles."""
+
+    def change(aws: LocalAws) -> None:
+        iam = aws.client("iam")
+        pages = iam.get_paginator("list_policies").paginate(
+            Scope="Local", PathPrefix="/globecart-access/", OnlyAttached=True
+        )
+        for one in (one for page in pages for one in page["Policies"]):
+            version = {"PolicyArn": one["Arn"], "VersionId": one["DefaultVersionId"]}
+            document = iam.get_policy_version(**version)["PolicyVersion"]["Document"]
+            kept = [statement for statement in map(keep, statements_of(document)) if statement]
+            if kept != statements_of(document):
+                document["Statement"] = kept
+                iam.create_policy_version(PolicyArn=one["Arn"], PolicyDocument=json.dumps(document), SetAsDefault=True)
+
+    return change
+
+
+def without_statement(sid: str) -> Mutation:
+    """Remove a statement from all deployer policies."""
+    return in_policies(lambda statement: None if statement.get("Sid") == sid else statement)
+
+
+def without_permission(service: str) -> Mutation:
+    """Remove the first action that a service requires of its callers from all deployer policies."""
+    permission = next(one for one in CALLER_PERMISSIONS if one.calls.startswith(f"{service}:"))
+    action = permission.actions.split()[0].lower()
+
+    def keep(statement: Statement) -> Statement | None:
+        if statement["Effect"] == "Deny":
+            return statement
+        actions = [one for one in as_list(statement["Action"]) if not fnmatchcase(action, one.lower())]
+        return {**statement, "Action": actions} if actions else None
+
+    return in_policies(keep)
+
+
 def remove_boundary(aws: LocalAws) -> None:
     aws.client("iam").delete_role_permissions_boundary(RoleName=role(aws, "apply")["RoleName"])
 
@@ -71,6 +112,12 @@ MUTATIONS: dict[str, Mutation] = {
     "test_deployer_roles_have_the_environments_tags": change_environment_tag,
     "test_deployer_roles_trust_one_repository_for_one_purpose": trusting(trust_any_branch),
     "test_deployer_roles_have_policies_of_the_stack_only": attach_read_only,
+    **{
+        f"test_deployer_roles_have_the_permissions_that_a_service_checks[{service}]": without_permission(service)
+        for service in {permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"}
+    },
+    "test_audit_archive_can_be_emptied_only_without_deletion_protection": without_statement("NoLoss"),
+    "test_deployer_roles_cannot_read_logs": without_statement("NoObjects"),
     "test_deployer_roles_have_the_boundary": remove_boundary,
     "test_boundary_denies_actions_that_no_deployment_may_use": remove_boundary_denials,
     "test_oidc_provider_accepts_tokens_for_aws_only": add_audience,

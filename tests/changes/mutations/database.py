@@ -3,6 +3,7 @@
 from typing import Any
 
 from local_aws.server import LocalAws
+from stacks.names import OS_METRICS_LOG_GROUP
 from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import cluster, instance, key, named
 
@@ -43,6 +44,10 @@ def instances_time_nothing(aws: LocalAws) -> None:
     group = rds.describe_db_instances()["DBInstances"][0]["DBParameterGroups"][0]["DBParameterGroupName"]
     off = {"ParameterName": "track_io_timing", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
     rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[off])
+
+
+def keep_os_metrics_for_a_month(aws: LocalAws) -> None:
+    aws.backend("logs").groups[OS_METRICS_LOG_GROUP].retention_in_days = 30
 
 
 def delete_reader(aws: LocalAws) -> None:
@@ -120,6 +125,7 @@ MUTATIONS: dict[str, Mutation] = {
         CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}
     ),
     "test_instances_have_their_parameters": instances_time_nothing,
+    "test_log_of_os_metrics_is_encrypted_and_kept": keep_os_metrics_for_a_month,
     "test_no_instance_is_public": instances_are(publicly_accessible=True),
     "test_cluster_is_in_the_data_subnets": use_public_subnets,
     "test_cluster_has_its_security_group": change_security_group,
@@ -132,6 +138,9 @@ MUTATIONS: dict[str, Mutation] = {
     "test_readers_scale_by_cpu": delete_scaling_policy("rds"),
 }
 RELATED: Related = {
+    "test_log_of_os_metrics_is_encrypted_and_kept": {
+        "test_foundation.py::test_retention_of_log_groups": "it is one of the environment's log groups",
+    },
     "test_number_of_writers_and_readers": {
         "test_database.py::test_instances_are_in_different_zones": "the only instance of the second zone is gone",
     },

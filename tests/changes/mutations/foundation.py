@@ -14,6 +14,13 @@ def two_purposes_share_a_key(aws: LocalAws) -> None:
     kms.update_alias(AliasName=alias, TargetKeyId=key(aws, "images"))
 
 
+def compare_by_bool(aws: LocalAws) -> None:
+    kms = aws.client("kms")
+    policy = {"KeyId": key(aws, "files"), "PolicyName": "default"}
+    text = kms.get_key_policy(**policy)["Policy"]
+    kms.put_key_policy(**policy, Policy=text.replace("BoolIfExists", "Bool"))
+
+
 def log_group(aws: LocalAws) -> str:
     """Name of a log group."""
     return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
@@ -58,6 +65,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_every_purpose_has_its_own_key": two_purposes_share_a_key,
     "test_keys_are_enabled": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup").rpartition("/")[2]),
     "test_keys_are_rotated_yearly": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
+    "test_key_policies_deny_requests_without_the_condition_key": compare_by_bool,
     "test_log_groups_are_encrypted_with_the_log_key": lambda aws: aws.client("logs").disassociate_kms_key(
         logGroupName=log_group(aws)
     ),

@@ -95,6 +95,42 @@ def flows_are_not_logged(aws: LocalAws) -> None:
     aws.client("ec2").delete_flow_logs(FlowLogIds=[named(aws, "fl", "flow-logs")])
 
 
+def default_acl_allows_all(aws: LocalAws) -> None:
+    ec2 = aws.client("ec2")
+    for acl in ec2.describe_network_acls(Filters=[{"Name": "default", "Values": ["true"]}])["NetworkAcls"]:
+        ec2.create_network_acl_entry(
+            NetworkAclId=acl["NetworkAclId"],
+            RuleNumber=100,
+            Protocol="-1",
+            RuleAction="allow",
+            Egress=False,
+            CidrBlock="0.0.0.0/0",
+        )
+
+
+def main_route_table_leads_out(aws: LocalAws) -> None:
+    ec2, vpc = aws.client("ec2"), named(aws, "vpc", "vpc")
+    filters = [{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc]}]
+    (main,) = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+    ec2.create_route(
+        RouteTableId=main["RouteTableId"],
+        DestinationCidrBlock="0.0.0.0/0",
+        NatGatewayId=named(aws, "nat", "nat-a"),
+    )
+
+
+def count_responses_to_scanners(aws: LocalAws) -> None:
+    logs = aws.client("logs")
+    (group,) = (one["LogGroupName"] for one in aws.client("ec2").describe_flow_logs()["FlowLogs"])
+    (one,) = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    logs.put_metric_filter(
+        logGroupName=group,
+        filterName=one["filterName"],
+        filterPattern=one["filterPattern"].replace("source_port!=443", "source_port"),
+        metricTransformations=one["metricTransformations"],
+    )
+
+
 def vpc_has_another_range(aws: LocalAws) -> None:
     vpc = aws.backend("ec2").vpcs[named(aws, "vpc", "vpc")]
     vpc.cidr_block = str(ip_network(vpc.cidr_block).supernet())
@@ -111,11 +147,14 @@ MUTATIONS: dict[str, Mutation] = {
         for party in PURPOSES
     },
     "test_default_security_group_has_no_rules": group_allows_ssh("default-locked"),
+    "test_default_network_acl_allows_nothing": default_acl_allows_all,
+    "test_main_route_table_leads_nowhere": main_route_table_leads_out,
     **{f"test_network_acl_entries[{kind}]": acl_allows_smtp(kind) for kind in ("public", "app", "data")},
     "test_only_nat_gateways_and_the_load_balancer_have_public_addresses": something_else_has_a_public_address,
     "test_vpc_endpoints_exist": delete_endpoint,
     "test_endpoints_have_an_address_in_every_zone": endpoint_is_in_one_zone,
     "test_flow_logs_record_all_traffic": flows_are_not_logged,
+    "test_rejected_traffic_is_counted_without_responses_to_scanners": count_responses_to_scanners,
     "test_cidr_block_of_the_vpc": vpc_has_another_range,
 }
 RELATED: Related = {

@@ -1,6 +1,7 @@
 """Mutations for test_observability.py: alarms, the composite alarm, events."""
 
 import json
+import re
 from typing import Any
 
 from local_aws.server import LocalAws
@@ -35,6 +36,49 @@ def need_all_periods(aws: LocalAws) -> None:
     alarms = aws.backend("cloudwatch").alarms.values()
     one = next(one for one in alarms if any(query.metric_stat for query in one.metric_data_queries))
     one.datapoints_to_alarm = one.evaluation_periods
+
+
+def change_alarm(metric: str, **changed: Any) -> Mutation:
+    """Set attributes of the alarm on a metric, alone or in a query."""
+
+    def change(aws: LocalAws) -> None:
+        for one in aws.backend("cloudwatch").alarms.values():
+            queries = one.metric_data_queries or []
+            if one.metric_name == metric or any(metric in (query.expression or "") for query in queries):
+                vars(one).update(changed)
+                for query in queries:
+                    query.expression = changed.get("expression", query.expression)
+
+    return change
+
+
+def sum_without_schema(aws: LocalAws) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    (name,) = (one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"])
+    body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
+    sums = re.sub(r'(SELECT SUM\(\w+\) FROM )SCHEMA\((\\"[^"]*\\")[^)]*\)', r"\1\2", body, count=1)
+    cloudwatch.put_dashboard(DashboardName=name, DashboardBody=sums)
+
+
+def forbid_sampling(aws: LocalAws) -> None:
+    """Remove an action of X-Ray from the role of a state machine."""
+    machine = aws.client("stepfunctions").describe_state_machine(
+        stateMachineArn=tagged(aws, "states", "stateMachine")[0]
+    )
+    iam, role = aws.client("iam"), machine["roleArn"].rpartition("/")[2]
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        policy = {"RoleName": role, "PolicyName": name}
+        text = json.dumps(iam.get_role_policy(**policy)["PolicyDocument"])
+        iam.put_role_policy(**policy, PolicyDocument=text.replace("xray:GetSamplingRules", "xray:GetGroup"))
+
+
+def put_free_text_into_a_string(aws: LocalAws) -> None:
+    events = aws.client("events")
+    for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
+        (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+        if "reason" in target.get("InputTransformer", {}).get("InputPathsMap", {}):
+            target["InputTransformer"]["InputTemplate"] = '"because of <reason>"'
+            events.put_targets(Rule=name, Targets=[target])
 
 
 def composite(aws: LocalAws, **parameters: Any) -> None:
@@ -77,10 +121,15 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "test_every_alarm_has_a_metric": remove_metric,
     "test_metric_math_tolerates_late_data": need_all_periods,
+    "test_busy_statements_are_reported": change_alarm("DBLoad", expression='SELECT AVG(DBLoad) FROM "AWS/RDS"'),
+    "test_a_loss_of_the_task_count_is_reported": change_alarm("RunningTaskCount", treat_missing_data="breaching"),
+    "test_sums_on_dashboards_count_a_metric_once": sum_without_schema,
     "test_composite_alarm_covers_all_alarms": remove_alarm_from_composite,
     "test_composite_alarm_notifies_the_topic": lambda aws: composite(aws, AlarmActions=[]),
     "test_database_events_are_reported": delete_event_subscription,
     "test_events_of_other_services_are_reported": disable_deployment_rule,
+    "test_state_machines_may_send_traces": forbid_sampling,
+    "test_free_text_of_events_is_a_value_of_its_own": put_free_text_into_a_string,
     "test_health_events_of_global_services_are_forwarded": disable_global_health_rule,
 }
 RELATED: Related = {}

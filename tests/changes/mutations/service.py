@@ -71,6 +71,14 @@ def allow_root_writes(definition: Any) -> None:
     definition.container_definitions[0]["readonlyRootFilesystem"] = False
 
 
+def drop_no_capabilities(definition: Any) -> None:
+    definition.container_definitions[0]["linuxParameters"]["capabilities"]["drop"] = ["NET_RAW"]
+
+
+def limit_no_memory(definition: Any) -> None:
+    del definition.container_definitions[0]["memory"]
+
+
 def another_balancer_faces_the_internet(aws: LocalAws) -> None:
     aws.client("elbv2").create_load_balancer(
         Name="another", Subnets=[named(aws, "subnet", "public-a"), named(aws, "subnet", "public-b")]
@@ -231,6 +239,8 @@ MUTATIONS: dict[str, Mutation] = {
     "test_ecs_exec_is_disabled": service_is(enableExecuteCommand=True),
     "test_tasks_get_their_credential_from_the_secret": change_task_definition(change_secret),
     "test_tasks_mount_files_over_tls_and_with_iam": change_task_definition(disable_mount_encryption),
+    "test_containers_have_no_capabilities": change_task_definition(drop_no_capabilities),
+    "test_container_has_a_limit_of_memory": change_task_definition(limit_no_memory),
     "test_root_file_system_is_read_only": change_task_definition(allow_root_writes),
     "test_tasks_scale_within_the_settings": scaling("ecs", MinCapacity=1),
     "test_tasks_scale_by_cpu_and_requests": delete_scaling_policy("ecs"),
