@@ -6,14 +6,16 @@ from typing import Any
 
 from operations.account import Account
 from operations.errors import call_or_none
-from stacks.names import Names
+from stacks.names import GLOBAL_REGION, Names
 from synthesized.catalogue.matches import Match, is_ignored, matches_of
+
+_RULE = "events:rule"
 
 
 def tagged_resources(
     client: Callable[[str, str], Any], names: Names, tier: str | None = None, kind: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """ARN and tags of an environment's resources in all of its Regions, from the Resource Groups Tagging API.
+    """ARN and tags of an environment's resources in its Regions, and of its rules in us-east-1, from the Tagging API.
 
     Args:
         client: returns a client for a service and a Region.
@@ -26,9 +28,13 @@ def tagged_resources(
         {"Key": "ManagedBy", "Values": ["cdktf"]},
         {"Key": "Tier", **({"Values": [tier]} if tier else {})},
     ]
-    for region in names.regions:
+    kinds = {region: [kind] if kind else [] for region in names.regions}
+    if GLOBAL_REGION not in kinds and kind in {None, _RULE}:
+        # There, the API also lists resources of IAM, which the orphans' lookups find by name.
+        kinds[GLOBAL_REGION] = [_RULE]
+    for region, types in kinds.items():
         pages = client("resourcegroupstaggingapi", region).get_paginator("get_resources")
-        for page in pages.paginate(TagFilters=filters, ResourceTypeFilters=[kind] if kind else []):
+        for page in pages.paginate(TagFilters=filters, ResourceTypeFilters=types):
             yield from page["ResourceTagMappingList"]
 
 

@@ -14,6 +14,7 @@ import pytest
 from operations.account import Account
 from operations.errors import RefusedError
 from operations.orphans import find_orphans
+from stacks.names import GLOBAL_REGION
 from synthesized.catalogue import matches
 from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
@@ -201,7 +202,8 @@ def list_tagged(deployed: Deployed, *resources: str, name: str = "") -> None:
     """Let the Tagging API list resources."""
     tags = deployed.tags(**({"Name": name} if name else {}))
     mappings = [{"ResourceARN": arn(resource), "Tags": tags} for resource in resources]
-    deployed.scene.intercept("GetResources", lambda _: {"ResourceTagMappingList": mappings})
+    answer = {"ResourceTagMappingList": mappings}
+    deployed.scene.intercept("GetResources", lambda request: None if request["ResourceTypeFilters"] else answer)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -274,6 +276,16 @@ def test_orphans_in_the_second_region_are_imported_or_deleted_there(deployed: De
     assert set(deployed.commands()) == found
 
 
+def test_a_rule_in_the_region_of_global_services_is_imported_or_deleted_there(deployed: Deployed):
+    events, name = deployed.client("events", GLOBAL_REGION), f"{deployed.scene.name}-global-health"
+    events.put_rule(Name=name, EventPattern='{"source": ["aws.health"]}', Tags=deployed.tags())
+    deployed.has({"aws_cloudwatch_event_rule.global-health": {"name": name}})
+    assert deployed.commands() == [imports("aws_cloudwatch_event_rule.global-health", f"default/{name}")]
+    deployed.resources.clear()
+    (deletion,) = deployed.commands()
+    assert deletion.endswith(f" --region {GLOBAL_REGION}")
+
+
 def test_untagged_orphans_are_found_through_their_parent_in_any_tier(deployed: Deployed):
     subnet, table = "${aws_subnet.network_app.id}", "${aws_route_table.routes_app.id}"
     function = "${aws_lambda_function.routes_it.function_name}"
@@ -298,7 +310,10 @@ def test_untagged_orphans_are_found_through_their_parent_in_any_tier(deployed: D
     mappings = [{"ResourceARN": arn(it), "Tags": tags} for it in ("ec2:route-table/rtb-1", "lambda:function:rotate")]
     there = {"Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}], "Associations": [{"SubnetId": "subnet-1"}]}
     tagged, policy = {"ResourceTagMappingList": mappings}, json.dumps({"Statement": [{"Sid": "Rotate"}]})
-    deployed.scene.intercept("GetResources", lambda arguments: tagged if "routes" in str(arguments) else None)
+    deployed.scene.intercept(
+        "GetResources",
+        lambda request: tagged if "routes" in str(request) and not request["ResourceTypeFilters"] else None,
+    )
     deployed.scene.intercept("DescribeRouteTables", lambda _: {"RouteTables": [there]})
     deployed.scene.intercept("GetPolicy", lambda _: {"Policy": policy})
     assert deployed.commands() == [
