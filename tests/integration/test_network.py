@@ -166,9 +166,8 @@ def test_default_network_acl_allows_nothing(deployed: DeployedEnvironment):
 
 
 def test_main_route_table_leads_nowhere(deployed: DeployedEnvironment):
-    table = only_one(
-        "main route table", deployed.in_vpc("describe_route_tables", "RouteTables", association_main="true")
-    )
+    tables = deployed.in_vpc("describe_route_tables", "RouteTables")
+    table = only_one("main route table", [one for one in tables if any(each["Main"] for each in one["Associations"])])
     routes = [route.get("GatewayId") for route in table["Routes"]]
     expect("routes", {deployed.ec2("route-table", table["RouteTableId"]): routes}, ["local"])
 
@@ -273,11 +272,8 @@ def test_flow_logs_record_all_traffic(deployed: DeployedEnvironment):
 def test_rejected_traffic_is_counted_without_responses_to_scanners(
     deployed: DeployedEnvironment, settings: Environment
 ):
-    (group,) = (
-        log["LogGroupName"]
-        for log in deployed.list_all("ec2", "describe_flow_logs", "FlowLogs")
-        if log["ResourceId"] == deployed.vpc["VpcId"]
-    )
+    logs = deployed.list_all("ec2", "describe_flow_logs", "FlowLogs")
+    group = only_one("flow log", [log for log in logs if log["ResourceId"] == deployed.vpc["VpcId"]])["LogGroupName"]
     filters = deployed.list_all("logs", "describe_metric_filters", "metricFilters", logGroupName=group)
     patterns = {one["filterName"]: one["filterPattern"] for one in filters}
     expect("pattern", patterns, rejected_traffic_pattern(settings.network.cidr))

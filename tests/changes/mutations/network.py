@@ -110,8 +110,8 @@ def default_acl_allows_all(aws: LocalAws) -> None:
 
 def main_route_table_leads_out(aws: LocalAws) -> None:
     ec2, vpc = aws.client("ec2"), named(aws, "vpc", "vpc")
-    filters = [{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc]}]
-    (main,) = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    (main,) = (one for one in tables if any(each["Main"] for each in one["Associations"]))
     ec2.create_route(
         RouteTableId=main["RouteTableId"],
         DestinationCidrBlock="0.0.0.0/0",
