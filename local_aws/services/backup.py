@@ -27,6 +27,9 @@ SELECTION_WINDOW_DAYS = 30
 # https://github.com/go-to-k/cdk-real-drift/blob/main/tests/corpus/AWS__Backup__BackupSelection.SelByTags.json
 SELECTION: Description = {"Resources": [], "NotResources": [], "ListOfTags": []}
 CONDITIONS: Description = {"StringEquals": [], "StringLike": [], "StringNotEquals": [], "StringNotLike": []}
+# What AWS adds to a restore testing selection without it: restoreTestingSelectionResource.Read in
+# https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/backup/restore_testing_selection.go
+RESTORE_CONDITIONS: Description = {"StringEquals": [], "StringNotEquals": []}
 
 
 def not_found(resource: str) -> ApiError:
@@ -247,6 +250,7 @@ class Responses(BackupResponse):
             "RestoreTestingPlanName": plan,
             "RestoreMetadataOverrides": {},
             **selection,
+            "ProtectedResourceConditions": {**RESTORE_CONDITIONS, **selection.get("ProtectedResourceConditions", {})},
         }
         self.backend.restore_testing_selections[plan][name] = created
         return ActionResult({**created, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"]})
