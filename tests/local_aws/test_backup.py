@@ -248,6 +248,34 @@ def test_a_restore_testing_selection_is_completed(backup: Any, testing_plan: str
         assert described.items() >= {**sent, "ProtectedResourceConditions": completed}.items()
 
 
+def test_a_repeated_request_creates_nothing_and_is_no_error(backup: Any, vault: str):
+    name, selected = f"repeated_{uuid4().hex}", recovery_point_selection(backup, vault)
+    plan = {
+        "RestoreTestingPlanName": name,
+        "ScheduleExpression": "cron(0 12 2 * ? *)",
+        "RecoveryPointSelection": selected,
+    }
+    selection = {"RestoreTestingSelectionName": "files", "IamRoleArn": ROLE, "ProtectedResourceType": "EFS"}
+    arns = [
+        create(CreatorRequestId="one", **request)["RestoreTestingPlanArn"]
+        for create, request in (
+            (backup.create_restore_testing_plan, {"RestoreTestingPlan": plan}),
+            (
+                backup.create_restore_testing_selection,
+                {"RestoreTestingPlanName": name, "RestoreTestingSelection": selection},
+            ),
+        )
+        for _ in range(2)
+    ]
+    assert len(set(arns)) == 1
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_plan(CreatorRequestId="two", RestoreTestingPlan=plan)
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_selection(
+            CreatorRequestId="two", RestoreTestingPlanName=name, RestoreTestingSelection=selection
+        )
+
+
 def test_all_resource_types_are_opted_in_by_default(backup: Any):
     def describe() -> Any:
         return backup.describe_region_settings()["ResourceTypeOptInPreference"]
