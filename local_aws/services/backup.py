@@ -27,11 +27,22 @@ SELECTION_WINDOW_DAYS = 30
 # https://github.com/go-to-k/cdk-real-drift/blob/main/tests/corpus/AWS__Backup__BackupSelection.SelByTags.json
 SELECTION: Description = {"Resources": [], "NotResources": [], "ListOfTags": []}
 CONDITIONS: Description = {"StringEquals": [], "StringLike": [], "StringNotEquals": [], "StringNotLike": []}
+# What AWS adds to a restore testing selection without it: restoreTestingSelectionResource.Read in
+# https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/backup/restore_testing_selection.go
+RESTORE_CONDITIONS: Description = {"StringEquals": [], "StringNotEquals": []}
 
 
 def not_found(resource: str) -> ApiError:
     """Error for a missing resource."""
     return ApiError("ResourceNotFoundException", f"{resource} does not exist")
+
+
+def is_repeated(created: Description, request_id: str | None) -> bool:
+    """Whether the request that created something is repeated, as SDKs do after a connection broke.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateRestoreTestingSelection.html
+    """
+    return bool(request_id) and created["CreatorRequestId"] == request_id
 
 
 class Backend(BackupBackend):
@@ -200,14 +211,17 @@ class Responses(BackupResponse):
 
     def create_restore_testing_plan(self) -> ActionResult:
         plan = self._get_param("RestoreTestingPlan")
-        name = plan["RestoreTestingPlanName"]
+        name, request_id = plan["RestoreTestingPlanName"], self._get_param("CreatorRequestId")
         if name in self.backend.restore_testing_plans:
+            if is_repeated(self.backend.restore_testing_plan(name), request_id):
+                return ActionResult(self.backend.restore_testing_plan(name))
             raise ApiError("AlreadyExistsException", f"Restore testing plan {name} already exists")
         scope = f"{self.backend.region_name}:{self.backend.account_id}"
         arn = f"arn:{self.backend.partition}:backup:{scope}:restore-testing-plan:{name}-{uuid4()}"
         defaults = {"ScheduleExpressionTimezone": "Etc/UTC", "StartWindowHours": START_WINDOW_HOURS}
         self.backend.restore_testing_plans[name] = {
             "CreationTime": utcnow(),
+            "CreatorRequestId": request_id,
             "RestoreTestingPlanArn": arn,
             **defaults,
             **plan,
@@ -240,16 +254,22 @@ class Responses(BackupResponse):
     def create_restore_testing_selection(self) -> ActionResult:
         plan, selection = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
         test, name = self.backend.restore_testing_plan(plan), selection["RestoreTestingSelectionName"]
+        request_id, arn = self._get_param("CreatorRequestId"), {"RestoreTestingPlanArn": test["RestoreTestingPlanArn"]}
         if name in self.backend.restore_testing_selections[plan]:
+            existing = self.backend.restore_testing_selection(plan, name)
+            if is_repeated(existing, request_id):
+                return ActionResult({**existing, **arn})
             raise ApiError("AlreadyExistsException", f"Restore testing selection {name} already exists")
         created = {
             "CreationTime": utcnow(),
+            "CreatorRequestId": request_id,
             "RestoreTestingPlanName": plan,
             "RestoreMetadataOverrides": {},
             **selection,
+            "ProtectedResourceConditions": {**RESTORE_CONDITIONS, **selection.get("ProtectedResourceConditions", {})},
         }
         self.backend.restore_testing_selections[plan][name] = created
-        return ActionResult({**created, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"]})
+        return ActionResult({**created, **arn})
 
     def get_restore_testing_selection(self) -> ActionResult:
         return ActionResult({"RestoreTestingSelection": self._restore_testing_selection()})

@@ -8,6 +8,7 @@ restores the latest backup of each resource to test it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cdktf import Fn
 from cdktf_cdktf_provider_aws.backup_plan import (
     BackupPlan,
     BackupPlanRule,
@@ -196,7 +197,9 @@ class RecoveryStack(TierStack):
             BackupRestoreTestingSelection(
                 self,
                 f"restore-{each.name}",
-                name=each.name,
+                # A new name replaces the selection, because the provider does not send changed ARNs.
+                # https://github.com/hashicorp/terraform-provider-aws/issues/48316
+                name=f"{each.name}_{Fn.substr(Fn.sha1(each.arn), 0, 8)}",
                 restore_testing_plan_name=plan.name,
                 protected_resource_type=each.type,
                 protected_resource_arns=[each.arn],

@@ -83,6 +83,12 @@ def test_a_vault_policy_can_be_put_read_and_deleted(backup: Any, vault: str):
         backup.get_backup_vault_access_policy(BackupVaultName=vault)
 
 
+def test_a_vault_keeps_its_key(backup: Any):
+    name, key = f"vault-{uuid4()}", f"arn:aws:kms:us-west-1:{ACCOUNT}:key/backup"
+    backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=key)
+    assert backup.describe_backup_vault(BackupVaultName=name)["EncryptionKeyArn"] == key
+
+
 def test_vaults_are_regional(aws: LocalAws, backup: Any, vault: str):
     there = aws.client("backup", SECOND_REGION)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
@@ -181,7 +187,9 @@ def test_a_restore_testing_plan_can_be_created_updated_and_deleted(backup: Any, 
     def describe() -> Any:
         return backup.get_restore_testing_plan(RestoreTestingPlanName=testing_plan)["RestoreTestingPlan"]
 
-    assert (describe()["StartWindowHours"], describe()["RecoveryPointSelection"]["SelectionWindowDays"]) == (24, 30)
+    assert (describe()["StartWindowHours"], describe()["ScheduleExpressionTimezone"]) == (24, "Etc/UTC")
+    selected = describe()["RecoveryPointSelection"]
+    assert (selected["SelectionWindowDays"], selected["ExcludeVaults"]) == (30, [])
     listed = backup.list_restore_testing_plans()["RestoreTestingPlans"]
     assert testing_plan in {each["RestoreTestingPlanName"] for each in listed}
     assert backup.list_tags(ResourceArn=describe()["RestoreTestingPlanArn"])["Tags"] == {"Owner": "us"}
@@ -220,6 +228,52 @@ def test_a_restore_testing_plan_with_selections_cannot_be_deleted(backup: Any, t
     backup.delete_restore_testing_selection(**names)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_restore_testing_selection(**names)
+
+
+def test_a_restore_testing_selection_is_completed(backup: Any, testing_plan: str):
+    equal = {"StringEquals": [{"Key": "aws:ResourceTag/Tier", "Value": "storage"}]}
+    for number, conditions in enumerate(({}, equal)):
+        names = {"RestoreTestingPlanName": testing_plan, "RestoreTestingSelectionName": f"files_{number}"}
+        sent = {
+            "RestoreTestingSelectionName": names["RestoreTestingSelectionName"],
+            "IamRoleArn": ROLE,
+            "ProtectedResourceType": "EFS",
+            "ProtectedResourceArns": ["*"],
+            "ProtectedResourceConditions": conditions,
+            "RestoreMetadataOverrides": {"kmsKeyId": "key"},
+        }
+        backup.create_restore_testing_selection(RestoreTestingPlanName=testing_plan, RestoreTestingSelection=sent)
+        described = backup.get_restore_testing_selection(**names)["RestoreTestingSelection"]
+        completed = {"StringEquals": [], "StringNotEquals": [], **conditions}
+        assert described.items() >= {**sent, "ProtectedResourceConditions": completed}.items()
+
+
+def test_a_repeated_request_creates_nothing_and_is_no_error(backup: Any, vault: str):
+    name, selected = f"repeated_{uuid4().hex}", recovery_point_selection(backup, vault)
+    plan = {
+        "RestoreTestingPlanName": name,
+        "ScheduleExpression": "cron(0 12 2 * ? *)",
+        "RecoveryPointSelection": selected,
+    }
+    selection = {"RestoreTestingSelectionName": "files", "IamRoleArn": ROLE, "ProtectedResourceType": "EFS"}
+    arns = [
+        create(CreatorRequestId="one", **request)["RestoreTestingPlanArn"]
+        for create, request in (
+            (backup.create_restore_testing_plan, {"RestoreTestingPlan": plan}),
+            (
+                backup.create_restore_testing_selection,
+                {"RestoreTestingPlanName": name, "RestoreTestingSelection": selection},
+            ),
+        )
+        for _ in range(2)
+    ]
+    assert len(set(arns)) == 1
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_plan(CreatorRequestId="two", RestoreTestingPlan=plan)
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        backup.create_restore_testing_selection(
+            CreatorRequestId="two", RestoreTestingPlanName=name, RestoreTestingSelection=selection
+        )
 
 
 def test_all_resource_types_are_opted_in_by_default(backup: Any):

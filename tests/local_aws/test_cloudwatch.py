@@ -1,4 +1,4 @@
-"""CloudWatch: composite alarms, and updates and deletion of alarms."""
+"""CloudWatch: metric and composite alarms, and their updates and deletion."""
 
 from typing import Any
 
@@ -46,6 +46,34 @@ def test_a_composite_alarm_is_described_as_put(cloudwatch: Any) -> None:
     assert {name: description[name] for name in settings} == settings
     tags = cloudwatch.list_tags_for_resource(ResourceARN=description["AlarmArn"])["Tags"]
     assert tags == [{"Key": "Team", "Value": "service"}]
+
+
+def test_a_metric_alarm_is_described_as_put(cloudwatch: Any) -> None:
+    common = {
+        "AlarmDescription": "anything",
+        "AlarmActions": [TOPIC],
+        "OKActions": [TOPIC],
+        "EvaluationPeriods": 3,
+        "DatapointsToAlarm": 2,
+        "Threshold": 0,
+        "ComparisonOperator": "LessThanOrEqualToThreshold",
+        "TreatMissingData": "breaching",
+    }
+    metric = {"Namespace": "shop", "MetricName": "Orders", "Dimensions": [{"Name": "Shop", "Value": "one"}]}
+    stat = {"Metric": metric, "Period": 60, "Stat": "p99"}
+    of_metric = {**metric, "Statistic": "Sum", "Period": 60}
+    of_queries = {
+        "Metrics": [
+            {"Id": "part", "MetricStat": stat, "ReturnData": False},
+            {"Id": "ratio", "Expression": "part / 2", "Label": "Ratio", "ReturnData": True},
+        ]
+    }
+    for name, settings in (("of-metric", of_metric), ("of-queries", of_queries)):
+        cloudwatch.put_metric_alarm(AlarmName=name, **common, **settings)
+        (description,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        assert description.items() >= {**common, **settings, "ActionsEnabled": True}.items()
+        assert description["InsufficientDataActions"] == []
+        assert not description.keys() & {"EvaluateLowSampleCountPercentile", "ExtendedStatistic", "Unit"}
 
 
 def test_composite_alarms_are_described_only_on_request(cloudwatch: Any) -> None:

@@ -80,6 +80,36 @@ def test_a_delivery_channel_requires_a_bucket_without_default_retention(
     config.delete_delivery_channel(DeliveryChannelName="channel")
 
 
+def test_a_delivery_channel_is_described_as_put_and_a_recorder_records(
+    aws: LocalAws, config: Any, recorder: str
+) -> None:
+    aws.client("s3").create_bucket(Bucket="config-kept", CreateBucketConfiguration=PLACE)
+    channel = {
+        "name": "kept",
+        "s3BucketName": "config-kept",
+        "s3KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/logs",
+        "configSnapshotDeliveryProperties": {"deliveryFrequency": "TwentyFour_Hours"},
+    }
+    config.put_delivery_channel(DeliveryChannel=channel)
+    assert config.describe_delivery_channels()["DeliveryChannels"] == [channel]
+    for act, is_recording in ((config.start_configuration_recorder, True), (config.stop_configuration_recorder, False)):
+        act(ConfigurationRecorderName=recorder)
+        (status,) = config.describe_configuration_recorder_status()["ConfigurationRecordersStatus"]
+        assert status["recording"] is is_recording
+    config.delete_delivery_channel(DeliveryChannelName="kept")
+
+
+def test_a_rule_keeps_the_text_of_its_parameters(config: Any, recorder: str) -> None:
+    assert recorder
+    text = '{\n  "maxAccessKeyAge": "90"\n}\n'
+    source = {"Owner": "AWS", "SourceIdentifier": "ACCESS_KEYS_ROTATED"}
+    config.put_config_rule(ConfigRule={"ConfigRuleName": "kept", "Source": source, "InputParameters": text})
+    (description,) = config.describe_config_rules(ConfigRuleNames=["kept"])["ConfigRules"]
+    assert (description["InputParameters"], description["Source"]) == (text, source)
+    assert not description.keys() & {"MaximumExecutionFrequency", "Scope"}
+    config.delete_config_rule(ConfigRuleName="kept")
+
+
 def test_a_rule_requires_a_recorder(config: Any) -> None:
     assert error_code(config.put_config_rule, ConfigRule=RULE) == "NoAvailableConfigurationRecorderException"
 

@@ -1,4 +1,4 @@
-"""EventBridge: event patterns, target inputs, targets, and recorded deliveries."""
+"""EventBridge: rules, event patterns, target inputs, targets, and recorded deliveries."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -56,6 +56,17 @@ def received(aws: LocalAws, queue: str) -> list[str]:
     return [
         message["Body"] for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     ]
+
+
+def test_a_rule_and_its_targets_are_described_as_put(aws: LocalAws, queue: str):
+    events, pattern = aws.client("events"), json.dumps(PATTERN)
+    events.put_rule(Name="described", Description="orders", EventPattern=pattern)
+    transformer = {"InputPathsMap": {"what": "$.detail.kind"}, "InputTemplate": '{"message": "<what>"}'}
+    targets = [{"Id": "one", "Arn": queue, "InputTransformer": transformer}, {"Id": "two", "Arn": queue}]
+    events.put_targets(Rule="described", Targets=targets)
+    rule = {"EventPattern": pattern, "Description": "orders", "State": "ENABLED", "EventBusName": "default"}
+    assert events.describe_rule(Name="described").items() >= rule.items()
+    assert events.list_targets_by_rule(Rule="described")["Targets"] == targets
 
 
 def test_a_matching_rule_delivers_the_event(aws: LocalAws, queue: str):

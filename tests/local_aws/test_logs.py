@@ -54,21 +54,29 @@ def test_actions_on_missing_resources_raise_resource_not_found(
     assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def test_the_key_of_a_log_group_can_be_changed_and_removed(logs: Any) -> None:
+def test_the_key_and_the_retention_of_a_log_group_can_be_changed(logs: Any) -> None:
     logs.create_log_group(logGroupName="keyed")
 
     def key() -> str | None:
-        return logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0].get("kmsKeyId")
+        return describe().get("kmsKeyId")
+
+    def describe() -> dict[str, Any]:
+        return logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0]
 
     logs.associate_kms_key(logGroupName="keyed", kmsKeyId=KEY)
     assert key() == KEY
     logs.disassociate_kms_key(logGroupName="keyed")
     assert key() is None
+    assert "retentionInDays" not in describe()
+    logs.put_retention_policy(logGroupName="keyed", retentionInDays=30)
+    assert describe()["retentionInDays"] == 30
 
 
 def test_a_metric_filter_can_be_updated_and_is_deleted_with_its_log_group(logs: Any) -> None:
     logs.create_log_group(logGroupName="filtered")
-    metric = [{"metricName": "Errors", "metricNamespace": "shop", "metricValue": "1", "defaultValue": 0.0}]
+    metric = [
+        {"metricName": "Errors", "metricNamespace": "shop", "metricValue": "1", "defaultValue": 0, "unit": "None"}
+    ]
 
     def put(pattern: str) -> None:
         logs.put_metric_filter(

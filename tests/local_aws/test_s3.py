@@ -1,4 +1,4 @@
-"""S3: log delivery, conditional writes, encryption, and unsupported actions."""
+"""S3: settings of buckets, log delivery, conditional writes, encryption, and unsupported actions."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +25,62 @@ def s3(aws: LocalAws) -> Any:
     for bucket in ("logged", "deliveries", "locked"):
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration=REGION)
     return client
+
+
+def test_a_bucket_with_object_lock_is_versioned(s3: Any) -> None:
+    s3.create_bucket(Bucket="versioned", CreateBucketConfiguration=REGION, ObjectLockEnabledForBucket=True)
+    assert s3.get_bucket_versioning(Bucket="versioned")["Status"] == "Enabled"
+    lock = {"ObjectLockEnabled": "Enabled"}
+    assert s3.get_object_lock_configuration(Bucket="versioned")["ObjectLockConfiguration"] == lock
+    retention = {"Mode": "GOVERNANCE", "Days": 30}
+    s3.put_object_lock_configuration(
+        Bucket="versioned", ObjectLockConfiguration={**lock, "Rule": {"DefaultRetention": retention}}
+    )
+    described = s3.get_object_lock_configuration(Bucket="versioned")["ObjectLockConfiguration"]
+    assert described["ObjectLockEnabled"] == "Enabled"
+    assert described["Rule"]["DefaultRetention"].items() >= retention.items()
+
+
+def test_lifecycle_rules_are_kept_and_the_minimum_size_is_added(s3: Any) -> None:
+    rule = {
+        "ID": "age",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": 30},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
+    s3.put_bucket_lifecycle_configuration(Bucket="logged", LifecycleConfiguration={"Rules": [rule]})
+    described = s3.get_bucket_lifecycle_configuration(Bucket="logged")
+    assert described["Rules"] == [rule]
+    assert described["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+
+
+def test_access_settings_of_a_bucket_are_kept(s3: Any) -> None:
+    owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(Bucket="logged", OwnershipControls=owner)
+    assert s3.get_bucket_ownership_controls(Bucket="logged")["OwnershipControls"] == owner
+    blocked = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    s3.put_public_access_block(Bucket="logged", PublicAccessBlockConfiguration=blocked)
+    assert s3.get_public_access_block(Bucket="logged")["PublicAccessBlockConfiguration"] == blocked
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [DELIVERY]}, indent=1)
+    s3.put_bucket_policy(Bucket="logged", Policy=policy)
+    assert json.loads(s3.get_bucket_policy(Bucket="logged")["Policy"]) == json.loads(policy)
+
+
+@pytest.mark.parametrize(
+    ("default", "is_enabled"),
+    [
+        ({"SSEAlgorithm": "AES256"}, False),
+        ({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:aws:kms:us-west-1:123456789012:key/logs"}, True),
+    ],
+)
+def test_an_encryption_rule_has_a_bucket_key_or_not(s3: Any, default: dict[str, str], is_enabled: bool) -> None:
+    bucket = default["SSEAlgorithm"].lower().replace(":", "-")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=REGION)
+    rules = [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": is_enabled}]
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"] == {"Rules": rules}
 
 
 def configure_logging(s3: Any, *statements: dict[str, Any], prefix: str = "s3/logged/") -> None:

@@ -191,6 +191,15 @@ def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platfo
     }
 
 
+def test_a_restore_test_of_another_resource_has_another_name(prod: Platform):
+    """The provider does not send changed ARNs, but a new name replaces the selection."""
+    selections = bodies(prod, "aws_backup_restore_testing_selection").values()
+    assert {one["protected_resource_type"]: one["name"] for one in selections} == {
+        "Aurora": f"database_${{substr(sha1({CLUSTER.strip('${}')}), 0, 8)}}",
+        "EFS": f"files_${{substr(sha1({FILES.strip('${}')}), 0, 8)}}",
+    }
+
+
 # From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "backup-failed": ("Backup Job State Change", {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]}),

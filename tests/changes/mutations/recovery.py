@@ -72,9 +72,16 @@ def files_are_not_selected(aws: LocalAws) -> None:
 
 
 def restores(aws: LocalAws) -> dict[str, str]:
-    """Names of a restore testing plan and selection."""
-    (one,) = aws.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
-    return {"RestoreTestingPlanName": one["RestoreTestingPlanName"], "RestoreTestingSelectionName": "files"}
+    """Names of the restore testing plan and of its selection of files."""
+    backup = aws.client("backup")
+    (one,) = backup.list_restore_testing_plans()["RestoreTestingPlans"]
+    plan = {"RestoreTestingPlanName": one["RestoreTestingPlanName"]}
+    (name,) = (
+        each["RestoreTestingSelectionName"]
+        for each in backup.list_restore_testing_selections(**plan)["RestoreTestingSelections"]
+        if each["ProtectedResourceType"] == "EFS"
+    )
+    return {**plan, "RestoreTestingSelectionName": name}
 
 
 def restore_files_with_defaults(aws: LocalAws) -> None:
