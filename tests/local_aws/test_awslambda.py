@@ -303,6 +303,27 @@ def test_a_service_may_invoke_a_function_only_for_the_permitted_resource(aws: Lo
     assert invoke() == '"event"'
 
 
+def test_a_permission_is_a_statement_with_conditions(aws: LocalAws):
+    functions, name = aws.client("lambda"), create_function(aws, "")
+    functions.add_permission(
+        FunctionName=name,
+        StatementId="one",
+        Action="lambda:InvokeFunction",
+        Principal=SERVICE,
+        SourceAccount=aws.account,
+        SourceArn=SECRET,
+    )
+    (statement,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    assert statement == {
+        "Sid": "one",
+        "Effect": "Allow",
+        "Principal": {"Service": SERVICE},
+        "Action": "lambda:InvokeFunction",
+        "Resource": f"arn:aws:lambda:us-west-1:{aws.account}:function:{name}",
+        "Condition": {"StringEquals": {"AWS:SourceAccount": aws.account}, "ArnLike": {"AWS:SourceArn": SECRET}},
+    }
+
+
 def test_a_missing_function_is_not_found(aws: LocalAws):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         invoke(aws, "nowhere")
