@@ -243,6 +243,7 @@ def test_settings_are_kept_and_can_be_updated(aws: LocalAws):
     made = functions.get_function_configuration(FunctionName=name)
     assert made["DeadLetterConfig"] == {"TargetArn": "arn:aws:sqs:us-west-1:123456789012:letters"}
     assert made["VpcConfig"]["VpcId"] == network
+    assert (made["EphemeralStorage"], made["SnapStart"]["ApplyOn"]) == ({"Size": 512}, "None")
     assert made["LoggingConfig"] == {
         "LogFormat": "JSON",
         "LogGroup": "one",

@@ -8,6 +8,16 @@ import pytest
 from local_aws.server import LocalAws
 
 KEY = "arn:aws:kms:us-west-1:123456789012:key/one"
+SETTINGS = {
+    "imageTagMutability": "IMMUTABLE",
+    "imageScanningConfiguration": {"scanOnPush": True},
+    "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": KEY},
+}
+DEFAULTS = {
+    "imageTagMutability": "MUTABLE",
+    "imageScanningConfiguration": {"scanOnPush": False},
+    "encryptionConfiguration": {"encryptionType": "AES256"},
+}
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Sid": "x", "Effect": "Deny", "Principal": "*", "Action": "ecr:*"}]}
 )
@@ -20,15 +30,11 @@ def ecr(aws: LocalAws) -> Any:
     return aws.client("ecr")
 
 
-def test_a_repository_is_kept(ecr: Any) -> None:
-    settings = {
-        "imageTagMutability": "IMMUTABLE",
-        "imageScanningConfiguration": {"scanOnPush": True},
-        "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": KEY},
-    }
-    ecr.create_repository(repositoryName="kept", **settings)
-    (repository,) = ecr.describe_repositories(repositoryNames=["kept"])["repositories"]
-    assert settings.items() <= repository.items()
+@pytest.mark.parametrize(("name", "requested", "returned"), [("kept", SETTINGS, SETTINGS), ("plain", {}, DEFAULTS)])
+def test_a_repository_is_completed(ecr: Any, name: str, requested: dict[str, Any], returned: dict[str, Any]) -> None:
+    ecr.create_repository(repositoryName=name, **requested)
+    (repository,) = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    assert returned.items() <= repository.items()
 
 
 def test_policies_of_a_repository_are_kept(ecr: Any) -> None:

@@ -359,3 +359,6 @@ def test_a_cluster_keeps_its_settings_and_capacity_providers(ecs: Any) -> None:
     assert (cluster["settings"], cluster["capacityProviders"]) == (settings, providers)
     assert cluster["defaultCapacityProviderStrategy"] == []
     assert "configuration" not in cluster
+    ecs.create_cluster(clusterName="completed")
+    (completed,) = ecs.describe_clusters(clusters=["completed"], include=["SETTINGS"])["clusters"]
+    assert completed["settings"] == [{"name": "containerInsights", "value": "disabled"}]

@@ -93,6 +93,8 @@ def test_an_access_point_keeps_its_user_and_directory(efs: Any, files: str) -> N
     point = efs.create_access_point(FileSystemId=files, PosixUser=user, RootDirectory=directory)["AccessPointId"]
     (described,) = efs.describe_access_points(AccessPointId=point)["AccessPoints"]
     assert (described["PosixUser"], described["RootDirectory"]) == (user, directory)
+    plain = efs.create_access_point(FileSystemId=files)
+    assert ("PosixUser" in plain, plain["RootDirectory"]) == (False, {"Path": "/"})
 
 
 def test_a_mount_target_keeps_its_security_groups(aws: LocalAws, efs: Any, files: str) -> None:
