@@ -118,7 +118,7 @@ def test_updating_a_policy_keeps_its_arn(scaling: Any) -> None:
         ServiceNamespace="elasticache", ResourceId=SHARDS["ResourceId"], PolicyNames=["kept"]
     )["ScalingPolicies"]
     assert [each["PolicyName"] for each in description] == ["kept"]
-    assert description[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70.0
+    assert description[0]["TargetTrackingScalingPolicyConfiguration"] == CONFIGURATION | {"TargetValue": 70.0}
     longer = {"ServiceNamespace": "elasticache", "ResourceId": f"{SHARDS['ResourceId']}-too"}
     assert scaling.describe_scaling_policies(**longer)["ScalingPolicies"] == []
 

@@ -243,6 +243,7 @@ def test_settings_are_kept_and_can_be_updated(aws: LocalAws):
     made = functions.get_function_configuration(FunctionName=name)
     assert made["DeadLetterConfig"] == {"TargetArn": "arn:aws:sqs:us-west-1:123456789012:letters"}
     assert made["VpcConfig"]["VpcId"] == network
+    assert (made["EphemeralStorage"], made["SnapStart"]["ApplyOn"]) == ({"Size": 512}, "None")
     assert made["LoggingConfig"] == {
         "LogFormat": "JSON",
         "LogGroup": "one",
@@ -301,6 +302,27 @@ def test_a_service_may_invoke_a_function_only_for_the_permitted_resource(aws: Lo
     assert is_refused()
     allow("exact", Action="lambda:*", Principal=SERVICE, SourceAccount=aws.account, SourceArn=SECRET)
     assert invoke() == '"event"'
+
+
+def test_a_permission_is_a_statement_with_conditions(aws: LocalAws):
+    functions, name = aws.client("lambda"), create_function(aws, "")
+    functions.add_permission(
+        FunctionName=name,
+        StatementId="one",
+        Action="lambda:InvokeFunction",
+        Principal=SERVICE,
+        SourceAccount=aws.account,
+        SourceArn=SECRET,
+    )
+    (statement,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    assert statement == {
+        "Sid": "one",
+        "Effect": "Allow",
+        "Principal": {"Service": SERVICE},
+        "Action": "lambda:InvokeFunction",
+        "Resource": f"arn:aws:lambda:us-west-1:{aws.account}:function:{name}",
+        "Condition": {"StringEquals": {"AWS:SourceAccount": aws.account}, "ArnLike": {"AWS:SourceArn": SECRET}},
+    }
 
 
 def test_a_missing_function_is_not_found(aws: LocalAws):

@@ -349,3 +349,16 @@ def test_task_definitions_are_completed_as_ecs_completes_them(ecs: Any) -> None:
     assert [container["systemControls"] for container in (hardened, plain)] == [[], []]
     described = ecs.describe_task_definition(taskDefinition=registered["taskDefinitionArn"])["taskDefinition"]
     assert described["containerDefinitions"] == registered["containerDefinitions"]
+
+
+def test_a_cluster_keeps_its_settings_and_capacity_providers(ecs: Any) -> None:
+    settings, providers = [{"name": "containerInsights", "value": "enhanced"}], ["FARGATE", "FARGATE_SPOT"]
+    ecs.create_cluster(clusterName="kept", settings=settings)
+    ecs.put_cluster_capacity_providers(cluster="kept", capacityProviders=providers, defaultCapacityProviderStrategy=[])
+    (cluster,) = ecs.describe_clusters(clusters=["kept"], include=["SETTINGS", "CONFIGURATIONS"])["clusters"]
+    assert (cluster["settings"], cluster["capacityProviders"]) == (settings, providers)
+    assert cluster["defaultCapacityProviderStrategy"] == []
+    assert "configuration" not in cluster
+    ecs.create_cluster(clusterName="completed")
+    (completed,) = ecs.describe_clusters(clusters=["completed"], include=["SETTINGS"])["clusters"]
+    assert completed["settings"] == [{"name": "containerInsights", "value": "disabled"}]

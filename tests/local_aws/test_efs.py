@@ -87,6 +87,27 @@ def test_an_access_point_can_be_tagged_and_deleted(efs: Any, files: str) -> None
             action(**arguments)
 
 
+def test_an_access_point_keeps_its_user_and_directory(efs: Any, files: str) -> None:
+    user = {"Uid": 1001, "Gid": 1001}
+    directory = {"Path": "/uploads", "CreationInfo": {"OwnerUid": 1001, "OwnerGid": 1001, "Permissions": "0750"}}
+    point = efs.create_access_point(FileSystemId=files, PosixUser=user, RootDirectory=directory)["AccessPointId"]
+    (described,) = efs.describe_access_points(AccessPointId=point)["AccessPoints"]
+    assert (described["PosixUser"], described["RootDirectory"]) == (user, directory)
+    plain = efs.create_access_point(FileSystemId=files)
+    assert ("PosixUser" in plain, plain["RootDirectory"]) == (False, {"Path": "/"})
+
+
+def test_a_mount_target_keeps_its_security_groups(aws: LocalAws, efs: Any, files: str) -> None:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.61.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.61.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="files", Description="x", VpcId=vpc)["GroupId"]
+    target = efs.create_mount_target(FileSystemId=files, SubnetId=subnet, SecurityGroups=[group])["MountTargetId"]
+    (described,) = efs.describe_mount_targets(MountTargetId=target)["MountTargets"]
+    assert (described["SubnetId"], described["IpAddress"].rpartition(".")[0]) == (subnet, "10.61.0")
+    assert efs.describe_mount_target_security_groups(MountTargetId=target)["SecurityGroups"] == [group]
+
+
 def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="ReplicationNotFound"):
         efs.describe_replication_configurations(FileSystemId=files)
@@ -101,6 +122,7 @@ def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files
     (description,) = efs.describe_replication_configurations(FileSystemId=files)["Replications"]
     assert remote.describe_replication_configurations()["Replications"] == [description]
     assert description["SourceFileSystemId"] == files
+    assert "KmsKeyId" not in description["Destinations"][0]
     for refused, code in (
         (lambda: efs.create_replication_configuration(**request), "ReplicationAlreadyExists"),
         (lambda: efs.delete_file_system(FileSystemId=files), "FileSystemInUse"),

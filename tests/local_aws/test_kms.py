@@ -44,3 +44,9 @@ def test_a_key_without_rotation_has_no_period(kms: Any, key: dict[str, str]) -> 
 def test_an_invalid_rotation_period_is_refused(kms: Any, key: dict[str, str]) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         kms.enable_key_rotation(KeyId=key["KeyId"], RotationPeriodInDays=2561)
+
+
+def test_an_alias_has_the_id_of_its_key(kms: Any, key: dict[str, str]) -> None:
+    kms.create_alias(AliasName="alias/shop", TargetKeyId=key["Arn"])
+    targets = {alias["AliasName"]: alias.get("TargetKeyId") for alias in kms.list_aliases()["Aliases"]}
+    assert targets["alias/shop"] == key["KeyId"]

@@ -361,3 +361,15 @@ def test_running_rotations_end_with_the_session(
     rotation = finished_rotation(aws, secret)
     assert rotation.is_finished
     assert rotation.attempts == 1
+
+
+def test_a_secret_keeps_its_key_and_its_policy(client: Any) -> None:
+    key = "arn:aws:kms:us-west-1:123456789012:key/one"
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*"}]}, indent=1)
+    secret = client.create_secret(Name="kept", Description="Kept", KmsKeyId=key)["ARN"]
+    assert "ResourcePolicy" not in client.get_resource_policy(SecretId=secret)
+    client.put_resource_policy(SecretId=secret, ResourcePolicy=policy, BlockPublicPolicy=True)
+    described = client.describe_secret(SecretId=secret)
+    assert (described["Description"], described["KmsKeyId"]) == ("Kept", key)
+    assert "ReplicationStatus" not in described
+    assert client.get_resource_policy(SecretId=secret)["ResourcePolicy"] == policy
