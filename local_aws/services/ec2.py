@@ -93,7 +93,7 @@ class Backend(EC2Backend):
     ) -> NetworkAcl:
         """Deny what no other entry allows.
 
-        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAcl.html
+        The example ec2-create-network-acl-1 in botocore/data/ec2/2016-11-15/examples-1.json.
         """
         created = super().create_network_acl(vpc_id, tags, default)
         if not default:
@@ -106,6 +106,10 @@ class Backend(EC2Backend):
     def create_vpc_endpoint(
         self, vpc_id: str, service_name: str, endpoint_type: str | None, *args: Any, **kwargs: Any
     ) -> VPCEndPoint:
+        """Add address types, the Region and DNS options; only interface endpoints have private names.
+
+        https://github.com/go-to-k/cdk-real-drift/tree/main/tests/corpus (AWS__EC2__VPCEndpoint.*.json)
+        """
         created: Any = super().create_vpc_endpoint(vpc_id, service_name, endpoint_type, *args, **kwargs)
         interface = endpoint_type == "Interface"
         created.private_dns_enabled = interface and created.private_dns_enabled
