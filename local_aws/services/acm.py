@@ -45,6 +45,8 @@ class Certificate(CertBundle):
 
     def describe(self) -> dict[str, Any]:
         description = super().describe()
+        # ACM returns hyphens: resourceCertificateRead in the provider's internal/service/acm/certificate.go.
+        description["Certificate"]["KeyAlgorithm"] = description["Certificate"]["KeyAlgorithm"].replace("_", "-")
         if self.status == "PENDING_VALIDATION":
             del description["Certificate"]["IssuedAt"]
         for option in description["Certificate"].get("DomainValidationOptions", []):

@@ -1,4 +1,4 @@
-"""EC2: ICMP in network ACLs, descriptions of security group rules, flow log destinations; one call at a time.
+"""EC2: network ACL entries, rule descriptions, flow log destinations, options of endpoints; one call at a time.
 
 Terraform creates the parts of a VPC concurrently, and moto's checks are not atomic: rules would be lost or duplicated.
 """
@@ -12,13 +12,15 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.flow_logs import FlowLogs
 from moto.ec2.models.nat_gateways import NatGateway
-from moto.ec2.models.network_acls import NetworkAclEntry
+from moto.ec2.models.network_acls import NetworkAcl, NetworkAclEntry
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses import EC2Response
 
 from local_aws.extension import ApiError, Extension
 
+# Number of the entry that denies the rest. It can neither be changed nor deleted.
+LAST_RULE = 32767
 # AWS's defaults for flow logs in a bucket.
 DEFAULT_DESTINATION_OPTIONS = {"FileFormat": "plain-text", "HiveCompatiblePartitions": False, "PerHourPartition": False}
 
@@ -84,7 +86,36 @@ def _permission(rule: SecurityGroupRule) -> tuple[object, ...]:
 
 
 class Backend(EC2Backend):
-    """Adds rule descriptions, flow logs to a log group's ARN, and deletion of default network ACLs with their VPC."""
+    """Adds rule descriptions, flow logs to a log group's ARN, entries of new network ACLs, and options of endpoints."""
+
+    def create_network_acl(
+        self, vpc_id: str, tags: list[dict[str, str]] | None = None, default: bool = False
+    ) -> NetworkAcl:
+        """Deny what no other entry allows.
+
+        The example ec2-create-network-acl-1 in botocore/data/ec2/2016-11-15/examples-1.json.
+        """
+        created = super().create_network_acl(vpc_id, tags, default)
+        if not default:
+            for egress in (True, False):
+                self.create_network_acl_entry(
+                    created.id, LAST_RULE, "-1", "deny", egress, "0.0.0.0/0", None, None, None, None, None
+                )
+        return created
+
+    def create_vpc_endpoint(
+        self, vpc_id: str, service_name: str, endpoint_type: str | None, *args: Any, **kwargs: Any
+    ) -> VPCEndPoint:
+        """Add address types, the Region and DNS options; only interface endpoints have private names.
+
+        https://github.com/go-to-k/cdk-real-drift/tree/main/tests/corpus (AWS__EC2__VPCEndpoint.*.json)
+        """
+        created: Any = super().create_vpc_endpoint(vpc_id, service_name, endpoint_type, *args, **kwargs)
+        interface = endpoint_type == "Interface"
+        created.private_dns_enabled = interface and created.private_dns_enabled
+        created.ip_address_type, created.service_region = "ipv4", self.region_name
+        created.dns_options = {"DnsRecordIpType": "ipv4" if interface else "service-defined"}
+        return created
 
     def delete_vpc(self, vpc_id: str) -> Any:
         deleted = super().delete_vpc(vpc_id)

@@ -26,6 +26,16 @@ AGENT_MANAGEMENT = {
 """Additional configuration that GetDetector returns by feature, even while the feature is disabled.
 https://github.com/go-to-k/cdk-real-drift/pull/1493"""
 CONFIGURABLE = {*ENABLED_FEATURES, *DISABLED_FEATURES} - {"CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"}
+DATA_SOURCES = {
+    "CLOUD_TRAIL": ("cloudTrail",),
+    "DNS_LOGS": ("dnsLogs",),
+    "FLOW_LOGS": ("flowLogs",),
+    "S3_DATA_EVENTS": ("s3Logs",),
+    "EKS_AUDIT_LOGS": ("kubernetes", "auditLogs"),
+    "EBS_MALWARE_PROTECTION": ("malwareProtection", "scanEc2InstanceWithFindings", "ebsVolumes"),
+}
+"""Path of the data source that GetDetector also returns for a feature.
+https://docs.aws.amazon.com/guardduty/latest/ug/guardduty-feature-object-api-changes-march2023.html"""
 ADDITIONAL = "additionalConfiguration"
 FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
 
@@ -109,11 +119,23 @@ def _refuse_invalid(feature: dict[str, Any], existing: Mapping[str, dict[str, An
 
 
 class Responses(GuardDutyResponse):
-    """Adds the actions on tags."""
+    """Adds the data sources of features, and the actions on tags."""
 
     @property
     def backend(self) -> Backend:
         return cast(Backend, self.guardduty_backend)
+
+    def get_detector(self) -> str:
+        detector = json.loads(super().get_detector())
+        detector["dataSources"] = {}
+        for feature in detector["features"]:
+            if feature["name"] in DATA_SOURCES:
+                first, *rest = DATA_SOURCES[feature["name"]]
+                source: dict[str, Any] = {"status": feature["status"]}
+                for name in reversed(rest):
+                    source = {name: source}
+                detector["dataSources"][first] = source
+        return json.dumps(detector)
 
     @property
     def _tagged(self) -> Detector:

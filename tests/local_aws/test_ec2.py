@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
+from local_aws.services.ec2 import LAST_RULE
 from tests.local_aws.conftest import ACCOUNT, REGION
 
 TEXT = "orders and catalogue"
@@ -34,7 +35,9 @@ def group(ec2: Any, vpc: str, request: pytest.FixtureRequest) -> str:
 
 
 def entries(ec2: Any, acl: str) -> list[dict[str, Any]]:
-    return ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+    """Entries of a network ACL, without those that deny the rest."""
+    described = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]
+    return [each for each in described if each["RuleNumber"] != LAST_RULE]
 
 
 def entry(acl: str, number: int = 90, **parts: Any) -> dict[str, Any]:
@@ -65,6 +68,12 @@ def test_an_acl_entry_keeps_its_icmp_type_and_code(ec2: Any, acl: str) -> None:
     ec2.replace_network_acl_entry(**entry(acl, Protocol="6", PortRange={"From": 443, "To": 444}))
     (description,) = entries(ec2, acl)
     assert (description.get("IcmpTypeCode"), description["PortRange"]) == (None, {"From": 443, "To": 444})
+
+
+def test_a_new_acl_denies_everything(ec2: Any, acl: str) -> None:
+    (described,) = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"]
+    denied = {"CidrBlock": "0.0.0.0/0", "Protocol": "-1", "RuleAction": "deny", "RuleNumber": LAST_RULE}
+    assert described["Entries"] == [denied | {"Egress": True}, denied | {"Egress": False}]
 
 
 def test_an_acl_entry_can_be_deleted_once(ec2: Any, acl: str) -> None:
@@ -204,6 +213,17 @@ def test_flow_logs_in_a_bucket_keep_their_options(aws: LocalAws, ec2: Any) -> No
     assert description["DestinationOptions"] == options
 
 
+@pytest.mark.parametrize(
+    ("kind", "service", "names", "private"),
+    [("Interface", "logs", "ipv4", True), ("Gateway", "s3", "service-defined", False)],
+)
+def test_an_endpoint_is_completed(ec2: Any, vpc: str, kind: str, service: str, names: str, private: bool) -> None:
+    created = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.{service}", VpcEndpointType=kind)
+    (described,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[created["VpcEndpoint"]["VpcEndpointId"]])["VpcEndpoints"]
+    assert (described["IpAddressType"], described["ServiceRegion"]) == ("ipv4", REGION)
+    assert (described["DnsOptions"], described["PrivateDnsEnabled"]) == ({"DnsRecordIpType": names}, private)
+
+
 def test_an_endpoint_can_be_modified(ec2: Any, vpc: str) -> None:
     name = f"com.amazonaws.{REGION}.logs"
     created = ec2.create_vpc_endpoint(
@@ -225,6 +245,66 @@ def test_a_vpc_is_deleted_with_its_default_acl(ec2: Any):
     assert len(ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]) == 1
     ec2.delete_vpc(VpcId=vpc)
     assert ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"] == []
+
+
+def test_a_vpc_and_its_subnets_have_the_defaults_of_ec2(ec2: Any) -> None:
+    vpc = ec2.create_vpc(CidrBlock="10.10.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.10.1.0/24")["Subnet"]["SubnetId"]
+    (described,) = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
+    assert (described["InstanceTenancy"], described["Ipv6CidrBlockAssociationSet"]) == ("default", [])
+    attributes = {"EnableDnsSupport": True, "EnableDnsHostnames": False, "EnableNetworkAddressUsageMetrics": False}
+    for name, default in attributes.items():
+        attribute = name[0].lower() + name[1:]
+        assert ec2.describe_vpc_attribute(VpcId=vpc, Attribute=attribute)[name] == {"Value": default}
+    (described,) = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    names = {"HostnameType": "ip-name", "EnableResourceNameDnsARecord": False, "EnableResourceNameDnsAAAARecord": False}
+    assert described["PrivateDnsNameOptionsOnLaunch"] == names
+    assert not described["MapPublicIpOnLaunch"]
+
+
+def test_a_route_table_has_its_own_routes_and_those_of_ec2(ec2: Any) -> None:
+    vpc = ec2.create_vpc(CidrBlock="10.11.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.11.1.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    (described,) = ec2.describe_internet_gateways(InternetGatewayIds=[gateway])["InternetGateways"]
+    assert described["Attachments"] == [{"State": "available", "VpcId": vpc}]
+
+    (main,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    local = {"DestinationCidrBlock": "10.11.0.0/16", "GatewayId": "local"}
+    local |= {"Origin": "CreateRouteTable", "State": "active"}
+    assert main["Routes"] == [local]
+
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", VpcEndpointType="Gateway", RouteTableIds=[table]
+    )
+    (described,) = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+    first, own, endpoint = described["Routes"]
+    assert (first, own["GatewayId"], endpoint["GatewayId"][:5]) == (local, gateway, "vpce-")
+    assert "DestinationPrefixListId" in endpoint
+    assert [each["SubnetId"] for each in described["Associations"]] == [subnet]
+
+
+def test_a_nat_gateway_has_its_only_address(ec2: Any, vpc: str) -> None:
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.98.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    request: dict[str, str] = {"SubnetId": subnet, "AllocationId": address, "ConnectivityType": "public"}
+    gateway = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
+    (described,) = ec2.describe_nat_gateways(NatGatewayIds=[gateway])["NatGateways"]
+    assert (described["ConnectivityType"], described["SubnetId"]) == ("public", subnet)
+    assert [each["AllocationId"] for each in described["NatGatewayAddresses"]] == [address]
+    (associated,) = ec2.describe_addresses(AllocationIds=[address])["Addresses"]
+    assert (associated["Domain"], associated["InstanceId"]) == ("vpc", "")
+    assert associated["NetworkInterfaceId"] == described["NatGatewayAddresses"][0]["NetworkInterfaceId"]
+
+
+def test_a_new_security_group_allows_all_egress(ec2: Any, group: str) -> None:
+    (described,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert described["IpPermissions"] == []
+    assert [each["IpRanges"] for each in described["IpPermissionsEgress"]] == [[{"CidrIp": "0.0.0.0/0"}]]
 
 
 def test_deleting_a_nat_gateway_disassociates_its_address(ec2: Any, vpc: str):

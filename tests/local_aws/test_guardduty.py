@@ -45,6 +45,19 @@ def test_updating_a_feature_keeps_the_others(guardduty: Any, detector: str) -> N
     assert features(guardduty, detector)["RDS_LOGIN_EVENTS"] == "DISABLED"
 
 
+def test_data_sources_have_the_status_of_their_features(guardduty: Any, detector: str) -> None:
+    guardduty.update_detector(DetectorId=detector, Features=[{"Name": "S3_DATA_EVENTS", "Status": "DISABLED"}])
+    enabled, disabled = {"Status": "ENABLED"}, {"Status": "DISABLED"}
+    assert guardduty.get_detector(DetectorId=detector)["DataSources"] == {
+        "CloudTrail": enabled,
+        "DNSLogs": enabled,
+        "FlowLogs": enabled,
+        "S3Logs": disabled,
+        "Kubernetes": {"AuditLogs": disabled},
+        "MalwareProtection": {"ScanEc2InstanceWithFindings": {"EbsVolumes": enabled}},
+    }
+
+
 def test_runtime_monitoring_returns_its_agents_even_while_disabled(guardduty: Any, detector: str) -> None:
     def agents() -> dict[str, dict[str, str]]:
         return {
