@@ -30,6 +30,13 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 TAGS = "tags_all"
 """A resource's tags including the stack's default tags, which Terraform manages too."""
 
+CONTENT = {"aws_lambda_function": {"code_sha256"}}
+"""By resource type, computed arguments that change with the content of a resource only.
+
+The provider compares a function's code with its state, not with AWS: no plan shows code that somebody else uploaded.
+https://github.com/hashicorp/terraform-provider-aws/issues/42826
+"""
+
 ComputedArguments = Mapping[str, Mapping[str, bool]]
 """By resource type, the arguments that AWS computes if the configuration does not set them, and whether it can."""
 
@@ -70,8 +77,8 @@ def drift(
 
     Runs a refresh-only plan of each deployed tier, two at a time, from the output of `make synth`. Prints names of
     resources and arguments, never values. Arguments in `ignore_changes` and values that AWS computes are not drift. The
-    next deployment reverts what is `changed` or `deleted`, but not what is `added to`: a rule in a security group, a
-    route, a policy of a role. Changes nothing and takes no lock.
+    next deployment reverts what is `changed` or `deleted`, but not what is `added to` (a rule in a security group, a
+    route, a policy of a role), nor a function's code (`code_sha256`): see docs/preflight-and-drift.md. Changes nothing and takes no lock.
 
     When: on a schedule, and before a deployment that somebody else prepared.
 
@@ -162,7 +169,7 @@ def _changes(stack: Stack, entry: Body, managed: list[Body], schema: ComputedArg
     body = stack.document["resource"].get(entry["type"], {}).get(entry["name"], {})
     ignored = body.get("lifecycle", {}).get("ignore_changes", [])
     computed = schema.get(entry["type"], {})
-    filled = computed.keys() - body.keys() - {TAGS}
+    filled = computed.keys() - body.keys() - {TAGS, *CONTENT.get(entry["type"], ())}
     separate = row_of(entry["type"]).separate_resources
     # Arguments that the stack could set, and does not: AWS accepts any value.
     open_ = {name for name in filled - {*ignored, *separate} if computed[name] and ignored != "all"}

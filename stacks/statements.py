@@ -38,6 +38,8 @@ class Statement:
 
 
 EVERYONE = Principal("*", ["*"])
+EVERY_IDENTITY = Principal("AWS", ["*"])
+"""The same in the form that EFS returns. The provider takes the two forms for different policies."""
 
 
 def service_principal(*names: str) -> Principal:
@@ -98,20 +100,20 @@ def deny(
     )
 
 
-def deny_plaintext(actions: Sequence[str], resources: Sequence[str]) -> Statement:
+def deny_plaintext(actions: Sequence[str], resources: Sequence[str], *, to: Principal = EVERYONE) -> Statement:
     """PCI DSS 4.2.1: deny requests without TLS."""
-    return deny(
-        "DenyPlaintext", actions, resources, to=EVERYONE, when=[Condition("Bool", "aws:SecureTransport", ["false"])]
-    )
+    return deny("DenyPlaintext", actions, resources, to=to, when=[Condition("Bool", "aws:SecureTransport", ["false"])])
 
 
-def deny_other_accounts(own: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
+def deny_other_accounts(
+    own: str, actions: Sequence[str], resources: Sequence[str], *, to: Principal = EVERYONE
+) -> Statement:
     """PCI DSS 7.2.5: deny identities of other accounts, except AWS services."""
     return deny(
         "DenyOtherAccounts",
         actions,
         resources,
-        to=EVERYONE,
+        to=to,
         when=[
             Condition("StringNotEquals", "aws:PrincipalAccount", [own]),
             # Anonymous requests have no such key.

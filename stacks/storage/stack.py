@@ -33,7 +33,7 @@ from stacks.network.stack import NetworkStack, ZonalSubnets
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.policy_documents import policy_document
 from stacks.settings import Environment
-from stacks.statements import EVERYONE, Condition, deny, deny_other_accounts, deny_plaintext
+from stacks.statements import EVERY_IDENTITY, Condition, deny, deny_other_accounts, deny_plaintext
 from stacks.tier import TierStack
 
 MOUNT_AND_WRITE = ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
@@ -151,13 +151,13 @@ class StorageStack(TierStack):
             policy=policy_document(
                 self,
                 "access",
-                deny_plaintext(["elasticfilesystem:*"], files),
-                deny("DenyRoot", ["elasticfilesystem:ClientRootAccess"], files, to=EVERYONE),
+                deny_plaintext(["elasticfilesystem:*"], files, to=EVERY_IDENTITY),
+                deny("DenyRoot", ["elasticfilesystem:ClientRootAccess"], files, to=EVERY_IDENTITY),
                 deny(
                     "DenyAroundAccessPoints",
                     CLIENT_ACTIONS,
                     files,
-                    to=EVERYONE,
+                    to=EVERY_IDENTITY,
                     # Also applies to mounts without an access point, where the key is absent.
                     when=[
                         Condition(
@@ -167,7 +167,7 @@ class StorageStack(TierStack):
                         )
                     ],
                 ),
-                deny_other_accounts(self.settings.account, ["elasticfilesystem:*"], files),
+                deny_other_accounts(self.settings.account, ["elasticfilesystem:*"], files, to=EVERY_IDENTITY),
             ),
         )
 

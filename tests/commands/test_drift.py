@@ -17,6 +17,7 @@ from tests.states import state
 FILLED = {
     "aws_security_group": {"arn": False, "egress": True, "ingress": True, "tags_all": True},
     "aws_s3_bucket": {"arn": False, "policy": True},
+    "aws_lambda_function": {"code_sha256": False},
     "aws_rds_cluster": {"availability_zones": True, "cluster_members": True, "iam_roles": True, "renewals": False},
 }
 # A Terraform that returns the files in the stack's folder, and must be initialized before the first plan.
@@ -95,6 +96,13 @@ def test_an_argument_that_neither_the_stack_nor_aws_sets_is_drift():
 
 def test_a_computed_argument_is_not_drift():
     assert drift_of("aws_s3_bucket", {"arn": "", "policy": ""}, {"arn": "arn:x", "policy": "{}"}, body={}) == []
+
+
+def test_other_code_of_a_function_is_drift():
+    assert FILLED["aws_lambda_function"].keys() == {"code_sha256"}
+    assert drift_of("aws_lambda_function", {"code_sha256": "ours"}, {"code_sha256": "other"}, body={}) == [
+        ("changed", ("code_sha256",))
+    ]
 
 
 def test_a_computed_argument_that_the_stack_sets_is_drift():

@@ -279,9 +279,9 @@ def test_an_argument_with_a_secret_is_found(prod: Platform):
     assert is_found(secret_values, prod, "aws_rds_cluster", "master_password", master_password="x")
 
 
-def test_answers_of_aws_are_described_for_types_of_the_stacks(all_platforms: list[Platform]):
+def test_answers_of_aws_are_described_for_each_type_of_the_stacks(all_platforms: list[Platform]):
     answers = tomllib.loads((ROOT / "local_aws" / "answers.toml").read_text(encoding="utf-8"))
-    assert answers.keys() <= {resource.type for platform in all_platforms for resource in platform.resources}
+    assert answers.keys() == {resource.type for platform in all_platforms for resource in platform.resources}
 
 
 ELEMENT = re.compile(r"(\w+)\.([\w-]+)\.(\w+)(?:\[\d+\]|\.\d+)\.")

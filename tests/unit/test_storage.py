@@ -8,7 +8,7 @@ from tests.synthesized import bodies, conditions, only, statements
 pytestmark = pytest.mark.tiers("storage")
 
 FILE_SYSTEM = "aws_efs_file_system.storage_files"
-EVERYONE = [{"type": "*", "identifiers": ["*"]}]
+EVERY_IDENTITY = [{"type": "AWS", "identifiers": ["*"]}]
 
 
 def test_the_file_system_is_regional_and_elastic(prod: Platform):
@@ -54,7 +54,7 @@ def test_plaintext_and_root_and_other_accounts_are_refused(prod: Platform):
     access = statements(prod, "storage", "access")
     assert all(statement["effect"] == "Deny" for statement in access.values())
     assert all(statement["resources"] == [f"${{{FILE_SYSTEM}.arn}}"] for statement in access.values())
-    assert all(statement["principals"] == EVERYONE for statement in access.values())
+    assert all(statement["principals"] == EVERY_IDENTITY for statement in access.values())
     assert conditions(access["DenyPlaintext"]) == {"Bool aws:SecureTransport": ["false"]}
     assert access["DenyRoot"]["actions"] == ["elasticfilesystem:ClientRootAccess"]
     assert "condition" not in access["DenyRoot"]
