@@ -162,7 +162,7 @@ def test_concurrent_rotations_are_serialized(rotation: RotationFixture):
 def test_a_new_credential_is_not_rotated(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
     rotation.rotate()
     monkeypatch.setenv("MINIMUM_AGE", "3600")
-    with pytest.raises(TooSoonError, match="Wait until it has been current for 3600 s, or set .* RotateEarlyUntil"):
+    with pytest.raises(TooSoonError, match=r"Wait until it has been current for 3600 s, or set .* RotateEarlyUntil"):
         rotation.rotate()
     assert rotation.can_log_in()
 

@@ -239,6 +239,8 @@ NO_MATCHES: dict[str, Sequence[str]] = {
     "service.large_bodies": ["uploads", "//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x"],
     "access.repository": [
         *("", "globecart", "globecart/*", "globecart/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c"),
+        ("a" * 40) + "/b",
+        "-".join("a" * 21) + "/b",
         *("a@1/b", "a/b@2", "a@/b@2", "a@1/b@*", "a@1/..@2"),
     ],
     "access.oidc_provider": ["arn:aws:iam::111122223333:oidc-provider/accounts.google.com"],
