@@ -171,8 +171,8 @@ def test_an_added_flow_is_drawn(prod: Platform):
 
 
 def test_a_range_is_encrypted_only_if_the_target_accepts_only_tls_on_all_of_its_ports(prod: Platform):
-    more = opened(prod, "rotation", "load-balancer", (443, 444))
-    assert seen(more) - seen(prod) == {("rotation", "load-balancer", "443 to 444", False)}
+    more = opened(prod, "rotation", "service", (8443, 8444))
+    assert seen(more) - seen(prod) == {("rotation", "service", "8443 to 8444", False)}
 
 
 def test_a_rule_that_allows_no_connection_is_not_drawn(prod: Platform):
