@@ -104,7 +104,7 @@ class Secret:
         )["RandomPassword"]
 
     def age_to_replace(self, now: datetime) -> timedelta | None:
-        """How long the version to replace has been current; None if there is none."""
+        """How long the version to replace has been current; None in the first rotation."""
         if not self._to_replace:
             return None
         created = self._to_replace["CreatedDate"]

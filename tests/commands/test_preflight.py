@@ -287,8 +287,8 @@ def found(make: Any, context: CheckContext) -> CheckResult:
 
 def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckContext):
     assert found(checks.zones, context).status is Status.OK
-    there = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
-    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
+    available = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
+    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": available})
     result = found(checks.zones, context)
     assert result.status is Status.STOP
     assert "us-west-1b" in result.detail

@@ -297,7 +297,7 @@ def test_success_is_reported_without_the_word_fail(monkeypatch: pytest.MonkeyPat
     assert (result.exit_code, result.output) == (0, "dev: 9 checks pass\n")
 
 
-def test_an_unknown_tier_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, dev: Platform):
+def test_an_unknown_tier_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, dev: Platform):
     result = run_scan(monkeypatch, dev, "--tier", "moon", scan=CLEAN)
     assert result.exit_code == 2
     assert "allowed: access, foundation, " in " ".join(result.stderr.replace("│", " ").split())

@@ -122,9 +122,9 @@ def breaches_of(key: Key) -> Iterator[Breach]:
     else:
         yield Breach(name, *WRONG_TYPE[key.kind])
     for section in models_in(key.field.annotation):
-        within = f"{name}.1" if is_list(key.field) else name
+        path = f"{name}.1" if is_list(key.field) else name
         here = ", ".join(sorted(section.model_fields))
-        yield Breach(f"{within}.planted", value=True, allowed=f"no such key; allowed here: {here}")
+        yield Breach(f"{path}.planted", value=True, allowed=f"no such key; allowed here: {here}")
     if key.field.is_required():
         yield Breach(name, MISSING, "is missing")
     for rule in rules_of(key.field):

@@ -186,12 +186,12 @@ def _bar_of_nats(platform: Platform, nats: Sequence[Resource], zones: Sequence[s
 
 
 def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
-    there = [
+    in_zone = [
         each
         for each, party in zip(node.resources, node.parties, strict=True)
         if zone in {platform.resolve(subnet).body["availability_zone"] for subnet in party.subnets}
     ]
-    return [item for each in there for item in IN_VPC[each.type].describe_in_zone(platform, each, zone)]
+    return [item for each in in_zone for item in IN_VPC[each.type].describe_in_zone(platform, each, zone)]
 
 
 def _legend(canvas: Canvas) -> None:
