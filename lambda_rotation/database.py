@@ -310,7 +310,8 @@ _DEADLINE: ContextVar[float] = ContextVar("_DEADLINE", default=math.inf)
 
 def _wait(waiting: connection) -> None:
     """psycopg2's wait callback, with timeouts: libpq would wait forever for a server that does not respond."""
-    deadline = min(_DEADLINE.get(), time.monotonic() + RESPONSE_TIMEOUT)
+    session_deadline, response_deadline = _DEADLINE.get(), time.monotonic() + RESPONSE_TIMEOUT
+    deadline = min(session_deadline, response_deadline)
     while (state := waiting.poll()) != POLL_OK:
         sockets = [waiting.fileno()]
         remaining = max(0, deadline - time.monotonic())
@@ -319,7 +320,9 @@ def _wait(waiting: connection) -> None:
         )
         if not any(ready):
             raise psycopg2.OperationalError(
-                f"no response within {RESPONSE_TIMEOUT} s, or the session took longer than {SESSION_TIMEOUT} s"
+                f"no response within {RESPONSE_TIMEOUT} s"
+                if response_deadline < session_deadline
+                else f"the session took longer than {SESSION_TIMEOUT} s"
             )
 
 

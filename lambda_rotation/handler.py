@@ -32,8 +32,8 @@ from lambda_rotation.secret import OVERRIDE_TAG, Secret
 LOG = logging.getLogger("rotation")
 LOG.setLevel(logging.INFO)
 
-# Seconds.
-CONNECT_TIMEOUT, READ_TIMEOUT, MAXIMUM_ATTEMPTS = 3, 5, 2
+CONNECT_TIMEOUT, READ_TIMEOUT = 3, 5  # seconds
+MAXIMUM_ATTEMPTS = 2
 CLIENT_CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT,
     read_timeout=READ_TIMEOUT,
@@ -45,17 +45,18 @@ def handle(event: Any, _context: object = None) -> None:
     """Run the step that the event names.
 
     Raises:
-        RotationError: the message names step, secret, version and remedy. Secrets Manager retries.
+        RotationError: the step failed. The message names the step, the secret, the version and the remedy; Secrets
+            Manager retries.
     """
-    step = arn = token = None
+    context = "Invalid event"
     try:
         step, arn, token = _parse_event(event)
+        context = f"{step} of {arn}, version {token}"
         _run_step(step, arn, token)
     except Exception as error:
-        failure = _with_context(f"{step} of {arn}, version {token}", error)
+        failure = _with_context(context, error)
         LOG.error(failure)  # noqa: TRY400 - the traceback could contain secret values
         raise failure from None
-    LOG.info("%s of %s, version %s: done", step, arn, token)
 
 
 def _with_context(context: str, error: Exception) -> RotationError:
@@ -69,14 +70,18 @@ def _with_context(context: str, error: Exception) -> RotationError:
 def _run_step(step: str, arn: str, token: str) -> None:
     configuration = Configuration.from_environment(os.environ)
     if arn != configuration.secret_arn:
-        raise RotationRefusedError(f"This function rotates only {configuration.secret_arn}", "Rotate that secret")
+        raise RotationRefusedError(
+            f"This function rotates only {configuration.secret_arn}",
+            "Configure another rotation function for this secret",
+        )
     client = secrets_manager()
     secret = Secret(client, configuration, token)
     if secret.is_finished:
-        LOG.info("%s of %s, version %s: is already current", step, arn, token)
+        LOG.info("%s of %s, version %s: skipped, because the version is current already", step, arn, token)
         return
     secret.check_pending()
     STEPS[step](client, configuration, secret)
+    LOG.info("%s of %s, version %s: done", step, arn, token)
 
 
 @cache
@@ -89,39 +94,42 @@ def _parse_event(event: Any) -> tuple[str, str, str]:
     fields = event if isinstance(event, Mapping) else {}
     step, arn, token = (fields.get(key) for key in ("Step", "SecretId", "ClientRequestToken"))
     if not all(isinstance(value, str) and value for value in (step, arn, token)):
-        raise RotationRefusedError("The event does not name step, secret and token", ROTATE_AGAIN)
+        raise RotationRefusedError("step, secret or token is missing", ROTATE_AGAIN)
     if step not in STEPS:
-        raise RotationRefusedError(f"Unknown step {json.dumps(step)[:40]}", ROTATE_AGAIN)
+        raise RotationRefusedError(f"unknown step {json.dumps(step)[:40]}", ROTATE_AGAIN)
     return str(step), str(arn), str(token)
 
 
 def _create_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
-    """Create the pending version, for the login role that is not current."""
+    """Set the value of the pending version: a new password for the login role that is not current."""
     if secret.pending_value() is not None:
-        _pending_credential(configuration, secret)
+        _checked_pending_credential(configuration, secret)
         return
-    now, replaced = datetime.now(UTC), _replaced_username(secret)
-    # Only the passwords of the two login roles change; an adopted role keeps its password.
-    age = secret.replaced_age(now) if replaced in configuration.logins else None
+    now, username = datetime.now(UTC), _username_to_replace(secret)
+    # The minimum age protects tasks that still use the previous login role. An adopted role's password never changes.
+    age = secret.age_to_replace(now) if username in configuration.logins else None
     if age is not None and age < timedelta(seconds=configuration.minimum_age) and not secret.can_rotate_early(now):
         raise TooSoonError(
             f"The credential has been current for {age.total_seconds():.0f} s; tasks may still use the previous one",
-            f"Wait until {configuration.minimum_age} s have passed, or set the secret's tag {OVERRIDE_TAG}",
+            f"Wait until it has been current for {configuration.minimum_age} s, or set the secret's tag {OVERRIDE_TAG}"
+            " to a time in the future (ISO 8601, UTC)",
         )
-    login = configuration.next_login(replaced)
+    login = configuration.next_login(username)
     secret.put_pending(Credential.for_login(configuration, login, secret.random_password()).dump())
 
 
 def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
-    """Set the pending password in the database."""
-    pending = _pending_credential(configuration, secret)
-    retire = _replaced_username(secret) in configuration.logins
+    """Prepare the database: create missing roles and the schema, and set the pending login role's password."""
+    pending = _checked_pending_credential(configuration, secret)
+    # From the second rotation on, no task uses the adopted role.
+    retire_adopted = _username_to_replace(secret) in configuration.logins
 
     def check_pending() -> None:
+        # A new Secret, because the stages may have changed since the step began.
         Secret(client, configuration, secret.token).check_pending()
 
     def prepare(master: MasterCredential) -> None:
-        database.prepare(configuration, master, pending, retire_adopted=retire, check_pending=check_pending)
+        database.prepare(configuration, master, pending, retire_adopted=retire_adopted, check_pending=check_pending)
 
     master = read_master_credential(client, configuration)
     try:
@@ -135,17 +143,17 @@ def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> No
 
 
 def _test_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
-    """Verify on both endpoints that the pending credential has the privileges that the application needs."""
+    """Log in to both endpoints with the pending credential, and verify what the application can and cannot do."""
     database.verify(
         configuration,
-        _pending_credential(configuration, secret),
+        _checked_pending_credential(configuration, secret),
         read_master_credential(client, configuration).username,
     )
 
 
 def _finish_secret(_client: Any, configuration: Configuration, secret: Secret) -> None:
     """Make the pending version the current one."""
-    _pending_credential(configuration, secret)
+    _checked_pending_credential(configuration, secret)
     secret.promote()
 
 
@@ -157,20 +165,26 @@ STEPS: Mapping[str, Callable[[Any, Configuration, Secret], None]] = {
 }
 
 
-def _pending_credential(configuration: Configuration, secret: Secret) -> Credential:
+def _checked_pending_credential(configuration: Configuration, secret: Secret) -> Credential:
+    """The pending credential.
+
+    Raises:
+        RotationRefusedError: it is missing, or not for this database and login role.
+    """
     text = secret.pending_value()
     if text is None:
         raise RotationRefusedError("The pending version has no value", ROTATE_AGAIN)
     pending = Credential.parse(text)
-    # AWS may make the first version current at once. Its login role can be either of the two.
-    login = pending.username if secret.is_current else configuration.next_login(_replaced_username(secret))
+    # A pending version is current already if finishSecret was interrupted, or if AWS made the first version current at
+    # once. No other version tells then which login role it should have, so either one is accepted.
+    login = pending.username if secret.is_current else configuration.next_login(_username_to_replace(secret))
     pending.check(configuration, login if login in configuration.logins else configuration.logins[0])
     return pending
 
 
-def _replaced_username(secret: Secret) -> str | None:
-    replaced = secret.replaced_value()
-    return None if replaced is None else parse_username(replaced)
+def _username_to_replace(secret: Secret) -> str | None:
+    value = secret.value_to_replace()
+    return None if value is None else parse_username(value)
 
 
 def read_master_credential(client: Any, configuration: Configuration) -> MasterCredential:

@@ -65,9 +65,9 @@ class Secret:
                 "The token's version is not pending: another rotation has replaced it", "Rotate again"
             )
 
-    def replaced_value(self) -> str | None:
+    def value_to_replace(self) -> str | None:
         """Value of the version that this rotation replaces; None in the first rotation."""
-        return self._replaced["SecretString"] if self._replaced else None
+        return self._to_replace["SecretString"] if self._to_replace else None
 
     def pending_value(self) -> str | None:
         """Value of the pending version, or None if it has none yet."""
@@ -87,8 +87,8 @@ class Secret:
         if not self.is_current:
             move = {"SecretId": self._arn, "VersionStage": CURRENT, "MoveToVersionId": self.token}
             # RemoveFromVersionId must be omitted if no version is current yet.
-            if self._replaced_version:
-                move["RemoveFromVersionId"] = self._replaced_version
+            if self._version_to_replace:
+                move["RemoveFromVersionId"] = self._version_to_replace
             self._client.update_secret_version_stage(**move)
         # Secrets Manager may already have removed the label, and refuses to remove it twice.
         stages = self._client.describe_secret(SecretId=self._arn)["VersionIdsToStages"]
@@ -103,11 +103,11 @@ class Secret:
             PasswordLength=PASSWORD_LENGTH, ExcludePunctuation=True, IncludeSpace=False, RequireEachIncludedType=True
         )["RandomPassword"]
 
-    def replaced_age(self, now: datetime) -> timedelta | None:
-        """How long the replaced version has been current; None if there is none."""
-        if not self._replaced:
+    def age_to_replace(self, now: datetime) -> timedelta | None:
+        """How long the version to replace has been current; None in the first rotation."""
+        if not self._to_replace:
             return None
-        created = self._replaced["CreatedDate"]
+        created = self._to_replace["CreatedDate"]
         # In a delayed rotation, the version was created long before it became current.
         return now - max(created, self._rotated or created)
 
@@ -116,14 +116,14 @@ class Secret:
         return can_rotate_early(self._tags, now)
 
     @property
-    def _replaced_version(self) -> str | None:
+    def _version_to_replace(self) -> str | None:
         return next(
             (version for version, stages in self._stages.items() if CURRENT in stages and version != self.token), None
         )
 
     @cached_property
-    def _replaced(self) -> dict[str, Any] | None:
-        return self._value(VersionStage=CURRENT) if self._replaced_version else None
+    def _to_replace(self) -> dict[str, Any] | None:
+        return self._value(VersionStage=CURRENT) if self._version_to_replace else None
 
     def _value(self, **version: str) -> dict[str, Any]:
         return self._client.get_secret_value(SecretId=self._arn, **version)

@@ -48,8 +48,8 @@ class Account:
         return cls(settings=settings, names=Names.from_settings(settings), session=session, caller=caller["Arn"])
 
     @property
-    def tags(self) -> dict[str, str]:
-        """The stacks' default tags, with `ManagedBy=bootstrap`."""
+    def bootstrap_tags(self) -> dict[str, str]:
+        """Tags of what bootstrap creates: the stacks' default tags, with `Tier=state` and `ManagedBy=bootstrap`."""
         return {
             "Project": PROJECT,
             "Environment": self.settings.name,

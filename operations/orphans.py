@@ -135,8 +135,8 @@ def _tagged_orphans(account: Account, platform: Platform, tier: str, known: Terr
         name = {tag["Value"] for tag in mapping["Tags"] if tag["Key"] == "Name"}
         orphan = _orphan(arn, tier, {match: texts | name for match, texts in matches.items()}, missing)
         if orphan:
-            elsewhere = (region := region_of(arn)) not in {None, account.names.region}
-            yield replace(orphan, deletion=f"{orphan.deletion} --region {region}") if elsewhere else orphan
+            in_other_region = (region := region_of(arn)) not in {None, account.names.region}
+            yield replace(orphan, deletion=f"{orphan.deletion} --region {region}") if in_other_region else orphan
 
 
 def _orphan(arn: str, tier: str, matches: Mapping[Match, set[str]], missing: list[Resource]) -> Orphan | None:

@@ -53,8 +53,8 @@ def snapshots(
 ) -> None:
     """Show how the stacks differ from another version, as Markdown.
 
-    Compares the snapshots in the working tree with those of its merge base with BASE, resource by resource. Reads only
-    the git repository.
+    Compares the snapshots in the working tree, resource by resource, with those of the merge base of HEAD and BASE.
+    Reads only the git repository.
 
     When: in a pull request. CI adds the output to the job's summary.
 
@@ -68,7 +68,7 @@ def snapshots(
 
 
 def committed(project: Path, base: str) -> dict[str, Parts]:
-    """Snapshots of the merge base of the working tree and a commit or branch, by stack.
+    """Snapshots of the merge base of HEAD and a commit or branch, by stack.
 
     Raises:
         SnapshotsError: there is no merge base, or a snapshot cannot be read.
@@ -77,7 +77,7 @@ def committed(project: Path, base: str) -> dict[str, Parts]:
     shared = _git(project, "merge-base", base, "HEAD").strip()
     listed = _git(project, "ls-tree", "-z", "--name-only", shared, f"{SNAPSHOTS.as_posix()}/").split("\0")
     return {
-        name[1]: _parts(file, _git(project, "cat-file", "blob", f"{shared}:{file}"))
+        name[1]: _parts(file, _git(project, "cat-file", "blob", f"{shared}:./{file}"))
         for file in listed
         if (name := NAME.fullmatch(file.rpartition("/")[2]))
     }
@@ -103,12 +103,12 @@ def differences(before: Mapping[str, Parts], after: Mapping[str, Parts]) -> list
 
 
 def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limit: int = LIMIT) -> str:
-    """Differences in Markdown. Beyond the limit, each stack's difference is truncated.
+    """Differences in Markdown. If they exceed the limit, the longest are truncated.
 
     Args:
         found: the differences.
         stacks: the number of stacks.
-        base: the version compared with, for the command that shows the rest.
+        base: the version that was compared with, as the user named it, for the command that shows the rest.
         limit: maximum size in bytes.
     """
     if not found:
@@ -131,7 +131,7 @@ def summary(found: Sequence[SnapshotDifference], *, stacks: int, base: str, limi
 
 
 def _git(project: Path, *arguments: str) -> str:
-    run = subprocess.run(  # noqa: S603 - no shell, and git reads none as an option
+    run = subprocess.run(  # noqa: S603 - no shell, and --end-of-options precedes the argument that the user chooses
         ["git", *arguments],  # noqa: S607 - the git on the PATH
         cwd=project,
         capture_output=True,
@@ -235,10 +235,10 @@ def _fit(lines: Sequence[str], room: int) -> list[str]:
 
 def _block(difference: SnapshotDifference, shown: Sequence[str], base: str) -> list[str]:
     block = [f"<details><summary>{difference.stack}</summary>", "", "```diff", *shown, "```", ""]
-    if left := len(difference.lines) - len(shown):
+    if omitted := len(difference.lines) - len(shown):
         file = SNAPSHOTS / f"test_stack[{difference.stack}].json"
         block += [
-            f"{left:,} lines are omitted because of GitHub's size limit. To see all:",
+            f"Lines omitted because of GitHub's size limit: {omitted:,}. To see all:",
             f"`git diff --merge-base {base} -- '{file.as_posix()}'`",
             "",
         ]

@@ -183,4 +183,4 @@ def _key_administrator_steps(account: Account, iam: Any, role: Any) -> Iterator[
 
 
 def _tags(account: Account) -> list[dict[str, str]]:
-    return [{"Key": name, "Value": value} for name, value in account.tags.items()]
+    return [{"Key": name, "Value": value} for name, value in account.bootstrap_tags.items()]

@@ -223,7 +223,7 @@ class StateBucket:
     def _tags(self) -> Step:
         response = self._read("get_bucket_tagging", "NoSuchTagSet")
         existing = {tag["Key"]: tag["Value"] for tag in response["TagSet"]} if response else {}
-        wanted = self._account.tags
+        wanted = self._account.bootstrap_tags
         # Existing tags win.
         tags = [{"Key": name, "Value": value} for name, value in {**wanted, **existing}.items()]
         return self._setting_step(

@@ -90,7 +90,7 @@ class StateKey:
         key = self._kms.create_key(
             Description=f"Encrypts the Terraform states of {self._account.settings.name}",
             Policy=json.dumps(self._policy),
-            Tags=[{"TagKey": name, "TagValue": value} for name, value in self._account.tags.items()],
+            Tags=[{"TagKey": name, "TagValue": value} for name, value in self._account.bootstrap_tags.items()],
         )["KeyMetadata"]
         try:
             self._kms.create_alias(AliasName=self._name, TargetKeyId=key["KeyId"])

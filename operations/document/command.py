@@ -112,7 +112,7 @@ def replace_parts(page: Path, parts: Mapping[str, str]) -> str:
     for name, content in parts.items():
         place = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not place.search(text):
-            raise RefusedError(f"{page}: lacks <!-- begin {name} --> and <!-- end {name} -->")
+            raise RefusedError(f"{page} lacks <!-- begin {name} --> and <!-- end {name} -->")
         text = place.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
     return text
 

@@ -125,7 +125,7 @@ def _alarm(platform: Platform, body: Body) -> Trigger:
         return Trigger(runbook, "alarm", f"`{name}`", description, {"combines": f"{rule.count('ALARM(')} alarms"})
     match = ALARM_DESCRIPTION.fullmatch(description)
     if not match:
-        raise PlatformError(f"{name}: {description}: lacks a condition and a reason")
+        raise PlatformError(f"{name}: {description}: the description lacks a condition and a reason")
     facts = {
         "reason": _plain(match["reason"]),
         "metric": _format_measurement(platform, body),
@@ -135,7 +135,7 @@ def _alarm(platform: Platform, body: Body) -> Trigger:
 
 
 def _event(platform: Platform, rule: Body, transformer: Body) -> Trigger:
-    # EventBridge quotes a text that is a value of its own.
+    # EventBridge quotes a text for a placeholder outside of strings.
     template = json.loads(re.sub(r'": (<[\w-]+>)', r'": "\1"', transformer["input_template"]))
     sentence, *beside = template.values() if isinstance(template, dict) else [template]
     runbook, message = _split_runbook(platform, sentence)

@@ -4,7 +4,6 @@ Each function counts one kind of resource by place: a zone, a security group, or
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,6 @@ from synthesized.platform import Platform, Resource
 Amounts = Mapping[str, float]
 """Numbers by place."""
 
-REFERENCE = re.compile(r"\$\{([\w-]+\.[\w-]+)\.")
 MIN_UNRESERVED_CONCURRENCY = 100
 """Concurrency that Lambda keeps unreserved once any is reserved.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
@@ -25,7 +23,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
 @dataclass(frozen=True)
 class Demand:
-    """The stacks and their states."""
+    """The stacks and their states, from which the functions below count the demand."""
 
     platform: Platform
     states: Mapping[str, TerraformState] = field(default_factory=dict)
@@ -38,7 +36,7 @@ class Demand:
     def missing(self, *types: str) -> list[Resource]:
         """Resources of some types that are in no state.
 
-        Without those in the second Region, which has separate quotas.
+        Without those in other Regions, which have separate quotas.
         """
         return [
             resource
@@ -50,11 +48,6 @@ class Demand:
         """The ID of the only resource of a type, or None if no state has it."""
         known = (self.states.get(each.tier, {}).get(each.address_in_stack) for each in self.platform.of_type(type_))
         return next((attributes["id"] for attributes in known if attributes), None)
-
-    def resolve(self, expression: str) -> Resource:
-        """The resource that an argument refers to."""
-        match = REFERENCE.match(expression)
-        return next(each for each in self.platform.resources if match and each.address == match[1])
 
 
 def count_missing(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
@@ -70,7 +63,7 @@ def count_missing(type_: str, **arguments: str) -> Callable[[Demand], Amounts]:
 def nat_gateways(demand: Demand) -> Amounts:
     """Missing NAT gateways by zone."""
     gateways = demand.missing("aws_nat_gateway")
-    return Counter(demand.resolve(gateway.body["subnet_id"]).body["availability_zone"] for gateway in gateways)
+    return Counter(demand.platform.resolve(gateway.body["subnet_id"]).body["availability_zone"] for gateway in gateways)
 
 
 def security_group_rules(demand: Demand) -> Amounts:
@@ -81,7 +74,7 @@ def security_group_rules(demand: Demand) -> Amounts:
     """
     directions = {"ingress": "aws_vpc_security_group_ingress_rule", "egress": "aws_vpc_security_group_egress_rule"}
     return Counter(
-        f"{demand.resolve(rule.body['security_group_id']).name}, {direction}"
+        f"{demand.platform.resolve(rule.body['security_group_id']).name}, {direction}"
         for direction, type_ in directions.items()
         for rule in demand.platform.of_type(type_)
     )
@@ -111,7 +104,7 @@ def cache_nodes_under_load(demand: Demand) -> Amounts:
 
 
 def concurrency(demand: Demand) -> Amounts:
-    """Concurrency of missing functions: reservations and the unreserved minimum, or else one each."""
+    """Concurrency of missing functions: what they reserve and must stay unreserved; one each if none reserves any."""
     functions = demand.missing("aws_lambda_function")
     reserved = sum(function.body.get("reserved_concurrent_executions", 0) for function in functions)
     return {"": reserved + MIN_UNRESERVED_CONCURRENCY if reserved else len(functions)}
@@ -131,25 +124,23 @@ def vcpus_under_load(provider: str) -> Callable[[Demand], Amounts]:
     """vCPUs that a service may add to its initial ones: at its maximum capacity, during a deployment."""
 
     def count(demand: Demand) -> Amounts:
-        targets = _targets(demand, "ecs:service:DesiredCount")
-        return {
-            "": sum(
-                _vcpus(
-                    demand,
-                    service,
-                    target.body["max_capacity"] * service.body["deployment_maximum_percent"] // 100,
-                    provider,
-                )
-                - _vcpus(demand, service, service.body["desired_count"], provider)
-                for target, service in zip(targets, demand.platform.of_type("aws_ecs_service"), strict=True)
-            )
-        }
+        added = 0.0
+        for target in _targets(demand, "ecs:service:DesiredCount"):
+            # service/<cluster>/<service>
+            service = demand.platform.resolve(target.body["resource_id"].rpartition("/")[2])
+            most = target.body["max_capacity"] * service.body["deployment_maximum_percent"] // 100
+            added += _vcpus(demand, service, most, provider)
+            added -= _vcpus(demand, service, service.body["desired_count"], provider)
+        return {"": added}
 
     return count
 
 
 def _vcpus(demand: Demand, service: Resource, tasks: int, provider: str) -> float:
-    """vCPUs on a provider if ECS distributes tasks: each provider's base first, then by weight, rounded up."""
+    """vCPUs of a number of tasks on one provider.
+
+    ECS fills each provider's base first, then distributes by weight; rounded up.
+    """
     strategy = {each["capacity_provider"]: each for each in service.body["capacity_provider_strategy"]}
     if provider not in strategy:
         return 0
@@ -157,7 +148,7 @@ def _vcpus(demand: Demand, service: Resource, tasks: int, provider: str) -> floa
     rest = max(0, tasks - sum(each.get("base", 0) for each in strategy.values()))
     weights = sum(each.get("weight", 0) for each in strategy.values())
     share = math.ceil(rest * strategy[provider].get("weight", 0) / weights) if weights else 0
-    return (base + share) * int(demand.resolve(service.body["task_definition"]).body["cpu"]) / 1024
+    return (base + share) * int(demand.platform.resolve(service.body["task_definition"]).body["cpu"]) / 1024
 
 
 def _scaling_headroom(demand: Demand, dimension: str) -> int:

@@ -155,4 +155,4 @@ def _is_within(peer: str, other: str) -> bool:
         narrow, wide = ip_network(peer, strict=False), ip_network(other, strict=False)
     except ValueError:
         return False
-    return narrow.version == wide.version and narrow.subnet_of(wide)  # pyright: ignore[reportArgumentType] - the same
+    return narrow.version == wide.version and narrow.subnet_of(wide)  # pyright: ignore[reportArgumentType] - both have the same version

@@ -43,7 +43,10 @@ def scan(
         typer.echo(line)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{environment}: {scanned.passed} checks pass{f'; in {tier}, all that are not waived' if tier else ''}")
+    if tier:
+        typer.echo(f"{environment}: in {tier}, all checks pass or are waived; {scanned.passed} pass in all tiers")
+    else:
+        typer.echo(f"{environment}: {scanned.passed} checks pass")
 
 
 def filter_tier(scan: Scan, tier: str) -> Scan:

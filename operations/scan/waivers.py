@@ -115,7 +115,7 @@ def _unwaived(scans: Sequence[Scan], waived: Sequence[Waiver], today: date) -> I
 def _too_long(waived: Sequence[Waiver], today: date) -> Iterable[str]:
     for waiver in waived:
         if waiver.expires > today + MAX_TERM:
-            yield f"waiver of {waiver.check}: expires on {waiver.expires}: allowed: within {MAX_TERM.days} days"
+            yield f"waiver of {waiver.check}: it expires on {waiver.expires}; allowed: within {MAX_TERM.days} days"
 
 
 def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) -> Iterable[str]:
@@ -124,7 +124,7 @@ def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) 
         for pattern in waiver.resources:
             matching = set(fnmatch.filter(existing, pattern))
             if not matching and of_all:  # one environment may lack another's resources
-                yield f"waiver of {waiver.check}: {pattern}: exists in no environment"
+                yield f"waiver of {waiver.check}: {pattern} exists in no environment. Remove it from the waiver"
             for resource, kind in product(sorted(matching), waiver.scans):
                 of_kind = [scan for scan in scans if scan.kind == kind]
                 needed = any(
@@ -133,4 +133,5 @@ def _unneeded(scans: Sequence[Scan], waived: Sequence[Waiver], *, of_all: bool) 
                     for finding in scan.findings
                 )
                 if of_kind and not needed and (of_all or not waiver.outside_production):
-                    yield f"waiver of {waiver.check}: {resource}: passes in the {kind}"
+                    passing = f"{resource} passes the check in the {kind}"
+                    yield f"waiver of {waiver.check}: {passing}. Remove it from the waiver"

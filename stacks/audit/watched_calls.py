@@ -18,7 +18,7 @@ class CallMetric:
     """Calls that are counted in the trail's log group, with an alarm on their number in five minutes."""
 
     name: str
-    """Also the name of the alarm and the heading in the runbook page."""
+    """Last part of the alarm's name, and the heading in the runbook page."""
     pattern: str
     threshold: int = 1
     unit: str = "calls"

@@ -145,7 +145,7 @@ class CacheStack(TierStack):
             capacity=(settings.shards, settings.maximum_shards),
             depends_on=[self.replication_group],
         )
-        # Percent; ElastiCache allows 35 to 70.
+        # The targets are percentages; ElastiCache allows 35 to 70.
         track_metric(self, "shard-cpu", target, "ElastiCachePrimaryEngineCPUUtilization", target_value=60)
         track_metric(
             self, "shard-memory", target, "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage", target_value=70

@@ -177,7 +177,7 @@ class DatabaseStack(TierStack):
             capacity=(settings.readers, settings.maximum_readers),
             depends_on=self.instances,  # autoscaling needs a cluster with instances
         )
-        # Percent of the CPU at maximum capacity: readers grow first, and are added when they have grown.
+        # A percentage of the CPU at maximum capacity: readers grow first, and are added when they have grown.
         track_metric(self, "reader-cpu", target, "RDSReaderAverageCPUUtilization", target_value=60)
 
     def _publish_endpoints(self) -> None:

@@ -1,4 +1,7 @@
-"""VPC endpoints: tasks use AWS services without leaving the VPC, and only within the own account."""
+"""VPC endpoints: tasks and the rotation function use AWS services without leaving the VPC, in their own account only.
+
+ECR's bucket of image layers, in an account of AWS, is the exception.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from stacks.statements import EVERYONE, Condition, allow, string_equals
 from stacks.tier import TierStack
 
 REGISTRY_LOGIN = "ecr:GetAuthorizationToken"
-"""The only one of these actions without resource-level permissions."""
+"""The only action of IMAGE_PULL that does not support resource-level permissions."""
 IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", REGISTRY_LOGIN, "ecr:GetDownloadUrlForLayer")
 
 
@@ -26,7 +29,7 @@ class Endpoint:
     actions: Sequence[str]
 
 
-SECRETS = Endpoint(
+SECRETS_ENDPOINT = Endpoint(
     "secretsmanager",
     (
         "secretsmanager:DescribeSecret",
@@ -36,7 +39,8 @@ SECRETS = Endpoint(
         "secretsmanager:UpdateSecretVersionStage",
     ),
 )
-ENDPOINTS = (
+"""It has a security group of its own: the rotation function may reach no other endpoint."""
+SHARED_ENDPOINTS = (
     Endpoint("ecr.api", IMAGE_PULL),
     Endpoint("ecr.dkr", IMAGE_PULL),
     Endpoint("kms", ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")),
@@ -71,7 +75,7 @@ def interface_endpoint(
                 to=EVERYONE,
                 when=[
                     string_equals("aws:PrincipalAccount", own_account),
-                    # Absent for actions without a resource, such as sts:GetCallerIdentity.
+                    # Requests without a resource, such as sts:GetCallerIdentity, do not have this key.
                     Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
                 ],
             ),

@@ -23,7 +23,7 @@ from constructs import Construct
 
 from stacks.foundation.stack import FoundationStack
 from stacks.network import network_acls
-from stacks.network.endpoints import ENDPOINTS, SECRETS, interface_endpoint, s3_endpoint
+from stacks.network.endpoints import SECRETS_ENDPOINT, SHARED_ENDPOINTS, interface_endpoint, s3_endpoint
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN, enable_flow_logs
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, security_groups
 from stacks.network.subnets import AddressPlan, SubnetKind
@@ -190,10 +190,10 @@ class NetworkStack(TierStack):
     def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
         """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns S3's endpoint."""
         subnets = list(self.app_subnets.values())
-        for endpoint in ENDPOINTS:
+        for endpoint in SHARED_ENDPOINTS:
             interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
         secrets = interface_endpoint(
-            self, self.vpc, SECRETS, subnets=subnets, group=self.security_groups.secrets_endpoint
+            self, self.vpc, SECRETS_ENDPOINT, subnets=subnets, group=self.security_groups.secrets_endpoint
         )
         self.export(secrets, "id")
         return s3_endpoint(self, self.vpc, app_tables)

@@ -67,8 +67,8 @@ class ObservabilityStack(TierStack):
         notify(self, foundation.alarm_topic, platform_events(service))
         forward_global_health_events(self)
         save_queries(self)
-        shown = dashboard_rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
-        self._dashboard(healthy, alarms, [*shown, *_default_rows(shown, monitored_tiers)])
+        rows = dashboard_rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
+        self._dashboard(healthy, alarms, [*rows, *_default_rows(rows, monitored_tiers)])
 
     def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
         metric_filter(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)

@@ -23,7 +23,7 @@ class Event:
     """One event to notify people of."""
 
     name: str
-    """Also the heading in the tier's runbook page."""
+    """Last part of the rule's name, and the heading in the tier's runbook page."""
     source: str
     detail_types: Sequence[str]
     """Values of EventBridge's `detail-type`."""
@@ -59,8 +59,8 @@ def input_template(message: str, input_paths: Mapping[str, str]) -> str:
     EventBridge does not escape values within a string, and drops an event whose transformation is not valid JSON.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
     """
-    beside = "".join(f', "{name}": <{name}>' for name in input_paths if f"<{name}>" not in message)
-    return f'{{"message": "{message}"{beside}}}' if beside else f'"{message}"'
+    other_values = "".join(f', "{name}": <{name}>' for name in input_paths if f"<{name}>" not in message)
+    return f'{{"message": "{message}"{other_values}}}' if other_values else f'"{message}"'
 
 
 def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:

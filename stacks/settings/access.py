@@ -17,7 +17,7 @@ class AccessSettings(Section):
         str,
         Matching(
             # GitHub's own rules for names of owners and of repositories; both have their ids, or neither.
-            r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(@\d+)?/(?!\.{1,2}(?:@|$))[\w.-]{1,100}(?(1)@\d+)",
+            r"(?![\w-]{40})[A-Za-z0-9](?:-?[A-Za-z0-9])*(@\d+)?/(?!\.{1,2}(?:@|$))[\w.-]{1,100}(?(1)@\d+)",
             "a GitHub repository, <owner>/<name> or <owner>@<id>/<name>@<id>, in GitHub's spelling",
         ),
     ]

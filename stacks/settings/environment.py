@@ -16,7 +16,7 @@ from stacks.settings.rotation import RotationSettings
 from stacks.settings.section import InOwnAccount, InProduction, Matching, Section, Unit
 from stacks.settings.service import ServiceSettings
 
-# Retention periods that CloudWatch Logs supports.
+# The retention periods of CloudWatch Logs from a month to five years.
 LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
 REGION = Matching(
@@ -37,7 +37,7 @@ A_WEEK = timedelta(weeks=1)
 
 
 def _moment(text: str) -> timedelta:
-    """Time of `hh:mm` or `ddd:hh:mm` since Monday 00:00."""
+    """Parse `hh:mm` as the time since midnight, `ddd:hh:mm` as the time since Monday 00:00."""
     *day, hours, minutes = text.split(":")
     return timedelta(days=DAYS.index(day[0]) if day else 0, hours=int(hours), minutes=int(minutes))
 
@@ -76,19 +76,18 @@ class Windows(Section):
 class Environment(Section):
     """Settings of one environment. Encryption, TLS, WAF, security groups, IAM and secrets cannot be turned off."""
 
-    # 12 characters: `globecart-<name>-public` must fit the 32 of a load balancer's name, and the longest bucket name
-    # S3's 63.
+    # At most 12 characters: a load balancer's name, `globecart-<name>-public`, may have 32, a bucket's name 63.
     name: Annotated[
         str,
         Matching(
-            r"[a-z](?:-?[a-z0-9]){1,11}",
+            r"(?!.{13})[a-z](?:-?[a-z0-9])+",
             "2 to 12 lowercase letters, digits and single hyphens, starting with a letter",
         ),
     ]
     """The file's name without `.toml`."""
 
     production: bool = True
-    """Whether the requirements in the last column apply. Must be true if the name starts with `prod`."""
+    """Whether the requirements for production apply. Must be true if the name starts with `prod`."""
 
     account: Annotated[str, ACCOUNT]
     """The AWS account; the provider refuses any other. Production must not share an account with other environments
@@ -106,7 +105,8 @@ class Environment(Section):
     Region. Without it, there are no copies."""
 
     owner: Annotated[
-        str, Matching(r"\w[\w+=.@ /:-]{2,255}", "a team or an e-mail address, in characters that a tag may have")
+        str,
+        Matching(r"\w[\w+=.@ /:-]{2,255}", "a team or an e-mail address, in 3 to 256 characters that a tag may have"),
     ]
     """Team or person responsible for the environment; a tag on every resource."""
 
@@ -145,7 +145,7 @@ class Environment(Section):
 
     @field_validator("second_region")
     @classmethod
-    def _is_another_region(cls, second: str | None, info: ValidationInfo) -> str | None:
+    def _differs_from_region(cls, second: str | None, info: ValidationInfo) -> str | None:
         if second is not None and second == info.data.get("region"):
             raise ValueError(f"allowed: a Region other than {second}, the first Region")
         return second

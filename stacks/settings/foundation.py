@@ -18,7 +18,8 @@ ENDPOINTS = {
 
 
 class AlarmSubscription(Section):
-    """A subscription to the alarm topic. An e-mail address must confirm it once."""
+    """A subscription to the alarm topic. Its receiver must confirm it once: with the link in an e-mail, or as
+    the paging service does."""
 
     protocol: Literal["email", "https"]
     """`email` for people, `https` for a paging service."""

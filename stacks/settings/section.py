@@ -95,7 +95,7 @@ class NotBelow:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: float, info: ValidationInfo) -> float:
-        # Absent if invalid, which is reported separately.
+        # An earlier field that is invalid is absent; that is reported separately.
         minimum = info.data.get(self.field)
         if minimum is not None and value < minimum:
             raise ValueError(f"allowed: {self.field} ({minimum:g}) or more")

@@ -1,4 +1,6 @@
-"""The ID for `terraform import` of resources without searchable tags, found by their arguments; None if there is none.
+"""Functions that find a resource without searchable tags by its arguments.
+
+They return its ID for `terraform import`, or None if it does not exist.
 
 Where AWS reports a missing resource as an error, the catalogue's row lists the error code.
 """
@@ -10,6 +12,7 @@ from synthesized.catalogue.aws_account import AwsAccount
 
 
 def alias(account: AwsAccount, name: str) -> str | None:
+    """A key's alias in any of the environment's Regions. Its name is its ID."""
     pages = (
         page
         for region in account.names.regions
@@ -62,14 +65,14 @@ def permission(account: AwsAccount, function: str, statement: str) -> str | None
 
 
 def query_definition(account: AwsAccount, name: str) -> str | None:
-    """Exact match: AWS treats the name as a prefix."""
+    """A query with exactly this name; AWS searches for a prefix."""
     response = account.client("logs").describe_query_definitions(queryDefinitionNamePrefix=name)
     ids = [query["queryDefinitionId"] for query in response["queryDefinitions"] if query["name"] == name]
     return account.names.arn("logs", f"query-definition:{ids[0]}") if ids else None
 
 
 def record(account: AwsAccount, name: str, type_: str) -> str | None:
-    """In the most specific public hosted zone that contains the name."""
+    """A record in the most specific public hosted zone that contains its name."""
     client = account.client("route53")
     pages = client.get_paginator("list_hosted_zones").paginate()
     zones = [zone for page in pages for zone in page["HostedZones"] if not zone["Config"]["PrivateZone"]]

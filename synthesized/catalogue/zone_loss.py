@@ -242,11 +242,11 @@ def tasks(outage: ZoneOutage, services: list[Resource]) -> ZoneLossResult:
 def _addresses(platform: Platform, subnet: str) -> int:
     """Addresses of a subnet that are free for tasks."""
     network = IPv4Network(platform.resolve(subnet).body["cidr_block"])
-    taken = sum(
+    used = sum(
         json.dumps(each.body).count(f'"{subnet}"')
         for each in platform.of_type("aws_vpc_endpoint", "aws_efs_mount_target", "aws_lambda_function")
     )
-    return network.num_addresses - RESERVED_ADDRESSES - taken
+    return network.num_addresses - RESERVED_ADDRESSES - used
 
 
 def _subnets_of(platform: Platform, type_: str, in_vpc: InVpc) -> set[str]:

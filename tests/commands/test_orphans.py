@@ -308,13 +308,13 @@ def test_untagged_orphans_are_found_through_their_parent_in_any_tier(deployed: D
     assert deployed.commands() == []
     tags = deployed.tags(Tier="routes")
     mappings = [{"ResourceARN": arn(it), "Tags": tags} for it in ("ec2:route-table/rtb-1", "lambda:function:rotate")]
-    there = {"Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}], "Associations": [{"SubnetId": "subnet-1"}]}
+    route_table = {"Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}], "Associations": [{"SubnetId": "subnet-1"}]}
     tagged, policy = {"ResourceTagMappingList": mappings}, json.dumps({"Statement": [{"Sid": "Rotate"}]})
     deployed.scene.intercept(
         "GetResources",
         lambda request: tagged if "routes" in str(request) and not request["ResourceTypeFilters"] else None,
     )
-    deployed.scene.intercept("DescribeRouteTables", lambda _: {"RouteTables": [there]})
+    deployed.scene.intercept("DescribeRouteTables", lambda _: {"RouteTables": [route_table]})
     deployed.scene.intercept("GetPolicy", lambda _: {"Policy": policy})
     assert deployed.commands() == [
         imports("aws_route_table.app", "rtb-1"),

@@ -23,6 +23,7 @@ from operations.scan.waivers import Waiver
 from synthesized.platform import Platform, Resource
 from tests.commands.conftest import Scene, refusal
 from tests.conftest import synthesize_all
+from tests.policy.planted import with_added
 
 ANY = "anyname"
 """An environment's name that occurs nowhere else in the stacks."""
@@ -77,6 +78,13 @@ def test_the_demand_of_production_under_load(prod: Platform):
     more = {quota.name: number for quota in QUOTAS if (number := quota.under_load(demand).get(""))}
     # Readers: 1 to 3. Shards: 2 to 4, with a replica each. Tasks of 1 vCPU: 4 to 40, doubled during a deployment.
     assert more == {"database instances": 2, "cache nodes": 4, "Fargate vCPUs": 76}
+
+
+def test_a_service_without_auto_scaling_adds_nothing_under_load(prod: Platform):
+    (service,) = prod.of_type("aws_ecs_service")
+    more = with_added(prod, "service", "aws_ecs_service", "planted", service.body)
+    for each in (more, replace(more, resources=more.resources[::-1])):
+        assert NAMED["Fargate vCPUs"].under_load(Demand(each)) == {"": 76}
 
 
 def test_the_demand_of_three_zones(variants: dict[str, Platform]):
@@ -279,8 +287,8 @@ def found(make: Any, context: CheckContext) -> CheckResult:
 
 def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckContext):
     assert found(checks.zones, context).status is Status.OK
-    there = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
-    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": there})
+    available = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
+    scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": available})
     result = found(checks.zones, context)
     assert result.status is Status.STOP
     assert "us-west-1b" in result.detail

@@ -238,7 +238,7 @@ def test_an_incomplete_plan_passes_no_gate(tmp_path: Path):
     assert "incomplete plan |" in result.stdout
 
 
-def test_an_unknown_level_is_wrong_usage(tmp_path: Path):
+def test_an_unknown_level_is_a_usage_error(tmp_path: Path):
     assert run(write(tmp_path, plan()), "--fail-on", "boredom").exit_code == 2
     assert run().exit_code == 2
 

@@ -32,7 +32,7 @@ def when(operator: str, key: str, *values: Any) -> dict[str, Any]:
 
 
 TO_A = {"Principal": {"AWS": "arn:aws:iam::1:role/a"}}
-TO_B = {"Principal": {"AWS": ["arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b"]}}
+TO_A_AND_B = {"Principal": {"AWS": ["arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b"]}}
 TO_ALL = {"Principal": "*"}
 OWN = when("StringEquals", "aws:PrincipalAccount", "1")
 
@@ -45,22 +45,22 @@ SAME_OR_LESS = {
     "fewer actions": (allows(["s3:GetObject", "s3:PutObject"]), allows()),
     "within a pattern": (allows("s3:*"), allows("s3:Get*")),
     "a narrower resource": (allows(resource="arn:aws:s3:::b/*"), allows(resource="arn:aws:s3:::b/a/*")),
-    "fewer principals": (allows(**TO_B), allows(**TO_A)),
+    "fewer principals": (allows(**TO_A_AND_B), allows(**TO_A)),
     "one instead of everyone": (allows(**TO_ALL), allows(**TO_A)),
     "everyone, written differently": (allows(**TO_ALL), allows(Principal={"AWS": "*"})),
     "an additional condition": (allows(), allows(**OWN)),
     "fewer values": (allows(**when("StringEquals", "a", "1", "2")), allows(**when("StringEquals", "a", "1"))),
     "the same negated element": (allows(NotResource="x"), allows(NotResource=["x"])),
     "no statement": (allows(), None),
-    "an additional denial": (allows(), {**DENY, "Effect": "Deny"}),
+    "a denial instead": (allows(), DENY),
 }
 MORE = {
     "a first statement": (None, allows()),
     "an action": (allows(), allows(["s3:GetObject", "s3:PutObject"])),
     "a wider pattern": (allows("s3:Get*"), allows("s3:*")),
-    "a pattern of one letter": (allows("s3:Get?"), allows("s3:Get*")),
+    "* instead of ?": (allows("s3:Get?"), allows("s3:Get*")),
     "a wider resource": (allows(), allows(resource="*")),
-    "a principal": (allows(**TO_A), allows(**TO_B)),
+    "a principal": (allows(**TO_A), allows(**TO_A_AND_B)),
     "everyone": (allows(**TO_A), allows(**TO_ALL)),
     "a service": (allows(**TO_A), allows(Principal={"Service": "arn:aws:iam::1:role/a"})),
     "a removed condition": (allows(**OWN), allows()),
@@ -92,7 +92,7 @@ MORE = {
 
 
 def documents(before: Any, after: Any) -> tuple[Any, Any]:
-    return tuple(document(*([each] if each is not None else [])) for each in (before, after))  # pyright: ignore[reportReturnType] - two
+    return tuple(document(*([each] if each is not None else [])) for each in (before, after))  # pyright: ignore[reportReturnType] - one element per side
 
 
 @pytest.mark.parametrize("name", SAME_OR_LESS)
@@ -103,6 +103,10 @@ def test_the_same_or_less_is_not_a_grant(name: str):
 @pytest.mark.parametrize("name", MORE)
 def test_more_is_a_grant(name: str):
     assert grants(*documents(*MORE[name])) != []
+
+
+def test_an_additional_denial_is_not_a_grant():
+    assert grants(document(allows()), document(allows(), DENY)) == []
 
 
 def test_a_statement_can_be_covered_by_several():
@@ -121,12 +125,12 @@ def test_a_grant_names_actions_resources_principals_and_conditions():
         f"allows a:1, a:2, a:3 and 2 more on {BUCKET} to AWS: arn:aws:iam::1:role/a "
         "(conditions: StringEquals aws:PrincipalAccount)"
     ]
-    left_out = {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "b", "NotPrincipal": {"AWS": "c"}}
-    assert grants(None, document(left_out)) == ["allows all except iam:* on all except b to all except AWS: c"]
+    negated = {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "b", "NotPrincipal": {"AWS": "c"}}
+    assert grants(None, document(negated)) == ["allows all except iam:* on all except b to all except AWS: c"]
 
 
 def test_a_grant_names_only_the_new_part_of_a_statement():
-    before, after = document(allows(["a:1", "a:2"], **TO_A)), document(allows(["a:1", "a:2"], **TO_B))
+    before, after = document(allows(["a:1", "a:2"], **TO_A)), document(allows(["a:1", "a:2"], **TO_A_AND_B))
     assert grants(before, after) == [f"allows a:1, a:2 on {BUCKET} to AWS: arn:aws:iam::1:role/b"]
 
 
@@ -142,11 +146,11 @@ def test_unlimited_statements_are_recognized():
     assert unlimited_statements(document(allows("*"), allows(resource="*"), allows("*", "*", **TO_A))) == []
 
 
-NAMES = st.text("ab*?", min_size=1, max_size=4)
+ACTION_PATTERNS = st.text("ab*?", min_size=1, max_size=4)
 
 
 @settings(max_examples=300, deadline=None)
-@given(NAMES, NAMES, st.text("abc", max_size=4))
+@given(ACTION_PATTERNS, ACTION_PATTERNS, st.text("abc", max_size=4))
 def test_no_newly_allowed_action_is_missed(before: str, after: str, action: str):
     """Compared with an independent matcher: without a grant, whatever matches now matched before."""
     if grants(document(allows(before)), document(allows(after))) == [] and _matches(after, action):
@@ -164,9 +168,15 @@ def _matches(pattern: str, text: str) -> bool:
 # Policies in plans.
 
 
-def exposures(folder: Path, *changes: dict[str, Any], **more: Any) -> list[tuple[str, tuple[str, ...]]]:
+def reported(folder: Path, *changes: dict[str, Any], **more: Any) -> list[tuple[str, tuple[str, ...]]]:
+    """Sentences and details of the findings of the levels exposure and other."""
     found = findings(folder, *changes, **more)
     return [(finding.sentence, finding.details) for finding in found if finding.level.value in {"exposure", "other"}]
+
+
+def in_new_stack(*changes: dict[str, Any]) -> dict[str, Any]:
+    """Arguments for a plan without the resources that other plans contain unchanged."""
+    return {"resource_changes": [*changes]}
 
 
 def policy(actions: list[str], before: Any, after: Any, **more: Any) -> dict[str, Any]:
@@ -175,24 +185,24 @@ def policy(actions: list[str], before: Any, after: Any, **more: Any) -> dict[str
 
 
 def test_a_policy_that_grants_more_is_reported(tmp_path: Path):
-    assert exposures(tmp_path, policy(UPDATE, document(), document(allows()))) == [
+    assert reported(tmp_path, policy(UPDATE, document(), document(allows()))) == [
         ("its policy grants more", (f"allows s3:GetObject on {BUCKET}",))
     ]
-    assert exposures(tmp_path, policy(UPDATE, document(allows()), document())) == []
+    assert reported(tmp_path, policy(UPDATE, document(allows()), document())) == []
 
 
 def test_a_new_policy_is_reported_but_in_a_new_stack_only_if_it_is_public_or_unlimited(tmp_path: Path):
     new, for_all = policy(CREATE, None, document(allows())), policy(CREATE, None, document(allows(**TO_ALL)))
     everything = policy(CREATE, None, document(allows("*", "*")))
-    assert [sentence for sentence, _ in exposures(tmp_path, new)] == ["a new policy grants access"]
-    assert exposures(tmp_path, resource_changes=[new]) == []
-    sentences = [sentence for sentence, _ in exposures(tmp_path, resource_changes=[for_all, everything])]
+    assert [sentence for sentence, _ in reported(tmp_path, new)] == ["a new policy grants access"]
+    assert reported(tmp_path, **in_new_stack(new)) == []
+    sentences = [sentence for sentence, _ in reported(tmp_path, **in_new_stack(for_all, everything))]
     assert sentences == ["its policy grants access to everyone", "its policy grants everything"]
 
 
 def test_a_policy_that_was_already_public_is_not_reported_again(tmp_path: Path):
     same = allows(**TO_ALL)
-    assert exposures(tmp_path, policy(UPDATE, document(same), document(same, DENY))) == []
+    assert reported(tmp_path, policy(UPDATE, document(same), document(same, DENY))) == []
 
 
 def test_the_policy_of_a_replaced_role_is_compared(tmp_path: Path):
@@ -200,13 +210,15 @@ def test_the_policy_of_a_replaced_role_is_compared(tmp_path: Path):
         "aws_iam_role",
         REPLACE,
         {"assume_role_policy": json.dumps(document(allows("sts:AssumeRole", [], **TO_A)))},
-        {"assume_role_policy": json.dumps(document(allows("sts:AssumeRole", [], **TO_B)))},
+        {"assume_role_policy": json.dumps(document(allows("sts:AssumeRole", [], **TO_A_AND_B)))},
     )
-    assert exposures(tmp_path, replaced)[0][0] == "its policy grants more"
+    assert reported(tmp_path, replaced)[0][0] == "its policy grants more"
 
 
-def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str = "", **source: Any) -> dict[str, Any]:
-    """A plan with a policy from a data source that is read during apply."""
+def plan_with_pending_policy(
+    statements: Any, unknown: Any, current_policy: Any, module: str = "", **source: Any
+) -> dict[str, Any]:
+    """A plan that replaces a policy with one from a data source that is read during apply."""
     address = "aws_iam_role_policy.it"
     resource = {
         "address": address,
@@ -219,7 +231,7 @@ def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str 
         "aws_iam_policy_document",
         ["read"],
         None,
-        {"statement": after, **source},
+        {"statement": statements, **source},
         after_unknown={"json": True, "statement": unknown},
         mode="data",
         address=f"{module}data.aws_iam_policy_document.it",
@@ -227,7 +239,7 @@ def plan_with_pending_policy(after: Any, unknown: Any, before: Any, module: str 
     policy = change(
         "aws_iam_role_policy",
         UPDATE,
-        {"policy": json.dumps(before)},
+        {"policy": json.dumps(current_policy)},
         {},
         after_unknown={"policy": True},
         address=f"{module}{address}[0]",
@@ -246,7 +258,7 @@ STATEMENT = {
     "principals": [{"type": "AWS", "identifiers": ["arn:aws:iam::1:role/a"]}],
     "condition": [{"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": ["1"]}],
 }
-IAM = document(allows(Sid="Read", **TO_A, **OWN))
+CURRENT_POLICY = document(allows(Sid="Read", **TO_A, **OWN))
 UNKNOWN_RESOURCES = [{"resources": [True]}]
 LATER = "its policy is known only after apply"
 ASSUMED = "part of its policy is known only after apply; the rest grants no more"
@@ -254,9 +266,9 @@ ASSUMED = "part of its policy is known only after apply; the rest grants no more
 
 @pytest.mark.parametrize("module", ["", "module.inner.", 'module.inner["a"].'])
 def test_a_pending_policy_is_read_from_its_data_source(tmp_path: Path, module: str):
-    assert exposures(tmp_path, **plan_with_pending_policy([STATEMENT], [{}], IAM, module)) == []
+    assert reported(tmp_path, **plan_with_pending_policy([STATEMENT], [{}], CURRENT_POLICY, module)) == []
     wider = {**STATEMENT, "resources": ["*"], "effect": None, "condition": []}
-    assert exposures(tmp_path, **plan_with_pending_policy([wider], [{}], IAM, module)) == [
+    assert reported(tmp_path, **plan_with_pending_policy([wider], [{}], CURRENT_POLICY, module)) == [
         ("its policy grants more", ("allows s3:GetObject on * to AWS: arn:aws:iam::1:role/a",))
     ]
 
@@ -264,19 +276,21 @@ def test_a_pending_policy_is_read_from_its_data_source(tmp_path: Path, module: s
 def test_everyone_is_recognized_in_a_data_source(tmp_path: Path):
     public = {**STATEMENT, "principals": [{"type": "*", "identifiers": ["*"]}], "condition": []}
     assert (
-        exposures(tmp_path, **plan_with_pending_policy([public], [{}], IAM))[0][0]
+        reported(tmp_path, **plan_with_pending_policy([public], [{}], CURRENT_POLICY))[0][0]
         == "its policy grants access to everyone"
     )
 
 
 def test_unknown_elements_of_a_pending_policy_are_assumed_unchanged(tmp_path: Path):
     later = {key: value for key, value in STATEMENT.items() if key != "resources"}
-    assert exposures(tmp_path, **plan_with_pending_policy([later], UNKNOWN_RESOURCES, IAM)) == [(ASSUMED, ())]
-    (reviewed,) = read_plans([write(tmp_path, plan(**plan_with_pending_policy([later], UNKNOWN_RESOURCES, IAM)))])
+    assert reported(tmp_path, **plan_with_pending_policy([later], UNKNOWN_RESOURCES, CURRENT_POLICY)) == [(ASSUMED, ())]
+    (reviewed,) = read_plans(
+        [write(tmp_path, plan(**plan_with_pending_policy([later], UNKNOWN_RESOURCES, CURRENT_POLICY)))]
+    )
     assert verdict([review(reviewed)]) == "Nothing significant: 1 other"
     more = {**later, "actions": ["s3:*"]}
     assert (
-        exposures(tmp_path, **plan_with_pending_policy([more], UNKNOWN_RESOURCES, IAM))[0][0]
+        reported(tmp_path, **plan_with_pending_policy([more], UNKNOWN_RESOURCES, CURRENT_POLICY))[0][0]
         == "its policy grants more"
     )
 
@@ -284,25 +298,34 @@ def test_unknown_elements_of_a_pending_policy_are_assumed_unchanged(tmp_path: Pa
 def test_a_policy_that_cannot_be_reconstructed_is_reported(tmp_path: Path):
     unknown = [(LATER, ())]
     new = {**STATEMENT, "sid": "New"}
-    assert exposures(tmp_path, **plan_with_pending_policy([new], UNKNOWN_RESOURCES, IAM)) == unknown
-    assert exposures(tmp_path, **plan_with_pending_policy(None, True, IAM)) == unknown
+    assert reported(tmp_path, **plan_with_pending_policy([new], UNKNOWN_RESOURCES, CURRENT_POLICY)) == unknown
+    assert reported(tmp_path, **plan_with_pending_policy(None, True, CURRENT_POLICY)) == unknown
     assert (
-        exposures(tmp_path, **plan_with_pending_policy([STATEMENT], [{}], IAM, source_policy_documents=["{}"]))
+        reported(
+            tmp_path, **plan_with_pending_policy([STATEMENT], [{}], CURRENT_POLICY, source_policy_documents=["{}"])
+        )
         == unknown
     )
     for configuration in (None, {}, [], {"root_module": {"resources": [1]}}, {"root_module": {"resources": []}}):
         assert (
-            exposures(tmp_path, **{**plan_with_pending_policy([STATEMENT], [{}], IAM), "configuration": configuration})
+            reported(
+                tmp_path,
+                **{**plan_with_pending_policy([STATEMENT], [{}], CURRENT_POLICY), "configuration": configuration},
+            )
             == unknown
         )
     by_hand = {"address": "aws_iam_role_policy.it", "expressions": {"policy": {"references": ["local.policy"]}}}
     configuration = {"root_module": {"resources": [by_hand]}}
     assert (
-        exposures(tmp_path, **{**plan_with_pending_policy([STATEMENT], [{}], IAM), "configuration": configuration})
+        reported(
+            tmp_path, **{**plan_with_pending_policy([STATEMENT], [{}], CURRENT_POLICY), "configuration": configuration}
+        )
         == unknown
     )
-    hidden = change("aws_iam_role_policy", UPDATE, {"policy": json.dumps(IAM)}, {"policy": "{}"}, before_sensitive=True)
-    assert exposures(tmp_path, hidden) == [
+    hidden = change(
+        "aws_iam_role_policy", UPDATE, {"policy": json.dumps(CURRENT_POLICY)}, {"policy": "{}"}, before_sensitive=True
+    )
+    assert reported(tmp_path, hidden) == [
         ("its policy changes; it is sensitive, so the review does not compare it", ())
     ]
 
@@ -342,17 +365,17 @@ def rule(cidr: str | None = "10.0.0.0/16", first: int = 443, last: int = 443, **
     ],
 )
 def test_traffic_is_reported_if_no_old_rule_allowed_it(tmp_path: Path, before: Any, after: Any, expected: list[str]):
-    found = exposures(tmp_path, change(RULE, UPDATE, before, after))
+    found = reported(tmp_path, change(RULE, UPDATE, before, after))
     assert [line for _, lines in found for line in lines] == expected
 
 
 def test_a_new_rule_is_reported_but_in_a_new_stack_only_for_the_internet(tmp_path: Path):
     inner, outer = (change(RULE, CREATE, None, rule(cidr)) for cidr in ("10.0.0.0/16", "0.0.0.0/0"))
-    assert [sentence for sentence, _ in exposures(tmp_path, inner, outer)] == [
+    assert [sentence for sentence, _ in reported(tmp_path, inner, outer)] == [
         "allows new traffic",
         "allows new traffic to or from the internet",
     ]
-    assert [lines for _, lines in exposures(tmp_path, resource_changes=[inner, outer])] == [
+    assert [lines for _, lines in reported(tmp_path, **in_new_stack(inner, outer))] == [
         ("tcp port 443 from 0.0.0.0/0",)
     ]
 
@@ -361,14 +384,14 @@ def test_unknown_and_sensitive_peers_are_reported_as_such(tmp_path: Path):
     later = change(RULE, UPDATE, rule(), rule(None), after_unknown={"cidr_ipv4": True})
     marks = {"cidr_ipv4": True, "from_port": True, "ip_protocol": True}
     hidden = change(RULE, UPDATE, rule("192.0.2.0/24"), rule("192.0.2.9/32"), after_sensitive=marks)
-    lines = [line for _, lines in exposures(tmp_path, later, hidden) for line in lines]
+    lines = [line for _, lines in reported(tmp_path, later, hidden) for line in lines]
     assert lines == ["tcp port 443 from (known after apply)", "all traffic from (sensitive)"]
 
 
 def test_inline_rules_of_security_groups_are_compared(tmp_path: Path):
     block = {"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["10.0.0.0/16"], "self": False}
     wider = {**block, "cidr_blocks": ["10.0.0.0/16", "10.9.0.0/16"], "self": True, "security_groups": ["sg-1"]}
-    found = exposures(tmp_path, change("aws_security_group", UPDATE, {"ingress": [block]}, {"ingress": [wider]}))
+    found = reported(tmp_path, change("aws_security_group", UPDATE, {"ingress": [block]}, {"ingress": [wider]}))
     assert found == [
         (
             "allows new traffic",
@@ -376,7 +399,7 @@ def test_inline_rules_of_security_groups_are_compared(tmp_path: Path):
         )
     ]
     one = {"type": "egress", **block}
-    found = exposures(tmp_path, change("aws_security_group_rule", UPDATE, one, {**one, "cidr_blocks": ["0.0.0.0/0"]}))
+    found = reported(tmp_path, change("aws_security_group_rule", UPDATE, one, {**one, "cidr_blocks": ["0.0.0.0/0"]}))
     assert found == [("allows new traffic to or from the internet", ("tcp port 443 to 0.0.0.0/0",))]
 
 
@@ -384,13 +407,13 @@ def test_a_removed_denial_of_a_network_acl_is_reported_and_a_new_one_is_not(tmp_
     denial = {"action": "deny", "protocol": "-1", "from_port": 0, "to_port": 0, "cidr_block": "192.0.2.0/24"}
     allowed = {**denial, "action": "allow"}
     without, with_ = {"ingress": [], "egress": []}, {"ingress": [denial], "egress": []}
-    removed = exposures(tmp_path, change("aws_network_acl", UPDATE, with_, without))
+    removed = reported(tmp_path, change("aws_network_acl", UPDATE, with_, without))
     assert removed == [("removes a denial", ("all traffic from 192.0.2.0/24",))]
-    assert exposures(tmp_path, change("aws_network_acl", UPDATE, without, with_)) == []
+    assert reported(tmp_path, change("aws_network_acl", UPDATE, without, with_)) == []
     reversal = change(
         "aws_network_acl_rule",
         UPDATE,
         {**denial, "egress": True, "rule_action": "deny", "action": None},
         {**allowed, "egress": True, "rule_action": "allow", "action": None},
     )
-    assert {sentence for sentence, _ in exposures(tmp_path, reversal)} == {"allows new traffic", "removes a denial"}
+    assert {sentence for sentence, _ in reported(tmp_path, reversal)} == {"allows new traffic", "removes a denial"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stacks.network.endpoints import ENDPOINTS, SECRETS
+from stacks.network.endpoints import SECRETS_ENDPOINT, SHARED_ENDPOINTS
 from stacks.network.flow_logs import rejected_traffic_pattern
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, PURPOSES, S3, Flow
 from stacks.network.network_acls import acl_rules
@@ -236,7 +236,8 @@ def test_vpc_endpoints_exist(deployed: DeployedEnvironment, settings: Environmen
     }
     region = settings.region
     wanted: dict[str, Any] = {
-        f"com.amazonaws.{region}.{one.service}": ("Interface", "available", True) for one in (*ENDPOINTS, SECRETS)
+        f"com.amazonaws.{region}.{one.service}": ("Interface", "available", True)
+        for one in (*SHARED_ENDPOINTS, SECRETS_ENDPOINT)
     }
     expect_each("endpoint", kinds, {**wanted, f"com.amazonaws.{region}.s3": ("Gateway", "available", False)})
 

@@ -270,7 +270,7 @@ def roles_of_the_platform(platform: Platform) -> Iterator[str]:
         if ROLE_WRITES & set(as_list(statement["Action"])) and equals.get("iam:PermissionsBoundary") != [boundary]:
             yield f"{role.address}: {statement['Sid']}: another boundary"
         if "iam:PassRole" in as_list(statement["Action"]) and not equals.get("iam:PassedToService"):
-            yield f"{role.address}: {statement['Sid']}: passes roles to any service"
+            yield f"{role.address}: {statement['Sid']}: the statement passes roles to any service"
         for action in as_list(statement["Action"]):
             if action.startswith("iam:") and _level(action) in {"Write", "Permissions management", "Tagging"}:
                 for resource in as_list(statement["Resource"]):

@@ -40,12 +40,14 @@ def _missing_columns(resource: Resource, outages: list[ZoneOutage]) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def every_type(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
+def platforms_with_every_type(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
     return [prod, dev, variants["prod"]]
 
 
-def test_every_row_is_complete(every_type: list[Platform], three_zones: Platform):
-    expect_none(each for platform in [*every_type, three_zones] for each in sorted(missing_columns(platform)))
+def test_every_row_is_complete(platforms_with_every_type: list[Platform], three_zones: Platform):
+    expect_none(
+        each for platform in [*platforms_with_every_type, three_zones] for each in sorted(missing_columns(platform))
+    )
 
 
 def test_type_without_a_row_is_found_with_its_missing_columns(prod: Platform):
@@ -67,16 +69,16 @@ def test_lookup_by_an_argument_that_is_not_set_is_found(prod: Platform):
 
 
 @pytest.mark.derived
-def test_every_row_is_of_a_type_that_the_stacks_have(every_type: list[Platform]):
-    used = {resource.type for platform in every_type for resource in platform.resources}
+def test_every_row_is_of_a_type_that_the_stacks_have(platforms_with_every_type: list[Platform]):
+    used = {resource.type for platform in platforms_with_every_type for resource in platform.resources}
     expect_none(f"{type_}: no stack has one" for type_, row in CATALOGUE.items() if row.recovery and type_ not in used)
 
 
-def test_no_resource_bypasses_the_rules_of_the_network(every_type: list[Platform]):
+def test_no_resource_bypasses_the_rules_of_the_network(platforms_with_every_type: list[Platform]):
     bypassing = [type_ for type_, row in CATALOGUE.items() if row.bypasses_network_rules]
     expect_none(
         f"{each.address}: bypasses the network's rules"
-        for platform in every_type
+        for platform in platforms_with_every_type
         for each in platform.of_type(*bypassing)
     )
 
@@ -84,6 +86,7 @@ def test_no_resource_bypasses_the_rules_of_the_network(every_type: list[Platform
 def test_types_that_a_row_refers_to_have_rows():
     for type_, row in CATALOGUE.items():
         assert not row.part_of or row_of(row.part_of).zone_loss, type_
+        assert not row.placed_like or row_of(row.placed_like).in_vpc, type_
         assert {part.type for part in row.separate_resources.values() if part} <= CATALOGUE.keys(), type_
 
 
@@ -111,9 +114,10 @@ def arn(resource: str) -> str:
 
 
 def test_arns_that_belong_in_a_state_are_not_ignored():
-    for tagged in TAGGED.values():
-        example = re.sub(r"\(.*?\)", "a", tagged.arn)
-        assert not is_ignored(arn(example)), example
+    for type_, tagged in TAGGED.items():
+        example = arn(re.sub(r"\(.*?\)", "a", tagged.arn).replace(r"[\w-]{36}", "a" * 36))
+        assert type_ in {match.type for match in matches_of(example)}, example
+        assert not is_ignored(example), example
 
 
 def test_arn_without_account_and_region_is_matched():
@@ -121,7 +125,7 @@ def test_arn_without_account_and_region_is_matched():
     assert region_of("arn:aws:s3:::files") is None
 
 
-# Types whose IDs for import and deletion are not simply the last part of the ARN.
+# Types whose IDs or deletion commands are not those of the default, or whose ARN pattern is unusual.
 SPECIAL = [
     ("ecs:service/prod/web", "prod/web", "--type-name AWS::ECS::Service --identifier '{arn}|prod'"),
     ("events:rule/rotated", "default/rotated", "--type-name AWS::Events::Rule --identifier '{arn}'"),

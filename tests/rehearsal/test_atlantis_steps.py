@@ -137,7 +137,7 @@ def test_steps_from_the_first_plan_to_an_approved_loss_of_data(server: AtlantisS
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in first["foundation"].comment
     assert "### Nothing significant: " in first["foundation"].comment
     assert "review: no data is at stake" in first["foundation"].comment
-    assert "checks pass; in foundation, all that are not waived" in first["foundation"].comment
+    assert "in foundation, all checks pass or are waived" in first["foundation"].comment
     assert not first["foundation"].failed_policies
     assert "Unable to find remote state" in first["network"].error
 

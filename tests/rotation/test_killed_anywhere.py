@@ -127,7 +127,7 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
 
 
 def test_a_new_rotation_succeeds_after_a_killed_one(rotation: RotationFixture):
-    """After Secrets Manager has given up the killed rotation."""
+    """Secrets Manager has given up the killed rotation."""
     recorder = CallRecorder()
     calls = calls_of_a_rotation(rotation)
     # Only these calls change something.

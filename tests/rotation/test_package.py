@@ -22,7 +22,7 @@ from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import Server
 
 AARCH64 = 183
-"""In an ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html, e_machine."""
+"""Value of `e_machine` in an ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html"""
 
 
 @pytest.fixture(scope="session")

@@ -40,10 +40,10 @@ def unescaped_text(platform: Platform) -> Iterator[str]:
     for target in platform.of_type("aws_cloudwatch_event_target"):
         if transformer := target.body.get("input_transformer"):
             for path in unescaped_paths(transformer["input_template"], transformer["input_paths"]):
-                yield f"{target.address}: input_transformer: {path} is not a value of its own"
+                yield f"{target.address}: input_transformer: {path} is within a string"
 
 
-def test_free_text_of_events_is_a_value_of_its_own(all_platforms: list[Platform]):
+def test_placeholders_for_free_text_are_not_within_strings(all_platforms: list[Platform]):
     for platform in all_platforms:
         expect_none(unescaped_text(platform))
 

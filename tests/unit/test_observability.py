@@ -143,9 +143,9 @@ def test_health_events_of_global_services_are_forwarded_from_us_east_1(prod: Pla
 
 def test_nothing_is_forwarded_if_the_environment_is_in_us_east_1(synthesize: Synthesize):
     zones = ["us-east-1a", "us-east-1b"]
-    there = synthesize("dev", {"region": "us-east-1", "network": {"zones": zones}})
-    assert "global-health" not in patterns(there)
-    assert len(there.stacks["observability"].providers) == 1
+    in_us_east_1 = synthesize("dev", {"region": "us-east-1", "network": {"zones": zones}})
+    assert "global-health" not in patterns(in_us_east_1)
+    assert len(in_us_east_1.stacks["observability"].providers) == 1
 
 
 def test_saved_queries_use_existing_log_groups(prod: Platform):

@@ -128,7 +128,7 @@ def with_tier(platform: Platform, tier: str) -> Platform:
 
 
 def seen(platform: Platform) -> set[tuple[str, str, str, bool]]:
-    return {(flow.source, flow.target, flow.port, flow.is_encrypted) for flow in flow_graph(platform).edges}
+    return {(flow.source, flow.target, flow.ports_text, flow.is_encrypted) for flow in flow_graph(platform).edges}
 
 
 def test_the_flows_are_as_expected(platforms: dict[str, Platform]):
@@ -170,6 +170,11 @@ def test_an_added_flow_is_drawn(prod: Platform):
     assert {"9000 to 9001", "planted"} <= words(overview.picture(more)).keys()
 
 
+def test_a_range_is_encrypted_only_if_the_target_accepts_only_tls_on_all_of_its_ports(prod: Platform):
+    more = opened(prod, "rotation", "service", (8443, 8444))
+    assert seen(more) - seen(prod) == {("rotation", "service", "8443 to 8444", False)}
+
+
 def test_a_rule_that_allows_no_connection_is_not_drawn(prod: Platform):
     assert seen(rule(prod, "egress", "service", "half", (25, 25), cidr_ipv4="192.0.2.0/24")) == seen(prod)
 
@@ -182,7 +187,7 @@ def test_all_protocols_are_all_ports(prod: Platform):
 def test_a_connection_without_matching_rules_is_refused(prod: Platform):
     """Ranges of the VPC do not identify a target."""
     half = rule(prod, "egress", "service", "out", (22, 22), cidr_ipv4="10.0.0.0/16")
-    with pytest.raises(PlatformError, match="service reaches files on 22, 2049; rules name 2049"):
+    with pytest.raises(PlatformError, match="service reaches files on 22, 2049, but security group rules allow 2049"):
         flow_graph(rule(half, "ingress", "files", "into", (22, 22), cidr_ipv4="10.0.0.0/17"))
 
 
@@ -250,7 +255,7 @@ def test_every_flow_is_an_arrow_with_its_port_and_reason(shown: Platform, pictur
     heads = [path for path in drawn(svg)[2] if " l8 -4 v8 z" in path["d"]]
     assert len(heads) == len(flows)
     texts = [text.text for text in drawn(svg)[0]]
-    for port, count in Counter(flow.port for flow in flows).items():
+    for port, count in Counter(flow.ports_text for flow in flows).items():
         assert texts.count(port) == count
     for flow in flows:
         assert flow.reason in texts or any(
@@ -379,7 +384,7 @@ def test_the_matrix_shows_every_flow_and_what_blocks_the_others(prod: Platform, 
     ports = Counter(text.text for text in texts if text.colour == "first")
     ports["443"] -= 1  # the legend's
     flows = groupby(
-        sorted((flow.source, flow.target, int(flow.port)) for flow in flow_graph(prod).edges), itemgetter(0, 1)
+        sorted((flow.source, flow.target, int(flow.ports_text)) for flow in flow_graph(prod).edges), itemgetter(0, 1)
     )
     assert ports == Counter(", ".join(str(port) for *_, port in between) for _, between in flows)
     assert sum(box.fill == "cell" for box in boxes) == ports.total()
@@ -529,5 +534,5 @@ def test_text_is_measured_wrapped_and_shortened():
 
 
 def test_ports_are_formatted():
-    assert Edge("a", "b", (443, 443), "", is_encrypted=True).port == "443"
-    assert Edge("a", "b", (1, 9), "", is_encrypted=True).port == "1 to 9"
+    assert Edge("a", "b", (443, 443), "", is_encrypted=True).ports_text == "443"
+    assert Edge("a", "b", (1, 9), "", is_encrypted=True).ports_text == "1 to 9"

@@ -124,7 +124,7 @@ def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     ("description", "message"),
     [
         ("Errors at least 1 for 5 min: the step failed.", "has no link to a runbook"),
-        (f"Errors. Runbook: {RUNBOOKS}/cache.md#cpu", "lacks a condition and a reason"),
+        (f"Errors. Runbook: {RUNBOOKS}/cache.md#cpu", ": the description lacks a condition and a reason"),
     ],
 )
 def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):

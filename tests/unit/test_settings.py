@@ -343,7 +343,7 @@ def test_an_empty_folder_is_reported(tmp_path: Path):
         load_environments(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["Prod", "a-very-long-name", "x", "two--hyphens", "ends-"])
+@pytest.mark.parametrize("name", ["Prod", "a-very-long-name", "pre-prod-eu-1", "x", "two--hyphens", "ends-"])
 def test_an_environments_name_must_fit_into_aws_names(tmp_path: Path, name: str):
     (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {})))
     with pytest.raises(SettingsError, match="allowed: 2 to 12 lowercase letters, digits and single hyphens"):

@@ -122,9 +122,9 @@ def breaches_of(key: Key) -> Iterator[Breach]:
     else:
         yield Breach(name, *WRONG_TYPE[key.kind])
     for section in models_in(key.field.annotation):
-        within = f"{name}.1" if is_list(key.field) else name
+        path = f"{name}.1" if is_list(key.field) else name
         here = ", ".join(sorted(section.model_fields))
-        yield Breach(f"{within}.planted", value=True, allowed=f"no such key; allowed here: {here}")
+        yield Breach(f"{path}.planted", value=True, allowed=f"no such key; allowed here: {here}")
     if key.field.is_required():
         yield Breach(name, MISSING, "is missing")
     for rule in rules_of(key.field):
@@ -239,6 +239,8 @@ NO_MATCHES: dict[str, Sequence[str]] = {
     "service.large_bodies": ["uploads", "//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x"],
     "access.repository": [
         *("", "globecart", "globecart/*", "globecart/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c"),
+        ("a" * 40) + "/b",
+        "-".join("a" * 21) + "/b",
         *("a@1/b", "a/b@2", "a@/b@2", "a@1/b@*", "a@1/..@2"),
     ],
     "access.oidc_provider": ["arn:aws:iam::111122223333:oidc-provider/accounts.google.com"],

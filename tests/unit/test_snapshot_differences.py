@@ -257,12 +257,19 @@ def blocks(text: str) -> dict[str, int]:
     return {stack: len(lines.splitlines()) for stack, lines in shown}
 
 
+def test_the_project_may_be_a_subfolder_of_the_repository(project: Project):
+    project.folder /= "platform"
+    (project.folder / SNAPSHOTS).mkdir(parents=True)
+    project.commit({"dev-foundation": TOPIC})
+    assert committed(project.folder, "main") == present(project.folder) != {}
+
+
 def test_omitted_lines_are_reported():
     lines = [f'+  "name": "{number:04}"' for number in range(1000)]
     text = summary([difference("dev-network", *lines)], stacks=1, base="main", limit=5000)
     shown = blocks(text)["dev-network"]
     assert 240 < shown < 270  # of 18 bytes each
-    omission = f"{1000 - shown} lines are omitted because of GitHub's size limit. To see all:\n"
+    omission = f"Lines omitted because of GitHub's size limit: {1000 - shown}. To see all:\n"
     assert f"{omission}`git diff --merge-base main -- 'tests/snapshots/" in text
     assert "test_stack[dev-network].json'`" in text
     assert 4980 < len(text.encode()) <= 5000

@@ -1,7 +1,8 @@
 """The graph of network flows for pictures. Resources with the same security groups are one node.
 
 Nodes and reasons come from security groups and their rules, open ports from `synthesized.reachability`, which also
-evaluates routes and network ACLs. Rules without a route are not drawn; open ports without a rule are an error.
+evaluates routes and network ACLs. Rules that routes or network ACLs make ineffective are not drawn;
+a port that is open without a rule is an error.
 """
 
 import re
@@ -37,8 +38,9 @@ class Node:
     name: str
     """The security group's name, or the address range."""
     parties: tuple[Party, ...]
-    members: tuple[Resource, ...] = ()
-    """Empty for an address range outside the VPC."""
+    """Its resources, or the address range, as `reachability` sees them."""
+    resources: tuple[Resource, ...] = ()
+    """In the order of the parties. Empty for an address range outside the VPC."""
 
     @property
     def subnets(self) -> list[str]:
@@ -58,8 +60,8 @@ class Edge:
     is_encrypted: bool
 
     @property
-    def port(self) -> str:
-        """The ports as text."""
+    def ports_text(self) -> str:
+        """The ports as text, such as `1024 to 65535`."""
         return format_ports((self.ports,))
 
 
@@ -77,8 +79,8 @@ class FlowGraph:
 
     def outside(self) -> list[Node]:
         """Nodes outside the VPC that have an edge."""
-        named = {name for edge in self.edges for name in (edge.source, edge.target)}
-        return [node for node in self.nodes.values() if not node.members and node.name in named]
+        names_with_edges = {name for edge in self.edges for name in (edge.source, edge.target)}
+        return [node for node in self.nodes.values() if not node.resources and node.name in names_with_edges]
 
 
 def flow_graph(platform: Platform) -> FlowGraph:
@@ -91,16 +93,18 @@ def flow_graph(platform: Platform) -> FlowGraph:
     nodes = _nodes(platform, reachability)
     reachable = reachable_ports(reachability, nodes)
     edges = [edge for edge in _edges_of_rules(platform, nodes) if _is_open(reachable, edge)]
-    named = _merge_outside(nodes, (((edge.source, edge.target), (edge.ports,)) for edge in edges))
+    ports_of_rules = _merge_outside(nodes, (((edge.source, edge.target), (edge.ports,)) for edge in edges))
     for (source, target), ports in _merge_outside(nodes, reachable.items()).items():
-        if named.get((source, target)) != ports:
-            of_rules = format_ports(named.get((source, target), ())) or "nothing"
-            raise PlatformError(f"{source} reaches {target} on {format_ports(ports)}; rules name {of_rules}")
+        if ports_of_rules.get((source, target)) != ports:
+            of_rules = format_ports(ports_of_rules.get((source, target), ())) or "no port"
+            raise PlatformError(
+                f"{source} reaches {target} on {format_ports(ports)}, but security group rules allow {of_rules}"
+            )
     return FlowGraph(nodes, tuple(dict.fromkeys(edges)))
 
 
 def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> dict[tuple[str, str], Ports]:
-    """Ports by source and target, for all pairs of nodes with any."""
+    """Open ports by source and target, without pairs of nodes that have no open port."""
     found: dict[tuple[str, str], Ports] = {}
     for source in nodes.values():
         for target in nodes.values():
@@ -112,10 +116,13 @@ def reachable_ports(reachability: Reachability, nodes: Mapping[str, Node]) -> di
 def _merge_outside(
     nodes: Mapping[str, Node], reachable: Iterable[tuple[tuple[str, str], Ports]]
 ) -> dict[tuple[str, str], Ports]:
-    """Ports by source and target, with all nodes outside the VPC as one: a rule's range is part of the internet."""
+    """Ports by source and target, with all nodes outside the VPC as one.
+
+    What a rule opens for an address range is reachable from or on the internet, too, of which the range is a part.
+    """
     found: dict[tuple[str, str], set[tuple[int, int]]] = {}
     for (source, target), ports in reachable:
-        ends = (source if nodes[source].members else OUTSIDE, target if nodes[target].members else OUTSIDE)
+        ends = (source if nodes[source].resources else OUTSIDE, target if nodes[target].resources else OUTSIDE)
         found.setdefault(ends, set()).update(ports)
     return {ends: merge_ranges(sorted(ports)) for ends, ports in found.items()}
 
@@ -126,7 +133,7 @@ def _ports(reachability: Reachability, source: Node, target: Node) -> Ports:
 
 
 def _distinct_parties(node: Node) -> list[Party]:
-    """A node's parties, of which those that differ only in name are one."""
+    """A node's parties without those that differ from another only in their name."""
     return list({replace(party, name=""): party for party in node.parties}.values())
 
 
@@ -146,6 +153,7 @@ def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
         name = " and ".join(sorted(platform.resolve(group).name.removeprefix("group-") for group in groups))
         nodes[name] = Node(name, tuple(parties), tuple(resources[party.name] for party in parties))
     ranges = {rule.body["cidr_ipv4"] for rule in _rules(platform) if rule.body.get("cidr_ipv4")}
+    # 0.0.0.0/0 is the node of the internet. S3 has the same range, but a node of its own.
     return nodes | {
         party.name: Node(party.name, (party,))
         for party in (S3, *map(external_party, sorted(ranges)))
@@ -158,7 +166,7 @@ def _rules(platform: Platform) -> list[Resource]:
 
 
 def _edges_of_rules(platform: Platform, nodes: Mapping[str, Node]) -> Iterator[Edge]:
-    """The edges that security group rules describe, at either end."""
+    """An edge for each security group rule: an egress rule of its source, or an ingress rule of its target."""
     for rule in _rules(platform):
         for own in _nodes_with_group(nodes, rule.body["security_group_id"]):
             for other in _peers(nodes, rule.body):
@@ -187,16 +195,23 @@ def _peers(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
 
 
 def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> bool:
-    """Whether a target accepts only TLS on a port. Unknown, and so false, outside the platform."""
+    """Whether a target accepts only TLS on all these ports.
+
+    S3 does on 443. Of other targets outside the platform it is unknown, and so false.
+    """
     if target.name == S3.name:
         return ports == (HTTPS, HTTPS)
-    return bool(target.members) and all(
-        IN_VPC[member.type].refuses_plaintext(platform, member, ports[0]) for member in target.members
+    first, last = ports
+    return bool(target.resources) and all(
+        IN_VPC[each.type].refuses_plaintext(platform, each, port)
+        for each in target.resources
+        for port in range(first, last + 1)
     )
 
 
-def encryption_key(platform: Platform, member: Resource) -> str | None:
-    """Name of the KMS key that encrypts a resource's data, or None if it stores none."""
-    keeper = platform.resolve(member.body["file_system_id"]) if member.type == "aws_efs_mount_target" else member
-    key = keeper.body.get("kms_key_id")
+def encryption_key(platform: Platform, resource: Resource) -> str | None:
+    """Name of the KMS key in `kms_key_id` of a resource, or of a mount target's file system; None without one."""
+    is_mount_target = resource.type == "aws_efs_mount_target"
+    encrypted = platform.resolve(resource.body["file_system_id"]) if is_mount_target else resource
+    key = encrypted.body.get("kms_key_id")
     return platform.resolve(key).name if key else None

@@ -25,11 +25,11 @@ def picture(platform: Platform) -> str:
     open_ports = {
         pair: ports
         for pair, ports in reachable_ports(Reachability(platform), found.nodes).items()
-        if found.nodes[pair[1]].members
+        if found.nodes[pair[1]].resources
     }
     # Outside the VPC, only the ports that a rule names count.
     for flow in found.edges:
-        if not found.nodes[flow.target].members:
+        if not found.nodes[flow.target].resources:
             pair = (flow.source, flow.target)
             open_ports[pair] = merge_ranges(sorted({*open_ports.get(pair, ()), flow.ports}))
     without_groups = reachable_ports(Reachability(platform, with_security_groups=False), found.nodes)
@@ -44,12 +44,12 @@ def _sorted_names(found: FlowGraph) -> list[str]:
         names += {
             flow.target: None for flow in found.edges if flow.source == name and flow.target in sources - {*names}
         }
-    inside = [name for name, node in found.nodes.items() if node.members]
+    inside = [name for name, node in found.nodes.items() if node.resources]
     return list(dict.fromkeys([*names, *(name for name in inside if name in sources), *inside, *found.nodes]))
 
 
 def _draw(environment: str, nodes: Sequence[Node], open_ports: OpenPorts, without_groups: OpenPorts) -> str:
-    rows = [node for node in nodes if node.members or node.name == INTERNET.name]
+    rows = [node for node in nodes if node.resources or node.name == INTERNET.name]
     words = [word for node in nodes for word in _label(node).split()]
     cells = [format_ports(ports) for ports in open_ports.values()]
     widest = max(*(width(word, SMALL) for word in words), *(width(cell, SMALL, bold=True) for cell in cells))
@@ -69,7 +69,7 @@ def _draw(environment: str, nodes: Sequence[Node], open_ports: OpenPorts, withou
         y = top + number * ROW
         canvas.text(MARGIN, y + 19, _label(source), bold=True)
         for place, target in enumerate(nodes):
-            if not source.members and not target.members:
+            if not source.resources and not target.resources:
                 continue
             x, pair = left + place * column, (source.name, target.name)
             canvas.box(x, y, column - 3, ROW - 3, "cell" if pair in open_ports else "band", framed=False)

@@ -77,7 +77,7 @@ def picture(platform: Platform) -> str:
     """
     zones = platform.zones
     found = flow_graph(platform)
-    bars = {node.name: _bar(platform, node, zones, found.edges) for node in found.nodes.values() if node.members}
+    bars = {node.name: _bar(platform, node, zones, found.edges) for node in found.nodes.values() if node.resources}
     outside = {node.name: _bar_outside(node, found.edges) for node in found.outside()}
     bands = _bands(platform, zones, found.nodes, bars)
     (vpc,) = platform.of_type("aws_vpc")
@@ -95,13 +95,14 @@ def picture(platform: Platform) -> str:
         if name != INTERNET.name:
             y = _draw_bar(canvas, bar, y, zones)
     _draw_flows(canvas, outside | bars, found.edges)
-    y = _draw_rest(canvas, platform, y + 12, shown={_tier_of(node) for node in found.nodes.values() if node.members})
+    y = _draw_rest(canvas, platform, y + 12, shown={_tier_of(node) for node in found.nodes.values() if node.resources})
     return canvas.svg(y + MARGIN, title=title, description=_description(zones, found.edges))
 
 
 def _description(zones: Sequence[str], flows: Sequence[Edge]) -> str:
     texts = (
-        f"{flow.source} to {flow.target} on {flow.port}, {'' if flow.is_encrypted else 'not '}encrypted: {flow.reason}."
+        f"{flow.source} to {flow.target} on {flow.ports_text}, "
+        f"{'' if flow.is_encrypted else 'not '}encrypted: {flow.reason}."
         for flow in flows
     )
     return f"Zones: {', '.join(zones)}. Flows: {' '.join(texts)}"
@@ -141,16 +142,16 @@ def _egress_rank(platform: Platform, subnet: Resource) -> int:
 
 
 def _tier_of(node: Node) -> str:
-    return node.members[0].tier
+    return node.resources[0].tier
 
 
 def _bar(platform: Platform, node: Node, zones: Sequence[str], flows: Sequence[Edge]) -> Bar:
     cells = {zone: _cell(platform, node, zone) for zone in zones}
     room = _cell_width(zones) - 10
-    keys = {encryption_key(platform, member) for member in node.members} - {None}
+    keys = {encryption_key(platform, member) for member in node.resources} - {None}
     return Bar(
         title=node.name.replace("-", " ").capitalize(),
-        subtitle=f"{IN_VPC[node.members[0].type].service}{_waf_suffix(platform, node)}, tier {_tier_of(node)}",
+        subtitle=f"{IN_VPC[node.resources[0].type].service}{_waf_suffix(platform, node)}, tier {_tier_of(node)}",
         key=", ".join(sorted(filter(None, keys))) or None,
         cells={zone: wrap(", ".join(items), SMALL, room) for zone, items in cells.items() if items},
         incoming=[flow for flow in flows if flow.target == node.name],
@@ -162,7 +163,7 @@ def _waf_suffix(platform: Platform, node: Node) -> str:
     guarded = [
         platform.resolve(each.body["resource_arn"]) for each in platform.of_type("aws_wafv2_web_acl_association")
     ]
-    return " behind WAF" if all(member in guarded for member in node.members) else ""
+    return " behind WAF" if all(member in guarded for member in node.resources) else ""
 
 
 def _bar_outside(node: Node, flows: Sequence[Edge]) -> Bar:
@@ -185,12 +186,12 @@ def _bar_of_nats(platform: Platform, nats: Sequence[Resource], zones: Sequence[s
 
 
 def _cell(platform: Platform, node: Node, zone: str) -> list[str]:
-    there = [
+    in_zone = [
         each
-        for each, party in zip(node.members, node.parties, strict=True)
+        for each, party in zip(node.resources, node.parties, strict=True)
         if zone in {platform.resolve(subnet).body["availability_zone"] for subnet in party.subnets}
     ]
-    return [item for each in there for item in IN_VPC[each.type].describe_in_zone(platform, each, zone)]
+    return [item for each in in_zone for item in IN_VPC[each.type].describe_in_zone(platform, each, zone)]
 
 
 def _legend(canvas: Canvas) -> None:
@@ -284,7 +285,7 @@ def _draw_end(canvas: Canvas, flow: Edge, y: float, lane: float, colour: str) ->
     x: float = TEXT
     if flow.is_encrypted:
         canvas.padlock(x, y - 4, colour)
-    canvas.text(x + 12, y - 4, flow.port, bold=True, colour=colour)
+    canvas.text(x + 12, y - 4, flow.ports_text, bold=True, colour=colour)
     x += 12 + 34
     canvas.text(x, y - 4, truncate(flow.reason, SMALL, LANE - 4 - x))
 
