@@ -20,6 +20,7 @@ from tests.integration.deployed import (
     refuse_private_connections,
 )
 from tests.integration.expectations import AtLeast, Superset, expect, expect_each
+from tests.integration.test_service import rule_groups
 
 ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
 
@@ -152,6 +153,16 @@ def test_missing_and_unexpected_entries_fail():
 def test_only_one_fails_for_several():
     with pytest.raises(pytest.fail.Exception, match="topic: found 2, expected 1"):
         only_one("topic", [1, 2])
+
+
+def test_only_overrides_that_do_not_block_are_exceptions_of_a_rule_group():
+    overrides = [
+        {"Name": name, "ActionToUse": {action: {}}}
+        for name, action in (("one", "Block"), ("two", "Count"), ("three", "Allow"))
+    ]
+    group = {"VendorName": "AWS", "Name": "common", "RuleActionOverrides": overrides}
+    acl = {"Rules": [{"Statement": {"ManagedRuleGroupStatement": group}, "OverrideAction": {"None": {}}}]}
+    assert rule_groups(acl) == {("AWS", "common"): {"two", "three"}}
 
 
 def test_lower_bounds_and_supersets():

@@ -75,8 +75,11 @@ def allow_smtp(kind: str) -> Mutation:
 
 
 def associate_public_address(aws: LocalAws) -> None:
+    """Give a public address to an interface that looks like one of another load balancer."""
     ec2 = aws.client("ec2")
-    interface = ec2.create_network_interface(SubnetId=named(aws, "subnet", "app-a"))["NetworkInterface"]
+    interface = ec2.create_network_interface(
+        SubnetId=named(aws, "subnet", "app-a"), Description="ELB app/another/50dc6c495c0c9188"
+    )["NetworkInterface"]
     address = ec2.allocate_address(Domain="vpc")
     ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"])
 
