@@ -13,7 +13,7 @@ class Backend(IAMBackend):
     """Adds AWS's spelling of role names."""
 
     def create_role(self, role_name: str, *args: object, **settings: object) -> Role:
-        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **settings)  # pyright: ignore[reportArgumentType] - passed through unchanged
+        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **settings)  # pyright: ignore[reportArgumentType] - moto's own arguments, unchanged
 
 
 EXTENSION = Extension("iam", IamResponse, Backend)

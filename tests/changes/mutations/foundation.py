@@ -26,9 +26,9 @@ def log_group(aws: LocalAws) -> str:
     return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
 
 
-def call_on_bucket(action: str, of: str = "config", **parameters: Any) -> Mutation:
-    """Call an S3 action on a bucket."""
-    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **parameters)
+def call_on_bucket(action: str, what: str = "config", **parameters: Any) -> Mutation:
+    """Call an S3 action on a bucket, by the part of its name that `bucket` takes."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, what), **parameters)
 
 
 def remove_tls_statement(aws: LocalAws) -> None:
@@ -86,7 +86,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_retention_of_logs_in_buckets": shorten_retention,
     "test_audit_archive_has_object_lock": call_on_bucket(
         "put_object_lock_configuration",
-        of="audit",
+        what="audit",
         ObjectLockConfiguration={
             "ObjectLockEnabled": "Enabled",
             "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
