@@ -54,7 +54,7 @@ class Extension:
             setattr(import_module(base.__module__), base.__name__, model)
         if self.backend is not None:
             # moto looks for a backend's paths in the `urls.py` beside the module of its class.
-            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto's attribute
+            self.backend._url_module = property(lambda _: urls)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage] - moto has no other way to set it
             backends = cast(BackendDict[Any], get_backend(cast(Any, self.service)))
             backends.backend = self.backend
             backends.clear()

@@ -215,8 +215,8 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         )
         # Two servers with the same port cannot share a socket folder.
         sockets = str(self.folder) if member == "writer" else ""
-        where = {"port": str(self.port), "listen_addresses": address, "unix_socket_directories": sockets}
-        settings = {**DEFAULT_SETTINGS, **self._supported_parameters(), **FIXED_SETTINGS, **where}
+        addresses = {"port": str(self.port), "listen_addresses": address, "unix_socket_directories": sockets}
+        settings = {**DEFAULT_SETTINGS, **self._supported_parameters(), **FIXED_SETTINGS, **addresses}
         with (data / "postgresql.auto.conf").open("a") as configuration:
             configuration.writelines(f"{name} = {_quote(value)}\n" for name, value in settings.items())
         (data / "pg_hba.conf").write_text(self.pg_hba)

@@ -150,5 +150,5 @@ class LocalAws:
 
     def backend(self, service: str, region: str | None = None) -> Any:
         """moto's backend of a service, by moto's name of the service: for changes that no AWS action makes."""
-        where = region or self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
-        return get_backend(cast(Any, service))[self.account][where]
+        backend_region = region or self.region if service not in {"iam", "route53", "s3", "sts"} else "aws"
+        return get_backend(cast(Any, service))[self.account][backend_region]

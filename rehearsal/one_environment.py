@@ -273,13 +273,13 @@ def parse_results(file: Path) -> tuple[int, list[str]]:
 
 
 @contextmanager
-def open_rehearsal(name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
+def open_rehearsal(name: str, console: Console, subfolder: str = "") -> Generator[Rehearsal]:
     """Synthesize an environment, and run a local AWS for it within the context.
 
     Args:
         name: name of the environment.
         console: console for progress.
-        within: subfolder, so that different rehearsals of one environment can run at the same time.
+        subfolder: a folder of its own, so that different rehearsals of one environment can run at the same time.
 
     Raises:
         RehearsalError: another process is rehearsing the environment, or the project is not set up.
@@ -287,7 +287,7 @@ def open_rehearsal(name: str, console: Console, within: str = "") -> Generator[R
         ProgramError: the environment cannot be synthesized.
     """
     (settings,) = load_environments(ROOT / "environments", only=name)
-    folder = FOLDER / within / name
+    folder = FOLDER / subfolder / name
     if not PACKAGE.is_file():
         raise RehearsalError(f"{PACKAGE} is missing; run make setup")
     with ExitStack() as stack:

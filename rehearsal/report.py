@@ -72,7 +72,7 @@ class Report:
             *(line for is_problem, line in lines if is_problem),
             *(f"integration test failed: {test}" for test in self.integration_failed),
             *(
-                f"{tier}: a second plan would {change}"
+                f"{tier}: a second plan has a change: {change}"
                 for tier, found in self.second_plan_changes.items()
                 for change in found
             ),

@@ -65,7 +65,7 @@ def rehearse_faults(environment: str, *, short: bool) -> None:
 
 def rehearse_atlantis(environment: str) -> None:
     """Run pull requests against an environment."""
-    with _rehearsal(environment, within="atlantis") as rehearsal:
+    with _rehearsal(environment, subfolder="atlantis") as rehearsal:
         rehearsal.bootstrap()
         began = time.monotonic()
         for step, outcome in PullRequests.of(rehearsal).run():
@@ -82,7 +82,7 @@ def rehearse_guide() -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     for environment, commands in accounts:
-        with _rehearsal(environment, within="guide") as rehearsal:
+        with _rehearsal(environment, subfolder="guide") as rehearsal:
             shell = GuideShell.of(rehearsal)
             for command in commands:
                 rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
@@ -121,14 +121,14 @@ def _run_steps(rehearsal: Rehearsal, *, keep: bool) -> None:
 
 
 @contextmanager
-def _rehearsal(environment: str, within: str = "") -> Generator[Rehearsal]:
+def _rehearsal(environment: str, subfolder: str = "") -> Generator[Rehearsal]:
     """A rehearsal that reports expected errors in one line, exits with 1, and leaves no process running."""
-    logs = f"Logs: {FOLDER / within / environment}"
+    logs = f"Logs: {FOLDER / subfolder / environment}"
     console = Console(highlight=False, emoji=False)  # ARNs contain `:secret:`
     interrupt_on_signals()
     try:
         settings_of(environment)
-        with open_rehearsal(environment, console, within) as rehearsal:
+        with open_rehearsal(environment, console, subfolder) as rehearsal:
             yield rehearsal
     except SettingsError as error:
         typer.echo(str(error), err=True)

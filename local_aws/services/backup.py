@@ -23,13 +23,13 @@ START_WINDOW_HOURS = 24
 """Default window in which a restore test starts."""
 SELECTION_WINDOW_DAYS = 30
 """Default age limit of recovery points for restore tests."""
-# What AWS adds to a selection without it.
+# What AWS adds to a selection that lacks these keys.
 # https://github.com/go-to-k/cdk-real-drift/blob/main/tests/corpus/AWS__Backup__BackupSelection.SelByTags.json
-SELECTION: Description = {"Resources": [], "NotResources": [], "ListOfTags": []}
-CONDITIONS: Description = {"StringEquals": [], "StringLike": [], "StringNotEquals": [], "StringNotLike": []}
-# What AWS adds to a restore testing selection without it: restoreTestingSelectionResource.Read in
+SELECTION_DEFAULTS: Description = {"Resources": [], "NotResources": [], "ListOfTags": []}
+CONDITION_DEFAULTS: Description = {"StringEquals": [], "StringLike": [], "StringNotEquals": [], "StringNotLike": []}
+# What AWS adds to the conditions of a restore testing selection: restoreTestingSelectionResource.Read in
 # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/backup/restore_testing_selection.go
-RESTORE_CONDITIONS: Description = {"StringEquals": [], "StringNotEquals": []}
+RESTORE_CONDITION_DEFAULTS: Description = {"StringEquals": [], "StringNotEquals": []}
 
 
 def not_found(resource: str) -> ApiError:
@@ -78,15 +78,16 @@ class Backend(BackupBackend):
     def create_backup_plan(
         self, backup_plan: dict[str, Any], backup_plan_tags: dict[str, str], creator_request_id: str
     ) -> Plan:
-        for rule in backup_plan["Rules"]:
-            self.vault(rule["TargetBackupVaultName"])
+        self._check_vaults(backup_plan)
         plan = super().create_backup_plan(backup_plan, backup_plan_tags, creator_request_id)
         self.selections[plan.backup_plan_id] = {}
         return plan
 
     def update_backup_plan(self, plan_id: str, content: Description) -> Plan:
         plan = self.get_backup_plan(plan_id, None)
-        changed = cast(Plan, Plan(content, plan.creator_request_id, self))  # moto annotates the base class
+        self._check_vaults(content)
+        # moto's annotations make the constructor return the base class.
+        changed = cast(Plan, Plan(content, plan.creator_request_id, self))
         plan.backup_plan, plan.version_id = changed.backup_plan, changed.version_id
         plan.advanced_backup_settings = changed.advanced_backup_settings
         return plan
@@ -95,9 +96,14 @@ class Backend(BackupBackend):
         if self.selections_of(backup_plan_id):
             raise ApiError("InvalidRequestException", "Related backup plan selections must be deleted first")
         deleted = super().delete_backup_plan(backup_plan_id)
-        # The name can be reused.
+        # moto keeps deleted plans and refuses to create another of the same name.
         self.tagger.delete_all_tags_for_resource(self.plans.pop(backup_plan_id).backup_plan_arn)
+        del self.selections[backup_plan_id]
         return deleted
+
+    def _check_vaults(self, plan: Description) -> None:
+        for rule in plan["Rules"]:
+            self.vault(rule["TargetBackupVaultName"])
 
     def selections_of(self, plan_id: str) -> dict[str, Description]:
         if plan_id not in self.selections:
@@ -114,24 +120,24 @@ class Backend(BackupBackend):
             raise not_found(f"Restore testing plan {name}")
         return self.restore_testing_plans[name]
 
-    def restore_testing_selection(self, plan: str, name: str) -> Description:
-        self.restore_testing_plan(plan)
-        if name not in self.restore_testing_selections[plan]:
+    def restore_testing_selection(self, plan_name: str, name: str) -> Description:
+        self.restore_testing_plan(plan_name)
+        if name not in self.restore_testing_selections[plan_name]:
             raise not_found(f"Restore testing selection {name}")
-        return self.restore_testing_selections[plan][name]
+        return self.restore_testing_selections[plan_name][name]
 
     def delete_restore_testing_plan(self, name: str) -> None:
-        test = self.restore_testing_plan(name)
+        plan = self.restore_testing_plan(name)
         if self.restore_testing_selections[name]:
             raise ApiError("InvalidRequestException", "Related restore testing selections must be deleted first")
-        self.tagger.delete_all_tags_for_resource(test["RestoreTestingPlanArn"])
+        self.tagger.delete_all_tags_for_resource(plan["RestoreTestingPlanArn"])
         del self.restore_testing_plans[name], self.restore_testing_selections[name]
 
     def iter_tagged_resources(self) -> Iterator[TaggedResource]:
         yield from super().iter_tagged_resources()
         for kind, arns in (
             ("backup-plan", [plan.backup_plan_arn for plan in self.plans.values()]),
-            ("restore-testing-plan", [test["RestoreTestingPlanArn"] for test in self.restore_testing_plans.values()]),
+            ("restore-testing-plan", [plan["RestoreTestingPlanArn"] for plan in self.restore_testing_plans.values()]),
         ):
             for arn in arns:
                 yield TaggedResource(
@@ -150,7 +156,7 @@ class Responses(BackupResponse):
     def backend(self) -> Backend:
         return cast(Backend, self.backup_backend)
 
-    def list_tags(self) -> ActionResult:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's is a JSON text
+    def list_tags(self) -> ActionResult:  # pyright: ignore[reportIncompatibleMethodOverride] - moto's method returns JSON text
         # moto takes the ARN from the path, where it requires a trailing slash that not every client sends.
         return ActionResult({"Tags": self.backend.list_tags(self._get_param("ResourceArn"))})
 
@@ -184,17 +190,17 @@ class Responses(BackupResponse):
         return ActionResult(plan.to_dict())
 
     def create_backup_selection(self) -> ActionResult:
-        plan = self._get_param("BackupPlanId")
+        plan_id = self._get_param("BackupPlanId")
         id = str(uuid4())
         selection = self._get_param("BackupSelection")
-        conditions = {**CONDITIONS, **selection.get("Conditions", {})}
-        self.backend.selections_of(plan)[id] = {
-            "BackupPlanId": plan,
+        conditions = {**CONDITION_DEFAULTS, **selection.get("Conditions", {})}
+        self.backend.selections_of(plan_id)[id] = {
+            "BackupPlanId": plan_id,
             "SelectionId": id,
             "CreationDate": utcnow(),
-            "BackupSelection": {**SELECTION, **selection, "Conditions": conditions},
+            "BackupSelection": {**SELECTION_DEFAULTS, **selection, "Conditions": conditions},
         }
-        return ActionResult(self.backend.selection(plan, id))
+        return ActionResult(self.backend.selection(plan_id, id))
 
     def get_backup_selection(self) -> ActionResult:
         return ActionResult(self.backend.selection(self._get_param("BackupPlanId"), self._get_param("SelectionId")))
@@ -204,14 +210,14 @@ class Responses(BackupResponse):
         return ActionResult({"BackupSelectionsList": [each | each["BackupSelection"] for each in found]})
 
     def delete_backup_selection(self) -> EmptyResult:
-        plan, id = self._get_param("BackupPlanId"), self._get_param("SelectionId")
-        self.backend.selection(plan, id)
-        del self.backend.selections[plan][id]
+        plan_id, id = self._get_param("BackupPlanId"), self._get_param("SelectionId")
+        self.backend.selection(plan_id, id)
+        del self.backend.selections[plan_id][id]
         return EmptyResult()
 
     def create_restore_testing_plan(self) -> ActionResult:
-        plan = self._get_param("RestoreTestingPlan")
-        name, request_id = plan["RestoreTestingPlanName"], self._get_param("CreatorRequestId")
+        content = self._get_param("RestoreTestingPlan")
+        name, request_id = content["RestoreTestingPlanName"], self._get_param("CreatorRequestId")
         if name in self.backend.restore_testing_plans:
             if is_repeated(self.backend.restore_testing_plan(name), request_id):
                 return ActionResult(self.backend.restore_testing_plan(name))
@@ -224,9 +230,9 @@ class Responses(BackupResponse):
             "CreatorRequestId": request_id,
             "RestoreTestingPlanArn": arn,
             **defaults,
-            **plan,
+            **content,
         }
-        self.backend.restore_testing_plans[name]["RecoveryPointSelection"] = self._recovery_point_selection(plan)
+        self.backend.restore_testing_plans[name]["RecoveryPointSelection"] = self._recovery_point_selection(content)
         self.backend.restore_testing_selections[name] = {}
         self.backend.tag_resource(arn, self._get_param("Tags") or {})
         return ActionResult(self.backend.restore_testing_plans[name])
@@ -240,57 +246,61 @@ class Responses(BackupResponse):
         return ActionResult({"RestoreTestingPlans": list(self.backend.restore_testing_plans.values())})
 
     def update_restore_testing_plan(self) -> ActionResult:
-        test = self.backend.restore_testing_plan(self._get_param("RestoreTestingPlanName"))
+        plan = self.backend.restore_testing_plan(self._get_param("RestoreTestingPlanName"))
         changes = self._get_param("RestoreTestingPlan")
         if "RecoveryPointSelection" in changes:
             changes = {**changes, "RecoveryPointSelection": self._recovery_point_selection(changes)}
-        test.update(changes, LastUpdateTime=utcnow())
-        return ActionResult({**test, "UpdateTime": test["LastUpdateTime"]})
+        plan.update(changes, LastUpdateTime=utcnow())
+        return ActionResult({**plan, "UpdateTime": plan["LastUpdateTime"]})
 
     def delete_restore_testing_plan(self) -> EmptyResult:
         self.backend.delete_restore_testing_plan(self._get_param("RestoreTestingPlanName"))
         return EmptyResult()
 
     def create_restore_testing_selection(self) -> ActionResult:
-        plan, selection = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
-        test, name = self.backend.restore_testing_plan(plan), selection["RestoreTestingSelectionName"]
-        request_id, arn = self._get_param("CreatorRequestId"), {"RestoreTestingPlanArn": test["RestoreTestingPlanArn"]}
-        if name in self.backend.restore_testing_selections[plan]:
-            existing = self.backend.restore_testing_selection(plan, name)
+        plan_name, selection = self._get_param("RestoreTestingPlanName"), self._get_param("RestoreTestingSelection")
+        plan, name = self.backend.restore_testing_plan(plan_name), selection["RestoreTestingSelectionName"]
+        request_id, arn = self._get_param("CreatorRequestId"), {"RestoreTestingPlanArn": plan["RestoreTestingPlanArn"]}
+        if name in self.backend.restore_testing_selections[plan_name]:
+            existing = self.backend.restore_testing_selection(plan_name, name)
             if is_repeated(existing, request_id):
                 return ActionResult({**existing, **arn})
             raise ApiError("AlreadyExistsException", f"Restore testing selection {name} already exists")
         created = {
             "CreationTime": utcnow(),
             "CreatorRequestId": request_id,
-            "RestoreTestingPlanName": plan,
+            "RestoreTestingPlanName": plan_name,
             "RestoreMetadataOverrides": {},
             **selection,
-            "ProtectedResourceConditions": {**RESTORE_CONDITIONS, **selection.get("ProtectedResourceConditions", {})},
+            "ProtectedResourceConditions": {
+                **RESTORE_CONDITION_DEFAULTS,
+                **selection.get("ProtectedResourceConditions", {}),
+            },
         }
-        self.backend.restore_testing_selections[plan][name] = created
+        self.backend.restore_testing_selections[plan_name][name] = created
         return ActionResult({**created, **arn})
 
     def get_restore_testing_selection(self) -> ActionResult:
         return ActionResult({"RestoreTestingSelection": self._restore_testing_selection()})
 
     def list_restore_testing_selections(self) -> ActionResult:
-        plan = self._get_param("RestoreTestingPlanName")
-        self.backend.restore_testing_plan(plan)
-        return ActionResult({"RestoreTestingSelections": list(self.backend.restore_testing_selections[plan].values())})
+        plan_name = self._get_param("RestoreTestingPlanName")
+        self.backend.restore_testing_plan(plan_name)
+        selections = self.backend.restore_testing_selections[plan_name].values()
+        return ActionResult({"RestoreTestingSelections": list(selections)})
 
     def update_restore_testing_selection(self) -> ActionResult:
         selection = self._restore_testing_selection()
         selection.update(self._get_param("RestoreTestingSelection"))
-        test = self.backend.restore_testing_plan(selection["RestoreTestingPlanName"])
+        plan = self.backend.restore_testing_plan(selection["RestoreTestingPlanName"])
         return ActionResult(
-            {**selection, "RestoreTestingPlanArn": test["RestoreTestingPlanArn"], "UpdateTime": utcnow()}
+            {**selection, "RestoreTestingPlanArn": plan["RestoreTestingPlanArn"], "UpdateTime": utcnow()}
         )
 
     def delete_restore_testing_selection(self) -> EmptyResult:
         selection = self._restore_testing_selection()
-        plan, name = selection["RestoreTestingPlanName"], selection["RestoreTestingSelectionName"]
-        del self.backend.restore_testing_selections[plan][name]
+        plan_name, name = selection["RestoreTestingPlanName"], selection["RestoreTestingSelectionName"]
+        del self.backend.restore_testing_selections[plan_name][name]
         return EmptyResult()
 
     def describe_region_settings(self) -> ActionResult:
@@ -306,9 +316,9 @@ class Responses(BackupResponse):
         )
 
     @staticmethod
-    def _recovery_point_selection(plan: Description) -> Description:
+    def _recovery_point_selection(content: Description) -> Description:
         defaults = {"ExcludeVaults": list[str](), "SelectionWindowDays": SELECTION_WINDOW_DAYS}
-        return {**defaults, **plan["RecoveryPointSelection"]}
+        return {**defaults, **content["RecoveryPointSelection"]}
 
 
 EXTENSION = Extension(
@@ -328,7 +338,7 @@ EXTENSION = Extension(
         "aws_backup_restore_testing_selection": "was not implemented",
         "aws_backup_selection": "was not implemented",
         "aws_backup_vault": "lost its tags",
-        "aws_backup_vault_lock_configuration": "had another error than AWS for missing vaults",
+        "aws_backup_vault_lock_configuration": "failed with another error than AWS's if the vault was missing",
         "aws_backup_vault_policy": "was not implemented",
     },
 )

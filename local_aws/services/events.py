@@ -1,7 +1,7 @@
 """EventBridge: events of AWS services are matched against rules and delivered to targets, and deliveries are recorded.
 
-Targets that moto implements receive what EventBridge would send: constant input, a part of the event, or a transformed
-event. Failed deliveries count as FailedInvocations.
+Targets that moto implements receive what EventBridge would send: the event, a part of it, a transformed event, or a
+constant. Failed deliveries count as FailedInvocations.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from uuid import uuid4
 
 from moto.awslambda.models import lambda_backends
@@ -26,6 +26,8 @@ from local_aws.extension import Extension
 
 Event = Mapping[str, Any]
 PLACEHOLDER = re.compile(r"<([^<>]+)>")
+PATH_STEP = re.compile(r"\.([\w/-]+)|\[(\d+)\]")
+"""A key or an index of a JSONPath."""
 PREDEFINED_VARIABLES = (
     "aws.events.rule-arn",
     "aws.events.rule-name",
@@ -78,7 +80,7 @@ class Backend(EventsBackend):
         for rule in list(self.event_buses["default"].rules.values()):
             # A rule without an event pattern is a schedule.
             can_match = rule.state == "ENABLED" and rule.event_pattern.get_pattern()
-            if can_match and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - moto reads these keys
+            if can_match and rule.event_pattern.matches_event(dict(event)):  # pyright: ignore[reportArgumentType] - moto declares a TypedDict, whose keys an Event has
                 for target in list(rule.targets):
                     delivery = _deliver(rule, target, event)
                     self.deliveries.append(delivery)
@@ -88,7 +90,10 @@ class Backend(EventsBackend):
     def put_targets(self, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
         for target in targets:
             transformer = target.get("InputTransformer", {})
-            names = {*PREDEFINED_VARIABLES, *transformer.get("InputPathsMap", {})}
+            paths: dict[str, str] = transformer.get("InputPathsMap", {})
+            for path in (target.get("InputPath", "$"), *paths.values()):
+                _check_path(path)
+            names = {*PREDEFINED_VARIABLES, *paths}
             for unknown in set(PLACEHOLDER.findall(transformer.get("InputTemplate", ""))) - names:
                 raise ValidationException(
                     f"InputTemplate for target {target['Id']} contains invalid placeholder {unknown}."
@@ -106,24 +111,27 @@ def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
     arn, text = str(target["Arn"]), target_input(target, event, rule)
     problem = None
     try:
-        _refuse_invalid_json(text)
+        _check_json(text)
         TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
     except Exception as error:  # as in EventBridge, a failed delivery does not fail the sender
         problem = f"{type(error).__name__}: {error}"
     return Delivery(rule.name, arn, event, text, problem)
 
 
-def _refuse_invalid_json(text: str) -> None:
-    """EventBridge drops a transformed event that is neither JSON nor lines of JSON strings."""
+def _check_json(text: str) -> None:
+    """Raise an error for a text that is neither JSON nor lines of JSON, which EventBridge does not deliver."""
     try:
         json.loads(text)
     except ValueError:
-        for line in text.splitlines():
+        lines = text.splitlines()
+        if not lines:
+            raise
+        for line in lines:
             json.loads(line)
 
 
 def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
-    """Input of a target: a constant, a part of the event, a transformed event, or the full event."""
+    """Input of a target: the event, a part of it, a transformed event, or a constant."""
     if (constant := target.get("Input")) is not None:
         return constant
     if path := target.get("InputPath"):
@@ -140,11 +148,12 @@ def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
 
 
 def _without_detail(event: Event) -> Event:
+    """Value of `<aws.events.event>`: the event without its detail, with `detailType` for `detail-type`."""
     return {"detailType" if key == "detail-type" else key: event[key] for key in event if key != "detail"}
 
 
 def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
-    """Replace placeholders: a value of its own becomes JSON, one within quotes is inserted without being escaped.
+    """Replace placeholders: outside of quotes with JSON, within quotes with the text itself, which is not escaped.
 
     Objects within quotes lose their own quotes.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
@@ -159,10 +168,19 @@ def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
     return PLACEHOLDER.sub(value, piece)
 
 
+def _check_path(path: str) -> None:
+    """Refuse a JSONPath of other steps than keys and indexes. Wildcards are missing here, others in EventBridge, too.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    """
+    if not path.startswith("$") or PATH_STEP.sub("", path[1:]):
+        raise ValidationException(f"JSONPath {path} has other steps than .key and [index]")
+
+
 def _resolve_path(path: str, event: Event) -> Any:
-    """Value at a JSONPath of keys and indexes, EventBridge's subset; an empty string if there is none."""
+    """Value at a JSONPath, or an empty string if the event has no value there."""
     found: Any = event
-    for key, position in re.findall(r"\.([\w-]+)|\[(\d+)\]", path):
+    for key, position in PATH_STEP.findall(path):
         try:
             found = found[int(position)] if position else found[key]
         except (KeyError, IndexError, TypeError):
@@ -177,9 +195,9 @@ def _start_execution(arn: str, text: str) -> None:
 
 def _publish(arn: str, text: str) -> None:
     _, _, _, region, account, *_ = arn.split(":")
-    # A transformed event that is a JSON string is sent as plain text.
-    message = json.loads(text)
-    sns_backends[account][region].publish(message if isinstance(message, str) else text, arn)
+    # A JSON string is sent as plain text, lines of JSON strings as they are.
+    is_string = len(text.splitlines()) == 1 and isinstance(json.loads(text), str)
+    sns_backends[account][region].publish(json.loads(text) if is_string else text, arn)
 
 
 def _log(arn: str, text: str) -> None:
@@ -212,7 +230,7 @@ def _forward(arn: str, text: str) -> None:
     cast(Backend, events_backends[account][region]).deliver(json.loads(text))
 
 
-def _reject_target(arn: str, _text: str) -> None:
+def _reject_target(arn: str, _text: str) -> NoReturn:
     raise NotImplementedError(f"delivery to {arn} is not implemented")
 
 

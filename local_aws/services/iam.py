@@ -15,7 +15,7 @@ class Backend(IAMBackend):
     """Adds AWS's spelling of role names, and the thumbprint that IAM retrieves if a request has none."""
 
     def create_role(self, role_name: str, *args: object, **settings: object) -> Role:
-        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **settings)  # pyright: ignore[reportArgumentType] - passed through unchanged
+        return super().create_role(SERVICE_LINKED_ROLE_NAMES.get(role_name, role_name), *args, **settings)  # pyright: ignore[reportArgumentType] - moto's own arguments, unchanged
 
     def create_open_id_connect_provider(
         self, url: str, thumbprint_list: list[str], client_id_list: list[str], tags: list[dict[str, str]]

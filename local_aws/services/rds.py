@@ -273,7 +273,7 @@ class Backend(RDSBackend):
         next(cluster for cluster in managed if cluster.master_user_secret.secret is secret).rotate_master_password()
 
     def _log_os_metrics(self) -> None:
-        """Create the log group of Enhanced Monitoring, if there is none: without a key, and for 30 days.
+        """Create the log group of Enhanced Monitoring unless it exists, as RDS does: without a key, and for 30 days.
 
         https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Monitoring.OS.CloudWatchLogs.html
         """
@@ -303,7 +303,7 @@ class Backend(RDSBackend):
     def _zones(self, cluster: DBCluster) -> list[str]:
         """Availability Zones of the cluster's subnets."""
         group = self.subnet_groups.get(cluster.db_subnet_group_name)
-        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto's attribute
+        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto has no other accessor
         return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
 
 

@@ -124,3 +124,10 @@ def groups(deployed: DeployedEnvironment) -> dict[str, str]:
 def cluster(deployed: DeployedEnvironment) -> Response:
     """The Aurora cluster."""
     return only_one("Aurora cluster", deployed.list_own("rds", "describe_db_clusters", "DBClusters", "DBClusterArn"))
+
+
+@pytest.fixture(scope="session")
+def balancer(deployed: DeployedEnvironment) -> Response:
+    """The load balancer."""
+    balancers = deployed.list_own("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
+    return only_one("load balancer", balancers)

@@ -226,7 +226,7 @@ def refuse_private_connections(address: Any) -> None:
 
 
 def only_one(label: str, found: Sequence[Any]) -> Any:
-    """The only element. The test fails if there is none, or several."""
+    """The only element. The test fails if there are none or several."""
     if len(found) != 1:
         pytest.fail(f"{label}: found {len(found)}, expected 1: {found}", pytrace=False)
     return found[0]

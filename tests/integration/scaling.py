@@ -17,17 +17,21 @@ def scaling_targets(deployed: DeployedEnvironment, dimension: str, resource: str
     return [one for one in targets if (one["ScalableDimension"], one["ResourceId"]) == (dimension, resource)]
 
 
-def expect_bounds(targets: list[Response], of: str, least: int, most: int) -> None:
+def expect_bounds(targets: list[Response], arn: str, least: int, most: int) -> None:
     """The target has these bounds and is not suspended; if they are equal, there is no target."""
     bounds = [
-        (one["MinCapacity"], one["MaxCapacity"], {way for way, off in one.get("SuspendedState", {}).items() if off})
+        (
+            one["MinCapacity"],
+            one["MaxCapacity"],
+            {kind for kind, is_suspended in one.get("SuspendedState", {}).items() if is_suspended},
+        )
         for one in targets
     ]
-    expect("minimum, maximum, suspended scaling", {of: bounds}, [(least, most, set())] if most > least else [])
+    expect("minimum, maximum, suspended scaling", {arn: bounds}, [(least, most, set())] if most > least else [])
 
 
 def expect_policies(
-    deployed: DeployedEnvironment, targets: list[Response], of: str, metrics: Mapping[str, float]
+    deployed: DeployedEnvironment, targets: list[Response], arn: str, metrics: Mapping[str, float]
 ) -> None:
     """The targets, if there are any, track these metrics with these target values."""
     tracked: dict[str, float] = {}
@@ -46,4 +50,4 @@ def expect_policies(
             for one in configurations
             if not one.get("DisableScaleIn")
         }
-    expect("metrics and target values", {of: tracked}, metrics if targets else {})
+    expect("metrics and target values", {arn: tracked}, metrics if targets else {})

@@ -44,15 +44,15 @@ def selectors(deployed: DeployedEnvironment, trail: Response) -> list[dict[str, 
 
 
 @pytest.fixture(scope="session")
-def rules(deployed: DeployedEnvironment, topic: str) -> list[Response]:
+def event_patterns(deployed: DeployedEnvironment, topic: str) -> list[Response]:
     """Patterns of the event rules that notify the topic."""
     names = deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=topic)
     return [json.loads(deployed.call("events", "describe_rule", Name=name)["EventPattern"]) for name in names]
 
 
 def test_trail_covers_all_regions_and_global_services(trail: Response):
-    everywhere = (trail["IsMultiRegionTrail"], trail["IncludeGlobalServiceEvents"])
-    expect("every Region, global services", {trail["TrailARN"]: everywhere}, (True, True))
+    covered = (trail["IsMultiRegionTrail"], trail["IncludeGlobalServiceEvents"])
+    expect("every Region, global services", {trail["TrailARN"]: covered}, (True, True))
 
 
 def test_trail_is_logging(deployed: DeployedEnvironment, trail: Response):
@@ -127,19 +127,19 @@ def test_metric_filters_and_missing_logs_have_alarms(
     expect("metrics with an alarm", {trail["TrailARN"]: watched}, Superset(wanted))
 
 
-def test_disabling_a_control_is_reported(topic: str, rules: list[Response]):
+def test_disabling_a_control_is_reported(topic: str, event_patterns: list[Response]):
     calls = {
         (source, name)
-        for rule in rules
-        if any("CloudTrail" in kind for kind in rule["detail-type"])
-        for source in rule["source"]
-        for name in rule["detail"]["eventName"]
+        for pattern in event_patterns
+        if any("CloudTrail" in kind for kind in pattern["detail-type"])
+        for source in pattern["source"]
+        for name in pattern["detail"]["eventName"]
     }
     expect("events with a rule", {topic: calls}, Superset(CONTROL_EVENTS))
 
 
-def test_findings_are_reported(topic: str, rules: list[Response]):
-    kinds = {kind for rule in rules for kind in rule["detail-type"]}
+def test_findings_are_reported(topic: str, event_patterns: list[Response]):
+    kinds = {kind for pattern in event_patterns for kind in pattern["detail-type"]}
     expect("findings with a rule", {topic: kinds}, Superset({"GuardDuty Finding", "Inspector2 Finding"}))
 
 
@@ -210,7 +210,7 @@ def test_config_rules_are_active(deployed: DeployedEnvironment, settings: Enviro
 
 def test_inspector_scans_images_and_functions(deployed: DeployedEnvironment, settings: Environment):
     (account,) = deployed.list_all("inspector2", "batch_get_account_status", "accounts", accountIds=[settings.account])
-    on = {kind for kind, state in account["resourceState"].items() if state["status"] == "ENABLED"}
+    scanned = {kind for kind, state in account["resourceState"].items() if state["status"] == "ENABLED"}
     code = {"lambdaCode"} if settings.region in CODE_SCAN_REGIONS else set[str]()
     wanted = {"ecr", "lambda", *code} if settings.audit.inspector else set[str]()
-    expect("scans", {settings.account: on}, Superset(wanted))
+    expect("scans", {settings.account: scanned}, Superset(wanted))

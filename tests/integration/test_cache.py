@@ -89,12 +89,12 @@ def test_cache_is_in_the_data_subnets(
 ):
     names = {node["CacheSubnetGroupName"] for node in nodes}
     listed = deployed.list_all("elasticache", "describe_cache_subnet_groups", "CacheSubnetGroups")
-    within = {
+    group_subnets = {
         one["ARN"]: {subnet["SubnetIdentifier"] for subnet in one["Subnets"]}
         for one in listed
         if one["CacheSubnetGroupName"] in names
     }
-    expect("subnets", within, set(subnets["data"]))
+    expect("subnets", group_subnets, set(subnets["data"]))
 
 
 def test_cache_nodes_have_their_security_group(nodes: list[Response], groups: dict[str, str]):
@@ -114,18 +114,22 @@ def test_cache_logs_are_delivered(cache: Response):
 
 
 @pytest.fixture(scope="session")
-def shards(deployed: DeployedEnvironment, cache: Response) -> list[Response]:
+def shard_scaling_targets(deployed: DeployedEnvironment, cache: Response) -> list[Response]:
     resource = f"replication-group/{cache['ReplicationGroupId']}"
     return scaling_targets(deployed, "elasticache:replication-group:NodeGroups", resource)
 
 
-def test_shards_scale_within_the_settings(cache: Response, shards: list[Response], settings: Environment):
-    expect_bounds(shards, cache["ARN"], settings.cache.shards, settings.cache.maximum_shards)
+def test_shards_scale_within_the_settings(
+    cache: Response, shard_scaling_targets: list[Response], settings: Environment
+):
+    expect_bounds(shard_scaling_targets, cache["ARN"], settings.cache.shards, settings.cache.maximum_shards)
 
 
-def test_shards_scale_by_cpu_and_memory(deployed: DeployedEnvironment, cache: Response, shards: list[Response]):
+def test_shards_scale_by_cpu_and_memory(
+    deployed: DeployedEnvironment, cache: Response, shard_scaling_targets: list[Response]
+):
     metrics = {
         "ElastiCachePrimaryEngineCPUUtilization": 60,
         "ElastiCacheDatabaseMemoryUsageCountedForEvictPercentage": 70,
     }
-    expect_policies(deployed, shards, cache["ARN"], metrics)
+    expect_policies(deployed, shard_scaling_targets, cache["ARN"], metrics)

@@ -113,8 +113,8 @@ def test_cluster_is_in_the_data_subnets(
     name = cluster["DBSubnetGroup"]
     groups = deployed.list_all("rds", "describe_db_subnet_groups", "DBSubnetGroups")
     group = only_one(f"subnet group {name}", [one for one in groups if one["DBSubnetGroupName"] == name])
-    within = {subnet["SubnetIdentifier"] for subnet in group["Subnets"]}
-    expect("subnets", {group["DBSubnetGroupArn"]: within}, set(subnets["data"]))
+    group_subnets = {subnet["SubnetIdentifier"] for subnet in group["Subnets"]}
+    expect("subnets", {group["DBSubnetGroupArn"]: group_subnets}, set(subnets["data"]))
 
 
 def test_cluster_has_its_security_group(cluster: Response, groups: dict[str, str]):
@@ -139,7 +139,7 @@ def test_capacity_of_the_cluster(cluster: Response, settings: Environment):
     expect("capacity, in ACU", {cluster["DBClusterArn"]: (capacity["MinCapacity"], capacity["MaxCapacity"])}, wanted)
 
 
-def test_master_secret_is_encrypted_with_the_secret_key(cluster: Response, keys: dict[str, str]):
+def test_master_secret_is_encrypted_with_the_kms_key_for_secrets(cluster: Response, keys: dict[str, str]):
     master = cluster.get("MasterUserSecret", {})
     expect("key of the master secret", {cluster["DBClusterArn"]: master.get("KmsKeyId")}, keys["secrets"])
 
@@ -149,13 +149,17 @@ def test_iam_authentication_is_enabled(cluster: Response):
 
 
 @pytest.fixture(scope="session")
-def readers(deployed: DeployedEnvironment, cluster: Response) -> list[Response]:
+def reader_scaling_targets(deployed: DeployedEnvironment, cluster: Response) -> list[Response]:
     return scaling_targets(deployed, "rds:cluster:ReadReplicaCount", f"cluster:{cluster['DBClusterIdentifier']}")
 
 
-def test_readers_scale_within_the_settings(cluster: Response, readers: list[Response], settings: Environment):
-    expect_bounds(readers, cluster["DBClusterArn"], settings.database.readers, settings.database.maximum_readers)
+def test_readers_scale_within_the_settings(
+    cluster: Response, reader_scaling_targets: list[Response], settings: Environment
+):
+    expect_bounds(
+        reader_scaling_targets, cluster["DBClusterArn"], settings.database.readers, settings.database.maximum_readers
+    )
 
 
-def test_readers_scale_by_cpu(deployed: DeployedEnvironment, cluster: Response, readers: list[Response]):
-    expect_policies(deployed, readers, cluster["DBClusterArn"], {"RDSReaderAverageCPUUtilization": 60})
+def test_readers_scale_by_cpu(deployed: DeployedEnvironment, cluster: Response, reader_scaling_targets: list[Response]):
+    expect_policies(deployed, reader_scaling_targets, cluster["DBClusterArn"], {"RDSReaderAverageCPUUtilization": 60})

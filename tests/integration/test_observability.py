@@ -25,7 +25,7 @@ def alarms(deployed: DeployedEnvironment) -> list[Response]:
 
 
 @pytest.fixture(scope="session")
-def platform_alarm(deployed: DeployedEnvironment) -> Response:
+def composite_alarm(deployed: DeployedEnvironment) -> Response:
     """The composite alarm over all alarms."""
     listed = deployed.list_all("cloudwatch", "describe_alarms", "CompositeAlarms", AlarmTypes=["CompositeAlarm"])
     tagged = [
@@ -67,7 +67,7 @@ def test_metric_math_tolerates_late_data(alarms: list[Response]):
     expect("is in alarm before the newest periods are complete", tolerates, True)
 
 
-def test_busy_statements_are_reported(alarms: list[Response]):
+def test_high_database_load_is_reported(alarms: list[Response]):
     # CPU utilization is a share of the maximum capacity: it does not rise while statements wait.
     queries = {
         one["AlarmArn"]: query["Expression"]
@@ -78,14 +78,14 @@ def test_busy_statements_are_reported(alarms: list[Response]):
     expect("query", queries, 'SELECT MAX(DBLoad) FROM "AWS/RDS"')
 
 
-def test_a_loss_of_the_task_count_is_reported(alarms: list[Response], topic: str):
-    # Missing data is no alarm: until the service exists, there is none.
-    lost = {
+def test_missing_data_of_the_task_count_is_reported(alarms: list[Response], topic: str):
+    # Missing data is no alarm, because there is none until the service exists.
+    handling = {
         one["AlarmArn"]: (one["TreatMissingData"], one["InsufficientDataActions"])
         for one in alarms
         if one.get("MetricName") == "RunningTaskCount"
     }
-    expect("treatment of missing data, actions", lost, ("missing", [topic]))
+    expect("treatment of missing data, actions", handling, ("missing", [topic]))
 
 
 def test_sums_on_dashboards_count_a_metric_once(deployed: DeployedEnvironment):
@@ -101,14 +101,14 @@ def test_sums_on_dashboards_count_a_metric_once(deployed: DeployedEnvironment):
     expect("source of the sum", sums, "SCHEMA")
 
 
-def test_composite_alarm_covers_all_alarms(alarms: list[Response], platform_alarm: Response):
-    covered = set(re.findall(r'ALARM\("([^"]+)"\)', platform_alarm["AlarmRule"]))
-    expect("covers", {platform_alarm["AlarmArn"]: covered}, {alarm["AlarmArn"] for alarm in alarms})
+def test_composite_alarm_covers_all_alarms(alarms: list[Response], composite_alarm: Response):
+    covered = set(re.findall(r'ALARM\("([^"]+)"\)', composite_alarm["AlarmRule"]))
+    expect("covers", {composite_alarm["AlarmArn"]: covered}, {alarm["AlarmArn"] for alarm in alarms})
 
 
-def test_composite_alarm_notifies_the_topic(platform_alarm: Response, topic: str):
-    actions = (platform_alarm["ActionsEnabled"], platform_alarm["AlarmActions"])
-    expect("actions enabled, alarm actions", {platform_alarm["AlarmArn"]: actions}, (True, [topic]))
+def test_composite_alarm_notifies_the_topic(composite_alarm: Response, topic: str):
+    actions = (composite_alarm["ActionsEnabled"], composite_alarm["AlarmActions"])
+    expect("actions enabled, alarm actions", {composite_alarm["AlarmArn"]: actions}, (True, [topic]))
 
 
 def test_database_events_are_reported(deployed: DeployedEnvironment, topic: str):
@@ -154,7 +154,7 @@ def test_state_machines_may_send_traces(deployed: DeployedEnvironment):
     expect("actions of the role", allowed, Superset(TRACING_ACTIONS))
 
 
-def test_free_text_of_events_is_a_value_of_its_own(deployed: DeployedEnvironment, topic: str):
+def test_placeholders_for_free_text_are_not_within_strings(deployed: DeployedEnvironment, topic: str):
     unescaped = {
         f"{name} {target['Id']}": sorted(unescaped_paths(transformer["InputTemplate"], transformer["InputPathsMap"]))
         for name in deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=topic)
@@ -165,13 +165,15 @@ def test_free_text_of_events_is_a_value_of_its_own(deployed: DeployedEnvironment
 
 
 def test_health_events_of_global_services_are_forwarded(deployed: DeployedEnvironment):
-    there = deployed if deployed.region == GLOBAL_REGION else DeployedEnvironment(deployed.settings, GLOBAL_REGION)
+    regional = deployed if deployed.region == GLOBAL_REGION else DeployedEnvironment(deployed.settings, GLOBAL_REGION)
     wanted = deployed.names.event_bus_arn
-    listed = there.list_all("events", "list_rules", "Rules", NamePrefix=deployed.names.resource_name("global-health"))
+    listed = regional.list_all(
+        "events", "list_rules", "Rules", NamePrefix=deployed.names.resource_name("global-health")
+    )
     found = {
         rule["Arn"]: (rule["State"], [one["Arn"] for one in targets])
         for rule in listed
-        for targets in [there.list_all("events", "list_targets_by_rule", "Targets", Rule=rule["Name"])]
+        for targets in [regional.list_all("events", "list_targets_by_rule", "Targets", Rule=rule["Name"])]
     }
     rules = 0 if deployed.region == GLOBAL_REGION else 1
     expect("rules in us-east-1", {"global-health": len(found)}, rules)

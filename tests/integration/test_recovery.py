@@ -49,14 +49,14 @@ def selections(deployed: DeployedEnvironment, plan: Response) -> list[Response]:
 
 
 @pytest.fixture(scope="session")
-def restore_test(deployed: DeployedEnvironment) -> Response:
+def restore_testing_plan(deployed: DeployedEnvironment) -> Response:
     listed = deployed.list_own("backup", "list_restore_testing_plans", "RestoreTestingPlans", "RestoreTestingPlanArn")
     return only_one("restore testing plan", listed)
 
 
 @pytest.fixture(scope="session")
-def restore_selections(deployed: DeployedEnvironment, restore_test: Response) -> list[Response]:
-    names = {"RestoreTestingPlanName": restore_test["RestoreTestingPlanName"]}
+def restore_selections(deployed: DeployedEnvironment, restore_testing_plan: Response) -> list[Response]:
+    names = {"RestoreTestingPlanName": restore_testing_plan["RestoreTestingPlanName"]}
     return [
         deployed.call(
             "backup",
@@ -146,9 +146,11 @@ def test_continuous_backup_of_the_database_stays_with_rds(plan: Response, rules:
     expect("has continuous backup", continuous, False)
 
 
-def test_restores_are_tested(restore_test: Response, restore_selections: list[Response], protected: dict[str, str]):
+def test_restores_are_tested(
+    restore_testing_plan: Response, restore_selections: list[Response], protected: dict[str, str]
+):
     tested = {(arn, one["ProtectedResourceType"]) for one in restore_selections for arn in one["ProtectedResourceArns"]}
-    expect("restores", {restore_test["RestoreTestingPlanArn"]: tested}, set(protected.items()))
+    expect("restores", {restore_testing_plan["RestoreTestingPlanArn"]: tested}, set(protected.items()))
 
 
 def test_restores_stay_in_the_network_and_under_the_key_of_files(

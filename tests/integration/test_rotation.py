@@ -76,7 +76,7 @@ def test_age_of_the_credential(secret: Response, settings: Environment):
     expect(f"was last rotated ({rotated}) after {oldest:%Y-%m-%d}", {secret["ARN"]: rotated > oldest}, True)
 
 
-def test_credential_is_encrypted_with_the_secret_key(secret: Response, keys: dict[str, str]):
+def test_credential_is_encrypted_with_the_kms_key_for_secrets(secret: Response, keys: dict[str, str]):
     expect("key", {secret["ARN"]: secret.get("KmsKeyId")}, keys["secrets"])
 
 
@@ -96,8 +96,8 @@ def test_secret_denies_other_accounts_and_plaintext(
 
 
 def test_function_is_in_the_app_subnets(function: Response, subnets: dict[SubnetKind, dict[str, str]]):
-    within = set(function.get("VpcConfig", {}).get("SubnetIds", []))
-    expect("subnets", {function["FunctionArn"]: within}, set(subnets["app"]))
+    function_subnets = set(function.get("VpcConfig", {}).get("SubnetIds", []))
+    expect("subnets", {function["FunctionArn"]: function_subnets}, set(subnets["app"]))
 
 
 def test_function_has_its_security_group(function: Response, groups: dict[str, str]):
@@ -105,7 +105,7 @@ def test_function_has_its_security_group(function: Response, groups: dict[str, s
     expect("security groups", {function["FunctionArn"]: parties}, ["rotation"])
 
 
-def test_variables_of_the_function_are_encrypted_with_the_secret_key(function: Response, keys: dict[str, str]):
+def test_variables_of_the_function_are_encrypted_with_the_kms_key_for_secrets(function: Response, keys: dict[str, str]):
     expect("key", {function["FunctionArn"]: function.get("KMSKeyArn")}, keys["secrets"])
 
 

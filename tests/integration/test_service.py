@@ -1,5 +1,6 @@
 """The application: ECS service and tasks, load balancer, certificate, DNS, WAF, and redeployment."""
 
+import json
 from typing import Any
 
 import pytest
@@ -25,30 +26,24 @@ def service(deployed: DeployedEnvironment) -> Response:
 
 
 @pytest.fixture(scope="session")
-def network(service: Response) -> Response:
+def network_configuration(service: Response) -> Response:
     """Network configuration of the service."""
     return service["networkConfiguration"]["awsvpcConfiguration"]
 
 
 @pytest.fixture(scope="session")
-def task(deployed: DeployedEnvironment, service: Response) -> Response:
+def task_definition(deployed: DeployedEnvironment, service: Response) -> Response:
     """The task definition of the service."""
     return deployed.call("ecs", "describe_task_definition", taskDefinition=service["taskDefinition"])["taskDefinition"]
 
 
 @pytest.fixture(scope="session")
-def container(task: Response) -> Response:
-    return only_one("container", task["containerDefinitions"])
+def container(task_definition: Response) -> Response:
+    return only_one("container", task_definition["containerDefinitions"])
 
 
 @pytest.fixture(scope="session")
-def balancer(deployed: DeployedEnvironment) -> Response:
-    balancers = deployed.list_own("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
-    return only_one("load balancer", balancers)
-
-
-@pytest.fixture(scope="session")
-def attributes(deployed: DeployedEnvironment, balancer: Response) -> dict[str, str]:
+def balancer_attributes(deployed: DeployedEnvironment, balancer: Response) -> dict[str, str]:
     listed = deployed.list_all(
         "elbv2", "describe_load_balancer_attributes", "Attributes", LoadBalancerArn=balancer["LoadBalancerArn"]
     )
@@ -63,7 +58,7 @@ def listeners(deployed: DeployedEnvironment, balancer: Response) -> dict[int, Re
 
 
 @pytest.fixture(scope="session")
-def targets(deployed: DeployedEnvironment, balancer: Response) -> Response:
+def target_group(deployed: DeployedEnvironment, balancer: Response) -> Response:
     listed = deployed.list_all(
         "elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer["LoadBalancerArn"]
     )
@@ -84,17 +79,17 @@ def web_acl(deployed: DeployedEnvironment, balancer: Response) -> Response:
 
 
 def test_tasks_are_placed_in_every_zone(
-    service: Response, network: Response, subnets: dict[SubnetKind, dict[str, str]]
+    service: Response, network_configuration: Response, subnets: dict[SubnetKind, dict[str, str]]
 ):
-    expect("subnets", {service["serviceArn"]: set(network["subnets"])}, set(subnets["app"]))
+    expect("subnets", {service["serviceArn"]: set(network_configuration["subnets"])}, set(subnets["app"]))
 
 
-def test_tasks_have_no_public_address(service: Response, network: Response):
-    expect("public addresses", {service["serviceArn"]: network["assignPublicIp"]}, "DISABLED")
+def test_tasks_have_no_public_address(service: Response, network_configuration: Response):
+    expect("public addresses", {service["serviceArn"]: network_configuration["assignPublicIp"]}, "DISABLED")
 
 
-def test_tasks_have_their_security_group(service: Response, network: Response, groups: dict[str, str]):
-    parties = [groups.get(id) for id in network["securityGroups"]]
+def test_tasks_have_their_security_group(service: Response, network_configuration: Response, groups: dict[str, str]):
+    parties = [groups.get(id) for id in network_configuration["securityGroups"]]
     expect("security groups", {service["serviceArn"]: parties}, ["service"])
 
 
@@ -124,62 +119,71 @@ def test_ecs_exec_is_disabled(service: Response):
     expect("ECS Exec", {service["serviceArn"]: service.get("enableExecuteCommand", False)}, False)
 
 
-def test_tasks_get_their_credential_from_the_secret(deployed: DeployedEnvironment, task: Response, container: Response):
-    # An ARN, and the key within the secret's value.
+def test_tasks_get_their_credential_from_the_secret(
+    deployed: DeployedEnvironment, task_definition: Response, container: Response
+):
+    # valueFrom is <ARN>:<key>:<version stage>:<version ID>.
     secrets = {one["name"]: one["valueFrom"].rsplit(":", 3)[:2] for one in container.get("secrets", [])}
     arn = only_one("credential of the application", deployed.arns("secretsmanager", "secret"))
     wanted = {f"DATABASE_{key.upper()}": [arn, key] for key in ("username", "password")}
-    expect("variables from secrets", {task["taskDefinitionArn"]: secrets}, wanted)
+    expect("variables from secrets", {task_definition["taskDefinitionArn"]: secrets}, wanted)
 
 
-def test_tasks_mount_files_over_tls_and_with_iam(task: Response):
+def test_tasks_mount_files_over_tls_and_with_iam(task_definition: Response):
     mounts = {
         volume["name"]: (
             files.get("transitEncryption"),
             files.get("authorizationConfig", {}).get("iam"),
             bool(files.get("authorizationConfig", {}).get("accessPointId")),
         )
-        for volume in task.get("volumes", [])
+        for volume in task_definition.get("volumes", [])
         if (files := volume.get("efsVolumeConfiguration"))
     }
     wanted = {use.name: ("ENABLED", "ENABLED", True) for use in ACCESS_POINTS}
-    expect("TLS, IAM and access point of files", {task["taskDefinitionArn"]: mounts}, wanted)
+    expect("TLS, IAM and access point of files", {task_definition["taskDefinitionArn"]: mounts}, wanted)
 
 
-def test_containers_have_no_capabilities(task: Response, container: Response):
+def test_containers_have_no_capabilities(task_definition: Response, container: Response):
     # Without the empty list, every plan would replace the task definition.
     capabilities = container.get("linuxParameters", {}).get("capabilities")
-    expect("capabilities", {task["taskDefinitionArn"]: capabilities}, {"add": [], "drop": ["ALL"]})
+    expect("capabilities", {task_definition["taskDefinitionArn"]: capabilities}, {"add": [], "drop": ["ALL"]})
 
 
-def test_container_has_a_limit_of_memory(task: Response, container: Response, settings: Environment):
-    expect("MiB of memory", {task["taskDefinitionArn"]: container.get("memory")}, settings.service.memory)
+def test_container_has_a_memory_limit(task_definition: Response, container: Response, settings: Environment):
+    expect("MiB of memory", {task_definition["taskDefinitionArn"]: container.get("memory")}, settings.service.memory)
 
 
-def test_root_file_system_is_read_only(task: Response, container: Response):
-    read_only = (container.get("readonlyRootFilesystem"), container.get("privileged", False))
-    expect("read-only, privileged", {task["taskDefinitionArn"]: read_only}, (True, False))
+def test_root_file_system_is_read_only(task_definition: Response, container: Response):
+    is_read_only = container.get("readonlyRootFilesystem")
+    expect("root file system is read-only", {task_definition["taskDefinitionArn"]: is_read_only}, True)
+
+
+def test_container_is_not_privileged(task_definition: Response, container: Response):
+    is_privileged = container.get("privileged", False)
+    expect("is privileged", {task_definition["taskDefinitionArn"]: is_privileged}, False)
 
 
 @pytest.fixture(scope="session")
-def tasks(deployed: DeployedEnvironment, service: Response) -> list[Response]:
+def task_scaling_targets(deployed: DeployedEnvironment, service: Response) -> list[Response]:
     return scaling_targets(deployed, "ecs:service:DesiredCount", service["serviceArn"].rpartition(":")[2])
 
 
-def test_tasks_scale_within_the_settings(service: Response, tasks: list[Response], settings: Environment):
+def test_tasks_scale_within_the_settings(
+    service: Response, task_scaling_targets: list[Response], settings: Environment
+):
     wanted = settings.service
-    expect_bounds(tasks, service["serviceArn"], wanted.minimum_tasks, wanted.maximum_tasks)
+    expect_bounds(task_scaling_targets, service["serviceArn"], wanted.minimum_tasks, wanted.maximum_tasks)
 
 
 def test_tasks_scale_by_cpu_and_requests(
-    deployed: DeployedEnvironment, service: Response, tasks: list[Response], settings: Environment
+    deployed: DeployedEnvironment, service: Response, task_scaling_targets: list[Response], settings: Environment
 ):
     zones = len(settings.network.zones)
-    # Percent: if a zone is lost, tasks of the others stay below 90.
+    # At most 90 percent in the remaining zones if one is lost.
     cpu = min(60, 90 * (zones - 1) // zones)
     requests = settings.service.requests_per_task
     metrics = {"ECSServiceAverageCPUUtilization": cpu, "ALBRequestCountPerTarget": requests}
-    expect_policies(deployed, tasks, service["serviceArn"], metrics)
+    expect_policies(deployed, task_scaling_targets, service["serviceArn"], metrics)
 
 
 def test_only_the_load_balancer_is_internet_facing(deployed: DeployedEnvironment, balancer: Response):
@@ -192,8 +196,8 @@ def test_only_the_load_balancer_is_internet_facing(deployed: DeployedEnvironment
 
 
 def test_load_balancer_is_in_every_public_subnet(balancer: Response, subnets: dict[SubnetKind, dict[str, str]]):
-    within = {zone["SubnetId"] for zone in balancer["AvailabilityZones"]}
-    expect("subnets", {balancer["LoadBalancerArn"]: within}, set(subnets["public"]))
+    balancer_subnets = {zone["SubnetId"] for zone in balancer["AvailabilityZones"]}
+    expect("subnets", {balancer["LoadBalancerArn"]: balancer_subnets}, set(subnets["public"]))
 
 
 def test_load_balancer_has_its_security_group(balancer: Response, groups: dict[str, str]):
@@ -220,13 +224,15 @@ def test_http_is_redirected_to_https(balancer: Response, listeners: dict[int, Re
     expect("actions of 80", {balancer["LoadBalancerArn"]: actions}, [("redirect", "HTTPS", str(ports.HTTPS))])
 
 
-def test_target_group_uses_tls(targets: Response):
-    protocols = (targets["Protocol"], targets["Port"], targets["HealthCheckProtocol"])
-    expect("protocol, port, health check", {targets["TargetGroupArn"]: protocols}, ("HTTPS", ports.SERVICE, "HTTPS"))
+def test_target_group_uses_tls(target_group: Response):
+    protocols = (target_group["Protocol"], target_group["Port"], target_group["HealthCheckProtocol"])
+    expect(
+        "protocol, port, health check", {target_group["TargetGroupArn"]: protocols}, ("HTTPS", ports.SERVICE, "HTTPS")
+    )
 
 
-def test_enough_targets_are_healthy(deployed: DeployedEnvironment, targets: Response, settings: Environment):
-    arn = targets["TargetGroupArn"]
+def test_enough_targets_are_healthy(deployed: DeployedEnvironment, target_group: Response, settings: Environment):
+    arn = target_group["TargetGroupArn"]
     states = deployed.list_all("elbv2", "describe_target_health", "TargetHealthDescriptions", TargetGroupArn=arn)
     healthy = [one["TargetHealth"]["State"] for one in states].count("healthy")
     expect("healthy targets", {arn: healthy}, AtLeast(settings.service.minimum_tasks))
@@ -238,8 +244,8 @@ def test_certificate_is_for_the_domain_and_issued(certificate: Response, setting
 
 
 def test_load_balancer_uses_the_certificate(balancer: Response, listeners: dict[int, Response], certificate: Response):
-    shown = [one["CertificateArn"] for one in listeners.get(ports.HTTPS, {}).get("Certificates", [])]
-    expect("certificates of 443", {balancer["LoadBalancerArn"]: shown}, [certificate["CertificateArn"]])
+    certificates = [one["CertificateArn"] for one in listeners.get(ports.HTTPS, {}).get("Certificates", [])]
+    expect("certificates of 443", {balancer["LoadBalancerArn"]: certificates}, [certificate["CertificateArn"]])
 
 
 def test_domain_resolves_to_the_load_balancer(deployed: DeployedEnvironment, balancer: Response, settings: Environment):
@@ -248,12 +254,14 @@ def test_domain_resolves_to_the_load_balancer(deployed: DeployedEnvironment, bal
     public = [z for z in zones if z["Name"] == f"{wanted.hosted_zone}." and not z["Config"]["PrivateZone"]]
     zone = only_one(f"hosted zone {wanted.hosted_zone}", public)
     records = deployed.list_all("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone["Id"])
-    targets = [
+    alias_targets = [
         one.get("AliasTarget", {}).get("DNSName", "").removesuffix(".").removeprefix("dualstack.").lower()
         for one in records
         if (one["Name"], one["Type"]) == (f"{wanted.domain}.", "A")
     ]
-    expect(f"alias target of {wanted.domain}", {balancer["LoadBalancerArn"]: targets}, [balancer["DNSName"].lower()])
+    expect(
+        f"alias target of {wanted.domain}", {balancer["LoadBalancerArn"]: alias_targets}, [balancer["DNSName"].lower()]
+    )
 
 
 def test_load_balancer_has_the_environments_web_acl(
@@ -267,26 +275,27 @@ def test_load_balancer_has_the_environments_web_acl(
 
 
 def test_managed_rule_groups_block(balancer: Response, web_acl: Response, settings: Environment):
-    blocking = {group for group, counting in rule_groups(web_acl).items() if not counting}
     # If the settings allow large bodies on some paths, another rule blocks them elsewhere.
     large = {LARGE_BODY_RULE} if settings.service.large_bodies else set[str]()
-    blocking |= {group for group, counting in rule_groups(web_acl).items() if counting and counting <= large}
+    blocking = {group for group, not_blocking in rule_groups(web_acl).items() if not_blocking <= large}
     expect(
         "rule groups that block",
         {arn_of(web_acl, balancer): blocking},
-        {group for _, group in MANAGED_RULE_GROUPS},
+        {("AWS", group) for _, group in MANAGED_RULE_GROUPS},
     )
 
 
-def rule_groups(web_acl: Response) -> dict[str, set[str]]:
-    """Managed rule groups, each with its rules that only count."""
-    groups: dict[str, set[str]] = {}
+def rule_groups(web_acl: Response) -> dict[tuple[str, str], set[str]]:
+    """Managed rule groups by vendor and name, each with its rules that do not block."""
+    groups: dict[tuple[str, str], set[str]] = {}
     for rule in web_acl.get("Rules", []):
         if group := rule["Statement"].get("ManagedRuleGroupStatement"):
-            overridden = {one["Name"] for one in group.get("RuleActionOverrides", [])}
+            overrides = group.get("RuleActionOverrides", [])
+            # Allow, Captcha and Challenge do not block, either.
+            overridden = {one["Name"] for one in overrides if "Block" not in one["ActionToUse"]}
             excluded = {one["Name"] for one in group.get("ExcludedRules", [])}
             all_count = {"all"} if "Count" in rule.get("OverrideAction", {}) else set[str]()
-            groups[group["Name"]] = overridden | excluded | all_count
+            groups[group["VendorName"], group["Name"]] = overridden | excluded | all_count
     return groups
 
 
@@ -296,7 +305,7 @@ def test_requests_per_client_are_limited(balancer: Response, web_acl: Response, 
         for rule in web_acl.get("Rules", [])
         if "RateBasedStatement" in rule["Statement"] and "Block" in rule.get("Action", {})
     ]
-    expect("limit in five minutes", {arn_of(web_acl, balancer): limits}, [settings.service.requests_per_client])
+    expect("requests per five minutes", {arn_of(web_acl, balancer): limits}, [settings.service.requests_per_client])
 
 
 def test_web_acl_logs_to_a_log_group_of_the_environment(
@@ -316,33 +325,44 @@ def arn_of(web_acl: Response, balancer: Response) -> str:
 
 
 def test_load_balancer_logs_to_a_bucket_of_the_environment(
-    deployed: DeployedEnvironment, balancer: Response, attributes: dict[str, str]
+    deployed: DeployedEnvironment, balancer: Response, balancer_attributes: dict[str, str]
 ):
     logged: dict[str, Any] = {
-        kind: attributes.get(f"{kind}_logs.s3.enabled") == "true"
-        and f"arn:aws:s3:::{attributes.get(f'{kind}_logs.s3.bucket')}" in deployed.tags
+        kind: balancer_attributes.get(f"{kind}_logs.s3.enabled") == "true"
+        and f"arn:aws:s3:::{balancer_attributes.get(f'{kind}_logs.s3.bucket')}" in deployed.tags
         for kind in ("access", "connection")
     }
     expect("logs", {balancer["LoadBalancerArn"]: logged}, {"access": True, "connection": True})
 
 
-def test_load_balancer_drops_invalid_headers(balancer: Response, attributes: dict[str, str]):
-    names = ("routing.http.drop_invalid_header_fields.enabled", "waf.fail_open.enabled")
-    expect("attributes", {balancer["LoadBalancerArn"]: tuple(map(attributes.get, names))}, ("true", "false"))
+def test_load_balancer_drops_invalid_headers(balancer: Response, balancer_attributes: dict[str, str]):
+    drops = balancer_attributes.get("routing.http.drop_invalid_header_fields.enabled")
+    expect("drops invalid headers", {balancer["LoadBalancerArn"]: drops}, "true")
+
+
+def test_requests_are_refused_while_waf_is_unavailable(balancer: Response, balancer_attributes: dict[str, str]):
+    fails_open = balancer_attributes.get("waf.fail_open.enabled")
+    expect("fails open", {balancer["LoadBalancerArn"]: fails_open}, "false")
 
 
 def test_deletion_protection_of_the_load_balancer(
-    balancer: Response, attributes: dict[str, str], settings: Environment
+    balancer: Response, balancer_attributes: dict[str, str], settings: Environment
 ):
-    protected = attributes.get("deletion_protection.enabled")
+    protected = balancer_attributes.get("deletion_protection.enabled")
     expect("is protected", {balancer["LoadBalancerArn"]: protected}, str(settings.deletion_protection).lower())
 
 
 def test_redeployment_starts_after_a_rotation(deployed: DeployedEnvironment):
-    machines = deployed.arns("states", "stateMachine")
-    states = {
-        f"{machine} by {name}": deployed.call("events", "describe_rule", Name=name)["State"]
-        for machine in machines
-        for name in deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=machine)
+    pattern = {
+        "source": ["aws.secretsmanager"],
+        "detail-type": ["Secret Label Updated"],
+        "resources": [only_one("credential of the application", deployed.arns("secretsmanager", "secret"))],
+        "detail": {"labelUpdated": ["AWSCURRENT"]},
     }
-    expect("rule", states, "ENABLED")
+    rules = {
+        f"{machine} by {name}": (rule["State"], json.loads(rule["EventPattern"]))
+        for machine in deployed.arns("states", "stateMachine")
+        for name in deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=machine)
+        for rule in [deployed.call("events", "describe_rule", Name=name)]
+    }
+    expect("state and pattern of the rule", rules, ("ENABLED", pattern))

@@ -27,22 +27,22 @@ def key(deployed: DeployedEnvironment) -> str:
 
 
 @pytest.fixture(scope="session")
-def objects(deployed: DeployedEnvironment, bucket: str) -> list[str]:
+def object_keys(deployed: DeployedEnvironment, bucket: str) -> list[str]:
     """Keys of the environment's objects in the bucket."""
     prefix = f"{deployed.settings.name}/"
     return [one["Key"] for one in deployed.list_all("s3", "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix)]
 
 
-def test_every_tier_has_a_state(deployed: DeployedEnvironment, arn: str, objects: list[str]):
-    states = {one for one in objects if one.endswith(".tfstate")}
+def test_every_tier_has_a_state(deployed: DeployedEnvironment, arn: str, object_keys: list[str]):
+    states = {one for one in object_keys if one.endswith(".tfstate")}
     expect("states", {arn: states}, {f"{deployed.settings.name}/{tier}.tfstate" for tier in TIERS})
 
 
 def test_states_are_encrypted_with_their_key(
-    deployed: DeployedEnvironment, bucket: str, arn: str, key: str, objects: list[str]
+    deployed: DeployedEnvironment, bucket: str, arn: str, key: str, object_keys: list[str]
 ):
     encryption: dict[str, object] = {}
-    for state in objects:
+    for state in object_keys:
         head = deployed.call("s3", "head_object", Bucket=bucket, Key=state)
         encryption[f"{arn}/{state}"] = (head.get("ServerSideEncryption"), key_of(deployed, head.get("SSEKMSKeyId")))
     expect("encryption", encryption, ("aws:kms", key))
@@ -81,5 +81,5 @@ def test_state_bucket_requires_tls(deployed: DeployedEnvironment, bucket: str, a
     expect("denies requests without TLS", {arn: {"Bool": {"aws:SecureTransport": "false"}} in conditions}, True)
 
 
-def test_no_state_is_locked(arn: str, objects: list[str]):
-    expect("locks", {arn: [one for one in objects if one.endswith(".tflock")]}, [])
+def test_no_state_is_locked(arn: str, object_keys: list[str]):
+    expect("locks", {arn: [one for one in object_keys if one.endswith(".tflock")]}, [])

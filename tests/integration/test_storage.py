@@ -13,26 +13,26 @@ from tests.integration.expectations import expect, expect_each
 
 
 @pytest.fixture(scope="session")
-def files(deployed: DeployedEnvironment) -> Response:
+def file_system(deployed: DeployedEnvironment) -> Response:
     return only_one("file system", deployed.list_own("efs", "describe_file_systems", "FileSystems", "FileSystemArn"))
 
 
 @pytest.fixture(scope="session")
-def mount_targets(deployed: DeployedEnvironment, files: Response) -> list[Response]:
-    return deployed.list_all("efs", "describe_mount_targets", "MountTargets", FileSystemId=files["FileSystemId"])
+def mount_targets(deployed: DeployedEnvironment, file_system: Response) -> list[Response]:
+    return deployed.list_all("efs", "describe_mount_targets", "MountTargets", FileSystemId=file_system["FileSystemId"])
 
 
 @pytest.fixture(scope="session")
-def access_points(deployed: DeployedEnvironment, files: Response) -> list[Response]:
-    return deployed.list_all("efs", "describe_access_points", "AccessPoints", FileSystemId=files["FileSystemId"])
+def access_points(deployed: DeployedEnvironment, file_system: Response) -> list[Response]:
+    return deployed.list_all("efs", "describe_access_points", "AccessPoints", FileSystemId=file_system["FileSystemId"])
 
 
 @pytest.fixture(scope="session")
-def denials(deployed: DeployedEnvironment, files: Response) -> list[Response]:
+def denials(deployed: DeployedEnvironment, file_system: Response) -> list[Response]:
     """Statements of the file system's policy that deny all principals."""
-    if deployed.error_code("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"]):
+    if deployed.error_code("efs", "describe_file_system_policy", FileSystemId=file_system["FileSystemId"]):
         return []
-    policy = deployed.call("efs", "describe_file_system_policy", FileSystemId=files["FileSystemId"])["Policy"]
+    policy = deployed.call("efs", "describe_file_system_policy", FileSystemId=file_system["FileSystemId"])["Policy"]
     all_principals = ("*", {"AWS": "*"})
     return [
         one
@@ -42,17 +42,20 @@ def denials(deployed: DeployedEnvironment, files: Response) -> list[Response]:
 
 
 def test_there_is_a_mount_target_in_every_zone(
-    files: Response, mount_targets: list[Response], settings: Environment, subnets: dict[SubnetKind, dict[str, str]]
+    file_system: Response,
+    mount_targets: list[Response],
+    settings: Environment,
+    subnets: dict[SubnetKind, dict[str, str]],
 ):
     zones = sorted(str(subnets["app"].get(target["SubnetId"])) for target in mount_targets)
-    expect("zones of mount targets", {files["FileSystemArn"]: zones}, sorted(settings.network.zones))
+    expect("zones of mount targets", {file_system["FileSystemArn"]: zones}, sorted(settings.network.zones))
 
 
 def test_mount_targets_have_their_security_group(
-    deployed: DeployedEnvironment, files: Response, mount_targets: list[Response], groups: dict[str, str]
+    deployed: DeployedEnvironment, file_system: Response, mount_targets: list[Response], groups: dict[str, str]
 ):
     parties = {
-        f"{files['FileSystemArn']} {id}": [
+        f"{file_system['FileSystemArn']} {id}": [
             groups.get(one)
             for one in deployed.list_all(
                 "efs", "describe_mount_target_security_groups", "SecurityGroups", MountTargetId=id
@@ -63,33 +66,33 @@ def test_mount_targets_have_their_security_group(
     expect("security groups", parties, ["files"])
 
 
-def test_files_are_encrypted_with_their_key(files: Response, keys: dict[str, str]):
-    encryption = (files["Encrypted"], files.get("KmsKeyId"))
-    expect("is encrypted, key", {files["FileSystemArn"]: encryption}, (True, keys["files"]))
+def test_files_are_encrypted_with_their_key(file_system: Response, keys: dict[str, str]):
+    encryption = (file_system["Encrypted"], file_system.get("KmsKeyId"))
+    expect("is encrypted, key", {file_system["FileSystemArn"]: encryption}, (True, keys["files"]))
 
 
-def test_files_have_no_automatic_backups(deployed: DeployedEnvironment, files: Response):
+def test_files_have_no_automatic_backups(deployed: DeployedEnvironment, file_system: Response):
     """The recovery tier's plan backs them up."""
-    policy = deployed.call("efs", "describe_backup_policy", FileSystemId=files["FileSystemId"])["BackupPolicy"]
-    expect("automatic backups", {files["FileSystemArn"]: policy["Status"]}, "DISABLED")
+    policy = deployed.call("efs", "describe_backup_policy", FileSystemId=file_system["FileSystemId"])["BackupPolicy"]
+    expect("automatic backups", {file_system["FileSystemArn"]: policy["Status"]}, "DISABLED")
 
 
 @pytest.fixture(scope="session")
-def replicas(deployed: DeployedEnvironment, files: Response) -> dict[str, Response]:
+def replicas(deployed: DeployedEnvironment, file_system: Response) -> dict[str, Response]:
     """Replication destinations by Region."""
     operation = ("efs", "describe_replication_configurations")
-    if deployed.error_code(*operation, FileSystemId=files["FileSystemId"]):
+    if deployed.error_code(*operation, FileSystemId=file_system["FileSystemId"]):
         return {}
-    listed = deployed.list_all(*operation, "Replications", FileSystemId=files["FileSystemId"])
+    listed = deployed.list_all(*operation, "Replications", FileSystemId=file_system["FileSystemId"])
     return {destination["Region"]: destination for one in listed for destination in one["Destinations"]}
 
 
 def test_files_are_replicated_to_the_second_region(
-    deployed: DeployedEnvironment, files: Response, replicas: dict[str, Response]
+    deployed: DeployedEnvironment, file_system: Response, replicas: dict[str, Response]
 ):
     states = {(region, replica["Status"]) for region, replica in replicas.items()}
     wanted = {(region, "ENABLED") for region in deployed.by_region if region != deployed.region}
-    expect("replicas", {files["FileSystemArn"]: states}, wanted)
+    expect("replicas", {file_system["FileSystemArn"]: states}, wanted)
 
 
 def test_replica_is_encrypted_with_its_key(
@@ -103,19 +106,19 @@ def test_replica_is_encrypted_with_its_key(
     expect_each("is encrypted, key", used, dict.fromkeys(used, (True, second_keys.get("files-replica"))))
 
 
-def test_files_are_protected_from_replication_overwrite(files: Response):
-    protection = files["FileSystemProtection"]["ReplicationOverwriteProtection"]
-    expect("replication overwrite protection", {files["FileSystemArn"]: protection}, "ENABLED")
+def test_files_are_protected_from_replication_overwrite(file_system: Response):
+    protection = file_system["FileSystemProtection"]["ReplicationOverwriteProtection"]
+    expect("replication overwrite protection", {file_system["FileSystemArn"]: protection}, "ENABLED")
 
 
-def test_file_system_policy_requires_tls(files: Response, denials: list[Response]):
+def test_file_system_policy_requires_tls(file_system: Response, denials: list[Response]):
     without_tls = {"Bool": {"aws:SecureTransport": "false"}}
     denied = [one["Action"] for one in denials if one.get("Condition") == without_tls]
-    expect("denied without TLS", {files["FileSystemArn"]: denied}, ["elasticfilesystem:*"])
+    expect("denied without TLS", {file_system["FileSystemArn"]: denied}, ["elasticfilesystem:*"])
 
 
 def test_file_system_policy_requires_access_points(
-    files: Response, access_points: list[Response], denials: list[Response]
+    file_system: Response, access_points: list[Response], denials: list[Response]
 ):
     denied = {
         (action, arn)
@@ -125,10 +128,10 @@ def test_file_system_policy_requires_access_points(
     }
     points = {point["AccessPointArn"] for point in access_points}
     wanted = {(action, arn) for action in CLIENT_ACTIONS for arn in points}
-    expect("denied without the access points", {files["FileSystemArn"]: denied}, wanted)
+    expect("denied without the access points", {file_system["FileSystemArn"]: denied}, wanted)
 
 
-def test_access_points_have_their_own_user_and_root_directory(files: Response, access_points: list[Response]):
+def test_access_points_have_their_own_user_and_root_directory(file_system: Response, access_points: list[Response]):
     identities = {(one["PosixUser"]["Uid"], one["RootDirectory"]["Path"]) for one in access_points}
     wanted = {(use.uid, f"/{use.name}") for use in ACCESS_POINTS}
-    expect("user and root of access points", {files["FileSystemArn"]: identities}, wanted)
+    expect("user and root of access points", {file_system["FileSystemArn"]: identities}, wanted)

@@ -46,7 +46,7 @@ def reset_afterwards(aws: LocalAws) -> Generator[None]:
 
 
 @pytest.fixture
-def another(aws: LocalAws) -> Generator[None]:
+def aws_reset_afterwards(aws: LocalAws) -> Generator[None]:
     """Allows a test to start its own local AWS."""
     with reset_afterwards(aws):
         yield

@@ -140,9 +140,12 @@ def test_updating_a_plan_creates_a_version(backup: Any, vault: str, plan: str):
     assert after["VersionId"] != before["VersionId"]
 
 
-def test_a_plan_requires_its_vault(backup: Any):
+def test_a_plan_requires_its_vault(backup: Any, plan: str):
+    content = {"BackupPlanName": "nowhere", "Rules": [rule("nowhere")]}
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        backup.create_backup_plan(BackupPlan={"BackupPlanName": "nowhere", "Rules": [rule("nowhere")]})
+        backup.create_backup_plan(BackupPlan=content)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.update_backup_plan(BackupPlanId=plan, BackupPlan=content)
 
 
 def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan: str):
@@ -156,6 +159,8 @@ def test_a_plan_with_selections_cannot_be_deleted(backup: Any, vault: str, plan:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         backup.get_backup_selection(BackupPlanId=plan, SelectionId=id)
     backup.delete_backup_plan(BackupPlanId=plan)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selected)
     # The name can be reused.
     assert backup.create_backup_plan(BackupPlan={"BackupPlanName": vault, "Rules": [rule(vault)]})["BackupPlanId"]
 

@@ -137,6 +137,14 @@ def test_an_unknown_placeholder_is_refused(aws: LocalAws, queue: str):
         subscribe(aws, queue, InputTransformer={"InputPathsMap": {}, "InputTemplate": '"Sold: <other>"'})
 
 
+@pytest.mark.parametrize("path", ["$.detail['kind']", "detail.kind", "$.detail.*", "$..kind"])
+def test_a_path_of_other_steps_than_keys_and_indexes_is_refused(aws: LocalAws, queue: str, path: str):
+    with pytest.raises(ClientError, match="has other steps"):
+        subscribe(aws, queue, InputPath=path)
+    with pytest.raises(ClientError, match="has other steps"):
+        subscribe(aws, queue, InputTransformer={"InputPathsMap": {"k": path}, "InputTemplate": '"<k>"'})
+
+
 @pytest.mark.parametrize("title", ['The "Art"', "The\nArt", "The \\ Art"])
 def test_text_that_breaks_the_json_of_a_template_loses_the_event(aws: LocalAws, queue: str, title: str):
     transformer = {"InputPathsMap": {"t": "$.detail.title"}, "InputTemplate": '"Sold: <t>"'}
@@ -169,15 +177,23 @@ def test_a_state_machine_is_started(aws: LocalAws):
     assert json.loads(text) == {"kind": "book", "title": 'The "Art"'}
 
 
+def test_an_empty_input_is_not_delivered(aws: LocalAws, queue: str):
+    rule = subscribe(aws, queue, Input="")
+    emit(aws)
+    assert received(aws, queue) == []
+    assert "JSONDecodeError" in str(delivered(aws, rule)[0].problem)
+
+
 def test_a_topic_receives_text_or_json(aws: LocalAws, queue: str):
     sns = aws.client("sns")
     topic = sns.create_topic(Name="notified")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
     subscribe(aws, topic, InputTransformer={"InputPathsMap": {"kind": "$.detail.kind"}, "InputTemplate": '"A <kind>"'})
+    subscribe(aws, topic, Input='"one"\n"two"')
     subscribe(aws, topic)
     event = emit(aws)
-    text, full = sorted(received(aws, queue))
-    assert text == "A book"
+    lines, text, full = sorted(received(aws, queue))
+    assert (lines, text) == ('"one"\n"two"', "A book")
     assert json.loads(full) == event
 
 

@@ -22,8 +22,8 @@ def statuses(inspector: Any, *accounts: str) -> dict[str, str]:
 def test_the_status_of_resource_types_is_described_even_if_never_enabled(inspector: Any) -> None:
     assert set(statuses(inspector).values()) == {"DISABLED"}
     inspector.enable(resourceTypes=["ECR", "LAMBDA"])
-    on = {kind for kind, status in statuses(inspector, ACCOUNT).items() if status == "ENABLED"}
-    assert on == {"ecr", "lambda"}
+    enabled = {kind for kind, status in statuses(inspector, ACCOUNT).items() if status == "ENABLED"}
+    assert enabled == {"ecr", "lambda"}
     inspector.disable(accountIds=[ACCOUNT], resourceTypes=["ECR"])
     assert statuses(inspector)["ecr"] == "DISABLED"
     inspector.disable()

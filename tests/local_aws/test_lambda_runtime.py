@@ -92,5 +92,5 @@ def test_the_process_exits_when_standard_input_is_closed(monkeypatch: pytest.Mon
     reads, exited = iter([b"x", b""]), []
     monkeypatch.setattr(os, "read", lambda *_: next(reads))
     monkeypatch.setattr(os, "_exit", exited.append)
-    lambda_runtime._exit_with_parent()  # pyright: ignore[reportPrivateUsage] - runs in a separate process
+    lambda_runtime._exit_with_parent()  # pyright: ignore[reportPrivateUsage] - otherwise called in a separate process only
     assert exited == [1]

@@ -124,7 +124,7 @@ def test_it_serves_clients_until_a_signal_and_stops_everything_it_started(
     assert list(tmp_path.glob("shop-*/writer.log"))
 
 
-@pytest.mark.usefixtures("another", "without_aws")
+@pytest.mark.usefixtures("aws_reset_afterwards", "without_aws")
 def test_the_default_folder_is_temporary(aws: LocalAws):
     folders: list[Path] = []
 

@@ -65,12 +65,12 @@ class Script:
     change: dict[str, Any] = field(default_factory=dict)
     """Changes to the settings."""
     ended: bool = False
-    within: str = ""
+    subfolder: str = ""
 
     @contextmanager
-    def staged(self, name: str, console: Console, within: str = "") -> Generator[Rehearsal]:
+    def staged(self, name: str, console: Console, subfolder: str = "") -> Generator[Rehearsal]:
         """Replacement for `open_rehearsal`, with the shared local AWS."""
-        self.within = within
+        self.subfolder = subfolder
         table = changed_settings("dev", {**account_settings(self.aws.account, name), **self.change})
         (self.folder / f"{name}.toml").write_text(to_toml(table))
         (settings,) = load_environments(self.folder, only=name)
@@ -301,7 +301,7 @@ def test_interruption_is_reported_in_one_line_and_writes_the_report(script: Scri
     assert script.ended
 
 
-@pytest.mark.usefixtures("another", "quick_sessions")
+@pytest.mark.usefixtures("aws_reset_afterwards", "quick_sessions")
 def test_unknown_environment_is_a_usage_error():
     result = rehearse("production")
     assert result.exit_code == 2
@@ -369,23 +369,23 @@ def test_keep_ends_after_a_failed_step(script: Script):
 
 
 @pytest.fixture
-def day(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+def injected_tiers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Tiers of each fault injection, which is replaced by two faults."""
-    days: list[tuple[str, ...]] = []
+    tiers: list[tuple[str, ...]] = []
 
-    def happen(day: FaultInjection) -> Generator[tuple[str, str]]:
-        days.append(day.tiers)
+    def happen(injection: FaultInjection) -> Generator[tuple[str, str]]:
+        tiers.append(injection.tiers)
         yield "SIGKILL in network", "1 stale locks released ([network])"
         yield "10% of calls fail", "3 ThrottlingException"
 
     monkeypatch.setattr(FaultInjection, "run", happen)
-    return days
+    return tiers
 
 
 @pytest.mark.parametrize(("arguments", "tiers"), [([], ("foundation", "network")), (["--short"], ("foundation",))])
 def test_each_fault_is_printed_with_its_recovery(
     script: Script,
-    day: list[tuple[str, ...]],
+    injected_tiers: list[tuple[str, ...]],
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     tiers: tuple[str, ...],
@@ -394,7 +394,7 @@ def test_each_fault_is_printed_with_its_recovery(
     result = rehearse("dev", *arguments, faults=True)
     assert result.exit_code == 0, result.output
     assert script.steps_taken == ["bootstrap"]
-    assert day == [tiers]
+    assert injected_tiers == [tiers]
     assert in_order(
         result.stdout,
         "SIGKILL in network (0 s)\n  1 stale locks released ([network])\n",
@@ -432,7 +432,7 @@ def test_each_pull_request_is_printed_with_its_result(
     monkeypatch.setattr(PullRequests, "run", play)
     result = CliRunner().invoke(app, ["rehearse-atlantis"])
     assert script.steps_taken == ["bootstrap"]
-    assert script.within == "atlantis"
+    assert script.subfolder == "atlantis"
     assert "first deployment (0 s)\n  dev-foundation  New\n" in result.stdout
     if error:
         assert (result.exit_code, result.stderr) == (1, f"{error}\nLogs: /rehearsals/atlantis/dev\n")

@@ -204,8 +204,8 @@ def run_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunGuide:
     unknown: dict[str, int] = {}
 
     @contextmanager
-    def _rehearsal(environment: str, within: str) -> Any:
-        assert (environment, within) == ("dev", "guide")
+    def _rehearsal(environment: str, subfolder: str) -> Any:
+        assert (environment, subfolder) == ("dev", "guide")
         console = SimpleNamespace(print=lambda text, end="\n", **_: print(text, end=end))
         try:
             yield SimpleNamespace(console=console, aws=SimpleNamespace(gateway=SimpleNamespace(unsupported=unknown)))

@@ -20,13 +20,14 @@ from tests.integration.deployed import (
     refuse_private_connections,
 )
 from tests.integration.expectations import AtLeast, Superset, expect, expect_each
+from tests.integration.test_service import rule_groups
 
 ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
 
 
 @pytest.fixture
-def here(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment in the local AWS's account, with credentials for it."""
+def environments(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with the settings of prod in the local AWS's account; credentials for it are set."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     load_settings("prod", tmp_path, of_account(aws.account))
@@ -73,13 +74,13 @@ def test_unknown_environment_is_an_error():
         DeployedEnvironment.of("production")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("environments")
 def test_empty_account_is_reported():
     with pytest.raises(NothingToTestError, match=r"prod: nothing is deployed: http://.* has no resource with the tags"):
         DeployedEnvironment.of("prod")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("environments")
 def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -88,21 +89,21 @@ def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch):
         DeployedEnvironment.of("prod")
 
 
-def test_only_resources_with_the_tags_are_found(aws: LocalAws, here: Path):
+def test_only_resources_with_the_tags_are_found(aws: LocalAws, environments: Path):
     sns = aws.client("sns")
     wanted = [{"Key": "Environment", "Value": "prod"}, {"Key": "ManagedBy", "Value": "cdktf"}]
     tagged = sns.create_topic(Name="tagged", Tags=wanted)["TopicArn"]
     other = sns.create_topic(Name="other", Tags=wanted[1:])["TopicArn"]
     try:
-        deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
+        deployed = DeployedEnvironment(load_settings("prod", environments, of_account(aws.account)))
         assert deployed.arns("sns", "") == [tagged]
     finally:
         for arn in (tagged, other):
             sns.delete_topic(TopicArn=arn)
 
 
-def test_writes_are_refused_before_they_are_sent(aws: LocalAws, here: Path):
-    deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
+def test_writes_are_refused_before_they_are_sent(aws: LocalAws, environments: Path):
+    deployed = DeployedEnvironment(load_settings("prod", environments, of_account(aws.account)))
     before = aws.gateway.calls.copy()
     with pytest.raises(WriteRefusedError, match="sns:CreateTopic is not a read action"):
         deployed.call("sns", "create_topic", Name="new")
@@ -120,8 +121,8 @@ def test_connections_to_aws_are_allowed():
     refuse_private_connections("/var/run/proxy.sock")
 
 
-def test_responses_are_cached(aws: LocalAws, here: Path):
-    deployed = DeployedEnvironment(load_settings("prod", here, of_account(aws.account)))
+def test_responses_are_cached(aws: LocalAws, environments: Path):
+    deployed = DeployedEnvironment(load_settings("prod", environments, of_account(aws.account)))
     before = aws.gateway.calls["sns:ListTopics"]
     assert deployed.list_all("sns", "list_topics", "Topics") is deployed.list_all("sns", "list_topics", "Topics")
     assert aws.gateway.calls["sns:ListTopics"] == before + 1
@@ -152,6 +153,16 @@ def test_missing_and_unexpected_entries_fail():
 def test_only_one_fails_for_several():
     with pytest.raises(pytest.fail.Exception, match="topic: found 2, expected 1"):
         only_one("topic", [1, 2])
+
+
+def test_only_overrides_that_do_not_block_are_exceptions_of_a_rule_group():
+    overrides = [
+        {"Name": name, "ActionToUse": {action: {}}}
+        for name, action in (("one", "Block"), ("two", "Count"), ("three", "Allow"))
+    ]
+    group = {"VendorName": "AWS", "Name": "common", "RuleActionOverrides": overrides}
+    acl = {"Rules": [{"Statement": {"ManagedRuleGroupStatement": group}, "OverrideAction": {"None": {}}}]}
+    assert rule_groups(acl) == {("AWS", "common"): {"two", "three"}}
 
 
 def test_lower_bounds_and_supersets():

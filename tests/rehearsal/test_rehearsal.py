@@ -74,8 +74,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: Path) -> F
 
 
 @pytest.fixture
-def rehearsal(project: FakeProject, console: Console, another: None, quick_sessions: None) -> Generator[Rehearsal]:
-    del project, another, quick_sessions
+def rehearsal(
+    project: FakeProject, console: Console, aws_reset_afterwards: None, quick_sessions: None
+) -> Generator[Rehearsal]:
+    del project, aws_reset_afterwards, quick_sessions
     with open_rehearsal("dev", console) as rehearsal:
         yield rehearsal
 
@@ -85,7 +87,7 @@ def topic(rehearsal: Rehearsal, name: str, **tags: str) -> str:
     return rehearsal.aws.client("sns").create_topic(Name=name, Tags=tagged)["TopicArn"]
 
 
-@pytest.mark.usefixtures("another")
+@pytest.mark.usefixtures("aws_reset_afterwards")
 def test_rehearsal_has_stacks_and_a_local_aws_in_the_environments_account(
     project: FakeProject, console: Console, package: Path
 ):
@@ -106,7 +108,7 @@ def test_rehearsal_has_stacks_and_a_local_aws_in_the_environments_account(
         socket.create_connection((host, int(port)), timeout=1)
 
 
-@pytest.mark.usefixtures("another", "project")
+@pytest.mark.usefixtures("aws_reset_afterwards", "project")
 def test_users_aws_configuration_is_hidden_and_restored(console: Console, monkeypatch: pytest.MonkeyPatch):
     own = {"AWS_PROFILE": "production", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_S3": "https://example.invalid"}
     for name, value in own.items():
@@ -121,7 +123,7 @@ def test_users_aws_configuration_is_hidden_and_restored(console: Console, monkey
     assert after == {name: value for name, value in before.items() if not name.startswith("MOTO_")}
 
 
-@pytest.mark.usefixtures("another", "project")
+@pytest.mark.usefixtures("aws_reset_afterwards", "project")
 def test_files_of_an_earlier_rehearsal_are_deleted(console: Console):
     earlier = one_environment.FOLDER / "dev" / "integration.xml"
     earlier.parent.mkdir(parents=True)
@@ -151,7 +153,7 @@ def test_unknown_environment_is_a_settings_error(console: Console):
         open_rehearsal("production", console).__enter__()
 
 
-@pytest.mark.usefixtures("another")
+@pytest.mark.usefixtures("aws_reset_afterwards")
 def test_failed_synthesis_is_an_error_and_can_be_retried(project: FakeProject, console: Console):
     synthesizer = (project.root / ".venv/bin/python").read_text()
     project.program(".venv/bin/python", "echo 'service.cpu = 7: allowed: 256'; exit 1")
@@ -315,7 +317,7 @@ def test_failed_plan_is_an_error(rehearsal: Rehearsal, project: FakeProject):
 
 
 def test_remaining_resources_after_destroy_are_reported(rehearsal: Rehearsal, project: FakeProject):
-    left = topic(rehearsal, "left")
+    remaining = topic(rehearsal, "left")
     topic(rehearsal, "of-another-environment", Environment="prod")
     topic(rehearsal, "of-bootstrap", ManagedBy="bootstrap")
     secret = rehearsal.aws.client("secretsmanager")
@@ -325,7 +327,7 @@ def test_remaining_resources_after_destroy_are_reported(rehearsal: Rehearsal, pr
     project.cdktf("dev-network  Destroy complete! Resources: 2 destroyed.")
     rehearsal.destroy()
     assert project.cdktf_arguments[:2] == ["destroy", "dev-*"]
-    assert rehearsal.report.left_behind == [left]
+    assert rehearsal.report.left_behind == [remaining]
 
 
 def test_failed_destroy_raises_terraforms_message(rehearsal: Rehearsal, project: FakeProject):

@@ -45,7 +45,7 @@ def test_good_report_has_no_problems():
         ({"integration_failed": ["tests.test_a[x]"]}, "integration test failed: tests.test_a[x]"),
         (
             {"second_plan_changes": {"network": ["aws_vpc.vpc: update"]}},
-            "network: a second plan would aws_vpc.vpc: update",
+            "network: a second plan has a change: aws_vpc.vpc: update",
         ),
         ({"rules_held": 0}, "no checkov check passed"),
         ({"review": ""}, "no change was reviewed"),

@@ -96,7 +96,7 @@ def furnished(rehearsal: ScriptedRehearsal) -> Generator[ScriptedRehearsal]:
 
 
 @pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def planned_stacks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of planned stacks."""
     stacks: list[str] = []
 
@@ -108,17 +108,17 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stacks
 
 
-def test_proposed_egress_is_planned_and_reviewed_as_exposure(rehearsal: ScriptedRehearsal, planned: list[str]):
+def test_proposed_egress_is_planned_and_reviewed_as_exposure(rehearsal: ScriptedRehearsal, planned_stacks: list[str]):
     rehearsal.output = json.dumps(REVIEW)
     review_change(rehearsal)
     assert rehearsal.report.review == REVIEW["summary"]
-    assert planned == [f"{rehearsal.settings.name}-network"]
+    assert planned_stacks == [f"{rehearsal.settings.name}-network"]
     proposed, reviewed = rehearsal.commands
     assert proposed[2:5] == ("propose", rehearsal.settings.name, PROVIDER)
     assert json.loads(Path(reviewed[3]).read_text()) == {"format_version": "1.2"}
 
 
-@pytest.mark.usefixtures("planned")
+@pytest.mark.usefixtures("planned_stacks")
 @pytest.mark.parametrize(
     "findings",
     [

@@ -1,8 +1,8 @@
-"""A rehearsal deploys the same stacks as AWS, except for the rotation package, which is built for this machine."""
+"""A rehearsal deploys the stacks that are deployed to AWS, except for the rotation package: it is for this machine."""
 
-import platform as machine
 from collections.abc import Iterator
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import pytest
@@ -14,8 +14,8 @@ from synthesized.platform import Platform
 from tests.conftest import SHIPPED, synthesize_all
 
 # On arm64 machines, the architecture is the same as in Lambda.
-OF_THIS_MACHINE = set() if machine.machine() == "aarch64" else {"architectures"}
-OTHERS = {"filename", "source_code_hash"} | OF_THIS_MACHINE
+MACHINE_DEPENDENT_ARGUMENTS = set() if machine() == "aarch64" else {"architectures"}
+DIFFERING_ARGUMENTS = {"filename", "source_code_hash"} | MACHINE_DEPENDENT_ARGUMENTS
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,15 @@ def test_stacks_differ_in_the_rotation_package_only(
     before, after = shipped[name].stacks, rehearsed[name].stacks
     assert list(before) == list(after)
     found = {(tier, *path) for tier in before for path in differences(before[tier].document, after[tier].document)}
-    assert found == {("rotation", "resource", "aws_lambda_function", "function", argument) for argument in OTHERS}
+    assert found == {
+        ("rotation", "resource", "aws_lambda_function", "function", argument) for argument in DIFFERING_ARGUMENTS
+    }
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_assets_are_the_same(shipped: dict[str, Platform], rehearsed: dict[str, Platform], zipped: Path, name: str):
+def test_assets_differ_in_the_rotation_package_only(
+    shipped: dict[str, Platform], rehearsed: dict[str, Platform], zipped: Path, name: str
+):
     def assets(platform: Platform) -> dict[tuple[str, str], bytes]:
         return {
             (tier, path.name): path.read_bytes()

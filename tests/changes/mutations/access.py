@@ -25,7 +25,7 @@ def policy(aws: LocalAws, what: str) -> str:
     return arn
 
 
-def trusting(change: Callable[[Any], None]) -> Mutation:
+def change_trust(change: Callable[[Any], None]) -> Mutation:
     """Change the trust policy of the plan role."""
 
     def trust(aws: LocalAws) -> None:
@@ -53,7 +53,7 @@ def attach_read_only(aws: LocalAws) -> None:
     aws.client("iam").attach_role_policy(RoleName=role(aws, "plan")["RoleName"], PolicyArn=arn)
 
 
-def in_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
+def change_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
     """Change or remove statements of all policies of the deployer roles."""
 
     def change(aws: LocalAws) -> None:
@@ -72,12 +72,12 @@ def in_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
     return change
 
 
-def without_statement(sid: str) -> Mutation:
+def remove_statement(sid: str) -> Mutation:
     """Remove a statement from all deployer policies."""
-    return in_policies(lambda statement: None if statement.get("Sid") == sid else statement)
+    return change_policies(lambda statement: None if statement.get("Sid") == sid else statement)
 
 
-def without_permission(service: str) -> Mutation:
+def remove_permission(service: str) -> Mutation:
     """Remove the first action that a service requires of its callers from all deployer policies."""
     permission = next(one for one in CALLER_PERMISSIONS if one.calls.startswith(f"{service}:"))
     action = permission.actions.split()[0].lower()
@@ -88,7 +88,7 @@ def without_permission(service: str) -> Mutation:
         actions = [one for one in as_list(statement["Action"]) if not fnmatchcase(action, one.lower())]
         return {**statement, "Action": actions} if actions else None
 
-    return in_policies(keep)
+    return change_policies(keep)
 
 
 def remove_boundary(aws: LocalAws) -> None:
@@ -110,14 +110,14 @@ def add_audience(aws: LocalAws) -> None:
 
 MUTATIONS: dict[str, Mutation] = {
     "test_deployer_roles_have_the_environments_tags": change_environment_tag,
-    "test_deployer_roles_trust_one_repository_for_one_purpose": trusting(trust_any_branch),
+    "test_deployer_roles_trust_one_repository_for_one_purpose": change_trust(trust_any_branch),
     "test_deployer_roles_have_policies_of_the_stack_only": attach_read_only,
     **{
-        f"test_deployer_roles_have_the_permissions_that_a_service_checks[{service}]": without_permission(service)
+        f"test_deployer_roles_have_the_permissions_that_a_service_checks[{service}]": remove_permission(service)
         for service in {permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"}
     },
-    "test_audit_archive_can_be_emptied_only_without_deletion_protection": without_statement("NoLoss"),
-    "test_deployer_roles_cannot_read_logs": without_statement("NoObjects"),
+    "test_audit_archive_can_be_emptied_only_without_deletion_protection": remove_statement("NoLoss"),
+    "test_deployer_roles_cannot_read_logs": remove_statement("NoObjects"),
     "test_deployer_roles_have_the_boundary": remove_boundary,
     "test_boundary_denies_actions_that_no_deployment_may_use": remove_boundary_denials,
     "test_oidc_provider_accepts_tokens_for_aws_only": add_audience,

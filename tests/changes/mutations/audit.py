@@ -14,12 +14,12 @@ def trail(aws: LocalAws) -> str:
     return arn
 
 
-def trail_is(**changed: Any) -> Mutation:
+def update_trail(**changed: Any) -> Mutation:
     """Update the trail."""
     return lambda aws: aws.client("cloudtrail").update_trail(Name=trail(aws), **changed)
 
 
-def records(**changed: Any) -> Mutation:
+def restrict_selectors(**changed: Any) -> Mutation:
     """Add fields to the trail's event selectors for calls or objects."""
 
     def change(aws: LocalAws) -> None:
@@ -58,7 +58,7 @@ def remove_rule_target(kind: str, source: str) -> Mutation:
     return change
 
 
-def detector_is(**changed: Any) -> Mutation:
+def update_detector(**changed: Any) -> Mutation:
     """Update GuardDuty's detector."""
 
     def change(aws: LocalAws) -> None:
@@ -100,22 +100,24 @@ def delete_config_rule(aws: LocalAws) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_trail_covers_all_regions_and_global_services": trail_is(IsMultiRegionTrail=False),
+    "test_trail_covers_all_regions_and_global_services": update_trail(IsMultiRegionTrail=False),
     "test_trail_is_logging": lambda aws: aws.client("cloudtrail").stop_logging(Name=trail(aws)),
-    "test_trail_has_log_file_validation": trail_is(EnableLogFileValidation=False),
-    "test_audit_archive_is_locked_and_encrypted_with_the_log_key": lambda aws: trail_is(KmsKeyId=key(aws, "files"))(
+    "test_trail_has_log_file_validation": update_trail(EnableLogFileValidation=False),
+    "test_audit_archive_is_locked_and_encrypted_with_the_log_key": lambda aws: update_trail(KmsKeyId=key(aws, "files"))(
         aws
     ),
-    "test_all_management_events_are_recorded": records(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
-    "test_s3_data_events_are_recorded_except_for_log_delivery": records(
+    "test_all_management_events_are_recorded": restrict_selectors(Calls=[{"Field": "readOnly", "Equals": ["false"]}]),
+    "test_s3_data_events_are_recorded_except_for_log_delivery": restrict_selectors(
         Objects=[{"Field": "readOnly", "Equals": ["false"]}]
     ),
     "test_suspicious_calls_have_metric_filters": delete_metric_filter,
     "test_metric_filters_and_missing_logs_have_alarms": change_silence_alarm,
     "test_disabling_a_control_is_reported": remove_rule_target("AWS API Call via CloudTrail", "aws.cloudtrail"),
     "test_findings_are_reported": remove_rule_target("GuardDuty Finding", "aws.guardduty"),
-    "test_guardduty_publishes_findings_every_fifteen_minutes": detector_is(FindingPublishingFrequency="SIX_HOURS"),
-    "test_guardduty_features_are_enabled": detector_is(Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]),
+    "test_guardduty_publishes_findings_every_fifteen_minutes": update_detector(FindingPublishingFrequency="SIX_HOURS"),
+    "test_guardduty_features_are_enabled": update_detector(
+        Features=[{"Name": "RDS_LOGIN_EVENTS", "Status": "DISABLED"}]
+    ),
     "test_security_hub_has_the_standards": disable_standard,
     "test_config_records_all_resource_types": reduce_recording,
     "test_config_recorder_is_running": lambda aws: aws.client("config").stop_configuration_recorder(

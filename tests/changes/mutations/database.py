@@ -8,14 +8,14 @@ from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import cluster, instance, key, named
 
 
-def cluster_is(**parameters: Any) -> Mutation:
+def modify_cluster(**parameters: Any) -> Mutation:
     """Modify the cluster immediately."""
     return lambda aws: aws.client("rds").modify_db_cluster(
         DBClusterIdentifier=cluster(aws).db_cluster_identifier, ApplyImmediately=True, **parameters
     )
 
 
-def instances_are(**values: Any) -> Mutation:
+def change_instances(**values: Any) -> Mutation:
     """Set attributes of every instance."""
 
     def change(aws: LocalAws) -> None:
@@ -25,7 +25,7 @@ def instances_are(**values: Any) -> Mutation:
     return change
 
 
-def parameter(name: str, value: str) -> Mutation:
+def set_parameter(name: str, value: str) -> Mutation:
     """Set a parameter of the cluster's group."""
 
     def change(aws: LocalAws) -> None:
@@ -39,11 +39,11 @@ def parameter(name: str, value: str) -> Mutation:
     return change
 
 
-def instances_time_nothing(aws: LocalAws) -> None:
+def disable_io_timing(aws: LocalAws) -> None:
     rds = aws.client("rds")
     group = rds.describe_db_instances()["DBInstances"][0]["DBParameterGroups"][0]["DBParameterGroupName"]
-    off = {"ParameterName": "track_io_timing", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
-    rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[off])
+    disabled = {"ParameterName": "track_io_timing", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
+    rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[disabled])
 
 
 def keep_os_metrics_for_a_month(aws: LocalAws) -> None:
@@ -57,16 +57,16 @@ def delete_reader(aws: LocalAws) -> None:
     rds.delete_db_instance(DBInstanceIdentifier=reader, SkipFinalSnapshot=True)
 
 
-def endpoints_are_one(aws: LocalAws) -> None:
+def merge_endpoints(aws: LocalAws) -> None:
     servers = cluster(aws).servers
     servers.reader_address = servers.writer_address
 
 
-def storage_has_another_key(aws: LocalAws) -> None:
+def change_storage_key(aws: LocalAws) -> None:
     cluster(aws).kms_key_id = key(aws, "files")
 
 
-def insights_have_another_key(aws: LocalAws) -> None:
+def change_insights_key(aws: LocalAws) -> None:
     instance(aws).performance_insights_kms_key_id = key(aws, "files")
 
 
@@ -80,14 +80,14 @@ def use_public_subnets(aws: LocalAws) -> None:
 
 
 def change_security_group(aws: LocalAws) -> None:
-    cluster_is(VpcSecurityGroupIds=[named(aws, "sg", "service")])(aws)
+    modify_cluster(VpcSecurityGroupIds=[named(aws, "sg", "service")])(aws)
 
 
-def master_secret_has_another_key(aws: LocalAws) -> None:
+def change_master_secret_key(aws: LocalAws) -> None:
     cluster(aws).master_user_secret.secret.kms_key_id = key(aws, "files")
 
 
-def scaling(dimension: str, **parameters: Any) -> Mutation:
+def change_scalable_target(dimension: str, **parameters: Any) -> Mutation:
     """Change the scalable target of a dimension."""
 
     def change(aws: LocalAws) -> None:
@@ -114,27 +114,29 @@ def delete_scaling_policy(namespace: str) -> Mutation:
 
 MUTATIONS: dict[str, Mutation] = {
     "test_number_of_writers_and_readers": delete_reader,
-    "test_database_runs_the_version_of_the_settings": cluster_is(EngineVersion="17.9"),
-    "test_instances_are_in_different_zones": instances_are(availability_zone="us-west-1a"),
-    "test_writer_and_reader_endpoints_differ": endpoints_are_one,
-    "test_storage_is_encrypted_with_the_database_key": storage_has_another_key,
-    "test_performance_insights_are_encrypted_with_the_database_key": insights_have_another_key,
-    "test_database_requires_tls": parameter("rds.force_ssl", "0"),
-    "test_database_parameters_enable_logs": parameter("log_connections", "0"),
-    "test_database_logs_are_exported": cluster_is(
+    "test_database_runs_the_version_of_the_settings": modify_cluster(EngineVersion="17.9"),
+    "test_instances_are_in_different_zones": change_instances(availability_zone="us-west-1a"),
+    "test_writer_and_reader_endpoints_differ": merge_endpoints,
+    "test_storage_is_encrypted_with_the_database_key": change_storage_key,
+    "test_performance_insights_are_encrypted_with_the_database_key": change_insights_key,
+    "test_database_requires_tls": set_parameter("rds.force_ssl", "0"),
+    "test_database_parameters_enable_logs": set_parameter("log_connections", "0"),
+    "test_database_logs_are_exported": modify_cluster(
         CloudwatchLogsExportConfiguration={"DisableLogTypes": ["iam-db-auth-error"]}
     ),
-    "test_instances_have_their_parameters": instances_time_nothing,
+    "test_instances_have_their_parameters": disable_io_timing,
     "test_log_of_os_metrics_is_encrypted_and_kept": keep_os_metrics_for_a_month,
-    "test_no_instance_is_public": instances_are(publicly_accessible=True),
+    "test_no_instance_is_public": change_instances(publicly_accessible=True),
     "test_cluster_is_in_the_data_subnets": use_public_subnets,
     "test_cluster_has_its_security_group": change_security_group,
-    "test_backup_retention_of_the_cluster": cluster_is(BackupRetentionPeriod=1),
-    "test_deletion_protection_of_the_cluster": cluster_is(DeletionProtection=False),
-    "test_capacity_of_the_cluster": cluster_is(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}),
-    "test_master_secret_is_encrypted_with_the_secret_key": master_secret_has_another_key,
-    "test_iam_authentication_is_enabled": cluster_is(EnableIAMDatabaseAuthentication=False),
-    "test_readers_scale_within_the_settings": scaling("rds:cluster", MaxCapacity=15),
+    "test_backup_retention_of_the_cluster": modify_cluster(BackupRetentionPeriod=1),
+    "test_deletion_protection_of_the_cluster": modify_cluster(DeletionProtection=False),
+    "test_capacity_of_the_cluster": modify_cluster(
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 1}
+    ),
+    "test_master_secret_is_encrypted_with_the_kms_key_for_secrets": change_master_secret_key,
+    "test_iam_authentication_is_enabled": modify_cluster(EnableIAMDatabaseAuthentication=False),
+    "test_readers_scale_within_the_settings": change_scalable_target("rds:cluster", MaxCapacity=15),
     "test_readers_scale_by_cpu": delete_scaling_policy("rds"),
 }
 RELATED: Related = {

@@ -8,7 +8,7 @@ from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import bucket, key, tagged, topic
 
 
-def two_purposes_share_a_key(aws: LocalAws) -> None:
+def share_key(aws: LocalAws) -> None:
     kms = aws.client("kms")
     (alias,) = (one["AliasName"] for one in kms.list_aliases(KeyId=key(aws, "backup"))["Aliases"])
     kms.update_alias(AliasName=alias, TargetKeyId=key(aws, "images"))
@@ -26,9 +26,9 @@ def log_group(aws: LocalAws) -> str:
     return tagged(aws, "logs", "log-group", Tier="network")[0].split(":", 6)[6].removesuffix(":*")
 
 
-def bucket_is(action: str, of: str = "config", **parameters: Any) -> Mutation:
-    """Call an S3 action on a bucket."""
-    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, of), **parameters)
+def call_on_bucket(action: str, what: str = "config", **parameters: Any) -> Mutation:
+    """Call an S3 action on a bucket, by the part of its name that `bucket` takes."""
+    return lambda aws: getattr(aws.client("s3"), action)(Bucket=bucket(aws, what), **parameters)
 
 
 def remove_tls_statement(aws: LocalAws) -> None:
@@ -52,17 +52,17 @@ def remove_subscription(aws: LocalAws) -> None:
 
 
 def repository(aws: LocalAws) -> Any:
-    """The image repository's model."""
+    """moto's object of the image repository."""
     (one,) = aws.backend("ecr").repositories.values()
     return one
 
 
-def images_have_another_key(aws: LocalAws) -> None:
+def change_image_key(aws: LocalAws) -> None:
     repository(aws).encryption_configuration = {"encryptionType": "KMS", "kmsKey": key(aws, "files")}
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_every_purpose_has_its_own_key": two_purposes_share_a_key,
+    "test_every_purpose_has_its_own_key": share_key,
     "test_keys_are_enabled": lambda aws: aws.client("kms").disable_key(KeyId=key(aws, "backup").rpartition("/")[2]),
     "test_keys_are_rotated_yearly": lambda aws: aws.client("kms").disable_key_rotation(KeyId=key(aws, "files")),
     "test_key_policies_deny_requests_without_the_condition_key": compare_by_bool,
@@ -72,11 +72,11 @@ MUTATIONS: dict[str, Mutation] = {
     "test_retention_of_log_groups": lambda aws: aws.client("logs").put_retention_policy(
         logGroupName=log_group(aws), retentionInDays=7
     ),
-    "test_log_buckets_are_versioned": bucket_is(
+    "test_log_buckets_are_versioned": call_on_bucket(
         "put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}
     ),
-    "test_log_buckets_block_public_access": bucket_is("delete_public_access_block"),
-    "test_log_buckets_are_encrypted_with_the_log_key": bucket_is(
+    "test_log_buckets_block_public_access": call_on_bucket("delete_public_access_block"),
+    "test_log_buckets_are_encrypted_with_the_log_key": call_on_bucket(
         "put_bucket_encryption",
         ServerSideEncryptionConfiguration={
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
@@ -84,9 +84,9 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "test_log_buckets_require_tls": remove_tls_statement,
     "test_retention_of_logs_in_buckets": shorten_retention,
-    "test_audit_archive_has_object_lock": bucket_is(
+    "test_audit_archive_has_object_lock": call_on_bucket(
         "put_object_lock_configuration",
-        of="audit",
+        what="audit",
         ObjectLockConfiguration={
             "ObjectLockEnabled": "Enabled",
             "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
@@ -102,7 +102,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_images_are_scanned_on_push": lambda aws: aws.client("ecr").put_image_scanning_configuration(
         repositoryName=repository(aws).name, imageScanningConfiguration={"scanOnPush": False}
     ),
-    "test_images_are_encrypted_with_their_key": images_have_another_key,
+    "test_images_are_encrypted_with_their_key": change_image_key,
 }
 RELATED: Related = {
     "test_every_purpose_has_its_own_key": {

@@ -58,13 +58,13 @@ def key(aws: LocalAws, purpose: str) -> str:
 
 
 def cluster(aws: LocalAws) -> Any:
-    """The model of the Aurora cluster."""
+    """moto's object of the Aurora cluster."""
     (one,) = aws.backend("rds").clusters.values()
     return one
 
 
 def instance(aws: LocalAws) -> Any:
-    """The model of an instance of the cluster."""
+    """moto's object of an instance of the cluster."""
     return sorted(aws.backend("rds").databases.items())[0][1]
 
 
@@ -75,7 +75,7 @@ def secret(aws: LocalAws) -> str:
 
 
 def service(aws: LocalAws) -> Any:
-    """The model of the ECS service."""
+    """moto's object of the ECS service."""
     (one,) = aws.backend("ecs").services.values()
     return one
 

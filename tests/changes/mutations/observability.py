@@ -31,15 +31,15 @@ def remove_metric(aws: LocalAws) -> None:
     one.metric_name = None
 
 
-def need_all_periods(aws: LocalAws) -> None:
-    """Let an alarm on metric math need all the periods that it evaluates."""
+def require_all_periods(aws: LocalAws) -> None:
+    """Make an alarm on metric math wait until every evaluated period is breaching."""
     alarms = aws.backend("cloudwatch").alarms.values()
     one = next(one for one in alarms if any(query.metric_stat for query in one.metric_data_queries))
     one.datapoints_to_alarm = one.evaluation_periods
 
 
-def change_alarm(metric: str, **changed: Any) -> Mutation:
-    """Set attributes of the alarm on a metric, alone or in a query."""
+def change_alarms(metric: str, *, expression: str | None = None, **changed: Any) -> Mutation:
+    """Set attributes of the alarms on a metric, whether they name it or a query does; `expression` in all queries."""
 
     def change(aws: LocalAws) -> None:
         for one in aws.backend("cloudwatch").alarms.values():
@@ -47,12 +47,13 @@ def change_alarm(metric: str, **changed: Any) -> Mutation:
             if one.metric_name == metric or any(metric in (query.expression or "") for query in queries):
                 vars(one).update(changed)
                 for query in queries:
-                    query.expression = changed.get("expression", query.expression)
+                    query.expression = expression or query.expression
 
     return change
 
 
-def sum_without_schema(aws: LocalAws) -> None:
+def remove_schema_from_sum(aws: LocalAws) -> None:
+    """In one query of the dashboard, replace SCHEMA(namespace, ...) with the namespace."""
     cloudwatch = aws.client("cloudwatch")
     (name,) = (one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"])
     body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
@@ -81,7 +82,7 @@ def put_free_text_into_a_string(aws: LocalAws) -> None:
             events.put_targets(Rule=name, Targets=[target])
 
 
-def composite(aws: LocalAws, **parameters: Any) -> None:
+def change_composite(aws: LocalAws, **parameters: Any) -> None:
     """Change the composite alarm."""
     cloudwatch = aws.client("cloudwatch")
     (one,) = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
@@ -91,7 +92,7 @@ def composite(aws: LocalAws, **parameters: Any) -> None:
 
 def remove_alarm_from_composite(aws: LocalAws) -> None:
     (one,) = aws.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-    composite(aws, AlarmRule=one["AlarmRule"].partition(" OR ")[2])
+    change_composite(aws, AlarmRule=one["AlarmRule"].partition(" OR ")[2])
 
 
 def delete_event_subscription(aws: LocalAws) -> None:
@@ -120,16 +121,18 @@ MUTATIONS: dict[str, Mutation] = {
         AlarmNames=[alarm(aws)]
     ),
     "test_every_alarm_has_a_metric": remove_metric,
-    "test_metric_math_tolerates_late_data": need_all_periods,
-    "test_busy_statements_are_reported": change_alarm("DBLoad", expression='SELECT AVG(DBLoad) FROM "AWS/RDS"'),
-    "test_a_loss_of_the_task_count_is_reported": change_alarm("RunningTaskCount", treat_missing_data="breaching"),
-    "test_sums_on_dashboards_count_a_metric_once": sum_without_schema,
+    "test_metric_math_tolerates_late_data": require_all_periods,
+    "test_high_database_load_is_reported": change_alarms("DBLoad", expression='SELECT AVG(DBLoad) FROM "AWS/RDS"'),
+    "test_missing_data_of_the_task_count_is_reported": change_alarms(
+        "RunningTaskCount", treat_missing_data="breaching"
+    ),
+    "test_sums_on_dashboards_count_a_metric_once": remove_schema_from_sum,
     "test_composite_alarm_covers_all_alarms": remove_alarm_from_composite,
-    "test_composite_alarm_notifies_the_topic": lambda aws: composite(aws, AlarmActions=[]),
+    "test_composite_alarm_notifies_the_topic": lambda aws: change_composite(aws, AlarmActions=[]),
     "test_database_events_are_reported": delete_event_subscription,
     "test_events_of_other_services_are_reported": disable_deployment_rule,
     "test_state_machines_may_send_traces": forbid_sampling,
-    "test_free_text_of_events_is_a_value_of_its_own": put_free_text_into_a_string,
+    "test_placeholders_for_free_text_are_not_within_strings": put_free_text_into_a_string,
     "test_health_events_of_global_services_are_forwarded": disable_global_health_rule,
 }
 RELATED: Related = {}

@@ -9,16 +9,16 @@ from tests.changes.mutations import Mutation, Related
 from tests.changes.mutations.lookup import key, named, secret, tagged
 
 
-def model(aws: LocalAws) -> Any:
-    """The secret's model."""
+def secret_in_moto(aws: LocalAws) -> Any:
+    """moto's object of the secret, which can be changed where the API does not allow it."""
     return aws.backend("secretsmanager").secrets[secret(aws)]
 
 
 def change_value(**values: Any) -> Mutation:
-    """Change keys of the current version's value directly; None removes a key."""
+    """Change the current version's values in moto: the API would create another version. None removes a key."""
 
     def change(aws: LocalAws) -> None:
-        one = model(aws)
+        one = secret_in_moto(aws)
         (current,) = (v for v in one.versions.values() if "AWSCURRENT" in v["version_stages"])
         changed = {**json.loads(current["secret_string"]), **values}
         text = json.dumps({key: value for key, value in changed.items() if value is not None})
@@ -28,7 +28,7 @@ def change_value(**values: Any) -> Mutation:
 
 
 def rotate_yearly(aws: LocalAws) -> None:
-    model(aws).rules = {"AutomaticallyAfterDays": 365}
+    secret_in_moto(aws).rules = {"AutomaticallyAfterDays": 365}
 
 
 def leave_pending_version(aws: LocalAws) -> None:
@@ -37,7 +37,7 @@ def leave_pending_version(aws: LocalAws) -> None:
 
 
 def backdate_rotation(aws: LocalAws) -> None:
-    one = model(aws)
+    one = secret_in_moto(aws)
     ago = timedelta(days=60)
     last = one.last_rotation_date
     one.last_rotation_date = last - ago if isinstance(last, datetime) else last - int(ago.total_seconds())
@@ -53,25 +53,27 @@ def function(aws: LocalAws) -> str:
     return arn.rpartition(":")[2]
 
 
-def function_is(**parameters: Any) -> Mutation:
+def update_function(**parameters: Any) -> Mutation:
     """Update the function's configuration."""
     return lambda aws: aws.client("lambda").update_function_configuration(FunctionName=function(aws), **parameters)
 
 
 def change_function_subnets(aws: LocalAws) -> None:
-    within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
-    function_is(
-        VpcConfig={"SubnetIds": [named(aws, "subnet", "public-a")], "SecurityGroupIds": within["SecurityGroupIds"]}
+    vpc_config = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
+    update_function(
+        VpcConfig={"SubnetIds": [named(aws, "subnet", "public-a")], "SecurityGroupIds": vpc_config["SecurityGroupIds"]}
     )(aws)
 
 
 def change_function_security_group(aws: LocalAws) -> None:
-    within = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
-    function_is(VpcConfig={"SubnetIds": within["SubnetIds"], "SecurityGroupIds": [named(aws, "sg", "service")]})(aws)
+    vpc_config = aws.client("lambda").get_function_configuration(FunctionName=function(aws))["VpcConfig"]
+    update_function(
+        VpcConfig={"SubnetIds": vpc_config["SubnetIds"], "SecurityGroupIds": [named(aws, "sg", "service")]}
+    )(aws)
 
 
 def change_function_key(aws: LocalAws) -> None:
-    function_is(KMSKeyArn=key(aws, "files"))(aws)
+    update_function(KMSKeyArn=key(aws, "files"))(aws)
 
 
 def allow_all_invocations(aws: LocalAws) -> None:
@@ -94,13 +96,13 @@ MUTATIONS: dict[str, Mutation] = {
     "test_rotation_schedule_of_the_credential": rotate_yearly,
     "test_last_rotation_succeeded": leave_pending_version,
     "test_age_of_the_credential": backdate_rotation,
-    "test_credential_is_encrypted_with_the_secret_key": change_key,
+    "test_credential_is_encrypted_with_the_kms_key_for_secrets": change_key,
     "test_secret_denies_other_accounts_and_plaintext": lambda aws: aws.client("secretsmanager").delete_resource_policy(
         SecretId=secret(aws)
     ),
     "test_function_is_in_the_app_subnets": change_function_subnets,
     "test_function_has_its_security_group": change_function_security_group,
-    "test_variables_of_the_function_are_encrypted_with_the_secret_key": change_function_key,
+    "test_variables_of_the_function_are_encrypted_with_the_kms_key_for_secrets": change_function_key,
     "test_only_secrets_manager_invokes_the_function": allow_all_invocations,
     "test_age_of_the_credential_is_checked_daily": disable_schedule,
 }

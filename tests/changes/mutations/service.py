@@ -4,11 +4,11 @@ from typing import Any
 
 from local_aws.server import LocalAws
 from tests.changes.mutations import Mutation, Related
-from tests.changes.mutations.database import delete_scaling_policy, scaling
+from tests.changes.mutations.database import change_scalable_target, delete_scaling_policy
 from tests.changes.mutations.lookup import balancer, named, service, tagged
 
 
-def service_is(**parameters: Any) -> Mutation:
+def update_service(**parameters: Any) -> Mutation:
     """Update the service."""
 
     def change(aws: LocalAws) -> None:
@@ -18,7 +18,7 @@ def service_is(**parameters: Any) -> Mutation:
     return change
 
 
-def tasks_are(**parameters: Any) -> Mutation:
+def change_task_network(**parameters: Any) -> Mutation:
     """Change the network configuration of tasks, with names of subnets and security groups."""
 
     def change(aws: LocalAws) -> None:
@@ -31,23 +31,23 @@ def tasks_are(**parameters: Any) -> Mutation:
         if "groups" in parameters:
             network["securityGroups"] = [named(aws, "sg", name) for name in parameters["groups"]]
         network["assignPublicIp"] = parameters.get("public", network["assignPublicIp"])
-        service_is(networkConfiguration={"awsvpcConfiguration": network})(aws)
+        update_service(networkConfiguration={"awsvpcConfiguration": network})(aws)
 
     return change
 
 
-def deployment_is(**parameters: Any) -> Mutation:
+def change_deployment(**parameters: Any) -> Mutation:
     """Change the deployment configuration."""
-    return service_is(deploymentConfiguration=parameters)
+    return update_service(deploymentConfiguration=parameters)
 
 
 def reduce_desired_count(aws: LocalAws) -> None:
     """Reduce the desired count, so that ECS does not replace stopped tasks."""
-    service_is(desiredCount=1)(aws)
+    update_service(desiredCount=1)(aws)
 
 
 def change_task_definition(change: Any) -> Mutation:
-    """Change the current task definition directly: the API cannot change a revision."""
+    """Change the current task definition in moto, since the API cannot change a revision."""
 
     def changed(aws: LocalAws) -> None:
         family, _, revision = service(aws).task_definition.rpartition("/")[2].partition(":")
@@ -71,30 +71,34 @@ def allow_root_writes(definition: Any) -> None:
     definition.container_definitions[0]["readonlyRootFilesystem"] = False
 
 
-def drop_no_capabilities(definition: Any) -> None:
+def run_privileged(definition: Any) -> None:
+    definition.container_definitions[0]["privileged"] = True
+
+
+def keep_capabilities(definition: Any) -> None:
     definition.container_definitions[0]["linuxParameters"]["capabilities"]["drop"] = ["NET_RAW"]
 
 
-def limit_no_memory(definition: Any) -> None:
+def remove_memory_limit(definition: Any) -> None:
     del definition.container_definitions[0]["memory"]
 
 
-def another_balancer_faces_the_internet(aws: LocalAws) -> None:
+def create_internet_facing_balancer(aws: LocalAws) -> None:
     aws.client("elbv2").create_load_balancer(
         Name="another", Subnets=[named(aws, "subnet", "public-a"), named(aws, "subnet", "public-b")]
     )
 
 
-def balancer_is_in_one_zone(aws: LocalAws) -> None:
-    model(aws).subnets = model(aws).subnets[:1]
+def remove_balancer_from_zones(aws: LocalAws) -> None:
+    balancer_in_moto(aws).subnets = balancer_in_moto(aws).subnets[:1]
 
 
-def model(aws: LocalAws) -> Any:
-    """The load balancer's model."""
+def balancer_in_moto(aws: LocalAws) -> Any:
+    """moto's object of the load balancer."""
     return aws.backend("elbv2").load_balancers[balancer(aws)]
 
 
-def balancer_has_another_group(aws: LocalAws) -> None:
+def change_balancer_group(aws: LocalAws) -> None:
     aws.client("elbv2").set_security_groups(LoadBalancerArn=balancer(aws), SecurityGroups=[named(aws, "sg", "service")])
 
 
@@ -105,7 +109,7 @@ def listener(aws: LocalAws, port: int) -> dict[str, Any]:
     return one
 
 
-def balancer_listens_elsewhere(aws: LocalAws) -> None:
+def add_listener(aws: LocalAws) -> None:
     aws.client("elbv2").create_listener(
         LoadBalancerArn=balancer(aws),
         Protocol="HTTP",
@@ -114,7 +118,7 @@ def balancer_listens_elsewhere(aws: LocalAws) -> None:
     )
 
 
-def tls_is_old(aws: LocalAws) -> None:
+def use_old_tls_policy(aws: LocalAws) -> None:
     aws.client("elbv2").modify_listener(
         ListenerArn=listener(aws, 443)["ListenerArn"], SslPolicy="ELBSecurityPolicy-2016-08"
     )
@@ -132,7 +136,7 @@ def use_http_target_group(aws: LocalAws) -> None:
     one.protocol = "HTTP"
 
 
-def task_takes_no_requests(aws: LocalAws) -> None:
+def deregister_task(aws: LocalAws) -> None:
     elb = aws.client("elbv2")
     (group,) = elb.describe_target_groups()["TargetGroups"]
     health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
@@ -140,23 +144,23 @@ def task_takes_no_requests(aws: LocalAws) -> None:
 
 
 def certificate(aws: LocalAws) -> Any:
-    """The certificate's model."""
+    """moto's object of the certificate."""
     (arn,) = tagged(aws, "acm", "certificate")
     return aws.backend("acm")._certificates[arn]
 
 
-def certificate_has_expired(aws: LocalAws) -> None:
+def expire_certificate(aws: LocalAws) -> None:
     certificate(aws).status = "EXPIRED"
 
 
-def another_certificate_is_shown(aws: LocalAws) -> None:
+def change_certificate(aws: LocalAws) -> None:
     arn = aws.client("acm").request_certificate(DomainName="another.example")["CertificateArn"]
     aws.client("elbv2").modify_listener(
         ListenerArn=listener(aws, 443)["ListenerArn"], Certificates=[{"CertificateArn": arn}]
     )
 
 
-def domain_leads_elsewhere(aws: LocalAws) -> None:
+def change_alias(aws: LocalAws) -> None:
     route53 = aws.client("route53")
     (zone,) = route53.list_hosted_zones()["HostedZones"]
     records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
@@ -212,57 +216,63 @@ def delete_waf_logging(aws: LocalAws) -> None:
     waf.delete_logging_configuration(ResourceArn=arn)
 
 
-def attribute(name: str, value: str) -> Mutation:
+def set_attribute(name: str, value: str) -> Mutation:
     """Set an attribute of the load balancer."""
     return lambda aws: aws.client("elbv2").modify_load_balancer_attributes(
         LoadBalancerArn=balancer(aws), Attributes=[{"Key": name, "Value": value}]
     )
 
 
-def disable_rotation_rule(aws: LocalAws) -> None:
+def match_another_label(aws: LocalAws) -> None:
+    """Change the pattern of the rule for rotations, so that it matches no rotation."""
     events = aws.client("events")
     (machine,) = tagged(aws, "states", "stateMachine", Tier="service")
     (name,) = events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
-    events.disable_rule(Name=name)
+    pattern = events.describe_rule(Name=name)["EventPattern"]
+    events.put_rule(Name=name, EventPattern=pattern.replace("AWSCURRENT", "AWSPREVIOUS"), State="ENABLED")
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "test_tasks_are_placed_in_every_zone": tasks_are(subnets=["app-a"]),
-    "test_tasks_have_no_public_address": tasks_are(public="ENABLED"),
-    "test_tasks_have_their_security_group": tasks_are(groups=["load-balancer"]),
+    "test_tasks_are_placed_in_every_zone": change_task_network(subnets=["app-a"]),
+    "test_tasks_have_no_public_address": change_task_network(public="ENABLED"),
+    "test_tasks_have_their_security_group": change_task_network(groups=["load-balancer"]),
     "test_number_of_running_tasks": reduce_desired_count,
-    "test_service_rebalances_zones": service_is(availabilityZoneRebalancing="DISABLED"),
-    "test_failed_deployments_are_rolled_back": deployment_is(
+    "test_service_rebalances_zones": update_service(availabilityZoneRebalancing="DISABLED"),
+    "test_failed_deployments_are_rolled_back": change_deployment(
         deploymentCircuitBreaker={"enable": False, "rollback": False}
     ),
-    "test_deployments_keep_all_tasks_running": deployment_is(minimumHealthyPercent=50),
-    "test_ecs_exec_is_disabled": service_is(enableExecuteCommand=True),
+    "test_deployments_keep_all_tasks_running": change_deployment(minimumHealthyPercent=50),
+    "test_ecs_exec_is_disabled": update_service(enableExecuteCommand=True),
     "test_tasks_get_their_credential_from_the_secret": change_task_definition(change_secret),
     "test_tasks_mount_files_over_tls_and_with_iam": change_task_definition(disable_mount_encryption),
-    "test_containers_have_no_capabilities": change_task_definition(drop_no_capabilities),
-    "test_container_has_a_limit_of_memory": change_task_definition(limit_no_memory),
+    "test_containers_have_no_capabilities": change_task_definition(keep_capabilities),
+    "test_container_has_a_memory_limit": change_task_definition(remove_memory_limit),
     "test_root_file_system_is_read_only": change_task_definition(allow_root_writes),
-    "test_tasks_scale_within_the_settings": scaling("ecs", MinCapacity=1),
+    "test_container_is_not_privileged": change_task_definition(run_privileged),
+    "test_tasks_scale_within_the_settings": change_scalable_target("ecs", MinCapacity=1),
     "test_tasks_scale_by_cpu_and_requests": delete_scaling_policy("ecs"),
-    "test_only_the_load_balancer_is_internet_facing": another_balancer_faces_the_internet,
-    "test_load_balancer_is_in_every_public_subnet": balancer_is_in_one_zone,
-    "test_load_balancer_has_its_security_group": balancer_has_another_group,
-    "test_load_balancer_listens_on_443_and_80_only": balancer_listens_elsewhere,
-    "test_tls_policy_of_the_listener": tls_is_old,
+    "test_only_the_load_balancer_is_internet_facing": create_internet_facing_balancer,
+    "test_load_balancer_is_in_every_public_subnet": remove_balancer_from_zones,
+    "test_load_balancer_has_its_security_group": change_balancer_group,
+    "test_load_balancer_listens_on_443_and_80_only": add_listener,
+    "test_tls_policy_of_the_listener": use_old_tls_policy,
     "test_http_is_redirected_to_https": answer_http,
     "test_target_group_uses_tls": use_http_target_group,
-    "test_enough_targets_are_healthy": task_takes_no_requests,
-    "test_certificate_is_for_the_domain_and_issued": certificate_has_expired,
-    "test_load_balancer_uses_the_certificate": another_certificate_is_shown,
-    "test_domain_resolves_to_the_load_balancer": domain_leads_elsewhere,
+    "test_enough_targets_are_healthy": deregister_task,
+    "test_certificate_is_for_the_domain_and_issued": expire_certificate,
+    "test_load_balancer_uses_the_certificate": change_certificate,
+    "test_domain_resolves_to_the_load_balancer": change_alias,
     "test_load_balancer_has_the_environments_web_acl": replace_web_acl,
     "test_managed_rule_groups_block": count_managed_rules,
     "test_requests_per_client_are_limited": remove_rate_limit,
     "test_web_acl_logs_to_a_log_group_of_the_environment": delete_waf_logging,
-    "test_load_balancer_logs_to_a_bucket_of_the_environment": attribute("access_logs.s3.enabled", "false"),
-    "test_load_balancer_drops_invalid_headers": attribute("waf.fail_open.enabled", "true"),
-    "test_deletion_protection_of_the_load_balancer": attribute("deletion_protection.enabled", "false"),
-    "test_redeployment_starts_after_a_rotation": disable_rotation_rule,
+    "test_load_balancer_logs_to_a_bucket_of_the_environment": set_attribute("access_logs.s3.enabled", "false"),
+    "test_load_balancer_drops_invalid_headers": set_attribute(
+        "routing.http.drop_invalid_header_fields.enabled", "false"
+    ),
+    "test_requests_are_refused_while_waf_is_unavailable": set_attribute("waf.fail_open.enabled", "true"),
+    "test_deletion_protection_of_the_load_balancer": set_attribute("deletion_protection.enabled", "false"),
+    "test_redeployment_starts_after_a_rotation": match_another_label,
 }
 RELATED: Related = {
     "test_number_of_running_tasks": {

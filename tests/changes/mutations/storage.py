@@ -29,13 +29,13 @@ def change_key(aws: LocalAws) -> None:
     aws.backend("efs").file_systems_by_id[files(aws)].kms_key_id = key(aws, "database")
 
 
-def replica_has_another_key(aws: LocalAws) -> None:
+def change_replica_key(aws: LocalAws) -> None:
     (destination,) = aws.backend("efs").replication(files(aws))["Destinations"]
     backend = aws.backend("efs", destination["Region"])
     backend.file_systems_by_id[destination["FileSystemId"]].kms_key_id = key(aws, "files")
 
 
-def without(sid: str) -> Mutation:
+def remove_statement(sid: str) -> Mutation:
     """Remove a statement from the policy."""
 
     def change(aws: LocalAws) -> None:
@@ -47,7 +47,7 @@ def without(sid: str) -> Mutation:
     return change
 
 
-def access_point_has_another_user(aws: LocalAws) -> None:
+def change_access_point_user(aws: LocalAws) -> None:
     point = sorted(aws.backend("efs").access_points.items())[0][1]
     point.posix_user = {"Uid": 0, "Gid": 0}
 
@@ -64,12 +64,12 @@ MUTATIONS: dict[str, Mutation] = {
     "test_files_are_replicated_to_the_second_region": lambda aws: aws.client("efs").delete_replication_configuration(
         SourceFileSystemId=files(aws)
     ),
-    "test_replica_is_encrypted_with_its_key": replica_has_another_key,
+    "test_replica_is_encrypted_with_its_key": change_replica_key,
     "test_files_are_protected_from_replication_overwrite": lambda aws: aws.client("efs").update_file_system_protection(
         FileSystemId=files(aws), ReplicationOverwriteProtection="DISABLED"
     ),
-    "test_file_system_policy_requires_tls": without("DenyPlaintext"),
-    "test_file_system_policy_requires_access_points": without("DenyAroundAccessPoints"),
-    "test_access_points_have_their_own_user_and_root_directory": access_point_has_another_user,
+    "test_file_system_policy_requires_tls": remove_statement("DenyPlaintext"),
+    "test_file_system_policy_requires_access_points": remove_statement("DenyAroundAccessPoints"),
+    "test_access_points_have_their_own_user_and_root_directory": change_access_point_user,
 }
 RELATED: Related = {}
