@@ -78,7 +78,7 @@ def drift(
     Runs a refresh-only plan of each deployed tier, two at a time, from the output of `make synth`. Prints names of
     resources and arguments, never values. Arguments in `ignore_changes` and values that AWS computes are not drift. The
     next deployment reverts what is `changed` or `deleted`, but not what is `added to` (a rule in a security group, a
-    route, a policy of a role), nor a function's code (`code_sha256`): see docs/preflight-and-drift.md. Changes nothing and takes no lock.
+    route, a policy of a role), nor a function's code (`code_sha256`). Changes nothing and takes no lock.
 
     When: on a schedule, and before a deployment that somebody else prepared.
 
