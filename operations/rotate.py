@@ -12,6 +12,9 @@ from operations.account import Account, EnvironmentName, connect
 from operations.errors import RefusedError, call_or_none, one_line_errors
 from operations.lock import format_age
 
+LONGEST_ATTEMPT = timedelta(minutes=15)
+"""Lambda's longest timeout."""
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -42,8 +45,12 @@ class Credential:
         listed = client.list_secret_version_ids(SecretId=name)["Versions"]
         versions: dict[str, Mapping[str, Any]] = {version["VersionId"]: version for version in listed}
         current = next((version for version in versions.values() if CURRENT in version["VersionStages"]), None)
-        # A complete rotation may leave both labels on one version.
-        pending = [id for id, version in versions.items() if version["VersionStages"] == [PENDING]]
+        # A complete rotation may leave both labels on one version; after a rollback, the version is no longer current.
+        pending = [
+            id
+            for id, version in versions.items()
+            if PENDING in version["VersionStages"] and CURRENT not in version["VersionStages"]
+        ]
         created: datetime | None = current["CreatedDate"] if current else None
         return cls(
             name=name,
@@ -64,11 +71,16 @@ class Credential:
         """Check that a rotation would not be refused.
 
         Raises:
-            RefusedError: rotation is off, or the credential is too young. The function would refuse, and leave another
-                version pending.
+            RefusedError: rotation is off, a rotation may be in progress, or the credential is too young: the function
+                would refuse, and leave another version pending.
         """
         if not self.rotates:
             raise RefusedError(f"{self.name}: rotation is off: deploy the rotation tier, which turns it on and rotates")
+        if self.pending and now < self.pending_since + LONGEST_ATTEMPT:
+            raise RefusedError(
+                f"{self.name}: the rotation to version {self.pending} may be in progress: wait until "
+                f"{self.pending_since + LONGEST_ATTEMPT:%Y-%m-%d %H:%M:%S} UTC"
+            )
         if self.current_since and now < self.current_since + minimum_age and not self.rotates_early:
             allowed = f"{self.current_since + minimum_age:%Y-%m-%d %H:%M:%S} UTC"
             raise RefusedError(
@@ -99,7 +111,8 @@ def rotate(
     refused: "A previous rotation isn't complete". This command removes the label AWSPENDING from that version, which
     cancels its rotation, and starts another. The current credential stays valid throughout.
 
-    It refuses while the credential is younger than `rotation.minimum_age_hours`, since the function would refuse, too.
+    It refuses while the credential is younger than `rotation.minimum_age_hours`, and in the first quarter of an hour of
+    a rotation, which may be in progress.
 
     When: a rotation has failed and its cause is fixed, or somebody has seen the credential.
 

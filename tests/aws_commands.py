@@ -28,6 +28,7 @@ CLI_ONLY_OPTIONS = {
     # Options of CLI commands that no API operation corresponds to.
     "cloudtrail validate-logs": {"end-time", "start-time", "trail-arn", "verbose"},
     "ecs wait": {"cluster", "services"},
+    "rds wait": {"db-cluster-identifier"},
     "logs tail": {"filter-pattern", "follow", "log-stream-names", "since"},
     "s3 cp": {"recursive"},
     "s3 ls": {"recursive"},

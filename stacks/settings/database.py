@@ -13,7 +13,8 @@ Readers = Annotated[int, Unit("instances"), Ge(0), Le(15)]
 
 SUPPORTED_MAJOR_VERSIONS = ("16", "17")
 LTS_VERSION = "17.7"
-"""Long-term support: at least three years from December 2025.
+"""Long-term support: at least three years from December 2025. PCI DSS 6.3.3 and AWS's own rules demand automatic minor
+upgrades, which leave it for a later version when AWS makes that their target.
 https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Updates.LTS.html"""
 
 

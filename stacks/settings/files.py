@@ -168,3 +168,5 @@ def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
                 for service in AuditSettings.model_fields:
                     if getattr(environment.audit, service) and getattr(other.audit, service):
                         yield f"{where}: audit.{service} = true: allowed: false, because {there} already manages it"
+                if environment.database.os_metrics_log and other.database.os_metrics_log:
+                    yield f"{where}: database.os_metrics_log = true: allowed: false, because {there} already manages it"

@@ -70,10 +70,11 @@ def age(scene: Scene, secrets: Any, hours: float) -> None:
 def test_a_failed_rotation_is_cancelled_and_another_succeeds(scene: Scene, secrets: Any):
     deploy(scene, secrets, fails=True)
     failed = stages(scene, secrets)["AWSPENDING"]
+    age(scene, secrets, hours=1)
     repair(scene, secrets)
     result = scene.run("rotate", answer="y\n")
     assert result.exit_code == 0, result.output
-    assert f"{name(scene)}: not yet created; version {failed} has been pending for 0 min\n" in result.output
+    assert f"{name(scene)}: not yet created; version {failed} has been pending for 1 h 0 min\n" in result.output
     assert f"Cancel the rotation to version {failed}, and start a rotation?" in result.output
     wait(scene)
     current = stages(scene, secrets)["AWSCURRENT"]
@@ -96,10 +97,48 @@ def test_without_a_pending_version_a_rotation_starts(scene: Scene, secrets: Any)
 @pytest.mark.parametrize(("arguments", "code"), [(["--dry-run"], 0), ([], 1)])
 def test_nothing_changes_without_consent(scene: Scene, secrets: Any, arguments: list[str], code: int):
     deploy(scene, secrets, fails=True)
+    age(scene, secrets, hours=1)
     before = stages(scene, secrets)
     result = scene.run("rotate", *arguments, answer="n\n")
     assert result.exit_code == code
     assert stages(scene, secrets) == before
+
+
+def test_a_rotation_in_progress_is_not_cancelled(scene: Scene, secrets: Any):
+    deploy(scene, secrets, fails=True)
+    before = stages(scene, secrets)
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 1
+    assert f"the rotation to version {before['AWSPENDING']} may be in progress: wait until 20" in result.stderr
+    assert stages(scene, secrets) == before
+
+
+def test_a_version_that_was_rolled_back_is_cancelled(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    first = stages(scene, secrets)["AWSCURRENT"]
+    age(scene, secrets, hours=26)
+    assert scene.run("rotate", "--yes").exit_code == 0
+    wait(scene)
+    second = stages(scene, secrets)["AWSCURRENT"]
+    age(scene, secrets, hours=26)
+    # An interrupted finishSecret has left the label AWSPENDING, and somebody went back to the version before.
+    secrets.update_secret_version_stage(SecretId=name(scene), VersionStage="AWSPENDING", MoveToVersionId=second)
+    secrets.update_secret_version_stage(
+        SecretId=name(scene), VersionStage="AWSCURRENT", MoveToVersionId=first, RemoveFromVersionId=second
+    )
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 0, result.output
+    assert f"version {second} has been pending for 1 d 2 h" in result.output
+
+
+def test_the_age_counts_from_the_rotation_not_from_the_creation_of_its_version(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    arn = secrets.describe_secret(SecretId=name(scene))["ARN"]
+    for version in scene.aws.backend("secretsmanager").secrets[arn].versions.values():
+        version["createdate"] -= 26 * 3600
+    result = scene.run("rotate", "--yes")
+    assert result.exit_code == 1
+    assert "tasks may still use the previous credential" in result.stderr
 
 
 def test_a_young_credential_is_refused_without_another_pending_version(scene: Scene, secrets: Any):

@@ -284,6 +284,34 @@ def test_answers_of_aws_are_described_for_each_type_of_the_stacks(all_platforms:
     assert answers.keys() == {resource.type for platform in all_platforms for resource in platform.resources}
 
 
+STATED = {
+    "aws_default_route_table": {"route": []},
+    "aws_default_security_group": {"egress": [], "ingress": []},
+    "aws_lb": {"ip_address_type": "ipv4"},
+    "aws_rds_cluster": {"iam_roles": []},
+    "aws_route_table": {"propagating_vgws": []},
+}
+"""Arguments that open access. If a stack leaves one out, the provider accepts whatever somebody sets."""
+
+
+def unstated_arguments(platform: Platform) -> Iterator[str]:
+    for type_, arguments in STATED.items():
+        for resource in platform.of_type(type_):
+            for argument, value in arguments.items():
+                if resource.body.get(argument) != value:
+                    yield f"{resource.address}: {argument}: expected {value}"
+
+
+def test_arguments_that_open_access_are_stated(all_platforms: list[Platform]):
+    for platform in all_platforms:
+        expect_none(unstated_arguments(platform))
+
+
+@pytest.mark.parametrize(("type_", "argument"), [(type_, each) for type_ in STATED for each in STATED[type_]])
+def test_an_argument_that_is_not_stated_is_found(prod: Platform, type_: str, argument: str):
+    assert is_found(unstated_arguments, prod, type_, argument, **{argument: None})
+
+
 ELEMENT = re.compile(r"(\w+)\.([\w-]+)\.(\w+)(?:\[\d+\]|\.\d+)\.")
 
 

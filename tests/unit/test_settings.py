@@ -280,15 +280,15 @@ def test_one_environment_manages_each_audit_service_per_account_and_region(tmp_p
 
     provider = {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}}
     write("staging", {})
-    write("dev", {**provider, "audit": {"guardduty": True, "config": True}})
+    write("dev", {**provider, "audit": {"guardduty": True, "config": True}, "database": {"os_metrics_log": True}})
     with pytest.raises(SettingsError) as refused:
         load_environments(tmp_path)
     assert str(refused.value).splitlines() == [
-        f"{tmp_path.name}/staging.toml: audit.{service} = true: allowed: false, because {tmp_path.name}/dev.toml "
+        f"{tmp_path.name}/staging.toml: {key} = true: allowed: false, because {tmp_path.name}/dev.toml "
         "already manages it"
-        for service in ("guardduty", "config")
+        for key in ("audit.guardduty", "audit.config", "database.os_metrics_log")
     ]
-    write("staging", {"audit": {"guardduty": False, "config": False}})
+    write("staging", {"audit": {"guardduty": False, "config": False}, "database": {"os_metrics_log": False}})
     assert len(load_environments(tmp_path)) == 2
     write("staging", {"region": "us-west-2", "network": {"zones": ["us-west-2a", "us-west-2b"]}})
     assert len(load_environments(tmp_path)) == 2
@@ -296,7 +296,8 @@ def test_one_environment_manages_each_audit_service_per_account_and_region(tmp_p
 
 def test_an_account_has_one_oidc_provider(tmp_path: Path):
     def write(name: str, change: dict[str, Any]) -> None:
-        change = {**change, "audit": dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)}
+        audit = dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)
+        change = {**change, "audit": audit, "database": {"os_metrics_log": name == "dev"}}
         (tmp_path / f"{name}.toml").write_text(
             to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
         )
