@@ -60,6 +60,7 @@ def rejected_traffic_pattern(vpc: IPv4Network) -> str:
     Nor are the load balancer's responses to clients that connect from a port below 1024, as scanners do: it accepts the
     request, and the network ACL rejects the response, which has a record of its own.
     https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-records-examples.html
+    A task cannot scan from these ports, because it has no capabilities and so cannot bind them.
 
     Patterns do not support CIDRs, so it matches the first two octets, which are fixed in a VPC of /16 to /18.
     """
