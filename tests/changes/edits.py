@@ -312,8 +312,12 @@ EDITS: Mapping[str, Edit] = {
     # Capacity.
     "more ACU": Edit(
         "database",
-        CAPACITY,
-        {(CAPACITY, CLUSTER, "serverlessv2_scaling_configuration/0/max_capacity")},
+        EXPOSURE,
+        {
+            (CAPACITY, CLUSTER, "serverlessv2_scaling_configuration/0/max_capacity"),
+            # More vCPUs, more sessions before the alarm.
+            (EXPOSURE, "aws_cloudwatch_metric_alarm.alarm-load", "threshold"),
+        },
         settings={"database": {"maximum_capacity": 128}},
     ),
     "another reader": Edit(
@@ -328,7 +332,11 @@ EDITS: Mapping[str, Edit] = {
     "larger tasks": Edit(
         "service",
         CAPACITY,
-        {(CAPACITY, "aws_ecs_task_definition.task", "cpu"), (CAPACITY, "aws_ecs_task_definition.task", "memory")},
+        {
+            (CAPACITY, "aws_ecs_task_definition.task", "container_definitions/application/memory"),
+            (CAPACITY, "aws_ecs_task_definition.task", "cpu"),
+            (CAPACITY, "aws_ecs_task_definition.task", "memory"),
+        },
         settings={"service": {"cpu": 2048, "memory": 4096}},
     ),
     "more tasks": Edit(

@@ -113,8 +113,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_rds_cluster", "engine_mode"): _stored_cluster(engine_mode="serverless"),
     ("aws_rds_cluster", "engine_version"): _cluster(EngineVersion="17.9"),
     ("aws_rds_cluster", "iam_database_authentication_enabled"): _cluster(EnableIAMDatabaseAuthentication=False),
-    ("aws_rds_cluster", "iam_roles"): _stored_cluster(
-        associated_roles=[{"RoleArn": "arn:aws:iam::111122223333:role/export", "Status": "ACTIVE"}]
+    ("aws_rds_cluster", "iam_roles"): lambda aws, state: aws.client("rds").add_role_to_db_cluster(
+        DBClusterIdentifier=state["id"], RoleArn="arn:aws:iam::111122223333:role/export", FeatureName="s3Export"
     ),
     ("aws_rds_cluster", "kms_key_id"): _stored_cluster(kms_key_id="arn:aws:kms:us-west-1:111122223333:key/another"),
     ("aws_rds_cluster", "master_username"): _stored_cluster(master_username="another"),

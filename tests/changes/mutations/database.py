@@ -140,6 +140,9 @@ MUTATIONS: dict[str, Mutation] = {
     "test_readers_scale_by_cpu": delete_scaling_policy("rds"),
 }
 RELATED: Related = {
+    "test_cluster_has_its_security_group": {
+        "test_recovery.py::test_restores_stay_in_the_network_and_under_the_key_of_files": "restores use the cluster's",
+    },
     "test_log_of_os_metrics_is_encrypted_and_kept": {
         "test_foundation.py::test_retention_of_log_groups": "it is one of the environment's log groups",
     },

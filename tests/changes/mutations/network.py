@@ -99,16 +99,17 @@ def delete_flow_logs(aws: LocalAws) -> None:
 
 
 def open_default_acl(aws: LocalAws) -> None:
-    ec2 = aws.client("ec2")
-    for acl in ec2.describe_network_acls(Filters=[{"Name": "default", "Values": ["true"]}])["NetworkAcls"]:
-        ec2.create_network_acl_entry(
-            NetworkAclId=acl["NetworkAclId"],
-            RuleNumber=100,
-            Protocol="-1",
-            RuleAction="allow",
-            Egress=False,
-            CidrBlock="0.0.0.0/0",
-        )
+    ec2, vpc = aws.client("ec2"), named(aws, "vpc", "vpc")
+    filters = [{"Name": "default", "Values": ["true"]}, {"Name": "vpc-id", "Values": [vpc]}]
+    (acl,) = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    ec2.create_network_acl_entry(
+        NetworkAclId=acl["NetworkAclId"],
+        RuleNumber=100,
+        Protocol="-1",
+        RuleAction="allow",
+        Egress=False,
+        CidrBlock="0.0.0.0/0",
+    )
 
 
 def route_main_table_to_nat_gateway(aws: LocalAws) -> None:
@@ -161,6 +162,9 @@ MUTATIONS: dict[str, Mutation] = {
     "test_cidr_block_of_the_vpc": widen_vpc_range,
 }
 RELATED: Related = {
+    "test_flow_logs_record_all_traffic": {
+        "test_network.py::test_only_rejected_requests_from_within_the_vpc_are_counted": "the flow log names the group",
+    },
     "test_there_is_a_subnet_in_every_zone[public]": {
         "test_network.py::test_app_subnets_route_to_the_nat_gateway_of_the_settings": "NAT gateways move with a subnet",
     },

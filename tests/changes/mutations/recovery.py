@@ -133,6 +133,9 @@ MUTATIONS: dict[str, Mutation] = {
     "test_failed_backup_jobs_are_reported": change_copy_rule,
 }
 RELATED: Related = {
+    "test_restores_are_tested": {
+        "test_recovery.py::test_restores_stay_in_the_network_and_under_the_key_of_files": "one selection is gone",
+    },
     "test_there_is_a_vault_in_each_region": {
         "test_recovery.py::test_backups_are_copied_to_the_second_region": "the destination vault does not exist",
     },
