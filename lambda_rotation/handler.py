@@ -176,7 +176,7 @@ def _checked_pending_credential(configuration: Configuration, secret: Secret) ->
         raise RotationRefusedError("The pending version has no value", ROTATE_AGAIN)
     pending = Credential.parse(text)
     # A pending version is current already if finishSecret was interrupted, or if AWS made the first version current at
-    # once. No other version tells then which login role it should have, so either one is accepted.
+    # once. Then no other version shows which login role it should have, so either one is accepted.
     login = pending.username if secret.is_current else configuration.next_login(_username_to_replace(secret))
     pending.check(configuration, login if login in configuration.logins else configuration.logins[0])
     return pending

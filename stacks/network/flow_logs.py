@@ -57,8 +57,8 @@ def enable_flow_logs(tier: TierStack, vpc: Vpc, key: KmsKey) -> None:
 def rejected_traffic_pattern(vpc: IPv4Network) -> str:
     """Filter pattern for rejected traffic from inside the VPC. Scans from the internet are noise.
 
-    Nor are the load balancer's responses to clients that connect from a port below 1024, as scanners do: it accepts the
-    request, and the network ACL rejects the response, which has a record of its own.
+    So are the load balancer's responses to clients that connect from a port below 1024, as scanners do: it accepts the
+    request, but the network ACL rejects the response, which gets a record of its own.
     https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-records-examples.html
     A task cannot scan from these ports, because it has no capabilities and so cannot bind them.
 
