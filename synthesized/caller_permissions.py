@@ -134,6 +134,8 @@ CALLER_PERMISSIONS = (
         },
     ),
 )
+CHECKING_SERVICES = sorted({permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"})
+"""Services that check permissions of every deployment's caller. S3's depend on deletion protection."""
 
 
 def fields_of(names: Names) -> dict[str, str]:

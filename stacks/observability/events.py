@@ -11,6 +11,11 @@ from stacks.statements import allow
 from stacks.tier import TierStack
 
 HEALTH_CATEGORIES = ("issue", "investigation", "scheduledChange")
+HEALTH_BACKUP_REGION = "us-west-2"
+"""Receives the public health events of all other Regions and of global services, too.
+
+https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
+"""
 
 
 def platform_events(service: ServiceStack) -> list[Event]:
@@ -54,7 +59,8 @@ def platform_events(service: ServiceStack) -> list[Event]:
             name="aws-health",
             source="aws.health",
             detail_types=["AWS Health Event"],
-            detail={"eventTypeCategory": list(HEALTH_CATEGORIES)},
+            # Public events of other Regions arrive in us-west-2, and those of us-west-2 in us-east-1.
+            detail=_health_detail(service.settings.region, "global"),
             message="AWS Health reports <code> for <service>.",
             input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
         ),
@@ -76,11 +82,13 @@ def platform_events(service: ServiceStack) -> list[Event]:
 def forward_global_health_events(tier: TierStack) -> None:
     """Send health events of global services, such as an exposed access key, to the environment's own Region.
 
-    AWS delivers them only in us-east-1: https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
+    AWS delivers them in us-east-1, and only public ones in us-west-2 as well.
+    https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
     """
     if (there := tier.global_region) is None:
         return
     name = tier.names.resource_name("global-health")
+    public = () if tier.settings.region == HEALTH_BACKUP_REGION else ("global",)
     role, permissions = service_role(
         tier,
         "global-health",
@@ -95,15 +103,7 @@ def forward_global_health_events(tier: TierStack) -> None:
         provider=there,
         name=name,
         description="Health events of global services and of this account: forwards them to the environment's Region",
-        event_pattern=event_pattern(
-            "aws.health",
-            ["AWS Health Event"],
-            detail={
-                "eventTypeCategory": list(HEALTH_CATEGORIES),
-                # Not what is public and concerns the other Region alone.
-                "$or": [{"eventRegion": ["global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
-            },
-        ),
+        event_pattern=event_pattern("aws.health", ["AWS Health Event"], detail=_health_detail(*public)),
     )
     CloudwatchEventTarget(
         tier,
@@ -115,3 +115,10 @@ def forward_global_health_events(tier: TierStack) -> None:
         role_arn=role.arn,
         depends_on=[permissions],
     )
+
+
+def _health_detail(*regions: str) -> dict[str, object]:
+    """Pattern of health events: all of the account, and public ones of these Regions (`global`: of global services)."""
+    account = {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}
+    scope = {"$or": [{"eventRegion": list(regions)}, account]} if regions else account
+    return {"eventTypeCategory": list(HEALTH_CATEGORIES), **scope}

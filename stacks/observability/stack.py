@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.cloudwatch_composite_alarm import CloudwatchCompositeAlarm
 from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.db_event_subscription import DbEventSubscription
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from constructs import Construct
@@ -61,14 +62,14 @@ class ObservabilityStack(TierStack):
         """
         super().__init__(scope, settings)
         self._watch(foundation.alarm_topic, service)
-        alarms = [alarm.arn for tier in (*monitored_tiers, self) for alarm in tier.alarms.values()]
+        alarms = [alarm for tier in (*monitored_tiers, self) for alarm in tier.alarms.values()]
         healthy = self._platform_healthy(foundation.alarm_topic, alarms)
         self._notify_of_databases(foundation.alarm_topic)
         notify(self, foundation.alarm_topic, platform_events(service))
         forward_global_health_events(self)
         save_queries(self)
         rows = dashboard_rows(self.names, topic=foundation.alarm_topic, files=storage.file_system, service=service)
-        self._dashboard(healthy, alarms, [*rows, *_default_rows(rows, monitored_tiers)])
+        self._dashboard(healthy, [alarm.arn for alarm in alarms], [*rows, *_default_rows(rows, monitored_tiers)])
 
     def _watch(self, topic: SnsTopic, service: ServiceStack) -> None:
         metric_filter(self, "application-errors", service.log, pattern=ERROR_PATTERN, metric=APPLICATION_ERRORS)
@@ -121,14 +122,19 @@ class ObservabilityStack(TierStack):
             ],
         )
 
-    def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[str]) -> CloudwatchCompositeAlarm:
-        """Composite alarm: notifies when the first alarm is raised, and again when all are OK."""
+    def _platform_healthy(self, topic: SnsTopic, alarms: Sequence[CloudwatchMetricAlarm]) -> CloudwatchCompositeAlarm:
+        """Composite alarm: notifies when the first alarm is raised or loses its data, and again when all are OK."""
+        conditions = [
+            *(f'ALARM("{alarm.arn}")' for alarm in alarms),
+            # Otherwise, missing data is an error count without errors, or raises the alarm.
+            *(f'INSUFFICIENT_DATA("{alarm.arn}")' for alarm in alarms if alarm.treat_missing_data_input == "missing"),
+        ]
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
             alarm_name=self.names.resource_name("platform-healthy"),
             alarm_description=f"At least one alarm is active. {self.runbook_reference('platform-healthy')}",
-            alarm_rule=" OR ".join(f'ALARM("{alarm}")' for alarm in alarms),
+            alarm_rule=" OR ".join(conditions),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],
         )

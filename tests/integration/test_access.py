@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from stacks.settings import Environment
-from synthesized.caller_permissions import CALLER_PERMISSIONS, fields_of
+from synthesized.caller_permissions import CALLER_PERMISSIONS, CHECKING_SERVICES, fields_of
 from synthesized.policy_statements import Statement, as_list, statements_of
 from tests.integration.deployed import DeployedEnvironment, Response
 from tests.integration.expectations import Superset, expect, expect_each
 
 ISSUER = "token.actions.githubusercontent.com"
-CHECKED_SERVICES = {permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"}
-"""Services that check permissions of their callers. S3's depend on the environment's deletion protection."""
 NEVER = ("secretsmanager:GetSecretValue", "rds-db:connect", "iam:DeleteRolePermissionsBoundary")
 
 
@@ -112,7 +110,7 @@ def test_deployer_roles_have_policies_of_the_stack_only(deployed: DeployedEnviro
     expect("other policies", other_policies, set[str]())
 
 
-@pytest.mark.parametrize("service", sorted(CHECKED_SERVICES))
+@pytest.mark.parametrize("service", CHECKING_SERVICES)
 def test_deployer_roles_have_the_permissions_that_a_service_checks(
     deployed: DeployedEnvironment, statements: dict[str, list[Statement]], service: str
 ):

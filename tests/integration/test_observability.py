@@ -102,8 +102,14 @@ def test_sums_on_dashboards_count_a_metric_once(deployed: DeployedEnvironment):
 
 
 def test_composite_alarm_covers_all_alarms(alarms: list[Response], composite_alarm: Response):
-    covered = set(re.findall(r'ALARM\("([^"]+)"\)', composite_alarm["AlarmRule"]))
+    covered = set(re.findall(r'\bALARM\("([^"]+)"\)', composite_alarm["AlarmRule"]))
     expect("covers", {composite_alarm["AlarmArn"]: covered}, {alarm["AlarmArn"] for alarm in alarms})
+
+
+def test_composite_alarm_covers_lost_data(alarms: list[Response], composite_alarm: Response):
+    covered = set(re.findall(r'INSUFFICIENT_DATA\("([^"]+)"\)', composite_alarm["AlarmRule"]))
+    silent = {alarm["AlarmArn"] for alarm in alarms if alarm["TreatMissingData"] == "missing"}
+    expect("covers lost data of", {composite_alarm["AlarmArn"]: covered}, silent)
 
 
 def test_composite_alarm_notifies_the_topic(composite_alarm: Response, topic: str):

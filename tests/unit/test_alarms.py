@@ -190,7 +190,9 @@ def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[st
         composite = only(platform, "aws_cloudwatch_composite_alarm")
         arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
         assert composite["alarm_name"] == f"globecart-{name}-platform-healthy"
-        assert set(re.findall(r'ALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+        silent = {f"${{{one.address}.arn}}" for one in alarms(platform) if one.body["treat_missing_data"] == "missing"}
+        assert set(re.findall(r'\bALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
+        assert set(re.findall(r'INSUFFICIENT_DATA\("(.+?)"\)', composite["alarm_rule"])) == silent != set()
         assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
         # CloudWatch's limit, with the longest possible ARN in place of each reference.
         longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"

@@ -75,7 +75,10 @@ EXPECTED: dict[str, Body] = {
     "aws-health": {
         "source": ["aws.health"],
         "detail-type": ["AWS Health Event"],
-        "detail": {"eventTypeCategory": ["issue", "investigation", "scheduledChange"]},
+        "detail": {
+            "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
+            "$or": [{"eventRegion": ["us-west-1", "global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
+        },
     },
     "certificate-expiry": {
         "source": ["aws.acm"],
@@ -146,6 +149,17 @@ def test_nothing_is_forwarded_if_the_environment_is_in_us_east_1(synthesize: Syn
     in_us_east_1 = synthesize("dev", {"region": "us-east-1", "network": {"zones": zones}})
     assert "global-health" not in patterns(in_us_east_1)
     assert len(in_us_east_1.stacks["observability"].providers) == 1
+
+
+def test_public_health_events_arrive_once_in_the_backup_region(synthesize: Synthesize):
+    # AWS Health delivers those of all Regions and of global services to us-west-2.
+    zones = ["us-west-2a", "us-west-2b"]
+    in_us_west_2 = patterns(synthesize("dev", {"region": "us-west-2", "network": {"zones": zones}}))
+    assert in_us_west_2["aws-health"]["detail"]["$or"][0] == {"eventRegion": ["us-west-2", "global"]}
+    assert in_us_west_2["global-health"]["detail"] == {
+        "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
+        "eventScopeCode": ["ACCOUNT_SPECIFIC"],
+    }
 
 
 def test_saved_queries_use_existing_log_groups(prod: Platform):

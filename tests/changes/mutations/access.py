@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from local_aws.server import LocalAws
-from synthesized.caller_permissions import CALLER_PERMISSIONS
+from synthesized.caller_permissions import CALLER_PERMISSIONS, CHECKING_SERVICES
 from synthesized.policy_statements import Statement, as_list, statements_of
 from tests.changes.mutations import Mutation, Related
 
@@ -114,7 +114,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_deployer_roles_have_policies_of_the_stack_only": attach_read_only,
     **{
         f"test_deployer_roles_have_the_permissions_that_a_service_checks[{service}]": remove_permission(service)
-        for service in {permission.calls.partition(":")[0] for permission in CALLER_PERMISSIONS} - {"s3"}
+        for service in CHECKING_SERVICES
     },
     "test_audit_archive_can_be_emptied_only_without_deletion_protection": remove_statement("NoLoss"),
     "test_deployer_roles_cannot_read_logs": remove_statement("NoObjects"),
