@@ -61,7 +61,10 @@ CATALOGUE: Mapping[str, Row] = {
     # Audit.
     "aws_cloudtrail": Row(Tagged(r"cloudtrail:trail/(.+)", "AWS::CloudTrail::Trail", ARN), noun="trail"),
     "aws_guardduty_detector": Row(
-        Tagged(r"guardduty:detector/([^/]+)", "AWS::GuardDuty::Detector"), noun="GuardDuty detector"
+        Tagged(r"guardduty:detector/([^/]+)", "AWS::GuardDuty::Detector"),
+        noun="GuardDuty detector",
+        # The older form of the features: AWS gives both the same status.
+        separate_resources={"datasources": None},
     ),
     "aws_guardduty_detector_feature": Row(Idempotent("UpdateDetector")),
     "aws_securityhub_account": Row(Lookup(lookups.hub, (), ("InvalidAccessException",))),

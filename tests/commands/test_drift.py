@@ -208,8 +208,11 @@ def test_an_additional_policy_or_route_is_drift(type_: str, argument: str, by: d
     ]
 
 
-def test_an_argument_that_a_separate_resource_manages_is_not_drift():
-    assert drift_of("aws_s3_bucket", {"versioning": []}, {"versioning": [{"enabled": True}]}, body={}) == []
+@pytest.mark.parametrize(
+    ("type_", "argument"), [("aws_s3_bucket", "versioning"), ("aws_guardduty_detector", "datasources")]
+)
+def test_an_argument_that_a_separate_resource_manages_is_not_drift(type_: str, argument: str):
+    assert drift_of(type_, {argument: []}, {argument: [{"enabled": True}]}, body={}) == []
 
 
 def test_data_sources_are_not_resources():
