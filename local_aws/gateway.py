@@ -5,7 +5,7 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -46,6 +46,8 @@ class Call:
     action: str
     content_type: str = field(default="", compare=False)
     """Content type of the request body: it tells which of the service's protocols the client uses."""
+    attempt: int = field(default=1, compare=False)
+    """More than 1 if the client repeats the call, as after a lost response."""
 
     def __str__(self) -> str:
         return f"{self.service}:{self.action}"
@@ -91,7 +93,7 @@ class Gateway:
         """WSGI entry point. Every response is logged and counted."""
         # Takes precedence over the account that moto derives from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-        call = parse_call(environ)
+        call = replace(parse_call(environ), attempt=parse_attempt(environ))
         with self._lock:
             fault = self.faults.draw(call.service)
         if fault:
@@ -136,7 +138,8 @@ class Gateway:
     def _record(self, call: Call, outcome: str) -> None:
         with self._lock:
             self.calls[str(call)] += 1
-            self._write(f"{call} {outcome}\n")
+            attempt = f" (attempt {call.attempt})" if call.attempt > 1 else ""
+            self._write(f"{call}{attempt} {outcome}\n")
 
     def _write(self, text: str) -> None:
         with self._log.open("a", encoding="utf-8") as log:
@@ -202,6 +205,12 @@ def parse_call(environ: Environ) -> Call:
     except (NotFound, UnknownServiceError, NotImplementedError):
         return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
     return Call(service, str(operation.name), content_type)
+
+
+def parse_attempt(environ: Environ) -> int:
+    """Which attempt of a call this is, from the header that AWS's SDKs send: `attempt=2; max=25`."""
+    attempt = re.search(r"attempt=(\d+)", environ.get("HTTP_AMZ_SDK_REQUEST", ""))
+    return int(attempt[1]) if attempt else 1
 
 
 def format_error(call: Call, code: str, message: str) -> tuple[str, bytes]:

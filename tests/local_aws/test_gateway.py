@@ -89,6 +89,14 @@ def test_calls_are_counted_and_logged_by_service_and_operation(
     assert last_line(aws) == f"{logged} 200 OK"
 
 
+def test_a_repeated_call_is_logged_with_its_attempt(aws: LocalAws):
+    client = aws.client("sts")
+    header = "attempt=3; max=25"
+    client.meta.events.register("before-send", lambda request, **_: request.headers.update({"amz-sdk-request": header}))
+    client.get_caller_identity()
+    assert last_line(aws) == "sts:GetCallerIdentity (attempt 3) 200 OK"
+
+
 def test_an_error_response_is_logged(aws: LocalAws):
     assert refused(aws.client("kms").describe_key, KeyId="alias/missing")[1] == "NotFoundException"
     assert last_line(aws).startswith("kms:DescribeKey 400 BAD REQUEST b'")
