@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from operations.errors import RefusedError
 from stacks import ROOT
-from stacks.names import PROJECT, Names
+from stacks.names import Names
 from stacks.settings import Environment, SettingsError, load_environments
 
 ENVIRONMENTS = ROOT / "environments"
@@ -45,13 +45,13 @@ class Account:
                 f"these credentials belong to account {caller['Account']} ({caller['Arn']}); "
                 f"environment {settings.name} belongs to account {settings.account} (environments/{settings.name}.toml)"
             )
-        return cls(settings=settings, names=Names.from_settings(settings), session=session, caller=caller["Arn"])
+        return cls(settings=settings, names=settings.names, session=session, caller=caller["Arn"])
 
     @property
     def bootstrap_tags(self) -> dict[str, str]:
         """Tags of what bootstrap creates: the stacks' default tags, with `Tier=state` and `ManagedBy=bootstrap`."""
         return {
-            "Project": PROJECT,
+            "Project": self.settings.company,
             "Environment": self.settings.name,
             "Tier": "state",
             "ManagedBy": "bootstrap",

@@ -18,8 +18,9 @@ import yaml
 from operations.account import ENVIRONMENTS
 from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
-from stacks.names import ACCESS, Names
+from stacks.names import ACCESS
 from stacks.settings import Environment
+from stacks.settings.files import SHARED
 from synthesized.platform import Stack, output_folder, read_stacks
 
 FILE = ROOT / "atlantis.yaml"
@@ -40,7 +41,7 @@ MANUAL_TIERS = {
 }
 """Tiers that Atlantis plans but never applies: administrators do, with their own credentials."""
 
-SHARED_FILES = ("main.py", "Pipfile.lock", "cdktf.json")
+SHARED_FILES = ("main.py", "Pipfile.lock", "cdktf.json", f"environments/{SHARED}.toml")
 ASSET_SOURCES: Mapping[str, str] = {"package": "lambda_rotation/**"}
 """Source files of each asset, by the asset's name."""
 FILE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
@@ -120,7 +121,7 @@ def profiles(environments: Sequence[Environment], source: str) -> str:
         f"[profile {names.resource_name(role)}]\n"
         f"role_arn = {names.deployer_role_arn(role)}\n"
         f"role_session_name = atlantis\n{source}\n"
-        for names in map(Names.from_settings, environments)
+        for names in (settings.names for settings in environments)
         for role in ("plan", "apply")
     )
 

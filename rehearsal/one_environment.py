@@ -35,7 +35,6 @@ from rehearsal.processes import ProgramError, run
 from rehearsal.progress import Progress, count_resources
 from rehearsal.report import Report
 from stacks import ROOT
-from stacks.names import Names
 from stacks.settings import Environment, load_environments
 from synthesized.catalogue.arns import resource_of
 from synthesized.platform import Platform
@@ -218,7 +217,7 @@ class Rehearsal:
 
     def tagged(self, tier: str | None = None, kind: str | None = None) -> list[str]:
         """ARNs of this environment's resources, found by their tags; by default of all tiers and resource types."""
-        found = tagged_resources(self.aws.client, Names.from_settings(self.settings), tier, kind)
+        found = tagged_resources(self.aws.client, self.settings.names, tier, kind)
         return sorted(mapping["ResourceARN"] for mapping in found)
 
     def run_program(self, log: str, *arguments: str) -> str:

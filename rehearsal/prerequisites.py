@@ -3,14 +3,13 @@
 import json
 
 from local_aws.server import LocalAws
-from stacks.names import Names
 from stacks.settings import Environment
 
 
 def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
     """Create the public hosted zone and, unless bootstrap does, the permissions boundary and the key administrators."""
     aws.client("route53").create_hosted_zone(Name=settings.service.hosted_zone, CallerReference="rehearsal")
-    bootstrap_prefix, iam = Names.from_settings(settings).resource_name(""), aws.client("iam")
+    bootstrap_prefix, iam = settings.names.resource_name(""), aws.client("iam")
     for arn in {settings.permissions_boundary, *settings.foundation.key_administrators}:
         kind, *path, name = arn.split(":", 5)[5].split("/")
         if name.startswith(bootstrap_prefix):

@@ -20,6 +20,7 @@ from rehearsal.one_environment import Rehearsal, RehearsalError
 from rehearsal.processes import PROCESS_VARIABLES, run, without_variables
 from stacks import ROOT
 from stacks.settings import Environment
+from stacks.settings.files import environment_files
 from synthesized.platform import Stack
 
 SHARED_FOLDERS = (".cache", ".venv")
@@ -190,7 +191,7 @@ def create_checkout(checkout: Path, name: str, log: Path) -> Path:
     (checkout / "node_modules").mkdir()
     (checkout / "node_modules" / "installed").touch()
     copy_project(checkout, *SHARED_FOLDERS)
-    for other in (checkout / "environments").glob("*.toml"):
+    for other in environment_files(checkout / "environments"):
         if other.stem != name:
             other.unlink()
     write_atlantis_yaml(checkout, log)

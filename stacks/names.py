@@ -4,15 +4,15 @@ A policy may have to name a resource that a later tier creates, such as the trai
 tiers take the name from here.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
-from stacks.settings import Environment
-from stacks.settings.access import ISSUER
-
-PROJECT = "globecart"
 GLOBAL_REGION = "us-east-1"
 """Region of AWS's global services, such as IAM: of their requests, their events and their API."""
+GITHUB_ISSUER = "token.actions.githubusercontent.com"
+"""Issuer of the OIDC tokens that GitHub Actions workflows authenticate with."""
+BUCKETS = ("audit", "config", "delivery")
+"""Log buckets: of the trail, of AWS Config, and of services that deliver logs to S3."""
 ACCESS = "access"
 """The tier of the deployment roles. Administrators apply it by hand; the roles themselves cannot change it."""
 OS_METRICS_LOG_GROUP = "RDSOSMetrics"
@@ -23,20 +23,21 @@ OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 class Names:
     """Names and ARNs of one environment."""
 
+    company: str
     environment: str
     account: str
     region: str
     second_region: str | None = None
 
-    @classmethod
-    def from_settings(cls, settings: Environment) -> Self:
-        """Names of the environment with these settings."""
-        return cls(
-            environment=settings.name,
-            account=settings.account,
-            region=settings.region,
-            second_region=settings.second_region,
-        )
+    @property
+    def boundary_arn(self) -> str:
+        """ARN of the permissions boundary that `bootstrap` creates."""
+        return f"arn:aws:iam::{self.account}:policy/{self.resource_name('boundary')}"
+
+    @property
+    def key_administrators_arn(self) -> str:
+        """ARN of the role of the key administrators that `bootstrap` creates."""
+        return f"arn:aws:iam::{self.account}:role/{self.resource_name('key-administrators')}"
 
     @property
     def event_bus_arn(self) -> str:
@@ -49,11 +50,20 @@ class Names:
         return [region for region in (self.region, self.second_region) if region]
 
     def resource_name(self, what: str) -> str:
-        """`globecart-<environment>-<what>`."""
-        return f"{PROJECT}-{self.environment}-{what}"
+        """`<company>-<environment>-<what>`."""
+        return f"{self.company}-{self.environment}-{what}"
+
+    @property
+    def tightest(self) -> Iterator[tuple[str, str, int]]:
+        """Kind, name, and AWS's maximum length of the names that a long company or environment makes too long first."""
+        yield "load balancer", self.load_balancer, 32
+        yield "cache", self.cache, 40
+        yield "backup vault", self.copy_vault, 50
+        for bucket in ("state", *BUCKETS):
+            yield "bucket", self.bucket_name(bucket), 63
 
     def bucket_name(self, what: str) -> str:
-        """Bucket name: unique across all of AWS, 63 characters at most."""
+        """Bucket name: unique across all of AWS."""
         return f"{self.resource_name(what)}-{self.account}-{self.region}"
 
     def bucket_arn(self, what: str) -> str:
@@ -80,12 +90,12 @@ class Names:
     @property
     def role_path(self) -> str:
         """IAM path of the platform's roles; the deployment policies refer to it."""
-        return f"/{PROJECT}/{self.environment}/"
+        return f"/{self.company}/{self.environment}/"
 
     @property
     def access_path(self) -> str:
         """IAM path of the deployment roles and their policies, which no deployment may change."""
-        return f"/{PROJECT}-access/{self.environment}/"
+        return f"/{self.company}-access/{self.environment}/"
 
     def deployer_role_arn(self, role: str) -> str:
         """ARN of a deployment role: `plan` or `apply`."""
@@ -99,7 +109,7 @@ class Names:
     @property
     def oidc_provider_arn(self) -> str:
         """ARN of the OIDC provider for GitHub Actions; AWS derives it from the issuer's URL."""
-        return f"arn:aws:iam::{self.account}:oidc-provider/{ISSUER}"
+        return f"arn:aws:iam::{self.account}:oidc-provider/{GITHUB_ISSUER}"
 
     @property
     def log_group_patterns(self) -> list[str]:
@@ -141,7 +151,7 @@ class Names:
 
     @property
     def load_balancer(self) -> str:
-        """Name of the load balancer; 32 characters at most."""
+        """Name of the load balancer."""
         return self.resource_name("public")
 
     @property
@@ -152,7 +162,7 @@ class Names:
     @property
     def metric_namespace(self) -> str:
         """CloudWatch namespace of our own metric filters."""
-        return f"{PROJECT}/{self.environment}"
+        return f"{self.company}/{self.environment}"
 
     @property
     def flow_log_group(self) -> str:
@@ -179,7 +189,7 @@ class Names:
 
     @property
     def cache(self) -> str:
-        """Id of the cache's replication group; 40 characters at most."""
+        """Id of the cache's replication group."""
         return self.resource_name("cache")
 
     @property
@@ -224,7 +234,7 @@ class Names:
 
     @property
     def vault(self) -> str:
-        """Name of the backup vault; 50 characters at most."""
+        """Name of the backup vault."""
         return self.resource_name("backups")
 
     @property
@@ -237,4 +247,4 @@ class Names:
         return f"/aws/vendedlogs/states/{self.resource_name(what)}"
 
     def _log_group(self, what: str) -> str:
-        return f"/{PROJECT}/{self.environment}/{what}"
+        return f"/{self.company}/{self.environment}/{what}"

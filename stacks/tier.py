@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAla
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
 
-from stacks.names import GLOBAL_REGION, PROJECT, Names
+from stacks.names import GLOBAL_REGION
 from stacks.settings import Environment
 
 
@@ -24,7 +24,7 @@ class TierStack(TerraformStack):
     def __init__(self, scope: Construct, settings: Environment) -> None:
         super().__init__(scope, f"{settings.name}-{self.tier}")
         self.settings = settings
-        self.names = Names.from_settings(settings)
+        self.names = settings.names
         self._configure_backend()
         self._configure_provider("aws", settings.region)
 
@@ -105,7 +105,7 @@ class TierStack(TerraformStack):
             default_tags=[
                 AwsProviderDefaultTags(
                     tags={
-                        "Project": PROJECT,
+                        "Project": self.settings.company,
                         "Environment": self.settings.name,
                         "Tier": self.tier,
                         "ManagedBy": "cdktf",

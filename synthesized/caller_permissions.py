@@ -7,7 +7,7 @@ Service Authorization Reference omits most of them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stacks.names import PROJECT, Names
+from stacks.names import Names
 
 _USER_GUIDE = "https://docs.aws.amazon.com/autoscaling/application/userguide"
 _VALIDATION = f"{_USER_GUIDE}/security_iam_permission_validation.html"
@@ -144,7 +144,7 @@ def fields_of(names: Names) -> dict[str, str]:
         "account": names.account,
         "environment": names.environment,
         "ours": names.resource_name(""),
-        "project": PROJECT,
+        "project": names.company,
         "region": names.region,
         "role_path": names.role_path,
     }

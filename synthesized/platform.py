@@ -122,6 +122,12 @@ class Platform:
         return cls.read(output_folder(), environment)
 
     @property
+    def company(self) -> str:
+        """The company, from the tag `Project`."""
+        provider = next(iter(self.stacks.values())).providers[0]
+        return provider["default_tags"][0]["tags"]["Project"]
+
+    @property
     def document(self) -> Body:
         """Resources and data sources of all tiers as one Terraform JSON document, for analysis only."""
         document: Body = {"resource": {}, "data": {}}

@@ -8,7 +8,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ import main
 from main import build
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
+from stacks.settings.files import SHARED, environment_files, merged
 from synthesized.platform import Platform
 from tests.failures import (
     pytest_assertrepr_compare,
@@ -47,7 +47,7 @@ __all__ = [
 REFERENCE = Path(__file__).parent / "environments"
 """Settings files of the tests, because users change those of the project."""
 ENVIRONMENTS = ("dev", "prod", "staging")
-SHIPPED = sorted(file.stem for file in (ROOT / "environments").glob("*.toml"))
+SHIPPED = [file.stem for file in environment_files(ROOT / "environments")]
 THREE_ZONES: dict[str, Any] = {
     "region": "us-west-2",
     "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
@@ -112,8 +112,9 @@ Synthesize = Callable[..., Platform]
 
 
 def reference(name: str) -> dict[str, Any]:
-    """Content of a reference environment's file."""
-    return tomllib.loads((REFERENCE / f"{name}.toml").read_text(encoding="utf-8"))
+    """Settings of a reference environment, with those that it shares."""
+    shared, own = (tomllib.loads((REFERENCE / f"{each}.toml").read_text(encoding="utf-8")) for each in (SHARED, name))
+    return merged(shared, own)
 
 
 def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
@@ -318,14 +319,6 @@ def three_zones(requested_tiers: frozenset[str], tmp_path_factory: pytest.TempPa
 def everywhere(shipped: dict[str, Platform], three_zones: Platform) -> list[Platform]:
     """Each of the project's environments, and production in three zones: for a test that a defect fails once."""
     return [*shipped.values(), three_zones]
-
-
-def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """A table with changes, merged recursively."""
-    result = deepcopy(table)
-    for key, value in change.items():
-        result[key] = merged(result.get(key, {}), value) if isinstance(value, dict) else value
-    return result
 
 
 def _toml_value(value: Any) -> str:

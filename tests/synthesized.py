@@ -112,4 +112,5 @@ def names_of(platform: Platform) -> Names:
     """Names of a platform's environment, from its providers."""
     provider, *second = platform.stacks["foundation"].providers
     second_region = second[0]["region"] if second else None
-    return Names(platform.environment, provider["allowed_account_ids"][0], provider["region"], second_region)
+    account = provider["allowed_account_ids"][0]
+    return Names(platform.company, platform.environment, account, provider["region"], second_region)

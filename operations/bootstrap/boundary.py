@@ -3,23 +3,12 @@
 Both must exist before the first stack: AWS rejects a role whose boundary, or a key policy whose principal, does not.
 """
 
-from stacks.names import OS_METRICS_LOG_GROUP, PROJECT, Names
-from stacks.settings import Environment
+from stacks.names import OS_METRICS_LOG_GROUP, Names
 from stacks.statements import Condition, Statement, account_principal, allow, as_document, deny, string_equals
 from synthesized.policy_statements import PolicyDocument
 
 MAX_CHARACTERS = 6144
 """IAM's limit for a managed policy, not counting white space."""
-
-
-def bootstrap_arns(settings: Environment) -> tuple[str, str]:
-    """ARNs of the boundary and of the key administrators' role that bootstrap creates."""
-    names = Names.from_settings(settings)
-    iam = f"arn:aws:iam::{names.account}"
-    return (
-        f"{iam}:policy/{names.resource_name('boundary')}",
-        f"{iam}:role/{names.resource_name('key-administrators')}",
-    )
 
 
 def boundary(names: Names) -> PolicyDocument:
@@ -36,7 +25,7 @@ def _allowed(names: Names) -> list[Statement]:
     arn, ours = names.arn, names.resource_name("*")
     everywhere = [names.arn_in(region, "kms", "key/*") for region in names.regions]
     logs = [
-        f"/{PROJECT}/{names.environment}/*",
+        f"/{names.company}/{names.environment}/*",
         f"/aws/lambda/{ours}",
         names.state_machine_log_group("*"),
         OS_METRICS_LOG_GROUP,

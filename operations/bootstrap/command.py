@@ -9,7 +9,6 @@ from rich.console import Console
 
 from operations.account import Account, EnvironmentName, connect, settings_of
 from operations.bootstrap.boundary import (
-    bootstrap_arns,
     boundary,
     key_administrators_permissions,
     key_administrators_trust,
@@ -19,7 +18,6 @@ from operations.bootstrap.state_key import StateKey
 from operations.bootstrap.steps import ABSENT, Step, apply_steps, policy_step, steps_table, unchanged
 from operations.errors import RefusedError, call_or_none, one_line_errors
 from operations.terminal import console
-from stacks.names import Names
 
 
 def bootstrap(
@@ -36,8 +34,8 @@ def bootstrap(
 
     These are the bucket for Terraform's states and its KMS key, the permissions boundary of the platform's roles, the
     role that administers its keys, and AWS Config's service-linked role if Config is enabled. Bootstrap creates the
-    boundary and the role only if the settings name them `globecart-ENV-boundary` and
-    `globecart-ENV-key-administrators`; any others are your organization's and must exist.
+    boundary and the role only if the settings name them `COMPANY-ENV-boundary` and
+    `COMPANY-ENV-key-administrators`; any others are your organization's and must exist.
 
     It shows its steps and asks for confirmation. It deletes nothing, replaces nothing that is stricter, and changes
     nothing at all if any step is refused. Running it again is safe.
@@ -50,7 +48,7 @@ def bootstrap(
     """
     with one_line_errors():
         if print_boundary:
-            typer.echo(json.dumps(boundary(Names.from_settings(settings_of(environment))), indent=2))
+            typer.echo(json.dumps(boundary(settings_of(environment).names), indent=2))
             return
         account = connect(environment)
         steps = list(steps_of(account))
@@ -90,7 +88,7 @@ def _refuse(steps: list[Step], terminal: Console) -> None:
 
 def _identity_steps(account: Account) -> Iterator[Step]:
     iam = account.client("iam")
-    own_boundary, own_role = bootstrap_arns(account.settings)
+    own_boundary, own_role = account.names.boundary_arn, account.names.key_administrators_arn
     arn = account.settings.permissions_boundary
     policy = call_or_none(iam.get_policy, "NoSuchEntity", PolicyArn=arn)
     yield (

@@ -14,7 +14,6 @@ from operations.document.pictures import matrix, overview, rotation, stacks
 from operations.document.tables import keys_table, roles_table, zones_table
 from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
-from stacks.names import Names
 from stacks.settings import Environment, load_environments
 from synthesized.platform import Platform
 
@@ -122,7 +121,7 @@ def plan_roles(environments: Iterable[Environment]) -> str:
     roles = [
         {
             "environment": settings.name,
-            "role": Names.from_settings(settings).deployer_role_arn("plan"),
+            "role": settings.names.deployer_role_arn("plan"),
             "region": settings.region,
         }
         for settings in environments

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from stacks.names import PROJECT
 from synthesized.platform import Platform
 
 REFERENCE = re.compile(r"\$\{[^}]+\}")
@@ -22,8 +21,8 @@ def generalize(platform: Platform, text: str) -> str:
     for value, placeholder in (
         (provider["allowed_account_ids"][0], "<account>"),
         (provider["region"], "<region>"),
-        (f"{PROJECT}-{platform.environment}-", f"{PROJECT}-<environment>-"),
-        (f"{PROJECT}/{platform.environment}", f"{PROJECT}/<environment>"),
+        (f"{platform.company}-{platform.environment}-", "<company>-<environment>-"),
+        (f"{platform.company}/{platform.environment}", "<company>/<environment>"),
     ):
         text = text.replace(value, placeholder)
     return text

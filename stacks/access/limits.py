@@ -5,7 +5,7 @@ from typing import Self
 
 from stacks.access.grants import Grant
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
-from stacks.names import GLOBAL_REGION, PROJECT, Names
+from stacks.names import BUCKETS, GLOBAL_REGION, Names
 from stacks.settings import Environment
 from stacks.statements import Condition, string_equals
 
@@ -13,7 +13,6 @@ SECOND_REGION_SERVICES = {"backup", "elasticfilesystem", "kms"}
 """Services with resources in the second Region."""
 GLOBAL_REGION_SERVICES = {"events"}
 """Services with resources in us-east-1 in any environment."""
-BUCKETS = ("audit", "config", "delivery")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Limits:
     def from_settings(cls, settings: Environment) -> Self:
         """Limits of the environment with these settings."""
         return cls(
-            Names.from_settings(settings),
+            settings.names,
             settings.permissions_boundary,
             settings.service.domain,
             settings.deletion_protection,
@@ -69,7 +68,8 @@ class Limits:
 
     def tag_conditions(self, key: str) -> list[Condition]:
         """The tags are this environment's. `key` is `aws:ResourceTag` or `aws:RequestTag`."""
-        return [string_equals(f"{key}/Project", PROJECT), string_equals(f"{key}/Environment", self.names.environment)]
+        tags = {"Project": self.names.company, "Environment": self.names.environment}
+        return [string_equals(f"{key}/{tag}", value) for tag, value in tags.items()]
 
     def allowed_actions(self, grant: Grant) -> list[str]:
         """Actions of a grant, without destructive ones while deletion protection is on."""

@@ -13,10 +13,9 @@ from constructs import Construct
 
 from stacks.access import deployer_policies
 from stacks.access.limits import Limits
-from stacks.names import ACCESS
+from stacks.names import ACCESS, GITHUB_ISSUER
 from stacks.parts.policy_documents import policy_document
 from stacks.settings import Environment
-from stacks.settings.access import ISSUER
 from stacks.statements import Principal, Statement, allow, string_equals
 from stacks.tier import TierStack
 
@@ -49,7 +48,7 @@ class AccessStack(TierStack):
         """ARN of the account's OIDC provider for GitHub Actions."""
         if existing := self.settings.access.oidc_provider:
             return existing
-        provider = IamOpenidConnectProvider(self, "github", url=f"https://{ISSUER}", client_id_list=[AUDIENCE])
+        provider = IamOpenidConnectProvider(self, "github", url=f"https://{GITHUB_ISSUER}", client_id_list=[AUDIENCE])
         self.publish("oidc_provider_arn", provider, "arn", "By which the account knows GitHub's workflows")
         return provider.arn
 
@@ -76,8 +75,8 @@ class AccessStack(TierStack):
                 [],
                 to=Principal("Federated", [self._provider]),
                 when=[
-                    string_equals(f"{ISSUER}:aud", AUDIENCE),
-                    string_equals(f"{ISSUER}:sub", f"repo:{access.repository}:{workflows}"),
+                    string_equals(f"{GITHUB_ISSUER}:aud", AUDIENCE),
+                    string_equals(f"{GITHUB_ISSUER}:sub", f"repo:{access.repository}:{workflows}"),
                 ],
             )
         ]

@@ -3,11 +3,9 @@
 import re
 from typing import Annotated
 
+from stacks.names import GITHUB_ISSUER
 from stacks.settings.foundation import ROLE
 from stacks.settings.section import InOwnAccount, Matching, Section
-
-ISSUER = "token.actions.githubusercontent.com"
-"""Issuer of the OIDC tokens that GitHub Actions workflows authenticate with."""
 
 
 class AccessSettings(Section):
@@ -29,8 +27,8 @@ class AccessSettings(Section):
         Annotated[
             str,
             Matching(
-                rf"arn:aws:iam::\d{{12}}:oidc-provider/{re.escape(ISSUER)}",
-                f"arn:aws:iam::<account>:oidc-provider/{ISSUER}",
+                rf"arn:aws:iam::\d{{12}}:oidc-provider/{re.escape(GITHUB_ISSUER)}",
+                f"arn:aws:iam::<account>:oidc-provider/{GITHUB_ISSUER}",
             ),
             InOwnAccount("the provider"),
         ]

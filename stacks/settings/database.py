@@ -4,7 +4,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, MultipleOf
 
-from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit
+from stacks.settings.section import Derived, InProduction, Matching, NotBelow, Section, Unit
 
 # Aurora Serverless v2 scales in steps of 0.5 ACU up to 256. One ACU is 2 GiB of memory with matching CPU.
 Capacity = Annotated[float, Unit("ACU of 2 GiB"), MultipleOf(0.5), Le(256)]
@@ -36,7 +36,8 @@ class DatabaseSettings(Section):
             r"(?!postgres$|rdsadmin$|template[01]$)[a-z][a-z0-9_]{0,62}",
             "1 to 63 lowercase letters, digits and underscores, starting with a letter; no name reserved by PostgreSQL",
         ),
-    ] = "globecart"
+        Derived("the company, with underscores"),
+    ]
     """Name of the database that RDS creates in the cluster; tasks get it as `DATABASE_NAME`."""
 
     minimum_capacity: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from stacks.names import Names
 from stacks.settings.access import AccessSettings
 from stacks.settings.audit import AuditSettings
 from stacks.settings.cache import CacheSettings
@@ -13,7 +14,7 @@ from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
-from stacks.settings.section import InOwnAccount, InProduction, Matching, Section, Unit
+from stacks.settings.section import Derived, InOwnAccount, InProduction, Matching, Section, Unit
 from stacks.settings.service import ServiceSettings
 
 # The retention periods of CloudWatch Logs from a month to five years.
@@ -23,6 +24,8 @@ REGION = Matching(
     r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d",
     "a Region, such as us-west-1",
 )
+
+COMPANY = Matching(r"[a-z](?:-?[a-z0-9])*", "lowercase letters, digits and single hyphens, starting with a letter")
 
 ACCOUNT = Matching(r"\d{12}", "the 12 digits of an AWS account")
 
@@ -76,7 +79,6 @@ class Windows(Section):
 class Environment(Section):
     """Settings of one environment. Encryption, TLS, WAF, security groups, IAM and secrets cannot be turned off."""
 
-    # At most 12 characters: a load balancer's name, `globecart-<name>-public`, may have 32, a bucket's name 63.
     name: Annotated[
         str,
         Matching(
@@ -85,6 +87,13 @@ class Environment(Section):
         ),
     ]
     """The file's name without `.toml`."""
+
+    company: Annotated[
+        str,
+        COMPANY,
+    ]
+    """The company's name, with which every name begins: `<company>-<environment>-...`. It cannot be changed once
+    something is deployed."""
 
     production: bool = True
     """Whether the requirements for production apply. Must be true if the name starts with `prod`."""
@@ -117,6 +126,7 @@ class Environment(Section):
             "the ARN of a policy, arn:aws:iam::<account>:policy/<name>",
         ),
         InOwnAccount("a policy"),  # IAM requires this of boundaries that are not AWS managed policies
+        Derived("the policy that `bootstrap` creates, `<company>-<environment>-boundary`"),
     ]
     """Permissions boundary of every role of this environment, so that nobody can create a role with more
     permissions."""
@@ -135,13 +145,31 @@ class Environment(Section):
     windows: Windows = Windows()
     foundation: FoundationSettings
     network: NetworkSettings
-    database: DatabaseSettings = DatabaseSettings()
+    database: DatabaseSettings
     cache: CacheSettings = CacheSettings()
     rotation: RotationSettings = RotationSettings()
     service: ServiceSettings
     recovery: RecoverySettings = RecoverySettings()
     audit: AuditSettings = AuditSettings()
     access: AccessSettings
+
+    @property
+    def names(self) -> Names:
+        """Names and ARNs of this environment."""
+        return Names(self.company, self.name, self.account, self.region, self.second_region)
+
+    @field_validator("company")
+    @classmethod
+    def _leaves_room_for_names_in_aws(cls, company: str, info: ValidationInfo) -> str:
+        # The Region with the longest name, so that the limit does not depend on the file.
+        names = Names(company, info.data.get("name", ""), "1" * 12, "ap-northeast-1")
+        surplus, kind, name, limit = max((len(name) - limit, kind, name, limit) for kind, name, limit in names.tightest)
+        if surplus > 0:
+            raise ValueError(
+                f"allowed: {len(company) - surplus} characters at most beside {names.environment}, "
+                f"because the name of a {kind}, {name}, may have {limit}"
+            )
+        return company
 
     @field_validator("second_region")
     @classmethod

@@ -1,17 +1,21 @@
-"""Read and validate the settings files of environments, reporting all problems at once."""
+"""Read and validate the settings files of environments, reporting all problems at once.
+
+`shared.toml` holds what the environments of a folder have in common; each environment's file may override it.
+"""
 
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from stacks.names import Names
 from stacks.settings.audit import AuditSettings
-from stacks.settings.environment import ACCOUNT, REGION, Environment
+from stacks.settings.environment import ACCOUNT, COMPANY, REGION, Environment
 from stacks.settings.network import ZONE_LETTERS
 from stacks.settings.section import FileContext, Matching
 
@@ -28,6 +32,10 @@ TOML_TYPES = {
 INPUT_SHOULD = re.compile(r"^(?:Input should be|\w+ should have)")
 
 
+SHARED = "shared"
+"""Name of the file with settings of all environments; no environment can have it."""
+
+
 class SettingsError(Exception):
     """One or more settings files are invalid: one line per problem, with file, key, value and what is allowed."""
 
@@ -38,7 +46,7 @@ def load_environments(folder: Path, only: str | None = None) -> list[Environment
     Raises:
         SettingsError: lists all problems of all files.
     """
-    files = sorted(folder.glob("*.toml"), key=lambda file: file.stem)
+    files = environment_files(folder)
     if only is not None:
         known = ", ".join(file.stem for file in files) or "none"
         files = [file for file in files if file.stem == only]
@@ -47,31 +55,61 @@ def load_environments(folder: Path, only: str | None = None) -> list[Environment
     if not files:
         raise SettingsError(f"{folder.name}: no environments; create one, such as {folder.name}/dev.toml")
 
+    shared_file = folder / f"{SHARED}.toml"
+    shared = _parse(shared_file) if shared_file.is_file() else {}
     environments: list[Environment] = []
     problems: list[str] = []
     for file in files:
         try:
-            environments.append(_read(file))
+            environments.append(_read(file, shared))
         except SettingsError as error:
             problems.append(str(error))
     problems += _conflicts(environments, folder)
     if problems:
-        raise SettingsError("\n".join(problems))
+        # A mistake in `shared.toml` is one of each environment.
+        raise SettingsError("\n".join(dict.fromkeys("\n".join(problems).splitlines())))
     return environments
 
 
-def _read(file: Path) -> Environment:
-    where = f"{file.parent.name}/{file.name}"
-    try:
-        written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{where}: cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{where}: not TOML: {error}") from error
+def environment_files(folder: Path) -> list[Path]:
+    """The environments' files of a folder, sorted by name."""
+    return sorted((file for file in folder.glob("*.toml") if file.stem != SHARED), key=lambda file: file.stem)
 
+
+def merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Both tables; of values in both, `own`'s. Sections are merged, lists are not."""
+    result = dict(common)
+    for key, value in own.items():
+        there = result.get(key)
+        result[key] = merged(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{_where(file)}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{_where(file)}: not TOML: {error}") from error
+
+
+def _where(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _read(file: Path, shared: dict[str, Any]) -> Environment:
+    own = _parse(file)
+
+    def place(*path: int | str) -> str:
+        """The file that has a key: the environment's own, unless only the shared one has it."""
+        return _where(file.with_stem(SHARED) if _has(shared, path) and not _has(own, path) else file)
+
+    written = merged(shared, own)
     problems: list[str] = []
     if "name" in written:
-        problems.append(f"{where}: name = {_format_value(written.pop('name'))}: no such key; the file's name is used")
+        value = _format_value(written.pop("name"))
+        problems.append(f"{place('name')}: name = {value}: no such key; the file's name is used")
     frame = FileContext(
         production=written.get("production", True) is True,
         region=_valid_or_none(written.get("region"), REGION),
@@ -80,13 +118,38 @@ def _read(file: Path) -> Environment:
         protected=written.get("deletion_protection", True) is True,
     )
     try:
-        environment = Environment.model_validate(_with_tuples({"name": file.stem, **written}), context=frame)
+        environment = Environment.model_validate(_with_tuples(_with_derived(file.stem, written)), context=frame)
     except ValidationError as error:
-        problems += [f"{where}: {_format_problem(detail)}" for detail in error.errors()]
+        problems += [f"{place(*detail['loc'])}: {_format_problem(detail)}" for detail in error.errors()]
     else:
         if not problems:
             return environment
     raise SettingsError("\n".join(problems))
+
+
+def _has(table: Any, path: tuple[int | str, ...]) -> bool:
+    """Whether a table has a key, or the list that it is an entry of."""
+    for part in path:
+        if not isinstance(table, dict):
+            break
+        if part not in table:
+            return False
+        table = table[part]
+    return True
+
+
+def _with_derived(name: str, written: dict[str, Any]) -> dict[str, Any]:
+    """Keys of a file, and defaults that follow from other keys."""
+    # An invalid company or account is reported separately: any value will do here.
+    company = _valid_or_none(written.get("company"), COMPANY) or "company"
+    names = Names(company, name, _valid_or_none(written.get("account"), ACCOUNT) or "0" * 12, region="")
+    derived = {
+        "name": name,
+        "permissions_boundary": names.boundary_arn,
+        "foundation": {"key_administrators": [names.key_administrators_arn]},
+        "database": {"name": company.replace("-", "_")},
+    }
+    return merged(derived, written)
 
 
 def _valid_or_none(value: Any, rule: Matching) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from stacks.settings.section import InOwnAccount, InProduction, Matching, Section
+from stacks.settings.section import Derived, InOwnAccount, InProduction, Matching, Section
 
 ROLE = Matching(
     r"arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]+", "the ARN of a role, arn:aws:iam::<account>:role/<name>"
@@ -35,7 +35,10 @@ class AlarmSubscription(Section):
 class FoundationSettings(Section):
     """Keys, log buckets, alarm topic, image repository."""
 
-    key_administrators: tuple[RoleArn, ...]
+    key_administrators: Annotated[
+        tuple[RoleArn, ...],
+        Derived("the role that `bootstrap` creates, `<company>-<environment>-key-administrators`"),
+    ]
     """Roles that may manage the KMS keys, but not decrypt with them (separation of duties)."""
 
     alarm_subscriptions: Annotated[

@@ -62,6 +62,13 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A default that follows from other keys: `files` fills it in."""
+
+    source: str
+
+
+@dataclass(frozen=True)
 class Unit:
     """Unit of a number, for the documentation."""
 

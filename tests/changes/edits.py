@@ -12,6 +12,7 @@ from typing import Any
 from main import build
 from stacks import ROOT
 from stacks.settings import load_environments
+from stacks.settings.files import merged
 from synthesized.platform import Body, Platform, Stack
 
 # isort: split
@@ -20,7 +21,7 @@ from cdktf import App
 from local_aws.server import LocalAws
 from operations.review.rules import CAPACITY, DATA_LOSS, DOWNTIME, EXPOSURE, OTHER, ROTATION, Level
 from operations.terraform import terraform
-from tests.conftest import merged, to_toml
+from tests.conftest import to_toml
 
 Rows = set[tuple[Level, str, str]]
 """Level, address in the stack, and argument; the argument is empty for findings on the resource."""
@@ -355,9 +356,10 @@ EDITS: Mapping[str, Edit] = {
 def synthesized(name: str, change: Body, folder: Path) -> Platform:
     """One of the project's environments with changed settings."""
     table = merged(tomllib.loads((ROOT / "environments" / f"{name}.toml").read_text(encoding="utf-8")), change)
-    (environments := folder / "environments").mkdir(parents=True)
+    environments = folder / "environments"
+    shutil.copytree(ROOT / "environments", environments)
     (environments / f"{name}.toml").write_text(to_toml(table), encoding="utf-8")
-    (settings,) = load_environments(environments)
+    (settings,) = load_environments(environments, only=name)
     app = App(outdir=str(folder / "out"))
     build(app, settings)
     app.synth()

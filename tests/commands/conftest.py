@@ -50,11 +50,7 @@ class Scene:
 
     def write(self, change: dict[str, Any] | None = None) -> None:
         """Write its settings file, with some keys changed."""
-        iam = f"arn:aws:iam::{ACCOUNT}"
-        table = changed_settings(
-            "dev", {"account": ACCOUNT, "permissions_boundary": f"{iam}:policy/globecart-{self.name}-boundary"}
-        )
-        table["foundation"]["key_administrators"] = [f"{iam}:role/globecart-{self.name}-key-administrators"]
+        table = changed_settings("dev", {"account": ACCOUNT})
         for key, value in (change or {}).items():
             table[key] = {**table[key], **value} if isinstance(value, dict) else value
         (self.folder / f"{self.name}.toml").write_text(to_toml(table), encoding="utf-8")
@@ -66,7 +62,7 @@ class Scene:
 
     @property
     def names(self) -> Names:
-        return Names.from_settings(self.settings)
+        return self.settings.names
 
     def run(self, command: str, *arguments: str, answer: str = "") -> Result:
         """Run a command of `python -m operations` for this environment. `answer` is its input."""

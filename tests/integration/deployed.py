@@ -73,7 +73,7 @@ class DeployedEnvironment:
     @property
     def names(self) -> Names:
         """The environment's computed names."""
-        return Names.from_settings(self.settings)
+        return self.settings.names
 
     @cached_property
     def by_region(self) -> dict[str, "DeployedEnvironment"]:

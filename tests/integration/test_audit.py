@@ -7,7 +7,6 @@ import pytest
 from stacks.audit.config_recorder import RULES
 from stacks.audit.detection import CODE_SCAN_REGIONS, FEATURES, STANDARDS
 from stacks.audit.watched_calls import CALL_METRICS
-from stacks.names import Names
 from stacks.settings import Environment
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import Superset, expect, expect_each
@@ -116,7 +115,7 @@ def test_metric_filters_and_missing_logs_have_alarms(
     deployed: DeployedEnvironment, settings: Environment, trail: Response
 ):
     alarms = deployed.list_own("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmArn", AlarmTypes=["MetricAlarm"])
-    namespace = Names.from_settings(settings).metric_namespace
+    namespace = settings.names.metric_namespace
     watched = {
         alarm["MetricName"]
         for alarm in alarms
@@ -164,7 +163,7 @@ def test_guardduty_features_are_enabled(deployed: DeployedEnvironment, settings:
 
 def test_security_hub_has_the_standards(deployed: DeployedEnvironment, settings: Environment):
     if settings.audit.security_hub:
-        hub = Names.from_settings(settings).arn("securityhub", "hub/default")
+        hub = settings.names.arn("securityhub", "hub/default")
         listed = (
             []
             if deployed.error_code("securityhub", "describe_hub")
@@ -175,7 +174,7 @@ def test_security_hub_has_the_standards(deployed: DeployedEnvironment, settings:
 
 
 def test_config_records_all_resource_types(deployed: DeployedEnvironment, settings: Environment):
-    name = Names.from_settings(settings).resource_name("recorder")
+    name = settings.names.resource_name("recorder")
     recorders = deployed.list_all("config", "describe_configuration_recorders", "ConfigurationRecorders")
     groups = {each["name"]: each["recordingGroup"] for each in recorders if each["name"] == name}
     everything = {name: group["allSupported"] and group["includeGlobalResourceTypes"] for name, group in groups.items()}
@@ -183,7 +182,7 @@ def test_config_records_all_resource_types(deployed: DeployedEnvironment, settin
 
 
 def test_config_recorder_is_running(deployed: DeployedEnvironment, settings: Environment):
-    name = Names.from_settings(settings).resource_name("recorder")
+    name = settings.names.resource_name("recorder")
     listed = deployed.list_all("config", "describe_configuration_recorder_status", "ConfigurationRecordersStatus")
     recording = {each["name"]: each["recording"] for each in listed if each["name"] == name}
     expect_each("is recording", recording, {name: True} if settings.audit.config else {})
@@ -192,7 +191,7 @@ def test_config_recorder_is_running(deployed: DeployedEnvironment, settings: Env
 def test_config_delivers_to_its_bucket_with_the_log_key(
     deployed: DeployedEnvironment, settings: Environment, keys: dict[str, str]
 ):
-    names = Names.from_settings(settings)
+    names = settings.names
     name = names.resource_name("recorder")
     listed = deployed.list_all("config", "describe_delivery_channels", "DeliveryChannels")
     places = {each["name"]: (each["s3BucketName"], each.get("s3KmsKeyArn")) for each in listed if each["name"] == name}
@@ -205,7 +204,7 @@ def test_config_rules_are_active(deployed: DeployedEnvironment, settings: Enviro
     own = [rule for rule in listed if rule["ConfigRuleArn"] in deployed.tags]
     states = {(rule["Source"]["SourceIdentifier"], rule["ConfigRuleState"]) for rule in own}
     wanted = {(rule.identifier, "ACTIVE") for rule in RULES} if settings.audit.config else set[tuple[str, str]]()
-    expect("rules", {Names.from_settings(settings).arn("config", "config-rule"): states}, wanted)
+    expect("rules", {settings.names.arn("config", "config-rule"): states}, wanted)
 
 
 def test_inspector_scans_images_and_functions(deployed: DeployedEnvironment, settings: Environment):

@@ -39,7 +39,7 @@ def resources_by_tier(names: Names) -> dict[str, Resources]:
 
 def synthesize(folder: Path, settings: Environment) -> Platform:
     """Write stacks in the format of cdktf."""
-    names = Names.from_settings(settings)
+    names = settings.names
     manifest: dict[str, Any] = {}
     for tier, resources in resources_by_tier(names).items():
         name = f"{settings.name}-{tier}"
@@ -68,16 +68,6 @@ SCHEMA = json.dumps(
     }
 )
 """Output of `terraform providers schema`, with a computed attribute."""
-
-
-def account_settings(account: str, name: str) -> dict[str, Any]:
-    """Settings for an environment in an account."""
-    iam = f"arn:aws:iam::{account}"
-    return {
-        "account": account,
-        "permissions_boundary": f"{iam}:policy/globecart-{name}-boundary",
-        "foundation": {"key_administrators": [f"{iam}:role/globecart-{name}-key-administrators"]},
-    }
 
 
 @dataclass

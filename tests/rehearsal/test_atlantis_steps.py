@@ -10,10 +10,8 @@ from operations.atlantis import REPOS
 from rehearsal.atlantis_server import AtlantisError, AtlantisServer, Outcome
 from rehearsal.pull_requests import server_variables, write_atlantis_yaml
 from stacks import ROOT
-from stacks.names import Names
 from stacks.settings import load_environments
 from tests.conftest import changed_settings, to_toml
-from tests.rehearsal.fake_project import account_settings
 
 NAME = "steps"
 HEAD = """
@@ -88,7 +86,7 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisS
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     (checkout / "environments").mkdir()
     (checkout / "environments" / f"{NAME}.toml").write_text(
-        to_toml(changed_settings("dev", account_settings(aws.account, NAME))), encoding="utf-8"
+        to_toml(changed_settings("dev", {"account": aws.account})), encoding="utf-8"
     )
     for name, text in FILES.items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +95,7 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisS
     (checkout / ".cache" / "jsii").symlink_to(ROOT / ".cache" / "jsii")
     (checkout / ".venv").symlink_to((ROOT / ".venv").resolve())
     (settings,) = load_environments(checkout / "environments")
-    names = Names.from_settings(settings)
+    names = settings.names
     aws.client("s3").create_bucket(
         Bucket=names.state_bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
     )

@@ -38,7 +38,7 @@ from stacks import ROOT
 from stacks.settings import SettingsError, load_environments
 from synthesized.platform import PlatformError
 from tests.conftest import changed_settings, to_toml
-from tests.rehearsal.fake_project import account_settings, synthesize
+from tests.rehearsal.fake_project import synthesize
 
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
 CREDENTIAL = Credential(
@@ -71,7 +71,7 @@ class Script:
     def staged(self, name: str, console: Console, subfolder: str = "") -> Generator[Rehearsal]:
         """Replacement for `open_rehearsal`, with the shared local AWS."""
         self.subfolder = subfolder
-        table = changed_settings("dev", {**account_settings(self.aws.account, name), **self.change})
+        table = changed_settings("dev", {"account": self.aws.account, **self.change})
         (self.folder / f"{name}.toml").write_text(to_toml(table))
         (settings,) = load_environments(self.folder, only=name)
         deployment = Deployment(name, self.folder)

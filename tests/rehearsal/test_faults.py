@@ -32,7 +32,7 @@ from stacks.names import Names
 from stacks.settings import load_environments
 from synthesized.platform import Body, Stack
 from tests.conftest import changed_settings, to_toml
-from tests.rehearsal.fake_project import SCHEMA, account_settings, synthesize
+from tests.rehearsal.fake_project import SCHEMA, synthesize
 from tests.states import state
 
 NUMBERS = count(1)
@@ -159,9 +159,9 @@ def scene(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     name = f"bad{next(NUMBERS)}"
-    (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {**account_settings(aws.account, name)})))
+    (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {"account": aws.account})))
     (settings,) = load_environments(tmp_path, only=name)
-    names = Names.from_settings(settings)
+    names = settings.names
     s3 = client(aws, "s3")
     for bucket in (names.state_bucket, names.bucket_name("files")):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})

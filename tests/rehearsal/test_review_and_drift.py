@@ -18,7 +18,7 @@ from rehearsal.review_and_drift import EXPECTED_DRIFT, PROVIDER, STRANGER, detec
 from stacks.settings import load_environments
 from synthesized.platform import Stack
 from tests.conftest import changed_settings, to_toml
-from tests.rehearsal.fake_project import account_settings, synthesize
+from tests.rehearsal.fake_project import synthesize
 
 FINDING = {
     "level": "exposure",
@@ -63,7 +63,7 @@ class ScriptedRehearsal(Rehearsal):
 
 @pytest.fixture
 def rehearsal(aws: LocalAws, tmp_path: Path) -> ScriptedRehearsal:
-    (tmp_path / "dev.toml").write_text(to_toml(changed_settings("dev", account_settings(aws.account, "dev"))))
+    (tmp_path / "dev.toml").write_text(to_toml(changed_settings("dev", {"account": aws.account})))
     (settings,) = load_environments(tmp_path, only="dev")
     # A name that no other test uses.
     settings = settings.model_copy(update={"name": "everyday"})

@@ -58,7 +58,7 @@ def test_an_invalid_backup_window_causes_no_error_for_the_maintenance_window(tmp
 
 def test_a_section_created_on_its_own_is_validated_as_production():
     with pytest.raises(ValueError, match="allowed in production: at least 1"):
-        DatabaseSettings(readers=0)
+        DatabaseSettings(name="shop", readers=0)
     assert CacheSettings().replicas_per_shard == 1
 
 

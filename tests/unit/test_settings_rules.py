@@ -19,8 +19,8 @@ from pydantic.fields import FieldInfo
 from operations.document.settings_reference import FROM_FILE_NAME, is_list, plain_types, rules_of
 from stacks.settings import Environment, SettingsError, files, load_environments
 from stacks.settings.cache import CacheSettings
-from stacks.settings.files import models_in
-from stacks.settings.section import InOwnAccount, InProduction, Matching, NotBelow, Unit
+from stacks.settings.files import merged, models_in
+from stacks.settings.section import Derived, InOwnAccount, InProduction, Matching, NotBelow, Unit
 from tests.conftest import VARIANTS, changed_settings, to_toml
 
 WRONG_TYPE: dict[type, tuple[Any, str]] = {
@@ -106,7 +106,10 @@ def keys_of(model: type[BaseModel], *path: str) -> Iterator[Key]:
 
 def valid_file(environment: str) -> dict[str, Any]:
     """A valid file with an entry in each list. Its vault lock is the default, which every environment allows."""
-    return changed_settings(environment, {**deepcopy(VARIANTS[environment]), "recovery": {}})
+    table = changed_settings(environment, {**deepcopy(VARIANTS[environment]), "recovery": {}})
+    iam = f"arn:aws:iam::{table['account']}"
+    own = {"permissions_boundary": f"{iam}:policy/own", "foundation": {"key_administrators": [f"{iam}:role/own"]}}
+    return merged(table, own)
 
 
 def section_in(table: Any, path: tuple[str, ...]) -> dict[str, Any]:
@@ -125,11 +128,17 @@ def breaches_of(key: Key) -> Iterator[Breach]:
         path = f"{name}.1" if is_list(key.field) else name
         here = ", ".join(sorted(section.model_fields))
         yield Breach(f"{path}.planted", value=True, allowed=f"no such key; allowed here: {here}")
-    if key.field.is_required():
+    if key.field.is_required() and not _has_derived(key.field):
         yield Breach(name, MISSING, "is missing")
     for rule in rules_of(key.field):
-        if not isinstance(rule, BeforeValidator | Unit):  # these refuse nothing themselves
+        if not isinstance(rule, BeforeValidator | Derived | Unit):  # these refuse nothing themselves
             yield breach_of(key, name, rule)
+
+
+def _has_derived(field: FieldInfo) -> bool:
+    """Whether the key, or one of its section, has a default that follows from other keys."""
+    below = [inner for section in models_in(field.annotation) for inner in section.model_fields.values()]
+    return any(isinstance(rule, Derived) for each in (field, *below) for rule in rules_of(each))
 
 
 def bound(rule: Any) -> Any:
