@@ -20,7 +20,7 @@ from operations.errors import RefusedError, one_line_errors
 from stacks import ROOT
 from stacks.names import ACCESS
 from stacks.settings import Environment
-from stacks.settings.files import SHARED
+from stacks.settings.files import SHARED, environment_files
 from synthesized.platform import Stack, output_folder, read_stacks
 
 FILE = ROOT / "atlantis.yaml"
@@ -33,8 +33,8 @@ HEADER = """\
 # See docs/atlantis.md.
 """
 
-WORKFLOW = "globecart"
-MANUAL_WORKFLOW = "globecart-by-hand"
+WORKFLOW = "platform"
+MANUAL_WORKFLOW = "platform-by-hand"
 MANUAL_TIERS = {
     # Otherwise the role that applies could widen its own permissions.
     ACCESS,
@@ -64,7 +64,8 @@ def atlantis(
     Exit codes: 0 written or up to date; 1 out of date, refused or failed; 2 usage.
     """
     with one_line_errors():
-        wanted = configuration(read_stacks(output_folder()), ROOT, sorted(file.stem for file in _environments()))
+        environments = [file.stem for file in environment_files(ENVIRONMENTS)]
+        wanted = configuration(read_stacks(output_folder()), ROOT, environments)
         if check and (not FILE.is_file() or FILE.read_text(encoding="utf-8") != wanted):
             raise RefusedError(f"{FILE.name} is out of date: run make synth, then python -m operations atlantis")
     if not check:
@@ -118,7 +119,7 @@ def profiles(environments: Sequence[Environment], source: str) -> str:
         source: the line with the source of the credentials that assume the roles.
     """
     return "\n".join(
-        f"[profile {names.resource_name(role)}]\n"
+        f"[profile {names.environment}-{role}]\n"
         f"role_arn = {names.deployer_role_arn(role)}\n"
         f"role_session_name = atlantis\n{source}\n"
         for names in (settings.names for settings in environments)
@@ -225,7 +226,3 @@ def _modules(name: str, root: Path) -> Iterator[Path]:
         for module in (path / "__init__.py", path.with_suffix(".py")):
             if module.is_file():
                 yield module
-
-
-def _environments() -> Iterator[Path]:
-    yield from ENVIRONMENTS.glob("*.toml")

@@ -1,13 +1,14 @@
 """Runs the guide `docs/operations.md`: all its commands, in order, in a copy of the project.
 
 A `console` block has commands after `$ `, each followed by its expected output. In the output, `...` within a line
-stands for any text, and on a line by itself for any number of lines. Blocks below a paragraph that begins with one of
+stands for any text, and on a line by itself for any number of lines. The page's examples (company, hosted zone,
+account, Region) are replaced by those of the rehearsed environment. Blocks below a paragraph that begins with one of
 `SKIP_MARKERS` are skipped.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Self
@@ -18,13 +19,14 @@ from rehearsal.one_environment import Rehearsal, RehearsalError
 from rehearsal.processes import PROCESS_VARIABLES, ProgramError, run, without_variables
 from rehearsal.pull_requests import KEY_VARIABLES, SHARED_FOLDERS, copy_project
 from stacks import ROOT
+from stacks.settings import Environment
 
 PAGE = ROOT / "docs" / "operations.md"
 SKIP_MARKERS = ("**Needs AWS:**", "**Needs Docker:**")
 """Beginnings of paragraphs that mark the next block as not runnable here."""
 ELLIPSIS = "..."
 PROMPT, CONTINUATION = "$ ", "\\"
-PROFILE_COMMAND = re.compile(r"export AWS_PROFILE=globecart-(\w+)")
+PROFILE_COMMAND = re.compile(r"export AWS_PROFILE=acme-(\w+)")
 """Command in the guide that selects an environment's account."""
 REMOVED_VARIABLES = (
     # Set by the profile.
@@ -50,6 +52,14 @@ class GuideCommand:
     skip_reason: str = ""
     """Why the command is skipped; empty if it is run."""
 
+    def with_values_of(self, settings: Environment) -> Self:
+        """The command and its output with an environment's values in place of the page's examples."""
+        return replace(
+            self,
+            text=_with_values(self.text, settings),
+            expected_output=tuple(_with_values(line, settings) for line in self.expected_output),
+        )
+
     def first_missing_line(self, printed: Sequence[str]) -> str | None:
         """The first expected line that was not printed in its place."""
         position, anywhere = 0, False
@@ -65,6 +75,17 @@ class GuideCommand:
                 return first(lines, printed[position:])
             position, anywhere = found + len(lines), False
         return None
+
+
+def _with_values(text: str, settings: Environment) -> str:
+    for example, value in (
+        (r"\b(?:dev\.)?acme\.example\b", settings.service.hosted_zone),
+        (r"\bacme-", f"{settings.company}-"),
+        (r"\b111122223333\b", settings.account),
+        (r"\bus-west-1\b", settings.region),
+    ):
+        text = re.sub(example, value, text)
+    return text
 
 
 def _first_difference(expected: Sequence[str], printed: Sequence[str]) -> str | None:
@@ -138,7 +159,7 @@ def commands_by_environment(commands: Iterable[GuideCommand]) -> list[tuple[str,
         if profile := PROFILE_COMMAND.fullmatch(command.text):
             found.append((profile[1], []))
         if not found:
-            raise RehearsalError(f"{PAGE.name}:{command.line}: a command before export AWS_PROFILE=globecart-...")
+            raise RehearsalError(f"{PAGE.name}:{command.line}: a command before export AWS_PROFILE=acme-...")
         found[-1][1].append(command)
     return found
 
@@ -167,7 +188,7 @@ class GuideShell:
         credentials = aws.environment
         config = folder / "aws.ini"
         config.write_text(
-            f"[profile globecart-{rehearsal.settings.name}]\n"
+            f"[profile {rehearsal.settings.company}-{rehearsal.settings.name}]\n"
             f"region = {credentials['AWS_REGION']}\n"
             f"aws_access_key_id = {credentials['AWS_ACCESS_KEY_ID']}\n"
             f"aws_secret_access_key = {credentials['AWS_SECRET_ACCESS_KEY']}\n",

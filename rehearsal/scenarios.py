@@ -84,7 +84,7 @@ def rehearse_guide() -> None:
     for environment, commands in accounts:
         with _rehearsal(environment, subfolder="guide") as rehearsal:
             shell = GuideShell.of(rehearsal)
-            for command in commands:
+            for command in (each.with_values_of(rehearsal.settings) for each in commands):
                 rehearsal.console.print(f"[bold]{PAGE.name}:{command.line}[/]", end=" ")
                 rehearsal.console.print(command.text.splitlines()[0], markup=False, soft_wrap=True, end=" ")
                 began = time.monotonic()

@@ -60,8 +60,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
             # The maximum length.
             "runbooks": "https://" + "a" * 247,
             "alarm_subscriptions": [
-                {"protocol": "email", "endpoint": "before@globecart.example"},
-                {"protocol": "email", "endpoint": "oncall@globecart.example"},
+                {"protocol": "email", "endpoint": "before@acme.example"},
+                {"protocol": "email", "endpoint": "oncall@acme.example"},
             ],
         },
         "network": {

@@ -45,7 +45,7 @@ DEPENDENCIES: Mapping[str, Collection[str]] = _dependencies()
 """Tiers that each tier depends on."""
 TIERS = tuple(DEPENDENCIES)
 """In dependency order: a tier depends only on earlier ones."""
-RUNBOOKS = "https://github.com/globecart/platform/blob/main/docs/runbooks"
+RUNBOOKS = "https://github.com/acme/platform/blob/main/docs/runbooks"
 """URL of the runbooks in the reference environments."""
 SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
 """Tiers with resources that the Resource Groups Tagging API returns; of IAM it returns few, and only in us-east-1."""

@@ -77,7 +77,7 @@ def deployer_roles(document: Document) -> dict[str, Body]:
     return {
         address: role
         for address, role in document.of_type("aws_iam_role").items()
-        if str(role.get("path")).startswith("/globecart-access/")
+        if str(role.get("path")).startswith("/acme-access/")
     }
 
 
@@ -228,12 +228,12 @@ CONTROLS = (
             Replacement(
                 "aws_iam_role.access_plan",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
-                ["repo:globecart/*"],
+                ["repo:acme/*"],
             ),
             Replacement(
                 "aws_iam_role.access_apply",
                 f"assume_role_policy.statement.condition[variable={ISSUER}:sub].values",
-                ["repo:globecart/platform:pull_request"],
+                ["repo:acme/platform:pull_request"],
             ),
             Replacement(
                 "aws_iam_role.access_apply",

@@ -224,14 +224,14 @@ CONTROLS = (
             Every("aws_rds_cluster", {"snapshot_identifier": IS_ABSENT, "restore_to_point_in_time": IS_ABSENT}),
         ],
         mutations=[
-            Replacement("stack.network", "backend.bucket", "globecart-staging-state"),
+            Replacement("stack.network", "backend.bucket", "acme-staging-state"),
             Replacement("stack.network", "backend.kms_key_id", None),
             Replacement("stack.network", "provider.allowed_account_ids", None),
             Replacement("stack.network", "provider.allowed_account_ids", ["444455556666"]),
             Replacement("stack.network", "provider.default_tags.tags.Environment", "staging"),
-            Replacement("aws_rds_cluster", "snapshot_identifier", "globecart-prod-database-final"),
+            Replacement("aws_rds_cluster", "snapshot_identifier", "acme-prod-database-final"),
             Replacement(
-                "aws_rds_cluster", "restore_to_point_in_time", {"source_cluster_identifier": "globecart-prod-database"}
+                "aws_rds_cluster", "restore_to_point_in_time", {"source_cluster_identifier": "acme-prod-database"}
             ),
         ],
     ),

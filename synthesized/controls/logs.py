@@ -317,9 +317,9 @@ CONTROLS = (
             )
         ],
         mutations=[
-            Replacement("aws_cloudwatch_log_group.database_log-postgresql", "name", "/globecart/prod/database"),
-            Replacement("aws_cloudwatch_log_group.rotation_log", "name", "/globecart/prod/rotation"),
-            Replacement("aws_cloudwatch_log_group.service_insights-log", "name", "/globecart/prod/insights"),
+            Replacement("aws_cloudwatch_log_group.database_log-postgresql", "name", "/acme/prod/database"),
+            Replacement("aws_cloudwatch_log_group.rotation_log", "name", "/acme/prod/rotation"),
+            Replacement("aws_cloudwatch_log_group.service_insights-log", "name", "/acme/prod/insights"),
         ],
     ),
 )

@@ -138,7 +138,7 @@ FUNCTION = "aws_lambda_function.function"
 
 EDITS: Mapping[str, Edit] = {
     "nothing": Edit("database", None),
-    "another owner": Edit("storage", OTHER, settings={"owner": "sre@globecart.example"}),
+    "another owner": Edit("storage", OTHER, settings={"owner": "sre@acme.example"}),
     # Data.
     "no deletion protection": Edit(
         "database",
@@ -212,7 +212,7 @@ EDITS: Mapping[str, Edit] = {
         DOWNTIME,
         {(DOWNTIME, "aws_route53_record.domain", "")},
         and_more=True,
-        settings={"service": {"domain": "store.globecart.example"}},
+        settings={"service": {"domain": "store.acme.example"}},
     ),
     "load balancer unprotected": Edit(
         "service",
@@ -260,7 +260,7 @@ EDITS: Mapping[str, Edit] = {
             "foundation": {
                 "key_administrators": [
                     f"arn:aws:iam::111122223333:role/{name}"
-                    for name in ("globecart-prod-key-administrators", "globecart-prod-auditors")
+                    for name in ("acme-prod-key-administrators", "acme-prod-auditors")
                 ]
             }
         },
@@ -287,9 +287,7 @@ EDITS: Mapping[str, Edit] = {
         "foundation",
         EXPOSURE,
         {(EXPOSURE, "aws_sns_topic_subscription.alarms-to-24b9a94f", "")},
-        settings={
-            "foundation": {"alarm_subscriptions": [{"protocol": "email", "endpoint": "night@globecart.example"}]}
-        },
+        settings={"foundation": {"alarm_subscriptions": [{"protocol": "email", "endpoint": "night@acme.example"}]}},
     ),
     "unencrypted connections": Edit(
         "cache",

@@ -120,7 +120,7 @@ def test_created_resources_have_the_stacks_tags_but_are_managed_by_bootstrap(boo
     ]
     for tags in tagged:
         assert {tag["Key"]: tag["Value"] for tag in tags} == {
-            "Project": "globecart",
+            "Project": "acme",
             "Environment": bootstrapped.name,
             "Tier": "state",
             "ManagedBy": "bootstrap",
@@ -137,7 +137,7 @@ def test_a_second_run_has_nothing_to_do(bootstrapped: Scene):
 def test_a_dry_run_shows_all_steps_and_creates_nothing(scene: Scene):
     result = scene.run("bootstrap", "--dry-run")
     assert result.exit_code == 0, result.output
-    for what in ("globecart-%s-boundary", "globecart-%s-key-administrators", "alias/globecart-%s-state"):
+    for what in ("acme-%s-boundary", "acme-%s-key-administrators", "alias/acme-%s-state"):
         assert what % scene.name in result.output
     assert scene.names.state_bucket in result.output
     assert result.output.endswith("Nothing was done (--dry-run).\n")
@@ -361,7 +361,7 @@ def test_a_key_without_an_alias_is_reported_with_its_remedy(scene: Scene):
     result = scene.run("bootstrap", "--yes")
     assert result.exit_code == 1
     assert result.stderr.startswith("denied: kms:CreateAlias; these credentials need it")
-    assert f"aws kms create-alias --alias-name alias/globecart-{scene.name}-state --target-key-id " in result.stderr
+    assert f"aws kms create-alias --alias-name alias/acme-{scene.name}-state --target-key-id " in result.stderr
 
 
 @pytest.fixture

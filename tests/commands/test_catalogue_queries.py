@@ -25,7 +25,7 @@ def arn(resource: str) -> str:
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
 
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/globecart/<name>-task"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/acme/<name>-task"
 VPC = "ec2.create_vpc CidrBlock=10.0.0.0/16 -> Vpc.VpcId"
 SUBNET = "ec2.create_subnet VpcId=<0> CidrBlock=10.0.0.0/24 -> Subnet.SubnetId"
 TABLE = "ec2.create_route_table VpcId=<0> -> RouteTable.RouteTableId"
@@ -104,14 +104,14 @@ ROWS = {
         ["iam.create_open_id_connect_provider Url=https://<name>.example -> OpenIDConnectProviderArn"],
     ),
     "aws_iam_policy": Row(
-        ["/globecart-access/", "<name>"],
+        ["/acme-access/", "<name>"],
         "<0>",
-        [f"iam.create_policy PolicyName=<name> Path=/globecart-access/ PolicyDocument={POLICY} -> Policy.Arn"],
+        [f"iam.create_policy PolicyName=<name> Path=/acme-access/ PolicyDocument={POLICY} -> Policy.Arn"],
     ),
     "aws_iam_role": Row(
         ["<name>"],
         "<name>",
-        ["iam.create_role RoleName=<name> Path=/globecart/ AssumeRolePolicyDocument={}"],
+        ["iam.create_role RoleName=<name> Path=/acme/ AssumeRolePolicyDocument={}"],
     ),
     "aws_kms_alias": Row(
         ["alias/<name>"],
@@ -122,7 +122,7 @@ ROWS = {
         ["<name>", "Rotate"],
         "<name>/Rotate",
         [
-            "iam.create_role RoleName=<name>-task Path=/globecart/ AssumeRolePolicyDocument={}",
+            "iam.create_role RoleName=<name>-task Path=/acme/ AssumeRolePolicyDocument={}",
             f"lambda.create_function FunctionName=<name> Runtime=python3.13 Role={ROLE} Handler=a.b"
             ' Code={"ZipFile":""}',
             "lambda.add_permission FunctionName=<name> StatementId=Rotate Action=lambda:InvokeFunction"

@@ -238,8 +238,8 @@ EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:Re
 
 def known_things(platform: Platform) -> Iterator[str]:
     """Write actions are restricted by a name or tag of the environment, where the action supports that."""
-    names = (f"globecart-{platform.environment}-", names_of(platform).role_path, "rds!cluster-", "aws-service-role/")
-    snake = f"globecart_{platform.environment}_"
+    names = (f"acme-{platform.environment}-", names_of(platform).role_path, "rds!cluster-", "aws-service-role/")
+    snake = f"acme_{platform.environment}_"
     for role, statement in _allowed(platform):
         keys = [key for test, keys in statement.get("Condition", {}).items() if "Equals" in test for key in keys]
         is_bound_by_tag = any("Tag/" in key or key == "kms:ResourceAliases" for key in keys)
@@ -257,7 +257,7 @@ def known_things(platform: Platform) -> Iterator[str]:
 # Enhanced Monitoring, the prefix of the target group, Security Hub, and what Application Auto Scaling tests permissions
 # with. An ARN that ends in a colon has an empty name, and matches no resource.
 FIXED_NAMES = (
-    *("og:default:", "managedruleset/", "log-group:/globecart/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
+    *("og:default:", "managedruleset/", "log-group:/acme/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
     *("hub/default", ":12345:db:non-existing-db"),
 )
 

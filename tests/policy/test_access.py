@@ -13,11 +13,11 @@ from tests.policy.deployers import ISSUER, RULES
 from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed
 
 IAM = "arn:aws:iam::111122223333"
-TAGS = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "prod"}
-REQUESTED_TAGS = {"aws__RequestTag_in_Project": "globecart", "aws__RequestTag_in_Environment": "prod"}
-BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/globecart-prod-boundary"}
-STATE_KEY = {"kms__ResourceAliases": ["alias/globecart-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
-STATES = "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod"
+TAGS = {"aws__ResourceTag_in_Project": "acme", "aws__ResourceTag_in_Environment": "prod"}
+REQUESTED_TAGS = {"aws__RequestTag_in_Project": "acme", "aws__RequestTag_in_Environment": "prod"}
+BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/acme-prod-boundary"}
+STATE_KEY = {"kms__ResourceAliases": ["alias/acme-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
+STATES = "arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod"
 KEY = "arn:aws:kms:us-west-1:111122223333:key/1"
 
 
@@ -77,15 +77,15 @@ def without_passing_on(prod: Platform) -> Platform:
     return prod
 
 
-PULL_REQUEST = "repo:globecart/platform:pull_request"
+PULL_REQUEST = "repo:acme/platform:pull_request"
 # Rule, violation, defect.
 DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("trust", "sub", trusting(condition=[])),
-    ("trust", "sub", trusting(**token_condition("repo:globecart/*"))),
-    ("trust", "sub", trusting(**token_condition("repo:globecart/platform:*"))),
-    ("trust", "sub", trusting(**token_condition("repo:globecart/platform:environment:prod"))),
+    ("trust", "sub", trusting(**token_condition("repo:acme/*"))),
+    ("trust", "sub", trusting(**token_condition("repo:acme/platform:*"))),
+    ("trust", "sub", trusting(**token_condition("repo:acme/platform:environment:prod"))),
     ("trust", "sub", trusting(**token_condition(PULL_REQUEST, test="StringLike"))),
-    ("trust", "aud", trusting(**token_condition(PULL_REQUEST, aud="https://github.com/globecart"))),
+    ("trust", "aud", trusting(**token_condition(PULL_REQUEST, aud="https://github.com/acme"))),
     (
         "trust",
         "trusts {'Federated'",
@@ -101,9 +101,9 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     (
         "bounds",
         "permissions_boundary",
-        changed("aws_iam_role.access_apply", permissions_boundary=f"{IAM}:policy/globecart-prod-boundary"),
+        changed("aws_iam_role.access_apply", permissions_boundary=f"{IAM}:policy/acme-prod-boundary"),
     ),
-    ("bounds", "access_plan: path", changed("aws_iam_role.access_plan", path="/globecart/prod/")),
+    ("bounds", "access_plan: path", changed("aws_iam_role.access_plan", path="/acme/prod/")),
     ("bounds", "max_session_duration", changed("aws_iam_role.access_plan", max_session_duration=43200)),
     ("bounds", "stores-policy: path", changed("aws_iam_policy.access_stores-policy", path="/")),
     ("sizes", "access_identities-policy: 6", may(*(f"sns:Number{number}" for number in range(99)))),
@@ -115,17 +115,17 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     (
         "effective",
         "no action supports arn:aws:rds",
-        may("rds:CreateDBCluster", on=("arn:aws:rds:us-west-1:111122223333:proxy:globecart-prod-x",)),
+        may("rds:CreateDBCluster", on=("arn:aws:rds:us-west-1:111122223333:proxy:acme-prod-x",)),
     ),
     (
         "conditions",
         "route53:ChangeResourceRecordSets does not support aws:ResourceTag/Project",
-        may("route53:ChangeResourceRecordSets", **when("aws:ResourceTag/Project", "globecart")),
+        may("route53:ChangeResourceRecordSets", **when("aws:ResourceTag/Project", "acme")),
     ),
     (
         "conditions",
         "ec2:DeleteVpc does not support aws:RequestTag/Project",
-        may("ec2:DeleteVpc", **when("aws:RequestTag/Project", "globecart")),
+        may("ec2:DeleteVpc", **when("aws:RequestTag/Project", "acme")),
     ),
     (
         "complete",
@@ -160,30 +160,30 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     (
         "known_things",
         "s3:PutBucketPolicy on",
-        may("s3:PutBucketPolicy", on=("arn:aws:s3:::globecart-*",)),
+        may("s3:PutBucketPolicy", on=("arn:aws:s3:::acme-*",)),
     ),
     (
         "roles_of_the_platform",
         "another boundary",
-        may("iam:CreateRole", on=(f"{IAM}:role/globecart/prod/*",)),
+        may("iam:CreateRole", on=(f"{IAM}:role/acme/prod/*",)),
     ),
     (
         "roles_of_the_platform",
         "another boundary",
         may(
             "iam:PutRolePolicy",
-            on=(f"{IAM}:role/globecart/prod/*",),
+            on=(f"{IAM}:role/acme/prod/*",),
             **when("iam:PermissionsBoundary", f"{IAM}:policy/other"),
         ),
     ),
-    ("roles_of_the_platform", "passes roles to any service", may("iam:PassRole", on=(f"{IAM}:role/globecart/prod/x",))),
+    ("roles_of_the_platform", "passes roles to any service", may("iam:PassRole", on=(f"{IAM}:role/acme/prod/x",))),
     ("roles_of_the_platform", "iam:DeletePolicy on", may("iam:DeletePolicy", on=(f"{IAM}:policy/*",))),
     (
         "every_type",
         "aws_sns_topic: aws_iam_role.access_apply: no sns action of level Write",
         lambda prod: with_statement_changed(prod, "access_records-permissions", "Topics", effect="Deny"),
     ),
-    ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/globecart-access/prod/*",))),
+    ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/acme-access/prod/*",))),
 ]
 
 
@@ -219,13 +219,13 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "plan", "s3:PutObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
     *(
-        ("denied", role, "s3:GetObject", f"arn:aws:s3:::globecart-prod-{bucket}-111122223333-us-west-1/x", {})
+        ("denied", role, "s3:GetObject", f"arn:aws:s3:::acme-prod-{bucket}-111122223333-us-west-1/x", {})
         for role in ("plan", "apply")
         for bucket in ("audit", "config", "delivery")
     ),
     ("allowed", "plan", "kms:Decrypt", KEY, STATE_KEY),
     ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
-    ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/globecart-prod-secrets"]}),
+    ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/acme-prod-secrets"]}),
     ("denied", "plan", "kms:Decrypt", KEY, {}),
     ("allowed", "plan", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
     ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
@@ -270,7 +270,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         "allowed",
         "apply",
         "rds:ModifyDBCluster",
-        "arn:aws:rds:us-west-1:111122223333:cluster:globecart-prod-database",
+        "arn:aws:rds:us-west-1:111122223333:cluster:acme-prod-database",
         {},
     ),
     ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:payroll", {}),
@@ -278,31 +278,31 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         "allowed",
         "apply",
         "backup:CreateBackupVault",
-        "arn:aws:backup:us-east-2:111122223333:backup-vault:globecart-prod-x",
+        "arn:aws:backup:us-east-2:111122223333:backup-vault:acme-prod-x",
         {"aws__RequestedRegion": "us-east-2"},
     ),
     # Roles: under the platform's path, with its boundary, for its services.
-    ("allowed", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", BOUNDED),
-    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart/prod/globecart-prod-x", {}),
-    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/globecart-prod-x", BOUNDED),
-    ("denied", "apply", "iam:PutRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-x", {}),
+    ("allowed", "apply", "iam:CreateRole", f"{IAM}:role/acme/prod/acme-prod-x", BOUNDED),
+    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/acme/prod/acme-prod-x", {}),
+    ("denied", "apply", "iam:CreateRole", f"{IAM}:role/acme-prod-x", BOUNDED),
+    ("denied", "apply", "iam:PutRolePolicy", f"{IAM}:role/acme/prod/acme-prod-x", {}),
     (
-        *("allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-backup"),
+        *("allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/acme/prod/acme-prod-backup"),
         {**BOUNDED, "iam__PolicyARN": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"},
     ),
     (
-        *("not allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/globecart/prod/globecart-prod-backup"),
+        *("not allowed", "apply", "iam:AttachRolePolicy", f"{IAM}:role/acme/prod/acme-prod-backup"),
         {**BOUNDED, "iam__PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"},
     ),
     (
-        *("allowed", "apply", "iam:PassRole", f"{IAM}:role/globecart/prod/globecart-prod-rotation"),
+        *("allowed", "apply", "iam:PassRole", f"{IAM}:role/acme/prod/acme-prod-rotation"),
         {"iam__PassedToService": "lambda.amazonaws.com"},
     ),
     (
-        *("not allowed", "apply", "iam:PassRole", f"{IAM}:role/globecart/prod/globecart-prod-rotation"),
+        *("not allowed", "apply", "iam:PassRole", f"{IAM}:role/acme/prod/acme-prod-rotation"),
         {"iam__PassedToService": "ec2.amazonaws.com"},
     ),
-    ("denied", "apply", "iam:DeleteRolePermissionsBoundary", f"{IAM}:role/globecart/prod/globecart-prod-x", BOUNDED),
+    ("denied", "apply", "iam:DeleteRolePermissionsBoundary", f"{IAM}:role/acme/prod/acme-prod-x", BOUNDED),
     (
         "allowed",
         "apply",
@@ -314,44 +314,44 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     *(
         ("denied", "apply", f"iam:{action}", f"{IAM}:{on}", BOUNDED)
         for action, on in (
-            ("AttachRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
-            ("DeleteRole", "role/globecart-access/prod/globecart-prod-plan"),
-            ("PassRole", "role/globecart-access/prod/globecart-prod-apply"),
-            ("PutRolePermissionsBoundary", "role/globecart-access/prod/globecart-prod-apply"),
-            ("PutRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
-            ("UpdateAssumeRolePolicy", "role/globecart-access/prod/globecart-prod-apply"),
-            ("CreatePolicyVersion", "policy/globecart-access/prod/globecart-prod-deployment-network"),
-            ("CreatePolicyVersion", "policy/globecart-prod-boundary"),
-            ("SetDefaultPolicyVersion", "policy/globecart-prod-boundary"),
-            ("DeletePolicy", "policy/globecart-prod-boundary"),
+            ("AttachRolePolicy", "role/acme-access/prod/acme-prod-apply"),
+            ("DeleteRole", "role/acme-access/prod/acme-prod-plan"),
+            ("PassRole", "role/acme-access/prod/acme-prod-apply"),
+            ("PutRolePermissionsBoundary", "role/acme-access/prod/acme-prod-apply"),
+            ("PutRolePolicy", "role/acme-access/prod/acme-prod-apply"),
+            ("UpdateAssumeRolePolicy", "role/acme-access/prod/acme-prod-apply"),
+            ("CreatePolicyVersion", "policy/acme-access/prod/acme-prod-deployment-network"),
+            ("CreatePolicyVersion", "policy/acme-prod-boundary"),
+            ("SetDefaultPolicyVersion", "policy/acme-prod-boundary"),
+            ("DeletePolicy", "policy/acme-prod-boundary"),
             ("AddClientIDToOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
             ("DeleteOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
         )
     ),
-    ("allowed", "apply", "iam:GetRole", f"{IAM}:role/globecart-access/prod/globecart-prod-apply", {}),
+    ("allowed", "apply", "iam:GetRole", f"{IAM}:role/acme-access/prod/acme-prod-apply", {}),
     ("denied", "apply", "s3:PutObject", f"{STATES}/access.tfstate", {}),
     ("allowed", "apply", "s3:PutObject", f"{STATES}/access.tfstate.tflock", {}),
     ("allowed", "apply", "s3:PutObject", f"{STATES}/network.tfstate", {}),
     ("allowed", "apply", "s3:GetObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "apply", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
-    ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1", {}),
-    ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::globecart-prod-delivery-111122223333-us-west-1", {}),
+    ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::acme-prod-state-111122223333-us-west-1", {}),
+    ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::acme-prod-delivery-111122223333-us-west-1", {}),
     # Keys are used through services only; the state key cannot be changed.
     (
         "allowed",
         "apply",
         "kms:PutKeyPolicy",
         KEY,
-        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-secrets"]},
+        {**TAGS, "kms__ResourceAliases": ["alias/acme-prod-secrets"]},
     ),
     (
         "denied",
         "apply",
         "kms:PutKeyPolicy",
         KEY,
-        {**TAGS, "kms__ResourceAliases": ["alias/globecart-prod-state"]},
+        {**TAGS, "kms__ResourceAliases": ["alias/acme-prod-state"]},
     ),
-    ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/globecart-prod-state", {}),
+    ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/acme-prod-state", {}),
     ("allowed", "apply", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
     ("not allowed", "apply", "kms:Decrypt", KEY, TAGS),
     # Data, keys and audit trails cannot be deleted.
@@ -393,14 +393,14 @@ def test_boundary_limits_a_role_that_allows_everything(prod: Platform, role: str
     assert decide(planted, role, "ec2:RunInstances", "*") == "not allowed"
     assert decide(planted, role, "secretsmanager:GetSecretValue", "*") == "denied"
     assert decide(planted, role, "iam:CreateUser", f"{IAM}:user/x") == "denied"
-    assert decide(planted, role, "iam:CreatePolicyVersion", f"{IAM}:policy/globecart-prod-boundary") == "denied"
+    assert decide(planted, role, "iam:CreatePolicyVersion", f"{IAM}:policy/acme-prod-boundary") == "denied"
 
 
 def test_apply_role_can_destroy_an_environment_without_deletion_protection(dev: Platform):
-    tags = {"aws__ResourceTag_in_Project": "globecart", "aws__ResourceTag_in_Environment": "dev"}
+    tags = {"aws__ResourceTag_in_Project": "acme", "aws__ResourceTag_in_Environment": "dev"}
     region = "us-west-1:777788889999"
     assert decide(dev, "apply", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "allowed"
-    assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:globecart-dev-x") == "allowed"
+    assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:acme-dev-x") == "allowed"
     assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:payroll") == "not allowed"
     assert decide(dev, "plan", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "not allowed"
 

@@ -137,7 +137,7 @@ SPECIAL = [
         "0a1b/firewall/REGIONAL",
         "--type-name AWS::WAFv2::WebACL --identifier 'firewall|0a1b|REGIONAL'",
     ),
-    ("logs:log-group:/globecart/prod:*", "/globecart/prod", "--identifier '/globecart/prod'"),
+    ("logs:log-group:/acme/prod:*", "/acme/prod", "--identifier '/acme/prod'"),
     (
         "backup:restore-testing-plan:prod_restores-12345678-1234-1234-1234-123456789012",
         "prod_restores",

@@ -51,7 +51,7 @@ def attached(arn: str, /, **arguments: Any) -> Callable[[Platform], Platform]:
 
 
 def passed(**condition: Any) -> Callable[[Platform], Platform]:
-    return may("iam:PassRole", on=("arn:aws:iam::111122223333:role/globecart/prod/x",), **condition)
+    return may("iam:PassRole", on=("arn:aws:iam::111122223333:role/acme/prod/x",), **condition)
 
 
 # Rule, violation, defect.

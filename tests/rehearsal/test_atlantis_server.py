@@ -27,7 +27,7 @@ REPOS: Body = {
     "repos": [
         {"id": "/.*/", "apply_requirements": []},
         {
-            "id": "github.com/globecart/platform",
+            "id": "github.com/acme/platform",
             "apply_requirements": ["approved", "mergeable"],
             "allowed_overrides": ["workflow"],
             "allowed_workflows": ["standard", "by-hand"],

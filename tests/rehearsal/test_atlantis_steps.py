@@ -160,4 +160,4 @@ def test_steps_from_the_first_plan_to_an_approved_loss_of_data(server: AtlantisS
 
     # Each stage assumed its role.
     roles = {role.role_arn.rpartition("/")[2] for role in aws.backend("sts").assumed_roles}
-    assert {f"globecart-{NAME}-plan", f"globecart-{NAME}-apply"} <= roles
+    assert {f"acme-{NAME}-plan", f"acme-{NAME}-apply"} <= roles

@@ -17,6 +17,7 @@ from rehearsal.guide import PAGE, GuideCommand, GuideShell, commands_by_environm
 from rehearsal.one_environment import RehearsalError
 from stacks import ROOT
 from stacks.settings import load_environments
+from tests.conftest import REFERENCE
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +92,21 @@ def test_invalid_block_is_an_error(text: str, error: str):
 
 def test_commands_belong_to_the_last_selected_account():
     first, second = (
-        GuideCommand(1, "export AWS_PROFILE=globecart-prod"),
-        GuideCommand(3, "export AWS_PROFILE=globecart-dev"),
+        GuideCommand(1, "export AWS_PROFILE=acme-prod"),
+        GuideCommand(3, "export AWS_PROFILE=acme-dev"),
     )
     other = GuideCommand(2, "ls")
     assert commands_by_environment([first, other, second]) == [("prod", [first, other]), ("dev", [second])]
     with pytest.raises(RehearsalError, match=r"operations\.md:2: a command before export AWS_PROFILE"):
         commands_by_environment([other, first])
+
+
+def test_examples_of_the_page_are_replaced_by_the_environments_values():
+    (settings,) = load_environments(REFERENCE, only="prod")
+    company, zone = settings.company, settings.service.hosted_zone
+    shown = GuideCommand(1, "dig acme.example", ("acme-prod-service in us-west-1 of 111122223333", "dev.acme.example"))
+    expected = (f"{company}-prod-service in {settings.region} of {settings.account}", zone)
+    assert shown.with_values_of(settings) == GuideCommand(1, f"dig {zone}", expected)
 
 
 PRINTED = ("begin", "a  1", "b 2", "c 3", "end")
@@ -179,7 +188,7 @@ def test_guide_shell_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytes
     }
     monkeypatch.setattr(module, "environment", lambda: {"PATH": "/bin", "ENV": "prod", "TF_IN_AUTOMATION": "1"})
     rehearsal = SimpleNamespace(
-        settings=SimpleNamespace(name="dev"),
+        settings=SimpleNamespace(company="acme", name="dev"),
         deployment=SimpleNamespace(folder=tmp_path),
         aws=SimpleNamespace(environment=environment),
     )
@@ -191,7 +200,7 @@ def test_guide_shell_has_a_profile_and_a_copy(tmp_path: Path, monkeypatch: pytes
     }
     assert shell.variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert Path(shell.variables["AWS_CONFIG_FILE"]).read_text() == (
-        "[profile globecart-dev]\nregion = us-west-1\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
+        "[profile acme-dev]\nregion = us-west-1\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
     )
 
 
@@ -208,7 +217,9 @@ def run_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunGuide:
         assert (environment, subfolder) == ("dev", "guide")
         console = SimpleNamespace(print=lambda text, end="\n", **_: print(text, end=end))
         try:
-            yield SimpleNamespace(console=console, aws=SimpleNamespace(gateway=SimpleNamespace(unsupported=unknown)))
+            (settings,) = load_environments(REFERENCE, only=environment)
+            aws = SimpleNamespace(gateway=SimpleNamespace(unsupported=unknown))
+            yield SimpleNamespace(console=console, settings=settings, aws=aws)
         except RehearsalError as error:
             raise SystemExit(str(error)) from error
 
@@ -225,14 +236,14 @@ def run_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunGuide:
     return follow
 
 
-IN_DEV = "$ export AWS_PROFILE=globecart-dev"
+IN_DEV = "$ export AWS_PROFILE=acme-dev"
 
 
 def test_commands_are_printed_with_duration_or_skip_reason(run_guide: RunGuide):
     result = run_guide(block(IN_DEV, "$ echo x", "x") + block("$ false", before="**Needs AWS:** time."))
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [
-        "[bold]operations.md:4[/] export AWS_PROFILE=globecart-dev (0 s)",
+        "[bold]operations.md:4[/] export AWS_PROFILE=acme-dev (0 s)",
         "[bold]operations.md:5[/] echo x (0 s)",
         "[bold]operations.md:11[/] false skipped: Needs AWS: time.",
     ]

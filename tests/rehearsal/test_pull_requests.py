@@ -284,7 +284,7 @@ def test_server_uses_profiles_instead_of_the_users_credentials(
     assert "AWS_ACCESS_KEY_ID" not in requests.server.variables
     config = Path(requests.server.variables["AWS_CONFIG_FILE"]).read_text(encoding="utf-8")
     assert "[profile server]\naws_access_key_id = AKIA\n" in config
-    assert "[profile globecart-dev-apply]\nrole_arn = arn:aws:iam::777788889999:role/globecart-access/dev/" in config
+    assert "[profile acme-dev-apply]\nrole_arn = arn:aws:iam::777788889999:role/acme-access/dev/" in config
     assert "source_profile = server" in config
     assert requests.server.checkout == tmp_path / "checkout"
     assert requests.server.repo["allowed_overrides"] == ["workflow"]

@@ -30,14 +30,14 @@ def test_no_tier_depends_on_access_and_access_on_none(platforms: dict[str, Platf
 def test_both_roles_have_predictable_names(platforms: dict[str, Platform]):
     for name, platform in platforms.items():
         roles = bodies(platform, "aws_iam_role", "access")
-        assert {role["name"] for role in roles.values()} == {f"globecart-{name}-plan", f"globecart-{name}-apply"}
+        assert {role["name"] for role in roles.values()} == {f"acme-{name}-plan", f"acme-{name}-apply"}
         for role in roles.values():
             assert has(
                 platform,
                 "access",
                 "aws_iam_role",
                 name=role["name"],
-                path=f"/globecart-access/{name}/",
+                path=f"/acme-access/{name}/",
                 permissions_boundary="${aws_iam_policy.access_boundary-policy.arn}",
                 max_session_duration=3600,
             )
@@ -51,14 +51,14 @@ def test_a_role_trusts_one_kind_of_workflow_of_one_repository(prod: Platform, ro
     assert trust["GitHub"]["principals"] == [{"type": "Federated", "identifiers": [PROVIDER]}]
     assert conditions(trust["GitHub"]) == {
         f"StringEquals {ISSUER}:aud": ["sts.amazonaws.com"],
-        f"StringEquals {ISSUER}:sub": [f"repo:globecart/platform:{workflows}"],
+        f"StringEquals {ISSUER}:sub": [f"repo:acme/platform:{workflows}"],
     }
 
 
 def test_the_subject_has_the_ids_of_owner_and_repository_if_the_settings_have_them(synthesize: Synthesize):
-    prod = synthesize("prod", {"access": {"repository": "globecart@1/platform@2"}})
+    prod = synthesize("prod", {"access": {"repository": "acme@1/platform@2"}})
     trust = statements(prod, "access", "plan-trust")["GitHub"]
-    assert conditions(trust)[f"StringEquals {ISSUER}:sub"] == ["repo:globecart@1/platform@2:pull_request"]
+    assert conditions(trust)[f"StringEquals {ISSUER}:sub"] == ["repo:acme@1/platform@2:pull_request"]
     expect_none(RULES["trust"](prod))
 
 
@@ -96,7 +96,7 @@ def test_the_plan_role_may_write_nothing_but_lock_files(prod: Platform):
     writes = {action for each in allowed for action in each["actions"] if ":Put" in action or ":Delete" in action}
     assert writes == {"s3:PutObject", "s3:DeleteObject"}
     (locks,) = {tuple(each["resources"]) for each in allowed if "s3:PutObject" in each["actions"]}
-    assert locks == ("arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod/*.tfstate.tflock",)
+    assert locks == ("arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod/*.tfstate.tflock",)
 
 
 def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platform):
@@ -106,7 +106,7 @@ def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platf
     assert {"secretsmanager:GetSecretValue", "ssm:GetParameter*", "rds-db:connect"} <= set(
         denied["NoSecrets"]["actions"]
     )
-    state = "arn:aws:s3:::globecart-prod-state-111122223333-us-west-1/prod/*.tfstate"
+    state = "arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod/*.tfstate"
     assert denied["NoObjects"]["effect"] == "Deny"
     assert denied["NoObjects"]["not_resources"] == [state, f"{state}.tflock"]
     assert "resources" not in denied["NoObjects"]
@@ -118,7 +118,7 @@ def test_policies_fit_iams_size_limit_with_the_longest_names(tmp_path: Path):
     name = "a23456789012"
     table = changed_settings("prod", {"region": "ap-southeast-1", "second_region": "ap-northeast-1"})
     table["network"]["zones"] = ["ap-southeast-1a", "ap-southeast-1b"]
-    table["permissions_boundary"] = f"{IAM}:policy/globecart-{name}-boundary"
+    table["permissions_boundary"] = f"{IAM}:policy/acme-{name}-boundary"
     for protected in (True, False):
         folder = tmp_path / str(protected)
         folder.mkdir()

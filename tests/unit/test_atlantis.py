@@ -290,8 +290,8 @@ def test_plan_and_apply_use_different_roles():
     (environment,) = load_environments(REFERENCE, only="prod")
     aws_config = profiles([environment], "credential_source = EcsContainer")
     assert (
-        "[profile globecart-prod-plan]\n"
-        "role_arn = arn:aws:iam::111122223333:role/globecart-access/prod/globecart-prod-plan\n"
+        "[profile prod-plan]\n"
+        "role_arn = arn:aws:iam::111122223333:role/acme-access/prod/acme-prod-plan\n"
         "role_session_name = atlantis\ncredential_source = EcsContainer\n" in aws_config
     )
     for stage in ("plan", "apply"):

@@ -43,7 +43,7 @@ def test_every_call_in_every_region_is_recorded_in_every_environment(platforms: 
             enable_log_file_validation=True,
         )
         trail = only(platform, "aws_cloudtrail")
-        assert trail["name"] == f"globecart-{name}-trail"
+        assert trail["name"] == f"acme-{name}-trail"
         assert trail["s3_bucket_name"] == "${aws_s3_bucket.foundation_audit.id}"
         assert trail["kms_key_id"] == "${aws_kms_key.foundation_key-logs.arn}"
 
@@ -224,7 +224,7 @@ def test_failed_rotations_and_findings_are_events(prod: Platform):
         "detail": {"severity": ["CRITICAL"], "status": ["ACTIVE"]},
     }
     assert published["rule-not-met"]["detail"] == {
-        "configRuleName": [{"prefix": "globecart-prod-"}],
+        "configRuleName": [{"prefix": "acme-prod-"}],
         "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
     }
 
@@ -337,7 +337,7 @@ def test_every_rule_is_a_managed_rule_available_in_the_region(prod: Platform):
             parameter["Name"] for parameter in described["Parameters"] if not parameter["Optional"]
         } <= parameters.keys()
         assert re.match(r"PCI DSS \d+\.\d+(\.\d+)*: ", rule["description"])
-        assert rule["name"].startswith("globecart-prod-")
+        assert rule["name"].startswith("acme-prod-")
         assert rule["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
 
 

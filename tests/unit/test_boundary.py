@@ -36,7 +36,7 @@ USED_OF_MANAGED_POLICIES: dict[str, list[tuple[str, str]]] = {
     "AWSBackupServiceRolePolicyForBackup": [
         *(
             (f"rds:{action}", f"arn:aws:rds:{{region}}:{{account}}:{what}")
-            for what in ("cluster:globecart-prod-database", "cluster-snapshot:awsbackup:job-1")
+            for what in ("cluster:acme-prod-database", "cluster-snapshot:awsbackup:job-1")
             for action in (
                 "AddTagsToResource",
                 "CopyDBClusterSnapshot",
@@ -47,9 +47,9 @@ USED_OF_MANAGED_POLICIES: dict[str, list[tuple[str, str]]] = {
             )
         ),
         ("rds:DeleteDBClusterSnapshot", "arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:job-1"),
-        ("backup:CopyFromBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
-        ("backup:CopyIntoBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
-        ("backup:DescribeBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:globecart-prod-backups"),
+        ("backup:CopyFromBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:acme-prod-backups"),
+        ("backup:CopyIntoBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:acme-prod-backups"),
+        ("backup:DescribeBackupVault", "arn:aws:backup:{region}:{account}:backup-vault:acme-prod-backups"),
         ("backup:TagResource", "arn:aws:backup:{region}:{account}:recovery-point:1"),
         ("elasticfilesystem:Backup", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
         ("elasticfilesystem:DescribeTags", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
@@ -58,8 +58,8 @@ USED_OF_MANAGED_POLICIES: dict[str, list[tuple[str, str]]] = {
     ],
     "AWSBackupServiceRolePolicyForRestores": [
         ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:cluster:awsbackup-restore-test-1"),
-        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:cluster-pg:globecart-prod-database"),
-        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:subgrp:globecart-prod-database"),
+        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:cluster-pg:acme-prod-database"),
+        ("rds:RestoreDBClusterFromSnapshot", "arn:aws:rds:{region}:{account}:subgrp:acme-prod-database"),
         ("elasticfilesystem:CreateFilesystem", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
         ("elasticfilesystem:DescribeFilesystems", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
         ("elasticfilesystem:Restore", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
@@ -269,15 +269,15 @@ def test_no_role_may_read_a_state(prod: Platform):
         ("s3:GetObject", "arn:aws:s3:::anything/x"),
         ("ecs:UpdateService", "arn:aws:ecs:{region}:{account}:service/other/other"),
         # The managed policies for AWS Backup allow these.
-        ("rds:DeleteDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
-        ("rds:ModifyDBCluster", "arn:aws:rds:{region}:{account}:cluster:globecart-prod-database"),
+        ("rds:DeleteDBCluster", "arn:aws:rds:{region}:{account}:cluster:acme-prod-database"),
+        ("rds:ModifyDBCluster", "arn:aws:rds:{region}:{account}:cluster:acme-prod-database"),
         ("elasticfilesystem:DeleteFilesystem", "arn:aws:elasticfilesystem:{region}:{account}:file-system/fs-1"),
         ("rds:CopyDBClusterSnapshot", "arn:aws:rds:eu-west-1:{account}:cluster-snapshot:awsbackup:job-1"),
     ],
 )
 def test_resources_of_others_are_not_allowed(prod: Platform, action: str, resource: str):
     names = names_of(prod)
-    arn = resource.format(region=names.region, account=names.account, ours="globecart-prod")
+    arn = resource.format(region=names.region, account=names.account, ours="acme-prod")
     assert decision(boundary(names), action, arn, names.region) == ""
 
 

@@ -65,7 +65,7 @@ def test_the_application_authenticates_with_iam_and_cannot_flush_the_cache(prod:
     user = bodies(prod, "aws_elasticache_user")["application"]
     assert user["authentication_mode"] == {"type": "iam"}
     # ElastiCache requires equality for IAM authentication.
-    assert user["user_id"] == user["user_name"] == "globecart-prod-application"
+    assert user["user_id"] == user["user_name"] == "acme-prod-application"
     rules = user["access_string"].split()
     assert rules[:3] == ["on", "~*", "-@all"]
     # Later rules take precedence. Redis's category @dangerous includes KEYS and FLUSHALL.
@@ -129,7 +129,7 @@ def test_snapshots_are_kept_and_taken_outside_maintenance(prod: Platform):
     assert group["snapshot_retention_limit"] >= 7
     assert group["snapshot_window"] == "08:00-09:00"
     assert group["maintenance_window"] == "sun:10:00-sun:11:00"
-    assert group["final_snapshot_identifier"] == "globecart-prod-cache-final"
+    assert group["final_snapshot_identifier"] == "acme-prod-cache-final"
     assert group["auto_minor_version_upgrade"] == "true"
     assert group["apply_immediately"] is False
 

@@ -139,7 +139,7 @@ def test_parameter_groups_follow_the_major_version(variants: dict[str, Platform]
         assert group["family"] == f"aurora-postgresql{major}"
         # The old group is in use until the upgrade has finished.
         assert group["lifecycle"] == {"create_before_destroy": True}
-        assert group["name_prefix"] == f"globecart-{name}-database-{major}-"
+        assert group["name_prefix"] == f"acme-{name}-database-{major}-"
 
 
 def test_log_groups_with_key_and_retention_exist_before_the_cluster(prod: Platform):

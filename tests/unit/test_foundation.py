@@ -26,7 +26,7 @@ USE = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom",
 def test_there_is_a_key_for_each_purpose(prod: Platform):
     assert bodies(prod, "aws_kms_key", "foundation").keys() == {f"key-{purpose}" for purpose in PURPOSES}
     assert {alias["name"] for alias in bodies(prod, "aws_kms_alias", "foundation").values()} == {
-        f"alias/globecart-prod-{purpose}" for purpose in PURPOSES
+        f"alias/acme-prod-{purpose}" for purpose in PURPOSES
     }
 
 
@@ -45,7 +45,7 @@ def test_key_administrators_cannot_use_keys(prod: Platform, purpose: str):
     ]
     administration = policy["AdministerWithoutUse"]
     assert administration["principals"][0]["identifiers"] == [
-        "arn:aws:iam::111122223333:role/globecart-prod-key-administrators"
+        "arn:aws:iam::111122223333:role/acme-prod-key-administrators"
     ]
     assert not USE & set(administration["actions"])
     assert policy["OnlyServicesMakeGrants"]["effect"] == "Deny"
@@ -71,7 +71,7 @@ def test_the_logs_key_is_limited_to_log_groups_and_trail_of_this_account(prod: P
         "ArnLike kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-west-1:111122223333:log-group:*"]
     }
     assert conditions(policy["EncryptTrail"]) == {
-        "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/globecart-prod-trail"]
+        "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/acme-prod-trail"]
     }
     # CloudTrail needs both if the bucket uses an S3 Bucket Key.
     assert {"kms:GenerateDataKey*", "kms:Decrypt"} <= set(policy["EncryptTrail"]["actions"])
@@ -125,7 +125,7 @@ def test_only_the_log_sources_of_this_account_may_write_to_a_log_bucket(prod: Pl
 
 
 def test_object_lock_of_the_audit_bucket_lasts_for_the_retention(prod: Platform):
-    assert has(prod, "foundation", "aws_s3_bucket", bucket="globecart-prod-audit-111122223333-us-west-1")
+    assert has(prod, "foundation", "aws_s3_bucket", bucket="acme-prod-audit-111122223333-us-west-1")
     assert bodies(prod, "aws_s3_bucket")["audit"]["object_lock_enabled"] is True
     lock = only(prod, "aws_s3_bucket_object_lock_configuration")
     assert lock["rule"]["default_retention"] == {"mode": "GOVERNANCE", "days": 400}
@@ -167,7 +167,7 @@ def test_only_without_deletion_protection_is_the_repository_deleted_with_its_ima
 def test_the_topic_is_encrypted_and_has_all_subscriptions(prod: Platform):
     assert only(prod, "aws_sns_topic")["kms_master_key_id"] == "${aws_kms_key.foundation_key-alarms.arn}"
     subscription = only(prod, "aws_sns_topic_subscription")
-    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "oncall@globecart.example")
+    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "oncall@acme.example")
 
 
 def test_a_new_subscription_replaces_no_other(prod: Platform, variants: dict[str, Platform]):
@@ -183,7 +183,7 @@ def test_publishing_is_limited_to_this_account_where_the_service_supports_it(pro
     policy = statements(prod, "foundation", "alarms-access")
     assert conditions(policy["PublishAlarms"]) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
-        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:globecart-prod-*"],
+        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:acme-prod-*"],
     }
     # The source is the event's resource, which may be a reader that autoscaling has added.
     assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [
@@ -201,7 +201,7 @@ def test_images_are_scanned_encrypted_and_immutable(prod: Platform):
         prod,
         "foundation",
         "aws_ecr_repository",
-        name="globecart-prod-service",
+        name="acme-prod-service",
         image_tag_mutability="IMMUTABLE",
         image_scanning_configuration={"scan_on_push": True},
     )
@@ -222,7 +222,7 @@ def test_only_untagged_images_expire(prod: Platform):
 def test_log_sources_may_write_only_under_their_own_prefixes(prod: Platform):
     delivered = {
         name: {
-            (action, resource.removeprefix(f"arn:aws:s3:::globecart-prod-{name}-111122223333-us-west-1"))
+            (action, resource.removeprefix(f"arn:aws:s3:::acme-prod-{name}-111122223333-us-west-1"))
             for statement in statements(prod, "foundation", f"{name}-access").values()
             if statement["effect"] == "Allow"
             for action in statement["actions"]
@@ -247,7 +247,7 @@ def test_log_sources_may_write_only_under_their_own_prefixes(prod: Platform):
 def test_only_our_load_balancer_may_deliver_logs(prod: Platform):
     assert conditions(statements(prod, "foundation", "delivery-access")["DeliverLoadBalancerLogs"]) == {
         "ArnLike aws:SourceArn": [
-            "arn:aws:elasticloadbalancing:us-west-1:111122223333:loadbalancer/app/globecart-prod-public/*"
+            "arn:aws:elasticloadbalancing:us-west-1:111122223333:loadbalancer/app/acme-prod-public/*"
         ]
     }
 

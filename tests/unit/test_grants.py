@@ -50,7 +50,7 @@ CREATED_BY_NAME: dict[str, tuple[str, str, str]] = {
     "aws_db_subnet_group": ("rds:CreateDBSubnetGroup", "subgrp:{}", "name"),
     "aws_ecr_repository": ("ecr:CreateRepository", "repository/{}", "name"),
     "aws_ecs_cluster": ("ecs:CreateCluster", "cluster/{}", "name"),
-    "aws_ecs_service": ("ecs:CreateService", "service/globecart-prod-cluster/{}", "name"),
+    "aws_ecs_service": ("ecs:CreateService", "service/acme-prod-cluster/{}", "name"),
     "aws_elasticache_parameter_group": ("elasticache:CreateCacheParameterGroup", "parametergroup:{}", "name"),
     "aws_elasticache_replication_group": (
         "elasticache:CreateReplicationGroup",

@@ -35,7 +35,7 @@ def test_plaintext_is_only_redirected(platforms: dict[str, Platform]):
 
 def test_the_certificate_is_validated_in_the_hosted_zone(prod: Platform):
     certificate = only(prod, "aws_acm_certificate")
-    assert certificate["domain_name"] == "shop.globecart.example"
+    assert certificate["domain_name"] == "shop.acme.example"
     assert certificate["validation_method"] == "DNS"
     assert certificate["lifecycle"] == {"create_before_destroy": True}
     proof = bodies(prod, "aws_route53_record")["certificate-proof"]
@@ -46,7 +46,7 @@ def test_the_certificate_is_validated_in_the_hosted_zone(prod: Platform):
         "${aws_route53_record.service_certificate-proof.fqdn}"
     ]
     (zone,) = (resource.body for resource in prod.data if resource.type == "aws_route53_zone")
-    assert zone == {"name": "globecart.example", "private_zone": False}
+    assert zone == {"name": "acme.example", "private_zone": False}
 
 
 def test_the_load_balancer_is_public_logs_access_and_drops_invalid_headers(prod: Platform):

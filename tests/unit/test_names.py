@@ -10,7 +10,7 @@ from tests.conftest import ENVIRONMENTS
 from tests.synthesized import names_of, statements
 
 # The settings allow 12 characters; no Region has a longer name.
-LONGEST = Names(company="globecart", environment="a-12-letters", account="111122223333", region="ap-northeast-1")
+LONGEST = Names(company="acme", environment="a-12-letters", account="111122223333", region="ap-northeast-1")
 
 # AWS's maximum length of names by type.
 LIMITS = {

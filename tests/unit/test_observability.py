@@ -141,7 +141,7 @@ def test_health_events_of_global_services_are_forwarded_from_us_east_1(prod: Pla
     permissions = statements(prod, "observability", "global-health-permissions")
     assert [(each["actions"], each["resources"]) for each in permissions.values()] == [(["events:PutEvents"], [bus])]
     trust = conditions(statements(prod, "observability", "global-health-trust")["Assume"])
-    assert trust["ArnLike aws:SourceArn"] == ["arn:aws:events:us-east-1:111122223333:rule/globecart-prod-global-health"]
+    assert trust["ArnLike aws:SourceArn"] == ["arn:aws:events:us-east-1:111122223333:rule/acme-prod-global-health"]
 
 
 def test_nothing_is_forwarded_if_the_environment_is_in_us_east_1(synthesize: Synthesize):
@@ -167,6 +167,6 @@ def test_saved_queries_use_existing_log_groups(prod: Platform):
     assert len(saved) == 6
     groups = {group.body["name"] for group in prod.of_type("aws_cloudwatch_log_group")}
     for query in saved:
-        assert query["name"].startswith("globecart/prod/")
+        assert query["name"].startswith("acme/prod/")
         assert set(query["log_group_names"]) <= groups
         assert "limit 50" in query["query_string"]

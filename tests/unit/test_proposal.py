@@ -5,12 +5,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from operations import account
 from operations.__main__ import app
 from rehearsal.proposal import synthesize
 from synthesized.platform import Platform
+from tests.conftest import REFERENCE
 
 
-def test_the_proposal_adds_one_egress_rule_and_nothing_else(tmp_path: Path, dev: Platform):
+def test_the_proposal_adds_one_egress_rule_and_nothing_else(
+    tmp_path: Path, dev: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(account, "ENVIRONMENTS", REFERENCE)
     synthesize("dev", "198.51.100.0/24", tmp_path)
     proposed = {resource.address: resource.body for resource in Platform.read(tmp_path, "dev").resources}
     before = {resource.address: resource.body for resource in dev.resources}

@@ -164,7 +164,7 @@ def test_backups_and_restores_have_separate_roles(prod: Platform):
 
 def test_the_latest_backup_of_each_resource_is_restored_every_month(prod: Platform):
     plan = only(prod, "aws_backup_restore_testing_plan")
-    assert plan["name"] == "globecart_prod_restores"
+    assert plan["name"] == "acme_prod_restores"
     assert plan["schedule_expression"] == "cron(0 12 2 * ? *)"
     assert plan["recovery_point_selection"] == [
         {

@@ -15,7 +15,7 @@ TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
 def definition(platform: Platform, name: str) -> Body:
     machines = {machine["name"]: machine for machine in bodies(platform, "aws_sfn_state_machine").values()}
-    return json.loads(machines[f"globecart-prod-{name}"]["definition"])
+    return json.loads(machines[f"acme-prod-{name}"]["definition"])
 
 
 def reachable(states: dict[str, Body], start: str) -> set[str]:
@@ -97,7 +97,7 @@ def test_state_machines_have_the_permissions_that_they_need(prod: Platform):
         assert permissions["Tell"]["resources"] == [TOPIC]
         trust = statements(prod, tier, f"{name}-trust")["Assume"]
         assert conditions(trust)["ArnLike aws:SourceArn"] == [
-            f"arn:aws:states:us-west-1:111122223333:stateMachine:globecart-prod-{name}"
+            f"arn:aws:states:us-west-1:111122223333:stateMachine:acme-prod-{name}"
         ]
 
 

@@ -8,7 +8,7 @@ from tests.synthesized import conditions, only, statements
 pytestmark = pytest.mark.tiers("rotation")
 
 SECRET = "aws_secretsmanager_secret.rotation_credential"
-FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:globecart-prod-rotation"
+FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:acme-prod-rotation"
 MASTER_SECRET = "aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
@@ -16,7 +16,7 @@ TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 def test_terraform_manages_no_version_of_the_secret(platforms: dict[str, Platform]):
     """Terraform would add a removed old version again and overwrite the current one."""
     for name, platform in platforms.items():
-        assert only(platform, "aws_secretsmanager_secret")["name"] == f"globecart-{name}-database-credential"
+        assert only(platform, "aws_secretsmanager_secret")["name"] == f"acme-{name}-database-credential"
         assert not platform.of_type("aws_secretsmanager_secret_version")
         assert not [data for data in platform.data if data.type == "aws_secretsmanager_secret_version"]
 

@@ -85,7 +85,7 @@ def facts(prod: Platform, dev: Platform) -> Mapping[tuple[str, str], str]:
 
 def test_a_table_describes_an_alarm(facts: Mapping[tuple[str, str], str]):
     assert facts["service", "errors"].splitlines() == [
-        "| alarm | `globecart-<environment>-service-errors` |",
+        "| alarm | `<company>-<environment>-service-errors` |",
         "|---|---|",
         "| condition | HTTPCode_Target_5XX_Count at least 2 percent of RequestCount for 3 of 5 min |",
         "| reason | the application returns errors to customers |",
@@ -117,7 +117,7 @@ def test_a_table_describes_each_kind_of_trigger(facts: Mapping[tuple[str, str], 
 
 def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     for table in facts.values():
-        assert not re.search(r"globecart-(dev|prod)|\$\{|us-west-1", table)
+        assert not re.search(r"acme-(dev|prod)|\$\{|us-west-1", table)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     ],
 )
 def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):
-    (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "globecart-prod-cache-cpu")
+    (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "acme-prod-cache-cpu")
     incomplete = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
     with pytest.raises(PlatformError, match=message):
         list(runbooks.triggers(incomplete))
@@ -187,6 +187,8 @@ def test_blocks_are_valid_shell(page: Path):
 def test_names_in_runbooks_exist(page: Path, prod: Platform):
     text = page.read_text(encoding="utf-8")
     for placeholder, value in (
+        ("<company>", "acme"),
+        ("$COMPANY", "acme"),
         ("<environment>", "prod"),
         ("$ENV", "prod"),
         ("<account>", "111122223333"),
@@ -196,9 +198,9 @@ def test_names_in_runbooks_exist(page: Path, prod: Platform):
     ):
         text = text.replace(placeholder, value)
     document = json.dumps(prod.document)
-    names = set(re.findall(r"(?<![\w-])globecart-prod-[\w-]*\w", text))
+    names = set(re.findall(r"(?<![\w-])acme-prod-[\w-]*\w", text))
     # Created manually during a restore.
-    names -= {"globecart-prod-before", "globecart-prod-before-1", "globecart-prod-old"}
-    logs = set(re.findall(r"(?<=[\"`])/(?:aws|globecart)/[\w/-]+", text))
+    names -= {"acme-prod-before", "acme-prod-before-1", "acme-prod-old"}
+    logs = set(re.findall(r"(?<=[\"`])/(?:aws|acme)/[\w/-]+", text))
     missing = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", document)}
     assert not missing | {log for log in logs if f'"{log}"' not in document}

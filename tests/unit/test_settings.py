@@ -173,7 +173,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "prod",
         {"service": {"domain": "shop.other.example"}},
-        'service.domain = "shop.other.example": allowed: globecart.example or a name that ends with .globecart.example',
+        'service.domain = "shop.other.example": allowed: acme.example or a name that ends with .acme.example',
     ),
     (
         "prod",

@@ -247,7 +247,7 @@ NO_MATCHES: dict[str, Sequence[str]] = {
     "service.hosted_zone": ["no zone"],
     "service.large_bodies": ["uploads", "//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x"],
     "access.repository": [
-        *("", "globecart", "globecart/*", "globecart/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c"),
+        *("", "acme", "acme/*", "acme/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c"),
         ("a" * 40) + "/b",
         "-".join("a" * 21) + "/b",
         *("a@1/b", "a/b@2", "a@/b@2", "a@1/b@*", "a@1/..@2"),

@@ -42,7 +42,7 @@ class Project:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        name = ("-c", "user.name=test", "-c", "user.email=test@globecart.example")
+        name = ("-c", "user.name=test", "-c", "user.email=test@acme.example")
         run = subprocess.run(["git", *name, *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
         return run.stdout
 

@@ -19,11 +19,11 @@ def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, 
         backend = platform.stacks[tier].backend
         account = platform.stacks[tier].providers[0]["allowed_account_ids"][0]
         assert backend == {
-            "bucket": f"globecart-{name}-state-{account}-us-west-1",
+            "bucket": f"acme-{name}-state-{account}-us-west-1",
             "key": f"{name}/{tier}.tfstate",
             "region": "us-west-1",
             "encrypt": True,
-            "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/globecart-{name}-state",
+            "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/acme-{name}-state",
             "use_lockfile": True,
         }
 

@@ -235,7 +235,7 @@ def merged(tmp_path: Path) -> Path:
     origin = tmp_path / "origin"
 
     def git(*arguments: str) -> None:
-        name = ("-c", "user.name=test", "-c", "user.email=test@globecart.example")
+        name = ("-c", "user.name=test", "-c", "user.email=test@acme.example")
         subprocess.run(["git", *name, *arguments], cwd=origin, check=True)
 
     def commit(file: str, text: str) -> None:

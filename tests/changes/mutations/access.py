@@ -13,7 +13,7 @@ from tests.changes.mutations import Mutation, Related
 
 def role(aws: LocalAws, what: str) -> Any:
     """A deployer role, by the end of its name."""
-    roles = aws.client("iam").get_paginator("list_roles").paginate(PathPrefix="/globecart-access/")
+    roles = aws.client("iam").get_paginator("list_roles").paginate(PathPrefix="/acme-access/")
     (found,) = (one for page in roles for one in page["Roles"] if one["RoleName"].endswith(f"-{what}"))
     return found
 
@@ -39,7 +39,7 @@ def change_trust(change: Callable[[Any], None]) -> Mutation:
 
 def trust_any_branch(statements: Any) -> None:
     condition = (statements[0] if isinstance(statements, list) else statements)["Condition"]
-    condition["StringLike"] = {"token.actions.githubusercontent.com:sub": "repo:globecart/*"}
+    condition["StringLike"] = {"token.actions.githubusercontent.com:sub": "repo:acme/*"}
     del condition["StringEquals"]["token.actions.githubusercontent.com:sub"]
 
 
@@ -59,7 +59,7 @@ def change_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
     def change(aws: LocalAws) -> None:
         iam = aws.client("iam")
         pages = iam.get_paginator("list_policies").paginate(
-            Scope="Local", PathPrefix="/globecart-access/", OnlyAttached=True
+            Scope="Local", PathPrefix="/acme-access/", OnlyAttached=True
         )
         for one in (one for page in pages for one in page["Policies"]):
             version = {"PolicyArn": one["Arn"], "VersionId": one["DefaultVersionId"]}

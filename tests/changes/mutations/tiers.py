@@ -18,7 +18,7 @@ def change_tier_tag(tier: str) -> Mutation:
 
 def change_owner_tag(aws: LocalAws) -> None:
     subnet = named(aws, "subnet", "data-a")
-    aws.client("ec2").create_tags(Resources=[subnet], Tags=[{"Key": "Owner", "Value": "nobody@globecart.example"}])
+    aws.client("ec2").create_tags(Resources=[subnet], Tags=[{"Key": "Owner", "Value": "nobody@acme.example"}])
 
 
 MUTATIONS: dict[str, Mutation] = {
