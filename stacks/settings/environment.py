@@ -11,20 +11,23 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
+from stacks.settings.partitions import REGIONS
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
-from stacks.settings.section import InOwnAccount, InProduction, Matching, Section, Unit
+from stacks.settings.section import InOwnAccount, InProduction, Matching, Section, Unit, file_context
 from stacks.settings.service import ServiceSettings
 
 # The retention periods of CloudWatch Logs from a month to five years.
 LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
-REGION = Matching(
-    r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d",
-    "a Region, such as us-west-1",
-)
+REGION = Matching("|".join(REGIONS), "a Region that the installed botocore knows, such as us-west-1")
 
 ACCOUNT = Matching(r"\d{12}", "the 12 digits of an AWS account")
+
+# At most 12 characters: a load balancer's name, `globecart-<name>-public`, may have 32, a bucket's name 63.
+NAME = Matching(
+    r"(?!.{13})[a-z](?:-?[a-z0-9])+", "2 to 12 lowercase letters, digits and single hyphens, starting with a letter"
+)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = Matching(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d", "hh:mm-hh:mm in UTC")
@@ -76,15 +79,13 @@ class Windows(Section):
 class Environment(Section):
     """Settings of one environment. Encryption, TLS, WAF, security groups, IAM and secrets cannot be turned off."""
 
-    # At most 12 characters: a load balancer's name, `globecart-<name>-public`, may have 32, a bucket's name 63.
-    name: Annotated[
-        str,
-        Matching(
-            r"(?!.{13})[a-z](?:-?[a-z0-9])+",
-            "2 to 12 lowercase letters, digits and single hyphens, starting with a letter",
-        ),
-    ]
+    name: Annotated[str, NAME]
     """The file's name without `.toml`."""
+
+    replaces: Annotated[str, NAME] | None = None
+    """The environment that this one stands in for, for example in another Region: they may share domain, permissions
+    boundary and key administrators. The domain moves here with the deployment of this environment's service
+    ([recovery](runbooks/recovery.md))."""
 
     production: bool = True
     """Whether the requirements for production apply. Must be true if the name starts with `prod`."""
@@ -142,6 +143,13 @@ class Environment(Section):
     recovery: RecoverySettings = RecoverySettings()
     audit: AuditSettings = AuditSettings()
     access: AccessSettings
+
+    @field_validator("replaces")
+    @classmethod
+    def _is_another_environment(cls, replaces: str | None, info: ValidationInfo) -> str | None:
+        if replaces is not None and replaces not in (others := file_context(info).others):
+            raise ValueError(f"allowed: another environment: {', '.join(others) or 'there is none'}")
+        return replaces
 
     @field_validator("second_region")
     @classmethod
