@@ -37,7 +37,7 @@ RESERVED_WORDS = (
     "placing|primary|references|returning|right|select|session_user|similar|some|symmetric|system_user|table|"
     "tablesample|then|to|trailing|true|union|unique|user|using|variadic|verbose|when|where|window|with"
 )
-"""PostgreSQL's reserved key words, as a pattern. RDS refuses "a word reserved by the database engine" as the name of a database.
+"""PostgreSQL's reserved key words, as a pattern: RDS accepts none as the name of a database.
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html"""
 RESERVED_DATABASES = "postgres|template[01]|rdsadmin|admin"
 """Databases that exist already, and a word that RDS reserves besides PostgreSQL's."""
