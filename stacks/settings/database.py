@@ -105,9 +105,7 @@ class DatabaseSettings(Section):
         known = MINOR_VERSIONS[major]
         if int(minor) not in (*known, *range(known[-1], LAST_MINOR_VERSION + 1)):
             versions = ", ".join(f"{major}.{number}" for number in known)
-            raise ValueError(
-                f"allowed: {versions} and later ones, to {major}.{LAST_MINOR_VERSION}: Aurora has no other"
-            )
+            raise ValueError(f"allowed: {versions} and later, to {major}.{LAST_MINOR_VERSION}: Aurora has no other")
         return version
 
     @property

@@ -571,7 +571,9 @@ def test_a_quota_stops_the_deployment_and_other_regions_with_room_are_listed(syn
 def test_an_invalid_region_is_refused_before_any_request(scene: Scene, regions: str):
     result = scene.run("preflight", "--regions", regions)
     assert result.exit_code == 2
-    assert "allowed, each: a Region that the installed botocore knows" in " ".join(result.stderr.replace("│", " ").split())
+    assert "allowed, each: a Region that the installed botocore knows" in " ".join(
+        result.stderr.replace("│", " ").split()
+    )
 
 
 def test_json_has_results_and_figures(synthesized: Scene):
