@@ -49,7 +49,7 @@ class DatabaseSettings(Section):
     engine_version: Annotated[
         str,
         Matching(
-            rf"(?:{'|'.join(MINOR_VERSIONS)})\.(?:0|[1-9]\d*)",
+            rf"(?:{'|'.join(MINOR_VERSIONS)})\.(?:0|[1-9]\d?)",
             f"a minor version such as {LTS_VERSION}, of major version {' or '.join(MINOR_VERSIONS)}",
         ),
     ] = LTS_VERSION
