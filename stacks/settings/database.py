@@ -100,7 +100,7 @@ class DatabaseSettings(Section):
 
     @field_validator("engine_version")
     @classmethod
-    def _is_a_version_of_aurora(cls, version: str) -> str:
+    def _exists(cls, version: str) -> str:
         major, _, minor = version.partition(".")
         known = MINOR_VERSIONS[major]
         if int(minor) not in (*known, *range(known[-1], LAST_MINOR_VERSION + 1)):
