@@ -1,5 +1,7 @@
 """Settings of the rotation tier: schedule, database roles, limits."""
 
+import re
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -79,6 +81,15 @@ class RotationSettings(Section):
     reserved_concurrency: Annotated[int, Unit("executions at a time"), Ge(1), Le(10)] | None = None
     """Reserved concurrency of the function, so that other functions cannot starve it. None by default: a new account
     has too little concurrency to reserve any."""
+
+    @field_validator("schedule")
+    @classmethod
+    def _has_four_hours_between_rotations(cls, schedule: str) -> str:
+        hours = re.match(r"cron\(0 ([\d,]+) ", schedule)
+        listed = sorted(int(hour) for hour in hours[1].split(",")) if hours else []
+        if any(later - earlier < 4 for earlier, later in pairwise(listed)):
+            raise ValueError("allowed: hours that are four or more apart, Secrets Manager's minimum")
+        return schedule
 
     @field_validator("adopted")
     @classmethod

@@ -258,6 +258,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             ("16.5", "16.1, 16.2, 16.3, 16.4, 16.6, 16.8, 16.9, 16.10, 16.11", "16.29"),
         )
     ),
+    (
+        "prod",
+        {"rotation": {"schedule": "cron(0 9,1,12 * * ? *)"}},
+        'rotation.schedule = "cron(0 9,1,12 * * ? *)": allowed: hours that are four or more apart',
+    ),
     *(
         (
             "prod",
