@@ -37,10 +37,11 @@ RESERVED_WORDS = (
     "placing|primary|references|returning|right|select|session_user|similar|some|symmetric|system_user|table|"
     "tablesample|then|to|trailing|true|union|unique|user|using|variadic|verbose|when|where|window|with"
 )
-"""PostgreSQL's reserved key words, as a pattern: RDS accepts none as the name of a database.
+"""PostgreSQL's reserved key words, as a pattern: RDS refuses them as names of databases.
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html"""
 RESERVED_DATABASES = "postgres|template[01]|rdsadmin|admin"
-"""Databases that exist already, and a word that RDS reserves besides PostgreSQL's."""
+"""Databases that exist already, and a word that RDS reserves besides PostgreSQL's.
+https://github.com/awslabs/aws-saas-boost/issues/180"""
 
 
 class DatabaseSettings(Section):
