@@ -1,4 +1,4 @@
-"""Synthesize GlobeCart's AWS platform: Terraform JSON in `cdktf.out/` for every file in `environments/`.
+"""Synthesize the AWS platform: Terraform JSON in `cdktf.out/` for every file in `environments/`.
 
 ENV selects one environment; CDKTF_OUTDIR, another output folder.
 """

@@ -8,10 +8,11 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from botocore.session import Session
+from typer.core import TyperCommand, TyperOption
 
 MAXIMUM_PORT = 65535
 
@@ -22,7 +23,19 @@ class StartError(Exception):
     """The local AWS cannot be started."""
 
 
-@app.command()
+class Command(TyperCommand):
+    """The command, in whose help flags have no type: `<bool>` would look like a value to give."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Parameters, `--help` included."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            if isinstance(parameter, TyperOption) and parameter.is_bool_flag:
+                parameter.metavar = ""
+        return parameters
+
+
+@app.command(cls=Command)
 def serve(
     account: Annotated[str, typer.Option(help="Account ID, 12 digits.")] = "123456789012",
     region: Annotated[str, typer.Option(help="Default Region of clients.")] = "us-west-1",

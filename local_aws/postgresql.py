@@ -321,7 +321,7 @@ def free_port(address: str) -> int:
     return port
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until a condition holds.
 
     Raises:

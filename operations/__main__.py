@@ -5,10 +5,10 @@ import stacks  # noqa: F401  # pyright: ignore[reportUnusedImport] - for its imp
 
 # isort: split
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 COMMANDS = {
     "atlantis": "operations.atlantis",
@@ -34,8 +34,28 @@ COMMANDS = {
 """The module of each command. The function has the command's name."""
 
 
+def _without_type(parameters: list[Any]) -> list[Any]:
+    """Parameters of which flags show no type in the help: `<bool>` would look like a value to give."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption) and parameter.is_bool_flag:
+            parameter.metavar = ""
+    return parameters
+
+
+class Command(TyperCommand):
+    """A command."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Parameters, `--help` included."""
+        return _without_type(super().get_params(ctx))
+
+
 class LazyCommands(TyperGroup):
     """Imports the module of a command only when that command runs."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Parameters, `--help` included."""
+        return _without_type(super().get_params(ctx))
 
     def list_commands(self, ctx: object) -> list[str]:
         """Names of all commands."""
@@ -49,7 +69,7 @@ class LazyCommands(TyperGroup):
             return None
         function = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        single.command(cmd_name)(function)
+        single.command(cmd_name, cls=Command)(function)
         return cast(TyperCommand, typer.main.get_command(single))
 
 

@@ -11,12 +11,15 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
-from operations.account import Account, EnvironmentName, connect
+from operations.account import Account, EnvironmentName, settings_of
 from operations.errors import RefusedError, call_or_none, error_code, explain, one_line_errors
 from operations.terminal import console
+from stacks import ROOT
 
 SUFFIX = ".tfstate.tflock"
 """Terraform locks the state `<key>` with an object `<key>.tflock`."""
+TIERS = sorted(file.parent.name for file in (ROOT / "stacks").rglob("stack.py"))
+"""All tiers: each is a folder with a `stack.py`."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +183,13 @@ def lock(
     Exit codes: 0 shown or released; 1 refused or failed; 2 usage.
     """
     with one_line_errors():
-        account = connect(environment)
-        locks = Locks(account)
+        settings = settings_of(environment)
+        tier = stack and stack.removeprefix(f"{environment}-")
+        if tier is not None and tier not in TIERS:
+            raise typer.BadParameter(f"{stack}: no such stack; existing tiers: {', '.join(TIERS)}", param_hint="STACK")
+        locks = Locks(Account.of(settings))
         every = list(locks.held())
-        chosen = [lock for lock in every if stack in {None, lock.stack, lock.stack.removeprefix(f"{environment}-")}]
+        chosen = [lock for lock in every if tier is None or lock.stack == f"{environment}-{tier}"]
         if not chosen:
             others = f"; locked: {', '.join(lock.stack for lock in every)}" if every else ""
             typer.echo(f"{stack or environment}: no state is locked{others}")

@@ -1,4 +1,4 @@
-"""GlobeCart's platform, one stack per tier.
+"""The platform, one stack per tier.
 
 Sets up lazy loading of the AWS bindings before any tier imports them.
 """

@@ -54,6 +54,11 @@ class Names:
         return f"{self.company}-{self.environment}-{what}"
 
     @property
+    def prefixes(self) -> set[str]:
+        """What names and paths of this environment's resources begin with."""
+        return {self.resource_name(""), self.role_path, self.access_path}
+
+    @property
     def tightest(self) -> Iterator[tuple[str, str, int]]:
         """Kind, name, and AWS's maximum length of the names that a long company or environment makes too long first."""
         yield "load balancer", self.load_balancer, 32

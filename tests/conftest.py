@@ -123,10 +123,13 @@ def changed_settings(name: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_settings(name: str, folder: Path, change: dict[str, Any] | None = None) -> Environment:
-    """Settings of a reference environment with changes, loaded from a file."""
+    """Settings of a reference environment with changes, loaded from a file, beside the one that it replaces."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.toml").write_text(to_toml(changed_settings(name, change or {})), encoding="utf-8")
-    (environment,) = load_environments(folder)
+    changed = changed_settings(name, change or {})
+    (folder / f"{name}.toml").write_text(to_toml(changed), encoding="utf-8")
+    if replaced := changed.get("replaces"):
+        (folder / f"{replaced}.toml").touch()
+    (environment,) = load_environments(folder, only=name)
     return environment
 
 

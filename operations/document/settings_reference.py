@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from operations.document import markdown
 from stacks.settings import Environment
 from stacks.settings.files import models_in
-from stacks.settings.section import InProduction, Matching, NotBelow, Unit
+from stacks.settings.section import Derived, InProduction, Matching, NotBelow, Unit
 
 HEAD = ("key", "type", "allowed", "default", "purpose", "required in production")
 TYPES = {bool: "true or false", float: "number", int: "whole number", str: "string", IPv4Network: "string"}
@@ -122,8 +122,9 @@ def _rules(model: type[BaseModel], name: str) -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
+    derived = [rule.source for rule in rules_of(field) if isinstance(rule, Derived)]
     if field.default is PydanticUndefined:
-        return "required"
+        return derived[0] if derived else "required"
     if field.default in ((), "", None):
         return "none"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"

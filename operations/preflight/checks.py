@@ -18,6 +18,7 @@ from operations.preflight.usage import paginate
 from operations.review.comparisons import older
 from operations.scan.checkov import ScanError
 from operations.scan.waivers import WAIVERS, waivers
+from stacks.settings.database import MINOR_VERSIONS
 from synthesized.platform import Resource
 
 INSTANCE_CLASS = "db.serverless"
@@ -62,19 +63,32 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
             Engine=cluster["engine"],
             DBInstanceClass=INSTANCE_CLASS,
         )
-        offered = {
-            zone["Name"]
-            for option in options
-            if option["EngineVersion"] == wanted
-            for zone in option["AvailabilityZones"]
-        }
+        zones_by_version: dict[str, set[str]] = {}
+        for option in options:
+            zones_by_version.setdefault(option["EngineVersion"], set()).update(
+                zone["Name"] for zone in option["AvailabilityZones"]
+            )
+        offered = zones_by_version.get(wanted, set())
         missing = [zone for zone in context.account.settings.network.zones if zone not in offered]
         yield CheckResult(
             f"{cluster['engine']} {wanted} on {INSTANCE_CLASS}",
             Status.STOP if missing else Status.OK,
             f"not offered in {', '.join(missing)}" if missing else "offered in each zone",
-            f"offered in: {', '.join(sorted(offered)) or 'no zone of this Region'}" if missing else "",
+            _offer(offered, zones_by_version) if missing else "",
         )
+
+
+def _offer(zones: set[str], versions: Iterable[str]) -> str:
+    """What RDS offers: the zones of the version, or other versions if there are none."""
+    if zones:
+        return f"offered in: {', '.join(sorted(zones))}"
+    numbers = sorted(
+        (int(major), int(minor))
+        for major, _, minor in (version.partition(".") for version in versions)
+        if major in MINOR_VERSIONS and minor.isdecimal()  # there are others, such as 16.4-limitless
+    )
+    others = ", ".join(f"{major}.{minor}" for major, minor in numbers)
+    return f"set database.engine_version to one that is offered: {others or 'none in this Region'}"
 
 
 def running_database(context: CheckContext) -> Iterator[CheckResult]:

@@ -36,7 +36,7 @@ class Grant(NamedTuple):
     actions: str
     """IAM action names, separated by spaces, without the service prefix."""
     resources: str = "*"
-    """Resource parts of ARNs, or full ARNs, separated by spaces. `{ours}` is `globecart-<environment>-`."""
+    """Resource parts of ARNs, or full ARNs, separated by spaces. `{ours}` is `<company>-<environment>-`."""
     scope: Scope = Scope.NAME
     reads: str = ""
     """Actions that read the configuration of the service's resources, and no content."""

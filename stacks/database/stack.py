@@ -21,10 +21,8 @@ from stacks.parts.autoscaling import scaling_target, track_metric
 from stacks.parts.logs import log_group, metric_filter
 from stacks.parts.service_roles import ServiceRole, service_role
 from stacks.settings import Environment
+from stacks.settings.database import MASTER_USERNAME
 from stacks.tier import TierStack
-
-MASTER_USERNAME = "platform_master"
-"""PCI DSS 2.2.2: no well-known default name."""
 
 NO_MASTER_SECRET = "none"  # noqa: S105 - not a password
 """Output in place of the master secret's ARN. RDS manages no password of a cluster that was restored, until

@@ -160,6 +160,8 @@ def public_load_balancer(
         name=tier.settings.service.domain,
         type="A",
         alias=Route53RecordAlias(name=lb.dns_name, zone_id=lb.zone_id, evaluate_target_health=True),
+        # The record of the environment that this one replaces may exist.
+        allow_overwrite=True if tier.settings.replaces else None,
     )
     return LoadBalancer(lb=lb, target_group=targets, listener=listener, certificate=certificate)
 

@@ -14,8 +14,9 @@ class AccessSettings(Section):
     repository: Annotated[
         str,
         Matching(
-            # GitHub's own rules for names of owners and of repositories; both have their ids, or neither.
-            r"(?![\w-]{40})[A-Za-z0-9](?:-?[A-Za-z0-9])*(@\d+)?/(?!\.{1,2}(?:@|$))[\w.-]{1,100}(?(1)@\d+)",
+            # GitHub's own rules for names of owners, of which managed users end in _ and their enterprise's short code,
+            # and of repositories; both have their ids, or neither.
+            r"(?![\w-]{40})[A-Za-z0-9](?:-?[A-Za-z0-9])*(?:_[A-Za-z0-9]+)?(@\d+)?/(?!\.{1,2}(?:@|$))[\w.-]{1,100}(?(1)@\d+)",
             "a GitHub repository, <owner>/<name> or <owner>@<id>/<name>@<id>, in GitHub's spelling",
         ),
     ]

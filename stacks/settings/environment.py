@@ -12,22 +12,24 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
+from stacks.settings.partitions import REGIONS
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
-from stacks.settings.section import Derived, InOwnAccount, InProduction, Matching, Section, Unit
+from stacks.settings.section import Derived, InOwnAccount, InProduction, Matching, Section, Unit, file_context
 from stacks.settings.service import ServiceSettings
 
 # The retention periods of CloudWatch Logs from a month to five years.
 LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
-REGION = Matching(
-    r"(?:af|ap|ca|eu|il|me|mx|sa|us)-(?:north|south)?(?:east|west|central|north|south)-\d",
-    "a Region, such as us-west-1",
-)
+REGION = Matching("|".join(REGIONS), "a Region that the installed botocore knows, such as us-west-1")
 
 COMPANY = Matching(r"[a-z](?:-?[a-z0-9])*", "lowercase letters, digits and single hyphens, starting with a letter")
 
 ACCOUNT = Matching(r"\d{12}", "the 12 digits of an AWS account")
+
+NAME = Matching(
+    r"(?!.{13})[a-z](?:-?[a-z0-9])+", "2 to 12 lowercase letters, digits and single hyphens, starting with a letter"
+)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = Matching(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d", "hh:mm-hh:mm in UTC")
@@ -79,21 +81,17 @@ class Windows(Section):
 class Environment(Section):
     """Settings of one environment. Encryption, TLS, WAF, security groups, IAM and secrets cannot be turned off."""
 
-    name: Annotated[
-        str,
-        Matching(
-            r"(?!.{13})[a-z](?:-?[a-z0-9])+",
-            "2 to 12 lowercase letters, digits and single hyphens, starting with a letter",
-        ),
-    ]
+    name: Annotated[str, NAME]
     """The file's name without `.toml`."""
 
-    company: Annotated[
-        str,
-        COMPANY,
-    ]
+    company: Annotated[str, COMPANY]
     """The company's name, with which every name begins: `<company>-<environment>-...`. It cannot be changed once
     something is deployed."""
+
+    replaces: Annotated[str, NAME] | None = None
+    """The environment that this one stands in for, for example in another Region: they may share domain, permissions
+    boundary and key administrators. The domain moves here with the deployment of this environment's service
+    ([recovery](runbooks/recovery.md))."""
 
     production: bool = True
     """Whether the requirements for production apply. Must be true if the name starts with `prod`."""
@@ -170,6 +168,13 @@ class Environment(Section):
                 f"because the name of a {kind}, {name}, may have {limit}"
             )
         return company
+
+    @field_validator("replaces")
+    @classmethod
+    def _is_another_environment(cls, replaces: str | None, info: ValidationInfo) -> str | None:
+        if replaces is not None and replaces not in (others := file_context(info).others):
+            raise ValueError(f"allowed: another environment: {', '.join(others) or 'there is none'}")
+        return replaces
 
     @field_validator("second_region")
     @classmethod

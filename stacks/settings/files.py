@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.names import Names
-from stacks.settings.audit import AuditSettings
+from stacks.settings.collisions import find_collisions
 from stacks.settings.environment import ACCOUNT, COMPANY, REGION, Environment
 from stacks.settings.network import ZONE_LETTERS
-from stacks.settings.section import FileContext, Matching
+from stacks.settings.partitions import other_partition
+from stacks.settings.section import CREDENTIALS, FileContext, Matching
 
 # Messages for pydantic's error types, in terms of TOML.
 TOML_TYPES = {
@@ -43,32 +44,37 @@ class SettingsError(Exception):
 def load_environments(folder: Path, only: str | None = None) -> list[Environment]:
     """Read all environments of a folder, sorted by name, or only one.
 
+    Reading one refuses what it shares with the others, but not what is wrong in the others themselves.
+
     Raises:
         SettingsError: lists all problems of all files.
     """
-    files = environment_files(folder)
-    if only is not None:
-        known = ", ".join(file.stem for file in files) or "none"
-        files = [file for file in files if file.stem == only]
-        if not files:
-            raise SettingsError(f"{folder.name}/{only}.toml: no such environment; existing ones: {known}")
-    if not files:
-        raise SettingsError(f"{folder.name}: no environments; create one, such as {folder.name}/dev.toml")
+    files = {file.stem: file for file in environment_files(folder)}
+    problems = [
+        f"{folder.name}/{file.name}: allowed: {file.stem}.toml, with the extension in lowercase"
+        for file in sorted(folder.glob("*.[tT][oO][mM][lL]"))
+        if file.suffix != ".toml"
+    ]
+    if only is not None and only not in files:
+        known = ", ".join(files) or "none"
+        problems.insert(0, f"{folder.name}/{only}.toml: no such environment; existing ones: {known}")
+    elif not files:
+        problems.append(f"{folder.name}: no environments; create one, such as {folder.name}/dev.toml")
 
     shared_file = folder / f"{SHARED}.toml"
     shared = _parse(shared_file) if shared_file.is_file() else {}
     environments: list[Environment] = []
-    problems: list[str] = []
-    for file in files:
+    for name, file in files.items():
         try:
-            environments.append(_read(file, shared))
+            environments.append(_read(file, shared, [*files]))
         except SettingsError as error:
-            problems.append(str(error))
-    problems += _conflicts(environments, folder)
+            if only in {None, name}:
+                problems.append(str(error))
+    problems += find_collisions(environments, only, lambda name: f"{folder.name}/{name}.toml")
     if problems:
         # A mistake in `shared.toml` is one of each environment.
         raise SettingsError("\n".join(dict.fromkeys("\n".join(problems).splitlines())))
-    return environments
+    return [environment for environment in environments if only in {None, environment.name}]
 
 
 def environment_files(folder: Path) -> list[Path]:
@@ -87,7 +93,7 @@ def merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{_where(file)}: cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:
@@ -98,7 +104,8 @@ def _where(file: Path) -> str:
     return f"{file.parent.name}/{file.name}"
 
 
-def _read(file: Path, shared: dict[str, Any]) -> Environment:
+def _read(file: Path, shared: dict[str, Any], names: list[str]) -> Environment:
+    """Read a file. `names` are those of all environments."""
     own = _parse(file)
 
     def place(*path: int | str) -> str:
@@ -116,11 +123,15 @@ def _read(file: Path, shared: dict[str, Any]) -> Environment:
         account=_valid_or_none(written.get("account"), ACCOUNT),
         zones=_count_zones(written.get("network"), written.get("region")),
         protected=written.get("deletion_protection", True) is True,
+        others=tuple(name for name in names if name != file.stem),
     )
     try:
         environment = Environment.model_validate(_with_tuples(_with_derived(file.stem, written)), context=frame)
     except ValidationError as error:
-        problems += [f"{place(*detail['loc'])}: {_format_problem(detail)}" for detail in error.errors()]
+        details = error.errors()
+        if other_partition(str(written.get("region"))):  # then all ARNs and zones are wrong for this one reason
+            details = [detail for detail in details if detail["loc"] == ("region",)]
+        problems += [f"{place(*detail['loc'])}: {_format_problem(detail)}" for detail in details]
     else:
         if not problems:
             return environment
@@ -164,7 +175,8 @@ def _count_zones(network: Any, region: Any) -> int:
 
 
 def _format_value(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)
+    """A value as in TOML, without passwords, because logs keep the message."""
+    return CREDENTIALS.sub("***@", json.dumps(value, default=str, ensure_ascii=False))
 
 
 def _with_tuples(value: Any) -> Any:
@@ -203,33 +215,3 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from models_in(argument)
-
-
-def _conflicts(environments: list[Environment], folder: Path) -> Iterator[str]:
-    """Conflicts between environments that are valid on their own."""
-    for position, environment in enumerate(environments):
-        for other in environments[:position]:
-            where, there = f"{folder.name}/{environment.name}.toml", f"{folder.name}/{other.name}.toml"
-            # So that the VPCs can be peered or attached to one transit gateway.
-            if environment.network.cidr.overlaps(other.network.cidr):
-                cidr = environment.network.cidr
-                yield f'{where}: network.cidr = "{cidr}": allowed: no overlap with {other.network.cidr} of {there}'
-            # PCI DSS 6.5.3
-            if environment.account == other.account and environment.production != other.production:
-                yield (
-                    f'{where}: account = "{other.account}": allowed: another account than in {there}; '
-                    "only one of the two is production"
-                )
-            if environment.account == other.account and not (
-                environment.access.oidc_provider or other.access.oidc_provider
-            ):
-                yield (
-                    f"{where}: access.oidc_provider is missing: the ARN of the provider that {there} creates, because "
-                    "an account can have only one"
-                )
-            if (environment.account, environment.region) == (other.account, other.region):
-                for service in AuditSettings.model_fields:
-                    if getattr(environment.audit, service) and getattr(other.audit, service):
-                        yield f"{where}: audit.{service} = true: allowed: false, because {there} already manages it"
-                if environment.database.os_metrics_log and other.database.os_metrics_log:
-                    yield f"{where}: database.os_metrics_log = true: allowed: false, because {there} already manages it"

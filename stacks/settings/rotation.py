@@ -1,14 +1,46 @@
 """Settings of the rotation tier: schedule, database roles, limits."""
 
+import re
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, Le
+from pydantic import ValidationInfo, field_validator
 
 from lambda_rotation import configuration
+from stacks.settings.database import MASTER_USERNAME
 from stacks.settings.section import Matching, Section, Unit
 
-# PostgreSQL and RDS reserve these prefixes.
-ROLE = rf"(?!pg_|rds){configuration.ROLE_PATTERN}"
+# PostgreSQL and RDS reserve these prefixes. PostgreSQL reserves `none` and `public` for itself, and has a schema of the
+# other name: the owner's schema has the owner's name.
+ROLE = rf"(?!pg_|rds|(?:none|public|information_schema|{MASTER_USERNAME})$){configuration.ROLE_PATTERN}"
+
+
+# "Rotation schedules" in the Secrets Manager User Guide: every four hours at most, on the hour; one of the days is ?.
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
+HOUR = r"(?:[01]?\d|2[0-3])"
+DAY_OF_MONTH = r"(?:0?[1-9]|[12]\d|3[01])"
+MONTH = r"(?:0?[1-9]|1[0-2]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
+DAY_OF_WEEK = r"(?:[1-7]|(?i:sun|mon|tue|wed|thu|fri|sat))"
+
+
+def _values(value: str) -> str:
+    """Pattern of a field of a cron expression: values, ranges, steps, and lists of these."""
+    entry = rf"(?:\*|{value}(?:-{value})?)(?:/[1-9]\d?)?"
+    return rf"{entry}(?:,{entry})*"
+
+
+HOURS = rf"(?:{HOUR}(?:,{HOUR})*|(?:\*|{HOUR}(?:-{HOUR})?)/(?:[4-9]|1\d|2[0-3]))"
+DAYS = (
+    rf"(?:(?:{_values(DAY_OF_MONTH)}|L) {_values(MONTH)} \?"
+    rf"|\? {_values(MONTH)} (?:{_values(DAY_OF_WEEK)}|{DAY_OF_WEEK}#[1-5]|{DAY_OF_WEEK}?L))"
+)
+RATE = r"rate\((?:(?:[4-9]|[1-9]\d{1,2}) hours?|[1-9]\d{0,2} days?)\)"
+SCHEDULE = Matching(
+    rf"|{RATE}|cron\(0 {HOURS} {DAYS} \*\)",
+    "rate(<n> hours), 4 or more; rate(<n> days); or cron(0 <hours> <day of month> <month> <day of week> *) with ? for "
+    "one of the days; in UTC",
+)
 
 
 class RotationSettings(Section):
@@ -17,17 +49,26 @@ class RotationSettings(Section):
     days: Annotated[int, Unit("days"), Ge(1), Le(90)] = 30
     """Days between rotations. The alarm topic is notified if a credential is a day overdue (PCI DSS 8.6.3)."""
 
-    schedule: Annotated[str, Matching(r"|(?:rate|cron)\([^()]{3,200}\)", "rate(...) or cron(...), in UTC")] = ""
+    schedule: Annotated[str, SCHEDULE] = ""
     """Schedule to use instead of `days`, for example to avoid sales; must rotate at least every `days`."""
 
     owner: Annotated[
-        str, Matching(ROLE, "up to 60 lowercase letters, digits and underscores, starting with a letter")
+        str,
+        Matching(
+            ROLE,
+            "up to 60 lowercase letters, digits and underscores, starting with a letter; no name reserved by "
+            "PostgreSQL or RDS",
+        ),
     ] = "application"
     """Database role that owns the application's schema of the same name. The two logins that alternate have its name
     with `_a` and `_b` appended."""
 
     adopted: Annotated[
-        str, Matching(rf"|{ROLE}", "the name of a role, in lowercase letters, digits and underscores")
+        str,
+        Matching(
+            rf"|{ROLE}",
+            "the name of a role, in lowercase letters, digits and underscores; no name reserved by PostgreSQL or RDS",
+        ),
     ] = ""
     """An existing login to replace: the owner takes over its objects."""
 
@@ -40,3 +81,20 @@ class RotationSettings(Section):
     reserved_concurrency: Annotated[int, Unit("executions at a time"), Ge(1), Le(10)] | None = None
     """Reserved concurrency of the function, so that other functions cannot starve it. None by default: a new account
     has too little concurrency to reserve any."""
+
+    @field_validator("schedule")
+    @classmethod
+    def _has_four_hours_between_rotations(cls, schedule: str) -> str:
+        hours = re.match(r"cron\(0 ([\d,]+) ", schedule)
+        listed = sorted(int(hour) for hour in hours[1].split(",")) if hours else []
+        if any(later - earlier < 4 for earlier, later in pairwise(listed)):
+            raise ValueError("allowed: hours that are four or more apart, Secrets Manager's minimum")
+        return schedule
+
+    @field_validator("adopted")
+    @classmethod
+    def _is_no_role_of_the_rotation(cls, adopted: str, info: ValidationInfo) -> str:
+        owner = info.data.get("owner")
+        if owner and adopted in (roles := (owner, f"{owner}_a", f"{owner}_b")):
+            raise ValueError(f"allowed: an existing role; the rotation itself creates {', '.join(roles)}")
+        return adopted

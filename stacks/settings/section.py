@@ -1,11 +1,16 @@
 """Base model of all sections of a settings file, and the rules that a field can be annotated with."""
 
+import re
 from dataclasses import dataclass
-from re import ASCII, fullmatch
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema, core_schema
+
+from stacks.settings.partitions import PARTITION, other_partition
+
+CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+"""User and password in a URL."""
 
 
 class Section(BaseModel):
@@ -15,6 +20,20 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_default=True, use_attribute_docstrings=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _suits_no_key(cls, value: Any) -> Any:
+        """Refuse what no key may have, whatever its pattern."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and CREDENTIALS.search(text):
+                raise ValueError("allowed: a URL without user and password, which the repository and plans would show")
+            if isinstance(text, str) and (partition := other_partition(text)):
+                raise ValueError(
+                    f"allowed: the partition {PARTITION} only; this is in {partition}, where ARNs, domain names and "
+                    "services differ"
+                )
+        return value
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,8 @@ class FileContext:
     """Number of valid zones in the file."""
     protected: bool = True
     """Whether deletion protection is on."""
+    others: tuple[str, ...] = ()
+    """Names of the other environments."""
 
 
 def file_context(info: ValidationInfo) -> FileContext:
@@ -48,7 +69,7 @@ class Matching:
 
     def matches(self, value: str) -> bool:
         """Whether the string matches."""
-        return fullmatch(self.pattern, value, ASCII) is not None
+        return re.fullmatch(self.pattern, value, re.ASCII) is not None
 
     def check(self, value: str) -> str:
         """Return the string if it matches.

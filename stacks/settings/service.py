@@ -8,7 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit, file_context
 
 DOMAIN = Matching(
-    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", "a domain name, such as shop.example"
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])",
+    "a domain name, such as shop.example; other letters than a to z in Punycode (xn--)",
 )
 
 # Task sizes of Fargate: MiB by CPU units.

@@ -44,6 +44,13 @@ def test_the_help_of_each_command_has_an_example_and_exit_codes(command: str):
     assert re.search(r"Exit codes: 0 .+?; 1 .+?; 2 usage\.", text)
 
 
+@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])
+def test_flags_have_no_type_in_the_help(arguments: list[str]):
+    help_ = CliRunner().invoke(app, [*arguments, "--help"]).output
+    assert "--help" in help_
+    assert "<bool>" not in help_
+
+
 @pytest.mark.parametrize("arguments", [["lock"], ["lock", "nowhere"], ["bootstrap", "dev", "--force"], ["nothing"]])
 def test_wrong_usage_ends_with_2(arguments: list[str]):
     assert CliRunner().invoke(app, arguments).exit_code == 2

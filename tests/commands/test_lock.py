@@ -21,12 +21,14 @@ from stacks.settings import Environment
 # isort: split
 from cdktf import App
 
+from operations import lock
 from operations import terraform as module
 from operations.account import Account
 from operations.errors import RefusedError
 from operations.lock import Lock, Locks, format_age
 from operations.terraform import TerraformError, executable, terraform
 from tests.commands.conftest import Scene, refusal
+from tests.synthesized import TIERS
 
 ID = "2c9b6f5e-7a5f-a5a5-3c3c-000000000001"
 
@@ -127,6 +129,20 @@ def test_one_stacks_lock_is_released_and_others_stay(bucket: Scene, name: str):
     assert held(bucket) == ["service"]
     result = bucket.run("lock", "network")
     assert result.output == f"network: no state is locked; locked: {bucket.name}-service\n"
+
+
+@pytest.mark.parametrize("name", ["nope", "{}-nope", "prod-network"])
+def test_a_stack_that_does_not_exist_is_refused_before_the_account_is_asked(scene: Scene, name: str):
+    scene.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    scene.monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    result = scene.run("lock", name.format(scene.name))
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.replace("│", " ").split())
+    assert f"{name.format(scene.name)}: no such stack; existing tiers: access, audit, cache," in message
+
+
+def test_the_stacks_of_all_tiers_can_be_named():
+    assert set(lock.TIERS) == set(TIERS)
 
 
 def test_each_release_is_confirmed(bucket: Scene):

@@ -42,7 +42,7 @@ def deploy(scene: Scene, secrets: Any, *, fails: bool = False) -> None:
 def wait(scene: Scene) -> None:
     """Wait for the secret's rotations."""
     arn = scene.aws.client("secretsmanager").describe_secret(SecretId=name(scene))["ARN"]
-    wait_until(lambda: not scene.aws.backend("secretsmanager").is_rotating(arn), seconds=30)
+    wait_until(lambda: not scene.aws.backend("secretsmanager").is_rotating(arn))
 
 
 def stages(scene: Scene, secrets: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from datetime import timedelta
 from itertools import count
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,10 +82,20 @@ def configure_function(aws: LocalAws, function: str) -> Generator[Any]:
     configure()
 
 
+@pytest.fixture
+def retry(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """The second and last attempt of a rotation waits until this is set, however long the test takes."""
+    due = Event()
+    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (60.0,))
+    waiting = SimpleNamespace(wait=lambda delay: not due.wait(delay), set=due.set)  # in place of the end of the session
+    monkeypatch.setattr(aws.backend("secretsmanager"), "_closing", waiting)
+    return due
+
+
 def finished_rotation(aws: LocalAws, secret: str) -> Rotation:
     """The latest rotation of a secret, once it is finished."""
     backend: Backend = aws.backend("secretsmanager")
-    wait_until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret))
     return [rotation for rotation in backend.rotations if rotation.secret_arn == secret][-1]
 
 
@@ -177,14 +188,14 @@ def test_an_incomplete_rotation_is_repeated_before_another_starts(
 
 
 def test_removing_the_pending_label_cancels_a_rotation(
-    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws, client: Any, secret: str, function: str, configure_function: Any, retry: Event
 ):
-    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (3.0,))
     configure_function(FAILS="createSecret")
     pending = client.rotate_secret(SecretId=secret, RotationLambdaARN=function)["VersionId"]
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: backend.rotations[-1].problem is not None)
     client.update_secret_version_stage(SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=pending)
+    retry.set()
     assert finished_rotation(aws, secret).attempts == 1
 
 
@@ -196,18 +207,16 @@ def test_a_rotation_fails_unless_its_version_becomes_current(
     assert finished_rotation(aws, secret).problem == "finishSecret: did not move AWSCURRENT to the new version"
 
 
-def test_deleting_the_function_fails_the_rotation(
-    aws: LocalAws, client: Any, secret: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_deleting_the_function_fails_the_rotation(aws: LocalAws, client: Any, secret: str, retry: Event):
     name = create_function(aws, "import time\ndef handle(event, context): raise ValueError", Timeout=30)
     aws.client("lambda").add_permission(
         FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="secretsmanager.amazonaws.com"
     )
-    monkeypatch.setattr(secretsmanager, "RETRY_DELAYS", (2.0,))
     client.rotate_secret(SecretId=secret, RotationLambdaARN=f"arn:aws:lambda:us-west-1:123456789012:function:{name}")
     backend: Backend = aws.backend("secretsmanager")
     wait_until(lambda: backend.rotations[-1].problem is not None)
     aws.client("lambda").delete_function(FunctionName=name)
+    retry.set()
     assert "Function not found" in str(finished_rotation(aws, secret).problem)
 
 

@@ -60,8 +60,8 @@ def handlers() -> Generator[None]:
 
 
 def ends(process: int) -> bool:
-    """Whether a process exits within a second."""
-    for _ in range(100):
+    """Whether a process exits within ten seconds."""
+    for _ in range(1000):
         if not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
             return True
         time.sleep(0.01)

@@ -92,7 +92,7 @@ def create_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
     )
     secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function, RotationRules={"AutomaticallyAfterDays": 30})
     backend = aws.backend("secretsmanager")
-    wait_until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret))
     assert backend.rotations[-1].problem is None
 
 
@@ -186,7 +186,7 @@ def test_rotation_timeout_is_an_error(rehearsal: Rehearsal, monkeypatch: pytest.
     backend, secret = rehearsal.aws.backend("secretsmanager"), rehearsal.secret()
     with pytest.raises(RehearsalError, match=r"^a rotation did not finish within 0 s$"):
         rehearsal.rotate(secret)
-    wait_until(lambda: not backend.is_rotating(secret), 60)
+    wait_until(lambda: not backend.is_rotating(secret))
 
 
 def test_rotation_before_the_minimum_age_fails(rehearsal: Rehearsal):

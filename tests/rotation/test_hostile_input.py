@@ -15,6 +15,7 @@ from lambda_rotation import database, handler
 from lambda_rotation.configuration import Configuration
 from lambda_rotation.credential import Credential, MasterCredential, parse_username
 from lambda_rotation.errors import RotationError, RotationRefusedError
+from stacks.settings.database import RESERVED_WORDS
 from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER
 
@@ -37,6 +38,14 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
+
+
+def test_settings_know_the_names_that_postgresql_reserves(rotation: RotationFixture):
+    words = rotation.server.execute("SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')")
+    assert sorted(RESERVED_WORDS.split("|")) == sorted(word for (word,) in words)
+    for name in ("none", "public"):
+        with pytest.raises(psycopg2.Error, match="is reserved"):
+            rotation.server.execute(f'CREATE ROLE "{name}"')
 
 
 @pytest.mark.parametrize(

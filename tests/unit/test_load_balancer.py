@@ -3,6 +3,7 @@
 import pytest
 
 from synthesized.platform import Body, Platform
+from tests.conftest import Synthesize
 from tests.synthesized import bodies, only
 
 pytestmark = pytest.mark.tiers("service")
@@ -47,6 +48,12 @@ def test_the_certificate_is_validated_in_the_hosted_zone(prod: Platform):
     ]
     (zone,) = (resource.body for resource in prod.data if resource.type == "aws_route53_zone")
     assert zone == {"name": "acme.example", "private_zone": False}
+
+
+def test_only_a_successor_takes_over_the_record_of_the_domain(prod: Platform, synthesize: Synthesize):
+    assert "allow_overwrite" not in bodies(prod, "aws_route53_record")["domain"]
+    successor = synthesize("prod", {"replaces": "old"})
+    assert bodies(successor, "aws_route53_record")["domain"]["allow_overwrite"] is True
 
 
 def test_the_load_balancer_is_public_logs_access_and_drops_invalid_headers(prod: Platform):

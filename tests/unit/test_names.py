@@ -9,8 +9,8 @@ from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
 from tests.synthesized import names_of, statements
 
-# The settings allow 12 characters; no Region has a longer name.
-LONGEST = Names(company="acme", environment="a-12-letters", account="111122223333", region="ap-northeast-1")
+# The settings allow 12 characters of an environment, and together 24; no Region has a longer name.
+LONGEST = Names("a-12-letters", "another-12-x", "111122223333", "ap-northeast-1")
 
 # AWS's maximum length of names by type.
 LIMITS = {
@@ -42,12 +42,13 @@ def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict
         resources = platforms[environment].of_type(type_)
         assert resources
         for resource in resources:
-            name = resource.body[argument].replace(environment, LONGEST.environment)
+            name = resource.body[argument].replace(environment, LONGEST.environment, 1)
+            name = name.replace(platforms[environment].company, LONGEST.company, 1)
             assert len(name.replace("us-west-1", LONGEST.region)) <= limit
 
 
-def test_the_state_bucket_name_fits_with_the_longest_names():
-    assert len(LONGEST.state_bucket) <= 63
+def test_the_longest_names_reach_a_limit_and_exceed_none():
+    assert max(len(name) - limit for _, name, limit in LONGEST.tightest) == 0
 
 
 def test_computed_names_are_those_of_the_resources(prod: Platform):

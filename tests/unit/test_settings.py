@@ -8,10 +8,20 @@ import pytest
 
 from operations.document.settings_reference import reference as settings_reference
 from stacks import ROOT
-from stacks.settings import Environment, SettingsError, load_environments
+from stacks.settings import Environment, SettingsError, collisions, load_environments
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
-from tests.conftest import ENVIRONMENTS, REFERENCE, SHIPPED, THREE_ZONES, changed_settings, load_settings, to_toml
+from stacks.settings.files import merged
+from tests.conftest import (
+    ENVIRONMENTS,
+    REFERENCE,
+    SHIPPED,
+    THREE_ZONES,
+    changed_settings,
+    load_settings,
+    reference,
+    to_toml,
+)
 
 ACCOUNT = "111122223333"
 ISSUER = "token.actions.githubusercontent.com"
@@ -211,6 +221,56 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "allowed: an e-mail address",
     ),
     ("prod", {"network": {"egress": [{**EGRESS, "cidr": "169.254.169.254/32"}]}}, "allowed: a public range"),
+    ("prod", {"replaces": "prod"}, 'replaces = "prod": allowed: another environment: there is none'),
+    (
+        "prod",
+        {"region": "us-west-9"},
+        'region = "us-west-9": allowed: a Region that the installed botocore knows, such as us-west-1',
+    ),
+    (
+        "prod",
+        {"region": "us-gov-west-1", "network": {"zones": ["us-gov-west-1a", "us-gov-west-1b"]}},
+        'region = "us-gov-west-1": allowed: the partition aws only; this is in aws-us-gov, where ARNs',
+    ),
+    (
+        "prod",
+        {"second_region": "cn-north-1"},
+        'second_region = "cn-north-1": allowed: the partition aws only; this is in',
+    ),
+    *(
+        (
+            "prod",
+            {"network": {"zones": ["us-west-1a", zone]}},
+            f"allowed: zones of us-west-1, such as us-west-1a; not {zone}",
+        )
+        for zone in ("us-west-1-lax-1a", "us-west-1-wl1-sfo-wlz-1", "us-west-1g", "usw1-az1")
+    ),
+    *(
+        (
+            "prod",
+            {"database": {"engine_version": version}},
+            f'database.engine_version = "{version}": allowed: {first} and later, to {last}: Aurora has no other',
+        )
+        for version, first, last in (
+            ("17.0", "17.4, 17.5, 17.6, 17.7", "17.29"),
+            ("17.3", "17.4, 17.5, 17.6, 17.7", "17.29"),
+            ("17.30", "17.4, 17.5, 17.6, 17.7", "17.29"),
+            ("16.5", "16.1, 16.2, 16.3, 16.4, 16.6, 16.8, 16.9, 16.10, 16.11", "16.29"),
+        )
+    ),
+    (
+        "prod",
+        {"rotation": {"schedule": "cron(0 9,1,12 * * ? *)"}},
+        'rotation.schedule = "cron(0 9,1,12 * * ? *)": allowed: hours that are four or more apart',
+    ),
+    *(
+        (
+            "prod",
+            {"rotation": {"adopted": role}},
+            f'rotation.adopted = "{role}": allowed: an existing role; the rotation itself creates application, ',
+        )
+        for role in ("application", "application_a", "application_b")
+    ),
 ]
 
 
@@ -221,6 +281,48 @@ def test_an_invalid_value_is_refused_in_one_line(tmp_path: Path, name: str, chan
     (line,) = refusals(tmp_path, name, change)
     assert line.startswith(f"environments/{name}.toml: ")
     assert message in line
+
+
+ACCEPTED: list[tuple[str, Any]] = [
+    *(("database.engine_version", version) for version in ("16.1", "16.11", "16.12", "17.4", "17.10", "17.29")),
+    *(("database.name", name) for name in ("shop", "users", "admin_shop")),
+    *(("rotation.owner", role) for role in ("shop", "nonesuch", "public_shop")),
+    *(("access.repository", name) for name in ("ada_acme/platform", "ada-l_acme@1/platform@2", f"{'a' * 34}_acme/b")),
+    *(
+        ("rotation.schedule", schedule)
+        for schedule in (
+            # "Rotation schedules" in the Secrets Manager User Guide has these.
+            *("rate(4 hours)", "rate(1 day)", "rate(10 days)", "cron(0 4/12 * * ? *)", "cron(0 8/8 * * ? *)"),
+            *("cron(0 2/10 * * ? *)", "cron(0 16 L * ? *)", "cron(0 0 ? * SUN#1 *)", "cron(0 8 1/7 * ? *)"),
+            *("cron(0 1,13 1-15 JAN,APR-JUN ? *)", "cron(0 */6 ? 1/3 MON-FRI *)", "cron(0 03 ? * 7L *)"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), ACCEPTED)
+def test_a_valid_value_is_read(tmp_path: Path, key: str, value: Any):
+    section, _, name = key.partition(".")
+    assert getattr(getattr(load_settings("prod", tmp_path, {section: {name: value}}), section), name) == value
+
+
+@pytest.mark.parametrize("zone", ["example.xn--p1ai", "xn--bcher-kva.example", "shop.xn--vermgensberatung-pwb"])
+def test_internationalized_domains_are_read(tmp_path: Path, zone: str):
+    settings = load_settings("prod", tmp_path, {"service": {"hosted_zone": zone, "domain": f"shop.{zone}"}})
+    assert settings.service.domain == f"shop.{zone}"
+
+
+def test_a_byte_order_mark_is_read(tmp_path: Path):
+    (tmp_path / "dev.toml").write_text(to_toml(reference("dev")), encoding="utf-8-sig")
+    assert [environment.name for environment in load_environments(tmp_path)] == ["dev"]
+
+
+@pytest.mark.parametrize("only", [None, "dev", "prod"])
+def test_an_extension_in_capitals_is_refused(tmp_path: Path, only: str | None):
+    (tmp_path / "dev.toml").write_text(to_toml(reference("dev")))
+    (tmp_path / "prod.TOML").write_text(to_toml(reference("prod")))
+    with pytest.raises(SettingsError, match=r"prod\.TOML: allowed: prod\.toml, with the extension in lowercase"):
+        load_environments(tmp_path, only=only)
 
 
 def test_all_errors_in_a_file_are_reported_at_once(tmp_path: Path):
@@ -254,64 +356,221 @@ def test_errors_in_all_files_are_reported(tmp_path: Path):
     assert len(str(refused.value).splitlines()) == len(ENVIRONMENTS)
 
 
-def test_networks_of_environments_must_be_disjoint(tmp_path: Path):
-    for name in ("dev", "staging"):
-        (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {"network": {"cidr": "10.7.0.0/16"}})))
-    with pytest.raises(
-        SettingsError, match=r'staging\.toml: network\.cidr = "10\.7\.0\.0/16": .*no overlap with 10\.7\.0\.0/16'
-    ):
-        load_environments(tmp_path)
+def write_pair(folder: Path, dev: dict[str, Any], other: dict[str, Any]) -> None:
+    """`dev`, and `dev-eu` in the same account, which share nothing; then changes of each. None removes a key."""
+    (folder / "dev.toml").write_text(to_toml(changed_settings("dev", dev)))
+    table = merged(changed_settings("dev", OTHER), other)
+    table["access"] = {key: value for key, value in table["access"].items() if value is not None}
+    (folder / "dev-eu.toml").write_text(to_toml(table))
+
+
+def refused_pair(folder: Path) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        load_environments(folder)
+    return str(refused.value).replace(f"{folder.name}/", "").splitlines()
+
+
+DEV_ACCOUNT = "777788889999"
+PROVIDER = f"arn:aws:iam::{DEV_ACCOUNT}:oidc-provider/{ISSUER}"
+BOUNDARY = f"arn:aws:iam::{DEV_ACCOUNT}:policy/acme-dev-boundary"
+ADMINISTRATORS = f"arn:aws:iam::{DEV_ACCOUNT}:role/acme-dev-key-administrators"
+OTHER: dict[str, Any] = {
+    "permissions_boundary": BOUNDARY.replace("-dev-", "-dev-eu-"),
+    "foundation": {"key_administrators": [ADMINISTRATORS.replace("-dev-", "-dev-eu-")]},
+    "network": {"cidr": "10.9.0.0/18"},
+    "service": {"domain": "other.dev.acme.example"},
+    "database": {"os_metrics_log": False},
+    "access": {"oidc_provider": PROVIDER},
+}
+
+# What the second environment shares with the first, and the message after both files' names.
+COLLISIONS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"network": {"cidr": "10.2.0.0/17"}},
+        'network.cidr = "10.2.0.0/18" and "10.2.0.0/17": allowed: ranges that do not',
+    ),
+    (
+        {"service": {"domain": "shop.dev.acme.example"}},
+        'service.domain = "shop.dev.acme.example": allowed: a domain for each, unless one has `replaces` with the',
+    ),
+    ({"permissions_boundary": BOUNDARY}, f'permissions_boundary = "{BOUNDARY}": allowed: a policy for each, unless'),
+    (
+        {"foundation": {"key_administrators": [ADMINISTRATORS.replace("dev", "all"), ADMINISTRATORS]}},
+        f'foundation.key_administrators = ["{ADMINISTRATORS}"] and ["',
+    ),
+    (
+        {"access": {"oidc_provider": None}},
+        "access.oidc_provider is missing: allowed: missing in one, which creates the account's only provider",
+    ),
+    *(
+        ({"audit": {service: True}}, f"audit.{service} = true: allowed: true in one of them, which manages it")
+        for service in ("guardduty", "security_hub", "config", "inspector")
+    ),
+    (
+        {"database": {"os_metrics_log": True}},
+        "database.os_metrics_log = true: allowed: true in one of them, which manages it",
+    ),
+]
+EVERYTHING_IS_MANAGED = {"audit": dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), True)}
+
+
+def test_environments_that_share_an_account_are_read(tmp_path: Path):
+    write_pair(tmp_path, EVERYTHING_IS_MANAGED, {})
+    assert [environment.name for environment in load_environments(tmp_path)] == ["dev", "dev-eu"]
+
+
+@pytest.mark.parametrize(("shared", "message"), COLLISIONS, ids=[message.split()[0] for _, message in COLLISIONS])
+def test_a_collision_is_refused_with_both_files_and_neither_is_blamed(
+    tmp_path: Path, shared: dict[str, Any], message: str
+):
+    write_pair(tmp_path, EVERYTHING_IS_MANAGED, shared)
+    (line,) = refused_pair(tmp_path)
+    assert line.startswith(f"dev.toml and dev-eu.toml: {message}")
+    assert line.endswith("; change the one that is not deployed yet")
+
+
+def test_every_collision_is_tested():
+    assert {message.split()[0] for _, message in COLLISIONS} | {"account", "company"} == {
+        rule.key for rule in collisions.COLLISIONS
+    }
+
+
+def test_company_and_environment_must_not_join_to_the_names_of_another(tmp_path: Path):
+    for name, company, change in (("dev", "acme-shop", {}), ("shop-dev", "acme", OTHER)):
+        (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings("dev", {**change, "company": company})))
+    (line,) = refused_pair(tmp_path)
+    assert line.startswith('dev.toml and shop-dev.toml: company = "acme-shop" and "acme": allowed: company and')
+
+
+def write_shared(folder: Path, shared: str, own: str = "") -> list[str]:
+    """Write a shared file, and `prod` with what the shared file may lack. Returns the problems."""
+    table = changed_settings("prod", {})
+    del table["company"], table["owner"]
+    (folder / "shared.toml").write_text(shared)
+    (folder / "prod.toml").write_text(own + to_toml(table))
+    try:
+        load_environments(folder)
+    except SettingsError as error:
+        return str(error).replace(f"{folder.name}/", "").splitlines()
+    return []
+
+
+SHARED = 'company = "initech"\nowner = "ops"\n'
+
+
+def test_environments_share_settings_and_may_override_them(tmp_path: Path):
+    assert write_shared(tmp_path, SHARED + "[database]\nreaders = 2\nmaximum_capacity = 8\n", 'owner = "sre"\n') == []
+    (prod,) = load_environments(tmp_path)
+    assert (prod.company, prod.owner) == ("initech", "sre")
+    assert (prod.database.readers, prod.database.maximum_capacity) == (2, 64)
+
+
+def test_what_bootstrap_creates_follows_from_company_and_environment(tmp_path: Path):
+    assert write_shared(tmp_path, 'company = "in-i-tech"\nowner = "ops"\n') == []
+    (prod,) = load_environments(tmp_path)
+    assert prod.permissions_boundary == f"arn:aws:iam::{ACCOUNT}:policy/in-i-tech-prod-boundary"
+    assert prod.foundation.key_administrators == (f"arn:aws:iam::{ACCOUNT}:role/in-i-tech-prod-key-administrators",)
+    assert prod.database.name == "in_i_tech"
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "line"),
+    [
+        (SHARED + 'colour = "blue"', "", 'shared.toml: colour = "blue": no such key'),
+        (SHARED + 'name = "x"', "", 'shared.toml: name = "x": no such key; the file\'s name is used'),
+        (
+            SHARED + "[network]\negress = [{ reason = 'payment provider' }]",
+            "",
+            "shared.toml: network.egress.1.cidr is missing",
+        ),
+        (SHARED.replace("ops", "o"), "", 'shared.toml: owner = "o": allowed: a team'),
+        (SHARED, 'owner = "o"\n', 'prod.toml: owner = "o": allowed: a team'),
+        (SHARED.replace("initech", "Initech"), "", 'shared.toml: company = "Initech": allowed: lowercase letters'),
+        (SHARED.replace("initech", "postgres"), "", 'prod.toml: database.name = "postgres": allowed: '),
+        ('owner = "ops"', "", "prod.toml: company is missing"),
+        ("owner", "", "shared.toml: not TOML: "),
+    ],
+)
+def test_a_problem_names_the_file_that_has_the_key(tmp_path: Path, shared: str, own: str, line: str):
+    (found,) = write_shared(tmp_path, shared, own)
+    assert found.startswith(line)
+
+
+def test_a_problem_of_the_shared_file_is_reported_once(tmp_path: Path):
+    (tmp_path / "staging.toml").write_text(to_toml(changed_settings("staging", {})))
+    (line,) = write_shared(tmp_path, SHARED + "[colours]")
+    assert line.startswith("shared.toml: colours = {}: no such key")
+
+
+def test_the_company_may_be_as_long_as_awss_limits_leave(tmp_path: Path):
+    longest = "i" * 20
+    assert write_shared(tmp_path, SHARED.replace("initech", longest)) == []
+    assert write_shared(tmp_path, SHARED.replace("initech", "i")) == []
+    (line,) = write_shared(tmp_path, SHARED.replace("initech", f"{longest}i"))
+    assert line == (
+        f'shared.toml: company = "{longest}i": allowed: 20 characters at most beside prod, '
+        f"because the name of a load balancer, {longest}i-prod-public, may have 32"
+    )
 
 
 def test_production_must_not_share_its_account(tmp_path: Path):
     for name in ("prod", "staging"):
         (tmp_path / f"{name}.toml").write_text(to_toml(changed_settings(name, {})).replace("444455556666", ACCOUNT))
-    with pytest.raises(
-        SettingsError, match=r'staging\.toml: account = "111122223333": allowed: another account than in'
-    ):
-        load_environments(tmp_path)
+    assert (
+        f'prod.toml and staging.toml: account = "{ACCOUNT}": allowed: an account for each, because only one of them is '
+        "production (PCI DSS 6.5.3); change the one that is not deployed yet"
+    ) in refused_pair(tmp_path)
 
 
-def test_one_environment_manages_each_audit_service_per_account_and_region(tmp_path: Path):
-    def write(name: str, change: dict[str, Any]) -> None:
-        (tmp_path / f"{name}.toml").write_text(
-            to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
-        )
-
-    provider = {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}}
-    write("staging", {})
-    write("dev", {**provider, "audit": {"guardduty": True, "config": True}, "database": {"os_metrics_log": True}})
-    with pytest.raises(SettingsError) as refused:
-        load_environments(tmp_path)
-    assert str(refused.value).splitlines() == [
-        f"{tmp_path.name}/staging.toml: {key} = true: allowed: false, because {tmp_path.name}/dev.toml "
-        "already manages it"
-        for key in ("audit.guardduty", "audit.config", "database.os_metrics_log")
-    ]
-    write("staging", {"audit": {"guardduty": False, "config": False}, "database": {"os_metrics_log": False}})
-    assert len(load_environments(tmp_path)) == 2
-    write("staging", {"region": "us-west-2", "network": {"zones": ["us-west-2a", "us-west-2b"]}})
-    assert len(load_environments(tmp_path)) == 2
-
-
-def test_an_account_has_one_oidc_provider(tmp_path: Path):
-    def write(name: str, change: dict[str, Any]) -> None:
-        audit = dict.fromkeys(("guardduty", "security_hub", "config", "inspector"), False)
-        change = {**change, "audit": audit, "database": {"os_metrics_log": name == "dev"}}
-        (tmp_path / f"{name}.toml").write_text(
-            to_toml(changed_settings(name, change)).replace("777788889999", "444455556666")
-        )
-
-    write("dev", {})
-    write("staging", {})
-    with pytest.raises(SettingsError) as refused:
-        load_environments(tmp_path)
-    assert str(refused.value) == (
-        f"{tmp_path.name}/staging.toml: access.oidc_provider is missing: the ARN of the provider that "
-        f"{tmp_path.name}/dev.toml creates, because an account can have only one"
+def test_what_an_account_has_once_in_each_region_may_recur_in_another(tmp_path: Path):
+    elsewhere = {"region": "us-west-2", "network": {"zones": ["us-west-2a", "us-west-2b"]}}
+    write_pair(
+        tmp_path, EVERYTHING_IS_MANAGED, {**elsewhere, **EVERYTHING_IS_MANAGED, "database": {"os_metrics_log": True}}
     )
-    write("staging", {"access": {"oidc_provider": f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"}})
     assert len(load_environments(tmp_path)) == 2
+
+
+SHARED_BY_SUCCESSORS = {
+    "permissions_boundary": BOUNDARY,
+    "foundation": {"key_administrators": [ADMINISTRATORS]},
+    "service": {"domain": "shop.dev.acme.example"},
+}
+
+
+@pytest.mark.parametrize(("dev", "other"), [({"replaces": "dev-eu"}, {}), ({}, {"replaces": "dev"})])
+def test_an_environment_may_share_domain_boundary_and_administrators_with_the_one_it_replaces(
+    tmp_path: Path, dev: dict[str, Any], other: dict[str, Any]
+):
+    write_pair(tmp_path, dev, {**SHARED_BY_SUCCESSORS, **other})
+    assert len(load_environments(tmp_path)) == 2
+    write_pair(tmp_path, dev, {**SHARED_BY_SUCCESSORS, **other, "network": {"cidr": "10.2.0.0/18"}})
+    (line,) = refused_pair(tmp_path)
+    assert "network.cidr" in line
+
+
+def test_two_successors_must_not_share_with_each_other(tmp_path: Path):
+    write_pair(tmp_path, {}, {**SHARED_BY_SUCCESSORS, "replaces": "dev"})
+    third = {**SHARED_BY_SUCCESSORS, "replaces": "dev", "network": {"cidr": "10.11.0.0/18"}}
+    (tmp_path / "dev-us.toml").write_text(to_toml(merged(changed_settings("dev", OTHER), third)))
+    lines = refused_pair(tmp_path)
+    assert len(lines) == len(SHARED_BY_SUCCESSORS)
+    assert all(line.startswith("dev-eu.toml and dev-us.toml: ") for line in lines)
+
+
+def test_a_collision_is_refused_although_one_environment_is_read(tmp_path: Path):
+    write_pair(tmp_path, {}, {"network": {"cidr": "10.2.0.0/18"}})
+    (tmp_path / "prod.toml").write_text(to_toml(reference("prod")))
+    for name in ("dev", "dev-eu"):
+        with pytest.raises(SettingsError, match=r"dev\.toml and \S+/dev-eu\.toml: network\.cidr"):
+            load_environments(tmp_path, only=name)
+    (prod,) = load_environments(tmp_path, only="prod")
+    assert prod.name == "prod"
+
+
+def test_another_environments_invalid_file_does_not_stop_the_reading_of_one(tmp_path: Path):
+    write_pair(tmp_path, {}, {"owner": ""})
+    (dev,) = load_environments(tmp_path, only="dev")
+    assert dev.name == "dev"
 
 
 @pytest.mark.parametrize(

@@ -234,23 +234,43 @@ def test_a_value_that_breaks_a_rule_is_refused_in_one_line(tmp_path: Path, breac
 # Nearly valid values, which a wrong pattern would allow.
 NO_MATCHES: dict[str, Sequence[str]] = {
     "account": ["1111"],
-    "region": ["us-wset-1", "cn-north-1", "us-west-\u0661"],
+    "region": ["us-wset-1", "us-west-9", "us-west-\u0661", "aws-global"],
     "owner": ["", "   "],
     "permissions_boundary": ["boundary"],
     "windows.backup": ["8-9"],
     "foundation.runbooks": ["docs/runbooks", "https://wiki.example/runbooks/", f"https://{'a' * 248}"],
     "network.egress.1.reason": ["because", "the provider's interface"],
-    "database.engine_version": ["15.4", "17"],
-    "database.name": ["Globe-Cart", "rdsadmin"],
+    "database.engine_version": ["15.4", "17", "17.07", "17.4-limitless"],
+    "database.name": ["Globe-Cart", "rdsadmin", "template1", "select", "user", "admin"],
     "cache.node_type": ["r7g"],
     "service.image": ["latest"],
-    "service.hosted_zone": ["no zone"],
+    "service.hosted_zone": [
+        "no zone",
+        "example.xn--",
+        "example.123",
+        "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
+    ],
+    "rotation.owner": ["none", "public", "information_schema", "platform_master", "pg_shop", "rds_superuser", "Shop"],
+    "rotation.adopted": ["none", "platform_master", "rdsadmin"],
+    "rotation.schedule": [
+        *("daily", "rate(3 hours)", "rate(0 days)", "rate(30 minutes)", "rate(1000 days)", "rate(1.5 days)"),
+        *("cron(0 3 * * *)", "cron(0 3 1 * ? * *)", "cron(30 3 1 * ? *)", "cron(* 3 1 * ? *)", "cron(0 * * * ? *)"),
+        *("cron(0 24 1 * ? *)", "cron(0 3 32 * ? *)", "cron(0 3 0 * ? *)", "cron(0 3 1 13 ? *)", "cron(0 3 ? * 8 *)"),
+        *(
+            "cron(0 3 1 * ? 2027)",
+            "cron(0 3 ? * ? *)",
+            "cron(0 3 1 * MON *)",
+            "cron(0 */3 * * ? *)",
+            "cron(0 3 LW * ? *)",
+        ),
+        *("cron(0 3 1 JANUARY ? *)", "cron(0 3 ? * MON#6 *)", "cron(0 8-20 * * ? *)", "cron(0  3 1 * ? *)"),
+    ],
     "service.large_bodies": ["uploads", "//", "/up/../loads/", "/up/./loads/", "/" + 200 * "x"],
     "access.repository": [
         *("", "acme", "acme/*", "acme/..", "-a/b", "a--b/c", "https://github.com/a/b", "a/b/c"),
         ("a" * 40) + "/b",
         "-".join("a" * 21) + "/b",
-        *("a@1/b", "a/b@2", "a@/b@2", "a@1/b@*", "a@1/..@2"),
+        *("a@1/b", "a/b@2", "a@/b@2", "a@1/b@*", "a@1/..@2", "_a/b", "a_/b", "a_b_c/d", "a_b-c/d"),
     ],
     "access.oidc_provider": ["arn:aws:iam::111122223333:oidc-provider/accounts.google.com"],
     "access.atlantis_role": ["*"],
@@ -262,6 +282,28 @@ def test_a_pattern_refuses_nearly_valid_values(tmp_path: Path, key: str, text: s
     of_pattern = PATTERNS[key]
     breach = replace(of_pattern, value=[text] if of_pattern.part else text)
     assert is_refused(breach, tmp_path), lines_for(breach, tmp_path / "again")
+
+
+STRINGS = [key for key in keys_of(Environment) if str in plain_types(key.field.annotation) and not key.values]
+"""Keys with a text, or a list of texts, of the user's."""
+FOR_NO_KEY = {
+    "https://ada:secret@wiki.example/runbooks": "allowed: a URL without user and password",
+    "https://token@wiki.example": "allowed: a URL without user and password",
+    "arn:aws-us-gov:iam::111122223333:role/x": "this is in aws-us-gov, where",
+    "arn:aws-cn:iam::111122223333:policy/x": "this is in aws-cn, where",
+}
+
+
+@pytest.mark.parametrize("text", FOR_NO_KEY)
+@pytest.mark.parametrize("key", STRINGS, ids=lambda key: ".".join(key.path))
+def test_no_key_accepts_credentials_or_another_partition(tmp_path: Path, key: Key, text: str):
+    name = ".".join(key.path)
+    breach = Breach(name, [text] if is_list(key.field) else text, FOR_NO_KEY[text])
+    (line,) = lines_for(breach, tmp_path)
+    assert line.startswith(f"environments/prod.toml: {name} = ")
+    assert breach.allowed in line
+    assert "secret" not in line
+    assert "token" not in line.partition(": allowed: ")[0]
 
 
 class CacheSettingsWithoutRules(CacheSettings):
