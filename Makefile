@@ -31,7 +31,7 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup examples defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy snapshots lint bench docs certificates lock clean
+.PHONY: help setup examples defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated lint bench certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,9 +87,11 @@ policy: setup ## Tests of the PCI DSS controls with planted defects, and checkov
 	@$(TESTS) COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage run --source=$(CONTROLS) -m pytest tests/policy --no-cov
 	@COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage report --show-missing --skip-covered
 
-snapshots: setup ## Update the snapshots of the stacks; review the difference in git
-	@env -u ENV $(PYTHON) main.py # fails on invalid settings before snapshots are replaced
-	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov
+generated: setup ## After an edit: write what follows from settings and code (pages, atlantis.yaml, snapshots)
+	@env -u ENV -u CDKTF_OUTDIR $(PYTHON) main.py # fails on invalid settings before anything is replaced
+	@env -u CDKTF_OUTDIR $(PYTHON) -m operations document
+	@env -u CDKTF_OUTDIR $(PYTHON) -m operations atlantis
+	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov --quiet
 
 lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff check
@@ -98,10 +100,6 @@ lint: setup ## ruff and basedpyright
 
 bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, for docs/benchmarks.md
 	@env -u ENV $(PYTHON) -m tests.benchmarks
-
-docs: setup ## Generate the parts and pictures of docs/ that derive from the code
-	@env -u ENV $(PYTHON) main.py
-	@$(PYTHON) -m operations document
 
 certificates: setup ## Rebuild the bundle of RDS certificate authorities
 	@$(PYTHON) -m operations certificates

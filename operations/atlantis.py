@@ -67,7 +67,7 @@ def atlantis(
         environments = [file.stem for file in environment_files(ENVIRONMENTS)]
         wanted = configuration(read_stacks(output_folder()), ROOT, environments)
         if check and (not FILE.is_file() or FILE.read_text(encoding="utf-8") != wanted):
-            raise RefusedError(f"{FILE.name} is out of date: run make synth, then python -m operations atlantis")
+            raise RefusedError(f"{FILE.name} is out of date: run make generated")
     if not check:
         FILE.write_text(wanted, encoding="utf-8")
 

@@ -19,7 +19,7 @@ GENERATE = """\
 .venv/bin/python -m pytest tests/snapshots --snapshot-update --no-cov --quiet
 git add --all
 """
-"""The commands of `make docs`, `make synth` and `make snapshots`. Some tests read the list of files from git."""
+"""The commands of `make generated`. Some tests read the list of files from git."""
 SUITES = (
     "tests/unit tests/snapshots",
     "tests/policy",

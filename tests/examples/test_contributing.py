@@ -1,4 +1,4 @@
-"""The worked examples of docs/contributing.md and of the README are applied and run in a copy of the project."""
+"""The worked examples of docs/contributing.md are applied and run in a copy of the project."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from stacks import ROOT
 from tests.checkouts import copy_project, edit, run
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = (ROOT / "README.md", ROOT / "docs" / "contributing.md")
+PAGE = ROOT / "docs" / "contributing.md"
 
 
 def examples() -> dict[str, str]:
     """Sections that contain a diff, by heading."""
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    text = PAGE.read_text(encoding="utf-8")
     text = BLOCK.sub(lambda block: block[0].replace("\n## ", "\n\0## "), text)  # of a page within the page
     _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     found = {name: part.replace("\0", "") for name, part in zip(parts[::2], parts[1::2], strict=True)}
@@ -23,7 +23,7 @@ def examples() -> dict[str, str]:
 
 
 def test_the_worked_examples_are_found():
-    assert list(examples()) == ["Make it yours", "Add an alarm", "Add a setting", "Add a flow", "Add a tier"]
+    assert list(examples()) == ["Add an alarm", "Add a setting", "Add a flow", "Add a tier"]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Snapshots of all synthesized stacks, one file per stack, so that reviewers see what a change does.
 
-Run `make snapshots` after an intended change.
+Run `make generated` after an intended change.
 """
 
 import json
@@ -65,8 +65,8 @@ def test_stack(shipped: dict[str, Platform], snapshot: SnapshotAssertion, name: 
     found = readable(shipped[environment].stacks[tier].document)
     if found != snapshot(extension_class=JSONSnapshotExtension):
         file = ROOT / SNAPSHOTS / f"test_stack[{name}].json"
-        assert file.exists(), f"{name}: has no snapshot: make snapshots"
-        expect_none([*changes(json.loads(file.read_text(encoding="utf-8")), found), "If intended: make snapshots"])
+        assert file.exists(), f"{name}: has no snapshot: make generated"
+        expect_none([*changes(json.loads(file.read_text(encoding="utf-8")), found), "If intended: make generated"])
 
 
 def test_changes_to_a_stack_are_named():

@@ -60,9 +60,7 @@ def projects(atlantis_config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_file_is_current(all_stacks: list[Stack]):
-    assert FILE.read_text(encoding="utf-8") == configuration(all_stacks, ROOT, SHIPPED), (
-        "run make synth, then python -m operations atlantis"
-    )
+    assert FILE.read_text(encoding="utf-8") == configuration(all_stacks, ROOT, SHIPPED), "run make generated"
 
 
 def test_the_file_has_only_keys_that_atlantis_supports(atlantis_config: dict[str, Any]):
@@ -242,7 +240,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_stacks: list[Stack
 
 
 def test_check_succeeds_once_the_file_is_written(file: Path):
-    stale = "atlantis.yaml is out of date: run make synth, then python -m operations atlantis\n"
+    stale = "atlantis.yaml is out of date: run make generated\n"
     run = CliRunner().invoke(app, ["atlantis", "--check"])
     assert (run.exit_code, run.stderr) == (1, stale)
     assert not file.exists()

@@ -27,7 +27,7 @@ def stale(written: Mapping[Path, str]) -> Iterator[str]:
     for file, text in written.items():
         old = file.read_text(encoding="utf-8") if file.exists() else ""
         changed = [line for line in difflib.ndiff(old.splitlines(), text.splitlines()) if line[0] in "+-"]
-        yield from (f"{file.relative_to(ROOT)}: make docs: {line}" for line in changed)
+        yield from (f"{file.relative_to(ROOT)}: make generated: {line}" for line in changed)
 
 
 @pytest.mark.derived

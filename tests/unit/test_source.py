@@ -1,6 +1,8 @@
 """Mistakes in the source that neither cdktf nor the type checker reports."""
 
 import ast
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,20 @@ def test_a_snake_case_dict_is_found(source: str):
 
 def test_tags_and_our_own_tables_are_allowed():
     assert not snake_case_dicts('PURPOSES = {"load_balancer": "x"}\nCluster(tags={"Name": "x"})')
+
+
+EXAMPLE = "globecart"
+"""The company of the environments that come with the project."""
+MAY_NAME_IT = (
+    *("environments/", "tests/snapshots/", "docs/decisions/", "docs/changelog.md", "atlantis.yaml"),
+    "tests/unit/test_source.py",
+)
+GENERATED = re.compile(r"<!-- begin ([\w-]+) -->.*?<!-- end \1 -->", re.DOTALL)
+
+
+def test_only_settings_and_what_follows_from_them_name_the_company():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / file for file in listed.splitlines() if not file.startswith(MAY_NAME_IT)]
+    texts = {file: file.read_text(encoding="utf-8", errors="ignore") for file in files if file.is_file()}
+    naming = [file for file, text in texts.items() if EXAMPLE in GENERATED.sub("", text).lower()]
+    assert [str(file.relative_to(ROOT)) for file in naming] == []
