@@ -29,8 +29,18 @@ MOTO_SETTINGS = {
 }
 
 
-class _SilentRequestHandler(MotoRequestHandler):
-    """Logs nothing: the gateway has its own log."""
+class _RequestHandler(MotoRequestHandler):
+    """Sends each response as a whole, and logs nothing: the gateway has its own log."""
+
+    wbufsize = -1
+    """Buffered. Otherwise headers and body are two packets, and Terraform sometimes closes the connection between them:
+    it then repeats a call that was served, and fails if that call creates something."""
+
+    def handle_expect_100(self) -> bool:
+        """Let the client send the body of its request now."""
+        handled = super().handle_expect_100()
+        self.wfile.flush()
+        return handled
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -99,7 +109,7 @@ class LocalAws:
         # werkzeug would exit the process if the port were in use.
         with socket.create_server((HOST, port)) as listening:
             server = make_server(
-                HOST, port, self.gateway, threaded=True, request_handler=_SilentRequestHandler, fd=listening.fileno()
+                HOST, port, self.gateway, threaded=True, request_handler=_RequestHandler, fd=listening.fileno()
             )
         return server, Thread(target=server.serve_forever, daemon=True, name="local-aws")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -117,3 +118,31 @@ def test_each_starts_empty_and_stops_its_clients_first(tmp_path: Path):
         assert (was_running, client_ran, down) == ("True", "buckets 1", "False")
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1)
+
+
+def request(*, body: bytes = b"", **headers: str) -> bytes:
+    """The head of a request, and its body."""
+    lines = {"Host": "localhost", "Content-Type": "application/x-www-form-urlencoded", **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+    return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+CALL = b"Action=GetCallerIdentity&Version=2011-06-15"
+
+
+def test_a_response_is_sent_as_a_whole(aws: LocalAws):
+    address = urlsplit(aws.endpoint)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(request(body=CALL, Content_Length=str(len(CALL))))
+        first = connection.recv(65536)
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert first.endswith(b"</ListAllMyBucketsResult>")
+
+
+def test_a_client_that_waits_with_its_body_is_told_to_continue(aws: LocalAws):
+    address = urlsplit(aws.endpoint)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        connection.sendall(request(Content_Length=str(len(CALL)), Expect="100-continue"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 Continue\r\n")
+        connection.sendall(CALL)
+        assert b"200 OK" in connection.recv(65536)
