@@ -18,6 +18,9 @@ ACCESS = "access"
 OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 """Log group of RDS's Enhanced Monitoring. RDS fixes the name, the same for all instances of an account and Region."""
 
+STATE_MACHINES = ("credential-age", "redeployment")
+"""State machines, by the last part of their names."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -103,15 +106,15 @@ class Names:
 
     @property
     def log_group_patterns(self) -> list[str]:
-        """Name patterns that match all log groups of the platform."""
+        """Name patterns of the environment's log groups. None matches one of `<environment>-x`."""
         return [
             self._log_group("*"),
-            f"{self.container_insights_log_group}*",
-            f"{self.waf_log_group}*",
-            f"{self.rotation_log_group}*",
+            self.container_insights_log_group,
+            self.waf_log_group,
+            self.rotation_log_group,
             self.database_log_group("*"),
             OS_METRICS_LOG_GROUP,
-            self.state_machine_log_group("*"),
+            *map(self.state_machine_log_group, STATE_MACHINES),
         ]
 
     @property

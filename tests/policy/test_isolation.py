@@ -1,0 +1,129 @@
+"""Environments in one account do not touch each other, whatever their names.
+
+Every grant of one is held against every resource of the other; so are the patterns of ARNs that resource policies and
+trust policies accept as a source.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.settings.environment import Environment
+from synthesized.platform import Platform
+from tests.conftest import changed_settings, only_tiers, synthesize_all, to_toml
+from tests.failures import expect_none
+from tests.policy.isolation import Side, findings
+from tests.policy.planted import with_changed, with_statement, with_statement_changed
+from tests.synthesized import TIERS
+
+ACCOUNT = "111122223333"
+# Settings that only one environment of an account may have.
+SECOND: dict[str, Any] = {
+    "network": {"cidr": "10.1.0.0/16"},
+    "database": {"os_metrics_log": False},
+    "audit": {"guardduty": False, "security_hub": False, "config": False, "inspector": False},
+    "access": {"oidc_provider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+}
+# Resources that another environment's role can reach by AWS's design: a pattern of the finding, and the reason.
+UNBINDABLE: Mapping[str, str] = {
+    r"boundary of the deployer roles: \w+: [\w:-]+( on (aws_(acm_certificate|cloudwatch_dashboard|iam_role|kms_alias|lb"
+    r"|s3_bucket|scheduler_schedule)|.*(alias|interface|log|log stream|state|lock|states' bucket|administrators|secret)"
+    r"\b.*))?": "it names verbs; the policies, which only administrators can change, name resources",
+    r".*: logs:\w+(LogDelivery|QueryDefinition|ResourcePolicy)": "log deliveries, saved queries and resource policies "
+    "of CloudWatch Logs belong to the account and have no ARN",
+    r".*: xray:Put\w+": "X-Ray's traces belong to the account and have no ARN",
+    r".*: ec2:\w+ on interface of EFS": "EFS, ElastiCache and Lambda create network interfaces without tags",
+    r".*access_apply: Recorder: config:\w+|.*access_apply: Inspector: inspector2:\w+": "one per account and Region",
+    r".*access_apply: MakeFiles: elasticfilesystem:CreateFileSystem": "creates a file system; EFS creates the replica "
+    "without tags",
+    r".*access_apply: (FirewallInFront: elasticloadbalancing:SetWebAcl|OldTask: ecs:DeregisterTaskDefinition"
+    r"|Subscriptions: sns:\w+|VaultStorage: backup-storage:MountCapsule)": "the action has no resource type",
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+    r".*service-(execution|task): Assume: source \w+": "ECS supports no other source than all clusters",
+    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+    r".*flow-logs: Assume: source aws_flow_log": "a flow log's ID is not known before its role",
+    r".*database-monitoring: Assume: source .+|.*: PublishDatabaseEvents: source .+": "auto scaling names the readers "
+    "that it adds",
+    r".*(trail-log|recovery_backup|recovery_restores|rotation_rotation): Assume: any source": "CloudTrail, AWS Backup "
+    "and Lambda send no source; iam:PassRole decides who may use the role",
+    r".*(EncryptConfigRecords|CheckConfigBucket|DeliverConfigRecords): any source": "Config's recorder exists once per "
+    "account and Region",
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+    r".*log-delivery: Deliver: source .+": "the source of a log delivery is unknown before it exists",
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+    r".*(PublishEvents|PublishEncrypted): any source": "EventBridge sends no source to SNS and KMS",
+}
+
+
+@pytest.fixture(scope="module")
+def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
+    """Production twice in one account: `dev` and `dev-eu`."""
+    folder = tmp_path_factory.mktemp("one-account")
+    (folder / "environments").mkdir()
+    for name, change in {"dev": {}, "dev-eu": SECOND}.items():
+        text = to_toml(changed_settings("prod", change)).replace("globecart-prod-", f"globecart-{name}-")
+        (folder / "environments" / f"{name}.toml").write_text(text, encoding="utf-8")
+    with only_tiers(TIERS):
+        return synthesize_all(folder / "environments", folder / "out")
+
+
+@pytest.fixture(scope="module")
+def dev(platforms: dict[str, Platform]) -> Side:
+    return Side.of(platforms["dev"])
+
+
+@pytest.fixture(scope="module")
+def dev_eu(platforms: dict[str, Platform]) -> Side:
+    return Side.of(platforms["dev-eu"])
+
+
+@pytest.fixture(scope="module")
+def neighbors(dev: Side, dev_eu: Side) -> list[Side]:
+    """Environments whose names continue like one of dev's resources: `dev-cache`, since there is `globecart-dev-cache`."""
+    return [dev_eu.renamed(name) for name in sorted({*_continued(dev), "dev2"})]
+
+
+def _continued(dev: Side) -> Iterator[str]:
+    (pattern,) = Environment.model_fields["name"].metadata
+    for thing in dev.things.values():
+        for rest in re.findall(r"globecart[-_/]dev[-_]([\w-]+)", thing.arn):
+            words = re.split("[-_]", rest)
+            names = ("-".join(["dev", *words[: end + 1]]) for end in range(len(words)))
+            yield from filter(pattern.matches, names)
+
+
+def unexpected(found: Collection[str]) -> list[str]:
+    """Findings without a reason."""
+    return sorted(each for each in set(found) if not any(re.fullmatch(pattern, each) for pattern in UNBINDABLE))
+
+
+def test_no_grant_reaches_another_environment(dev: Side, dev_eu: Side):
+    expect_none(unexpected([*findings(dev, dev_eu), *findings(dev_eu, dev)]))
+
+
+def test_no_pattern_of_names_matches_another_environment(dev: Side, neighbors: list[Side]):
+    assert {"dev-cache", "dev-database", "dev-plan", "dev-state", "dev-tasks"} <= {each.environment for each in neighbors}
+    named = dev.by_name()
+    expect_none(
+        f"{found} ({other.environment})"
+        for other in neighbors
+        for found in unexpected([*findings(named, other), *findings(other.by_name(), dev)])
+    )
+
+
+def test_no_two_environments_have_a_name_in_common(dev: Side, neighbors: list[Side]):
+    arns = {thing.arn for thing in dev.things.values()}
+    expect_none(
+        f"{other.environment}: {thing.kind}: {thing.arn}"
+        for other in neighbors
+        for thing in other.things.values()
+        if thing.arn in arns
+    )
+
+
+def test_what_cannot_be_bound_is_needed(dev: Side, dev_eu: Side):
+    found = {*findings(dev, dev_eu), *findings(dev_eu, dev)}
+    assert not [pattern for pattern in UNBINDABLE if not any(re.fullmatch(pattern, each) for each in found)]
