@@ -63,9 +63,9 @@ class Names:
         """ARN of a bucket; it contains neither account nor Region."""
         return f"arn:aws:s3:::{self.bucket_name(what)}"
 
-    def alarm_name(self, tier: str, what: str) -> str:
-        """Alarm name; alarms sort by tier."""
-        return self.resource_name(f"{tier}-{what}")
+    def alarm_name(self, what: str) -> str:
+        """Alarm name. The slash, which no environment's name contains, keeps prefixes of two environments apart."""
+        return f"{PROJECT}/{self.environment}/{what}"
 
     def arn(self, service: str, resource: str) -> str:
         """ARN of a resource in the environment's account and Region."""
@@ -106,7 +106,7 @@ class Names:
 
     @property
     def log_group_patterns(self) -> list[str]:
-        """Name patterns of the environment's log groups. None matches one of `<environment>-x`."""
+        """Name patterns of all log groups but the state machines'. None matches a group of `<environment>-x`."""
         return [
             self._log_group("*"),
             self.container_insights_log_group,
@@ -114,8 +114,12 @@ class Names:
             self.rotation_log_group,
             self.database_log_group("*"),
             OS_METRICS_LOG_GROUP,
-            *map(self.state_machine_log_group, STATE_MACHINES),
         ]
+
+    @property
+    def state_machine_log_groups(self) -> list[str]:
+        """Log groups of the state machines."""
+        return list(map(self.state_machine_log_group, STATE_MACHINES))
 
     @property
     def state_bucket(self) -> str:

@@ -83,6 +83,7 @@ class Limits:
         names = self.names
         aliases = [(names.region, KEYS), (names.second_region, SECOND_REGION_KEYS)]
         lists = {
+            "{alarms}": [names.arn("cloudwatch", f"alarm:{names.alarm_name('*')}")],
             "{aliases}": [
                 names.arn_in(region, "kms", f"alias/{names.resource_name(purpose)}")
                 for region, purposes in aliases
@@ -93,9 +94,8 @@ class Limits:
             "{deployers}": [f"{self.iam_arn_prefix}role{names.access_path}*"],
             "{deployers_policies}": [f"{self.iam_arn_prefix}policy{names.access_path}*"],
             "{log_groups}": [
-                names.arn("logs", f"log-group:{group}{part}")
-                for group in names.log_group_patterns
-                for part in ([""] if group.endswith("*") else ["", ":*"])
+                names.arn("logs", f"log-group:{group.removesuffix('*')}*")
+                for group in (*names.log_group_patterns, names.state_machine_log_group("*"))
             ],
             "{objects}": [f"{names.bucket_arn(bucket)}/*" for bucket in BUCKETS],
             "{oidc_provider}": [names.oidc_provider_arn],

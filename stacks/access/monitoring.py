@@ -14,7 +14,7 @@ MONITORING: tuple[Grant, ...] = (
         "Alarms",
         "cloudwatch",
         "DeleteAlarms DeleteDashboards PutCompositeAlarm PutDashboard PutMetricAlarm TagResource UntagResource",
-        "alarm:{ours}* arn:aws:cloudwatch::{account}:dashboard/{ours}platform",
+        "{alarms} arn:aws:cloudwatch::{account}:dashboard/{ours}platform",
         reads="DescribeAlarms ListTagsForResource",
     ),
     # Application Auto Scaling tests its caller's permissions without a name.

@@ -1,4 +1,4 @@
-"""Read actions limited by name: of global services, of what has no tags, and those that reveal more than configuration."""
+"""Read actions limited by name: of global services, of untagged resources, and those that reveal more than settings."""
 
 from stacks.access.grants import Grant
 

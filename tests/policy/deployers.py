@@ -238,7 +238,14 @@ EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:Re
 
 def known_things(platform: Platform) -> Iterator[str]:
     """Write actions are restricted by a name or tag of the environment, where the action supports that."""
-    names = (f"globecart-{platform.environment}-", names_of(platform).role_path, "rds!cluster-", "aws-service-role/")
+    environment = platform.environment
+    names = (
+        f"globecart-{environment}-",
+        f"globecart/{environment}/",
+        names_of(platform).role_path,
+        "rds!cluster-",
+        "aws-service-role/",
+    )
     snake = f"globecart_{platform.environment}_"
     for role, statement in _allowed(platform):
         keys = [key for test, keys in statement.get("Condition", {}).items() if "Equals" in test for key in keys]
@@ -414,7 +421,8 @@ def supports_key(action: str, resource: str, key: str) -> bool:
     ]
     # Tags of existing resources are in the request context of every action.
     own = [
-        service_data(service)["resources"].get(type_, {}).get("condition_keys", []) for type_ in _types(action, resource)
+        service_data(service)["resources"].get(type_, {}).get("condition_keys", [])
+        for type_ in _types(action, resource)
     ]
     is_resource_key = not key.startswith("aws:RequestTag/") and any(wanted in each for each in own)
     return wanted in keys or is_resource_key or (action, wanted) in EXTRA_CONDITION_KEYS

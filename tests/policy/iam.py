@@ -171,7 +171,11 @@ def bounds(platform: Platform) -> Iterator[str]:
 
 def escalation(platform: Platform) -> Iterator[str]:
     """A role's policies combined allow no privilege escalation, even if resources and conditions are ignored."""
-    denied = [each for each in boundary(names_of(platform))["Statement"] if each["Effect"] == "Deny"]
+    denied = [
+        each
+        for each in boundary(names_of(platform))["Statement"]
+        if each["Effect"] == "Deny" and "Condition" not in each
+    ]
     for role in service_roles(platform):
         own = _as_if_unbound(_allow(role.statements))
         for way in own.allows_privilege_escalation:

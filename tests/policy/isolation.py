@@ -1,7 +1,7 @@
 """What the roles and resources of one environment could do to those of another one in the same account.
 
-Conditions are evaluated against the resource of the other environment: its tags, and the aliases of its key. All else in
-a request is the caller's choice: an Allow with such a condition applies, a Deny with one does not.
+Conditions are evaluated against the resource of the other environment: its tags, and the aliases of its key. All else
+in a request is the caller's choice: an Allow with such a condition applies, a Deny with one does not.
 """
 
 import json
@@ -18,7 +18,7 @@ from synthesized.catalogue.row import Lookup
 from synthesized.catalogue.table import row_of
 from synthesized.platform import Platform, Resource
 from synthesized.policy_statements import Statement, as_list, service_principals
-from synthesized.roles import Role, policies_of, read_statements, roles_of
+from synthesized.roles import policies_of, read_statements, roles_of
 from tests.policy.decisions import evaluate
 from tests.policy.deployers import access_level, resource_types, service_data, supports_key
 from tests.policy.iam import statements_of_aws
@@ -55,7 +55,7 @@ class Side:
     """By address in the joined document, or by kind."""
     principals: Mapping[str, Principal]
     sources: Mapping[str, Sequence[str]]
-    """ARN patterns of the sources that a resource policy or a trust policy allows for a service; `*` without a limit."""
+    """Patterns of the ARNs that a resource policy or a trust policy accepts as source of a service; `*` for any."""
 
     @classmethod
     def of(cls, platform: Platform) -> Self:
@@ -126,7 +126,7 @@ WITHOUT_ARN = {
     *("aws_efs_mount_target", "aws_efs_replication_configuration", "aws_lambda_permission", "aws_route"),
     *("aws_route53_record", "aws_route_table_association"),
 }
-# What AWS, Terraform's backend and `bootstrap` create: resource part of the ARN, and whether it has the environment's tags.
+# What AWS, Terraform's backend and `bootstrap` create: resource part of the ARN, and whether it has the tags.
 OTHERS: Mapping[str, tuple[str, bool]] = {
     "reader of auto scaling": ("rds:db:application-autoscaling-{id}", True),
     "final snapshot": ("rds:cluster-snapshot:{ours}database-final", True),
@@ -287,7 +287,11 @@ def _arn_format(arn: str) -> re.Pattern[str]:
     part = "[^/:]+" if arn.endswith(":s3:::${BucketName}") else "[^:]+"
     if ":iam:" in arn or ":${ObjectName}" in arn:
         part = ".+"
-    return re.compile("".join(part if piece[0] == "$" else re.escape(piece) for piece in re.findall(r"\$\{\w+\}|[^$]+", arn)).replace(r"\*", "[^:]*"))
+    return re.compile(
+        "".join(part if piece[0] == "$" else re.escape(piece) for piece in re.findall(r"\$\{\w+\}|[^$]+", arn)).replace(
+            r"\*", "[^:]*"
+        )
+    )
 
 
 def matches(arn: str, pattern: str) -> bool:
@@ -370,18 +374,30 @@ def _things(platform: Platform) -> dict[str, Thing]:
     }
     found: dict[str, Thing] = {}
     for resource in platform.resources:
-        recovery = row_of(resource.type).recovery
-        template = ARNS.get(resource.type) or re.sub(r"\(\?:.*?\)\?|\(.*?\)|\.\+", "{name}", getattr(recovery, "arn", ""))
-        assert template or resource.type in WITHOUT_ARN or not isinstance(recovery, Lookup), f"{resource.type}: no ARN"
-        if template:
-            arn = _arn(names, template, resource.address, resource)
-            is_tagged = resource.type not in UNTAGGED
-            found[resource.address] = Thing(resource.type, arn, tags if is_tagged else {}, aliases.get(resource.address, ()))
-    cluster = {"aws:rds:primaryDBClusterArn": names.arn("rds", f"cluster:{names.database}")}
+        if template := _template(resource.type):
+            found[resource.address] = Thing(
+                resource.type,
+                _arn(names, template, resource.address, resource),
+                {} if resource.type in UNTAGGED else tags,
+                aliases.get(resource.address, ()),
+            )
+    tags_of_rds = {"aws:rds:primaryDBClusterArn": names.arn("rds", f"cluster:{names.database}")}
     for kind, (template, is_tagged) in OTHERS.items():
-        states = [names.state_key_alias_arn.rpartition(":")[2]] if kind == "states' key" else []
-        found[kind] = Thing(kind, _arn(names, template, kind), tags if is_tagged else cluster if kind == "master secret" else {}, states)
+        found[kind] = Thing(
+            kind,
+            _arn(names, template, kind),
+            tags if is_tagged else tags_of_rds if kind == "master secret" else {},
+            [names.state_key_alias_arn.rpartition(":")[2]] if kind == "states' key" else (),
+        )
     return found
+
+
+def _template(type_: str) -> str:
+    """Resource part of the ARNs of a Terraform type; empty for a part of another resource."""
+    recovery = row_of(type_).recovery
+    template = ARNS.get(type_) or re.sub(r"\(\?:.*?\)\?|\(.*?\)|\.\+", "{name}", getattr(recovery, "arn", ""))
+    assert template or type_ in WITHOUT_ARN or not isinstance(recovery, Lookup), f"{type_}: no ARN"
+    return template
 
 
 def _arn(names: Names, template: str, address: str, resource: Resource | None = None) -> str:

@@ -261,7 +261,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-default", REQUESTED_TAGS),
     (
-        *("not allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
+        *("denied", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
         {**REQUESTED_TAGS, "aws__ResourceTag_in_Environment": "dev"},
     ),
     ("allowed", "apply", "ec2:RevokeSecurityGroupIngress", f"{EC2}:security-group/sg-default", {}),

@@ -6,7 +6,6 @@ trust policies accept as a source.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from synthesized.platform import Platform
 from tests.conftest import changed_settings, only_tiers, synthesize_all, to_toml
 from tests.failures import expect_none
 from tests.policy.isolation import Side, findings
-from tests.policy.planted import with_changed, with_statement, with_statement_changed
 from tests.synthesized import TIERS
 
 ACCOUNT = "111122223333"
@@ -82,7 +80,7 @@ def dev_eu(platforms: dict[str, Platform]) -> Side:
 
 @pytest.fixture(scope="module")
 def neighbors(dev: Side, dev_eu: Side) -> list[Side]:
-    """Environments whose names continue like one of dev's resources: `dev-cache`, since there is `globecart-dev-cache`."""
+    """Environments named like the beginning of a resource of dev: `dev-cache`, because of `globecart-dev-cache`."""
     return [dev_eu.renamed(name) for name in sorted({*_continued(dev), "dev2"})]
 
 
@@ -105,7 +103,9 @@ def test_no_grant_reaches_another_environment(dev: Side, dev_eu: Side):
 
 
 def test_no_pattern_of_names_matches_another_environment(dev: Side, neighbors: list[Side]):
-    assert {"dev-cache", "dev-database", "dev-plan", "dev-state", "dev-tasks"} <= {each.environment for each in neighbors}
+    assert {"dev-cache", "dev-database", "dev-plan", "dev-state", "dev-tasks"} <= {
+        each.environment for each in neighbors
+    }
     named = dev.by_name()
     expect_none(
         f"{found} ({other.environment})"
