@@ -3,18 +3,16 @@
 import json
 
 from local_aws.server import LocalAws
-from stacks.names import Names
+from operations.bootstrap.boundary import bootstrap_arns
 from stacks.settings import Environment
 
 
 def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
     """Create the public hosted zone and, unless bootstrap does, the permissions boundary and the key administrators."""
     aws.client("route53").create_hosted_zone(Name=settings.service.hosted_zone, CallerReference="rehearsal")
-    bootstrap_prefix, iam = Names.from_settings(settings).resource_name(""), aws.client("iam")
-    for arn in {settings.permissions_boundary, *settings.foundation.key_administrators}:
+    iam = aws.client("iam")
+    for arn in {settings.permissions_boundary, *settings.foundation.key_administrators} - set(bootstrap_arns(settings)):
         kind, *path, name = arn.split(":", 5)[5].split("/")
-        if name.startswith(bootstrap_prefix):
-            continue
         name_and_path: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
         if kind == "policy":
             iam.create_policy(**name_and_path, PolicyDocument=_allow(Action="*", Resource="*"))

@@ -7,7 +7,8 @@ import pytest
 from stacks.names import Names
 from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
-from tests.synthesized import names_of, statements
+from tests.failures import expect_none
+from tests.synthesized import conditions, names_of, statements
 
 # The settings allow 12 characters; no Region has a longer name.
 LONGEST = Names(environment="a-12-letters", account="111122223333", region="ap-northeast-1")
@@ -48,6 +49,16 @@ def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict
 
 def test_the_state_bucket_name_fits_with_the_longest_names():
     assert len(LONGEST.state_bucket) <= 63
+
+
+def test_the_logs_key_accepts_every_log_group(prod: Platform):
+    (patterns,) = conditions(statements(prod, "foundation", "key-logs-policy")["EncryptLogGroups"]).values()
+    names = names_of(prod)
+    expect_none(
+        f"{group.address}: name: {group.body['name']}"
+        for group in prod.of_type("aws_cloudwatch_log_group")
+        if not any(fnmatchcase(names.arn("logs", f"log-group:{group.body['name']}"), pattern) for pattern in patterns)
+    )
 
 
 def test_computed_names_are_those_of_the_resources(prod: Platform):
