@@ -35,7 +35,7 @@ class Thing:
     """Terraform type, or what AWS or a command creates."""
     arn: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    aliases: Sequence[str] = ()
+    aliases: Sequence[str] = field(default_factory=list[str])
     """Aliases of a KMS key."""
 
 
@@ -323,7 +323,7 @@ def _expand(pattern: str) -> tuple[str, ...]:
 
 
 def _principals(platform: Platform, things: Mapping[str, Thing]) -> Iterator[tuple[str, Principal]]:
-    of_services = tuple(boundary(names_of(platform))["Statement"])
+    of_services = boundary(names_of(platform))["Statement"]
     yield "boundary of the platform's roles", Principal([of_services])
     (of_deployers,) = (
         _with_arns(read_statements(platform, policy.body["policy"]), things)
@@ -379,7 +379,7 @@ def _things(platform: Platform) -> dict[str, Thing]:
                 resource.type,
                 _arn(names, template, resource.address, resource),
                 {} if resource.type in UNTAGGED else tags,
-                aliases.get(resource.address, ()),
+                aliases.get(resource.address, []),
             )
     tags_of_rds = {"aws:rds:primaryDBClusterArn": names.arn("rds", f"cluster:{names.database}")}
     for kind, (template, is_tagged) in OTHERS.items():
@@ -387,7 +387,7 @@ def _things(platform: Platform) -> dict[str, Thing]:
             kind,
             _arn(names, template, kind),
             tags if is_tagged else tags_of_rds if kind == "master secret" else {},
-            [names.state_key_alias_arn.rpartition(":")[2]] if kind == "states' key" else (),
+            [names.state_key_alias_arn.rpartition(":")[2]] if kind == "states' key" else [],
         )
     return found
 

@@ -5,17 +5,23 @@ trust policies accept as a source.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stacks.settings.environment import Environment
+from stacks.statements import allow, as_document
 from synthesized.platform import Platform
 from tests.conftest import changed_settings, only_tiers, synthesize_all, to_toml
 from tests.failures import expect_none
+from tests.policy import isolation
 from tests.policy.isolation import Side, findings
+from tests.policy.planted import with_changed, with_statement, with_statement_changed
 from tests.synthesized import TIERS
+
+Plant = Callable[[Platform], Platform]
 
 ACCOUNT = "111122223333"
 # Settings that only one environment of an account may have.
@@ -93,7 +99,7 @@ def _continued(dev: Side) -> Iterator[str]:
             yield from filter(pattern.matches, names)
 
 
-def unexpected(found: Collection[str]) -> list[str]:
+def unexpected(found: Iterable[str]) -> list[str]:
     """Findings without a reason."""
     return sorted(each for each in set(found) if not any(re.fullmatch(pattern, each) for pattern in UNBINDABLE))
 
@@ -127,3 +133,115 @@ def test_no_two_environments_have_a_name_in_common(dev: Side, neighbors: list[Si
 def test_what_cannot_be_bound_is_needed(dev: Side, dev_eu: Side):
     found = {*findings(dev, dev_eu), *findings(dev_eu, dev)}
     assert not [pattern for pattern in UNBINDABLE if not any(re.fullmatch(pattern, each) for each in found)]
+
+
+def test_a_renamed_environment_is_as_if_synthesized(dev_eu: Side, tmp_path: Path):
+    text = to_toml(changed_settings("prod", SECOND)).replace("globecart-prod-", "globecart-dev-cache-")
+    (tmp_path / "dev-cache.toml").write_text(text, encoding="utf-8")
+    with only_tiers(TIERS):
+        (platform,) = synthesize_all(tmp_path, tmp_path / "out").values()
+    assert Side.of(platform) == dev_eu.renamed("dev-cache")
+
+
+CLUSTER = "arn:aws:rds:us-west-1:111122223333:cluster"
+WRITES = "access_stores-permissions"
+
+
+def may(document: str, *actions: str, on: tuple[str, ...] = ("*",), **others: Any) -> Plant:
+    """Add a statement to a policy of dev."""
+    statement = {"sid": "Planted", "effect": "Allow", "actions": list(actions), "resources": list(on), **others}
+    return lambda dev: with_statement(dev, document, **statement)
+
+
+def when(variable: str, *values: str, test: str = "StringEquals") -> dict[str, Any]:
+    return {"condition": [{"test": test, "variable": variable, "values": list(values)}]}
+
+
+def changed(document: str, sid: str, **arguments: Any) -> Plant:
+    return lambda dev: with_statement_changed(dev, document, sid, **arguments)
+
+
+def without_denial(plant: Plant) -> Plant:
+    """The defect, without the denial of what has another environment's tag."""
+    return lambda dev: plant(
+        with_statement_changed(dev, "access_boundary-permissions", "NoOtherEnvironments", actions=["x:*"])
+    )
+
+
+# What is found, and the defect.
+DEFECTS: list[tuple[str, Plant]] = [
+    (
+        "access_apply: Planted: scheduler:DeleteSchedule on aws_scheduler_schedule",
+        may(WRITES, "scheduler:DeleteSchedule", on=("arn:aws:scheduler:*:*:schedule/default/globecart-dev-*",)),
+    ),
+    (
+        "access_apply: Aliases: kms:DeleteAlias on aws_kms_alias",
+        changed(
+            "access_backups-permissions",
+            "Aliases",
+            resources=["arn:aws:kms:us-west-1:111122223333:alias/globecart-dev-*"],
+        ),
+    ),
+    (
+        "access_apply: WriteStates: s3:PutObject on state",
+        changed("access_identities-permissions", "WriteStates", resources=["arn:aws:s3:::globecart-dev-*"]),
+    ),
+    (
+        "access_apply: Planted: rds:ModifyDBCluster on aws_rds_cluster",
+        without_denial(may(WRITES, "rds:ModifyDBCluster", on=(f"{CLUSTER}:globecart-dev-*",))),
+    ),
+    (
+        # Whoever may tag a resource that is not new takes it over.
+        "access_apply: TagFiles: elasticfilesystem:TagResource on aws_efs_file_system",
+        without_denial(
+            changed(WRITES, "TagFiles", **when("aws:RequestTag/Environment", "dev")),
+        ),
+    ),
+    (
+        "access_apply: MasterSecret: secretsmanager:RotateSecret on master secret",
+        changed(WRITES, "MasterSecret", condition=[]),
+    ),
+    ("access_apply: Planted: ecs:PutAccountSetting", may(WRITES, "ecs:PutAccountSetting")),
+    ("boundary of the deployer roles: Region: rds:DeleteDBCluster", without_denial(lambda dev: dev)),
+    (
+        "rotation_credential-age-start: Assume: source aws_sfn_state_machine",
+        changed(
+            "rotation_credential-age-start-trust",
+            "Assume",
+            **when("aws:SourceArn", "arn:aws:states:*:*:stateMachine:globecart-dev-*", test="ArnLike"),
+        ),
+    ),
+    (
+        "foundation_alarms-policy: PublishAlarms: source aws_cloudwatch_metric_alarm",
+        changed(
+            "foundation_alarms-access",
+            "PublishAlarms",
+            **when("aws:SourceArn", "arn:aws:cloudwatch:us-west-1:111122223333:alarm:*", test="ArnLike"),
+        ),
+    ),
+    (
+        "aws_lambda_permission.rotation_permission: source aws_secretsmanager_secret",
+        lambda dev: with_changed(dev, "aws_lambda_permission.rotation_permission", source_arn="arn:*:secret:*"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "plant"), DEFECTS, ids=[finding for finding, _ in DEFECTS])
+def test_a_grant_that_reaches_another_environment_is_found(
+    platforms: dict[str, Platform], dev_eu: Side, finding: str, plant: Plant
+):
+    found = unexpected(findings(Side.of(plant(platforms["dev"])), dev_eu))
+    assert any(finding in each for each in found), found
+
+
+def test_a_role_that_a_boundary_does_not_keep_apart_is_found(
+    platforms: dict[str, Platform], dev_eu: Side, monkeypatch: pytest.MonkeyPatch
+):
+    """The boundary of the platform's roles limits what a deployment can grant them."""
+    log_streams = ["logs:GetLogEvents"], ["arn:aws:logs:*:*:log-group:/aws/lambda/globecart-dev-*"]
+    allowed = as_document(allow("Everything", ["kms:*", "secretsmanager:*"], ["*"]), allow("Logs", *log_streams))
+    monkeypatch.setattr(isolation, "boundary", lambda _: allowed)
+    found = unexpected(findings(Side.of(platforms["dev"]), dev_eu))
+    for grant in ("kms:Decrypt on aws_kms_key", "secretsmanager:GetSecretValue on master secret"):
+        assert f"boundary of the platform's roles: Everything: {grant}" in found
+    assert "boundary of the platform's roles: Logs: logs:GetLogEvents on log stream of the function" in found
