@@ -275,6 +275,11 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ),
     ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:payroll", {}),
     (
+        # Its name matches the pattern of prod's, too.
+        *("denied", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:globecart-prod-eu-x"),
+        {"aws__ResourceTag_in_Environment": "prod-eu"},
+    ),
+    (
         "allowed",
         "apply",
         "backup:CreateBackupVault",
