@@ -34,8 +34,9 @@ SECOND: dict[str, Any] = {
 # Resources that another environment's role can reach by AWS's design: a pattern of the finding, and the reason.
 UNBINDABLE: Mapping[str, str] = {
     r"boundary of the deployer roles: \w+: [\w:-]+( on (aws_(acm_certificate|cloudwatch_dashboard|iam_role|kms_alias|lb"
-    r"|s3_bucket|scheduler_schedule)|.*(alias|interface|log|log stream|state|lock|states' bucket|administrators|secret)"
-    r"\b.*))?": "it names verbs; the policies, which only administrators can change, name resources",
+    r"|s3_bucket|scheduler_schedule)|alias of the states' key|interface of EFS|key administrators|lock|log"
+    r"|log stream of [\w ]+|master secret|state|states' bucket))?": "it names verbs; the policies name resources, and "
+    "only administrators can change these",
     r".*: logs:\w+(LogDelivery|QueryDefinition|ResourcePolicy)": "log deliveries, saved queries and resource policies "
     "of CloudWatch Logs belong to the account and have no ARN",
     r".*: xray:Put\w+": "X-Ray's traces belong to the account and have no ARN",
@@ -62,14 +63,19 @@ UNBINDABLE: Mapping[str, str] = {
 }
 
 
+def settings_file(name: str, change: dict[str, Any]) -> str:
+    """A settings file of an environment without deletion protection."""
+    unprotected = {"production": False, "deletion_protection": False}
+    return to_toml(changed_settings("prod", {**unprotected, **change})).replace("globecart-prod-", f"globecart-{name}-")
+
+
 @pytest.fixture(scope="module")
 def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """Production twice in one account: `dev` and `dev-eu`."""
+    """`dev` and `dev-eu` in one account: all of production's resources, and the grants to destroy them."""
     folder = tmp_path_factory.mktemp("one-account")
     (folder / "environments").mkdir()
     for name, change in {"dev": {}, "dev-eu": SECOND}.items():
-        text = to_toml(changed_settings("prod", change)).replace("globecart-prod-", f"globecart-{name}-")
-        (folder / "environments" / f"{name}.toml").write_text(text, encoding="utf-8")
+        (folder / "environments" / f"{name}.toml").write_text(settings_file(name, change), encoding="utf-8")
     with only_tiers(TIERS):
         return synthesize_all(folder / "environments", folder / "out")
 
@@ -136,8 +142,7 @@ def test_what_cannot_be_bound_is_needed(dev: Side, dev_eu: Side):
 
 
 def test_a_renamed_environment_is_as_if_synthesized(dev_eu: Side, tmp_path: Path):
-    text = to_toml(changed_settings("prod", SECOND)).replace("globecart-prod-", "globecart-dev-cache-")
-    (tmp_path / "dev-cache.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "dev-cache.toml").write_text(settings_file("dev-cache", SECOND), encoding="utf-8")
     with only_tiers(TIERS):
         (platform,) = synthesize_all(tmp_path, tmp_path / "out").values()
     assert Side.of(platform) == dev_eu.renamed("dev-cache")

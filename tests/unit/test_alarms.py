@@ -195,6 +195,6 @@ def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[st
         assert set(re.findall(r'INSUFFICIENT_DATA\("(.+?)"\)', composite["alarm_rule"])) == silent != set()
         assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
         # CloudWatch's limit, with the longest possible ARN in place of each reference.
-        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart-a-12-letters-" + 40 * "x"
+        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:globecart/a-12-letters/" + 40 * "x"
         assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
         assert max(len(arn) for arn in arns) < len(longest)
