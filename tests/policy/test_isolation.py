@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from operations.bootstrap.boundary import boundary
 from stacks.settings.environment import Environment
 from stacks.statements import allow, as_document
 from synthesized.platform import Platform
 from tests.conftest import changed_settings, only_tiers, synthesize_all, to_toml
 from tests.failures import expect_none
 from tests.policy import isolation
-from tests.policy.isolation import Side, findings
+from tests.policy.isolation import Side, actions_of, findings
 from tests.policy.planted import with_changed, with_statement, with_statement_changed
-from tests.synthesized import TIERS
+from tests.synthesized import TIERS, names_of
 
 Plant = Callable[[Platform], Platform]
 
@@ -42,7 +43,7 @@ UNBINDABLE: Mapping[str, str] = {
     r".*: xray:Put\w+": "X-Ray's traces belong to the account and have no ARN",
     r".*: ec2:\w+ on interface of EFS": "EFS, ElastiCache and Lambda create network interfaces without tags",
     r".*access_apply: Recorder: config:\w+|.*access_apply: Inspector: inspector2:\w+": "one per account and Region",
-    r".*access_apply: MakeFiles: elasticfilesystem:CreateFileSystem": "creates a file system; EFS creates the replica "
+    r".*: elasticfilesystem:CreateFileSystem": "creates a file system; EFS creates the replica and AWS Backup restores "
     "without tags",
     r".*access_apply: (FirewallInFront: elasticloadbalancing:SetWebAcl|OldTask: ecs:DeregisterTaskDefinition"
     r"|Subscriptions: sns:\w+|VaultStorage: backup-storage:MountCapsule)": "the action has no resource type",
@@ -98,8 +99,8 @@ def neighbors(dev: Side, dev_eu: Side) -> list[Side]:
 
 def _continued(dev: Side) -> Iterator[str]:
     (pattern,) = Environment.model_fields["name"].metadata
-    for thing in dev.things.values():
-        for rest in re.findall(r"globecart[-_/]dev[-_]([\w-]+)", thing.arn):
+    for target in dev.targets.values():
+        for rest in re.findall(r"globecart[-_/]dev[-_]([\w-]+)", target.arn):
             words = re.split("[-_]", rest)
             names = ("-".join(["dev", *words[: end + 1]]) for end in range(len(words)))
             yield from filter(pattern.matches, names)
@@ -127,12 +128,12 @@ def test_no_pattern_of_names_matches_another_environment(dev: Side, neighbors: l
 
 
 def test_no_two_environments_have_a_name_in_common(dev: Side, neighbors: list[Side]):
-    arns = {thing.arn for thing in dev.things.values()}
+    arns = {target.arn for target in dev.targets.values()}
     expect_none(
-        f"{other.environment}: {thing.kind}: {thing.arn}"
+        f"{other.environment}: {target.kind}: {target.arn}"
         for other in neighbors
-        for thing in other.things.values()
-        if thing.arn in arns
+        for target in other.targets.values()
+        if target.arn in arns
     )
 
 
@@ -250,3 +251,8 @@ def test_a_role_that_a_boundary_does_not_keep_apart_is_found(
     for grant in ("kms:Decrypt on aws_kms_key", "secretsmanager:GetSecretValue on master secret"):
         assert f"boundary of the platform's roles: Everything: {grant}" in found
     assert "boundary of the platform's roles: Logs: logs:GetLogEvents on log stream of the function" in found
+
+
+def test_every_action_that_the_boundary_allows_is_held_against_resources(platforms: dict[str, Platform]):
+    allowed = [each for each in boundary(names_of(platforms["dev"]))["Statement"] if each["Effect"] == "Allow"]
+    assert not [action for each in allowed for action in each["Action"] if not actions_of(action)]
