@@ -130,7 +130,10 @@ def _allowed(names: Names) -> list[Statement]:
         allow(
             "Cache",
             ["elasticache:Connect"],
-            [arn("elasticache", f"{what}:{ours}") for what in ("replicationgroup", "user")],
+            [
+                arn("elasticache", f"replicationgroup:{names.cache}"),
+                arn("elasticache", f"user:{names.resource_name('application')}"),
+            ],
         ),
         allow(
             "WhatHasNoResource",

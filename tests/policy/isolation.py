@@ -25,6 +25,7 @@ from tests.policy.iam import statements_of_aws
 from tests.synthesized import names_of
 
 Policy = Sequence[Statement]
+ENVIRONMENT_TAG = "aws:ResourceTag/Environment"
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ OTHERS: Mapping[str, tuple[str, bool]] = {
     "master secret": ("secretsmanager:secret:rds!cluster-{id}-a1B2c3", False),
     "node of the cache": ("elasticache:cluster:{ours}cache-0001-001", True),
     "snapshot of the cache": ("elasticache:snapshot:{ours}cache-final", True),
-    "replica of files": ("elasticfilesystem:file-system/{id}", True),
+    "replica of files": ("elasticfilesystem:file-system/{id}", False),
     "interface of a task": ("ec2:network-interface/{id}", True),
     "interface of EFS": ("ec2:network-interface/{id}", False),
     "task": ("ecs:task/{ours}cluster/{id}", True),
@@ -157,6 +158,9 @@ NAMES = (
     *("user_group_id", "user_id", "cluster_identifier", "name", "name_prefix", "family"),
 )
 """Arguments with a resource's name; the first that it has."""
+NFS_ACTIONS = {f"elasticfilesystem:Client{action}" for action in ("Mount", "RootAccess", "Write")}
+"""Requests without the file system's tags.
+https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html#efs-condition-keys-for-nfs"""
 SOURCE_KEYS = {"aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
 """Condition keys with the ARN of the resource that an AWS service acts for."""
 NOTHING = Target("no resource", "*")
@@ -282,7 +286,8 @@ def _support(action: str, target: Target) -> tuple[bool, bool]:
             # Its ARN may be of any service.
             if type_ in resources and (type_ != "recoveryPoint" or target.kind == "recovery point")
         )
-        _SUPPORT[key] = has_type, has_type and supports_key(action, target.arn, "aws:ResourceTag/Environment")
+        has_tags = action not in NFS_ACTIONS and has_type and supports_key(action, target.arn, ENVIRONMENT_TAG)
+        _SUPPORT[key] = has_type, has_tags
     return _SUPPORT[key]
 
 

@@ -36,12 +36,18 @@ SECOND: dict[str, Any] = {
 UNBINDABLE: Mapping[str, str] = {
     r"boundary of the deployer roles: \w+: [\w:-]+( on (aws_(acm_certificate|cloudwatch_dashboard|iam_role|kms_alias|lb"
     r"|s3_bucket|scheduler_schedule)|alias of the states' key|interface of EFS|key administrators|lock|log"
-    r"|log stream of [\w ]+|master secret|state|states' bucket))?": "it names verbs; the policies name resources, and "
-    "only administrators can change these",
+    r"|log stream of [\w ]+|master secret|replica of files|state|states' bucket))?": (
+        "it names verbs; the policies name resources, and only administrators can change these"
+    ),
     r".*: logs:\w+(LogDelivery|QueryDefinition|ResourcePolicy)": "log deliveries, saved queries and resource policies "
     "of CloudWatch Logs belong to the account and have no ARN",
     r".*: xray:Put\w+": "X-Ray's traces belong to the account and have no ARN",
     r".*: ec2:\w+ on interface of EFS": "EFS, ElastiCache and Lambda create network interfaces without tags",
+    r".*: (Backups|EFSPermissions|Region|TagFiles): elasticfilesystem:\w+ on replica of files": "created without tags",
+    # https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+    r"boundary of the platform's roles: Files: elasticfilesystem:Client\w+ on (aws_efs_\w+|replica of files)": (
+        "a mount has no tags; a role's policy names its file system, and only the VPC's tasks reach it"
+    ),
     r".*access_apply: Recorder: config:\w+|.*access_apply: Inspector: inspector2:\w+": "one per account and Region",
     r".*: elasticfilesystem:CreateFileSystem": "creates a file system; EFS creates the replica and AWS Backup restores "
     "without tags",
