@@ -98,7 +98,7 @@ def configuration(stacks: Sequence[Stack], root: Path, environments: Sequence[st
         "parallel_apply": True,
         "abort_on_execution_order_fail": True,
         "autodiscover": {"mode": "disabled"},
-        # With --enable-regexp-cmd: allows `atlantis plan -p 'prod-.*'`.
+        # With --enable-regexp-cmd: allows `atlantis plan -p 'prod-[a-z]+'`.
         "allowed_regexp_prefixes": [f"{name}-" for name in environments],
         "projects": [
             # A stack's inputs may change with the modules of its upstream tiers, even without an import.

@@ -9,11 +9,10 @@ from stacks.settings import Environment
 def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
     """Create the public hosted zone and, unless bootstrap does, the permissions boundary and the key administrators."""
     aws.client("route53").create_hosted_zone(Name=settings.service.hosted_zone, CallerReference="rehearsal")
-    bootstrap_prefix, iam = settings.names.resource_name(""), aws.client("iam")
-    for arn in {settings.permissions_boundary, *settings.foundation.key_administrators}:
+    iam, names = aws.client("iam"), settings.names
+    made_by_bootstrap = {names.boundary_arn, names.key_administrators_arn}
+    for arn in {settings.permissions_boundary, *settings.foundation.key_administrators} - made_by_bootstrap:
         kind, *path, name = arn.split(":", 5)[5].split("/")
-        if name.startswith(bootstrap_prefix):
-            continue
         name_and_path: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
         if kind == "policy":
             iam.create_policy(**name_and_path, PolicyDocument=_allow(Action="*", Resource="*"))

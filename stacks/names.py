@@ -18,6 +18,9 @@ ACCESS = "access"
 OS_METRICS_LOG_GROUP = "RDSOSMetrics"
 """Log group of RDS's Enhanced Monitoring. RDS fixes the name, the same for all instances of an account and Region."""
 
+STATE_MACHINES = ("credential-age", "redeployment")
+"""State machines, by the last part of their names."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -75,9 +78,9 @@ class Names:
         """ARN of a bucket; it contains neither account nor Region."""
         return f"arn:aws:s3:::{self.bucket_name(what)}"
 
-    def alarm_name(self, tier: str, what: str) -> str:
-        """Alarm name; alarms sort by tier."""
-        return self.resource_name(f"{tier}-{what}")
+    def alarm_name(self, what: str) -> str:
+        """Alarm name. The slash, which no environment's name contains, keeps prefixes of two environments apart."""
+        return f"{self.company}/{self.environment}/{what}"
 
     def arn(self, service: str, resource: str) -> str:
         """ARN of a resource in the environment's account and Region."""
@@ -118,16 +121,20 @@ class Names:
 
     @property
     def log_group_patterns(self) -> list[str]:
-        """Name patterns that match all log groups of the platform."""
+        """Name patterns of all log groups but the state machines'. None matches a group of `<environment>-x`."""
         return [
             self._log_group("*"),
-            f"{self.container_insights_log_group}*",
-            f"{self.waf_log_group}*",
-            f"{self.rotation_log_group}*",
+            self.container_insights_log_group,
+            self.waf_log_group,
+            self.rotation_log_group,
             self.database_log_group("*"),
             OS_METRICS_LOG_GROUP,
-            self.state_machine_log_group("*"),
         ]
+
+    @property
+    def state_machine_log_groups(self) -> list[str]:
+        """Log groups of the state machines."""
+        return list(map(self.state_machine_log_group, STATE_MACHINES))
 
     @property
     def state_bucket(self) -> str:

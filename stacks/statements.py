@@ -67,6 +67,14 @@ def via_service(service_name: str, region: str) -> Condition:
     return string_equals("kms:ViaService", f"{service_name}.{region}.amazonaws.com")
 
 
+def of_cluster(arn: str) -> Condition:
+    """The secret is the master secret of this RDS cluster, or of none: RDS tags those that it manages.
+
+    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonRDSServiceRolePolicy.html
+    """
+    return Condition("StringEqualsIfExists", "aws:ResourceTag/aws:rds:primaryDBClusterArn", [arn])
+
+
 def allow(
     sid: str,
     actions: Sequence[str],
@@ -97,6 +105,25 @@ def deny(
         not_resources=not_resources,
         principal=to,
         conditions=when,
+    )
+
+
+def deny_other_environments(own: str, *, except_for: Sequence[str] = ()) -> Statement:
+    """Deny everything on resources that another environment's tag is on, for a boundary of this environment's roles.
+
+    Environments can share an account. A name of one, `acme-dev-eu-cache`, may match a pattern of another,
+    `acme-dev-*`.
+    """
+    return deny(
+        "NoOtherEnvironments",
+        ["*"],
+        [] if except_for else ["*"],
+        when=[
+            Condition("StringNotEquals", "aws:ResourceTag/Environment", [own]),
+            # Without the tag, or for an action that does not support it, the request has no such key.
+            Condition("Null", "aws:ResourceTag/Environment", ["false"]),
+        ],
+        not_resources=except_for,
     )
 
 

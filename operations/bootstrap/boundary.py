@@ -4,7 +4,17 @@ Both must exist before the first stack: AWS rejects a role whose boundary, or a 
 """
 
 from stacks.names import OS_METRICS_LOG_GROUP, Names
-from stacks.statements import Condition, Statement, account_principal, allow, as_document, deny, string_equals
+from stacks.statements import (
+    Condition,
+    Statement,
+    account_principal,
+    allow,
+    as_document,
+    deny,
+    deny_other_environments,
+    of_cluster,
+    string_equals,
+)
 from synthesized.policy_statements import PolicyDocument
 
 MAX_CHARACTERS = 6144
@@ -24,12 +34,8 @@ def boundary(names: Names) -> PolicyDocument:
 def _allowed(names: Names) -> list[Statement]:
     arn, ours = names.arn, names.resource_name("*")
     everywhere = [names.arn_in(region, "kms", "key/*") for region in names.regions]
-    logs = [
-        f"/{names.company}/{names.environment}/*",
-        f"/aws/lambda/{ours}",
-        names.state_machine_log_group("*"),
-        OS_METRICS_LOG_GROUP,
-    ]
+    logs = [f"/{names.company}/{names.environment}/*"]
+    logs += [f"{group}{part}" for group in (names.rotation_log_group, OS_METRICS_LOG_GROUP) for part in ("", ":*")]
     return [
         allow(
             "Secrets",
@@ -41,6 +47,7 @@ def _allowed(names: Names) -> list[Statement]:
             ],
             # RDS chooses the name of a managed master user secret.
             [arn("secretsmanager", f"secret:{what}") for what in (ours, "rds!cluster-*")],
+            when=[of_cluster(arn("rds", f"cluster:{names.database}"))],
         ),
         allow("Keys", ["kms:Decrypt", "kms:GenerateDataKey*"], [arn("kms", "key/*")]),
         # Only for AWS services: RDS and EFS decrypt what they copy and restore.
@@ -89,7 +96,7 @@ def _allowed(names: Names) -> list[Statement]:
                 "logs:PutLogEvents",
                 "logs:PutRetentionPolicy",
             ],
-            [arn("logs", f"log-group:{group}{part}") for group in logs for part in ("", ":*")],
+            [arn("logs", f"log-group:{group}") for group in logs],
         ),
         allow("Alarms", ["sns:Publish"], [arn("sns", ours)]),
         allow("Events", ["events:PutEvents"], [names.event_bus_arn]),
@@ -112,7 +119,10 @@ def _allowed(names: Names) -> list[Statement]:
         allow(
             "Cache",
             ["elasticache:Connect"],
-            [arn("elasticache", f"{what}:{ours}") for what in ("replicationgroup", "user")],
+            [
+                arn("elasticache", f"replicationgroup:{names.cache}"),
+                arn("elasticache", f"user:{names.resource_name('application')}"),
+            ],
         ),
         allow(
             "WhatHasNoResource",
@@ -217,6 +227,10 @@ def _denied(names: Names) -> list[Statement]:
                 "securityhub:DisableSecurityHub",
             ],
             ["*"],
+        ),
+        # One environment of an account has the log group of Enhanced Monitoring; the others' roles write to it, too.
+        deny_other_environments(
+            names.environment, except_for=[names.arn("logs", f"log-group:{OS_METRICS_LOG_GROUP}*")]
         ),
         deny("NoStates", ["s3:*"], [states, f"{states}/*"]),
     ]

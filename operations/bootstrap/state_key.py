@@ -46,7 +46,7 @@ class StateKey:
                 f"cancel-key-deletion), or point the alias to such a key: {self.alias}",
             )
             return
-        yield unchanged(title, key["Arn"])
+        yield self._environment_step(title, key["Arn"])
         rotation = self._kms.get_key_rotation_status(KeyId=key["Arn"])
         days = rotation.get("RotationPeriodInDays", ROTATION_DAYS) if rotation["KeyRotationEnabled"] else None
         current = f"every {days} days" if days else "off"
@@ -62,6 +62,20 @@ class StateKey:
             "IAM policies apply, administrators cannot use the key, only AWS services create grants",
             lambda: None,  # a key always has a policy
             "add the missing statements (aws kms put-key-policy), or point the alias to another key",
+        )
+
+    def _environment_step(self, title: str, key: str) -> Step:
+        """The boundary of the deployment roles denies what has another environment's tag."""
+        own = self._account.settings.name
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in self._kms.list_resource_tags(KeyId=key)["Tags"]}
+        if (found := tags.get("Environment", own)) == own:
+            return unchanged(title, key)
+        return Step(
+            title,
+            f"{key}: tag Environment = {found}",
+            "unchanged",
+            remedy=f"the tag must be {own}, or absent: change it (aws kms tag-resource) or remove it (aws kms "
+            f"untag-resource), or point the alias to another key: {self.alias}",
         )
 
     def existing_arn(self) -> str | None:

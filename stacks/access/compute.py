@@ -51,8 +51,7 @@ COMPUTE: tuple[Grant, ...] = (
         "Schedules",
         "scheduler",
         "CreateSchedule DeleteSchedule UpdateSchedule",
-        "schedule/default/{ours}*",
-        reads="GetSchedule",
+        "schedule/default/{ours}credential-age",
     ),
     Grant(
         "Workflows",

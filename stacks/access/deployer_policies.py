@@ -22,7 +22,7 @@ from stacks.access.network import INGRESS, NETWORK
 from stacks.access.reads import READS_BY_NAME
 from stacks.access.stores import BACKUPS, STORES
 from stacks.names import GLOBAL_REGION
-from stacks.statements import Condition, Statement, allow, deny, string_equals
+from stacks.statements import Condition, Statement, allow, deny, deny_other_environments, of_cluster, string_equals
 
 WRITES: Mapping[str, tuple[Grant, ...]] = {
     "network": NETWORK,
@@ -63,6 +63,7 @@ def boundary(limits: Limits) -> list[Statement]:
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
         allow("World", sorted(worldwide | _in_global_region(verbs)), ["*"], when=[_in(GLOBAL_REGION)]),
+        deny_other_environments(names.environment),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
         # No changes to IAM identities, except the platform's roles and service-linked roles.
         deny(
@@ -238,6 +239,7 @@ def _statement(limits: Limits, grant: Grant) -> Statement:
         Scope.RESOURCE_TAGS: limits.tag_conditions("aws:ResourceTag"),
         Scope.REQUEST_TAGS: limits.tag_conditions("aws:RequestTag"),
         Scope.UNTAGGED: [untagged],
+        Scope.OUR_CLUSTER: [of_cluster(names.arn("rds", f"cluster:{names.database}"))],
         Scope.FIRST_TAGGING: [*limits.tag_conditions("aws:RequestTag"), untagged],
         Scope.TAG_ON_CREATE: [
             *limits.tag_conditions("aws:RequestTag"),
@@ -286,5 +288,6 @@ def _verb(action: str) -> str:
     # such as `*Tag*` would also match UpdateSecretVersionStage.
     if tagging := re.match(r"(?:Un)?[Tt]ag(?=[A-Z])", name):
         return f"{service}:*Tag{name[tagging.end() :]}"
-    verb = re.match(r"[A-Z][a-z]+", name)
-    return f"{service}:{verb[0]}*" if verb and len(verb[0]) > 2 else action
+    # Delete, Describe and others, for the same reason. Not of IAM, where it would also match DeactivateMFADevice.
+    verb = re.match("De|[A-Z][a-z]+" if service != "iam" else "[A-Z][a-z]+", name)
+    return f"{service}:{verb[0]}*" if verb and verb[0] != "Re" else action

@@ -24,6 +24,8 @@ class Scope(Enum):
     """The resource has no Environment tag."""
     FIRST_TAGGING = auto()
     """The resource has no Environment tag yet, and the request tags it for this environment."""
+    OUR_CLUSTER = auto()
+    """RDS's tag of a master secret names no other cluster than this environment's."""
     TAG_ON_CREATE = auto()
     """EC2 only: the resource is tagged by the call that creates it."""
 

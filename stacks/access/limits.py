@@ -13,6 +13,9 @@ SECOND_REGION_SERVICES = {"backup", "elasticfilesystem", "kms"}
 """Services with resources in the second Region."""
 GLOBAL_REGION_SERVICES = {"events"}
 """Services with resources in us-east-1 in any environment."""
+KEYS = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
+SECOND_REGION_KEYS = ("backup-copies", "files-replica")
+"""Purposes of KMS keys, by which their aliases are named. The key of the states is not among them."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,22 @@ class Limits:
     def resource_arns(self, grant: Grant) -> list[str]:
         """ARNs of a grant's resources."""
         names = self.names
+        aliases = [(names.region, KEYS), (names.second_region, SECOND_REGION_KEYS)]
         lists = {
+            "{alarms}": [names.arn("cloudwatch", f"alarm:{names.alarm_name('*')}")],
+            "{aliases}": [
+                names.arn_in(region, "kms", f"alias/{names.resource_name(purpose)}")
+                for region, purposes in aliases
+                if region
+                for purpose in purposes
+            ],
             "{buckets}": [names.bucket_arn(bucket) for bucket in BUCKETS],
             "{deployers}": [f"{self.iam_arn_prefix}role{names.access_path}*"],
             "{deployers_policies}": [f"{self.iam_arn_prefix}policy{names.access_path}*"],
-            "{log_groups}": [names.arn("logs", f"log-group:{group}") for group in names.log_group_patterns],
+            "{log_groups}": [
+                names.arn("logs", f"log-group:{group.removesuffix('*')}*")
+                for group in (*names.log_group_patterns, names.state_machine_log_group("*"))
+            ],
             "{objects}": [f"{names.bucket_arn(bucket)}/*" for bucket in BUCKETS],
             "{oidc_provider}": [names.oidc_provider_arn],
             "{roles}": [self.role_arn_pattern],

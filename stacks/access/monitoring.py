@@ -14,8 +14,8 @@ MONITORING: tuple[Grant, ...] = (
         "Alarms",
         "cloudwatch",
         "DeleteAlarms DeleteDashboards PutCompositeAlarm PutDashboard PutMetricAlarm TagResource UntagResource",
-        "alarm:{ours}* arn:aws:cloudwatch::{account}:dashboard/{ours}*",
-        reads="DescribeAlarms GetDashboard ListTagsForResource",
+        "{alarms} arn:aws:cloudwatch::{account}:dashboard/{ours}platform",
+        reads="DescribeAlarms ListTagsForResource",
     ),
     # Application Auto Scaling tests its caller's permissions without a name.
     Grant("UnnamedAlarm", "cloudwatch", "DeleteAlarms PutMetricAlarm", "alarm:"),

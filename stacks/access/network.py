@@ -116,7 +116,7 @@ INGRESS: tuple[Grant, ...] = (
         "AssociateWebACL CreateWebACL DeleteLoggingConfiguration DeleteWebACL DisassociateWebACL "
         "PutLoggingConfiguration TagResource UntagResource UpdateWebACL",
         "regional/webacl/{ours}* regional/managedruleset/*/* "
-        "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{ours}*",
-        reads="GetLoggingConfiguration GetWebACL GetWebACLForResource ListTagsForResource",
+        "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{ours}public/*",
+        reads="GetLoggingConfiguration GetWebACL ListTagsForResource",
     ),
 )

@@ -1,4 +1,4 @@
-"""Read actions limited by name: those of global services, and those that reveal more than configuration."""
+"""Read actions limited by name: of global services, of untagged resources, and those that reveal more than settings."""
 
 from stacks.access.grants import Grant
 
@@ -18,6 +18,15 @@ READS_BY_NAME: tuple[Grant, ...] = (
         "route53",
         "GetChange GetHostedZone ListResourceRecordSets ListTagsForResource",
         "arn:aws:route53:::hostedzone/* arn:aws:route53:::change/*",
+    ),
+    # Neither has tags, by which the roles' boundary tells environments apart; nor has a load balancer for WAF.
+    Grant("Dashboards", "cloudwatch", "GetDashboard", "arn:aws:cloudwatch::{account}:dashboard/{ours}platform"),
+    Grant("Schedules", "scheduler", "GetSchedule", "schedule/default/{ours}credential-age"),
+    Grant(
+        "Firewall",
+        "wafv2",
+        "GetWebACLForResource",
+        "regional/webacl/{ours}* arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{ours}public/*",
     ),
     # These reveal more than configuration: a function's code, who may read a secret.
     Grant(

@@ -69,7 +69,13 @@ STORES: tuple[Grant, ...] = (
         "secret:{ours}*",
     ),
     # RDS creates the master secret on behalf of the caller and chooses its name.
-    Grant("MasterSecret", "secretsmanager", "CreateSecret RotateSecret TagResource", "secret:rds!cluster-*"),
+    Grant(
+        "MasterSecret",
+        "secretsmanager",
+        "CreateSecret RotateSecret TagResource",
+        "secret:rds!cluster-*",
+        Scope.OUR_CLUSTER,
+    ),
 )
 
 BACKUPS: tuple[Grant, ...] = (
@@ -114,5 +120,5 @@ BACKUPS: tuple[Grant, ...] = (
         Scope.RESOURCE_TAGS,
         reads="DescribeKey GetKeyPolicy GetKeyRotationStatus ListAliases ListResourceTags",
     ),
-    Grant("Aliases", "kms", "CreateAlias DeleteAlias UpdateAlias", "alias/{ours}*"),
+    Grant("Aliases", "kms", "CreateAlias DeleteAlias UpdateAlias", "{aliases}"),
 )

@@ -32,7 +32,7 @@ def alarm_topic(tier: TierStack, key: KmsKey) -> SnsTopic:
 
 def _access_policy(tier: TierStack, topic: SnsTopic) -> str:
     own_account = string_equals("aws:SourceAccount", tier.settings.account)
-    our_alarms = tier.names.arn("cloudwatch", f"alarm:{tier.names.resource_name('*')}")
+    our_alarms = tier.names.arn("cloudwatch", f"alarm:{tier.names.alarm_name('*')}")
     our_databases = tier.names.arn("rds", "*")  # the cluster or instance of the event
     return policy_document(
         tier,

@@ -84,7 +84,15 @@ def key_statements(names: Names) -> list[Statement]:
             ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
             ["*"],
             to=service_principal(f"logs.{names.region}.amazonaws.com"),
-            when=[arn_like("kms:EncryptionContext:aws:logs:arn", names.arn("logs", "log-group:*"))],
+            when=[
+                arn_like(
+                    "kms:EncryptionContext:aws:logs:arn",
+                    *(
+                        names.arn("logs", f"log-group:{group}")
+                        for group in (*names.log_group_patterns, *names.state_machine_log_groups)
+                    ),
+                )
+            ],
         ),
         # Decrypt without an encryption context: an S3 Bucket Key uses its own context.
         # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html

@@ -132,7 +132,7 @@ class ObservabilityStack(TierStack):
         return CloudwatchCompositeAlarm(
             self,
             "platform-healthy",
-            alarm_name=self.names.resource_name("platform-healthy"),
+            alarm_name=self.names.alarm_name("platform-healthy"),
             alarm_description=f"At least one alarm is active. {self.runbook_reference('platform-healthy')}",
             alarm_rule=" OR ".join(conditions),
             alarm_actions=[topic.arn],

@@ -106,7 +106,7 @@ def _create_alarm(tier: TierStack, actions: Sequence[str], alarm: Alarm) -> Clou
     created = CloudwatchMetricAlarm(
         tier,
         f"alarm-{alarm.name}",
-        alarm_name=tier.names.alarm_name(tier.tier, alarm.name),
+        alarm_name=tier.names.alarm_name(f"{tier.tier}-{alarm.name}"),  # sorted by tier
         alarm_description=f"{alarm.description} {tier.runbook_reference(alarm.runbook or alarm.name)}",
         metric_query=queries,
         namespace=None if queries else alarm.namespace,

@@ -73,12 +73,9 @@ def _shared_roles(document: Document) -> Iterable[str]:
 
 
 def deployer_roles(document: Document) -> dict[str, Body]:
-    """Deployer roles: those under the IAM path that no deployment may change."""
-    return {
-        address: role
-        for address, role in document.of_type("aws_iam_role").items()
-        if str(role.get("path")).startswith("/acme-access/")
-    }
+    """Deployer roles: those of the access tier."""
+    roles = document.of_type("aws_iam_role")
+    return {address: role for address, role in roles.items() if address.startswith("aws_iam_role.access_")}
 
 
 def broad_deployer_statements(document: Document) -> Iterable[str]:

@@ -195,6 +195,12 @@ def test_a_key_that_rotates_more_often_is_unchanged(bootstrapped: Scene):
     assert bootstrapped.run("bootstrap").output.endswith("Nothing to do.\n")
 
 
+def test_a_key_of_the_organization_without_the_environments_tag_is_kept(bootstrapped: Scene):
+    key = key_of(bootstrapped).rpartition("/")[2]
+    bootstrapped.aws.client("kms").untag_resource(KeyId=key, TagKeys=["Environment"])
+    assert bootstrapped.run("bootstrap").output.endswith("Nothing to do.\n")
+
+
 def test_policies_with_additional_statements_are_kept(bootstrapped: Scene):
     s3, kms, bucket = bootstrapped.aws.client("s3"), bootstrapped.aws.client("kms"), bootstrapped.names.state_bucket
     stricter = bucket_policy(bootstrapped.names, key_of(bootstrapped))
@@ -252,6 +258,11 @@ def disabled_key(scene: Scene) -> None:
     scene.aws.client("kms").disable_key(KeyId=key_of(scene).rpartition("/")[2])
 
 
+def key_of_another_environment(scene: Scene) -> None:
+    tags = [{"TagKey": "Environment", "TagValue": f"{scene.name}-eu"}]
+    scene.aws.client("kms").tag_resource(KeyId=key_of(scene).rpartition("/")[2], Tags=tags)
+
+
 def foreign_key_policy(scene: Scene) -> None:
     root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
     scene.aws.client("kms").put_key_policy(
@@ -293,6 +304,7 @@ def missing_administrators_of_the_organization(scene: Scene) -> None:
         (another_account, ["exists, but in another account, or access is denied", "s3:ListBucket"]),
         (another_region, ["exists in eu-west-1", "the backend expects it in us-west-1"]),
         (disabled_key, ["Disabled, CUSTOMER, SYMMETRIC_DEFAULT", "aws kms enable-key"]),
+        (key_of_another_environment, ["tag Environment = ", "aws kms tag-resource"]),
         (foreign_key_policy, ["key policy: lacks AdministerWithoutUse, OnlyServicesMakeGrants"]),
         (foreign_boundary, ["lacks Secrets,", "--print-boundary", '"Sid": "NoIdentities"']),
         (foreign_permissions, ["policy of the key administrators: lacks FindKeys"]),

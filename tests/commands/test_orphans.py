@@ -241,6 +241,7 @@ def test_nodes_tasks_and_backups_need_no_state(deployed: Deployed, monkeypatch: 
 
 def test_resources_of_another_environment_tier_or_tool_are_not_orphans(deployed: Deployed):
     deployed.vpc(Environment="another")
+    deployed.vpc(Environment=f"{deployed.scene.name}-eu")
     deployed.vpc(Tier="a-tier-without-a-stack")
     deployed.vpc(ManagedBy="hand")
     deployed.has({"aws_vpc.vpc": {}})

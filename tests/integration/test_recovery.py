@@ -183,7 +183,7 @@ def test_region_is_opted_in_for_databases_and_files(deployed: DeployedEnvironmen
 
 
 def test_missing_backups_of_each_type_are_reported(deployed: DeployedEnvironment, protected: dict[str, str]):
-    alarms = deployed.list_all("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
+    alarms = deployed.list_own("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmArn", AlarmTypes=["MetricAlarm"])
     reported = {
         dimension["Value"]
         for one in alarms

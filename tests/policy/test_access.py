@@ -261,7 +261,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "apply", "ec2:CreateTags", f"{EC2}:vpc/vpc-1", REQUESTED_TAGS),
     ("allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-default", REQUESTED_TAGS),
     (
-        *("not allowed", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
+        *("denied", "apply", "ec2:CreateTags", f"{EC2}:security-group/sg-1"),
         {**REQUESTED_TAGS, "aws__ResourceTag_in_Environment": "dev"},
     ),
     ("allowed", "apply", "ec2:RevokeSecurityGroupIngress", f"{EC2}:security-group/sg-default", {}),
@@ -274,6 +274,11 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         {},
     ),
     ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:payroll", {}),
+    (
+        # Its name matches the pattern of prod's, too.
+        *("denied", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:acme-prod-eu-x"),
+        {"aws__ResourceTag_in_Environment": "prod-eu"},
+    ),
     (
         "allowed",
         "apply",

@@ -120,7 +120,7 @@ def edit(server: AtlantisServer, file: str, before: str, after: str) -> None:
 
 def test_outdated_atlantis_yaml_is_not_planned(server: AtlantisServer):
     edit(server, "atlantis.yaml", "execution_order_group: 1", "execution_order_group: 0")
-    with pytest.raises(AtlantisError, match=r"atlantis\.yaml is out of date: run make synth"):
+    with pytest.raises(AtlantisError, match=r"atlantis\.yaml is out of date: run make generated"):
         server.plan(changed=["main.py"])
     edit(
         server, "atlantis.yaml", "execution_order_group: 0\n    depends_on", "execution_order_group: 1\n    depends_on"

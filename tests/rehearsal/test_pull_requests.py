@@ -15,7 +15,9 @@ from rehearsal.atlantis_server import Outcome
 from rehearsal.one_environment import RehearsalError
 from rehearsal.pull_requests import ADD_OUTPUT, USE_OUTPUT, PullRequests, SettingsEdit, create_checkout, project_files
 from stacks import ROOT
+from stacks.settings import load_environments
 from synthesized.platform import Stack
+from tests.conftest import REFERENCE
 
 TIERS = {
     "access": (),
@@ -274,7 +276,7 @@ def test_server_uses_profiles_instead_of_the_users_credentials(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setattr(module, "environment", lambda: dict(os.environ))
     given: dict[str, Any] = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "rehearsal"}
-    settings = SimpleNamespace(name="dev", account="777788889999", region="us-west-1", second_region=None)
+    (settings,) = load_environments(REFERENCE, only="dev")
     rehearsal = SimpleNamespace(
         settings=settings,
         deployment=SimpleNamespace(folder=tmp_path),
@@ -284,7 +286,7 @@ def test_server_uses_profiles_instead_of_the_users_credentials(
     assert "AWS_ACCESS_KEY_ID" not in requests.server.variables
     config = Path(requests.server.variables["AWS_CONFIG_FILE"]).read_text(encoding="utf-8")
     assert "[profile server]\naws_access_key_id = AKIA\n" in config
-    assert "[profile acme-dev-apply]\nrole_arn = arn:aws:iam::777788889999:role/acme-access/dev/" in config
+    assert "[profile dev-apply]\nrole_arn = arn:aws:iam::777788889999:role/acme-access/dev/" in config
     assert "source_profile = server" in config
     assert requests.server.checkout == tmp_path / "checkout"
     assert requests.server.repo["allowed_overrides"] == ["workflow"]

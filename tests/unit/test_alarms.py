@@ -69,9 +69,9 @@ def test_a_description_has_the_condition_and_the_reason():
 
 def test_at_least_and_at_most_determine_the_comparison_operator(prod: Platform):
     comparisons = {alarm.body["alarm_name"]: alarm.body["comparison_operator"] for alarm in alarms(prod)}
-    assert comparisons["acme-prod-database-local-storage"] == "LessThanOrEqualToThreshold"
-    assert comparisons["acme-prod-database-cpu"] == "GreaterThanOrEqualToThreshold"
-    assert comparisons["acme-prod-service-tasks"] == "LessThanOrEqualToThreshold"
+    assert comparisons["acme/prod/database-local-storage"] == "LessThanOrEqualToThreshold"
+    assert comparisons["acme/prod/database-cpu"] == "GreaterThanOrEqualToThreshold"
+    assert comparisons["acme/prod/service-tasks"] == "LessThanOrEqualToThreshold"
 
 
 def test_an_alarm_is_raised_below_the_minimum_number_of_tasks(prod: Platform, dev: Platform):
@@ -189,12 +189,12 @@ def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[st
     for name, platform in platforms.items():
         composite = only(platform, "aws_cloudwatch_composite_alarm")
         arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
-        assert composite["alarm_name"] == f"acme-{name}-platform-healthy"
+        assert composite["alarm_name"] == f"acme/{name}/platform-healthy"
         silent = {f"${{{one.address}.arn}}" for one in alarms(platform) if one.body["treat_missing_data"] == "missing"}
         assert set(re.findall(r'\bALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
         assert set(re.findall(r'INSUFFICIENT_DATA\("(.+?)"\)', composite["alarm_rule"])) == silent != set()
         assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
         # CloudWatch's limit, with the longest possible ARN in place of each reference.
-        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:acme-a-12-letters-" + 40 * "x"
+        longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:another-12-x/a-12-letters/" + 40 * "x"
         assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
         assert max(len(arn) for arn in arns) < len(longest)

@@ -130,9 +130,10 @@ def without_conditions(statement: Body) -> Body:
 
 
 def applies_in_region(statement: Body, region: str) -> bool:
-    """Whether a statement applies in a Region. Statements with other conditions do not."""
-    condition = statement.get("Condition", {"StringEquals": {"aws:RequestedRegion": region}})
-    return condition.keys() == {"StringEquals"} and region in as_list(condition["StringEquals"]["aws:RequestedRegion"])
+    """Whether a statement applies in a Region to a resource without tags. Statements with other conditions do not."""
+    condition = {test: keys for test, keys in statement.get("Condition", {}).items() if test != "StringEqualsIfExists"}
+    allowed = condition.get("StringEquals", {}).get("aws:RequestedRegion")
+    return not condition or (condition.keys() == {"StringEquals"} and region in as_list(allowed))
 
 
 def decision(document: Body, action: str, resource: str, region: str) -> str:
@@ -146,8 +147,8 @@ def decision(document: Body, action: str, resource: str, region: str) -> str:
         statement["Effect"]
         for statement in document["Statement"]
         if any(fnmatchcase(action, pattern) for pattern in statement["Action"])
-        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
         and applies_in_region(statement, here)
+        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
     }
     return "Deny" if "Deny" in effects else "Allow" if effects else ""
 

@@ -65,11 +65,12 @@ def test_only_the_keys_for_logs_and_alarms_have_service_principals(prod: Platfor
     }
 
 
-def test_the_logs_key_is_limited_to_log_groups_and_trail_of_this_account(prod: Platform):
+def test_the_logs_key_is_limited_to_our_log_groups_and_trail(prod: Platform):
     policy = statements(prod, "foundation", "key-logs-policy")
-    assert conditions(policy["EncryptLogGroups"]) == {
-        "ArnLike kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-west-1:111122223333:log-group:*"]
-    }
+    (patterns,) = conditions(policy["EncryptLogGroups"]).values()
+    assert conditions(policy["EncryptLogGroups"]) == {"ArnLike kms:EncryptionContext:aws:logs:arn": patterns}
+    # tests/unit/test_names.py checks that they match all log groups.
+    assert all("prod" in pattern or pattern.endswith(":RDSOSMetrics") for pattern in patterns)
     assert conditions(policy["EncryptTrail"]) == {
         "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/acme-prod-trail"]
     }
@@ -183,7 +184,7 @@ def test_publishing_is_limited_to_this_account_where_the_service_supports_it(pro
     policy = statements(prod, "foundation", "alarms-access")
     assert conditions(policy["PublishAlarms"]) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
-        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:acme-prod-*"],
+        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:acme/prod/*"],
     }
     # The source is the event's resource, which may be a reader that autoscaling has added.
     assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [

@@ -7,7 +7,8 @@ import pytest
 from stacks.names import Names
 from synthesized.platform import Platform
 from tests.conftest import ENVIRONMENTS
-from tests.synthesized import names_of, statements
+from tests.failures import expect_none
+from tests.synthesized import conditions, names_of, statements
 
 # The settings allow 12 characters of an environment, and together 24; no Region has a longer name.
 LONGEST = Names("a-12-letters", "another-12-x", "111122223333", "ap-northeast-1")
@@ -49,6 +50,16 @@ def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict
 
 def test_the_longest_names_reach_a_limit_and_exceed_none():
     assert max(len(name) - limit for _, name, limit in LONGEST.tightest) == 0
+
+
+def test_the_logs_key_accepts_every_log_group(prod: Platform):
+    (patterns,) = conditions(statements(prod, "foundation", "key-logs-policy")["EncryptLogGroups"]).values()
+    names = names_of(prod)
+    expect_none(
+        f"{group.address}: name: {group.body['name']}"
+        for group in prod.of_type("aws_cloudwatch_log_group")
+        if not any(fnmatchcase(names.arn("logs", f"log-group:{group.body['name']}"), pattern) for pattern in patterns)
+    )
 
 
 def test_computed_names_are_those_of_the_resources(prod: Platform):

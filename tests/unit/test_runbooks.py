@@ -85,7 +85,7 @@ def facts(prod: Platform, dev: Platform) -> Mapping[tuple[str, str], str]:
 
 def test_a_table_describes_an_alarm(facts: Mapping[tuple[str, str], str]):
     assert facts["service", "errors"].splitlines() == [
-        "| alarm | `<company>-<environment>-service-errors` |",
+        "| alarm | `<company>/<environment>/service-errors` |",
         "|---|---|",
         "| condition | HTTPCode_Target_5XX_Count at least 2 percent of RequestCount for 3 of 5 min |",
         "| reason | the application returns errors to customers |",
@@ -128,7 +128,7 @@ def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     ],
 )
 def test_an_incomplete_alarm_description_is_an_error(prod: Platform, description: str, message: str):
-    (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "acme-prod-cache-cpu")
+    (alarm,) = (each for each in prod.resources if each.body.get("alarm_name") == "acme/prod/cache-cpu")
     incomplete = replace(prod, resources=(replace(alarm, body={**alarm.body, "alarm_description": description}),))
     with pytest.raises(PlatformError, match=message):
         list(runbooks.triggers(incomplete))
