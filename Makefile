@@ -31,7 +31,7 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup examples defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated lint bench certificates lock clean
+.PHONY: help setup examples fork defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated lint bench certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,10 +49,13 @@ rehearse-atlantis: setup ## Run pull requests through the Atlantis workflows, on
 	@$(PYTHON) -m operations rehearse-atlantis $(or $(ENV),dev)
 
 rehearse-changes: setup ## Deploy prod to a local AWS and make every change that tests and plans must detect
-	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_examples.py --ignore tests/changes/test_defects.py --no-cov
+	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_examples.py --ignore tests/changes/test_defects.py --ignore tests/changes/test_forks.py --no-cov
 
 examples: setup ## Make each example of docs/contributing.md in a copy of the project, and run the suites there
 	@env -u ENV $(PYTHON) -m pytest tests/changes/test_examples.py --no-cov -rP
+
+fork: setup ## Make forks that edit environments/ alone, and run lint, unit, policy and validation in each; FORK=names for one
+	@env -u ENV $(PYTHON) -m pytest tests/changes/test_forks.py --no-cov -v
 
 defects: setup ## Plant a defect in each tier of a copy and check that a handful of tests name it. Takes an hour
 	@env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP

@@ -44,7 +44,6 @@ def test_production_survives_the_loss_of_any_zone(
     shipped: dict[str, Platform], platforms: dict[str, Platform], three_zones: Platform
 ):
     production = [settings.name for settings in load_environments(ROOT / "environments") if settings.production]
-    assert production
     for name in production:
         print(f"\n{name}\n{zones_table(shipped[name])}")
     resilient = [*(shipped[name] for name in production), platforms["prod"], platforms["staging"], three_zones]

@@ -1,5 +1,6 @@
 """Reachability in the synthesized stacks, compared with matrices written by hand."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
@@ -70,10 +71,39 @@ def shown(ports: Ports) -> str:
 
 
 @pytest.mark.parametrize("quantifier", [any, all], ids=["no more", "no less"])
-def test_the_matrix_is_as_written(everywhere: list[Platform], quantifier: Quantifier):
-    for platform in everywhere:
+def test_the_matrix_is_as_written(platforms: dict[str, Platform], three_zones: Platform, quantifier: Quantifier):
+    for platform in (*platforms.values(), three_zones):
         expected = EXPECTED | (A_THIRD_ZONE if len(platform.zones) == 3 else {})
         expect_none(differences(Reachability(platform).matrix(quantifier), expected))
+
+
+def unexpected_ways(matrix: Matrix) -> Iterator[str]:
+    """Ways that no settings open: to data, from data, and from the internet to anything but the load balancer."""
+    closed = {target for _, target in EXPECTED} - {TASKS, "S3"}
+    for (source, target), ports in matrix.items():
+        like = re.sub(r"(?<=mount-)[a-z]$", "a", target)
+        if (like in closed or source in {"internet", DATABASE, CACHE}) and ports != EXPECTED.get((source, like)):
+            yield f"{target}: ports {shown(ports)} from {source}"
+
+
+def test_no_settings_open_a_way_to_data_or_from_the_internet(shipped: dict[str, Platform]):
+    for platform in shipped.values():
+        expect_none(unexpected_ways(Reachability(platform).matrix(any)))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("internet", DATABASE),
+        ("internet", TASKS),
+        (ROTATION, CACHE),
+        (CACHE, "internet"),
+        (ROTATION, "storage/mount-f"),
+    ],
+)
+def test_a_way_that_no_settings_open_is_found(source: str, target: str):
+    assert list(unexpected_ways({(source, target): ((443, 443),)})) == [f"{target}: ports 443 from {source}"]
+    assert not list(unexpected_ways(EXPECTED | A_THIRD_ZONE | {(TASKS, "internet"): ((465, 465),)}))
 
 
 def without_groups(platform: Platform, quantifier: Quantifier) -> dict[tuple[str, str], Ports]:
@@ -82,8 +112,10 @@ def without_groups(platform: Platform, quantifier: Quantifier) -> dict[tuple[str
     return Reachability(platform, with_security_groups=False).matrix(quantifier, among=parties)
 
 
-def test_network_acls_block_traffic_that_open_security_groups_would_allow(everywhere: list[Platform]):
-    for platform in everywhere:
+def test_network_acls_block_traffic_that_open_security_groups_would_allow(
+    platforms: dict[str, Platform], three_zones: Platform
+):
+    for platform in (*platforms.values(), three_zones):
         expect_none(differences(without_groups(platform, any), WITHOUT_GROUPS))
 
 

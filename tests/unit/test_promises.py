@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from stacks import ROOT
+from stacks.settings import load_environments
 from synthesized.catalogue.table import row_of
 from synthesized.controls import CONTROLS
 from synthesized.controls.control import Control
 from synthesized.controls.document import Document, values
 from synthesized.platform import Platform
 from tests.failures import expect_none
-from tests.synthesized import bodies, container, only
+from tests.synthesized import bodies, container, names_of, only
 
 # All types of data stores, including those that are not used. S3 has its own test.
 DATA_STORES = (
@@ -72,10 +74,9 @@ def copied_to_second_region(platform: Platform) -> set[str]:
     }
 
 
-def test_data_without_another_source_is_copied_to_the_second_region(
-    shipped: dict[str, Platform], three_zones: Platform
-):
-    for platform in (shipped["prod"], shipped["staging"], three_zones):
+def test_data_without_another_source_is_copied_to_the_second_region(everywhere: list[Platform], prod: Platform):
+    with_second_region = [each for each in everywhere if names_of(each).second_region]
+    for platform in (*with_second_region, prod):
         lasting = platform.of_type("aws_rds_cluster", "aws_efs_file_system")
         assert copied_to_second_region(platform) == {f"${{{store.address}.arn}}" for store in lasting}
         (first, second) = platform.stacks["recovery"].providers
@@ -127,8 +128,11 @@ def test_everything_that_serves_customers_is_in_every_zone(everywhere: list[Plat
         assert in_zones(platform, [mount["subnet_id"] for mount in mounts]) == zones(platform)
 
 
-def test_production_has_a_task_for_every_zone_from_the_start(shipped: dict[str, Platform], three_zones: Platform):
-    for platform in (shipped["prod"], three_zones):
+def test_production_has_a_task_for_every_zone_from_the_start(
+    shipped: dict[str, Platform], prod: Platform, three_zones: Platform
+):
+    production = {each.name for each in load_environments(ROOT / "environments") if each.production}
+    for platform in (*(shipped[name] for name in production), prod, three_zones):
         assert only(platform, "aws_ecs_service")["desired_count"] >= len(zones(platform))
         target = bodies(platform, "aws_appautoscaling_target")["task-target"]
         assert target["min_capacity"] == only(platform, "aws_ecs_service")["desired_count"]

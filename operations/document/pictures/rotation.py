@@ -86,8 +86,9 @@ def rotation(platform: Platform) -> str:
         FUNCTION: _label("Lambda", function),
         **dict(_endpoints(platform, function)),
     }
-    days = schedule.body["rotation_rules"]["automatically_after_days"]
-    lines = [f"Note over {SECRETS},{FUNCTION}: every {days} days"]
+    rules = schedule.body["rotation_rules"]
+    days = rules.get("automatically_after_days")
+    lines = [f"Note over {SECRETS},{FUNCTION}: {f'every {days} days' if days else rules['schedule_expression']}"]
     for step, take in STEPS.items():
         lines.append(f"{SECRETS}->>{FUNCTION}: {step}")
         lines.append(f"Note over {SECRETS},{FUNCTION}: {_wrap(take.__doc__ or '')}")
