@@ -127,6 +127,7 @@ CLUSTER, WRITER, READER = (
     "aws_rds_cluster_instance.writer",
     "aws_rds_cluster_instance.reader-1",
 )
+(PROD,) = load_environments(ROOT / "environments", only="prod")
 KEYS = ("alarms", "backup", "backup-copies", "database", "files", "files-replica", "images", "logs", "secrets")
 LIMIT_OF_A_CLIENT = "rule/requests-per-client/statement/0/rate_based_statement/0/limit"
 CACHE = "aws_elasticache_replication_group.cache"
@@ -212,7 +213,7 @@ EDITS: Mapping[str, Edit] = {
         DOWNTIME,
         {(DOWNTIME, "aws_route53_record.domain", "")},
         and_more=True,
-        settings={"service": {"domain": "store.acme.example"}},
+        settings={"service": {"domain": f"store.{PROD.service.hosted_zone}"}},
     ),
     "load balancer unprotected": Edit(
         "service",
@@ -259,8 +260,8 @@ EDITS: Mapping[str, Edit] = {
         settings={
             "foundation": {
                 "key_administrators": [
-                    f"arn:aws:iam::111122223333:role/{name}"
-                    for name in ("acme-prod-key-administrators", "acme-prod-auditors")
+                    *PROD.foundation.key_administrators,
+                    f"arn:aws:iam::{PROD.account}:role/auditors",
                 ]
             }
         },

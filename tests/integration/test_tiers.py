@@ -16,4 +16,4 @@ def test_tier_is_deployed(deployed: DeployedEnvironment, tier: str):
 
 def test_resources_have_project_and_owner_tags(deployed: DeployedEnvironment, settings: Environment):
     owners = {arn: (tags.get("Project"), tags.get("Owner")) for arn, tags in deployed.tags.items()}
-    expect("tags Project and Owner", owners, ("acme", settings.owner))
+    expect("tags Project and Owner", owners, (settings.company, settings.owner))

@@ -10,11 +10,15 @@ from synthesized.caller_permissions import CALLER_PERMISSIONS, CHECKING_SERVICES
 from synthesized.policy_statements import Statement, as_list, statements_of
 from tests.changes.mutations import Mutation, Related
 
+DEPLOYERS = "-access/"
+"""Part of the IAM path of the deployer roles and their policies."""
+
 
 def role(aws: LocalAws, what: str) -> Any:
     """A deployer role, by the end of its name."""
-    roles = aws.client("iam").get_paginator("list_roles").paginate(PathPrefix="/acme-access/")
-    (found,) = (one for page in roles for one in page["Roles"] if one["RoleName"].endswith(f"-{what}"))
+    pages = aws.client("iam").get_paginator("list_roles").paginate()
+    roles = [one for page in pages for one in page["Roles"] if DEPLOYERS in one["Path"]]
+    (found,) = (one for one in roles if one["RoleName"].endswith(f"-{what}"))
     return found
 
 
@@ -58,10 +62,8 @@ def change_policies(keep: Callable[[Statement], Statement | None]) -> Mutation:
 
     def change(aws: LocalAws) -> None:
         iam = aws.client("iam")
-        pages = iam.get_paginator("list_policies").paginate(
-            Scope="Local", PathPrefix="/acme-access/", OnlyAttached=True
-        )
-        for one in (one for page in pages for one in page["Policies"]):
+        pages = iam.get_paginator("list_policies").paginate(Scope="Local", OnlyAttached=True)
+        for one in (one for page in pages for one in page["Policies"] if DEPLOYERS in one["Path"]):
             version = {"PolicyArn": one["Arn"], "VersionId": one["DefaultVersionId"]}
             document = iam.get_policy_version(**version)["PolicyVersion"]["Document"]
             kept = [statement for statement in map(keep, statements_of(document)) if statement]

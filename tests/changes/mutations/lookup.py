@@ -6,7 +6,7 @@ from local_aws.server import LocalAws
 
 
 def named(aws: LocalAws, prefix: str, what: str) -> str:
-    """ID of an EC2 resource, by the ID's prefix and the end of its tag Name, `acme-<environment>-<what>`."""
+    """ID of an EC2 resource, by the ID's prefix and the end of its tag Name, `<company>-<environment>-<what>`."""
     pages = aws.client("ec2").get_paginator("describe_tags").paginate(Filters=[{"Name": "key", "Values": ["Name"]}])
     tags = [tag for page in pages for tag in page["Tags"] if tag["Value"].endswith(f"-{what}")]
     (id,) = (tag["ResourceId"] for tag in tags if tag["ResourceId"].startswith(f"{prefix}-"))
@@ -43,7 +43,7 @@ def tag(aws: LocalAws, arn: str, **tags: str) -> None:
 
 
 def bucket(aws: LocalAws, what: str) -> str:
-    """Name of a bucket, `acme-<environment>-<what>-<account>-<region>`."""
+    """Name of a bucket, `<company>-<environment>-<what>-<account>-<region>`."""
     buckets = aws.client("s3").list_buckets()["Buckets"]
     (name,) = (one["Name"] for one in buckets if f"-{what}-{aws.account}-" in one["Name"])
     return name
