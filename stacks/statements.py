@@ -109,7 +109,7 @@ def deny(
 
 
 def deny_other_environments(own: str, *, except_for: Sequence[str] = ()) -> Statement:
-    """Deny everything on resources that another environment's tag is on, for a boundary of this environment's roles.
+    """Deny everything on resources whose tag `Environment` has another value, for a boundary of an environment's roles.
 
     Environments can share an account. A name of one, `acme-dev-eu-cache`, may match a pattern of another,
     `acme-dev-*`.

@@ -288,6 +288,7 @@ def _verb(action: str) -> str:
     # such as `*Tag*` would also match UpdateSecretVersionStage.
     if tagging := re.match(r"(?:Un)?[Tt]ag(?=[A-Z])", name):
         return f"{service}:*Tag{name[tagging.end() :]}"
-    # Delete, Describe and others, for the same reason. Not of IAM, where it would also match DeactivateMFADevice.
-    verb = re.match("De|[A-Z][a-z]+" if service != "iam" else "[A-Z][a-z]+", name)
+    # Delete, Describe and others, to save space, too. Not of IAM, where it would also match DeactivateMFADevice, nor of
+    # KMS, where it would match Decrypt.
+    verb = re.match("[A-Z][a-z]+" if service in {"iam", "kms"} else "De|[A-Z][a-z]+", name)
     return f"{service}:{verb[0]}*" if verb and verb[0] != "Re" else action

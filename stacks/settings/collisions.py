@@ -39,6 +39,12 @@ def _is_shared(key: str) -> Callable[[Pair], bool]:
     return is_shared
 
 
+def _replaces(pair: Pair) -> bool:
+    """Whether one environment replaces the other."""
+    one, other = pair
+    return one.replaces == other.name or other.replaces == one.name
+
+
 OWN = (
     ("service.domain", "a domain"),
     ("permissions_boundary", "a policy"),
@@ -65,6 +71,13 @@ COLLISIONS = (
         lambda pair: bool(pair[0].names.prefixes & pair[1].names.prefixes),
         "company and environment that do not join to the same names",
         within=("account",),
+    ),
+    # Also of a successor: what bootstrap creates for an environment denies what has another environment's tag.
+    Collision(
+        "permissions_boundary",
+        lambda pair: _replaces(pair) and pair[0].permissions_boundary in {each.names.boundary_arn for each in pair},
+        "another policy than bootstrap's, which is of one environment only",
+        within=("permissions_boundary",),
     ),
     *(
         Collision(
@@ -104,9 +117,8 @@ def find_collisions(environments: list[Environment], only: str | None, path: Cal
         one, other = pair
         if only not in {None, one.name, other.name}:
             continue
-        is_succession = one.replaces == other.name or other.replaces == one.name
         for rule in COLLISIONS:
-            if (is_succession and rule.spares_successors) or not rule.occurs(pair):
+            if (_replaces(pair) and rule.spares_successors) or not rule.occurs(pair):
                 continue
             if all(first == second for first, second in (_values(pair, key) for key in rule.within)):
                 yield (

@@ -23,7 +23,14 @@ LogRetention = Literal[30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827
 
 REGION = Matching("|".join(REGIONS), "a Region that the installed botocore knows, such as us-west-1")
 
-COMPANY = Matching(r"[a-z](?:-?[a-z0-9])*", "lowercase letters, digits and single hyphens, starting with a letter")
+# Security groups, load balancers, buckets and IAM paths have reserved beginnings.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+COMPANY = Matching(
+    r"(?!(?:sg|internal|sthree|amzn-s3-demo)(?:-|$)|aws(?:-service-role)?$)[a-z](?:-?[a-z0-9])*",
+    "lowercase letters, digits and single hyphens, starting with a letter; no prefix that AWS reserves, such as sg",
+)
 
 ACCOUNT = Matching(r"\d{12}", "the 12 digits of an AWS account")
 

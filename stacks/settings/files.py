@@ -32,9 +32,9 @@ TOML_TYPES = {
 # Start of pydantic's messages, as in "Input should be a multiple of 0.5".
 INPUT_SHOULD = re.compile(r"^(?:Input should be|\w+ should have)")
 
-
 SHARED = "shared"
 """Name of the file with settings of all environments; no environment can have it."""
+DATABASE_NAME = ("database", "name")
 
 
 class SettingsError(Exception):
@@ -131,7 +131,12 @@ def _read(file: Path, shared: dict[str, Any], names: list[str]) -> Environment:
         details = error.errors()
         if other_partition(str(written.get("region"))):  # then all ARNs and zones are wrong for this one reason
             details = [detail for detail in details if detail["loc"] == ("region",)]
-        problems += [f"{place(*detail['loc'])}: {_format_problem(detail)}" for detail in details]
+        for detail in details:
+            problem = _format_problem(detail)
+            if detail["loc"] == DATABASE_NAME and not _has(written, DATABASE_NAME):
+                problem = f"{problem}; or write {'.'.join(DATABASE_NAME)}, which otherwise follows from company"
+                detail["loc"] = ("company",)
+            problems.append(f"{place(*detail['loc'])}: {problem}")
     else:
         if not problems:
             return environment

@@ -13,6 +13,10 @@ CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
 """User and password in a URL."""
 
 
+PLACES = {"region", "second_region", "zones"}
+"""Keys whose values show the partition, as ARNs do."""
+
+
 class Section(BaseModel):
     """A section of a settings file: frozen, strictly typed, without unknown keys."""
 
@@ -23,12 +27,13 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _suits_no_key(cls, value: Any) -> Any:
+    def _suits_no_key(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what no key may have, whatever its pattern."""
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str) and CREDENTIALS.search(text):
                 raise ValueError("allowed: a URL without user and password, which the repository and plans would show")
-            if isinstance(text, str) and (partition := other_partition(text)):
+            is_place = isinstance(text, str) and (text.startswith("arn:") or info.field_name in PLACES)
+            if is_place and (partition := other_partition(text)):
                 raise ValueError(
                     f"allowed: the partition {PARTITION} only; this is in {partition}, where ARNs, domain names and "
                     "services differ"

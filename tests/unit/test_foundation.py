@@ -1,5 +1,7 @@
 """The foundation tier: keys, log buckets, alarm topic, image repository."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from synthesized.platform import Platform
@@ -70,7 +72,9 @@ def test_the_logs_key_is_limited_to_our_log_groups_and_trail(prod: Platform):
     (patterns,) = conditions(policy["EncryptLogGroups"]).values()
     assert conditions(policy["EncryptLogGroups"]) == {"ArnLike kms:EncryptionContext:aws:logs:arn": patterns}
     # tests/unit/test_names.py checks that they match all log groups.
-    assert all("prod" in pattern or pattern.endswith(":RDSOSMetrics") for pattern in patterns)
+    own = [pattern for pattern in patterns if not pattern.endswith(":RDSOSMetrics")]
+    assert all("prod" in pattern for pattern in own)
+    assert not [pattern for pattern in own if fnmatchcase(pattern.replace("prod", "prod-eu"), pattern)]
     assert conditions(policy["EncryptTrail"]) == {
         "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/acme-prod-trail"]
     }

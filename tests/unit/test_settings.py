@@ -486,7 +486,7 @@ def test_what_bootstrap_creates_follows_from_company_and_environment(tmp_path: P
         (SHARED.replace("ops", "o"), "", 'shared.toml: owner = "o": allowed: a team'),
         (SHARED, 'owner = "o"\n', 'prod.toml: owner = "o": allowed: a team'),
         (SHARED.replace("initech", "Initech"), "", 'shared.toml: company = "Initech": allowed: lowercase letters'),
-        (SHARED.replace("initech", "postgres"), "", 'prod.toml: database.name = "postgres": allowed: '),
+        (SHARED.replace("initech", "postgres"), "", 'shared.toml: database.name = "postgres": allowed: '),
         ('owner = "ops"', "", "prod.toml: company is missing"),
         ("owner", "", "shared.toml: not TOML: "),
     ],
@@ -530,8 +530,9 @@ def test_what_an_account_has_once_in_each_region_may_recur_in_another(tmp_path: 
     assert len(load_environments(tmp_path)) == 2
 
 
+ORGANIZATIONS = {"permissions_boundary": f"arn:aws:iam::{DEV_ACCOUNT}:policy/organization"}
 SHARED_BY_SUCCESSORS = {
-    "permissions_boundary": BOUNDARY,
+    **ORGANIZATIONS,
     "foundation": {"key_administrators": [ADMINISTRATORS]},
     "service": {"domain": "shop.dev.acme.example"},
 }
@@ -541,11 +542,23 @@ SHARED_BY_SUCCESSORS = {
 def test_an_environment_may_share_domain_boundary_and_administrators_with_the_one_it_replaces(
     tmp_path: Path, dev: dict[str, Any], other: dict[str, Any]
 ):
-    write_pair(tmp_path, dev, {**SHARED_BY_SUCCESSORS, **other})
+    write_pair(tmp_path, {**ORGANIZATIONS, **dev}, {**SHARED_BY_SUCCESSORS, **other})
     assert len(load_environments(tmp_path)) == 2
-    write_pair(tmp_path, dev, {**SHARED_BY_SUCCESSORS, **other, "network": {"cidr": "10.2.0.0/18"}})
+    changed = {**SHARED_BY_SUCCESSORS, **other, "network": {"cidr": "10.2.0.0/18"}}
+    write_pair(tmp_path, {**ORGANIZATIONS, **dev}, changed)
     (line,) = refused_pair(tmp_path)
     assert "network.cidr" in line
+
+
+def test_a_successor_must_not_have_the_boundary_that_bootstrap_makes_for_the_other(tmp_path: Path):
+    write_pair(tmp_path, {}, {"permissions_boundary": BOUNDARY, "replaces": "dev"})
+    (line,) = refused_pair(tmp_path)
+    assert f'permissions_boundary = "{BOUNDARY}": allowed: another policy than bootstrap\'s' in line
+
+
+@pytest.mark.parametrize("company", ["cn-shop-1", "us-gov-west-1"])
+def test_a_company_may_look_like_a_region(tmp_path: Path, company: str):
+    assert load_settings("prod", tmp_path, {"company": company}).company == company
 
 
 def test_two_successors_must_not_share_with_each_other(tmp_path: Path):

@@ -234,6 +234,7 @@ def test_a_value_that_breaks_a_rule_is_refused_in_one_line(tmp_path: Path, breac
 # Nearly valid values, which a wrong pattern would allow.
 NO_MATCHES: dict[str, Sequence[str]] = {
     "account": ["1111"],
+    "company": ["Acme", "acme-", "a--b", "1a", "sg", "sg-shop", "internal", "sthree-x", "aws", "aws-service-role"],
     "region": ["us-wset-1", "us-west-9", "us-west-\u0661", "aws-global"],
     "owner": ["", "   "],
     "permissions_boundary": ["boundary"],
