@@ -18,8 +18,6 @@ from stacks import ROOT
 
 SUFFIX = ".tfstate.tflock"
 """Terraform locks the state `<key>` with an object `<key>.tflock`."""
-TIERS = sorted(file.parent.name for file in (ROOT / "stacks").rglob("stack.py"))
-"""All tiers: each is a folder with a `stack.py`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,11 @@ class Holder:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a Terraform lock ({error!r})") from error
+
+
+def existing_tiers() -> list[str]:
+    """All tiers: each is a folder with a `stack.py`."""
+    return sorted(file.parent.name for file in (ROOT / "stacks").rglob("stack.py"))
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,9 @@ def lock(
     with one_line_errors():
         settings = settings_of(environment)
         tier = stack and stack.removeprefix(f"{environment}-")
-        if tier is not None and tier not in TIERS:
-            raise typer.BadParameter(f"{stack}: no such stack; existing tiers: {', '.join(TIERS)}", param_hint="STACK")
+        if tier is not None and tier not in (every_tier := existing_tiers()):
+            existing = ", ".join(every_tier)
+            raise typer.BadParameter(f"{stack}: no such stack; existing tiers: {existing}", param_hint="STACK")
         locks = Locks(Account.of(settings))
         every = list(locks.held())
         chosen = [lock for lock in every if tier is None or lock.stack == f"{environment}-{tier}"]

@@ -82,7 +82,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
 def forward_global_health_events(tier: TierStack) -> None:
     """Send health events of global services, such as an exposed access key, to the environment's own Region.
 
-    AWS delivers them in us-east-1, and only public ones in us-west-2 as well.
+    AWS delivers them in us-east-1; in us-west-2, it also delivers the public ones.
     https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
     """
     if (there := tier.global_region) is None:

@@ -126,7 +126,7 @@ class ObservabilityStack(TierStack):
         """Composite alarm: notifies when the first alarm is raised or loses its data, and again when all are OK."""
         conditions = [
             *(f'ALARM("{alarm.arn}")' for alarm in alarms),
-            # Otherwise, missing data is an error count without errors, or raises the alarm.
+            # The others take missing data for a good sign, or are raised by it.
             *(f'INSUFFICIENT_DATA("{alarm.arn}")' for alarm in alarms if alarm.treat_missing_data_input == "missing"),
         ]
         return CloudwatchCompositeAlarm(

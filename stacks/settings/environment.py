@@ -96,9 +96,9 @@ class Environment(Section):
     something is deployed."""
 
     replaces: Annotated[str, NAME] | None = None
-    """The environment that this one stands in for, for example in another Region: they may share domain, permissions
-    boundary and key administrators. The domain moves here with the deployment of this environment's service
-    ([recovery](runbooks/recovery.md))."""
+    """The environment that this one stands in for, for example in another Region: they may share the domain, the key
+    administrators, and a permissions boundary that is not bootstrap's. The domain moves here when this environment's
+    service is deployed ([recovery](runbooks/recovery.md))."""
 
     production: bool = True
     """Whether the requirements for production apply. Must be true if the name starts with `prod`."""

@@ -132,11 +132,10 @@ def _read(file: Path, shared: dict[str, Any], names: list[str]) -> Environment:
         if other_partition(str(written.get("region"))):  # then all ARNs and zones are wrong for this one reason
             details = [detail for detail in details if detail["loc"] == ("region",)]
         for detail in details:
-            problem = _format_problem(detail)
-            if detail["loc"] == DATABASE_NAME and not _has(written, DATABASE_NAME):
-                problem = f"{problem}; or write {'.'.join(DATABASE_NAME)}, which otherwise follows from company"
-                detail["loc"] = ("company",)
-            problems.append(f"{place(*detail['loc'])}: {problem}")
+            key, problem = detail["loc"], _format_problem(detail)
+            if key == DATABASE_NAME and not _has(written, key):
+                key, problem = ("company",), f"{problem}; or write database.name, which otherwise follows from company"
+            problems.append(f"{place(*key)}: {problem}")
     else:
         if not problems:
             return environment

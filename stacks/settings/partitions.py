@@ -15,9 +15,10 @@ def _partitions() -> dict[str, dict[str, Any]]:
     return {partition["id"]: partition for partition in document["partitions"]}
 
 
-_OTHERS = {name: partition["regionRegex"] for name, partition in _partitions().items() if name != PARTITION}
+_PARTITIONS = _partitions()
+_OTHERS = {name: partition["regionRegex"] for name, partition in _PARTITIONS.items() if name != PARTITION}
 
-REGIONS = tuple(sorted(region for region in _partitions()[PARTITION]["regions"] if not region.endswith("-global")))
+REGIONS = tuple(sorted(region for region in _PARTITIONS[PARTITION]["regions"] if not region.endswith("-global")))
 """Regions of the partition."""
 
 
