@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -297,16 +297,26 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 INITDB = (f"--username={SUPERUSER}", "--no-sync", "--encoding=UTF8", "--locale=C")
 
 
-def free_addresses(port: int) -> tuple[str, str]:
+def claim_addresses(port: int, released_by: ExitStack) -> tuple[str, str]:
     """Two loopback addresses, for writer and reader, on which the port is free.
+
+    No other process gets the same ones until `released_by` is closed or this process ends, although the servers listen
+    only a second later: the claim is a socket whose name exists once on the machine.
 
     Raises:
         ServerError: no pair of addresses has the port free.
     """
     for network in range(255):
         candidates = f"127.0.{network}.1", f"127.0.{network}.2"
-        if all(_is_free(address, port) for address in candidates):
-            return candidates
+        with ExitStack() as held:
+            claim = held.enter_context(socket.socket(socket.AF_UNIX))
+            try:
+                claim.bind(f"\0local-aws-127.0.{network}-{port}")
+            except OSError:
+                continue
+            if all(_is_free(address, port) for address in candidates):
+                released_by.push(held.pop_all())
+                return candidates
     raise ServerError(
         f"Port {port} is in use on every pair of loopback addresses (127.0.*.1 and .2): "
         "stop the process that listens on it"

@@ -25,7 +25,7 @@ from moto.secretsmanager.models import FakeSecret
 
 from local_aws import session
 from local_aws.extension import ApiError, Extension
-from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, free_addresses
+from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, claim_addresses
 
 ENGINE = "aurora-postgresql"
 INSTANCE_CLASS = "db.serverless"
@@ -105,7 +105,7 @@ class DBCluster(models.DBCluster):
         logs = current.folder / f"{self.db_cluster_identifier}-{self.url_identifier}"
         logs.mkdir()
         servers = self.servers = PostgresCluster(
-            current.authority, logs, *free_addresses(self.port), self.port, parameters
+            current.authority, logs, *claim_addresses(self.port, current.cleanup), self.port, parameters
         )
         self.availability_zones = zones
         self.engine_version = DEFAULT_VERSIONS.get(str(self.engine_version), self.engine_version)

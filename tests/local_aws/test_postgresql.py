@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg2
@@ -15,7 +15,7 @@ import pytest
 
 from local_aws import postgresql
 from local_aws.certificate_authority import CertificateAuthority
-from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, free_addresses, free_port, wait_until
+from local_aws.postgresql import MasterUser, PostgresCluster, ServerError, claim_addresses, free_port, wait_until
 
 MASTER = MasterUser("shopkeeper", "a password; with 'quotes'")
 PARAMETERS = {
@@ -128,12 +128,34 @@ def test_endpoints_use_addresses_on_which_the_port_is_free():
     with socket.socket() as taken:
         taken.bind(("127.0.0.2", 0))
         taken.listen()
-        assert free_addresses(taken.getsockname()[1]) == ("127.0.1.1", "127.0.1.2")
+        with ExitStack() as stack:
+            assert claim_addresses(taken.getsockname()[1], stack) == ("127.0.1.1", "127.0.1.2")
     with socket.socket() as wildcard:
         wildcard.bind(("0.0.0.0", 0))  # noqa: S104 - only during this test
         wildcard.listen()
-        with pytest.raises(ServerError, match="in use on every pair of loopback addresses"):
-            free_addresses(wildcard.getsockname()[1])
+        with ExitStack() as stack, pytest.raises(ServerError, match="in use on every pair of loopback addresses"):
+            claim_addresses(wildcard.getsockname()[1], stack)
+
+
+CLAIM = """
+import sys
+from contextlib import ExitStack
+from local_aws.postgresql import claim_addresses
+print(*claim_addresses(int(sys.argv[1]), ExitStack()))
+"""
+
+
+def test_addresses_that_another_process_has_claimed_are_not_taken_although_no_server_listens_yet():
+    port = free_port("127.0.0.1")
+
+    def claim_elsewhere() -> str:
+        command = [sys.executable, "-c", CLAIM, str(port)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+
+    with ExitStack() as stack:
+        mine, _ = claim_addresses(port, stack)
+        assert claim_elsewhere() != mine
+    assert claim_elsewhere() == mine
 
 
 def test_a_server_that_does_not_start_is_reported_with_its_log_and_cleaned_up(tmp_path: Path):
