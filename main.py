@@ -5,6 +5,7 @@ ENV selects one environment; CDKTF_OUTDIR, another output folder.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stacks import ROOT  # before cdktf: sets up the bindings before jsii starts its Node process
@@ -15,6 +16,8 @@ from stacks.database.stack import DatabaseStack
 from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.observability.stack import ObservabilityStack
+from stacks.own_tier import OwnTier, Tiers, permissions_of
+from stacks.own_tiers import own_tiers
 from stacks.recovery.stack import RecoveryStack
 from stacks.rotation.stack import RotationStack
 from stacks.service.stack import ServiceStack, Stores
@@ -25,11 +28,12 @@ from stacks.storage.stack import StorageStack
 from cdktf import App
 
 
-def build(app: App, settings: Environment) -> None:
-    """Build the tiers of one environment in dependency order."""
-    AccessStack(app, settings)
+def build(app: App, settings: Environment, own: Sequence[type[OwnTier]] = ()) -> None:
+    """Build the tiers of one environment in dependency order, and tiers of one's own."""
+    AccessStack(app, settings, own=permissions_of(own))
     foundation = FoundationStack(app, settings)
-    network = NetworkStack(app, settings, foundation=foundation)
+    endpoints = [endpoint for tier in own for endpoint in tier.endpoints]
+    network = NetworkStack(app, settings, foundation=foundation, own_endpoints=endpoints)
     database = DatabaseStack(app, settings, foundation=foundation, network=network)
     cache = CacheStack(app, settings, foundation=foundation, network=network)
     storage = StorageStack(app, settings, foundation=foundation, network=network)
@@ -37,12 +41,14 @@ def build(app: App, settings: Environment) -> None:
     stores = Stores(database, cache, storage, rotation)
     service = ServiceStack(app, settings, foundation=foundation, network=network, stores=stores)
     recovery = RecoveryStack(app, settings, foundation=foundation, network=network, database=database, storage=storage)
+    tiers = Tiers(foundation, network, *stores, service, recovery)
     monitored = [
         network,
         *stores,
         service,
         recovery,
         AuditStack(app, settings, foundation=foundation),
+        *(tier(app, settings, tiers) for tier in own),
     ]
     ObservabilityStack(
         app, settings, foundation=foundation, storage=storage, service=service, monitored_tiers=monitored
@@ -69,7 +75,7 @@ def main() -> None:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         app = create_app(outdir)
         for environment in environments:
-            build(app, environment)
+            build(app, environment, own_tiers())
     except SettingsError as error:
         sys.exit(str(error))
     app.synth()

@@ -41,6 +41,9 @@ MANUAL_TIERS = {
 }
 """Tiers that Atlantis plans but never applies: administrators do, with their own credentials."""
 
+USE_OWN_TIERS = {ACCESS, "network"}
+"""Tiers that depend on what the user's own tiers declare: permissions and endpoints."""
+
 SHARED_FILES = ("main.py", "Pipfile.lock", "cdktf.json", f"environments/{SHARED}.toml")
 ASSET_SOURCES: Mapping[str, str] = {"package": "lambda_rotation/**"}
 """Source files of each asset, by the asset's name."""
@@ -141,7 +144,10 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     A folder is listed as `*.py` if all of its modules are among them, so that a new module is included.
     """
     found: set[Path] = set()
-    pending = [root / "stacks" / tier / "stack.py" for tier in tiers]
+    own = {file.parent.name: file for file in root.glob("stacks/own/*/stack.py")}
+    pending = [own.get(tier, root / "stacks" / tier / "stack.py") for tier in tiers]
+    if not {*tiers}.isdisjoint(USE_OWN_TIERS):
+        found.update(own.values())
     while pending:
         file = pending.pop()
         if file not in found:

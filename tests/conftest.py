@@ -6,7 +6,7 @@ If all tests of a run have the marker `tiers`, only these tiers and their depend
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -20,6 +20,8 @@ import pytest
 import main
 from main import build
 from stacks import ROOT
+from stacks.own_tier import OwnTier
+from stacks.own_tiers import own_tiers
 from stacks.settings import Environment, load_environments
 from stacks.settings.files import SHARED, environment_files, merged
 from synthesized.platform import Platform
@@ -191,6 +193,8 @@ def only_tiers(wanted: Collection[str]) -> Generator[None]:
         for name, class_ in TIER_CLASSES.items():
             if class_.tier not in built:
                 patch.setattr(main, name, Mock())
+        if built != {*TIERS}:
+            patch.setattr(main, "own_tiers", tuple)  # they may depend on any tier
         yield
 
 
@@ -200,11 +204,13 @@ def tiers_of(node: pytest.Item | pytest.Collector) -> frozenset[str]:
     return frozenset(mark.args if mark else TIERS)
 
 
-def synthesize_variation(folder: Path, name: str, change: dict[str, Any] | None = None) -> Platform:
+def synthesize_variation(
+    folder: Path, name: str, change: dict[str, Any] | None = None, own: Sequence[type[OwnTier]] = ()
+) -> Platform:
     """A reference environment with changes, synthesized."""
     folder.mkdir(exist_ok=True)
     app = App(outdir=str(folder / "out"))
-    build(app, load_settings(name, folder / "environments", change))
+    build(app, load_settings(name, folder / "environments", change), own)
     app.synth()
     return recording(Platform.read(folder / "out", name))
 
@@ -227,12 +233,12 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return synthesize
 
 
-def synthesize_all(environments: Path, out: Path) -> dict[str, Platform]:
+def synthesize_all(environments: Path, out: Path, own: Sequence[type[OwnTier]] = ()) -> dict[str, Platform]:
     """All environments of a folder, synthesized in one run."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
-        build(app, environment)
+        build(app, environment, own)
     app.synth()
     return {environment.name: recording(Platform.read(out, environment.name)) for environment in loaded}
 
@@ -287,6 +293,17 @@ def platforms(request: pytest.FixtureRequest, reference_platforms: Platforms) ->
 @pytest.fixture(scope="module")
 def prod(platforms: Platforms) -> Platform:
     return platforms["prod"]
+
+
+@pytest.fixture(scope="session")
+def prod_with_own_tiers(
+    requested_tiers: frozenset[str], reference_platforms: Platforms, tmp_path_factory: pytest.TempPathFactory
+) -> Platform:
+    """Production with the user's own tiers, for the rules that all tiers keep."""
+    if not own_tiers():
+        return reference_platforms["prod"]
+    assert requested_tiers == {*TIERS}, "own tiers may depend on any tier"
+    return synthesize_variation(tmp_path_factory.mktemp("own"), "prod", own=own_tiers())
 
 
 @pytest.fixture(scope="module")

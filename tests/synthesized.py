@@ -8,6 +8,8 @@ from unittest.mock import Mock, patch
 
 import main  # before cdktf, which it sets up
 from stacks.names import ACCESS, Names
+from stacks.own_tier import OwnTier
+from stacks.own_tiers import own_tiers
 from stacks.tier import TierStack
 from synthesized.platform import Body, Platform
 from tests.failures import Arguments, Named
@@ -15,7 +17,9 @@ from tests.failures import Arguments, Named
 # isort: split
 
 TIER_CLASSES = {
-    name: class_ for name, class_ in vars(main).items() if isinstance(class_, type) and issubclass(class_, TierStack)
+    name: class_
+    for name, class_ in vars(main).items()
+    if isinstance(class_, type) and issubclass(class_, TierStack) and class_ is not OwnTier
 }
 """By their names in `main.py`."""
 
@@ -44,7 +48,9 @@ def _tiers_in(arguments: Iterable[Any]) -> Iterator[str]:
 DEPENDENCIES: Mapping[str, Collection[str]] = _dependencies()
 """Tiers that each tier depends on."""
 TIERS = tuple(DEPENDENCIES)
-"""In dependency order: a tier depends only on earlier ones."""
+"""In dependency order: a tier depends only on earlier ones. The user's own tiers are not among them."""
+WITH_OWN_TIERS = (*TIERS, *(tier.tier for tier in own_tiers()))
+"""All tiers of the user's environments."""
 RUNBOOKS = "https://github.com/acme/platform/blob/main/docs/runbooks"
 """URL of the runbooks in the reference environments."""
 SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)

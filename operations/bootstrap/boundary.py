@@ -4,6 +4,7 @@ Both must exist before the first stack: AWS rejects a role whose boundary, or a 
 """
 
 from stacks.names import OS_METRICS_LOG_GROUP, Names
+from stacks.own_tiers import own_tiers
 from stacks.statements import (
     Condition,
     Statement,
@@ -28,7 +29,8 @@ def boundary(names: Names) -> PolicyDocument:
     needed: a resource-based policy can grant a session what the boundary only denies implicitly, and a later version
     that allows more must not open identities, key policies or states.
     """
-    return as_document(*_allowed(names), *_denied(names))
+    of_tasks = [statement for tier in own_tiers() for statement in tier.task_statements(names)]
+    return as_document(*_allowed(names), *of_tasks, *_denied(names))
 
 
 def _allowed(names: Names) -> list[Statement]:
@@ -59,8 +61,7 @@ def _allowed(names: Names) -> list[Statement]:
             # A subset of AWS's managed policies for AWS Backup: nothing that deletes or modifies a database or a file
             # system, since modifying one can disable its own backups.
             [
-                "backup:CopyFromBackupVault",
-                "backup:CopyIntoBackupVault",
+                "backup:Copy*BackupVault",
                 "backup:DescribeBackupVault",
                 "backup:TagResource",
                 "ec2:DescribeSecurityGroups",
@@ -134,14 +135,11 @@ def _allowed(names: Names) -> list[Statement]:
                 "ec2:DescribeSubnets",
                 "ec2:UnassignPrivateIpAddresses",
                 "ecr:GetAuthorizationToken",
-                "logs:CreateLogDelivery",
-                "logs:DeleteLogDelivery",
+                "logs:*LogDelivery",
                 "logs:DescribeLogGroups",
                 "logs:DescribeResourcePolicies",
-                "logs:GetLogDelivery",
                 "logs:ListLogDeliveries",
                 "logs:PutResourcePolicy",
-                "logs:UpdateLogDelivery",
                 "secretsmanager:GetRandomPassword",
                 "xray:GetSamplingRules",
                 "xray:GetSamplingTargets",
@@ -166,8 +164,7 @@ def _denied(names: Names) -> list[Statement]:
                 "organizations:*",
                 "sso:*",
                 "sts:Assume*",
-                "sts:GetFederationToken",
-                "sts:GetSessionToken",
+                "sts:Get*Token",
             ],
             ["*"],
         ),
@@ -178,8 +175,7 @@ def _denied(names: Names) -> list[Statement]:
                 "cloudformation:*",
                 "ecs:ExecuteCommand",
                 "ecs:RegisterTaskDefinition",
-                "ecs:RunTask",
-                "ecs:StartTask",
+                "ecs:*Task",
                 "lambda:AddPermission",
                 "lambda:CreateFunction",
                 "lambda:UpdateFunction*",
@@ -197,9 +193,7 @@ def _denied(names: Names) -> list[Statement]:
                 "ecr:SetRepositoryPolicy",
                 "elasticfilesystem:PutFileSystemPolicy",
                 "kms:PutKeyPolicy",
-                "s3:PutBucketAcl",
-                "s3:PutBucketPolicy",
-                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucket*",
                 "secretsmanager:PutResourcePolicy",
                 "sns:AddPermission",
                 "sns:SetTopicAttributes",
@@ -210,18 +204,15 @@ def _denied(names: Names) -> list[Statement]:
         deny(
             "NoKeysNorTracesLost",
             [
-                "cloudtrail:DeleteTrail",
+                "cloudtrail:*Trail",
                 "cloudtrail:PutEventSelectors",
                 "cloudtrail:StopLogging",
-                "cloudtrail:UpdateTrail",
-                "config:DeleteConfigurationRecorder",
-                "config:StopConfigurationRecorder",
+                "config:*Recorder",
                 "ec2:DeleteFlowLogs",
                 "guardduty:DeleteDetector",
-                "kms:DeleteAlias",
+                "kms:*Alias",
                 "kms:DisableKey",
                 "kms:ScheduleKeyDeletion",
-                "kms:UpdateAlias",
                 "logs:DeleteLogGroup",
                 "logs:DeleteLogStream",
                 "securityhub:DisableSecurityHub",

@@ -1,6 +1,6 @@
 """Reference of the settings, from their models: each key with its type, unit, range, default and purpose."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Literal, get_args, get_origin
 
@@ -25,9 +25,19 @@ def reference() -> str:
     top_level = _table(Environment, "")
     sections = (
         f"### `[{name}]`\n\n{_one_line(section.__doc__)}\n\n{_table(section, f'{name}.')}"
-        for name, section in sections_of(Environment).items()
+        for name, section in nested_sections_of(Environment).items()
+        if section.model_fields
     )
     return "\n".join([f"### Environment\n\n{_one_line(Environment.__doc__)}\n\n{top_level}", *sections])
+
+
+def nested_sections_of(model: type[BaseModel], path: str = "") -> Mapping[str, type[BaseModel]]:
+    """All sections by their path, such as `own.orders`, each after the section that contains it."""
+    return {
+        name: section
+        for key, inner in sections_of(model).items()
+        for name, section in {f"{path}{key}": inner, **nested_sections_of(inner, f"{path}{key}.")}.items()
+    }
 
 
 def sections_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:

@@ -1,14 +1,13 @@
 """Policies of the deployment roles, built from the grants of this package for one environment."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stacks.access.compute import COMPUTE
-from stacks.access.grants import Grant, Scope
+from stacks.access.grants import Grant, OwnPermissions, Scope
 from stacks.access.identities import (
     AWS_MANAGED_POLICIES,
     BOUNDARY_ACTIONS,
-    DESTRUCTIVE_ACTIONS,
     KEY_ACTIONS,
     KEY_SERVICES,
     PASS_ROLE_SERVICES,
@@ -58,7 +57,7 @@ def boundary(limits: Limits) -> list[Statement]:
     boundary.
     """
     names = limits.names
-    verbs = {verb for verb in map(_verb, _all_actions()) if verb}
+    verbs = {verb for verb in map(_verb, _all_actions(limits.own)) if verb}
     worldwide = {verb for verb in verbs if verb.partition(":")[0] in GLOBAL_SERVICES}
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
@@ -92,7 +91,8 @@ def boundary(limits: Limits) -> list[Statement]:
 
 def read_policies(limits: Limits) -> dict[str, list[Statement]]:
     """Policies that read the configuration of all resources, for both roles."""
-    everywhere = sorted(action for grants in WRITES.values() for grant in grants for action in grant.read_actions())
+    grants = [grant for of_policy in _writes(limits.own).values() for grant in of_policy]
+    everywhere = sorted({action for grant in grants for action in grant.read_actions()})
     return {
         "reads": [
             allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)]),
@@ -136,7 +136,7 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
     return {
         **{
             policy: [_statement(limits, grant) for grant in grants if limits.allowed_actions(grant)]
-            for policy, grants in WRITES.items()
+            for policy, grants in _writes(limits.own).items()
         },
         "identities": [
             *_state_statements(limits),
@@ -145,9 +145,13 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
             *_role_statements(limits),
             # The role may change the policies of the log buckets, but grant itself nothing by them.
             _no_objects(limits),
-            *([deny("NoLoss", sorted(DESTRUCTIVE_ACTIONS), ["*"])] if limits.protected else []),
+            *([deny("NoLoss", sorted(limits.denied_actions), ["*"])] if limits.protected else []),
         ],
     }
+
+
+def _writes(own: OwnPermissions) -> Mapping[str, Sequence[Grant]]:
+    return {**WRITES, **({"own": own.grants} if own.grants else {})}
 
 
 def _no_objects(limits: Limits) -> Statement:
@@ -189,7 +193,7 @@ def _key_statements(limits: Limits) -> list[Statement]:
                     *(
                         f"{service}.{region}.amazonaws.com"
                         for region in limits.names.regions
-                        for service in KEY_SERVICES
+                        for service in sorted({*KEY_SERVICES, *(grant.service for grant in limits.own.grants)})
                     ),
                 ),
             ],
@@ -268,8 +272,8 @@ def _in(*regions: str) -> Condition:
     return string_equals("aws:RequestedRegion", *regions)
 
 
-def _all_actions() -> Iterator[str]:
-    for grant in (*READS_BY_NAME, *(grant for of_policy in WRITES.values() for grant in of_policy)):
+def _all_actions(own: OwnPermissions) -> Iterator[str]:
+    for grant in (*READS_BY_NAME, *(grant for of_policy in _writes(own).values() for grant in of_policy)):
         yield from (*grant.iam_actions(), *grant.read_actions())
     yield from (
         *BOUNDARY_ACTIONS,

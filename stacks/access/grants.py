@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 A rehearsal compares these tables with the calls that Terraform makes (`synthesized/permissions.py`).
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ class Grant(NamedTuple):
     actions: str
     """IAM action names, separated by spaces, without the service prefix."""
     resources: str = "*"
-    """Resource parts of ARNs, or full ARNs, separated by spaces. `{ours}` is `<company>-<environment>-`."""
+    """Resource parts of ARNs, or full ARNs, separated by spaces. `{ours}` is `<company>-<environment>-`,
+    `{domain}` the service's domain."""
     scope: Scope = Scope.NAME
     reads: str = ""
     """Actions that read the configuration of the service's resources, and no content."""
@@ -50,3 +52,13 @@ class Grant(NamedTuple):
     def read_actions(self) -> list[str]:
         """The reads with their service prefix."""
         return [f"{self.service}:{action}" for action in self.reads.split()]
+
+
+class OwnPermissions(NamedTuple):
+    """What the deployment roles need for the user's own tiers."""
+
+    tiers: Sequence[str] = ()
+    """Their names: each tier may have a KMS key of its name."""
+    grants: Sequence[Grant] = ()
+    losses: Sequence[str] = ()
+    """Actions that lose data: denied while deletion protection is on."""

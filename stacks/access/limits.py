@@ -1,9 +1,10 @@
 """ARNs and conditions that limit the deployment roles to one environment."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Self
 
-from stacks.access.grants import Grant
+from stacks.access.grants import Grant, OwnPermissions
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
 from stacks.names import BUCKETS, GLOBAL_REGION, Names
 from stacks.settings import Environment
@@ -28,15 +29,17 @@ class Limits:
     domain: str
     protected: bool
     """Whether deletion protection is on."""
+    own: OwnPermissions
 
     @classmethod
-    def from_settings(cls, settings: Environment) -> Self:
+    def from_settings(cls, settings: Environment, own: OwnPermissions) -> Self:
         """Limits of the environment with these settings."""
         return cls(
             settings.names,
             settings.permissions_boundary,
             settings.service.domain,
             settings.deletion_protection,
+            own,
         )
 
     @property
@@ -74,14 +77,19 @@ class Limits:
         tags = {"Project": self.names.company, "Environment": self.names.environment}
         return [string_equals(f"{key}/{tag}", value) for tag, value in tags.items()]
 
+    @property
+    def denied_actions(self) -> Set[str]:
+        """Destructive actions, while deletion protection is on."""
+        return DESTRUCTIVE_ACTIONS.union(self.own.losses) if self.protected else frozenset()
+
     def allowed_actions(self, grant: Grant) -> list[str]:
         """Actions of a grant, without destructive ones while deletion protection is on."""
-        return [action for action in grant.iam_actions() if not (self.protected and action in DESTRUCTIVE_ACTIONS)]
+        return [action for action in grant.iam_actions() if action not in self.denied_actions]
 
     def resource_arns(self, grant: Grant) -> list[str]:
         """ARNs of a grant's resources."""
         names = self.names
-        aliases = [(names.region, KEYS), (names.second_region, SECOND_REGION_KEYS)]
+        aliases = [(names.region, (*KEYS, *self.own.tiers)), (names.second_region, SECOND_REGION_KEYS)]
         lists = {
             "{alarms}": [names.arn("cloudwatch", f"alarm:{names.alarm_name('*')}")],
             "{aliases}": [
@@ -108,7 +116,13 @@ class Limits:
             for arn in lists.get(pattern)
             or self._in_regions(
                 grant.service,
-                pattern.format(account=names.account, ours=ours, region=names.region, snake=ours.replace("-", "_")),
+                pattern.format(
+                    account=names.account,
+                    domain=self.domain,
+                    ours=ours,
+                    region=names.region,
+                    snake=ours.replace("-", "_"),
+                ),
             )
         ]
 

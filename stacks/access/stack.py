@@ -12,6 +12,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from stacks.access import deployer_policies
+from stacks.access.grants import OwnPermissions
 from stacks.access.limits import Limits
 from stacks.names import ACCESS, GITHUB_ISSUER
 from stacks.parts.policy_documents import policy_document
@@ -29,10 +30,15 @@ class AccessStack(TierStack):
 
     tier = ACCESS
 
-    def __init__(self, scope: Construct, settings: Environment) -> None:
+    def __init__(self, scope: Construct, settings: Environment, *, own: OwnPermissions) -> None:
+        """Create the stack.
+
+        Args:
+            own: what the roles need for tiers of one's own.
+        """
         super().__init__(scope, settings)
         self._provider = self._github_provider()
-        limits = Limits.from_settings(settings)
+        limits = Limits.from_settings(settings, own)
         self._boundary = self._policy("boundary", deployer_policies.boundary(limits), "What no deployment may exceed")
         reads = self._policies(
             deployer_policies.read_policies(limits), "How the platform is set up, and nothing that is in it"

@@ -27,6 +27,8 @@ class Endpoint:
 
     service: str
     actions: Sequence[str]
+    is_gateway: bool = False
+    """Whether it is a gateway endpoint, as DynamoDB has one: routes instead of addresses in the VPC."""
 
 
 SECRETS_ENDPOINT = Endpoint(
@@ -55,7 +57,6 @@ def interface_endpoint(
 ) -> VpcEndpoint:
     """An interface endpoint with an address in each subnet."""
     id = f"endpoint-{endpoint.service.replace('.', '-')}"
-    own_account = tier.settings.account
     return VpcEndpoint(
         tier,
         id,
@@ -65,22 +66,42 @@ def interface_endpoint(
         subnet_ids=[subnet.id for subnet in subnets],
         security_group_ids=[group.id],
         private_dns_enabled=True,
-        policy=policy_document(
-            tier,
-            f"{id}-policy",
-            allow(
-                "OwnAccount",
-                endpoint.actions,
-                ["*"],
-                to=EVERYONE,
-                when=[
-                    string_equals("aws:PrincipalAccount", own_account),
-                    # Requests without a resource, such as sts:GetCallerIdentity, do not have this key.
-                    Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
-                ],
-            ),
-        ),
+        policy=_own_account_policy(tier, id, endpoint),
         tags={"Name": tier.names.resource_name(endpoint.service.replace(".", "-"))},
+    )
+
+
+def gateway_endpoint(tier: TierStack, vpc: Vpc, endpoint: Endpoint, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
+    """A gateway endpoint with a route in each table."""
+    id = f"endpoint-{endpoint.service}"
+    return VpcEndpoint(
+        tier,
+        id,
+        vpc_id=vpc.id,
+        vpc_endpoint_type="Gateway",
+        service_name=f"com.amazonaws.{tier.settings.region}.{endpoint.service}",
+        route_table_ids=[table.id for table in route_tables],
+        policy=_own_account_policy(tier, id, endpoint),
+        tags={"Name": tier.names.resource_name(endpoint.service)},
+    )
+
+
+def _own_account_policy(tier: TierStack, id: str, endpoint: Endpoint) -> str:
+    own_account = tier.settings.account
+    return policy_document(
+        tier,
+        f"{id}-policy",
+        allow(
+            "OwnAccount",
+            endpoint.actions,
+            ["*"],
+            to=EVERYONE,
+            when=[
+                string_equals("aws:PrincipalAccount", own_account),
+                # Requests without a resource, such as sts:GetCallerIdentity, do not have this key.
+                Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
+            ],
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 A flow becomes an egress rule at its source and an ingress rule at its target. Everything else is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -88,8 +88,14 @@ def security_groups(tier: TierStack, vpc: Vpc) -> SecurityGroups:
     return SecurityGroups(**{party: _group(tier, vpc, party) for party in PURPOSES})
 
 
-def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], *, s3: VpcEndpoint) -> None:
-    """Create the security group rules of all flows."""
+def allow_flows(
+    tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], *, gateways: Mapping[str, VpcEndpoint]
+) -> None:
+    """Create the security group rules of all flows.
+
+    Args:
+        gateways: gateway endpoints by the name that flows have for their service.
+    """
     for flow in flows:
         if isinstance(flow.source, str):
             VpcSecurityGroupEgressRule(
@@ -101,10 +107,10 @@ def allow_flows(tier: TierStack, groups: SecurityGroups, flows: Sequence[Flow], 
                 from_port=flow.port,
                 to_port=flow.port,
                 cidr_ipv4=str(flow.target) if isinstance(flow.target, IPv4Network) else None,
-                prefix_list_id=s3.prefix_list_id if flow.target == S3 else None,
+                prefix_list_id=gateway.prefix_list_id if (gateway := gateways.get(str(flow.target))) else None,
                 referenced_security_group_id=_group_id(groups, flow.target),
             )
-        if isinstance(flow.target, str) and flow.target != S3:
+        if isinstance(flow.target, str) and flow.target not in gateways:
             VpcSecurityGroupIngressRule(
                 tier,
                 f"{flow.id}-in",
@@ -133,7 +139,7 @@ def _group(tier: TierStack, vpc: Vpc, party: str) -> SecurityGroup:
 
 
 def _group_id(groups: SecurityGroups, party: str | IPv4Network) -> str | None:
-    return getattr(groups, party).id if isinstance(party, str) and party != S3 else None
+    return getattr(groups, party).id if isinstance(party, str) and hasattr(groups, party) else None
 
 
 def _slug(party: str | IPv4Network) -> str:

@@ -4,7 +4,7 @@ The load balancer is in the public subnets, tasks are in the app subnets, and da
 have no route to the internet. Zones do not depend on each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.default_network_acl import DefaultNetworkAcl
@@ -23,10 +23,18 @@ from constructs import Construct
 
 from stacks.foundation.stack import FoundationStack
 from stacks.network import network_acls
-from stacks.network.endpoints import SECRETS_ENDPOINT, SHARED_ENDPOINTS, interface_endpoint, s3_endpoint
+from stacks.network.endpoints import (
+    SECRETS_ENDPOINT,
+    SHARED_ENDPOINTS,
+    Endpoint,
+    gateway_endpoint,
+    interface_endpoint,
+    s3_endpoint,
+)
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN, enable_flow_logs
-from stacks.network.flows import ALLOWED_FLOWS, INTERNET, Flow, allow_flows, security_groups
+from stacks.network.flows import ALLOWED_FLOWS, INTERNET, S3, Flow, allow_flows, security_groups
 from stacks.network.subnets import AddressPlan, SubnetKind
+from stacks.parts import ports
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.settings import Environment
 from stacks.tier import TierStack
@@ -40,7 +48,19 @@ class NetworkStack(TierStack):
 
     tier = "network"
 
-    def __init__(self, scope: Construct, settings: Environment, *, foundation: FoundationStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        settings: Environment,
+        *,
+        foundation: FoundationStack,
+        own_endpoints: Sequence[Endpoint] = (),
+    ) -> None:
+        """Create the stack.
+
+        Args:
+            own_endpoints: for AWS services that tasks use besides those of the platform.
+        """
         super().__init__(scope, settings)
         self._plan = AddressPlan.for_vpc(settings.network.cidr)
         self.vpc = self._vpc()
@@ -53,8 +73,8 @@ class NetworkStack(TierStack):
         app_tables = self._routes(internet, nats)
         self._network_acls()
         self.security_groups = security_groups(self, self.vpc)
-        s3 = self._endpoints(app_tables)
-        self._allow_flows(s3)
+        gateways = self._endpoints(app_tables, own_endpoints)
+        self._allow_flows(gateways)
         enable_flow_logs(self, self.vpc, foundation.keys.logs)
         self._watch(foundation, nats)
 
@@ -187,20 +207,25 @@ class NetworkStack(TierStack):
         for kind, rules in network_acls.acl_rules(self._plan, self.settings.network.egress).items():
             network_acls.network_acl(self, self.vpc, kind, rules, list(subnets[kind].values()))
 
-    def _endpoints(self, app_tables: list[RouteTable]) -> VpcEndpoint:
-        """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns S3's endpoint."""
+    def _endpoints(self, app_tables: list[RouteTable], own: Sequence[Endpoint]) -> Mapping[str, VpcEndpoint]:
+        """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns the gateways by service."""
         subnets = list(self.app_subnets.values())
-        for endpoint in SHARED_ENDPOINTS:
+        for endpoint in (*SHARED_ENDPOINTS, *(each for each in own if not each.is_gateway)):
             interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
         secrets = interface_endpoint(
             self, self.vpc, SECRETS_ENDPOINT, subnets=subnets, group=self.security_groups.secrets_endpoint
         )
         self.export(secrets, "id")
-        return s3_endpoint(self, self.vpc, app_tables)
+        gateways = {S3: s3_endpoint(self, self.vpc, app_tables)}
+        for endpoint in own:
+            if endpoint.is_gateway:
+                gateways[endpoint.service] = gateway_endpoint(self, self.vpc, endpoint, app_tables)
+        return gateways
 
-    def _allow_flows(self, s3: VpcEndpoint) -> None:
+    def _allow_flows(self, gateways: Mapping[str, VpcEndpoint]) -> None:
         egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in self.settings.network.egress]
-        allow_flows(self, self.security_groups, [*ALLOWED_FLOWS, *egress], s3=s3)
+        own = [Flow("service", service, ports.HTTPS, "data of own tiers") for service in gateways if service != S3]
+        allow_flows(self, self.security_groups, [*ALLOWED_FLOWS, *egress, *own], gateways=gateways)
 
     def _watch(self, foundation: FoundationStack, nats: Mapping[str, NatGateway]) -> None:
         self.alarms = create_alarms(

@@ -30,6 +30,7 @@ from stacks.parts import ports
 from stacks.parts.alarms import Alarm, create_alarms
 from stacks.parts.autoscaling import scaling_target, track_metric
 from stacks.parts.logs import log_group
+from stacks.parts.service_roles import ServiceRole
 from stacks.rotation.stack import RotationStack
 from stacks.service import waf
 from stacks.service.load_balancer import LoadBalancer, public_load_balancer
@@ -71,7 +72,10 @@ class ServiceStack(TierStack):
         self.load_balancer = self._load_balancer(foundation, network)
         self._watch(foundation)
         self.cluster = self._cluster(foundation)
-        task = self._task(foundation, stores)
+        role = task_role(self, stores.cache, stores.storage)
+        self.task_role = role.role
+        self.export(self.task_role, "id")
+        task = self._task(foundation, stores, role)
         # As late as possible: the first rotation runs while this tier's slow resources are created.
         rotated = first_rotation(self, stores.rotation.secret, depends_on=self.load_balancer.listener)
         self.service = self._service(network, task, rotated)
@@ -107,7 +111,7 @@ class ServiceStack(TierStack):
             depends_on=[insights],
         )
 
-    def _task(self, foundation: FoundationStack, stores: Stores) -> EcsTaskDefinition:
+    def _task(self, foundation: FoundationStack, stores: Stores, role: ServiceRole) -> EcsTaskDefinition:
         database, cache, storage, rotation = stores
         credential, key = rotation.secret, foundation.keys.secrets
         return task_definition(
@@ -129,7 +133,7 @@ class ServiceStack(TierStack):
             files=storage.file_system,
             access_points=storage.access_points,
             execution=execution_role(self, foundation.images, self.log, credential, key),
-            task=task_role(self, cache, storage),
+            task=role,
             log=self.log,
         )
 

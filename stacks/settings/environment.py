@@ -12,6 +12,7 @@ from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.foundation import FoundationSettings
 from stacks.settings.network import NetworkSettings
+from stacks.settings.own import OwnSettings
 from stacks.settings.partitions import REGIONS
 from stacks.settings.recovery import RecoverySettings
 from stacks.settings.rotation import RotationSettings
@@ -157,6 +158,7 @@ class Environment(Section):
     recovery: RecoverySettings = RecoverySettings()
     audit: AuditSettings = AuditSettings()
     access: AccessSettings
+    own: OwnSettings = OwnSettings()
 
     @property
     def names(self) -> Names:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from synthesized.catalogue.arns import resource_of
 from synthesized.catalogue.row import Idempotent, Tagged
-from synthesized.catalogue.table import CATALOGUE, TAGGED, UNMANAGED_ARNS
+from synthesized.catalogue.table import ALL_ROWS, TAGGED, UNMANAGED_ARNS
 
 IGNORED = [
     *UNMANAGED_ARNS,
-    *(row.recovery.arn for row in CATALOGUE.values() if isinstance(row.recovery, Idempotent) and row.recovery.arn),
+    *(row.recovery.arn for row in ALL_ROWS.values() if isinstance(row.recovery, Idempotent) and row.recovery.arn),
 ]
 
 

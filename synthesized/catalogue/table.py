@@ -4,10 +4,14 @@ Grouped by tier, in the order in which pictures list them. A type that several t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from stacks.own_tiers import own_tiers
 from synthesized.catalogue import descriptions, lookups, vpc, zone_loss
 from synthesized.catalogue.row import Idempotent, Lookup, Row, SeparateResource, Tagged, Traffic
+
+if TYPE_CHECKING:
+    from stacks.own_tier import ResourceType
 
 ARN = "{0}"
 BUCKET_ARGUMENTS = (
@@ -339,8 +343,24 @@ CATALOGUE: Mapping[str, Row] = {
     ),
 }
 
-TAGGED = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Tagged)}
-LOOKUPS = {type_: row.recovery for type_, row in CATALOGUE.items() if isinstance(row.recovery, Lookup)}
+
+def _row(type_: "ResourceType", tier: str) -> Row:
+    deletable = Tagged(type_.arn, type_.cloud_control) if type_.cloud_control else None
+    return Row(
+        deletable or Idempotent("apply", type_.arn),
+        noun=type_.noun,
+        keys={type_.key: tier} if type_.key else {},
+        denied_without_tls=type_.denied_without_tls,
+    )
+
+
+ALL_ROWS: Mapping[str, Row] = {
+    **{type_.name: _row(type_, tier.tier) for tier in own_tiers() for type_ in tier.resource_types},
+    **CATALOGUE,
+}
+"""The catalogue and the types that the user's own tiers declare."""
+TAGGED = {type_: row.recovery for type_, row in ALL_ROWS.items() if isinstance(row.recovery, Tagged)}
+LOOKUPS = {type_: row.recovery for type_, row in ALL_ROWS.items() if isinstance(row.recovery, Lookup)}
 IN_VPC = {type_: row.in_vpc for type_, row in CATALOGUE.items() if row.in_vpc}
 
 # ARNs that carry a tier's tags although Terraform does not manage them: pattern as in `Tagged.arn`, and why.
@@ -356,4 +376,4 @@ UNMANAGED_ARNS: Mapping[str, str] = {
 
 def row_of(type_: str) -> Row:
     """The row of a type; an empty row if the catalogue has none."""
-    return CATALOGUE.get(type_, Row())
+    return ALL_ROWS.get(type_, Row())

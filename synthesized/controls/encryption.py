@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from synthesized.catalogue.table import CATALOGUE
+from stacks.own_tiers import own_tiers
+from synthesized.catalogue.table import ALL_ROWS, CATALOGUE
 from synthesized.controls.control import (
     IS_SET,
     Control,
@@ -16,15 +17,17 @@ from synthesized.controls.control import (
 )
 from synthesized.controls.document import Document, values
 
+OWN_TIERS = {tier.tier for tier in own_tiers()}
 KEY = referring_to("aws_kms_key")
 
 KMS_ENCRYPTED_BUCKETS = ("audit", "config")
 """Buckets encrypted with a customer managed key. Access logs can be delivered with SSE-S3 only."""
 
-KEYS = sorted((type_, path, purpose) for type_, row in CATALOGUE.items() for path, purpose in row.keys.items())
+KEYS = sorted((type_, path, purpose) for type_, row in ALL_ROWS.items() for path, purpose in row.keys.items())
 """Resource type, argument that names the key, purpose of the key."""
-KEY_PURPOSES = ", ".join(sorted({purpose for *_, purpose in KEYS}))
 KEYS_OUTSIDE_DATABASE = [(type_, path) for type_, path, purpose in KEYS if purpose != "database"]
+KEY_ARGUMENTS = ", ".join(f"`{path}` of `{type_}`" for type_, path in KEYS_OUTSIDE_DATABASE)
+KEY_PURPOSES = ", ".join(sorted({purpose for *_, purpose in KEYS}))
 
 GRANTS = "policy.statement[sid=OnlyServicesMakeGrants]"
 CRYPTOGRAPHIC_ACTIONS = (
@@ -38,11 +41,21 @@ CRYPTOGRAPHIC_ACTIONS = (
 )
 
 
+def _without_key(document: Document) -> Iterable[str]:
+    for type_, path in KEYS_OUTSIDE_DATABASE:
+        for address, body in document.of_type(type_).items():
+            if not all(map(KEY.accepts, values(body, path))):
+                yield f"{address}: {path} = {values(body, path)}, not {KEY.description}"
+
+
 def _shared_keys(document: Document) -> Iterable[str]:
     purposes = dict[str, str]()
-    for type_, path, purpose in KEYS:
+    for type_, path, of_type in KEYS:
         for address, body in document.of_type(type_).items():
             for key in values(body, path):
+                # Whatever its types are, the resources of one of the user's own tiers may share that tier's key.
+                owner = str(key).removeprefix("${aws_kms_key.").partition("_")[0]
+                purpose = address.partition(".")[2].partition("_")[0] if owner in OWN_TIERS else of_type
                 if purposes.setdefault(str(key), purpose) != purpose:
                     yield f"{address}: {path}: is the key for {purposes[str(key)]}"
 
@@ -111,7 +124,7 @@ CONTROLS = (
         summary="Files, cache, secrets, logs, messages, images, backups and log archives are encrypted with customer "
         "managed keys.",
         checks=[
-            *(Every(type_, {path: KEY}) for type_, path in KEYS_OUTSIDE_DATABASE),
+            Relation(f"a customer managed key: {KEY_ARGUMENTS}", _without_key),
             Every("aws_efs_file_system", {"encrypted": True}),
             Every("aws_elasticache_replication_group", {"at_rest_encryption_enabled": "true"}),
             Every("aws_ecr_repository", {"encryption_configuration.encryption_type": "KMS"}),
@@ -127,7 +140,12 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            *(Replacement(type_, path, None) for type_, path in KEYS_OUTSIDE_DATABASE),
+            *(
+                Replacement(type_, path, None)
+                for type_, row in CATALOGUE.items()
+                for path, purpose in row.keys.items()
+                if purpose != "database"
+            ),
             Replacement("aws_efs_file_system", "encrypted", False),
             Replacement("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
             Replacement("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),

@@ -1,22 +1,26 @@
 """PCI DSS 4: encryption in transit."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from synthesized.catalogue.table import CATALOGUE, row_of
+from synthesized.catalogue.table import ALL_ROWS, CATALOGUE, row_of
 from synthesized.controls.control import (
     IS_SET,
     Control,
     Every,
     Mutation,
+    Relation,
     Removal,
     Replacement,
     Value,
     one_of,
     referring_to,
 )
+from synthesized.controls.document import Document
 
 FILES = "aws_efs_file_system_policy"
 RESOURCE_POLICIES = sorted(type_ for type_, row in CATALOGUE.items() if row.denied_without_tls and type_ != FILES)
+POLICY_TYPES = ", ".join(f"`{type_}`" for type_, row in ALL_ROWS.items() if row.denied_without_tls and type_ != FILES)
 TLS = Value("a policy of TLS 1.2 and 1.3", lambda policy: str(policy).startswith("ELBSecurityPolicy-TLS13-1-2-"))
 
 
@@ -40,6 +44,12 @@ def denies_plaintext(type_: str) -> Every:
     """Every resource policy of a type denies requests without TLS."""
     action = row_of(type_).denied_without_tls
     return denies(type_, "DenyPlaintext", "aws:SecureTransport", "Bool", ["false"], action)
+
+
+def _accepting_plaintext(document: Document) -> Iterable[str]:
+    for type_, row in ALL_ROWS.items():
+        if row.denied_without_tls and type_ != FILES and document.of_type(type_):
+            yield from denies_plaintext(type_)(document)
 
 
 def weakened_deny(type_: str, sid: str) -> list[Mutation]:
@@ -152,7 +162,7 @@ CONTROLS = (
         requirements=("4.2.1", "3.5.1"),
         summary="Log buckets require TLS 1.2 or later; the secret, the topic and others require TLS.",
         checks=[
-            *map(denies_plaintext, RESOURCE_POLICIES),
+            Relation(f"each policy denies all principals requests without TLS: {POLICY_TYPES}", _accepting_plaintext),
             denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
         ],
         mutations=[

@@ -28,7 +28,7 @@ from operations.errors import RefusedError
 from operations.lock import Lock, Locks, format_age
 from operations.terraform import TerraformError, executable, terraform
 from tests.commands.conftest import Scene, refusal
-from tests.synthesized import TIERS
+from tests.synthesized import WITH_OWN_TIERS
 
 ID = "2c9b6f5e-7a5f-a5a5-3c3c-000000000001"
 
@@ -142,7 +142,7 @@ def test_a_stack_that_does_not_exist_is_refused_before_the_account_is_asked(scen
 
 
 def test_the_stacks_of_all_tiers_can_be_named():
-    assert set(lock.existing_tiers()) == set(TIERS)
+    assert set(lock.existing_tiers()) == set(WITH_OWN_TIERS)
 
 
 def test_each_release_is_confirmed(bucket: Scene):

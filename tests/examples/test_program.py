@@ -11,7 +11,7 @@ import pytest
 from imports import BINDINGS
 from stacks import ROOT
 from tests.conftest import SHIPPED, environment_without
-from tests.synthesized import TIERS
+from tests.synthesized import WITH_OWN_TIERS
 
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
 
@@ -40,14 +40,16 @@ def test_it_runs_in_any_folder_and_writes_to_the_configured_one(ended: tuple[Pat
     assert (program.returncode, program.stdout, program.stderr) == (0, "", "")
     assert [path.name for path in folder.iterdir()] == ["out"]
     stacks = {path.name for path in (folder / "out" / "stacks").iterdir()}
-    assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in TIERS}
+    assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in WITH_OWN_TIERS}
 
 
 def test_env_selects_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CDKTF_OUTDIR", str(tmp_path))
     monkeypatch.setenv("ENV", SHIPPED[0])
     runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
-    assert {path.name for path in (tmp_path / "stacks").iterdir()} == {f"{SHIPPED[0]}-{tier}" for tier in TIERS}
+    assert {path.name for path in (tmp_path / "stacks").iterdir()} == {
+        f"{SHIPPED[0]}-{tier}" for tier in WITH_OWN_TIERS
+    }
 
 
 def test_invalid_settings_are_reported_with_exit_code_1(tmp_path: Path):

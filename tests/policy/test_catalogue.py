@@ -40,8 +40,10 @@ def _missing_columns(resource: Resource, outages: list[ZoneOutage]) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def platforms_with_every_type(prod: Platform, dev: Platform, variants: dict[str, Platform]) -> list[Platform]:
-    return [prod, dev, variants["prod"]]
+def platforms_with_every_type(
+    prod_with_own_tiers: Platform, dev: Platform, variants: dict[str, Platform]
+) -> list[Platform]:
+    return [prod_with_own_tiers, dev, variants["prod"]]
 
 
 def test_every_row_is_complete(platforms_with_every_type: list[Platform], three_zones: Platform):

@@ -26,8 +26,8 @@ MUTATIONS = [(control, mutation) for control in CONTROLS for mutation in control
 
 
 @pytest.fixture(scope="module")
-def document(prod: Platform) -> Document:
-    return Document.of(prod)
+def document(prod_with_own_tiers: Platform) -> Document:
+    return Document.of(prod_with_own_tiers)
 
 
 def problems(control: Control, document: Document) -> list[str]:

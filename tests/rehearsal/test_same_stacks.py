@@ -10,6 +10,7 @@ import pytest
 from lambda_rotation import package
 from rehearsal.one_environment import PACKAGE
 from stacks import ROOT
+from stacks.own_tiers import own_tiers
 from synthesized.platform import Platform
 from tests.conftest import SHIPPED, synthesize_all
 
@@ -32,7 +33,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory, zipped: Path) -> dict[st
     """The project's environments as a rehearsal synthesizes them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROTATION_PACKAGE", str(zipped))
-        return synthesize_all(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"))
+        return synthesize_all(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"), own_tiers())
 
 
 def differences(one: Any, other: Any, *path: str) -> Iterator[tuple[str, ...]]:

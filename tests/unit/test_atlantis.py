@@ -103,7 +103,9 @@ def test_no_project_depends_on_another_in_its_group(all_stacks: list[Stack]):
 
 
 def selected(projects: dict[str, dict[str, Any]], *changed: str) -> set[str]:
-    return {project["name"] for project in select_projects(projects.values(), changed)}
+    """Projects of the project's tiers that are planned after a change."""
+    names = {project["name"] for project in select_projects(projects.values(), changed)}
+    return names & of(*TIERS)
 
 
 def of(*tiers: str, environments: list[str] = SHIPPED) -> set[str]:

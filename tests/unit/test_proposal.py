@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from operations import account
 from operations.__main__ import app
+from rehearsal import proposal
 from rehearsal.proposal import synthesize
 from synthesized.platform import Platform
 from tests.conftest import REFERENCE
@@ -16,6 +17,7 @@ def test_the_proposal_adds_one_egress_rule_and_nothing_else(
     tmp_path: Path, dev: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(account, "ENVIRONMENTS", REFERENCE)
+    monkeypatch.setattr(proposal, "own_tiers", tuple)
     synthesize("dev", "198.51.100.0/24", tmp_path)
     proposed = {resource.address: resource.body for resource in Platform.read(tmp_path, "dev").resources}
     before = {resource.address: resource.body for resource in dev.resources}

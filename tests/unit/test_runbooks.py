@@ -47,16 +47,19 @@ def linked(platform: Platform) -> dict[str, set[str]]:
     return found
 
 
-def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod: Platform):
+def test_every_linked_runbook_exists_and_every_runbook_is_linked(prod_with_own_tiers: Platform):
     # RDS's own messages contain no link.
-    expected = linked(prod)
+    expected = linked(prod_with_own_tiers)
     expected["observability"].add("database-events")
     assert expected == {page.stem: set(sections(page)) for page in PAGES if page.stem not in OTHERS}
 
 
-def test_every_notification_links_to_a_runbook(prod: Platform):
-    expected = {(page, heading) for page, headings in linked(prod).items() for heading in headings}
-    assert {trigger.runbook for trigger in runbooks.triggers(prod)} == {*expected, runbooks.DATABASE_EVENTS}
+def test_every_notification_links_to_a_runbook(prod_with_own_tiers: Platform):
+    expected = {(page, heading) for page, headings in linked(prod_with_own_tiers).items() for heading in headings}
+    assert {trigger.runbook for trigger in runbooks.triggers(prod_with_own_tiers)} == {
+        *expected,
+        runbooks.DATABASE_EVENTS,
+    }
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in OTHERS], ids=lambda page: page.stem)
@@ -69,12 +72,12 @@ def test_every_section_has_the_same_parts_in_order(page: Path):
         assert all(part.strip() for part in re.split(r"^\*\*.+?\*\*", written, flags=re.MULTILINE)[1:]), heading
 
 
-def test_the_overview_lists_every_runbook(prod: Platform):
+def test_the_overview_lists_every_runbook(prod_with_own_tiers: Platform):
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| \[([\w-]+)\]\((\w+)\.md#([\w-]+)\) \| (\w+) ", page, flags=re.MULTILINE)
     assert all(name == heading and page == tier for name, page, heading, tier in listed)
     assert {(page, heading) for _, page, heading, _ in listed} == {
-        trigger.runbook for trigger in runbooks.triggers(prod)
+        trigger.runbook for trigger in runbooks.triggers(prod_with_own_tiers)
     }
 
 

@@ -6,13 +6,13 @@ import pytest
 from annotated_types import Ge, Le, MaxLen, MultipleOf
 from pydantic import Field, field_validator
 
-from operations.document.settings_reference import reference, rows, sections_of
+from operations.document.settings_reference import nested_sections_of, reference, rows
 from stacks.settings import Environment, load_environments
 from stacks.settings.section import InProduction, Matching, NotBelow, Section, Unit
 from tests.conftest import REFERENCE
 
 NUMBERS = ("number", "whole number")
-SECTIONS = {"": Environment, **{f"{name}.": section for name, section in sections_of(Environment).items()}}
+SECTIONS = {"": Environment, **{f"{name}.": section for name, section in nested_sections_of(Environment).items()}}
 ALL = [row for path, section in SECTIONS.items() for row in rows(section, path)]
 
 
@@ -26,7 +26,7 @@ def test_every_key_has_a_purpose_and_every_number_a_unit(row: tuple[str, ...]):
 
 
 def test_every_section_has_a_description():
-    assert all((each.__doc__ or "").strip() for each in sections_of(Environment).values())
+    assert all((each.__doc__ or "").strip() for each in nested_sections_of(Environment).values())
 
 
 def test_every_key_of_the_shipped_files_is_listed():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from operations.document.pictures.flows import Edge, Node, encryption_key, flow_graph
 from operations.document.pictures.svg import LINES, SMALL, Canvas, truncate, wrap
-from synthesized.catalogue.table import CATALOGUE, IN_VPC
+from synthesized.catalogue.table import ALL_ROWS, IN_VPC
 from synthesized.platform import Platform, Resource
 from synthesized.reachability import INTERNET, S3
 
@@ -349,7 +349,7 @@ def _draw_rest(canvas: Canvas, platform: Platform, top: float, *, shown: set[str
 def _lines(resources: Sequence[Resource], room: float) -> list[tuple[int, str]]:
     """Lines of a box, each with its indentation."""
     counts = Counter(each.type for each in resources)
-    texts = [row.format_count(counts[type_]) for type_, row in CATALOGUE.items() if row.noun and counts[type_]]
+    texts = [row.format_count(counts[type_]) for type_, row in ALL_ROWS.items() if row.noun and counts[type_]]
     texts = texts or [f"{len(resources)} resource{'s' if len(resources) > 1 else ''}"]
     wraps = (enumerate(wrap(each, SMALL, room - INDENT)) for each in texts)
     return [(INDENT if number else 0, line) for lines in wraps for number, line in lines]

@@ -1,0 +1,57 @@
+"""Finds the user's own tiers. Without any, it does not import cdktf, for which commands would wait."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacks.settings import SettingsError
+
+if TYPE_CHECKING:
+    from stacks.own_tier import OwnTier
+
+FOLDER = Path(__file__).with_name("own")
+NAME = re.compile(r"[a-z][a-z0-9]{1,15}")
+
+
+@cache
+def own_tiers() -> "Sequence[type[OwnTier]]":
+    """The classes of all tiers of one's own, sorted by name.
+
+    Raises:
+        SettingsError: a folder has no valid tier; one line for each.
+    """
+    tiers: list[type[OwnTier]] = []
+    problems: list[str] = []
+    for file in sorted(FOLDER.glob("*/stack.py")):
+        try:
+            tiers.append(_read(file.parent.name))
+        except ValueError as error:
+            problems.append(f"stacks/own/{file.parent.name}: {error}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return tiers
+
+
+def _read(name: str) -> "type[OwnTier]":
+    """The class of the tier in a folder.
+
+    Raises:
+        ValueError: the name is not allowed, or is not that of the class.
+    """
+    from stacks.own_tier import OwnTier
+
+    if not NAME.fullmatch(name):
+        raise ValueError("allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter")
+    if (FOLDER.parent / name).is_dir():
+        raise ValueError("allowed: a folder name that no other folder of stacks has")
+    module = import_module(f"stacks.own.{name}.stack")
+    classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+    tiers = [each for each in classes if issubclass(each, OwnTier)]
+    if len(tiers) != 1:
+        raise ValueError(f"stack.py has {len(tiers)} classes that derive from OwnTier; allowed: one")
+    if (tier := getattr(tiers[0], "tier", None)) != name:
+        raise ValueError(f"stack.py: tier = {tier!r}; allowed: {name!r}, the name of the folder")
+    return tiers[0]
