@@ -10,6 +10,8 @@ from typing import Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from operations.errors import one_line_errors
+
 COMMANDS = {
     "atlantis": "operations.atlantis",
     "bootstrap": "operations.bootstrap.command",
@@ -67,7 +69,8 @@ class LazyCommands(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        function = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+        with one_line_errors():  # of the user's own tiers, which the catalogue reads
+            function = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         single.command(cmd_name, cls=Command)(function)
         return cast(TyperCommand, typer.main.get_command(single))

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks import ROOT
 from stacks.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def _read(name: str) -> "type[OwnTier]":
 
     if not NAME.fullmatch(name):
         raise ValueError("allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter")
-    if (FOLDER.parent / name).is_dir():
-        raise ValueError("allowed: a folder name that no other folder of stacks has")
+    if (ROOT / "stacks" / name).is_dir():
+        raise ValueError("allowed: a folder name that no tier of the project has")
     module = import_module(f"stacks.own.{name}.stack")
     classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
     tiers = [each for each in classes if issubclass(each, OwnTier)]

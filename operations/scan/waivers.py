@@ -14,8 +14,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from operations.scan.checkov import FailedCheck, Kind, Scan, ScanError
+from stacks import ROOT
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
+OWN_WAIVERS = ROOT / "stacks" / "own" / "waivers.toml"
+"""For the user's own tiers; it need not exist."""
 MAX_TERM = timedelta(days=400)
 """Longest term of a waiver: a yearly review, with a month to spare."""
 
@@ -59,8 +62,17 @@ class Waivers(BaseModel):
     waiver: tuple[Waiver, ...] = ()
 
 
-def waivers(file: Path = WAIVERS) -> tuple[Waiver, ...]:
-    """Read the project's waivers.
+def waivers() -> tuple[Waiver, ...]:
+    """Waivers of the project and of the user's own tiers.
+
+    Raises:
+        ScanError: a file is invalid.
+    """
+    return (*read_waivers(WAIVERS), *(read_waivers(OWN_WAIVERS) if OWN_WAIVERS.is_file() else ()))
+
+
+def read_waivers(file: Path) -> tuple[Waiver, ...]:
+    """Read a file of waivers.
 
     Raises:
         ScanError: the file is invalid.

@@ -344,7 +344,8 @@ CATALOGUE: Mapping[str, Row] = {
 }
 
 
-def _row(type_: "ResourceType", tier: str) -> Row:
+def row_of_own_type(type_: "ResourceType", tier: str) -> Row:
+    """The row of a type that one of the user's own tiers declares."""
     deletable = Tagged(type_.arn, type_.cloud_control) if type_.cloud_control else None
     return Row(
         deletable or Idempotent("apply", type_.arn),
@@ -355,7 +356,7 @@ def _row(type_: "ResourceType", tier: str) -> Row:
 
 
 ALL_ROWS: Mapping[str, Row] = {
-    **{type_.name: _row(type_, tier.tier) for tier in own_tiers() for type_ in tier.resource_types},
+    **{type_.name: row_of_own_type(type_, tier.tier) for tier in own_tiers() for type_ in tier.resource_types},
     **CATALOGUE,
 }
 """The catalogue and the types that the user's own tiers declare."""

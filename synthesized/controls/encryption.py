@@ -1,6 +1,7 @@
 """PCI DSS 3: encryption at rest, with customer managed keys, and retention."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from stacks.own_tiers import own_tiers
 from synthesized.catalogue.table import ALL_ROWS, CATALOGUE
@@ -142,7 +143,7 @@ CONTROLS = (
         mutations=[
             *(
                 Replacement(type_, path, None)
-                for type_, row in CATALOGUE.items()
+                for type_, row in sorted(CATALOGUE.items(), key=itemgetter(0))
                 for path, purpose in row.keys.items()
                 if purpose != "database"
             ),

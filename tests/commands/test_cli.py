@@ -15,9 +15,11 @@ from botocore.exceptions import (
 )
 from typer.testing import CliRunner
 
+from operations import __main__ as commands
 from operations.__main__ import COMMANDS, app
 from operations.errors import explain
 from operations.terminal import console
+from stacks.settings import SettingsError
 from tests.commands.conftest import ACCOUNT, Scene, refusal
 
 
@@ -49,6 +51,15 @@ def test_flags_have_no_type_in_the_help(arguments: list[str]):
     help_ = CliRunner().invoke(app, [*arguments, "--help"]).output
     assert "--help" in help_
     assert "<bool>" not in help_
+
+
+def test_a_mistake_in_own_tiers_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch):
+    def fail(_: str) -> None:
+        raise SettingsError("stacks/own/x: allowed: something else")
+
+    monkeypatch.setattr(commands, "import_module", fail)
+    result = CliRunner().invoke(app, ["orphans", "dev"])
+    assert (result.exit_code, result.stderr) == (1, "stacks/own/x: allowed: something else\n")
 
 
 @pytest.mark.parametrize("arguments", [["lock"], ["lock", "nowhere"], ["bootstrap", "dev", "--force"], ["nothing"]])

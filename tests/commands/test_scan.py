@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from operations.__main__ import app
 from operations.scan import checkov, command
+from operations.scan import waivers as scan_waivers
 from operations.scan.checkov import FailedCheck, Scan, ScanError, scan_plan, scan_stacks
 from operations.scan.joined_plan import joined_plan
-from operations.scan.waivers import Waiver, find_problems, waivers
+from operations.scan.waivers import Waiver, find_problems, read_waivers, waivers
 from synthesized.platform import Platform
 
 TODAY = date(2026, 12, 1)
@@ -134,6 +135,22 @@ def test_the_projects_waivers_are_read():
     assert len(entries) > 10
 
 
+OWN_WAIVER = """
+[[waiver]]
+check = "CKV_AWS_119"
+resources = ["aws_dynamodb_table.sessions_*"]
+reason = "holds nothing but public prices"
+expires = 2027-01-01
+"""
+
+
+def test_waivers_of_own_tiers_are_read_if_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan_waivers, "OWN_WAIVERS", tmp_path / "waivers.toml")
+    projects = waivers()
+    (tmp_path / "waivers.toml").write_text(OWN_WAIVER)
+    assert [each.check for each in waivers()[len(projects) :]] == ["CKV_AWS_119"]
+
+
 def test_no_two_waivers_cover_the_same_check_of_a_resource():
     entries = waivers()
     assert len({(entry.check, resource, entry.scans) for entry in entries for resource in entry.resources}) == sum(
@@ -156,7 +173,7 @@ def test_an_invalid_waiver_is_reported_with_its_file(tmp_path: Path, text: str):
     file = tmp_path / "waivers.toml"
     file.write_text(text)
     with pytest.raises(ScanError, match=r"waivers\.toml: [^\n]+$"):
-        waivers(file)
+        read_waivers(file)
 
 
 def test_joined_plans_use_the_addresses_of_the_joined_document(prod: Platform):

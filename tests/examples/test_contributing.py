@@ -23,7 +23,7 @@ def examples() -> dict[str, str]:
 
 
 def test_the_worked_examples_are_found():
-    assert list(examples()) == ["Add an alarm", "Add a setting", "Add a flow", "Add a tier"]
+    assert list(examples()) == ["Add an alarm", "Add a setting", "Add a flow"]
 
 
 @pytest.fixture

@@ -19,14 +19,15 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(scope="module")
-def scans(platforms: dict[str, Platform]) -> Mapping[str, Scan]:
+def scans(platforms: dict[str, Platform], prod_with_own_tiers: Platform) -> Mapping[str, Scan]:
     """Scans by environment."""
+    scanned = {**platforms, "prod": prod_with_own_tiers}
 
     def scan(name: str) -> Scan:
-        return scan_stacks(platforms[name], production=name == "prod")
+        return scan_stacks(scanned[name], production=name == "prod")
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(platforms, pool.map(scan, platforms), strict=True))
+        return dict(zip(scanned, pool.map(scan, scanned), strict=True))
 
 
 def test_waivers_cover_exactly_the_failed_checks(scans: Mapping[str, Scan]):
@@ -37,15 +38,19 @@ def test_hundreds_of_checks_pass(scans: Mapping[str, Scan]):
     assert all(scan.passed > 800 for scan in scans.values())
 
 
-def test_defects_and_missing_relations_between_stacks_are_found(prod: Platform, scans: Mapping[str, Scan]):
+def test_defects_and_missing_relations_between_stacks_are_found(
+    prod_with_own_tiers: Platform, scans: Mapping[str, Scan]
+):
     port = "aws_vpc_security_group_ingress_rule.network_internet-to-load-balancer-443-in"
     changes = {port: {"from_port": 22, "to_port": 22}, "aws_rds_cluster.database_cluster": {"storage_encrypted": False}}
 
     def planted(resource: Resource) -> Resource:
         return replace(resource, body={**resource.body, **changes.get(resource.address, {})})
 
-    resources = [planted(entry) for entry in prod.resources if entry.type != "aws_wafv2_web_acl_association"]
-    found = scan_stacks(replace(prod, resources=tuple(resources)), production=True).findings
+    resources = [
+        planted(entry) for entry in prod_with_own_tiers.resources if entry.type != "aws_wafv2_web_acl_association"
+    ]
+    found = scan_stacks(replace(prod_with_own_tiers, resources=tuple(resources)), production=True).findings
     before = {(finding.check, finding.resource) for finding in scans["prod"].findings}
     planted_in = {
         ("CKV2_AWS_28", "aws_lb.service_load-balancer"),

@@ -1,0 +1,143 @@
+"""Tiers of one's own, by the examples: what they declare reaches the project's tiers, and mistakes are reported."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.own.mail.stack import MailStack
+from examples.own.sessions.stack import TABLE, SessionsStack
+from operations.bootstrap import boundary as bootstrap
+from stacks import own, own_tiers
+from stacks.settings import SettingsError
+from synthesized.catalogue.row import Idempotent, Tagged
+from synthesized.catalogue.table import row_of_own_type
+from synthesized.platform import Platform
+from tests.conftest import synthesize_variation
+from tests.synthesized import bodies, conditions, names_of, only, statements
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Production with the two examples."""
+    return synthesize_variation(tmp_path_factory.mktemp("extended"), "prod", own=[MailStack, SessionsStack])
+
+
+def test_each_tier_is_a_stack_with_a_state_of_its_own(extended: Platform):
+    assert extended.stacks["sessions"].backend["key"] == "prod/sessions.tfstate"
+    assert extended.stacks["mail"].backend["key"] == "prod/mail.tfstate"
+    assert {"prod-foundation", "prod-service"} <= set(extended.stacks["sessions"].depends_on)
+
+
+def test_the_deployment_roles_may_deploy_its_resources(extended: Platform):
+    own = statements(extended, "access", "own-permissions")
+    assert own["Tables"]["resources"] == ["arn:aws:dynamodb:us-west-1:111122223333:table/acme-prod-*"]
+    assert own["Mail"]["resources"] == [
+        "arn:aws:ses:us-west-1:111122223333:identity/shop.acme.example",
+        "arn:aws:ses:us-west-1:111122223333:configuration-set/acme-prod-mail",
+    ]
+    reads = statements(extended, "access", "reads-permissions")["Region"]["actions"]
+    assert {"dynamodb:DescribeTable", "ses:GetEmailIdentity"} <= set(reads)
+    aliases = str(extended.stacks["access"].document)
+    assert "alias/acme-prod-sessions" in aliases
+
+
+def test_nobody_who_deploys_may_lose_its_data(extended: Platform):
+    assert "dynamodb:DeleteTable" not in statements(extended, "access", "own-permissions")["Tables"]["actions"]
+    assert "dynamodb:DeleteTable" in statements(extended, "access", "identities-permissions")["NoLoss"]["actions"]
+
+
+def test_tasks_use_it_by_name_and_its_key_through_its_service(extended: Platform):
+    allowed = statements(extended, "sessions", "tasks-permissions")
+    assert allowed["SessionsTable"]["resources"] == ["arn:aws:dynamodb:us-west-1:111122223333:table/acme-prod-sessions"]
+    assert conditions(allowed["UseKey"]) == {"StringEquals kms:ViaService": ["dynamodb.us-west-1.amazonaws.com"]}
+    assert allowed["UseKey"]["resources"] == ["${aws_kms_key.sessions_key-sessions.arn}"]
+    policy = bodies(extended, "aws_iam_role_policy", "sessions")["tasks-policy"]
+    assert policy["role"] == "${aws_iam_role.service_service-task.id}"
+    assert "UseKey" not in statements(extended, "mail", "tasks-permissions")
+
+
+def test_the_boundary_of_all_roles_allows_what_tasks_may(extended: Platform, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bootstrap, "own_tiers", lambda: [MailStack, SessionsStack])
+    document = bootstrap.boundary(names_of(extended))
+    allowed = {each["Sid"]: each for each in document["Statement"]}
+    assert allowed["SessionsTable"]["Action"] == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+    assert allowed["MailSend"]["Resource"] == [
+        "arn:aws:ses:us-west-1:111122223333:identity/*",
+        "arn:aws:ses:us-west-1:111122223333:configuration-set/acme-prod-mail",
+    ]
+    assert len(json.dumps(document).replace(" ", "")) <= bootstrap.MAX_CHARACTERS
+
+
+def test_tasks_reach_its_services_through_endpoints(extended: Platform):
+    endpoints = bodies(extended, "aws_vpc_endpoint")
+    assert endpoints["endpoint-dynamodb"]["vpc_endpoint_type"] == "Gateway"
+    assert endpoints["endpoint-email"]["vpc_endpoint_type"] == "Interface"
+    rule = bodies(extended, "aws_vpc_security_group_egress_rule")["service-to-dynamodb-443-out"]
+    assert rule["prefix_list_id"] == "${aws_vpc_endpoint.network_endpoint-dynamodb.prefix_list_id}"
+    for service, action in (("dynamodb", "dynamodb:GetItem"), ("email", "ses:SendEmail")):
+        policy = statements(extended, "network", f"endpoint-{service}-policy")["OwnAccount"]
+        assert action in policy["actions"]
+        assert conditions(policy)["StringEquals aws:PrincipalAccount"] == ["111122223333"]
+
+
+def test_its_alarms_join_those_of_the_platform(extended: Platform):
+    rule = only(extended, "aws_cloudwatch_composite_alarm")["alarm_rule"]
+    board = only(extended, "aws_cloudwatch_dashboard")["dashboard_body"]
+    for alarm in ("sessions_alarm-throttled", "mail_alarm-bounces"):
+        assert f'ALARM("${{aws_cloudwatch_metric_alarm.{alarm}.arn}}")' in rule
+        assert f"${{aws_cloudwatch_metric_alarm.{alarm}.arn}}" in board
+
+
+def test_its_types_have_rows_in_the_catalogue():
+    row = row_of_own_type(TABLE, "sessions")
+    assert row.keys == {"server_side_encryption.kms_key_arn": "sessions"}
+    assert row.recovery == Tagged(r"dynamodb:table/(.+)", "AWS::DynamoDB::Table")
+    (records, _) = MailStack.resource_types
+    assert row_of_own_type(records, "mail").keys == {}
+    untagged = row_of_own_type(type(TABLE)("aws_dynamodb_resource_policy", denied_without_tls="dynamodb:*"), "sessions")
+    assert untagged.recovery == Idempotent("apply")
+    assert untagged.denied_without_tls == "dynamodb:*"
+
+
+def write(folder: Path, name: str, stack: str) -> None:
+    (folder / name).mkdir()
+    (folder / name / "stack.py").write_text(stack)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in place of `stacks/own`."""
+    monkeypatch.setattr(own_tiers, "FOLDER", tmp_path)
+    monkeypatch.setattr(own, "__path__", [str(tmp_path)])
+    own_tiers.own_tiers.cache_clear()
+    yield tmp_path
+    own_tiers.own_tiers.cache_clear()
+
+
+TIER = "from stacks.own_tier import OwnTier\nclass Stack(OwnTier):\n    tier = {name!r}\n"
+
+
+def test_tiers_are_found_in_their_folders(folder: Path):
+    assert own_tiers.own_tiers() == []
+    own_tiers.own_tiers.cache_clear()
+    write(folder, "founda", TIER.format(name="founda"))
+    write(folder, "foundb", TIER.format(name="foundb"))
+    assert [each.tier for each in own_tiers.own_tiers()] == ["founda", "foundb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stack", "message"),
+    [
+        ("two-words", "", "allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter"),
+        ("cache", "", "allowed: a folder name that no tier of the project has"),
+        ("nothing", "", "stack.py has 0 classes that derive from OwnTier; allowed: one"),
+        ("renamed", TIER.format(name="other"), "stack.py: tier = 'other'; allowed: 'renamed', the name of the folder"),
+    ],
+)
+def test_mistakes_are_reported_with_the_folder(folder: Path, name: str, stack: str, message: str):
+    write(folder, name, stack)
+    with pytest.raises(SettingsError) as error:
+        own_tiers.own_tiers()
+    assert str(error.value) == f"stacks/own/{name}: {message}"
