@@ -19,6 +19,7 @@ TWO_AT_A_TIME := --jobs=2 --keep-going --no-print-directory --silent
 COVERAGE_OF_SUITES = $(PYTHON) -m coverage combine --quiet && $(PYTHON) -m coverage report --show-missing --skip-covered \
 	--omit="$(CONTROLS)/*"
 TESTS := env -u ENV
+UNMERGED := git diff --name-only --diff-filter=U
 # Measured by `make policy`, whose tests break each control.
 CONTROLS := synthesized/controls
 
@@ -31,7 +32,7 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup examples fork defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated lint bench certificates lock clean
+.PHONY: help setup examples fork defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated merged lint bench certificates lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,13 +50,13 @@ rehearse-atlantis: setup ## Run pull requests through the Atlantis workflows, on
 	@$(PYTHON) -m operations rehearse-atlantis $(or $(ENV),dev)
 
 rehearse-changes: setup ## Deploy prod to a local AWS and make every change that tests and plans must detect
-	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_examples.py --ignore tests/changes/test_defects.py --ignore tests/changes/test_forks.py --no-cov
+	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_examples.py --ignore tests/changes/test_defects.py --ignore tests/changes/test_forks.py --ignore tests/changes/test_upgrade.py --no-cov
 
 examples: setup ## Make each example of docs/contributing.md in a copy of the project, and run the suites there
 	@env -u ENV $(PYTHON) -m pytest tests/changes/test_examples.py --no-cov -rP
 
-fork: setup ## Make forks that edit environments/ alone, and run lint, unit, policy and validation in each; FORK=names for one
-	@env -u ENV $(PYTHON) -m pytest tests/changes/test_forks.py --no-cov -v
+fork: setup ## Make forks that edit environments/ alone, and merge a release into one; FORK=names for one
+	@env -u ENV $(PYTHON) -m pytest tests/changes/test_forks.py $(if $(FORK),,tests/changes/test_upgrade.py) --no-cov -v
 
 defects: setup ## Plant a defect in each tier of a copy and check that a handful of tests name it. Takes an hour
 	@env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP
@@ -95,6 +96,14 @@ generated: setup ## After an edit: write what follows from settings and code (pa
 	@env -u CDKTF_OUTDIR $(PYTHON) -m operations document
 	@env -u CDKTF_OUTDIR $(PYTHON) -m operations atlantis
 	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov --quiet
+
+merged: setup ## After git merge of a release: keep your settings, write what is generated anew, and list other conflicts
+	@for file in $$($(UNMERGED) -- environments tests/snapshots); do \
+		git --literal-pathspecs checkout --quiet --ours -- "$$file" 2>/dev/null || git --literal-pathspecs rm --quiet -- "$$file"; done
+	@$(MAKE) generated
+	@left=$$($(UNMERGED) | xargs -r grep -l '^<<<<<<< ' || true); \
+		{ $(UNMERGED) | grep -vxF "$$left" || true; } | xargs -r git --literal-pathspecs add --; \
+		test -z "$$left" || { echo "resolve these conflicts, and run make merged again:" $$left >&2; exit 1; }
 
 lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff check
