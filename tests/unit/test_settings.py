@@ -430,7 +430,7 @@ def test_a_collision_is_refused_with_both_files_and_neither_is_blamed(
 
 
 def test_every_collision_is_tested():
-    assert {message.split()[0] for _, message in COLLISIONS} | {"account", "company"} == {
+    assert {message.split()[0] for _, message in COLLISIONS} | {"account", "company", "replaces"} == {
         rule.key for rule in collisions.COLLISIONS
     }
 
@@ -554,6 +554,12 @@ def test_a_successor_must_not_have_the_boundary_that_bootstrap_makes_for_the_oth
     write_pair(tmp_path, {}, {"permissions_boundary": BOUNDARY, "replaces": "dev"})
     (line,) = refused_pair(tmp_path)
     assert f'permissions_boundary = "{BOUNDARY}": allowed: another policy than bootstrap\'s' in line
+
+
+def test_two_environments_must_not_replace_each_other(tmp_path: Path):
+    write_pair(tmp_path, {"replaces": "dev-eu"}, {"replaces": "dev"})
+    (line,) = refused_pair(tmp_path)
+    assert line.startswith('dev.toml and dev-eu.toml: replaces = "dev-eu" and "dev": allowed: missing in one of them')
 
 
 @pytest.mark.parametrize("company", ["cn-shop-1", "us-gov-west-1"])
