@@ -31,6 +31,8 @@ class Names:
     account: str
     region: str
     second_region: str | None = None
+    replaces: str | None = None
+    """The environment that this one stands in for."""
 
     @property
     def boundary_arn(self) -> str:
@@ -51,6 +53,14 @@ class Names:
     def regions(self) -> list[str]:
         """The environment's Region, then its second Region if it has one."""
         return [region for region in (self.region, self.second_region) if region]
+
+    @property
+    def environments(self) -> list[str]:
+        """This environment, then the one that it replaces: the tags `Environment` of what its roles may touch.
+
+        A successor restores the backups of the environment that it replaces, which have that one's tag.
+        """
+        return [environment for environment in (self.environment, self.replaces) if environment]
 
     def resource_name(self, what: str) -> str:
         """`<company>-<environment>-<what>`."""

@@ -108,7 +108,7 @@ def deny(
     )
 
 
-def deny_other_environments(own: str, *, except_for: Sequence[str] = ()) -> Statement:
+def deny_other_environments(own: Sequence[str], *, except_for: Sequence[str] = ()) -> Statement:
     """Deny everything on resources whose tag `Environment` has another value, for a boundary of an environment's roles.
 
     Environments can share an account. A name of one, `acme-dev-eu-cache`, may match a pattern of another,
@@ -119,7 +119,7 @@ def deny_other_environments(own: str, *, except_for: Sequence[str] = ()) -> Stat
         ["*"],
         [] if except_for else ["*"],
         when=[
-            Condition("StringNotEquals", "aws:ResourceTag/Environment", [own]),
+            Condition("StringNotEquals", "aws:ResourceTag/Environment", own),
             # Without the tag, or for an action that does not support it, the request has no such key.
             Condition("Null", "aws:ResourceTag/Environment", ["false"]),
         ],

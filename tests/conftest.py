@@ -82,6 +82,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "connection_limit": 10,
             "minimum_age_hours": 2,
             "reserved_concurrency": 2,
+            "days": 31,
             "schedule": "cron(0 3 1 * ? *)",
         },
         "service": {

@@ -221,7 +221,7 @@ def _denied(names: Names) -> list[Statement]:
         ),
         # One environment of an account has the log group of Enhanced Monitoring; the others' roles write to it, too.
         deny_other_environments(
-            names.environment, except_for=[names.arn("logs", f"log-group:{OS_METRICS_LOG_GROUP}*")]
+            names.environments, except_for=[names.arn("logs", f"log-group:{OS_METRICS_LOG_GROUP}*")]
         ),
         deny("NoStates", ["s3:*"], [states, f"{states}/*"]),
     ]

@@ -62,7 +62,7 @@ def boundary(limits: Limits) -> list[Statement]:
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
         allow("World", sorted(worldwide | _in_global_region(verbs)), ["*"], when=[_in(GLOBAL_REGION)]),
-        deny_other_environments(names.environment),
+        deny_other_environments(names.environments),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
         # No changes to IAM identities, except the platform's roles and service-linked roles.
         deny(

@@ -6,6 +6,7 @@ from typing import Self
 
 from stacks.access.grants import Grant, OwnPermissions
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
+from stacks.foundation.keys import KEYS, SECOND_REGION_KEYS
 from stacks.names import BUCKETS, GLOBAL_REGION, Names
 from stacks.settings import Environment
 from stacks.statements import Condition, string_equals
@@ -14,9 +15,6 @@ SECOND_REGION_SERVICES = {"backup", "elasticfilesystem", "kms"}
 """Services with resources in the second Region."""
 GLOBAL_REGION_SERVICES = {"events"}
 """Services with resources in us-east-1 in any environment."""
-KEYS = ("alarms", "backup", "database", "files", "images", "logs", "secrets")
-SECOND_REGION_KEYS = ("backup-copies", "files-replica")
-"""Purposes of KMS keys, by which their aliases are named. The key of the states is not among them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,8 @@ class Limits:
     def resource_arns(self, grant: Grant) -> list[str]:
         """ARNs of a grant's resources."""
         names = self.names
-        aliases = [(names.region, (*KEYS, *self.own.tiers)), (names.second_region, SECOND_REGION_KEYS)]
+        # Sorted, because the order is seen in the policy.
+        aliases = [(names.region, sorted([*KEYS, *self.own.tiers])), (names.second_region, sorted(SECOND_REGION_KEYS))]
         lists = {
             "{alarms}": [names.arn("cloudwatch", f"alarm:{names.alarm_name('*')}")],
             "{aliases}": [

@@ -1,5 +1,7 @@
 """Customer managed KMS keys: explicit policy, yearly rotation, deletion only after 30 days."""
 
+from collections.abc import Mapping
+
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.provider import AwsProvider
@@ -8,6 +10,21 @@ from stacks.foundation.key_policy import key_policy
 from stacks.parts.policy_documents import policy_document
 from stacks.statements import Statement
 from stacks.tier import TierStack
+
+KEYS: Mapping[str, str] = {
+    "database": "Aurora's storage, snapshots and Performance Insights",
+    "files": "EFS file systems and the cache",
+    "secrets": "secrets in Secrets Manager",
+    "logs": "log groups, the audit archive and Config's records",
+    "alarms": "messages of the alarm topic",
+    "images": "container images",
+    "backup": "recovery points in the backup vault",
+}
+"""What the foundation's keys encrypt, by purpose."""
+SECOND_REGION_KEYS: Mapping[str, str] = {
+    "files-replica": "the file system's replica in the second Region",
+    "backup-copies": "copies of backups in the second Region",
+}
 
 
 def customer_key(

@@ -13,7 +13,7 @@ from stacks.foundation import deliveries
 from stacks.foundation.alarm_topic import alarm_topic
 from stacks.foundation.buckets import LogBucket
 from stacks.foundation.images import image_repository
-from stacks.foundation.keys import customer_key
+from stacks.foundation.keys import KEYS, SECOND_REGION_KEYS, customer_key
 from stacks.settings import Environment
 from stacks.statements import allow, service_principal
 from stacks.tier import TierStack
@@ -36,8 +36,8 @@ class Keys:
 class SecondRegionKeys:
     """Keys in the second Region, for data that must be readable when the first Region is lost."""
 
-    files: KmsKey
-    backup: KmsKey
+    files_replica: KmsKey
+    backup_copies: KmsKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +71,22 @@ class FoundationStack(TierStack):
             ["*"],
             to=service_principal("cloudwatch.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com"),
         )
+        users = {"logs": deliveries.key_statements(self.names), "alarms": [alarm_publishers]}
         return Keys(
-            database=customer_key(self, "database", "Aurora's storage, snapshots and Performance Insights"),
-            files=customer_key(self, "files", "EFS file systems and the cache"),
-            secrets=customer_key(self, "secrets", "secrets in Secrets Manager"),
-            logs=customer_key(
-                self,
-                "logs",
-                "log groups, the audit archive and Config's records",
-                *deliveries.key_statements(self.names),
-            ),
-            alarms=customer_key(self, "alarms", "messages of the alarm topic", alarm_publishers),
-            images=customer_key(self, "images", "container images"),
-            backup=customer_key(self, "backup", "recovery points in the backup vault"),
+            **{
+                purpose: customer_key(self, purpose, protects, *users.get(purpose, ()))
+                for purpose, protects in KEYS.items()
+            }
         )
 
     def _second_region_keys(self) -> SecondRegionKeys | None:
         if (there := self.second_region) is None:
             return None
         return SecondRegionKeys(
-            files=customer_key(self, "files-replica", "the file system's replica in the second Region", provider=there),
-            backup=customer_key(self, "backup-copies", "copies of backups in the second Region", provider=there),
+            **{
+                purpose.replace("-", "_"): customer_key(self, purpose, protects, provider=there)
+                for purpose, protects in SECOND_REGION_KEYS.items()
+            }
         )
 
     def _log_buckets(self, key: KmsKey) -> LogBuckets:

@@ -11,10 +11,12 @@ from stacks.statements import allow
 from stacks.tier import TierStack
 
 HEALTH_CATEGORIES = ("issue", "investigation", "scheduledChange")
-HEALTH_BACKUP_REGION = "us-west-2"
-"""Receives the public health events of all other Regions and of global services, too.
+NO_COPY = ("false", False, {"exists": False})
+"""Values of `backupEvent` in an event that is no copy. AWS sends copies of the events of all Regions to us-west-2, and
+those of us-west-2 to us-east-1. The schema says true or false, its examples have a string.
 
 https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
+https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html
 """
 
 
@@ -59,7 +61,6 @@ def platform_events(service: ServiceStack) -> list[Event]:
             name="aws-health",
             source="aws.health",
             detail_types=["AWS Health Event"],
-            # Public events of other Regions arrive in us-west-2, and those of us-west-2 in us-east-1.
             detail=_health_detail(service.settings.region, "global"),
             message="AWS Health reports <code> for <service>.",
             input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
@@ -82,13 +83,12 @@ def platform_events(service: ServiceStack) -> list[Event]:
 def forward_global_health_events(tier: TierStack) -> None:
     """Send health events of global services, such as an exposed access key, to the environment's own Region.
 
-    AWS delivers them in us-east-1; in us-west-2, it also delivers the public ones.
+    AWS delivers them in us-east-1.
     https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
     """
     if (there := tier.global_region) is None:
         return
     name = tier.names.resource_name("global-health")
-    public = () if tier.settings.region == HEALTH_BACKUP_REGION else ("global",)
     role, permissions = service_role(
         tier,
         "global-health",
@@ -103,7 +103,7 @@ def forward_global_health_events(tier: TierStack) -> None:
         provider=there,
         name=name,
         description="Health events of global services and of this account: forwards them to the environment's Region",
-        event_pattern=event_pattern("aws.health", ["AWS Health Event"], detail=_health_detail(*public)),
+        event_pattern=event_pattern("aws.health", ["AWS Health Event"], detail=_health_detail("global")),
     )
     CloudwatchEventTarget(
         tier,
@@ -119,6 +119,8 @@ def forward_global_health_events(tier: TierStack) -> None:
 
 def _health_detail(*regions: str) -> dict[str, object]:
     """Pattern of health events: all of the account, and public ones of these Regions (`global`: of global services)."""
-    account = {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}
-    scope = {"$or": [{"eventRegion": list(regions)}, account]} if regions else account
-    return {"eventTypeCategory": list(HEALTH_CATEGORIES), **scope}
+    return {
+        "eventTypeCategory": list(HEALTH_CATEGORIES),
+        "backupEvent": list(NO_COPY),
+        "$or": [{"eventRegion": list(regions)}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
+    }

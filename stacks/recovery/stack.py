@@ -122,7 +122,7 @@ class RecoveryStack(TierStack):
         keys, provider = foundation.second_region_keys, self.second_region
         if keys is None or provider is None:
             return None
-        return locked_vault(self, "copies", self.names.copy_vault, keys.backup, backup, provider)
+        return locked_vault(self, "copies", self.names.copy_vault, keys.backup_copies, backup, provider)
 
     def _plan(self, vault: BackupVault, copies: BackupVault | None) -> BackupPlan:
         recovery = self.settings.recovery

@@ -72,6 +72,12 @@ COLLISIONS = (
         "company and environment that do not join to the same names",
         within=("account",),
     ),
+    # Their roles could reach each other's resources both ways.
+    Collision(
+        "replaces",
+        lambda pair: pair[0].replaces == pair[1].name and pair[1].replaces == pair[0].name,
+        "missing in one of them: two environments do not replace each other",
+    ),
     # Also of a successor: what bootstrap creates for an environment denies what has another environment's tag.
     Collision(
         "permissions_boundary",

@@ -98,8 +98,9 @@ class Environment(Section):
 
     replaces: Annotated[str, NAME] | None = None
     """The environment that this one stands in for, for example in another Region: they may share the domain, the key
-    administrators, and a permissions boundary that is not bootstrap's. The domain moves here when this environment's
-    service is deployed ([recovery](runbooks/recovery.md))."""
+    administrators, and a permissions boundary that is not bootstrap's. This environment's roles may use the other's
+    backups, but not the other way round. The domain moves here when this environment's service is deployed
+    ([recovery](runbooks/recovery.md))."""
 
     production: bool = True
     """Whether the requirements for production apply. Must be true if the name starts with `prod`."""
@@ -163,7 +164,7 @@ class Environment(Section):
     @property
     def names(self) -> Names:
         """Names and ARNs of this environment."""
-        return Names(self.company, self.name, self.account, self.region, self.second_region)
+        return Names(self.company, self.name, self.account, self.region, self.second_region, self.replaces)
 
     @field_validator("company")
     @classmethod

@@ -9,6 +9,7 @@ from pydantic import ValidationInfo, field_validator
 
 from lambda_rotation import configuration
 from stacks.settings.database import MASTER_USERNAME
+from stacks.settings.schedules import longest_pause
 from stacks.settings.section import Matching, Section, Unit
 
 # PostgreSQL and RDS reserve these prefixes. PostgreSQL reserves `none` and `public` for itself, and has a schema of the
@@ -50,7 +51,8 @@ class RotationSettings(Section):
     """Days between rotations. The alarm topic is notified if a credential is a day overdue (PCI DSS 8.6.3)."""
 
     schedule: Annotated[str, SCHEDULE] = ""
-    """Schedule to use instead of `days`, for example to avoid sales; must rotate at least every `days`."""
+    """Schedule to use instead of `days`, for example to avoid sales. Must rotate at least every `days`, which are 31
+    for a day of each month."""
 
     owner: Annotated[
         str,
@@ -89,6 +91,16 @@ class RotationSettings(Section):
         listed = sorted(int(hour) for hour in hours[1].split(",")) if hours else []
         if any(later - earlier < 4 for earlier, later in pairwise(listed)):
             raise ValueError("allowed: hours that are four or more apart, Secrets Manager's minimum")
+        return schedule
+
+    @field_validator("schedule")
+    @classmethod
+    def _comes_at_least_as_often_as_days(cls, schedule: str, info: ValidationInfo) -> str:
+        if schedule and (days := info.data.get("days")):
+            pause = longest_pause(schedule)
+            if pause is None or pause > days:
+                found = "this one never comes" if pause is None else f"of this one, up to {pause} days apart"
+                raise ValueError(f"allowed: rotations that are {days} days apart at most (rotation.days); {found}")
         return schedule
 
     @field_validator("adopted")

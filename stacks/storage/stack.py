@@ -180,7 +180,7 @@ class StorageStack(TierStack):
             "replication",
             source_file_system_id=self.file_system.id,
             destination=EfsReplicationConfigurationDestination(
-                region=self.settings.second_region, kms_key_id=keys.files.arn
+                region=self.settings.second_region, kms_key_id=keys.files_replica.arn
             ),
         )
         self.publish("replica_id", replication, "destination.0.file_system_id", "The replica in the second Region")

@@ -1,4 +1,4 @@
-"""Production, deployed once for all tests of changes."""
+"""An environment, deployed once for all tests of changes."""
 
 from collections.abc import Generator
 
@@ -6,11 +6,12 @@ import pytest
 from rich.console import Console
 
 from rehearsal.one_environment import Rehearsal, open_rehearsal
+from tests.changes.edits import DEPLOYED
 
 
 @pytest.fixture(scope="session")
 def rehearsed() -> Generator[Rehearsal]:
-    with open_rehearsal("prod", Console()) as rehearsal:
+    with open_rehearsal(DEPLOYED.name, Console()) as rehearsal:
         rehearsal.bootstrap()
         rehearsal.deploy()
         yield rehearsal

@@ -11,6 +11,7 @@ from typing import Any
 # Before cdktf, as in main.py.
 from main import build
 from stacks import ROOT
+from stacks.foundation.keys import KEYS, SECOND_REGION_KEYS
 from stacks.settings import load_environments
 from stacks.settings.files import merged
 from synthesized.platform import Body, Platform, Stack
@@ -127,8 +128,9 @@ CLUSTER, WRITER, READER = (
     "aws_rds_cluster_instance.writer",
     "aws_rds_cluster_instance.reader-1",
 )
-(PROD,) = load_environments(ROOT / "environments", only="prod")
-KEYS = ("alarms", "backup", "backup-copies", "database", "files", "files-replica", "images", "logs", "secrets")
+DEPLOYED = max(load_environments(ROOT / "environments"), key=lambda environment: environment.production)
+"""The environment that the tests deploy: one in production, if there is one."""
+KEY_PURPOSES = (*KEYS, *(SECOND_REGION_KEYS if DEPLOYED.second_region else ()))
 LIMIT_OF_A_CLIENT = "rule/requests-per-client/statement/0/rate_based_statement/0/limit"
 CACHE = "aws_elasticache_replication_group.cache"
 SERVICE_RULE = "aws_vpc_security_group_ingress_rule.load-balancer-to-service-8443-in"
@@ -213,7 +215,7 @@ EDITS: Mapping[str, Edit] = {
         DOWNTIME,
         {(DOWNTIME, "aws_route53_record.domain", "")},
         and_more=True,
-        settings={"service": {"domain": f"store.{PROD.service.hosted_zone}"}},
+        settings={"service": {"domain": f"store.{DEPLOYED.service.hosted_zone}"}},
     ),
     "load balancer unprotected": Edit(
         "service",
@@ -256,12 +258,12 @@ EDITS: Mapping[str, Edit] = {
     "another key administrator": Edit(
         "foundation",
         EXPOSURE,
-        {(EXPOSURE, f"aws_kms_key.key-{name}", "policy") for name in KEYS},
+        {(EXPOSURE, f"aws_kms_key.key-{name}", "policy") for name in KEY_PURPOSES},
         settings={
             "foundation": {
                 "key_administrators": [
-                    *PROD.foundation.key_administrators,
-                    f"arn:aws:iam::{PROD.account}:role/auditors",
+                    *DEPLOYED.foundation.key_administrators,
+                    f"arn:aws:iam::{DEPLOYED.account}:role/auditors",
                 ]
             }
         },

@@ -34,7 +34,7 @@ FORKS: Mapping[str, Mapping[str, Mapping[str, Any] | None]] = {
             "access": {"oidc_provider": "arn:aws:iam::777788889999:oidc-provider/token.actions.githubusercontent.com"},
         }
     },
-    "without-staging": {"staging": None},
+    "dev-alone": {"staging": None, "prod": None},
     "every-setting": VARIANTS,
 }
 """By name, how a fork's environments differ from those of the tests. None: deleted. An unknown one begins as `dev`."""

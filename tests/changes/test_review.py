@@ -15,7 +15,7 @@ from operations.__main__ import app
 from rehearsal.one_environment import Rehearsal
 from synthesized.platform import Stack
 from tests.changes.copies import Task, in_copies
-from tests.changes.edits import EDITS, Edit, plan, synthesized
+from tests.changes.edits import DEPLOYED, EDITS, Edit, plan, synthesized
 from tests.commands.test_review import shape
 
 Reviewed = dict[str, Path]
@@ -82,7 +82,7 @@ def test_change_has_the_expected_verdict_and_rows(plans: Reviewed, name: str):
     rows = {(finding["level"], finding["address"], finding["argument"]) for finding in review["findings"]}
     assert edit.rows <= rows if edit.and_more else rows == edit.rows
     assert review["verdict"] == edit.verdict
-    assert review["stacks"][0]["stack"] == f"prod-{edit.tier}"
+    assert review["stacks"][0]["stack"] == f"{DEPLOYED.name}-{edit.tier}"
 
 
 @pytest.mark.parametrize("name", EDITS)

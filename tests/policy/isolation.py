@@ -59,11 +59,14 @@ class Side:
     """Patterns of the ARNs that a resource policy or a trust policy accepts as source of a service; `*` for any."""
 
     @classmethod
-    def of(cls, platform: Platform) -> Self:
-        """The environment of a synthesized platform."""
+    def of(cls, platform: Platform, replaces: str | None = None) -> Self:
+        """The environment of a synthesized platform, which replaces another one or none."""
         targets = _targets(platform)
         return cls(
-            platform.environment, targets, dict(_principals(platform, targets)), dict(_sources(platform, targets))
+            platform.environment,
+            targets,
+            dict(_principals(platform, targets, replaces)),
+            dict(_sources(platform, targets)),
         )
 
     def renamed(self, name: str) -> Self:
@@ -182,6 +185,11 @@ def findings(one: Side, other: Side) -> Iterator[str]:
             yield f"{name}: any source"
 
 
+def is_allowed(principal: Principal, action: str, target: Target) -> bool:
+    """Whether a principal may perform an action on a resource."""
+    return _is_allowed(action, target, principal.policies, principal.policies)
+
+
 def _touched(principal: Principal, targets: Iterable[Target]) -> Iterator[tuple[str, str, Target]]:
     """Statement, action and resource of what a principal may do. One resource of a kind is enough."""
     by_service: dict[str, list[Target]] = {}
@@ -277,6 +285,12 @@ def _supports_tags(action: str, target: Target) -> bool:
     return _support(action, target)[1]
 
 
+def has_known_type(target: Target) -> bool:
+    """Whether the ARN is one of the Service Authorization Reference."""
+    resources = service_data(target.arn.split(":")[2])["resources"]
+    return any(_arn_format(each["arn"]).fullmatch(target.arn) for each in resources.values())
+
+
 def _support(action: str, target: Target) -> tuple[bool, bool]:
     if (key := (action, target.kind)) not in _SUPPORT:
         resources = service_data(action.partition(":")[0])["resources"]
@@ -295,7 +309,8 @@ def _support(action: str, target: Target) -> tuple[bool, bool]:
 def _arn_format(arn: str) -> re.Pattern[str]:
     """Expression for an ARN format of the Service Authorization Reference."""
     part = "[^/:]+" if arn.endswith(":s3:::${BucketName}") else "[^:]+"
-    if ":iam:" in arn or ":${ObjectName}" in arn:
+    # A path; or `awsbackup:` and the job, in the name of a backup.
+    if ":iam:" in arn or arn.endswith(":${ClusterSnapshotName}"):
         part = ".+"
     pieces = re.findall(r"\$\{\w+\}|\*|[^$*]+", arn)
     return re.compile("".join(part if piece[0] in "$*" else re.escape(piece) for piece in pieces))
@@ -327,8 +342,10 @@ def actions_of(pattern: str) -> tuple[str, ...]:
     return tuple(action for action in known if _matches_action(action, pattern))
 
 
-def _principals(platform: Platform, targets: Mapping[str, Target]) -> Iterator[tuple[str, Principal]]:
-    of_services = boundary(names_of(platform))["Statement"]
+def _principals(
+    platform: Platform, targets: Mapping[str, Target], replaces: str | None
+) -> Iterator[tuple[str, Principal]]:
+    of_services = boundary(replace(names_of(platform), replaces=replaces))["Statement"]
     yield "boundary of the platform's roles", Principal([of_services])
     (of_deployers,) = (
         _with_arns(read_statements(platform, policy.body["policy"]), targets)

@@ -6,6 +6,7 @@ trust policies accept as a source.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from synthesized.platform import Platform
 from tests.conftest import changed_settings, only_tiers, synthesize_all, to_toml
 from tests.failures import expect_none
 from tests.policy import isolation
-from tests.policy.isolation import Side, actions_of, findings
+from tests.policy.isolation import Side, actions_of, findings, is_allowed
 from tests.policy.planted import with_changed, with_statement, with_statement_changed
 from tests.synthesized import TIERS, names_of
 
@@ -33,6 +34,8 @@ SECOND: dict[str, Any] = {
     "audit": {"guardduty": False, "security_hub": False, "config": False, "inspector": False},
     "access": {"oidc_provider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
 }
+# In the Region of the other two, where the most grants match. With dev's domain.
+SUCCESSOR: dict[str, Any] = {**SECOND, "replaces": "dev", "network": {"cidr": "10.2.0.0/16"}, "service": {}}
 # Resources that another environment's role can reach by AWS's design: a pattern of the finding, and the reason.
 UNBINDABLE: Mapping[str, str] = {
     r"boundary of the deployer roles: \w+: [\w:-]+( on (aws_(acm_certificate|cloudwatch_dashboard|iam_role|kms_alias|lb"
@@ -79,10 +82,10 @@ def settings_file(change: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Platform]:
-    """`dev` and `dev-eu` in one account: all of production's resources, and the grants to destroy them."""
+    """In one account, `dev`, its successor and `dev-eu`: all of production's resources, and grants to destroy them."""
     folder = tmp_path_factory.mktemp("one-account")
     (folder / "environments").mkdir()
-    for name, change in {"dev": {}, "dev-eu": SECOND}.items():
+    for name, change in {"dev": {}, "dev-eu": SECOND, "dev-two": SUCCESSOR}.items():
         (folder / "environments" / f"{name}.toml").write_text(settings_file(change), encoding="utf-8")
     with only_tiers(TIERS):
         return synthesize_all(folder / "environments", folder / "out")
@@ -96,6 +99,11 @@ def dev(platforms: dict[str, Platform]) -> Side:
 @pytest.fixture(scope="module")
 def dev_eu(platforms: dict[str, Platform]) -> Side:
     return Side.of(platforms["dev-eu"])
+
+
+@pytest.fixture(scope="module")
+def successor(platforms: dict[str, Platform]) -> Side:
+    return Side.of(platforms["dev-two"], replaces="dev")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +128,59 @@ def unexpected(found: Iterable[str]) -> list[str]:
 
 def test_no_grant_reaches_another_environment(dev: Side, dev_eu: Side):
     expect_none(unexpected([*findings(dev, dev_eu), *findings(dev_eu, dev)]))
+
+
+def test_a_successor_reaches_no_other_environment_than_the_one_it_replaces(dev: Side, dev_eu: Side, successor: Side):
+    others = [*findings(dev, successor), *findings(dev_eu, successor), *findings(successor, dev_eu)]
+    expect_none(unexpected(others))
+    assert unexpected(findings(successor, dev))
+
+
+RESTORES, APPLY = "aws_iam_role.recovery_restores", "aws_iam_role.access_apply"
+KEY_USES = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")
+RESTORE = "rds:RestoreDBClusterFromSnapshot"
+# What docs/runbooks/recovery.md does from one environment to the other, after the loss of a Region: the role, its
+# actions, and the resource, in the environment that is replaced. Vaults and states are used by administrators, who have
+# neither boundary. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
+OF_THE_REPLACED: list[tuple[str, tuple[str, ...], str]] = [
+    (RESTORES, (RESTORE, "rds:DescribeDBClusterSnapshots", "rds:ListTagsForResource"), "recovery point"),
+    (RESTORES, KEY_USES, "aws_kms_key.foundation_key-backup"),
+    # A restore may copy the tags of the resource that was backed up: of the key's environment, until it is tagged anew.
+    (RESTORES, ("rds:DescribeDBClusters", "rds:AddTagsToResource"), "aws_rds_cluster.database_cluster"),
+    (RESTORES, ("elasticfilesystem:Restore",), "aws_efs_file_system.storage_files"),
+]
+# The same, in the successor itself.
+OF_THE_SUCCESSOR: list[tuple[str, tuple[str, ...], str]] = [
+    (RESTORES, (RESTORE, "rds:AddTagsToResource"), "aws_rds_cluster.database_cluster"),
+    (RESTORES, (RESTORE,), "aws_rds_cluster_parameter_group.database_cluster-parameters"),
+    (RESTORES, (RESTORE,), "aws_db_subnet_group.database_subnets"),
+    (RESTORES, KEY_USES, "aws_kms_key.foundation_key-database"),
+    (RESTORES, KEY_USES, "aws_kms_key.foundation_key-files"),
+    (RESTORES, ("elasticfilesystem:Restore", "elasticfilesystem:TagResource"), "aws_efs_file_system.storage_files"),
+]
+# What the apply role does to a restored cluster that still has the other's tag: under the successor's name.
+RESTORED = ("rds:AddTagsToResource", "rds:CreateDBInstance", "rds:ModifyDBCluster")
+
+
+def denied(side: Side, of: Side, rows: list[tuple[str, tuple[str, ...], str]]) -> list[str]:
+    return [
+        f"{role}: {action} on {address}"
+        for role, actions, address in rows
+        for action in actions
+        if not is_allowed(side.principals[role], action, of.targets[address])
+    ]
+
+
+def test_a_successor_restores_what_it_replaces(dev: Side, successor: Side):
+    expect_none([*denied(successor, dev, OF_THE_REPLACED), *denied(successor, successor, OF_THE_SUCCESSOR)])
+    cluster = successor.targets["aws_rds_cluster.database_cluster"]
+    restored = replace(cluster, tags=dev.targets["aws_rds_cluster.database_cluster"].tags)
+    expect_none(action for action in RESTORED if not is_allowed(successor.principals[APPLY], action, restored))
+
+
+def test_nobody_else_restores_it(dev: Side, dev_eu: Side, successor: Side):
+    for side, of, rows in ((dev_eu, dev, OF_THE_REPLACED), (dev, successor, OF_THE_SUCCESSOR)):
+        assert len(denied(side, of, rows)) == sum(len(actions) for _, actions, _ in rows)
 
 
 def test_no_pattern_of_names_matches_another_environment(dev: Side, neighbors: list[Side]):
@@ -258,6 +319,11 @@ def test_a_role_that_a_boundary_does_not_keep_apart_is_found(
     for grant in ("kms:Decrypt on aws_kms_key", "secretsmanager:GetSecretValue on master secret"):
         assert f"boundary of the platform's roles: Everything: {grant}" in found
     assert "boundary of the platform's roles: Logs: logs:GetLogEvents on log stream of the function" in found
+
+
+def test_every_resource_is_of_a_type_that_actions_name(dev: Side):
+    """No action would be found on any other."""
+    expect_none(address for address, target in dev.targets.items() if not isolation.has_known_type(target))
 
 
 def test_every_action_that_the_boundary_allows_is_held_against_resources(platforms: dict[str, Platform]):

@@ -10,7 +10,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from stacks import ROOT
-from tests.conftest import load_settings
+from tests.conftest import SHIPPED, load_settings
 from tests.integration import deployed as module
 from tests.integration.deployed import (
     DeployedEnvironment,
@@ -63,9 +63,10 @@ def test_missing_env_is_reported_in_one_line():
 
 
 def test_wrong_account_is_reported_in_one_line(aws: LocalAws):
-    run = suite(ENV="prod", **aws.environment)
+    name = SHIPPED[0]
+    run = suite(ENV=name, **aws.environment)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert run.stderr.startswith("ERROR: prod: the credentials are of account 123456789012 (arn:")
+    assert run.stderr.startswith(f"ERROR: {name}: the credentials are of account 123456789012 (arn:")
     assert len(run.stderr.strip().splitlines()) == 1
 
 

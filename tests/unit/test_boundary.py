@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -299,7 +300,14 @@ def test_actions_without_resources_are_limited_to_the_region(prod: Platform):
     assert decision(boundary(names_of(prod)), "ec2:DescribeSubnets", "*", "eu-west-1") == ""
 
 
+def test_only_what_has_the_tag_of_another_environment_is_denied(prod: Platform):
+    for replaces, own in ((None, "prod"), ("old", ["prod", "old"])):
+        denials = boundary(replace(names_of(prod), replaces=replaces))["Statement"]
+        (condition,) = [each["Condition"] for each in denials if each["Sid"] == "NoOtherEnvironments"]
+        assert condition["StringNotEquals"] == {"aws:ResourceTag/Environment": own}
+
+
 def test_the_boundary_fits_iams_size_limit_with_the_longest_names():
-    longest = Names("a" * 12, "b" * 12, "1" * 12, "ap-southeast-1", "ap-northeast-1")
+    longest = Names("c" * 12, "e" * 12, "1" * 12, "ap-southeast-1", "ap-northeast-1", replaces="r" * 12)
     document: Any = boundary(longest)
     assert len(json.dumps(document).replace(" ", "")) <= MAX_CHARACTERS

@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
+from moto.events.models import EventPattern
 
 from synthesized.platform import Body, Platform
 from tests.conftest import Synthesize
@@ -77,6 +79,7 @@ EXPECTED: dict[str, Body] = {
         "detail-type": ["AWS Health Event"],
         "detail": {
             "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
+            "backupEvent": ["false", False, {"exists": False}],
             "$or": [{"eventRegion": ["us-west-1", "global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
         },
     },
@@ -95,6 +98,7 @@ EXPECTED: dict[str, Body] = {
         "detail-type": ["AWS Health Event"],
         "detail": {
             "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
+            "backupEvent": ["false", False, {"exists": False}],
             "$or": [{"eventRegion": ["global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
         },
     },
@@ -151,15 +155,52 @@ def test_nothing_is_forwarded_if_the_environment_is_in_us_east_1(synthesize: Syn
     assert len(in_us_east_1.stacks["observability"].providers) == 1
 
 
-def test_public_health_events_arrive_once_in_the_backup_region(synthesize: Synthesize):
-    # AWS Health delivers those of all Regions and of global services to us-west-2.
-    zones = ["us-west-2a", "us-west-2b"]
-    in_us_west_2 = patterns(synthesize("dev", {"region": "us-west-2", "network": {"zones": zones}}))
-    assert in_us_west_2["aws-health"]["detail"]["$or"][0] == {"eventRegion": ["us-west-2", "global"]}
-    assert in_us_west_2["global-health"]["detail"] == {
-        "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
-        "eventScopeCode": ["ACCOUNT_SPECIFIC"],
-    }
+def copies(event: Body) -> Iterator[tuple[str, Body]]:
+    """An event of AWS Health and its copy in the backup Region, by the Region where AWS delivers it.
+
+    https://docs.aws.amazon.com/health/latest/ug/choosing-a-region.html
+    """
+    region = event["eventRegion"].replace("global", "us-east-1")
+    yield region, {**event, "backupEvent": "false"}
+    yield "us-east-1" if region == "us-west-2" else "us-west-2", {**event, "backupEvent": "true"}
+
+
+@pytest.mark.parametrize("region", ["us-west-1", "us-west-2", "us-east-1"])
+def test_a_health_event_is_reported_once(synthesize: Synthesize, region: str):
+    zones = [f"{region}a", f"{region}b"]
+    rules = patterns(synthesize("dev", {"region": region, "network": {"zones": zones}}))
+
+    def matches(rule: str, detail: Body) -> bool:
+        event = {"source": "aws.health", "detail-type": "AWS Health Event", "detail": detail}
+        return rule in rules and EventPattern.load(json.dumps(rules[rule])).matches_event(cast("Any", event))
+
+    def messages(scope: str, event_region: str) -> int:
+        event = {"eventTypeCategory": "issue", "eventScopeCode": scope, "eventRegion": event_region}
+        arrived = [
+            detail
+            for there, detail in copies(event)
+            if there == region or (there == "us-east-1" and matches("global-health", detail))
+        ]
+        return sum(matches("aws-health", detail) for detail in arrived)
+
+    # Events of the account in us-east-1 are forwarded, because some of global services have that Region.
+    own = {region, "global"}
+    for event_region in {*own, "us-east-1", "us-west-1", "us-west-2", "ap-southeast-2"}:
+        assert messages("PUBLIC", event_region) == (event_region in own), event_region
+        assert messages("ACCOUNT_SPECIFIC", event_region) == (event_region in own | {"us-east-1"}), event_region
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_reported"),
+    [
+        ({}, True),
+        *(({"backupEvent": value}, "false" in str(value).lower()) for value in ("false", "true", False, True)),
+    ],
+)
+def test_a_copy_is_recognized_in_either_type(prod: Platform, copy: Body, is_reported: bool):
+    detail = {"eventTypeCategory": "issue", "eventScopeCode": "ACCOUNT_SPECIFIC", "eventRegion": "us-west-1", **copy}
+    pattern = EventPattern.load(json.dumps({"detail": patterns(prod)["aws-health"]["detail"]}))
+    assert pattern.matches_event(cast("Any", {"detail": detail})) is is_reported
 
 
 def test_saved_queries_use_existing_log_groups(prod: Platform):

@@ -266,6 +266,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *(
         (
             "prod",
+            {"rotation": {"days": days, "schedule": schedule}},
+            f'rotation.schedule = "{schedule}": allowed: rotations that are {days} days apart at most (rotation.days); '
+            f"{found}",
+        )
+        for days, schedule, found in (
+            (90, "cron(0 3 31 2 ? *)", "this one never comes"),
+            (30, "cron(0 3 1 * ? *)", "of this one, up to 31 days apart"),
+            (30, "rate(31 days)", "of this one, up to 31 days apart"),
+        )
+    ),
+    *(
+        (
+            "prod",
             {"rotation": {"adopted": role}},
             f'rotation.adopted = "{role}": allowed: an existing role; the rotation itself creates application, ',
         )
@@ -293,8 +306,8 @@ ACCEPTED: list[tuple[str, Any]] = [
         for schedule in (
             # "Rotation schedules" in the Secrets Manager User Guide has these.
             *("rate(4 hours)", "rate(1 day)", "rate(10 days)", "cron(0 4/12 * * ? *)", "cron(0 8/8 * * ? *)"),
-            *("cron(0 2/10 * * ? *)", "cron(0 16 L * ? *)", "cron(0 0 ? * SUN#1 *)", "cron(0 8 1/7 * ? *)"),
-            *("cron(0 1,13 1-15 JAN,APR-JUN ? *)", "cron(0 */6 ? 1/3 MON-FRI *)", "cron(0 03 ? * 7L *)"),
+            *("cron(0 2/10 * * ? *)", "cron(0 8 1/7 * ? *)"),
+            *("cron(0 1,13 1-15 JAN,FEB-DEC ? *)", "cron(0 */6 ? 1/1 MON-FRI *)", "cron(0 03 ? * L *)"),
         )
     ),
 ]
@@ -430,7 +443,7 @@ def test_a_collision_is_refused_with_both_files_and_neither_is_blamed(
 
 
 def test_every_collision_is_tested():
-    assert {message.split()[0] for _, message in COLLISIONS} | {"account", "company"} == {
+    assert {message.split()[0] for _, message in COLLISIONS} | {"account", "company", "replaces"} == {
         rule.key for rule in collisions.COLLISIONS
     }
 
@@ -554,6 +567,12 @@ def test_a_successor_must_not_have_the_boundary_that_bootstrap_makes_for_the_oth
     write_pair(tmp_path, {}, {"permissions_boundary": BOUNDARY, "replaces": "dev"})
     (line,) = refused_pair(tmp_path)
     assert f'permissions_boundary = "{BOUNDARY}": allowed: another policy than bootstrap\'s' in line
+
+
+def test_two_environments_must_not_replace_each_other(tmp_path: Path):
+    write_pair(tmp_path, {"replaces": "dev-eu"}, {"replaces": "dev"})
+    (line,) = refused_pair(tmp_path)
+    assert line.startswith('dev.toml and dev-eu.toml: replaces = "dev-eu" and "dev": allowed: missing in one of them')
 
 
 @pytest.mark.parametrize("company", ["cn-shop-1", "us-gov-west-1"])
