@@ -24,6 +24,7 @@ CONTROLS := synthesized/controls
 
 # A line at least every ten seconds: $(call WITH_PROGRESS,command) runs the command as long as the rest of the line runs.
 WITH_PROGRESS = while sleep 9 >/dev/null 2>&1 && kill -0 $$$$; do $(1); done & trap "kill $$!" EXIT;
+SHOW_PROGRESS = $(call WITH_PROGRESS,echo "make $@ is running")
 # Into the virtual environment of the target. Python compiles what it imports: most of the AWS bindings are never used.
 PIP = $(call WITH_PROGRESS,du -sh $(@D)) $(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-compile
 
@@ -60,13 +61,13 @@ rehearse-changes: setup ## Deploy prod to a local AWS and make every change that
 	@env -u ENV $(PYTHON) -m pytest tests/changes --ignore tests/changes/test_examples.py --ignore tests/changes/test_defects.py --ignore tests/changes/test_forks.py --no-cov
 
 examples: setup ## Make each example of docs/contributing.md in a copy of the project, and run the suites there
-	@env -u ENV $(PYTHON) -m pytest tests/changes/test_examples.py --no-cov -rP
+	@$(SHOW_PROGRESS) env -u ENV $(PYTHON) -m pytest tests/changes/test_examples.py --no-cov -rP
 
 fork: setup ## Make forks that edit environments/ alone, and run lint, unit, policy and validation in each; FORK=names for one
-	@env -u ENV $(PYTHON) -m pytest tests/changes/test_forks.py --no-cov -v
+	@$(SHOW_PROGRESS) env -u ENV $(PYTHON) -m pytest tests/changes/test_forks.py --no-cov -v
 
 defects: setup ## Plant a defect in each tier of a copy and check that a handful of tests name it. Takes an hour
-	@env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP
+	@$(SHOW_PROGRESS) env -u ENV $(PYTHON) -m pytest tests/changes/test_defects.py --no-cov -rP
 
 rehearse-guide: setup ## Run every command of docs/operations.md, in empty accounts of a local AWS
 	@$(PYTHON) -m operations rehearse-guide
@@ -75,12 +76,11 @@ integration: setup ## Read-only tests of the deployed ENV, with your AWS credent
 	@ENV=$(ENV) $(PYTHON) -m pytest tests/integration --no-cov
 
 synth: setup ## Synthesize environments/*.toml to Terraform JSON in cdktf.out; ENV=prod for one
-	@$(PYTHON) main.py
+	@$(SHOW_PROGRESS) $(PYTHON) main.py
 	@$(PYTHON) -c 'import json, os; out = os.environ.get("CDKTF_OUTDIR") or "cdktf.out"; [print(f"{out}/stacks/{name}") for name in json.load(open(f"{out}/manifest.json"))["stacks"]]'
 
 validate: setup ## Validate every stack of every environment with the real AWS provider
-	@env -u ENV $(PYTHON) main.py
-	@$(PYTHON) -m operations validate
+	@$(SHOW_PROGRESS) env -u ENV $(PYTHON) main.py && $(PYTHON) -m operations validate
 
 test: setup ## All checks: lint, unit tests, rotation, snapshots, policy, validation
 	@$(MAKE) $(TWO_AT_A_TIME) lint $(SUITES) policy validate
@@ -100,18 +100,18 @@ policy: setup ## Tests of the PCI DSS controls with planted defects, and checkov
 	@COVERAGE_FILE=.cache/policy.coverage $(PYTHON) -m coverage report --show-missing --skip-covered
 
 generated: setup ## After an edit: write what follows from settings and code (pages, atlantis.yaml, snapshots)
-	@env -u ENV -u CDKTF_OUTDIR $(PYTHON) main.py # fails on invalid settings before anything is replaced
-	@env -u CDKTF_OUTDIR $(PYTHON) -m operations document
+	@$(SHOW_PROGRESS) env -u ENV -u CDKTF_OUTDIR $(PYTHON) main.py # fails on invalid settings before anything is replaced
+	@$(SHOW_PROGRESS) env -u CDKTF_OUTDIR $(PYTHON) -m operations document
 	@env -u CDKTF_OUTDIR $(PYTHON) -m operations atlantis
 	@env -u ENV $(PYTHON) -m pytest tests/snapshots --snapshot-update --no-cov --quiet
 
 lint: setup ## ruff and basedpyright
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
-	@.venv/bin/basedpyright
+	@$(SHOW_PROGRESS) .venv/bin/basedpyright
 
 bench: setup ## Measure synthesis, tests, rotation and the last rehearsal of prod, for docs/benchmarks.md
-	@env -u ENV $(PYTHON) -m tests.benchmarks
+	@$(SHOW_PROGRESS) env -u ENV $(PYTHON) -m tests.benchmarks
 
 certificates: setup ## Rebuild the bundle of RDS certificate authorities
 	@$(PYTHON) -m operations certificates
@@ -120,7 +120,7 @@ certificates: setup ## Rebuild the bundle of RDS certificate authorities
 lock: $(PIPENV) ## Update the lock files to the newest versions that Pipfile and package.json allow
 	@python3.11 -m venv .cache/lock/.venv
 	@cp Pipfile Pipfile.lock .cache/lock
-	@cd .cache/lock && ../pipenv/bin/pipenv lock
+	@$(SHOW_PROGRESS) cd .cache/lock && ../pipenv/bin/pipenv lock
 	@cp .cache/lock/Pipfile.lock .
 	@.cache/pipenv/bin/python -c "$$NO_HOSTS"
 	@npm install --package-lock-only
@@ -182,12 +182,12 @@ $(PACKAGES): Pipfile Pipfile.lock $(PIPENV) $(PYTHON)
 
 $(INDEX): $(PACKAGES)
 	@echo "Indexing the AWS bindings"
-	@$(PYTHON) -m imports
+	@$(SHOW_PROGRESS) $(PYTHON) -m imports
 	@touch $@
 
 $(ROTATION) $(LOCAL_ROTATION): $(PACKAGES) $(wildcard lambda_rotation/*.py lambda_rotation/*.txt lambda_rotation/*/*.pem)
 	@echo "Packaging the rotation function into $@"
-	@$(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
+	@$(SHOW_PROGRESS) $(PYTHON) -m lambda_rotation.package $@ $(if $(filter $(LOCAL_ROTATION),$@),--local)
 
 # checkov pins other versions of the project's dependencies, so it has a separate environment.
 $(CHECKOV): Pipfile.lock $(PIPENV) .cache/checkov/bin/python
