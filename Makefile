@@ -22,7 +22,8 @@ TESTS := env -u ENV
 # Measured by `make policy`, whose tests break each control.
 CONTROLS := synthesized/controls
 
-# A line at least every ten seconds, on stderr: $(call WITH_PROGRESS,command) runs the command while the rest of the line runs.
+# A line at least every ten seconds, on stderr: $(call WITH_PROGRESS,command) repeats the command until the recipe's line
+# has ended.
 WITH_PROGRESS = while sleep 9 >/dev/null 2>&1 && kill -0 $$$$; do $(1); done >&2 & trap "kill $$!" EXIT;
 SHOW_PROGRESS = $(call WITH_PROGRESS,echo "make $@ is running")
 # Into the virtual environment of the target. Python compiles what it imports: most of the AWS bindings are never used.
