@@ -158,10 +158,12 @@ def test_a_missing_tool_is_named_with_what_to_install(machine: Machine, tool: st
     assert machine.refusal() == f"{tool} is not on the PATH: install {install}"
 
 
-def test_the_ranges_are_those_of_pipenv_and_npm():
+def test_the_ranges_are_the_same_everywhere():
     requires = tomllib.loads((ROOT / "Pipfile").read_text(encoding="utf-8"))["requires"]
     assert requires == {"python_version": ">=3.11,<3.14"}
     assert "(3, 11) <= sys.version_info < (3, 14)" in MAKEFILE
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert (tools["ruff"]["target-version"], tools["basedpyright"]["pythonVersion"]) == ("py311", "3.11")
     assert json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["engines"] == {"node": ">=20 <25"}
     assert "major < 20 || major > 24" in MAKEFILE
 
