@@ -38,6 +38,8 @@ export CHECKPOINT_DISABLE := 1
 $(if $(filter integration,$(MAKECMDGOALS)),$(if $(ENV),,$(error ENV is missing: make integration ENV=prod)))
 
 .DEFAULT_GOAL := help
+# Such as a virtual environment that was not completed.
+.DELETE_ON_ERROR:
 .PHONY: help setup examples fork defects rehearse rehearse-faults rehearse-atlantis rehearse-changes rehearse-guide integration synth validate test unit policy generated lint bench certificates lock clean
 
 help: ## List the targets
@@ -119,7 +121,7 @@ certificates: setup ## Rebuild the bundle of RDS certificate authorities
 
 # With the oldest Python: what it takes, the others take too.
 lock: $(PIPENV) ## Update the lock files to the newest versions that Pipfile and package.json allow
-	@python3.11 -m venv .cache/lock/.venv
+	@python3.11 -m venv .cache/lock/.venv || { echo "make lock requires python3.11, with venv" >&2; exit 1; }
 	@cp Pipfile Pipfile.lock .cache/lock
 	@$(SHOW_PROGRESS) cd .cache/lock && ../pipenv/bin/pipenv lock
 	@cp .cache/lock/Pipfile.lock .

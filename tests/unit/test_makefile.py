@@ -131,6 +131,13 @@ def test_a_virtual_environment_is_kept_as_long_as_its_python_exists(machine: Mac
     assert not (machine.folder / ".venv" / "old").exists()
 
 
+def test_a_virtual_environment_that_was_not_completed_is_made_again(machine: Machine):
+    machine.install("python3", "#!/bin/sh\n[ $1 = -c ] || { mkdir -p $3/bin; touch $3/bin/python; exit 1; }\n")
+    for _ in range(2):
+        run = machine.make(".venv/bin/python")
+        assert (run.returncode, run.stdout.splitlines()[0]) == (2, f"Creating .venv with {machine.path / 'python3'}")
+
+
 @pytest.mark.parametrize("version", ["20.0.0", "22.23.3", "24.21.0"])
 def test_a_node_that_was_tried_is_taken(machine: Machine, version: str):
     machine.install("node", NODE.format(version=version, node=shutil.which("node")))
