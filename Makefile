@@ -170,7 +170,7 @@ $(PREREQUISITES):
 	@test -n "$(PYTHON_FOUND)" || { echo "No Python 3.11 to 3.13 with venv and pip is on the PATH: install one" \
 		"(Debian 12 and 13, Ubuntu 24.04: apt install python3-venv)" >&2; exit 1; }
 	@echo "Creating $* with $(PYTHON_FOUND)"
-	@rm -rf $* && "$(PYTHON_FOUND)" -m venv $*
+	@$(SHOW_PROGRESS) rm -rf $* && "$(PYTHON_FOUND)" -m venv $*
 
 $(PIPENV): .cache/pipenv/bin/python
 	@echo "Installing pipenv $(PIPENV_VERSION) into .cache/pipenv"
