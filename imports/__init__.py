@@ -53,8 +53,6 @@ def load_bindings_lazily() -> None:
     """
     # In the project, where `make setup` fills it; the home folder may be empty or read-only.
     os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(JSII_CACHE))
-    # Suppress the end-of-life banner at each synthesis.
-    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     if not shutil.which(os.environ.get("JSII_NODE", "node")):
         sys.meta_path.insert(0, _NodeIsMissing())
     _disable_python_type_checks()
@@ -75,7 +73,7 @@ class _NodeIsMissing(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         if fullname == "jsii":
-            sys.exit("node is not on the PATH; install Node 20 or later (README.md)")
+            sys.exit("node is not on the PATH; install Node 24 (README.md)")
 
 
 def _disable_python_type_checks() -> None:

@@ -20,6 +20,8 @@ LINE = re.compile(r"^(?P<stack>\S*)  +(?P<text>\S.*)$")
 STARTED = re.compile(r": (?:Creating|Destroying)\.\.\.")
 DONE = re.compile(r": (?:Creation|Destruction) complete after ")
 ENDED = re.compile(r"^(?:Apply|Destroy) complete!")
+# Seconds between two lines without a terminal. Terraform reports every ten.
+INTERVAL = 9
 ERROR = re.compile(r"^(?:│ )?Error: ")
 
 
@@ -41,7 +43,7 @@ class TierProgress:
 
 
 class Progress:
-    """Progress of an environment's tiers: a live table on a terminal, otherwise one line per finished tier."""
+    """Progress of an environment's tiers: on a terminal a live table, otherwise lines."""
 
     def __init__(self, console: Console, stacks: Mapping[str, Stack]) -> None:
         """Start with no completed resources. `stacks` are by tier."""
@@ -51,6 +53,7 @@ class Progress:
         self._console = console
         self._by_stack = {stack.name: tier for tier, stack in stacks.items()}
         self._current_stack = ""
+        self._printed = time.monotonic()
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -85,12 +88,14 @@ class Progress:
         tier.done += bool(DONE.search(found["text"]))
         if ERROR.match(found["text"]):
             self.errors.append(f"{name}: {found['text']}")
-        if ENDED.match(found["text"]):
-            tier.ended = time.monotonic()
-            if not self._live:
-                self._console.print(self._row(name))
+        ended, now = ENDED.match(found["text"]), time.monotonic()
+        if ended:
+            tier.ended = now
         if self._live:
             self._live.update(self._table(), refresh=True)
+        elif ended or now - self._printed >= INTERVAL:
+            self._console.print(self._row(name))
+            self._printed = now
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

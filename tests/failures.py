@@ -4,12 +4,13 @@ The platforms that tests get record the attribute that was read last. A test of 
 `expect_none`.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Generator, Iterable, Iterator, KeysView, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple, Self
@@ -45,11 +46,28 @@ class Read(NamedTuple):
     address: str
     attribute: str
     line: tuple[CodeType, int]
+    instruction: int
+    """Offset in the code."""
 
     @property
     def is_one_of_many(self) -> bool:
         """Whether a comprehension has read the attribute, for several resources."""
-        return self.line[0].co_name.startswith("<")
+        code, line = self.line
+        if code.co_name.startswith("<"):
+            return True
+        # From Python 3.12 on, a comprehension runs in its function's frame.
+        ((_, _, column, _),) = islice(code.co_positions(), self.instruction // 2, self.instruction // 2 + 1)
+        return any(
+            (node.lineno, node.col_offset) <= (line, column or 0) < (node.end_lineno or 0, node.end_col_offset or 0)
+            for node in comprehensions(code.co_filename)
+        )
+
+
+@cache
+def comprehensions(file: str) -> list[ast.ListComp | ast.SetComp | ast.DictComp]:
+    """Comprehensions in a file, other than generators."""
+    nodes = ast.walk(ast.parse(Path(file).read_text(encoding="utf-8")))
+    return [node for node in nodes if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp)]
 
 
 class Arguments(dict[str, Any]):
@@ -72,7 +90,8 @@ class Arguments(dict[str, Any]):
     def _read(self, key: object) -> None:
         reader = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - it is documented
         if _is_of_a_test(reader.f_code.co_filename):
-            _reads.append(Read(self.address, f"{self.path} {key}".strip(), (reader.f_code, reader.f_lineno)))
+            line = reader.f_code, reader.f_lineno
+            _reads.append(Read(self.address, f"{self.path} {key}".strip(), line, reader.f_lasti))
 
     def __getitem__(self, key: str) -> Any:
         self._read(key)

@@ -14,6 +14,8 @@ from tests.conftest import SHIPPED, environment_without
 from tests.synthesized import WITH_OWN_TIERS
 
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
+SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
+"""jsii's warning of an old Node is not the program's own output."""
 
 
 def run(folder: Path, *arguments: str, out: Path, env: str = "") -> subprocess.CompletedProcess[str]:
@@ -21,7 +23,7 @@ def run(folder: Path, *arguments: str, out: Path, env: str = "") -> subprocess.C
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**environment_without("NODE_OPTIONS"), "ENV": env, "CDKTF_OUTDIR": str(out)},
+        env={**environment_without("NODE_OPTIONS"), **SILENT, "ENV": env, "CDKTF_OUTDIR": str(out)},
         capture_output=True,
         text=True,
         check=False,

@@ -101,6 +101,16 @@ def test_duration_of_a_tier_is_from_its_first_resource_to_its_end(clock: Clock):
         assert progress.tiers["network"].seconds == 5
 
 
+def test_without_a_terminal_a_tier_that_takes_long_is_printed_every_ten_seconds(clock: Clock):
+    out = StringIO()
+    with Progress(Console(file=out), STACKS) as progress:
+        progress.read_line("dev-network  aws_vpc.vpc: Creating...")
+        for seconds in (5, 5, 5):
+            clock.now += seconds
+            progress.read_line("dev-network  aws_vpc.vpc: Still creating... [00m10s elapsed]")
+    assert out.getvalue() == "  network          0 of 3     10.0 s\n"
+
+
 @pytest.mark.parametrize("ended", ["Apply complete! Resources: 1 added", "Destroy complete! Resources: 1 destroyed."])
 def test_without_a_terminal_finished_tiers_are_printed(ended: str):
     _, shown = watched(

@@ -106,7 +106,7 @@ def test_missing_packages_are_reported(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_program_that_needs_node_exits_with_one_line_without_it(tmp_path: Path):
     for program, code, message in (
-        ([sys.executable, "main.py"], 1, "node is not on the PATH; install Node 20 or later (README.md)\n"),
+        ([sys.executable, "main.py"], 1, "node is not on the PATH; install Node 24 (README.md)\n"),
         ([sys.executable, "-c", "import stacks.settings"], 0, ""),
     ):
         done = subprocess.run(

@@ -62,7 +62,7 @@ def scripts() -> list[str]:
 
 def used(name: str, within: list[Step]) -> list[Step]:
     """Steps that use an action."""
-    return [step for step in within if step.get("uses", "").startswith(f"{name}@")]
+    return [step for step in within if step.get("uses", "").partition("@")[0] == name]
 
 
 def test_every_file_is_a_workflow_or_an_action():
@@ -190,14 +190,30 @@ def test_every_target_and_command_exists():
     assert {*commands} <= {*COMMANDS}
 
 
-def test_programs_have_the_oldest_supported_versions():
+def test_checks_run_on_the_newest_versions_and_unit_tests_on_the_oldest_too():
+    action = READ["actions/setup/action.yml"]
+    newest = {name: given["default"] for name, given in action["inputs"].items()}
+    matrix = CHECKS["strategy"]["matrix"]
+    assert {name: [version] for name, version in newest.items()} == {name: matrix[name] for name in newest}
+    (included,) = matrix["include"]
+    assert included["target"] == "unit"
+    oldest = {name: included[name] for name in newest}
+    assert len(included) == 1 + len(oldest)
+    assert f"Python {oldest['python']} to {newest['python']} " in README
+    assert f"Node {oldest['node']} to {newest['node']} " in README
+    # A number would lose trailing zeros.
+    assert all(isinstance(version, str) for version in (*oldest.values(), *newest.values()))
+    (setup,) = used("./.github/actions/setup", CHECKS["steps"])
+    assert setup["with"] == {name: f"${{{{ matrix.{name} }}}}" for name in newest}
+
+
+def test_programs_have_the_given_versions_and_terraform_the_oldest():
     inputs: dict[str, Any] = {}
     for step in READ["actions/setup/action.yml"]["runs"]["steps"]:
         inputs |= step["with"]
-    # A number would lose trailing zeros.
-    assert all(isinstance(inputs[name], str) for name in ("python-version", "node-version", "terraform_version"))
-    assert f"Python {inputs['python-version']} " in README
-    assert f"Node {inputs['node-version']} " in README
+    assert inputs["python-version"] == "${{ inputs.python }}"
+    assert inputs["node-version"] == "${{ inputs.node }}"
+    assert isinstance(inputs["terraform_version"], str)
     terraform = inputs["terraform_version"].rpartition(".")[0]
     assert f"Terraform {terraform} or later" in README
     assert terraform == ".".join(map(str, MIN_VERSION))
