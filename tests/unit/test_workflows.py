@@ -33,12 +33,14 @@ WORKFLOWS = {name: content for name, content in READ.items() if name.startswith(
 JOBS: dict[tuple[str, str], Job] = {
     (name, job): definition for name, workflow in WORKFLOWS.items() for job, definition in workflow["jobs"].items()
 }
+NIGHT = JOBS["workflows/nightly.yml", "make"]
 CHECKS, DIFFERENCE, PLAN = (JOBS["workflows/pull-request.yml", name] for name in ("make", "snapshots", "plan"))
 
 # Permissions of the job's token.
 # https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions
 READS = {"contents": "read"}
 MAY = {
+    ("workflows/nightly.yml", "make"): READS,
     ("workflows/pull-request.yml", "make"): READS,
     ("workflows/pull-request.yml", "snapshots"): READS,
     ("workflows/pull-request.yml", "plan"): {**READS, "id-token": "write"},
@@ -66,7 +68,7 @@ def used(name: str, within: list[Step]) -> list[Step]:
 
 
 def test_every_file_is_a_workflow_or_an_action():
-    assert READ.keys() == {"workflows/pull-request.yml", "actions/setup/action.yml"}
+    assert READ.keys() == {"workflows/nightly.yml", "workflows/pull-request.yml", "actions/setup/action.yml"}
 
 
 def test_every_action_is_pinned_to_a_commit_with_its_version_in_a_comment():
@@ -89,11 +91,10 @@ def test_an_action_has_the_same_version_everywhere():
     assert len({action.partition("@")[0] for action in actions}) == len(actions)
 
 
-def test_workflows_run_only_for_pull_requests():
-    for workflow in WORKFLOWS.values():
-        # In YAML 1.1, `on` is true. `pull_request_target` would run unreviewed code with the permissions of the base
-        # branch.
-        assert workflow[True] == "pull_request"
+def test_workflows_run_only_for_pull_requests_and_at_night():
+    # In YAML 1.1, `on` is true. `pull_request_target` would run unreviewed code with the base branch's permissions.
+    assert WORKFLOWS["workflows/pull-request.yml"][True] == "pull_request"
+    assert WORKFLOWS["workflows/nightly.yml"][True].keys() == {"schedule", "workflow_dispatch"}
 
 
 def test_jobs_have_minimal_permissions():
@@ -127,7 +128,7 @@ def test_no_untrusted_context_is_used():
 
 def test_jobs_have_a_timeout_and_are_cancelled_by_newer_commits():
     for name, job in JOBS.items():
-        assert 0 < job["timeout-minutes"] <= 60, name
+        assert 0 < job["timeout-minutes"] <= (60 if job is not NIGHT else 180), name
         assert not job["runs-on"].endswith("latest"), name
     for workflow in WORKFLOWS.values():
         assert workflow["concurrency"]["cancel-in-progress"] is True
@@ -164,11 +165,12 @@ def test_the_checks_are_exactly_those_of_the_makefile():
     assert CHECKS["strategy"]["fail-fast"] is False
 
 
-def test_each_check_runs_a_make_target():
-    (step,) = [step for step in CHECKS["steps"] if "run" in step]
+@pytest.mark.parametrize("job", [CHECKS, NIGHT], ids=["pull request", "night"])
+def test_each_check_runs_a_make_target(job: Job):
+    (step,) = [step for step in job["steps"] if "run" in step]
     assert step["run"] == "make $TARGET"
     assert step["env"] == {"TARGET": "${{ matrix.target }}"}
-    for target in CHECKS["strategy"]["matrix"]["target"]:
+    for target in job["strategy"]["matrix"]["target"]:
         run = subprocess.run(
             ["bash", "-eo", "pipefail", "-c", step["run"].replace("make", "make --dry-run")],
             cwd=ROOT,
@@ -178,6 +180,11 @@ def test_each_check_runs_a_make_target():
             check=False,
         )
         assert run.returncode == 0, run.stderr
+
+
+def test_every_long_target_runs_at_night():
+    long = set(re.findall(r"^(fork|examples|rehearse-\w+): ", MAKEFILE, flags=re.MULTILINE))
+    assert {target.split()[0] for target in NIGHT["strategy"]["matrix"]["target"]} == {*long, "rehearse"}
 
 
 def test_every_target_and_command_exists():
@@ -222,7 +229,7 @@ def test_programs_have_the_given_versions_and_terraform_the_oldest():
     assert len(inputs) == 4
 
 
-@pytest.mark.parametrize("job", [CHECKS, PLAN])
+@pytest.mark.parametrize("job", [CHECKS, NIGHT, PLAN])
 def test_setup_runs_before_make(job: Job):
     names = [step.get("uses", "run").partition("@")[0] for step in job["steps"]]
     assert names[:3] == ["actions/checkout", "./.github/actions/setup", "run"]
