@@ -25,7 +25,7 @@ CONTROLS := synthesized/controls
 
 # A line at least every ten seconds, on stderr: $(call WITH_PROGRESS,command) repeats the command until the recipe's line
 # has ended.
-WITH_PROGRESS = while sleep 8 >/dev/null 2>&1 && kill -0 $$$$; do $(1); done >&2 & trap "kill $$!" EXIT;
+WITH_PROGRESS = while sleep 8 >/dev/null 2>&1 && kill -0 $$$$; do $(1); done >&2 & trap "kill $$! 2>/dev/null" EXIT;
 SHOW_PROGRESS = $(call WITH_PROGRESS,echo "make $@ is running")
 # Into the virtual environment of the target. Python compiles what it imports: most of the AWS bindings are never used.
 PIP = $(call WITH_PROGRESS,du -sh $(@D)) $(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-compile
