@@ -90,6 +90,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "memory": 8192,
             "architecture": "X86_64",
             "requests_per_client": 300,
+            "requests_per_task": 500,
             "large_bodies": ["/uploads/", "/imports/"],
         },
         "recovery": {"vault_lock": "compliance"},
@@ -100,16 +101,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
         },
     },
     "dev": {
+        "owner": "shop@acme.example",
         "region": "us-west-2",
         "network": {"zones": ["us-west-2a", "us-west-2b", "us-west-2c"]},
-        "windows": {"backup": "23:30-00:45"},
-        "database": {"engine_version": "17.6", "readers": 2, "maximum_readers": 2, "os_metrics_log": False},
+        "windows": {"backup": "23:30-00:45", "maintenance": "sat:03:00-sat:04:30"},
+        "database": {
+            "name": "orders",
+            "engine_version": "17.6",
+            "readers": 2,
+            "maximum_readers": 2,
+            "os_metrics_log": False,
+        },
         "cache": {"node_type": "cache.t4g.micro", "replicas_per_shard": 0},
         "service": {"large_bodies": ["/uploads/"]},
         "audit": {"inspector": True},
+        "access": {"repository": "acme/shop"},
     },
 }
-"""Reference environments with other values, including those that they leave to the defaults; synthesized once a run."""
+"""Reference environments in which every setting has another value; synthesized once a run."""
 
 Synthesize = Callable[..., Platform]
 

@@ -1,6 +1,7 @@
 """Settings files: what is accepted, and the message for what is not."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from stacks.settings import Environment, SettingsError, collisions, load_environ
 from stacks.settings.cache import CacheSettings
 from stacks.settings.database import DatabaseSettings
 from stacks.settings.files import merged
+from stacks.settings.section import Section
 from tests.conftest import (
     ENVIRONMENTS,
     REFERENCE,
     SHIPPED,
     THREE_ZONES,
+    VARIANTS,
     changed_settings,
     load_settings,
     reference,
@@ -658,3 +661,25 @@ def test_no_security_control_can_be_turned_off():
     keys = re.findall(r"^\| `([^`]+)`", settings_reference(), flags=re.MULTILINE)
     assert "foundation.alarm_subscriptions[].endpoint" in keys
     assert not [key for key in keys for switch in SWITCHES if switch in key]
+
+
+ELSEWHERE = {"company", "replaces"}
+"""Settings that forks and pairs of environments vary: tests/changes/test_forks.py, tests/policy/test_isolation.py."""
+
+
+def leaves(section: Section, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting of an environment with its value."""
+    for name, value in section:
+        if isinstance(value, Section):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", repr(value)
+
+
+def test_every_setting_has_a_second_value_in_the_policy_suite(tmp_path: Path):
+    tested = [*((name, {}) for name in ENVIRONMENTS), *VARIANTS.items(), ("prod", THREE_ZONES)]
+    values = dict[str, set[str]]()
+    for number, (name, change) in enumerate(tested):
+        for setting, value in leaves(load_settings(name, tmp_path / str(number), change)):
+            values.setdefault(setting, set()).add(value)
+    assert {setting for setting, found in values.items() if len(found) < 2} == ELSEWHERE
