@@ -54,4 +54,5 @@ def test_settings_are_read_and_checked(copy: Path):
     assert "| `own.sessions.days` | whole number, days | 1 to 30 |" in run(copy, f'.venv/bin/python -c "{reference}"')
     file.write_text(f"{before}\n[own.sessions]\ndays = 31\n")
     refused = run(copy, f"ENV={SHIPPED[0]} .venv/bin/python main.py 2>&1 || true")
-    assert refused.startswith(f"environments/{SHIPPED[0]}.toml: own.sessions.days = 31: allowed: ")
+    *_, line = refused.splitlines()  # before it, jsii may warn of an old Node
+    assert line.startswith(f"environments/{SHIPPED[0]}.toml: own.sessions.days = 31: allowed: ")
