@@ -195,6 +195,9 @@ def _project(stack: Stack, group: int, sources: Sequence[str]) -> dict[str, Any]
 
 def _assets(stack: Stack) -> Iterator[str]:
     for folder in sorted(stack.folder.glob("assets/*")):
+        if (ROOT / "stacks" / "own" / stack.tier).is_dir():
+            yield f"stacks/own/{stack.tier}/**"
+            return
         if folder.name not in ASSET_SOURCES:
             raise RefusedError(f"{stack.name}: the sources of asset {folder.name} are unknown: add it to ASSET_SOURCES")
         yield ASSET_SOURCES[folder.name]

@@ -89,10 +89,7 @@ class OwnTier(TierStack):
             allow(
                 f"{cls.tier.title()}{grant.sid}",
                 grant.iam_actions(),
-                [
-                    names.arn(grant.service, resource.format(ours=names.resource_name(""), domain=domain))
-                    for resource in grant.resources.split()
-                ],
+                [_arn(names, grant.service, resource, domain) for resource in grant.resources.split()],
             )
             for grant in cls.tasks
         ]
@@ -115,6 +112,12 @@ class OwnTier(TierStack):
     def watch(self, *alarms: Alarm) -> None:
         """Create the tier's alarms. The dashboard and the alarm over all tiers include them."""
         self.alarms = create_alarms(self, self.tiers.foundation.alarm_topic, alarms)
+
+
+def _arn(names: Names, service: str, resource: str, domain: str) -> str:
+    """ARN of a resource of a grant, which may be one already: those of buckets have neither account nor Region."""
+    part = resource.format(account=names.account, domain=domain, ours=names.resource_name(""), region=names.region)
+    return part if part.startswith("arn:") else names.arn(service, part)
 
 
 def permissions_of(tiers: Sequence[type[OwnTier]]) -> OwnPermissions:

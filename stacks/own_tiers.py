@@ -26,11 +26,11 @@ def own_tiers() -> "Sequence[type[OwnTier]]":
     """
     tiers: list[type[OwnTier]] = []
     problems: list[str] = []
-    for file in sorted(FOLDER.glob("*/stack.py")):
+    for folder in sorted({file.parent for file in FOLDER.glob("*/*.py")}):
         try:
-            tiers.append(_read(file.parent.name))
+            tiers.append(_read(folder.name))
         except ValueError as error:
-            problems.append(f"stacks/own/{file.parent.name}: {error}")
+            problems.append(f"stacks/own/{folder.name}: {error}")
     if problems:
         raise SettingsError("\n".join(problems))
     return tiers
@@ -40,7 +40,7 @@ def _read(name: str) -> "type[OwnTier]":
     """The class of the tier in a folder.
 
     Raises:
-        ValueError: the name is not allowed, or is not that of the class.
+        ValueError: the name is not allowed, or is not that of the class, or `stack.py` is missing or no Python.
     """
     from stacks.own_tier import OwnTier
 
@@ -48,7 +48,12 @@ def _read(name: str) -> "type[OwnTier]":
         raise ValueError("allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter")
     if (ROOT / "stacks" / name).is_dir():
         raise ValueError("allowed: a folder name that no tier of the project has")
-    module = import_module(f"stacks.own.{name}.stack")
+    if not (FOLDER / name / "stack.py").is_file():
+        raise ValueError("has no stack.py")
+    try:
+        module = import_module(f"stacks.own.{name}.stack")
+    except SyntaxError as error:
+        raise ValueError(f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}") from error
     classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
     tiers = [each for each in classes if issubclass(each, OwnTier)]
     if len(tiers) != 1:

@@ -4,7 +4,7 @@ ECR's bucket of image layers, in an account of AWS, is the exception.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdktf_cdktf_provider_aws.route_table import RouteTable
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
@@ -50,6 +50,18 @@ SHARED_ENDPOINTS = (
     Endpoint("monitoring", ("cloudwatch:PutMetricData",)),
     Endpoint("sts", ("sts:AssumeRole", "sts:GetCallerIdentity")),
 )
+
+
+S3_ENDPOINT = Endpoint("s3", ("s3:GetObject", "s3:ListBucket", "s3:PutObject"), is_gateway=True)
+
+
+def merged(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """One endpoint for each service, which allows the actions of all: a VPC can have only one with its DNS name."""
+    found: dict[str, Endpoint] = {}
+    for endpoint in endpoints:
+        before = found.setdefault(endpoint.service, endpoint)
+        found[endpoint.service] = replace(before, actions=tuple(dict.fromkeys((*before.actions, *endpoint.actions))))
+    return list(found.values())
 
 
 def interface_endpoint(
@@ -105,7 +117,7 @@ def _own_account_policy(tier: TierStack, id: str, endpoint: Endpoint) -> str:
     )
 
 
-def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
+def s3_endpoint(tier: TierStack, vpc: Vpc, endpoint: Endpoint, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
     """The gateway endpoint of S3, for this account's buckets and the bucket of ECR's image layers."""
     region = tier.settings.region
     return VpcEndpoint(
@@ -120,7 +132,7 @@ def s3_endpoint(tier: TierStack, vpc: Vpc, route_tables: Sequence[RouteTable]) -
             "endpoint-s3-policy",
             allow(
                 "OwnAccount",
-                ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+                endpoint.actions,
                 ["*"],
                 to=EVERYONE,
                 when=[

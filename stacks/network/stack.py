@@ -24,11 +24,13 @@ from constructs import Construct
 from stacks.foundation.stack import FoundationStack
 from stacks.network import network_acls
 from stacks.network.endpoints import (
+    S3_ENDPOINT,
     SECRETS_ENDPOINT,
     SHARED_ENDPOINTS,
     Endpoint,
     gateway_endpoint,
     interface_endpoint,
+    merged,
     s3_endpoint,
 )
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN, enable_flow_logs
@@ -209,17 +211,18 @@ class NetworkStack(TierStack):
 
     def _endpoints(self, app_tables: list[RouteTable], own: Sequence[Endpoint]) -> Mapping[str, VpcEndpoint]:
         """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns the gateways by service."""
-        subnets = list(self.app_subnets.values())
-        for endpoint in (*SHARED_ENDPOINTS, *(each for each in own if not each.is_gateway)):
-            interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=self.security_groups.endpoints)
-        secrets = interface_endpoint(
-            self, self.vpc, SECRETS_ENDPOINT, subnets=subnets, group=self.security_groups.secrets_endpoint
-        )
-        self.export(secrets, "id")
-        gateways = {S3: s3_endpoint(self, self.vpc, app_tables)}
-        for endpoint in own:
+        subnets, groups = list(self.app_subnets.values()), self.security_groups
+        gateways: dict[str, VpcEndpoint] = {}
+        for endpoint in merged([*SHARED_ENDPOINTS, SECRETS_ENDPOINT, S3_ENDPOINT, *own]):
             if endpoint.is_gateway:
-                gateways[endpoint.service] = gateway_endpoint(self, self.vpc, endpoint, app_tables)
+                create = s3_endpoint if endpoint.service == S3_ENDPOINT.service else gateway_endpoint
+                gateways[endpoint.service] = create(self, self.vpc, endpoint, app_tables)
+                continue
+            is_of_secrets = endpoint.service == SECRETS_ENDPOINT.service
+            group = groups.secrets_endpoint if is_of_secrets else groups.endpoints
+            created = interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=group)
+            if is_of_secrets:
+                self.export(created, "id")
         return gateways
 
     def _allow_flows(self, gateways: Mapping[str, VpcEndpoint]) -> None:

@@ -48,13 +48,15 @@ class Document:
         return type(self)(json.loads(json.dumps(self.bodies)))
 
     def of_type(self, *selectors: str) -> dict[str, Body]:
-        """Bodies by address, selected by type (`aws_lb`) or address (`aws_lb.service_load-balancer`)."""
+        """Bodies by address, selected by type (`aws_lb`), type and tier (`aws_lb.service`), or address."""
         if self.bodies.keys() != self._indexed:  # a mutation adds and removes resources
             self._indexed.clear()
             self._index.clear()
             for address in self.bodies:
                 self._indexed.add(address)
-                self._index.setdefault(address.partition(".")[0], []).append(address)
+                type_, _, name = address.partition(".")
+                for selector in (type_, f"{type_}.{name.partition('_')[0]}"):
+                    self._index.setdefault(selector, []).append(address)
                 self._index[address] = [address]
         return {address: self.bodies[address] for each in selectors for address in self._index.get(each, ())}
 

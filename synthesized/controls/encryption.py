@@ -53,7 +53,7 @@ def _shared_keys(document: Document) -> Iterable[str]:
     purposes = dict[str, str]()
     for type_, path, of_type in KEYS:
         for address, body in document.of_type(type_).items():
-            for key in values(body, path):
+            for key in filter(None, values(body, path)):
                 # Whatever its types are, the resources of one of the user's own tiers may share that tier's key.
                 owner = str(key).removeprefix("${aws_kms_key.").partition("_")[0]
                 purpose = address.partition(".")[2].partition("_")[0] if owner in OWN_TIERS else of_type

@@ -66,7 +66,8 @@ def unmanaged_log_groups(document: Document) -> Iterable[str]:
     ]
     wanted += [
         (address, f"/aws/lambda/{body['function_name']}")
-        for address, body in document.of_type("aws_lambda_function").items()
+        # The boundary knows this name. Others name their group in `logging_config`, which is another control.
+        for address, body in document.of_type("aws_lambda_function.rotation").items()
     ]
     wanted += [
         (address, f"/aws/ecs/containerinsights/{body['name']}/performance")
@@ -252,7 +253,7 @@ CONTROLS = (
         checks=[
             Every("aws_s3_bucket_versioning", {"versioning_configuration.status": "Enabled"}),
             Every(
-                "aws_s3_bucket_policy",
+                "aws_s3_bucket_policy.foundation",
                 {
                     "policy.statement[sid=DenyDeletion].effect": "Deny",
                     "policy.statement[sid=DenyDeletion].principals.identifiers": ["*"],
@@ -287,7 +288,7 @@ CONTROLS = (
         checks=[
             Every("aws_cloudwatch_log_group", {"retention_in_days": at_least(MINIMUM_RETENTION_DAYS)}),
             Every(
-                "aws_s3_bucket_lifecycle_configuration",
+                "aws_s3_bucket_lifecycle_configuration.foundation",
                 {"rule.expiration.days": at_least(MINIMUM_RETENTION_DAYS), "rule.status": "Enabled"},
             ),
             Relation(

@@ -49,8 +49,10 @@ def _unsubscribed_database_events(document: Document) -> Iterable[str]:
 
 
 def _topics_without_subscription(document: Document) -> Iterable[str]:
-    for address in document.unreferenced("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
-        yield f"{address}: has no aws_sns_topic_subscription"
+    subscribed = {each["topic_arn"] for each in document.of_type("aws_sns_topic_subscription").values()}
+    for address in document.of_type("aws_sns_topic.foundation"):
+        if f"${{{address}.arn}}" not in subscribed:
+            yield f"{address}: has no aws_sns_topic_subscription"
 
 
 CONTROLS = (
@@ -106,9 +108,9 @@ CONTROLS = (
         requirements=("12.10.1",),
         summary="The alarm topic has subscribers, and allows CloudWatch and EventBridge to publish.",
         checks=[
-            Relation("every topic has a subscription", _topics_without_subscription),
+            Relation("the alarm topic has a subscription", _topics_without_subscription),
             Every(
-                "aws_sns_topic_policy",
+                "aws_sns_topic_policy.foundation",
                 {
                     f"policy.statement[sid={sid}].{path}": wanted
                     for sid, publisher in PUBLISHERS.items()

@@ -63,7 +63,9 @@ def _broad_ingress(document: Document) -> Iterable[str]:
 
 def _unexpected_sources(document: Document) -> Iterable[str]:
     def groups(type_: str, path: str) -> set[str]:
-        return {group for body in document.of_type(type_).values() for found in values(body, path) for group in found}
+        return {
+            group for body in document.of_type(type_).values() for found in values(body, path) for group in found or []
+        }
 
     tasks = groups("aws_ecs_service", "network_configuration.security_groups")
     functions = groups("aws_lambda_function", "vpc_config.security_group_ids")

@@ -237,10 +237,11 @@ EXTRA_CONDITION_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("kms:Re
 
 
 def known_things(platform: Platform) -> Iterator[str]:
-    """Write actions are restricted by a name or tag of the environment, where the action supports that."""
+    """Write actions are restricted by a name, tag or the domain of the environment, where the action supports that."""
     names = names_of(platform)
     ours = names.resource_name("")
-    known = (ours, ours.replace("-", "_"), names.alarm_name(""), names.role_path, *FIXED_NAMES)
+    domains = [f"/{each.body['domain_name']}" for each in platform.of_type("aws_acm_certificate")]
+    known = (ours, ours.replace("-", "_"), names.alarm_name(""), names.role_path, *domains, *FIXED_NAMES)
     for role, statement in _allowed(platform):
         keys = [key for test, keys in statement.get("Condition", {}).items() if "Equals" in test for key in keys]
         is_bound_by_tag = any("Tag/" in key or key == "kms:ResourceAliases" for key in keys)

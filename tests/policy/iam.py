@@ -14,6 +14,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from policy_sentry.querying.actions import get_actions_that_support_wildcard_arns_only
 
 from operations.bootstrap.boundary import boundary
+from stacks.own_tiers import own_tiers
 from synthesized.platform import Body, Platform
 from synthesized.policy_statements import Statement, as_list, service_principals
 from synthesized.roles import Role, RoleUse, policies_of, roles_of
@@ -45,6 +46,10 @@ MANAGES_PERMISSIONS = {"logs:PutResourcePolicy"}
 KEYS_OF_EVERY_REQUEST = {"aws:SecureTransport"}
 # Accepted exposure of credentials: to pull images, and to read secrets, whose readers a test lists.
 GIVES_CREDENTIALS = {"ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"}
+# Tasks may read objects if an own tier declares it, and names the bucket: `wildcard_resources` checks that.
+READS_OBJECTS = {"s3:GetObject"}.intersection(
+    action for tier in own_tiers() for grant in tier.tasks for action in grant.iam_actions()
+)
 # AWS managed policies are not restricted to resources of the stacks. Each is accepted for one service, as the only
 # policy of a role with the permissions boundary.
 ACCEPTED_AWS_POLICIES = {
@@ -182,7 +187,9 @@ def escalation(platform: Platform) -> Iterator[str]:
             yield f"{role.address}: {way['type']}"
         for action in set(own.permissions_management_without_constraints) - MANAGES_PERMISSIONS:
             yield f"{role.address}: {action}"
-        for action in {*own.credentials_exposure, *own.allows_data_exfiltration_actions} - GIVES_CREDENTIALS:
+        for action in (
+            {*own.credentials_exposure, *own.allows_data_exfiltration_actions} - GIVES_CREDENTIALS - READS_OBJECTS
+        ):
             yield f"{role.address}: {action}"
         # AWS managed policies pass roles and start what runs with them; the boundary denies that.
         together = _as_if_unbound([*_allow(role.statements), *_allow(statements_of_aws(role)), *denied])

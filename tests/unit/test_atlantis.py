@@ -228,6 +228,15 @@ def test_an_unknown_asset_is_refused(program: Path):
         configuration([stack("dev-edge", program)], program, ["dev"])
 
 
+def test_assets_of_an_own_tier_are_in_its_folder(program: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "ROOT", program)
+    (program / "stacks" / "own" / "edge").mkdir(parents=True)
+    for asset in ("picture", "code"):
+        (program / "assets" / asset).mkdir(parents=True)
+    ((project,),) = [yaml.safe_load(configuration([stack("dev-edge", program)], program, ["dev"]))["projects"]]
+    assert project["autoplan"]["when_modified"][-1].endswith("/stacks/own/edge/**")
+
+
 def test_an_environment_that_was_not_synthesized_is_refused(all_stacks: list[Stack]):
     with pytest.raises(RefusedError, match=r"moon: not synthesized; run make synth without ENV"):
         configuration(all_stacks, ROOT, [*SHIPPED, "moon"])

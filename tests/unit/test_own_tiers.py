@@ -10,11 +10,15 @@ from examples.own.mail.stack import MailStack
 from examples.own.sessions.stack import TABLE, SessionsStack
 from operations.bootstrap import boundary as bootstrap
 from stacks import own, own_tiers
+from stacks.own_tier import Endpoint, Grant, OwnTier
 from stacks.settings import SettingsError
 from synthesized.catalogue.row import Idempotent, Tagged
 from synthesized.catalogue.table import row_of_own_type
+from synthesized.controls import CONTROLS
+from synthesized.controls.document import Document
 from synthesized.platform import Platform
 from tests.conftest import synthesize_variation
+from tests.policy.deployers import known_things
 from tests.synthesized import bodies, conditions, names_of, only, statements
 
 
@@ -101,6 +105,58 @@ def test_its_types_have_rows_in_the_catalogue():
     assert untagged.denied_without_tls == "dynamodb:*"
 
 
+class FilesStack(OwnTier):
+    """A bucket by the ARN of its name, and endpoints that the platform or another own tier has, too."""
+
+    tier = "files"
+    tasks = (Grant("Objects", "s3", "GetObject", "arn:aws:s3:::{ours}files-{account}-{region}/*"),)
+    endpoints = (
+        Endpoint("s3", ("s3:DeleteObject",), is_gateway=True),
+        Endpoint("sts", ("sts:GetAccessKeyInfo", "sts:AssumeRole")),
+        Endpoint("secretsmanager", ("secretsmanager:ListSecrets",)),
+        Endpoint("dynamodb", ("dynamodb:Query",), is_gateway=True),
+    )
+
+
+def test_a_grant_may_name_an_arn(extended: Platform):
+    (statement,) = FilesStack.task_statements(names_of(extended))
+    assert statement.resources == ["arn:aws:s3:::acme-prod-files-111122223333-us-west-1/*"]
+
+
+def test_an_endpoint_allows_what_all_tiers_need(tmp_path: Path):
+    platform = synthesize_variation(tmp_path / "merged", "prod", own=[SessionsStack, FilesStack])
+    actions = {
+        service: statements(platform, "network", f"endpoint-{service}-policy")["OwnAccount"]["actions"]
+        for service in ("s3", "sts", "secretsmanager", "dynamodb")
+    }
+    assert {"s3:DeleteObject", "s3:GetObject"} <= set(actions["s3"])
+    assert sorted(actions["sts"]) == ["sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:GetCallerIdentity"]
+    assert {"secretsmanager:ListSecrets", "secretsmanager:GetSecretValue"} <= set(actions["secretsmanager"])
+    assert {"dynamodb:GetItem", "dynamodb:Query"} <= set(actions["dynamodb"])
+
+
+def test_rules_find_nothing_in_the_examples(extended: Platform):
+    assert not list(known_things(extended))
+
+
+def test_a_function_outside_the_vpc_and_a_store_without_key_are_one_problem(extended: Platform):
+    document = Document.of(extended)
+    document.bodies["aws_lambda_function.own_function"] = {"function_name": "x"}
+    document.bodies["aws_dynamodb_table.sessions_table"] = {"name": "x"}
+    document.bodies["aws_sns_topic.own_topic"] = {"name": "x"}
+    found = {control.name: control.problems(document) for control in CONTROLS}
+    assert not found["data-store-sources"]
+    assert not found["one-key-per-purpose"]
+    assert not found["alarm-subscriptions"]
+
+
+def test_a_folder_without_a_stack_is_reported(folder: Path):
+    (folder / "lost").mkdir()
+    (folder / "lost" / "stacks.py").touch()
+    with pytest.raises(SettingsError, match=r"^stacks/own/lost: has no stack\.py$"):
+        own_tiers.own_tiers()
+
+
 def write(folder: Path, name: str, stack: str) -> None:
     (folder / name).mkdir()
     (folder / name / "stack.py").write_text(stack)
@@ -132,6 +188,7 @@ def test_tiers_are_found_in_their_folders(folder: Path):
     [
         ("two-words", "", "allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter"),
         ("cache", "", "allowed: a folder name that no tier of the project has"),
+        ("broken", "x = 1\ndef (\n", "stack.py, line 2: invalid syntax"),
         ("nothing", "", "stack.py has 0 classes that derive from OwnTier; allowed: one"),
         ("renamed", TIER.format(name="other"), "stack.py: tier = 'other'; allowed: 'renamed', the name of the folder"),
     ],
