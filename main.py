@@ -17,7 +17,7 @@ from stacks.foundation.stack import FoundationStack
 from stacks.network.stack import NetworkStack
 from stacks.observability.stack import ObservabilityStack
 from stacks.own_tier import OwnTier, Tiers, permissions_of
-from stacks.own_tiers import own_tiers
+from stacks.own_tiers import own_tiers_of
 from stacks.recovery.stack import RecoveryStack
 from stacks.rotation.stack import RotationStack
 from stacks.service.stack import ServiceStack, Stores
@@ -75,7 +75,7 @@ def main() -> None:
         environments = load_environments(ROOT / "environments", only=os.environ.get("ENV") or None)
         app = create_app(outdir)
         for environment in environments:
-            build(app, environment, own_tiers())
+            build(app, environment, own_tiers_of(environment.name))
     except SettingsError as error:
         sys.exit(str(error))
     app.synth()

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from main import build
 from operations.account import settings_of
 from operations.errors import RefusedError
-from stacks.own_tiers import own_tiers
+from stacks.own_tiers import own_tiers_of
 from stacks.settings.network import EgressRule
 
 # isort: split
@@ -37,5 +37,5 @@ def synthesize(environment: str, cidr: str, folder: Path) -> None:
     network = settings.network.model_copy(update={"egress": (*settings.network.egress, provider)})
     (folder / "stacks").mkdir(parents=True, exist_ok=True)  # otherwise cdktf fails with a Node traceback
     app = App(outdir=str(folder))
-    build(app, settings.model_copy(update={"network": network}), own_tiers())
+    build(app, settings.model_copy(update={"network": network}), own_tiers_of(environment))
     app.synth()

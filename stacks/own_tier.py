@@ -1,6 +1,6 @@
 """The base class of tiers of one's own, and what they declare for the access tier, the commands and the checks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -65,6 +65,8 @@ class ResourceType:
 class OwnTier(TierStack):
     """A tier of one's own, in `stacks/own/<tier>/stack.py`. Its `__init__` takes the arguments of this class."""
 
+    environments: ClassVar[Collection[str]] = ()
+    """The environments that have it; empty for all."""
     deployment: ClassVar[Sequence[Grant]] = ()
     """What the deployment roles may do with its resources, beside its KMS key, alarms and roles, which they may manage
     without it."""

@@ -36,6 +36,15 @@ def own_tiers() -> "Sequence[type[OwnTier]]":
     return tiers
 
 
+def own_tiers_of(environment: str) -> "Sequence[type[OwnTier]]":
+    """The tiers of one's own that an environment has.
+
+    Raises:
+        SettingsError: as `own_tiers`.
+    """
+    return [tier for tier in own_tiers() if not tier.environments or environment in tier.environments]
+
+
 def _read(name: str) -> "type[OwnTier]":
     """The class of the tier in a folder.
 

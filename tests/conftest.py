@@ -21,7 +21,7 @@ import main
 from main import build
 from stacks import ROOT
 from stacks.own_tier import OwnTier
-from stacks.own_tiers import own_tiers
+from stacks.own_tiers import own_tiers, own_tiers_of
 from stacks.settings import Environment, load_environments
 from stacks.settings.files import SHARED, environment_files, merged
 from synthesized.platform import Platform
@@ -204,7 +204,7 @@ def only_tiers(wanted: Collection[str]) -> Generator[None]:
             if class_.tier not in built:
                 patch.setattr(main, name, Mock())
         if built != {*TIERS}:
-            patch.setattr(main, "own_tiers", tuple)  # they may depend on any tier
+            patch.setattr(main, "own_tiers_of", lambda _: ())  # they may depend on any tier
         yield
 
 
@@ -243,12 +243,12 @@ def synthesize(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return synthesize
 
 
-def synthesize_all(environments: Path, out: Path, own: Sequence[type[OwnTier]] = ()) -> dict[str, Platform]:
-    """All environments of a folder, synthesized in one run."""
+def synthesize_all(environments: Path, out: Path, *, own: bool = False) -> dict[str, Platform]:
+    """All environments of a folder, synthesized in one run, with the user's own tiers or without."""
     app = App(outdir=str(out))
     loaded = load_environments(environments)
     for environment in loaded:
-        build(app, environment, own)
+        build(app, environment, own_tiers_of(environment.name) if own else ())
     app.synth()
     return {environment.name: recording(Platform.read(out, environment.name)) for environment in loaded}
 

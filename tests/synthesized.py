@@ -9,7 +9,7 @@ from unittest.mock import Mock, patch
 import main  # before cdktf, which it sets up
 from stacks.names import ACCESS, Names
 from stacks.own_tier import OwnTier
-from stacks.own_tiers import own_tiers
+from stacks.own_tiers import own_tiers_of
 from stacks.tier import TierStack
 from synthesized.platform import Body, Platform
 from tests.failures import Arguments, Named
@@ -49,13 +49,16 @@ DEPENDENCIES: Mapping[str, Collection[str]] = _dependencies()
 """Tiers that each tier depends on."""
 TIERS = tuple(DEPENDENCIES)
 """In dependency order: a tier depends only on earlier ones. The user's own tiers are not among them."""
-WITH_OWN_TIERS = (*TIERS, *(tier.tier for tier in own_tiers()))
-"""All tiers of the user's environments."""
 RUNBOOKS = "https://github.com/acme/platform/blob/main/docs/runbooks"
 """URL of the runbooks in the reference environments."""
 SEARCHABLE = tuple(tier for tier in TIERS if tier != ACCESS)
 """Tiers with resources that the Resource Groups Tagging API returns; of IAM it returns few, and only in us-east-1."""
 DEFAULT_TAGS = {"Project", "Environment", "Tier", "ManagedBy", "Owner"}
+
+
+def tiers_with_own(environment: str) -> list[str]:
+    """All tiers of one of the user's environments."""
+    return [*TIERS, *(tier.tier for tier in own_tiers_of(environment))]
 
 
 def stack_json(platform: Platform, tier: str) -> str:

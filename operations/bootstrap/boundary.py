@@ -4,7 +4,7 @@ Both must exist before the first stack: AWS rejects a role whose boundary, or a 
 """
 
 from stacks.names import OS_METRICS_LOG_GROUP, Names
-from stacks.own_tiers import own_tiers
+from stacks.own_tiers import own_tiers_of
 from stacks.statements import (
     Condition,
     Statement,
@@ -29,7 +29,7 @@ def boundary(names: Names) -> PolicyDocument:
     needed: a resource-based policy can grant a session what the boundary only denies implicitly, and a later version
     that allows more must not open identities, key policies or states.
     """
-    of_tasks = [statement for tier in own_tiers() for statement in tier.task_statements(names)]
+    of_tasks = [statement for tier in own_tiers_of(names.environment) for statement in tier.task_statements(names)]
     return as_document(*_allowed(names), *of_tasks, *_denied(names))
 
 

@@ -27,8 +27,9 @@ from operations.account import Account
 from operations.errors import RefusedError
 from operations.lock import Lock, Locks, format_age
 from operations.terraform import TerraformError, executable, terraform
+from stacks.own_tiers import own_tiers
 from tests.commands.conftest import Scene, refusal
-from tests.synthesized import WITH_OWN_TIERS
+from tests.synthesized import TIERS
 
 ID = "2c9b6f5e-7a5f-a5a5-3c3c-000000000001"
 
@@ -142,7 +143,7 @@ def test_a_stack_that_does_not_exist_is_refused_before_the_account_is_asked(scen
 
 
 def test_the_stacks_of_all_tiers_can_be_named():
-    assert set(lock.existing_tiers()) == set(WITH_OWN_TIERS)
+    assert set(lock.existing_tiers()) == {*TIERS, *(tier.tier for tier in own_tiers())}
 
 
 def test_each_release_is_confirmed(bucket: Scene):

@@ -11,7 +11,7 @@ import pytest
 from imports import BINDINGS
 from stacks import ROOT
 from tests.conftest import SHIPPED, environment_without
-from tests.synthesized import WITH_OWN_TIERS
+from tests.synthesized import tiers_with_own
 
 STOCK = f"import runpy, {BINDINGS}; runpy.run_path('main.py', run_name='__main__')"
 SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
@@ -42,7 +42,7 @@ def test_it_runs_in_any_folder_and_writes_to_the_configured_one(ended: tuple[Pat
     assert (program.returncode, program.stdout, program.stderr) == (0, "", "")
     assert [path.name for path in folder.iterdir()] == ["out"]
     stacks = {path.name for path in (folder / "out" / "stacks").iterdir()}
-    assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in WITH_OWN_TIERS}
+    assert stacks == {f"{name}-{tier}" for name in SHIPPED for tier in tiers_with_own(name)}
 
 
 def test_env_selects_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -50,7 +50,7 @@ def test_env_selects_one_environment(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ENV", SHIPPED[0])
     runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
     assert {path.name for path in (tmp_path / "stacks").iterdir()} == {
-        f"{SHIPPED[0]}-{tier}" for tier in WITH_OWN_TIERS
+        f"{SHIPPED[0]}-{tier}" for tier in tiers_with_own(SHIPPED[0])
     }
 
 

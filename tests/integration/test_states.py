@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import expect
-from tests.synthesized import WITH_OWN_TIERS
+from tests.synthesized import tiers_with_own
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,11 @@ def object_keys(deployed: DeployedEnvironment, bucket: str) -> list[str]:
 
 def test_every_tier_has_a_state(deployed: DeployedEnvironment, arn: str, object_keys: list[str]):
     states = {one for one in object_keys if one.endswith(".tfstate")}
-    expect("states", {arn: states}, {f"{deployed.settings.name}/{tier}.tfstate" for tier in WITH_OWN_TIERS})
+    expect(
+        "states",
+        {arn: states},
+        {f"{deployed.settings.name}/{tier}.tfstate" for tier in tiers_with_own(deployed.settings.name)},
+    )
 
 
 def test_states_are_encrypted_with_their_key(

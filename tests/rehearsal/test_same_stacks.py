@@ -10,7 +10,6 @@ import pytest
 from lambda_rotation import package
 from rehearsal.one_environment import PACKAGE
 from stacks import ROOT
-from stacks.own_tiers import own_tiers
 from synthesized.platform import Platform
 from tests.conftest import SHIPPED, synthesize_all
 
@@ -33,7 +32,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory, zipped: Path) -> dict[st
     """The project's environments as a rehearsal synthesizes them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROTATION_PACKAGE", str(zipped))
-        return synthesize_all(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"), own_tiers())
+        return synthesize_all(ROOT / "environments", tmp_path_factory.mktemp("rehearsed"), own=True)
 
 
 def differences(one: Any, other: Any, *path: str) -> Iterator[tuple[str, ...]]:

@@ -16,9 +16,9 @@ from stacks import ROOT
 from synthesized.platform import Body, Platform
 from tests.conftest import SHIPPED
 from tests.failures import differences, expect_none
-from tests.synthesized import WITH_OWN_TIERS
+from tests.synthesized import tiers_with_own
 
-STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in WITH_OWN_TIERS]
+STACKS = [f"{environment}-{tier}" for environment in SHIPPED for tier in tiers_with_own(environment)]
 
 
 JSON_ARGUMENTS = ("container_definitions", "dashboard_body", "definition", "event_pattern")

@@ -63,7 +63,7 @@ def test_tasks_use_it_by_name_and_its_key_through_its_service(extended: Platform
 
 
 def test_the_boundary_of_all_roles_allows_what_tasks_may(extended: Platform, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bootstrap, "own_tiers", lambda: [MailStack, SessionsStack])
+    monkeypatch.setattr(bootstrap, "own_tiers_of", lambda _: [MailStack, SessionsStack])
     document = bootstrap.boundary(names_of(extended))
     allowed = {each["Sid"]: each for each in document["Statement"]}
     assert allowed["SessionsTable"]["Action"] == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
@@ -181,6 +181,12 @@ def test_tiers_are_found_in_their_folders(folder: Path):
     write(folder, "founda", TIER.format(name="founda"))
     write(folder, "foundb", TIER.format(name="foundb"))
     assert [each.tier for each in own_tiers.own_tiers()] == ["founda", "foundb"]
+
+
+def test_a_tier_can_be_of_some_environments_only(folder: Path):
+    write(folder, "limited", f"{TIER.format(name='limited')}    environments = ('dev',)\n")
+    assert [each.tier for each in own_tiers.own_tiers_of("dev")] == ["limited"]
+    assert own_tiers.own_tiers_of("prod") == []
 
 
 @pytest.mark.parametrize(

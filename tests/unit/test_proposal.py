@@ -17,7 +17,7 @@ def test_the_proposal_adds_one_egress_rule_and_nothing_else(
     tmp_path: Path, dev: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(account, "ENVIRONMENTS", REFERENCE)
-    monkeypatch.setattr(proposal, "own_tiers", tuple)
+    monkeypatch.setattr(proposal, "own_tiers_of", lambda _: ())
     synthesize("dev", "198.51.100.0/24", tmp_path)
     proposed = {resource.address: resource.body for resource in Platform.read(tmp_path, "dev").resources}
     before = {resource.address: resource.body for resource in dev.resources}
