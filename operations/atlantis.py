@@ -146,14 +146,14 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     found: set[Path] = set()
     own = {file.parent.name: file for file in root.glob("stacks/own/*/stack.py")}
     pending = [own.get(tier, root / "stacks" / tier / "stack.py") for tier in tiers]
-    if not {*tiers}.isdisjoint(USE_OWN_TIERS):
-        found.update(own.values())
     while pending:
         file = pending.pop()
         if file not in found:
             found.add(file)
             if file.suffix == ".py":
                 pending += _dependencies(file, root)
+    if not {*tiers}.isdisjoint(USE_OWN_TIERS):
+        found.update(own.values())  # last: what they import is no source of these tiers
     paths = sorted(file.relative_to(root) for file in found)
     lines: list[str] = []
     for folder, files in groupby(paths, key=lambda path: path.parent):

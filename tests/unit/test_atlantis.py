@@ -207,6 +207,14 @@ def test_sources_include_all_kinds_of_imports_and_named_files(program: Path):
     ]
 
 
+def test_an_own_tier_has_the_sources_of_its_imports_and_those_who_use_it_its_file_alone(program: Path):
+    for name, text in {"own/shop/stack.py": "from shared import late", "network/stack.py": ""}.items():
+        (program / "stacks" / name).parent.mkdir(parents=True)
+        (program / "stacks" / name).write_text(text, encoding="utf-8")
+    assert sources_of(["network"], program) == ["stacks/network/stack.py", "stacks/own/shop/stack.py"]
+    assert "shared/late.py" in sources_of(["shop", "network"], program)
+
+
 def stack(name: str, folder: Path, *depends_on: str) -> Stack:
     return Stack(name, name.rpartition("-")[2], folder, {}, depends_on)
 
