@@ -51,8 +51,8 @@ class RotationSettings(Section):
     """Days between rotations. The alarm topic is notified if a credential is a day overdue (PCI DSS 8.6.3)."""
 
     schedule: Annotated[str, SCHEDULE] = ""
-    """Schedule to use instead of `days`, for example to avoid sales. Must rotate at least every `days`, which are 31
-    for a day of each month."""
+    """Schedule to use instead of `days`, for example to avoid sales. Must rotate at least every `days`: set `days` to
+    31 for a monthly schedule."""
 
     owner: Annotated[
         str,
