@@ -29,7 +29,7 @@ from cdktf import App
 
 
 def build(app: App, settings: Environment, own: Sequence[type[OwnTier]] = ()) -> None:
-    """Build the tiers of one environment in dependency order, and tiers of one's own."""
+    """Build the tiers of one environment in dependency order, and the user's own tiers."""
     AccessStack(app, settings, own=permissions_of(own))
     foundation = FoundationStack(app, settings)
     endpoints = [endpoint for tier in own for endpoint in tier.endpoints]

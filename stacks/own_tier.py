@@ -1,4 +1,4 @@
-"""The base class of tiers of one's own, and what they declare for the access tier, the commands and the checks."""
+"""The base class of the user's own tiers, and what they declare for the access tier, the commands and the checks."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
-from stacks.access.grants import Grant, OwnPermissions
+from stacks.access.grants import Grant, OwnPermissions, expand
 from stacks.cache.stack import CacheStack
 from stacks.database.stack import DatabaseStack
 from stacks.foundation.keys import customer_key
@@ -30,7 +30,7 @@ __all__ = ["Alarm", "Endpoint", "Grant", "OwnTier", "ResourceType", "Tiers", "pe
 
 
 class Tiers(NamedTuple):
-    """The project's tiers that a tier of one's own may use."""
+    """The project's tiers that an own tier may use."""
 
     foundation: FoundationStack
     network: NetworkStack
@@ -63,7 +63,7 @@ class ResourceType:
 
 
 class OwnTier(TierStack):
-    """A tier of one's own, in `stacks/own/<tier>/stack.py`. Its `__init__` takes the arguments of this class."""
+    """A tier of the user's own, in `stacks/own/<tier>/stack.py`. Its `__init__` takes the arguments of this class."""
 
     environments: ClassVar[Collection[str]] = ()
     """The environments that have it; empty for all."""
@@ -118,7 +118,7 @@ class OwnTier(TierStack):
 
 def _arn(names: Names, service: str, resource: str, domain: str) -> str:
     """ARN of a resource of a grant, which may be one already: those of buckets have neither account nor Region."""
-    part = resource.format(account=names.account, domain=domain, ours=names.resource_name(""), region=names.region)
+    part = expand(resource, names, domain)
     return part if part.startswith("arn:") else names.arn(service, part)
 
 

@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z][a-z0-9]{1,15}")
 
 @cache
 def own_tiers() -> "Sequence[type[OwnTier]]":
-    """The classes of all tiers of one's own, sorted by name.
+    """The classes of all own tiers, sorted by name.
 
     Raises:
         SettingsError: a folder has no valid tier; one line for each.
@@ -37,7 +37,7 @@ def own_tiers() -> "Sequence[type[OwnTier]]":
 
 
 def own_tiers_of(environment: str) -> "Sequence[type[OwnTier]]":
-    """The tiers of one's own that an environment has.
+    """The own tiers that an environment has.
 
     Raises:
         SettingsError: as `own_tiers`.

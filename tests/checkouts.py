@@ -38,6 +38,12 @@ def edit(folder: Path, diff: str) -> None:
             path.write_text(found.replace(before, after), encoding="utf-8")
 
 
+def run_suites(folder: Path, *suites: str) -> None:
+    """Run test suites of a copy; each is one or more folders. Fails if a test does."""
+    for suite in suites:
+        run(folder, f".venv/bin/python -m pytest --no-cov --quiet -p no:cacheprovider {suite}")
+
+
 def run(folder: Path, script: str) -> str:
     """Run a shell script in a copy and return its output. Fails if the script does."""
     result = subprocess.run(

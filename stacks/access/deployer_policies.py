@@ -91,8 +91,7 @@ def boundary(limits: Limits) -> list[Statement]:
 
 def read_policies(limits: Limits) -> dict[str, list[Statement]]:
     """Policies that read the configuration of all resources, for both roles."""
-    grants = [grant for of_policy in _writes(limits.own).values() for grant in of_policy]
-    everywhere = sorted({action for grant in grants for action in grant.read_actions()})
+    everywhere = sorted({action for grant in _write_grants(limits.own) for action in grant.read_actions()})
     return {
         "reads": [
             allow("Region", everywhere, ["*"], when=[_in(*limits.names.regions)]),
@@ -152,6 +151,10 @@ def write_policies(limits: Limits) -> dict[str, list[Statement]]:
 
 def _writes(own: OwnPermissions) -> Mapping[str, Sequence[Grant]]:
     return {**WRITES, **({"own": own.grants} if own.grants else {})}
+
+
+def _write_grants(own: OwnPermissions) -> list[Grant]:
+    return [grant for grants in _writes(own).values() for grant in grants]
 
 
 def _no_objects(limits: Limits) -> Statement:
@@ -273,7 +276,7 @@ def _in(*regions: str) -> Condition:
 
 
 def _all_actions(own: OwnPermissions) -> Iterator[str]:
-    for grant in (*READS_BY_NAME, *(grant for of_policy in _writes(own).values() for grant in of_policy)):
+    for grant in (*READS_BY_NAME, *_write_grants(own)):
         yield from (*grant.iam_actions(), *grant.read_actions())
     yield from (
         *BOUNDARY_ACTIONS,
@@ -292,7 +295,7 @@ def _verb(action: str) -> str:
     # such as `*Tag*` would also match UpdateSecretVersionStage.
     if tagging := re.match(r"(?:Un)?[Tt]ag(?=[A-Z])", name):
         return f"{service}:*Tag{name[tagging.end() :]}"
-    # Delete, Describe and others, to save space, too. Not of IAM, where it would also match DeactivateMFADevice, nor of
-    # KMS, where it would match Decrypt.
+    # `De` stands for Delete, Describe and others, also to save space. Not of IAM, where it would match
+    # DeactivateMFADevice, nor of KMS, where it would match Decrypt.
     verb = re.match("[A-Z][a-z]+" if service in {"iam", "kms"} else "De|[A-Z][a-z]+", name)
     return f"{service}:{verb[0]}*" if verb and verb[0] != "Re" else action

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
+from stacks.names import Names
+
 
 class Scope(Enum):
     """How a grant is limited to the environment's own resources."""
@@ -52,6 +54,14 @@ class Grant(NamedTuple):
     def read_actions(self) -> list[str]:
         """The reads with their service prefix."""
         return [f"{self.service}:{action}" for action in self.reads.split()]
+
+
+def expand(resource: str, names: Names, domain: str) -> str:
+    """A resource of a grant with the environment's values in place of its placeholders."""
+    ours = names.resource_name("")
+    return resource.format(
+        account=names.account, domain=domain, ours=ours, region=names.region, snake=ours.replace("-", "_")
+    )
 
 
 class OwnPermissions(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Self
 
-from stacks.access.grants import Grant, OwnPermissions
+from stacks.access.grants import Grant, OwnPermissions, expand
 from stacks.access.identities import DESTRUCTIVE_ACTIONS
 from stacks.foundation.keys import KEYS, SECOND_REGION_KEYS
 from stacks.names import BUCKETS, GLOBAL_REGION, Names
@@ -108,21 +108,10 @@ class Limits:
             "{oidc_provider}": [names.oidc_provider_arn],
             "{roles}": [self.role_arn_pattern],
         }
-        ours = names.resource_name("")
         return [
             arn
             for pattern in grant.resources.split()
-            for arn in lists.get(pattern)
-            or self._in_regions(
-                grant.service,
-                pattern.format(
-                    account=names.account,
-                    domain=self.domain,
-                    ours=ours,
-                    region=names.region,
-                    snake=ours.replace("-", "_"),
-                ),
-            )
+            for arn in lists.get(pattern) or self._in_regions(grant.service, expand(pattern, names, self.domain))
         ]
 
     def _in_regions(self, service: str, resource: str) -> list[str]:

@@ -34,7 +34,7 @@ class AccessStack(TierStack):
         """Create the stack.
 
         Args:
-            own: what the roles need for tiers of one's own.
+            own: what the roles need for the user's own tiers.
         """
         super().__init__(scope, settings)
         self._provider = self._github_provider()

@@ -5,6 +5,7 @@ ECR's bucket of image layers, in an account of AWS, is the exception.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cdktf_cdktf_provider_aws.route_table import RouteTable
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
@@ -12,8 +13,9 @@ from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 
+from stacks.network.flows import S3
 from stacks.parts.policy_documents import policy_document
-from stacks.statements import EVERYONE, Condition, allow, string_equals
+from stacks.statements import EVERYONE, Condition, Statement, allow
 from stacks.tier import TierStack
 
 REGISTRY_LOGIN = "ecr:GetAuthorizationToken"
@@ -29,6 +31,8 @@ class Endpoint:
     actions: Sequence[str]
     is_gateway: bool = False
     """Whether it is a gateway endpoint, as DynamoDB has one: routes instead of addresses in the VPC."""
+    group: str = "endpoints"
+    """Security group of an interface endpoint."""
 
 
 SECRETS_ENDPOINT = Endpoint(
@@ -40,6 +44,7 @@ SECRETS_ENDPOINT = Endpoint(
         "secretsmanager:PutSecretValue",
         "secretsmanager:UpdateSecretVersionStage",
     ),
+    group="secrets_endpoint",
 )
 """It has a security group of its own: the rotation function may reach no other endpoint."""
 SHARED_ENDPOINTS = (
@@ -50,9 +55,7 @@ SHARED_ENDPOINTS = (
     Endpoint("monitoring", ("cloudwatch:PutMetricData",)),
     Endpoint("sts", ("sts:AssumeRole", "sts:GetCallerIdentity")),
 )
-
-
-S3_ENDPOINT = Endpoint("s3", ("s3:GetObject", "s3:ListBucket", "s3:PutObject"), is_gateway=True)
+S3_ENDPOINT = Endpoint(S3, ("s3:GetObject", "s3:ListBucket", "s3:PutObject"), is_gateway=True)
 
 
 def merged(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
@@ -68,83 +71,63 @@ def interface_endpoint(
     tier: TierStack, vpc: Vpc, endpoint: Endpoint, *, subnets: Sequence[Subnet], group: SecurityGroup
 ) -> VpcEndpoint:
     """An interface endpoint with an address in each subnet."""
-    id = f"endpoint-{endpoint.service.replace('.', '-')}"
-    return VpcEndpoint(
+    return _endpoint(
         tier,
-        id,
-        vpc_id=vpc.id,
+        vpc,
+        endpoint,
+        # Requests without a resource, such as sts:GetCallerIdentity, do not have the key of the resource's account.
+        [_own_account(tier, endpoint, "StringEqualsIfExists")],
         vpc_endpoint_type="Interface",
-        service_name=f"com.amazonaws.{tier.settings.region}.{endpoint.service}",
         subnet_ids=[subnet.id for subnet in subnets],
         security_group_ids=[group.id],
         private_dns_enabled=True,
-        policy=_own_account_policy(tier, id, endpoint),
-        tags={"Name": tier.names.resource_name(endpoint.service.replace(".", "-"))},
     )
 
 
 def gateway_endpoint(tier: TierStack, vpc: Vpc, endpoint: Endpoint, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
     """A gateway endpoint with a route in each table."""
-    id = f"endpoint-{endpoint.service}"
+    is_s3 = endpoint.service == S3
+    # Each request that S3's endpoint allows names a bucket, so it has the key.
+    statements = [_own_account(tier, endpoint, "StringEquals" if is_s3 else "StringEqualsIfExists")]
+    if is_s3:
+        # Layers are downloaded with URLs presigned by ECR, not by a principal of ours.
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        layers = f"arn:aws:s3:::prod-{tier.settings.region}-starport-layer-bucket/*"
+        statements.append(allow("ImageLayers", ["s3:GetObject"], [layers], to=EVERYONE))
+    return _endpoint(
+        tier,
+        vpc,
+        endpoint,
+        statements,
+        vpc_endpoint_type="Gateway",
+        route_table_ids=[table.id for table in route_tables],
+    )
+
+
+def _endpoint(
+    tier: TierStack, vpc: Vpc, endpoint: Endpoint, statements: Sequence[Statement], **placement: Any
+) -> VpcEndpoint:
+    name = endpoint.service.replace(".", "-")
     return VpcEndpoint(
         tier,
-        id,
+        f"endpoint-{name}",
         vpc_id=vpc.id,
-        vpc_endpoint_type="Gateway",
         service_name=f"com.amazonaws.{tier.settings.region}.{endpoint.service}",
-        route_table_ids=[table.id for table in route_tables],
-        policy=_own_account_policy(tier, id, endpoint),
-        tags={"Name": tier.names.resource_name(endpoint.service)},
+        policy=policy_document(tier, f"endpoint-{name}-policy", *statements),
+        tags={"Name": tier.names.resource_name(name)},
+        **placement,
     )
 
 
-def _own_account_policy(tier: TierStack, id: str, endpoint: Endpoint) -> str:
-    own_account = tier.settings.account
-    return policy_document(
-        tier,
-        f"{id}-policy",
-        allow(
-            "OwnAccount",
-            endpoint.actions,
-            ["*"],
-            to=EVERYONE,
-            when=[
-                string_equals("aws:PrincipalAccount", own_account),
-                # Requests without a resource, such as sts:GetCallerIdentity, do not have this key.
-                Condition("StringEqualsIfExists", "aws:ResourceAccount", [own_account]),
-            ],
-        ),
-    )
-
-
-def s3_endpoint(tier: TierStack, vpc: Vpc, endpoint: Endpoint, route_tables: Sequence[RouteTable]) -> VpcEndpoint:
-    """The gateway endpoint of S3, for this account's buckets and the bucket of ECR's image layers."""
-    region = tier.settings.region
-    return VpcEndpoint(
-        tier,
-        "endpoint-s3",
-        vpc_id=vpc.id,
-        vpc_endpoint_type="Gateway",
-        service_name=f"com.amazonaws.{region}.s3",
-        route_table_ids=[table.id for table in route_tables],
-        policy=policy_document(
-            tier,
-            "endpoint-s3-policy",
-            allow(
-                "OwnAccount",
-                endpoint.actions,
-                ["*"],
-                to=EVERYONE,
-                when=[
-                    string_equals("aws:PrincipalAccount", tier.settings.account),
-                    string_equals("aws:ResourceAccount", tier.settings.account),
-                ],
-            ),
-            # Layers are downloaded with URLs presigned by ECR, not by a principal of ours.
-            # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
-            allow(
-                "ImageLayers", ["s3:GetObject"], [f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*"], to=EVERYONE
-            ),
-        ),
-        tags={"Name": tier.names.resource_name("s3")},
+def _own_account(tier: TierStack, endpoint: Endpoint, resource_test: str) -> Statement:
+    account = [tier.settings.account]
+    return allow(
+        "OwnAccount",
+        endpoint.actions,
+        ["*"],
+        to=EVERYONE,
+        when=[
+            Condition("StringEquals", "aws:PrincipalAccount", account),
+            Condition(resource_test, "aws:ResourceAccount", account),
+        ],
     )

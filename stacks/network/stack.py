@@ -31,7 +31,6 @@ from stacks.network.endpoints import (
     gateway_endpoint,
     interface_endpoint,
     merged,
-    s3_endpoint,
 )
 from stacks.network.flow_logs import REJECTED_FROM_WITHIN, enable_flow_logs
 from stacks.network.flows import ALLOWED_FLOWS, INTERNET, S3, Flow, allow_flows, security_groups
@@ -211,19 +210,19 @@ class NetworkStack(TierStack):
 
     def _endpoints(self, app_tables: list[RouteTable], own: Sequence[Endpoint]) -> Mapping[str, VpcEndpoint]:
         """PCI DSS 1.4.5: credentials, keys and logs never cross the internet. Returns the gateways by service."""
-        subnets, groups = list(self.app_subnets.values()), self.security_groups
-        gateways: dict[str, VpcEndpoint] = {}
-        for endpoint in merged([*SHARED_ENDPOINTS, SECRETS_ENDPOINT, S3_ENDPOINT, *own]):
-            if endpoint.is_gateway:
-                create = s3_endpoint if endpoint.service == S3_ENDPOINT.service else gateway_endpoint
-                gateways[endpoint.service] = create(self, self.vpc, endpoint, app_tables)
-                continue
-            is_of_secrets = endpoint.service == SECRETS_ENDPOINT.service
-            group = groups.secrets_endpoint if is_of_secrets else groups.endpoints
-            created = interface_endpoint(self, self.vpc, endpoint, subnets=subnets, group=group)
-            if is_of_secrets:
-                self.export(created, "id")
-        return gateways
+        endpoints = merged([*SHARED_ENDPOINTS, SECRETS_ENDPOINT, S3_ENDPOINT, *own])
+        subnets = list(self.app_subnets.values())
+        interfaces = {
+            each.service: interface_endpoint(
+                self, self.vpc, each, subnets=subnets, group=getattr(self.security_groups, each.group)
+            )
+            for each in endpoints
+            if not each.is_gateway
+        }
+        self.export(interfaces[SECRETS_ENDPOINT.service], "id")
+        return {
+            each.service: gateway_endpoint(self, self.vpc, each, app_tables) for each in endpoints if each.is_gateway
+        }
 
     def _allow_flows(self, gateways: Mapping[str, VpcEndpoint]) -> None:
         egress = [Flow("service", rule.cidr, rule.port, rule.reason) for rule in self.settings.network.egress]

@@ -1,7 +1,6 @@
 """PCI DSS 3: encryption at rest, with customer managed keys, and retention."""
 
 from collections.abc import Iterable
-from operator import itemgetter
 
 from stacks.own_tiers import own_tiers
 from synthesized.catalogue.table import ALL_ROWS, CATALOGUE
@@ -141,12 +140,7 @@ CONTROLS = (
             ),
         ],
         mutations=[
-            *(
-                Replacement(type_, path, None)
-                for type_, row in sorted(CATALOGUE.items(), key=itemgetter(0))
-                for path, purpose in row.keys.items()
-                if purpose != "database"
-            ),
+            *(Replacement(type_, path, None) for type_, path in KEYS_OUTSIDE_DATABASE if type_ in CATALOGUE),
             Replacement("aws_efs_file_system", "encrypted", False),
             Replacement("aws_elasticache_replication_group", "at_rest_encryption_enabled", "false"),
             Replacement("aws_ecr_repository", "encryption_configuration.encryption_type", "AES256"),

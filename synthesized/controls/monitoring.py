@@ -49,9 +49,8 @@ def _unsubscribed_database_events(document: Document) -> Iterable[str]:
 
 
 def _topics_without_subscription(document: Document) -> Iterable[str]:
-    subscribed = {each["topic_arn"] for each in document.of_type("aws_sns_topic_subscription").values()}
-    for address in document.of_type("aws_sns_topic.foundation"):
-        if f"${{{address}.arn}}" not in subscribed:
+    for address in document.unreferenced("aws_sns_topic.arn", "aws_sns_topic_subscription.topic_arn"):
+        if address in document.of_type("aws_sns_topic.foundation"):
             yield f"{address}: has no aws_sns_topic_subscription"
 
 

@@ -19,8 +19,7 @@ from synthesized.controls.control import (
 from synthesized.controls.document import Document
 
 FILES = "aws_efs_file_system_policy"
-RESOURCE_POLICIES = sorted(type_ for type_, row in CATALOGUE.items() if row.denied_without_tls and type_ != FILES)
-POLICY_TYPES = ", ".join(f"`{type_}`" for type_, row in ALL_ROWS.items() if row.denied_without_tls and type_ != FILES)
+RESOURCE_POLICIES = sorted(type_ for type_, row in ALL_ROWS.items() if row.denied_without_tls and type_ != FILES)
 TLS = Value("a policy of TLS 1.2 and 1.3", lambda policy: str(policy).startswith("ELBSecurityPolicy-TLS13-1-2-"))
 
 
@@ -47,8 +46,8 @@ def denies_plaintext(type_: str) -> Every:
 
 
 def _accepting_plaintext(document: Document) -> Iterable[str]:
-    for type_, row in ALL_ROWS.items():
-        if row.denied_without_tls and type_ != FILES and document.of_type(type_):
+    for type_ in RESOURCE_POLICIES:
+        if document.of_type(type_):
             yield from denies_plaintext(type_)(document)
 
 
@@ -162,11 +161,20 @@ CONTROLS = (
         requirements=("4.2.1", "3.5.1"),
         summary="Log buckets require TLS 1.2 or later; the secret, the topic and others require TLS.",
         checks=[
-            Relation(f"each policy denies all principals requests without TLS: {POLICY_TYPES}", _accepting_plaintext),
+            Relation(
+                "each policy denies all principals requests without TLS: "
+                + ", ".join(f"`{type_}`" for type_ in RESOURCE_POLICIES),
+                _accepting_plaintext,
+            ),
             denies("aws_s3_bucket_policy", "DenyOldTls", "s3:TlsVersion", "NumericLessThan", ["1.2"], "s3:*"),
         ],
         mutations=[
-            *(mutation for type_ in RESOURCE_POLICIES for mutation in weakened_deny(type_, "DenyPlaintext")),
+            *(
+                mutation
+                for type_ in RESOURCE_POLICIES
+                if type_ in CATALOGUE
+                for mutation in weakened_deny(type_, "DenyPlaintext")
+            ),
             *weakened_deny("aws_s3_bucket_policy", "DenyOldTls"),
         ],
     ),

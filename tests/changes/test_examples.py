@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkouts import copy_project, run
+from tests.checkouts import copy_project, run, run_suites
 from tests.examples.test_contributing import examples, follow
 from tests.examples.test_own_tiers import copying
 
@@ -54,6 +54,5 @@ def passes(copy: Path, files: int) -> None:
     assert 0 < len(edited) <= files, edited
     run(copy, GENERATE)
     run(copy, ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/basedpyright")
-    for suite in SUITES:
-        run(copy, f".venv/bin/python -m pytest --no-cov --quiet -p no:cacheprovider {suite}")
+    run_suites(copy, *SUITES)
     run(copy, ".venv/bin/python -m operations validate")

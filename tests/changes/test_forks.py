@@ -13,7 +13,7 @@ import pytest
 
 from stacks.settings.files import merged
 from tests.changes.test_examples import GENERATE
-from tests.checkouts import copy_project, run
+from tests.checkouts import copy_project, run, run_suites
 from tests.conftest import ENVIRONMENTS, REFERENCE, THREE_ZONES, VARIANTS, to_toml
 
 FORKS: Mapping[str, Mapping[str, Mapping[str, Any] | None]] = {
@@ -58,6 +58,5 @@ def test_a_fork_passes(tmp_path: Path, name: str):
     write_environments(copy / "environments", FORKS[name])
     run(copy, GENERATE)
     run(copy, ".venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/basedpyright")
-    for suite in ("tests/unit tests/snapshots", "tests/policy"):
-        run(copy, f".venv/bin/python -m pytest --no-cov --quiet -p no:cacheprovider {suite}")
+    run_suites(copy, "tests/unit tests/snapshots", "tests/policy")
     run(copy, ".venv/bin/python -m operations validate")

@@ -9,7 +9,7 @@ from pathlib import Path
 from stacks import ROOT
 from tests.changes.test_examples import GENERATE
 from tests.changes.test_forks import FORKS, write_environments
-from tests.checkouts import copy_project, run
+from tests.checkouts import copy_project, run, run_suites
 from tests.examples.test_contributing import examples, follow
 from tests.examples.test_own_tiers import copying
 
@@ -52,5 +52,4 @@ def test_a_fork_merges_a_release(tmp_path: Path):
     run(copy, f"{COMMIT} 'an upgrade'")
     assert "transaction-ids" in run(copy, "grep -r transaction-ids tests/snapshots")
     assert 'company = "a' in run(copy, "cat environments/*.toml")
-    for suite in ("tests/unit tests/snapshots", "tests/policy"):
-        run(copy, f".venv/bin/python -m pytest --no-cov --quiet -p no:cacheprovider {suite}")
+    run_suites(copy, "tests/unit tests/snapshots", "tests/policy")

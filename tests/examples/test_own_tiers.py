@@ -1,6 +1,5 @@
 """The examples of tiers of one's own, in a copy of the project, and the settings of docs/own-tiers.md."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from stacks import ROOT
 from tests.checkouts import copy_project, run
 from tests.conftest import SHIPPED
+from tests.examples.test_contributing import BLOCK
 
 PAGE = (ROOT / "docs" / "own-tiers.md").read_text(encoding="utf-8")
 EXAMPLES = sorted(folder.name for folder in (ROOT / "examples" / "own").iterdir() if (folder / "stack.py").is_file())
@@ -15,7 +15,7 @@ EXAMPLES = sorted(folder.name for folder in (ROOT / "examples" / "own").iterdir(
 
 def copying(name: str) -> str:
     """The page's commands that copy an example, without those of make, which would install."""
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    (block,) = (text for language, text in BLOCK.findall(PAGE) if language == "sh")
     commands = [line for line in block.splitlines() if not line.startswith("make ")]
     return "\n".join(commands).replace("sessions", name)
 
@@ -41,7 +41,7 @@ def test_an_example_is_found_after_its_files_are_copied(copy: Path, name: str):
 
 
 def test_settings_are_read_and_checked(copy: Path):
-    (settings,) = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    (settings,) = (text for language, text in BLOCK.findall(PAGE) if language == "python")
     (copy / "stacks" / "settings" / "own.py").write_text(f'"""Settings of own tiers."""\n\n{settings}')
     run(copy, ".venv/bin/ruff check stacks && .venv/bin/ruff format --check stacks")
     file = copy / "environments" / f"{SHIPPED[0]}.toml"
