@@ -67,7 +67,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             ],
         },
         "network": {
-            "zones": ["us-west-1c", "us-west-1b", "us-west-1a"],
+            "zones": ["eu-west-3c", "eu-west-3b", "eu-west-3a"],
             "egress": [
                 {"cidr": "203.0.113.0/24", "port": 443, "reason": "interface of the payment provider"},
                 {"cidr": "198.51.100.7/32", "port": 465, "reason": "mail to customers, by submission"},

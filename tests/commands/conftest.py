@@ -26,7 +26,7 @@ from stacks.names import Names
 from stacks.settings import Environment, load_environments
 from tests.conftest import changed_settings, to_toml
 
-ACCOUNT, REGION = "123456789012", "us-west-1"
+ACCOUNT, REGION = "123456789012", "eu-west-3"
 NUMBERS = count(1)
 LOADER = Loader()
 

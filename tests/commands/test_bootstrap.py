@@ -302,7 +302,7 @@ def missing_administrators_of_the_organization(scene: Scene) -> None:
         (foreign_lifecycle, ["lifecycle: other rules: keep-for-ever"]),
         (deletion_with_mfa, ["versioning: Enabled, with MFA delete"]),
         (another_account, ["exists, but in another account, or access is denied", "s3:ListBucket"]),
-        (another_region, ["exists in eu-west-1", "the backend expects it in us-west-1"]),
+        (another_region, ["exists in eu-west-1", "the backend expects it in eu-west-3"]),
         (disabled_key, ["Disabled, CUSTOMER, SYMMETRIC_DEFAULT", "aws kms enable-key"]),
         (key_of_another_environment, ["tag Environment = ", "aws kms tag-resource"]),
         (foreign_key_policy, ["key policy: lacks AdministerWithoutUse, OnlyServicesMakeGrants"]),

@@ -95,7 +95,7 @@ ROWS = {
         "<0>",
         [
             FILES,
-            'efs.create_replication_configuration SourceFileSystemId=<0> Destinations=[{"Region":"us-east-2"}]',
+            'efs.create_replication_configuration SourceFileSystemId=<0> Destinations=[{"Region":"eu-west-2"}]',
         ],
     ),
     "aws_iam_openid_connect_provider": Row(

@@ -163,6 +163,6 @@ def test_an_error_before_aws_is_reached_is_explained_in_one_line(error: Exceptio
 
 
 def test_an_arn_is_printed_unchanged(capsys: pytest.CaptureFixture[str]):
-    arn = "arn:aws:secretsmanager:us-west-1:123456789012:secret:credential"
+    arn = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:credential"
     console().print(arn)
     assert capsys.readouterr().out == f"{arn}\n"

@@ -20,7 +20,7 @@ from synthesized.platform import Body, Platform, Resource, Stack
 from tests.commands.conftest import ACCOUNT, REGION, Scene
 from tests.states import state
 
-SECOND_REGION = "us-east-2"
+SECOND_REGION = "eu-west-2"
 
 
 @dataclass

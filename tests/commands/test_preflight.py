@@ -48,7 +48,7 @@ def of_tier(platform: Platform, tier: str) -> Platform:
                 "VPCs": {"": 1},
                 "internet gateways": {"": 1},
                 "Elastic IP addresses": {"": 2},
-                "NAT gateways per zone": {"us-west-1a": 1, "us-west-1b": 1},
+                "NAT gateways per zone": {"eu-west-3a": 1, "eu-west-3b": 1},
                 "interface endpoints per VPC": {"": 7},
                 "gateway endpoints": {"": 1},
                 "security groups": {"": 9},
@@ -90,7 +90,7 @@ def test_a_service_without_auto_scaling_adds_nothing_under_load(prod: Platform):
 def test_the_demand_of_three_zones(variants: dict[str, Platform]):
     demand = added(variants["prod"])
     assert demand["Elastic IP addresses"] == {"": 3}
-    assert demand["NAT gateways per zone"] == {f"us-west-1{zone}": 1 for zone in "abc"}
+    assert demand["NAT gateways per zone"] == {f"eu-west-3{zone}": 1 for zone in "abc"}
     assert demand["cache nodes"] == {"": 6}
 
 
@@ -128,11 +128,11 @@ def test_usage_grows_with_each_kind_of_resource(scene: Scene, dev: Platform):
     ec2 = scene.aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     ec2.create_internet_gateway()
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="us-west-1b")["Subnet"]["SubnetId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="eu-west-3b")["Subnet"]["SubnetId"]
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)
     for service, type_ in (("s3", "Gateway"), ("kms", "Interface"), ("sts", "Interface")):
-        name = f"com.amazonaws.us-west-1.{service}"
+        name = f"com.amazonaws.eu-west-3.{service}"
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType=type_)
     scene.aws.client("kms").create_key()
     scene.aws.client("efs").create_file_system()
@@ -147,7 +147,7 @@ def test_usage_grows_with_each_kind_of_resource(scene: Scene, dev: Platform):
         for what, places in after.items()
         if places != before[what]
     }
-    assert grown["NAT gateways per zone"]["us-west-1b"] == 1
+    assert grown["NAT gateways per zone"]["eu-west-3b"] == 1
     assert {what: places.get("") for what, places in grown.items() if "zone" not in what} == {
         "VPCs": 1,
         "internet gateways": 1,
@@ -225,7 +225,7 @@ def test_the_remedy_of_a_quota_is_the_command_that_raises_it(scene: Scene, prod:
     assert result.detail == "3 used, 2 added, 2 more under load; quota 4"
     assert result.remedy == (
         "aws service-quotas request-service-quota-increase --service-code rds --quota-code L-7B6409FD "
-        "--desired-value 7 --region us-west-1"
+        "--desired-value 7 --region eu-west-3"
     )
     assert result.figures["used"] == 3
 
@@ -242,9 +242,9 @@ def test_without_an_applied_quota_the_default_counts(scene: Scene):
 
 
 def test_the_zone_with_the_highest_total_is_reported(scene: Scene, prod: Platform):
-    crowded = replace(NAMED["NAT gateways per zone"], used=lambda *_: {"us-west-1a": 1, "us-west-1b": 5})
+    crowded = replace(NAMED["NAT gateways per zone"], used=lambda *_: {"eu-west-3a": 1, "eu-west-3b": 5})
     result = quotas.check_quota(crowded, Account.of(scene.settings), Demand(prod))
-    assert (result.name, result.status) == ("NAT gateways per zone (us-west-1b)", Status.STOP)
+    assert (result.name, result.status) == ("NAT gateways per zone (eu-west-3b)", Status.STOP)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *chosen: Quota) -> None:
@@ -260,7 +260,7 @@ def test_another_region_has_room_if_enough_of_its_zones_have(
     assert quotas.shortages_in("us-west-2", account, demand) == []
     crowded["us-west-2c"] = 5.0
     assert quotas.shortages_in("us-west-2", account, demand) == [
-        "NAT gateways per zone (us-west-1b): 5 used, 1 added; quota 5"
+        "NAT gateways per zone (eu-west-3b): 5 used, 1 added; quota 5"
     ]
 
 
@@ -287,19 +287,19 @@ def found(make: Any, context: CheckContext) -> CheckResult:
 
 def test_an_unavailable_zone_stops_the_deployment(scene: Scene, context: CheckContext):
     assert found(checks.zones, context).status is Status.OK
-    available = [{"ZoneName": "us-west-1a", "State": "available"}, {"ZoneName": "us-west-1c", "State": "available"}]
+    available = [{"ZoneName": "eu-west-3a", "State": "available"}, {"ZoneName": "eu-west-3c", "State": "available"}]
     scene.intercept("DescribeAvailabilityZones", lambda _: {"AvailabilityZones": available})
     result = found(checks.zones, context)
     assert result.status is Status.STOP
-    assert "us-west-1b" in result.detail
-    assert result.remedy == "choose others for network.zones; us-west-1 has us-west-1a, us-west-1c"
+    assert "eu-west-3b" in result.detail
+    assert result.remedy == "choose others for network.zones; eu-west-3 has eu-west-3a, eu-west-3c"
 
 
 @pytest.mark.parametrize(("version", "status"), [("17.7", Status.OK), ("17.6", Status.STOP), ("17.70", Status.STOP)])
 def test_a_database_version_that_is_not_offered_stops_the_deployment(
     scene: Scene, context: CheckContext, version: str, status: Status
 ):
-    zones = [{"Name": "us-west-1a"}, {"Name": "us-west-1b"}]
+    zones = [{"Name": "eu-west-3a"}, {"Name": "eu-west-3b"}]
     option = {"EngineVersion": version, "AvailabilityZones": zones}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
     assert found(checks.database, context).status is status
@@ -307,7 +307,7 @@ def test_a_database_version_that_is_not_offered_stops_the_deployment(
 
 def test_the_versions_that_are_offered_are_listed_if_the_settings_one_is_not(scene: Scene, context: CheckContext):
     offered = ["17.10", "17.9", "16.4-limitless", "16.11", "12.22"]
-    options = [{"EngineVersion": version, "AvailabilityZones": [{"Name": "us-west-1a"}]} for version in offered]
+    options = [{"EngineVersion": version, "AvailabilityZones": [{"Name": "eu-west-3a"}]} for version in offered]
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": options})
     result = found(checks.database, context)
     assert result.remedy == "set database.engine_version to one that is offered: 16.11, 17.9, 17.10"
@@ -316,11 +316,11 @@ def test_the_versions_that_are_offered_are_listed_if_the_settings_one_is_not(sce
 
 
 def test_a_zone_without_the_database_is_named(scene: Scene, context: CheckContext):
-    option = {"EngineVersion": "17.7", "AvailabilityZones": [{"Name": "us-west-1a"}]}
+    option = {"EngineVersion": "17.7", "AvailabilityZones": [{"Name": "eu-west-3a"}]}
     scene.intercept("DescribeOrderableDBInstanceOptions", lambda _: {"OrderableDBInstanceOptions": [option]})
     result = found(checks.database, context)
-    assert (result.status, result.detail) == (Status.STOP, "not offered in us-west-1b")
-    assert result.remedy == "offered in: us-west-1a"
+    assert (result.status, result.detail) == (Status.STOP, "not offered in eu-west-3b")
+    assert result.remedy == "offered in: eu-west-3a"
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def test_a_rule_for_cloudtrail_events_needs_a_trail(scene: Scene, context: Check
     assert "root-signs-in" in result.detail
     s3, cloudtrail = scene.aws.client("s3"), scene.aws.client("cloudtrail")
     bucket = f"{scene.name}-trail"
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-1"})
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     delivery = {
         "Effect": "Allow",
         "Principal": {"Service": "cloudtrail.amazonaws.com"},

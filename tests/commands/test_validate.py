@@ -55,12 +55,12 @@ def test_a_broken_stack_is_named_and_those_beside_it_are_valid(tmp_path: Path):
 def test_providers_that_differ_in_default_tags_alone_are_started_once():
     def configured(name: str, tier: str, region: str) -> Stack:
         provider = {"region": region, "default_tags": [{"tags": {"Tier": tier}}]}
-        providers = {"aws": [provider, {"alias": "second_region", "region": "us-east-2"}]}
+        providers = {"aws": [provider, {"alias": "second_region", "region": "eu-west-2"}]}
         return replace(VALID, name=name, document={**VALID.document, "provider": providers})
 
-    stacks = [configured("a", "a", "us-west-1"), configured("b", "b", "us-west-1"), configured("c", "c", "us-west-2")]
+    stacks = [configured("a", "a", "eu-west-3"), configured("b", "b", "eu-west-3"), configured("c", "c", "us-west-2")]
     root = root_module(stacks)
-    assert [provider["region"] for provider in root["provider"]["aws"]] == ["us-west-1", "us-east-2", "us-west-2"]
+    assert [provider["region"] for provider in root["provider"]["aws"]] == ["eu-west-3", "eu-west-2", "us-west-2"]
     assert root["module"]["b"]["providers"] == root["module"]["a"]["providers"]
     assert root["module"]["c"]["providers"] == {
         "aws": "aws.configuration_2",

@@ -22,7 +22,7 @@ def decide(platform: Platform, role: str, action: str, resource: str, **keys: st
         keys: condition keys of the request context, with `__` for `:` and `_in_` for `/`.
     """
     # Global services use us-east-1.
-    region = "us-east-1" if action.startswith(("iam:", "route53:")) else "us-west-1"
+    region = "us-east-1" if action.startswith(("iam:", "route53:")) else "eu-west-3"
     context = {"aws:RequestedRegion": region} | {
         key.replace("__", ":").replace("_in_", "/"): value for key, value in keys.items()
     }

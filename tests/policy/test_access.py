@@ -16,9 +16,9 @@ IAM = "arn:aws:iam::111122223333"
 TAGS = {"aws__ResourceTag_in_Project": "acme", "aws__ResourceTag_in_Environment": "prod"}
 REQUESTED_TAGS = {"aws__RequestTag_in_Project": "acme", "aws__RequestTag_in_Environment": "prod"}
 BOUNDED = {"iam__PermissionsBoundary": f"{IAM}:policy/acme-prod-boundary"}
-STATE_KEY = {"kms__ResourceAliases": ["alias/acme-prod-state"], "kms__ViaService": "s3.us-west-1.amazonaws.com"}
-STATES = "arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod"
-KEY = "arn:aws:kms:us-west-1:111122223333:key/1"
+STATE_KEY = {"kms__ResourceAliases": ["alias/acme-prod-state"], "kms__ViaService": "s3.eu-west-3.amazonaws.com"}
+STATES = "arn:aws:s3:::acme-prod-state-111122223333-eu-west-3/prod"
+KEY = "arn:aws:kms:eu-west-3:111122223333:key/1"
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -111,11 +111,11 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("named_actions", "Planted: *", may("*")),
     ("named_actions", "Planted: ec2:*", may("ec2:*")),
     ("named_actions", "Planted: ec2:CreateVpcs", may("ec2:CreateVpcs")),
-    ("effective", "sns:Publish supports none", may("sns:Publish", on=("arn:aws:sqs:us-west-1:111122223333:x",))),
+    ("effective", "sns:Publish supports none", may("sns:Publish", on=("arn:aws:sqs:eu-west-3:111122223333:x",))),
     (
         "effective",
         "no action supports arn:aws:rds",
-        may("rds:CreateDBCluster", on=("arn:aws:rds:us-west-1:111122223333:proxy:acme-prod-x",)),
+        may("rds:CreateDBCluster", on=("arn:aws:rds:eu-west-3:111122223333:proxy:acme-prod-x",)),
     ),
     (
         "conditions",
@@ -134,7 +134,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             prod,
             "access_network-permissions",
             "ChangeNetwork",
-            resources=["arn:aws:ec2:us-west-1:111122223333:subnet/*"],
+            resources=["arn:aws:ec2:eu-west-3:111122223333:subnet/*"],
         ),
     ),
     ("complete", "lambda:CreateFunction needs iam:PassRole", without_passing_on),
@@ -155,7 +155,7 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
             actions=["elasticfilesystem:DescribeMountTargetSecurityGroups"],
         ),
     ),
-    ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:us-west-1:111122223333:vpc/*",))),
+    ("known_things", "ec2:DeleteVpc on", may("ec2:DeleteVpc", on=("arn:aws:ec2:eu-west-3:111122223333:vpc/*",))),
     ("known_things", "rds:DeleteDBCluster on *", may("rds:DeleteDBCluster")),
     (
         "known_things",
@@ -206,7 +206,7 @@ def test_every_rule_has_a_defect():
     assert {rule for rule, *_ in DEFECTS} == RULES.keys()
 
 
-EC2 = "arn:aws:ec2:us-west-1:111122223333"
+EC2 = "arn:aws:ec2:eu-west-3:111122223333"
 # Decision, role, action, resource, and condition keys of the request.
 DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     # The plan role reads configuration, but no data.
@@ -219,7 +219,7 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("not allowed", "plan", "s3:PutObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "plan", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
     *(
-        ("denied", role, "s3:GetObject", f"arn:aws:s3:::acme-prod-{bucket}-111122223333-us-west-1/x", {})
+        ("denied", role, "s3:GetObject", f"arn:aws:s3:::acme-prod-{bucket}-111122223333-eu-west-3/x", {})
         for role in ("plan", "apply")
         for bucket in ("audit", "config", "delivery")
     ),
@@ -227,8 +227,8 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("allowed", "plan", "kms:GenerateDataKey", KEY, STATE_KEY),
     ("denied", "plan", "kms:Decrypt", KEY, {"kms__ResourceAliases": ["alias/acme-prod-secrets"]}),
     ("denied", "plan", "kms:Decrypt", KEY, {}),
-    ("allowed", "plan", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
-    ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.us-west-1.amazonaws.com"}),
+    ("allowed", "plan", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "lambda.eu-west-3.amazonaws.com"}),
+    ("not allowed", "plan", "kms:Decrypt", KEY, {"kms__ViaService": "lambda.eu-west-3.amazonaws.com"}),
     ("not allowed", "plan", "ec2:CreateVpc", f"{EC2}:vpc/*", REQUESTED_TAGS),
     *(
         ("denied", role, action, "arn:aws:any:::thing", {})
@@ -270,21 +270,21 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         "allowed",
         "apply",
         "rds:ModifyDBCluster",
-        "arn:aws:rds:us-west-1:111122223333:cluster:acme-prod-database",
+        "arn:aws:rds:eu-west-3:111122223333:cluster:acme-prod-database",
         {},
     ),
-    ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:payroll", {}),
+    ("not allowed", "apply", "rds:ModifyDBCluster", "arn:aws:rds:eu-west-3:111122223333:cluster:payroll", {}),
     (
         # Its name matches the pattern of prod's, too.
-        *("denied", "apply", "rds:ModifyDBCluster", "arn:aws:rds:us-west-1:111122223333:cluster:acme-prod-eu-x"),
+        *("denied", "apply", "rds:ModifyDBCluster", "arn:aws:rds:eu-west-3:111122223333:cluster:acme-prod-eu-x"),
         {"aws__ResourceTag_in_Environment": "prod-eu"},
     ),
     (
         "allowed",
         "apply",
         "backup:CreateBackupVault",
-        "arn:aws:backup:us-east-2:111122223333:backup-vault:acme-prod-x",
-        {"aws__RequestedRegion": "us-east-2"},
+        "arn:aws:backup:eu-west-2:111122223333:backup-vault:acme-prod-x",
+        {"aws__RequestedRegion": "eu-west-2"},
     ),
     # Roles: under the platform's path, with its boundary, for its services.
     ("allowed", "apply", "iam:CreateRole", f"{IAM}:role/acme/prod/acme-prod-x", BOUNDED),
@@ -339,8 +339,8 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("allowed", "apply", "s3:PutObject", f"{STATES}/network.tfstate", {}),
     ("allowed", "apply", "s3:GetObject", f"{STATES}/network.tfstate", {}),
     ("not allowed", "apply", "s3:DeleteObject", f"{STATES}/network.tfstate", {}),
-    ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::acme-prod-state-111122223333-us-west-1", {}),
-    ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::acme-prod-delivery-111122223333-us-west-1", {}),
+    ("not allowed", "apply", "s3:PutBucketVersioning", "arn:aws:s3:::acme-prod-state-111122223333-eu-west-3", {}),
+    ("allowed", "apply", "s3:PutBucketPolicy", "arn:aws:s3:::acme-prod-delivery-111122223333-eu-west-3", {}),
     # Keys are used through services only; the state key cannot be changed.
     (
         "allowed",
@@ -356,8 +356,8 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         KEY,
         {**TAGS, "kms__ResourceAliases": ["alias/acme-prod-state"]},
     ),
-    ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:us-west-1:111122223333:alias/acme-prod-state", {}),
-    ("allowed", "apply", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "rds.us-west-1.amazonaws.com"}),
+    ("denied", "apply", "kms:UpdateAlias", "arn:aws:kms:eu-west-3:111122223333:alias/acme-prod-state", {}),
+    ("allowed", "apply", "kms:Decrypt", KEY, {**TAGS, "kms__ViaService": "rds.eu-west-3.amazonaws.com"}),
     ("not allowed", "apply", "kms:Decrypt", KEY, TAGS),
     # Data, keys and audit trails cannot be deleted.
     *(
@@ -403,7 +403,7 @@ def test_boundary_limits_a_role_that_allows_everything(prod: Platform, role: str
 
 def test_apply_role_can_destroy_an_environment_without_deletion_protection(dev: Platform):
     tags = {"aws__ResourceTag_in_Project": "acme", "aws__ResourceTag_in_Environment": "dev"}
-    region = "us-west-1:777788889999"
+    region = "eu-west-3:777788889999"
     assert decide(dev, "apply", "kms:ScheduleKeyDeletion", f"arn:aws:kms:{region}:key/1", **tags) == "allowed"
     assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:acme-dev-x") == "allowed"
     assert decide(dev, "apply", "rds:DeleteDBCluster", f"arn:aws:rds:{region}:cluster:payroll") == "not allowed"

@@ -16,7 +16,7 @@ from tests.synthesized import TIERS
 
 pytestmark = pytest.mark.derived
 
-A, B = "us-west-1a", "us-west-1b"
+A, B = "eu-west-3a", "eu-west-3b"
 
 
 def failing_tiers(platform: Platform) -> dict[tuple[str, str], str]:
@@ -70,12 +70,12 @@ def test_every_zonal_tier_has_a_reason_for_its_survival(prod: Platform):
         tier: by_zone[A].reason for tier, by_zone in zone_loss_by_tier(prod).items() if by_zone[A].reason != NO_ZONE
     }
     assert reasons == {
-        "network": "internet routes: us-west-1b; 7 interface endpoints: us-west-1b",
+        "network": "internet routes: eu-west-3b; 7 interface endpoints: eu-west-3b",
         "database": "can be the writer: reader-1",
         "cache": "nodes per shard: 1 of 2",
-        "storage": "mount targets: us-west-1b",
-        "rotation": "function: us-west-1b",
-        "service": "load balancer: us-west-1b; tasks: 2 of 4; addresses for 4: us-west-1b",
+        "storage": "mount targets: eu-west-3b",
+        "rotation": "function: eu-west-3b",
+        "service": "load balancer: eu-west-3b; tasks: 2 of 4; addresses for 4: eu-west-3b",
     }
 
 
@@ -157,7 +157,7 @@ DEFECTS: list[tuple[str, str, str, Callable[[Platform], Platform]]] = [
         "a shard may lose all its nodes",
         changed("aws_elasticache_subnet_group.cache_subnets", subnet_ids=[subnet("data", "b")]),
     ),
-    ("storage", A, "no mount target: us-west-1b", lambda prod: without(prod, "aws_efs_mount_target.storage_mount-b")),
+    ("storage", A, "no mount target: eu-west-3b", lambda prod: without(prod, "aws_efs_mount_target.storage_mount-b")),
     ("storage", B, "One Zone file system", changed("aws_efs_file_system.storage_files", availability_zone_name=B)),
     (
         "rotation",

@@ -112,7 +112,7 @@ def test_resources_of_a_type_can_be_distinguished(prod: Platform):
 
 def arn(resource: str) -> str:
     service, _, rest = resource.partition(":")
-    return f"arn:aws:{service}:us-west-1:123456789012:{rest}"
+    return f"arn:aws:{service}:eu-west-3:123456789012:{rest}"
 
 
 def test_arns_that_belong_in_a_state_are_not_ignored():

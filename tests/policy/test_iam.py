@@ -61,8 +61,8 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
     ("wildcard_actions", "Planted: NotAction", may(not_actions=["iam:*"])),
     ("wildcard_resources", "Planted: s3:GetObject", may("s3:GetObject", on=("*",))),
     ("wildcard_resources", "Planted: s3:GetObject", may("s3:GetObject", on=("arn:aws:s3:::*",))),
-    ("wildcard_resources", "kms:Decrypt", may("kms:Decrypt", on=("arn:aws:kms:us-west-1:111122223333:key/*",))),
-    ("wildcard_resources", "sqs:SendMessage", may("sqs:SendMessage", on=("arn:aws:sqs:us-west-1:*:orders",))),
+    ("wildcard_resources", "kms:Decrypt", may("kms:Decrypt", on=("arn:aws:kms:eu-west-3:111122223333:key/*",))),
+    ("wildcard_resources", "sqs:SendMessage", may("sqs:SendMessage", on=("arn:aws:sqs:eu-west-3:*:orders",))),
     ("wildcard_resources", "ec2:CreateNetworkInterface", may("ec2:CreateNetworkInterface", on=("*",))),
     ("wildcard_resources", "names no resource", may("s3:GetObject", on=(), not_resources=["arn:aws:s3:::x/*"])),
     (

@@ -217,7 +217,7 @@ def test_a_renamed_environment_is_as_if_synthesized(dev_eu: Side, tmp_path: Path
     assert Side.of(platform) == dev_eu.renamed("dev-cache")
 
 
-CLUSTER = "arn:aws:rds:us-west-1:111122223333:cluster"
+CLUSTER = "arn:aws:rds:eu-west-3:111122223333:cluster"
 WRITES = "access_stores-permissions"
 
 
@@ -253,7 +253,7 @@ DEFECTS: list[tuple[str, Plant]] = [
         changed(
             "access_backups-permissions",
             "Aliases",
-            resources=["arn:aws:kms:us-west-1:111122223333:alias/acme-dev-*"],
+            resources=["arn:aws:kms:eu-west-3:111122223333:alias/acme-dev-*"],
         ),
     ),
     (
@@ -290,7 +290,7 @@ DEFECTS: list[tuple[str, Plant]] = [
         changed(
             "foundation_alarms-access",
             "PublishAlarms",
-            **when("aws:SourceArn", "arn:aws:cloudwatch:us-west-1:111122223333:alarm:*", test="ArnLike"),
+            **when("aws:SourceArn", "arn:aws:cloudwatch:eu-west-3:111122223333:alarm:*", test="ArnLike"),
         ),
     ),
     (

@@ -96,7 +96,7 @@ def test_the_plan_role_may_write_nothing_but_lock_files(prod: Platform):
     writes = {action for each in allowed for action in each["actions"] if ":Put" in action or ":Delete" in action}
     assert writes == {"s3:PutObject", "s3:DeleteObject"}
     (locks,) = {tuple(each["resources"]) for each in allowed if "s3:PutObject" in each["actions"]}
-    assert locks == ("arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod/*.tfstate.tflock",)
+    assert locks == ("arn:aws:s3:::acme-prod-state-111122223333-eu-west-3/prod/*.tfstate.tflock",)
 
 
 def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platform):
@@ -106,7 +106,7 @@ def test_the_plan_role_is_denied_secrets_objects_and_database_logins(prod: Platf
     assert {"secretsmanager:GetSecretValue", "ssm:GetParameter*", "rds-db:connect"} <= set(
         denied["NoSecrets"]["actions"]
     )
-    state = "arn:aws:s3:::acme-prod-state-111122223333-us-west-1/prod/*.tfstate"
+    state = "arn:aws:s3:::acme-prod-state-111122223333-eu-west-3/prod/*.tfstate"
     assert denied["NoObjects"]["effect"] == "Deny"
     assert denied["NoObjects"]["not_resources"] == [state, f"{state}.tflock"]
     assert "resources" not in denied["NoObjects"]

@@ -49,7 +49,7 @@ def test_every_call_in_every_region_is_recorded_in_every_environment(platforms: 
 
 
 def test_only_this_trail_may_use_the_bucket_and_key(prod: Platform):
-    arn = f"arn:aws:cloudtrail:us-west-1:111122223333:trail/{only(prod, 'aws_cloudtrail')['name']}"
+    arn = f"arn:aws:cloudtrail:eu-west-3:111122223333:trail/{only(prod, 'aws_cloudtrail')['name']}"
     for name, sids in {
         "audit-access": ("CheckTrailBucket", "DeliverTrail"),
         "key-logs-policy": ("EncryptTrail",),
@@ -287,8 +287,8 @@ def test_security_hub_checks_two_standards_after_config_is_recording(prod: Platf
     assert hub["depends_on"] == ["aws_config_configuration_recorder_status.audit_recorder-status"]
     standards = bodies(prod, "aws_securityhub_standards_subscription").values()
     assert {standard["standards_arn"] for standard in standards} == {
-        "arn:aws:securityhub:us-west-1::standards/pci-dss/v/4.0.1",
-        "arn:aws:securityhub:us-west-1::standards/aws-foundational-security-best-practices/v/1.0.0",
+        "arn:aws:securityhub:eu-west-3::standards/pci-dss/v/4.0.1",
+        "arn:aws:securityhub:eu-west-3::standards/aws-foundational-security-best-practices/v/1.0.0",
     }
     assert all(standard["depends_on"] == ["aws_securityhub_account.audit_hub"] for standard in standards)
 

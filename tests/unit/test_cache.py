@@ -120,7 +120,7 @@ def test_log_delivery_may_write_only_these_log_groups_for_this_account(prod: Pla
     ]
     assert conditions(deliver) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
-        "ArnLike aws:SourceArn": ["arn:aws:logs:us-west-1:111122223333:*"],
+        "ArnLike aws:SourceArn": ["arn:aws:logs:eu-west-3:111122223333:*"],
     }
 
 

@@ -58,7 +58,7 @@ def test_every_tier_has_a_row(prod: Platform):
 def test_a_tier_without_a_row_shows_its_first_alarms():
     alarms = {f"alarm-{number}": f"arn:{number}" for number in range(GRAPHS_PER_ROW + 1)}
     body = json.loads(
-        dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[dashboard.alarm_row("Mail", alarms)])
+        dashboard.dashboard_body("eu-west-3", health_alarm="", alarms=[], rows=[dashboard.alarm_row("Mail", alarms)])
     )
     *_, title = (widget for widget in body["widgets"] if widget["type"] == "text")
     graphs = [widget for widget in body["widgets"] if widget["type"] == "metric"]
@@ -70,7 +70,7 @@ def test_a_tier_without_a_row_shows_its_first_alarms():
 @pytest.mark.parametrize("count", range(1, GRAPHS_PER_ROW + 1))
 def test_a_row_is_as_wide_as_the_grid(count: int):
     row = dashboard.alarm_row("Mail", {str(number): "arn" for number in range(count)})
-    graphs = json.loads(dashboard.dashboard_body("us-west-1", health_alarm="", alarms=[], rows=[row]))["widgets"][3:]
+    graphs = json.loads(dashboard.dashboard_body("eu-west-3", health_alarm="", alarms=[], rows=[row]))["widgets"][3:]
     assert sum(graph["width"] for graph in graphs) == dashboard.COLUMNS
 
 
@@ -79,7 +79,7 @@ def test_every_graph_has_a_title_a_region_and_labels(prod: Platform):
     assert len(graphs) >= 20
     for graph in graphs:
         assert graph["title"]
-        assert graph["region"] == "us-west-1"
+        assert graph["region"] == "eu-west-3"
         for metric in graph.get("metrics", []):  # a default row shows alarms
             assert metric[-1]["label"]
             # A metric has a namespace, a name, pairs of dimensions, and options; a query has only options.

@@ -33,14 +33,14 @@ def test_the_cluster_is_serverless_aurora_postgresql(prod: Platform):
 def test_writer_and_reader_are_in_different_zones(prod: Platform):
     instances = bodies(prod, "aws_rds_cluster_instance")
     assert {name: instance["availability_zone"] for name, instance in instances.items()} == {
-        "writer": "us-west-1a",
-        "reader-1": "us-west-1b",
+        "writer": "eu-west-3a",
+        "reader-1": "eu-west-3b",
     }
 
 
 def test_each_of_three_zones_has_an_instance(variants: dict[str, Platform]):
     instances = bodies(variants["prod"], "aws_rds_cluster_instance").values()
-    assert {instance["availability_zone"] for instance in instances} == {"us-west-1a", "us-west-1b", "us-west-1c"}
+    assert {instance["availability_zone"] for instance in instances} == {"eu-west-3a", "eu-west-3b", "eu-west-3c"}
 
 
 def test_the_first_reader_scales_with_the_writer(variants: dict[str, Platform]):

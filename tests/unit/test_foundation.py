@@ -76,7 +76,7 @@ def test_the_logs_key_is_limited_to_our_log_groups_and_trail(prod: Platform):
     assert all("prod" in pattern for pattern in own)
     assert not [pattern for pattern in own if fnmatchcase(pattern.replace("prod", "prod-eu"), pattern)]
     assert conditions(policy["EncryptTrail"]) == {
-        "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:us-west-1:111122223333:trail/acme-prod-trail"]
+        "StringEquals aws:SourceArn": ["arn:aws:cloudtrail:eu-west-3:111122223333:trail/acme-prod-trail"]
     }
     # CloudTrail needs both if the bucket uses an S3 Bucket Key.
     assert {"kms:GenerateDataKey*", "kms:Decrypt"} <= set(policy["EncryptTrail"]["actions"])
@@ -130,7 +130,7 @@ def test_only_the_log_sources_of_this_account_may_write_to_a_log_bucket(prod: Pl
 
 
 def test_object_lock_of_the_audit_bucket_lasts_for_the_retention(prod: Platform):
-    assert has(prod, "foundation", "aws_s3_bucket", bucket="acme-prod-audit-111122223333-us-west-1")
+    assert has(prod, "foundation", "aws_s3_bucket", bucket="acme-prod-audit-111122223333-eu-west-3")
     assert bodies(prod, "aws_s3_bucket")["audit"]["object_lock_enabled"] is True
     lock = only(prod, "aws_s3_bucket_object_lock_configuration")
     assert lock["rule"]["default_retention"] == {"mode": "GOVERNANCE", "days": 400}
@@ -188,11 +188,11 @@ def test_publishing_is_limited_to_this_account_where_the_service_supports_it(pro
     policy = statements(prod, "foundation", "alarms-access")
     assert conditions(policy["PublishAlarms"]) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
-        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:us-west-1:111122223333:alarm:acme/prod/*"],
+        "ArnLike aws:SourceArn": ["arn:aws:cloudwatch:eu-west-3:111122223333:alarm:acme/prod/*"],
     }
     # The source is the event's resource, which may be a reader that autoscaling has added.
     assert conditions(policy["PublishDatabaseEvents"])["ArnLike aws:SourceArn"] == [
-        "arn:aws:rds:us-west-1:111122223333:*"
+        "arn:aws:rds:eu-west-3:111122223333:*"
     ]
     # EventBridge cannot publish to a topic if the policy of the topic or its key has conditions.
     assert conditions(policy["PublishEvents"]) == {}
@@ -227,7 +227,7 @@ def test_only_untagged_images_expire(prod: Platform):
 def test_log_sources_may_write_only_under_their_own_prefixes(prod: Platform):
     delivered = {
         name: {
-            (action, resource.removeprefix(f"arn:aws:s3:::acme-prod-{name}-111122223333-us-west-1"))
+            (action, resource.removeprefix(f"arn:aws:s3:::acme-prod-{name}-111122223333-eu-west-3"))
             for statement in statements(prod, "foundation", f"{name}-access").values()
             if statement["effect"] == "Allow"
             for action in statement["actions"]
@@ -252,7 +252,7 @@ def test_log_sources_may_write_only_under_their_own_prefixes(prod: Platform):
 def test_only_our_load_balancer_may_deliver_logs(prod: Platform):
     assert conditions(statements(prod, "foundation", "delivery-access")["DeliverLoadBalancerLogs"]) == {
         "ArnLike aws:SourceArn": [
-            "arn:aws:elasticloadbalancing:us-west-1:111122223333:loadbalancer/app/acme-prod-public/*"
+            "arn:aws:elasticloadbalancing:eu-west-3:111122223333:loadbalancer/app/acme-prod-public/*"
         ]
     }
 

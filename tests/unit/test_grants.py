@@ -12,9 +12,9 @@ from tests.policy.decisions import decide
 from tests.synthesized import only
 
 IAM = "arn:aws:iam::111122223333"
-REGION_AND_ACCOUNT = "us-west-1:111122223333"
+REGION_AND_ACCOUNT = "eu-west-3:111122223333"
 # Region and account by provider.
-REGIONS = {"aws.second_region": "us-east-2:111122223333", "aws.global_region": "us-east-1:111122223333"}
+REGIONS = {"aws.second_region": "eu-west-2:111122223333", "aws.global_region": "us-east-1:111122223333"}
 
 
 def test_roles_may_be_passed_exactly_to_the_services_that_they_trust(prod: Platform):
@@ -90,7 +90,7 @@ def test_the_apply_role_may_create_buckets_aliases_dashboards_and_roles(prod: Pl
         decision = decide(prod, "apply", "s3:CreateBucket", f"arn:aws:s3:::{bucket.body['bucket']}")
         assert decision == "allowed", f"{bucket.address}: bucket: s3:CreateBucket is {decision}"
     for alias in prod.of_type("aws_kms_alias"):
-        region = "us-east-2" if "provider" in alias.body else "us-west-1"
+        region = "eu-west-2" if "provider" in alias.body else "eu-west-3"
         arn = f"arn:aws:kms:{region}:111122223333:{alias.body['name']}"
         decision = decide(prod, "apply", "kms:CreateAlias", arn)
         assert decision == "allowed", f"{alias.address}: name: kms:CreateAlias is {decision}"

@@ -45,7 +45,7 @@ def test_names_fit_awss_limits_with_the_longest_environment_name(platforms: dict
         for resource in resources:
             name = resource.body[argument].replace(environment, LONGEST.environment, 1)
             name = name.replace(platforms[environment].company, LONGEST.company, 1)
-            assert len(name.replace("us-west-1", LONGEST.region)) <= limit
+            assert len(name.replace("eu-west-3", LONGEST.region)) <= limit
 
 
 def test_the_longest_names_reach_a_limit_and_exceed_none():

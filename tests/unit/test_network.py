@@ -14,7 +14,7 @@ from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("network")
 
-ZONES = {"a": "us-west-1a", "b": "us-west-1b"}
+ZONES = {"a": "eu-west-3a", "b": "eu-west-3b"}
 ALL = "0.0.0.0/0"
 
 
@@ -258,7 +258,7 @@ def test_interface_endpoints_are_in_every_zone(prod: Platform):
     assert endpoints.keys() == {f"endpoint-{name}" for name in (*ENDPOINTS, "s3")}
     for name in ENDPOINTS:
         endpoint = endpoints[f"endpoint-{name}"]
-        assert endpoint["service_name"] == f"com.amazonaws.us-west-1.{name.replace('-', '.')}"
+        assert endpoint["service_name"] == f"com.amazonaws.eu-west-3.{name.replace('-', '.')}"
         assert endpoint["vpc_endpoint_type"] == "Interface"
         assert endpoint["private_dns_enabled"] is True
         assert endpoint["subnet_ids"] == [f"${{aws_subnet.network_app-{letter}.id}}" for letter in ZONES]
@@ -293,7 +293,7 @@ def test_the_s3_endpoint_is_limited_to_own_buckets_and_image_layers(prod: Platfo
         "StringEquals aws:PrincipalAccount",
         "StringEquals aws:ResourceAccount",
     }
-    assert policy["ImageLayers"]["resources"] == ["arn:aws:s3:::prod-us-west-1-starport-layer-bucket/*"]
+    assert policy["ImageLayers"]["resources"] == ["arn:aws:s3:::prod-eu-west-3-starport-layer-bucket/*"]
     assert policy["ImageLayers"]["actions"] == ["s3:GetObject"]
     assert set(policy["OwnAccount"]["actions"]) == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
@@ -317,7 +317,7 @@ def test_all_traffic_is_logged_by_a_role_that_can_deliver(prod: Platform):
     assert trust["principals"] == [{"type": "Service", "identifiers": ["vpc-flow-logs.amazonaws.com"]}]
     assert conditions(trust) == {
         "StringEquals aws:SourceAccount": ["111122223333"],
-        "ArnLike aws:SourceArn": ["arn:aws:ec2:us-west-1:111122223333:vpc-flow-log/*"],
+        "ArnLike aws:SourceArn": ["arn:aws:ec2:eu-west-3:111122223333:vpc-flow-log/*"],
     }
 
 

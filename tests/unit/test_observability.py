@@ -80,7 +80,7 @@ EXPECTED: dict[str, Body] = {
         "detail": {
             "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
             "backupEvent": ["false", False, {"exists": False}],
-            "$or": [{"eventRegion": ["us-west-1", "global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
+            "$or": [{"eventRegion": ["eu-west-3", "global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
         },
     },
     "certificate-expiry": {
@@ -139,7 +139,7 @@ def test_health_events_of_global_services_are_forwarded_from_us_east_1(prod: Pla
     rule = bodies(prod, "aws_cloudwatch_event_rule", "observability")["event-global-health"]
     target = bodies(prod, "aws_cloudwatch_event_target", "observability")["event-global-health-to-region"]
     assert rule["provider"] == target["provider"] == "aws.global_region"
-    bus = "arn:aws:events:us-west-1:111122223333:event-bus/default"
+    bus = "arn:aws:events:eu-west-3:111122223333:event-bus/default"
     assert target["arn"] == bus
     assert target["role_arn"] == "${aws_iam_role.observability_global-health.arn}"
     permissions = statements(prod, "observability", "global-health-permissions")
@@ -165,7 +165,7 @@ def copies(event: Body) -> Iterator[tuple[str, Body]]:
     yield "us-east-1" if region == "us-west-2" else "us-west-2", {**event, "backupEvent": "true"}
 
 
-@pytest.mark.parametrize("region", ["us-west-1", "us-west-2", "us-east-1"])
+@pytest.mark.parametrize("region", ["eu-west-3", "us-west-2", "us-east-1"])
 def test_a_health_event_is_reported_once(synthesize: Synthesize, region: str):
     zones = [f"{region}a", f"{region}b"]
     rules = patterns(synthesize("dev", {"region": region, "network": {"zones": zones}}))
@@ -185,7 +185,7 @@ def test_a_health_event_is_reported_once(synthesize: Synthesize, region: str):
 
     # Events of the account in us-east-1 are forwarded, because some of global services have that Region.
     own = {region, "global"}
-    for event_region in {*own, "us-east-1", "us-west-1", "us-west-2", "ap-southeast-2"}:
+    for event_region in {*own, "us-east-1", "eu-west-3", "us-west-2", "ap-southeast-2"}:
         assert messages("PUBLIC", event_region) == (event_region in own), event_region
         assert messages("ACCOUNT_SPECIFIC", event_region) == (event_region in own | {"us-east-1"}), event_region
 
@@ -198,7 +198,7 @@ def test_a_health_event_is_reported_once(synthesize: Synthesize, region: str):
     ],
 )
 def test_a_copy_is_recognized_in_either_type(prod: Platform, copy: Body, is_reported: bool):
-    detail = {"eventTypeCategory": "issue", "eventScopeCode": "ACCOUNT_SPECIFIC", "eventRegion": "us-west-1", **copy}
+    detail = {"eventTypeCategory": "issue", "eventScopeCode": "ACCOUNT_SPECIFIC", "eventRegion": "eu-west-3", **copy}
     pattern = EventPattern.load(json.dumps({"detail": patterns(prod)["aws-health"]["detail"]}))
     assert pattern.matches_event(cast("Any", {"detail": detail})) is is_reported
 

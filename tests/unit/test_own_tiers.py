@@ -36,10 +36,10 @@ def test_each_tier_is_a_stack_with_a_state_of_its_own(extended: Platform):
 
 def test_the_deployment_roles_may_deploy_its_resources(extended: Platform):
     own = statements(extended, "access", "own-permissions")
-    assert own["Tables"]["resources"] == ["arn:aws:dynamodb:us-west-1:111122223333:table/acme-prod-*"]
+    assert own["Tables"]["resources"] == ["arn:aws:dynamodb:eu-west-3:111122223333:table/acme-prod-*"]
     assert own["Mail"]["resources"] == [
-        "arn:aws:ses:us-west-1:111122223333:identity/shop.acme.example",
-        "arn:aws:ses:us-west-1:111122223333:configuration-set/acme-prod-mail",
+        "arn:aws:ses:eu-west-3:111122223333:identity/shop.acme.example",
+        "arn:aws:ses:eu-west-3:111122223333:configuration-set/acme-prod-mail",
     ]
     reads = statements(extended, "access", "reads-permissions")["Region"]["actions"]
     assert {"dynamodb:DescribeTable", "ses:GetEmailIdentity"} <= set(reads)
@@ -54,8 +54,8 @@ def test_nobody_who_deploys_may_lose_its_data(extended: Platform):
 
 def test_tasks_use_it_by_name_and_its_key_through_its_service(extended: Platform):
     allowed = statements(extended, "sessions", "tasks-permissions")
-    assert allowed["SessionsTable"]["resources"] == ["arn:aws:dynamodb:us-west-1:111122223333:table/acme-prod-sessions"]
-    assert conditions(allowed["UseKey"]) == {"StringEquals kms:ViaService": ["dynamodb.us-west-1.amazonaws.com"]}
+    assert allowed["SessionsTable"]["resources"] == ["arn:aws:dynamodb:eu-west-3:111122223333:table/acme-prod-sessions"]
+    assert conditions(allowed["UseKey"]) == {"StringEquals kms:ViaService": ["dynamodb.eu-west-3.amazonaws.com"]}
     assert allowed["UseKey"]["resources"] == ["${aws_kms_key.sessions_key-sessions.arn}"]
     policy = bodies(extended, "aws_iam_role_policy", "sessions")["tasks-policy"]
     assert policy["role"] == "${aws_iam_role.service_service-task.id}"
@@ -68,8 +68,8 @@ def test_the_boundary_of_all_roles_allows_what_tasks_may(extended: Platform, mon
     allowed = {each["Sid"]: each for each in document["Statement"]}
     assert allowed["SessionsTable"]["Action"] == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     assert allowed["MailSend"]["Resource"] == [
-        "arn:aws:ses:us-west-1:111122223333:identity/*",
-        "arn:aws:ses:us-west-1:111122223333:configuration-set/acme-prod-mail",
+        "arn:aws:ses:eu-west-3:111122223333:identity/*",
+        "arn:aws:ses:eu-west-3:111122223333:configuration-set/acme-prod-mail",
     ]
     assert len(json.dumps(document).replace(" ", "")) <= bootstrap.MAX_CHARACTERS
 
@@ -120,7 +120,7 @@ class FilesStack(OwnTier):
 
 def test_a_grant_may_name_an_arn(extended: Platform):
     (statement,) = FilesStack.task_statements(names_of(extended))
-    assert statement.resources == ["arn:aws:s3:::acme-prod-files-111122223333-us-west-1/*"]
+    assert statement.resources == ["arn:aws:s3:::acme-prod-files-111122223333-eu-west-3/*"]
 
 
 def test_an_endpoint_allows_what_all_tiers_need(tmp_path: Path):

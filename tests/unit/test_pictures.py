@@ -272,8 +272,8 @@ def test_a_reason_that_is_too_long_is_in_the_description(wide: Platform):
 
 def test_the_second_region_is_shown_if_there_is_one(of_prod: dict[str, str], dev: Platform):
     texts = words(of_prod["overview"])
-    assert {"us-east-2", "1 replica of files", "2 KMS keys"} <= texts.keys()
-    assert "us-east-2" not in words(overview.picture(dev))
+    assert {"eu-west-2", "1 replica of files", "2 KMS keys"} <= texts.keys()
+    assert "eu-west-2" not in words(overview.picture(dev))
 
 
 COUNTED = {"log buckets": ("aws_s3_bucket", "foundation"), "Config rules": ("aws_config_config_rule", "audit")}

@@ -45,7 +45,7 @@ def test_keys_of_the_second_region_are_created_there(prod: Platform, dev: Platfo
     assert in_second_region(prod, "aws_kms_alias") == {"alias-files-replica", "alias-backup-copies"}
     assert in_second_region(dev, "aws_kms_key") == in_second_region(dev, "aws_kms_alias") == set()
     _, second = prod.stacks["foundation"].providers
-    assert (second["alias"], second["region"]) == ("second_region", "us-east-2")
+    assert (second["alias"], second["region"]) == ("second_region", "eu-west-2")
     assert second["allowed_account_ids"] == ["111122223333"]
 
 

@@ -97,7 +97,7 @@ def test_state_machines_have_the_permissions_that_they_need(prod: Platform):
         assert permissions["Tell"]["resources"] == [TOPIC]
         trust = statements(prod, tier, f"{name}-trust")["Assume"]
         assert conditions(trust)["ArnLike aws:SourceArn"] == [
-            f"arn:aws:states:us-west-1:111122223333:stateMachine:acme-prod-{name}"
+            f"arn:aws:states:eu-west-3:111122223333:stateMachine:acme-prod-{name}"
         ]
 
 
@@ -127,6 +127,6 @@ def test_ecs_may_read_the_credential_and_the_application_may_not(prod: Platform)
     may = statements(prod, "service", "service-execution-permissions")
     assert may["ReadCredential"]["actions"] == ["secretsmanager:GetSecretValue"]
     assert may["ReadCredential"]["resources"] == [f"${{{SECRET}.arn}}"]
-    assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.us-west-1.amazonaws.com"]}
+    assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.eu-west-3.amazonaws.com"]}
     # The application itself must not read it.
     assert "ReadCredential" not in statements(prod, "service", "service-task-permissions")

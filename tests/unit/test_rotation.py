@@ -8,7 +8,7 @@ from tests.synthesized import conditions, only, statements
 pytestmark = pytest.mark.tiers("rotation")
 
 SECRET = "aws_secretsmanager_secret.rotation_credential"
-FUNCTION_ARN = "arn:aws:lambda:us-west-1:111122223333:function:acme-prod-rotation"
+FUNCTION_ARN = "arn:aws:lambda:eu-west-3:111122223333:function:acme-prod-rotation"
 MASTER_SECRET = "aws_rds_cluster.database_cluster.master_user_secret[0].secret_arn"
 TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 
@@ -112,7 +112,7 @@ def test_the_functions_role_may_rotate_this_secret_and_nothing_else(prod: Platfo
     assert "condition" not in may["LogInAsMaster"]
     assert may["LogInAsMaster"]["resources"] == [f"${{{MASTER_SECRET}}}"]
     assert not {"secretsmanager:PutSecretValue"} & set(may["LogInAsMaster"]["actions"])
-    assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.us-west-1.amazonaws.com"]}
+    assert conditions(may["UseKey"]) == {"StringEquals kms:ViaService": ["secretsmanager.eu-west-3.amazonaws.com"]}
     everywhere = {sid for sid, statement in may.items() if statement["resources"] == ["*"]}
     assert everywhere == {"MakePassword", "Trace", "JoinVpc", "LeaveVpcAlone"}
     assert may["LeaveVpcAlone"]["effect"] == "Deny"

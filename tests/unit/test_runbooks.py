@@ -120,7 +120,7 @@ def test_a_table_describes_each_kind_of_trigger(facts: Mapping[tuple[str, str], 
 
 def test_names_are_generalized(facts: Mapping[tuple[str, str], str]):
     for table in facts.values():
-        assert not re.search(r"acme-(dev|prod)|\$\{|us-west-1", table)
+        assert not re.search(r"acme-(dev|prod)|\$\{|eu-west-3", table)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_names_in_runbooks_exist(page: Path, prod: Platform):
         ("$ENV", "prod"),
         ("<account>", "111122223333"),
         ("$ACCOUNT", "111122223333"),
-        ("<region>", "us-west-1"),
-        ("$AWS_REGION", "us-west-1"),
+        ("<region>", "eu-west-3"),
+        ("$AWS_REGION", "eu-west-3"),
     ):
         text = text.replace(placeholder, value)
     document = json.dumps(prod.document)

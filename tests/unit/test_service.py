@@ -82,7 +82,7 @@ def test_the_container_logs_to_cloudwatch_logs(prod: Platform):
     log = container(prod)["logConfiguration"]
     assert log["logDriver"] == "awslogs"
     assert log["options"]["awslogs-group"] == "${aws_cloudwatch_log_group.service_log.name}"
-    assert log["options"]["awslogs-region"] == "us-west-1"
+    assert log["options"]["awslogs-region"] == "eu-west-3"
 
 
 def test_earlier_task_definitions_stay_for_rollback(prod: Platform):
@@ -106,7 +106,7 @@ def test_ecs_and_the_application_have_separate_roles(prod: Platform):
         assert trust(prod, role)["principals"] == [{"type": "Service", "identifiers": ["ecs-tasks.amazonaws.com"]}]
         assert conditions(trust(prod, role)) == {
             "StringEquals aws:SourceAccount": ["111122223333"],
-            "ArnLike aws:SourceArn": ["arn:aws:ecs:us-west-1:111122223333:*"],
+            "ArnLike aws:SourceArn": ["arn:aws:ecs:eu-west-3:111122223333:*"],
         }
 
 

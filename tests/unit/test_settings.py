@@ -43,7 +43,7 @@ def test_the_projects_environments_are_read():
 def test_a_single_environment_can_be_read():
     (prod,) = load_environments(REFERENCE, only="prod")
     assert prod.production
-    assert prod.region == "us-west-1"
+    assert prod.region == "eu-west-3"
 
 
 def test_production_is_the_default(tmp_path: Path):
@@ -89,8 +89,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("prod", {"name": "other"}, 'name = "other": no such key; the file\'s name is used'),
     (
         "prod",
-        {"second_region": "us-west-1"},
-        'second_region = "us-west-1": allowed: a Region other than us-west-1, the first Region',
+        {"second_region": "eu-west-3"},
+        'second_region = "eu-west-3": allowed: a Region other than eu-west-3, the first Region',
     ),
     ("prod", {"production": False}, "production = false: allowed: true, in a file whose name starts with prod"),
     (
@@ -136,18 +136,18 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "prod",
-        {"network": {"zones": ["us-west-1a"]}},
-        'network.zones = ["us-west-1a"]: allowed: two or more zones, so that the platform survives the loss of one',
+        {"network": {"zones": ["eu-west-3a"]}},
+        'network.zones = ["eu-west-3a"]: allowed: two or more zones, so that the platform survives the loss of one',
     ),
     (
         "prod",
-        {"network": {"zones": ["us-west-1a", "us-west-1a"]}},
-        'network.zones = ["us-west-1a", "us-west-1a"]: allowed: each zone once',
+        {"network": {"zones": ["eu-west-3a", "eu-west-3a"]}},
+        'network.zones = ["eu-west-3a", "eu-west-3a"]: allowed: each zone once',
     ),
     (
         "prod",
-        {"network": {"zones": ["us-west-1a", "us-west-2b", "us-west-1z", ""]}},
-        "allowed: zones of us-west-1, such as us-west-1a; not us-west-2b, us-west-1z, ",
+        {"network": {"zones": ["eu-west-3a", "us-west-2b", "eu-west-3z", ""]}},
+        "allowed: zones of eu-west-3, such as eu-west-3a; not us-west-2b, eu-west-3z, ",
     ),
     (
         "prod",
@@ -243,10 +243,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *(
         (
             "prod",
-            {"network": {"zones": ["us-west-1a", zone]}},
-            f"allowed: zones of us-west-1, such as us-west-1a; not {zone}",
+            {"network": {"zones": ["eu-west-3a", zone]}},
+            f"allowed: zones of eu-west-3, such as eu-west-3a; not {zone}",
         )
-        for zone in ("us-west-1-lax-1a", "us-west-1-wl1-sfo-wlz-1", "us-west-1g", "usw1-az1")
+        for zone in ("eu-west-3-lax-1a", "eu-west-3-wl1-sfo-wlz-1", "eu-west-3g", "usw1-az1")
     ),
     *(
         (
@@ -347,7 +347,7 @@ def test_all_errors_in_a_file_are_reported_at_once(tmp_path: Path):
         "prod",
         {
             "account": "1",
-            "network": {"zones": ["us-west-1a"], "cidr": "10.0.0.0/28"},
+            "network": {"zones": ["eu-west-3a"], "cidr": "10.0.0.0/28"},
             "database": {"minimum_capacity": 0.3, "readers": 0},
             "colour": "blue",
             "name": "other",

@@ -84,7 +84,7 @@ def test_files_are_replicated_with_a_key_of_the_second_region(prod: Platform, de
     replication = only(prod, "aws_efs_replication_configuration")
     assert replication["source_file_system_id"] == f"${{{FILE_SYSTEM}.id}}"
     assert replication["destination"] == {
-        "region": "us-east-2",
+        "region": "eu-west-2",
         "kms_key_id": "${aws_kms_key.foundation_key-files-replica.arn}",
     }
     assert not dev.of_type("aws_efs_replication_configuration")

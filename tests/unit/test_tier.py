@@ -19,11 +19,11 @@ def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, 
         backend = platform.stacks[tier].backend
         account = platform.stacks[tier].providers[0]["allowed_account_ids"][0]
         assert backend == {
-            "bucket": f"acme-{name}-state-{account}-us-west-1",
+            "bucket": f"acme-{name}-state-{account}-eu-west-3",
             "key": f"{name}/{tier}.tfstate",
-            "region": "us-west-1",
+            "region": "eu-west-3",
             "encrypt": True,
-            "kms_key_id": f"arn:aws:kms:us-west-1:{account}:alias/acme-{name}-state",
+            "kms_key_id": f"arn:aws:kms:eu-west-3:{account}:alias/acme-{name}-state",
             "use_lockfile": True,
         }
 
@@ -31,7 +31,7 @@ def test_every_tier_has_its_own_encrypted_and_locked_state(platforms: dict[str, 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_tier_may_only_deploy_to_its_account(prod: Platform, tier: str):
     assert Testing.to_have_provider_with_properties(
-        stack_json(prod, tier), "aws", {"region": "us-west-1", "allowed_account_ids": ["111122223333"]}
+        stack_json(prod, tier), "aws", {"region": "eu-west-3", "allowed_account_ids": ["111122223333"]}
     )
     accounts = [provider["allowed_account_ids"] for provider in prod.stacks[tier].providers]
     assert accounts == [["111122223333"]] * len(accounts)
