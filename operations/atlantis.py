@@ -142,10 +142,15 @@ def sources_of(tiers: Iterable[str], root: Path) -> list[str]:
     """Source files of tiers: their modules, everything that these import from this program, and the files they name.
 
     A folder is listed as `*.py` if all of its modules are among them, so that a new module is included.
+
+    Raises:
+        RefusedError: a tier has been removed.
     """
     found: set[Path] = set()
     own = {file.parent.name: file for file in root.glob("stacks/own/*/stack.py")}
     pending = [own.get(tier, root / "stacks" / tier / "stack.py") for tier in tiers]
+    if gone := [file for file in pending if not file.is_file()]:
+        raise RefusedError(f"{gone[0].relative_to(root)}: is gone, but was synthesized; run make synth without ENV")
     while pending:
         file = pending.pop()
         if file not in found:

@@ -75,6 +75,11 @@ class OwnTier(TierStack):
     tasks: ClassVar[Sequence[Grant]] = ()
     """What the application's tasks may do with its resources, by name. The permissions boundary of all roles allows it,
     too."""
+    roles: ClassVar[Sequence[Grant]] = ()
+    """What the boundary allows beyond that, for roles of the tier's own."""
+    passed_to: ClassVar[Sequence[str]] = ()
+    """AWS services that the tier's roles are passed to, such as `firehose.amazonaws.com`, if no tier of the project
+    passes roles to them (`stacks.access.identities.PASS_ROLE_SERVICES`)."""
     endpoints: ClassVar[Sequence[Endpoint]] = ()
     """VPC endpoints of the AWS services that tasks use it through: tasks have no other way to them."""
     resource_types: ClassVar[Sequence[ResourceType]] = ()
@@ -85,15 +90,19 @@ class OwnTier(TierStack):
         self.tiers = tiers
 
     @classmethod
-    def task_statements(cls, names: Names, domain: str = "*") -> list[Statement]:
-        """The statements of `tasks`, for the permissions boundary without the domain, which it does not know."""
+    def boundary_statements(cls, names: Names) -> list[Statement]:
+        """What the permissions boundary of all roles allows. It does not know the domain."""
+        return cls._statements([*cls.tasks, *cls.roles], names, domain="*")
+
+    @classmethod
+    def _statements(cls, grants: Sequence[Grant], names: Names, domain: str) -> list[Statement]:
         return [
             allow(
                 f"{cls.tier.title()}{grant.sid}",
                 grant.iam_actions(),
                 [_arn(names, grant.service, resource, domain) for resource in grant.resources.split()],
             )
-            for grant in cls.tasks
+            for grant in grants
         ]
 
     def create_key(self, protects: str, *users: Statement) -> KmsKey:
@@ -102,7 +111,7 @@ class OwnTier(TierStack):
 
     def allow_tasks(self, key: KmsKey | None = None) -> None:
         """Grant `tasks` to the role of the application's tasks, and the use of the tier's key through its services."""
-        statements = self.task_statements(self.names, self.settings.service.domain)
+        statements = self._statements(self.tasks, self.names, self.settings.service.domain)
         if key:
             through = string_equals(
                 "kms:ViaService", *sorted(f"{each.service}.{self.settings.region}.amazonaws.com" for each in self.tasks)
@@ -128,4 +137,5 @@ def permissions_of(tiers: Sequence[type[OwnTier]]) -> OwnPermissions:
         [each.tier for each in tiers],
         [grant for each in tiers for grant in each.deployment],
         [action for each in tiers for action in each.losses],
+        [service for each in tiers for service in each.passed_to],
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 from stacks import ROOT
@@ -49,7 +50,7 @@ def _read(name: str) -> "type[OwnTier]":
     """The class of the tier in a folder.
 
     Raises:
-        ValueError: the name is not allowed, or is not that of the class, or `stack.py` is missing or no Python.
+        ValueError: the name is not allowed or not that of the class, or `stack.py` is missing or cannot be imported.
     """
     from stacks.own_tier import OwnTier
 
@@ -63,6 +64,8 @@ def _read(name: str) -> "type[OwnTier]":
         module = import_module(f"stacks.own.{name}.stack")
     except SyntaxError as error:
         raise ValueError(f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise ValueError(f"{_place(error, FOLDER / name)}: {type(error).__name__}: {error}") from error
     classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
     tiers = [each for each in classes if issubclass(each, OwnTier)]
     if len(tiers) != 1:
@@ -70,3 +73,9 @@ def _read(name: str) -> "type[OwnTier]":
     if (tier := getattr(tiers[0], "tier", None)) != name:
         raise ValueError(f"stack.py: tier = {tier!r}; allowed: {name!r}, the name of the folder")
     return tiers[0]
+
+
+def _place(error: Exception, folder: Path) -> str:
+    """The last line of a tier's own code on an error's way."""
+    lines = [each for each in extract_tb(error.__traceback__) if Path(each.filename).is_relative_to(folder)]
+    return f"{Path(lines[-1].filename).name}, line {lines[-1].lineno}" if lines else "stack.py"

@@ -1,7 +1,7 @@
 """TCP ports on which parties can reach each other, by security groups, routes and network ACLs in both directions.
 
-Parties are the resources with addresses in the VPC, the internet, and S3. A configuration that this model does not
-support is an error, so that no path is overlooked.
+Parties are the resources with addresses in the VPC, the internet, and services behind gateway endpoints. A
+configuration that this model does not support is an error, so that no path is overlooked.
 """
 
 import re
@@ -47,7 +47,9 @@ class Party:
 
 INTERNET = Party("internet", external_range=ANYWHERE)
 S3 = Party("S3", external_range=ANYWHERE)
-"""Its addresses are in an AWS-managed prefix list, which may contain any address."""
+GATEWAYS = {"s3": S3, "dynamodb": Party("DynamoDB", external_range=ANYWHERE)}
+"""The services that have gateway endpoints. Their addresses are in AWS-managed prefix lists, which may contain any
+address. https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html"""
 
 
 def external_party(cidr: str) -> Party:
@@ -56,6 +58,15 @@ def external_party(cidr: str) -> Party:
 
 
 network = cache(IPv4Network)
+
+
+def gateway_endpoints(platform: Platform) -> dict[str, Party]:
+    """Services by the expression for the prefix list of their gateway endpoint."""
+    return {
+        f"${{{endpoint.address}.prefix_list_id}}": GATEWAYS[service]
+        for endpoint in platform.of_type("aws_vpc_endpoint")
+        if (service := endpoint.body["service_name"].rpartition(".")[2]) in GATEWAYS
+    }
 
 
 class Place(NamedTuple):
@@ -69,8 +80,8 @@ class GroupRule(NamedTuple):
     """A rule of a security group."""
 
     ports: range
-    peers: IPv4Network | Party | str
-    """A range of addresses, S3, or another security group."""
+    peers: IPv4Network | Party | str | None
+    """A range of addresses, a service behind a gateway endpoint, or another security group. None is nobody."""
 
 
 class AclEntry(NamedTuple):
@@ -121,6 +132,7 @@ class Reachability:
                 each.type.startswith("aws_vpc_security_group")
                 and each.body["ip_protocol"] not in (*TCP_PROTOCOLS, *ALL_PROTOCOLS)
             )
+            or not str(each.body.get("prefix_list_id") or "${aws_vpc_endpoint.").startswith("${aws_vpc_endpoint.")
             or (each.type == "aws_route" and not {"gateway_id", "nat_gateway_id"} & _given(each.body))
         ]
         if unsupported:
@@ -128,12 +140,12 @@ class Reachability:
 
     @cached_property
     def parties(self) -> dict[str, Party]:
-        """Resources with addresses in the VPC, by label, with the internet and S3.
+        """Resources with addresses in the VPC, by label, with the internet and services behind gateway endpoints.
 
         Raises:
             UnsupportedConfigurationError: a resource has a security group, and the catalogue has no placement for it.
         """
-        found: dict[str, Party] = {party.name: party for party in (INTERNET, S3)}
+        found: dict[str, Party] = {party.name: party for party in (INTERNET, *self._gateways.values())}
         for resource in self.platform.resources:
             if in_vpc := IN_VPC.get(resource.type):
                 groups, subnets, is_public = in_vpc.placement(self.platform, resource.body)
@@ -222,8 +234,8 @@ class Reachability:
         elif end.subnet:
             if source == INTERNET and target.is_public and self._routes_to_internet(end.subnet):
                 yield [into(end, start, request)], [out_of(end, start, response)]
-        elif target == S3:
-            if self._routes_to_s3(start.subnet):
+        elif target in GATEWAYS.values():
+            if self._routes_to_gateway(start.subnet, target):
                 yield [out_of(start, end, request)], [into(start, end, response)]
         else:
             if source.is_public and self._routes_to_internet(start.subnet):
@@ -254,12 +266,16 @@ class Reachability:
                 if self._routes_to_internet(nat_subnet):
                     yield nat_subnet
 
-    def _routes_to_s3(self, subnet: str) -> bool:
+    def _routes_to_gateway(self, subnet: str, service: Party) -> bool:
         return any(
             self._subnets[subnet].route_tables & set(endpoint.body.get("route_table_ids") or [])
             for endpoint in self.platform.of_type("aws_vpc_endpoint")
-            if endpoint.body["service_name"].endswith(".s3")
+            if self._gateways.get(f"${{{endpoint.address}.prefix_list_id}}") == service
         )
+
+    @cached_property
+    def _gateways(self) -> dict[str, Party]:
+        return gateway_endpoints(self.platform)
 
     @cached_property
     def _subnets(self) -> dict[str, Subnet]:
@@ -321,8 +337,9 @@ class Reachability:
         for direction in ("ingress", "egress"):
             for resource in self.platform.of_type(f"aws_vpc_security_group_{direction}_rule"):
                 body = resource.body
-                cidr, group = body.get("cidr_ipv4"), body.get("referenced_security_group_id")
-                peers = S3 if body.get("prefix_list_id") else network(cidr) if cidr else str(group)
+                cidr, prefixes = body.get("cidr_ipv4"), body.get("prefix_list_id")
+                group = str(body.get("referenced_security_group_id"))
+                peers = self._gateways.get(prefixes) if prefixes else network(cidr) if cidr else group
                 rule = GroupRule(_tcp_ports(body["ip_protocol"], body), peers)
                 found.setdefault((direction, body["security_group_id"]), []).append(rule)
         return found

@@ -3,8 +3,11 @@
 Both must exist before the first stack: AWS rejects a role whose boundary, or a key policy whose principal, does not.
 """
 
+import json
+
 from stacks.names import OS_METRICS_LOG_GROUP, Names
 from stacks.own_tiers import own_tiers_of
+from stacks.settings import SettingsError
 from stacks.statements import (
     Condition,
     Statement,
@@ -28,9 +31,20 @@ def boundary(names: Names) -> PolicyDocument:
     A boundary grants nothing, and an action that it does not allow is implicitly denied. The explicit denials are still
     needed: a resource-based policy can grant a session what the boundary only denies implicitly, and a later version
     that allows more must not open identities, key policies or states.
+
+    Raises:
+        SettingsError: own tiers allow so much that the policy exceeds IAM's limit.
     """
-    of_tasks = [statement for tier in own_tiers_of(names.environment) for statement in tier.task_statements(names)]
-    return as_document(*_allowed(names), *of_tasks, *_denied(names))
+    tiers = own_tiers_of(names.environment)
+    of_own_tiers = [statement for tier in tiers for statement in tier.boundary_statements(names)]
+    document = as_document(*_allowed(names), *of_own_tiers, *_denied(names))
+    if (length := len(json.dumps(document, separators=(",", ":")))) > MAX_CHARACTERS and of_own_tiers:
+        of = ", ".join(f"stacks/own/{tier.tier}" for tier in tiers if tier.tasks or tier.roles)
+        raise SettingsError(
+            f"{of}: tasks, roles: make the permissions boundary of {names.environment} {length} characters long; "
+            f"allowed: IAM's limit of {MAX_CHARACTERS}, with fewer or shorter actions and resources"
+        )
+    return document
 
 
 def _allowed(names: Names) -> list[Statement]:

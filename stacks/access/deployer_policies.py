@@ -221,7 +221,7 @@ def _role_statements(limits: Limits) -> list[Statement]:
             "PassOn",
             ["iam:PassRole"],
             [limits.role_arn_pattern],
-            when=[string_equals("iam:PassedToService", *PASS_ROLE_SERVICES)],
+            when=[string_equals("iam:PassedToService", *sorted({*PASS_ROLE_SERVICES, *limits.own.passed_to}))],
         ),
         allow(
             "PassOnToConfig",

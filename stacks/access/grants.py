@@ -72,3 +72,5 @@ class OwnPermissions(NamedTuple):
     grants: Sequence[Grant] = ()
     losses: Sequence[str] = ()
     """Actions that lose data: denied while deletion protection is on."""
+    passed_to: Sequence[str] = ()
+    """Services that their roles are passed to, beyond those of the project's roles."""

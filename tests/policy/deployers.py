@@ -291,23 +291,50 @@ def every_type(platform: Platform) -> Iterator[str]:
     types = {resource.type for resource in platform.resources if resource.tier != "access"}
     roles = deployers(platform)
     for type_ in sorted(types):
-        service, _, own = getattr(row_of(type_).recovery, "arn", "").partition(":")
-        if not own:  # cannot be tagged
+        service, arn = _arn_pattern(type_)
+        if not arn:
             continue
-        arn = f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]|[.][+]', '*', own)}"
-        noun = "".join(map(str.title, type_.split("_")[2:]))  # for actions without resource types
+        # For actions without resource types: DescribeSecurityGroupRules reads rules of either direction.
+        words = [word for word in type_.split("_")[1:] if word not in {"ingress", "egress"}]
+        nouns = ["".join(map(str.title, words[skipped:])) for skipped in range(min(3, len(words)))]
+        nouns += ["Addresses"] if type_ == "aws_eip" else []
         for role in roles:
             levels = {
                 access_level(action)
                 for statement in _allow(role.statements)
                 for action in as_list(statement["Action"])
                 if action.startswith(f"{service}:")
-                if access_level(action) in READ_LEVELS or _types(action, arn) or action.endswith(noun)
+                if _types(action, arn) - {""} or any(action.endswith((noun, f"{noun}s")) for noun in nouns)
                 if any(resource == "*" or _overlap(resource, arn) for resource in as_list(statement["Resource"]))
             }
             for required in REQUIRED_LEVELS[role.resource.name]:
                 if levels.isdisjoint(required):
                     yield f"{type_}: {role.address}: no {service} action of level {' or '.join(required)}"
+
+
+def no_loss(platform: Platform) -> Iterator[str]:
+    """What Terraform must not destroy, a deployment cannot delete by the API, either."""
+    protected = {each.type for each in platform.resources if each.body.get("lifecycle", {}).get("prevent_destroy")}
+    for type_ in sorted(protected):
+        service, arn = _arn_pattern(type_)
+        noun = str(getattr(row_of(type_).recovery, "deletion", "")).rpartition("::")[2]
+        deletion = f"{service}:Delete{noun}"
+        for role in deployers(platform):
+            for statement in _allow(role.statements):
+                if deletion in as_list(statement["Action"]) and deletion not in HARMLESS_DELETIONS:
+                    yield f"{type_}: {role.address}: {statement['Sid']}: {deletion} on {arn}"
+
+
+HARMLESS_DELETIONS = {
+    # The data is the cluster's.
+    "rds:DeleteDBInstance",
+}
+
+
+def _arn_pattern(type_: str) -> tuple[str, str]:
+    """Service and ARN pattern of a resource type. The pattern is empty if it cannot be tagged."""
+    service, _, own = getattr(row_of(type_).recovery, "arn", "").partition(":")
+    return service, f"arn:aws:{service}:*:*:{re.sub(r'[(].*?[)]|[.][+]', '*', own)}" if own else ""
 
 
 RULES: dict[str, Rule] = {
@@ -325,6 +352,7 @@ RULES: dict[str, Rule] = {
         known_things,
         roles_of_the_platform,
         every_type,
+        no_loss,
     )
 }
 

@@ -183,6 +183,14 @@ DEFECTS: list[tuple[str, str, Callable[[Platform], Platform]]] = [
         "aws_sns_topic: aws_iam_role.access_apply: no sns action of level Write",
         lambda prod: with_statement_changed(prod, "access_records-permissions", "Topics", effect="Deny"),
     ),
+    (
+        "every_type",
+        "aws_sns_topic: aws_iam_role.access_plan: no sns action of level List or Read",
+        lambda prod: with_statement_changed(
+            prod, "access_reads-permissions", "Region", actions=["sns:GetSubscriptionAttributes"]
+        ),
+    ),
+    ("no_loss", "aws_rds_cluster: aws_iam_role.access_apply: Planted", may("rds:DeleteDBCluster")),
     ("roles_of_the_platform", "iam:TagRole on", may("iam:TagRole", on=(f"{IAM}:role/acme-access/prod/*",))),
 ]
 

@@ -391,6 +391,7 @@ def added(type_: str, **arguments: Any) -> Callable[[Platform], Platform]:
     [
         rule_changed(ip_protocol="udp"),
         rule_changed(cidr_ipv6="::/0"),
+        rule_changed(referenced_security_group_id=None, prefix_list_id="pl-0123456789abcdef0"),
         acl("data", "ingress", 200, action="allow", ipv6_cidr_block="::/0", **port(5432)),
         added("aws_vpc_peering_connection"),
         added("aws_security_group_rule"),

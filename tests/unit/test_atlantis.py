@@ -215,6 +215,11 @@ def test_an_own_tier_has_the_sources_of_its_imports_and_those_who_use_it_its_fil
     assert "shared/late.py" in sources_of(["shop", "network"], program)
 
 
+def test_a_tier_that_was_removed_after_synthesis_is_refused(program: Path):
+    with pytest.raises(RefusedError, match=r"^stacks/gone/stack.py: is gone, but was synthesized; run make synth"):
+        configuration([stack("dev-gone", program)], program, ["dev"])
+
+
 def stack(name: str, folder: Path, *depends_on: str) -> Stack:
     return Stack(name, name.rpartition("-")[2], folder, {}, depends_on)
 

@@ -9,6 +9,7 @@ import pytest
 from examples.own.mail.stack import MailStack
 from examples.own.sessions.stack import TABLE, SessionsStack
 from operations.bootstrap import boundary as bootstrap
+from operations.document.pictures.flows import flow_graph
 from stacks import own, own_tiers
 from stacks.own_tier import Endpoint, Grant, OwnTier
 from stacks.settings import SettingsError
@@ -80,6 +81,10 @@ def test_tasks_reach_its_services_through_endpoints(extended: Platform):
     assert endpoints["endpoint-email"]["vpc_endpoint_type"] == "Interface"
     rule = bodies(extended, "aws_vpc_security_group_egress_rule")["service-to-dynamodb-443-out"]
     assert rule["prefix_list_id"] == "${aws_vpc_endpoint.network_endpoint-dynamodb.prefix_list_id}"
+    # The picture shows each service by its name.
+    assert {("service", "S3"), ("service", "DynamoDB")} <= {
+        (edge.source, edge.target) for edge in flow_graph(extended).edges if edge.is_encrypted
+    }
     for service, action in (("dynamodb", "dynamodb:GetItem"), ("email", "ses:SendEmail")):
         policy = statements(extended, "network", f"endpoint-{service}-policy")["OwnAccount"]
         assert action in policy["actions"]
@@ -110,6 +115,8 @@ class FilesStack(OwnTier):
 
     tier = "files"
     tasks = (Grant("Objects", "s3", "GetObject", "arn:aws:s3:::{ours}files-{account}-{region}/*"),)
+    roles = (Grant("Index", "s3", "ListBucket", "arn:aws:s3:::{ours}files-{account}-{region}"),)
+    passed_to = ("firehose.amazonaws.com",)
     endpoints = (
         Endpoint("s3", ("s3:DeleteObject",), is_gateway=True),
         Endpoint("sts", ("sts:GetAccessKeyInfo", "sts:AssumeRole")),
@@ -119,8 +126,28 @@ class FilesStack(OwnTier):
 
 
 def test_a_grant_may_name_an_arn(extended: Platform):
-    (statement,) = FilesStack.task_statements(names_of(extended))
-    assert statement.resources == ["arn:aws:s3:::acme-prod-files-111122223333-eu-west-3/*"]
+    objects, _ = FilesStack.boundary_statements(names_of(extended))
+    assert objects.resources == ["arn:aws:s3:::acme-prod-files-111122223333-eu-west-3/*"]
+
+
+def test_roles_of_its_own_may_do_what_it_declares_within_the_boundary(tmp_path: Path, extended: Platform):
+    _, index = FilesStack.boundary_statements(names_of(extended))
+    assert (index.sid, index.actions) == ("FilesIndex", ["s3:ListBucket"])
+    platform = synthesize_variation(tmp_path / "roles", "prod", own=[FilesStack])
+    passed = conditions(statements(platform, "access", "identities-permissions")["PassOn"])
+    assert {"firehose.amazonaws.com", "lambda.amazonaws.com"} <= set(passed["StringEquals iam:PassedToService"])
+
+
+def test_a_boundary_that_own_tiers_overfill_is_refused(extended: Platform, monkeypatch: pytest.MonkeyPatch):
+    grants = tuple(Grant(f"Many{number}", "s3", "GetObject", f"arn:aws:s3:::{'x' * 50}/*") for number in range(20))
+    monkeypatch.setattr(FilesStack, "tasks", grants)
+    monkeypatch.setattr(bootstrap, "own_tiers_of", lambda _: [SessionsStack, FilesStack])
+    with pytest.raises(
+        SettingsError,
+        match=r"^stacks/own/sessions, stacks/own/files: tasks, roles: make the permissions boundary of prod \d+ "
+        r"characters long; allowed: IAM's limit of 6144, with fewer or shorter actions and resources$",
+    ):
+        bootstrap.boundary(names_of(extended))
 
 
 def test_an_endpoint_allows_what_all_tiers_need(tmp_path: Path):
@@ -195,6 +222,8 @@ def test_a_tier_can_be_of_some_environments_only(folder: Path):
         ("two-words", "", "allowed: a folder name of 2 to 16 lowercase letters and digits, starting with a letter"),
         ("cache", "", "allowed: a folder name that no tier of the project has"),
         ("broken", "x = 1\ndef (\n", "stack.py, line 2: invalid syntax"),
+        ("helpless", "x = 1\nimport nowhere\n", "stack.py, line 2: ModuleNotFoundError: No module named 'nowhere'"),
+        ("nameless", "x = 1\n\n\ndef f():\n    y\n\n\nf()\n", "stack.py, line 5: NameError: name 'y' is not defined"),
         ("nothing", "", "stack.py has 0 classes that derive from OwnTier; allowed: one"),
         ("renamed", TIER.format(name="other"), "stack.py: tier = 'other'; allowed: 'renamed', the name of the folder"),
     ],

@@ -16,13 +16,14 @@ from synthesized.catalogue.vpc import HTTPS
 from synthesized.platform import Body, Platform, PlatformError, Resource
 from synthesized.reachability import (
     ALL_PROTOCOLS,
+    GATEWAYS,
     INTERNET,
     LAST_PORT,
-    S3,
     Party,
     Ports,
     Reachability,
     external_party,
+    gateway_endpoints,
     merge_ranges,
 )
 
@@ -153,11 +154,12 @@ def _nodes(platform: Platform, reachability: Reachability) -> dict[str, Node]:
         name = " and ".join(sorted(platform.resolve(group).name.removeprefix("group-") for group in groups))
         nodes[name] = Node(name, tuple(parties), tuple(resources[party.name] for party in parties))
     ranges = {rule.body["cidr_ipv4"] for rule in _rules(platform) if rule.body.get("cidr_ipv4")}
-    # 0.0.0.0/0 is the node of the internet. S3 has the same range, but a node of its own.
+    gateways = gateway_endpoints(platform).values()
+    # 0.0.0.0/0 is the node of the internet. Services have the same range, but nodes of their own.
     return nodes | {
         party.name: Node(party.name, (party,))
-        for party in (S3, *map(external_party, sorted(ranges)))
-        if party.external_range != INTERNET.external_range or party == S3
+        for party in (*gateways, *map(external_party, sorted(ranges)))
+        if party.external_range != INTERNET.external_range or party in gateways
     }
 
 
@@ -169,7 +171,7 @@ def _edges_of_rules(platform: Platform, nodes: Mapping[str, Node]) -> Iterator[E
     """An edge for each security group rule: an egress rule of its source, or an ingress rule of its target."""
     for rule in _rules(platform):
         for own in _nodes_with_group(nodes, rule.body["security_group_id"]):
-            for other in _peers(nodes, rule.body):
+            for other in _peers(platform, nodes, rule.body):
                 is_ingress = rule.type.endswith("_ingress_rule")
                 source, target = (other, own) if is_ingress else (own, other)
                 ports = (0, LAST_PORT) if rule.body["ip_protocol"] in ALL_PROTOCOLS else _range(rule.body)
@@ -185,9 +187,9 @@ def _nodes_with_group(nodes: Mapping[str, Node], group: str | None) -> list[Node
     return [node for node in nodes.values() if any(group in party.groups for party in node.parties)]
 
 
-def _peers(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
-    if rule.get("prefix_list_id"):
-        return [nodes[S3.name]]
+def _peers(platform: Platform, nodes: Mapping[str, Node], rule: Body) -> list[Node]:
+    if prefixes := rule.get("prefix_list_id"):
+        return [nodes[gateway_endpoints(platform)[prefixes].name]]
     if cidr := rule.get("cidr_ipv4"):
         name = INTERNET.name if IPv4Network(cidr) == INTERNET.external_range else cidr
         return [nodes[name]]
@@ -197,9 +199,9 @@ def _peers(nodes: Mapping[str, Node], rule: Body) -> list[Node]:
 def _is_encrypted(platform: Platform, target: Node, ports: tuple[int, int]) -> bool:
     """Whether a target accepts only TLS on all these ports.
 
-    S3 does on 443. Of other targets outside the platform it is unknown, and so false.
+    Services behind gateway endpoints do on 443. Of other targets outside the platform it is unknown, and so false.
     """
-    if target.name == S3.name:
+    if target.parties[0] in GATEWAYS.values():
         return ports == (HTTPS, HTTPS)
     first, last = ports
     return bool(target.resources) and all(

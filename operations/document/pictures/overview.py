@@ -13,7 +13,7 @@ from operations.document.pictures.flows import Edge, Node, encryption_key, flow_
 from operations.document.pictures.svg import LINES, SMALL, Canvas, truncate, wrap
 from synthesized.catalogue.table import ALL_ROWS, IN_VPC
 from synthesized.platform import Platform, Resource
-from synthesized.reachability import INTERNET, S3
+from synthesized.reachability import GATEWAYS, INTERNET
 
 WIDTH = 840
 MARGIN, BAR, BAR_END, FRAME_END = 12, 28, 484, 500
@@ -168,8 +168,8 @@ def _waf_suffix(platform: Platform, node: Node) -> str:
 
 def _bar_outside(node: Node, flows: Sequence[Edge]) -> Bar:
     return Bar(
-        title=node.name.capitalize(),
-        subtitle="by its gateway endpoint" if node.name == S3.name else "",
+        title=node.name[0].upper() + node.name[1:],
+        subtitle="by its gateway endpoint" if node.parties[0] in GATEWAYS.values() else "",
         incoming=[flow for flow in flows if flow.target == node.name],
         is_source=any(flow.source == node.name for flow in flows),
     )
