@@ -292,7 +292,7 @@ def test_the_summary_fits_githubs_limit():
     stacks = {f"{prefix}-{name}": stack for name, stack in one.items() for prefix in "abc"}
     text = summary(differences({}, stacks), stacks=len(stacks), base="ä" * 250)
     assert 0.98 * LIMIT < len(text.encode()) <= LIMIT
-    assert min(blocks(text).values()) > 100
+    assert min(blocks(text).values()) > 60  # some lines of each stack
     one = difference("dev-network", "+" + "a" * LIMIT)
     assert len(summary([one], stacks=1, base="main").encode()) < 1000
 
