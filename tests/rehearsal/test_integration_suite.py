@@ -22,7 +22,7 @@ from tests.integration.deployed import (
 from tests.integration.expectations import AtLeast, Superset, expect, expect_each
 from tests.integration.test_service import rule_groups
 
-ARN = "arn:aws:sns:us-west-1:123456789012:alarms"
+ARN = "arn:aws:sns:eu-west-3:123456789012:alarms"
 
 
 @pytest.fixture
