@@ -10,7 +10,9 @@ from typing import Literal
 from synthesized.permissions import deployer_statements
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
+from synthesized.roles import Role
 
+ISSUER = "token.actions.githubusercontent.com"
 Context = Mapping[str, str | list[str]]
 Decision = Literal["allowed", "denied", "not allowed"]
 
@@ -31,6 +33,17 @@ def decide(platform: Platform, role: str, action: str, resource: str, **keys: st
     if any("Deny" in each for each in effects):
         return "denied"
     return "allowed" if all("Allow" in each for each in effects) else "not allowed"
+
+
+def assumes(role: Role, **token: str) -> bool:
+    """Whether a token of GitHub lets its bearer assume a role.
+
+    Args:
+        token: the claims of the token, such as `sub`.
+    """
+    context = {f"{ISSUER}:{claim}": value for claim, value in token.items()}
+    statements = [each for each in role.trust if "sts:AssumeRoleWithWebIdentity" in as_list(each["Action"])]
+    return {each["Effect"] for each in statements if _applies(each, context)} == {"Allow"}
 
 
 def _effects(policy: Iterable[Statement], action: str, resource: str, context: Context) -> set[str]:

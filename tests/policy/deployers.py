@@ -20,12 +20,11 @@ from synthesized.permissions import action_of
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import Role, read_statements, roles_of
-from tests.policy.decisions import decide
+from tests.policy.decisions import ISSUER, decide
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
 
-ISSUER = "token.actions.githubusercontent.com"
 SUBJECTS = {"plan": "pull_request", "apply": "environment:{environment}"}
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
 REPOSITORY = re.compile(r"repo:([\w.-]+/[\w.-]+|[\w.-]+@\d+/[\w.-]+@\d+):(.+)", re.ASCII)

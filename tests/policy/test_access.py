@@ -8,8 +8,8 @@ import pytest
 from synthesized.platform import Platform
 from tests.conftest import Synthesize
 from tests.failures import expect_none
-from tests.policy.decisions import decide
-from tests.policy.deployers import ISSUER, RULES
+from tests.policy.decisions import ISSUER, assumes, decide
+from tests.policy.deployers import RULES, deployers
 from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed
 
 IAM = "arn:aws:iam::111122223333"
@@ -430,3 +430,33 @@ def test_apply_role_can_empty_buckets_without_deletion_protection_except_for_sta
     state = f"arn:aws:s3:::{states['bucket']}/{states['key']}"
     assert decide(dev, "apply", "s3:DeleteObjectVersion", state) == "not allowed"
     assert decide(dev, "apply", "s3:DeleteObjectVersion", "arn:aws:s3:::payroll/x") == "not allowed"
+
+
+AUDIENCE = "sts.amazonaws.com"
+
+
+FORMS = ["acme/platform", "acme@1/platform@2"]
+
+
+@pytest.mark.parametrize(("repository", "other"), [FORMS, FORMS[::-1]])
+def test_tokens_of_one_kind_of_workflow_of_one_repository_are_accepted(
+    synthesize: Synthesize, repository: str, other: str
+):
+    prod = synthesize("prod", {"access": {"repository": repository}})
+    roles = {role.resource.name: role for role in deployers(prod)}
+    subjects = {"plan": "pull_request", "apply": "environment:prod"}
+    strangers = (
+        *(other, "acme", "acme/website", "Acme/platform", "mallory/platform"),
+        *("acme@1/platform@3", "acme@9/platform@2"),
+    )
+    for name, role in roles.items():
+        assert assumes(role, sub=f"repo:{repository}:{subjects[name]}", aud=AUDIENCE)
+        assert not assumes(role, sub=f"repo:{repository}:{subjects[name]}", aud="https://github.com/acme")
+        assert not assumes(role, aud=AUDIENCE)
+        for stranger in strangers:
+            assert not assumes(role, sub=f"repo:{stranger}:{subjects[name]}", aud=AUDIENCE), stranger
+        for workflow in {
+            *("environment:staging", "environment:prod-eu", "environment:PROD", "ref:refs/heads/main"),
+            *("ref:refs/tags/prod", "job_workflow_ref:acme", "", *subjects.values()),
+        } - {subjects[name]}:
+            assert not assumes(role, sub=f"repo:{repository}:{workflow}", aud=AUDIENCE), workflow
