@@ -1,24 +1,28 @@
-"""Entry point of every request: sets the account, logs and counts the call, and refuses unsupported calls."""
+"""Entry point of every request: sets the account, logs and counts the call, refuses what is invalid or unsupported."""
 
 import json
 import re
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from random import Random
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import Shape
+from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import NotFound
+
+from local_aws.requests import violations
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -28,11 +32,22 @@ SERVICE_MODELS = {
     "elasticfilesystem": "efs",
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
 # Part of the User-Agent of Terraform's S3 backend and of its AWS provider.
 TERRAFORM_USER_AGENT = "HashiCorp"
+# Error codes of requests that a service's model does not allow: the first that the operation declares, or that of the
+# protocol. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html
+DECLARED_CODES = (
+    "ValidationException",
+    "BadRequestException",
+    "BadRequest",
+    "InvalidParameterException",
+    "InvalidInput",
+)
+CODES_OF_PROTOCOLS = {"ec2": "InvalidParameterValue", "query": "ValidationError", "rest-xml": "InvalidArgument"}
 # HTTP status and error code of services that do not use ThrottlingException. The status matters: it is all that a
 # response to an S3 HEAD request has.
 THROTTLING_ERRORS = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
@@ -85,6 +100,8 @@ class Gateway:
         """Supported calls by Terraform and its AWS provider, recognized by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
         """Calls that are not implemented, or that raised an exception."""
+        self.invalid: Counter[str] = Counter()
+        """Requests that AWS's models of its services do not allow, with the member."""
         self._moto = _Dispatcher()
         self._log = log
         self._lock = Lock()
@@ -98,6 +115,10 @@ class Gateway:
             fault = self.faults.draw(call.service)
         if fault:
             return self._error(call, start_response, *fault, "Injected fault")
+        if (found := _route(call.service, environ)) and (wrong := violations(*found)):
+            with self._lock:
+                self.invalid.update(f"{call}: {each}" for each in wrong)
+            return self._error(call, start_response, 400, _invalid_code(found[0]), "; ".join(wrong))
         response = _BufferedResponse(start_response)
         try:
             body = b"".join(self._moto(environ, response.start))
@@ -114,6 +135,14 @@ class Gateway:
         self._record(call, response.status if response.status < "400" else f"{response.status} {body[:500]!r}")
         response.send()
         return [body]
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each kind of call that AWS, or this local AWS, does not take."""
+        return [
+            *(f"AWS does not take {call} ({count} calls)" for call, count in self.invalid.items()),
+            *(f"the local AWS does not support {call} ({count} calls)" for call, count in self.unsupported.items()),
+        ]
 
     def _unsupported(self, call: Call, start_response: StartResponse, reason: str) -> list[bytes]:
         with self._lock:
@@ -189,22 +218,54 @@ class _BufferedResponse:
 
 def parse_call(environ: Environ) -> Call:
     """Service and action of a request, as far as they can be determined."""
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
-    service = scope[1] if scope else "unsigned"
+    service = _signing_name(environ)
     content_type = environ.get("CONTENT_TYPE", "")
+    if found := _route(service, environ):
+        return Call(service, str(found[0].name), content_type)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], content_type)
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = BytesIO(body)
-        if action := re.search(rb"(?:^|&)Action=(\w+)", body):
-            return Call(service, action[1].decode(), content_type)
+    if action := re.search(rb"(?:^|&)Action=(\w+)", _body(environ)):
+        return Call(service, action[1].decode(), content_type)
+    return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
+
+
+def _signing_name(environ: Environ) -> str:
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    return scope[1] if scope else "unsigned"
+
+
+def _route(service: str, environ: Environ) -> tuple[OperationModel, Request, Mapping[str, Any]] | None:
+    """The operation of a request, the request, and the arguments in its path. None if there is no such operation."""
+    request = Request({**environ, "wsgi.input": BytesIO(_body(environ))})
     try:
-        operation, _ = get_service_router(SERVICE_MODELS.get(service, service)).match(Request(dict(environ)))
+        operation, arguments = get_service_router(SERVICE_MODELS.get(service, service)).match(request)
     # NotImplementedError: a protocol that the service does not support.
     except (NotFound, UnknownServiceError, NotImplementedError):
-        return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
-    return Call(service, str(operation.name), content_type)
+        return None
+    return operation, request, arguments
+
+
+def _body(environ: Environ) -> bytes:
+    """The body of a request, which can be read again afterwards."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = BytesIO(body)
+    return body
+
+
+def _protocol(call: Call) -> str:
+    try:
+        model = get_service_model(SERVICE_MODELS.get(call.service, call.service))
+        return determine_request_protocol(model, call.content_type)
+    except (UnknownServiceError, NotImplementedError):
+        return "json"
+
+
+def _invalid_code(operation: OperationModel) -> str:
+    declared = {shape.name for shape in cast(list[Shape], operation.error_shapes)}
+    service = operation.service_model
+    protocols = service.metadata.get("protocols", [service.protocol])
+    of_protocol = (code for protocol, code in CODES_OF_PROTOCOLS.items() if protocol in protocols)
+    return next((code for code in DECLARED_CODES if code in declared), next(of_protocol, "ValidationException"))
 
 
 def parse_attempt(environ: Environ) -> int:
@@ -215,11 +276,7 @@ def parse_attempt(environ: Environ) -> int:
 
 def format_error(call: Call, code: str, message: str) -> tuple[str, bytes]:
     """Content type and body of an error response, in the protocol of the call."""
-    try:
-        model = get_service_model(SERVICE_MODELS.get(call.service, call.service))
-        protocol = determine_request_protocol(model, call.content_type)
-    except (UnknownServiceError, NotImplementedError):
-        protocol = "json"
+    protocol = _protocol(call)
     if protocol in {"json", "rest-json"}:
         return "application/json", json.dumps({"__type": code, "message": message}).encode()
     error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"

@@ -68,8 +68,8 @@ class FaultInjection:
         yield "a change behind Terraform's back", self.correct_drift()
         if "rotation" in self.tiers:
             yield "the database is down", self.rotate_without_database()
-        if unknown := self.rehearsal.aws.gateway.unsupported:
-            raise RehearsalError(f"the local AWS does not support {', '.join(sorted(unknown))}")
+        if problems := self.rehearsal.aws.gateway.problems:
+            raise RehearsalError("\n".join(problems))
 
     def interrupt(self, interruption: Interruption) -> str:
         """Interrupt a deployment, and clean up: release locks, untaint protected resources, import orphans."""

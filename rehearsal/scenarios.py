@@ -41,7 +41,7 @@ def rehearse(environment: str, *, keep: bool) -> None:
         try:
             _run_steps(rehearsal, keep=keep)
         finally:
-            rehearsal.report.unsupported_calls = dict(rehearsal.aws.gateway.unsupported)
+            rehearsal.report.failed_calls = rehearsal.aws.gateway.problems
             rehearsal.report.write(rehearsal.deployment.folder / "report.json")
             rehearsal.report.show(rehearsal.console)
         if keep:
@@ -92,8 +92,8 @@ def rehearse_guide() -> None:
                     shell.run(command)
                 skipped = command.skip_reason and f"skipped: {command.skip_reason.replace('*', '')}"
                 rehearsal.console.print(skipped or f"({time.monotonic() - began:.0f} s)", markup=False, soft_wrap=True)
-            if unknown := rehearsal.aws.gateway.unsupported:
-                raise RehearsalError(f"the local AWS does not support {', '.join(unknown)}")
+            if problems := rehearsal.aws.gateway.problems:
+                raise RehearsalError("\n".join(problems))
 
 
 def _run_steps(rehearsal: Rehearsal, *, keep: bool) -> None:

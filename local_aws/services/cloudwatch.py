@@ -12,7 +12,6 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from local_aws.extension import ApiError, Extension
 
-RULE_MAXIMUM = 10_240
 SUPPRESSION = {
     "ActionsSuppressor": "actions_suppressor",
     "ActionsSuppressorWaitPeriod": "actions_suppressor_wait_period",
@@ -55,9 +54,7 @@ class Backend(CloudWatchBackend):
         super().delete_alarms(alarm_names)
 
     def validate_alarm_rule(self, rule: str) -> None:
-        """Refuse a rule that is too long or refers to missing alarms."""
-        if len(rule) > RULE_MAXIMUM:
-            raise ApiError("ValidationError", f"AlarmRule must have length less than or equal to {RULE_MAXIMUM}")
+        """Refuse a rule that refers to missing alarms."""
         references = re.findall(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*['\"]?([^'\")]+?)['\"]?\s*\)", rule)
         missing = [name for name in references if name.rpartition(":alarm:")[2] not in self.alarms]
         if missing:

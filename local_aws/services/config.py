@@ -23,11 +23,6 @@ class Backend(ConfigBackend):
         role, mode = config_recorder.get("roleARN"), config_recorder.get("recordingMode", DEFAULT_RECORDING_MODE)
         if role not in {known.arn for known in iam_backends[self.account_id][self.partition].roles.values()}:
             raise ApiError("InvalidRoleException", f"The role ARN '{role}' is invalid.")
-        if mode["recordingFrequency"] not in {"CONTINUOUS", "DAILY"}:
-            raise ApiError(
-                "ValidationException",
-                f"recordingFrequency must be CONTINUOUS or DAILY, not {mode['recordingFrequency']}",
-            )
         super().put_configuration_recorder(config_recorder)
         self.recording_modes[config_recorder["name"]] = mode
 

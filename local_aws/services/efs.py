@@ -49,9 +49,7 @@ class ExtendedFileSystem(FileSystem):
         return {"ReplicationOverwriteProtection": self._overwrite_protection}
 
     def set_overwrite_protection(self, protection: str) -> None:
-        if protection not in {"ENABLED", "DISABLED"}:
-            raise BadRequest(f"ReplicationOverwriteProtection must be ENABLED or DISABLED, not {protection}")
-        if self._overwrite_protection == "REPLICATING":
+        if "REPLICATING" in (protection, self._overwrite_protection):
             raise BadRequest("The overwrite protection of a replica cannot be changed")
         self._overwrite_protection = protection
 

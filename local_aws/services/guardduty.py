@@ -37,7 +37,6 @@ DATA_SOURCES = {
 """Path of the data source that GetDetector also returns for a feature.
 https://docs.aws.amazon.com/guardduty/latest/ug/guardduty-feature-object-api-changes-march2023.html"""
 ADDITIONAL = "additionalConfiguration"
-FREQUENCIES = {"FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"}
 
 
 class Backend(GuardDutyBackend):
@@ -74,12 +73,6 @@ class Backend(GuardDutyBackend):
         features: Features,
     ) -> None:
         detector = self.get_detector(detector_id)
-        if finding_publishing_frequency not in {None, *FREQUENCIES}:
-            raise ApiError(
-                "BadRequestException",
-                f"findingPublishingFrequency must be one of {', '.join(sorted(FREQUENCIES))}, "
-                f"not {finding_publishing_frequency}",
-            )
         self.update_features(detector, features)
         super().update_detector(detector_id, enable, finding_publishing_frequency, data_sources, cast(Any, None))
 
@@ -114,7 +107,7 @@ def _new_feature(name: str, status: str) -> dict[str, Any]:
 def _refuse_invalid(feature: dict[str, Any], existing: Mapping[str, dict[str, Any]]) -> None:
     agents = {agent["name"] for agent in existing.get(feature["name"], {}).get(ADDITIONAL, [])}
     for part, names in ((feature, existing.keys()), *((agent, agents) for agent in feature.get(ADDITIONAL, []))):
-        if part["name"] not in names or part["status"] not in {"ENABLED", "DISABLED"}:
+        if part["name"] not in names:
             raise ApiError("BadRequestException", f"Feature {part['name']} cannot be set to {part['status']}")
 
 

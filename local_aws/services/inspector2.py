@@ -15,14 +15,12 @@ class Backend(Inspector2Backend):
     """Adds the status of accounts that were never enabled, and validation."""
 
     def enable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
-        self._check(resource_types)
         # Code scanning requires standard scanning of Lambda functions.
         if "LAMBDA_CODE" in resource_types and "LAMBDA" not in resource_types:
             raise ApiError("ValidationException", "LAMBDA_CODE requires LAMBDA")
         return super().enable(account_ids or [self.account_id], resource_types)
 
     def disable(self, account_ids: list[str], resource_types: list[str]) -> list[dict[str, Any]]:
-        self._check(resource_types)
         return super().disable(account_ids or [self.account_id], resource_types or sorted(RESOURCE_TYPES))
 
     def batch_get_account_status(self, account_ids: list[str]) -> list[dict[str, Any]]:
@@ -31,11 +29,6 @@ class Backend(Inspector2Backend):
             if account not in self.account_status:
                 super().disable([account], [])
         return super().batch_get_account_status(accounts)
-
-    @staticmethod
-    def _check(resource_types: list[str]) -> None:
-        if unknown := set(resource_types or []) - RESOURCE_TYPES:
-            raise ApiError("ValidationException", f"Unknown resourceTypes: {', '.join(sorted(unknown))}")
 
 
 class Responses(Inspector2Response):

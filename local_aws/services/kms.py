@@ -5,14 +5,13 @@ from datetime import timedelta
 from typing import cast
 
 from moto.core.utils import unix_time, utcnow
-from moto.kms.exceptions import ValidationException
 from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 
 from local_aws.extension import Extension
 
-# Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
-MINIMUM_PERIOD, MAXIMUM_PERIOD, DEFAULT_PERIOD = 90, 2560, 365
+DEFAULT_PERIOD = 365
+"""Days. https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html"""
 
 
 class Backend(KmsBackend):
@@ -32,10 +31,6 @@ class Responses(KmsResponse):
 
     def enable_key_rotation(self) -> str:
         period = self._get_param("RotationPeriodInDays", DEFAULT_PERIOD)
-        if not MINIMUM_PERIOD <= period <= MAXIMUM_PERIOD:
-            raise ValidationException(
-                f"RotationPeriodInDays must be from {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}, not {period}"
-            )
         response = super().enable_key_rotation()
         self.backend.rotation_periods[self._key()] = period
         return response

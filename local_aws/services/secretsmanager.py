@@ -288,8 +288,6 @@ class Backend(SecretsManagerBackend):
 
     def _check_rules(self, rules: Mapping[str, Any]) -> None:
         days = rules.get("AutomaticallyAfterDays")
-        if days is not None and not 1 <= days <= 1000:
-            raise InvalidParameterException("RotationRules.AutomaticallyAfterDays must be within 1-1000.")
         if days is not None and rules.get("ScheduleExpression"):
             raise InvalidParameterException(
                 "You can't specify both AutomaticallyAfterDays and ScheduleExpression in RotationRules."

@@ -93,10 +93,9 @@ def test_composite_alarms_are_described_only_on_request(cloudwatch: Any) -> None
     assert names("MetricAlarm", "CompositeAlarm") == (["kinds-part"], ["kinds-composite"])
 
 
-@pytest.mark.parametrize("rule", ["ALARM(missing)", "ALARM(" + "x" * 10_240 + ")"])
-def test_invalid_alarm_rules_are_refused(cloudwatch: Any, rule: str) -> None:
+def test_rules_of_missing_alarms_are_refused(cloudwatch: Any) -> None:
     with pytest.raises(ClientError) as error:
-        cloudwatch.put_composite_alarm(AlarmName="wrong", AlarmRule=rule)
+        cloudwatch.put_composite_alarm(AlarmName="wrong", AlarmRule="ALARM(missing)")
     assert error.value.response["Error"]["Code"] == "ValidationError"
     assert cloudwatch.describe_alarms(AlarmNames=["wrong"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"] == []
 

@@ -111,7 +111,7 @@ def test_a_mount_target_keeps_its_security_groups(aws: LocalAws, efs: Any, files
 def test_a_replication_can_be_created_and_deleted(aws: LocalAws, efs: Any, files: str) -> None:
     with pytest.raises(ClientError, match="ReplicationNotFound"):
         efs.describe_replication_configurations(FileSystemId=files)
-    key = f"arn:aws:kms:{SECOND_REGION}:{aws.account}:key/1"
+    key = f"arn:aws:kms:{SECOND_REGION}:{aws.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     request = {"SourceFileSystemId": files, "Destinations": [{"Region": SECOND_REGION, "KmsKeyId": key}]}
     (destination,) = efs.create_replication_configuration(**request)["Destinations"]
     assert (destination["Status"], destination["Region"]) == ("ENABLED", SECOND_REGION)

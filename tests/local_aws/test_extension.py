@@ -70,7 +70,9 @@ def test_actions_of_moto_still_work(pipes: Any):
 
 
 def test_moto_creates_instances_of_the_subclass(pipes: Any, aws: LocalAws):
-    pipes.create_pipe(Name="made", Source="arn:aws:sqs:::a", Target="arn:aws:sqs:::b", RoleArn="arn:aws:iam:::role/a")
+    pipes.create_pipe(
+        Name="made", Source="arn:aws:sqs:::a", Target="arn:aws:sqs:::b", RoleArn="arn:aws:iam::123456789012:role/a"
+    )
     assert isinstance(aws.backend("pipes").pipes["made"], Pipe)
 
 

@@ -36,9 +36,3 @@ def test_code_scanning_requires_standard_scanning(inspector: Any) -> None:
     inspector.enable(resourceTypes=["LAMBDA", "LAMBDA_CODE"])
     assert statuses(inspector)["lambdaCode"] == "ENABLED"
     inspector.disable()
-
-
-@pytest.mark.parametrize("action", ["enable", "disable"])
-def test_unknown_resource_types_are_refused(inspector: Any, action: str) -> None:
-    with pytest.raises(ClientError, match="MAINFRAME"):
-        getattr(inspector, action)(resourceTypes=["MAINFRAME"])

@@ -480,7 +480,7 @@ def test_all_faults_are_injected_in_order(scene: Scene, injected: list[str]):
 def test_unsupported_call_is_reported_at_the_end(scene: Scene):
     scene.aws.gateway.unsupported["quicksight:ListUsers"] += 1
     try:
-        with pytest.raises(RehearsalError, match=r"^the local AWS does not support quicksight:ListUsers$"):
+        with pytest.raises(RehearsalError, match=r"^the local AWS does not support quicksight:ListUsers \(1 calls\)$"):
             list(inject(scene, "foundation"))
     finally:
         del scene.aws.gateway.unsupported["quicksight:ListUsers"]

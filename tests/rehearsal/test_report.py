@@ -52,7 +52,7 @@ def test_good_report_has_no_problems():
         ({"changes_found": 0}, "no change behind Terraform's back was found"),
         ({"rules_broken": ["plan: CKV_AWS_1: aws_lb.x"]}, "checkov: plan: CKV_AWS_1: aws_lb.x"),
         ({"left_behind": ["arn:aws:s3:::b"]}, "not destroyed: arn:aws:s3:::b"),
-        ({"unsupported_calls": {"kms:Sign": 2}}, "the local AWS does not support kms:Sign (2 calls)"),
+        ({"failed_calls": ["AWS does not take kms:Sign"]}, "AWS does not take kms:Sign"),
     ],
 )
 def test_problems_are_listed_and_printed(change: dict[str, Any], problem: str):
@@ -62,7 +62,7 @@ def test_problems_are_listed_and_printed(change: dict[str, Any], problem: str):
 
 
 def test_table_has_results_and_limits():
-    text = shown(replace(GOOD, second_plan_changes={"a": ["b", "c"], "d": ["e"]}, unsupported_calls={"f": 2, "g": 3}))
+    text = shown(replace(GOOD, second_plan_changes={"a": ["b", "c"], "d": ["e"]}, failed_calls=["f", "g"]))
     rows = [" ".join(line.strip("│┃ ").split()) for line in text.splitlines()]
     for row in (
         "resources │ 200 of 200",
@@ -73,7 +73,7 @@ def test_table_has_results_and_limits():
         "checkov │ 500 checks passed, 0 failed without a waiver",
         "review of a change │ exposure: 1 finding",
         "changes behind Terraform's back │ 2 found",
-        "unsupported calls │ 5",
+        "calls not taken │ 2",
         "seconds │ network 60, deploy 240",
     ):
         assert row in rows
@@ -93,6 +93,6 @@ def test_report_is_written_as_json(tmp_path: Path):
         "second_plan_changes",
         "rules_held",
         "rules_broken",
-        "unsupported_calls",
+        "failed_calls",
     ):
         assert figure in written
