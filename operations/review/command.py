@@ -40,7 +40,8 @@ def review(
 
     Example: `python -m operations review network.json service.json --fail-on downtime`
 
-    Exit codes: 0 reviewed; 3 with --fail-on, a finding has this level or worse, or a plan is incomplete; 1 refused or
+    Exit codes: 0 reviewed; 3 with --fail-on, a finding has this level or worse, or a plan is incomplete or not
+    fully understood; 1 refused or
     failed; 2 usage.
     """
     with one_line_errors():
@@ -55,9 +56,9 @@ def review(
 
 
 def is_reached(reviews: list[StackReview], level: Level) -> bool:
-    """Whether a finding has this level or worse. True for an incomplete plan, which may hide one."""
+    """Whether a finding has this level or worse. True for a plan that may hide one."""
     worst = worst_of(reviews)
-    return any(review.errored for review in reviews) or (worst is not None and worst.rank <= level.rank)
+    return any(review.is_partial for review in reviews) or (worst is not None and worst.rank <= level.rank)
 
 
 def as_document(reviews: list[StackReview]) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def as_document(reviews: list[StackReview]) -> dict[str, Any]:
     return {
         "verdict": worst and worst.value,
         "summary": verdict(reviews),
-        "plans_complete": not any(review.errored for review in reviews),
+        "plans_complete": not any(review.is_partial for review in reviews),
         "stacks": [_stack(review) for review in reviews],
         "findings": [_finding(finding) for finding in sorted_findings(reviews)],
     }
@@ -84,6 +85,8 @@ def _stack(review: StackReview) -> dict[str, Any]:
         "drift": list(map(_rest, review.drift)),
         "deferred": list(review.deferred),
         "failed_checks": list(review.failed_checks),
+        "unread": list(review.unread),
+        "notes": list(review.notes),
     }
 
 

@@ -47,6 +47,7 @@ COLUMNS = {
     "import": "import",
     "move": "move",
     "unknown": "unknown",
+    "invoke": "run action",
 }
 DEFAULT_COLUMNS = ("create", "update", "replace", "delete")
 
@@ -58,17 +59,24 @@ NOT_IN_PLANS = (
 
 def verdict(reviews: Sequence[StackReview]) -> str:
     """The result in one line."""
-    broken = [review.stack for review in reviews if review.errored]
-    incomplete = f"Incomplete plan ({', '.join(map(code, broken[:3]))}{_format_more(broken, 3)}). " if broken else ""
+    partial = _format_partial("Incomplete plan", [review.stack for review in reviews if review.errored])
+    partial += _format_partial("Plan not fully understood", [review.stack for review in reviews if review.unread])
     failing = sum(len(review.failed_checks) for review in reviews)
-    checks = f"; {_count(failing, 'failed check', 'failed checks')}" if failing else ""
+    actions = sum(review.counts["invoke"] for review in reviews)
+    suffix = f"; {_count(failing, 'failed check', 'failed checks')}" if failing else ""
+    suffix += f"; {_count(actions, 'action runs', 'actions run')}" if actions else ""
     worst = worst_of(reviews)
     if worst is None:
-        return f"{incomplete}No changes{checks}"
+        nothing = all(review.is_without_changes for review in reviews)
+        return f"{partial}{'No changes' if nothing else 'No changes to resources'}{suffix}"
     counts = Counter(finding.level for review in reviews for finding in review.findings)
     others = counts.pop(Level.OTHER, 0) + sum(len(review.other_changes) + len(review.outputs) for review in reviews)
     counted = [f"{counts[level]} {LEVEL_NAMES[level]}" for level in Level if counts[level]]
-    return f"{incomplete}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{checks}"
+    return f"{partial}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{suffix}"
+
+
+def _format_partial(problem: str, stacks: Sequence[str]) -> str:
+    return f"{problem} ({', '.join(map(code, stacks[:3]))}{_format_more(stacks, 3)}). " if stacks else ""
 
 
 def worst_of(reviews: Iterable[StackReview]) -> Level | None:
@@ -118,6 +126,7 @@ def _worst(review: StackReview) -> str:
     level = LEVEL_NAMES[review.level] if review.level else "-"
     notes = [
         "incomplete plan" if review.errored else "",
+        "not fully understood" if review.unread else "",
         "another plan is required" if review.deferred or not (review.complete or review.errored) else "",
     ]
     return "; ".join([level, *filter(None, notes)])
@@ -148,6 +157,7 @@ def _details(reviews: Sequence[StackReview], room: int) -> Iterator[list[str]]:
         "Outputs": [(review.stack, _output(*output)) for review in reviews for output in review.outputs],
         "Drift": [(review.stack, rest) for review in reviews for rest in review.drift],
         "Deferred to another plan": [(review.stack, line) for review in reviews for line in review.deferred],
+        "Not understood": [(review.stack, line) for review in reviews for line in (*review.unread, *review.notes)],
         "Failed checks": [(review.stack, line) for review in reviews for line in review.failed_checks],
     }
     filled = {title: lines for title, lines in lists.items() if lines}

@@ -12,11 +12,11 @@ from operations.review import rules
 from operations.review.differences import UNKNOWN, Difference, Side, as_policy, changed_arguments, differences, sides
 from operations.review.openings import INTERNET_RANGES, new_openings, removed_denials
 from operations.review.pending_policies import pending_policy
-from operations.review.plan import NamedPlan, Plan, ResourceChange
+from operations.review.plan import ActionInvocation, NamedPlan, Plan, ResourceChange
 from operations.review.policy_changes import grants, newly_allowed, public_statements, unlimited_statements
 from operations.review.rules import ActionRule, Level, ReviewRule
 
-ADDED, CHANGED, REPLACED, DESTROYED = "create", "update", "replace", "delete"
+ADDED, CHANGED, REPLACED, DESTROYED, INVOKE = "create", "update", "replace", "delete", "invoke"
 NO_OPS = {"no-op", "read"}
 # Outbound arguments and types, in which a range of the internet grants no access.
 OUTBOUND = re.compile(r"(.*/)?(egress|destination|route)[^/]*(/.*)?")
@@ -63,8 +63,26 @@ class StackReview:
     """Changes made outside Terraform."""
     deferred: tuple[str, ...]
     failed_checks: tuple[str, ...]
+    unread: tuple[str, ...]
+    """Parts of the plan that are not understood and may stand for changes."""
+    notes: tuple[str, ...]
+    """Other parts that are not understood."""
     errored: bool
     complete: bool
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the plan may contain changes that the review does not."""
+        return self.errored or bool(self.unread)
+
+    @property
+    def is_without_changes(self) -> bool:
+        """Whether the plan certainly changes nothing."""
+        return (
+            self.level is None
+            and self.complete
+            and not (self.is_partial or self.notes or self.deferred or self.failed_checks)
+        )
 
     @property
     def level(self) -> Level | None:
@@ -79,7 +97,7 @@ def review(reviewed: NamedPlan) -> StackReview:
     plan = reviewed.plan
     changes = [change for change in chain(plan.changes, plan.deferred) if _is_reported(change)]
     deleted = {change.address for change in plan.resource_drift if change.action == "delete"}
-    found: list[Finding] = []
+    found = [_invocation_finding(reviewed.stack, invocation) for invocation in plan.invocations]
     others: list[OtherChange] = []
     for change in changes:
         of_change = list(_findings(reviewed, change, was_deleted=change.address in deleted))
@@ -88,7 +106,7 @@ def review(reviewed: NamedPlan) -> StackReview:
             others.append(_other_change(reviewed.stack, change))
     return StackReview(
         stack=reviewed.stack,
-        counts=_counts(changes),
+        counts=_counts(changes) + Counter({INVOKE: len(plan.invocations)}),
         findings=tuple(
             sorted(found, key=lambda each: (each.level.rank, _action_rank(each), each.address, each.argument))
         ),
@@ -99,9 +117,18 @@ def review(reviewed: NamedPlan) -> StackReview:
         drift=tuple(filter(None, (_drift(reviewed.stack, change) for change in plan.resource_drift))),
         deferred=tuple(f"{entry.resource_change.title}: {entry.reason}" for entry in plan.deferred_changes),
         failed_checks=tuple(plan.failed_checks),
+        unread=reviewed.unread,
+        notes=reviewed.notes,
         errored=plan.errored,
         complete=plan.complete,
     )
+
+
+def _invocation_finding(stack: str, invocation: ActionInvocation) -> Finding:
+    level, sentence = next(
+        (level, what) for types, level, what in rules.INVOCATIONS if _matches(types, invocation.type)
+    )
+    return Finding(level, stack, invocation.address, INVOKE, "", sentence, (invocation.reason,))
 
 
 NO_CHANGE = {("no-op",), ("read",), ()}

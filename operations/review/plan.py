@@ -5,17 +5,25 @@ Format: https://developer.hashicorp.com/terraform/internals/json-format
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import ErrorDetails
 
 from operations.errors import RefusedError
+from operations.review.documents import read_file
 
-MAX_BYTES = 128 * 2**20
-"""A plan with ten thousand resources has about 100 MB. Python needs about eight times as much memory."""
 FORMAT = re.compile(r"1\.\d+")
 """Minor versions only add to the format: https://developer.hashicorp.com/terraform/internals/json-format#format-summary"""
 GENERIC_NAMES = {"default", "out", "plan", "show", "tfplan"}
@@ -35,7 +43,40 @@ ACTIONS: Mapping[tuple[str, ...], str] = {
 }
 UNKNOWN_ACTION = "unknown"
 
+WITHOUT_CHANGES = {
+    "terraform_version",
+    "variables",
+    "planned_values",
+    "proposed_unknown",
+    "prior_state",
+    "relevant_attributes",
+    "timestamp",
+    "applyable",
+}
+"""Parts of a plan that contain no changes."""
+
 AttributePath = tuple[str | int, ...]
+
+
+def _read_each(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo[list[str]]) -> Any:
+    """Read the entries of a list or object without the invalid ones, which are added to the context's list."""
+    try:
+        return read(value)
+    except ValidationError as error:
+        problems = {problem["loc"][0]: problem for problem in reversed(_problems(error)) if problem["loc"]}
+        if not problems:  # neither a list nor an object
+            raise
+    entries: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value))
+    for key, problem in problems.items():
+        address = entries[key].get("address") if isinstance(entries[key], dict) else None
+        path = (info.field_name, address if isinstance(address, str) else key, *problem["loc"][1:])
+        info.context.append(_format_problem(path, problem))
+    valid = {key: entry for key, entry in entries.items() if key not in problems}
+    return read(valid if isinstance(value, dict) else list(valid.values()))
+
+
+Entry = TypeVar("Entry")
+Each = Annotated[tuple[Entry, ...], WrapValidator(_read_each)]
 
 
 class _PlanModel(BaseModel):
@@ -68,7 +109,8 @@ class ResourceChange(_PlanModel):
 
     address: str
     type: str = ""
-    mode: Literal["managed", "data"] = "managed"
+    mode: Literal["managed", "data", "ephemeral"] = "managed"
+    """OpenTofu lists ephemeral resources too, which only exist during a run."""
     previous_address: str | None = None
     deposed: str | None = None
     action_reason: str | None = None
@@ -111,15 +153,53 @@ class PlanCheck(_PlanModel):
     status: str = ""
 
 
+class ConditionResult(_PlanModel):
+    """Result of a condition, as Terraform 1.2 writes it."""
+
+    address: str
+    result: bool | None = None
+    unknown: bool = False
+
+
+class ActionTrigger(_PlanModel):
+    """The change that triggers an action."""
+
+    triggering_resource_address: str = ""
+    action_trigger_event: str = ""
+
+
+class ActionInvocation(_PlanModel):
+    """An action that the apply runs, from Terraform 1.14 on."""
+
+    address: str
+    type: str = ""
+    lifecycle_action_trigger: ActionTrigger | None = None
+
+    @property
+    def reason(self) -> str:
+        """When it runs."""
+        trigger = self.lifecycle_action_trigger
+        return f"{trigger.action_trigger_event} {trigger.triggering_resource_address}" if trigger else "-invoke"
+
+
+class DeferredInvocation(_PlanModel):
+    """An action that is deferred to another plan."""
+
+    action_invocation: ActionInvocation
+
+
 class Plan(_PlanModel):
     """A Terraform plan."""
 
     format_version: str
-    resource_changes: tuple[ResourceChange, ...] = ()
-    resource_drift: tuple[ResourceChange, ...] = ()
-    deferred_changes: tuple[DeferredChange, ...] = ()
-    output_changes: Mapping[str, OutputChange] = Field(default_factory=dict)
-    checks: tuple[PlanCheck, ...] = ()
+    resource_changes: Each[ResourceChange] = ()
+    resource_drift: Each[ResourceChange] = ()
+    deferred_changes: Each[DeferredChange] = ()
+    action_invocations: Each[ActionInvocation] = ()
+    deferred_action_invocations: Each[DeferredInvocation] = ()
+    output_changes: Annotated[Mapping[str, OutputChange], WrapValidator(_read_each)] = Field(default_factory=dict)
+    checks: Each[PlanCheck] = ()
+    condition_results: Each[ConditionResult] = ()
     errored: bool = False
     complete: bool = True
     configuration: Any = None
@@ -140,9 +220,18 @@ class Plan(_PlanModel):
         return all(change.action == "create" for change in self.changes)
 
     @property
+    def invocations(self) -> tuple[ActionInvocation, ...]:
+        """Actions, also those that are deferred to another plan."""
+        return (*self.action_invocations, *(entry.action_invocation for entry in self.deferred_action_invocations))
+
+    @property
     def failed_checks(self) -> list[str]:
-        """Names of failed checks."""
-        return [check.address.to_display for check in self.checks if check.status in {"fail", "error"}]
+        """Names of failed checks and conditions."""
+        return [check.address.to_display for check in self.checks if check.status in {"fail", "error"}] + [
+            condition.address
+            for condition in self.condition_results
+            if condition.result is False and not condition.unknown
+        ]
 
 
 @dataclass(frozen=True)
@@ -151,99 +240,63 @@ class NamedPlan:
 
     stack: str
     plan: Plan
+    unread: tuple[str, ...] = ()
+    """Parts that are not understood and may stand for changes."""
+    notes: tuple[str, ...] = ()
+    """Other parts that are not understood."""
 
 
 def read_plans(files: list[Path]) -> list[NamedPlan]:
     """Read plans from files. Each gets a unique name.
 
     Raises:
-        RefusedError: a file is not a plan.
+        RefusedError: a file contains no plan.
     """
-    plans = [(file, read_plan(file)) for file in files]
-    names = [_stack_name(file, plan) for file, plan in plans]
+    plans = [found for file in files for found in _read_plans(file)]
+    names = [found.stack for _, found in plans]
     return [
-        NamedPlan(name if names.count(name) == 1 else f"{name} ({file})", plan)
-        for name, (file, plan) in zip(names, plans, strict=True)
+        found if names.count(found.stack) == 1 else replace(found, stack=f"{found.stack} ({where})")
+        for where, found in plans
     ]
 
 
-def read_plan(file: Path) -> Plan:
-    """Read a plan from a file.
+def _read_plans(file: Path) -> Iterator[tuple[str, NamedPlan]]:
+    """The plans in a file, with their position. What is said of the file is said of its first plan."""
+    content = read_file(file)
+    unread, notes = content.unread, (f"{content.other_lines} lines beside the JSON",) if content.other_lines else ()
+    known = WITHOUT_CHANGES | Plan.model_fields.keys()
+    for number, document in enumerate(content.plans, 1):
+        where = f"{file}, plan {number}" if len(content.plans) > 1 else str(file)
+        entries: list[str] = []
+        plan = _parse_plan(where, document, entries)
+        other = tuple(
+            f"{field}: unknown to this review" for field in document if document[field] and field not in known
+        )
+        yield where, NamedPlan(_stack_name(file, plan), plan, (*unread, *entries), (*notes, *other))
+        unread, notes = (), ()
 
-    Raises:
-        RefusedError: the file is not a plan. The message says what it contains instead.
-    """
-    document = _parse_json(file, _read_bytes(file))
-    if not isinstance(document, dict):
-        raise RefusedError(f"{file}: not a plan: JSON, but not an object; allowed: {EXPECTED}")
-    for is_it, what in OTHER_DOCUMENTS:
-        if is_it(document):
-            raise RefusedError(f"{file}: not a plan but {what}; allowed: {EXPECTED}")
+
+def _parse_plan(where: str, document: Mapping[str, Any], unread: list[str]) -> Plan:
     version = document["format_version"]
     if not isinstance(version, str) or not FORMAT.fullmatch(version):
         raise RefusedError(
-            f"{file}: format_version {_truncate(version)}: allowed: 1.x, written by Terraform 1.1 and later"
+            f"{where}: format_version {_truncate(version)}: allowed: 1.x, written by Terraform 1.1 and later"
         )
     try:
-        return Plan.model_validate(document)
+        return Plan.model_validate(
+            {name: value for name, value in document.items() if value is not None}, context=unread
+        )
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = _truncate("/".join(map(str, problem["loc"])))
-        raise RefusedError(f"{file}: not a valid plan: {where}: {problem['msg']}") from error
+        problem = _problems(error)[0]
+        raise RefusedError(f"{where}: not a valid plan: {_format_problem(problem['loc'], problem)}") from error
 
 
-EXPECTED = "the output of `terraform show -json PLANFILE`"
-
-OTHER_DOCUMENTS = (
-    (lambda found: "valid" in found and "diagnostics" in found, "the output of `terraform validate -json`"),
-    (lambda found: "provider_schemas" in found, "provider schemas"),
-    (lambda found: "terraform_version" in found and "serial" in found and "lineage" in found, "a state file"),
-    (lambda found: "@level" in found and "@message" in found, "a line of the output of `terraform plan -json`"),
-    (lambda found: "format_version" not in found, "other JSON, without a format_version"),
-    # Without a state, `terraform show -json` prints only the version.
-    (
-        lambda found: found.keys() <= {"format_version", "terraform_version", "values", "checks"},
-        "a state, the output of `terraform show -json` without a file",
-    ),
-)
-"""Other JSON documents of Terraform."""
+def _problems(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
 
 
-def _read_bytes(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise RefusedError(f"{file}: cannot be read: {error.strerror or error}") from error
-    if len(content) > MAX_BYTES:
-        raise RefusedError(f"{file}: too large; allowed: up to {MAX_BYTES >> 20} MiB")
-    if content.startswith(b"PK\x03\x04"):
-        raise RefusedError(f"{file}: a binary plan file; allowed: {EXPECTED}")
-    if not content.strip():
-        raise RefusedError(f"{file}: empty; allowed: {EXPECTED}")
-    return content
-
-
-def _parse_json(file: Path, content: bytes) -> Any:
-    try:
-        # Windows PowerShell redirects output as UTF-16.
-        text = content.decode(json.detect_encoding(content))
-    except UnicodeDecodeError as error:
-        raise RefusedError(f"{file}: not JSON: {error.reason} at byte {error.start}; allowed: {EXPECTED}") from error
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        if text.startswith('{"@level"') and error.msg == "Extra data":
-            what = "the output of `terraform plan -json`"
-            raise RefusedError(f"{file}: not a plan but {what}; allowed: {EXPECTED}") from error
-        stripped = text.strip()
-        is_cut = stripped[:1] in ("{", "[") and (stripped[-1:] not in ("}", "]") or error.pos >= len(text.rstrip()))
-        problem = f"truncated after {len(content)} bytes" if is_cut else "not JSON"
-        raise RefusedError(f"{file}: {problem} ({error}); allowed: {EXPECTED}") from error
-    except RecursionError as error:
-        raise RefusedError(f"{file}: nested too deeply for a plan") from error
-    except ValueError as error:  # a number with more digits than Python parses
-        raise RefusedError(f"{file}: JSON that cannot be parsed: {error}") from error
+def _format_problem(path: Iterable[Any], problem: ErrorDetails) -> str:
+    return f"{_truncate('/'.join(map(str, path)))}: {problem['msg']}"
 
 
 def _stack_name(file: Path, plan: Plan) -> str:

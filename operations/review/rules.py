@@ -203,6 +203,13 @@ ACTION_RULES = (
     ActionRule(COSTLY, CREATE, CAPACITY, "is new and costs"),
 )
 
+INVOCATIONS = (
+    (r".*_(stop|reboot|restart|terminate|power)(_.*)?", DOWNTIME, "stops or restarts what it acts on"),
+    (r".*_(delete|destroy|purge|drop|restore)(_.*)?", DATA_LOSS, "deletes or overwrites what it acts on"),
+    (ANY, OTHER, "runs an action: no plan shows its effect"),
+)
+"""Regular expression for an action's type, level, and sentence."""
+
 DELETED_OUTSIDE = "was deleted outside Terraform: its replacement is empty"
 
 PARAMETERS = r"parameter/[^/]+/value"
