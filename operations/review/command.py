@@ -87,6 +87,7 @@ def _stack(review: StackReview) -> dict[str, Any]:
         "failed_checks": list(review.failed_checks),
         "unread": list(review.unread),
         "notes": list(review.notes),
+        "without_order": list(review.without_order),
     }
 
 

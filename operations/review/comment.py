@@ -89,8 +89,14 @@ def comment(reviews: Sequence[StackReview]) -> str:
     """The complete comment."""
     sections = [[f"### {verdict(reviews)}"], _stacks(reviews), _findings(sorted_findings(reviews))]
     room = LIMIT - HEADINGS_BYTES - sum(len(line.encode()) + 1 for section in sections for line in section)
-    sections += [*_details(reviews, room), [NOT_IN_PLANS]]
+    sections += [*_details(reviews, room), _without_order(reviews), [NOT_IN_PLANS]]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _without_order(reviews: Sequence[StackReview]) -> list[str]:
+    types = list(dict.fromkeys(type_ for review in reviews for type_ in review.without_order))
+    named = f"{', '.join(map(code, types[:5]))}{_format_more(types, 5)}"
+    return [f"Lists of {named} are compared without their order: their schema is not known here."] if types else []
 
 
 def sorted_findings(reviews: Iterable[StackReview]) -> list[Finding]:

@@ -1,11 +1,17 @@
-"""Differences between the two sides of a change, path by path, with sensitive and unknown values marked."""
+"""Differences between the two sides of a change, path by path, with sensitive and unknown values marked.
+
+Elements of a list are compared with the same or the most similar element of the other side, so that an inserted one
+does not change those behind it. The order counts in lists, but not in sets, nor where the schema is not known.
+"""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from operations.review.plan import Change
+from operations.review.plan import Change, ResourceChange
+from operations.review.set_arguments import is_set
 
 TAGS = ("tags", "tags_all", "labels", "effective_labels", "terraform_labels")
 """Top-level arguments with user-defined keys."""
@@ -46,18 +52,29 @@ class Side:
 
     def at(self, key: str) -> "Side":
         """The side of a nested value: by key, or by name or index in a list."""
-        value = self.value
-        if not isinstance(value, dict | list):
-            value = _document(value)
+        value = self.content
         index = _indices(value).get(key) if isinstance(value, list) else key
         if index is None:
             return Side(None, self.unknown is True, self.sensitive is True)
-        return Side(_child(value, index), _mark(self.unknown, index), _mark(self.sensitive, index))
+        return self._child(index)
+
+    def _child(self, index: str | int) -> "Side":
+        return Side(_child(self.content, index), _mark(self.unknown, index), _mark(self.sensitive, index))
+
+    @property
+    def content(self) -> Any:
+        """The value, or the JSON document that it contains."""
+        return self.value if isinstance(self.value, dict | list) else _document(self.value)
+
+    @property
+    def nested(self) -> dict[str, "Side"]:
+        """The elements of a list."""
+        return {key: self._child(index) for key, index in _indices(self.content).items()}
 
     @property
     def keys(self) -> list[str]:
         """Keys of its nested values."""
-        value = self.value if isinstance(self.value, dict | list) else _document(self.value)
+        value = self.content
         if isinstance(value, list):
             return list(_indices(value))
         keys = list(value or {})
@@ -87,25 +104,87 @@ def sides(change: Change) -> tuple[Side, Side]:
     )
 
 
-def differences(change: Change) -> Iterator[Difference]:
+@dataclass(frozen=True)
+class Place:
+    """Where a value is in a resource."""
+
+    type: str
+    path: str = ""
+    parent: str = ""
+    argument: str = ""
+
+    def at(self, key: str) -> "Place":
+        """The place of a nested argument."""
+        return Place(self.type, self._path(key), self.argument, key)
+
+    def element(self, key: str) -> "Place":
+        """The place of an element of a list."""
+        return Place(self.type, self._path(key), self.parent, self.argument)
+
+    def _path(self, key: str) -> str:
+        return f"{self.path}/{key.replace('/', '~1')}" if self.path else key
+
+    def is_ordered(self, *, if_unknown: bool) -> bool:
+        """Whether the order of a list at this place counts."""
+        found = is_set(self.type, self.parent, self.argument)
+        return if_unknown if found is None else not found
+
+    def normalize(self, value: Any, *, ordered_if_unknown: bool = False) -> Any:
+        """A value without unset parts and without the order of sets. An empty block in a list counts as set."""
+        if isinstance(value, dict):
+            entries = {
+                key: self.at(key).normalize(each, ordered_if_unknown=ordered_if_unknown) for key, each in value.items()
+            }
+            value = {key: entry for key, entry in entries.items() if entry is not None}
+        elif isinstance(value, list):
+            value = [
+                {} if normalized is None and isinstance(entry, dict) else normalized
+                for entry in value
+                for normalized in [self.normalize(entry, ordered_if_unknown=ordered_if_unknown)]
+            ]
+            value = value if self.is_ordered(if_unknown=ordered_if_unknown) else sorted(value, key=_serialize)
+        return None if value in UNSET else value
+
+
+def differences(change: ResourceChange) -> Iterator[Difference]:
     """All differences, of values and of their nested values.
 
     JSON documents in strings are compared too, except for policies, which `policy_changes` compares.
     """
-    before, after = sides(change)
+    before, after = sides(change.change)
+    resource = Place(change.type)
     for key in _keys(before, after):
         if key in TAGS:
             continue
-        if change.before is None and after.at(key).value is None and not after.at(key).is_unknown:
+        if change.change.before is None and after.at(key).value is None and not after.at(key).is_unknown:
             # For rules about new resources that lack an argument.
             yield Difference(key, Side(), after.at(key))
-        yield from _nested_differences(key, before.at(key), after.at(key))
+        yield from _nested_differences(resource.at(key), before.at(key), after.at(key))
 
 
-def changed_arguments(change: Change) -> list[str]:
-    """Names of the top-level arguments that differ."""
-    before, after = sides(change)
-    return sorted(key for key in _keys(before, after) if _is_different(before.at(key), after.at(key)))
+def changed_arguments(change: ResourceChange) -> list[str]:
+    """Names of the top-level arguments that differ, if only in their order too where the schema is not known."""
+    before, after = sides(change.change)
+    resource = Place(change.type)
+    return sorted(
+        key
+        for key in _keys(before, after)
+        if _is_different(resource.at(key), before.at(key), after.at(key), ordered_if_unknown=True)
+    )
+
+
+def ignores_order(change: ResourceChange) -> bool:
+    """Whether the order of a list in a changed argument is ignored, because the schema of its type is not known."""
+    before, after = sides(change.change)
+    return is_set(change.type) is None and any(
+        _has_several(side.at(key).value) for key in changed_arguments(change) for side in (before, after)
+    )
+
+
+def _has_several(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_several, value.values()))
+    return isinstance(value, list) and (len(value) > 1 or any(map(_has_several, value)))
 
 
 def as_policy(value: Any) -> Any:
@@ -121,28 +200,63 @@ def format_value(value: Any) -> str:
     return value or '""' if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _nested_differences(path: str, before: Side, after: Side) -> Iterator[Difference]:
-    if not _is_different(before, after):
+def _nested_differences(place: Place, before: Side, after: Side) -> Iterator[Difference]:
+    if not _is_different(place, before, after):
         return
-    yield Difference(path, before, after)
+    yield Difference(place.path, before, after)
     if as_policy(before.value) is None and as_policy(after.value) is None:
-        for key in _keys(before, after):
-            yield from _nested_differences(f"{path}/{key.replace('/', '~1')}", before.at(key), after.at(key))
+        for nested, old, new in _nested_sides(place, before, after):
+            yield from _nested_differences(nested, old, new)
 
 
-def _is_different(before: Side, after: Side) -> bool:
-    return _normalize(before.value) != _normalize(after.value) or after.is_unknown
+def _is_different(place: Place, before: Side, after: Side, *, ordered_if_unknown: bool = False) -> bool:
+    normalized = (place.normalize(side.value, ordered_if_unknown=ordered_if_unknown) for side in (before, after))
+    return after.is_unknown or next(normalized) != next(normalized)
 
 
-def _normalize(value: Any) -> Any:
-    """A value without unset parts. An empty block in a list counts as set."""
-    if isinstance(value, dict):
-        value = {key: plain for key, entry in value.items() if (plain := _normalize(entry)) is not None}
-    elif isinstance(value, list):
-        value = [
-            {} if entry == {} else _normalize(entry) or ({} if isinstance(entry, dict) else None) for entry in value
-        ]
-    return None if value in UNSET else value
+def _nested_sides(place: Place, before: Side, after: Side) -> Iterator[tuple[Place, Side, Side]]:
+    lists = [isinstance(side.content, list) for side in (before, after)]
+    if all(lists) and all(key.isdigit() for key in _keys(before, after)):
+        yield from _paired_elements(place, before.nested, after.nested)
+        return
+    for key in _keys(before, after):
+        yield place.element(key) if any(lists) else place.at(key), before.at(key), after.at(key)
+
+
+MAX_PAIRS = 10_000
+"""Limit for the number of pairs that are ranked by similarity."""
+
+
+def _paired_elements(place: Place, old: dict[str, Side], new: dict[str, Side]) -> Iterator[tuple[Place, Side, Side]]:
+    """Elements that differ: pairs, the most similar first, and then what was removed or added."""
+    same: dict[str, list[str]] = {}
+    for key, side in new.items():
+        if not side.is_unknown:
+            same.setdefault(_serialize(place.normalize(side.value)), []).append(key)
+    for key, side in list(old.items()):
+        if keys := same.get(_serialize(place.normalize(side.value))):
+            del old[key], new[keys.pop(0)]
+    pairs: Iterable[tuple[str, str]] = zip(list(old), list(new), strict=False)
+    if len(old) * len(new) <= MAX_PAIRS:
+        pairs = sorted(product(old, new), key=lambda keys: -_similarity(old[keys[0]].value, new[keys[1]].value))
+    for one, other in pairs:
+        if one in old and other in new:
+            yield place.element(other), old.pop(one), new.pop(other)
+    for key, side in old.items():
+        yield place.element(key), side, Side()
+    for key, side in new.items():
+        yield place.element(key), Side(), side
+
+
+def _similarity(one: Any, other: Any) -> int:
+    """Number of arguments with the same value."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return 0
+    return sum(value == other.get(key) for key, value in one.items() if value not in UNSET)
+
+
+def _serialize(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _keys(before: Side, after: Side) -> list[str]:

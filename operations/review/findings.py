@@ -9,7 +9,16 @@ from itertools import chain
 from typing import Any
 
 from operations.review import rules
-from operations.review.differences import UNKNOWN, Difference, Side, as_policy, changed_arguments, differences, sides
+from operations.review.differences import (
+    UNKNOWN,
+    Difference,
+    Side,
+    as_policy,
+    changed_arguments,
+    differences,
+    ignores_order,
+    sides,
+)
 from operations.review.openings import INTERNET_RANGES, new_openings, removed_denials
 from operations.review.pending_policies import pending_policy
 from operations.review.plan import ActionInvocation, NamedPlan, Plan, ResourceChange
@@ -67,6 +76,8 @@ class StackReview:
     """Parts of the plan that are not understood and may stand for changes."""
     notes: tuple[str, ...]
     """Other parts that are not understood."""
+    without_order: tuple[str, ...]
+    """Types with lists of which the order was ignored, because their schema is not known."""
     errored: bool
     complete: bool
 
@@ -119,6 +130,7 @@ def review(reviewed: NamedPlan) -> StackReview:
         failed_checks=tuple(plan.failed_checks),
         unread=reviewed.unread,
         notes=reviewed.notes,
+        without_order=tuple(sorted({change.type for change in changes if ignores_order(change)})),
         errored=plan.errored,
         complete=plan.complete,
     )
@@ -149,7 +161,7 @@ def _counts(changes: Iterable[ResourceChange]) -> Counter[str]:
 
 
 def _other_change(stack: str, change: ResourceChange) -> OtherChange:
-    named = changed_arguments(change.change) if change.action == CHANGED else []
+    named = changed_arguments(change) if change.action == CHANGED else []
     action = change.action
     if change.previous_address is not None:
         action = f"move from {change.previous_address}" if action == "no-op" else f"{action}, moved"
@@ -235,8 +247,8 @@ def _argument_findings(change: ResourceChange, stack_and_address: str) -> Iterat
         and change.type == "aws_lambda_function"
         and _matches(rules.ROTATING, stack_and_address)
     ):
-        yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change.change)),)
-    for difference in differences(change.change):
+        yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change)),)
+    for difference in differences(change):
         if found := _argument_finding(change, difference, of_type, is_new=is_new):
             yield found
         elif _adds_internet(change, difference):
