@@ -9,7 +9,8 @@ from typing import Any
 
 Comparison = Callable[[Any, Any], bool]
 
-OFF = {"", "0", "disable", "disabled", "false", "no", "none", "off", "suspended"}
+OFF = {"", "0", "disable", "disabled", "false", "inherited", "no", "none", "off", "suspended", "unspecified"}
+ON = {"enable", "enabled", "on", "true", "yes"}
 
 
 def off(before: Any, after: Any) -> bool:
@@ -20,6 +21,16 @@ def off(before: Any, after: Any) -> bool:
 def on(before: Any, after: Any) -> bool:
     """It was off or unset and is on."""
     return not _is_on(before) and _is_on(after)
+
+
+def switched_on(before: Any, after: Any) -> bool:
+    """A switch is on and was not. Other values, such as a public key, are no switches."""
+    return not _is_switched_on(before) and _is_switched_on(after)
+
+
+def enabled(before: Any, after: Any) -> bool:
+    """It existed, was disabled and is enabled."""
+    return is_set(before) and on(before, after)
 
 
 def lower(before: Any, after: Any) -> bool:
@@ -45,7 +56,9 @@ def higher(before: Any, after: Any) -> bool:
 
 
 def sooner(before: Any, after: Any) -> bool:
-    """A time until deletion became shorter. 0 and unset mean never."""
+    """A time until deletion became shorter, or a date of deletion is another. 0 and unset mean never."""
+    if is_set(after) and _number(after) is None:
+        return before != after
     was, is_ = _number(before) or float("inf"), _number(after) or float("inf")
     return is_ < was
 
@@ -124,6 +137,10 @@ def _items(value: Any) -> Iterable[Any]:
 
 def _is_on(value: Any) -> bool:
     return value.lower() not in OFF if isinstance(value, str) else bool(value)
+
+
+def _is_switched_on(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() in ON)
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from operations.review.differences import (
     as_policy,
     changed_arguments,
     differences,
+    format_value,
     ignores_order,
     sides,
 )
@@ -188,23 +189,27 @@ def _findings(reviewed: NamedPlan, change: ResourceChange, *, was_deleted: bool)
         return
     is_first = reviewed.plan.is_first
     stack_and_address = f"{reviewed.stack} {change.address}"
-    of_action = list(_action_findings(change, stack_and_address, was_deleted=was_deleted))
+    of_action = list(_action_findings(change, stack_and_address, was_deleted=was_deleted, is_first=is_first))
     reported = {level for level, *_ in of_action}
     for level, argument, sentence, details in chain(
         of_action,
-        _argument_findings(change, stack_and_address) if change.action not in {DESTROYED, "forget"} else (),
+        _argument_findings(change, reviewed.plan, stack_and_address)
+        if change.action not in {DESTROYED, "forget"}
+        else (),
         _policies_findings(change, reviewed.plan) if change.action not in {DESTROYED, "forget"} else (),
         _network_findings(change, is_first=is_first) if change.action not in {DESTROYED, "forget"} else (),
     ):
-        # A finding about the resource replaces those of the same level about its arguments.
-        if not argument or level not in reported:
+        # A finding about the resource replaces those of the same level about its arguments, except for the worst.
+        if not argument or level not in reported or any(sentence == what for *_, what in rules.EVERYONE):
             yield Finding(level, reviewed.stack, change.title, change.action, argument, sentence, details)
 
 
 _RuleMatch = tuple[Level, str, str, tuple[str, ...]]
 
 
-def _action_findings(change: ResourceChange, stack_and_address: str, *, was_deleted: bool) -> Iterator[_RuleMatch]:
+def _action_findings(
+    change: ResourceChange, stack_and_address: str, *, was_deleted: bool, is_first: bool
+) -> Iterator[_RuleMatch]:
     deletion = _action_rule(change, stack_and_address, DESTROYED) if was_deleted and change.action == ADDED else None
     if deletion and deletion.level is Level.DATA_LOSS:
         yield deletion.level, "", rules.DELETED_OUTSIDE, ()
@@ -214,7 +219,7 @@ def _action_findings(change: ResourceChange, stack_and_address: str, *, was_dele
     if action != ADDED and sides(change.change)[0].at("skip_destroy").value is True:
         action = "forget" if action == DESTROYED else CHANGED
     rule = _action_rule(change, stack_and_address, action)
-    if rule and rule.level is not Level.OTHER:
+    if rule and rule.level is not Level.OTHER and not (is_first and rule.level is Level.EXPOSURE):
         yield rule.level, "", rule.sentence, tuple(_action_reasons(change))
 
 
@@ -239,8 +244,8 @@ def _action_reasons(change: ResourceChange) -> Iterator[str]:
         yield rules.REASONS.get(change.action_reason, change.action_reason)
 
 
-def _argument_findings(change: ResourceChange, stack_and_address: str) -> Iterator[_RuleMatch]:
-    is_new = change.action == ADDED
+def _argument_findings(change: ResourceChange, plan: Plan, stack_and_address: str) -> Iterator[_RuleMatch]:
+    is_new_part = change.action == ADDED and _is_part_of_existing(change, plan)
     of_type = _rules_for_type(change.type)
     if (
         change.action == CHANGED
@@ -248,22 +253,36 @@ def _argument_findings(change: ResourceChange, stack_and_address: str) -> Iterat
         and _matches(rules.ROTATING, stack_and_address)
     ):
         yield Level.ROTATION, "", rules.ROTATION_CHANGED, (", ".join(changed_arguments(change)),)
+    reported: list[_RuleMatch] = []
     for difference in differences(change):
-        if found := _argument_finding(change, difference, of_type, is_new=is_new):
+        path = difference.path
+        found = _argument_finding(change, difference, of_type, is_new_part=is_new_part)
+        if found is None and (sentence := _opens_to_everyone(change, difference)):
+            found = (Level.EXPOSURE, path, sentence, _values(difference))
+        if found and not any(_includes(other, found) for other in reported):
+            reported.append(found)
             yield found
-        elif _adds_internet(change, difference):
-            yield Level.EXPOSURE, difference.path, rules.INTERNET_ADDED, _values(difference)
+
+
+def _includes(finding: _RuleMatch, other: _RuleMatch) -> bool:
+    """Whether a finding about a list includes another about an element, or the same about what is in it."""
+    (level, path, sentence, _), (other_level, other_path, other_sentence, _) = finding, other
+    is_element = other_path.rpartition("/")[0] == path and level is other_level
+    return is_element or (other_path.startswith(f"{path}/") and other_sentence == sentence)
+
+
+def _is_part_of_existing(change: ResourceChange, plan: Plan) -> bool:
+    """Whether a new resource configures one that exists, and not one that the plan creates too."""
+    after = sides(change.change)[1]
+    parents = [after.at(key) for key in after.keys if _matches(rules.PARENTS, key)]
+    return any(side.value and not side.is_unknown and side.value not in plan.new_names for side in parents)
 
 
 def _argument_finding(
-    change: ResourceChange, difference: Difference, of_type: tuple[ReviewRule, ...], *, is_new: bool
+    change: ResourceChange, difference: Difference, of_type: tuple[ReviewRule, ...], *, is_new_part: bool
 ) -> _RuleMatch | None:
     for rule in of_type:
-        if (
-            not _matches(rule.path, difference.path)
-            or (is_new and not rule.applies_to_new)
-            or not _applies(rule, change)
-        ):
+        if not _matches(rule.path, difference.path) or not _applies(rule, change, difference, is_new_part=is_new_part):
             continue
         before, after = difference.before, difference.after
         if difference.is_sensitive:
@@ -278,7 +297,11 @@ def _argument_finding(
     return None
 
 
-def _applies(rule: ReviewRule, change: ResourceChange) -> bool:
+def _applies(rule: ReviewRule, change: ResourceChange, difference: Difference, *, is_new_part: bool) -> bool:
+    if change.action == ADDED and not rule.applies_to_new and not (rule.applies_to_new_part and is_new_part):
+        return False
+    if rule.applies_to_new_part and _is_inactive(sides(change.change)[1], difference.path):
+        return False
     if rule.where is None:
         return True
     name, wanted = rule.where
@@ -296,16 +319,30 @@ def _values(difference: Difference) -> tuple[str, ...]:
     return (text,)
 
 
-def _adds_internet(change: ResourceChange, difference: Difference) -> bool:
-    value = difference.after.value
-    return (
-        isinstance(value, str)
-        and value in INTERNET_RANGES
-        and not difference.is_sensitive
-        and not OUTBOUND.fullmatch(difference.path)
-        and not OUTBOUND.fullmatch(change.type)
-        and not list(new_openings(change.type, Side(), sides(change.change)[1]))
-    )
+def _opens_to_everyone(change: ResourceChange, difference: Difference) -> str:
+    """What a new value opens, or empty."""
+    value, path = difference.after.value, difference.path
+    if not isinstance(value, str) or difference.is_sensitive:
+        return ""
+    if value in INTERNET_RANGES:
+        is_outbound = OUTBOUND.fullmatch(path) or OUTBOUND.fullmatch(change.type)
+        is_reported = any(new_openings(change.type, Side(), sides(change.change)[1]))
+        sentence = "" if is_outbound or is_reported else rules.INTERNET_ADDED
+    else:
+        found = (what for name, wanted, what in rules.EVERYONE if _matches(wanted, value) and _matches(name, path))
+        sentence = next(found, "")
+    return "" if sentence and _is_inactive(sides(change.change)[1], path) else sentence
+
+
+def _is_inactive(side: Side, path: str) -> bool:
+    """Whether an argument is in a rule that denies, is outbound, or is disabled."""
+    for key in path.split("/"):
+        for name, inactive in rules.INACTIVE:
+            values = (side.at(each).value for each in side.keys if _matches(name, each))
+            if any(_matches(inactive, format_value(value).lower()) for value in values):
+                return True
+        side = side.at(key.replace("~1", "/"))
+    return False
 
 
 def _policies_findings(change: ResourceChange, plan: Plan) -> Iterator[_RuleMatch]:

@@ -9,7 +9,8 @@ from operations.review.differences import Side
 from synthesized.catalogue.row import Traffic
 from synthesized.catalogue.table import row_of
 
-INTERNET_RANGES = {"0.0.0.0/0", "::/0"}
+INTERNET_RANGES = {"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "::/0", "::/1", "8000::/1", "2000::/3"}
+"""The internet, and its halves: two rules for half of it each are a rule for all of it."""
 ANY = "-1"
 PORTS = (0, 65535)
 

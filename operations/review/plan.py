@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -213,6 +214,19 @@ class Plan(_PlanModel):
     def deferred(self) -> Iterator[ResourceChange]:
         """Changes that are deferred to another plan."""
         return (entry.resource_change for entry in self.deferred_changes if entry.resource_change.mode == "managed")
+
+    @cached_property
+    def new_names(self) -> set[str]:
+        """Names of the resources that the plan creates."""
+        created = (
+            change for change in self.changes if change.action == "create" and isinstance(change.change.after, dict)
+        )
+        names = (
+            change.change.after.get(key)
+            for change in created
+            for key in ("name", "id", *(["bucket"] if change.type.endswith("_bucket") else []))
+        )
+        return {name for name in names if isinstance(name, str)}
 
     @property
     def is_first(self) -> bool:

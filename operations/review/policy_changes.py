@@ -15,6 +15,9 @@ from synthesized.policy_statements import Statement, as_list
 EVERYONE = "AWS: *"
 ELEMENTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")
 PARTS = ("Principal", "Action", "Resource")
+ALL_ACTIONS = re.compile(r"\*+|[\w*-]+:\*+")
+"""All actions, or all of a service."""
+ALL_RESOURCES = re.compile(r"\*+|arn(:[\w*-]*){0,4}:\*+")
 # Operators whose conditions match fewer requests if they have fewer values.
 NARROWING_OPERATORS = re.compile(
     r"(StringEquals|StringEqualsIgnoreCase|StringLike|ArnEquals|ArnLike|IpAddress|Bool|NumericEquals|DateEquals)"
@@ -46,14 +49,14 @@ def public_statements(after: Any) -> list[str]:
 
 
 def unlimited_statements(after: Any) -> list[str]:
-    """Statements that allow all actions on all resources, one line each."""
+    """Statements that allow all actions, or all of a service, on all resources, one line each."""
     return [
         f"allows {_format_statement(statement)}"
         for statement in statements(after)
         if _effect(statement) == "allow"
-        and ("NotAction" in statement or "*" in _strings(statement.get("Action")))
+        and ("NotAction" in statement or any(map(ALL_ACTIONS.fullmatch, _strings(statement.get("Action")))))
         and "Principal" not in statement
-        and "*" in _strings(statement.get("Resource"))
+        and ("NotResource" in statement or any(map(ALL_RESOURCES.fullmatch, _strings(statement.get("Resource")))))
     ]
 
 

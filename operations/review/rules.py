@@ -17,6 +17,7 @@ from operations.review.comparisons import (
     becomes,
     changed,
     changed_if_set,
+    enabled,
     gains,
     higher,
     later,
@@ -28,6 +29,7 @@ from operations.review.comparisons import (
     on,
     scalar_changed,
     sooner,
+    switched_on,
     unset,
     weaker_tls,
 )
@@ -76,9 +78,14 @@ class ReviewRule:
     sentence: str
     applies_to_new: bool = False
     """Whether the rule also applies to new resources: one without encryption is as bad as one that loses it."""
+    applies_to_new_part: bool = False
+    """Whether it also applies to new resources that configure an existing one (`PARENTS`), unless they are disabled."""
     where: tuple[str, str] | None = None
     """Another argument and a regular expression for its new value, if the rule applies only to some resources."""
 
+
+PARENTS = r"bucket|repository|table_name|storage_account_(id|name)|log_group_name|file_system_id|queue_url"
+"""Arguments that name the resource which another one configures."""
 
 CREATE, DELETE, FORGET, UPDATE = "create", "delete", "forget", "update"
 REPLACE = "replace.*"
@@ -102,11 +109,15 @@ FILES = (
     r"|aws_backup_logically_air_gapped_vault"
 )
 QUEUES = r"aws_sqs_queue|aws_kinesis_(stream|firehose_delivery_stream)|aws_msk_(serverless_)?cluster|aws_mq_broker"
-IDENTITIES = r"aws_cognito_(user_pool|identity_pool|user)|aws_route53_zone|aws_acmpca_certificate_authority"
+IDENTITIES = (
+    r"aws_cognito_(user_pool|identity_pool|user)|aws_directory_service_directory|aws_route53_zone"
+    r"|aws_acmpca_certificate_authority"
+)
 # Types of other providers, and of other AWS services, whose names suggest stored data.
 NAMED_LIKE_DATA = (
-    r"(?!aws_|.*route_table).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk|file_?system|instance"
-    r"|key_ring|crypto_key|key_vault|key_vault_(key|secret)|registry|repository|secret|secret_version|server|share"
+    r"kubernetes_namespace(_v1)?"
+    r"|(?!aws_|.*route_table).*_(bucket|bigtable.*|cluster|cosmosdb.*|database|database_instance|dataset|db|disk"
+    r"|file_?system|instance|key_ring|crypto_key|key_vault|key_vault_(key|secret)|registry|repository|secret|secret_version|server|share"
     r"|snapshot|storage|storage_account|storage_container|table|topic|queue|vault|volume|persistent_volume(_claim)?)"
     r"|(?!.*route_table)aws_\w+_(bucket|database|disk|domain|file_system|keyspace|ledger|repository|snapshot|table"
     r"|vault|volume)"
@@ -154,7 +165,8 @@ GRANTING = (
     r"|openid_connect_provider|saml_provider)|aws_kms_grant|aws_lambda_(permission|function_url)|aws_ram_.*"
     r"|aws_vpc_peering_connection.*|aws_internet_gateway|aws_ec2_transit_gateway_.*attachment|aws_vpn_.*"
     r"|aws_ssoadmin_(account_assignment|.*attachment)|aws_cloudfront_distribution|aws_s3_bucket_acl"
-    r"|aws_vpc_endpoint_service_allowed_principal|aws_lambda_layer_version_permission"
+    r"|aws_vpc_endpoint_service_allowed_principal|aws_lambda_layer_version_permission|aws_ami_launch_permission"
+    r"|aws_snapshot_create_volume_permission|azurerm_role_assignment|google_\w+_iam_(member|binding|policy)"
 )
 ROTATES = r"aws_secretsmanager_secret_rotation"
 
@@ -178,7 +190,7 @@ ACTION_RULES = (
     ActionRule(ROTATES, ANY, ROTATION, "the rotation of the secret changes"),
     ActionRule("aws_lambda_function", DELETE_OR_REPLACE, ROTATION, "the rotation function is deleted", ROTATING),
     ActionRule(
-        "random_password|aws_iam_access_key",
+        "random_(password|bytes)|aws_iam_access_key",
         DELETE_OR_REPLACE,
         ROTATION,
         "the credential is replaced immediately",
@@ -224,19 +236,10 @@ TYPE_RULES = (
     ReviewRule("aws_cloudwatch_log_group", "retention_in_days", sooner, DATA_LOSS, "older logs are deleted"),
     ReviewRule("aws_cloudwatch_log_group", "retention_in_days", later, CAPACITY, "logs are kept for longer"),
     ReviewRule(
-        "aws_s3_bucket_lifecycle_configuration",
-        r"rule/.*expiration/.*days",
-        sooner,
-        DATA_LOSS,
-        "older objects are deleted",
+        "aws_s3_bucket.*", r"(lifecycle_)?rule/[^/]+/(status|enabled)", enabled, DATA_LOSS, "objects can expire"
     ),
-    ReviewRule(
-        "aws_s3_bucket_lifecycle_configuration",
-        r"rule/.*expiration/.*days",
-        later,
-        CAPACITY,
-        "objects are kept for longer",
-    ),
+    ReviewRule("aws_dynamodb_table", r"ttl/.*/enabled", on, DATA_LOSS, "items expire"),
+    ReviewRule("aws_dynamodb_table", r"ttl/.*/attribute_name", scalar_changed, DATA_LOSS, "other items expire"),
     ReviewRule("aws_s3_bucket_versioning", r".*/status", leaves("Enabled"), DATA_LOSS, "versions are no longer kept"),
     ReviewRule(
         "aws_s3_bucket_object_lock_configuration",
@@ -262,7 +265,14 @@ TYPE_RULES = (
         DATA_LOSS,
         "can be overwritten by replication",
     ),
-    ReviewRule("aws_ecr_lifecycle_policy", "policy", changed_if_set, DATA_LOSS, "different images are deleted"),
+    ReviewRule(
+        "aws_ecr_lifecycle_policy",
+        "policy",
+        changed,
+        DATA_LOSS,
+        "different images are deleted",
+        applies_to_new_part=True,
+    ),
     ReviewRule(
         "aws_backup_plan",
         r"rule/.*(delete_after|schedule)",
@@ -524,14 +534,6 @@ TYPE_RULES = (
     ReviewRule("aws_lambda_function", "reserved_concurrent_executions", becomes(0), DOWNTIME, "it cannot be invoked"),
     # Exposure.
     ReviewRule(
-        "aws_s3_bucket_public_access_block|aws_s3_account_public_access_block",
-        r"(block|ignore|restrict)_.*",
-        off,
-        EXPOSURE,
-        "the bucket can become public",
-        applies_to_new=True,
-    ),
-    ReviewRule(
         "aws_s3_bucket_server_side_encryption_configuration",
         r"rule/.*/(sse_algorithm|kms_master_key_id)",
         changed_if_set,
@@ -544,14 +546,6 @@ TYPE_RULES = (
         leaves("BucketOwnerEnforced"),
         EXPOSURE,
         "ACLs are enabled again",
-    ),
-    ReviewRule(
-        "aws_s3_bucket_(acl|bucket)",
-        "acl",
-        becomes("public-read", "public-read-write"),
-        EXPOSURE,
-        "anyone can read",
-        applies_to_new=True,
     ),
     ReviewRule(
         "aws_s3_bucket_logging", "target_(bucket|prefix)", changed_if_set, EXPOSURE, "access is logged elsewhere"
@@ -782,6 +776,12 @@ TYPE_RULES = (
 )
 
 ANYWHERE = r"(.*/)?"
+EXPIRIES = (
+    ANYWHERE
+    + r"([^/]*expiration/(.*/)?([^/]*days|date)|lifecycle_rule/.*age|delete_after_[^/]*days[^/]*|default_ttl_seconds"
+    r"|default_(table|partition)_expiration_ms|expiration_(time|ms))"
+)
+"""Times after which stored data is deleted."""
 
 # Arguments of any type of any provider, by their common names.
 GENERIC_RULES = (
@@ -792,6 +792,8 @@ GENERIC_RULES = (
         DATA_LOSS,
         "deletion protection is disabled",
     ),
+    ReviewRule(ANY, EXPIRIES, sooner, DATA_LOSS, "data expires, or sooner", applies_to_new_part=True),
+    ReviewRule(ANY, EXPIRIES, later, CAPACITY, "data is kept for longer"),
     ReviewRule(
         ANY,
         ANYWHERE + r"(force_(destroy|delete)|skip_final_snapshot|delete_automated_backups|delete_on_termination)",
@@ -801,15 +803,15 @@ GENERIC_RULES = (
     ),
     ReviewRule(
         ANY,
-        ANYWHERE
-        + r".*(backup|snapshot|retention|recovery_window|deletion_window|soft_delete).*(days|period|limit|in_days)",
+        ANYWHERE + r".*(backup|snapshot|retention|recovery_window|deletion_window|soft_delete)"
+        r".*(seconds|hours|days|period|limit)",
         lower,
         DATA_LOSS,
         "is kept for less time",
     ),
     ReviewRule(
         ANY,
-        ANYWHERE + r".*(backup|snapshot|retention).*(days|period|limit|in_days)",
+        ANYWHERE + r".*(backup|snapshot|retention).*(seconds|hours|days|period|limit)",
         higher,
         CAPACITY,
         "is kept for longer",
@@ -855,12 +857,27 @@ GENERIC_RULES = (
     ),
     ReviewRule(
         ANY,
-        ANYWHERE
-        + r"(publicly_accessible|map_public_ip_on_launch|associate_public_ip_address|public(_network)?_access.*"
-        r"|allow_blob_public_access|public|endpoint_public_access)",
-        on,
+        ANYWHERE + r"([^/]*_)?(block|ignore|restrict|prevent|disable)_(.*_)?public(_.*)?|public_access_prevention",
+        off,
+        EXPOSURE,
+        "it can become public",
+        applies_to_new=True,
+    ),
+    ReviewRule(
+        ANY,
+        ANYWHERE + r"(?!.*(block|ignore|restrict|prevent|disable|export|import)_)([^/]*_)?public(ly)?(_[^/]*)?",
+        switched_on,
         EXPOSURE,
         "can be reached from the internet",
+        applies_to_new=True,
+    ),
+    ReviewRule(ANY, ANYWHERE + "(is_)?private", off, EXPOSURE, "is no longer private"),
+    ReviewRule(
+        ANY,
+        ANYWHERE + "shared_accounts|((allowed|trusted|shared)_)(principal|account|organization)[^/]*",
+        gains,
+        EXPOSURE,
+        "is shared with others",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -919,11 +936,38 @@ GENERIC_RULES = (
 RULES = TYPE_RULES + GENERIC_RULES
 
 ROTATION_CHANGED = "the rotation function changes"
+_NAMED = r"(.*/)?(%s)(/[^/]+)?"
+"""A pattern for an argument, or for an element of it."""
 INTERNET_ADDED = "newly refers to the internet"
+EVERYONE = (
+    (_NAMED % r"source_address_prefix(es)?", r"(?i)\*|any|internet", INTERNET_ADDED),
+    (_NAMED % r"end_ip(_address)?", r"255\.255\.255\.255", INTERNET_ADDED),
+    (ANY, r"allUsers|allAuthenticatedUsers|public-read(-write)?|authenticated-read", "newly open to everyone"),
+    (_NAMED % "shared_accounts|groups?", "all", "newly open to everyone"),
+    (_NAMED % "visibility(_level)?", "public", "newly open to everyone"),
+    (_NAMED % "(principal|allowed_principal|member)s?", r"\*", "newly open to everyone"),
+    (
+        _NAMED % "(managed_)?policy_arns?",
+        r"arn:[\w-]+:iam::aws:policy/(AdministratorAccess|IAMFullAccess|PowerUserAccess)",
+        "grants everything, or permissions to all of IAM",
+    ),
+    (_NAMED % "role", r"roles/(owner|editor|iam\.securityAdmin|resourcemanager\.\w+Admin)", "grants everything"),
+    (_NAMED % "role_definition_name", "Owner|Contributor|User Access Administrator", "grants everything"),
+)
+"""Regular expressions for an argument and a value that opens something to everyone or grants everything; sentence."""
+INACTIVE = (
+    ("access|action|effect|rule_action", "deny|block"),
+    ("direction|type", "outbound|egress"),
+    ("status", "disabled"),
+    ("enabled", "false"),
+    ("disabled", "true"),
+    ("deny", r"\[.+"),
+)
+"""Regular expressions for an argument and a value with which those beside it and below open or delete nothing."""
 GRANTS = "its policy grants more"
 GRANTS_NEW = "a new policy grants access"
 GRANTS_TO_ALL = "its policy grants access to everyone"
-GRANTS_EVERYTHING = "its policy grants everything"
+GRANTS_EVERYTHING = "its policy grants everything, or all of a service"
 GRANTS_UNKNOWN = "its policy is known only after apply"
 GRANTS_ASSUMED = "part of its policy is known only after apply; the rest grants no more"
 GRANTS_SENSITIVE = "its policy changes; it is sensitive, so the review does not compare it"

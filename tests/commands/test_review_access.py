@@ -143,6 +143,11 @@ def test_public_statements_are_recognized():
 def test_unlimited_statements_are_recognized():
     assert unlimited_statements(document(allows("*", "*"))) != []
     assert unlimited_statements(document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})) != []
+    for all_ in ("*:*", "iam:*", "**", "i*:*"):
+        assert unlimited_statements(document(allows(["s3:GetObject", all_], ["a", "*"]))) != []
+    assert unlimited_statements(document(allows("iam:*", "arn:aws:iam::1:*"))) != []
+    assert unlimited_statements(document({"Effect": "Allow", "Action": "s3:*", "NotResource": "a"})) != []
+    assert unlimited_statements(document(allows("iam:Get*", "*"), allows("s3:*", "arn:aws:s3:::b/*"))) == []
     assert unlimited_statements(document(allows("*"), allows(resource="*"), allows("*", "*", **TO_A))) == []
 
 
@@ -197,7 +202,7 @@ def test_a_new_policy_is_reported_but_in_a_new_stack_only_if_it_is_public_or_unl
     assert [sentence for sentence, _ in reported(tmp_path, new)] == ["a new policy grants access"]
     assert reported(tmp_path, **in_new_stack(new)) == []
     sentences = [sentence for sentence, _ in reported(tmp_path, **in_new_stack(for_all, everything))]
-    assert sentences == ["its policy grants access to everyone", "its policy grants everything"]
+    assert sentences == ["its policy grants access to everyone", "its policy grants everything, or all of a service"]
 
 
 def test_a_policy_that_was_already_public_is_not_reported_again(tmp_path: Path):
@@ -377,6 +382,23 @@ def test_a_new_rule_is_reported_but_in_a_new_stack_only_for_the_internet(tmp_pat
     ]
     assert [lines for _, lines in reported(tmp_path, **in_new_stack(inner, outer))] == [
         ("tcp port 443 from 0.0.0.0/0",)
+    ]
+
+
+def test_half_the_internet_is_the_internet(tmp_path: Path):
+    halves = [change(RULE, CREATE, None, rule(cidr)) for cidr in ("0.0.0.0/1", "128.0.0.0/1")]
+    assert [sentence for sentence, _ in reported(tmp_path, **in_new_stack(*halves))] == [
+        "allows new traffic to or from the internet"
+    ] * 2
+
+
+def test_in_a_new_stack_only_attachments_of_everything_are_reported(tmp_path: Path):
+    types = ("aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment")
+    arns = ("arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/AdministratorAccess")
+    new = [change(type_, CREATE, None, {"policy_arn": arn}) for type_, arn in zip(types, arns, strict=True)]
+    assert [sentence for sentence, _ in reported(tmp_path, *new)] == ["grants new access"] * 2
+    assert [sentence for sentence, _ in reported(tmp_path, **in_new_stack(*new))] == [
+        "grants everything, or permissions to all of IAM"
     ]
 
 

@@ -41,6 +41,19 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
         90,
         CAPACITY,
     ),
+    ("aws_s3_bucket_lifecycle_configuration", "rule/0/expiration/0/date", None, "2027-01-01", DATA_LOSS),
+    ("aws_s3_bucket_lifecycle_configuration", "rule/0/status", "Disabled", "Enabled", DATA_LOSS),
+    ("aws_s3_bucket_lifecycle_configuration", "rule/0/status", None, "Enabled", OTHER),
+    ("aws_s3_bucket", "lifecycle_rule", [], [{"enabled": True, "expiration": [{"days": 1}]}], DATA_LOSS),
+    ("aws_s3_bucket", "lifecycle_rule", [], [{"enabled": False, "expiration": [{"days": 1}]}], OTHER),
+    ("google_storage_bucket", "lifecycle_rule/0/condition/0/age", None, 1, DATA_LOSS),
+    ("google_bigquery_dataset", "default_table_expiration_ms", None, 3600000, DATA_LOSS),
+    ("azurerm_storage_management_policy", "rule/0/delete_after_days_since_creation_greater_than", 90, 9, DATA_LOSS),
+    ("aws_dynamodb_table", "ttl/0/enabled", False, True, DATA_LOSS),
+    ("aws_dynamodb_table", "ttl/0/attribute_name", "expires", "created", DATA_LOSS),
+    ("aws_dynamodb_table", "ttl/0/enabled", True, False, OTHER),
+    ("aws_sqs_queue", "message_retention_seconds", 1209600, 60, DATA_LOSS),
+    ("aws_kinesis_stream", "retention_period_hours", 168, 24, DATA_LOSS),
     ("aws_s3_bucket_versioning", "versioning_configuration/0/status", "Enabled", "Suspended", DATA_LOSS),
     ("aws_s3_bucket_object_lock_configuration", "rule/0/default_retention/0/days", 365, 30, DATA_LOSS),
     (
@@ -148,6 +161,19 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ),
     ("aws_s3_bucket_ownership_controls", "rule/0/object_ownership", "BucketOwnerEnforced", "ObjectWriter", EXPOSURE),
     ("aws_s3_bucket_acl", "acl", "private", "public-read", EXPOSURE),
+    ("aws_s3_bucket_public_access_block", "block_public_acls", True, False, EXPOSURE),
+    ("google_storage_bucket", "public_access_prevention", "enforced", "inherited", EXPOSURE),
+    ("azurerm_storage_account", "allow_nested_items_to_be_public", False, True, EXPOSURE),
+    ("azurerm_mssql_server", "public_network_access", "Disabled", "Enabled", EXPOSURE),
+    ("aws_key_pair", "public_key", "", "ssh-rsa AAAA", OTHER),
+    ("google_compute_network_peering", "export_subnet_routes_with_public_ip", False, True, OTHER),
+    ("github_repository", "visibility", "private", "public", EXPOSURE),
+    ("github_repository", "private", True, False, EXPOSURE),
+    ("aws_db_snapshot", "shared_accounts", [], ["all"], EXPOSURE),
+    ("aws_db_cluster_snapshot", "shared_accounts", [], ["999988887777"], EXPOSURE),
+    ("azurerm_private_link_service", "allowed_principals", ["a"], ["a", "b"], EXPOSURE),
+    ("google_storage_bucket_iam_binding", "members", ["user:a"], ["user:a", "allUsers"], EXPOSURE),
+    ("azurerm_network_security_rule", "source_address_prefix", "10.0.0.0/8", "*", EXPOSURE),
     ("aws_s3_bucket_logging", "target_bucket", "a", "b", EXPOSURE),
     ("aws_secretsmanager_secret_policy", "block_public_policy", True, False, EXPOSURE),
     ("aws_secretsmanager_secret", "kms_key_id", KEY, OTHER_KEY, ROTATION),
@@ -259,6 +285,7 @@ ACTIONS: list[tuple[str, list[str], Level]] = [
     ("azurerm_storage_account", REPLACE, DATA_LOSS),
     # By name only.
     ("aws_glacier_vault", DELETE, DATA_LOSS),
+    ("kubernetes_namespace", DELETE, DATA_LOSS),
     ("aws_keyspaces_keyspace", DELETE, DATA_LOSS),
     ("aws_lightsail_disk", DELETE, DATA_LOSS),
     ("aws_qldb_ledger", REPLACE, DATA_LOSS),
@@ -268,6 +295,7 @@ ACTIONS: list[tuple[str, list[str], Level]] = [
     ("aws_secretsmanager_secret_rotation", DELETE, ROTATION),
     ("aws_secretsmanager_secret_rotation", CREATE, ROTATION),
     ("random_password", REPLACE, ROTATION),
+    ("random_bytes", REPLACE, ROTATION),
     ("aws_cloudwatch_metric_alarm", DELETE, EXPOSURE),
     ("aws_flow_log", REPLACE, EXPOSURE),
     ("aws_s3_bucket_public_access_block", DELETE, EXPOSURE),
@@ -295,6 +323,36 @@ NEW: list[tuple[str, dict[str, Any], Level]] = [
     ("aws_ecr_repository", {"image_tag_mutability": "IMMUTABLE", "force_delete": True}, OTHER),
     ("google_thing", {"authorized": ["0.0.0.0/0"]}, EXPOSURE),
     ("aws_route", {"destination_cidr_block": "0.0.0.0/0"}, OTHER),
+    ("google_thing", {"authorized": ["0.0.0.0/1", "128.0.0.0/1"]}, EXPOSURE),
+    ("aws_s3_bucket_lifecycle_configuration", {"bucket": "a", "rule": [{"expiration": [{"days": 1}]}]}, DATA_LOSS),
+    ("aws_s3_bucket_lifecycle_configuration", {"rule": [{"expiration": [{"days": 1}]}]}, OTHER),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        {"bucket": "a", "rule": [{"status": "Disabled", "expiration": [{"days": 1}]}]},
+        OTHER,
+    ),
+    ("aws_ecr_lifecycle_policy", {"repository": "a", "policy": "{}"}, DATA_LOSS),
+    ("google_storage_bucket", {"lifecycle_rule": [{"condition": [{"age": 1}]}]}, OTHER),
+    ("aws_iam_role", {"managed_policy_arns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}, EXPOSURE),
+    ("aws_iam_role", {"managed_policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, OTHER),
+    ("google_project_iam_member", {"role": "roles/owner", "member": "user:a"}, EXPOSURE),
+    ("google_project_iam_member", {"role": "roles/viewer", "member": "user:a"}, OTHER),
+    ("azurerm_role_assignment", {"role_definition_name": "Owner"}, EXPOSURE),
+    ("azurerm_mssql_firewall_rule", {"end_ip_address": "255.255.255.255"}, EXPOSURE),
+    ("azurerm_network_security_rule", {"source_address_prefix": "*", "access": "Allow"}, EXPOSURE),
+    ("azurerm_network_security_rule", {"source_address_prefix": "*", "access": "Deny"}, OTHER),
+    ("azurerm_network_security_rule", {"source_address_prefixes": ["Internet"], "direction": "Outbound"}, OTHER),
+    (
+        "azurerm_network_security_group",
+        {"security_rule": [{"name": "a/b", "access": "Deny", "source_address_prefix": "*"}]},
+        OTHER,
+    ),
+    ("google_compute_firewall", {"source_ranges": ["0.0.0.0/0"], "allow": [{"protocol": "tcp"}]}, EXPOSURE),
+    ("google_compute_firewall", {"source_ranges": ["0.0.0.0/0"], "deny": [{"protocol": "all"}]}, OTHER),
+    ("github_repository", {"visibility": "public"}, EXPOSURE),
+    ("aws_ami_launch_permission", {"group": "all"}, EXPOSURE),
+    ("aws_lambda_permission", {"principal": "*"}, EXPOSURE),
+    ("aws_sns_topic", {"display_name": "all"}, OTHER),
 ]
 
 
@@ -345,6 +403,36 @@ def test_an_action_has_its_level(tmp_path: Path, type_: str, actions: list[str],
 @pytest.mark.parametrize(("type_", "new", "level"), NEW)
 def test_an_unsafe_new_resource_has_its_level(tmp_path: Path, type_: str, new: dict[str, Any], level: Level):
     assert worst([each for each in findings(tmp_path, change(type_, CREATE, None, new)) if each.argument]) is level
+
+
+def test_a_lifecycle_of_what_is_new_too_deletes_nothing(tmp_path: Path):
+    lifecycle = {"rule": [{"expiration": [{"days": 1}]}]}
+    bucket = change("aws_s3_bucket", CREATE, None, {"bucket": "new"})
+    versioning = change("aws_s3_bucket_versioning", CREATE, None, {"bucket": "old"})
+    levels = {
+        bucket_name: worst(
+            findings(
+                tmp_path,
+                bucket,
+                versioning,
+                change(
+                    "aws_s3_bucket_lifecycle_configuration",
+                    CREATE,
+                    None,
+                    {**lifecycle, "bucket": bucket_name},
+                    after_unknown={} if bucket_name else {"bucket": True},
+                ),
+            )
+        )
+        for bucket_name in ("new", None, "old")
+    }
+    assert levels == {"new": OTHER, None: OTHER, "old": DATA_LOSS}
+
+
+def test_a_finding_about_a_list_is_not_repeated_for_its_elements(tmp_path: Path):
+    shared = of_update("aws_db_snapshot", "shared_accounts", [], ["all"])
+    removed = of_update("aws_ecs_service", "load_balancer", [{"container_port": 8443}], [])
+    assert [finding.argument for finding in findings(tmp_path, shared, removed)] == ["load_balancer", "shared_accounts"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def _arguments(block: dict[str, Any], parent: str) -> Iterator[tuple[str, str, s
 
 def _lists(type_: Any, parent: str, name: str) -> Iterator[tuple[str, str, str]]:
     """Lists and sets in the type of an attribute, such as `["set", "string"]`."""
-    kind, inner = type_ if isinstance(type_, list) else ("", None)
+    kind, inner = type_ if isinstance(type_, list) else ("", {})
     if kind in {"list", "set"}:
         yield parent, name, kind
     if kind == "object":
