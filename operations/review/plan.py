@@ -64,9 +64,11 @@ def _read_each(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationI
     try:
         return read(value)
     except ValidationError as error:
-        problems = {problem["loc"][0]: problem for problem in reversed(_problems(error)) if problem["loc"]}
-        if not problems:  # neither a list nor an object
-            raise
+        problems: dict[Any, ErrorDetails] = {}
+        for problem in _problems(error):
+            if not problem["loc"]:  # neither a list nor an object
+                raise
+            problems.setdefault(problem["loc"][0], problem)
     entries: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value))
     for key, problem in problems.items():
         address = entries[key].get("address") if isinstance(entries[key], dict) else None

@@ -240,7 +240,6 @@ TYPE_RULES = (
     ),
     ReviewRule("aws_dynamodb_table", r"ttl/.*/enabled", on, DATA_LOSS, "items expire"),
     ReviewRule("aws_dynamodb_table", r"ttl/.*/attribute_name", scalar_changed, DATA_LOSS, "other items expire"),
-    ReviewRule("aws_s3_bucket_versioning", r".*/status", leaves("Enabled"), DATA_LOSS, "versions are no longer kept"),
     ReviewRule(
         "aws_s3_bucket_object_lock_configuration",
         r"rule/.*/(days|years)",
@@ -284,11 +283,7 @@ TYPE_RULES = (
     ReviewRule(
         "aws_kms_key", "is_enabled", off, DATA_LOSS, "data encrypted with the key is unreadable while it is disabled"
     ),
-    ReviewRule(
-        "aws_rds_cluster|aws_db_instance", "backup_retention_period", higher, CAPACITY, "backups are kept for longer"
-    ),
     ReviewRule(DB, "(final_)?snapshot_identifier", unset, DATA_LOSS, "no final snapshot is configured"),
-    ReviewRule("aws_elasticache_.*", "snapshot_retention_limit", lower, DATA_LOSS, "backups are kept for less time"),
     ReviewRule("aws_elasticache_.*", "final_snapshot_identifier", unset, DATA_LOSS, "no final snapshot is created"),
     # Downtime.
     ReviewRule(DB, "engine_version", older, DOWNTIME, "older than the version that runs: AWS refuses the deployment"),
@@ -399,26 +394,11 @@ TYPE_RULES = (
     ReviewRule("aws_ecs_service", r"load_balancer(/.*)?", loses, DOWNTIME, "it is removed from a load balancer"),
     ReviewRule("aws_ecs_service", r"network_configuration/.*/subnets", loses, DOWNTIME, "tasks leave a subnet"),
     ReviewRule(
-        "aws_ecs_service",
-        r"network_configuration/.*/security_groups",
-        changed,
-        EXPOSURE,
-        "tasks have other security groups",
-    ),
-    ReviewRule(
         "aws_ecs_(service|cluster)",
         r"enable_execute_command",
         on,
         EXPOSURE,
         "users can run commands in tasks",
-        applies_to_new=True,
-    ),
-    ReviewRule(
-        "aws_ecs_service",
-        r"network_configuration/.*/assign_public_ip",
-        on,
-        EXPOSURE,
-        "tasks have public IP addresses",
         applies_to_new=True,
     ),
     ReviewRule(
@@ -465,7 +445,6 @@ TYPE_RULES = (
         "tasks have another role",
     ),
     ReviewRule("aws_lb", "subnets|subnet_mapping", loses, DOWNTIME, "it leaves a zone"),
-    ReviewRule("aws_lb", "security_groups", changed, EXPOSURE, "its security groups change"),
     ReviewRule("aws_lb", "internal", off, EXPOSURE, "it faces the internet"),
     ReviewRule(
         "aws_lb",
@@ -477,12 +456,8 @@ TYPE_RULES = (
     ),
     ReviewRule("aws_lb", "drop_invalid_header_fields", off, EXPOSURE, "malformed headers reach the application"),
     ReviewRule("aws_lb", "desync_mitigation_mode", becomes("monitor"), EXPOSURE, "ambiguous requests pass"),
-    ReviewRule("aws_lb", r"(access|connection)_logs/.*/enabled", off, EXPOSURE, "requests are no longer logged"),
     ReviewRule("aws_lb", "idle_timeout", lower, DOWNTIME, "requests that take longer are cut"),
     ReviewRule("aws_lb_listener", "protocol", leaves("HTTPS", "TLS"), EXPOSURE, "it serves without TLS"),
-    ReviewRule(
-        "aws_lb_listener", "ssl_policy", weaker_tls, EXPOSURE, "other ciphers or older TLS versions are accepted"
-    ),
     ReviewRule("aws_lb_listener", "certificate_arn", changed_if_set, DOWNTIME, "the certificate changes"),
     ReviewRule(
         "aws_lb_listener",
@@ -617,13 +592,6 @@ TYPE_RULES = (
         EXPOSURE,
         "a field is no longer redacted from logs",
     ),
-    ReviewRule(
-        "aws_iam_role",
-        "permissions_boundary",
-        changed_if_set,
-        EXPOSURE,
-        "the role's permissions boundary changes or is removed",
-    ),
     ReviewRule("aws_iam_role", "managed_policy_arns", gains, EXPOSURE, "a policy is attached to the role"),
     ReviewRule("aws_iam_role", "max_session_duration", higher, EXPOSURE, "sessions last longer"),
     ReviewRule(r"aws_iam_.*_attachment", "policy_arn", changed, EXPOSURE, "the attached policy changes"),
@@ -694,7 +662,6 @@ TYPE_RULES = (
         EXPOSURE,
         "notifications have another target or are filtered",
     ),
-    ReviewRule("aws_sns_topic", "kms_master_key_id", unset, EXPOSURE, "messages are not encrypted at rest"),
     ReviewRule(
         "aws_instance",
         r"metadata_options/.*/http_tokens",
@@ -709,13 +676,6 @@ TYPE_RULES = (
         gains,
         EXPOSURE,
         "more sources can reach it",
-    ),
-    ReviewRule(
-        "aws_cloudfront_distribution",
-        r"viewer_certificate/.*/minimum_protocol_version",
-        weaker_tls,
-        EXPOSURE,
-        "older TLS versions are accepted",
     ),
     # Rotation.
     ReviewRule(
