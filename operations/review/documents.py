@@ -16,7 +16,7 @@ PLAN_START = re.compile(r'\{\s*"format_version"\s*:')
 """Terraform writes the version first."""
 START = re.compile(rf"^(?:[ \t]*(?=\{{)|(?!::)[^\n]*?(?={PLAN_START.pattern}))", re.MULTILINE)
 """Where a JSON object starts: a line, or a plan within a line. GitHub's debug lines repeat the output after `::`."""
-REPORTED_ERROR = re.compile(r"^\W*(?:.* )?Error: ", re.MULTILINE)
+REPORTED_ERROR = re.compile(r"\bError: ")
 
 OTHER_DOCUMENTS = (
     (lambda found: "valid" in found and "diagnostics" in found, "the output of `terraform validate -json`"),
