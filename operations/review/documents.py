@@ -18,6 +18,7 @@ START = re.compile(rf"^(?:[ \t]*(?=\{{)|(?!::)[^\n]*?(?={PLAN_START.pattern}))",
 """Where a JSON object starts: a line, or a plan within a line. GitHub's debug lines repeat the output after `::`."""
 REPORTED_ERROR = re.compile(r"\bError: ")
 
+STATE = "a state, the output of `terraform show -json` without a file"
 OTHER_DOCUMENTS = (
     (lambda found: "valid" in found and "diagnostics" in found, "the output of `terraform validate -json`"),
     (lambda found: "provider_schemas" in found, "provider schemas"),
@@ -27,7 +28,7 @@ OTHER_DOCUMENTS = (
     # Without a state, `terraform show -json` prints only the version.
     (
         lambda found: found.keys() <= {"format_version", "terraform_version", "values", "checks"},
-        "a state, the output of `terraform show -json` without a file",
+        STATE,
     ),
 )
 """Other JSON documents of Terraform."""
@@ -56,7 +57,8 @@ def read_file(file: Path) -> PlanFile:
     plans = tuple(document for document, kind in zip(documents, kinds, strict=True) if not kind)
     if not plans:
         raise RefusedError(f"{file}: not a plan but {kinds[0]}; allowed: {EXPECTED}")
-    unread = [f"document {number} is not a plan but {kind}" for number, kind in enumerate(kinds, 1) if kind]
+    states = (number for number, kind in enumerate(kinds, 1) if kind == STATE)
+    unread = [f"document {number} is not a plan but {STATE}" for number in states]
     if REPORTED_ERROR.search(other):
         unread.append("an error is reported beside the plan")
     return PlanFile(plans, sum(bool(line.strip()) for line in other.splitlines()), tuple(unread))
@@ -125,7 +127,7 @@ def _search(file: Path, text: str, error: json.JSONDecodeError) -> tuple[list[An
             other.append(text[position:end])
         else:
             documents.append(document)
-            other.append(text[position:start])
+            other.append(text[position : end if _kind(document) else start])
         position = end
     if not documents:
         raise _refusal(file, text, error) from error

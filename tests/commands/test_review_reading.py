@@ -37,6 +37,7 @@ def test_plans_among_other_output_are_read(tmp_path: Path, name: str):
     text, number = AMONG_OTHER_OUTPUT[name]
     document = json.loads(run(write(tmp_path, text), "--json").stdout)
     assert [finding["level"] for finding in document["findings"]] == ["data-loss"] * number
+    assert document["plans_complete"]
     assert len({stack["stack"] for stack in document["stacks"]}) == number
 
 
@@ -50,6 +51,7 @@ def test_lines_beside_the_json_are_counted_and_not_shown(tmp_path: Path):
 @pytest.mark.parametrize(
     ("beside", "named"),
     [
+        ('{"@level": "error", "@message": "Error: no state"}', "an error is reported beside the plan"),
         ("│ Error: Unsupported attribute", "an error is reported beside the plan"),
         ("10:00:00 [dns] Error: no state", "an error is reported beside the plan"),
         (STATE, "document 2 is not a plan but a state, the output of"),
