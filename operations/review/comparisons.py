@@ -130,9 +130,15 @@ def missing_items(of: Any, in_: Any) -> list[Any]:
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, list) and all(isinstance(entry, dict) and entry.get("name") for entry in value):
         return [entry["name"] for entry in value]
-    if isinstance(value, list | dict):
+    if isinstance(value, list):
+        return [_without_unset(entry) if isinstance(entry, dict) else entry for entry in value]
+    if isinstance(value, dict):
         return value
     return [value] if is_set(value) else []
+
+
+def _without_unset(block: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in block.items() if is_set(value)}
 
 
 def _is_on(value: Any) -> bool:

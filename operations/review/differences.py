@@ -69,7 +69,8 @@ class Side:
     @property
     def nested(self) -> dict[str, "Side"]:
         """The elements of a list."""
-        return {key: self._child(index) for key, index in _indices(self.content).items()}
+        parsed = Side(self.content, self.unknown, self.sensitive)
+        return {key: parsed._child(index) for key, index in _indices(parsed.value).items()}
 
     @property
     def keys(self) -> list[str]:

@@ -122,6 +122,7 @@ UPDATES: list[tuple[str, str, Any, Any, Level]] = [
     ("aws_ecs_service", "alarms/0/rollback", True, False, DOWNTIME),
     ("aws_ecs_service", "availability_zone_rebalancing", "ENABLED", "DISABLED", DOWNTIME),
     ("aws_ecs_service", "load_balancer", [{"container_port": 8443}], [], DOWNTIME),
+    ("aws_ecs_service", "load_balancer", [{"elb_name": "", "a": 1}], [{"elb_name": None, "a": 1}, {"a": 2}], OTHER),
     ("aws_ecs_service", "network_configuration/0/subnets", ["a", "b"], ["a"], DOWNTIME),
     ("aws_ecs_service", "network_configuration/0/security_groups", ["a"], ["b"], EXPOSURE),
     ("aws_ecs_service", "enable_execute_command", False, True, EXPOSURE),
