@@ -274,8 +274,8 @@ def _includes(finding: _RuleMatch, other: _RuleMatch) -> bool:
 def _is_part_of_existing(change: ResourceChange, plan: Plan) -> bool:
     """Whether a new resource configures one that exists, and not one that the plan creates too."""
     after = sides(change.change)[1]
-    parents = [after.at(key) for key in after.keys if _matches(rules.PARENTS, key)]
-    return any(side.value and not side.is_unknown and side.value not in plan.new_names for side in parents)
+    names = (after.at(key).value for key in after.keys if _matches(rules.PARENTS, key))
+    return any(isinstance(name, str) and name and name not in plan.new_names for name in names)
 
 
 def _argument_finding(

@@ -568,15 +568,17 @@ def test_arbitrary_text_is_not_markup(tmp_path: Path, text: str):
     shape(comment([review_plan(found)]))
 
 
+PARTS = ("bucket", "name", "rule", "expiration", "days", "status", "access", "members", "policy_arn")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["policy", "rule", "ingress", "name", "Statement", "a"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*PARTS, "policy", "ingress", "Statement", "a"]), inner, max_size=3)
     ),
     max_leaves=12,
 )
-TYPES = ("aws_rds_cluster", "aws_network_acl", "aws_security_group", "aws_iam_role", "aws_wafv2_web_acl", "a")
+BUCKET = "aws_s3_bucket_lifecycle_configuration"
+TYPES = ("aws_rds_cluster", "aws_network_acl", "aws_security_group", "aws_iam_role", "aws_wafv2_web_acl", "a", BUCKET)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

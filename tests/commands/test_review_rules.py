@@ -327,6 +327,7 @@ NEW: list[tuple[str, dict[str, Any], Level]] = [
     ("google_thing", {"authorized": ["0.0.0.0/1", "128.0.0.0/1"]}, EXPOSURE),
     ("aws_s3_bucket_lifecycle_configuration", {"bucket": "a", "rule": [{"expiration": [{"days": 1}]}]}, DATA_LOSS),
     ("aws_s3_bucket_lifecycle_configuration", {"rule": [{"expiration": [{"days": 1}]}]}, OTHER),
+    ("aws_s3_bucket_lifecycle_configuration", {"bucket": [1], "rule": [{"expiration": [{"days": 1}]}]}, OTHER),
     (
         "aws_s3_bucket_lifecycle_configuration",
         {"bucket": "a", "rule": [{"status": "Disabled", "expiration": [{"days": 1}]}]},
