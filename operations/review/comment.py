@@ -72,7 +72,8 @@ def verdict(reviews: Sequence[StackReview]) -> str:
     counts = Counter(finding.level for review in reviews for finding in review.findings)
     others = counts.pop(Level.OTHER, 0) + sum(len(review.other_changes) + len(review.outputs) for review in reviews)
     counted = [f"{counts[level]} {LEVEL_NAMES[level]}" for level in Level if counts[level]]
-    return f"{partial}{VERDICTS[worst]}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{suffix}"
+    judged = "No plan shows what actions do" if actions and worst is Level.OTHER else VERDICTS[worst]
+    return f"{partial}{judged}: {', '.join([*counted, *([f'{others} other'] if others else [])])}{suffix}"
 
 
 def _format_partial(problem: str, stacks: Sequence[str]) -> str:

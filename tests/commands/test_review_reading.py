@@ -135,6 +135,8 @@ def test_actions_are_reported_without_their_configuration(tmp_path: Path):
     ):
         assert row in output
     assert "hunter2" not in output
+    only_unknown = as_json(tmp_path, HARMLESS, action_invocations=actions[:1])
+    assert only_unknown["summary"] == "No plan shows what actions do: 2 other; 1 action runs"
 
 
 def test_failed_conditions_of_terraform_1_2_are_listed(tmp_path: Path):
