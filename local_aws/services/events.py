@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, NoReturn, cast
 from uuid import uuid4
 
 from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.events.exceptions import ValidationException
-from moto.events.models import EventsBackend, Rule, events_backends
+from moto.events.exceptions import InvalidEventPatternException, ValidationException
+from moto.events.models import EventPattern, EventsBackend, Rule, events_backends
 from moto.events.responses import EventsHandler
 from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
@@ -36,6 +37,21 @@ PREDEFINED_VARIABLES = (
     "aws.events.event.json",
 )
 """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-predefined"""
+MATCH_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "anything-but": (str, int, float, list, dict),
+    "cidr": str,
+    "equals-ignore-case": str,
+    "exists": bool,
+    "numeric": list,
+    "prefix": (str, dict),
+    "suffix": (str, dict),
+    "wildcard": str,
+}
+"""Types of the values of comparison operators.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+"""
+NUMERIC_OPERATORS = {"<", "<=", "=", ">", ">="}
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,57 @@ class Delivery:
     input: str
     problem: str | None
     """Why the delivery failed."""
+
+
+class Pattern(EventPattern):
+    """An event pattern. In moto, an unknown operator matches everything, an empty array exists, and fields of objects
+    in an array do not.
+    """
+
+    @classmethod
+    def load(cls, raw_pattern: str | None) -> "Pattern":
+        pattern = cast(Pattern, super().load(raw_pattern))
+        _check_filters(pattern.get_pattern())
+        return pattern
+
+    @staticmethod
+    def _flatten_dict(node: Any, prefix: str = "", result: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Values by path; those of all objects in an array together."""
+        flat = {} if result is None else result
+        for key, value in node.items():
+            path = f"{prefix}.{key}" if prefix else key
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    Pattern._flatten_dict(each, path, flat)
+                else:
+                    flat.setdefault(path, []).append(each)
+        return flat
+
+
+def _check_filters(pattern: Mapping[str, Any]) -> None:
+    """Refuse operators that EventBridge does not have, and values that they do not take."""
+    for key, value in pattern.items():
+        for each in value if isinstance(value, list) else [value]:
+            if key == "$or":
+                Pattern.load(json.dumps(each))  # moto does not check these
+            elif isinstance(value, dict):
+                _check_filters(each)
+            elif isinstance(each, dict):
+                for operator, operand in cast(dict[str, Any], each).items():
+                    _check_operator(operator, operand)
+
+
+def _check_operator(operator: str, operand: Any) -> None:
+    if operator not in MATCH_TYPES:
+        raise InvalidEventPatternException(f"Unrecognized match type {operator}")
+    if not isinstance(operand, MATCH_TYPES[operator]):
+        raise InvalidEventPatternException(f"Value of {operator} has another type")
+    if operator == "numeric":
+        for sign, number in zip_longest(operand[::2], operand[1::2]):
+            if sign not in NUMERIC_OPERATORS:
+                raise InvalidEventPatternException(f"Bad numeric range operator: {sign}")
+            if not isinstance(number, int | float):
+                raise InvalidEventPatternException(f"Value of {sign} must be numeric")
 
 
 class Backend(EventsBackend):
@@ -86,6 +153,12 @@ class Backend(EventsBackend):
                     self.deliveries.append(delivery)
                     if delivery.problem:
                         self._count_failure(rule)
+
+    def put_rule(self, *args: Any, event_pattern: str | None = None, **kwargs: Any) -> Rule:
+        pattern = Pattern.load(event_pattern)
+        rule = super().put_rule(*args, event_pattern=event_pattern, **kwargs)
+        rule.event_pattern = pattern
+        return rule
 
     def put_targets(self, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
         for target in targets:
@@ -143,8 +216,10 @@ def target_input(target: Mapping[str, Any], event: Event, rule: Rule) -> str:
     values = {name: _resolve_path(path, event) for name, path in paths.items()} | dict(
         zip(PREDEFINED_VARIABLES, variables, strict=True)
     )
-    pieces = re.split(r'("(?:[^"\\]|\\.)*")', str(transformer["InputTemplate"]))
-    return "".join(_fill(piece, values, is_quoted=piece.startswith('"')) for piece in pieces)
+    template = str(transformer["InputTemplate"])
+    pieces = re.split(r'("(?:[^"\\]|\\.)*")', template)
+    fill_string = _fill_text if template.startswith('"') else _fill_string
+    return "".join((fill_string if piece.startswith('"') else _fill_json)(piece, values) for piece in pieces)
 
 
 def _without_detail(event: Event) -> Event:
@@ -152,20 +227,37 @@ def _without_detail(event: Event) -> Event:
     return {"detailType" if key == "detail-type" else key: event[key] for key in event if key != "detail"}
 
 
-def _fill(piece: str, values: Mapping[str, Any], *, is_quoted: bool) -> str:
-    """Replace placeholders: outside of quotes with JSON, within quotes with the text itself, which is not escaped.
+def _fill_json(piece: str, values: Mapping[str, Any]) -> str:
+    """Replace placeholders outside of strings, with JSON."""
+    return PLACEHOLDER.sub(lambda found: _compact_json(values[found[1]]), piece)
 
-    Objects within quotes lose their own quotes.
+
+def _fill_string(piece: str, values: Mapping[str, Any]) -> str:
+    """Replace placeholders in a string, with the text itself, which is not escaped, or with JSON.
+
+    EventBridge does not escape the quotes of JSON, either: a string with an object or an array is not valid.
+    https://github.com/localstack/localstack/blob/main/tests/aws/services/events/test_events_inputs.py, tested on AWS
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
     """
 
     def value(found: re.Match[str]) -> str:
         filled = values[found[1]]
-        if not is_quoted:
-            return json.dumps(filled)
-        return filled if isinstance(filled, str) else json.dumps(filled).replace('"', "")
+        return filled if isinstance(filled, str) else _compact_json(filled)
 
     return PLACEHOLDER.sub(value, piece)
+
+
+def _fill_text(piece: str, values: Mapping[str, Any]) -> str:
+    """Replace placeholders in a template of strings alone: there, objects and arrays lose their quotes."""
+    plain = {
+        name: filled if isinstance(filled, str) else _compact_json(filled).replace('"', "")
+        for name, filled in values.items()
+    }
+    return _fill_string(piece, plain)
+
+
+def _compact_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _check_path(path: str) -> None:

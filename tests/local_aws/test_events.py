@@ -3,14 +3,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
-from local_aws.services.events import Delivery, Event
+from local_aws.services.events import Delivery, Event, Pattern
 from tests.local_aws.test_awslambda import create_function, log_messages
 
 NUMBERS = count(1)
@@ -109,8 +109,12 @@ def test_other_events_disabled_rules_and_schedules_deliver_nothing(aws: LocalAws
             r'{"sold": "one book", "title": "The \"Art\"", "none": ""}',
         ),
         (
-            {"InputTransformer": {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '{"a": <d>, "b": "<d>"}'}},
-            f'{{"a": ["{SECRET}"], "b": "[{SECRET}]"}}',
+            {"InputTransformer": {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '{"a": <d>}'}},
+            f'{{"a": ["{SECRET}"]}}',
+        ),
+        (
+            {"InputTransformer": {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '"one of <d>"'}},
+            f'"one of [{SECRET}]"',
         ),
         (
             {"InputTransformer": {"InputPathsMap": {"k": "$.detail.kind"}, "InputTemplate": '"one <k>"\n"sold"'}},
@@ -145,6 +149,14 @@ def test_a_path_of_other_steps_than_keys_and_indexes_is_refused(aws: LocalAws, q
         subscribe(aws, queue, InputTransformer={"InputPathsMap": {"k": path}, "InputTemplate": '"<k>"'})
 
 
+def test_an_array_in_a_string_of_an_object_loses_the_event(aws: LocalAws, queue: str):
+    transformer = {"InputPathsMap": {"d": "$.resources"}, "InputTemplate": '{"a": "<d>"}'}
+    rule = subscribe(aws, queue, InputTransformer=transformer)
+    emit(aws)
+    assert received(aws, queue) == []
+    assert "JSONDecodeError" in str(delivered(aws, rule)[0].problem)
+
+
 @pytest.mark.parametrize("title", ['The "Art"', "The\nArt", "The \\ Art"])
 def test_text_that_breaks_the_json_of_a_template_loses_the_event(aws: LocalAws, queue: str, title: str):
     transformer = {"InputPathsMap": {"t": "$.detail.title"}, "InputTemplate": '"Sold: <t>"'}
@@ -162,6 +174,79 @@ def test_text_that_breaks_the_json_of_a_template_loses_the_event(aws: LocalAws, 
         Statistics=["Sum"],
     )["Datapoints"]
     assert failures["Sum"] == 1
+
+
+# Examples of the user guide, with values on both sides of each limit.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-null-values.html
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
+COUNTS: list[dict[str, Any]] = [
+    {"c-count": [{"numeric": [">", 0, "<=", 5]}]},
+    {"d-count": [{"numeric": ["<", 10]}]},
+    {"x-limit": [{"numeric": ["=", 3.018e2]}]},
+]
+PATTERNS: list[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]] = [
+    ({"state": [{"prefix": "run"}]}, [{"state": "running"}, {"state": ["off", "run"]}], [{"state": "prerun"}, {}]),
+    (COUNTS[0], [{"c-count": 5}, {"c-count": 0.1}], [{"c-count": 0}, {"c-count": "5"}, {"c-count": None}, {}]),
+    (
+        {"$or": COUNTS},
+        [{"c-count": 9, "d-count": 9}, {"x-limit": 301.8}],
+        [{"c-count": 6, "d-count": 10, "x-limit": 301}, {}],
+    ),
+    (
+        {"location": ["here"], "$or": COUNTS},
+        [{"location": "here", "d-count": 1}],
+        [{"location": "there", "d-count": 1}, {"location": "here"}],
+    ),
+    (
+        {"state": [{"anything-but": ["stopped", "overloaded"]}]},
+        [{"state": "running"}, {"state": None}],
+        [{"state": "stopped"}, {}],
+    ),
+    ({"state": [{"anything-but": {"prefix": "init"}}]}, [{"state": "running"}], [{"state": "initializing"}, {}]),
+    ({"state": [{"exists": True}]}, [{"state": ""}, {"state": None}], [{}, {"state": []}]),
+    ({"state": [{"exists": False}]}, [{}, {"state": []}], [{"state": ""}, {"state": None}]),
+    ({"state": [{"exists": False}, "false", False]}, [{}, {"state": "false"}, {"state": False}], [{"state": "true"}]),
+    ({"response": [None], "version": [""]}, [{"response": None, "version": ""}], [{"version": ""}]),
+    (
+        {"findings": {"level": {"label": ["HIGH"]}}},
+        [{"findings": [{"level": {"label": "LOW"}}, {"level": {"label": "HIGH"}}]}],
+        [{"findings": [{"level": {"label": "LOW"}}]}, {"findings": ["HIGH"]}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("pattern", "matching", "others"), PATTERNS)
+def test_patterns_match_as_documented(
+    pattern: dict[str, Any], matching: list[dict[str, Any]], others: list[dict[str, Any]]
+):
+    loaded = Pattern.load(json.dumps({"detail": pattern}))
+    events = [{"detail": detail} for detail in (*matching, *others)]
+    assert [loaded.matches_event(cast("Any", event)) for event in events] == [True] * len(matching) + [False] * len(
+        others
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        ([{"EXISTS": True}], "Unrecognized match type EXISTS"),
+        ([{"starts-with": "a"}], "Unrecognized match type starts-with"),
+        ([{"prefix": 1}], "Value of prefix has another type"),
+        ([{"exists": "true"}], "Value of exists has another type"),
+        ([{"numeric": 5}], "Value of numeric has another type"),
+        ([{"numeric": [">", 0, "<"]}], "Value of < must be numeric"),
+        ([{"numeric": ["!=", 0]}], "Bad numeric range operator: !="),
+        ([], "Empty arrays are not allowed"),
+        ("a", "must be an object or an array"),
+    ],
+)
+def test_a_pattern_that_is_not_valid_is_refused(aws: LocalAws, filters: Any, reason: str):
+    events = aws.client("events")
+    for detail in ({"kind": filters}, {"$or": [{"kind": ["book"]}, {"kind": filters}]}):
+        with pytest.raises(ClientError, match=f"Event pattern is not valid.*{reason}"):
+            events.put_rule(Name="refused", EventPattern=json.dumps({"detail": detail}))
+    assert not events.list_rules(NamePrefix="refused")["Rules"]
 
 
 def test_a_state_machine_is_started(aws: LocalAws):
