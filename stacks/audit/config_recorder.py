@@ -95,7 +95,7 @@ def noncompliance_event(names: Names) -> Event:
             "configRuleName": [{"prefix": names.resource_name("")}],
             "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
         },
-        message="a resource of type <type> does not comply with <rule>.",
+        message="a resource does not comply with a rule.",
         input_paths={
             "rule": "$.detail.configRuleName",
             "type": "$.detail.resourceType",

@@ -59,7 +59,7 @@ FINDING_EVENTS = (
         # Medium and above. Low means that an attempt did not succeed.
         # https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
         detail={"severity": [{"numeric": [">=", 4]}]},
-        message="GuardDuty found <type>, severity <severity>.",
+        message="GuardDuty found a threat.",
         input_paths={"title": "$.detail.title", "type": "$.detail.type", "severity": "$.detail.severity"},
     ),
     Event(
@@ -67,7 +67,7 @@ FINDING_EVENTS = (
         source="aws.inspector2",
         detail_types=["Inspector2 Finding"],
         detail={"severity": ["CRITICAL"], "status": ["ACTIVE"]},
-        message="Inspector found a vulnerability in <where>.",
+        message="Inspector found a critical vulnerability.",
         input_paths={"title": "$.detail.title", "where": "$.resources[0]"},
     ),
 )

@@ -132,7 +132,7 @@ def _control_changed(name: str, source: str, what: str, *actions: str) -> Event:
         detail_types=API_CALL,
         # Including denied calls: even the attempt is suspicious.
         detail={"eventName": list(actions)},
-        message=f"{what}: <action> from <address>. <error>",
+        message=f"{what}, done or denied.",
         input_paths={
             "action": "$.detail.eventName",
             "who": "$.detail.userIdentity.arn",
@@ -193,7 +193,7 @@ def control_change_events() -> Sequence[Event]:
             # Includes the master credential, which RDS rotates itself.
             detail_types=["AWS Service Event via CloudTrail"],
             detail={"eventName": ["RotationFailed"]},
-            message="the rotation of a secret failed: <secret>.",
+            message="the rotation of a secret failed.",
             input_paths={"secret": "$.detail.additionalEventData.SecretId"},
         ),
     ]

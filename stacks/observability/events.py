@@ -38,8 +38,8 @@ def platform_events(service: ServiceStack) -> list[Event]:
             detail_types=["ECS Service Action"],
             resources=[service.service.id],
             detail={"eventType": ["WARN", "ERROR"]},
-            message="ECS reports a problem with the service: <what>.",
-            input_paths={"what": "$.detail.eventName"},
+            message="ECS reports a problem with the service.",
+            input_paths={"what": "$.detail.eventName", "reason": "$.detail.reason"},
         ),
         Event(
             name="task-stopped",
@@ -54,7 +54,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
                     {"stoppedReason": [{"prefix": "Task failed"}]},
                 ],
             },
-            message="a task stopped unexpectedly: <task>.",
+            message="a task stopped unexpectedly.",
             input_paths={"reason": "$.detail.stoppedReason", "task": "$.detail.taskArn"},
         ),
         Event(
@@ -62,8 +62,12 @@ def platform_events(service: ServiceStack) -> list[Event]:
             source="aws.health",
             detail_types=["AWS Health Event"],
             detail=_health_detail(service.settings.region, "global"),
-            message="AWS Health reports <code> for <service>.",
-            input_paths={"code": "$.detail.eventTypeCode", "service": "$.detail.service"},
+            message="AWS Health reports an event.",
+            input_paths={
+                "code": "$.detail.eventTypeCode",
+                "service": "$.detail.service",
+                "region": "$.detail.eventRegion",
+            },
         ),
         Event(
             name="certificate-expiry",
@@ -74,8 +78,8 @@ def platform_events(service: ServiceStack) -> list[Event]:
                 "ACM Certificate Renewal Action Required",
             ],
             resources=[service.load_balancer.certificate.arn],
-            message="<what>.",
-            input_paths={"what": "$.detail-type"},
+            message="the certificate expires soon, is expired, or cannot be renewed.",
+            input_paths={"what": "$.detail-type", "days": "$.detail.DaysToExpiry"},
         ),
     ]
 

@@ -32,9 +32,9 @@ class Event:
     detail: Mapping[str, object] = field(default_factory=dict)
     """Pattern of the event's `detail`."""
     message: str
-    """A sentence with `<placeholders>` for values of `input_paths` without quotes, backslashes and newlines."""
+    """A sentence that is true of every such event."""
     input_paths: Mapping[str, str]
-    """JSONPaths in the event, by placeholder. Those that the message does not name are sent beside it."""
+    """JSONPaths of the values that are sent beside the message, by name."""
 
 
 def event_pattern(
@@ -54,13 +54,13 @@ def event_pattern(
 
 
 def input_template(message: str, input_paths: Mapping[str, str]) -> str:
-    """A JSON string, which subscribers get as plain text, or an object with the message and the values beside it.
+    """A JSON object with the message and the values beside it. Values that an event does not have are empty.
 
     EventBridge does not escape values within a string, and drops an event whose transformation is not valid JSON.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
     """
-    other_values = "".join(f', "{name}": <{name}>' for name in input_paths if f"<{name}>" not in message)
-    return f'{{"message": "{message}"{other_values}}}' if other_values else f'"{message}"'
+    values = "".join(f', "{name}": <{name}>' for name in input_paths)
+    return f'{{"message": {json.dumps(message)}{values}}}'
 
 
 def notify(tier: TierStack, topic: SnsTopic, events: Sequence[Event]) -> None:

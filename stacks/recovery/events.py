@@ -14,7 +14,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Backup Job State Change"],
         detail={"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]},
-        message="a backup of <what> is <state>.",
+        message="a backup failed, or is not complete.",
         input_paths=_JOB,
     ),
     Event(
@@ -22,7 +22,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Copy Job State Change"],
         detail={"state": ["FAILED", "PARTIAL"]},
-        message="a copy of a backup of <what> is <state>.",
+        message="a copy of a backup failed, or is not complete.",
         input_paths=_JOB,
     ),
     Event(
@@ -30,7 +30,7 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Restore Job State Change"],
         detail={"status": ["ABORTED", "FAILED"]},
-        message="a restore of <what> is <state>.",
+        message="a restore failed.",
         input_paths=_RESTORE,
     ),
     Event(
@@ -38,14 +38,14 @@ JOB_EVENTS = (
         source="aws.backup",
         detail_types=["Restore Job State Change"],
         detail={"validationStatus": ["FAILED"]},
-        message="the validation of a restored <what> failed.",
+        message="the validation of a restored resource failed.",
         input_paths={"what": _JOB["what"], "why": "$.detail.validationStatusMessage"},
     ),
     Event(
         name="region-settings",
         source="aws.backup",
         detail_types=["Region Setting State Change"],
-        message="the resource types that AWS Backup protects in <region> were changed.",
+        message="the resource types that AWS Backup protects were changed.",
         input_paths={"region": "$.region"},
     ),
 )

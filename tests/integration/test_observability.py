@@ -10,7 +10,7 @@ from stacks.names import GLOBAL_REGION
 from stacks.observability.stack import DATABASE_EVENTS
 from stacks.parts.state_machines import TRACING_ACTIONS
 from synthesized.policy_statements import as_list, statements_of
-from tests.event_templates import unescaped_paths
+from tests.event_templates import unescaped_placeholders
 from tests.integration.deployed import DeployedEnvironment, Response, only_one
 from tests.integration.expectations import AtLeast, Superset, expect
 from tests.synthesized import SEARCHABLE
@@ -156,14 +156,14 @@ def test_state_machines_may_send_traces(deployed: DeployedEnvironment):
     expect("actions of the role", allowed, Superset(TRACING_ACTIONS))
 
 
-def test_placeholders_for_free_text_are_not_within_strings(deployed: DeployedEnvironment, topic: str):
+def test_placeholders_are_not_within_strings(deployed: DeployedEnvironment, topic: str):
     unescaped = {
-        f"{name} {target['Id']}": sorted(unescaped_paths(transformer["InputTemplate"], transformer["InputPathsMap"]))
+        f"{name} {target['Id']}": sorted(unescaped_placeholders(transformer["InputTemplate"]))
         for name in deployed.list_all("events", "list_rule_names_by_target", "RuleNames", TargetArn=topic)
         for target in deployed.list_all("events", "list_targets_by_rule", "Targets", Rule=name)
         if (transformer := target.get("InputTransformer"))
     }
-    expect("free text within a string", unescaped, list[str]())
+    expect("placeholders within a string", unescaped, list[str]())
 
 
 def test_health_events_of_global_services_are_forwarded(deployed: DeployedEnvironment):

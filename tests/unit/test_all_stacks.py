@@ -13,7 +13,7 @@ import pytest
 from stacks import ROOT
 from synthesized.platform import Platform, Stack
 from tests.conftest import Platforms
-from tests.event_templates import unescaped_paths
+from tests.event_templates import unescaped_placeholders
 from tests.failures import expect_none
 from tests.policy.planted import is_noticed, with_changed, without
 from tests.synthesized import DEFAULT_TAGS, TIERS, tiers_with_own
@@ -36,22 +36,22 @@ def is_found(check: Check, prod: Platform, type_: str, argument: str, **planted:
     return is_noticed(f"{address}: {argument}", list(found), list(check(prod)))
 
 
-def unescaped_text(platform: Platform) -> Iterator[str]:
+def placeholders_in_strings(platform: Platform) -> Iterator[str]:
     for target in platform.of_type("aws_cloudwatch_event_target"):
         if transformer := target.body.get("input_transformer"):
-            for path in unescaped_paths(transformer["input_template"], transformer["input_paths"]):
-                yield f"{target.address}: input_transformer: {path} is within a string"
+            for placeholder in unescaped_placeholders(transformer["input_template"]):
+                yield f"{target.address}: input_transformer: {placeholder} is within a string"
 
 
-def test_placeholders_for_free_text_are_not_within_strings(all_platforms: list[Platform]):
+def test_placeholders_are_not_within_strings(all_platforms: list[Platform]):
     for platform in all_platforms:
-        expect_none(unescaped_text(platform))
+        expect_none(placeholders_in_strings(platform))
 
 
-def test_free_text_within_a_string_is_found(prod: Platform):
+def test_a_placeholder_within_a_string_is_found(prod: Platform):
     transformer = {"input_paths": {"why": "$.detail.reason"}, "input_template": '{"message": "failed: <why>"}'}
     assert is_found(
-        unescaped_text, prod, "aws_cloudwatch_event_target", "input_transformer", input_transformer=transformer
+        placeholders_in_strings, prod, "aws_cloudwatch_event_target", "input_transformer", input_transformer=transformer
     )
 
 

@@ -16,7 +16,6 @@ from tests.synthesized import bodies, conditions, has, only, statements
 
 pytestmark = pytest.mark.tiers("audit")
 
-TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 BUCKETS = {f"${{aws_s3_bucket.foundation_{name}.arn}}/" for name in ("audit", "delivery", "config")}
 TYPES_BY_SETTING = {
     "guardduty": {"aws_guardduty_detector", "aws_guardduty_detector_feature"},
@@ -204,38 +203,6 @@ def test_changes_to_controls_are_events_in_every_environment(platforms: dict[str
             assert published[event]["detail-type"] == ["AWS API Call via CloudTrail"]
             assert actions <= set(published[event]["detail"]["eventName"])
             assert published[event]["detail"].keys() == {"eventName"}  # includes denied calls
-
-
-def test_failed_rotations_and_findings_are_events(prod: Platform):
-    published = events(prod)
-    assert published["rotation-failed"] == {
-        "source": ["aws.secretsmanager"],
-        "detail-type": ["AWS Service Event via CloudTrail"],
-        "detail": {"eventName": ["RotationFailed"]},
-    }
-    assert published["threat-found"] == {
-        "source": ["aws.guardduty"],
-        "detail-type": ["GuardDuty Finding"],
-        "detail": {"severity": [{"numeric": [">=", 4]}]},
-    }
-    assert published["vulnerability-found"] == {
-        "source": ["aws.inspector2"],
-        "detail-type": ["Inspector2 Finding"],
-        "detail": {"severity": ["CRITICAL"], "status": ["ACTIVE"]},
-    }
-    assert published["rule-not-met"]["detail"] == {
-        "configRuleName": [{"prefix": "acme-prod-"}],
-        "newEvaluationResult": {"complianceType": ["NON_COMPLIANT"]},
-    }
-
-
-def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
-    targets = bodies(prod, "aws_cloudwatch_event_target", "audit")
-    assert {name.removeprefix("event-").removesuffix("-to-topic") for name in targets} == events(prod).keys()
-    for target in targets.values():
-        assert target["arn"] == TOPIC
-        transformer = target["input_transformer"]
-        assert set(re.findall(r"<(\w+)>", transformer["input_template"])) == transformer["input_paths"].keys()
 
 
 def types(platform: Platform) -> set[str]:

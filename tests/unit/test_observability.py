@@ -1,7 +1,6 @@
 """The observability tier: events, saved queries, application errors. See also test_dashboard.py and test_alarms.py."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ from moto.events.models import EventPattern
 
 from synthesized.platform import Body, Platform
 from tests.conftest import Synthesize
-from tests.synthesized import RUNBOOKS, bodies, conditions, statements
+from tests.synthesized import bodies, conditions, statements
 
 pytestmark = pytest.mark.tiers("observability")
 
@@ -47,90 +46,9 @@ def patterns(platform: Platform) -> dict[str, Body]:
     }
 
 
-SERVICE = "${aws_ecs_service.service_service.id}"
-# From the services' documentation.
-EXPECTED: dict[str, Body] = {
-    "deployment-failed": {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Deployment State Change"],
-        "resources": [SERVICE],
-        "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-    },
-    "tasks-not-placed": {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Service Action"],
-        "resources": [SERVICE],
-        "detail": {"eventType": ["WARN", "ERROR"]},
-    },
-    "task-stopped": {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Task State Change"],
-        "detail": {
-            "clusterArn": ["${aws_ecs_cluster.service_cluster.arn}"],
-            "lastStatus": ["STOPPED"],
-            "$or": [
-                {"stopCode": ["TaskFailedToStart", "EssentialContainerExited"]},
-                {"stoppedReason": [{"prefix": "Task failed"}]},
-            ],
-        },
-    },
-    "aws-health": {
-        "source": ["aws.health"],
-        "detail-type": ["AWS Health Event"],
-        "detail": {
-            "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
-            "backupEvent": ["false", False, {"exists": False}],
-            "$or": [{"eventRegion": ["eu-west-3", "global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
-        },
-    },
-    "certificate-expiry": {
-        "source": ["aws.acm"],
-        "detail-type": [
-            "ACM Certificate Approaching Expiration",
-            "ACM Certificate Expired",
-            "ACM Certificate Renewal Action Required",
-        ],
-        "resources": ["${aws_acm_certificate.service_certificate.arn}"],
-    },
-    # In us-east-1, for `aws-health`.
-    "global-health": {
-        "source": ["aws.health"],
-        "detail-type": ["AWS Health Event"],
-        "detail": {
-            "eventTypeCategory": ["issue", "investigation", "scheduledChange"],
-            "backupEvent": ["false", False, {"exists": False}],
-            "$or": [{"eventRegion": ["global"]}, {"eventScopeCode": ["ACCOUNT_SPECIFIC"]}],
-        },
-    },
-}
-
-
-def test_the_event_patterns_are_as_documented(prod: Platform):
-    assert patterns(prod) == EXPECTED
-
-
 def test_no_event_depends_on_cloudtrail(prod: Platform):
     # EventBridge receives API calls through CloudTrail only.
     assert not [name for name, pattern in patterns(prod).items() if "CloudTrail" in str(pattern["detail-type"])]
-
-
-def targets(platform: Platform) -> Iterator[tuple[str, Body]]:
-    for name, target in bodies(platform, "aws_cloudwatch_event_target", "observability").items():
-        if name.endswith("-to-topic"):
-            yield name.removeprefix("event-").removesuffix("-to-topic"), target
-
-
-def test_every_event_is_published_to_the_topic_as_a_sentence(prod: Platform):
-    assert {name for name, _ in targets(prod)} == EXPECTED.keys() - {"global-health"}
-    for name, target in targets(prod):
-        assert target["arn"] == TOPIC
-        assert target["rule"] == f"${{aws_cloudwatch_event_rule.observability_event-{name}.name}}"
-        transformer = target["input_transformer"]
-        sentence = re.search(r'^({"message": )?"prod: .+? Runbook: ([^"]+)"', transformer["input_template"])
-        assert sentence
-        assert sentence[2] == f"{RUNBOOKS}/observability.md#{name}"
-        # Every placeholder has an input path, and every input path is used.
-        assert set(re.findall(r"<(\w+)>", transformer["input_template"])) == transformer["input_paths"].keys()
 
 
 def test_health_events_of_global_services_are_forwarded_from_us_east_1(prod: Platform):
@@ -188,19 +106,6 @@ def test_a_health_event_is_reported_once(synthesize: Synthesize, region: str):
     for event_region in {*own, "us-east-1", "eu-west-3", "us-west-2", "ap-southeast-2"}:
         assert messages("PUBLIC", event_region) == (event_region in own), event_region
         assert messages("ACCOUNT_SPECIFIC", event_region) == (event_region in own | {"us-east-1"}), event_region
-
-
-@pytest.mark.parametrize(
-    ("copy", "is_reported"),
-    [
-        ({}, True),
-        *(({"backupEvent": value}, "false" in str(value).lower()) for value in ("false", "true", False, True)),
-    ],
-)
-def test_a_copy_is_recognized_in_either_type(prod: Platform, copy: Body, is_reported: bool):
-    detail = {"eventTypeCategory": "issue", "eventScopeCode": "ACCOUNT_SPECIFIC", "eventRegion": "eu-west-3", **copy}
-    pattern = EventPattern.load(json.dumps({"detail": patterns(prod)["aws-health"]["detail"]}))
-    assert pattern.matches_event(cast("Any", {"detail": detail})) is is_reported
 
 
 def test_saved_queries_use_existing_log_groups(prod: Platform):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from tests.synthesized import bodies, conditions, only, statements
 pytestmark = pytest.mark.tiers("recovery")
 
 CLUSTER, FILES = "${aws_rds_cluster.database_cluster.arn}", "${aws_efs_file_system.storage_files.arn}"
-TOPIC = "${aws_sns_topic.foundation_alarms.arn}"
 SECOND_PROVIDER = "aws.second_region"
 
 
@@ -198,30 +196,6 @@ def test_a_restore_test_of_another_resource_has_another_name(prod: Platform):
         "Aurora": f"database_${{substr(sha1({CLUSTER.strip('${}')}), 0, 8)}}",
         "EFS": f"files_${{substr(sha1({FILES.strip('${}')}), 0, 8)}}",
     }
-
-
-# From AWS Backup's documentation: https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
-EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "backup-failed": ("Backup Job State Change", {"state": ["ABORTED", "EXPIRED", "FAILED", "PARTIAL"]}),
-    "copy-failed": ("Copy Job State Change", {"state": ["FAILED", "PARTIAL"]}),
-    "restore-failed": ("Restore Job State Change", {"status": ["ABORTED", "FAILED"]}),
-    "restore-not-valid": ("Restore Job State Change", {"validationStatus": ["FAILED"]}),
-    "region-settings": ("Region Setting State Change", {}),
-}
-
-
-def test_failed_jobs_are_events(prod: Platform):
-    patterns = {
-        name.removeprefix("event-"): json.loads(rule["event_pattern"])
-        for name, rule in bodies(prod, "aws_cloudwatch_event_rule", "recovery").items()
-    }
-    assert patterns == {
-        name: {"source": ["aws.backup"], "detail-type": [kind]} | ({"detail": detail} if detail else {})
-        for name, (kind, detail) in EVENTS.items()
-    }
-    targets = bodies(prod, "aws_cloudwatch_event_target", "recovery").values()
-    assert {target["arn"] for target in targets} == {TOPIC}
-    assert len(targets) == len(EVENTS)
 
 
 def test_an_alarm_is_raised_after_a_day_without_a_backup_of_each_type(prod: Platform):

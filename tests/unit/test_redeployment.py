@@ -68,13 +68,6 @@ def test_the_redeployment_waits_for_a_deployment_in_progress(prod: Platform):
 
 
 def test_a_rotation_starts_the_redeployment(prod: Platform):
-    rule = bodies(prod, "aws_cloudwatch_event_rule", "service")["credential-rotated"]
-    assert json.loads(rule["event_pattern"]) == {
-        "source": ["aws.secretsmanager"],
-        "detail-type": ["Secret Label Updated"],
-        "resources": [f"${{{SECRET}.arn}}"],
-        "detail": {"labelUpdated": ["AWSCURRENT"]},
-    }
     target = bodies(prod, "aws_cloudwatch_event_target", "service")["credential-rotated-to-redeployment"]
     assert target["arn"] == "${aws_sfn_state_machine.service_redeployment-workflow.arn}"
     assert target["role_arn"] == "${aws_iam_role.service_redeployment-start.arn}"

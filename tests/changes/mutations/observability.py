@@ -73,7 +73,7 @@ def forbid_sampling(aws: LocalAws) -> None:
         iam.put_role_policy(**policy, PolicyDocument=text.replace("xray:GetSamplingRules", "xray:GetGroup"))
 
 
-def put_free_text_into_a_string(aws: LocalAws) -> None:
+def put_a_placeholder_into_a_string(aws: LocalAws) -> None:
     events = aws.client("events")
     for name in events.list_rule_names_by_target(TargetArn=topic(aws))["RuleNames"]:
         (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
@@ -139,7 +139,7 @@ MUTATIONS: dict[str, Mutation] = {
     "test_database_events_are_reported": delete_event_subscription,
     "test_events_of_other_services_are_reported": disable_deployment_rule,
     "test_state_machines_may_send_traces": forbid_sampling,
-    "test_placeholders_for_free_text_are_not_within_strings": put_free_text_into_a_string,
+    "test_placeholders_are_not_within_strings": put_a_placeholder_into_a_string,
     "test_health_events_of_global_services_are_forwarded": disable_global_health_rule,
 }
 RELATED: Related = {
