@@ -149,8 +149,10 @@ def buses(prod: Platform) -> Generator[Buses]:
     for target in prod.of_type("aws_cloudwatch_event_target"):
         to = {"Id": target.body["target_id"], "Arn": with_arns(target.body["arn"])}
         if transformer := target.body.get("input_transformer"):
-            paths, template = transformer["input_paths"], transformer["input_template"]
-            to["InputTransformer"] = {"InputPathsMap": paths, "InputTemplate": template}
+            to["InputTransformer"] = {
+                "InputPathsMap": transformer["input_paths"],
+                "InputTemplate": transformer["input_template"],
+            }
         found[region_of(target)].put_targets(prod.resolve(target.body["rule"]).body["name"], None, [to])
 
     def forward(arn: str, text: str) -> None:
