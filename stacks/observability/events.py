@@ -10,6 +10,7 @@ from stacks.service.stack import ServiceStack
 from stacks.statements import allow
 from stacks.tier import TierStack
 
+HEALTH_EVENTS = ("AWS Health Event", "AWS Health Abuse Event")
 HEALTH_CATEGORIES = ("issue", "investigation", "scheduledChange")
 NO_COPY = ("false", False, {"exists": False})
 """Values of `backupEvent` in an event that is no copy. AWS sends copies of the events of all Regions to us-west-2, and
@@ -60,7 +61,7 @@ def platform_events(service: ServiceStack) -> list[Event]:
         Event(
             name="aws-health",
             source="aws.health",
-            detail_types=["AWS Health Event"],
+            detail_types=HEALTH_EVENTS,
             detail=_health_detail(service.settings.region, "global"),
             message="AWS Health reports an event.",
             input_paths={
@@ -107,7 +108,7 @@ def forward_global_health_events(tier: TierStack) -> None:
         provider=there,
         name=name,
         description="Health events of global services and of this account: forwards them to the environment's Region",
-        event_pattern=event_pattern("aws.health", ["AWS Health Event"], detail=_health_detail("global")),
+        event_pattern=event_pattern("aws.health", HEALTH_EVENTS, detail=_health_detail("global")),
     )
     CloudwatchEventTarget(
         tier,

@@ -40,7 +40,7 @@ MATCHING: dict[str, set[str]] = {
     "alarms-silenced": {"alarms-deleted"},
     "aws-health": {
         *("exposed-access-key", "instance-retirement", "investigation", "issue-of-the-account"),
-        *("lifecycle-of-functions", "public-issue", "public-issue-of-a-global-service"),
+        *("lifecycle-of-functions", "public-issue", "public-issue-of-a-global-service", "report-of-abuse"),
     },
     "backup-failed": {"backup-aborted", "backup-expired", "backup-failed", "backup-partial"},
     "certificate-expiry": {"certificate-expired", "certificate-expires-soon", "certificate-not-renewed"},
@@ -50,7 +50,7 @@ MATCHING: dict[str, set[str]] = {
     "deployment-failed": {"deployment-failed"},
     "firewall-changed": {"web-acl-disassociated"},
     "flow-logs-deleted": {"flow-logs-deleted"},
-    "global-health": {"exposed-access-key", "public-issue-of-a-global-service"},
+    "global-health": {"exposed-access-key", "public-issue-of-a-global-service", "report-of-abuse"},
     "guardduty-changed": {"detector-deleted"},
     "inspector-changed": {"inspector-disabled"},
     "region-settings": {"region-settings-changed"},
