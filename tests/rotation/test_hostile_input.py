@@ -176,7 +176,7 @@ def test_names_and_passwords_are_never_executed_as_sql(rotation: RotationFixture
     )
     pending = Credential.for_login(configuration, configuration.logins[0], password)
     try:
-        database.prepare(configuration, MasterCredential(MASTER, MASTER_PASSWORD), pending, retire_adopted=False)
+        database.prepare(configuration, MasterCredential(MASTER, MASTER_PASSWORD), pending)
     except RotationError:
         return
     assert {row[0] for row in rotation.server.execute("SELECT rolname::text FROM pg_roles")} > {

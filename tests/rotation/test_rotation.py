@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
 
-import psycopg2
 import pytest
 from moto.secretsmanager.models import SecretsManagerBackend
 
@@ -15,7 +14,7 @@ from lambda_rotation.credential import MasterCredential
 from lambda_rotation.errors import DatabaseError, RotationRefusedError, TooSoonError
 from stacks.rotation.function import TIMEOUT
 from tests.rotation.fixtures import STEPS, RotationFixture
-from tests.rotation.server import MASTER, MASTER_PASSWORD, READER
+from tests.rotation.server import MASTER, READER
 
 
 def test_the_first_rotation_creates_roles_schema_and_version(rotation: RotationFixture):
@@ -235,62 +234,6 @@ def test_a_wrong_master_password_is_reported(rotation: RotationFixture):
         rotation.rotate()
 
 
-def create_adopted_role(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, *, current: bool = True) -> str:
-    """Create a login role with a table, and configure its adoption."""
-    role = f"{rotation.owner}_old"
-    master = psycopg2.connect(
-        host="127.0.0.1",
-        port=rotation.server.port,
-        dbname=rotation.database,
-        user=MASTER,
-        password=MASTER_PASSWORD,
-        sslmode="require",
-    )
-    with master, master.cursor() as cursor:
-        cursor.execute(
-            f"CREATE ROLE {role} LOGIN PASSWORD 'former-password'; GRANT ALL ON DATABASE {rotation.database} TO {role}"
-        )
-    master.close()
-    rotation.server.execute(f"GRANT CREATE ON SCHEMA public TO {role}", rotation.database)
-    if current:
-        rotation.put_current(username=role, password="former-password")
-    rotation.query_as(
-        role, "former-password", "CREATE TABLE public.orders (id integer); INSERT INTO public.orders VALUES (1)"
-    )
-    monkeypatch.setenv("ADOPTED_ROLE", role)
-    return role
-
-
-def test_an_existing_login_is_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    role = create_adopted_role(rotation, monkeypatch)
-    rotation.rotate()
-    assert rotation.current().username == rotation.logins[0]
-    # Running tasks keep their access, and old and new login roles share their objects.
-    rotation.query_as(role, "former-password", "INSERT INTO public.orders VALUES (2); CREATE TABLE carts (id integer)")
-    assert rotation.query("SELECT count(*) FROM public.orders") == [(2,)]
-    rotation.query("DROP TABLE carts")
-    rotation.rotate()
-    assert rotation.current().username == rotation.logins[1]
-    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
-        rotation.query_as(role, "former-password", "SELECT 1")
-    rotation.rotate()
-    assert rotation.query("SELECT count(*) FROM public.orders") == [(2,)]
-
-
-def test_a_privileged_role_is_not_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    role = create_adopted_role(rotation, monkeypatch)
-    rotation.server.execute(f"ALTER ROLE {role} CREATEROLE")
-    with pytest.raises(RotationRefusedError, match="is a superuser, or has CREATEROLE or REPLICATION"):
-        rotation.rotate()
-    assert rotation.query_as(role, "former-password", "SELECT count(*) FROM public.orders") == [(1,)]
-
-
-def test_a_missing_adopted_role_is_ignored(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("ADOPTED_ROLE", "missing_role")
-    rotation.rotate()
-    assert rotation.can_log_in()
-
-
 @pytest.mark.parametrize("ending", ["", "_a"])
 def test_existing_roles_are_not_taken_over(rotation: RotationFixture, ending: str):
     rotation.server.execute(f"CREATE ROLE {rotation.owner}{ending}")
@@ -399,26 +342,3 @@ def test_the_owner_may_have_the_name_of_an_sql_keyword(rotation: RotationFixture
         rotation.rotate()
     assert rotation.current().username == "user_a"
     assert rotation.can_log_in()
-
-
-def test_a_role_adopted_later_can_log_in_until_the_following_rotation(
-    rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch
-):
-    """The setting was added after the first rotation."""
-    rotation.rotate()
-    role = create_adopted_role(rotation, monkeypatch, current=False)
-    rotation.rotate()
-    assert rotation.query_as(role, "former-password", "SELECT count(*) FROM public.orders") == [(1,)]
-    assert rotation.query("SELECT count(*) FROM public.orders") == [(1,)]
-    rotation.rotate()
-    with pytest.raises(psycopg2.OperationalError, match="not permitted to log in"):
-        rotation.query_as(role, "former-password", "SELECT 1")
-    rotation.rotate()
-
-
-def test_a_role_that_owns_the_database_is_not_adopted(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch):
-    role = create_adopted_role(rotation, monkeypatch)
-    rotation.server.execute(f"ALTER DATABASE {rotation.database} OWNER TO {role}")
-    rotation.server.execute(f"GRANT CREATE, CONNECT ON DATABASE {rotation.database} TO {MASTER} WITH GRANT OPTION")
-    with pytest.raises(RotationRefusedError, match=r"owns a database\. Change the owner to the master user"):
-        rotation.rotate()
