@@ -120,6 +120,9 @@ def verify(configuration: Configuration, pending: Credential, master: str) -> No
         DatabaseError: the login, its session or its privileges are not as required.
     """
     with transaction(configuration, pending.host, pending.username, pending.password) as session:
+        if configuration.adopted:
+            # Its setting default_transaction_read_only is the logins' as well.
+            session.connection.set_session(readonly=False)
         _check_session(session, configuration, pending)
         if not configuration.adopted:
             _check_writable(session, configuration)
@@ -206,8 +209,11 @@ def _ensure_login(session: cursor, configuration: Configuration, login: str) -> 
         _execute(session, SQL("ALTER ROLE {} ").format(role) + value.format(Identifier(parameter), Literal(limit)))
     if configuration.adopted:
         _copy_settings(session, configuration, login)
-    expired = SQL("SELECT rolname FROM pg_roles WHERE rolname = ANY ({}) AND rolvaliduntil < 'infinity'")
-    for (name,) in _fetch_all(session, expired.format(Literal(list(configuration.logins)))):
+    expiring = SQL(
+        "SELECT rolname FROM pg_roles WHERE rolname IN ({}, {}) AND rolvaliduntil < 'infinity'"
+        " AND shobj_description(oid, 'pg_authid') = {}"
+    )
+    for (name,) in _fetch_all(session, expiring.format(*map(Literal, (*configuration.logins, ROLE_COMMENT)))):
         _execute(session, SQL("ALTER ROLE {} VALID UNTIL 'infinity'").format(Identifier(name)))
 
 
@@ -251,7 +257,7 @@ def _check_writable(session: cursor, configuration: Configuration) -> None:
     row = _fetch_row(
         session,
         SQL(
-            "SELECT source, current_user::text FROM pg_settings"
+            "SELECT source, session_user::text FROM pg_settings"
             " WHERE name = 'default_transaction_read_only' AND setting = 'on'"
         ),
     )
@@ -411,6 +417,8 @@ def _failure(context: str, error: psycopg2.Error) -> RotationError:
 
 def _describe(error: psycopg2.Error) -> str:
     """PostgreSQL's message, with its DETAIL and HINT where these cannot contain values."""
+    if isinstance(error, psycopg2.DataError):
+        return type(error).__name__
     first, *others = str(error).strip().splitlines() or [type(error).__name__]
     # What a function raises may contain anything.
     if (error.pgcode or "")[:2] not in WITHOUT_VALUES or any(line.startswith("CONTEXT:") for line in others):

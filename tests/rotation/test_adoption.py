@@ -35,6 +35,7 @@ ALIKE = {
         "SELECT current_setting('timezone'), current_setting('datestyle'), current_setting('statement_timeout'),"
         " current_setting('work_mem')",
     ),
+    "read-only": ("", "ALTER ROLE {role} SET default_transaction_read_only = on", "SHOW transaction_read_only"),
     "no limits": ("", "", "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"),
     "acts as another role": (
         "",
