@@ -1,5 +1,6 @@
 """rotate: cancels a rotation that is not complete, and starts another, unless the function would refuse it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -170,3 +171,56 @@ def test_a_secret_that_does_not_rotate_is_refused(scene: Scene, secrets: Any):
     result = scene.run("rotate", "--yes")
     assert result.exit_code == 1
     assert "rotation is off: deploy the rotation tier" in result.stderr
+
+
+def test_the_state_of_a_refused_rotation_is_shown(scene: Scene, secrets: Any):
+    deploy(scene, secrets, fails=True)
+    pending = stages(scene, secrets)["AWSPENDING"]
+    age(scene, secrets, hours=1)
+    logs, group = scene.aws.client("logs"), scene.names.rotation_log_group
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="1")
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    lines = [
+        ("ERROR", f"setSecret of it, version {pending}: an earlier reason"),
+        ("ERROR", f"setSecret of it, version {pending}: the reason. The remedy"),
+        ("INFO", f"createSecret of it, version {pending}: done"),
+        ("ERROR", "setSecret of it, version another: of another version"),
+    ]
+    events = [json.dumps({"level": level, "message": message}) for level, message in lines]
+    # Lines of the Lambda runtime.
+    events += [json.dumps({"log_level": "ERROR", "errorMessage": f"version {pending}"}), f"[ERROR] version {pending}"]
+    for number, event in enumerate(events):
+        logs.put_log_events(
+            logGroupName=group, logStreamName="1", logEvents=[{"timestamp": now + number, "message": event}]
+        )
+    result = scene.run("rotate", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.output == (
+        f"{name(scene)}: not yet created; version {pending} has been pending for 1 h 0 min\n"
+        f"setSecret of it, version {pending}: the reason. The remedy\n"
+    )
+
+
+def test_a_refused_rotation_is_cancelled_and_no_other_started(scene: Scene, secrets: Any):
+    deploy(scene, secrets, fails=True)
+    pending = stages(scene, secrets)["AWSPENDING"]
+    age(scene, secrets, hours=1)
+    result = scene.run("rotate", "--cancel", answer="y\n")
+    assert result.exit_code == 0, result.output
+    assert f"Cancel the rotation to version {pending}?" in result.output
+    assert result.output.endswith(f"{name(scene)}: cancelled the rotation to version {pending}\n")
+    assert "AWSPENDING" not in stages(scene, secrets)
+    result = scene.run("rotate", "--cancel", "--yes")
+    assert (result.exit_code, result.stderr) == (1, f"{name(scene)}: no rotation is pending\n")
+
+
+def test_a_young_credential_does_not_prevent_a_cancellation(scene: Scene, secrets: Any):
+    deploy(scene, secrets)
+    secrets.put_secret_value(SecretId=name(scene), SecretString="{}", VersionStages=["AWSPENDING"])
+    assert "may be in progress" in scene.run("rotate", "--cancel", "--yes").stderr
+    arn = secrets.describe_secret(SecretId=name(scene))["ARN"]
+    pending = stages(scene, secrets)["AWSPENDING"]
+    scene.aws.backend("secretsmanager").secrets[arn].versions[pending]["createdate"] -= 3600
+    assert scene.run("rotate", "--cancel", "--yes").exit_code == 0
+    assert "AWSPENDING" not in stages(scene, secrets)
