@@ -55,7 +55,7 @@ def test_it_is_small_and_contains_only_what_the_function_needs(lambda_package: P
         names = archive.namelist()
         modes = {entry.external_attr >> 16 for entry in archive.infolist()}
     own = {name for name in names if name.startswith("lambda_rotation/")}
-    modules = ("__init__", "configuration", "credential", "database", "errors", "handler", "secret")
+    modules = ("__init__", "adoption", "configuration", "credential", "database", "errors", "handler", "secret")
     assert own == {*(f"lambda_rotation/{module}.py" for module in modules), "lambda_rotation/certificates/rds.pem"}
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "lambda_rotation",
