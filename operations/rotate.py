@@ -123,6 +123,8 @@ def _last_failure(account: Account, version: str, since: datetime) -> str | None
     pages = call_or_none(
         lambda **arguments: list(logs.get_paginator("filter_log_events").paginate(**arguments)),
         "ResourceNotFoundException",
+        # Who may rotate need not be allowed to read logs.
+        "AccessDeniedException",
         logGroupName=account.names.rotation_log_group,
         filterPattern=f'"{version}"',
         startTime=int(since.timestamp() * 1000),
