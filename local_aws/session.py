@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -72,6 +73,17 @@ class Session:
     processes: Processes = field(default_factory=Processes)
     cleanup: ExitStack = field(default_factory=ExitStack)
     """Callbacks for the end of the session, last registered first."""
+    _black_holes: dict[int, str] = field(default_factory=dict)
+
+    def black_hole(self, port: int = 0) -> str:
+        """An address with a port that accepts connections and never answers, as `address:port`; port 0 is any port."""
+        if port not in self._black_holes:
+            # Of this process alone: copies of it may listen on the same port.
+            address = f"127.255.{os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
+            listening = socket.create_server((address, port))
+            self.cleanup.callback(listening.close)
+            self._black_holes[port] = f"{address}:{listening.getsockname()[1]}"
+        return self._black_holes[port]
 
     def close(self) -> None:
         """Kill the session's processes and run its cleanup callbacks."""

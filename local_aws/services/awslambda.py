@@ -20,12 +20,17 @@ from typing import Any, cast
 from uuid import uuid4
 from zipfile import ZipFile
 
+from botocore.exceptions import UnknownServiceError
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
+from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
+from moto.rds.models import rds_backends
 
 from local_aws import lambda_runtime, session
 from local_aws.extension import ApiError, Extension
+from local_aws.gateway import SERVICE_MODELS
+from local_aws.network import Place, reached_services, reaches, reaches_internet
 
 RUNTIME = Path(lambda_runtime.__file__)
 ASYNCHRONOUS_RETRIES = 2
@@ -168,6 +173,7 @@ class Function(LambdaFunction):
         return {
             **self.environment_vars,
             **session.current().environment,
+            **self._network(session.current().environment),
             **levels,
             "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.run_time}",
@@ -187,6 +193,31 @@ class Function(LambdaFunction):
             "_REQUEST_ID": request,
             "_TIMEOUT": str(self.timeout),
         }
+
+    def _network(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Environment variables that lead a function in a VPC nowhere, where packets of its own would be dropped.
+
+        They apply to boto3, and to libpq, if a database of the VPC is out of reach.
+        """
+        config = self.vpc_config
+        if not config or not config.get("SubnetIds"):
+            return {}
+        ec2 = ec2_backends[self.account_id][self.region]
+        here = Place(config["SubnetIds"], config["SecurityGroupIds"])
+        real, nowhere = environment["AWS_ENDPOINT_URL"], f"http://{session.current().black_hole()}"
+        found = {"AWS_ENDPOINT_URL": real if reaches_internet(ec2, here) else nowhere}
+        for service, is_reached in reached_services(ec2, here):
+            with contextlib.suppress(UnknownServiceError):
+                model: Any = get_service_model(SERVICE_MODELS.get(service, service))
+                name = model.service_id.replace(" ", "_").upper()
+                found[f"AWS_ENDPOINT_URL_{name}"] = real if is_reached else nowhere
+        databases = cast(Any, rds_backends[self.account_id][self.region])
+        for cluster in databases.clusters.values():
+            subnets = [each.id for each in databases.subnets(cluster) if each.vpc_id == config["VpcId"]]
+            there = Place(subnets, cluster.vpc_security_group_ids)
+            if cluster.servers and subnets and not reaches(ec2, here, there, cluster.port):
+                found["PGHOSTADDR"] = session.current().black_hole(cluster.port).partition(":")[0]
+        return found
 
     def _format_log(self, output: str, request: str, period: tuple[datetime, datetime], status: str) -> list[str]:
         """The output between the lines that Lambda itself logs."""

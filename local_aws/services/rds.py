@@ -300,11 +300,14 @@ class Backend(RDSBackend):
         values = self.db_cluster_parameter_groups[group].parameters.values()
         return {value["ParameterName"]: value["ParameterValue"] for value in values}
 
+    def subnets(self, cluster: DBCluster) -> list[Any]:
+        """The subnets of a cluster's subnet group."""
+        group = self.subnet_groups.get(cluster.db_subnet_group_name)
+        return group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto has no other accessor
+
     def _zones(self, cluster: DBCluster) -> list[str]:
         """Availability Zones of the cluster's subnets."""
-        group = self.subnet_groups.get(cluster.db_subnet_group_name)
-        subnets: list[Any] = group._subnets if group else []  # pyright: ignore[reportPrivateUsage] - moto has no other accessor
-        return sorted({subnet.availability_zone for subnet in subnets}) or cluster.availability_zones
+        return sorted({subnet.availability_zone for subnet in self.subnets(cluster)}) or cluster.availability_zones
 
 
 def _upgrade(current: str, request: dict[str, Any]) -> str:
