@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Literal
 
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
@@ -16,13 +17,13 @@ from stacks.tier import TierStack
 GIB = 2**30
 MINIMUM_REQUESTS = 20
 """Below this, a ratio is noise: at night, one failed request of two is not an outage."""
-LATE_PERIODS = 2
-"""Newest periods in which metric math may lack a metric, or have only a part of it: load balancers publish late."""
+LATE = 180
+"""Seconds until CloudWatch has a data point: the newest periods may have no data yet, or only a part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """An alarm: the metric reaches the threshold in a number of periods, in a row or (metric math) of the last ones."""
+    """An alarm: the metric reaches the threshold in a number of the last periods."""
 
     name: str
     """Unique within the tier; also in the construct's id."""
@@ -61,17 +62,23 @@ class Alarm:
     def evaluation_periods(self) -> int:
         """Periods of which `periods` must reach the threshold.
 
-        Otherwise, an expression that has a value before all its metrics are complete keeps the alarm in OK.
+        Those that may still lack data are additional: CloudWatch takes them for not breaching, and metric math has a
+        value before all its metrics are complete. If all had to breach, the alarm would stay in OK. A sum is too small
+        as long as a part is missing, unless a single event reaches the threshold.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html (FILL)
         """
-        return self.periods + LATE_PERIODS if self.is_metric_math else self.periods
+        if self.treat_missing_data != "notBreaching":
+            return self.periods
+        is_partial = self.statistic == "Sum" and self.threshold > 1
+        return self.periods + (ceil(LATE / self.period) if is_partial else LATE // self.period)
 
     @property
     def description(self) -> str:
         """The alarm's condition and reason, which the engineer on call reads first."""
         minutes = self.period * self.periods // 60
         duration = f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"
-        if self.is_metric_math:
+        if self.evaluation_periods > self.periods:
             duration = f"{minutes} of {self.period * self.evaluation_periods // 60} min"
         of_what = f" of {self.share_of}" if self.share_of else ""
         return f"{self.metric} at {self.at} {self._formatted_threshold}{of_what} for {duration}: {self.reason}."
@@ -118,7 +125,7 @@ def _create_alarm(tier: TierStack, actions: Sequence[str], alarm: Alarm) -> Clou
         threshold=alarm.threshold,
         period=None if queries else alarm.period,
         evaluation_periods=alarm.evaluation_periods,
-        datapoints_to_alarm=alarm.periods if alarm.is_metric_math else None,
+        datapoints_to_alarm=alarm.periods if alarm.evaluation_periods > alarm.periods else None,
         treat_missing_data=alarm.treat_missing_data,
         alarm_actions=actions,
         ok_actions=actions,

@@ -1,16 +1,14 @@
 """Alarms of all tiers: metrics, actions, descriptions, missing data."""
 
 import re
-from collections.abc import Iterator
-from itertools import product
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from stacks.parts.alarms import Alarm
-from synthesized.platform import Body, Platform, Resource
-from tests import metric_math
+from synthesized.platform import Platform, Resource
 from tests.conftest import VARIANTS
-from tests.failures import expect_none
 from tests.synthesized import RUNBOOKS, TIERS, only
 
 
@@ -94,70 +92,35 @@ def test_the_metrics_of_a_share_have_the_same_dimensions_and_period(prod: Platfo
         assert whole == {**part, "metric_name": whole["metric_name"], "stat": "Sum"}
 
 
-LATE = (0, 1, 2)
-"""Newest periods without data: load balancers publish their metrics minutes late."""
-
-
-def states_while_breaching(alarm: Body) -> Iterator[tuple[str, str]]:
-    """States of an alarm on metric math that breaches in all periods, by how late its metrics are."""
-    metrics = [query["id"] for query in alarm["metric_query"] if "metric" in query]
-    retrieved = alarm["evaluation_periods"] + metric_math.EXTRA_PERIODS
-    for values in product((0.0, 1000.0), repeat=len(metrics)):
-        if metric_math.state(alarm, {id: [value] * retrieved for id, value in zip(metrics, values, strict=True)}) == (
-            "ALARM"
-        ):
-            for late in product(LATE, repeat=len(metrics)):
-                series = {
-                    id: [value] * (retrieved - missing) + [None] * missing
-                    for id, value, missing in zip(metrics, values, late, strict=True)
-                }
-                yield (
-                    f"newest periods without data: {dict(zip(metrics, late, strict=True))}",
-                    metric_math.state(alarm, series),
-                )
-
-
-def on_metric_math(platform: Platform) -> list[Resource]:
-    return [
-        alarm for alarm in alarms(platform) if any("metric" in query for query in alarm.body.get("metric_query", []))
-    ]
-
-
-def test_metric_math_is_in_alarm_although_the_newest_data_is_missing(platforms: dict[str, Platform]):
-    """An expression that is 0 where there is no data yet would keep an alarm in OK, and ECS would not roll back."""
-    for platform in platforms.values():
-        assert on_metric_math(platform)
-        for alarm in on_metric_math(platform):
-            states = list(states_while_breaching(alarm.body))
-            assert states, alarm.address
-            expect_none(f"{alarm.address}: metric_query: {late}: {state}" for late, state in states if state != "ALARM")
-
-
 @pytest.mark.parametrize(
-    "expression",
+    ("statistic", "threshold", "period", "periods", "evaluated"),
     [
-        "IF(FILL(whole, 0) >= 20, 100 * FILL(part, 0) / whole, 0)",  # 0 where there is no data yet
-        "IF(whole >= 20, 100 * FILL(part, 0) / whole)",  # 0 where the total is there before the errors
+        ("Maximum", 90, 60, 5, 8),
+        ("Maximum", 90, 300, 3, 3),  # the newest period has data of two minutes
+        ("Sum", 25, 300, 1, 2),
+        ("Sum", 1, 300, 1, 1),  # one event is enough
+        ("Sum", 1, 60, 3, 6),
     ],
 )
-def test_metric_math_that_is_zero_without_data_stays_ok(prod: Platform, expression: str):
-    (errors,) = (alarm.body for alarm in on_metric_math(prod) if alarm.name == "alarm-errors")
-    *metrics, judged = errors["metric_query"]
-    planted = {
-        **errors,
-        "metric_query": [*metrics, {**judged, "expression": expression}],
-        "evaluation_periods": 3,
-        "datapoints_to_alarm": 3,
-    }
-    assert "OK" in dict(states_while_breaching(planted)).values()
-
-
-def test_a_ratio_of_few_requests_is_no_alarm(prod: Platform):
-    (errors,) = (alarm.body for alarm in on_metric_math(prod) if alarm.name == "alarm-errors")
-    assert metric_math.state(errors, {"part": [19.0] * 7, "whole": [19.0] * 7}) == "OK"
-    assert metric_math.state(errors, {"part": [None] * 7, "whole": [20.0] * 7}) == "OK"
-    assert metric_math.state(errors, {"part": [None] * 7, "whole": [None] * 7}) == "OK"
-    assert metric_math.state(errors, {"part": [1.0] * 7, "whole": [20.0] * 7}) == "ALARM"
+def test_periods_that_may_lack_data_are_additional(
+    statistic: Literal["Maximum", "Sum"], threshold: float, period: int, periods: int, evaluated: int
+):
+    alarm = Alarm(
+        name="any",
+        namespace="AWS/RDS",
+        metric="Any",
+        statistic=statistic,
+        threshold=threshold,
+        unit="of them",
+        period=period,
+        periods=periods,
+        treat_missing_data="notBreaching",
+        reason="it fails",
+    )
+    assert alarm.evaluation_periods == evaluated
+    # With more periods, an alarm on silence would be raised by too little instead.
+    for treatment in ("breaching", "missing"):
+        assert replace(alarm, treat_missing_data=treatment).evaluation_periods == periods
 
 
 def test_a_description_names_the_share_and_the_periods_of_which_some_must_breach():
@@ -174,7 +137,7 @@ def test_a_description_names_the_share_and_the_periods_of_which_some_must_breach
         treat_missing_data="notBreaching",
         reason="it fails",
     )
-    assert alarm.description == "Failed at least 2 percent of All for 3 of 5 min: it fails."
+    assert alarm.description == "Failed at least 2 percent of All for 3 of 6 min: it fails."
 
 
 def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variants: dict[str, Platform]):
@@ -185,16 +148,12 @@ def test_descriptions_fit_cloudwatchs_limit_with_the_longest_runbook_url(variant
         assert len(body["alarm_description"]) <= 1024
 
 
-def test_the_composite_alarm_combines_the_alarms_of_all_tiers(platforms: dict[str, Platform]):
+def test_the_composite_alarm_notifies_and_fits_cloudwatchs_limit(platforms: dict[str, Platform]):
     for name, platform in platforms.items():
         composite = only(platform, "aws_cloudwatch_composite_alarm")
-        arns = {f"${{{alarm.address}.arn}}" for alarm in alarms(platform)}
         assert composite["alarm_name"] == f"acme/{name}/platform-healthy"
-        silent = {f"${{{one.address}.arn}}" for one in alarms(platform) if one.body["treat_missing_data"] == "missing"}
-        assert set(re.findall(r'\bALARM\("(.+?)"\)', composite["alarm_rule"])) == arns
-        assert set(re.findall(r'INSUFFICIENT_DATA\("(.+?)"\)', composite["alarm_rule"])) == silent != set()
         assert composite["alarm_actions"] == composite["ok_actions"] == ["${aws_sns_topic.foundation_alarms.arn}"]
-        # CloudWatch's limit, with the longest possible ARN in place of each reference.
+        # The longest possible ARN in place of each reference.
         longest = "arn:aws:cloudwatch:ap-northeast-1:111122223333:alarm:another-12-x/a-12-letters/" + 40 * "x"
         assert len(re.sub(r"\$\{.+?\}", longest, composite["alarm_rule"])) <= 10240
-        assert max(len(arn) for arn in arns) < len(longest)
+        assert max(len(f"${{{alarm.address}.arn}}") for alarm in alarms(platform)) < len(longest)

@@ -90,11 +90,11 @@ def test_a_table_describes_an_alarm(facts: Mapping[tuple[str, str], str]):
     assert facts["service", "errors"].splitlines() == [
         "| alarm | `<company>/<environment>/service-errors` |",
         "|---|---|",
-        "| condition | HTTPCode_Target_5XX_Count at least 2 percent of RequestCount for 3 of 5 min |",
+        "| condition | HTTPCode_Target_5XX_Count at least 2 percent of RequestCount for 3 of 6 min |",
         "| reason | the application returns errors to customers |",
         "| metric | `IF(whole >= 20, 100 * FILL(part, 0) / whole)` of `part`, the Sum of"
         " `HTTPCode_Target_5XX_Count` in `AWS/ApplicationELB` by LoadBalancer and `whole`, the Sum of `RequestCount` in"
-        " `AWS/ApplicationELB` by LoadBalancer, 3 of 5 times 60 seconds |",
+        " `AWS/ApplicationELB` by LoadBalancer, 3 of 6 times 60 seconds |",
         "| missing data | not in alarm |",
     ]
 
