@@ -54,11 +54,6 @@ class Alarm:
     reason: str
 
     @property
-    def is_metric_math(self) -> bool:
-        """Whether several metrics are combined."""
-        return bool(self.share_of or self.sample_count)
-
-    @property
     def evaluation_periods(self) -> int:
         """Periods of which `periods` must reach the threshold.
 
@@ -139,7 +134,7 @@ def _metric_queries(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery] | No
     """Metric math for alarms on a ratio, a minimum of samples or any resource; None for alarms on a single metric."""
     if alarm.any_resource:
         return [_any_resource_query(alarm)]
-    return _ratio_queries(alarm) if alarm.is_metric_math else None
+    return _ratio_queries(alarm) if alarm.share_of or alarm.sample_count else None
 
 
 def _ratio_queries(alarm: Alarm) -> list[CloudwatchMetricAlarmMetricQuery]:
