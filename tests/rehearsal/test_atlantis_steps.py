@@ -84,6 +84,9 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisS
     checkout = folder / "checkout"
     for package in ("operations", "synthesized", "stacks", "imports", "lambda_rotation"):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    # They use tiers that this program does not have.
+    for own in (checkout / "stacks" / "own").glob("*/"):
+        shutil.rmtree(own)
     (checkout / "environments").mkdir()
     (checkout / "environments" / f"{NAME}.toml").write_text(
         to_toml(changed_settings("dev", {"account": aws.account})), encoding="utf-8"
