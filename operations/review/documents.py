@@ -16,7 +16,10 @@ PLAN_START = re.compile(r'\{\s*"format_version"\s*:')
 """Terraform writes the version first."""
 START = re.compile(rf"^(?:[ \t]*(?=\{{)|(?!::)[^\n]*?(?={PLAN_START.pattern}))", re.MULTILINE)
 """Where a JSON object starts: a line, or a plan within a line. GitHub's debug lines repeat the output after `::`."""
-REPORTED_ERROR = re.compile(r"\bError: ")
+REPORTED_ERROR = re.compile(r"(?:\b|\x1b\[[0-9;]*m)Error: ")
+"""Terraform colours the word unless told not to."""
+PLAN_PART = re.compile(r'^(?!::).*"(?:output_changes|planned_values|prior_state|resource_changes)"\s*:', re.MULTILINE)
+"""Part of a plan, on a line that is not one of GitHub's commands, which repeat the output."""
 
 STATE = "a state, the output of `terraform show -json` without a file"
 OTHER_DOCUMENTS = (
@@ -61,6 +64,9 @@ def read_file(file: Path) -> PlanFile:
     unread = [f"document {number} is not a plan but {STATE}" for number in states]
     if REPORTED_ERROR.search(other):
         unread.append("an error is reported beside the plan")
+    without_version = (document for document, kind in zip(documents, kinds, strict=True) if kind)
+    if PLAN_PART.search(other) or any("resource_changes" in document for document in without_version):
+        unread.append("part of another plan, which cannot be read")
     return PlanFile(plans, sum(bool(line.strip()) for line in other.splitlines()), tuple(unread))
 
 

@@ -1,6 +1,7 @@
 """review: reads the whole plan, whatever surrounds it, and names what it does not understand."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ def test_lines_beside_the_json_are_counted_and_not_shown(tmp_path: Path):
         ('{"@level": "error", "@message": "Error: no state"}', "an error is reported beside the plan"),
         ("│ Error: Unsupported attribute", "an error is reported beside the plan"),
         ("10:00:00 [dns] Error: no state", "an error is reported beside the plan"),
+        ("\x1b[31m│\x1b[0m \x1b[1m\x1b[31mError: \x1b[0mno state", "an error is reported beside the plan"),
+        (SORTED[:-5].replace("\n", " "), "part of another plan, which cannot be read"),
+        (re.sub("^", "10:00:00 ", SORTED, flags=re.MULTILINE), "part of another plan, which cannot be read"),
+        ('{"resource_changes": []}', "part of another plan, which cannot be read"),
         (STATE, "document 2 is not a plan but a state, the output of"),
     ],
 )
@@ -62,6 +67,13 @@ def test_what_may_stand_for_the_plan_of_another_stack_passes_no_gate(tmp_path: P
     assert result.exit_code == 3
     assert result.stdout.startswith("### Plan not fully understood (`network`). No changes to resources\n")
     assert f"- `network`: `{named}" in result.stdout
+
+
+def test_a_plan_without_a_version_in_an_array_passes_no_gate(tmp_path: Path):
+    without_version = {"resource_changes": [DATABASE]}
+    result = run(write(tmp_path, json.dumps([plan(), without_version])), "--fail-on", "data-loss")
+    assert result.exit_code == 3
+    assert "part of another plan, which cannot be read" in result.stdout
 
 
 DELETED = change("aws_rds_cluster", DELETE, {}, None)
