@@ -475,7 +475,7 @@ TYPE_RULES = (
     ),
     ReviewRule("aws_lb_target_group", r"deregistration_delay", lower, DOWNTIME, "requests in progress are cut sooner"),
     ReviewRule(
-        "aws_route53_record", r"records|ttl|alias/.*", changed_if_set, DOWNTIME, "the name resolves to another target"
+        "aws_route53_record", r"records|alias/.*", changed_if_set, DOWNTIME, "the name resolves to another target"
     ),
     ReviewRule("aws_route", r".*_(id|arn|cidr_block)", changed_if_set, DOWNTIME, "traffic is routed elsewhere"),
     ReviewRule(
