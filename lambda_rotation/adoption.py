@@ -23,6 +23,12 @@ from psycopg2.extensions import cursor
 
 from lambda_rotation.configuration import ROLE_COMMENT
 
+ALIKE = (
+    r"coalesce\(\s*nullif\(\s*current_setting\('role'(::text)?(,\s*true)?\),\s*'none'(::text)?\s*\),"
+    r"\s*\(?session_user\)?(::text)?\s*\)"
+)
+"""Expression that has the same value for the role and the logins, as written by hand and by PostgreSQL."""
+
 Connect = Callable[[str], AbstractContextManager[cursor]]
 """Connects to a database by its name."""
 
@@ -40,7 +46,7 @@ class Adoption:
     def values(self) -> dict[str, object]:
         """Values of the queries' parameters."""
         first, second = f"{self.owner}_a", f"{self.owner}_b"
-        return {**asdict(self), "first": first, "second": second, "comment": ROLE_COMMENT}
+        return {**asdict(self), "first": first, "second": second, "comment": ROLE_COMMENT, "alike": ALIKE}
 
 
 class Refusal(NamedTuple):
@@ -151,7 +157,8 @@ OBJECT_REFUSALS = """
             %(adopted)s),
         'Ask for current_user, or coalesce(nullif(current_setting(''role''), ''none''), session_user)'
     FROM definitions
-    WHERE objid >= 16384 AND definition ~* '\\m(session_user|session_authorization|system_user)\\M'
+    WHERE objid >= 16384 AND regexp_replace(definition, %(alike)s, '', 'gi')
+            ~* '\\m(session_user|session_authorization|system_user)\\M'
         AND NOT EXISTS (SELECT FROM pg_depend WHERE deptype = 'e' AND pg_depend.classid = definitions.classid
             AND pg_depend.objid = definitions.objid)
     ORDER BY 1

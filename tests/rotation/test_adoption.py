@@ -300,6 +300,19 @@ def test_objects_of_extensions_are_no_reason_for_refusal(adopting: Adopting):
     adopting.rotation.rotate()
 
 
+def test_the_expression_that_the_refusal_names_is_no_reason_for_refusal(adopting: Adopting):
+    alike = "coalesce(nullif(current_setting('role'), 'none'), session_user)"
+    adopting.as_superuser(
+        f"CREATE VIEW v AS SELECT {alike} AS a; CREATE TABLE t (a text DEFAULT {alike} CHECK (a = {alike}));"
+        f"CREATE POLICY p ON t USING (a = {alike});"
+        f"CREATE FUNCTION f(a text DEFAULT {alike}) RETURNS text LANGUAGE sql AS $$ SELECT {alike} $$;"
+        f"CREATE FUNCTION g() RETURNS text RETURN {alike}; GRANT SELECT ON v TO {{role}}"
+    )
+    adopting.rotation.rotate()
+    asked = "SELECT a, f(), g() FROM v"
+    assert adopting.as_new(asked) == adopting.as_old(asked) == [(adopting.role,) * 3]
+
+
 def test_a_role_is_adopted_after_the_first_rotation_if_the_owner_has_no_objects(
     adopting: Adopting, monkeypatch: pytest.MonkeyPatch
 ):
