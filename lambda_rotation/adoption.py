@@ -91,6 +91,28 @@ ROLE_REFUSALS = (
     FROM pg_shseclabel JOIN pg_roles ON oid = objoid AND classoid = 'pg_authid'::regclass
     WHERE rolname = %(adopted)s
     """,
+    # The logins' own setting would take precedence.
+    """
+    SELECT coalesce('database ' || datname, 'all roles'), format('its setting role would not apply to the logins, only'
+            ' to %%s', rolname),
+        format('ALTER ROLE %%I%%s SET role = %%L', rolname, ' IN DATABASE ' || quote_ident(datname), acting)
+    FROM pg_db_role_setting AS settings LEFT JOIN pg_database ON pg_database.oid = setdatabase,
+        unnest(setconfig) AS setting, substring(setting FROM '^role=(.*)') AS acting, pg_roles
+    WHERE setrole = 0 AND rolname = %(adopted)s AND acting IN (SELECT roles.rolname FROM pg_roles AS roles
+            WHERE roles.oid <> pg_roles.oid AND pg_has_role(pg_roles.oid, roles.oid, 'SET'))
+        AND NOT EXISTS (SELECT FROM pg_db_role_setting, unnest(setconfig) AS own WHERE setrole = pg_roles.oid
+            AND setdatabase IN (0, settings.setdatabase) AND own LIKE 'role=%%')
+    """,
+    # PostgreSQL only warns, and the role acts as itself; a login would not act as the role.
+    """
+    SELECT 'setting role', format('%%s may not act as %%s, or that role does not exist', rolname, acting),
+        format('ALTER ROLE %%I%%s RESET role', rolname, ' IN DATABASE ' || quote_ident(datname))
+    FROM pg_roles JOIN pg_db_role_setting ON setrole = pg_roles.oid
+    LEFT JOIN pg_database ON pg_database.oid = setdatabase,
+        unnest(setconfig) AS setting, substring(setting FROM '^role=(.*)') AS acting
+    WHERE rolname = %(adopted)s AND acting <> 'none' AND acting NOT IN (SELECT roles.rolname FROM pg_roles AS roles
+        WHERE pg_has_role(pg_roles.oid, roles.oid, 'SET'))
+    """,
     # The logins act as the owner role until then.
     """
     SELECT 'role ' || rolname, format('owns or was granted %%s objects, which the logins would lose', count(*)),
