@@ -131,14 +131,16 @@ USED_DATABASES = """
         SELECT pg_roles.oid FROM pg_roles JOIN pg_roles AS adopted ON adopted.rolname = %(adopted)s
         WHERE pg_has_role(adopted.oid, pg_roles.oid, 'MEMBER')
     )
-    SELECT has_database_privilege(oid, 'CONNECT'), datname::text,
-        format('%%s uses it, but %%s cannot examine it', %(adopted)s, current_user),
-        format('GRANT CONNECT ON DATABASE %%I TO %%I', datname, current_user)
-    FROM pg_database
+    SELECT examiner IS NULL, datname::text, format('%%s uses it, but %%s cannot examine it', %(adopted)s, examiner),
+        'GRANT CONNECT ON DATABASE ' || quote_ident(datname) || ' TO ' || quote_ident(examiner)
+    FROM pg_database LEFT JOIN LATERAL (
+        SELECT name AS examiner FROM (VALUES (current_user), (%(master)s)) AS examiners (name)
+        WHERE NOT has_database_privilege(name, pg_database.oid, 'CONNECT') LIMIT 1
+    ) AS examiners ON true
     WHERE datallowconn AND datname <> 'rdsadmin' AND (datname = current_database()
-        OR oid IN (SELECT CASE WHEN dbid = 0 AND classid = 'pg_database'::regclass THEN objid ELSE dbid END
+        OR pg_database.oid IN (SELECT CASE WHEN dbid = 0 AND classid = 'pg_database'::regclass THEN objid ELSE dbid END
             FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid IN (SELECT oid FROM roles))
-        OR oid IN (SELECT setdatabase FROM pg_db_role_setting WHERE setrole IN (SELECT oid FROM roles)))
+        OR pg_database.oid IN (SELECT setdatabase FROM pg_db_role_setting WHERE setrole IN (SELECT oid FROM roles)))
     ORDER BY datname
 """
 

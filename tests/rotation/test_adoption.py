@@ -490,6 +490,16 @@ def test_the_plan_shows_every_refusal(adopting: Adopting, run: Run, user: str, p
     ]
 
 
+def test_the_plan_for_the_role_itself_shows_what_the_master_user_cannot_examine(adopting: Adopting, run: Run):
+    other = f"{adopting.rotation.database}_other"
+    adopting.rotation.server.execute(f"CREATE DATABASE {other}")
+    adopting.as_superuser(f"REVOKE CONNECT ON DATABASE {other} FROM public")
+    adopting.as_superuser(f"GRANT CONNECT ON DATABASE {other} TO {{role}}")
+    output, code = run(adopting.role, PASSWORD, "--master", MASTER)
+    assert code == 1
+    assert f"{MASTER} cannot examine it. GRANT CONNECT ON DATABASE {other} TO {MASTER}" in output
+
+
 def test_the_plan_needs_the_name_of_the_master_user(adopting: Adopting, run: Run):
     output, code = run(adopting.role, PASSWORD)
     assert code == 2
