@@ -70,7 +70,7 @@ ROLE_REFUSALS = (
     # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
     """
     SELECT 'role ' || adopted.rolname, format('is a member of %%s, %%s', forbidden.role, forbidden.reason),
-        format('REVOKE %%I FROM %%I', forbidden.role, members.rolname)
+        format('REVOKE %%I FROM %%I GRANTED BY %%I', forbidden.role, members.rolname, grantor::regrole::name)
     FROM (VALUES
         ('rds_iam', 'whose members log in with an IAM token instead of a password'),
         ('rds_ad', 'whose members log in with Kerberos instead of a password'),

@@ -292,6 +292,18 @@ def test_what_cannot_be_carried_over_is_refused_beforehand(adopting: Adopting, k
     assert adopting.as_new(current) == adopting.as_old(current)
 
 
+def test_a_membership_that_another_role_granted_is_revoked_by_the_remedy(adopting: Adopting):
+    adopting.as_superuser(
+        "CREATE ROLE rds_iam; CREATE ROLE {owner}_admin; GRANT rds_iam TO {owner}_admin WITH ADMIN OPTION;"
+        "SET ROLE {owner}_admin; GRANT rds_iam TO {role}"
+    )
+    with pytest.raises(RotationRefusedError, match="REVOKE rds_iam FROM") as refused:
+        adopting.rotation.rotate()
+    adopting.as_superuser(refused.value.remedy)
+    adopting.rotation.rotate()
+    adopting.as_superuser("DROP ROLE rds_iam")
+
+
 def test_a_security_label_is_a_reason_for_refusal(adopting: Adopting):
     """The test server has no label provider."""
     adopting.as_superuser(
