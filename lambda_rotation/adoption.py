@@ -330,7 +330,7 @@ def plan(adoption: Adoption, session: cursor, connect: Connect) -> tuple[list[st
 @contextmanager
 def _read_only(database: str | None = None) -> Generator[cursor]:
     # CVE-2018-1058: as the master user, never run functions from schemas that others can write to.
-    options = "-c search_path=pg_catalog -c default_transaction_read_only=on"
+    options = "-c search_path=pg_catalog -c default_transaction_read_only=on -c role=none"
     with closing(psycopg2.connect(dbname=database, options=options)) as opened, opened.cursor() as session:
         yield session
 

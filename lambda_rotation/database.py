@@ -88,6 +88,8 @@ def prepare(
             changed.
     """
     with transaction(configuration, configuration.host, master.username, master.password) as session:
+        # The database's setting role, which the master user may follow, would take its CREATEROLE away.
+        _execute(session, SQL("SET ROLE NONE"))
         _execute(session, SQL("SELECT pg_advisory_xact_lock({})").format(Literal(ADVISORY_LOCK)))
         if _fetch_value(session, SQL("SELECT pg_is_in_recovery()")):
             raise DatabaseError(

@@ -250,6 +250,14 @@ def test_an_existing_schema_is_not_taken_over(rotation: RotationFixture):
     assert not rotation.server.execute(f"SELECT 1 FROM pg_roles WHERE rolname LIKE '{rotation.owner}%'")
 
 
+def test_the_databases_setting_role_does_not_keep_the_master_user_from_creating_roles(rotation: RotationFixture):
+    group = f"{rotation.owner}_group"
+    rotation.server.execute(f"CREATE ROLE {group}; GRANT {group} TO {MASTER}")
+    rotation.server.execute(f"ALTER DATABASE {rotation.database} SET role = {group}")
+    rotation.rotate()
+    assert rotation.query("SELECT current_user::text") == [(rotation.owner,)]
+
+
 def test_excessive_privileges_fail_test_secret(rotation: RotationFixture):
     token = rotation.begin_rotation()
     rotation.step("createSecret", token)
