@@ -653,3 +653,8 @@ def test_the_tests_plan_is_valid(tmp_path: Path):
     assert [each.address for each in found.changes] == [STANDING["address"]]
     assert not found.is_first
     assert list(Level) == sorted(Level, key=lambda level: level.rank)
+
+
+def test_another_ttl_of_a_dns_record_is_no_downtime(tmp_path: Path):
+    record = change("aws_route53_record", UPDATE, {"ttl": 300, "records": ["a"]}, {"ttl": 60, "records": ["a"]})
+    assert reviewed(tmp_path, record).startswith("### Nothing significant: 1 other\n")
