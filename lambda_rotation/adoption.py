@@ -240,6 +240,14 @@ LOGIN_REFUSALS = """
 """
 """Query for logins that act as a role which was adopted, but is no longer configured."""
 
+FOREIGN_LOGINS = """
+    SELECT 'role ' || rolname, 'exists, but was not created by the rotation',
+        'Choose another rotation.owner, or rename the existing role'
+    FROM pg_roles WHERE rolname IN (%(first)s, %(second)s)
+        AND shobj_description(oid, 'pg_authid') IS DISTINCT FROM %(comment)s ORDER BY rolname
+"""
+"""Query for roles of others with the names of the logins."""
+
 IS_ADOPTED = """
     SELECT FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid JOIN pg_roles AS members ON members.oid = member
     WHERE pg_roles.rolname = %(adopted)s AND members.rolname IN (%(first)s, %(second)s)
@@ -321,6 +329,7 @@ def plan(adoption: Adoption, session: cursor, connect: Connect) -> tuple[list[st
     refused = [
         *fetch_refusals(session, ADMIN_REFUSALS, adoption),
         *fetch_refusals(session, LOGIN_REFUSALS, adoption),
+        *fetch_refusals(session, FOREIGN_LOGINS, adoption),
         *fetch_refusals(session, SETTING_REFUSALS, adoption),
         *refusals(adoption, session, connect),
     ]

@@ -512,6 +512,13 @@ def test_the_plan_for_the_role_itself_shows_what_the_master_user_cannot_examine(
     assert f"{MASTER} cannot examine it. GRANT CONNECT ON DATABASE {other} TO {MASTER}" in output
 
 
+def test_the_plan_shows_roles_of_others_with_the_names_of_the_logins(adopting: Adopting, run: Run):
+    adopting.as_superuser("CREATE ROLE {owner}_b")
+    output, code = run(MASTER, MASTER_PASSWORD)
+    assert code == 1
+    assert adopting.format("Refused: role {owner}_b: exists, but was not created by the rotation. Choose") in output
+
+
 def test_the_plan_needs_the_name_of_the_master_user(adopting: Adopting, run: Run):
     output, code = run(adopting.role, PASSWORD)
     assert code == 2
