@@ -113,16 +113,21 @@ ROLE_REFUSALS = (
     WHERE rolname = %(adopted)s AND acting <> 'none' AND acting NOT IN (SELECT roles.rolname FROM pg_roles AS roles
         WHERE pg_has_role(pg_roles.oid, roles.oid, 'SET'))
     """,
-    # The logins act as the owner role until then.
-    """
-    SELECT 'role ' || rolname, format('owns or was granted %%s objects, which the logins would lose', count(*)),
-        'Remove rotation.adopted, or choose another rotation.owner'
-    FROM pg_roles JOIN pg_shdepend ON refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid
-    WHERE rolname = %(owner)s AND pg_shdepend.classid NOT IN ('pg_namespace'::regclass, 'pg_database'::regclass)
-    GROUP BY rolname
-    """,
 )
-"""Queries for what the role itself is refused for."""
+"""Queries for what the role itself is refused for, at every rotation."""
+
+# Only until the logins act as the adopted role: what they had as the owner role, or as themselves after SET ROLE NONE.
+OWNER_REFUSALS = """
+    SELECT 'role ' || rolname, format('owns or was granted %%s objects, and is a member of %%s roles: the logins would'
+            ' lose that', objects, memberships),
+        'Remove rotation.adopted, or choose another rotation.owner'
+    FROM pg_roles, LATERAL (SELECT count(*) FROM pg_shdepend
+            WHERE refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid
+                AND classid NOT IN ('pg_namespace'::regclass, 'pg_database'::regclass)) AS owned (objects),
+        LATERAL (SELECT count(*) FROM pg_auth_members JOIN pg_roles AS granted ON granted.oid = roleid
+            WHERE member = pg_roles.oid AND granted.rolname <> %(owner)s) AS granted (memberships)
+    WHERE rolname IN (%(owner)s, %(first)s, %(second)s) AND objects + memberships > 0
+"""
 
 # A role uses the databases in which it, or a role of which it is a member, owns something or was granted something, and
 # those for which it has settings. Only AWS can connect to rdsadmin.
@@ -280,6 +285,8 @@ MEMBERSHIPS = """
 def refusals(adoption: Adoption, session: cursor, connect: Connect) -> list[Refusal]:
     """Why a role cannot be adopted: what is not carried over, in all databases that it uses.
 
+    Of a role that has been adopted, only the role itself is examined again.
+
     Args:
         session: a session in any database.
         connect: connects to another database.
@@ -287,6 +294,9 @@ def refusals(adoption: Adoption, session: cursor, connect: Connect) -> list[Refu
     found: list[Refusal] = []
     for query in ROLE_REFUSALS:
         found += fetch_refusals(session, query, adoption)
+    if is_adopted(adoption, session):
+        return found
+    found += fetch_refusals(session, OWNER_REFUSALS, adoption)
     session.execute(USED_DATABASES, adoption.values)
     for can_connect, database, reason, remedy in session.fetchall():
         if not can_connect:

@@ -206,6 +206,8 @@ def _ensure_login(session: cursor, configuration: Configuration, login: str) -> 
     owner = configuration.adopted or configuration.owner
     _execute(session, SQL("GRANT {} TO {} WITH INHERIT TRUE, SET TRUE").format(Identifier(owner), role))
     _execute(session, SQL("ALTER ROLE {} SET role = {}").format(role, Literal(owner)))
+    # It would take precedence.
+    _execute(session, SQL("ALTER ROLE {} IN DATABASE {} RESET role").format(role, Identifier(configuration.database)))
     for parameter, limit in SESSION_LIMITS.items():
         value = SQL("RESET {}") if configuration.adopted else SQL("SET {} = {}")
         _execute(session, SQL("ALTER ROLE {} ").format(role) + value.format(Identifier(parameter), Literal(limit)))
@@ -294,7 +296,7 @@ def _check_roles(session: cursor, configuration: Configuration, master: MasterCr
         *adoption.fetch_refusals(session, adoption.ADMIN_REFUSALS, roles),
         *adoption.fetch_refusals(session, adoption.LOGIN_REFUSALS, roles),
     ]
-    if not refused and configuration.adopted and not adoption.is_adopted(roles, session):
+    if not refused and configuration.adopted:
         refused = adoption.refusals(roles, session, connect)
     if refused:
         more = f" (and {len(refused) - 1} more)" if refused[1:] else ""

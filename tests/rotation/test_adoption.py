@@ -362,6 +362,39 @@ def test_a_role_is_not_adopted_if_the_owner_has_objects(adopting: Adopting, monk
         adopting.rotation.rotate()
 
 
+@pytest.mark.parametrize(
+    ("user", "statement"),
+    [("superuser", "GRANT pg_read_all_data TO {owner}"), ("new", "SET ROLE NONE; CREATE TABLE {owner}.mine ()")],
+)
+def test_a_role_is_not_adopted_if_the_logins_would_lose_what_they_have(
+    adopting: Adopting, monkeypatch: pytest.MonkeyPatch, user: str, statement: str
+):
+    monkeypatch.setenv("ADOPTED_ROLE", "")
+    adopting.rotation.rotate()
+    getattr(adopting, f"as_{user}")(statement)
+    monkeypatch.setenv("ADOPTED_ROLE", adopting.role)
+    with pytest.raises(RotationRefusedError, match=r"the logins would lose that\. Remove rotation.adopted"):
+        adopting.rotation.rotate()
+
+
+def test_an_adopted_role_that_gets_powers_later_is_named(adopting: Adopting):
+    adopting.rotation.rotate()
+    adopting.as_superuser("ALTER ROLE {role} CREATEROLE")
+    with pytest.raises(RotationRefusedError, match=rf"role {adopting.role}: is a superuser, or has CREATEROLE"):
+        adopting.rotation.rotate()
+    assert adopting.rotation.can_log_in()
+
+
+def test_a_role_set_for_one_database_is_reset(adopting: Adopting):
+    adopting.rotation.rotate()
+    adopting.rotation.rotate()
+    for login in ("a", "b"):
+        adopting.as_superuser(f"ALTER ROLE {{owner}}_{login} IN DATABASE {{database}} SET role = 'none'")
+    for _ in range(2):
+        adopting.rotation.rotate()
+        assert adopting.as_new("SELECT current_user::text") == [(adopting.role,)]
+
+
 @pytest.mark.parametrize("adopted", ["", "another"])
 def test_an_adoption_is_not_forgotten(adopting: Adopting, monkeypatch: pytest.MonkeyPatch, adopted: str):
     adopting.rotation.rotate()
