@@ -12,6 +12,7 @@ Exit codes: 0 can be adopted; 1 cannot be adopted, or failed; 2 usage.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -21,7 +22,7 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor
 
-from lambda_rotation.configuration import ROLE_COMMENT
+from lambda_rotation.configuration import ROLE_COMMENT, ROLE_PATTERN
 
 ALIKE = (
     r"coalesce\(\s*nullif\(\s*current_setting\('role'(::text)?(,\s*true)?\),\s*'none'(::text)?\s*\),"
@@ -362,6 +363,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("owner", help="rotation.owner")
     parser.add_argument("--master", help="the master user, if you are not connected as it")
     options = parser.parse_args(arguments)
+    for name in (options.role, options.owner):
+        if not re.fullmatch(ROLE_PATTERN, name):
+            parser.error(
+                f"{name!r}: allowed: up to 60 lowercase letters, digits and underscores, starting with a letter; no "
+                "name that PostgreSQL or RDS reserves"
+            )
+    if options.role in {options.owner, f"{options.owner}_a", f"{options.owner}_b"}:
+        parser.error(f"{options.role!r}: allowed: a role that is none of the rotation's")
     try:
         with _read_only() as session:
             session.execute("SELECT session_user::text")

@@ -594,3 +594,20 @@ def test_roles_that_a_superuser_restored_are_refused(rotation: RotationFixture):
         rotation.server.execute(f"REVOKE {role} FROM {MASTER} CASCADE")
     with pytest.raises(RotationRefusedError, match=r"on it\. As a superuser, because no role has it: GRANT"):
         rotation.rotate()
+
+
+@pytest.mark.parametrize(
+    ("role", "owner"),
+    [("Shop App", "application"), ("x" * 61, "application"), ("\udcff", "application"), ("shop", "public")],
+)
+def test_names_that_the_settings_refuse_are_usage_errors(capsys: pytest.CaptureFixture[str], role: str, owner: str):
+    with pytest.raises(SystemExit, match="2"):
+        adoption.main([role, owner])
+    assert "allowed: up to 60 lowercase letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("role", ["application", "application_b"])
+def test_a_role_of_the_rotation_is_a_usage_error(capsys: pytest.CaptureFixture[str], role: str):
+    with pytest.raises(SystemExit, match="2"):
+        adoption.main([role, "application"])
+    assert "allowed: a role that is none of the rotation's" in capsys.readouterr().err
