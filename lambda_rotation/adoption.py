@@ -30,6 +30,7 @@ ALIKE = (
 )
 """Expression that has the same value for the role and the logins, as written by hand and by PostgreSQL."""
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 Connect = Callable[[str], AbstractContextManager[cursor]]
 """Connects to a database by its name."""
 
@@ -326,7 +327,12 @@ def acts_as(adoption: Adoption, session: cursor) -> str:
 def fetch_refusals(session: cursor, query: str, adoption: Adoption) -> list[Refusal]:
     """Refusals by one query."""
     session.execute(query, adoption.values)
-    return [Refusal(*row) for row in session.fetchall()]
+    return [Refusal(*map(_printable, row)) for row in session.fetchall()]
+
+
+def _printable(text: str) -> str:
+    """A text without the control characters that names may contain: it becomes part of a line of the log."""
+    return CONTROL.sub("?", text)
 
 
 def plan(adoption: Adoption, session: cursor, connect: Connect) -> tuple[list[str], list[Refusal]]:

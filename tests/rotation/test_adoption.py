@@ -1,6 +1,7 @@
 """Adoption of an existing login: old and new logins work alike, nothing changes for the old one, or it is refused."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -594,6 +595,13 @@ def test_roles_that_a_superuser_restored_are_refused(rotation: RotationFixture):
         rotation.server.execute(f"REVOKE {role} FROM {MASTER} CASCADE")
     with pytest.raises(RotationRefusedError, match=r"on it\. As a superuser, because no role has it: GRANT"):
         rotation.rotate()
+
+
+def test_a_name_with_control_characters_stays_in_its_line(adopting: Adopting):
+    adopting.as_old('CREATE VIEW "a\n\x1b[31mb" AS SELECT session_user')
+    with pytest.raises(RotationRefusedError, match=re.escape('"a??[31mb"')) as refused:
+        adopting.rotation.rotate()
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(
