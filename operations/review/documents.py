@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,14 +104,14 @@ def _parse(file: Path, text: str) -> tuple[list[Any], str]:
     """Documents, and the text around them."""
     try:
         try:
-            whole = json.loads(text)
+            whole = json.loads(text, object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             return _search(file, text, error)
     except RecursionError as error:
         raise RefusedError(f"{file}: nested too deeply for a plan") from error
     except RefusedError:
         raise
-    except ValueError as error:  # a number with more digits than Python parses
+    except ValueError as error:  # a number with more digits than Python parses, or a repeated key
         raise RefusedError(f"{file}: JSON that cannot be parsed: {error}") from error
     documents = whole if isinstance(whole, list) else [whole]
     if not documents or not all(isinstance(document, dict) for document in documents):
@@ -118,8 +119,17 @@ def _parse(file: Path, text: str) -> tuple[list[Any], str]:
     return documents, ""
 
 
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which no member hides another."""
+    found = dict(members)
+    if len(found) < len(members):
+        ((name, _),) = Counter(name for name, _ in members).most_common(1)
+        raise ValueError(f"{name!r} is there more than once")
+    return found
+
+
 def _search(file: Path, text: str, error: json.JSONDecodeError) -> tuple[list[Any], str]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
     documents: list[Any] = []
     other: list[str] = []
     position = 0

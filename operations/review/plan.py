@@ -279,7 +279,7 @@ def read_plans(files: list[Path]) -> list[NamedPlan]:
 def _read_plans(file: Path) -> Iterator[tuple[str, NamedPlan]]:
     """The plans in a file, with their position. What is said of the file is said of its first plan."""
     content = read_file(file)
-    unread, notes = content.unread, (f"{content.other_lines} lines beside the JSON",) if content.other_lines else ()
+    unread, notes = content.unread, (f"lines beside the JSON: {content.other_lines}",) if content.other_lines else ()
     known = WITHOUT_CHANGES | Plan.model_fields.keys()
     for number, document in enumerate(content.plans, 1):
         where = f"{file}, plan {number}" if len(content.plans) > 1 else str(file)

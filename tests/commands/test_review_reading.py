@@ -46,7 +46,7 @@ def test_lines_beside_the_json_are_counted_and_not_shown(tmp_path: Path):
     result = run(write(tmp_path, f"hunter2\n{WITHOUT_CHANGES}\nhunter2\n"), "--fail-on", "other")
     assert (result.exit_code, "hunter2" in result.output) == (0, False)
     assert result.stdout.startswith("### No changes to resources\n")
-    assert "Not understood (1)</summary>\n\n- `network`: `2 lines beside the JSON`" in result.stdout
+    assert "Not understood (1)</summary>\n\n- `network`: `lines beside the JSON: 2`" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -216,3 +216,11 @@ def test_changes_by_import_are_read_whatever_identifies_the_resource(tmp_path: P
     )
     document = as_json(tmp_path, unprotected)
     assert (document["verdict"], document["stacks"][0]["counts"]) == ("data-loss", {"update": 1, "import": 1})
+
+
+@pytest.mark.parametrize("around", ["{}", "warning\n{}"])
+def test_a_member_that_hides_another_is_refused(tmp_path: Path, around: str):
+    text = f'{PLAN[:-1]}, "resource_changes": []}}'
+    result = run(write(tmp_path, around.format(text)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("JSON that cannot be parsed: 'resource_changes' is there more than once\n")
