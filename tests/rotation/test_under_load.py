@@ -85,7 +85,7 @@ def test_single_user_rotation_fails_logins(rotation: RotationFixture):
         changed = replace(current, password=current.password[::-1])
         rotation.server.execute(f"ALTER ROLE {current.username} PASSWORD '{changed.password}'")
         # The time until Secrets Manager calls the next step.
-        time.sleep(0.1)
+        time.sleep(0.5)
         rotation.client.put_secret_value(SecretId=rotation.secret_arn, SecretString=changed.dump())
 
     with logging_in(rotation.current, rotation.log_in, [0, 0, 1, 1]) as clients:
