@@ -26,6 +26,8 @@ from local_aws.requests import violations
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+Route = tuple[OperationModel, Request, Mapping[str, Any]]
+"""The operation of a request, the request, and the arguments in its path."""
 
 # botocore's service name by signing name, where they differ.
 SERVICE_MODELS = {
@@ -110,15 +112,16 @@ class Gateway:
         """WSGI entry point. Every response is logged and counted."""
         # Takes precedence over the account that moto derives from the access key.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-        call = replace(parse_call(environ), attempt=parse_attempt(environ))
+        route = find_route(environ)
+        call = replace(parse_call(environ, route), attempt=parse_attempt(environ))
         with self._lock:
             fault = self.faults.draw(call.service)
         if fault:
             return self._error(call, start_response, *fault, "Injected fault")
-        if (found := _route(call.service, environ)) and (wrong := violations(*found)):
+        if route and (wrong := violations(*route)):
             with self._lock:
                 self.invalid.update(f"{call}: {each}" for each in wrong)
-            return self._error(call, start_response, 400, _invalid_code(found[0]), "; ".join(wrong))
+            return self._error(call, start_response, 400, _invalid_code(route[0]), "; ".join(wrong))
         response = _BufferedResponse(start_response)
         try:
             body = b"".join(self._moto(environ, response.start))
@@ -216,12 +219,12 @@ class _BufferedResponse:
         return not body or b"<!doctype html>" in body.lower()
 
 
-def parse_call(environ: Environ) -> Call:
+def parse_call(environ: Environ, route: Route | None) -> Call:
     """Service and action of a request, as far as they can be determined."""
     service = _signing_name(environ)
     content_type = environ.get("CONTENT_TYPE", "")
-    if found := _route(service, environ):
-        return Call(service, str(found[0].name), content_type)
+    if route:
+        return Call(service, str(route[0].name), content_type)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], content_type)
     if action := re.search(rb"(?:^|&)Action=(\w+)", _body(environ)):
@@ -234,8 +237,9 @@ def _signing_name(environ: Environ) -> str:
     return scope[1] if scope else "unsigned"
 
 
-def _route(service: str, environ: Environ) -> tuple[OperationModel, Request, Mapping[str, Any]] | None:
-    """The operation of a request, the request, and the arguments in its path. None if there is no such operation."""
+def find_route(environ: Environ) -> Route | None:
+    """The route of a request. None if there is no such operation."""
+    service = _signing_name(environ)
     request = Request({**environ, "wsgi.input": BytesIO(_body(environ))})
     try:
         operation, arguments = get_service_router(SERVICE_MODELS.get(service, service)).match(request)

@@ -61,15 +61,15 @@ def _leaves(ec2: Any, source: Place, subnet: Any) -> bool:
     tables = ec2.describe_route_tables(filters={"association.subnet-id": [subnet.id]})
     tables = tables or ec2.describe_route_tables(filters={"vpc-id": [subnet.vpc_id], "association.main": ["true"]})
     return (
-        any(route.nat_gateway and route.destination_cidr_block == str(ANYWHERE) for route in _routes(tables))
+        any(
+            route.nat_gateway and route.destination_cidr_block == str(ANYWHERE)
+            for table in tables
+            for route in table.routes
+        )
         and _groups_allow(ec2, source.groups, "egress", ANYWHERE, (), HTTPS)
         and _acl_allows(ec2, subnet, ANYWHERE, [HTTPS], outward=True)
         and _acl_allows(ec2, subnet, ANYWHERE, EPHEMERAL_PORTS, outward=False)
     )
-
-
-def _routes(tables: Iterable[Any]) -> list[Any]:
-    return [route for table in tables for route in table.routes]
 
 
 def _range(subnet: Any) -> IPv4Network:

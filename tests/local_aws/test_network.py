@@ -58,6 +58,23 @@ class Scene:
             PortRange={"From": ports[0], "To": ports[1]},
         )
 
+    def connect(self, port: int) -> None:
+        """Let the app subnet connect to the data subnet, by security groups."""
+        self.allow("app", "egress", port, UserIdGroupPairs=[{"GroupId": self.groups["data"]}])
+        self.allow("data", "ingress", port, UserIdGroupPairs=[{"GroupId": self.groups["app"]}])
+
+    def create_endpoint(self, service: str) -> str:
+        """The ID of a service's interface endpoint in the data subnet."""
+        created = self.ec2.create_vpc_endpoint(
+            VpcId=self.vpc,
+            ServiceName=f"com.amazonaws.{self.aws.region}.{service}",
+            VpcEndpointType="Interface",
+            SubnetIds=[self.subnets["data"]],
+            SecurityGroupIds=[self.groups["data"]],
+            PrivateDnsEnabled=True,
+        )
+        return created["VpcEndpoint"]["VpcEndpointId"]
+
     def is_reached(self, port: int = PORT) -> bool:
         return reaches(self.aws.backend("ec2"), self.app, self.data, port)
 
@@ -101,8 +118,7 @@ def scene(aws: LocalAws) -> Scene:
 @pytest.fixture
 def connected(scene: Scene) -> Scene:
     """The app subnet may connect to the data subnet, by security groups."""
-    scene.allow("app", "egress", UserIdGroupPairs=[{"GroupId": scene.groups["data"]}])
-    scene.allow("data", "ingress", UserIdGroupPairs=[{"GroupId": scene.groups["app"]}])
+    scene.connect(PORT)
     return scene
 
 
@@ -159,19 +175,11 @@ def test_network_acls_do_not_filter_within_a_subnet(connected: Scene):
 def test_an_interface_endpoint_is_reached_through_its_security_group(connected: Scene):
     ec2, backend = connected.ec2, connected.aws.backend("ec2")
     assert list(reached_services(backend, connected.app)) == []
-    created = ec2.create_vpc_endpoint(
-        VpcId=connected.vpc,
-        ServiceName=f"com.amazonaws.{connected.aws.region}.secretsmanager",
-        VpcEndpointType="Interface",
-        SubnetIds=[connected.subnets["data"]],
-        SecurityGroupIds=[connected.groups["data"]],
-        PrivateDnsEnabled=True,
-    )["VpcEndpoint"]
+    endpoint = connected.create_endpoint("secretsmanager")
     assert list(reached_services(backend, connected.app)) == [("secretsmanager", False)]
-    connected.allow("app", "egress", HTTPS, UserIdGroupPairs=[{"GroupId": connected.groups["data"]}])
-    connected.allow("data", "ingress", HTTPS, UserIdGroupPairs=[{"GroupId": connected.groups["app"]}])
+    connected.connect(HTTPS)
     assert list(reached_services(backend, connected.app)) == [("secretsmanager", True)]
-    ec2.delete_vpc_endpoints(VpcEndpointIds=[created["VpcEndpointId"]])
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
     assert list(reached_services(backend, connected.app)) == []
 
 
@@ -226,17 +234,9 @@ def test_a_function_waits_in_vain_for_what_it_does_not_reach(connected: Scene, c
     nothing = {"secretsmanager": "ReadTimeoutError", "sqs": "ReadTimeoutError", "hostaddr": None}
     assert call() == nothing
     for service in ("secretsmanager", "nothing-that-botocore-knows"):
-        connected.ec2.create_vpc_endpoint(
-            VpcId=connected.vpc,
-            ServiceName=f"com.amazonaws.{connected.aws.region}.{service}",
-            VpcEndpointType="Interface",
-            SubnetIds=[connected.subnets["data"]],
-            SecurityGroupIds=[connected.groups["data"]],
-            PrivateDnsEnabled=True,
-        )
+        connected.create_endpoint(service)
     assert call() == nothing
-    connected.allow("app", "egress", HTTPS, UserIdGroupPairs=[{"GroupId": connected.groups["data"]}])
-    connected.allow("data", "ingress", HTTPS, UserIdGroupPairs=[{"GroupId": connected.groups["app"]}])
+    connected.connect(HTTPS)
     assert call() == {**nothing, "secretsmanager": True}
 
 
@@ -262,8 +262,7 @@ def test_a_database_that_is_out_of_reach_does_not_answer(connected: Scene, call:
             pytest.raises(TimeoutError),
         ):
             connection.recv(1)
-        for group, direction, other in (("app", "egress", "data"), ("data", "ingress", "app")):
-            connected.allow(group, direction, cluster["Port"], UserIdGroupPairs=[{"GroupId": connected.groups[other]}])
+        connected.connect(cluster["Port"])
         assert call()["hostaddr"] is None
     finally:
         rds.delete_db_cluster(DBClusterIdentifier="reached", SkipFinalSnapshot=True)
