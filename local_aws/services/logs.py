@@ -1,14 +1,16 @@
-"""CloudWatch Logs: query definitions, KMS key updates, and metric filters that are updated and deleted correctly."""
+"""CloudWatch Logs: query definitions, KMS key updates, and metric filters that publish metrics and can be updated."""
 
 from typing import Any, cast
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import unix_time_millis, utcnow
+from moto.core.utils import unix_time_millis, utcfromtimestamp, utcnow
 from moto.logs.models import LogGroup, LogsBackend, logs_backends
 from moto.logs.responses import LogsResponse
 from moto.moto_api._internal import mock_random
 
 from local_aws.extension import ApiError, Extension
+from local_aws.filter_patterns import PatternError, parse
 
 
 class Backend(LogsBackend):
@@ -32,6 +34,10 @@ class Backend(LogsBackend):
         self, filter_name: str, filter_pattern: str, log_group_name: str, metric_transformations: str
     ) -> None:
         self.log_group(log_group_name)
+        try:
+            parse(filter_pattern)
+        except PatternError as error:
+            raise ApiError("InvalidParameterException", f"Invalid metric filter pattern: {error}") from error
         super().delete_metric_filter(filter_name, log_group_name)
         super().put_metric_filter(filter_name, filter_pattern, log_group_name, metric_transformations)
         self.filters.metric_filters[-1]["creationTime"] = int(unix_time_millis(utcnow()))
@@ -53,6 +59,36 @@ class Backend(LogsBackend):
         if not any(each["filterName"] == filter_name for each in found):
             raise ApiError("ResourceNotFoundException", "The specified metric filter does not exist.")
         super().delete_metric_filter(filter_name, log_group_name)
+
+    def put_log_events(
+        self, log_group_name: str, log_stream_name: str, log_events: list[dict[str, Any]]
+    ) -> tuple[str, dict[str, Any]]:
+        result = super().put_log_events(log_group_name, log_stream_name, log_events)
+        for metric_filter in self.filters.metric_filters:
+            if metric_filter["logGroupName"] == log_group_name:
+                for event in log_events:
+                    self._publish(metric_filter, event)
+        return result
+
+    def _publish(self, metric_filter: dict[str, Any], event: dict[str, Any]) -> None:
+        """Publish the value if the event matches, and otherwise the default value."""
+        pattern, message = parse(metric_filter["filterPattern"]), event["message"]
+        matches = pattern.matches(message)
+        for metric in metric_filter["metricTransformations"]:
+            value = pattern.value(metric["metricValue"], message) if matches else metric.get("defaultValue")
+            dimensions = {
+                name: pattern.value(selector, message) for name, selector in metric.get("dimensions", {}).items()
+            }
+            if value is not None:
+                datum = {
+                    "MetricName": metric["metricName"],
+                    "Value": float(value),
+                    "Unit": metric.get("unit", "None"),
+                    "Timestamp": utcfromtimestamp(event["timestamp"] / 1000),
+                    "Dimensions": [{"Name": name, "Value": each} for name, each in dimensions.items()],
+                }
+                metrics = cloudwatch_backends[self.account_id][self.region_name]
+                metrics.put_metric_data(metric["metricNamespace"], [datum])
 
     def delete_log_group(self, log_group_name: str) -> None:
         super().delete_log_group(log_group_name)
@@ -113,7 +149,7 @@ EXTENSION = Extension(
     Backend,
     gaps={
         "aws_cloudwatch_log_group": "could not change its KMS key",
-        "aws_cloudwatch_log_metric_filter": "was duplicated on update",
+        "aws_cloudwatch_log_metric_filter": "was duplicated on update, and published no metrics",
         "aws_cloudwatch_query_definition": "was not implemented",
     },
 )

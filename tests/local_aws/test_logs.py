@@ -1,12 +1,13 @@
-"""CloudWatch Logs: query definitions, KMS keys, and metric filters."""
+"""CloudWatch Logs: query definitions, KMS keys, and metric filters with the metrics that they publish."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from tests.local_aws.conftest import ACCOUNT, REGION
+from tests.local_aws.conftest import ACCOUNT, REGION, error_code
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
 
@@ -99,3 +100,53 @@ def test_a_metric_filter_can_be_updated_and_is_deleted_with_its_log_group(logs: 
     logs.delete_log_group(logGroupName="filtered")
     assert found() == []
     assert logs.describe_metric_filters()["metricFilters"] == []
+
+
+def test_a_metric_filter_publishes_a_value_for_each_event(aws: LocalAws, logs: Any) -> None:
+    logs.create_log_group(logGroupName="counted")
+    logs.create_log_stream(logGroupName="counted", logStreamName="task")
+    metrics: list[dict[str, Any]] = [
+        {"metricName": "Slow", "metricValue": "1", "defaultValue": 0},
+        {"metricName": "Latency", "metricValue": "$.latency", "dimensions": {"Page": "$.page"}},
+    ]
+    for metric in metrics:
+        logs.put_metric_filter(
+            logGroupName="counted",
+            filterName=metric["metricName"],
+            filterPattern="{ $.latency > 100 }",
+            metricTransformations=[{"metricNamespace": "counted", **metric}],
+        )
+    now = datetime.now(UTC)
+    events = ['{"latency": 250, "page": "/cart"}', '{"latency": 99, "page": "/"}', "not JSON"]
+    logs.put_log_events(
+        logGroupName="counted",
+        logStreamName="task",
+        logEvents=[{"timestamp": int(now.timestamp() * 1000), "message": event} for event in events],
+    )
+
+    def statistics(metric: str, **dimensions: str) -> list[tuple[float, float]]:
+        datapoints = aws.client("cloudwatch").get_metric_statistics(
+            Namespace="counted",
+            MetricName=metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]
+        return [(datapoint["Sum"], datapoint["SampleCount"]) for datapoint in datapoints]
+
+    assert statistics("Slow") == [(1, 3)]
+    assert statistics("Latency", Page="/cart") == [(250, 1)]
+
+
+def test_a_filter_pattern_that_aws_refuses_is_refused(logs: Any) -> None:
+    logs.create_log_group(logGroupName="strict")
+    code = error_code(
+        logs.put_metric_filter,
+        logGroupName="strict",
+        filterName="errors",
+        filterPattern="{ $.level = ERROR",
+        metricTransformations=[{"metricName": "Errors", "metricNamespace": "shop", "metricValue": "1"}],
+    )
+    assert code == "InvalidParameterException"
