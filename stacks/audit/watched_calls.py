@@ -58,7 +58,9 @@ CALL_METRICS = (
     ),
     CallMetric(
         name="failed-console-logins",
-        pattern='{ $.eventName = "ConsoleLogin" && $.errorMessage = "Failed authentication" }',
+        # The error message differs: of an unknown user name, it is not "Failed authentication".
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
+        pattern='{ $.eventName = "ConsoleLogin" && $.responseElements.ConsoleLogin = "Failure" }',
         threshold=5,
         unit="sign-ins",
         reason="somebody may be guessing a password (PCI DSS 10.2.1.4)",

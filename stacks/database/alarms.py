@@ -9,8 +9,11 @@ from stacks.parts.alarms import GIB, Alarm
 from stacks.tier import TierStack
 
 FAILED_LOGINS = "FailedLogins"
-# By password, by IAM, and without TLS.
-FAILED_LOGIN_PATTERN = '?"password authentication failed" ?"PAM authentication failed" ?"no pg_hba.conf entry"'
+# By password, by IAM, and without TLS. Statements and user names, which precede the severity, may contain such words.
+FAILED_LOGIN_PATTERN = (
+    '?"]:FATAL:  password authentication failed" ?"]:FATAL:  PAM authentication failed" '
+    '?"]:FATAL:  no pg_hba.conf entry"'
+)
 
 
 def database_alarms(tier: TierStack, cluster: RdsCluster) -> list[Alarm]:

@@ -36,8 +36,8 @@ def queries(names: Names) -> list[Query]:
             "slow-statements",
             names.database_log_group("postgresql"),
             (
-                "filter @message like /duration: [0-9.]+ ms/",
-                "parse @message /duration: (?<milliseconds>[0-9.]+) ms/",
+                "parse @message /]:LOG: +duration: (?<milliseconds>[0-9.]+) ms/",
+                "filter ispresent(milliseconds)",
                 "sort milliseconds desc",
                 "display @timestamp, milliseconds, @message",
                 "limit 50",
@@ -47,7 +47,7 @@ def queries(names: Names) -> list[Query]:
             "failed-logins",
             names.database_log_group("postgresql"),
             (
-                "filter @message like /authentication failed|no pg_hba.conf entry/",
+                "filter @message like /]:FATAL: +((password|PAM) authentication failed|no pg_hba.conf entry)/",
                 "display @timestamp, @message",
                 "sort @timestamp desc",
                 "limit 50",

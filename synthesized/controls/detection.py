@@ -39,7 +39,7 @@ FINDING_EVENTS = {
 
 METRIC_FILTER_TERMS = {
     "root-use": ('"Root"',),
-    "failed-console-logins": ("ConsoleLogin", "Failed authentication"),
+    "failed-console-logins": ("ConsoleLogin", "Failure"),
     "identity-changes": ('"iam.amazonaws.com"', "$.readOnly IS FALSE"),
     "security-group-changes": ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
     "route-changes": ("CreateRoute", "ReplaceRoute"),

@@ -102,19 +102,6 @@ def test_deletion_protection_covers_the_trail(prod: Platform, dev: Platform):
     assert "lifecycle" not in only(dev, "aws_cloudtrail")
 
 
-# Event names in CloudTrail, from the CIS AWS Foundations Benchmark 4.1 to 4.14 and PCI DSS 10.2.1.
-WATCHED = {
-    "key-loss": {"DisableKey", "ScheduleKeyDeletion"},
-    "security-group-changes": {
-        "AuthorizeSecurityGroupIngress",
-        "RevokeSecurityGroupEgress",
-        "ModifySecurityGroupRules",
-    },
-    "network-acl-changes": {"CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAcl"},
-    "route-changes": {"CreateRoute", "ReplaceRoute", "DeleteRoute", "AttachInternetGateway"},
-}
-
-
 # Every call that changes something, by service.
 CHANGES = {"identity-changes": "iam", "bucket-policy-changes": "s3"}
 
@@ -125,38 +112,17 @@ def patterns(platform: Platform) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", WATCHED)
-def test_these_calls_are_counted(prod: Platform, name: str):
-    assert WATCHED[name] <= set(re.findall(r'\$\.eventName = "(\w+)"', patterns(prod)[name]))
-
-
 @pytest.mark.parametrize(("name", "service"), CHANGES.items())
-def test_all_changes_of_a_service_are_counted_except_of_tags(prod: Platform, name: str, service: str):
-    pattern = patterns(prod)[name]
-    assert f'$.eventSource = "{service}.amazonaws.com"' in pattern
-    assert "($.readOnly IS FALSE || $.readOnly NOT EXISTS)" in pattern
-    assert "$.eventName = " not in pattern
-    exceptions = re.findall(r'\$\.eventName != "([\w*]+)"', pattern)
+def test_no_exception_of_a_filter_is_a_change(prod: Platform, name: str, service: str):
+    exceptions = re.findall(r'\$\.eventName != "([\w*]+)"', patterns(prod)[name])
     actions = get_service_prefix_data(service)["privileges"]
     changes = {action for action in actions if actions[action]["access_level"] in {"Write", "Permissions management"}}
     assert [action for action in changes if any(fnmatchcase(action, exception) for exception in exceptions)] == []
 
 
-def test_root_and_sign_ins_are_counted(prod: Platform):
-    assert '$.userIdentity.type = "Root"' in patterns(prod)["root-use"]
-    assert '$.errorMessage = "Failed authentication"' in patterns(prod)["failed-console-logins"]
-    assert '$.additionalEventData.MFAUsed != "Yes"' in patterns(prod)["console-logins-without-mfa"]
-
-
-def test_denied_calls_are_counted_only_once(prod: Platform):
-    counted = patterns(prod)
-    assert 'AccessDenied*"' in counted["denied-calls"]
-    assert all("$.errorCode NOT EXISTS" in counted[name] for name in [*WATCHED, *CHANGES])
-
-
 def test_every_metric_of_the_trails_log_has_an_alarm(prod: Platform):
     counted = bodies(prod, "aws_cloudwatch_log_metric_filter", "audit")
-    assert counted.keys() == {row.name for row in CALL_METRICS} > WATCHED.keys()
+    assert counted.keys() == {row.name for row in CALL_METRICS}
     alarms = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")
     for name, body in counted.items():
         assert body["log_group_name"] == "${aws_cloudwatch_log_group.audit_log.name}"
