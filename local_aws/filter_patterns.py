@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 
 A selector that a JSON event lacks matches nothing but `NOT EXISTS`: not even `!=`, as measured in
-https://github.com/DataBiosphere/azul/issues/5884. Refused, because it is not documented: `?` beside other terms.
+https://github.com/DataBiosphere/azul/issues/5884.
 """
 
 import json
@@ -24,7 +24,7 @@ TOKEN = re.compile(
 SEPARATOR = re.compile(r',(?=(?:[^"%]|"(?:\\.|[^"\\])*"|%[^%]*%)*$)')
 """A comma outside quotes and regular expressions."""
 WORD = re.compile(r'"(?P<quoted>[^"]*)"|\[(?P<bracketed>[^\]]*)\]|(?P<plain>\S+)')
-REGEX = re.compile(r"[A-Za-z0-9:_#=@/;,^$?\[\]{}|\\*+.-]+")
+REGEX = re.compile(r"[A-Za-z0-9 :_#=@/;,^$?\[\]{}|\\*+.-]+")
 """Characters that a regular expression may contain."""
 REGEXES, WILDCARDS = 2, 3
 """Maximum number of regular expressions, and of selectors with a wildcard, in a pattern that is not of terms."""
@@ -86,7 +86,8 @@ class FilterPattern:
         """A metric's value or dimension: a constant, a JSON selector, or `$name` of a space-delimited field."""
         if not expression.startswith("$"):
             return expression
-        found = self.select(self.read(message), expression)
+        event = self.read(message)
+        found = self.select(event, expression) if event is not None else ()
         return str(found[0]) if found else None
 
 
@@ -107,16 +108,15 @@ def parse(pattern: str) -> FilterPattern:
 
 
 def _terms(text: str) -> Combination:
-    """Every term but those with `-`; any of those with `?`."""
+    """Every term, none with `-`, and any of those with `?`."""
     if text.strip('" ') == "":
         return Combination(())
     found = list(TERM.finditer(text))
     if "".join(match[0] for match in found) != text:
         raise PatternError(f"{text}: terms with other than alphanumeric characters must be quoted")
-    signs = [match[1] for match in found]
-    if "?" in signs and set(signs) != {"?"}:
-        raise PatternError(f"{text}: ? beside other terms")
-    return Combination(tuple(map(_term, found)), any if "?" in signs else all)
+    # Beside others, terms with `?` are ignored.
+    others = [match for match in found if match[1] != "?"]
+    return Combination(tuple(map(_term, others or found)), all if others else any)
 
 
 def _term(match: re.Match[str]) -> Condition:
@@ -213,7 +213,7 @@ def _members(value: Any, name: str, index: str) -> list[Any]:
 
 
 def _delimited(text: str) -> FilterPattern:
-    """Fields by position. Only `...` makes the number of fields variable."""
+    """Fields by position. `...` takes any number of words, and a last field without a condition all that remain."""
     fields = [field.strip() for field in SEPARATOR.split(text)]
     if fields.count("...") > 1:
         raise PatternError(f"{text}: more than one ...")
@@ -224,11 +224,13 @@ def _delimited(text: str) -> FilterPattern:
 
     def read(message: str) -> dict[str, str] | None:
         words = [match[match.lastgroup or 0] for match in WORD.finditer(message)]
-        unnamed = len(words) - len(fields) + 1 if "..." in fields else 1
-        if unnamed < 0 or ("..." not in fields and len(words) != len(fields)):
+        extra = len(words) - len(fields)
+        at = fields.index("...") if "..." in fields else len(fields) - 1
+        if extra >= -1 and fields[at] == names[at] and (extra > 0 or fields[at] == "..."):
+            words[at : at + extra + 1] = [" ".join(words[at : at + extra + 1])]
+        if len(words) != len(fields):
             return None
-        spread = [name for name in names for _ in range(unnamed if name == "..." else 1)]
-        return {name or str(at): word for at, (name, word) in enumerate(zip(spread, words, strict=True), 1)}
+        return {name or str(at): word for at, (name, word) in enumerate(zip(names, words, strict=True), 1)}
 
     return FilterPattern(
         Combination(tuple(conditions)), read, lambda event, name: [event[name[1:]]] if name[1:] in event else []

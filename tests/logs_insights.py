@@ -24,7 +24,6 @@ Expression = Callable[[Fields], Value]
 
 MAX_FIELDS = 200
 """Fields that are discovered in a JSON event."""
-DEFAULT_LIMIT = 10_000
 FLOW_LOG = re.compile(
     r"(?P<version>2) (?P<accountId>\S+) (?P<interfaceId>\S+) (?P<srcAddr>\S+) (?P<dstAddr>\S+) (?P<srcPort>\S+) "
     r"(?P<dstPort>\S+) (?P<protocol>\S+) (?P<packets>\S+) (?P<bytes>\S+) (?P<startTime>\S+) (?P<endTime>\S+) "

@@ -47,6 +47,7 @@ REQUEST = '127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HT
         ("?ERROR ?ARGUMENTS", {400, 401, 419, 420, 500}),
         ('"INTERNAL SERVER ERROR"', {500}),
         ("ERROR -ARGUMENTS", {400, 401, 500}),
+        ("?ERROR ?ARGUMENTS REQUEST", {400, 401, 200}),  # beside other terms, those with ? are ignored
         ('-"BAD REQUEST"', {401, 419, 420, 500, 200}),
         ('" "', {*REQUESTS}),
         ("", {*REQUESTS}),
@@ -66,6 +67,9 @@ def test_terms(pattern: str, matching: set[int]):
         ("%^[hc]at%", "a hat", False),
         ("%[hc]at$%", "the cat", True),
         ("%colou?r%", "color", True),
+        ("%^starting|^initializing|^shutting down%", "shutting down", True),
+        ("%^starting|^initializing|^shutting down%", "skipping initializing", False),
+        (r"%\x28\D\s\[.\]%", "(a [7]", True),
         (r"%\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}%", "from 10.0.12.3", True),
         ("%[Ee]rror|[Ff]ail%", "failed", True),
     ],
@@ -137,13 +141,25 @@ def test_json(pattern: str, event: str, matches: bool):
         ("[ip, user, username, timestamp, request, status_code, bytes > 1000]", REQUEST, True),
         ("[ip, user, username, timestamp, request, status_code = 4* && status_code != 404, bytes]", REQUEST, False),
         (r"[ip=%127\.0\.0\.[1-9]%, user, username, timestamp, request, status_code, bytes]", REQUEST, True),
-        ("[ip, user]", REQUEST, False),
+        ("[ip, user = Prod]", REQUEST, False),
         ("[ip, user, a, b, c, d, e, f, ...]", REQUEST, False),
-        ("[w1=ERROR, w2]", "ERROR message", True),
-        ("[w1=ERROR, w2]", "ERROR WARN message", False),
-        ("[w1=ERROR || W1=WARN, w2]", "WARN message", True),
-        ("[w1!=ERROR && w1!=WARN, w2]", "WARN message", False),
-        ("[w1!=ERROR && w1!=WARN, w2]", "INFO message", True),
+        ("[a, b, c, d, e, f, g, ...]", REQUEST, True),
+        ("[w1=ERROR, w2]", "ERROR 09/25/2014 12:00:02 Failed to process request", True),
+        ("[w1=ERROR, w2]", "WARNING 09/25/2014 12:00:02 Invalid user request", False),
+        ("[w1=ERROR, w2]", "ERROR", False),
+        ("[w1=ERROR || W1=WARNING, w2]", "WARNING 09/25/2014 12:00:02 Invalid user request", True),
+        ("[w1!=ERROR && w1!=WARNING, w2]", "WARNING 09/25/2014 12:00:02 Invalid user request", False),
+        ("[w1!=ERROR && w1!=WARNING, w2]", "INFO 09/25/2014 12:00:00 GET /service/resource/67 1200", True),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+            "INFO 09/25/2014 12:00:00 GET /service/resource/67 1200",
+            True,
+        ),
+        (
+            "[logLevel, date, time, method, url=%/service/resource/[0-9]+$%, response_time]",
+            "INFO 09/25/2014 12:00:01 POST /service/resource/67/part/111 1310",
+            False,
+        ),
     ],
 )
 def test_space_delimited_fields(pattern: str, message: str, matches: bool):
@@ -159,6 +175,7 @@ def test_space_delimited_fields(pattern: str, message: str, matches: bool):
         ("[ip, server, ..., status_code, bytes > 1000]", "$bytes", REQUEST, "1534"),
         ("[ip, server, ..., status_code, bytes > 1000]", "$server", REQUEST, "Prod"),
         ("[ip, server, ..., status_code, bytes]", "$missing", REQUEST, None),
+        ("[ip, server, ..., status_code, bytes]", "$ip", "127.0.0.1", None),
         ("ERROR", "1", "ERROR", "1"),
         ("ERROR", "$.latency", "ERROR", None),
     ],
@@ -173,7 +190,6 @@ def test_values(pattern: str, expression: str, message: str, value: str | None):
     [
         "ERROR: failed",  # not quoted
         '"ERROR',
-        "?ERROR ARGUMENTS",  # not documented
         "%something!%",
         "%(a|b)%",
         "%é%",

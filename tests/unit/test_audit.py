@@ -129,11 +129,6 @@ def test_every_metric_of_the_trails_log_has_an_alarm(prod: Platform):
         assert body["metric_transformation"]["name"] == alarms[f"alarm-{name}"]["metric_name"]
 
 
-def test_patterns_fit_cloudwatch_logs_limit(prod: Platform):
-    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
-    assert all(len(pattern) <= 1024 for pattern in patterns(prod).values())
-
-
 def test_an_alarm_is_raised_if_the_trail_delivers_no_events(prod: Platform):
     silent = bodies(prod, "aws_cloudwatch_metric_alarm", "audit")["alarm-trail-silent"]
     assert silent["dimensions"] == {"LogGroupName": bodies(prod, "aws_cloudwatch_log_group", "audit")["log"]["name"]}

@@ -63,5 +63,16 @@ def test_each_condition_of_a_filter_makes_a_difference(filters: dict[str, tuple[
     )
 
 
+def test_every_pattern_is_accepted(everywhere: list[Platform]):
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
+    filters = [each for platform in everywhere for each in platform.of_type("aws_cloudwatch_log_metric_filter")]
+    assert all(parse(each.body["pattern"]) for each in filters)
+    expect_none(
+        f"{each.address}: pattern: {len(each.body['pattern'])} characters, of at most 1024"
+        for each in filters
+        if len(each.body["pattern"]) > 1024
+    )
+
+
 def test_no_other_pattern_is_left_untested(prod: Platform):
     assert [each.address for type_ in OTHERS for each in prod.of_type(type_)] == []
