@@ -44,7 +44,11 @@ FIXED_SETTINGS = {
     "max_wal_senders": "4",
     "wal_receiver_status_interval": "1",
 }
-DEFAULT_SETTINGS = {"max_connections": "100", "password_encryption": "scram-sha-256"}
+DEFAULT_SETTINGS = {
+    "max_connections": "100",
+    "password_encryption": "scram-sha-256",
+    "log_line_prefix": "%t:%r:%u@%d:[%p]:",  # of RDS
+}
 
 # Stops the server when standard input is closed. `$1` is the cluster's folder, the rest is the server's command.
 WATCHDOG = """

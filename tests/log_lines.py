@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "logs"
+KEYS = {"message", "name", "filters", "queries", "like", "set", "unset", "events"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ def log_lines() -> dict[str, list[Line]]:
 def _lines(entries: list[dict[str, Any]]) -> Iterator[Line]:
     named: dict[str, str] = {}
     for entry in entries:
+        assert entry.keys() <= KEYS, entry
         owners = frozenset(entry.get("filters", ())), frozenset(entry.get("queries", ()))
         if "like" not in entry:
             named[entry.get("name", "")] = entry["message"]
