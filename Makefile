@@ -209,6 +209,6 @@ $(CHECKOV): Pipfile.lock $(PIPENV) .cache/checkov/bin/python
 	@touch $@
 
 $(CLI): package.json package-lock.json .npmrc | $(PREREQUISITES)
-	@echo "Installing the cdktf CLI into node_modules"
+	@echo "Installing the cdktf CLI and JSONata into node_modules"
 	@$(call WITH_PROGRESS,du -sh node_modules) npm ci --loglevel=error
 	@touch $@

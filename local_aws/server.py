@@ -49,7 +49,7 @@ class _RequestHandler(MotoRequestHandler):
 class LocalAws:
     """One account, served within the context. One at a time per process, because moto's state is global."""
 
-    def __init__(self, account: str, region: str, folder: Path, port: int = 0) -> None:
+    def __init__(self, account: str, region: str, folder: Path, port: int = 0, wait_factor: float = 1.0) -> None:
         """Bind the port. Requests are served within the context.
 
         Args:
@@ -57,6 +57,7 @@ class LocalAws:
             region: the clients' default Region; each client may name another.
             folder: existing folder for `calls.log`, the databases' logs and their certificate authority.
             port: 0 selects a free port.
+            wait_factor: factor for the waits of state machines: 1 as in AWS, less is faster.
 
         Raises:
             OSError: the port is in use.
@@ -66,7 +67,7 @@ class LocalAws:
         self.folder = folder
         self.gateway = Gateway(account, folder / "calls.log")
         self._server, self._thread = self._listen(port)
-        self.session = session.Session(folder, self.environment)
+        self.session = session.Session(folder, self.environment, wait_factor=wait_factor)
 
     def __enter__(self) -> Self:
         self.certificates.write_bytes(self.session.authority.pem)

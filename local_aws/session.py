@@ -71,6 +71,8 @@ class Session:
     authority: CertificateAuthority = field(default_factory=CertificateAuthority)
     """Issues the databases' certificates."""
     processes: Processes = field(default_factory=Processes)
+    wait_factor: float = 1.0
+    """Factor for the waits of state machines: 1 as in AWS, less is faster."""
     cleanup: ExitStack = field(default_factory=ExitStack)
     """Callbacks for the end of the session, last registered first."""
     _black_holes: dict[int, str] = field(default_factory=dict)
@@ -84,6 +86,10 @@ class Session:
             self.cleanup.callback(listening.close)
             self._black_holes[port] = f"{address}:{listening.getsockname()[1]}"
         return self._black_holes[port]
+
+    def credentials_of(self, _role: str) -> Mapping[str, str]:
+        """Credentials of a role, by its ARN, as arguments of a boto3 client: for all roles those of other clients."""
+        return {name.lower(): self.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
 
     def close(self) -> None:
         """Kill the session's processes and run its cleanup callbacks."""

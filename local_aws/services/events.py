@@ -126,7 +126,7 @@ class Backend(EventsBackend):
         self.deliveries: list[Delivery] = []
         """Deliveries, oldest first."""
 
-    def emit(self, *, source: str, detail_type: str, resources: list[str], detail: Mapping[str, str]) -> Event:
+    def emit(self, *, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]) -> Event:
         """Send an event as an AWS service does."""
         event: Event = {
             "version": "0",
