@@ -47,8 +47,9 @@ def serve(
     """Serve a local AWS for `aws`, Terraform and the SDKs until Ctrl-C or SIGTERM.
 
     Run it to try Terraform or a script without an account. It prints the environment variables that clients need, as
-    shell commands. Aurora PostgreSQL clusters are real PostgreSQL servers, and Python Lambda functions run. All other
-    services are moto's, extended. It starts empty, keeps only logs, and stops every process that it started.
+    shell commands. Aurora PostgreSQL clusters are real PostgreSQL servers, and Python Lambda functions and state
+    machines run. All other services are moto's, extended. It starts empty, keeps only logs, and stops every process
+    that it started.
 
     Example: `python -m local_aws --port 4566`
 

@@ -34,6 +34,7 @@ from rehearsal.prerequisites import create_prerequisites
 from rehearsal.processes import ProgramError, run
 from rehearsal.progress import Progress, count_resources
 from rehearsal.report import Report
+from rehearsal.state_machines import WAIT_FACTOR, executions, find_problem, start_scheduled
 from stacks import ROOT
 from stacks.settings import Environment, load_environments
 from synthesized.catalogue.arns import resource_of
@@ -88,11 +89,10 @@ class Rehearsal:
                 self.report.seconds |= {name: tier.seconds for name, tier in progress.tiers.items()}
 
     def rotate_under_load(self, times: int = ROTATIONS) -> None:
-        """Rotate the application's credential while clients log in with it."""
+        """Rotate the application's credential while clients log in with it, and check the state machines."""
         secret = self.secret()
-        deliveries = self.aws.backend("events").deliveries
-        before = len(deliveries)
         with (
+            self.checked_state_machines(),
             self.early_rotation(secret),
             logging_in(lambda: self.credential(secret), self.log_in, CACHE_SECONDS) as clients,
         ):
@@ -103,9 +103,34 @@ class Rehearsal:
             time.sleep(ROTATION_INTERVAL)
         self.report.logins = sum(client.logins for client in clients)
         self.report.failed_logins = sum(len(client.failures) for client in clients)
-        self.report.redeployments = sum(
-            ":stateMachine:" in delivery.target and delivery.problem is None for delivery in deliveries[before:]
-        )
+
+    @contextmanager
+    def checked_state_machines(self) -> Generator[None]:
+        """Count the redeployments that rotations in the context start, and run what schedules start once.
+
+        Each must succeed and publish nothing, and ECS must have started a deployment.
+        """
+        machines, deployments = self.tagged(kind="states:stateMachine"), self._ecs_deployments()
+        before = executions(self.aws, machines)
+        yield
+        redeployments = executions(self.aws, machines) - before
+        scheduled = start_scheduled(self.aws)
+        problems = {each: find_problem(self.aws, each) for each in (*sorted(redeployments), *scheduled)}
+        self.report.redeployments = sum(problems[each] is None for each in redeployments)
+        self.report.scheduled_executions = sum(problems[each] is None for each in scheduled)
+        self.report.failed_executions = [problem for problem in problems.values() if problem]
+        if self._ecs_deployments() == deployments:
+            self.report.failed_executions.append("ECS has started no deployment after the rotations")
+
+    def _ecs_deployments(self) -> set[str]:
+        """IDs of the deployments of the service tier."""
+        client = self.aws.client("ecs")
+        return {
+            deployment["id"]
+            for arn in self.tagged("service", "ecs:service")
+            for service in client.describe_services(cluster=arn.split("/")[1], services=[arn])["services"]
+            for deployment in service["deployments"]
+        }
 
     def secret(self) -> str:
         """ARN of the application's secret, found by its tags."""
@@ -293,7 +318,7 @@ def open_rehearsal(name: str, console: Console, subfolder: str = "") -> Generato
         stack.enter_context(_exclusive(folder))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        aws = stack.enter_context(LocalAws(settings.account, settings.region, folder))
+        aws = stack.enter_context(LocalAws(settings.account, settings.region, folder, wait_factor=WAIT_FACTOR))
         zipped = folder / "rotation.zip"
         package.replace_certificates(aws.certificates, PACKAGE, zipped)
         stack.enter_context(_environment({**aws.environment, "ROTATION_PACKAGE": str(zipped)}))

@@ -26,7 +26,11 @@ class Report:
     logins: int = 0
     failed_logins: int = 0
     redeployments: int = 0
-    """Rotation events that started the state machine for redeployment."""
+    """Executions that rotations started and that succeeded."""
+    scheduled_executions: int = 0
+    """Executions of state machines as their schedules start them, that succeeded."""
+    failed_executions: list[str] = field(default_factory=list)
+    """Executions that failed or published a message, and what they have not done."""
     integration_passed: int = 0
     integration_failed: list[str] = field(default_factory=list)
     second_plan_changes: dict[str, list[str]] = field(default_factory=dict)
@@ -61,8 +65,9 @@ class Report:
             (not self.rotations or not self.logins, f"{self.rotations} rotations, {self.logins} concurrent logins"),
             (
                 self.redeployments != self.rotations,
-                f"{self.redeployments} of {self.rotations} rotations started a redeployment",
+                f"{self.redeployments} of {self.rotations} rotations led to a redeployment",
             ),
+            (not self.scheduled_executions, "no scheduled state machine succeeded"),
             (not self.integration_passed, "no integration test passed"),
             (not self.rules_held, "no checkov check passed"),
             (not self.review, "no change was reviewed"),
@@ -70,6 +75,7 @@ class Report:
         ]
         return [
             *(line for is_problem, line in lines if is_problem),
+            *(f"state machine: {failed}" for failed in self.failed_executions),
             *(f"integration test failed: {test}" for test in self.integration_failed),
             *(
                 f"{tier}: a second plan has a change: {change}"
@@ -94,7 +100,8 @@ class Report:
         changes = sum(map(len, self.second_plan_changes.values()))
         for name, value in (
             ("resources", f"{self.resources} of {self.synthesized}"),
-            ("rotations", f"{self.rotations}, redeployments started: {self.redeployments}"),
+            ("rotations", f"{self.rotations}, redeployments: {self.redeployments}"),
+            ("scheduled state machines", f"{self.scheduled_executions} succeeded"),
             ("concurrent logins", f"{self.logins}, failed: {self.failed_logins}"),
             ("integration tests", f"{self.integration_passed} passed, {len(self.integration_failed)} failed"),
             ("second plan", f"{changes} changes"),

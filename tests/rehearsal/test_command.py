@@ -113,6 +113,7 @@ class ScriptedRehearsal(Rehearsal):
     def rotate_under_load(self, times: int = one_environment.ROTATIONS) -> None:
         self._script.take("rotate")
         self.report.rotations = self.report.redeployments = times
+        self.report.scheduled_executions = 1
         self.report.logins = 200 * times
 
     def run_integration_tests(self) -> None:

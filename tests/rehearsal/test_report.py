@@ -18,6 +18,7 @@ GOOD = Report(
     rotations=3,
     logins=600,
     redeployments=3,
+    scheduled_executions=1,
     integration_passed=40,
     rules_held=500,
     review="exposure: 1 finding",
@@ -41,6 +42,9 @@ def test_good_report_has_no_problems():
     [
         ({"resources": 199}, "199 of 200 resources were deployed"),
         ({"failed_logins": 2}, "2 of 600 logins failed"),
+        ({"redeployments": 2}, "2 of 3 rotations led to a redeployment"),
+        ({"scheduled_executions": 0}, "no scheduled state machine succeeded"),
+        ({"failed_executions": ["age: FAILED Late: x"]}, "state machine: age: FAILED Late: x"),
         ({"integration_passed": 0}, "no integration test passed"),
         ({"integration_failed": ["tests.test_a[x]"]}, "integration test failed: tests.test_a[x]"),
         (
@@ -66,7 +70,8 @@ def test_table_has_results_and_limits():
     rows = [" ".join(line.strip("│┃ ").split()) for line in text.splitlines()]
     for row in (
         "resources │ 200 of 200",
-        "rotations │ 3, redeployments started: 3",
+        "rotations │ 3, redeployments: 3",
+        "scheduled state machines │ 1 succeeded",
         "concurrent logins │ 600, failed: 0",
         "integration tests │ 40 passed, 0 failed",
         "second plan │ 3 changes",
@@ -89,6 +94,9 @@ def test_report_is_written_as_json(tmp_path: Path):
         "rotations",
         "logins",
         "failed_logins",
+        "redeployments",
+        "scheduled_executions",
+        "failed_executions",
         "integration_passed",
         "second_plan_changes",
         "rules_held",

@@ -15,7 +15,7 @@ from rich.console import Console
 from local_aws.postgresql import VERSION, free_port, wait_until
 from local_aws.server import LocalAws
 from local_aws.services import secretsmanager
-from rehearsal import logins, one_environment
+from rehearsal import logins, one_environment, state_machines
 from rehearsal.faults import FaultInjection
 from rehearsal.one_environment import Rehearsal, RehearsalError, open_rehearsal
 from tests.local_aws.conftest import LOADER, reset_afterwards
@@ -23,7 +23,7 @@ from tests.rehearsal.fake_project import FakeProject
 
 TAGS = [{"Key": key, "Value": value} for key, value in (("Environment", "dev"), ("ManagedBy", "cdktf"))]
 ROTATION = [*TAGS, {"Key": "Tier", "Value": "rotation"}]
-PASSING = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
+SERVICE = [{"key": tag["Key"], "value": tag["Value"]} for tag in (*TAGS, {"Key": "Tier", "Value": "service"})]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def rehearsal(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Genera
         FakeProject(tmp_path_factory.mktemp("stage") / "project", patch)
         with open_rehearsal("dev", Console(file=StringIO())) as rehearsal:
             create_redeployment(rehearsal.aws)
-            create_rotation(rehearsal.aws, create_database(rehearsal.aws))
+            create_check(rehearsal.aws, create_rotation(rehearsal.aws, create_database(rehearsal.aws)))
             yield rehearsal
 
 
@@ -58,8 +58,8 @@ def create_database(aws: LocalAws) -> dict[str, Any]:
     )["DBCluster"]
 
 
-def create_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
-    """Create the secret and the function as in stacks/rotation/stack.py."""
+def create_rotation(aws: LocalAws, database: dict[str, Any]) -> str:
+    """Create the secret and the function as in stacks/rotation/stack.py; returns the secret."""
     secrets, functions = aws.client("secretsmanager"), aws.client("lambda")
     secret = secrets.create_secret(Name="credential", Tags=ROTATION)["ARN"]
     function = functions.create_function(
@@ -94,16 +94,40 @@ def create_rotation(aws: LocalAws, database: dict[str, Any]) -> None:
     backend = aws.backend("secretsmanager")
     wait_until(lambda: not backend.is_rotating(secret))
     assert backend.rotations[-1].problem is None
+    return secret
 
 
 def create_redeployment(aws: LocalAws) -> None:
-    """Create the state machine and the event rule as in stacks/service/redeployment.py."""
-    machine = aws.client("stepfunctions").create_state_machine(
-        name="redeployment", definition=json.dumps(PASSING), roleArn=role(aws, "states.amazonaws.com")
-    )["stateMachineArn"]
+    """Create the service, the state machine and the event rule as in stacks/service/."""
+    ecs, service = aws.client("ecs"), {"Cluster": "shop", "Service": "shop"}
+    ecs.create_cluster(clusterName="shop")
+    ecs.register_task_definition(family="shop", containerDefinitions=[{"name": "web", "image": "web", "memory": 128}])
+    ecs.create_service(cluster="shop", serviceName="shop", taskDefinition="shop", desiredCount=1, tags=SERVICE)
+    machine = create_state_machine(aws, "redeployment", "ecs:updateService", {**service, "ForceNewDeployment": True})
     pattern = {"source": ["aws.secretsmanager"], "detail": {"labelUpdated": ["AWSCURRENT"]}}
     aws.client("events").put_rule(Name="new-credential", EventPattern=json.dumps(pattern))
     aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": machine}])
+
+
+def create_check(aws: LocalAws, secret: str) -> None:
+    """Create the state machine and its schedule as in stacks/rotation/credential_age.py."""
+    machine = create_state_machine(aws, "age", "secretsmanager:describeSecret", {"SecretId": secret})
+    aws.client("scheduler").create_schedule(
+        Name="age",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": machine, "RoleArn": role(aws, "scheduler.amazonaws.com")},
+    )
+
+
+def create_state_machine(aws: LocalAws, name: str, action: str, arguments: dict[str, Any]) -> str:
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:{action}", "Arguments": arguments, "End": True}
+    return aws.client("stepfunctions").create_state_machine(
+        name=name,
+        definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": "Only", "States": {"Only": task}}),
+        roleArn=role(aws, f"{name}.states.amazonaws.com"),
+        tags=SERVICE,
+    )["stateMachineArn"]
 
 
 def role(aws: LocalAws, service: str) -> str:
@@ -133,7 +157,7 @@ def replaying(rehearsal: Rehearsal, *ends: Any) -> Rehearsal:
 
 def test_logins_succeed_while_the_credential_is_rotated(rehearsal: Rehearsal):
     secret = rehearsal.secret()
-    before, deliveries = rehearsal.credential(secret), len(rehearsal.aws.backend("events").deliveries)
+    before = rehearsal.credential(secret)
     rehearsal.rotate_under_load(times=2)
     after = rehearsal.credential(secret)
     assert rehearsal.report.rotations == 2
@@ -145,8 +169,9 @@ def test_logins_succeed_while_the_credential_is_rotated(rehearsal: Rehearsal):
     assert rehearsal.report.failed_logins == 0
     assert rehearsal.report.logins > 2
     # Without that of the first rotation, in the fixture.
-    assert rehearsal.report.redeployments == 2
-    assert len(rehearsal.aws.backend("events").deliveries) == deliveries + 2
+    assert (rehearsal.report.failed_executions, rehearsal.report.redeployments) == ([], 2)
+    assert rehearsal.report.scheduled_executions == 1
+    assert rehearsal.report.failed_executions == []
     assert not may_rotate_early(rehearsal)
 
 
@@ -172,6 +197,61 @@ def test_failed_logins_and_missing_redeployments_are_counted(rehearsal: Rehearsa
         rehearsal.aws.client("secretsmanager").put_secret_value(SecretId=rehearsal.secret(), SecretString=good.dump())
     assert 0 < rehearsal.report.failed_logins < rehearsal.report.logins
     assert (rehearsal.report.rotations, rehearsal.report.redeployments) == (1, 0)
+    assert rehearsal.report.failed_executions == ["ECS has started no deployment after the rotations"]
+
+
+@pytest.mark.parametrize(
+    ("states", "problem"),
+    [
+        ({"Only": {"Type": "Fail", "Error": "Late", "Cause": "no time"}}, "age: FAILED Late: no time"),
+        ({"Only": {"Type": "Fail"}}, "age: FAILED"),
+        (
+            {
+                "Only": {
+                    "Type": "Task",
+                    "Resource": "arn:aws:states:::aws-sdk:secretsmanager:describeSecret",
+                    "Arguments": {"SecretId": "missing"},
+                    "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}],
+                    "Next": "Failed",
+                },
+                "Failed": {"Type": "Fail"},
+            },
+            "age: FAILED SecretsManager.ResourceNotFoundException: Secrets Manager can't find the specified secret",
+        ),
+        (
+            {
+                "Only": {
+                    "Type": "Task",
+                    "Resource": "arn:aws:states:::sns:publish",
+                    "Arguments": {"TopicArn": "TOPIC", "Message": "overdue"},
+                    "End": True,
+                }
+            },
+            'age: published {"TopicArn": "TOPIC", "Message": "overdue"}',
+        ),
+        ({"Only": {"Type": "Wait", "Seconds": 3600, "End": True}}, "age: RUNNING"),
+    ],
+)
+def test_an_execution_that_does_not_do_its_work_is_a_problem(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, states: dict[str, Any], problem: str
+):
+    monkeypatch.setattr(state_machines, "EXECUTION_TIMEOUT", 2.0)
+    client = rehearsal.aws.client("stepfunctions")
+    topic = rehearsal.aws.client("sns").create_topic(Name="alarms")["TopicArn"]
+    (machine,) = (
+        each["stateMachineArn"] for each in client.list_state_machines()["stateMachines"] if each["name"] == "age"
+    )
+    definition = client.describe_state_machine(stateMachineArn=machine)["definition"]
+    broken = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Only", "States": states}).replace("TOPIC", topic)
+    client.update_state_machine(stateMachineArn=machine, definition=broken)
+    try:
+        with rehearsal.checked_state_machines():
+            pass
+    finally:
+        client.update_state_machine(stateMachineArn=machine, definition=definition)
+    assert rehearsal.report.scheduled_executions == 0
+    found = rehearsal.report.failed_executions[0]
+    assert found.startswith(problem.replace("TOPIC", topic))
 
 
 def test_login_verifies_the_server_certificate(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
