@@ -44,7 +44,8 @@ def find_problem(aws: LocalAws, execution: str) -> str | None:
     machine = described["stateMachineArn"].rpartition(":")[2]
     if described["status"] != "SUCCEEDED":
         reason = ": ".join(described[name] for name in ("error", "cause") if name in described)
-        return f"{machine}: {described['status']} {reason or _failed_task(client, execution)}".rstrip()
+        words = (reason or _failed_task(client, execution)).split()
+        return " ".join([f"{machine}:", described["status"], *words])
     published = [
         scheduled["parameters"]
         for event in _history(client, execution)

@@ -213,5 +213,5 @@ EXTENSION = Extension(
     "stepfunctions",
     Responses,
     Backend,
-    gaps={"aws_sfn_state_machine": "lacked validation and listing of versions"},
+    gaps={"aws_sfn_state_machine": "lacked validation and listing of versions, and was not run"},
 )

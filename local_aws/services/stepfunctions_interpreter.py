@@ -3,6 +3,7 @@
 AWS does not state its version of JSONata, but it lacks the operators that 2.1 introduced: package.json has the last
 version before that. AWS's additional functions (`$hash`, `$parse` and others) are missing: expressions with them fail.
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+https://repost.aws/questions/QUjbMZmvsUSP-L54CZCpycFg
 """
 
 import json
@@ -38,6 +39,15 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from local_aws import session
 
 JSONATA = Path(__file__).with_name("jsonata.js")
+SERVICE_NAMES = {
+    "applicationautoscaling": "application-autoscaling",
+    "cloudwatchlogs": "logs",
+    "elasticloadbalancingv2": "elbv2",
+    "eventbridge": "events",
+    "servicequotas": "service-quotas",
+    "sfn": "stepfunctions",
+}
+"""botocore's name of a service by that in a resource, where they differ."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 """A word of a service ID: `Secrets` and `Manager`, `ECS`, `Dynamo` and `DB`."""
 UNCAUGHT = {"States.DataLimitExceeded", "States.Runtime"}
@@ -65,11 +75,14 @@ class SdkTask(StateTaskServiceAwsSdk):
         except (UnknownServiceError, OperationNotFoundError) as error:
             raise ValueError(f"The resource provided {self.resource.resource_arn} not recognized.") from error
 
+    def _get_boto_service_name(self, boto_service_name: str | None = None) -> str:
+        name = boto_service_name or self.resource.api_name
+        return SERVICE_NAMES.get(name, name)
+
     @staticmethod
     def _normalise_service_error_name(service_name: str) -> str:
         """Service part of an error's name: `Ecs`, `SecretsManager`."""
-        overrides = StateTaskServiceAwsSdk._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES
-        model: Any = get_service_model(overrides.get(service_name, service_name))
+        model: Any = get_service_model(SERVICE_NAMES.get(service_name, service_name))
         return "".join(word.capitalize() for word in WORD.findall(model.service_id))
 
     def _eval_service_task(

@@ -166,6 +166,13 @@ def test_a_task_calls_the_sdk_in_pascal_case_with_iso_times(run: Run, aws: Local
     assert datetime.fromisoformat(secret["CreatedDate"]).tzinfo
 
 
+def test_a_task_calls_actions_without_input_or_output(run: Run):
+    summary = run({"Summary": {"Type": "Task", "Resource": f"{SDK}:iam:getAccountSummary", "End": True}})["output"]
+    assert summary["SummaryMap"]["Users"] == 0
+    group = {"Type": "Task", "Resource": f"{SDK}:cloudwatchlogs:createLogGroup", "End": True}
+    assert run({"Create": group | {"Arguments": {"LogGroupName": "/created"}}})["output"] == {}
+
+
 def test_a_task_starts_a_deployment(run: Run, aws: LocalAws):
     ecs = aws.client("ecs")
     cluster = ecs.create_cluster(clusterName="shop")["cluster"]["clusterArn"]

@@ -203,7 +203,7 @@ def test_failed_logins_and_missing_redeployments_are_counted(rehearsal: Rehearsa
 @pytest.mark.parametrize(
     ("states", "problem"),
     [
-        ({"Only": {"Type": "Fail", "Error": "Late", "Cause": "no time"}}, "age: FAILED Late: no time"),
+        ({"Only": {"Type": "Fail", "Error": "Late", "Cause": "no\n  time"}}, "age: FAILED Late: no time"),
         ({"Only": {"Type": "Fail"}}, "age: FAILED"),
         (
             {
