@@ -13,7 +13,7 @@ from stacks.names import ACCESS
 from synthesized.caller_permissions import needed_actions
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
-from synthesized.roles import read_statements, roles_of
+from synthesized.roles import ROLE_TYPE, read_statements, role_statements
 
 # IAM actions whose names differ from S3's operations.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
@@ -122,9 +122,9 @@ def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[
 
 def deployer_statements(name: str, platform: Platform) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Statements of a deployer role, by its name in the access tier, and those of its permissions boundary."""
-    (role,) = (role for role in roles_of(platform, ACCESS) if role.resource.name == name)
-    boundary = platform.resolve(role.resource.body["permissions_boundary"])
-    return role.statements, read_statements(platform, boundary.body["policy"])
+    (role,) = (role for role in platform.of_type(ROLE_TYPE) if (role.tier, role.name) == (ACCESS, name))
+    boundary = platform.resolve(role.body["permissions_boundary"])
+    return role_statements(platform, role), read_statements(platform, boundary.body["policy"])
 
 
 def _allows(policy: Iterable[Statement], action: str) -> bool:

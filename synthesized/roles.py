@@ -95,7 +95,30 @@ def policies_of(platform: Platform) -> Iterator[tuple[Resource, tuple[Statement,
                 yield resource, read_statements(platform, value)
 
 
+def role_statements(platform: Platform, role: Resource) -> tuple[Statement, ...]:
+    """Statements of a role's inline and customer managed policies, both Allow and Deny.
+
+    Raises:
+        PlatformError: a policy cannot be read.
+    """
+    own, attached = _policies(platform, role)
+    customer_managed = [platform.resolve(arn).body["policy"] for arn in attached if arn.startswith("${")]
+    return tuple(statement for policy in [*own, *customer_managed] for statement in read_statements(platform, policy))
+
+
 def _role(platform: Platform, role: Resource, uses: Iterable[RoleUse]) -> Role:
+    _, attached = _policies(platform, role)
+    return Role(
+        resource=role,
+        trust=read_statements(platform, role.body["assume_role_policy"]),
+        statements=role_statements(platform, role),
+        aws_managed=tuple(arn for arn in attached if not arn.startswith("${")),
+        uses=tuple(uses),
+    )
+
+
+def _policies(platform: Platform, role: Resource) -> tuple[list[str], list[str]]:
+    """Inline policies of a role, and ARNs of those that are attached to it."""
     own = [entry["policy"] for entry in role.body.get("inline_policy", []) if entry.get("policy")]
     attached = list(role.body.get("managed_policy_arns") or [])
     for part in platform.of_type(*ROLE_POLICY_TYPES):
@@ -103,16 +126,7 @@ def _role(platform: Platform, role: Resource, uses: Iterable[RoleUse]) -> Role:
         if role.address in map(_role_address, names):
             own += as_list(part.body.get("policy"))
             attached += as_list(part.body.get("policy_arn"))
-    customer_managed = [platform.resolve(arn).body["policy"] for arn in attached if arn.startswith("${")]
-    return Role(
-        resource=role,
-        trust=read_statements(platform, role.body["assume_role_policy"]),
-        statements=tuple(
-            statement for policy in [*own, *customer_managed] for statement in read_statements(platform, policy)
-        ),
-        aws_managed=tuple(arn for arn in attached if not arn.startswith("${")),
-        uses=tuple(uses),
-    )
+    return own, attached
 
 
 def _uses(platform: Platform) -> Mapping[str, Sequence[RoleUse]]:

@@ -43,10 +43,6 @@ class Document:
         resources = {resource.address: _resolve(resource.body, policies) for resource in platform.resources}
         return cls({**resources, **stacks})
 
-    def copy(self) -> Self:
-        """A deep copy, for a mutation."""
-        return type(self)(json.loads(json.dumps(self.bodies)))
-
     def of_type(self, *selectors: str) -> dict[str, Body]:
         """Bodies by address, selected by type (`aws_lb`), type and tier (`aws_lb.service`), or address."""
         if self.bodies.keys() != self._indexed:  # a mutation adds and removes resources

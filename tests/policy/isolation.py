@@ -199,14 +199,17 @@ def _touched(principal: Principal, targets: Iterable[Target]) -> Iterator[tuple[
     for statement in first:
         if statement["Effect"] != "Allow" or not (matched := _matched(statement, by_service)):
             continue
+        kinds: dict[tuple[str, bool], list[Target]] = {}
+        for target in matched:
+            kinds.setdefault((target.kind, bool(target.tags)), []).append(target)
         for action in _actions(statement):
-            seen: set[tuple[str, bool]] = set()
-            for target in matched:
-                if (key := (target.kind, bool(target.tags))) in seen or not _supports(action, target):
+            for alike in kinds.values():
+                if not _supports(action, alike[0]):  # then it supports none of the kind
                     continue
-                if _applies(statement, action, target) and _is_allowed(action, target, others, principal.policies):
-                    seen.add(key)
-                    yield statement["Sid"], action, target
+                for target in alike:
+                    if _applies(statement, action, target) and _is_allowed(action, target, others, principal.policies):
+                        yield statement["Sid"], action, target
+                        break
 
 
 def _unbound(principal: Principal) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,8 @@
 """Every control holds, and each of its mutations fails that control and no other."""
 
+import json
+import marshal
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -9,6 +12,7 @@ from synthesized.controls.control import Control, Every, Mutation
 from synthesized.controls.document import Document
 from synthesized.platform import Platform
 from tests.failures import expect_none
+from tests.measurement import unmeasured
 
 # Requirements of PCI DSS v4.0.1 that apply to the code, written by hand so that the table cannot lose one.
 REQUIREMENTS = {
@@ -29,6 +33,13 @@ MUTATIONS = [(control, mutation) for control in CONTROLS for mutation in control
 def document(prod: Platform) -> Document:
     """Only the project's tiers: mutations test the controls, and a defect of an own tier fails its control itself."""
     return Document.of(prod)
+
+
+@pytest.fixture(scope="module")
+def copy(document: Document) -> Callable[[], Document]:
+    """Makes deep copies of the document, one for each mutation: marshal is several times faster than JSON."""
+    content = marshal.dumps(json.loads(json.dumps(document.bodies)))
+    return lambda: Document(marshal.loads(content))  # noqa: S302 - dumped above
 
 
 def problems(control: Control, document: Document) -> list[str]:
@@ -60,12 +71,19 @@ def is_there(mutation: Mutation, mutated: Document, document: Document, problems
 
 @pytest.mark.parametrize(("control", "mutation"), MUTATIONS, ids=[f"{c.name}: {m.description}" for c, m in MUTATIONS])
 def test_mutation_fails_its_control_and_no_other(
-    document: Document, before: dict[str, list[str]], control: Control, mutation: Mutation
+    copy: Callable[[], Document],
+    document: Document,
+    before: dict[str, list[str]],
+    control: Control,
+    mutation: Mutation,
 ):
-    mutated = document.copy()
+    mutated = copy()
     with suppress(LookupError):  # its target is missing, which the control must report
         mutation(mutated)
-    added = {other.name: set(problems(other, mutated)) - set(before[other.name]) for other in CONTROLS}
+    found = {control.name: problems(control, mutated)}
+    with unmeasured():  # other tests measure the other controls
+        found |= {other.name: problems(other, mutated) for other in CONTROLS if other is not control}
+    added = {name: set(each) - set(before[name]) for name, each in found.items()}
     failing = {name: found for name, found in added.items() if found}
     assert failing.keys() == {control.name} or (
         not failing and is_there(mutation, mutated, document, before[control.name])
@@ -73,13 +91,13 @@ def test_mutation_fails_its_control_and_no_other(
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=[control.name for control in CONTROLS])
-def test_every_expected_value_of_a_control_has_a_mutation(document: Document, control: Control):
-    mutated = [document.copy() for _ in control.mutations]
-    for mutation, copy in zip(control.mutations, mutated, strict=True):
+def test_every_expected_value_of_a_control_has_a_mutation(copy: Callable[[], Document], control: Control):
+    mutated = [copy() for _ in control.mutations]
+    for mutation, changed in zip(control.mutations, mutated, strict=True):
         with suppress(LookupError):
-            mutation(copy)
+            mutation(changed)
     checks = [part for check in control.checks for part in (check.split() if isinstance(check, Every) else [check])]
-    assert not [check.description for check in checks if not any(list(check(copy)) for copy in mutated)]
+    assert not [check.description for check in checks if not any(list(check(each)) for each in mutated)]
 
 
 def test_controls_cover_every_requirement():

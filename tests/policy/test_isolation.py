@@ -107,6 +107,12 @@ def successor(platforms: dict[str, Platform]) -> Side:
 
 
 @pytest.fixture(scope="module")
+def between(dev: Side, dev_eu: Side) -> set[str]:
+    """What dev and dev-eu could do to each other."""
+    return {*findings(dev, dev_eu), *findings(dev_eu, dev)}
+
+
+@pytest.fixture(scope="module")
 def neighbors(dev: Side, dev_eu: Side) -> list[Side]:
     """Environments named like the beginning of a resource of dev: `dev-cache`, because of `acme-dev-cache`."""
     return [dev_eu.renamed(name) for name in sorted({*_continued(dev), "dev2"})]
@@ -126,8 +132,8 @@ def unexpected(found: Iterable[str]) -> list[str]:
     return sorted(each for each in set(found) if not any(re.fullmatch(pattern, each) for pattern in UNBINDABLE))
 
 
-def test_no_grant_reaches_another_environment(dev: Side, dev_eu: Side):
-    expect_none(unexpected([*findings(dev, dev_eu), *findings(dev_eu, dev)]))
+def test_no_grant_reaches_another_environment(between: set[str]):
+    expect_none(unexpected(between))
 
 
 def test_a_successor_reaches_no_other_environment_than_the_one_it_replaces(dev: Side, dev_eu: Side, successor: Side):
@@ -205,9 +211,8 @@ def test_no_two_environments_have_a_name_in_common(dev: Side, neighbors: list[Si
     )
 
 
-def test_what_cannot_be_bound_is_needed(dev: Side, dev_eu: Side):
-    found = {*findings(dev, dev_eu), *findings(dev_eu, dev)}
-    assert not [pattern for pattern in UNBINDABLE if not any(re.fullmatch(pattern, each) for each in found)]
+def test_what_cannot_be_bound_is_needed(between: set[str]):
+    assert not [pattern for pattern in UNBINDABLE if not any(re.fullmatch(pattern, each) for each in between)]
 
 
 def test_a_renamed_environment_is_as_if_synthesized(dev_eu: Side, tmp_path: Path):
