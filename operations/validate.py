@@ -93,11 +93,17 @@ def _validate_group(stacks: Sequence[Stack], folder: Path) -> dict[str, tuple[st
     together, providers = folder / "together", folder / "providers"
     for stack in stacks:
         _write(stack, stack.document, folder / stack.name)
+    if len(stacks) == 1:
+        (stack,) = stacks
+        _init(folder / stack.name, providers)
+        return {stack.name: _problems(folder / stack.name, providers)}
+
+    for stack in stacks:
         _write(stack, _as_module(stack.document), together / stack.name)
         # Paths in a module are relative to the root module's folder.
         _link_assets(stack, together)
     (together / "main.tf.json").write_text(json.dumps(root_module(stacks)), encoding="utf-8")
-    _terraform(together, providers, "init", "-backend=false", "-input=false", "-no-color")
+    _init(together, providers)
     if not _problems(together, providers):
         return {stack.name: () for stack in stacks}
 
@@ -166,6 +172,10 @@ def _link_assets(stack: Stack, folder: Path) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to(asset.resolve())
+
+
+def _init(folder: Path, providers: Path) -> None:
+    _terraform(folder, providers, "init", "-backend=false", "-input=false", "-no-color")
 
 
 def _terraform(folder: Path, providers: Path, *arguments: str) -> str:

@@ -5,19 +5,27 @@ much processor time again. Later versions trace the measured modules only.
 """
 
 import sys
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@contextmanager
-def unmeasured() -> Generator[None]:
-    """Run without coverage: for what runs no code that is measured, or only what other tests have measured."""
-    trace, trace_in_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(trace_in_threads if trace is None else None)
-    try:
-        yield
-    finally:
-        threading.settrace(trace_in_threads)
-        sys.settrace(trace)
+def unmeasured(function: Callable[P, T]) -> Callable[P, T]:
+    """The function without coverage, because it runs no code that is measured, or only what other tests measure."""
+
+    @wraps(function)
+    def run(*arguments: P.args, **options: P.kwargs) -> T:
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*arguments, **options)
+        finally:
+            # Coverage has seen the call, and must see the return.
+            frame: Any = sys._getframe()  # pyright: ignore[reportPrivateUsage] - it is documented
+            frame.f_trace = trace
+            sys.settrace(trace)
+
+    return run

@@ -13,12 +13,15 @@ from uuid import uuid4
 import boto3
 import psycopg2
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secretsmanager_backends
 
 from lambda_rotation import handler
 from lambda_rotation.credential import Credential
 from local_aws.services import events, secretsmanager
+from tests.measurement import unmeasured
+from tests.rotation.call_recorder import CALL
 from tests.rotation.server import MASTER, MASTER_PASSWORD, READER, WRITER, Server
 
 ACCOUNT, REGION = "123456789012", "us-west-1"
@@ -28,8 +31,9 @@ NUMBERS = count(1)
 
 @contextmanager
 def local_aws() -> Generator[SecretsManagerBackend]:
-    """Secrets Manager of the local AWS, in this process."""
+    """Secrets Manager of the local AWS, in this process. The tests of the local AWS measure it."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setattr(BaseClient, CALL, unmeasured(getattr(BaseClient, CALL)))
         for name, value in {
             "AWS_ACCESS_KEY_ID": "tests",
             "AWS_SECRET_ACCESS_KEY": "tests",
@@ -153,7 +157,8 @@ def make_rotation(
     """Create a secret without a version and an empty database, or use an existing one, and configure the function."""
     name = f"shop{next(NUMBERS)}"
     if database is None:
-        server.execute(f"CREATE DATABASE {name} OWNER {MASTER}")
+        # By default, PostgreSQL would write the new database to its log, page by page.
+        server.execute(f"CREATE DATABASE {name} OWNER {MASTER} STRATEGY file_copy")
     client = boto3.client("secretsmanager")
     secret_arn = client.create_secret(Name=name)["ARN"]
     master = json.dumps({"username": MASTER, "password": MASTER_PASSWORD})

@@ -12,6 +12,9 @@ from lambda_rotation.credential import Credential
 from tests.rotation.adopting import PASSWORD, Adopting
 from tests.rotation.fixtures import RotationFixture
 
+# Thousands of queries, by way of what other tests measure.
+pytestmark = pytest.mark.no_cover
+
 APART = 2.0
 """Seconds between rotations."""
 PAUSE = 0.05

@@ -11,6 +11,9 @@ from tests.rotation.call_recorder import CallRecorder, KilledError
 from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import Server
 
+# Hundreds of rotations by way of what other tests measure.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(autouse=True)
 def without_lag(server: Server):

@@ -17,6 +17,9 @@ from rehearsal import logins
 from rehearsal.logins import logging_in
 from tests.rotation.fixtures import RotationFixture
 
+# Dozens of rotations and hundreds of logins, by way of what other tests measure.
+pytestmark = pytest.mark.no_cover
+
 ROTATIONS = 20
 LOGINS = 500
 PAUSE = 0.4

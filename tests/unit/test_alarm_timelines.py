@@ -11,6 +11,9 @@ from tests.alarm_evaluation import QUERY, composite_state, states
 from tests.alarm_timelines import TIMELINES, Pattern, minutes
 from tests.synthesized import only
 
+# It evaluates alarms for weeks of minutes, with the tests' own code.
+pytestmark = pytest.mark.no_cover
+
 LATE = 3
 """Minutes until a data point arrives."""
 RETRIEVED = (1, 5)
